@@ -1,0 +1,147 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+// oneDNN is optional: with it the matrix products of training can run in bfloat16, without it everything runs in
+// float32 through OpenBLAS. Debian 12 has version 2 of it, Debian 13 version 3; the headers stand in the same place.
+let hasOneDNN = FileManager.default.fileExists(atPath: "/usr/include/oneapi/dnnl/dnnl.h")
+let oneDNN: [Target.Dependency] = hasOneDNN ? ["COneDNN"] : []
+let oneDNNDefines: [SwiftSetting] = hasOneDNN ? [.define("ONEDNN")] : []
+
+let ours: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+// Bounds are checked once at the edge of a kernel; inside its loops a check would cost the vectorization.
+let kernels = ours + oneDNNDefines + [.unsafeFlags(["-Ounchecked"])]
+// One file that starts in milliseconds, wherever it is copied.
+let standalone: [LinkerSetting] = []
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", resources: resources,
+        swiftSettings: ours)
+}
+
+let package = Package(
+    name: "kantaibert",
+    products: [
+        .executable(name: "kantaibertd", targets: ["kantaibertd"]),
+        .executable(name: "kantaibert-train", targets: ["kantaibert-train"]),
+        .executable(name: "kbctl", targets: ["kbctl"]),
+        .executable(name: "kb-bench", targets: ["kb-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        // 0: C libraries, and what Swift cannot express
+        .systemLibrary(name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .target(
+            name: "CKernels",
+            cSettings: [
+                .unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=fast", "-mprefer-vector-width=512"])
+            ]),
+        .target(name: "Varlink", swiftSettings: ours),
+
+        // 1
+        .target(name: "Interface", dependencies: ["Varlink"], swiftSettings: ours),
+        .target(name: "Jobs", swiftSettings: ours),
+        .target(name: "Systemd", dependencies: ["CSystemd", log], swiftSettings: ours),
+        .target(name: "Random", swiftSettings: ours),
+        .target(name: "Parallel", swiftSettings: ours),
+        .target(name: "Durable", swiftSettings: ours),
+
+        // 2
+        .target(
+            name: "Kernels", dependencies: ["CBLAS", "CKernels", "Parallel", "Random"] + oneDNN, swiftSettings: kernels),
+        .target(name: "Tokenizers", dependencies: ["Parallel", "Durable"], swiftSettings: ours),
+        .target(
+            name: "Corpora",
+            dependencies: ["Durable", crypto, .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: ours),
+        .target(
+            name: "Metrics", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: ours),
+        .target(name: "VarlinkServer", dependencies: ["Varlink", log] + nio, swiftSettings: ours),
+
+        // 3
+        .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
+        .target(name: "Datasets", dependencies: ["Tokenizers", "Random", "Parallel", "Durable"], swiftSettings: ours),
+
+        // 4
+        .target(
+            name: "Training",
+            dependencies: ["Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Random", "Parallel", "Durable"],
+            swiftSettings: kernels),
+        .target(
+            name: "Inference", dependencies: ["Models", "Tokenizers", "Random", "Parallel", "Durable"], swiftSettings: kernels),
+        .target(
+            name: "Daemon",
+            dependencies: [
+                "Corpora", "Inference", "Metrics", "Interface", "Varlink", "VarlinkServer", "Systemd", "Jobs", "Durable",
+                log, lifecycle,
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: ours),
+
+        // 5: programs
+        .executableTarget(name: "kantaibertd", dependencies: ["Daemon", "Systemd", arguments, log], swiftSettings: ours),
+        .executableTarget(name: "kantaibert-train", dependencies: ["Training", "Jobs", arguments], swiftSettings: ours),
+        .executableTarget(
+            name: "kbctl", dependencies: ["Interface", "Varlink", arguments], path: "clients/kbctl",
+            swiftSettings: ours, linkerSettings: standalone),
+        .executableTarget(
+            name: "kb-bench",
+            dependencies: [
+                "Training", "Inference", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel", "Interface", "Varlink",
+                "Daemon", arguments,
+            ],
+            swiftSettings: ours),
+
+        tests("Random", ["Random"]),
+        tests("Parallel", ["Parallel"]),
+        tests("Durable", ["Durable"]),
+        tests("Jobs", ["Jobs"]),
+        tests("Varlink", ["Varlink", "VarlinkServer", "Interface"]),
+        tests("Systemd", ["Systemd", log]),
+        tests("Kernels", ["Kernels", "CKernels", "Parallel"]),
+        tests("Tokenizers", ["Tokenizers"], resources: [.copy("Fixtures")]),
+        tests("Corpora", ["Corpora"]),
+        tests("Metrics", ["Metrics"]),
+        tests("Models", ["Models", "Kernels"], resources: [.copy("Fixtures")]),
+        tests("Datasets", ["Datasets", "Tokenizers"]),
+        tests("Training", ["Training", "Models", "Datasets", "Tokenizers", "Jobs"]),
+        tests("Inference", ["Inference", "Models", "Tokenizers"]),
+        tests("Daemon", ["Daemon", "Jobs", "Interface"]),
+        // The programs themselves, started and talked to as a user does.
+        tests("EndToEnd", ["Interface", "Varlink", "kantaibertd", "kantaibert-train", "kbctl"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17
+)
+
+if hasOneDNN {
+    package.targets.append(.systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]))
+}

@@ -1,0 +1,144 @@
+import FoundationEssentials
+
+/// What a run says to the service: one JSON object a line on its standard output,
+/// `{"kind": "step", "time": "2026-01-01T00:00:00.000Z", "step": 1, …}`.
+public struct RunEvent: Codable, Sendable, Equatable {
+    public var time: Date
+    public var payload: Payload
+
+    public enum Payload: Sendable, Equatable {
+        case tokenizerTrained(TokenizerTrained)
+        case started(Started)
+        case step(Step)
+        case evaluation(Evaluation)
+        case checkpoint(Checkpoint)
+        case published(Published)
+        /// Told to leave: a checkpoint stands, the run can be resumed.
+        case interrupted(Interrupted)
+        case failed(Failed)
+    }
+
+    public struct TokenizerTrained: Codable, Sendable, Equatable {
+        public var vocabularySize: Int
+        public var seconds: Double
+        public init(vocabularySize: Int, seconds: Double) {
+            self.vocabularySize = vocabularySize
+            self.seconds = seconds
+        }
+    }
+
+    public struct Started: Codable, Sendable, Equatable {
+        public var parameters: Int
+        public var totalSteps: Int
+        /// The step the run goes on from; 0 where it begins.
+        public var resumedStep: Int
+        public var trainSamples: Int
+        public var heldOutSamples: Int
+        public var trainTokens: Int
+        public var threads: Int
+        public init(
+            parameters: Int, totalSteps: Int, resumedStep: Int, trainSamples: Int, heldOutSamples: Int,
+            trainTokens: Int, threads: Int
+        ) {
+            self.parameters = parameters
+            self.totalSteps = totalSteps
+            self.resumedStep = resumedStep
+            self.trainSamples = trainSamples
+            self.heldOutSamples = heldOutSamples
+            self.trainTokens = trainTokens
+            self.threads = threads
+        }
+    }
+
+    public struct Step: Codable, Sendable, Equatable {
+        public var step: Int
+        public var totalSteps: Int
+        public var epoch: Double
+        public var loss: Double
+        public var learningRate: Double
+        /// Before clipping.
+        public var gradientNorm: Double
+        /// Tokens of this step, without padding.
+        public var tokens: Int
+        public var tokensPerSecond: Double
+        public var remainingSeconds: Double
+        /// Whether this step is one of every `logging_steps`, worth a line in the journal.
+        public var log: Bool
+        public init(
+            step: Int, totalSteps: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double,
+            tokens: Int, tokensPerSecond: Double, remainingSeconds: Double, log: Bool
+        ) {
+            self.step = step
+            self.totalSteps = totalSteps
+            self.epoch = epoch
+            self.loss = loss
+            self.learningRate = learningRate
+            self.gradientNorm = gradientNorm
+            self.tokens = tokens
+            self.tokensPerSecond = tokensPerSecond
+            self.remainingSeconds = remainingSeconds
+            self.log = log
+        }
+    }
+
+    public struct Evaluation: Codable, Sendable, Equatable {
+        public var step: Int
+        /// Mean cross-entropy of the scored tokens, in nats.
+        public var loss: Double
+        public var perplexity: Double
+        /// Share of the scored tokens whose best guess was right.
+        public var accuracy: Double
+        public var bitsPerByte: Double
+        public init(step: Int, loss: Double, perplexity: Double, accuracy: Double, bitsPerByte: Double) {
+            self.step = step
+            self.loss = loss
+            self.perplexity = perplexity
+            self.accuracy = accuracy
+            self.bitsPerByte = bitsPerByte
+        }
+    }
+
+    public struct Checkpoint: Codable, Sendable, Equatable {
+        public var step: Int
+        public var path: String
+        public init(step: Int, path: String) {
+            self.step = step
+            self.path = path
+        }
+    }
+
+    public struct Published: Codable, Sendable, Equatable {
+        public var step: Int
+        public var directory: String
+        /// SHA-256 of `model.safetensors`, in hexadecimal.
+        public var modelSha256: String
+        public var parameters: Int
+        public var vocabSize: Int
+        public var evaluation: Evaluation?
+        public init(
+            step: Int, directory: String, modelSha256: String, parameters: Int, vocabSize: Int, evaluation: Evaluation?
+        ) {
+            self.step = step
+            self.directory = directory
+            self.modelSha256 = modelSha256
+            self.parameters = parameters
+            self.vocabSize = vocabSize
+            self.evaluation = evaluation
+        }
+    }
+
+    public struct Interrupted: Codable, Sendable, Equatable {
+        public var step: Int
+        public init(step: Int) { self.step = step }
+    }
+
+    public struct Failed: Codable, Sendable, Equatable {
+        public var message: String
+        public init(message: String) { self.message = message }
+    }
+
+    public init(_ payload: Payload, time: Date = Date()) {
+        self.payload = payload
+        self.time = time
+    }
+}

@@ -1,0 +1,89 @@
+import FoundationEssentials
+
+extension RunEvent {
+    private enum Key: String, CodingKey {
+        case kind, time
+    }
+
+    /// The word that stands for the payload in a line's `kind`.
+    public var kind: String {
+        switch payload {
+        case .tokenizerTrained: "tokenizer_trained"
+        case .started: "started"
+        case .step: "step"
+        case .evaluation: "evaluation"
+        case .checkpoint: "checkpoint"
+        case .published: "published"
+        case .interrupted: "interrupted"
+        case .failed: "failed"
+        }
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        time = try container.decode(Date.self, forKey: .time)
+        let kind = try container.decode(String.self, forKey: .kind)
+        payload =
+            switch kind {
+            case "tokenizer_trained": .tokenizerTrained(try TokenizerTrained(from: decoder))
+            case "started": .started(try Started(from: decoder))
+            case "step": .step(try Step(from: decoder))
+            case "evaluation": .evaluation(try Evaluation(from: decoder))
+            case "checkpoint": .checkpoint(try Checkpoint(from: decoder))
+            case "published": .published(try Published(from: decoder))
+            case "interrupted": .interrupted(try Interrupted(from: decoder))
+            case "failed": .failed(try Failed(from: decoder))
+            default:
+                throw DecodingError.dataCorruptedError(
+                    forKey: .kind, in: container, debugDescription: "no event is called ‘\(kind)’")
+            }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(kind, forKey: .kind)
+        try container.encode(time, forKey: .time)
+        switch payload {
+        case .tokenizerTrained(let fields): try fields.encode(to: encoder)
+        case .started(let fields): try fields.encode(to: encoder)
+        case .step(let fields): try fields.encode(to: encoder)
+        case .evaluation(let fields): try fields.encode(to: encoder)
+        case .checkpoint(let fields): try fields.encode(to: encoder)
+        case .published(let fields): try fields.encode(to: encoder)
+        case .interrupted(let fields): try fields.encode(to: encoder)
+        case .failed(let fields): try fields.encode(to: encoder)
+        }
+    }
+}
+
+/// How jobs and events are written as JSON: snake_case keys, ISO 8601 times with milliseconds, keys in order.
+public enum JobCoding {
+    private static let timeStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+
+    /// - Parameter pretty: for files that people read; a line of events is never broken.
+    public static func encode(_ value: some Encodable, pretty: Bool = false) throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.dateEncodingStrategy = .custom { date, encoder in
+            var container = encoder.singleValueContainer()
+            try container.encode(date.formatted(timeStyle))
+        }
+        encoder.outputFormatting = pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(value)
+    }
+
+    public static func decode<Value: Decodable>(_ type: Value.Type, from data: Data) throws -> Value {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.dateDecodingStrategy = .custom { decoder in
+            let container = try decoder.singleValueContainer()
+            let text = try container.decode(String.self)
+            guard let date = try? Date(text, strategy: timeStyle) else {
+                throw DecodingError.dataCorruptedError(
+                    in: container, debugDescription: "‘\(text)’ is not a time such as 2026-01-01T00:00:00.000Z")
+            }
+            return date
+        }
+        return try decoder.decode(type, from: data)
+    }
+}

@@ -1,0 +1,143 @@
+import Glibc
+import Synchronization
+
+/// The one pool of threads that arithmetic runs on.
+///
+/// Items are handed out one at a time to whoever is free, so that a slow core takes fewer; what an item computes must
+/// not depend on which thread runs it. One call has the pool at a time, others wait for it: a product that needs all
+/// the caches is not served better by half of them.
+public final class ThreadPool: @unchecked Sendable {
+    // @unchecked: `job`, `generation`, `idle` and `stopping` are only touched with `lock` held; the rest never changes.
+
+    /// As many threads as this process may use cores, or `KANTAIBERT_THREADS`.
+    public static let shared = ThreadPool(threads: defaultThreads())
+
+    /// Threads that work on a call, the caller's own among them.
+    public let threads: Int
+
+    private let turn = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var job: Job?
+    private var generation = 0
+    private var busy = 0
+    private let epoch = Atomic<Int>(0)
+
+    private struct Job {
+        let count: Int
+        let next: UnsafeMutablePointer<Atomic<Int>>
+        let body: (Int) -> Void
+    }
+
+    /// - Parameter threads: at least 1; with 1 everything runs in the caller.
+    public init(threads: Int) {
+        precondition(threads >= 1)
+        self.threads = threads
+        pthread_mutex_init(turn, nil)
+        pthread_mutex_init(lock, nil)
+        pthread_cond_init(wake, nil)
+        pthread_cond_init(done, nil)
+        for index in 1..<max(threads, 1) {
+            var thread = pthread_t()
+            let this = Unmanaged.passUnretained(self).toOpaque()
+            let status = pthread_create(
+                &thread, nil,
+                { argument in
+                    Unmanaged<ThreadPool>.fromOpaque(argument!).takeUnretainedValue().work()
+                    return nil
+                }, this)
+            precondition(status == 0, "cannot start thread \(index): \(status)")
+            pthread_setname_np(thread, "kernels-\(index)")
+            pthread_detach(thread)
+        }
+    }
+
+    /// Calls `body` with each of `0..<count`, in any order and on any thread of the pool, and returns when all are done.
+    ///
+    /// `body` may call `forEach` of its own pool: the inner call then runs in the calling thread alone.
+    public func forEach(_ count: Int, _ body: (Int) -> Void) {
+        if count <= 1 || threads == 1 || ThreadPool.isWorking {
+            for index in 0..<max(count, 0) { body(index) }
+            return
+        }
+        withoutActuallyEscaping(body) { body in
+            pthread_mutex_lock(turn)
+            defer { pthread_mutex_unlock(turn) }
+            withUnsafeTemporaryAllocation(of: Atomic<Int>.self, capacity: 1) { next in
+                next.baseAddress!.initialize(to: Atomic(0))
+                let job = Job(count: count, next: next.baseAddress!, body: body)
+                pthread_mutex_lock(lock)
+                self.job = job
+                generation += 1
+                busy = threads - 1
+                epoch.store(generation, ordering: .releasing)
+                pthread_cond_broadcast(wake)
+                pthread_mutex_unlock(lock)
+
+                ThreadPool.isWorking = true
+                run(job)
+                ThreadPool.isWorking = false
+
+                pthread_mutex_lock(lock)
+                while busy > 0 { pthread_cond_wait(done, lock) }
+                self.job = nil
+                pthread_mutex_unlock(lock)
+                next.baseAddress!.deinitialize(count: 1)
+            }
+        }
+    }
+
+    private func run(_ job: Job) {
+        while true {
+            let index = job.next.pointee.wrappingAdd(1, ordering: .relaxed).oldValue
+            if index >= job.count { return }
+            job.body(index)
+        }
+    }
+
+    private func work() {
+        ThreadPool.isWorking = true
+        var seen = 0
+        while true {
+            // The next call usually follows within microseconds: look for it a moment before sleeping.
+            var spins = 0
+            while epoch.load(ordering: .acquiring) == seen && spins < 2_000 { spins += 1; spinHint() }
+            pthread_mutex_lock(lock)
+            while generation == seen || job == nil { pthread_cond_wait(wake, lock) }
+            seen = generation
+            let mine = job!
+            pthread_mutex_unlock(lock)
+            run(mine)
+            pthread_mutex_lock(lock)
+            busy -= 1
+            if busy == 0 { pthread_cond_signal(done) }
+            pthread_mutex_unlock(lock)
+        }
+    }
+
+    /// Whether this thread is inside a `forEach`.
+    private static var isWorking: Bool {
+        get { pthread_getspecific(workingKey) != nil }
+        set { pthread_setspecific(workingKey, newValue ? UnsafeRawPointer(bitPattern: 1) : nil) }
+    }
+
+    private static let workingKey: pthread_key_t = {
+        var key = pthread_key_t()
+        precondition(pthread_key_create(&key, nil) == 0)
+        return key
+    }()
+
+    private static func defaultThreads() -> Int {
+        if let text = getenv("KANTAIBERT_THREADS"), let wanted = Int(String(cString: text)), wanted >= 1 { return wanted }
+        var set = cpu_set_t()
+        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else { return 1 }
+        var copy = set
+        return withUnsafeBytes(of: &copy) { bytes in max(1, bytes.reduce(0) { $0 + $1.nonzeroBitCount }) }
+    }
+}
+
+@inline(__always)
+private func spinHint() {
+    _ = sched_yield
+}
