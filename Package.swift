@@ -64,7 +64,9 @@ let package = Package(
         .target(name: "Varlink", swiftSettings: ours),
 
         // 1
-        .target(name: "Interface", dependencies: ["Varlink"], swiftSettings: ours),
+        .target(
+            name: "Interface", dependencies: ["Varlink"],
+            exclude: ["io.kantaibert.Inference.varlink", "io.kantaibert.Manager.varlink"], swiftSettings: ours),
         .target(name: "Jobs", swiftSettings: ours),
         .target(name: "Systemd", dependencies: ["CSystemd", log], swiftSettings: ours),
         .target(name: "Random", swiftSettings: ours),

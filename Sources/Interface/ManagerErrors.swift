@@ -1,0 +1,49 @@
+import Varlink
+
+extension ManagerInterface {
+    public struct ModelNotFound: VarlinkErrorReply, Equatable {
+        public static let name = "io.kantaibert.Manager.ModelNotFound"
+
+        public var model: String
+        public var available: [String]
+
+        public init(model: String, available: [String]) {
+            self.model = model
+            self.available = available
+        }
+    }
+
+    public struct RunNotFound: VarlinkErrorReply, Equatable {
+        public static let name = "io.kantaibert.Manager.RunNotFound"
+
+        public var run: String
+
+        public init(run: String) {
+            self.run = run
+        }
+    }
+
+    public struct GenerationNotFound: VarlinkErrorReply, Equatable {
+        public static let name = "io.kantaibert.Manager.GenerationNotFound"
+
+        public var model: String
+        public var generation: Int
+
+        public init(model: String, generation: Int) {
+            self.model = model
+            self.generation = generation
+        }
+    }
+
+    public struct NothingToTrain: VarlinkErrorReply, Equatable {
+        public static let name = "io.kantaibert.Manager.NothingToTrain"
+
+        public var model: String
+        public var reason: String
+
+        public init(model: String, reason: String) {
+            self.model = model
+            self.reason = reason
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import Varlink
+
+/// Corpora, training runs and generations of models.
+///
+/// The types say what `io.kantaibert.Manager.varlink` beside this file says, under the same names in camel case; a test compares them.
+public enum ManagerInterface {
+    public static let name = "io.kantaibert.Manager"
+
+    /// The interface's errors, for a client that wants them typed.
+    public static let errors: [any VarlinkErrorReply.Type] = [
+        ModelNotFound.self, RunNotFound.self, GenerationNotFound.self, NothingToTrain.self,
+    ]
+
+    /// The text of `io.kantaibert.Manager.varlink`.
+    public static let description = """
+        # Corpora, training runs and generations of models.
+        interface io.kantaibert.Manager
+
+        type Model (
+          name: string,
+          objective: (mlm, clm),
+          # The generation that serves, or null before the first one.
+          generation: ?int,
+          parameters: ?int,
+          vocab_size: ?int,
+          bits_per_byte: ?float,
+          evaluation_loss: ?float,
+          next_training: ?string,
+          state: (idle, waiting, training, failed)
+        )
+
+        type Corpus (
+          sha256: string,
+          name: string,
+          bytes: int,
+          documents: int,
+          state: (admitted, duplicate, rejected),
+          reason: ?string,
+          received: string,
+          models: []string
+        )
+
+        type Run (
+          id: string,
+          model: string,
+          generation: ?int,
+          state: (queued, running, interrupted, finished, failed, cancelled),
+          reason: ?string,
+          step: int,
+          total_steps: int,
+          epoch: float,
+          loss: ?float,
+          evaluation_loss: ?float,
+          tokens_per_second: ?float,
+          remaining_seconds: ?float,
+          started: ?string,
+          finished: ?string
+        )
+
+        type Generation (
+          model: string,
+          number: int,
+          run: string,
+          state: (candidate, serving, retired, rejected),
+          model_sha256: string,
+          evaluation_loss: ?float,
+          bits_per_byte: ?float,
+          created: string
+        )
+
+        type StepMetric (
+          step: int,
+          epoch: float,
+          loss: float,
+          learning_rate: float,
+          gradient_norm: float,
+          tokens: int,
+          tokens_per_second: float,
+          time: string
+        )
+
+        type Evaluation (
+          step: int,
+          loss: float,
+          perplexity: float,
+          accuracy: ?float,
+          bits_per_byte: ?float,
+          time: string
+        )
+
+        type Parameter (name: string, shape: []int, count: int)
+
+        type Event (
+          kind: string,
+          message: string,
+          model: ?string,
+          run: ?string,
+          corpus: ?string,
+          fields: object,
+          time: string
+        )
+
+        method GetStatus() -> (
+          version: string,
+          uptime_seconds: float,
+          models: []Model,
+          run: ?Run,
+          queued: []Run,
+          inbox_pending: int,
+          resources: object
+        )
+
+        method ListModels() -> (models: []Model)
+        method ListCorpora(state: ?string) -> (corpora: []Corpus)
+        method ListRuns(model: ?string, limit: ?int) -> (runs: []Run)
+        method ListGenerations(model: string) -> (generations: []Generation)
+        method GetMetrics(run: string, after_step: ?int) -> (steps: []StepMetric, evaluations: []Evaluation)
+
+        # Needs `more`: every event from now on; `run` narrows it.
+        method Watch(run: ?string) -> (event: Event)
+
+        # Starts a run now, whatever the schedule says. Without `force`, only where there is something new to learn from.
+        method Train(model: ?string, force: ?bool) -> (runs: []string)
+        method CancelRun(run: string) -> ()
+
+        # Makes an existing generation the one that serves: also the way back.
+        method Promote(model: string, generation: int) -> ()
+
+        # The tensors of the generation that serves, in Hugging Face's order.
+        method Describe(model: string) -> (parameters: []Parameter, total: int, configuration: object)
+
+        error ModelNotFound (model: string, available: []string)
+        error RunNotFound (run: string)
+        error GenerationNotFound (model: string, generation: int)
+        error NothingToTrain (model: string, reason: string)
+
+        """
+}
