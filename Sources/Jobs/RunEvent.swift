@@ -10,6 +10,8 @@ public struct RunEvent: Codable, Sendable, Equatable {
         case tokenizerTrained(TokenizerTrained)
         case started(Started)
         case step(Step)
+        /// Loss or gradient was not finite: the parameters stay as they were, training goes on with the next step.
+        case stepSkipped(StepSkipped)
         case evaluation(Evaluation)
         case checkpoint(Checkpoint)
         case published(Published)
@@ -78,6 +80,15 @@ public struct RunEvent: Codable, Sendable, Equatable {
             self.tokensPerSecond = tokensPerSecond
             self.remainingSeconds = remainingSeconds
             self.log = log
+        }
+    }
+
+    public struct StepSkipped: Codable, Sendable, Equatable {
+        public var step: Int
+        public var reason: String
+        public init(step: Int, reason: String) {
+            self.step = step
+            self.reason = reason
         }
     }
 

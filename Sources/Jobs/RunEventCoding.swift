@@ -11,6 +11,7 @@ extension RunEvent {
         case .tokenizerTrained: "tokenizer_trained"
         case .started: "started"
         case .step: "step"
+        case .stepSkipped: "step_skipped"
         case .evaluation: "evaluation"
         case .checkpoint: "checkpoint"
         case .published: "published"
@@ -28,6 +29,7 @@ extension RunEvent {
             case "tokenizer_trained": .tokenizerTrained(try TokenizerTrained(from: decoder))
             case "started": .started(try Started(from: decoder))
             case "step": .step(try Step(from: decoder))
+            case "step_skipped": .stepSkipped(try StepSkipped(from: decoder))
             case "evaluation": .evaluation(try Evaluation(from: decoder))
             case "checkpoint": .checkpoint(try Checkpoint(from: decoder))
             case "published": .published(try Published(from: decoder))
@@ -47,6 +49,7 @@ extension RunEvent {
         case .tokenizerTrained(let fields): try fields.encode(to: encoder)
         case .started(let fields): try fields.encode(to: encoder)
         case .step(let fields): try fields.encode(to: encoder)
+        case .stepSkipped(let fields): try fields.encode(to: encoder)
         case .evaluation(let fields): try fields.encode(to: encoder)
         case .checkpoint(let fields): try fields.encode(to: encoder)
         case .published(let fields): try fields.encode(to: encoder)
@@ -68,7 +71,8 @@ public enum JobCoding {
             var container = encoder.singleValueContainer()
             try container.encode(date.formatted(timeStyle))
         }
-        encoder.outputFormatting = pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting =
+            pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
         return try encoder.encode(value)
     }
 

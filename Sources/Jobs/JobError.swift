@@ -1,0 +1,17 @@
+/// A job that cannot be run as it is written.
+public struct JobError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Where in the job, as `recipe.block_size` or `corpora[0].path`; empty for the file as a whole.
+    public var key: String
+    public var expected: String
+    public var found: String
+
+    public init(key: String, expected: String, found: String) {
+        self.key = key
+        self.expected = expected
+        self.found = found
+    }
+
+    public var description: String {
+        (key.isEmpty ? "the job" : "‘\(key)’ in the job") + ": expected \(expected), found \(found)"
+    }
+}

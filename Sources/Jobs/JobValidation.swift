@@ -1,0 +1,101 @@
+extension Job {
+    /// Refuses what no training could be done with, naming the key.
+    public func validate() throws(JobError) {
+        try require(!run.isEmpty, "run", "a name", "‘’")
+        try require(!model.isEmpty, "model", "a name", "‘’")
+        try require(generation >= 1, "generation", "at least 1", "\(generation)")
+        try require(!runDirectory.isEmpty, "run_directory", "a path", "‘’")
+        try require(!outputDirectory.isEmpty, "output_directory", "a path", "‘’")
+        try require(!corpora.isEmpty, "corpora", "at least one corpus", "none")
+        for (index, corpus) in corpora.enumerated() {
+            let digits = corpus.sha256.utf8
+            let isHexadecimal = digits.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+            try require(
+                digits.count == 64 && isHexadecimal, "corpora[\(index)].sha256", "64 hexadecimal digits",
+                "‘\(corpus.sha256)’")
+            try require(!corpus.path.isEmpty, "corpora[\(index)].path", "a path", "‘’")
+        }
+        try architecture.validate()
+        try recipe.validate(for: objective)
+        // Positions begin at 2, after the padding's.
+        let positions = architecture.maxPositionEmbeddings - 2
+        try require(
+            recipe.blockSize <= positions, "recipe.block_size",
+            "at most \(positions), that is architecture.max_position_embeddings − 2", "\(recipe.blockSize)")
+    }
+}
+
+extension Architecture {
+    /// The five special tokens and the 256 bytes, without which there is no byte-level tokenizer.
+    public static let smallestVocabulary = 261
+
+    func validate() throws(JobError) {
+        if let vocabSize {
+            try require(
+                (Architecture.smallestVocabulary...1 << 24).contains(vocabSize), "architecture.vocab_size",
+                "null, or from \(Architecture.smallestVocabulary) (five special tokens and 256 bytes) to \(1 << 24)",
+                "\(vocabSize)")
+        }
+        let sizes = [
+            ("hidden_size", hiddenSize), ("num_hidden_layers", numHiddenLayers),
+            ("num_attention_heads", numAttentionHeads), ("intermediate_size", intermediateSize),
+            ("max_position_embeddings", maxPositionEmbeddings),
+        ]
+        for (key, size) in sizes {
+            try require((1...1 << 20).contains(size), "architecture.\(key)", "from 1 to \(1 << 20)", "\(size)")
+        }
+        try require(
+            hiddenSize % numAttentionHeads == 0, "architecture.num_attention_heads",
+            "a divisor of architecture.hidden_size, which is \(hiddenSize)", "\(numAttentionHeads)")
+        let shares = [
+            ("hidden_dropout_prob", hiddenDropoutProb), ("attention_probs_dropout_prob", attentionProbsDropoutProb),
+        ]
+        for (key, share) in shares {
+            try require(share >= 0 && share < 1, "architecture.\(key)", "at least 0 and less than 1", "\(share)")
+        }
+        try require(
+            initializerRange > 0 && initializerRange.isFinite, "architecture.initializer_range", "more than 0",
+            "\(initializerRange)")
+        try require(
+            layerNormEps >= 0 && layerNormEps.isFinite, "architecture.layer_norm_eps", "at least 0", "\(layerNormEps)")
+    }
+}
+
+extension Recipe {
+    func validate(for objective: Objective) throws(JobError) {
+        let positive = [
+            ("learning_rate", learningRate), ("adam_epsilon", adamEpsilon), ("max_grad_norm", maxGradNorm),
+            ("num_train_epochs", numTrainEpochs), ("max_time", maxTime ?? 1),
+        ]
+        for (key, number) in positive {
+            try require(number > 0 && number.isFinite, "recipe.\(key)", "more than 0", "\(number)")
+        }
+        try require(
+            weightDecay >= 0 && weightDecay.isFinite, "recipe.weight_decay", "at least 0", "\(weightDecay)")
+        for (key, share) in [("adam_beta1", adamBeta1), ("adam_beta2", adamBeta2), ("warmup_ratio", warmupRatio)] {
+            try require(share >= 0 && share < 1, "recipe.\(key)", "at least 0 and less than 1", "\(share)")
+        }
+        try require(heldOut > 0 && heldOut < 1, "recipe.held_out", "more than 0 and less than 1", "\(heldOut)")
+        try require(
+            mlmProbability > 0 && mlmProbability <= 1, "recipe.mlm_probability", "more than 0, at most 1",
+            "\(mlmProbability)")
+        let counts = [
+            ("per_device_train_batch_size", perDeviceTrainBatchSize), ("max_steps", maxSteps ?? 1),
+            ("logging_steps", loggingSteps), ("eval_steps", evalSteps), ("save_steps", saveSteps),
+            ("save_total_limit", saveTotalLimit), ("min_frequency", minFrequency),
+        ]
+        for (key, count) in counts {
+            try require((1...Int(UInt32.max)).contains(count), "recipe.\(key)", "at least 1", "\(count)")
+        }
+        let smallestBlock = objective == .mlm ? 3 : 2
+        try require(
+            blockSize >= smallestBlock, "recipe.block_size", "at least \(smallestBlock) for \(objective.rawValue)",
+            "\(blockSize)")
+    }
+}
+
+private func require(
+    _ condition: Bool, _ key: String, _ expected: @autoclosure () -> String, _ found: @autoclosure () -> String
+) throws(JobError) {
+    guard condition else { throw JobError(key: key, expected: expected(), found: found()) }
+}

@@ -1,0 +1,53 @@
+/// What a published model was made of: `training_args.json` in its directory.
+public struct TrainingArguments: Codable, Sendable, Equatable {
+    public var run: String
+    public var model: String
+    public var generation: Int
+    public var objective: Objective
+    public var samples: SampleUnit
+    /// The text filters the corpora went through; what the model is asked has to go through them too.
+    public var filters: [String]
+    public var recipe: Recipe
+    /// Tokens of the longest training sample, `<s>` and `</s>` included: positions beyond it were never trained.
+    public var longestPosition: Int
+    /// Optimizer steps taken.
+    public var steps: Int
+    /// Tokens in the training samples, seen once an epoch.
+    public var trainingTokens: Int
+    public var corpora: [Corpus]
+    /// Tokens the tokenizer knows; the embedding may have more rows.
+    public var tokenizerVocabulary: Int
+    /// On the held-out samples, after the last step.
+    public var evaluation: RunEvent.Evaluation?
+
+    public struct Corpus: Codable, Sendable, Equatable {
+        public var sha256: String
+        public var name: String
+        public var bytes: Int
+
+        public init(_ corpus: JobCorpus) {
+            sha256 = corpus.sha256
+            name = corpus.name
+            bytes = corpus.bytes
+        }
+    }
+
+    public init(
+        job: Job, longestPosition: Int, steps: Int, trainingTokens: Int, tokenizerVocabulary: Int,
+        evaluation: RunEvent.Evaluation?
+    ) {
+        run = job.run
+        model = job.model
+        generation = job.generation
+        objective = job.objective
+        samples = job.samples
+        filters = job.filters
+        recipe = job.recipe
+        corpora = job.corpora.map(Corpus.init)
+        self.longestPosition = longestPosition
+        self.steps = steps
+        self.trainingTokens = trainingTokens
+        self.tokenizerVocabulary = tokenizerVocabulary
+        self.evaluation = evaluation
+    }
+}

@@ -1,0 +1,84 @@
+import FoundationEssentials
+import Jobs
+import Testing
+
+private func sampleJob() -> Job {
+    var recipe = RecipeName.default.recipe(for: .clm)
+    recipe.maxTime = 60
+    return Job(
+        run: "20260101-assistant-1", model: "assistant", generation: 1, objective: .clm,
+        architecture: Preset.small.architecture, recipe: recipe,
+        corpora: [JobCorpus(sha256: String(repeating: "0a", count: 32), name: "a.txt", path: "/c/a", bytes: 12)],
+        samples: .paragraphs, filters: ["lowercase"], runDirectory: "/r", outputDirectory: "/m/1")
+}
+
+/// The sample job's JSON with one text replaced by another.
+private func changed(_ old: String, _ new: String) throws -> Data {
+    let text = String(decoding: try JobCoding.encode(sampleJob()), as: UTF8.self)
+    try #require(text.contains(old), "the job has no \(old): \(text)")
+    return Data(text.replacing(old, with: new).utf8)
+}
+
+@Test func aJobSurvivesItsFile() throws {
+    #expect(try Job.decode(JobCoding.encode(sampleJob(), pretty: true)) == sampleJob())
+}
+
+@Test func keysAreSnakeCase() throws {
+    let text = String(decoding: try JobCoding.encode(sampleJob()), as: UTF8.self)
+    for key in ["run_directory", "per_device_train_batch_size", "adam_beta1", "num_hidden_layers", "held_out"] {
+        #expect(text.contains("\"\(key)\":"), "\(key)")
+    }
+}
+
+@Test(arguments: [
+    ("\"adam_beta1\":0.9", "\"adam_beta3\":0.9", "recipe.adam_beta3"),
+    ("\"generation\":1", "\"generation\":1,\"colour\":\"red\"", "colour"),
+    ("\"bytes\":12", "\"bytes\":12,\"lines\":1", "corpora[0].lines"),
+    ("\"generation\":1", "\"generation\":\"one\"", "generation"),
+    ("\"generation\":1", "\"generation\":0", "generation"),
+    ("\"block_size\":128", "\"block_size\":\"big\"", "recipe.block_size"),
+    ("\"block_size\":128", "\"block_size\":513", "recipe.block_size"),
+    ("\"block_size\":128", "\"block_size\":1", "recipe.block_size"),
+    ("\"num_attention_heads\":4", "\"num_attention_heads\":3", "architecture.num_attention_heads"),
+    ("\"num_attention_heads\":4", "\"num_attention_heads\":0", "architecture.num_attention_heads"),
+    ("\"hidden_size\":256", "\"hidden_size\":-256", "architecture.hidden_size"),
+    ("\"vocab_size\":8000", "\"vocab_size\":260", "architecture.vocab_size"),
+    ("\"hidden_dropout_prob\":0.1", "\"hidden_dropout_prob\":1", "architecture.hidden_dropout_prob"),
+    ("\"held_out\":0.1", "\"held_out\":0", "recipe.held_out"),
+    ("\"max_time\":60", "\"max_time\":-1", "recipe.max_time"),
+    ("\"objective\":\"clm\"", "\"objective\":\"rlhf\"", "objective"),
+    ("\"sha256\":\"0a", "\"sha256\":\"/.", "corpora[0].sha256"),
+    (",\"run_directory\":\"/r\"", "", "run_directory"),
+])
+func aJobThatCannotBeIsRefusedByItsKey(old: String, new: String, key: String) throws {
+    let json = try changed(old, new)
+    let error = #expect(throws: JobError.self) { try Job.decode(json) }
+    #expect(error?.key == key, "\(String(describing: error))")
+}
+
+@Test func vocabSizeMayBeNull() throws {
+    let job = try Job.decode(changed("\"vocab_size\":8000", "\"vocab_size\":null"))
+    #expect(job.architecture.vocabSize == nil)
+}
+
+@Test(arguments: ["", "{", "[]", "{} {}", "\u{0}"])
+func whatIsNoJobIsRefused(text: String) {
+    #expect(throws: JobError.self) { try Job.decode(Data(text.utf8)) }
+}
+
+@Test func unknownKeysNameTheKnownOnes() throws {
+    let error = #expect(throws: JobError.self) { try Job.decode(try changed("\"seed\":1", "\"sead\":1")) }
+    #expect(error?.description.contains("recipe.sead") == true)
+    #expect(error?.description.contains("seed") == true)
+}
+
+@Test(arguments: Preset.allCases, RecipeName.allCases)
+func everyPresetTakesEveryRecipe(preset: Preset, name: RecipeName) throws {
+    for objective in Objective.allCases {
+        var job = sampleJob()
+        job.objective = objective
+        job.architecture = preset.architecture
+        job.recipe = name.recipe(for: objective)
+        #expect(throws: Never.self) { try job.validate() }
+    }
+}

@@ -1,0 +1,39 @@
+import FoundationEssentials
+import Jobs
+import Testing
+
+private let evaluation = RunEvent.Evaluation(
+    step: 5, loss: 5.5, perplexity: 244.7, accuracy: 0.2, bitsPerByte: 1.5)
+
+@Test(arguments: [
+    RunEvent.Payload.tokenizerTrained(.init(vocabularySize: 8000, seconds: 1.5)),
+    .started(
+        .init(
+            parameters: 1, totalSteps: 2, resumedStep: 0, trainSamples: 3, heldOutSamples: 4, trainTokens: 5, threads: 2
+        )),
+    .step(
+        .init(
+            step: 1, totalSteps: 2, epoch: 0.5, loss: 9, learningRate: 1e-3, gradientNorm: 1, tokens: 900,
+            tokensPerSecond: 1000, remainingSeconds: 3, log: true)),
+    .stepSkipped(.init(step: 3, reason: "the gradient is not finite")),
+    .evaluation(evaluation),
+    .checkpoint(.init(step: 3, path: "/r/checkpoint-3")),
+    .published(
+        .init(step: 3, directory: "/m/1", modelSha256: "ab", parameters: 1, vocabSize: 8000, evaluation: evaluation)),
+    .interrupted(.init(step: 3)),
+    .failed(.init(message: "a\nmessage of two lines")),
+])
+func anEventIsOneLineAndSurvivesIt(payload: RunEvent.Payload) throws {
+    let event = RunEvent(payload, time: Date(timeIntervalSince1970: 1_767_225_600.25))
+    let line = try JobCoding.encode(event)
+    #expect(!line.contains(UInt8(ascii: "\n")))
+    let text = String(decoding: line, as: UTF8.self)
+    #expect(text.contains("\"kind\":\"\(event.kind)\""))
+    #expect(text.contains("\"time\":\"2026-01-01T00:00:00.250Z\""))
+    #expect(try JobCoding.decode(RunEvent.self, from: line) == event)
+}
+
+@Test func anUnknownKindIsRefused() {
+    let line = Data(#"{"kind":"dance","time":"2026-01-01T00:00:00.000Z"}"#.utf8)
+    #expect(throws: DecodingError.self) { try JobCoding.decode(RunEvent.self, from: line) }
+}
