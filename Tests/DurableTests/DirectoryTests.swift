@@ -1,0 +1,64 @@
+import Durable
+import FoundationEssentials
+import Glibc
+import Testing
+
+struct DirectoryTests {
+    let scratch: Scratch
+
+    init() throws { scratch = try Scratch() }
+
+    @Test func makesFoldersAbove() throws {
+        try Durable.makeDirectory(scratch("a/b/c"), mode: 0o700)
+        try Durable.makeDirectory(scratch("a/b/c/"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch("a/b")) == ["c"])
+        try Durable.write("x", to: scratch("file"))
+        for path in ["file", "file/inside"] {
+            let error = #expect(throws: DurableError.self) { try Durable.makeDirectory(scratch(path)) }
+            #expect(error?.errno == ENOTDIR)
+        }
+    }
+
+    @Test func publishesAFolderOnce() throws {
+        let aside = TemporaryName.beside(scratch("7"))
+        try Durable.makeDirectory("\(aside)/inside")
+        try Durable.write("weights", to: "\(aside)/inside/model")
+        try Durable.publishDirectory(aside, as: scratch("7"))
+        #expect(try scratch.names() == ["7"])
+        #expect(try Durable.read(scratch("7/inside/model")) == Array("weights".utf8))
+
+        let second = TemporaryName.beside(scratch("7"))
+        try Durable.makeDirectory(second)
+        let error = #expect(throws: DurableError.self) { try Durable.publishDirectory(second, as: scratch("7")) }
+        #expect(error?.errno == EEXIST)
+        #expect(try Durable.read(scratch("7/inside/model")) == Array("weights".utf8))
+    }
+
+    @Test func switchesALink() throws {
+        try Durable.switchSymbolicLink(at: scratch("current"), to: "1")
+        try Durable.switchSymbolicLink(at: scratch("current"), to: "2")
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: scratch("current")) == "2")
+        #expect(try scratch.names() == ["current"])
+    }
+
+    @Test func aReaderNeverMissesTheLink() async throws {
+        try Durable.switchSymbolicLink(at: scratch("current"), to: "0")
+        async let reads = (0..<2_000).reduce(into: Set<String>()) { seen, _ in
+            seen.insert((try? FileManager.default.destinationOfSymbolicLink(atPath: scratch("current"))) ?? "missing")
+        }
+        for number in 0..<50 { try Durable.switchSymbolicLink(at: scratch("current"), to: "\(number)") }
+        #expect(await !reads.contains("missing"))
+    }
+
+    @Test func removesATreeButNotWhatItsLinksPointTo() throws {
+        try Durable.makeDirectory(scratch("keep"))
+        try Durable.write("x", to: scratch("keep/file"))
+        try Durable.makeDirectory(scratch("tree/a/b"))
+        try Durable.write("x", to: scratch("tree/a/file"))
+        try Durable.switchSymbolicLink(at: scratch("tree/a/link"), to: scratch("keep"))
+        try Durable.removeTree(scratch("tree"))
+        try Durable.removeTree(scratch("tree"))
+        #expect(try scratch.names() == ["keep"])
+        #expect(try Durable.read(scratch("keep/file")) == Array("x".utf8))
+    }
+}
