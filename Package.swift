@@ -88,15 +88,16 @@ let package = Package(
 
         // 3
         .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
-        .target(name: "Datasets", dependencies: ["Tokenizers", "Random", "Parallel", "Durable"], swiftSettings: ours),
+        .target(
+            name: "Datasets", dependencies: ["Jobs", "Tokenizers", "Random", "Parallel", "Durable"], swiftSettings: ours),
 
         // 4
         .target(
             name: "Training",
-            dependencies: ["Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Random", "Parallel", "Durable"],
+            dependencies: ["Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Random", "Parallel", "Durable", crypto],
             swiftSettings: kernels),
         .target(
-            name: "Inference", dependencies: ["Models", "Tokenizers", "Random", "Parallel", "Durable"], swiftSettings: kernels),
+            name: "Inference", dependencies: ["Models", "Tokenizers", "Jobs", "Random", crypto], swiftSettings: kernels),
         .target(
             name: "Daemon",
             dependencies: [
@@ -110,7 +111,7 @@ let package = Package(
 
         // 5: programs
         .executableTarget(name: "kantaibertd", dependencies: ["Daemon", "Systemd", arguments, log], swiftSettings: ours),
-        .executableTarget(name: "kantaibert-train", dependencies: ["Training", "Jobs", arguments], swiftSettings: ours),
+        .executableTarget(name: "kantaibert-train", dependencies: ["Training", "Jobs", "Durable", arguments], swiftSettings: ours),
         .executableTarget(
             name: "kbctl", dependencies: ["Interface", "Varlink", arguments], path: "clients/kbctl",
             swiftSettings: ours, linkerSettings: standalone),
@@ -133,9 +134,9 @@ let package = Package(
         tests("Corpora", ["Corpora"]),
         tests("Metrics", ["Metrics"]),
         tests("Models", ["Models", "Kernels"], resources: [.copy("Fixtures")]),
-        tests("Datasets", ["Datasets", "Tokenizers"]),
-        tests("Training", ["Training", "Models", "Datasets", "Tokenizers", "Jobs"]),
-        tests("Inference", ["Inference", "Models", "Tokenizers"]),
+        tests("Datasets", ["Datasets", "Tokenizers", "Jobs", "Random"]),
+        tests("Training", ["Training", "Models", "Datasets", "Tokenizers", "Jobs", "Durable"]),
+        tests("Inference", ["Inference", "Models", "Tokenizers", "Jobs"], resources: [.copy("Fixtures")]),
         tests("Daemon", ["Daemon", "Jobs", "Interface"]),
         // The programs themselves, started and talked to as a user does.
         tests("EndToEnd", ["Interface", "Varlink", "kantaibertd", "kantaibert-train", "kbctl"]),

@@ -11,7 +11,7 @@ public struct Philox: Sendable {
     /// What a stream of numbers is for. Two purposes never share a number.
     public enum Purpose: UInt32, Sendable {
         case initialization = 1
-        case shuffling, masking, dropout, sampling
+        case shuffling, masking, dropout, sampling, evaluation
     }
 
     public init(seed: UInt64, purpose: Purpose) {
