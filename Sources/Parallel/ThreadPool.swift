@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import Synchronization
 
@@ -48,7 +49,6 @@ public final class ThreadPool: @unchecked Sendable {
                     return nil
                 }, this)
             precondition(status == 0, "cannot start thread \(index): \(status)")
-            pthread_setname_np(thread, "kernels-\(index)")
             pthread_detach(thread)
         }
     }
@@ -102,7 +102,7 @@ public final class ThreadPool: @unchecked Sendable {
         while true {
             // The next call usually follows within microseconds: look for it a moment before sleeping.
             var spins = 0
-            while epoch.load(ordering: .acquiring) == seen && spins < 2_000 { spins += 1; spinHint() }
+            while epoch.load(ordering: .acquiring) == seen && spins < 20_000 { spins += 1 }
             pthread_mutex_lock(lock)
             while generation == seen || job == nil { pthread_cond_wait(wake, lock) }
             seen = generation
@@ -129,15 +129,8 @@ public final class ThreadPool: @unchecked Sendable {
     }()
 
     private static func defaultThreads() -> Int {
-        if let text = getenv("KANTAIBERT_THREADS"), let wanted = Int(String(cString: text)), wanted >= 1 { return wanted }
-        var set = cpu_set_t()
-        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else { return 1 }
-        var copy = set
-        return withUnsafeBytes(of: &copy) { bytes in max(1, bytes.reduce(0) { $0 + $1.nonzeroBitCount }) }
+        let processInfo = ProcessInfo.processInfo
+        if let wanted = processInfo.environment["KANTAIBERT_THREADS"].flatMap(Int.init), wanted >= 1 { return wanted }
+        return processInfo.activeProcessorCount
     }
-}
-
-@inline(__always)
-private func spinHint() {
-    _ = sched_yield
 }

@@ -1,0 +1,10 @@
+// One definition, compiled for each level of x86-64 and picked at load.
+#pragma once
+#if defined(__x86_64__)
+#define KB_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define KB_CLONES
+#endif
+#define KB_INLINE static inline __attribute__((always_inline))
+// Partial results of a reduction are kept in this many lanes, whatever the CPU's vectors hold.
+enum { KB_LANES = 16 };

@@ -1,0 +1,38 @@
+#include "CKernels.h"
+#include "clones.h"
+
+KB_CLONES void kb_add_bias(float *x, const float *bias, long n) {
+    for (long i = 0; i < n; i++) x[i] += bias[i];
+}
+
+KB_CLONES void kb_add(float *y, const float *x, long n) {
+    for (long i = 0; i < n; i++) y[i] += x[i];
+}
+
+KB_CLONES void kb_bias_dropout_residual(float *y, const float *x, const float *bias, const uint8_t *mask, float scale,
+                                        const float *residual, long n) {
+    if (mask)
+        for (long i = 0; i < n; i++) y[i] = residual[i] + (float)mask[i] * scale * (x[i] + bias[i]);
+    else
+        for (long i = 0; i < n; i++) y[i] = residual[i] + (x[i] + bias[i]);
+}
+
+KB_CLONES void kb_mask(float *y, const float *x, const uint8_t *mask, float scale, long n) {
+    for (long i = 0; i < n; i++) y[i] = (float)mask[i] * scale * x[i];
+}
+
+KB_CLONES void kb_add_rows(float *y, const float *x, long rows, long n, long stride) {
+    for (long row = 0; row < rows; row++)
+        for (long i = 0; i < n; i++) y[i] += x[row * stride + i];
+}
+
+KB_CLONES double kb_squared_norm(const float *x, long n) {
+    double lanes[KB_LANES] = {0};
+    long i = 0;
+    for (; i + KB_LANES <= n; i += KB_LANES)
+        for (int j = 0; j < KB_LANES; j++) lanes[j] += (double)x[i + j] * (double)x[i + j];
+    for (; i < n; i++) lanes[0] += (double)x[i] * (double)x[i];
+    double sum = 0;
+    for (int j = 0; j < KB_LANES; j++) sum += lanes[j];
+    return sum;
+}

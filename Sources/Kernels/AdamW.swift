@@ -1,0 +1,70 @@
+import CKernels
+import Parallel
+
+/// The numbers of one AdamW step (Loshchilov & Hutter 2019, algorithm 2), as `torch.optim.AdamW`.
+public struct AdamWStep: Sendable {
+    public var learningRate: Double
+    public var beta1: Double
+    public var beta2: Double
+    public var epsilon: Double
+    /// Decoupled: the parameter shrinks by learningRate · weightDecay of itself.
+    public var weightDecay: Double
+    /// What the gradient is multiplied with first: clipping.
+    public var gradientScale: Double
+    /// Counted from 1.
+    public var step: Int
+
+    public init(
+        learningRate: Double, beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double, gradientScale: Double,
+        step: Int
+    ) {
+        self.learningRate = learningRate
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.weightDecay = weightDecay
+        self.gradientScale = gradientScale
+        self.step = step
+    }
+}
+
+/// Moves `count` parameters by one step; updates both moments; reads the gradients.
+public func adamWUpdate(
+    parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+    firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>, count: Int, _ step: AdamWStep
+) {
+    precondition(step.step >= 1)
+    var numbers = kb_adamw_step(
+        learning_rate: Float(step.learningRate), beta1: Float(step.beta1), beta2: Float(step.beta2),
+        epsilon: Float(step.epsilon), weight_decay: Float(step.weightDecay), gradient_scale: Float(step.gradientScale),
+        correction1: Float(1 - power(step.beta1, step.step)), correction2: Float(1 - power(step.beta2, step.step)))
+    withUnsafePointer(to: &numbers) { numbers in
+        Tiles.forEach(count, size: 1 << 15) { part in
+            let at = part.lowerBound
+            kb_adamw(parameters + at, gradients + at, firstMoment + at, secondMoment + at, part.count, numbers)
+        }
+    }
+}
+
+/// Σ x², in double precision, taken in the same order whatever the threads.
+public func squaredNorm(_ x: UnsafePointer<Float>, count: Int) -> Double {
+    let size = 1 << 16
+    let tiles = (count + size - 1) / size
+    return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(tiles, 1)) { sums in
+        ThreadPool.shared.forEach(tiles) { tile in
+            sums[tile] = kb_squared_norm(x + tile * size, min(size, count - tile * size))
+        }
+        return sums[0..<tiles].reduce(0, +)
+    }
+}
+
+/// base^exponent by repeated squaring.
+private func power(_ base: Double, _ exponent: Int) -> Double {
+    var (result, base, exponent) = (1.0, base, exponent)
+    while exponent > 0 {
+        if exponent & 1 == 1 { result *= base }
+        base *= base
+        exponent >>= 1
+    }
+    return result
+}

@@ -1,0 +1,169 @@
+import CKernels
+import Parallel
+
+/// Sequences laid in one row of tokens: sequence `s` is tokens `offsets[s]..<offsets[s + 1]`. Nothing is padded.
+public struct SequenceOffsets: Sendable, Equatable {
+    public let offsets: [Int]
+    /// Where each sequence's squares of scores begin, counted for one head.
+    let squares: [Int]
+
+    /// - Parameter offsets: rising, from 0; one more than there are sequences
+    public init(_ offsets: [Int]) {
+        precondition(offsets.first == 0 && zip(offsets, offsets.dropFirst()).allSatisfy { $0 <= $1 })
+        self.offsets = offsets
+        var squares = [0]
+        for (from, to) in zip(offsets, offsets.dropFirst()) {
+            squares.append(squares.last! + (to - from) * (to - from))
+        }
+        self.squares = squares
+    }
+
+    public var count: Int { offsets.count - 1 }
+    public var tokens: Int { offsets.last! }
+    /// Σ length², the scores of one head.
+    public var squaredTokens: Int { squares.last! }
+    public func range(_ sequence: Int) -> Range<Int> { offsets[sequence]..<offsets[sequence + 1] }
+}
+
+/// What multi-head attention is told beside its tensors.
+public struct AttentionShape {
+    public let sequences: SequenceOffsets
+    public let heads: Int
+    /// Whether a token sees only itself and those before it.
+    public let causal: Bool
+
+    public init(sequences: SequenceOffsets, heads: Int, causal: Bool) {
+        self.sequences = sequences
+        self.heads = heads
+        self.causal = causal
+    }
+
+    /// Numbers in `probabilities`.
+    public var scoreCount: Int { heads * sequences.squaredTokens }
+
+    func scores(_ sequence: Int, _ head: Int) -> Int {
+        heads * sequences.squares[sequence] + head * (sequences.squares[sequence + 1] - sequences.squares[sequence])
+    }
+}
+
+/// Scaled dot-product attention within each sequence, head by head: out = dropout(softmax(q·kᵀ/√d))·v. Overwrites `out`.
+/// - Parameters:
+///   - out: `[tokens, hidden]`
+///   - qkv: `[tokens, 3·hidden]`, query, key and value side by side
+///   - probabilities: `[heads · Σ length²]`, the softmax before dropout, kept for the way back
+///   - mask: as `probabilities`; nil drops nothing
+public func attentionForward(
+    _ out: Matrix, qkv: Matrix, probabilities: UnsafeMutablePointer<Float>, _ shape: AttentionShape,
+    mask: UnsafePointer<UInt8>?, scale dropoutScale: Float
+) {
+    let hidden = out.columns
+    let width = hidden / shape.heads
+    precondition(qkv.columns == 3 * hidden && width * shape.heads == hidden && out.rows == shape.sequences.tokens)
+    let scale = 1 / Float(width).squareRoot()
+    ThreadPool.shared.forEach(shape.sequences.count * shape.heads) { task in
+        let (sequence, head) = task.quotientAndRemainder(dividingBy: shape.heads)
+        let tokens = shape.sequences.range(sequence)
+        let n = tokens.count
+        let (q, k, v) = headViews(qkv, tokens, head, width, hidden)
+        let at = shape.scores(sequence, head)
+        let probs = Matrix(probabilities + at, rows: n, columns: n)
+        serialProduct(probs, q, .asIs, k, .transposed, inner: width, alpha: 1, beta: 0)
+        for row in 0..<n {
+            let seen = shape.causal ? row + 1 : n
+            kb_softmax(probs.row(row), seen, scale)
+            if seen < n { (probs.row(row) + seen).update(repeating: 0, count: n - seen) }
+        }
+        let result = out.rows(tokens).columns(head * width..<(head + 1) * width)
+        guard let mask else {
+            serialProduct(result, probs, .asIs, v, .asIs, inner: n, alpha: 1, beta: 0)
+            return
+        }
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: n * n) { kept in
+            kb_mask(kept.baseAddress!, probs.base, mask + at, dropoutScale, n * n)
+            let kept = Matrix(kept.baseAddress!, rows: n, columns: n)
+            serialProduct(result, kept, .asIs, v, .asIs, inner: n, alpha: 1, beta: 0)
+        }
+    }
+}
+
+/// Undoes `attentionForward`: overwrites `dqkv`.
+/// - Parameters:
+///   - dqkv: `[tokens, 3·hidden]`
+///   - dout: `[tokens, hidden]`
+public func attentionBackward(
+    dqkv: Matrix, dout: Matrix, qkv: Matrix, probabilities: UnsafeMutablePointer<Float>, _ shape: AttentionShape,
+    mask: UnsafePointer<UInt8>?, scale dropoutScale: Float
+) {
+    let hidden = dout.columns
+    let width = hidden / shape.heads
+    let scale = 1 / Float(width).squareRoot()
+    ThreadPool.shared.forEach(shape.sequences.count * shape.heads) { task in
+        let (sequence, head) = task.quotientAndRemainder(dividingBy: shape.heads)
+        let tokens = shape.sequences.range(sequence)
+        let n = tokens.count
+        let (q, k, v) = headViews(qkv, tokens, head, width, hidden)
+        let (dq, dk, dv) = headViews(dqkv, tokens, head, width, hidden)
+        let at = shape.scores(sequence, head)
+        let probs = Matrix(probabilities + at, rows: n, columns: n)
+        let dresult = dout.rows(tokens).columns(head * width..<(head + 1) * width)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: n * n) { buffer in
+            let scratch = Matrix(buffer.baseAddress!, rows: n, columns: n)
+            // result = kept·v  ⇒  dv = keptᵀ·dresult
+            if let mask {
+                kb_mask(scratch.base, probs.base, mask + at, dropoutScale, n * n)
+                serialProduct(dv, scratch, .transposed, dresult, .asIs, inner: n, alpha: 1, beta: 0)
+            } else {
+                serialProduct(dv, probs, .transposed, dresult, .asIs, inner: n, alpha: 1, beta: 0)
+            }
+            // dkept = dresult·vᵀ, then back through dropout and softmax
+            serialProduct(scratch, dresult, .asIs, v, .transposed, inner: width, alpha: 1, beta: 0)
+            if let mask { kb_mask(scratch.base, scratch.base, mask + at, dropoutScale, n * n) }
+            for row in 0..<n {
+                let seen = shape.causal ? row + 1 : n
+                kb_softmax_backward(scratch.row(row), probs.row(row), scratch.row(row), seen, scale)
+                if seen < n { (scratch.row(row) + seen).update(repeating: 0, count: n - seen) }
+            }
+            // scores = q·kᵀ  ⇒  dq = dscores·k,  dk = dscoresᵀ·q
+            serialProduct(dq, scratch, .asIs, k, .asIs, inner: n, alpha: 1, beta: 0)
+            serialProduct(dk, scratch, .transposed, q, .asIs, inner: n, alpha: 1, beta: 0)
+        }
+    }
+}
+
+/// Attention of new tokens of one sequence to all tokens so far, whose keys and values are kept. Overwrites `out`.
+/// - Parameters:
+///   - out: `[new, hidden]`
+///   - q: `[new, hidden]`, the last `new` of the sequence
+///   - k, v: `[total, hidden]`, the new tokens' own among them
+public func attentionDecode(_ out: Matrix, q: Matrix, k: Matrix, v: Matrix, heads: Int) {
+    let (new, total) = (q.rows, k.rows)
+    let width = q.columns / heads
+    let scale = 1 / Float(width).squareRoot()
+    ThreadPool.shared.forEach(heads) { head in
+        let columns = head * width..<(head + 1) * width
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: new * total) { buffer in
+            let probs = Matrix(buffer.baseAddress!, rows: new, columns: total)
+            serialProduct(
+                probs, q.columns(columns), .asIs, k.columns(columns), .transposed, inner: width, alpha: 1, beta: 0)
+            for row in 0..<new {
+                let seen = total - new + row + 1
+                kb_softmax(probs.row(row), seen, scale)
+                if seen < total { (probs.row(row) + seen).update(repeating: 0, count: total - seen) }
+            }
+            serialProduct(
+                out.columns(columns), probs, .asIs, v.columns(columns), .asIs, inner: total, alpha: 1, beta: 0)
+        }
+    }
+}
+
+@inline(__always)
+private func headViews(
+    _ qkv: Matrix, _ tokens: Range<Int>, _ head: Int, _ width: Int, _ hidden: Int
+) -> (q: Matrix, k: Matrix, v: Matrix) {
+    let rows = qkv.rows(tokens)
+    let at = head * width
+    return (
+        rows.columns(at..<at + width), rows.columns(hidden + at..<hidden + at + width),
+        rows.columns(2 * hidden + at..<2 * hidden + at + width)
+    )
+}

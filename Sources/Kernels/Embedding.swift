@@ -1,0 +1,41 @@
+import CKernels
+import Parallel
+
+/// y[i] = word[ids[i]] + position[positions[i]] + type[0], the sum RoBERTa normalizes. Overwrites `y`.
+/// - Parameters:
+///   - y: `[tokens, hidden]`
+///   - words: `[vocab, hidden]`; positionTable: `[positions, hidden]`; types: `[hidden]`
+///   - ids, positions: `[tokens]`, within the tables
+public func embeddingForward(
+    _ y: Matrix, ids: [Int32], positions: [Int32], words: Matrix, positionTable: Matrix, types: Vector
+) {
+    precondition(ids.count == y.rows && positions.count == y.rows && y.columns == words.columns)
+    precondition(ids.allSatisfy { $0 >= 0 && $0 < words.rows }, "embeddingForward: an id outside the vocabulary")
+    precondition(positions.allSatisfy { $0 >= 0 && $0 < positionTable.rows }, "embeddingForward: a position too far")
+    Tiles.forEach(y.rows, size: Tiles.rows(ofColumns: y.columns)) { tile in
+        for row in tile {
+            let out = y.row(row)
+            out.update(from: words.row(Int(ids[row])), count: y.columns)
+            kb_add(out, positionTable.row(Int(positions[row])), y.columns)
+            kb_add(out, types.base, y.columns)
+        }
+    }
+}
+
+/// Adds `dy` to the rows of the tables it came from; the row of `padding` gets none, as `torch.nn.Embedding(padding_idx:)`.
+/// - Parameter dy: `[tokens, hidden]`
+public func embeddingBackward(
+    dwords: Matrix, dpositions: Matrix, dtypes: Vector, dy: Matrix, ids: [Int32], positions: [Int32], padding: Int32
+) {
+    precondition(ids.count == dy.rows && positions.count == dy.rows)
+    // Cut by columns: two tokens may share a row, and each sum is taken in the order of the tokens.
+    Tiles.forEach(dy.columns, size: 64) { part in
+        let at = part.lowerBound
+        for row in 0..<dy.rows {
+            let source = dy.row(row) + at
+            if ids[row] != padding { kb_add(dwords.row(Int(ids[row])) + at, source, part.count) }
+            if positions[row] != padding { kb_add(dpositions.row(Int(positions[row])) + at, source, part.count) }
+        }
+        kb_add_rows(dtypes.base + at, dy.base + at, dy.rows, part.count, dy.stride)
+    }
+}

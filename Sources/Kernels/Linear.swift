@@ -1,0 +1,45 @@
+import CKernels
+
+/// y = x·Wᵀ, as `torch.nn.Linear` without its bias (which the kernel that follows adds). Overwrites `y`.
+/// - Parameters:
+///   - y: `[tokens, outFeatures]`
+///   - x: `[tokens, inFeatures]`
+///   - weight: `[outFeatures, inFeatures]`
+public func linearForward(_ y: Matrix, x: Matrix, weight: Matrix) {
+    matrixProduct(y, x, .asIs, weight, .transposed)
+}
+
+/// Undoes `y = x·Wᵀ + b`: adds to `dweight` and `dbias`; writes `dx`, or adds to it.
+/// - Parameters:
+///   - dx: `[tokens, inFeatures]`
+///   - dy: `[tokens, outFeatures]`
+///   - addToInput: whether `dx` already holds a gradient from elsewhere
+public func linearBackward(
+    dx: Matrix, dweight: Matrix, dbias: Vector, dy: Matrix, x: Matrix, weight: Matrix, addToInput: Bool = false
+) {
+    // y = x·Wᵀ  ⇒  dx = dy·W,  dW = dyᵀ·x
+    matrixProduct(dx, dy, .asIs, weight, .asIs, beta: addToInput ? 1 : 0)
+    matrixProduct(dweight, dy, .transposed, x, .asIs, beta: 1)
+    biasBackward(dbias, dy: dy)
+}
+
+/// x += b in every row.
+/// - Parameters:
+///   - x: `[tokens, features]`
+///   - bias: `[features]`
+public func addBias(_ x: Matrix, _ bias: Vector) {
+    precondition(x.columns == bias.count)
+    Tiles.forEach(x.rows, size: Tiles.rows(ofColumns: x.columns)) { tile in
+        for row in tile { kb_add_bias(x.row(row), bias.base, x.columns) }
+    }
+}
+
+/// dbias += Σ over tokens of dy.
+/// - Parameter dy: `[tokens, features]`
+public func biasBackward(_ dbias: Vector, dy: Matrix) {
+    precondition(dy.columns == dbias.count)
+    // Cut by columns: each sum is then taken in the order of the rows, whoever takes it.
+    Tiles.forEach(dy.columns, size: 256) { part in
+        kb_add_rows(dbias.base + part.lowerBound, dy.base + part.lowerBound, dy.rows, part.count, dy.stride)
+    }
+}

@@ -1,0 +1,43 @@
+/// A view of float32 rows in memory that somebody else owns: `Parameters`, `Arena` or a caller's buffer.
+///
+/// Row `i` begins at `base + i * stride`; `stride` may be larger than `columns` where the view is a part of wider rows.
+public struct Matrix {
+    public let base: UnsafeMutablePointer<Float>
+    public let rows: Int
+    public let columns: Int
+    public let stride: Int
+
+    public init(_ base: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int? = nil) {
+        precondition(rows >= 0 && columns >= 0 && stride ?? columns >= columns)
+        self.base = base
+        self.rows = rows
+        self.columns = columns
+        self.stride = stride ?? columns
+    }
+
+    @inline(__always)
+    public func row(_ index: Int) -> UnsafeMutablePointer<Float> { base + index * stride }
+
+    /// Rows `range` of this view.
+    public func rows(_ range: Range<Int>) -> Matrix {
+        precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+        return Matrix(base + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
+    }
+
+    /// Columns `range` of this view.
+    public func columns(_ range: Range<Int>) -> Matrix {
+        precondition(range.lowerBound >= 0 && range.upperBound <= columns)
+        return Matrix(base + range.lowerBound, rows: rows, columns: range.count, stride: stride)
+    }
+}
+
+/// A view of float32 numbers in memory that somebody else owns.
+public struct Vector {
+    public let base: UnsafeMutablePointer<Float>
+    public let count: Int
+
+    public init(_ base: UnsafeMutablePointer<Float>, count: Int) {
+        self.base = base
+        self.count = count
+    }
+}

@@ -1,0 +1,67 @@
+import CBLAS
+import Parallel
+
+/// Whether a factor is used as it lies or transposed.
+public enum Transposition {
+    case asIs, transposed
+}
+
+/// c = a·b + beta·c, in float32 (BLAS `sgemm`), cut over the rows or the columns of `c`, whichever are more.
+///
+/// - Parameters:
+///   - c: `[m, n]`
+///   - a: `[m, k]`, or `[k, m]` if transposed
+///   - b: `[k, n]`, or `[n, k]` if transposed
+///   - beta: 0 overwrites `c`, 1 adds to it
+public func matrixProduct(
+    _ c: Matrix, _ a: Matrix, _ aForm: Transposition = .asIs, _ b: Matrix, _ bForm: Transposition = .asIs,
+    beta: Float = 0
+) {
+    let (m, n) = (c.rows, c.columns)
+    let k = aForm == .asIs ? a.columns : a.rows
+    precondition(m == (aForm == .asIs ? a.rows : a.columns), "matrixProduct: c is [\(m), \(n)], a has \(a.rows) rows")
+    precondition(n == (bForm == .asIs ? b.columns : b.rows), "matrixProduct: c is [\(m), \(n)], b is not")
+    precondition(k == (bForm == .asIs ? b.rows : b.columns), "matrixProduct: a and b share no inner size")
+    guard m > 0, n > 0 else { return }
+
+    let byRows = m >= n
+    let parts = partCount(larger: max(m, n), work: m * n * k)
+    let size = byRows ? partSize(m, parts) : partSize(n, parts)
+    Tiles.forEach(max(m, n), size: size) { part in
+        let aPart = byRows ? (aForm == .asIs ? a.rows(part) : a.columns(part)) : a
+        let bPart = byRows ? b : (bForm == .asIs ? b.columns(part) : b.rows(part))
+        let cPart = byRows ? c.rows(part) : c.columns(part)
+        serialProduct(cPart, aPart, aForm, bPart, bForm, inner: k, alpha: 1, beta: beta)
+    }
+}
+
+/// As `matrixProduct`, in the calling thread alone, for what is already inside a tile.
+@inline(__always)
+func serialProduct(
+    _ c: Matrix, _ a: Matrix, _ aForm: Transposition, _ b: Matrix, _ bForm: Transposition, inner k: Int, alpha: Float,
+    beta: Float
+) {
+    _ = singleThreaded
+    cblas_sgemm(
+        CblasRowMajor, aForm == .asIs ? CblasNoTrans : CblasTrans, bForm == .asIs ? CblasNoTrans : CblasTrans,
+        blasint(c.rows), blasint(c.columns), blasint(k), alpha, a.base, blasint(a.stride), b.base, blasint(b.stride),
+        beta, c.base, blasint(c.stride))
+}
+
+/// OpenBLAS's own threads stay idle: ours cut the work so that what follows a product finds it in the same cache.
+private let singleThreaded: Void = openblas_set_num_threads(1)
+
+/// Below this many multiplications a product is not worth a second thread.
+private let smallestShare = 1 << 17
+
+private func partCount(larger: Int, work: Int) -> Int {
+    // An even number, so that two cores finish together; no part so thin that packing the other factor shows.
+    let parts = min(8, max(2, larger / 256 & ~1))
+    return max(1, min(parts, work / smallestShare))
+}
+
+/// Rounded up to what the products' inner kernels take at once.
+private func partSize(_ count: Int, _ parts: Int) -> Int {
+    let size = (count + parts - 1) / parts
+    return parts == 1 ? count : (size + 15) & ~15
+}
