@@ -1,0 +1,77 @@
+import Jobs
+import Models
+import Tokenizers
+
+/// One candidate for a mask, with the fields of the Hugging Face fill-mask pipeline.
+public struct Filling: Sendable, Equatable {
+    /// Its probability, of all rows of the vocabulary.
+    public let score: Double
+    public let token: Int32
+    public let tokenString: String
+    /// The whole text with the candidate in the mask's place.
+    public let sequence: String
+}
+
+extension InferenceEngine {
+    /// Candidates for each `<mask>` of a text, as transformers' `FillMaskPipeline` gives them.
+    ///
+    /// The softmax runs over all rows of the vocabulary, also those without a token, which are never offered. With one mask
+    /// `sequence` is without special tokens, with several it shows them, and the other masks stay in it.
+    /// - Parameters:
+    ///   - topK: how many candidates a mask, at least 1; fewer where there are fewer
+    ///   - targets: only these words, each by its first token
+    /// - Returns: one list for each mask, in order; the most likely candidate first
+    /// - Throws: `noMask`, `promptTooLong`, `wrongObjective`, `invalidParameter` for `top_k` and `targets`.
+    public func fillMask(
+        _ text: String, topK: Int = 5, targets: [String]? = nil
+    ) async throws(InferenceError) -> [[Filling]] {
+        try require(.mlm)
+        guard topK >= 1 else { throw .invalidParameter("top_k", reason: "must be at least 1, is \(topK)") }
+        let ids = await WorkQueue.texts.run { [self] () throws(Never) in
+            [SpecialToken.bos.rawValue] + tokenizer.encode(filtered(text)) + [SpecialToken.eos.rawValue]
+        }
+        let masks = ids.indices.filter { ids[$0] == SpecialToken.mask.rawValue }
+        guard !masks.isEmpty else { throw .noMask(text: text) }
+        guard ids.count <= positions else { throw .promptTooLong(tokens: ids.count, limit: positions) }
+        var wanted: Set<Int32>?
+        if let targets { wanted = try await targetIDs(targets) }
+        return try await WorkQueue.models.run { [self, wanted] () throws(InferenceError) in
+            try fillings(ids: ids, masks: masks, topK: topK, wanted: wanted)
+        }
+    }
+
+    private func fillings(
+        ids: [Int32], masks: [Int], topK: Int, wanted: Set<Int32>?
+    ) throws(InferenceError) -> [[Filling]] {
+        let rows = configuration.vocabSize
+        let logits = model.logits(inputIDs: ids, sequenceOffsets: [0, ids.count], rows: masks)
+        var fillings: [[Filling]] = []
+        for (index, mask) in masks.enumerated() {
+            let scores = logits[index * rows..<(index + 1) * rows].map(Double.init)
+            guard scores.allSatisfy(\.isFinite) else { throw .notANumber }
+            let probabilities = Sampler.softmax(scores)
+            let best = topIndices(of: scores, count: topK) { id in
+                wanted?.contains(Int32(id)) ?? (tokenizer.token(Int32(id)) != nil)
+            }
+            fillings.append(
+                best.map { id in
+                    var filled = ids
+                    filled[mask] = Int32(id)
+                    return Filling(
+                        score: probabilities[id], token: Int32(id), tokenString: tokenizer.decode([Int32(id)]),
+                        sequence: tokenizer.decode(
+                            filled.filter { $0 != SpecialToken.pad.rawValue }, skipSpecialTokens: masks.count == 1))
+                })
+        }
+        return fillings
+    }
+
+    /// The id of each target: of a token written as in `vocab.json`, else of the first token of the text.
+    private func targetIDs(_ targets: [String]) async throws(InferenceError) -> Set<Int32> {
+        let ids = await WorkQueue.texts.run { [self] () throws(Never) in
+            targets.compactMap { tokenizer.id(of: $0) ?? tokenizer.encode(filtered($0)).first }
+        }
+        guard !ids.isEmpty else { throw .invalidParameter("targets", reason: "needs at least one word") }
+        return Set(ids)
+    }
+}

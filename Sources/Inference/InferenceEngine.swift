@@ -1,0 +1,81 @@
+import FoundationEssentials
+import Glibc
+import Jobs
+import Models
+import Tokenizers
+
+/// One model directory, open for answering: what the `Inference` interface asks of one generation.
+///
+/// Nothing in it changes after `init`. A request holds the engine it began on, so that a newer generation can take over
+/// while older requests finish, and the older model is released with the last of them.
+public final class InferenceEngine: Sendable {
+    /// Where the model was read from.
+    public let directory: String
+    /// What the model can be asked for: `clm` where `config.json` says `is_decoder`.
+    public let objective: Objective
+    /// SHA-256 of `model.safetensors`, in hexadecimal.
+    public let modelSHA256: String
+    /// What the model was made of; nil for a directory that something else wrote.
+    public let trainingArguments: TrainingArguments?
+    public let tokenizer: ByteLevelBPETokenizer
+
+    let model: RobertaModel
+    /// Whether generation may choose this id: it has a token, and is no special one but `</s>`. `[vocabSize]`
+    let mayEmit: [Bool]
+    private let lowercases: Bool
+
+    public var configuration: RobertaConfiguration { model.configuration }
+
+    /// Opens a directory as `kantaibert-train` or transformers' `save_pretrained` write it. Blocks while it reads and
+    /// hashes the weights: call it from a thread that may wait.
+    /// - Throws: `InferenceError.load` with the file that cannot be served, and why.
+    public init(directory: String) throws(InferenceError) {
+        self.directory = directory
+        do throws(ModelError) {
+            model = try RobertaModel.load(directory: directory)
+        } catch {
+            throw .load(path: directory, reason: error.description)
+        }
+        do throws(TokenizerError) {
+            tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
+        } catch {
+            throw .load(path: directory, reason: error.description)
+        }
+        let rows = model.configuration.vocabSize
+        guard tokenizer.vocabularySize <= rows else {
+            throw .load(
+                path: directory,
+                reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, and the embedding only \(rows) rows")
+        }
+        objective = model.configuration.isDecoder ? .clm : .mlm
+        trainingArguments = try InferenceEngine.trainingArguments(of: directory)
+        modelSHA256 = try sha256(ofFile: directory + "/model.safetensors")
+        let filters = trainingArguments?.filters ?? []
+        lowercases = filters.contains("lowercase") || filters.contains("tweets")
+        let special = Set(SpecialToken.allCases.map(\.rawValue)).subtracting([SpecialToken.eos.rawValue])
+        mayEmit = (0..<Int32(rows)).map { [tokenizer] in tokenizer.token($0) != nil && !special.contains($0) }
+    }
+
+    private static func trainingArguments(of directory: String) throws(InferenceError) -> TrainingArguments? {
+        let path = directory + "/training_args.json"
+        guard access(path, F_OK) == 0 else { return nil }
+        do {
+            return try JobCoding.decode(TrainingArguments.self, from: Data(contentsOf: URL(filePath: path)))
+        } catch {
+            throw .load(path: path, reason: "\(error)")
+        }
+    }
+
+    /// The most tokens the position embeddings reach: they begin at 2, after the padding's.
+    var positions: Int { configuration.maxPositionEmbeddings - 2 }
+
+    /// The most tokens of one sequence that training saw, `<s>` and `</s>` among them.
+    var trainedLength: Int { min(positions, trainingArguments?.longestPosition ?? positions) }
+
+    /// Of the filters a corpus goes through, the one that changes how words are written; the others choose what is read.
+    func filtered(_ text: String) -> String { lowercases ? text.lowercased() : text }
+
+    func require(_ wanted: Objective) throws(InferenceError) {
+        guard objective == wanted else { throw .wrongObjective(expected: wanted, found: objective) }
+    }
+}
