@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 /// Any JSON value: what an interface calls `object` has no other type.
 public enum JSONValue: Sendable, Equatable {
     case null
@@ -12,6 +14,14 @@ public enum JSONValue: Sendable, Equatable {
     public subscript(key: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members[key]
+    }
+
+    /// As JSON on one line, keys in order.
+    public var text: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(self) else { return "a number that JSON cannot hold" }
+        return String(decoding: data, as: UTF8.self)
     }
 }
 

@@ -1,1 +1,98 @@
-// placeholder
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+import Varlink
+
+/// Serves a `VarlinkService` on a Unix socket.
+public final class VarlinkServer: Sendable {
+    public enum Listener: Sendable, Equatable {
+        /// A listening socket that somebody else made, systemd for instance. The server closes it when it ends, and
+        /// leaves its file alone.
+        case descriptor(Int32)
+        /// A socket the server makes and removes. A dead socket in its place is removed, a live one refused.
+        case path(String, mode: mode_t = 0o660, group: String? = nil)
+    }
+
+    /// A bound on each thing a client controls.
+    public struct Limits: Sendable, Equatable {
+        /// Bytes of one call.
+        public var messageBytes: Int
+        /// Clients connected at a time; one more is closed at once.
+        public var connections: Int
+        /// How long calls under way may take to end once the server stops.
+        public var grace: Duration
+
+        public init(messageBytes: Int = 4 << 20, connections: Int = 256, grace: Duration = .seconds(5)) {
+            self.messageBytes = messageBytes
+            self.connections = connections
+            self.grace = grace
+        }
+    }
+
+    private let service: VarlinkService
+    private let listener: Listener
+    private let limits: Limits
+    private let logger: Logger
+    private let connections: ConnectionRegistry
+
+    public init(service: VarlinkService, listener: Listener, limits: Limits = Limits(), logger: Logger) {
+        self.service = service
+        self.listener = listener
+        self.limits = limits
+        self.logger = logger
+        self.connections = ConnectionRegistry(limit: limits.connections)
+    }
+
+    /// Serves until the task is cancelled; then takes no more calls, waits for those under way as long as
+    /// `limits.grace`, cancels what is left, and returns.
+    ///
+    /// - Parameter whenListening: called once, when clients can connect.
+    /// - Throws: `VarlinkListenError`; NIO's errors where the socket fails.
+    public func run(whenListening: @Sendable () async throws -> Void = {}) async throws {
+        var made: ListeningSocket?
+        let descriptor: Int32
+        switch listener {
+        case .descriptor(let given): descriptor = given
+        case .path(let path, let mode, let group):
+            let socket = try ListeningSocket.bind(path: path, mode: mode, group: group)
+            made = socket
+            descriptor = socket.descriptor
+        }
+        defer { made?.removeFile() }
+        let listening = try await bootstrap().withBoundSocket(descriptor).get()
+        do {
+            try await whenListening()
+        } catch {
+            try? await listening.close()
+            throw error
+        }
+        try await withTaskCancellationHandler {
+            try await listening.closeFuture.get()
+        } onCancel: {
+            listening.close(promise: nil)
+        }
+        // Gone before the last calls have ended: a client that comes now is told at once that nobody listens.
+        made?.removeFile()
+        made = nil
+        await connections.stop(grace: limits.grace, on: listening.eventLoop)
+        guard Task.isCancelled else { throw ChannelError.eof }
+    }
+
+    private func bootstrap() -> ServerBootstrap {
+        ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 128)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { [service, limits, logger, connections] channel in
+                guard connections.add(channel) else {
+                    logger.warning("too many connections", metadata: ["limit": "\(limits.connections)"])
+                    return channel.close()
+                }
+                return channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        ConnectionHandler(service: service, messageLimit: limits.messageBytes, logger: logger))
+                }
+            }
+    }
+}

@@ -1,0 +1,88 @@
+import FoundationEssentials
+import Logging
+import NIOCore
+import Varlink
+
+/// One call from its bytes to its last reply.
+struct CallExchange: Sendable {
+    let service: VarlinkService
+    let peer: PeerCredentials
+    let channel: any Channel
+    let logger: Logger
+
+    /// Sent for what a handler throws that is no error of its interface.
+    private struct InternalError: Codable, Sendable {
+        var message: String
+    }
+
+    /// - Parameter whenEndless: called before the body where the call will not end by itself.
+    /// - Returns: whether the last reply was given, or none was wanted. Where not, the connection is of no more use.
+    func answer(_ message: [UInt8], whenEndless: () -> Void) async -> Bool {
+        let header: VarlinkCallHeader
+        do {
+            header = try VarlinkCoding.decodeCall(message)
+        } catch {
+            logger.notice(
+                "a client is cut off",
+                metadata: ["reason": "what it sent is no call", "error": "\(error)", "pid": "\(peer.pid)"])
+            return false
+        }
+        let context = CallContext(peer: peer, more: header.more ?? false)
+        let sink = ReplySink(more: context.more, oneway: header.oneway ?? false) { message in
+            var buffer = channel.allocator.buffer(capacity: message.count + 1)
+            buffer.writeBytes(message)
+            buffer.writeInteger(UInt8(0))
+            try await channel.writeAndFlush(buffer)
+        }
+        do {
+            let method = try service.method(header.method)
+            if method.endless { whenEndless() }
+            try await method.handler(message, context, sink)
+            if !sink.isFinished && !Task.isCancelled {
+                logger.error("a call ended without a last reply", metadata: ["method": "\(header.method)"])
+                return await fail(header, sink, "it ended without a reply")
+            }
+        } catch {
+            // Nobody waits for an answer where the client has gone or the server stops.
+            guard !sink.isBroken, !Task.isCancelled else { return false }
+            return await reply(to: header, error, sink)
+        }
+        return sink.isFinished && !sink.isBroken
+    }
+
+    private func reply(to header: VarlinkCallHeader, _ error: any Error, _ sink: ReplySink) async -> Bool {
+        guard !sink.isFinished else {
+            logger.error(
+                "a call failed after its last reply", metadata: ["method": "\(header.method)", "error": "\(error)"])
+            return true
+        }
+        switch error {
+        case let error as VarlinkServiceError:
+            return await send(sink) { try VarlinkCoding.encodeError(name: error.name, error.parameters) }
+        case let error as any VarlinkErrorReply:
+            return await send(sink) { try Self.encode(error) }
+        default:
+            logger.error("a call failed", metadata: ["method": "\(header.method)", "error": "\(error)"])
+            return await fail(header, sink, "\(error)")
+        }
+    }
+
+    private func fail(_ header: VarlinkCallHeader, _ sink: ReplySink, _ message: String) async -> Bool {
+        let name = "\(VarlinkService.interface(of: header.method)).InternalError"
+        return await send(sink) { try VarlinkCoding.encodeError(name: name, InternalError(message: message)) }
+    }
+
+    private func send(_ sink: ReplySink, _ message: () throws -> Data) async -> Bool {
+        do {
+            try await sink.reply(try message(), last: true)
+            return true
+        } catch {
+            logger.debug("an error reply was not delivered", metadata: ["error": "\(error)", "pid": "\(peer.pid)"])
+            return false
+        }
+    }
+
+    private static func encode<E: VarlinkErrorReply>(_ error: E) throws -> Data {
+        try VarlinkCoding.encodeError(name: E.name, error)
+    }
+}

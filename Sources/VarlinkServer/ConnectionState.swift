@@ -1,0 +1,67 @@
+import Varlink
+
+/// What a connection does next. One call at a time is under way; others wait as bytes, so that replies come in the
+/// order of the calls and a client that sends faster than it is answered is slowed down by its own socket.
+///
+/// A value without I/O: what happened goes in, what to do comes out.
+struct ConnectionState {
+    enum Action: Equatable {
+        /// Nothing before the next event.
+        case wait
+        /// Answer this call, then say `callEnded`.
+        case start([UInt8])
+        /// Close the connection; with a reason where the client is to blame.
+        case close(MessageFramer.MessageTooLarge?)
+    }
+
+    private var framer: MessageFramer
+    private var isCallUnderWay = false
+    private var inputEnded = false
+    private var stopping = false
+
+    /// - Parameter messageLimit: bytes a call may have.
+    init(messageLimit: Int) {
+        framer = MessageFramer(limit: messageLimit)
+    }
+
+    /// Whether more bytes are wanted now.
+    var wantsBytes: Bool { !inputEnded && !stopping && framer.bufferedBytes <= framer.limit }
+
+    mutating func received(_ bytes: some Sequence<UInt8>) -> Action {
+        guard !stopping else { return .wait }
+        framer.append(bytes)
+        return isCallUnderWay ? .wait : advance()
+    }
+
+    /// - Parameter replied: false where the call has no last reply: then no later one may be answered either.
+    mutating func callEnded(replied: Bool) -> Action {
+        precondition(isCallUnderWay)
+        isCallUnderWay = false
+        return replied ? advance() : .close(nil)
+    }
+
+    /// The client sends nothing more, but may still read.
+    mutating func inputClosed() -> Action {
+        inputEnded = true
+        return isCallUnderWay ? .wait : advance()
+    }
+
+    /// The server stops: the call under way is the last.
+    mutating func stop() -> Action {
+        stopping = true
+        return isCallUnderWay ? .wait : .close(nil)
+    }
+
+    private mutating func advance() -> Action {
+        if stopping { return .close(nil) }
+        do {
+            if let message = try framer.next() {
+                isCallUnderWay = true
+                return .start(message)
+            }
+        } catch {
+            return .close(error)
+        }
+        return inputEnded ? .close(nil) : .wait
+    }
+}
