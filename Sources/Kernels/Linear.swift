@@ -43,3 +43,9 @@ public func biasBackward(_ dbias: Vector, dy: Matrix) {
         kb_add_rows(dbias.base + part.lowerBound, dy.base + part.lowerBound, dy.rows, part.count, dy.stride)
     }
 }
+
+/// y += x.
+public func add(_ y: Vector, _ x: Vector) {
+    precondition(y.count == x.count)
+    kb_add(y.base, x.base, y.count)
+}

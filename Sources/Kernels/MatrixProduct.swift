@@ -42,6 +42,13 @@ func serialProduct(
     beta: Float
 ) {
     _ = singleThreaded
+    if c.rows == 1 && aForm == .asIs && bForm == .transposed {
+        // One row (generation) reads the weights once where they lie; sgemm would pack them first.
+        cblas_sgemv(
+            CblasRowMajor, CblasNoTrans, blasint(b.rows), blasint(k), alpha, b.base, blasint(b.stride), a.base, 1, beta,
+            c.base, 1)
+        return
+    }
     cblas_sgemm(
         CblasRowMajor, aForm == .asIs ? CblasNoTrans : CblasTrans, bForm == .asIs ? CblasNoTrans : CblasTrans,
         blasint(c.rows), blasint(c.columns), blasint(k), alpha, a.base, blasint(a.stride), b.base, blasint(b.stride),

@@ -1,0 +1,97 @@
+import Kernels
+
+/// `RobertaLMHead`: logits = LN(gelu(dense(x)))·Eᵀ + bias, E being the word embedding. It runs on the rows that are asked
+/// for alone, and never holds the logits of more than a chunk of them.
+struct LanguageModelHead {
+    /// Memory for one chunk of m rows, hidden size C, vocabulary V.
+    struct Workspace {
+        /// (m, C)
+        let input: Matrix
+        let preGELU: Matrix
+        let gelu: Matrix
+        let normed: Matrix
+        let mean: Vector
+        let rstd: Vector
+        /// (m, V)
+        let logits: Matrix
+        /// (m, C)
+        let gradient: Matrix
+
+        /// Rows of a chunk: 48 MB of logits at most, and no more than there are.
+        static func rows(_ configuration: RobertaConfiguration, wanted: Int) -> Int {
+            min(max(wanted, 1), max(16, 12_000_000 / configuration.vocabSize))
+        }
+
+        static func bytes(_ configuration: RobertaConfiguration, rows: Int) -> Int {
+            4 * rows * (5 * configuration.hiddenSize + configuration.vocabSize + 2) + 8 * Arena.alignment
+        }
+
+        init(_ arena: Arena, _ configuration: RobertaConfiguration, rows: Int) {
+            let hidden = configuration.hiddenSize
+            input = arena.matrix(rows: rows, columns: hidden)
+            preGELU = arena.matrix(rows: rows, columns: hidden)
+            gelu = arena.matrix(rows: rows, columns: hidden)
+            normed = arena.matrix(rows: rows, columns: hidden)
+            mean = arena.vector(rows)
+            rstd = arena.vector(rows)
+            logits = arena.matrix(rows: rows, columns: configuration.vocabSize)
+            gradient = arena.matrix(rows: rows, columns: hidden)
+        }
+    }
+
+    let weights: RobertaWeights
+    let epsilon: Float
+
+    /// Logits of some rows of `x`; returns a view of `w.logits`, (rows, V).
+    /// - Parameter x: (T, C)
+    func forward(_ w: Workspace, x: Matrix, rows: ArraySlice<Int>) -> Matrix {
+        let range = 0..<rows.count
+        for (to, from) in rows.enumerated() { w.input.row(to).update(from: x.row(from), count: x.columns) }
+        linearForward(w.preGELU.rows(range), x: w.input.rows(range), weight: weights.headDense.weight)
+        biasGELUForward(w.gelu.rows(range), x: w.preGELU.rows(range), bias: weights.headDense.bias)
+        layerNormForward(
+            w.normed.rows(range), mean: w.mean, rstd: w.rstd, x: w.gelu.rows(range), weight: weights.headNorm.weight,
+            bias: weights.headNorm.bias, epsilon: epsilon)
+        let logits = w.logits.rows(range)
+        linearForward(logits, x: w.normed.rows(range), weight: weights.words)
+        addBias(logits, weights.headBias)
+        return logits
+    }
+
+    /// Loss of some rows of `x` and, with `gradients`, its way back: adds lossScale · dΣloss/dx to those rows of `dx`, and to
+    /// the gradients.
+    /// - Parameters:
+    ///   - x, dx: (T, C)
+    ///   - labels: one for each of `rows`
+    func loss(
+        _ w: Workspace, x: Matrix, rows: [Int], labels: [Int32],
+        backward: (dx: Matrix, gradients: RobertaWeights, lossScale: Float)?
+    ) -> LossSums {
+        var sums = LossSums()
+        for first in stride(from: 0, to: rows.count, by: w.logits.rows) {
+            let chunk = first..<min(rows.count, first + w.logits.rows)
+            let logits = forward(w, x: x, rows: rows[chunk])
+            sums += crossEntropy(logits, labels: labels[chunk], gradientScale: backward?.lossScale)
+            guard let (dx, gradients, _) = backward else { continue }
+            let range = 0..<chunk.count
+            let g = w.gradient.rows(range)
+            // logits = normed·Eᵀ + bias
+            linearBackward(
+                dx: g, dweight: gradients.words, dbias: gradients.headBias, dy: logits, x: w.normed.rows(range),
+                weight: weights.words)
+            // normed = LN(gelu(input·Wᵀ + b))
+            layerNormBackward(
+                dx: g, dweight: gradients.headNorm.weight, dbias: gradients.headNorm.bias, dy: g, x: w.gelu.rows(range),
+                mean: w.mean, rstd: w.rstd, weight: weights.headNorm.weight)
+            geluBackward(dx: g, dy: g, x: w.preGELU.rows(range))
+            let dinput = w.normed.rows(range)
+            linearBackward(
+                dx: dinput, dweight: gradients.headDense.weight, dbias: gradients.headDense.bias, dy: g,
+                x: w.input.rows(range), weight: weights.headDense.weight)
+            for (from, to) in rows[chunk].enumerated() {
+                add(Vector(dx.row(to), count: dx.columns), Vector(dinput.row(from), count: dx.columns))
+            }
+        }
+        return sums
+    }
+}

@@ -1,0 +1,50 @@
+import Durable
+import FoundationEssentials
+
+/// The model's part of a Hugging Face model directory: `config.json`, `model.safetensors` and, for a causal model,
+/// `generation_config.json`.
+public enum ModelDirectory {
+    public static let weightsFile = "model.safetensors"
+    public static let configurationFile = "config.json"
+
+    /// Writes a model into a folder that exists and is not yet published.
+    ///
+    /// The decoder is tied to the word embeddings, so that no `lm_head.decoder.*` is written, as transformers does.
+    public static func write(_ model: RobertaModel, to directory: String) throws(ModelError) {
+        try SafetensorsFile.write(model.parameters.tensorsToWrite(), to: "\(directory)/\(weightsFile)")
+        try write("\(directory)/\(configurationFile)") { try ConfigurationFile(model.configuration).encoded() }
+        if model.configuration.isDecoder {
+            try write("\(directory)/generation_config.json") {
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+                return try encoder.encode(GenerationConfigurationFile())
+            }
+        }
+    }
+
+    private static func write(_ path: String, _ content: () throws -> Data) throws(ModelError) {
+        do { try Durable.write([UInt8](content()), to: path) } catch {
+            throw ModelError(path: path, reason: "\(error)")
+        }
+    }
+
+    private struct GenerationConfigurationFile: Encodable {
+        let bos_token_id = 0
+        let eos_token_id = 2
+        let pad_token_id = 1
+        let do_sample = true
+        let temperature = 0.9
+        let max_new_tokens = 100
+    }
+}
+
+extension RobertaModel {
+    /// Reads a directory that this program or transformers wrote, its numbers in float32, float16 or bfloat16.
+    public static func load(directory: String) throws(ModelError) -> RobertaModel {
+        let configuration = try ConfigurationFile.read("\(directory)/\(ModelDirectory.configurationFile)")
+        let file = try SafetensorsFile(path: "\(directory)/\(ModelDirectory.weightsFile)")
+        let parameters = Parameters(layout: ParameterLayout(configuration))
+        try parameters.read(from: file)
+        return RobertaModel(configuration: configuration, parameters: parameters)
+    }
+}

@@ -1,0 +1,48 @@
+import Kernels
+
+/// One float32 number for each parameter of a model, in one piece of memory: weights, gradients, or a moment of an optimizer.
+public final class Parameters: @unchecked Sendable {
+    // @unchecked: whoever writes (training, loading) has the only reference; models that serve are only read.
+
+    public let layout: ParameterLayout
+    /// All tensors, `layout.storageCount` floats.
+    public let values: UnsafeMutableBufferPointer<Float>
+    private let arena: Arena
+
+    /// All zero.
+    public init(layout: ParameterLayout) {
+        self.layout = layout
+        arena = Arena(bytes: layout.storageCount * MemoryLayout<Float>.stride)
+        values = UnsafeMutableBufferPointer(
+            start: arena.take(Float.self, layout.storageCount), count: layout.storageCount)
+    }
+
+    /// The tensor of that name, which must be in the layout.
+    public subscript(name: String) -> UnsafeMutableBufferPointer<Float> {
+        guard let entry = layout.entry(name) else { preconditionFailure("no parameter is called \(name)") }
+        return self[entry]
+    }
+
+    public subscript(entry: ParameterLayout.Entry) -> UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(rebasing: values[entry.offset..<entry.offset + entry.count])
+    }
+
+    public func setToZero() { values.update(repeating: 0) }
+
+    public func copy(from other: Parameters) {
+        precondition(layout == other.layout)
+        values.baseAddress!.update(from: other.values.baseAddress!, count: values.count)
+    }
+
+    func matrix(_ name: String) -> Matrix {
+        guard let entry = layout.entry(name), entry.shape.count == 2 else {
+            preconditionFailure("no matrix is called \(name)")
+        }
+        return Matrix(values.baseAddress! + entry.offset, rows: entry.shape[0], columns: entry.shape[1])
+    }
+
+    func vector(_ name: String) -> Vector {
+        let tensor = self[name]
+        return Vector(tensor.baseAddress!, count: tensor.count)
+    }
+}

@@ -1,0 +1,83 @@
+import Durable
+import FoundationEssentials
+import Glibc
+
+/// One tensor on its way into a safetensors file.
+public struct TensorToWrite {
+    public let name: String
+    public let type: TensorType
+    public let shape: [Int]
+    public let bytes: UnsafeRawBufferPointer
+
+    public init(name: String, type: TensorType = .float32, shape: [Int], bytes: UnsafeRawBufferPointer) {
+        precondition(shape.reduce(1, *) * type.bytes == bytes.count, "\(name): \(shape) is not \(bytes.count) bytes")
+        self.name = name
+        self.type = type
+        self.shape = shape
+        self.bytes = bytes
+    }
+}
+
+extension Parameters {
+    /// All tensors in Hugging Face's order, under their names behind `prefix`.
+    public func tensorsToWrite(prefix: String = "") -> [TensorToWrite] {
+        layout.entries.map {
+            TensorToWrite(name: prefix + $0.name, shape: $0.shape, bytes: UnsafeRawBufferPointer(self[$0]))
+        }
+    }
+
+    /// Fills every tensor from a file whose names have `prefix` before them.
+    public func read(from file: SafetensorsFile, prefix: String = "") throws(ModelError) {
+        for entry in layout.entries { try file.read(prefix + entry.name, shape: entry.shape, into: self[entry]) }
+    }
+}
+
+extension SafetensorsFile {
+    /// Writes a new file: the header padded to 8 bytes, then the tensors one behind the other in the order given.
+    ///
+    /// The file is neither atomic nor synced: it is written into a folder aside, which is published whole.
+    public static func write(
+        _ tensors: [TensorToWrite], metadata: [String: String] = ["format": "pt"], to path: String
+    ) throws(ModelError) {
+        var header = "{"
+        header += "\"__metadata__\":{"
+        header += metadata.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }.joined(
+            separator: ",")
+        header += "}"
+        var offset = 0
+        for tensor in tensors {
+            let shape = tensor.shape.map(String.init).joined(separator: ",")
+            let end = offset + tensor.bytes.count
+            header += ",\(quoted(tensor.name)):{\"dtype\":\"\(tensor.type.rawValue)\",\"shape\":[\(shape)],"
+            header += "\"data_offsets\":[\(offset),\(end)]}"
+            offset = end
+        }
+        header += "}"
+        header += String(repeating: " ", count: (8 - header.utf8.count % 8) % 8)
+
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw ModelError(path: path, reason: "cannot be created: \(String(cString: strerror(errno)))")
+        }
+        var failure: Int32?
+        func put(_ bytes: UnsafeRawBufferPointer) {
+            var rest = bytes[...]
+            while failure == nil, !rest.isEmpty {
+                let written = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                if written >= 0 { rest = rest.dropFirst(written) } else if errno != EINTR { failure = errno }
+            }
+        }
+        withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { put($0) }
+        Array(header.utf8).withUnsafeBytes { put($0) }
+        for tensor in tensors { put(tensor.bytes) }
+        if close(descriptor) != 0 && failure == nil { failure = errno }
+        if let failure {
+            throw ModelError(path: path, reason: "cannot be written: \(String(cString: strerror(failure)))")
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        guard let json = try? JSONEncoder().encode(text) else { preconditionFailure("a string is always valid JSON") }
+        return String(decoding: json, as: UTF8.self)
+    }
+}
