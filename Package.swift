@@ -15,8 +15,16 @@ let ours: [SwiftSetting] = [
 ]
 // Bounds are checked once at the edge of a kernel; inside its loops a check would cost the vectorization.
 let kernels = ours + oneDNNDefines + [.unsafeFlags(["-Ounchecked"])]
-// One file that starts in milliseconds, wherever it is copied.
-let standalone: [LinkerSetting] = []
+// One file that starts in milliseconds, wherever it is copied: the Swift libraries inside, unused code and symbols out.
+// FoundationEssentials does not name the libraries it stands on where only the linker is told to be static.
+let standalone: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-static-stdlib", "-use-ld=lld"]
+            + ["--gc-sections", "--no-export-dynamic", "-s", "-z", "pack-relative-relocs"].flatMap { ["-Xlinker", $0] }),
+    .linkedLibrary("_FoundationCShims"),
+    .linkedLibrary("_FoundationCollections"),
+    .linkedLibrary("swiftSynchronization"),
+]
 
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
