@@ -1,0 +1,18 @@
+import CSystemd
+import Glibc
+
+/// The sockets that systemd opened for this process, each with its `FileDescriptorName=`.
+///
+/// They are the caller's from now on, are not inherited by its children, and are handed out once: a second call finds
+/// none.
+public func listenDescriptors() -> [(name: String, descriptor: Int32)] {
+    var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+    let count = sd_listen_fds_with_names(1, &names)
+    guard count > 0, let names else { return [] }
+    defer { free(names) }
+    return (0..<Int(count)).map { index in
+        defer { free(names[index]) }
+        let name = names[index].map { String(cString: $0) } ?? ""
+        return (name, SD_LISTEN_FDS_START + Int32(index))
+    }
+}

@@ -1,0 +1,93 @@
+import FoundationEssentials
+import Glibc
+import Systemd
+import Testing
+
+/// A service manager's end of the socket that `sd_notify` writes to.
+private final class Manager {
+    let descriptor: Int32
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.appending(path: "notify-\(UUID().uuidString)").path()
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        try #require(bound == 0)
+    }
+
+    /// Everything that has come; nothing where nothing has.
+    func received() -> [String] {
+        var texts: [String] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+            guard count > 0 else { return texts }
+            texts.append(String(decoding: buffer[..<count], as: UTF8.self))
+        }
+    }
+
+    deinit {
+        close(descriptor)
+        unlink(path)
+    }
+}
+
+/// The environment belongs to the whole process: one at a time.
+@Suite(.serialized) struct NotifyTests {
+    @Test func theManagerHears() throws {
+        let manager = try Manager()
+        setenv("NOTIFY_SOCKET", manager.path, 1)
+        defer { unsetenv("NOTIFY_SOCKET") }
+        SystemdNotify.ready()
+        SystemdNotify.status("kantaibert: step 5 of 100\nREADY=0, loss 4.2")
+        SystemdNotify.watchdog()
+        SystemdNotify.stopping()
+        #expect(
+            manager.received() == [
+                "READY=1", "STATUS=kantaibert: step 5 of 100 READY=0, loss 4.2", "WATCHDOG=1", "STOPPING=1",
+            ])
+        SystemdNotify.reloading()
+        #expect(manager.received().first?.wholeMatch(of: /RELOADING=1\nMONOTONIC_USEC=[0-9]+/) != nil)
+    }
+
+    @Test func withoutAManagerNothingHappens() {
+        unsetenv("NOTIFY_SOCKET")
+        SystemdNotify.ready()
+        setenv("NOTIFY_SOCKET", "/nonexistent/notify", 1)
+        defer { unsetenv("NOTIFY_SOCKET") }
+        SystemdNotify.ready()
+    }
+
+    @Test func theWatchdogIsFedTwiceInItsTime() {
+        #expect(SystemdNotify.watchdogInterval == nil)
+        setenv("WATCHDOG_USEC", "30000000", 1)
+        defer { for name in ["WATCHDOG_USEC", "WATCHDOG_PID"] { unsetenv(name) } }
+        #expect(SystemdNotify.watchdogInterval == .seconds(15))
+        setenv("WATCHDOG_PID", "1", 1)
+        #expect(SystemdNotify.watchdogInterval == nil, "another process is meant")
+    }
+
+    @Test func withoutActivationThereAreNoDescriptors() {
+        for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) }
+        #expect(listenDescriptors().isEmpty)
+        setenv("LISTEN_PID", "1", 1)
+        setenv("LISTEN_FDS", "1", 1)
+        #expect(listenDescriptors().isEmpty, "they are for another process")
+        #expect(getenv("LISTEN_FDS") == nil)
+    }
+
+    @Test func aVariableForAnotherStreamIsNotTheJournal() {
+        var status = stat()
+        fstat(STDERR_FILENO, &status)
+        #expect(SystemdLogging.standardErrorIsJournal("\(status.st_dev):\(status.st_ino)"))
+        #expect(!SystemdLogging.standardErrorIsJournal("\(status.st_dev):\(status.st_ino + 1)"))
+        #expect(!SystemdLogging.standardErrorIsJournal(nil))
+    }
+}
