@@ -1,0 +1,78 @@
+import GRDB
+
+extension MetricsStore {
+    /// Records a file that was received; on the disk when this returns.
+    ///
+    /// What is offered as admitted, but has been admitted before, is recorded as the duplicate it is.
+    /// - Returns: the record as it stands, or null where this very file (`source`) is recorded already
+    public func record(_ corpus: CorpusRecord) throws(MetricsError) -> CorpusRecord? {
+        try writeDurably("record a corpus") { db in
+            var corpus = corpus
+            if let source = corpus.source, try CorpusRecord.filter(Column("source") == source).fetchCount(db) > 0 {
+                return nil
+            }
+            if corpus.state == .admitted, try admitted(corpus.sha256, db) != nil { corpus.state = .duplicate }
+            try corpus.insert(db)
+            corpus.id = db.lastInsertedRowID
+            return corpus
+        }
+    }
+
+    /// In the order they came.
+    /// - Parameter state: only these; null for all
+    public func corpora(state: CorpusRecord.State? = nil) throws(MetricsError) -> [CorpusRecord] {
+        try read("list corpora") { db in
+            var request = CorpusRecord.order(Column("id"))
+            if let state { request = request.filter(Column("state") == state.rawValue) }
+            return try request.fetchAll(db)
+        }
+    }
+
+    /// The admitted corpus of these bytes; null where there is none.
+    public func corpus(sha256: String) throws(MetricsError) -> CorpusRecord? {
+        try read("find a corpus") { db in try admitted(sha256, db) }
+    }
+
+    /// The admitted corpora a model may learn from, in the order they began to feed it: those that came for all, and
+    /// those that came for it alone, be it as a duplicate of what came for another.
+    public func corpora(feeding model: String) throws(MetricsError) -> [CorpusRecord] {
+        try read("list a model's corpora") { db in
+            try CorpusRecord.fetchAll(
+                db,
+                sql: """
+                    SELECT corpora.* FROM corpora
+                    JOIN (SELECT sha256, min(id) AS since FROM corpora
+                          WHERE state <> 'rejected' AND (model IS NULL OR model = ?) GROUP BY sha256) AS feeding
+                      ON feeding.sha256 = corpora.sha256
+                    WHERE corpora.state = 'admitted'
+                    ORDER BY feeding.since
+                    """, arguments: [model])
+        }
+    }
+
+    /// What a run was or is trained on, as SHA-256, in the order it reads them.
+    public func corpora(ofRun run: String) throws(MetricsError) -> [String] {
+        try read("list a run's corpora") { db in
+            try String.fetchAll(
+                db, sql: "SELECT sha256 FROM run_corpora WHERE run = ? ORDER BY position", arguments: [run])
+        }
+    }
+
+    /// For every corpus that a finished run was trained on (by SHA-256): the names of the models, sorted.
+    public func modelsByCorpus() throws(MetricsError) -> [String: [String]] {
+        try read("list which models learned from which corpora") { db in
+            let rows = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT DISTINCT run_corpora.sha256, runs.model FROM run_corpora JOIN runs ON runs.id = run_corpora.run
+                    WHERE runs.state = 'finished' ORDER BY runs.model
+                    """)
+            return Dictionary(grouping: rows) { row in row["sha256"] as String }
+                .mapValues { rows in rows.map { $0["model"] } }
+        }
+    }
+
+    private func admitted(_ sha256: String, _ db: Database) throws -> CorpusRecord? {
+        try CorpusRecord.filter(Column("sha256") == sha256 && Column("state") == "admitted").fetchOne(db)
+    }
+}

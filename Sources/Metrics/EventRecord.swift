@@ -1,0 +1,31 @@
+import FoundationEssentials
+import GRDB
+
+/// Something that happened, as it was told to people.
+public struct EventRecord: MetricsRecord {
+    public static let databaseTableName = "events"
+
+    /// Null until it is recorded; ascending.
+    public var id: Int64?
+    public var kind: String
+    public var message: String
+    public var model: String?
+    public var run: String?
+    public var corpus: String?
+    /// A JSON object.
+    public var fields: String
+    public var time: Date
+
+    public init(
+        kind: String, message: String, model: String? = nil, run: String? = nil, corpus: String? = nil,
+        fields: String = "{}", time: Date = Date()
+    ) {
+        self.kind = kind
+        self.message = message
+        self.model = model
+        self.run = run
+        self.corpus = corpus
+        self.fields = fields
+        self.time = time
+    }
+}

@@ -1,0 +1,42 @@
+import GRDB
+
+/// The database could not do what was asked.
+public struct MetricsError: Error, CustomStringConvertible {
+    /// What was being done, in words.
+    public let operation: String
+    public let path: String
+    public let cause: String
+    /// Something the reader can act on, or null.
+    public let hint: String?
+
+    init(_ operation: String, path: String, cause: any Error) {
+        self.operation = operation
+        self.path = path
+        guard let error = cause as? DatabaseError else {
+            self.cause = "\(cause)"
+            hint = nil
+            return
+        }
+        self.cause = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
+        hint =
+            switch error.resultCode {
+            case .SQLITE_FULL: "the disk is full: free some space, what was recorded before is safe"
+            case .SQLITE_NOTADB, .SQLITE_CORRUPT:
+                "the file is damaged: move it and its -wal and -shm away, a new one is made; models and corpora do not need it"
+            case .SQLITE_CANTOPEN, .SQLITE_READONLY: "the service must be able to write the file and its folder"
+            case .SQLITE_BUSY: "another program holds the database"
+            default: nil
+            }
+    }
+
+    init(_ operation: String, path: String, cause: String, hint: String? = nil) {
+        self.operation = operation
+        self.path = path
+        self.cause = cause
+        self.hint = hint
+    }
+
+    public var description: String {
+        "cannot \(operation) in \(path): \(cause)" + (hint.map { " (\($0))" } ?? "")
+    }
+}

@@ -1,0 +1,121 @@
+import GRDB
+
+/// The tables, as a series of steps from an empty database. A step that was released is never changed: what must be
+/// different is a new step.
+///
+/// Times are ISO 8601 in UTC with milliseconds, so that they sort as text and read as they stand.
+enum Schema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1 corpora, runs, steps, evaluations, generations, events") { db in
+            try db.execute(sql: first)
+        }
+        return migrator
+    }
+
+    private static let first = """
+        -- Every file that was received, in the order it came.
+        CREATE TABLE corpora (
+            id INTEGER PRIMARY KEY,
+            -- Of the bytes admitted; empty where nothing of a rejected file could be read.
+            sha256 TEXT NOT NULL CHECK (length(sha256) IN (0, 64)),
+            name TEXT NOT NULL,
+            bytes INTEGER NOT NULL CHECK (bytes >= 0),
+            documents INTEGER NOT NULL CHECK (documents >= 0),
+            replaced_bytes INTEGER NOT NULL CHECK (replaced_bytes >= 0),
+            state TEXT NOT NULL CHECK (state IN ('admitted', 'duplicate', 'rejected')),
+            reason TEXT,
+            -- The only model it feeds; null feeds all.
+            model TEXT,
+            -- Which file it was, so that one whose record was written before a kill is not recorded again.
+            source TEXT UNIQUE,
+            received TEXT NOT NULL,
+            CHECK (state <> 'rejected' OR reason IS NOT NULL),
+            CHECK (state = 'rejected' OR length(sha256) = 64)
+        );
+        CREATE UNIQUE INDEX corpora_admitted ON corpora (sha256) WHERE state = 'admitted';
+        CREATE INDEX corpora_sha256 ON corpora (sha256);
+
+        CREATE TABLE runs (
+            -- The order of creation.
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            model TEXT NOT NULL,
+            generation INTEGER CHECK (generation >= 1),
+            state TEXT NOT NULL
+                CHECK (state IN ('queued', 'running', 'interrupted', 'finished', 'failed', 'cancelled')),
+            reason TEXT,
+            step INTEGER NOT NULL CHECK (step >= 0),
+            total_steps INTEGER NOT NULL CHECK (total_steps >= 0),
+            epoch REAL NOT NULL CHECK (epoch >= 0),
+            loss REAL,
+            evaluation_loss REAL,
+            tokens_per_second REAL,
+            remaining_seconds REAL,
+            started TEXT,
+            finished TEXT
+        );
+        CREATE INDEX runs_model ON runs (model);
+
+        -- What each run is trained on, in the order it reads them.
+        CREATE TABLE run_corpora (
+            run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL CHECK (position >= 0),
+            sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+            PRIMARY KEY (run, position),
+            UNIQUE (run, sha256)
+        ) WITHOUT ROWID;
+        CREATE INDEX run_corpora_sha256 ON run_corpora (sha256);
+
+        CREATE TABLE steps (
+            run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+            step INTEGER NOT NULL CHECK (step >= 0),
+            epoch REAL NOT NULL,
+            loss REAL NOT NULL,
+            learning_rate REAL NOT NULL,
+            gradient_norm REAL NOT NULL,
+            tokens INTEGER NOT NULL CHECK (tokens >= 0),
+            tokens_per_second REAL NOT NULL,
+            time TEXT NOT NULL,
+            PRIMARY KEY (run, step)
+        ) WITHOUT ROWID;
+
+        CREATE TABLE evaluations (
+            run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+            step INTEGER NOT NULL CHECK (step >= 0),
+            loss REAL NOT NULL,
+            perplexity REAL NOT NULL,
+            accuracy REAL CHECK (accuracy BETWEEN 0 AND 1),
+            bits_per_byte REAL,
+            time TEXT NOT NULL,
+            PRIMARY KEY (run, step)
+        ) WITHOUT ROWID;
+
+        CREATE TABLE generations (
+            model TEXT NOT NULL,
+            number INTEGER NOT NULL CHECK (number >= 1),
+            run TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('candidate', 'serving', 'retired', 'rejected')),
+            model_sha256 TEXT NOT NULL CHECK (length(model_sha256) = 64),
+            parameters INTEGER NOT NULL CHECK (parameters > 0),
+            vocab_size INTEGER NOT NULL CHECK (vocab_size > 0),
+            evaluation_loss REAL,
+            bits_per_byte REAL,
+            created TEXT NOT NULL,
+            PRIMARY KEY (model, number)
+        );
+        CREATE UNIQUE INDEX generations_serving ON generations (model) WHERE state = 'serving';
+
+        CREATE TABLE events (
+            id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            message TEXT NOT NULL,
+            model TEXT,
+            run TEXT,
+            corpus TEXT,
+            fields TEXT NOT NULL CHECK (json_valid(fields)),
+            time TEXT NOT NULL
+        );
+        CREATE INDEX events_run ON events (run);
+        """
+}

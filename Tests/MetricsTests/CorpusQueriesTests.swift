@@ -1,0 +1,68 @@
+import FoundationEssentials
+import Metrics
+import Testing
+
+struct CorpusQueriesTests {
+    let scratch: Scratch
+    let store: MetricsStore
+
+    init() throws {
+        scratch = try Scratch()
+        store = try scratch.store()
+    }
+
+    private func corpus(
+        _ digit: Int, _ name: String, _ state: CorpusRecord.State = .admitted, reason: String? = nil,
+        model: String? = nil, source: String? = nil
+    ) -> CorpusRecord {
+        CorpusRecord(
+            sha256: sha(digit), name: name, bytes: 10, documents: 2, replacedBytes: 1, state: state, reason: reason,
+            model: model, source: source, received: noon)
+    }
+
+    @Test func theyAreListedByState() throws {
+        let kant = try #require(try store.record(corpus(1, "kant.txt")))
+        #expect(kant.id == 1)
+        _ = try store.record(corpus(2, "photo.txt", .rejected, reason: "holds NUL bytes"))
+        let again = try #require(try store.record(corpus(1, "again.txt")))
+        #expect(again.state == .duplicate, "its bytes were admitted before")
+        #expect(try store.corpora().map(\.name) == ["kant.txt", "photo.txt", "again.txt"])
+        #expect(try store.corpora(state: .rejected).map(\.reason) == ["holds NUL bytes"])
+        #expect(try store.corpora(state: .duplicate) == [again])
+        #expect(try store.corpus(sha256: sha(1)) == kant)
+        #expect(try store.corpus(sha256: sha(2)) == nil)
+    }
+
+    /// A kill between the record and the removal from the inbox offers the file a second time.
+    @Test func theSameFileIsRecordedOnce() throws {
+        #expect(try store.record(corpus(1, "a.txt", source: "8:2:77:1")) != nil)
+        #expect(try store.record(corpus(1, "a.txt", source: "8:2:77:1")) == nil)
+        #expect(try store.record(corpus(1, "a.txt", source: "8:2:78:1"))?.state == .duplicate)
+        #expect(try store.corpora().count == 2)
+    }
+
+    @Test func aModelIsFedByTheInboxAndByItsOwnFolder() throws {
+        _ = try store.record(corpus(1, "for-b.txt", model: "b"))
+        _ = try store.record(corpus(2, "for-all.txt"))
+        _ = try store.record(corpus(3, "bad.txt", .rejected, reason: "is empty"))
+        #expect(try store.corpora(feeding: "a").map(\.sha256) == [sha(2)])
+        #expect(try store.corpora(feeding: "b").map(\.sha256) == [sha(1), sha(2)])
+        _ = try store.record(corpus(1, "for-a-too.txt", model: "a"))
+        #expect(
+            try store.corpora(feeding: "a").map(\.name) == ["for-all.txt", "for-b.txt"], "in the order they came for it"
+        )
+        #expect(try store.corpora(feeding: "c").map(\.sha256) == [sha(2)])
+    }
+
+    @Test func whatAModelLearnedFromIsKnown() throws {
+        try store.save(RunRecord(id: "a-1", model: "a", state: .finished), corpora: [sha(2), sha(1)])
+        try store.save(RunRecord(id: "b-1", model: "b", state: .finished), corpora: [sha(1)])
+        try store.save(RunRecord(id: "b-2", model: "b", state: .running), corpora: [sha(3)])
+        #expect(try store.corpora(ofRun: "a-1") == [sha(2), sha(1)])
+        try store.save(RunRecord(id: "a-1", model: "a", state: .finished, loss: 3))
+        #expect(try store.corpora(ofRun: "a-1") == [sha(2), sha(1)], "saving the run leaves them")
+        #expect(try store.modelsByCorpus() == [sha(1): ["a", "b"], sha(2): ["a"]])
+        try store.save(RunRecord(id: "b-2", model: "b", state: .finished))
+        #expect(try store.modelsByCorpus()[sha(3)] == ["b"])
+    }
+}
