@@ -1,0 +1,218 @@
+import Parallel
+import Synchronization
+
+/// A byte-level BPE tokenizer with GPT-2's pattern, as Hugging Face's: any text to ids and back without loss.
+///
+/// Immutable; one can be used from all threads. Texts must be valid UTF-8; where bytes come that are not, each invalid
+/// part counts as U+FFFD.
+public final class ByteLevelBPETokenizer: Sendable {
+    let model: BPEModel
+    let components: TokenizerComponents
+    /// Whether it came from `vocab.json` and `merges.txt` alone.
+    let isBare: Bool
+
+    /// Added tokens, by id.
+    private let added: [Int32: AddedToken]
+    private let first: AddedTokenMatcher
+    private let second: AddedTokenMatcher
+    /// What the tokens stand for, one after the other; token `id` is `decodedStart[id]..<decodedStart[id + 1]`.
+    private let decoded: [UInt8]
+    private let decodedStart: [Int]
+    /// Encoders that no thread uses at the moment, with what they have cached.
+    private let idle = Mutex<[SendableEncoder]>([])
+
+    private struct SendableEncoder: @unchecked Sendable {
+        // @unchecked: taken out of `idle` by one thread at a time.
+        let encoder: WordEncoder
+    }
+
+    /// - Parameter components: every added token's id is the model's for its content, or follows the model's ids without
+    ///   a hole
+    init(model: BPEModel, components: TokenizerComponents, isBare: Bool = false) {
+        self.model = model
+        self.components = components
+        self.isBare = isBare
+        var added: [Int32: AddedToken] = [:]
+        for token in components.addedTokens { added[token.id] = token }
+        self.added = added
+        first = AddedTokenMatcher(components.addedTokens.filter { !$0.normalized })
+        second = AddedTokenMatcher(components.addedTokens.filter { $0.normalized })
+        vocabularySize = max(model.contents.count, components.addedTokens.map { Int($0.id) + 1 }.max() ?? 0)
+        var decoded: [UInt8] = []
+        var decodedStart = [0]
+        for id in 0..<vocabularySize {
+            let content = added[Int32(id)].map { Array($0.content.utf8) } ?? model.contents[id]
+            decoded += ByteLevelAlphabet.decode(content)
+            decodedStart.append(decoded.count)
+        }
+        self.decoded = decoded
+        self.decodedStart = decodedStart
+    }
+
+    /// Tokens, added ones included; ids are `0..<vocabularySize`.
+    public let vocabularySize: Int
+
+    /// A token as it is written in `vocab.json`, `Ġof`; null where the id is none.
+    public func token(_ id: Int32) -> String? {
+        guard id >= 0 && id < vocabularySize else { return nil }
+        return added[id]?.content ?? String(decoding: model.contents[Int(id)], as: UTF8.self)
+    }
+
+    /// The id of a token as it is written in `vocab.json`.
+    public func id(of token: String) -> Int32? {
+        let content = Array(token.utf8)
+        return model.id(of: content) ?? components.addedTokens.first { Array($0.content.utf8) == content }?.id
+    }
+
+    /// Whether decoding leaves the token out where special tokens are to be skipped.
+    public func isSpecial(_ id: Int32) -> Bool { added[id]?.special ?? false }
+
+    // MARK: Text to ids
+
+    /// - Parameters:
+    ///   - addSpecialTokens: whether the post-processor puts `<s>` and `</s>` around
+    ///   - maxLength: ids at most, special ones included; what is too long is cut at the end. Null takes what
+    ///     `tokenizer.json` says, usually no limit.
+    public func encode(_ text: String, addSpecialTokens: Bool = false, maxLength: Int? = nil) -> [Int32] {
+        var text = text
+        return text.withUTF8 { text in
+            var ids: [Int32] = []
+            ids.reserveCapacity(text.count / 3 + 4)
+            withEncoder { encode(valid: text, with: $0, addSpecialTokens, maxLength, into: &ids) }
+            return ids
+        }
+    }
+
+    /// As `encode(_:)`, of bytes; each invalid part counts as U+FFFD.
+    public func encode(utf8: UnsafeRawBufferPointer, addSpecialTokens: Bool = false, maxLength: Int? = nil) -> [Int32] {
+        var ids: [Int32] = []
+        ids.reserveCapacity(utf8.count / 3 + 4)
+        encode(utf8: utf8, addSpecialTokens: addSpecialTokens, maxLength: maxLength, appendingTo: &ids)
+        return ids
+    }
+
+    /// As `encode(utf8:)`, behind what `ids` holds already.
+    public func encode(
+        utf8: UnsafeRawBufferPointer, addSpecialTokens: Bool = false, maxLength: Int? = nil,
+        appendingTo ids: inout [Int32]
+    ) {
+        let text = utf8.bindMemory(to: UInt8.self)
+        withEncoder { encoder in
+            if let repaired = UTF8Repair.repaired(text) {
+                repaired.withUnsafeBufferPointer {
+                    encode(valid: $0, with: encoder, addSpecialTokens, maxLength, into: &ids)
+                }
+            } else {
+                encode(valid: text, with: encoder, addSpecialTokens, maxLength, into: &ids)
+            }
+        }
+    }
+
+    /// Each text by itself, on all threads of the pool.
+    public func encodeBatch(_ texts: [String], addSpecialTokens: Bool = false) -> [[Int32]] {
+        let pieces = min(texts.count, ThreadPool.shared.threads * 16)
+        return [[Int32]](unsafeUninitializedCapacity: texts.count) { results, count in
+            let start = results.baseAddress!
+            ThreadPool.shared.forEach(pieces) { piece in
+                withEncoder { encoder in
+                    for index in texts.count * piece / pieces..<texts.count * (piece + 1) / pieces {
+                        var text = texts[index]
+                        var ids: [Int32] = []
+                        text.withUTF8 { text in
+                            ids.reserveCapacity(text.count / 3 + 4)
+                            encode(valid: text, with: encoder, addSpecialTokens, nil, into: &ids)
+                        }
+                        (start + index).initialize(to: ids)
+                    }
+                }
+            }
+            count = texts.count
+        }
+    }
+
+    private func withEncoder<Result>(_ body: (WordEncoder) -> Result) -> Result {
+        let taken = idle.withLock { $0.popLast() } ?? SendableEncoder(encoder: WordEncoder(model: model))
+        defer { idle.withLock { $0.append(taken) } }
+        return body(taken.encoder)
+    }
+
+    private func encode(
+        valid text: UnsafeBufferPointer<UInt8>, with encoder: WordEncoder, _ addSpecialTokens: Bool, _ maxLength: Int?,
+        into ids: inout [Int32]
+    ) {
+        let begin = ids.count
+        var around: (cls: Int32, sep: Int32)?
+        if addSpecialTokens, case .roberta(let cls, let sep, _) = components.postProcessor { around = (cls.id, sep.id) }
+        if let around { ids.append(around.cls) }
+        let body = ids.count
+        if let bytes = text.baseAddress {
+            split(
+                bytes, 0, text.count, by: first,
+                else: { start, end in
+                    split(
+                        bytes, start, end, by: second,
+                        else: { start, end in
+                            encodePiece(bytes + start, end - start, with: encoder, into: &ids)
+                        }, token: { ids.append($0) })
+                }, token: { ids.append($0) })
+        }
+        if let limit = maxLength ?? components.truncation?.maxLength {
+            let room = max(limit - (around == nil ? 0 : 2), 0)
+            let excess = ids.count - body - room
+            if excess > 0 {
+                let cutsLeft = maxLength == nil && components.truncation?.direction == .left
+                if cutsLeft { ids.removeSubrange(body..<body + excess) } else { ids.removeLast(excess) }
+            }
+        }
+        if let around { ids.append(around.sep) }
+        assert(ids.count >= begin)
+    }
+
+    /// Calls `token` for each added token of `matcher` in the text and `piece` for what lies between, in order.
+    @inline(__always)
+    private func split(
+        _ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, by matcher: AddedTokenMatcher,
+        else piece: (Int, Int) -> Void, token: (Int32) -> Void
+    ) {
+        guard !matcher.isEmpty else { return piece(start, end) }
+        var done = 0
+        var position = 0
+        while let (match, resume) = matcher.next(text + start, from: position, floor: done, end: end - start) {
+            if done < match.start { piece(start + done, start + match.start) }
+            token(match.id)
+            done = match.end
+            position = resume
+        }
+        if done < end - start { piece(start + done, end) }
+    }
+
+    private func encodePiece(
+        _ text: UnsafePointer<UInt8>, _ count: Int, with encoder: WordEncoder, into ids: inout [Int32]
+    ) {
+        if components.preTokenizer.addPrefixSpace
+            && UnicodeClasses.shared.ofCharacter(text).class != UnicodeClasses.space
+        {
+            let prefixed = [UInt8(ascii: " ")] + UnsafeBufferPointer(start: text, count: count)
+            prefixed.withUnsafeBufferPointer { encoder.encode($0.baseAddress!, $0.count, into: &ids) }
+        } else {
+            encoder.encode(text, count, into: &ids)
+        }
+    }
+
+    // MARK: Ids to text
+
+    /// The text of `ids`. Bytes that are no UTF-8 become U+FFFD; ids that are no token are passed over.
+    public func decode(_ ids: [Int32], skipSpecialTokens: Bool = false) -> String {
+        String(decoding: decodeBytes(ids, skipSpecialTokens: skipSpecialTokens), as: UTF8.self)
+    }
+
+    /// The bytes of `ids`; a character may begin in one token and end in the next.
+    public func decodeBytes(_ ids: [Int32], skipSpecialTokens: Bool = false) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(ids.count * 4)
+        for id in ids where id >= 0 && id < vocabularySize && !(skipSpecialTokens && isSpecial(id)) {
+            bytes += decoded[decodedStart[Int(id)]..<decodedStart[Int(id) + 1]]
+        }
+        return bytes
+    }
+}

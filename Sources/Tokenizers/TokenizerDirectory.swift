@@ -1,0 +1,109 @@
+import Durable
+import Glibc
+
+/// A tokenizer as a Hugging Face directory holds it.
+extension ByteLevelBPETokenizer {
+    /// Reads `tokenizer.json` where there is one, else `vocab.json` and `merges.txt`.
+    public static func load(directory: String) throws(TokenizerError) -> ByteLevelBPETokenizer {
+        let whole = directory + "/tokenizer.json"
+        if access(whole, F_OK) == 0 { return try TokenizerJSON.read(whole) }
+        let model = try VocabularyFiles.read(
+            vocabulary: directory + "/vocab.json", merges: directory + "/merges.txt")
+        return ByteLevelBPETokenizer(model: model, components: .bare(model), isBare: true)
+    }
+
+    /// Writes `vocab.json`, `merges.txt`, `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`.
+    ///
+    /// A tokenizer read from `tokenizer.json` keeps its components; one read from `vocab.json` and `merges.txt` alone
+    /// takes the published form: `<mask>` with the white space before it, `<s> … </s>` around a text.
+    /// - Parameters:
+    ///   - directory: made where it is missing
+    ///   - modelMaxLength: ids a model can take at most, special ones included
+    public func save(directory: String, modelMaxLength: Int) throws(TokenizerError) {
+        do throws(DurableError) {
+            try Durable.makeDirectory(directory)
+        } catch {
+            throw TokenizerError(path: directory, expected: "a folder to write to", found: error.description)
+        }
+        var components = components
+        if isBare {
+            components.addedTokens = components.addedTokens.map { token in
+                var token = token
+                token.lstrip = token.content == SpecialToken.mask.content
+                return token
+            }
+        }
+        let config = TokenizerConfig(components: components, modelMaxLength: modelMaxLength)
+        let files = [
+            ("vocab.json", VocabularyFiles.vocabulary(model)),
+            ("merges.txt", VocabularyFiles.merges(model)),
+            ("tokenizer.json", TokenizerJSON.write(self, components: components)),
+            ("tokenizer_config.json", config.tokenizerConfig()),
+            ("special_tokens_map.json", config.specialTokensMap()),
+        ]
+        for (name, bytes) in files { try TokenizerFile.write(bytes, to: directory + "/" + name) }
+    }
+}
+
+/// The two files from which transformers learns what each special token is for.
+private struct TokenizerConfig {
+    let components: TokenizerComponents
+    let modelMaxLength: Int
+
+    private static let roles: [(role: String, token: SpecialToken)] = [
+        ("bos_token", .bos), ("eos_token", .eos), ("sep_token", .eos), ("cls_token", .bos), ("unk_token", .unk),
+        ("pad_token", .pad), ("mask_token", .mask),
+    ]
+
+    /// The roles that have their token in this tokenizer.
+    private var roles: [(role: String, token: AddedToken)] {
+        Self.roles.compactMap { role, special in
+            components.addedTokens.first { $0.content == special.content }.map { (role, $0) }
+        }
+    }
+
+    private func flags(_ token: AddedToken) -> String {
+        "\"lstrip\": \(token.lstrip), \"normalized\": \(token.normalized), \"rstrip\": \(token.rstrip), \"single_word\": false"
+    }
+
+    func tokenizerConfig() -> [UInt8] {
+        var text = JSONText()
+        text.raw("{\n  \"add_prefix_space\": \(components.preTokenizer.addPrefixSpace),\n  \"added_tokens_decoder\": {")
+        for (index, token) in components.addedTokens.enumerated() {
+            text.raw(index > 0 ? ",\n    " : "\n    ")
+            text.raw("\"\(token.id)\": {\"content\": ")
+            text.string(token.content)
+            text.raw(", \(flags(token)), \"special\": \(token.special)}")
+        }
+        text.raw("\n  },\n")
+        for (role, token) in roles {
+            text.raw("  \"\(role)\": ")
+            text.string(token.content)
+            text.raw(",\n")
+        }
+        text.raw(
+            """
+              "clean_up_tokenization_spaces": false,
+              "errors": "replace",
+              "model_max_length": \(modelMaxLength),
+              "tokenizer_class": "RobertaTokenizer",
+              "trim_offsets": true
+            }
+
+            """)
+        return text.bytes
+    }
+
+    func specialTokensMap() -> [UInt8] {
+        var text = JSONText()
+        text.raw("{")
+        for (index, (role, token)) in roles.enumerated() {
+            text.raw(index > 0 ? ",\n  " : "\n  ")
+            text.raw("\"\(role)\": {\"content\": ")
+            text.string(token.content)
+            text.raw(", \(flags(token))}")
+        }
+        text.raw("\n}\n")
+        return text.bytes
+    }
+}

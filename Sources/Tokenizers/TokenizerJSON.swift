@@ -1,0 +1,244 @@
+/// `tokenizer.json`, the one file that holds a whole Hugging Face tokenizer.
+///
+/// Understood are the components of GPT-2's and RoBERTa's tokenizers. What is not understood is refused by its name:
+/// passing over it would give other ids than Hugging Face's.
+enum TokenizerJSON {
+    // MARK: Reading
+
+    static func read(_ path: String) throws(TokenizerError) -> ByteLevelBPETokenizer {
+        let document = try JSONValue.parse(try TokenizerFile.read(path), path: path)
+        let root = JSONValue.Field(value: document, path: path, key: "")
+        if let normalizer = try root.member("normalizer") { throw try refused(normalizer, "no normalizer") }
+        if let padding = try root.member("padding") { throw padding.error("no padding (null)") }
+        let addedTokens = try addedTokens(root)
+        let model = try model(try root.required("model"), addedTokens)
+        let components = TokenizerComponents(
+            addedTokens: addedTokens.map(\.token),
+            preTokenizer: try preTokenizer(try root.required("pre_tokenizer")),
+            postProcessor: try root.member("post_processor").map(postProcessor) ?? .none,
+            decoder: try decoder(try root.required("decoder")),
+            truncation: try root.member("truncation").map(truncation))
+        try check(addedTokens, model)
+        return ByteLevelBPETokenizer(model: model, components: components)
+    }
+
+    private static func refused(_ component: JSONValue.Field, _ expected: String) throws(TokenizerError)
+        -> TokenizerError
+    {
+        try component.required("type").error(expected)
+    }
+
+    private static func byteLevel(_ component: JSONValue.Field) throws(TokenizerError) -> TokenizerComponents.ByteLevel
+    {
+        guard try component.required("type").string() == "ByteLevel" else { throw try refused(component, "ByteLevel") }
+        return try flags(component)
+    }
+
+    private static func flags(_ component: JSONValue.Field) throws(TokenizerError) -> TokenizerComponents.ByteLevel {
+        TokenizerComponents.ByteLevel(
+            addPrefixSpace: try component.member("add_prefix_space")?.bool() ?? true,
+            trimOffsets: try component.member("trim_offsets")?.bool() ?? true)
+    }
+
+    private static func preTokenizer(_ component: JSONValue.Field) throws(TokenizerError)
+        -> TokenizerComponents.ByteLevel
+    {
+        let found = try byteLevel(component)
+        if let pattern = try component.member("use_regex"), try !pattern.bool() {
+            throw pattern.error("true: GPT-2's pattern")
+        }
+        return found
+    }
+
+    private static func decoder(_ component: JSONValue.Field) throws(TokenizerError) -> TokenizerComponents.ByteLevel {
+        try byteLevel(component)
+    }
+
+    private static func postProcessor(_ component: JSONValue.Field) throws(TokenizerError)
+        -> TokenizerComponents.PostProcessor
+    {
+        switch try component.required("type").string() {
+        case "ByteLevel": return .byteLevel(try flags(component))
+        case "RobertaProcessing":
+            return .roberta(
+                cls: try specialPlace(try component.required("cls")),
+                sep: try specialPlace(try component.required("sep")), try flags(component))
+        default: throw try refused(component, "ByteLevel or RobertaProcessing")
+        }
+    }
+
+    private static func specialPlace(_ field: JSONValue.Field) throws(TokenizerError)
+        -> TokenizerComponents.SpecialPlace
+    {
+        let parts = try field.elements()
+        guard parts.count == 2 else { throw field.error("a token and its id") }
+        return TokenizerComponents.SpecialPlace(
+            content: try parts[0].string(), id: Int32(try parts[1].integer(0...Int(Int32.max))))
+    }
+
+    private static func truncation(_ field: JSONValue.Field) throws(TokenizerError) -> TokenizerComponents.Truncation {
+        let direction = try field.member("direction")
+        guard let side = TokenizerComponents.Truncation.Side(rawValue: try direction?.string() ?? "Right") else {
+            throw field.error("a direction Right or Left")
+        }
+        let strategy = try field.required("strategy")
+        let name = try strategy.string()
+        guard ["LongestFirst", "OnlyFirst"].contains(name) else { throw strategy.error("LongestFirst or OnlyFirst") }
+        return TokenizerComponents.Truncation(
+            maxLength: try field.required("max_length").integer(0...Int(Int32.max)), direction: side, strategy: name,
+            stride: try field.member("stride")?.integer(0...Int(Int32.max)) ?? 0)
+    }
+
+    private static func addedTokens(_ root: JSONValue.Field) throws(TokenizerError)
+        -> [(field: JSONValue.Field, token: AddedToken)]
+    {
+        guard let list = try root.member("added_tokens") else { return [] }
+        var tokens: [(field: JSONValue.Field, token: AddedToken)] = []
+        var ids: Set<Int32> = []
+        for field in try list.elements() {
+            if let single = try field.member("single_word"), try single.bool() { throw single.error("false") }
+            let id = Int32(try field.required("id").integer(0...Int(Int32.max) - 1))
+            guard ids.insert(id).inserted else { throw try field.required("id").error("an id of its own") }
+            let content = try field.required("content")
+            guard try !content.bytes().isEmpty else { throw content.error("a token that is not empty") }
+            let special = try field.member("special")?.bool() ?? false
+            let token = AddedToken(
+                id: id, content: try content.string(), lstrip: try field.member("lstrip")?.bool() ?? false,
+                rstrip: try field.member("rstrip")?.bool() ?? false,
+                normalized: try field.member("normalized")?.bool() ?? !special, special: special)
+            tokens.append((field, token))
+        }
+        return tokens
+    }
+
+    private static func model(
+        _ field: JSONValue.Field, _ addedTokens: [(field: JSONValue.Field, token: AddedToken)]
+    ) throws(TokenizerError) -> BPEModel {
+        if let type = try field.member("type"), try type.string() != "BPE" { throw type.error("BPE") }
+        if let dropout = try field.member("dropout") {
+            guard case .number(let text) = dropout.value.content, Double(String(decoding: text, as: UTF8.self)) == 0
+            else { throw dropout.error("null") }
+        }
+        for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
+            if let affix = try field.member(name), try !affix.string().isEmpty { throw affix.error("null") }
+        }
+        for name in ["fuse_unk", "byte_fallback", "ignore_merges"] {
+            if let option = try field.member(name), try option.bool() { throw option.error("false") }
+        }
+        let contents = try VocabularyFiles.contents(try field.required("vocab"), added: [:])
+        let names = TokenNames(contents)
+        var merges: [BPEModel.Merge] = []
+        for merge in try field.required("merges").elements() {
+            let parts: [[UInt8]]
+            if case .string(let text) = merge.value.content {
+                if text.starts(with: "#version".utf8) { continue }
+                parts = text.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false).map(Array.init)
+            } else {
+                var found: [[UInt8]] = []
+                for part in try merge.elements() { found.append(try part.bytes()) }
+                parts = found
+            }
+            guard parts.count == 2 else { throw merge.error("two tokens") }
+            merges.append(
+                try names.merge(
+                    parts[0], parts[1], path: merge.path, place: "line \(merge.value.line), key \(merge.key)"))
+        }
+        var unknown: Int32?
+        if let token = try field.member("unk_token"), try !token.bytes().isEmpty {
+            guard let id = names.id(try token.bytes()) else { throw token.error("a token of the vocabulary") }
+            unknown = id
+        }
+        return BPEModel(contents: contents, merges: merges, unknown: unknown)
+    }
+
+    /// Added tokens are the model's own, or follow it without a hole.
+    private static func check(
+        _ addedTokens: [(field: JSONValue.Field, token: AddedToken)], _ model: BPEModel
+    ) throws(TokenizerError) {
+        var next = Int32(model.contents.count)
+        for (field, token) in addedTokens {
+            let content = Array(token.content.utf8)
+            if let id = model.id(of: content) {
+                guard id == token.id else { throw try field.required("id").error("\(id), as in the vocabulary") }
+            } else {
+                guard token.id == next else { throw try field.required("id").error("\(next), the next free id") }
+                next += 1
+            }
+        }
+    }
+
+    // MARK: Writing
+
+    static func write(_ tokenizer: ByteLevelBPETokenizer, components: TokenizerComponents) -> [UInt8] {
+        let model = tokenizer.model
+        var text = JSONText()
+        text.raw("{\n  \"version\": \"1.0\",\n  \"truncation\": ")
+        if let truncation = components.truncation {
+            text.raw(
+                """
+                {"direction": "\(truncation.direction.rawValue)", "max_length": \(truncation.maxLength), \
+                "strategy": "\(truncation.strategy)", "stride": \(truncation.stride)}
+                """)
+        } else {
+            text.raw("null")
+        }
+        text.raw(",\n  \"padding\": null,\n  \"added_tokens\": [")
+        for (index, token) in components.addedTokens.enumerated() {
+            text.raw(index > 0 ? ",\n    " : "\n    ")
+            text.raw("{\"id\": \(token.id), \"content\": ")
+            text.string(token.content)
+            text.raw(
+                """
+                , "single_word": false, "lstrip": \(token.lstrip), "rstrip": \(token.rstrip), \
+                "normalized": \(token.normalized), "special": \(token.special)}
+                """)
+        }
+        text.raw("\n  ],\n  \"normalizer\": null,\n  \"pre_tokenizer\": ")
+        byteLevel(components.preTokenizer, into: &text)
+        text.raw(",\n  \"post_processor\": ")
+        switch components.postProcessor {
+        case .none: text.raw("null")
+        case .byteLevel(let flags): byteLevel(flags, into: &text)
+        case .roberta(let cls, let sep, let flags):
+            text.raw("{\"type\": \"RobertaProcessing\", \"sep\": [")
+            text.string(sep.content)
+            text.raw(", \(sep.id)], \"cls\": [")
+            text.string(cls.content)
+            text.raw(
+                ", \(cls.id)], \"trim_offsets\": \(flags.trimOffsets), \"add_prefix_space\": \(flags.addPrefixSpace)}")
+        }
+        text.raw(",\n  \"decoder\": ")
+        byteLevel(components.decoder, into: &text)
+        text.raw(",\n  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": ")
+        if let unknown = model.unknown { text.string(model.contents[Int(unknown)]) } else { text.raw("null") }
+        text.raw(
+            """
+            ,
+                "continuing_subword_prefix": null,
+                "end_of_word_suffix": null,
+                "fuse_unk": false,
+                "byte_fallback": false,
+                "ignore_merges": false,
+                "vocab": 
+            """)
+        VocabularyFiles.vocabulary(model, into: &text)
+        text.raw(",\n    \"merges\": [")
+        for (index, merge) in model.merges.enumerated() {
+            text.raw(index > 0 ? ",\n      [" : "\n      [")
+            text.string(model.contents[Int(merge.first)])
+            text.raw(", ")
+            text.string(model.contents[Int(merge.second)])
+            text.raw("]")
+        }
+        text.raw("\n    ]\n  }\n}\n")
+        return text.bytes
+    }
+
+    private static func byteLevel(_ flags: TokenizerComponents.ByteLevel, into text: inout JSONText) {
+        text.raw(
+            """
+            {"type": "ByteLevel", "add_prefix_space": \(flags.addPrefixSpace), \
+            "trim_offsets": \(flags.trimOffsets), "use_regex": true}
+            """)
+    }
+}

@@ -1,0 +1,144 @@
+import Durable
+
+/// `vocab.json` and `merges.txt`: a model as `ByteLevelBPETokenizer.save_model` of Hugging Face writes it.
+enum VocabularyFiles {
+    static func vocabulary(_ model: BPEModel) -> [UInt8] {
+        var text = JSONText()
+        vocabulary(model, into: &text)
+        return text.bytes
+    }
+
+    static func vocabulary(_ model: BPEModel, into text: inout JSONText) {
+        text.raw("{")
+        for (id, content) in model.contents.enumerated() {
+            if id > 0 { text.raw(",") }
+            text.string(content)
+            text.raw(":\(id)")
+        }
+        text.raw("}")
+    }
+
+    static func merges(_ model: BPEModel) -> [UInt8] {
+        var text = Array("#version: 0.2\n".utf8)
+        for merge in model.merges {
+            text += model.contents[Int(merge.first)]
+            text.append(UInt8(ascii: " "))
+            text += model.contents[Int(merge.second)]
+            text.append(UInt8(ascii: "\n"))
+        }
+        return text
+    }
+
+    static func read(vocabulary: String, merges: String) throws(TokenizerError) -> BPEModel {
+        let document = try JSONValue.parse(try TokenizerFile.read(vocabulary), path: vocabulary)
+        let contents = try contents(JSONValue.Field(value: document, path: vocabulary, key: ""), added: [:])
+        let ids = TokenNames(contents)
+        var found: [BPEModel.Merge] = []
+        let lines = try TokenizerFile.read(merges).split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (index, line) in lines.enumerated() {
+            let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+            // Wherever such a line stands Hugging Face takes it for the heading; the last line ends the file.
+            if line.starts(with: "#version".utf8) || (line.isEmpty && index == lines.count - 1) { continue }
+            let parts = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+            let place = "line \(index + 1)"
+            guard parts.count == 2 else {
+                throw TokenizerError(
+                    path: merges, place: place, expected: "two tokens with a space between",
+                    found: "“\(String(decoding: line, as: UTF8.self))”")
+            }
+            found.append(try ids.merge(Array(parts[0]), Array(parts[1]), path: merges, place: place))
+        }
+        return BPEModel(contents: contents, merges: found)
+    }
+
+    /// The tokens of a vocabulary by id.
+    /// - Parameter added: contents by id of the tokens that may fill holes
+    static func contents(_ vocabulary: JSONValue.Field, added: [Int: [UInt8]]) throws(TokenizerError) -> [[UInt8]] {
+        let members = try vocabulary.members()
+        var contents = [[UInt8]?](repeating: nil, count: members.count)
+        var names = ByteStringTable(capacity: members.count)
+        for (content, field) in members {
+            let name = String(decoding: content, as: UTF8.self)
+            guard names.insert(content).isNew else {
+                throw TokenizerError(
+                    path: field.path, place: "line \(field.value.line), key \(field.key)",
+                    expected: "each token once", found: "“\(name)” twice")
+            }
+            let id = try field.integer(0...Int(Int32.max) - 1)
+            if id >= contents.count {
+                guard id < members.count + added.count else {
+                    throw field.error("an id below \(members.count), the number of tokens, so that there is no hole")
+                }
+                contents += [[UInt8]?](repeating: nil, count: id + 1 - contents.count)
+            }
+            if let other = contents[id] {
+                throw field.error("an id of its own (“\(String(decoding: other, as: UTF8.self))” has this one)")
+            }
+            contents[id] = content
+        }
+        var whole: [[UInt8]] = []
+        for (id, content) in contents.enumerated() {
+            guard let content = content ?? added[id] else {
+                // Trailing places may be empty; a hole has a token behind it.
+                if contents[id...].allSatisfy({ $0 == nil }) { break }
+                throw vocabulary.errorWithoutValue("ids without a hole", "no token with the id \(id)")
+            }
+            whole.append(content)
+        }
+        return whole
+    }
+}
+
+/// Ids by content, while a model is being read.
+struct TokenNames: ~Copyable {
+    private var names: ByteStringTable
+
+    init(_ contents: [[UInt8]]) {
+        names = ByteStringTable(capacity: contents.count)
+        for content in contents { _ = names.insert(content) }
+    }
+
+    func id(_ content: [UInt8]) -> Int32? { names.find(content).map(Int32.init) }
+
+    func merge(_ first: [UInt8], _ second: [UInt8], path: String, place: String) throws(TokenizerError)
+        -> BPEModel.Merge
+    {
+        func id(_ content: [UInt8], _ expected: String) throws(TokenizerError) -> Int32 {
+            guard let id = names.find(content) else {
+                throw TokenizerError(
+                    path: path, place: place, expected: expected,
+                    found: "“\(String(decoding: content, as: UTF8.self))”, which is none")
+            }
+            return Int32(id)
+        }
+        return BPEModel.Merge(
+            first: try id(first, "tokens of the vocabulary"), second: try id(second, "tokens of the vocabulary"),
+            token: try id(first + second, "two tokens that make a token of the vocabulary"))
+    }
+}
+
+extension JSONValue.Field {
+    func errorWithoutValue(_ expected: String, _ found: String) -> TokenizerError {
+        let place = key.isEmpty ? "line \(value.line)" : "line \(value.line), key \(key)"
+        return TokenizerError(path: path, place: place, expected: expected, found: found)
+    }
+}
+
+enum TokenizerFile {
+    static func read(_ path: String) throws(TokenizerError) -> [UInt8] {
+        do throws(DurableError) {
+            return try Durable.read(path)
+        } catch {
+            throw TokenizerError(path: path, expected: "a readable file", found: error.description)
+        }
+    }
+
+    static func write(_ bytes: [UInt8], to path: String) throws(TokenizerError) {
+        do throws(DurableError) {
+            try Durable.write(bytes, to: path)
+        } catch {
+            throw TokenizerError(path: path, expected: "a writable file", found: error.description)
+        }
+    }
+}

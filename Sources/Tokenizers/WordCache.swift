@@ -1,0 +1,101 @@
+/// The ids of words met before. Of bounded size: when it is full it starts anew, which costs each frequent word one
+/// merging.
+final class WordCache {
+    private struct Slot {
+        var hash: UInt64
+        var keyOffset: UInt32
+        var idOffset: UInt32
+        /// 0: free
+        var keyCount: UInt16
+        var idCount: UInt16
+    }
+
+    /// Longer words are seldom met again.
+    static let longestWord = 64
+    private static let slotCount = 1 << 16
+    private static let mostWords = slotCount / 2
+    private static let keyCapacity = 1 << 19
+    private static let idCapacity = 1 << 18
+
+    private let slots: UnsafeMutablePointer<Slot>
+    private let keys: UnsafeMutablePointer<UInt8>
+    private let ids: UnsafeMutablePointer<Int32>
+    private var wordCount = 0
+    private var keyCount = 0
+    private var idCount = 0
+
+    init() {
+        slots = .allocate(capacity: Self.slotCount)
+        keys = .allocate(capacity: Self.keyCapacity)
+        ids = .allocate(capacity: Self.idCapacity)
+        clear()
+    }
+
+    deinit {
+        slots.deallocate()
+        keys.deallocate()
+        ids.deallocate()
+    }
+
+    private func clear() {
+        slots.initialize(
+            repeating: Slot(hash: 0, keyOffset: 0, idOffset: 0, keyCount: 0, idCount: 0), count: Self.slotCount)
+        (wordCount, keyCount, idCount) = (0, 0, 0)
+    }
+
+    /// The ids of `word`, if it is known; valid until the next `insert`.
+    @inline(__always)
+    func find(_ word: UnsafePointer<UInt8>, _ count: Int, hash: UInt64) -> UnsafeBufferPointer<Int32>? {
+        var index = Int(truncatingIfNeeded: hash) & (Self.slotCount - 1)
+        while slots[index].keyCount != 0 {
+            let slot = slots[index]
+            if slot.hash == hash && Int(slot.keyCount) == count && equal(keys + Int(slot.keyOffset), word, count) {
+                return UnsafeBufferPointer(start: ids + Int(slot.idOffset), count: Int(slot.idCount))
+            }
+            index = (index &+ 1) & (Self.slotCount - 1)
+        }
+        return nil
+    }
+
+    /// - Parameter word: not in the cache, of `1...longestWord` bytes
+    func insert(_ word: UnsafePointer<UInt8>, _ count: Int, hash: UInt64, ids found: UnsafeBufferPointer<Int32>) {
+        if wordCount == Self.mostWords || keyCount + count > Self.keyCapacity || idCount + found.count > Self.idCapacity
+        {
+            clear()
+        }
+        var index = Int(truncatingIfNeeded: hash) & (Self.slotCount - 1)
+        while slots[index].keyCount != 0 { index = (index + 1) & (Self.slotCount - 1) }
+        slots[index] = Slot(
+            hash: hash, keyOffset: UInt32(keyCount), idOffset: UInt32(idCount), keyCount: UInt16(count),
+            idCount: UInt16(found.count))
+        (keys + keyCount).update(from: word, count: count)
+        if let start = found.baseAddress { (ids + idCount).update(from: start, count: found.count) }
+        wordCount += 1
+        keyCount += count
+        idCount += found.count
+    }
+
+    @inline(__always)
+    private func equal(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        let (x, y) = (UnsafeRawPointer(a), UnsafeRawPointer(b))
+        if count >= 8 {
+            var position = 0
+            while position &+ 8 < count {
+                if x.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+                    != y.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+                {
+                    return false
+                }
+                position &+= 8
+            }
+            return x.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+                == y.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+        }
+        if count >= 4 {
+            return x.loadUnaligned(as: UInt32.self) == y.loadUnaligned(as: UInt32.self)
+                && x.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
+                    == y.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
+        }
+        return a[0] == b[0] && a[count >> 1] == b[count >> 1] && a[count - 1] == b[count - 1]
+    }
+}

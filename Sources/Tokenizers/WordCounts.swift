@@ -1,0 +1,97 @@
+import Durable
+import Glibc
+import Parallel
+
+/// How often each word of GPT-2's pattern occurs in one or several corpora: all that training a tokenizer needs to
+/// know of them. Its memory grows with the distinct words, not with the text.
+///
+/// Counts of several corpora can be added in any order; training on the sum is training on all of them.
+public final class WordCounts {
+    private var words = ByteStringTable()
+    private var counts: [Int64] = []
+
+    public init() {}
+
+    /// Distinct words.
+    public var count: Int { counts.count }
+
+    /// Calls `body` with each word's bytes and its count.
+    func forEach(_ body: (UnsafeBufferPointer<UInt8>, Int64) -> Void) {
+        for index in 0..<counts.count { body(words[index], counts[index]) }
+    }
+
+    /// Adds a whole text: its end ends a word. Invalid UTF-8 counts as U+FFFD.
+    public func add(text: UnsafeRawBufferPointer) {
+        let text = text.bindMemory(to: UInt8.self)
+        if let repaired = UTF8Repair.repaired(text) {
+            repaired.withUnsafeBufferPointer { addValid($0) }
+        } else {
+            addValid(text)
+        }
+    }
+
+    /// Adds `times` occurrences of `word`.
+    @inline(__always)
+    func add(_ word: UnsafePointer<UInt8>, _ length: Int, times: Int64 = 1) {
+        let (index, isNew) = words.insert(word, length)
+        if isNew { counts.append(times) } else { counts[index] += times }
+    }
+
+    /// Adds the counts of another corpus.
+    public func add(_ other: WordCounts) {
+        other.forEach { word, times in
+            guard let bytes = word.baseAddress else { return }
+            add(bytes, word.count, times: times)
+        }
+    }
+
+    private func addValid(_ text: UnsafeBufferPointer<UInt8>) {
+        guard let bytes = text.baseAddress else { return }
+        let preTokenizer = PreTokenizer()
+        var start = 0
+        while start < text.count {
+            let end = preTokenizer.wordEnd(bytes, start, text.count)
+            add(bytes + start, end - start)
+            start = end
+        }
+    }
+}
+
+extension WordCounts {
+    /// Counts the words of one file, read in blocks, on all threads of the pool.
+    public static func count(file path: String) throws(TokenizerError) -> WordCounts {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .system(path, "a readable file") }
+        defer { close(descriptor) }
+        let stream = WordStream(threads: ThreadPool.shared.threads)
+        while true {
+            let room = stream.room()
+            let count = read(descriptor, room.baseAddress!, room.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw .system(path, "a readable file") }
+            if count == 0 { return stream.finish() }
+            stream.filled(count)
+        }
+    }
+
+    /// Counts the words of one text in memory, on all threads of the pool.
+    public static func count(text: UnsafeRawBufferPointer) -> WordCounts {
+        let stream = WordStream(threads: ThreadPool.shared.threads)
+        var position = 0
+        while position < text.count {
+            let room = stream.room()
+            let count = min(room.count, text.count - position)
+            memcpy(room.baseAddress!, text.baseAddress! + position, count)
+            stream.filled(count)
+            position += count
+        }
+        return stream.finish()
+    }
+}
+
+extension TokenizerError {
+    /// What the last system call reported.
+    static func system(_ path: String, _ expected: String) -> TokenizerError {
+        TokenizerError(path: path, expected: expected, found: String(cString: strerror(errno)))
+    }
+}

@@ -1,0 +1,78 @@
+import Glibc
+import Parallel
+
+/// Counts words of a text that arrives in blocks: one buffer, cut where no word can span, one `WordCounts` a thread.
+final class WordStream {
+    /// Bytes of text a thread gets at a time.
+    static let bytesPerThread = 1 << 20
+
+    private let preTokenizer = PreTokenizer()
+    private let counts: [WordCounts]
+    private var buffer: UnsafeMutablePointer<UInt8>
+    private var capacity: Int
+    private var filledCount = 0
+
+    init(threads: Int) {
+        counts = (0..<threads).map { _ in WordCounts() }
+        capacity = threads * Self.bytesPerThread
+        buffer = .allocate(capacity: capacity)
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// Where the next bytes of the text go; never empty.
+    func room() -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: buffer + filledCount, count: capacity - filledCount)
+    }
+
+    /// Takes the `count` bytes that were put into `room`.
+    func filled(_ count: Int) {
+        filledCount += count
+        if filledCount == capacity { countWhole() }
+    }
+
+    /// Counts what is left and returns the counts of the whole text.
+    func finish() -> WordCounts {
+        process(filledCount)
+        for other in counts.dropFirst() { counts[0].add(other) }
+        return counts[0]
+    }
+
+    /// Counts up to the last place where the text can be cut and keeps the rest. A word longer than the buffer
+    /// makes it grow.
+    private func countWhole() {
+        guard let end = preTokenizer.lastCut(buffer, from: 0, to: filledCount) ?? cutBetweenClasses() else {
+            let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity * 2)
+            memcpy(larger, buffer, filledCount)
+            buffer.deallocate()
+            buffer = larger
+            capacity *= 2
+            return
+        }
+        process(end)
+        memmove(buffer, buffer + end, filledCount - end)
+        filledCount -= end
+    }
+
+    /// Text without white space: only whole and valid characters tell where it can be cut.
+    private func cutBetweenClasses() -> Int? {
+        let whole = filledCount - UTF8Repair.unfinishedSuffix(buffer, filledCount)
+        guard UTF8Repair.validPrefix(buffer, whole) == whole else { return nil }
+        return preTokenizer.lastCutBetweenClasses(buffer, from: 0, to: whole)
+    }
+
+    /// Counts the first `end` bytes, a piece a thread.
+    private func process(_ end: Int) {
+        var cuts = [0]
+        for thread in 1..<max(counts.count, 1) {
+            let wanted = end * thread / counts.count
+            if let cut = preTokenizer.lastCut(buffer, from: cuts[cuts.count - 1], to: wanted) { cuts.append(cut) }
+        }
+        cuts.append(end)
+        let pieces = cuts.count - 1
+        ThreadPool.shared.forEach(pieces) { piece in
+            let bytes = UnsafeRawBufferPointer(start: buffer + cuts[piece], count: cuts[piece + 1] - cuts[piece])
+            counts[piece].add(text: bytes)
+        }
+    }
+}

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""What Hugging Face answers for a model directory: the other side of Tests/InferenceTests.
+
+Usage: inference_reference.py [--mlm DIR] [--clm DIR] < REQUEST > ANSWER
+
+REQUEST is a JSON object; each of its keys is optional, and ANSWER has the same keys:
+    fill      [{"text", "top_k", "targets"?}]       the fill-mask pipeline; one list of candidates for each mask,
+                                                    without the ids that have no token
+    greedy    [{"prompt", "max_new_tokens"}]        generate(do_sample=False) after <s>, without the special tokens that are
+                                                    never emitted; {"text", "tokens"}
+    score     {"mlm": [text], "clm": [text]}        [{"log_likelihood", "tokens"}]: of a causal model of the tokens and </s>
+                                                    after <s>; of a masked one with each token masked in turn
+    warpers   {"logits": [float], "cases": [{"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "history"}]}
+                                                    the probabilities left by transformers' own processors, in their order
+"""
+import argparse
+import json
+import sys
+
+import torch
+from transformers import AutoTokenizer, RobertaForCausalLM, RobertaForMaskedLM, pipeline
+from transformers.generation import logits_process as warp
+
+
+def fill(model, tokenizer, requests):
+    pipe = pipeline("fill-mask", model=model, tokenizer=tokenizer)
+    answers = []
+    for request in requests:
+        options = {"targets": request["targets"]} if request.get("targets") else {}
+        nameless = model.config.vocab_size - len(tokenizer)    # rows without a token, which the pipeline offers too
+        answer = pipe(request["text"], top_k=request["top_k"] + nameless, **options)
+        masks = [answer] if isinstance(answer[0], dict) else answer
+        answers.append([[f for f in mask if f["token"] < len(tokenizer)][: request["top_k"]] for mask in masks])
+    return answers
+
+
+def greedy(model, tokenizer, requests):
+    answers = []
+    for request in requests:
+        ids = torch.tensor([[0] + tokenizer.encode(request["prompt"], add_special_tokens=False)])
+        room = model.config.max_position_embeddings - 2 - ids.shape[1] + 1    # the last token is only predicted
+        out = model.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False,
+            max_new_tokens=min(room, request["max_new_tokens"]),
+            eos_token_id=2, pad_token_id=1, suppress_tokens=[0, 1, 3, 4, *range(len(tokenizer), model.config.vocab_size)])
+        new = out[0, ids.shape[1]:]
+        answers.append({"text": tokenizer.decode(new[new != 2]), "tokens": new[new != 2].tolist()})
+    return answers
+
+
+def score(model, tokenizer, texts, causal):
+    answers = []
+    for text in texts:
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        whole = torch.tensor([0] + ids + [2])
+        if causal:
+            logp = torch.log_softmax(model(input_ids=whole[None, :-1]).logits[0].double(), -1)
+            picked = logp.gather(1, whole[1:, None])
+        else:
+            rows = whole.repeat(len(ids), 1)
+            places = torch.arange(len(ids))
+            rows[places, places + 1] = 4
+            logits = model(input_ids=rows).logits.double() if ids else torch.zeros(0, 1, model.config.vocab_size)
+            logp = torch.log_softmax(logits[places, places + 1], -1)
+            picked = logp.gather(1, torch.tensor(ids, dtype=torch.long)[:, None])
+        answers.append({"log_likelihood": picked.sum().item(), "tokens": picked.numel()})
+    return answers
+
+
+def warpers(request):
+    answers = []
+    for case in request["cases"]:
+        scores = torch.tensor([request["logits"]], dtype=torch.float64)
+        history = torch.tensor([case.get("history", [])], dtype=torch.long)
+        steps = []
+        if case.get("repetition_penalty", 1) != 1:
+            steps.append(warp.RepetitionPenaltyLogitsProcessor(case["repetition_penalty"]))
+        steps.append(warp.TemperatureLogitsWarper(float(case.get("temperature", 1))))
+        if case.get("top_k"):
+            steps.append(warp.TopKLogitsWarper(case["top_k"]))
+        if case.get("top_p", 1) < 1:
+            steps.append(warp.TopPLogitsWarper(case["top_p"]))
+        if case.get("min_p"):
+            steps.append(warp.MinPLogitsWarper(case["min_p"]))
+        for step in steps:
+            scores = step(history, scores)
+        answers.append(torch.softmax(scores, -1)[0].tolist())
+    return answers
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mlm")
+    parser.add_argument("--clm")
+    arguments = parser.parse_args()
+    request, answer = json.load(sys.stdin), {}
+    with torch.no_grad():
+        if arguments.mlm:
+            tokenizer = AutoTokenizer.from_pretrained(arguments.mlm)
+            model = RobertaForMaskedLM.from_pretrained(arguments.mlm).eval()
+            answer["fill"] = fill(model, tokenizer, request.get("fill", []))
+            answer.setdefault("score", {})["mlm"] = score(
+                model, tokenizer, request.get("score", {}).get("mlm", []), causal=False)
+        if arguments.clm:
+            tokenizer = AutoTokenizer.from_pretrained(arguments.clm)
+            model = RobertaForCausalLM.from_pretrained(arguments.clm).eval()
+            answer["greedy"] = greedy(model, tokenizer, request.get("greedy", []))
+            answer.setdefault("score", {})["clm"] = score(
+                model, tokenizer, request.get("score", {}).get("clm", []), causal=True)
+        if "warpers" in request:
+            answer["warpers"] = warpers(request["warpers"])
+    json.dump(answer, sys.stdout, indent=1)
+
+
+main()

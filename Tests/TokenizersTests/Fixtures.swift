@@ -1,0 +1,36 @@
+import Foundation
+import Testing
+import Tokenizers
+
+/// What Hugging Face `tokenizers` 0.23 made, stored beside the tests.
+enum Fixtures {
+    static func path(_ name: String) -> String {
+        Bundle.module.resourceURL!.appendingPathComponent("Fixtures").appendingPathComponent(name).path
+    }
+
+    static func bytes(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path(name))) }
+
+    /// One line of `encodings.jsonl`: what `encode` and `decode` gave, without special tokens added.
+    struct Encoding: Decodable {
+        let text: String
+        let ids: [Int32]
+        let tokens: [String]
+        let decoded: String
+    }
+
+    static func encodings(_ name: String) throws -> [Encoding] {
+        let lines = try bytes(name).split(separator: UInt8(ascii: "\n"))
+        return try lines.map { try JSONDecoder().decode(Encoding.self, from: Data($0)) }
+    }
+
+    /// Calls `body` with a folder that is gone afterwards.
+    static func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tokenizers-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        return try body(folder.path)
+    }
+}
+
+/// Equality of strings as bytes: Swift's own takes canonically equivalent ones for equal.
+func sameBytes(_ a: String, _ b: String) -> Bool { Array(a.utf8) == Array(b.utf8) }
