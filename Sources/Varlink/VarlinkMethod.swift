@@ -1,5 +1,5 @@
 /// A method of an interface: its full name and the two types that travel.
-public protocol VarlinkMethod {
+public protocol VarlinkMethod: SendableMetatype {
     /// With the interface's, as it is called: `org.varlink.service.GetInfo`.
     static var name: String { get }
     /// Encoded as a JSON object, also where it has no member.
