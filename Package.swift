@@ -136,6 +136,7 @@ let package = Package(
         tests("Durable", ["Durable"]),
         tests("Jobs", ["Jobs"]),
         tests("Varlink", ["Varlink", "VarlinkServer", "Interface"]),
+        tests("Interface", ["Interface", "Varlink"]),
         tests("Systemd", ["Systemd", log]),
         tests("Kernels", ["Kernels", "CKernels", "Parallel"]),
         tests("Tokenizers", ["Tokenizers"], resources: [.copy("Fixtures")]),
