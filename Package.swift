@@ -109,13 +109,15 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Corpora", "Inference", "Metrics", "Interface", "Varlink", "VarlinkServer", "Systemd", "Jobs", "Durable",
+                "Corpora", "Inference", "Models", "Metrics", "Interface", "Varlink", "VarlinkServer", "Systemd", "Jobs", "Durable",
                 log, lifecycle,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: ours),
+
+        .target(name: "Parity", dependencies: ["Models", "Kernels", "Durable"], swiftSettings: ours),
 
         // 5: programs
         .executableTarget(name: "kantaibertd", dependencies: ["Daemon", "Systemd", arguments, log], swiftSettings: ours),
@@ -126,7 +128,7 @@ let package = Package(
         .executableTarget(
             name: "kb-bench",
             dependencies: [
-                "Training", "Inference", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel", "Interface", "Varlink",
+                "Parity", "Training", "Inference", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel", "Interface", "Varlink",
                 "Daemon", arguments,
             ],
             swiftSettings: ours),
@@ -142,11 +144,11 @@ let package = Package(
         tests("Tokenizers", ["Tokenizers"], resources: [.copy("Fixtures")]),
         tests("Corpora", ["Corpora"]),
         tests("Metrics", ["Metrics"]),
-        tests("Models", ["Models", "Kernels"], resources: [.copy("Fixtures")]),
+        tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "Tokenizers", "Jobs", "Random"]),
         tests("Training", ["Training", "Models", "Datasets", "Tokenizers", "Jobs", "Durable"]),
         tests("Inference", ["Inference", "Models", "Tokenizers", "Jobs"], resources: [.copy("Fixtures")]),
-        tests("Daemon", ["Daemon", "Jobs", "Interface"]),
+        tests("Daemon", ["Daemon", "Jobs", "Interface", "Varlink", "Metrics", "Durable"]),
         // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static
         // libraries would be linked into the tests; `swift test` builds it all the same.
         tests("EndToEnd", ["Interface", "Varlink", "kantaibertd", "kantaibert-train"]),

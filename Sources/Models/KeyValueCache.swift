@@ -10,14 +10,17 @@ public final class KeyValueCache: @unchecked Sendable {
     public let capacity: Int
     /// Tokens it holds.
     public fileprivate(set) var count = 0
+    /// The row of the position table that the first token gets.
+    fileprivate let firstPosition: Int32
     private let arena: Arena
     /// (capacity, C) each, one a layer
     fileprivate let keys: [Matrix]
     fileprivate let values: [Matrix]
 
-    init(_ configuration: RobertaConfiguration, capacity: Int) {
-        precondition(capacity <= configuration.longestSequence)
+    init(_ configuration: RobertaConfiguration, capacity: Int, firstPosition: Int32) {
+        precondition(capacity + Int(firstPosition) <= configuration.maxPositionEmbeddings)
         self.capacity = capacity
+        self.firstPosition = firstPosition
         let hidden = configuration.hiddenSize
         let layers = configuration.numHiddenLayers
         let arena = Arena(bytes: 2 * layers * Arena.rounded(4 * capacity * hidden))
@@ -28,8 +31,15 @@ public final class KeyValueCache: @unchecked Sendable {
 }
 
 extension RobertaModel {
-    /// - Parameter capacity: tokens, at most `configuration.longestSequence`
-    public func makeKeyValueCache(capacity: Int) -> KeyValueCache { KeyValueCache(configuration, capacity: capacity) }
+    /// - Parameters:
+    ///   - capacity: tokens, at most `configuration.longestSequence`
+    ///   - firstPosition: where a sequence begins in the position table: at 2, as every forward pass and all training do.
+    ///     Only `generate()` of transformers 5 counts from 0, and whoever compares with it must, too.
+    public func makeKeyValueCache(
+        capacity: Int, firstPosition: Int32 = RobertaConfiguration.firstPosition
+    ) -> KeyValueCache {
+        KeyValueCache(configuration, capacity: capacity, firstPosition: firstPosition)
+    }
 
     /// Appends tokens to the sequence in `cache`; what a causal model expects after the last of them.
     /// - Parameter ids: at least one, at most what `cache` has room for
@@ -57,7 +67,7 @@ extension RobertaModel {
 
         embed(
             x, sum: sum, mean: mean, rstd: rstd, ids: ids,
-            positions: added.map { Int32($0) + RobertaConfiguration.firstPosition })
+            positions: added.map { Int32($0) + cache.firstPosition })
         for (index, layer) in weights.layers.enumerated() {
             let (keys, values) = (cache.keys[index], cache.values[index])
             for (out, linear) in [

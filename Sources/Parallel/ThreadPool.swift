@@ -28,7 +28,8 @@ public final class ThreadPool: @unchecked Sendable {
     private struct Job {
         let count: Int
         let next: UnsafeMutablePointer<Atomic<Int>>
-        let body: (Int) -> Void
+        /// Where the caller keeps it: a worker never holds the closure beyond its last call.
+        let body: UnsafePointer<(Int) -> Void>
     }
 
     /// - Parameter threads: at least 1; with 1 everything runs in the caller.
@@ -62,37 +63,43 @@ public final class ThreadPool: @unchecked Sendable {
             return
         }
         withoutActuallyEscaping(body) { body in
-            pthread_mutex_lock(turn)
-            defer { pthread_mutex_unlock(turn) }
-            withUnsafeTemporaryAllocation(of: Atomic<Int>.self, capacity: 1) { next in
-                next.baseAddress!.initialize(to: Atomic(0))
-                let job = Job(count: count, next: next.baseAddress!, body: body)
-                pthread_mutex_lock(lock)
-                self.job = job
-                generation += 1
-                busy = threads - 1
-                epoch.store(generation, ordering: .releasing)
-                pthread_cond_broadcast(wake)
-                pthread_mutex_unlock(lock)
-
-                ThreadPool.isWorking = true
-                run(job)
-                ThreadPool.isWorking = false
-
-                pthread_mutex_lock(lock)
-                while busy > 0 { pthread_cond_wait(done, lock) }
-                self.job = nil
-                pthread_mutex_unlock(lock)
-                next.baseAddress!.deinitialize(count: 1)
+            withUnsafePointer(to: body) { body in
+                withUnsafeTemporaryAllocation(of: Atomic<Int>.self, capacity: 1) { next in
+                    next.baseAddress!.initialize(to: Atomic(0))
+                    runTogether(Job(count: count, next: next.baseAddress!, body: body))
+                    next.baseAddress!.deinitialize(count: 1)
+                }
             }
         }
     }
 
+    private func runTogether(_ job: Job) {
+        pthread_mutex_lock(turn)
+        defer { pthread_mutex_unlock(turn) }
+        pthread_mutex_lock(lock)
+        self.job = job
+        generation += 1
+        busy = threads - 1
+        epoch.store(generation, ordering: .releasing)
+        pthread_cond_broadcast(wake)
+        pthread_mutex_unlock(lock)
+
+        ThreadPool.isWorking = true
+        run(job)
+        ThreadPool.isWorking = false
+
+        pthread_mutex_lock(lock)
+        while busy > 0 { pthread_cond_wait(done, lock) }
+        self.job = nil
+        pthread_mutex_unlock(lock)
+    }
+
+    @inline(never)
     private func run(_ job: Job) {
         while true {
             let index = job.next.pointee.wrappingAdd(1, ordering: .relaxed).oldValue
             if index >= job.count { return }
-            job.body(index)
+            job.body.pointee(index)
         }
     }
 

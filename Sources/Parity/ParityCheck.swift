@@ -1,0 +1,190 @@
+import FoundationEssentials
+import Glibc
+import Kernels
+import Models
+
+/// One comparison with the reference: the largest error found, and what is allowed.
+public struct ParityResult: Encodable, Sendable {
+    public let check: String
+    public let error: Double
+    public let tolerance: Double
+    /// The tensor or place of the largest error.
+    public let worst: String
+    public var passed: Bool { error <= tolerance }
+
+    enum CodingKeys: String, CodingKey {
+        case check, error, tolerance, worst, passed
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(check, forKey: .check)
+        try container.encode(error.isFinite ? error : 1e300, forKey: .error)
+        try container.encode(tolerance, forKey: .tolerance)
+        try container.encode(worst, forKey: .worst)
+        try container.encode(passed, forKey: .passed)
+    }
+}
+
+/// Holds this program's forward, backward, optimizer and greedy decoding against PyTorch's.
+public enum ParityCheck {
+    /// A reference gradient below this norm is zero by construction and holds noise (every `attention.self.key.bias`).
+    private static let zeroNorm = 1e-7
+
+    public static func run(_ folder: GoldenFolder) throws -> [ParityResult] {
+        var results = try forward(folder) + gradients(folder)
+        results += try adamW(folder, "adamw5", weightDecay: 0)
+        results += try adamW(folder, "adamw5_decay", weightDecay: 0.01)
+        if folder.configuration.isDecoder { results += try greedy(folder) }
+        return results
+    }
+
+    /// Logits of every unpadded token, and the loss, within 1e-4.
+    private static func forward(_ folder: GoldenFolder) throws -> [ParityResult] {
+        let model = try folder.loadModel()
+        let vocabulary = folder.configuration.vocabSize
+        let logits = model.logits(
+            inputIDs: folder.inputIDs, sequenceOffsets: folder.sequenceOffsets, rows: Array(folder.inputIDs.indices))
+        let file = try folder.file("forward.safetensors")
+        let expected = try read(file, "logits")
+        var worst = Worst()
+        for (row, padded) in folder.paddedRows.enumerated() {
+            for id in 0..<vocabulary {
+                let difference = Double(logits[row * vocabulary + id] - expected[padded * vocabulary + id])
+                worst.note(abs(difference), "token \(row), id \(id)")
+            }
+        }
+        let loss = folder.loss(folder.makePass(model))
+        return [
+            worst.result("logits", tolerance: 1e-4),
+            ParityResult(
+                check: "loss", error: abs(loss - Double(try read(file, "loss")[0])), tolerance: 1e-4, worst: "\(loss)"),
+        ]
+    }
+
+    /// Each tensor's gradient within 1e-3 of its norm; where the reference is zero, below 1e-6.
+    private static func gradients(_ folder: GoldenFolder) throws -> [ParityResult] {
+        let model = try folder.loadModel()
+        let gradients = Parameters(layout: model.parameters.layout)
+        _ = folder.lossAndGradients(folder.makePass(model), gradients)
+        let file = try folder.file("gradients.safetensors")
+        var (worst, zero) = (Worst(), Worst())
+        for entry in gradients.layout.entries {
+            let ours = gradients[entry]
+            let expected = try read(file, entry.name)
+            let norm = sqrt(expected.reduce(0) { $0 + Double($1) * Double($1) })
+            if norm < zeroNorm {
+                zero.note(sqrt(ours.reduce(0) { $0 + Double($1) * Double($1) }), entry.name)
+            } else {
+                let difference = zip(ours, expected).reduce(0) { $0 + pow(Double($1.0) - Double($1.1), 2) }
+                worst.note(sqrt(difference) / norm, entry.name)
+            }
+        }
+        return [worst.result("gradients", tolerance: 1e-3), zero.result("zero gradients", tolerance: 1e-6)]
+    }
+
+    /// Five steps of AdamW on the batch: parameters within 2e-5, losses and gradient norms within 1e-4.
+    private static func adamW(_ folder: GoldenFolder, _ name: String, weightDecay: Double) throws -> [ParityResult] {
+        let model = try folder.loadModel()
+        let parameters = model.parameters
+        let gradients = Parameters(layout: parameters.layout)
+        let firstMoment = Parameters(layout: parameters.layout)
+        let secondMoment = Parameters(layout: parameters.layout)
+        let pass = folder.makePass(model)
+        let file = try folder.file("\(name).safetensors")
+        let (expectedLosses, expectedNorms) = (try read(file, "losses"), try read(file, "grad_norms"))
+        var (losses, norms, worst) = (Worst(), Worst(), Worst())
+        let compared = try comparedEntries(folder, parameters.layout)
+        for step in 0..<5 {
+            gradients.setToZero()
+            let loss = folder.lossAndGradients(pass, gradients)
+            let norm = sqrt(squaredNorm(gradients.values.baseAddress!, count: gradients.values.count))
+            losses.note(abs(loss - Double(expectedLosses[step])), "step \(step + 1)")
+            norms.note(abs(norm / Double(expectedNorms[step]) - 1), "step \(step + 1)")
+            for entry in parameters.layout.entries {
+                adamWUpdate(
+                    parameters: parameters[entry].baseAddress!, gradients: gradients[entry].baseAddress!,
+                    firstMoment: firstMoment[entry].baseAddress!, secondMoment: secondMoment[entry].baseAddress!,
+                    count: entry.count,
+                    AdamWStep(
+                        learningRate: 5e-4 * (1 - Double(step) / 5), beta1: 0.9, beta2: 0.999, epsilon: 1e-8,
+                        weightDecay: entry.isDecayed ? weightDecay : 0, gradientScale: min(1, 1 / (norm + 1e-6)),
+                        step: step + 1))
+            }
+        }
+        for entry in compared {
+            for (ours, expected) in zip(parameters[entry], try read(file, entry.name)) {
+                worst.note(abs(Double(ours) - Double(expected)), entry.name)
+            }
+        }
+        return [
+            losses.result("\(name) losses", tolerance: 1e-4), norms.result("\(name) norms", tolerance: 1e-4),
+            worst.result("\(name) parameters", tolerance: 2e-5),
+        ]
+    }
+
+    /// Tensors whose gradient is more than noise: AdamW makes steps of full length from noise, too.
+    private static func comparedEntries(
+        _ folder: GoldenFolder, _ layout: ParameterLayout
+    ) throws -> [ParameterLayout.Entry] {
+        let file = try folder.file("gradients.safetensors")
+        return try layout.entries.filter { entry in
+            sqrt(try read(file, entry.name).reduce(0) { $0 + Double($1) * Double($1) }) >= zeroNorm
+        }
+    }
+
+    /// The first token's log-probabilities within 1e-4 of the forward pass's, and the same ids as
+    /// `generate(do_sample=False)`, token by token through the key-value cache. That function of transformers 5 counts
+    /// positions from 0 where its forward pass counts from 2; the ids are compared as it counts.
+    private static func greedy(_ folder: GoldenFolder) throws -> [ParityResult] {
+        let model = try folder.loadModel()
+        var (different, probabilities) = (Worst(), Worst())
+        for generated in try folder.generated() {
+            let prompt = generated.prompt_ids
+            let next = model.decode(prompt, cache: model.makeKeyValueCache(capacity: prompt.count))
+            let sum = log(next.reduce(0) { $0 + exp(Double($1)) })
+            for (id, expected) in generated.next_logprobs.enumerated() {
+                probabilities.note(abs(Double(next[id]) - sum - expected), "‘\(generated.prompt)’, id \(id)")
+            }
+            let cache = model.makeKeyValueCache(capacity: generated.greedy_ids.count, firstPosition: 0)
+            var ids = prompt
+            var logits = model.decode(prompt, cache: cache)
+            while ids.count < generated.greedy_ids.count {
+                let best = Int32(logits.indices.max { (logits[$0], $1) < (logits[$1], $0) }!)
+                ids.append(best)
+                if ids.count < generated.greedy_ids.count { logits = model.decode([best], cache: cache) }
+            }
+            let wrong = zip(ids, generated.greedy_ids).filter { $0 != $1 }.count
+            different.note(Double(wrong), "‘\(generated.prompt)’")
+        }
+        return [
+            probabilities.result("next log-probabilities", tolerance: 1e-4),
+            different.result("greedy ids", tolerance: 0),
+        ]
+    }
+
+    private static func read(_ file: SafetensorsFile, _ name: String) throws(ModelError) -> [Float] {
+        guard let tensor = file.tensors[name] else {
+            throw ModelError(path: file.path, reason: "the tensor `\(name)` is missing")
+        }
+        let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: tensor.count)
+        defer { buffer.deallocate() }
+        try file.read(name, shape: tensor.shape, into: buffer)
+        return Array(buffer)
+    }
+
+    /// The largest error so far, and where it was. Not a number counts as infinite.
+    private struct Worst {
+        var error = 0.0
+        var place = ""
+
+        mutating func note(_ found: Double, _ place: String) {
+            let found = found.isNaN ? .infinity : found
+            if found > error || self.place.isEmpty { (error, self.place) = (found, place) }
+        }
+
+        func result(_ check: String, tolerance: Double) -> ParityResult {
+            ParityResult(check: check, error: error, tolerance: tolerance, worst: place)
+        }
+    }
+}

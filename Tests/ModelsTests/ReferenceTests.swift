@@ -1,0 +1,120 @@
+import Foundation
+import Kernels
+import Models
+import Parity
+import Testing
+
+/// Everything is held against numbers of PyTorch and transformers; see Fixtures/README.md.
+@Suite struct ReferenceTests {
+    static func folder(_ objective: String) throws -> GoldenFolder {
+        let fixtures = try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures/\(objective)")
+        return try GoldenFolder(path: fixtures.path)
+    }
+
+    @Test(arguments: ["mlm", "clm"])
+    func agreesWithPyTorch(objective: String) throws {
+        let results = try ParityCheck.run(try Self.folder(objective))
+        #expect(results.count == (objective == "clm" ? 12 : 10))
+        for result in results {
+            #expect(result.passed, "\(result.check): \(result.error) at \(result.worst), allowed \(result.tolerance)")
+        }
+    }
+
+    /// Along each tensor's gradient the loss must rise by the gradient's norm, over a step that moves it by about 1e-3.
+    @Test(arguments: ["mlm", "clm"])
+    func gradientMatchesFiniteDifference(objective: String) throws {
+        let folder = try Self.folder(objective)
+        let model = try folder.loadModel()
+        let pass = folder.makePass(model)
+        let gradients = Parameters(layout: model.parameters.layout)
+        _ = folder.lossAndGradients(pass, gradients)
+        for entry in model.parameters.layout.entries {
+            let gradient = gradients[entry]
+            let norm = gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+            if entry.name.hasSuffix("attention.self.key.bias") {
+                // Softmax does not see a constant: zero by construction.
+                #expect(norm < 1e-6, "\(entry.name)")
+                continue
+            }
+            let tensor = model.parameters[entry]
+            let before = Array(tensor)
+            func lossAway(_ distance: Double) -> Double {
+                for index in before.indices {
+                    tensor[index] = before[index] + Float(distance / norm * Double(gradient[index]))
+                }
+                return folder.loss(pass)
+            }
+            let step = min(1e-3 / norm, 0.05)
+            let slope = (lossAway(step) - lossAway(-step)) / (2 * step)
+            for index in before.indices { tensor[index] = before[index] }
+            #expect(abs(slope / norm - 1) < 1e-2, "\(entry.name): slope \(slope), norm \(norm)")
+        }
+    }
+
+    /// With dropout the backward pass must undo the very masks of the forward pass.
+    @Test(arguments: ["mlm", "clm"])
+    func gradientMatchesFiniteDifferenceUnderDropout(objective: String) throws {
+        let folder = try Self.folder(objective)
+        let source = try folder.loadModel()
+        var configuration = folder.configuration
+        configuration.hiddenDropoutProb = 0.3
+        configuration.attentionProbsDropoutProb = 0.2
+        let model = RobertaModel(configuration: configuration, parameters: source.parameters)
+        let pass = folder.makePass(model)
+        let gradients = Parameters(layout: model.parameters.layout)
+        func loss() -> Double {
+            gradients.setToZero()
+            let sums = pass.forwardBackward(
+                inputIDs: folder.inputIDs, sequenceOffsets: folder.sequenceOffsets, scoredRows: folder.scoredRows,
+                labels: folder.labels, lossScale: 1 / Float(folder.scoredRows.count),
+                dropout: DropoutKey(seed: 11, step: 3), gradients: gradients)
+            return sums.loss / Double(sums.count)
+        }
+        let withDropout = loss()
+        #expect(abs(withDropout - folder.loss(pass)) > 1e-3, "dropout must change the loss")
+        let analytic = Parameters(layout: gradients.layout)
+        analytic.copy(from: gradients)
+        for entry in model.parameters.layout.entries where !entry.name.hasSuffix("attention.self.key.bias") {
+            let gradient = analytic[entry]
+            let norm = gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+            let tensor = model.parameters[entry]
+            let before = Array(tensor)
+            func lossAway(_ distance: Double) -> Double {
+                for index in before.indices {
+                    tensor[index] = before[index] + Float(distance / norm * Double(gradient[index]))
+                }
+                return loss()
+            }
+            let step = min(1e-3 / norm, 0.05)
+            let slope = (lossAway(step) - lossAway(-step)) / (2 * step)
+            for index in before.indices { tensor[index] = before[index] }
+            #expect(abs(slope / norm - 1) < 1e-2, "\(entry.name): slope \(slope), norm \(norm)")
+        }
+    }
+
+    /// Decoding token by token through the cache is the same as the whole sequence at once.
+    @Test func cacheAgreesWithWholeSequence() throws {
+        let folder = try Self.folder("clm")
+        let model = try folder.loadModel()
+        let ids = Array(folder.inputIDs[folder.sequenceOffsets[3]..<folder.sequenceOffsets[4]])
+        let whole = model.logits(inputIDs: ids, sequenceOffsets: [0, ids.count], rows: [ids.count - 1])
+        let cache = model.makeKeyValueCache(capacity: ids.count)
+        _ = model.decode(Array(ids[..<7]), cache: cache)
+        var last: [Float] = []
+        for id in ids[7...] { last = model.decode([id], cache: cache) }
+        for (one, other) in zip(whole, last) { #expect(abs(one - other) < 1e-4) }
+    }
+
+    /// What a sequence gets does not depend on its neighbours in the batch.
+    @Test(arguments: ["mlm", "clm"])
+    func sequencesDoNotSeeEachOther(objective: String) throws {
+        let folder = try Self.folder(objective)
+        let model = try folder.loadModel()
+        let range = folder.sequenceOffsets[1]..<folder.sequenceOffsets[2]
+        let together = model.logits(
+            inputIDs: folder.inputIDs, sequenceOffsets: folder.sequenceOffsets, rows: [range.lowerBound + 4])
+        let alone = model.logits(
+            inputIDs: Array(folder.inputIDs[range]), sequenceOffsets: [0, range.count], rows: [4])
+        for (one, other) in zip(together, alone) { #expect(abs(one - other) < 1e-4) }
+    }
+}
