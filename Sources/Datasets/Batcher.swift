@@ -1,0 +1,83 @@
+import Jobs
+import Random
+
+/// The batch of every step, as a pure function of the step: there is no position to remember or to lose.
+///
+/// Each epoch goes through all rows once in an order of its own; the last batch of an epoch may be smaller.
+public struct Batcher: Sendable {
+    public let batchSize: Int
+    public let stepsPerEpoch: Int
+    private let shard: TokenShard
+    private let objective: Objective
+    private let masking: Masking
+    private let shuffling: Philox
+    private let maskingGenerator: Philox
+    /// The order of the epoch that was asked for last.
+    private var order: [UInt32] = []
+    private var orderedEpoch: Int?
+
+    /// - Parameter tokenizerVocabulary: tokens the tokenizer knows, which may be fewer than the embedding's rows
+    public init(
+        shard: TokenShard, objective: Objective, batchSize: Int, mlmProbability: Double, tokenizerVocabulary: Int,
+        seed: UInt64
+    ) {
+        precondition(shard.rows > 0 && batchSize > 0)
+        precondition(shard.rows <= Int(UInt32.max), "rows are counted in 32 bits")
+        self.shard = shard
+        self.objective = objective
+        self.batchSize = batchSize
+        stepsPerEpoch = (shard.rows + batchSize - 1) / batchSize
+        masking = Masking(probability: Float(mlmProbability), vocabularySize: tokenizerVocabulary)
+        shuffling = Philox(seed: seed, purpose: .shuffling)
+        maskingGenerator = Philox(seed: seed, purpose: .masking)
+    }
+
+    /// - Parameter step: from 0
+    public mutating func batch(step: Int) -> Batch {
+        let epoch = step / stepsPerEpoch
+        if orderedEpoch != epoch { arrange(epoch: epoch) }
+        let start = step % stepsPerEpoch * batchSize
+        var batch = Batch()
+        for row in order[start..<min(start + batchSize, order.count)] {
+            shard.append(row: Int(row), to: &batch.inputIDs)
+            batch.sequenceOffsets.append(batch.inputIDs.count)
+        }
+        switch objective {
+        case .clm:
+            batch.scoreNextTokens()
+        case .mlm:
+            let draw = UInt32(step)
+            for row in 0..<batch.tokens {
+                masking.mask(&batch, row: row, block: maskingGenerator.block(step: draw, index: UInt64(row)))
+            }
+            if batch.scoredRows.isEmpty {
+                let block = maskingGenerator.block(step: draw, index: .max)
+                masking.maskOne(&batch, rows: 0..<batch.tokens, block: block)
+            }
+        }
+        return batch
+    }
+
+    /// Fisher and Yates' shuffle.
+    private mutating func arrange(epoch: Int) {
+        order = (0..<UInt32(shard.rows)).map { $0 }
+        for place in stride(from: order.count - 1, to: 0, by: -1) {
+            let block = shuffling.block(step: UInt32(epoch), index: UInt64(place) / 4)
+            let other = Int(Philox.below(UInt32(place) + 1, block[place % 4]))
+            order.swapAt(place, other)
+        }
+        orderedEpoch = epoch
+    }
+}
+
+extension Batch {
+    /// Every token but the last of its sequence is to be followed by the next one.
+    mutating func scoreNextTokens() {
+        for sequence in 0..<sequences {
+            for row in sequenceOffsets[sequence]..<sequenceOffsets[sequence + 1] - 1 {
+                scoredRows.append(row)
+                labels.append(inputIDs[row + 1])
+            }
+        }
+    }
+}

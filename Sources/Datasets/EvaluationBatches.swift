@@ -1,0 +1,52 @@
+import Jobs
+import Random
+
+/// The held-out rows in their order, in batches of at most so many tokens.
+///
+/// Masks depend on the row's number and nothing else: every evaluation of a run asks the same questions.
+public struct EvaluationBatches: Sequence, Sendable {
+    private let shard: TokenShard
+    private let objective: Objective
+    private let masking: Masking
+    private let maximumTokens: Int
+
+    public init(
+        shard: TokenShard, objective: Objective, mlmProbability: Double, tokenizerVocabulary: Int, maximumTokens: Int
+    ) {
+        self.shard = shard
+        self.objective = objective
+        masking = Masking(probability: Float(mlmProbability), vocabularySize: tokenizerVocabulary)
+        self.maximumTokens = maximumTokens
+    }
+
+    public func makeIterator() -> AnyIterator<Batch> {
+        var next = 0
+        return AnyIterator {
+            guard next < shard.rows else { return nil }
+            var batch = Batch()
+            repeat {
+                add(row: next, to: &batch)
+                next += 1
+            } while next < shard.rows && batch.tokens + shard.length(ofRow: next) <= maximumTokens
+            if objective == .clm { batch.scoreNextTokens() }
+            return batch
+        }
+    }
+
+    private func add(row: Int, to batch: inout Batch) {
+        let start = batch.tokens
+        shard.append(row: row, to: &batch.inputIDs)
+        batch.sequenceOffsets.append(batch.tokens)
+        guard objective == .mlm else { return }
+        // Not the run's seed: two runs on the same rows ask the same questions.
+        let generator = Philox(seed: 0, purpose: .evaluation)
+        let scored = batch.scoredRows.count
+        for place in start..<batch.tokens {
+            let block = generator.block(step: UInt32(row), index: UInt64(place - start))
+            masking.mask(&batch, row: place, block: block)
+        }
+        if row == 0, batch.scoredRows.count == scored {
+            masking.maskOne(&batch, rows: start..<batch.tokens, block: generator.block(step: 0, index: .max))
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import Jobs
+
+/// Cuts one corpus file into samples, in the order of the file and without reading all of it at once.
+///
+/// - `lines`: every line that is not blank.
+/// - `paragraphs`: what stands between blank lines (`\n[ \t]*\n`), without the line ends around it, if not blank.
+/// - `records`: as `lines`; a structured corpus is admitted with one record a line.
+public struct SampleReader {
+    private var lines: TextLines
+    private let unit: SampleUnit
+    private let filters: [TextFilter]
+
+    public init(path: String, unit: SampleUnit, filters: [TextFilter]) throws(DatasetError) {
+        lines = try TextLines(path: path)
+        self.unit = unit
+        self.filters = filters
+    }
+
+    /// The next sample, or nil at the end of the corpus.
+    public mutating func next() throws(DatasetError) -> Sample? {
+        while let bytes = unit == .paragraphs ? try nextParagraph() : try lines.next()?.bytes {
+            // Bytes that are not UTF-8 are replaced, as Python's errors="replace" does.
+            let text = String(decoding: bytes, as: UTF8.self)
+            guard !text.isBlank else { continue }
+            guard let filtered = filters.apply(to: text), !filtered.isBlank else { continue }
+            return Sample(text: filtered, hash: Sample.hash(of: text))
+        }
+        return nil
+    }
+
+    /// What stands before the next separator, line ends around it removed.
+    ///
+    /// A separator takes the end of the line before it, a blank line, and that line's end. So a blank line right after
+    /// a separator begins the next paragraph; line ends around it are stripped, but its spaces are not.
+    private mutating func nextParagraph() throws(DatasetError) -> [UInt8]? {
+        var paragraph: [UInt8]?
+        while let line = try lines.next() {
+            guard paragraph != nil else {
+                paragraph = line.bytes
+                continue
+            }
+            if line.isTerminated, line.bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) {
+                break
+            }
+            paragraph!.append(UInt8(ascii: "\n"))
+            paragraph!.append(contentsOf: line.bytes)
+        }
+        guard let paragraph else { return nil }
+        let isLineEnd = { (byte: UInt8) in byte == UInt8(ascii: "\n") }
+        let start = paragraph.firstIndex { !isLineEnd($0) } ?? paragraph.endIndex
+        let end = (paragraph.lastIndex { !isLineEnd($0) }).map { $0 + 1 } ?? start
+        return Array(paragraph[start..<end])
+    }
+}
+
+extension String {
+    /// Whether Python's `str.strip` would leave nothing.
+    var isBlank: Bool {
+        unicodeScalars.allSatisfy { $0.properties.isWhitespace || (0x1c...0x1f).contains($0.value) }
+    }
+}

@@ -1,0 +1,175 @@
+import Durable
+import Glibc
+
+/// Rows of tokens in one file, mapped into memory: a corpus is tokenized once, and only the pages in use are held.
+///
+/// The file, in the machine's byte order (it does not leave the run's folder):
+/// ```
+/// magic 8 bytes | version UInt32 | bytes a token, 2 or 4, UInt32
+/// tokens of all rows, one after the other | zeros up to a multiple of 8
+/// row offsets UInt64 [rows + 1], in tokens
+/// ShardTotals, 7 × UInt64, the last one a checksum of everything before it
+/// ```
+public final class TokenShard: @unchecked Sendable {
+    // @unchecked: the mapping is read-only and lives as long as this object.
+
+    public let totals: ShardTotals
+    private let mapping: MappedFile
+    private let offsets: UnsafePointer<UInt64>
+    private let isWide: Bool
+
+    static let magic: UInt64 = 0x3144_5248_534b_5442  // "BTKSHRD1"
+    static let version: UInt32 = 1
+    static let headerBytes = 16
+
+    /// Opens a shard and checks all of it.
+    /// - Parameter key: what the shard must have been made from
+    public init(path: String, key: UInt64) throws(DatasetError) {
+        let mapping = try MappedFile(path: path)
+        func require(_ condition: Bool, _ field: String, _ expected: String, _ found: String) throws(DatasetError) {
+            guard condition else { throw .shard(path: path, field: field, expected: expected, found: found) }
+        }
+        let size = mapping.bytes.count
+        let smallest = TokenShard.headerBytes + 8 + ShardTotals.bytes
+        try require(size >= smallest && size % 8 == 0, "size", "a multiple of 8 from \(smallest)", "\(size)")
+        let bytes = mapping.bytes
+        let magic = bytes.load(as: UInt64.self)
+        try require(magic == TokenShard.magic, "magic", "\(TokenShard.magic)", "\(magic)")
+        let version = bytes.load(fromByteOffset: 8, as: UInt32.self)
+        try require(version == TokenShard.version, "version", "\(TokenShard.version)", "\(version)")
+        let width = bytes.load(fromByteOffset: 12, as: UInt32.self)
+        try require(width == 2 || width == 4, "bytes a token", "2 or 4", "\(width)")
+
+        var digest = ShardDigest()
+        digest.add(UnsafeRawBufferPointer(rebasing: bytes.dropLast(8)))
+        let totals = ShardTotals(bytes: UnsafeRawBufferPointer(rebasing: bytes.suffix(ShardTotals.bytes)))
+        try require(totals.checksum == digest.value, "checksum", "\(digest.value)", "\(totals.checksum)")
+        try require(totals.key == key, "key", "\(key)", "\(totals.key)")
+
+        let tokenBytes = totals.tokens.multipliedReportingOverflow(by: Int(width))
+        let offsetBytes = totals.rows.multipliedReportingOverflow(by: 8)
+        try require(
+            !tokenBytes.overflow && !offsetBytes.overflow && totals.tokens >= 0 && totals.rows >= 0, "counts",
+            "counts that fit the file", "\(totals.rows) rows, \(totals.tokens) tokens")
+        let padded = (tokenBytes.partialValue + 7) & ~7
+        let expectedSize = smallest + padded + offsetBytes.partialValue
+        try require(expectedSize == size, "size", "\(expectedSize)", "\(size)")
+
+        offsets = (bytes.baseAddress! + TokenShard.headerBytes + padded).assumingMemoryBound(to: UInt64.self)
+        isWide = width == 4
+        self.mapping = mapping
+        self.totals = totals
+        var previous: UInt64 = 0
+        for row in 0...totals.rows {
+            let offset = offsets[row]
+            try require(
+                offset >= previous && (row > 0 || offset == 0), "offset of row \(row)", "at least \(previous)",
+                "\(offset)")
+            previous = offset
+        }
+        try require(previous == totals.tokens, "end of the last row", "\(totals.tokens)", "\(previous)")
+    }
+
+    public var rows: Int { totals.rows }
+
+    /// Tokens of a row, special ones included.
+    public func length(ofRow row: Int) -> Int {
+        precondition((0..<rows).contains(row))
+        return Int(offsets[row + 1] - offsets[row])
+    }
+
+    public func append(row: Int, to ids: inout [Int32]) {
+        precondition((0..<rows).contains(row))
+        let tokens = mapping.bytes.baseAddress! + TokenShard.headerBytes
+        let range = Int(offsets[row])..<Int(offsets[row + 1])
+        if isWide {
+            let wide = tokens.assumingMemoryBound(to: Int32.self)
+            for place in range { ids.append(wide[place]) }
+        } else {
+            let narrow = tokens.assumingMemoryBound(to: UInt16.self)
+            for place in range { ids.append(Int32(narrow[place])) }
+        }
+    }
+}
+
+/// What a shard holds, as its last bytes say.
+public struct ShardTotals: Sendable, Equatable {
+    public var rows = 0
+    /// In the rows, special ones included.
+    public var tokens = 0
+    /// Tokens of the longest row.
+    public var longestRow = 0
+    /// UTF-8 bytes of the samples' texts, also of what a block cut off.
+    public var textBytes = 0
+    /// Tokens of the samples' texts, without special ones, also those that a block cut off.
+    public var textTokens = 0
+    /// What the shard was made from.
+    var key: UInt64 = 0
+    var checksum: UInt64 = 0
+
+    static let bytes = 7 * 8
+
+    init(key: UInt64) { self.key = key }
+
+    init(bytes: UnsafeRawBufferPointer) {
+        func word(_ index: Int) -> UInt64 { bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self) }
+        rows = Int(truncatingIfNeeded: word(0))
+        tokens = Int(truncatingIfNeeded: word(1))
+        longestRow = Int(truncatingIfNeeded: word(2))
+        textBytes = Int(truncatingIfNeeded: word(3))
+        textTokens = Int(truncatingIfNeeded: word(4))
+        key = word(5)
+        checksum = word(6)
+    }
+
+    /// All but the checksum, which is of these too.
+    var words: [UInt64] { [rows, tokens, longestRow, textBytes, textTokens].map { UInt64($0) } + [key] }
+}
+
+/// A fast digest against damage, not against forgery: FNV-1a over words of eight bytes, in four lanes.
+struct ShardDigest {
+    private var lanes = SIMD4<UInt64>(0xcbf2_9ce4_8422_2325, 1, 2, 3)
+    private var lane = 0
+
+    /// - Parameter bytes: a multiple of 8
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        precondition(bytes.count % 8 == 0)
+        for offset in stride(from: 0, to: bytes.count, by: 8) {
+            let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            // The rotation carries high bits down, which the product alone never does.
+            let mixed = (lanes[lane] ^ word) &* 0x0000_0100_0000_01b3
+            lanes[lane] = (mixed << 29) | (mixed >> 35)
+            lane = (lane + 1) & 3
+        }
+    }
+
+    var value: UInt64 {
+        (0..<4).reduce(0) { value, lane in
+            let mixed = (value ^ lanes[lane]) &* 0xbf58_476d_1ce4_e5b9
+            return mixed ^ (mixed >> 31)
+        }
+    }
+}
+
+/// A file mapped read-only.
+private final class MappedFile {
+    let bytes: UnsafeRawBufferPointer
+
+    init(path: String) throws(DatasetError) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .file(DurableError(operation: "open", path: path, errno: errno)) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            throw .file(DurableError(operation: "fstat", path: path, errno: errno))
+        }
+        let size = Int(status.st_size)
+        guard size > 0 else { throw .shard(path: path, field: "size", expected: "more than 0", found: "0") }
+        guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), address != MAP_FAILED else {
+            throw .file(DurableError(operation: "mmap", path: path, errno: errno))
+        }
+        bytes = UnsafeRawBufferPointer(start: address, count: size)
+    }
+
+    deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count) }
+}

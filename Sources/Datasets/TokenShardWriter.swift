@@ -1,0 +1,84 @@
+import Durable
+
+/// Writes one `TokenShard`, row after row; only the offsets are kept in memory.
+final class TokenShardWriter {
+    private let file: AsideFile
+    private let isWide: Bool
+    private var totals: ShardTotals
+    private var offsets: [UInt64] = [0]
+    private var digest = ShardDigest()
+    private var buffer: [UInt8] = []
+    private static let bufferBytes = 1 << 20
+
+    /// - Parameters:
+    ///   - vocabularySize: ids are below it; up to 65,536 they take two bytes each
+    ///   - key: what the shard is made from
+    init(path: String, vocabularySize: Int, key: UInt64) throws(DatasetError) {
+        file = try wrap { () throws(DurableError) in try AsideFile(for: path) }
+        isWide = vocabularySize > 1 << 16
+        totals = ShardTotals(key: key)
+        put(TokenShard.magic)
+        put(TokenShard.version)
+        put(UInt32(isWide ? 4 : 2))
+    }
+
+    /// The rows of one sample.
+    /// - Parameters:
+    ///   - textBytes: of the sample's text
+    ///   - textTokens: of the sample's text, before it was cut
+    func append(rows: [[Int32]], textBytes: Int, textTokens: Int) throws(DatasetError) {
+        for row in rows {
+            for id in row {
+                if isWide { put(UInt32(id)) } else { put(UInt16(id)) }
+            }
+            totals.tokens += row.count
+            totals.longestRow = max(totals.longestRow, row.count)
+            offsets.append(UInt64(totals.tokens))
+        }
+        totals.rows += rows.count
+        totals.textBytes += textBytes
+        totals.textTokens += textTokens
+        if buffer.count >= TokenShardWriter.bufferBytes { try flush() }
+    }
+
+    func finish() throws(DatasetError) {
+        buffer.append(contentsOf: repeatElement(0, count: (8 - buffer.count % 8) % 8))
+        for offset in offsets {
+            put(offset)
+            if buffer.count >= TokenShardWriter.bufferBytes { try flush() }
+        }
+        for word in totals.words { put(word) }
+        try flush()
+        put(digest.value)
+        try flush()
+        try wrap { () throws(DurableError) in try file.publish() }
+    }
+
+    private func put(_ value: some FixedWidthInteger) {
+        withUnsafeBytes(of: value) { buffer.append(contentsOf: $0) }
+    }
+
+    /// Writes what makes whole words and keeps the rest.
+    private func flush() throws(DatasetError) {
+        let whole = buffer.count & ~7
+        let words = Array(buffer[..<whole])
+        do {
+            try words.span.bytes.withUnsafeBytes { bytes throws(DurableError) in
+                digest.add(bytes)
+                try file.append(bytes)
+            }
+        } catch {
+            throw .file(error)
+        }
+        buffer.removeFirst(whole)
+    }
+}
+
+/// Says of a failed file operation that it was one of the data's.
+func wrap<Value>(_ body: () throws(DurableError) -> Value) throws(DatasetError) -> Value {
+    do {
+        return try body()
+    } catch {
+        throw .file(error)
+    }
+}

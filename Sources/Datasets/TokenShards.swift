@@ -1,0 +1,95 @@
+import Durable
+import Jobs
+import Tokenizers
+
+/// The tokenized corpora of a run: what is trained on, and what is held out.
+public struct TokenShards: Sendable {
+    public let training: TokenShard
+    public let heldOut: TokenShard
+
+    /// Opens what `build` has written in `directory` for this very source.
+    public init(directory: String, source: ShardSource) throws(DatasetError) {
+        training = try TokenShard(path: "\(directory)/training.tokens", key: source.key)
+        heldOut = try TokenShard(path: "\(directory)/held-out.tokens", key: source.key)
+    }
+
+    /// Cuts, filters and tokenizes all corpora, and puts the shards into `directory`, which must exist.
+    public static func build(directory: String, source: ShardSource, tokenizer: ByteLevelBPETokenizer)
+        throws(DatasetError) -> TokenShards
+    {
+        let filters = try TextFilter.named(source.filters)
+        let training = try TokenShardWriter(
+            path: "\(directory)/training.tokens", vocabularySize: tokenizer.vocabularySize, key: source.key)
+        let heldOut = try TokenShardWriter(
+            path: "\(directory)/held-out.tokens", vocabularySize: tokenizer.vocabularySize, key: source.key)
+        for corpus in source.corpora {
+            var reader = try SampleReader(path: corpus.path, unit: source.unit, filters: filters)
+            while true {
+                let samples = try reader.next(atMost: samplesAtOnce)
+                if samples.isEmpty { break }
+                let encodings = tokenizer.encodeBatch(samples.map(\.text))
+                for (sample, tokens) in zip(samples, encodings) where !tokens.isEmpty {
+                    let rows = TokenRows.rows(of: tokens, objective: source.objective, blockSize: source.blockSize)
+                    let writer = sample.isHeldOut(share: source.heldOut) ? heldOut : training
+                    try writer.append(rows: rows, textBytes: sample.text.utf8.count, textTokens: tokens.count)
+                }
+            }
+        }
+        try training.finish()
+        try heldOut.finish()
+        return try TokenShards(directory: directory, source: source)
+    }
+
+    private static let samplesAtOnce = 2048
+}
+
+extension SampleReader {
+    mutating func next(atMost count: Int) throws(DatasetError) -> [Sample] {
+        var samples: [Sample] = []
+        while samples.count < count, let sample = try next() { samples.append(sample) }
+        return samples
+    }
+}
+
+/// Everything that decides which tokens stand in the shards, and in which order.
+public struct ShardSource: Sendable, Equatable {
+    /// In the order of their SHA-256, so that the same corpora make the same shards however they came.
+    public let corpora: [JobCorpus]
+    public let objective: Objective
+    public let unit: SampleUnit
+    public let filters: [String]
+    public let blockSize: Int
+    public let heldOut: Double
+    /// A digest of the tokenizer's files.
+    public let tokenizerDigest: String
+
+    /// - Parameters:
+    ///   - blockSize: tokens of a row at most, `<s>` and `</s>` included
+    ///   - heldOut: share of the samples that is held out
+    public init(
+        corpora: [JobCorpus], objective: Objective, unit: SampleUnit, filters: [String], blockSize: Int,
+        heldOut: Double,
+        tokenizerDigest: String
+    ) {
+        self.corpora = corpora.sorted { $0.sha256 < $1.sha256 }
+        self.objective = objective
+        self.unit = unit
+        self.filters = filters
+        self.blockSize = blockSize
+        self.heldOut = heldOut
+        self.tokenizerDigest = tokenizerDigest
+    }
+
+    public init(job: Job, tokenizerDigest: String) {
+        self.init(
+            corpora: job.corpora, objective: job.objective, unit: job.samples, filters: job.filters,
+            blockSize: job.recipe.blockSize, heldOut: job.recipe.heldOut, tokenizerDigest: tokenizerDigest)
+    }
+
+    var key: UInt64 {
+        let parts =
+            corpora.map(\.sha256) + ["|", objective.rawValue, unit.rawValue, "|"] + filters
+            + ["|", "\(blockSize)", "\(heldOut)", tokenizerDigest]
+        return Sample.hash(of: parts.joined(separator: "\u{0}"))
+    }
+}

@@ -1,0 +1,112 @@
+import Datasets
+import FoundationEssentials
+import Jobs
+import Testing
+import Tokenizers
+
+private let text = """
+    The objects we are intuiting are not in themselves what we intuit.
+
+    Thoughts without content are empty,
+    intuitions without concepts are blind.
+
+    """
+
+/// A tokenizer that knows bytes and little else.
+private func byteTokenizer() throws -> ByteLevelBPETokenizer {
+    let trainer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 2)
+    return try trainer.train()
+}
+
+private struct Built {
+    let folder: TemporaryFolder
+    let source: ShardSource
+    let shards: TokenShards
+    let tokenizer: ByteLevelBPETokenizer
+
+    init(_ objective: Objective, _ unit: SampleUnit, blockSize: Int, heldOut: Double = 0, text: String = text) throws {
+        folder = try TemporaryFolder()
+        tokenizer = try byteTokenizer()
+        let path = try folder.write("corpus.txt", text.utf8)
+        source = ShardSource(
+            corpora: [JobCorpus(sha256: "aa", name: "corpus.txt", path: path, bytes: text.utf8.count)],
+            objective: objective, unit: unit, filters: [], blockSize: blockSize, heldOut: heldOut, tokenizerDigest: "t")
+        shards = try TokenShards.build(directory: folder.path, source: source, tokenizer: tokenizer)
+    }
+
+    func rows(_ shard: TokenShard) -> [[Int32]] {
+        (0..<shard.rows).map { row in
+            var ids: [Int32] = []
+            shard.append(row: row, to: &ids)
+            return ids
+        }
+    }
+}
+
+@Test func maskedSamplesAreOneRowCutAtTheBlock() throws {
+    let built = try Built(.mlm, .lines, blockSize: 50)
+    let lines = text.split(separator: "\n").map(String.init)
+    let expected = lines.map { [0] + built.tokenizer.encode($0).prefix(48) + [2] }
+    #expect(built.rows(built.shards.training) == expected)
+    let totals = built.shards.training.totals
+    #expect(totals.longestRow == 50)
+    // What the block cut off counts for bits a byte.
+    #expect(totals.textBytes == lines.reduce(0) { $0 + $1.utf8.count })
+    #expect(totals.textTokens == lines.reduce(0) { $0 + built.tokenizer.encode($1).count })
+}
+
+@Test func causalParagraphsAreCutIntoPieces() throws {
+    let built = try Built(.clm, .paragraphs, blockSize: 32)
+    let paragraphs = text.split(separator: "\n\n").map { $0.split(separator: "\n").joined(separator: "\n") }
+    // As hf_check.py: ids = tokens + </s>, pieces of block − 1, <s> before each.
+    let expected = paragraphs.flatMap { paragraph -> [[Int32]] in
+        let ids = built.tokenizer.encode(String(paragraph)) + [2]
+        return stride(from: 0, to: ids.count, by: 31).map { [0] + ids[$0..<min($0 + 31, ids.count)] }
+    }
+    #expect(built.rows(built.shards.training) == expected)
+}
+
+@Test func shardsAreReadAgainAsTheyWereWritten() throws {
+    let built = try Built(.clm, .lines, blockSize: 16, heldOut: 0.5)
+    let again = try TokenShards(directory: built.folder.path, source: built.source)
+    #expect(built.rows(again.training) == built.rows(built.shards.training))
+    #expect(built.rows(again.heldOut) == built.rows(built.shards.heldOut))
+}
+
+@Test func aSampleIsOnOneSideOnly() throws {
+    let lines = (0..<200).map { "sample number \($0 % 100)" }
+    let built = try Built(.mlm, .lines, blockSize: 64, heldOut: 0.3, text: lines.joined(separator: "\n"))
+    let training = Set(built.rows(built.shards.training))
+    let heldOut = Set(built.rows(built.shards.heldOut))
+    #expect(!training.isEmpty && !heldOut.isEmpty)
+    #expect(training.isDisjoint(with: heldOut))
+    #expect(training.count + heldOut.count == 100)
+}
+
+@Test func anyDamagedByteIsNoticed() throws {
+    let built = try Built(.mlm, .lines, blockSize: 32)
+    let path = "\(built.folder.path)/training.tokens"
+    let whole = try Data(contentsOf: URL(filePath: path))
+    for place in whole.indices {
+        var damaged = whole
+        damaged[place] ^= 0x40
+        try damaged.write(to: URL(filePath: path))
+        #expect(throws: DatasetError.self, "byte \(place) of \(whole.count)") {
+            try TokenShards(directory: built.folder.path, source: built.source)
+        }
+    }
+    for length in [0, 8, whole.count / 2, whole.count - 8, whole.count - 1] {
+        try whole.prefix(length).write(to: URL(filePath: path))
+        #expect(throws: DatasetError.self, "cut to \(length)") {
+            try TokenShards(directory: built.folder.path, source: built.source)
+        }
+    }
+}
+
+@Test func shardsOfSomethingElseAreRefused() throws {
+    let built = try Built(.mlm, .lines, blockSize: 32)
+    let other = ShardSource(
+        corpora: built.source.corpora, objective: .mlm, unit: .lines, filters: ["lowercase"], blockSize: 32, heldOut: 0,
+        tokenizerDigest: "t")
+    #expect(throws: DatasetError.self) { try TokenShards(directory: built.folder.path, source: other) }
+}
