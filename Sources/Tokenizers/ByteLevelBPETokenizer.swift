@@ -49,6 +49,11 @@ public final class ByteLevelBPETokenizer: Sendable {
         self.decodedStart = decodedStart
     }
 
+    /// The same tokenizer with nothing in its caches.
+    public func withEmptyCache() -> ByteLevelBPETokenizer {
+        ByteLevelBPETokenizer(model: model, components: components, isBare: isBare)
+    }
+
     /// Tokens, added ones included; ids are `0..<vocabularySize`.
     public let vocabularySize: Int
 

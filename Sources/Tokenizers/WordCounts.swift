@@ -15,6 +15,9 @@ public final class WordCounts {
     /// Distinct words.
     public var count: Int { counts.count }
 
+    /// Bytes of the distinct words together.
+    var totalBytes: Int { words.totalBytes }
+
     /// Calls `body` with each word's bytes and its count.
     func forEach(_ body: (UnsafeBufferPointer<UInt8>, Int64) -> Void) {
         for index in 0..<counts.count { body(words[index], counts[index]) }

@@ -1,0 +1,103 @@
+import Durable
+import Glibc
+
+/// Word counts on disk: what a corpus is to tokenizer training, a small part of its size.
+///
+/// Little-endian: the magic, the number of words, the bytes of all words, then the counts (`Int64`), the lengths
+/// (`UInt32`), the words, and a checksum of everything before it.
+extension WordCounts {
+    /// Changes whenever a text would be cut into other words.
+    private static let magic = Array("KBWORDS1".utf8)
+    private static let headerBytes = 24
+
+    public func save(_ path: String) throws(TokenizerError) {
+        let wordBytes = totalBytes
+        let size = Self.headerBytes + count * 12 + wordBytes + 8
+        var bytes = [UInt8](repeating: 0, count: size)
+        bytes.withUnsafeMutableBytes { file in
+            file.copyBytes(from: Self.magic)
+            file.storeBytes(of: UInt64(count).littleEndian, toByteOffset: 8, as: UInt64.self)
+            file.storeBytes(of: UInt64(wordBytes).littleEndian, toByteOffset: 16, as: UInt64.self)
+            var countAt = Self.headerBytes
+            var lengthAt = countAt + count * 8
+            var wordAt = lengthAt + count * 4
+            forEach { word, count in
+                file.storeBytes(of: count.littleEndian, toByteOffset: countAt, as: Int64.self)
+                file.storeBytes(of: UInt32(word.count).littleEndian, toByteOffset: lengthAt, as: UInt32.self)
+                memcpy(file.baseAddress! + wordAt, word.baseAddress!, word.count)
+                countAt += 8
+                lengthAt += 4
+                wordAt += word.count
+            }
+            file.storeBytes(
+                of: Self.checksum(UnsafeRawBufferPointer(rebasing: file[..<wordAt])).littleEndian,
+                toByteOffset: wordAt, as: UInt64.self)
+        }
+        try TokenizerFile.write(bytes, to: path)
+    }
+
+    /// - Throws: where the file is not whole, or of another version
+    public static func load(_ path: String) throws(TokenizerError) -> WordCounts {
+        let bytes = try TokenizerFile.read(path)
+        guard bytes.count >= headerBytes + 8, bytes.starts(with: magic) else {
+            throw TokenizerError(
+                path: path, place: "the header", expected: "\(String(decoding: magic, as: UTF8.self)) and two numbers",
+                found: "\(bytes.count) bytes that begin otherwise")
+        }
+        return try bytes.span.bytes.withUnsafeBytes { file throws(TokenizerError) in
+            let stored = file.loadUnaligned(fromByteOffset: file.count - 8, as: UInt64.self)
+            let found = checksum(UnsafeRawBufferPointer(rebasing: file.dropLast(8)))
+            guard UInt64(littleEndian: stored) == found else {
+                throw TokenizerError(
+                    path: path, place: "the checksum", expected: String(UInt64(littleEndian: stored), radix: 16),
+                    found: String(found, radix: 16))
+            }
+            // The checksum holds: the numbers are as they were written.
+            let count = Int(UInt64(littleEndian: file.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+            let counts = WordCounts()
+            var wordAt = headerBytes + count * 12
+            for index in 0..<count {
+                let times = file.loadUnaligned(fromByteOffset: headerBytes + index * 8, as: Int64.self)
+                let lengthAt = headerBytes + count * 8 + index * 4
+                let length = Int(UInt32(littleEndian: file.loadUnaligned(fromByteOffset: lengthAt, as: UInt32.self)))
+                let word = file.baseAddress!.advanced(by: wordAt).assumingMemoryBound(to: UInt8.self)
+                counts.add(word, length, times: Int64(littleEndian: times))
+                wordAt += length
+            }
+            return counts
+        }
+    }
+
+    private static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        byteHash(bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), bytes.count)
+    }
+}
+
+/// The word counts of corpora, each kept under the corpus's SHA-256, so that a corpus is read once however often the
+/// tokenizer is trained.
+public struct WordCountStore: Sendable {
+    public let directory: String
+
+    /// - Parameter directory: made when the first counts are kept
+    public init(directory: String) { self.directory = directory }
+
+    /// The counts of a corpus: those that are kept, or, where there are none or they are damaged, those of `file`,
+    /// which are then kept.
+    public func counts(sha256: String, file: String) throws(TokenizerError) -> WordCounts {
+        let path = path(sha256)
+        if access(path, F_OK) == 0, let kept = try? WordCounts.load(path) { return kept }
+        let counts = try WordCounts.count(file: file)
+        do throws(DurableError) {
+            try Durable.makeDirectory(directory)
+        } catch {
+            throw TokenizerError(path: directory, expected: "a folder to write to", found: error.description)
+        }
+        try counts.save(path)
+        return counts
+    }
+
+    /// Forgets a corpus; one that is not known is none.
+    public func remove(sha256: String) { unlink(path(sha256)) }
+
+    private func path(_ sha256: String) -> String { directory + "/" + sha256 + ".words" }
+}

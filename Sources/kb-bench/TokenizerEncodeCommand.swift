@@ -1,0 +1,52 @@
+import ArgumentParser
+import FoundationEssentials
+import Tokenizers
+
+struct TokenizerEncodeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "encode", abstract: "Encode JSON strings from standard input, one a line.",
+        discussion: """
+            Prints {"ids": […], "tokens": […], "decoded": …} for each, in order, as ASCII JSON. Where there is a \
+            tokenizer.json, it decides; with vocab.json and merges.txt alone the five special tokens are taken as they stand.
+            """)
+
+    @Argument(help: ArgumentHelp("A Hugging Face tokenizer's directory.", valueName: "dir")) var directory: String
+    @Flag(help: "Put <s> and </s> around, as the post-processor says.") var addSpecialTokens = false
+    @Option(help: "Cut to so many ids, special tokens included.") var maxLength: Int?
+    @Flag(help: "Leave special tokens out of “decoded”.") var skipSpecialTokens = false
+
+    func run() throws {
+        let tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
+        let decoder = JSONDecoder()
+        var number = 0
+        while let line = readLine() {
+            number += 1
+            let text: String
+            do {
+                text = try decoder.decode(String.self, from: Data(line.utf8))
+            } catch {
+                throw ValidationError("standard input: line \(number): expected a JSON string, found \(line)")
+            }
+            let ids = tokenizer.encode(text, addSpecialTokens: addSpecialTokens, maxLength: maxLength)
+            let tokens = ids.map { asciiJSON(tokenizer.token($0) ?? "") }.joined(separator: ", ")
+            let decoded = asciiJSON(tokenizer.decode(ids, skipSpecialTokens: skipSpecialTokens))
+            print("{\"ids\": \(ids), \"tokens\": [\(tokens)], \"decoded\": \(decoded)}")
+        }
+    }
+}
+
+/// A JSON string in which everything but printable ASCII is escaped.
+private func asciiJSON(_ text: String) -> String {
+    var json = "\""
+    for unit in text.utf16 {
+        switch unit {
+        case 0x22: json += "\\\""
+        case 0x5C: json += "\\\\"
+        case 0x20...0x7E: json.unicodeScalars.append(Unicode.Scalar(UInt8(unit)))
+        default:
+            let digits = String(unit, radix: 16)
+            json += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
+    }
+    return json + "\""
+}
