@@ -1,0 +1,24 @@
+/// A corpus as it lies in the store.
+public struct StoredCorpus: Sendable, Equatable {
+    /// Of the bytes stored, in hexadecimal: also the file's name.
+    public let sha256: String
+    public let path: String
+    /// Of the file stored; where bytes were replaced, not those of the file that came.
+    public let bytes: Int
+    /// Plain text is one document.
+    public let documents: Int
+    /// Bytes that were not UTF-8 and became U+FFFD.
+    public let replacedBytes: Int
+}
+
+/// What became of a file that was offered.
+public enum Admission: Sendable, Equatable {
+    case admitted(StoredCorpus)
+    /// These bytes lie in the store already. That is also so where an earlier admission was cut off before it was
+    /// recorded: whether they are known is for the caller's records to say.
+    case duplicate(StoredCorpus)
+    /// Not usable, with the reason for the user. It still lies in the inbox: see `CorpusStore.reject`.
+    case rejected(reason: String)
+    /// It went away or changed while it was read. It will be offered again, if it is still there.
+    case postponed
+}

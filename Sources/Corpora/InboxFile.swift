@@ -1,0 +1,55 @@
+import Durable
+import Glibc
+
+/// A file as it lay in the inbox when it was looked at.
+public struct InboxFile: Sendable, Hashable {
+    public let path: String
+    /// The path below the inbox, as the user knows it: `kant.txt`, `assistant/notes.txt`.
+    public let name: String
+    public let signature: FileSignature
+
+    /// The first folder below the inbox, which names the only model this file feeds; null for the inbox itself.
+    public var folder: String? {
+        name.firstIndex(of: "/").map { String(name[..<$0]) }
+    }
+
+    /// Which file this is, for records: the same text means the same file, unchanged.
+    public var source: String { signature.description }
+
+    public init(path: String, name: String, signature: FileSignature) {
+        self.path = path
+        self.name = name
+        self.signature = signature
+    }
+}
+
+/// What tells a file from another one and from its earlier self, without reading it.
+public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
+    public let device: UInt64
+    public let inode: UInt64
+    public let bytes: Int
+    public let modifiedNanoseconds: Int64
+
+    init(_ status: stat) {
+        device = UInt64(status.st_dev)
+        inode = UInt64(status.st_ino)
+        bytes = Int(status.st_size)
+        modifiedNanoseconds = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    }
+
+    package init(device: UInt64, inode: UInt64, bytes: Int, modifiedNanoseconds: Int64) {
+        self.device = device
+        self.inode = inode
+        self.bytes = bytes
+        self.modifiedNanoseconds = modifiedNanoseconds
+    }
+
+    /// Of a regular file; null where there is none of that name. Symbolic links are not followed.
+    public init?(path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        self.init(status)
+    }
+
+    public var description: String { "\(device):\(inode):\(bytes):\(modifiedNanoseconds)" }
+}

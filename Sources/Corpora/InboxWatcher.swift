@@ -1,0 +1,190 @@
+import Dispatch
+import Durable
+import Glibc
+import Synchronization
+
+/// Finds the files that are put into the inbox or a folder below it, also a folder made later.
+///
+/// A file is handed out when it has been closed or moved in, and its size and time have not changed for `stable` since.
+/// What lies there at the start is found too. Hidden files and folders, symbolic links and whatever is not a regular
+/// file are left alone.
+public final class InboxWatcher: @unchecked Sendable {
+    // @unchecked: everything below is touched on `queue` alone, but `pending`, which is atomic.
+
+    /// The files, each once for each time it was left alone. Ends when the watcher is stopped, and with an error when
+    /// the inbox itself goes away.
+    public let files: AsyncThrowingStream<InboxFile, any Error>
+
+    /// Files that have been seen and not yet handed out.
+    public var pendingCount: Int { pending.load(ordering: .relaxed) }
+
+    private let root: String
+    private let problem: @Sendable (DurableError) -> Void
+    private let queue = DispatchQueue(label: "inbox")
+    private let continuation: AsyncThrowingStream<InboxFile, any Error>.Continuation
+    private let pending = Atomic<Int>(0)
+    private let inotify: Inotify
+    private let readable: any DispatchSourceRead
+    private let timer: any DispatchSourceTimer
+    private var candidates: InboxCandidates
+    private var folders: [Int32: String] = [:]
+
+    /// - Parameters:
+    ///   - directory: the inbox; it must exist
+    ///   - stable: how long a file must have been left alone
+    ///   - problem: told of a folder below the inbox that cannot be watched or read; the rest goes on. Called on the
+    ///     watcher's own queue.
+    public init(
+        directory: String, stable: Duration, problem: @escaping @Sendable (DurableError) -> Void
+    ) throws(DurableError) {
+        var root = directory
+        while root.count > 1, root.hasSuffix("/") { root.removeLast() }
+        self.root = root
+        self.problem = problem
+        candidates = InboxCandidates(stable: stable)
+        inotify = try Inotify()
+        (files, continuation) = AsyncThrowingStream.makeStream(of: InboxFile.self, throwing: (any Error).self)
+        let inotify = inotify
+        readable = DispatchSource.makeReadSource(fileDescriptor: inotify.descriptor, queue: queue)
+        timer = DispatchSource.makeTimerSource(queue: queue)
+        // The descriptor must outlive the source that waits for it.
+        readable.setCancelHandler { withExtendedLifetime(inotify) {} }
+        readable.setEventHandler { [weak self] in self?.handleEvents() }
+        timer.setEventHandler { [weak self] in self?.handleTimer() }
+        readable.activate()
+        timer.activate()
+        try queue.sync { () -> Result<Void, DurableError> in
+            Result { () throws(DurableError) in
+                folders[try inotify.watch(root)] = root
+                try scan(root)
+                schedule()
+            }
+        }.get()
+    }
+
+    /// Ends `files`.
+    public func stop() {
+        queue.async { [self] in end(nil) }
+    }
+
+    /// Hands a file out again after a while: it could not be used now.
+    public func offerAgain(_ file: InboxFile, after delay: Duration) {
+        queue.async { [self] in
+            candidates.again(file.path, file.signature, delay: delay, now: .now)
+            schedule()
+        }
+    }
+
+    deinit {
+        readable.cancel()
+        timer.cancel()
+        continuation.finish()
+    }
+
+    private func end(_ error: DurableError?) {
+        readable.cancel()
+        timer.cancel()
+        continuation.finish(throwing: error)
+    }
+
+    private func handleEvents() {
+        for event in inotify.events() {
+            if event.has(IN_Q_OVERFLOW) {
+                // What happened is lost: look at everything afresh.
+                candidates.reset()
+                watchTree(root)
+                continue
+            }
+            guard let folder = folders[event.watch] else { continue }
+            if event.has(IN_IGNORED) {
+                folders[event.watch] = nil
+            } else if event.has(IN_DELETE_SELF | IN_MOVE_SELF) {
+                guard folder == root else { continue }  // its parent's watch tells the same
+                let hint = "the inbox was removed or renamed: make it again and restart the service"
+                return end(DurableError(operation: "watch", path: root, errno: ENOENT, hint: hint))
+            } else if !event.name.hasPrefix(".") {
+                handle(event, at: "\(folder)/\(event.name)")
+            }
+        }
+        schedule()
+    }
+
+    private func handle(_ event: Inotify.Event, at path: String) {
+        if event.has(IN_ISDIR) {
+            if event.has(IN_CREATE | IN_MOVED_TO) { watchTree(path) }
+            if event.has(IN_DELETE | IN_MOVED_FROM) { unwatchTree(path) }
+        } else if event.has(IN_DELETE | IN_MOVED_FROM) {
+            candidates.gone(path)
+        } else if let signature = FileSignature(path: path) {
+            if event.has(IN_CLOSE_WRITE | IN_MOVED_TO) || event.has(IN_CREATE) && isLinked(path) {
+                candidates.settled(path, signature, now: .now)
+            } else {
+                candidates.written(path, signature)
+            }
+        }
+    }
+
+    /// A hard link comes into being without being opened: nobody will close it.
+    private func isLinked(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_nlink > 1
+    }
+
+    private func handleTimer() {
+        for (path, signature) in candidates.take(now: .now, look: FileSignature.init(path:)) {
+            let name = String(path.dropFirst(root.count).drop { $0 == "/" })
+            continuation.yield(InboxFile(path: path, name: name, signature: signature))
+        }
+        schedule()
+    }
+
+    private func schedule() {
+        pending.store(candidates.count, ordering: .relaxed)
+        guard let due = candidates.nextDue else { return timer.schedule(deadline: .distantFuture) }
+        let wait = max(.zero, ContinuousClock.now.duration(to: due))
+        let (seconds, attoseconds) = wait.components
+        let nanoseconds = Int(min(seconds, 1_000_000)) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)
+        timer.schedule(deadline: .now() + .nanoseconds(nanoseconds), leeway: .milliseconds(10))
+    }
+
+    /// Watches a folder and those below it, then looks at what lies in them already: in this order, so that nothing
+    /// can come in between.
+    private func watchTree(_ folder: String) {
+        do throws(DurableError) {
+            folders[try inotify.watch(folder)] = folder
+            try scan(folder)
+        } catch {
+            // It may have gone again, which is no problem.
+            if error.errno != ENOENT && error.errno != ENOTDIR { problem(error) }
+        }
+    }
+
+    private func unwatchTree(_ folder: String) {
+        for (watch, path) in folders where path == folder || path.hasPrefix(folder + "/") {
+            inotify.unwatch(watch)
+            folders[watch] = nil
+        }
+        candidates.folderGone(folder)
+    }
+
+    private func scan(_ folder: String) throws(DurableError) {
+        guard let stream = opendir(folder) else {
+            throw DurableError(operation: "opendir", path: folder, errno: errno)
+        }
+        defer { closedir(stream) }
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            }
+            if name.hasPrefix(".") { continue }
+            let path = "\(folder)/\(name)"
+            var status = stat()
+            guard lstat(path, &status) == 0 else { continue }  // gone since
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: candidates.settled(path, FileSignature(status), now: .now)
+            case S_IFDIR: watchTree(path)
+            default: break
+            }
+        }
+    }
+}

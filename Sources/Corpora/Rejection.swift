@@ -1,0 +1,51 @@
+import Durable
+import Glibc
+
+extension CorpusStore {
+    private static let longestName = 255
+    private static let suffix = ".reason"
+
+    /// Moves a file that is of no use to `.rejected/`, with the reason in `FILE.reason` beside it.
+    ///
+    /// Nothing rejected earlier is overwritten: a second `photo.jpg` becomes `photo.2.jpg`.
+    /// - Returns: where it lies now; null where it has gone or changed meanwhile
+    @discardableResult
+    public func reject(_ file: InboxFile, reason: String) throws(DurableError) -> String? {
+        guard FileSignature(path: file.path) == file.signature else { return nil }
+        let destination = freePath(for: file.path.split(separator: "/").last.map(String.init) ?? file.name)
+        // The reason first: one without a file harms nobody, and is used again when the file is offered again.
+        try Durable.write("\(file.name): \(reason)\n", to: destination + CorpusStore.suffix)
+        guard rename(file.path, destination) == 0 else {
+            throw DurableError(
+                operation: "rename", path: file.path, errno: errno,
+                hint: "its folder must be writable for this service, in the same file system as .rejected")
+        }
+        try Durable.syncDirectory(rejectedDirectory)
+        try Durable.syncDirectory(folder(of: file.path))
+        return destination
+    }
+
+    private func freePath(for name: String) -> String {
+        let dot = name.dropFirst().lastIndex(of: ".") ?? name.endIndex
+        let ending = name[dot...].utf8.count <= 16 ? String(name[dot...]) : ""
+        let stem = ending.isEmpty ? name : String(name[..<dot])
+        var number = 1
+        while true {
+            let mark = (number == 1 ? "" : ".\(number)") + ending
+            var kept = Substring(stem)
+            while kept.utf8.count + mark.utf8.count + CorpusStore.suffix.utf8.count > CorpusStore.longestName {
+                kept.removeLast()
+            }
+            let path = "\(rejectedDirectory)/\(kept)\(mark)"
+            // A file may itself be called FILE.reason; then it has a reason of its own.
+            let taken = exists(path) || exists(path + CorpusStore.suffix + CorpusStore.suffix)
+            if !taken { return path }
+            number += 1
+        }
+    }
+
+    private func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+}
