@@ -9,6 +9,14 @@ public struct StoredCorpus: Sendable, Equatable {
     public let documents: Int
     /// Bytes that were not UTF-8 and became U+FFFD.
     public let replacedBytes: Int
+
+    public init(sha256: String, path: String, bytes: Int, documents: Int, replacedBytes: Int) {
+        self.sha256 = sha256
+        self.path = path
+        self.bytes = bytes
+        self.documents = documents
+        self.replacedBytes = replacedBytes
+    }
 }
 
 /// What became of a file that was offered.

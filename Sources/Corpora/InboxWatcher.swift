@@ -131,11 +131,12 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     private func handleTimer() {
-        for (path, signature) in candidates.take(now: .now, look: FileSignature.init(path:)) {
+        let taken = candidates.take(now: .now, look: FileSignature.init(path:))
+        schedule()
+        for (path, signature) in taken {
             let name = String(path.dropFirst(root.count).drop { $0 == "/" })
             continuation.yield(InboxFile(path: path, name: name, signature: signature))
         }
-        schedule()
     }
 
     private func schedule() {

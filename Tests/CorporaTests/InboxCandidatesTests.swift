@@ -1,0 +1,78 @@
+import Corpora
+import Testing
+
+private let old = FileSignature(device: 1, inode: 2, bytes: 3, modifiedNanoseconds: 4)
+private let new = FileSignature(device: 1, inode: 2, bytes: 30, modifiedNanoseconds: 40)
+private let start = ContinuousClock.now
+
+/// The candidates, and a disk that shows whatever the test says.
+private final class Inbox {
+    var candidates = InboxCandidates(stable: .seconds(2))
+    var disk: [String: FileSignature] = [:]
+
+    func take(after seconds: Double) -> [String] {
+        candidates.take(now: start + .seconds(seconds)) { disk[$0] }.map(\.path)
+    }
+}
+
+struct InboxCandidatesTests {
+    private let inbox = Inbox()
+
+    @Test func aFileLeftAloneIsHandedOutOnce() {
+        inbox.disk = ["a": old]
+        inbox.candidates.settled("a", old, now: start)
+        #expect(inbox.candidates.nextDue == start + .seconds(2))
+        #expect(inbox.take(after: 1.9) == [])
+        #expect(inbox.take(after: 2) == ["a"])
+        #expect(inbox.take(after: 9) == [])
+        #expect(inbox.candidates.nextDue == nil)
+    }
+
+    @Test func everyChangeBeginsTheWaitAgain() {
+        inbox.disk = ["a": new]
+        inbox.candidates.settled("a", old, now: start)
+        #expect(inbox.take(after: 2) == [], "it has changed without an event")
+        #expect(inbox.take(after: 3.9) == [])
+        inbox.candidates.settled("a", new, now: start + .seconds(3.9))
+        #expect(inbox.take(after: 4) == [])
+        #expect(inbox.take(after: 5.9) == ["a"])
+    }
+
+    @Test func aSlowWriterIsWaitedFor() {
+        inbox.disk = ["a": new]
+        inbox.candidates.written("a", old)
+        #expect(inbox.candidates.nextDue == nil)
+        #expect(inbox.take(after: 1000) == [])
+        #expect(inbox.candidates.count == 1)
+        inbox.candidates.settled("a", new, now: start + .seconds(1000))
+        inbox.candidates.written("a", new)
+        #expect(inbox.take(after: 2000) == [], "it was opened again")
+    }
+
+    @Test func whatGoesIsForgotten() {
+        for path in ["in/a", "in/b/c", "in/bc", "in/d"] {
+            inbox.candidates.settled(path, old, now: start)
+            inbox.disk[path] = old
+        }
+        inbox.candidates.gone("in/a")
+        inbox.candidates.folderGone("in/b")
+        inbox.disk["in/d"] = nil
+        #expect(inbox.take(after: 2) == ["in/bc"])
+        #expect(inbox.candidates.count == 0)
+    }
+
+    @Test func theOldestComesFirst() {
+        inbox.disk = ["a": old, "b": old, "c": old]
+        inbox.candidates.settled("b", old, now: start)
+        inbox.candidates.settled("c", old, now: start + .seconds(0.5))
+        inbox.candidates.settled("a", old, now: start + .seconds(0.5))
+        #expect(inbox.take(after: 9) == ["b", "a", "c"])
+    }
+
+    @Test func aPostponedFileComesBack() {
+        inbox.disk = ["a": old]
+        inbox.candidates.again("a", old, delay: .seconds(30), now: start)
+        #expect(inbox.take(after: 29) == [])
+        #expect(inbox.take(after: 30) == ["a"])
+    }
+}

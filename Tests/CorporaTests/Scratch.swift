@@ -1,0 +1,45 @@
+import Corpora
+import FoundationEssentials
+
+/// An inbox and a store of a test's own, removed when the test is over.
+final class Scratch: Sendable {
+    let path: String
+    var inbox: String { "\(path)/inbox" }
+    var corpus: String { "\(path)/corpus" }
+    var rejected: String { "\(path)/inbox/.rejected" }
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.appending(path: "corpora-\(UUID().uuidString)").path()
+        try FileManager.default.createDirectory(atPath: inbox, withIntermediateDirectories: true)
+    }
+
+    func store() throws -> CorpusStore {
+        let store = CorpusStore(directory: corpus, rejectedDirectory: rejected)
+        try store.prepare()
+        return store
+    }
+
+    @discardableResult
+    func drop(_ name: String, _ bytes: some Sequence<UInt8>) throws -> InboxFile {
+        let path = "\(inbox)/\(name)"
+        try Data(bytes).write(to: URL(filePath: path))
+        return InboxFile(path: path, name: name, signature: FileSignature(path: path)!)
+    }
+
+    @discardableResult
+    func drop(_ name: String, _ text: String) throws -> InboxFile { try drop(name, Array(text.utf8)) }
+
+    func makeFolder(_ name: String) throws {
+        try FileManager.default.createDirectory(atPath: "\(inbox)/\(name)", withIntermediateDirectories: true)
+    }
+
+    func names(_ folder: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+    }
+
+    func text(_ path: String) -> String? {
+        FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
