@@ -5,6 +5,7 @@ public struct MessageFramer: Sendable {
     /// A message without end: more bytes than `limit` have come and no NUL among them.
     public struct MessageTooLarge: Error, Sendable, Equatable, CustomStringConvertible {
         public let limit: Int
+        public init(limit: Int) { self.limit = limit }
         public var description: String { "a message is larger than \(limit) bytes" }
     }
 

@@ -35,6 +35,11 @@ public struct VarlinkUnknownError: Error, Sendable, Equatable, CustomStringConve
     public let name: String
     public let parameters: JSONValue
 
+    public init(name: String, parameters: JSONValue) {
+        self.name = name
+        self.parameters = parameters
+    }
+
     public var description: String {
         guard case .object(let members) = parameters, !members.isEmpty else { return name }
         return "\(name) \(parameters.text)"
@@ -112,7 +117,9 @@ public final class VarlinkClient {
             return try VarlinkCoding.decodeParameters(M.Reply.self, of: message)
         } catch let error as DecodingError {
             throw VarlinkClientError.malformedReply(
-                reason: "\(M.name), \(VarlinkCoding.parameter(of: error)): \(error)")
+                reason:
+                    "\(M.name), \(VarlinkCoding.invalidParameter(error, decoding: M.Reply.self, of: message)): \(error)"
+            )
         }
     }
 

@@ -73,28 +73,7 @@ public enum VarlinkCoding {
         return try decodeParameters(type, of: Array(#"{"parameters":{}}"#.utf8))
     }
 
-    /// The parameter an error of `decodeParameters` is about: `sampling.top_k`, or `parameters` for all of them.
-    public static func parameter(of error: any Error) -> String {
-        let path: [any CodingKey] =
-            switch error {
-            case DecodingError.keyNotFound(let key, let context): context.codingPath + [key]
-            case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
-                DecodingError.dataCorrupted(let context):
-                context.codingPath
-            default: []
-            }
-        var name = ""
-        for key in path.dropFirst() {
-            if let index = key.intValue {
-                name += "[\(index)]"
-            } else {
-                name += name.isEmpty ? key.stringValue : ".\(key.stringValue)"
-            }
-        }
-        return name.isEmpty ? "parameters" : name
-    }
-
-    private static func encoder() -> JSONEncoder {
+    static func encoder() -> JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return encoder

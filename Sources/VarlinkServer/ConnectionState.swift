@@ -4,8 +4,8 @@ import Varlink
 /// order of the calls and a client that sends faster than it is answered is slowed down by its own socket.
 ///
 /// A value without I/O: what happened goes in, what to do comes out.
-struct ConnectionState {
-    enum Action: Equatable {
+package struct ConnectionState {
+    package enum Action: Equatable {
         /// Nothing before the next event.
         case wait
         /// Answer this call, then say `callEnded`.
@@ -20,34 +20,34 @@ struct ConnectionState {
     private var stopping = false
 
     /// - Parameter messageLimit: bytes a call may have.
-    init(messageLimit: Int) {
+    package init(messageLimit: Int) {
         framer = MessageFramer(limit: messageLimit)
     }
 
     /// Whether more bytes are wanted now.
-    var wantsBytes: Bool { !inputEnded && !stopping && framer.bufferedBytes <= framer.limit }
+    package var wantsBytes: Bool { !inputEnded && !stopping && framer.bufferedBytes <= framer.limit }
 
-    mutating func received(_ bytes: some Sequence<UInt8>) -> Action {
+    package mutating func received(_ bytes: some Sequence<UInt8>) -> Action {
         guard !stopping else { return .wait }
         framer.append(bytes)
         return isCallUnderWay ? .wait : advance()
     }
 
     /// - Parameter replied: false where the call has no last reply: then no later one may be answered either.
-    mutating func callEnded(replied: Bool) -> Action {
+    package mutating func callEnded(replied: Bool) -> Action {
         precondition(isCallUnderWay)
         isCallUnderWay = false
         return replied ? advance() : .close(nil)
     }
 
     /// The client sends nothing more, but may still read.
-    mutating func inputClosed() -> Action {
+    package mutating func inputClosed() -> Action {
         inputEnded = true
         return isCallUnderWay ? .wait : advance()
     }
 
     /// The server stops: the call under way is the last.
-    mutating func stop() -> Action {
+    package mutating func stop() -> Action {
         stopping = true
         return isCallUnderWay ? .wait : .close(nil)
     }

@@ -135,7 +135,8 @@ extension VarlinkService {
             do {
                 parameters = try VarlinkCoding.decodeParameters(M.Parameters.self, of: message)
             } catch {
-                throw VarlinkServiceError.invalidParameter(parameter: VarlinkCoding.parameter(of: error))
+                let parameter = VarlinkCoding.invalidParameter(error, decoding: M.Parameters.self, of: message)
+                throw VarlinkServiceError.invalidParameter(parameter: parameter)
             }
             try await body(parameters, context, ReplyWriter(sink: sink))
         }

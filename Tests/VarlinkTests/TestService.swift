@@ -1,0 +1,236 @@
+import FoundationEssentials
+import Glibc
+import Logging
+import Testing
+import Varlink
+import VarlinkServer
+
+/// An interface with a method of every kind.
+enum Example {
+    static let name = "org.example.test"
+    static let description = """
+        interface org.example.test
+
+        method Echo(text: string, times: ?int) -> (text: string)
+        method Count(to: int) -> (number: int)
+        method Ticks() -> (number: int)
+        method Sleep() -> ()
+        method Fail(how: string) -> ()
+        method Later() -> ()
+
+        error Refused (text: string)
+
+        """
+
+    struct Number: Codable, Sendable, Equatable {
+        var number: Int
+    }
+
+    enum Echo: VarlinkMethod {
+        static let name = "org.example.test.Echo"
+        struct Parameters: Codable, Sendable {
+            var text: String
+            var times: Int?
+        }
+        struct Reply: Codable, Sendable, Equatable {
+            var text: String
+        }
+    }
+
+    /// Replies 1…to with `more`, `to` without.
+    enum Count: VarlinkMethod {
+        static let name = "org.example.test.Count"
+        struct Parameters: Codable, Sendable {
+            var to: Int
+        }
+        typealias Reply = Number
+    }
+
+    /// A subscription: one tick, then silence.
+    enum Ticks: VarlinkMethod {
+        static let name = "org.example.test.Ticks"
+        typealias Parameters = VarlinkNothing
+        typealias Reply = Number
+    }
+
+    /// Ends only when it is cancelled.
+    enum Sleep: VarlinkMethod {
+        static let name = "org.example.test.Sleep"
+        typealias Parameters = VarlinkNothing
+        typealias Reply = VarlinkNothing
+    }
+
+    enum Fail: VarlinkMethod {
+        static let name = "org.example.test.Fail"
+        struct Parameters: Codable, Sendable {
+            var how: String
+        }
+        typealias Reply = VarlinkNothing
+    }
+
+    /// Declared, not handled.
+    enum Later: VarlinkMethod {
+        static let name = "org.example.test.Later"
+        typealias Parameters = VarlinkNothing
+        typealias Reply = VarlinkNothing
+    }
+
+    struct Refused: VarlinkErrorReply, Equatable {
+        static let name = "org.example.test.Refused"
+        var text: String
+    }
+
+    struct Broken: Error {}
+
+    /// - Parameter report: told of calls to `Sleep` and `Ticks`: "begun", then "cancelled".
+    static func service(report: AsyncStream<String>.Continuation? = nil) -> VarlinkService {
+        var service = VarlinkService(vendor: "Example", product: "Test", version: "1", url: "https://example.org")
+        service.add(interface: name, description: description)
+        service.handle(Echo.self) { parameters, _ in
+            .init(text: String(repeating: parameters.text, count: parameters.times ?? 1))
+        }
+        service.handleMore(Count.self) { parameters, context, writer in
+            if context.more {
+                for number in 1..<max(parameters.to, 1) { try await writer.send(Number(number: number)) }
+            }
+            try await writer.finish(Number(number: parameters.to))
+        }
+        service.handleSubscription(Ticks.self) { _, _, writer in
+            try await writer.send(Number(number: 1))
+            report?.yield("begun")
+            defer { report?.yield("cancelled") }
+            try await Task.sleep(for: .seconds(3600))
+        }
+        service.handle(Sleep.self) { _, _ in
+            report?.yield("begun")
+            defer { report?.yield("cancelled") }
+            try await Task.sleep(for: .seconds(3600))
+            return VarlinkNothing()
+        }
+        service.handle(Fail.self) { parameters, _ in
+            switch parameters.how {
+            case "refused": throw Refused(text: "no")
+            case "denied": throw VarlinkServiceError.permissionDenied
+            default: throw Broken()
+            }
+        }
+        return service
+    }
+}
+
+/// A folder of its own for a test, removed afterwards.
+func withTemporaryDirectory<R>(_ body: (String) async throws -> R) async throws -> R {
+    var template = Array("/tmp/varlink-XXXXXX".utf8CString)
+    let made = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
+    try #require(made)
+    let path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try await body(path)
+}
+
+/// Runs a server on a socket in a temporary folder while `body` runs, then stops it and waits for its end.
+func withServer<R: Sendable>(
+    _ service: VarlinkService = Example.service(), limits: VarlinkServer.Limits = .init(),
+    _ body: @Sendable (_ socket: String) async throws -> R
+) async throws -> R {
+    try await withTemporaryDirectory { directory in
+        let path = "\(directory)/socket"
+        let server = VarlinkServer(
+            service: service, listener: .path(path), limits: limits,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        return try await withRunning(server) { try await body(path) }
+    }
+}
+
+/// Runs `server` while `body` runs; returns when it has stopped.
+func withRunning<R: Sendable>(_ server: VarlinkServer, _ body: @Sendable () async throws -> R) async throws -> R {
+    let (listening, continuation) = AsyncStream.makeStream(of: Void.self)
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+            defer { continuation.finish() }
+            try await server.run { continuation.yield() }
+        }
+        for await _ in listening { break }
+        let result: Result<R, any Error>
+        do { result = .success(try await body()) } catch { result = .failure(error) }
+        group.cancelAll()
+        try await group.waitForAll()
+        return try result.get()
+    }
+}
+
+/// A connection that sends what it is told, for what a proper client does not do.
+final class RawConnection: Sendable {
+    private let descriptor: Int32
+
+    init(path: String) throws {
+        var address = try #require(UnixAddress.make(path))
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let status = UnixAddress.with(&address) { connect(descriptor, $0, $1) }
+        try #require(status == 0)
+        var patience = timeval(tv_sec: 20, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    deinit { close(descriptor) }
+
+    /// False where the other side has closed.
+    @discardableResult
+    func send(_ bytes: [UInt8]) -> Bool {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            if count <= 0 { return false }
+            sent += count
+        }
+        return true
+    }
+
+    @discardableResult
+    func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+
+    /// Half-closes: nothing more will be sent.
+    func shutdownWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+    /// The next message; nil where the other side closes before its end. Fails the test after 20 s.
+    func receive() throws -> String? {
+        var message: [UInt8] = []
+        while true {
+            var byte: UInt8 = 0
+            let count = recv(descriptor, &byte, 1, 0)
+            if count == 0 || (count < 0 && errno == ECONNRESET) { return nil }
+            try #require(count == 1, "nothing came: \(String(cString: strerror(errno)))")
+            if byte == 0 { return String(decoding: message, as: UTF8.self) }
+            message.append(byte)
+        }
+    }
+}
+
+/// Runs blocking code away from the threads that async code needs.
+func blocking<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+    try await withCheckedThrowingContinuation { continuation in
+        let thread = BlockingThread { continuation.resume(with: Result(catching: body)) }
+        thread.start()
+    }
+}
+
+private final class BlockingThread: Sendable {
+    private let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+    func start() {
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<BlockingThread>.fromOpaque(argument!).takeRetainedValue().body()
+                return nil
+            }, Unmanaged.passRetained(self).toOpaque())
+        precondition(status == 0)
+        pthread_detach(thread)
+    }
+}
