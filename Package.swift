@@ -137,7 +137,7 @@ let package = Package(
         tests("Parallel", ["Parallel"]),
         tests("Durable", ["Durable"]),
         tests("Jobs", ["Jobs"]),
-        tests("Varlink", ["Varlink", "VarlinkServer", "Interface"]),
+        tests("Varlink", ["Varlink", "VarlinkServer", log]),
         tests("Interface", ["Interface", "Varlink"]),
         tests("Systemd", ["Systemd", log]),
         tests("Kernels", ["Kernels", "CKernels", "Parallel"]),
