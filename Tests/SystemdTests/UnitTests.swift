@@ -1,0 +1,116 @@
+import Foundation
+import Testing
+
+/// `make install` into a folder of a test's own, with programs that do nothing, and systemd's own opinion of the result.
+@Suite(
+    .enabled(if: Tool.exists("/usr/bin/systemd-analyze"), "systemd-analyze is missing"),
+    .enabled(if: Tool.exists("/usr/bin/make"), "make is missing"))
+struct UnitTests {
+    private let scratch: Installation
+
+    init() throws { scratch = try Installation() }
+
+    @Test func systemdFindsNothingWrong() throws {
+        try scratch.install()
+        // The units that ours name, so that nothing but ours is looked at.
+        let system = "/usr/lib/systemd/system"
+        for name in try FileManager.default.contentsOfDirectory(atPath: system)
+        where name.hasSuffix(".target") || name.hasSuffix(".slice") {
+            try? FileManager.default.copyItem(
+                atPath: "\(system)/\(name)", toPath: scratch("usr/lib/systemd/system/\(name)"))
+        }
+        let verdict = try Tool.run(
+            "/usr/bin/systemd-analyze", "verify", "--root=\(scratch.root)", "kantaibertd.service", "kantaibertd.socket")
+        #expect(verdict.status == 0)
+        #expect(verdict.output == "")
+    }
+
+    @Test func theServiceIsLockedIn() throws {
+        try scratch.install()
+        let verdict = try Tool.run(
+            "/usr/bin/systemd-analyze", "security", "--offline=true", "--threshold=10", "--no-pager",
+            scratch("usr/lib/systemd/system/kantaibertd.service"))
+        #expect(verdict.status == 0, "\(verdict.output)")
+    }
+
+    @Test func everythingLiesInItsPlace() throws {
+        let output = try scratch.install()
+        for program in ["kantaibertd", "kantaibert-train", "kbctl", "kb-bench"] {
+            #expect(try Tool.run(scratch("usr/bin/\(program)")).status == 0, "\(output)")
+        }
+        let unit = try scratch.text("usr/lib/systemd/system/kantaibertd.service")
+        #expect(unit.contains("\nExecStart=/usr/bin/kantaibertd\n"))
+        #expect(!unit.contains("/usr/local"))
+        #expect(try scratch.text("usr/lib/sysusers.d/kantaibert.conf").contains("u kantaibert "))
+        #expect(try scratch.text("usr/lib/tmpfiles.d/kantaibert.conf").contains("/var/lib/kantaibert/inbox 2770 "))
+    }
+
+    @Test func settingsAreNeverOverwritten() throws {
+        try scratch.install()
+        let settings = scratch("etc/kantaibert/kantaibert.yaml")
+        #expect(try scratch.text("etc/kantaibert/kantaibert.yaml").contains("models:"))
+        try "models: [mine]\n".write(toFile: settings, atomically: true, encoding: .utf8)
+        #expect(try scratch.install().contains("kept as it is"))
+        #expect(try scratch.text("etc/kantaibert/kantaibert.yaml") == "models: [mine]\n")
+    }
+
+    /// systemd hands the socket over by this name, and the service looks for it by this name.
+    @Test func theSocketIsWhereClientsLook() throws {
+        try scratch.install()
+        let socket = try scratch.text("usr/lib/systemd/system/kantaibertd.socket")
+        for line in ["ListenStream=/run/kantaibert/io.kantaibert", "FileDescriptorName=varlink", "SocketMode=0660"] {
+            #expect(socket.contains("\n\(line)\n"))
+        }
+    }
+}
+
+private final class Installation {
+    static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path()
+    let folder = FileManager.default.temporaryDirectory.appending(path: "install-\(UUID().uuidString)").path()
+    var root: String { "\(folder)/root" }
+
+    init() throws {
+        try FileManager.default.createDirectory(atPath: "\(folder)/build", withIntermediateDirectories: true)
+        for program in ["kantaibertd", "kantaibert-train", "kbctl", "kb-bench"] {
+            try FileManager.default.copyItem(atPath: "/usr/bin/true", toPath: "\(folder)/build/\(program)")
+        }
+    }
+
+    @discardableResult
+    func install() throws -> String {
+        let result = try Tool.run(
+            "/usr/bin/make", "-C", Installation.repository, "install", "DESTDIR=\(root)", "PREFIX=/usr",
+            "BUILD=\(folder)/build")
+        try #require(result.status == 0, "\(result.output)")
+        return result.output
+    }
+
+    func callAsFunction(_ path: String) -> String { "\(root)/\(path)" }
+
+    func text(_ path: String) throws -> String { try String(contentsOfFile: self(path), encoding: .utf8) }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+}
+
+private enum Tool {
+    static func exists(_ path: String) -> Bool { FileManager.default.isExecutableFile(atPath: path) }
+
+    /// - Returns: the exit status, and both outputs as they came
+    static func run(_ program: String, _ arguments: String...) throws -> (status: Int32, output: String) {
+        let process = Process()
+        let pipe = Pipe()
+        process.executableURL = URL(filePath: program)
+        process.arguments = arguments
+        process.standardOutput = pipe
+        process.standardError = pipe
+        // `make test` runs this test: its flags are not for the make that is tested.
+        process.environment = ProcessInfo.processInfo.environment.filter {
+            !$0.key.hasPrefix("MAKE") && $0.key != "MFLAGS"
+        }
+        try process.run()
+        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    }
+}
