@@ -1,0 +1,49 @@
+# make demo     from a text to two models that answer, on ./var; CORPUS=FILE takes another text than the fortunes
+# make test     everything built and tested
+# make install  DESTDIR= PREFIX=/usr/local
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+CORPUS ?=
+# Folders laid out like the golden ones, each checked by `make parity`.
+GOLDEN ?= ../shared/golden
+BUILD ?= .build/release
+
+PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev libdnnl-dev pkg-config
+PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kb-bench)
+# Tests use what a module shows to others, so that they and the programs are made of the same objects.
+TESTFLAGS = -c release --disable-testable-imports
+export DESTDIR PREFIX
+
+.PHONY: all build test lint parity demo demo-deps deps install
+
+all: build
+
+build: deps
+	$(SWIFT) build -c release
+
+test: deps
+	$(SWIFT) test $(TESTFLAGS)
+
+lint:
+	$(SWIFT) format lint --strict --parallel --configuration .swift-format -r Package.swift Sources Tests clients
+
+parity: build
+	$(BUILD)/kb-bench parity $(GOLDEN)/mlm
+	$(BUILD)/kb-bench parity $(GOLDEN)/clm
+
+demo: demo-deps build
+	@sh clients/demo/demo.sh $(BUILD) "$(CORPUS)"
+
+deps:
+	@sh .ci/packages $(PACKAGES)
+
+demo-deps: deps
+	@[ -n "$(CORPUS)" ] || sh .ci/packages fortunes
+
+# Not built again where it was built: root need not have Swift.
+install: $(PROGRAMS)
+	@sh systemd/install.sh $(BUILD)
+
+$(PROGRAMS):
+	$(MAKE) build

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Installs what was built: install.sh BUILD_DIRECTORY, with DESTDIR and PREFIX from the environment. See `make install`.
+set -eu
+build=$1
+here=$(dirname "$0")
+prefix=${PREFIX:-/usr/local}
+root=${DESTDIR:-}
+to=$root$prefix
+say() { printf '  %s\n' "$*"; }
+
+# The programs stand in one folder with the Swift libraries they need, which they look for beside themselves: a service
+# cannot reach a toolchain that lies in somebody's home, and the toolchain may be removed.
+install -d "$to/bin" "$to/lib/kantaibert"
+for program in kantaibertd kantaibert-train kbctl kb-bench; do
+    install -m 755 "$build/$program" "$to/lib/kantaibert/$program"
+    ln -sfn "../lib/kantaibert/$program" "$to/bin/$program"
+    ldd "$build/$program" 2>/dev/null | awk '$3 ~ /\/lib\/swift\/linux\// { print $3 }'
+done | sort -u | while read -r library; do
+    install -m 644 "$library" "$to/lib/kantaibert/"
+done
+say "$to/bin: kantaibertd kantaibert-train kbctl kb-bench"
+
+install -d "$to/lib/systemd/system" "$to/lib/sysusers.d" "$to/lib/tmpfiles.d" "$to/share/doc/kantaibert"
+for unit in kantaibertd.service kantaibertd.socket; do
+    sed "s|/usr/local/|$prefix/|g" "$here/$unit" >"$to/lib/systemd/system/$unit"
+    chmod 644 "$to/lib/systemd/system/$unit"
+done
+install -m 644 "$here/kantaibert.sysusers" "$to/lib/sysusers.d/kantaibert.conf"
+install -m 644 "$here/kantaibert.tmpfiles" "$to/lib/tmpfiles.d/kantaibert.conf"
+say "$to/lib: units, sysusers.d, tmpfiles.d"
+if [ -e "$here/../README.md" ]; then install -m 644 "$here/../README.md" "$to/share/doc/kantaibert/"; fi
+
+settings=$root/etc/kantaibert/kantaibert.yaml
+if [ -e "$settings" ]; then
+    say "$settings: kept as it is"
+else
+    install -d "$(dirname "$settings")"
+    install -m 644 "$here/../etc/kantaibert/kantaibert.yaml" "$settings"
+    say "$settings"
+fi
+
+if [ -z "$root" ]; then
+    cat <<'NEXT'
+Next, as root:
+  systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload
+  systemctl enable --now kantaibertd.socket kantaibertd.service
+  usermod -aG kantaibert NAME      # for everyone who is to fill the inbox and ask
+NEXT
+fi
