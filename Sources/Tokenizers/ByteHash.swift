@@ -36,3 +36,28 @@ func folded(_ a: UInt64, _ b: UInt64) -> UInt64 {
     let product = a.multipliedFullWidth(by: b)
     return product.high ^ product.low
 }
+
+/// Whether two byte strings of the same length, at least 1, are equal; without a call for the short ones there are.
+@inline(__always)
+func byteEqual(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    let (x, y) = (UnsafeRawPointer(a), UnsafeRawPointer(b))
+    if count >= 8 {
+        var position = 0
+        while position &+ 8 < count {
+            if x.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+                != y.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            {
+                return false
+            }
+            position &+= 8
+        }
+        return x.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+            == y.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+    }
+    if count >= 4 {
+        return x.loadUnaligned(as: UInt32.self) == y.loadUnaligned(as: UInt32.self)
+            && x.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+                == y.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+    }
+    return a[0] == b[0] && a[count >> 1] == b[count >> 1] && a[count &- 1] == b[count &- 1]
+}

@@ -194,9 +194,7 @@ public final class ByteLevelBPETokenizer: Sendable {
     private func encodePiece(
         _ text: UnsafePointer<UInt8>, _ count: Int, with encoder: WordEncoder, into ids: inout [Int32]
     ) {
-        if components.preTokenizer.addPrefixSpace
-            && UnicodeClasses.shared.ofCharacter(text).class != UnicodeClasses.space
-        {
+        if components.preTokenizer.addPrefixSpace && text[0] != UInt8(ascii: " ") {
             let prefixed = [UInt8(ascii: " ")] + UnsafeBufferPointer(start: text, count: count)
             prefixed.withUnsafeBufferPointer { encoder.encode($0.baseAddress!, $0.count, into: &ids) }
         } else {

@@ -1,22 +1,26 @@
 import Glibc
 
-/// Numbers distinct byte strings 0, 1, 2, … in the order they come; each is stored once.
+/// Numbers distinct byte strings 0, 1, 2, … in the order they come, stores each once, and keeps a tally of each.
 ///
 /// Open addressing with half of the hash in the slot, so that a miss seldom touches the strings.
 struct ByteStringTable: ~Copyable {
     private struct Entry {
         let hash: UInt64
         let offset: Int
+        var tally: Int64
         let count: Int
     }
 
-    /// `[capacity]`: upper half of the hash, then the index + 1; 0 is free.
+    /// `[mask + 1]`: upper half of the hash, then the index + 1; 0 is free.
     private var slots: UnsafeMutablePointer<UInt64>
     private var mask: Int
-    private var entries: [Entry] = []
+    /// As many as half of the slots.
+    private var entries: UnsafeMutablePointer<Entry>
+    private(set) var count = 0
     private var bytes: UnsafeMutablePointer<UInt8>
     private var byteCapacity: Int
-    private var byteCount = 0
+    /// Bytes of all strings together.
+    private(set) var totalBytes = 0
 
     init(capacity: Int = 64) {
         var slotCount = 128
@@ -24,83 +28,98 @@ struct ByteStringTable: ~Copyable {
         slots = .allocate(capacity: slotCount)
         slots.initialize(repeating: 0, count: slotCount)
         mask = slotCount - 1
+        entries = .allocate(capacity: slotCount / 2)
         byteCapacity = 1024
         bytes = .allocate(capacity: byteCapacity)
     }
 
     deinit {
         slots.deallocate()
+        entries.deallocate()
         bytes.deallocate()
     }
-
-    var count: Int { entries.count }
-
-    /// Bytes of all strings together.
-    var totalBytes: Int { byteCount }
 
     /// The bytes of string `index`; valid until the next `insert`.
     @inline(__always)
     subscript(index: Int) -> UnsafeBufferPointer<UInt8> {
-        UnsafeBufferPointer(start: bytes + entries[index].offset, count: entries[index].count)
+        precondition(index >= 0 && index < count)
+        return UnsafeBufferPointer(start: bytes + entries[index].offset, count: entries[index].count)
     }
 
-    @inline(__always)
-    func find(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int? {
-        let hash = byteHash(text, count)
-        var slot = Int(truncatingIfNeeded: hash) & mask
-        while slots[slot] != 0 {
-            if let index = match(slots[slot], hash, text, count) { return index }
-            slot = (slot &+ 1) & mask
+    func tally(_ index: Int) -> Int64 {
+        precondition(index >= 0 && index < count)
+        return entries[index].tally
+    }
+
+    func find(_ text: [UInt8]) -> Int? {
+        text.withUnsafeBufferPointer { text in
+            let start = text.baseAddress ?? UnsafePointer(bytes)
+            let slot = find(start, text.count, byteHash(start, text.count))
+            return slots[slot] == 0 ? nil : Int(slots[slot] & 0xFFFF_FFFF) - 1
         }
-        return nil
     }
-
-    func find(_ text: [UInt8]) -> Int? { text.withUnsafeBufferPointer { find($0.baseAddress ?? empty, $0.count) } }
 
     /// - Returns: the string's index, and whether it is new
+    mutating func insert(_ text: [UInt8]) -> (index: Int, isNew: Bool) {
+        let known = count
+        let index = text.withUnsafeBufferPointer {
+            let start = $0.baseAddress ?? UnsafePointer(bytes)
+            return insert(start, $0.count)
+        }
+        return (index, index == known)
+    }
+
+    /// Inserts a string and adds to its tally.
     @inline(__always)
-    mutating func insert(_ text: UnsafePointer<UInt8>, _ count: Int) -> (index: Int, isNew: Bool) {
+    mutating func add(_ text: UnsafePointer<UInt8>, _ count: Int, times: Int64) {
+        // `insert` may move the entries: the index comes first.
+        let index = insert(text, count)
+        entries[index].tally += times
+    }
+
+    @inline(__always)
+    private mutating func insert(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         let hash = byteHash(text, count)
+        let slot = find(text, count, hash)
+        if slots[slot] != 0 { return Int(truncatingIfNeeded: slots[slot] & 0xFFFF_FFFF) &- 1 }
+        return append(text, count, hash, slot)
+    }
+
+    /// The slot that holds the string, or the free one where it belongs.
+    @inline(__always)
+    private func find(_ text: UnsafePointer<UInt8>, _ count: Int, _ hash: UInt64) -> Int {
         var slot = Int(truncatingIfNeeded: hash) & mask
         while slots[slot] != 0 {
-            if let index = match(slots[slot], hash, text, count) { return (index, false) }
+            if (slots[slot] ^ hash) >> 32 == 0 {
+                let entry = entries + (Int(truncatingIfNeeded: slots[slot] & 0xFFFF_FFFF) &- 1)
+                if entry.pointee.count == count
+                    && (count == 0 || byteEqual(bytes + entry.pointee.offset, text, count))
+                {
+                    return slot
+                }
+            }
             slot = (slot &+ 1) & mask
         }
-        return (append(text, count, hash, slot), true)
+        return slot
     }
 
-    mutating func insert(_ text: [UInt8]) -> (index: Int, isNew: Bool) {
-        text.withUnsafeBufferPointer { insert($0.baseAddress ?? empty, $0.count) }
-    }
-
-    private var empty: UnsafePointer<UInt8> { UnsafePointer(bytes) }
-
-    @inline(__always)
-    private func match(_ slot: UInt64, _ hash: UInt64, _ text: UnsafePointer<UInt8>, _ count: Int) -> Int? {
-        guard slot >> 32 == hash >> 32 else { return nil }
-        let index = Int(slot & 0xFFFF_FFFF) &- 1
-        return entries.withUnsafeBufferPointer { entries in
-            let entry = entries[index]
-            return entry.count == count && memcmp(bytes + entry.offset, text, count) == 0 ? index : nil
-        }
-    }
-
+    @inline(never)
     private mutating func append(_ text: UnsafePointer<UInt8>, _ count: Int, _ hash: UInt64, _ slot: Int) -> Int {
-        precondition(entries.count < Int(UInt32.max) - 1)
-        if byteCount + count > byteCapacity {
-            let capacity = max(byteCapacity * 2, byteCount + count)
-            let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
-            memcpy(larger, bytes, byteCount)
+        precondition(self.count < Int(UInt32.max) - 1)
+        if totalBytes + count > byteCapacity {
+            byteCapacity = max(byteCapacity * 2, totalBytes + count)
+            let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: byteCapacity)
+            memcpy(larger, bytes, totalBytes)
             bytes.deallocate()
             bytes = larger
-            byteCapacity = capacity
         }
-        memcpy(bytes + byteCount, text, count)
-        entries.append(Entry(hash: hash, offset: byteCount, count: count))
-        byteCount += count
-        slots[slot] = (hash >> 32) << 32 | UInt64(entries.count)
-        if entries.count * 2 > mask { grow() }
-        return entries.count - 1
+        memcpy(bytes + totalBytes, text, count)
+        (entries + self.count).initialize(to: Entry(hash: hash, offset: totalBytes, tally: 0, count: count))
+        totalBytes += count
+        self.count += 1
+        slots[slot] = (hash >> 32) << 32 | UInt64(self.count)
+        if self.count * 2 > mask { grow() }
+        return self.count - 1
     }
 
     private mutating func grow() {
@@ -109,10 +128,15 @@ struct ByteStringTable: ~Copyable {
         slots = .allocate(capacity: slotCount)
         slots.initialize(repeating: 0, count: slotCount)
         mask = slotCount - 1
-        for (index, entry) in entries.enumerated() {
-            var slot = Int(truncatingIfNeeded: entry.hash) & mask
+        let larger = UnsafeMutablePointer<Entry>.allocate(capacity: slotCount / 2)
+        larger.moveInitialize(from: entries, count: count)
+        entries.deallocate()
+        entries = larger
+        for index in 0..<count {
+            let hash = entries[index].hash
+            var slot = Int(truncatingIfNeeded: hash) & mask
             while slots[slot] != 0 { slot = (slot + 1) & mask }
-            slots[slot] = (entry.hash >> 32) << 32 | UInt64(index + 1)
+            slots[slot] = (hash >> 32) << 32 | UInt64(index + 1)
         }
     }
 }

@@ -49,7 +49,7 @@ final class WordCache {
         var index = Int(truncatingIfNeeded: hash) & (Self.slotCount - 1)
         while slots[index].keyCount != 0 {
             let slot = slots[index]
-            if slot.hash == hash && Int(slot.keyCount) == count && equal(keys + Int(slot.keyOffset), word, count) {
+            if slot.hash == hash && Int(slot.keyCount) == count && byteEqual(keys + Int(slot.keyOffset), word, count) {
                 return UnsafeBufferPointer(start: ids + Int(slot.idOffset), count: Int(slot.idCount))
             }
             index = (index &+ 1) & (Self.slotCount - 1)
@@ -73,29 +73,5 @@ final class WordCache {
         wordCount += 1
         keyCount += count
         idCount += found.count
-    }
-
-    @inline(__always)
-    private func equal(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        let (x, y) = (UnsafeRawPointer(a), UnsafeRawPointer(b))
-        if count >= 8 {
-            var position = 0
-            while position &+ 8 < count {
-                if x.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-                    != y.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-                {
-                    return false
-                }
-                position &+= 8
-            }
-            return x.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
-                == y.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
-        }
-        if count >= 4 {
-            return x.loadUnaligned(as: UInt32.self) == y.loadUnaligned(as: UInt32.self)
-                && x.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
-                    == y.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
-        }
-        return a[0] == b[0] && a[count >> 1] == b[count >> 1] && a[count - 1] == b[count - 1]
     }
 }

@@ -8,19 +8,18 @@ import Parallel
 /// Counts of several corpora can be added in any order; training on the sum is training on all of them.
 public final class WordCounts {
     private var words = ByteStringTable()
-    private var counts: [Int64] = []
 
     public init() {}
 
     /// Distinct words.
-    public var count: Int { counts.count }
+    public var count: Int { words.count }
 
     /// Bytes of the distinct words together.
     var totalBytes: Int { words.totalBytes }
 
     /// Calls `body` with each word's bytes and its count.
     func forEach(_ body: (UnsafeBufferPointer<UInt8>, Int64) -> Void) {
-        for index in 0..<counts.count { body(words[index], counts[index]) }
+        for index in 0..<words.count { body(words[index], words.tally(index)) }
     }
 
     /// Adds a whole text: its end ends a word. Invalid UTF-8 counts as U+FFFD.
@@ -34,10 +33,8 @@ public final class WordCounts {
     }
 
     /// Adds `times` occurrences of `word`.
-    @inline(__always)
     func add(_ word: UnsafePointer<UInt8>, _ length: Int, times: Int64 = 1) {
-        let (index, isNew) = words.insert(word, length)
-        if isNew { counts.append(times) } else { counts[index] += times }
+        words.add(word, length, times: times)
     }
 
     /// Adds the counts of another corpus.
@@ -50,11 +47,18 @@ public final class WordCounts {
 
     private func addValid(_ text: UnsafeBufferPointer<UInt8>) {
         guard let bytes = text.baseAddress else { return }
+        words.addWords(of: bytes, text.count)
+    }
+}
+
+extension ByteStringTable {
+    /// Adds 1 for each word of a valid text.
+    fileprivate mutating func addWords(of text: UnsafePointer<UInt8>, _ count: Int) {
         let preTokenizer = PreTokenizer()
         var start = 0
-        while start < text.count {
-            let end = preTokenizer.wordEnd(bytes, start, text.count)
-            add(bytes + start, end - start)
+        while start < count {
+            let end = preTokenizer.wordEnd(text, start, count)
+            add(text + start, end - start, times: 1)
             start = end
         }
     }
