@@ -39,48 +39,70 @@ private final class Manager {
     }
 }
 
-/// The environment belongs to the whole process: one at a time.
-@Suite(.serialized) struct NotifyTests {
-    @Test func theManagerHears() throws {
+/// The environment belongs to the whole process: each test has a process of its own.
+struct NotifyTests {
+    @Test func theManagerHears() async throws {
         let manager = try Manager()
-        setenv("NOTIFY_SOCKET", manager.path, 1)
-        defer { unsetenv("NOTIFY_SOCKET") }
-        SystemdNotify.ready()
-        SystemdNotify.status("kantaibert: step 5 of 100\nREADY=0, loss 4.2")
-        SystemdNotify.watchdog()
-        SystemdNotify.stopping()
+        await #expect(processExitsWith: .success) { [path = manager.path as String] in
+            setenv("NOTIFY_SOCKET", path, 1)
+            SystemdNotify.ready()
+            SystemdNotify.status("kantaibert: step 5 of 100\nREADY=0, loss 4.2")
+            SystemdNotify.watchdog()
+            SystemdNotify.stopping()
+            SystemdNotify.reloading()
+        }
+        let heard = manager.received()
         #expect(
-            manager.received() == [
+            heard.dropLast() == [
                 "READY=1", "STATUS=kantaibert: step 5 of 100 READY=0, loss 4.2", "WATCHDOG=1", "STOPPING=1",
             ])
-        SystemdNotify.reloading()
-        #expect(manager.received().first?.wholeMatch(of: /RELOADING=1\nMONOTONIC_USEC=[0-9]+/) != nil)
+        #expect(heard.last?.wholeMatch(of: /RELOADING=1\nMONOTONIC_USEC=[0-9]+/) != nil)
     }
 
-    @Test func withoutAManagerNothingHappens() {
-        unsetenv("NOTIFY_SOCKET")
-        SystemdNotify.ready()
-        setenv("NOTIFY_SOCKET", "/nonexistent/notify", 1)
-        defer { unsetenv("NOTIFY_SOCKET") }
-        SystemdNotify.ready()
+    @Test func withoutAManagerNothingHappens() async {
+        await #expect(processExitsWith: .success) {
+            unsetenv("NOTIFY_SOCKET")
+            SystemdNotify.ready()
+            setenv("NOTIFY_SOCKET", "/nonexistent/notify", 1)
+            SystemdNotify.ready()
+        }
     }
 
-    @Test func theWatchdogIsFedTwiceInItsTime() {
-        #expect(SystemdNotify.watchdogInterval == nil)
-        setenv("WATCHDOG_USEC", "30000000", 1)
-        defer { for name in ["WATCHDOG_USEC", "WATCHDOG_PID"] { unsetenv(name) } }
-        #expect(SystemdNotify.watchdogInterval == .seconds(15))
-        setenv("WATCHDOG_PID", "1", 1)
-        #expect(SystemdNotify.watchdogInterval == nil, "another process is meant")
+    @Test func theWatchdogIsFedTwiceInItsTime() async {
+        await #expect(processExitsWith: .success) {
+            for name in ["WATCHDOG_USEC", "WATCHDOG_PID"] { unsetenv(name) }
+            #expect(SystemdNotify.watchdogInterval == nil)
+            setenv("WATCHDOG_USEC", "30000000", 1)
+            #expect(SystemdNotify.watchdogInterval == .seconds(15))
+            setenv("WATCHDOG_PID", "1", 1)
+            #expect(SystemdNotify.watchdogInterval == nil, "another process is meant")
+        }
     }
 
-    @Test func withoutActivationThereAreNoDescriptors() {
-        for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) }
-        #expect(listenDescriptors().isEmpty)
-        setenv("LISTEN_PID", "1", 1)
-        setenv("LISTEN_FDS", "1", 1)
-        #expect(listenDescriptors().isEmpty, "they are for another process")
-        #expect(getenv("LISTEN_FDS") == nil)
+    @Test func withoutActivationThereAreNoDescriptors() async {
+        await #expect(processExitsWith: .success) {
+            for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) }
+            #expect(listenDescriptors().isEmpty)
+            setenv("LISTEN_PID", "1", 1)
+            setenv("LISTEN_FDS", "1", 1)
+            #expect(listenDescriptors().isEmpty, "they are for another process")
+            #expect(getenv("LISTEN_FDS") == nil)
+        }
+    }
+
+    @Test func descriptorsComeWithTheirNames() async {
+        await #expect(processExitsWith: .success) {
+            #expect(dup2(STDERR_FILENO, 3) == 3)
+            #expect(dup2(STDERR_FILENO, 4) == 4)
+            setenv("LISTEN_PID", "\(getpid())", 1)
+            setenv("LISTEN_FDS", "2", 1)
+            setenv("LISTEN_FDNAMES", "varlink:other", 1)
+            let descriptors = listenDescriptors()
+            #expect(descriptors.map(\.name) == ["varlink", "other"])
+            #expect(descriptors.map(\.descriptor) == [3, 4])
+            #expect(fcntl(3, F_GETFD) & FD_CLOEXEC != 0, "children do not inherit them")
+            #expect(listenDescriptors().isEmpty, "they are handed out once")
+        }
     }
 
     @Test func aVariableForAnotherStreamIsNotTheJournal() {
