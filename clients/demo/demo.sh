@@ -73,9 +73,9 @@ part=$state/inbox/.$name.part
 if [ -n "$corpus" ]; then
     cp "$corpus" "$part"
 else
-    # A line with a lone % parts two fortunes: a blank line makes each a paragraph.
+    # A line with a lone % parts two fortunes: a blank line makes each a paragraph. What is struck over is left out.
     find "$fortunes" -maxdepth 1 -type f ! -name '*.dat' ! -name 'ascii-art' | LC_ALL=C sort |
-        while read -r file; do sed 's/^%$//' "$file"; echo; done >"$part"
+        while read -r file; do sed -e 's/^%$//' -e 's/.\x08//g' "$file"; echo; done >"$part"
 fi
 chmod u+w "$part"
 mv "$part" "$state/inbox/$name"
