@@ -1,0 +1,157 @@
+import Durable
+import FoundationEssentials
+import Glibc
+import Jobs
+import Models
+
+/// Where a run stands, beside its numbers: `checkpoint.json`.
+///
+/// There is no random state and no position in the data: both follow from seed and step.
+struct CheckpointState: Codable, Equatable {
+    /// Of this layout of files.
+    var version = 1
+    /// Steps behind the run, skipped ones included.
+    var step: Int
+    /// Updates of the optimizer, which counts them for its bias correction.
+    var updates: Int
+    /// Seconds the run has been at work.
+    var elapsedSeconds: Double
+    /// Skipped steps at the end.
+    var badSteps: Int
+    /// What was held on to, so that a checkpoint is not taken for another job's.
+    var identity: Identity
+    /// SHA-256 of `state.safetensors`.
+    var stateSha256: String
+
+    struct Identity: Codable, Equatable {
+        var objective: Objective
+        /// With the rows that the embedding turned out to have.
+        var architecture: Architecture
+        var seed: UInt64
+        var perDeviceTrainBatchSize: Int
+        /// Of the tokenizer and of the samples.
+        var tokenizer: String
+        var trainingTokens: Int
+        var trainingRows: Int
+    }
+}
+
+/// The folders `checkpoint-N` of a run: `state.safetensors` (parameters; `exp_avg.*` and `exp_avg_sq.*`, the moments,
+/// under PyTorch's names) and `checkpoint.json`. Each appears whole, by a rename.
+struct CheckpointStore {
+    let directory: String
+    let identity: CheckpointState.Identity
+    private static let prefix = "checkpoint-"
+    private static let firstMoment = "exp_avg."
+    private static let secondMoment = "exp_avg_sq."
+
+    /// Writes a checkpoint and removes the oldest beyond `limit`.
+    /// - Returns: its folder
+    func save(_ learner: Learner, state: CheckpointState, limit: Int) throws -> String {
+        let path = "\(directory)/\(CheckpointStore.prefix)\(state.step)"
+        let aside = TemporaryName.beside(path)
+        try Durable.makeDirectory(aside)
+        let tensors =
+            learner.model.parameters.tensorsToWrite()
+            + learner.optimizer.firstMoment.tensorsToWrite(prefix: CheckpointStore.firstMoment)
+            + learner.optimizer.secondMoment.tensorsToWrite(prefix: CheckpointStore.secondMoment)
+        try SafetensorsFile.write(tensors, to: "\(aside)/state.safetensors")
+        var state = state
+        state.stateSha256 = try sha256(ofFile: "\(aside)/state.safetensors")
+        try Durable.write(JobCoding.encode(state, pretty: true), to: "\(aside)/checkpoint.json")
+        // One of the same step is damaged, or it would have been resumed from and not written again.
+        try remove(path)
+        try Durable.publishDirectory(aside, as: path)
+        for old in try steps().dropLast(limit) { try remove("\(directory)/\(CheckpointStore.prefix)\(old)") }
+        return path
+    }
+
+    /// Puts the newest whole checkpoint into `learner`, or returns nil where there is none at all.
+    /// - Parameter note: told of each damaged one that is passed over
+    /// - Throws: `TrainingError.foreignCheckpoint`, `.damagedCheckpoint` where none of them is whole
+    func restore(into learner: Learner, note: (String) -> Void) throws -> CheckpointState? {
+        var newestFlaw: TrainingError?
+        for step in try steps().reversed() {
+            let path = "\(directory)/\(CheckpointStore.prefix)\(step)"
+            do {
+                let state = try load(path, into: learner)
+                guard state.step == step else {
+                    throw TrainingError.damagedCheckpoint(path: path, reason: "holds step \(state.step)")
+                }
+                return state
+            } catch TrainingError.foreignCheckpoint(let path, let key, let expected, let found) {
+                throw TrainingError.foreignCheckpoint(path: path, key: key, expected: expected, found: found)
+            } catch {
+                let flaw = TrainingError.damagedCheckpoint(path: path, reason: "\(error)")
+                note("passing over a damaged checkpoint: \(path): \(error)")
+                newestFlaw = newestFlaw ?? flaw
+            }
+        }
+        if let newestFlaw { throw newestFlaw }
+        return nil
+    }
+
+    private func load(_ path: String, into learner: Learner) throws -> CheckpointState {
+        let json = try Durable.read("\(path)/checkpoint.json")
+        let state = try JobCoding.decode(CheckpointState.self, from: Data(json))
+        try state.identity.require(identity, path: path)
+        let digest = try sha256(ofFile: "\(path)/state.safetensors")
+        guard digest == state.stateSha256 else {
+            throw TrainingError.damagedCheckpoint(
+                path: "\(path)/state.safetensors", reason: "SHA-256 is \(digest), expected \(state.stateSha256)")
+        }
+        let file = try SafetensorsFile(path: "\(path)/state.safetensors")
+        try learner.model.parameters.read(from: file)
+        try learner.optimizer.firstMoment.read(from: file, prefix: CheckpointStore.firstMoment)
+        try learner.optimizer.secondMoment.read(from: file, prefix: CheckpointStore.secondMoment)
+        learner.optimizer.updates = state.updates
+        return state
+    }
+
+    /// The steps there are checkpoints of, rising.
+    private func steps() throws -> [Int] {
+        let names: [String]
+        do {
+            names = try FileManager.default.contentsOfDirectory(atPath: directory)
+        } catch {
+            throw DurableError(operation: "readdir", path: directory, errno: EIO, hint: "\(error)")
+        }
+        return names.filter { $0.hasPrefix(CheckpointStore.prefix) }
+            .compactMap { Int($0.dropFirst(CheckpointStore.prefix.count)) }.sorted()
+    }
+
+    /// Out of sight first, so that half a checkpoint is never seen.
+    private func remove(_ path: String) throws {
+        let aside = TemporaryName.beside(path)
+        guard rename(path, aside) == 0 else {
+            if errno == ENOENT { return }
+            throw DurableError(operation: "rename", path: path, errno: errno)
+        }
+        try Durable.removeTree(aside)
+    }
+}
+
+extension CheckpointState.Identity {
+    /// - Throws: `TrainingError.foreignCheckpoint` with the first key that differs
+    fileprivate func require(_ expected: Self, path: String) throws {
+        func require(_ key: String, _ expected: some Equatable, _ found: some Equatable) throws {
+            guard "\(expected)" != "\(found)" else { return }
+            throw TrainingError.foreignCheckpoint(path: path, key: key, expected: "\(expected)", found: "\(found)")
+        }
+        let (ours, theirs) = (expected.architecture, architecture)
+        try require("objective", expected.objective, objective)
+        try require("architecture.vocab_size", ours.vocabSize ?? 0, theirs.vocabSize ?? 0)
+        try require("architecture.hidden_size", ours.hiddenSize, theirs.hiddenSize)
+        try require("architecture.num_hidden_layers", ours.numHiddenLayers, theirs.numHiddenLayers)
+        try require("architecture.num_attention_heads", ours.numAttentionHeads, theirs.numAttentionHeads)
+        try require("architecture.intermediate_size", ours.intermediateSize, theirs.intermediateSize)
+        try require("architecture.max_position_embeddings", ours.maxPositionEmbeddings, theirs.maxPositionEmbeddings)
+        try require("architecture", ours, theirs)
+        try require("recipe.seed", expected.seed, seed)
+        try require(
+            "recipe.per_device_train_batch_size", expected.perDeviceTrainBatchSize, perDeviceTrainBatchSize)
+        try require("tokenizer", expected.tokenizer, tokenizer)
+        try require("corpora", "\(expected.trainingRows) rows", "\(trainingRows) rows")
+        try require("corpora", "\(expected.trainingTokens) tokens", "\(trainingTokens) tokens")
+    }
+}

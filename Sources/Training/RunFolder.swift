@@ -1,0 +1,102 @@
+import Crypto
+import Datasets
+import Durable
+import Glibc
+import Jobs
+import Tokenizers
+
+/// What a run keeps in its folder besides checkpoints: the tokenizer and the token shards, each made once.
+struct RunFolder {
+    let job: Job
+    private let filters: [TextFilter]
+
+    /// Refuses what cannot be trained on before anything is written.
+    init(job: Job) throws {
+        self.job = job
+        filters = try TextFilter.named(job.filters)
+        for (index, corpus) in job.corpora.enumerated() where access(corpus.path, R_OK) != 0 {
+            throw JobError(
+                key: "corpora[\(index)].path", expected: "a file that can be read",
+                found: "‘\(corpus.path)’: \(String(cString: strerror(errno)))")
+        }
+        if let tokenizer = job.tokenizer, access(tokenizer, R_OK | X_OK) != 0 {
+            throw JobError(
+                key: "tokenizer", expected: "a folder with a tokenizer",
+                found: "‘\(tokenizer)’: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    var tokenizerDirectory: String { "\(job.runDirectory)/tokenizer" }
+
+    /// Tokens a tokenizer gets at most where the embedding grows with it.
+    private static let largestAutomaticVocabulary = 52_000
+
+    /// The run's tokenizer, trained now if it has none yet.
+    /// - Parameter trained: told the vocabulary's size if it was
+    func tokenizer(trained: (Int) -> Void) throws -> ByteLevelBPETokenizer {
+        if access(tokenizerDirectory, F_OK) == 0 {
+            return try ByteLevelBPETokenizer.load(directory: tokenizerDirectory)
+        }
+        let tokenizer: ByteLevelBPETokenizer
+        if let directory = job.tokenizer {
+            tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
+        } else {
+            tokenizer = try trainTokenizer()
+            trained(tokenizer.vocabularySize)
+        }
+        let aside = TemporaryName.beside(tokenizerDirectory)
+        try Durable.makeDirectory(aside)
+        try tokenizer.save(directory: aside, modelMaxLength: modelMaxLength)
+        try Durable.publishDirectory(aside, as: tokenizerDirectory)
+        return tokenizer
+    }
+
+    /// Tokens of the longest sequence the model has positions for.
+    var modelMaxLength: Int { job.architecture.maxPositionEmbeddings - 2 }
+
+    /// Each corpus is one sequence: its bytes as they are, or what the filters make of its samples.
+    private func trainTokenizer() throws -> ByteLevelBPETokenizer {
+        let trainer = try BPETrainer(
+            vocabularySize: job.architecture.vocabSize ?? RunFolder.largestAutomaticVocabulary,
+            minFrequency: job.recipe.minFrequency)
+        for corpus in job.corpora.sorted(by: { $0.sha256 < $1.sha256 }) {
+            if filters.isEmpty {
+                try trainer.addFile(corpus.path)
+                continue
+            }
+            var reader = try SampleReader(path: corpus.path, unit: job.samples, filters: filters)
+            var text = ""
+            while let sample = try reader.next() {
+                text += sample.text
+                text += job.samples == .paragraphs ? "\n\n" : "\n"
+            }
+            text.utf8.span.bytes.withUnsafeBytes { trainer.addSequence($0) }
+        }
+        return try trainer.train()
+    }
+
+    /// The run's token shards, made now if they are not there, damaged, or of something else.
+    func shards(tokenizer: ByteLevelBPETokenizer, tokenizerDigest: String, note: (String) -> Void) throws -> TokenShards
+    {
+        let directory = "\(job.runDirectory)/shards"
+        let source = ShardSource(job: job, tokenizerDigest: tokenizerDigest)
+        if access(directory, F_OK) == 0 {
+            do {
+                return try TokenShards(directory: directory, source: source)
+            } catch {
+                note("making the token shards again: \(error)")
+            }
+        }
+        try Durable.makeDirectory(directory)
+        return try TokenShards.build(directory: directory, source: source, tokenizer: tokenizer)
+    }
+
+    /// A digest of what the tokenizer does.
+    func tokenizerDigest() throws -> String {
+        var hash = SHA256()
+        for name in ["vocab.json", "merges.txt"] {
+            hash.update(data: try Durable.read("\(tokenizerDirectory)/\(name)"))
+        }
+        return hash.finalize().hexadecimal
+    }
+}

@@ -1,0 +1,59 @@
+import Datasets
+import Durable
+import Jobs
+import Models
+import Tokenizers
+
+/// Why a run cannot begin, or cannot go on.
+public enum TrainingError: Error, CustomStringConvertible {
+    case job(JobError)
+    case data(DatasetError)
+    case tokenizer(TokenizerError)
+    case model(ModelError)
+    case file(DurableError)
+    /// The corpora hold less than one batch, or nothing to be judged on.
+    case tooFewSamples(training: Int, heldOut: Int, batch: Int, share: Double)
+    /// A checkpoint that belongs to another run.
+    case foreignCheckpoint(path: String, key: String, expected: String, found: String)
+    /// Checkpoints are there, and none can be read; the reason is the newest one's.
+    case damagedCheckpoint(path: String, reason: String)
+    /// So many steps in a row whose loss or gradient was not finite.
+    case notFinite(steps: Int, lastStep: Int, reason: String)
+    /// What should not happen.
+    case other(any Error)
+
+    init(_ error: any Error) {
+        self =
+            switch error {
+            case let error as TrainingError: error
+            case let error as JobError: .job(error)
+            case let error as DatasetError: .data(error)
+            case let error as TokenizerError: .tokenizer(error)
+            case let error as ModelError: .model(error)
+            case let error as DurableError: .file(error)
+            default: .other(error)
+            }
+    }
+
+    public var description: String {
+        switch self {
+        case .job(let error): "\(error)"
+        case .data(let error): "\(error)"
+        case .tokenizer(let error): "\(error)"
+        case .model(let error): "\(error)"
+        case .file(let error): "\(error)"
+        case .tooFewSamples(let training, let heldOut, let batch, let share):
+            """
+            the corpora: expected at least \(batch) training samples (‘recipe.per_device_train_batch_size’) and one \
+            held out (‘recipe.held_out’ is \(share)), found \(training) and \(heldOut)
+            """
+        case .foreignCheckpoint(let path, let key, let expected, let found):
+            "\(path): ‘\(key)’: expected \(expected), found \(found); the checkpoint is another job's"
+        case .damagedCheckpoint(let path, let reason):
+            "\(path): \(reason); without the checkpoints the run begins anew"
+        case .notFinite(let steps, let lastStep, let reason):
+            "\(steps) steps in a row up to step \(lastStep) could not be used: \(reason)"
+        case .other(let error): "\(error)"
+        }
+    }
+}

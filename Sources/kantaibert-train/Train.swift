@@ -1,0 +1,73 @@
+import ArgumentParser
+import Durable
+import FoundationEssentials
+import Glibc
+import Jobs
+import Training
+
+/// One training run, a process of its own: it may be killed by the kernel, a bug or its owner, and serving goes on.
+@main
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kantaibert-train", abstract: "Trains one model as a job file says.", subcommands: [Run.self])
+}
+
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Trains, or goes on training, and publishes the model.",
+        discussion: """
+            Events come out of standard output, one JSON object a line. Where standard input is a pipe or a socket, it \
+            takes the words pause, resume and checkpoint, one a line; its end, and SIGTERM, mean: write a checkpoint \
+            and leave.
+
+            Exit status: 0 published, 75 interrupted with a checkpoint, 65 bad data, 78 bad job, 70 anything else.
+            """)
+
+    @Argument(help: "The job, a JSON file.", completion: .file(extensions: ["json"]))
+    var job: String
+
+    func run() throws {
+        let control = RunControl()
+        listenForSignals(control)
+        listenToStandardInput(control)
+        let output = EventOutput { control.leave() }
+        do {
+            let job = try readJob()
+            let trainer = Trainer(job: job, control: control, report: output.write, note: say)
+            switch try trainer.run() {
+            case .published: return
+            case .interrupted: throw ExitCode(EX_TEMPFAIL)
+            }
+        } catch let error as TrainingError {
+            output.write(.failed(.init(message: "\(error)")))
+            say("\(error)")
+            throw error.exitCode
+        }
+    }
+
+    private func readJob() throws(TrainingError) -> Job {
+        do {
+            return try Job.decode(Data(Durable.read(job)))
+        } catch let error as JobError {
+            throw .job(error)
+        } catch {
+            throw .job(JobError(key: "", expected: "a file that can be read", found: "\(error)"))
+        }
+    }
+}
+
+extension TrainingError {
+    var exitCode: ExitCode {
+        switch self {
+        case .job: ExitCode(EX_CONFIG)
+        case .data, .tokenizer, .tooFewSamples, .foreignCheckpoint, .damagedCheckpoint: ExitCode(EX_DATAERR)
+        case .model, .file, .notFinite, .other: ExitCode(EX_SOFTWARE)
+        }
+    }
+}
+
+/// A line for people, on standard error.
+func say(_ message: String) {
+    let line = Array("kantaibert-train: \(message)\n".utf8)
+    line.withUnsafeBytes { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}

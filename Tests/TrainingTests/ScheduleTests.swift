@@ -1,0 +1,49 @@
+import Jobs
+import Testing
+import Training
+
+private func recipe(warmup: Double = 0, epochs: Double = 1, maxSteps: Int? = nil, maxTime: Double? = nil) -> Recipe {
+    Recipe(
+        learningRate: 1, warmupRatio: warmup, weightDecay: 0, perDeviceTrainBatchSize: 1, numTrainEpochs: epochs,
+        maxSteps: maxSteps, maxTime: maxTime)
+}
+
+@Test func withoutWarmUpTheRateFallsAsHuggingFacesLinearOne() {
+    let schedule = Schedule(recipe: recipe(), stepsPerEpoch: 5)
+    let rates = (0..<5).map { schedule.learningRate(step: $0, elapsedSeconds: 0) }
+    // get_linear_schedule_with_warmup(num_warmup_steps=0, num_training_steps=5)
+    for (rate, expected) in zip(rates, [1.0, 0.8, 0.6, 0.4, 0.2]) { #expect(abs(rate - expected) < 1e-12) }
+}
+
+@Test func theRateRisesFallsAndIsNeverZeroBeforeTheEnd() {
+    let schedule = Schedule(recipe: recipe(warmup: 0.1), stepsPerEpoch: 100)
+    let rates = (0..<100).map { schedule.learningRate(step: $0, elapsedSeconds: 0) }
+    #expect(rates.allSatisfy { $0 > 0 && $0 <= 1 })
+    #expect(rates[..<10] == ArraySlice(rates[..<10].sorted()))
+    #expect(rates[10...] == ArraySlice(rates[10...].sorted(by: >)))
+    #expect(rates.max() == 1)
+}
+
+@Test func whateverEndsFirstEndsTheRun() {
+    #expect(Schedule(recipe: recipe(epochs: 2.5), stepsPerEpoch: 3).totalSteps == 8)
+    #expect(Schedule(recipe: recipe(epochs: 2, maxSteps: 4), stepsPerEpoch: 3).totalSteps == 4)
+    #expect(Schedule(recipe: recipe(epochs: 1, maxSteps: 4), stepsPerEpoch: 3).totalSteps == 3)
+}
+
+@Test func timeDrivesTheRateWhereItIsShorterThanTheSteps() {
+    let schedule = Schedule(recipe: recipe(maxTime: 100), stepsPerEpoch: 1000)
+    #expect(schedule.learningRate(step: 10, elapsedSeconds: 50) == 0.5)
+    #expect(schedule.learningRate(step: 750, elapsedSeconds: 50) == 0.25)
+    #expect(schedule.learningRate(step: 20, elapsedSeconds: 100) == 0)
+    #expect(schedule.isOver(step: 20, elapsedSeconds: 100))
+    #expect(!schedule.isOver(step: 20, elapsedSeconds: 99))
+    #expect(!schedule.isOver(step: 0, elapsedSeconds: 1000), "a run takes one step at least")
+}
+
+@Test func whatIsLeftIsTheNearerEnd() {
+    let schedule = Schedule(recipe: recipe(maxTime: 100), stepsPerEpoch: 1000)
+    let byTime = schedule.remaining(step: 10, elapsedSeconds: 50, secondsPerStep: 1)
+    #expect(byTime.steps == 50 && byTime.seconds == 50)
+    let bySteps = schedule.remaining(step: 990, elapsedSeconds: 50, secondsPerStep: 1)
+    #expect(bySteps.steps == 10 && bySteps.seconds == 10)
+}
