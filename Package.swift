@@ -111,6 +111,7 @@ let package = Package(
             dependencies: [
                 "Corpora", "Inference", "Models", "Metrics", "Interface", "Varlink", "VarlinkServer", "Systemd", "Jobs", "Durable",
                 log, lifecycle,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -147,7 +148,7 @@ let package = Package(
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "Tokenizers", "Jobs", "Random"]),
         tests("Training", ["Training", "Models", "Datasets", "Tokenizers", "Jobs", "Durable"]),
-        tests("Inference", ["Inference", "Models", "Tokenizers", "Jobs"], resources: [.copy("Fixtures")]),
+        tests("Inference", ["Inference", "Models", "Tokenizers", "Jobs", "Random"], resources: [.copy("Fixtures")]),
         tests("Daemon", ["Daemon", "Jobs", "Interface", "Varlink", "Metrics", "Durable"]),
         // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static
         // libraries would be linked into the tests; `swift test` builds it all the same.

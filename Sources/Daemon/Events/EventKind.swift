@@ -1,0 +1,63 @@
+import Logging
+
+/// What can happen, under the names of the interface's `Event.kind`. What a run says itself keeps the name it has there.
+public enum EventKind: String, Sendable, CaseIterable {
+    case serviceReady = "service_ready"
+    case serviceStopping = "service_stopping"
+    case corpusAdmitted = "corpus_admitted"
+    case corpusDuplicate = "corpus_duplicate"
+    case corpusRejected = "corpus_rejected"
+    case runQueued = "run_queued"
+    case runStarted = "run_started"
+    case tokenizerTrained = "tokenizer_trained"
+    case step
+    /// A step whose numbers could not be used was left out.
+    case stepSkipped = "step_skipped"
+    case evaluation
+    case checkpoint
+    case runFinished = "run_finished"
+    case runInterrupted = "run_interrupted"
+    /// The run's process ended without having said why.
+    case runDied = "run_died"
+    case runFailed = "run_failed"
+    case runCancelled = "run_cancelled"
+    case generationServes = "generation_serves"
+    case generationDamaged = "generation_damaged"
+    /// Something the service could not do, and goes on without.
+    case problem
+
+    /// The journal's `MESSAGE_ID`, for `journalctl MESSAGE_ID=…`. Never changed once given out.
+    public var messageID: String {
+        switch self {
+        case .serviceReady: "b1f0c7a6d3e94a0f8c52e1745a9d0001"
+        case .serviceStopping: "b1f0c7a6d3e94a0f8c52e1745a9d0002"
+        case .corpusAdmitted: "b1f0c7a6d3e94a0f8c52e1745a9d0003"
+        case .corpusDuplicate: "b1f0c7a6d3e94a0f8c52e1745a9d0004"
+        case .corpusRejected: "b1f0c7a6d3e94a0f8c52e1745a9d0005"
+        case .runQueued: "b1f0c7a6d3e94a0f8c52e1745a9d0006"
+        case .runStarted: "b1f0c7a6d3e94a0f8c52e1745a9d0007"
+        case .tokenizerTrained: "b1f0c7a6d3e94a0f8c52e1745a9d0008"
+        case .step: "b1f0c7a6d3e94a0f8c52e1745a9d0009"
+        case .evaluation: "b1f0c7a6d3e94a0f8c52e1745a9d000a"
+        case .checkpoint: "b1f0c7a6d3e94a0f8c52e1745a9d000b"
+        case .runFinished: "b1f0c7a6d3e94a0f8c52e1745a9d000c"
+        case .runInterrupted: "b1f0c7a6d3e94a0f8c52e1745a9d000d"
+        case .runDied: "b1f0c7a6d3e94a0f8c52e1745a9d000e"
+        case .runFailed: "b1f0c7a6d3e94a0f8c52e1745a9d000f"
+        case .runCancelled: "b1f0c7a6d3e94a0f8c52e1745a9d0010"
+        case .generationServes: "b1f0c7a6d3e94a0f8c52e1745a9d0011"
+        case .generationDamaged: "b1f0c7a6d3e94a0f8c52e1745a9d0012"
+        case .problem: "b1f0c7a6d3e94a0f8c52e1745a9d0013"
+        case .stepSkipped: "b1f0c7a6d3e94a0f8c52e1745a9d0014"
+        }
+    }
+
+    var level: Logger.Level {
+        switch self {
+        case .corpusRejected, .runDied, .stepSkipped: .warning
+        case .runFailed, .generationDamaged, .problem: .error
+        case .serviceReady, .generationServes, .runStarted, .runFinished: .notice
+        default: .info
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import FoundationEssentials
+import Jobs
+import Varlink
+
+extension ServiceEvent {
+    /// What a run said, as an event of the service; nil where the service says it in its own words when the run is over.
+    init?(_ event: RunEvent, of job: Job) {
+        let message: String
+        let kind: EventKind
+        switch event.payload {
+        case .tokenizerTrained(let trained):
+            kind = .tokenizerTrained
+            message = "\(trained.vocabularySize) tokens in \(Wording.duration(trained.seconds))"
+        case .started(let started):
+            kind = .runStarted
+            let from = started.resumedStep == 0 ? "" : ", going on after step \(started.resumedStep)"
+            message =
+                "\(started.totalSteps) steps, \(started.parameters) parameters, \(started.trainSamples) samples, "
+                + "\(started.heldOutSamples) held out\(from)"
+        case .step(let step):
+            kind = .step
+            message =
+                "step \(step.step) of \(step.totalSteps), loss \(Wording.fixed(step.loss, 4)), learning rate "
+                + "\(Wording.scientific(step.learningRate)), \(Wording.fixed(step.tokensPerSecond, 0)) tokens/s, "
+                + "\(Wording.duration(step.remainingSeconds)) left"
+        case .stepSkipped(let skipped):
+            kind = .stepSkipped
+            message = "step \(skipped.step) is left out: \(skipped.reason)"
+        case .evaluation(let evaluation):
+            kind = .evaluation
+            message =
+                "held out after step \(evaluation.step): loss \(Wording.fixed(evaluation.loss, 4)), perplexity "
+                + "\(Wording.fixed(evaluation.perplexity, 2)), \(Wording.fixed(evaluation.accuracy * 100, 1)) % right, "
+                + "\(Wording.fixed(evaluation.bitsPerByte, 3)) bits a byte"
+        case .checkpoint(let checkpoint):
+            kind = .checkpoint
+            message = "checkpoint after step \(checkpoint.step)"
+        case .published, .interrupted, .failed: return nil
+        }
+        self.init(
+            kind, "\(job.run): \(message)", model: job.model, run: job.run, fields: Self.fields(of: event),
+            time: event.time)
+    }
+
+    /// The numbers of the event, under the names they have on the run's standard output.
+    private static func fields(of event: RunEvent) -> [String: JSONValue] {
+        guard let json = try? JobCoding.encode(event),
+            case .object(var members)? = try? JSONDecoder().decode(JSONValue.self, from: json)
+        else { return [:] }
+        members["kind"] = nil
+        members["time"] = nil
+        return members
+    }
+}

@@ -1,0 +1,147 @@
+import Corpora
+import Dispatch
+import Durable
+import FoundationEssentials
+import Glibc
+import Metrics
+import ServiceLifecycle
+import Varlink
+
+/// Takes what lies in the inbox: into the store, into the records, and only then out of the inbox.
+///
+/// A kill between two of these steps loses nothing: the file is offered again, and the steps it has behind it are found
+/// done.
+final class InboxService: Service {
+    private let store: CorpusStore
+    private let watcher: InboxWatcher
+    private let metrics: MetricsStore
+    private let journal: EventJournal
+    private let training: TrainingService
+    private let models: [String]
+    /// Reading gigabytes is not for the threads of Swift's concurrency.
+    private let queue = DispatchQueue(label: "io.kantaibert.inbox")
+
+    /// How long to leave a file alone that could not be admitted for want of space or the like.
+    private static let retryAfter: Duration = .seconds(30)
+
+    /// - Throws: `DurableError` where the inbox cannot be watched or the store not be written.
+    init(
+        settings: Settings, directory: StateDirectory, metrics: MetricsStore, journal: EventJournal,
+        training: TrainingService
+    ) throws(DurableError) {
+        store = CorpusStore(directory: directory.corpus, rejectedDirectory: directory.rejected)
+        try store.prepare()
+        watcher = try InboxWatcher(
+            directory: directory.inbox, stable: .seconds(settings.inbox.stableSeconds)
+        ) { problem in
+            journal.report(ServiceEvent(.problem, "part of the inbox is not watched: \(problem)"))
+        }
+        self.metrics = metrics
+        self.journal = journal
+        self.training = training
+        models = settings.models.map(\.name)
+    }
+
+    /// Files that have been seen and not yet taken.
+    var pendingCount: Int { watcher.pendingCount }
+
+    func run() async throws {
+        let stopping = Latch()
+        try await withGracefulShutdownHandler {
+            do {
+                for try await file in watcher.files {
+                    if stopping.isOpen { break }
+                    await take(file)
+                }
+            } catch {
+                // What is known can still be served, and trained on.
+                journal.report(ServiceEvent(.problem, "the inbox is not watched any more: \(error)"))
+                try await gracefulShutdown()
+            }
+        } onGracefulShutdown: { [watcher] in
+            stopping.open()
+            watcher.stop()
+        }
+    }
+
+    private func take(_ file: InboxFile) async {
+        do {
+            let source = Self.identity(of: file)
+            switch try await admit(file) {
+            case .admitted(let stored), .duplicate(let stored):
+                try await record(stored, of: file, source: source)
+            case .rejected(let reason): try reject(file, source: source, reason: reason)
+            case .postponed: return
+            }
+        } catch {
+            journal.report(
+                ServiceEvent(
+                    .problem, "\(file.name) stays in the inbox for now: \(error)", fields: ["name": .string(file.name)])
+            )
+            watcher.offerAgain(file, after: Self.retryAfter)
+        }
+    }
+
+    private func admit(_ file: InboxFile) async throws -> Admission {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { [store] in
+                continuation.resume(with: Result { try store.admit(file) })
+            }
+        }
+    }
+
+    /// Whether bytes are new is for the records to say: the store may hold them from an admission that was cut off.
+    private func record(_ stored: StoredCorpus, of file: InboxFile, source: String) async throws {
+        let only = onlyModel(of: file)
+        let recorded = try metrics.record(
+            CorpusRecord(
+                sha256: stored.sha256, name: file.name, bytes: stored.bytes, documents: stored.documents,
+                replacedBytes: stored.replacedBytes, state: .admitted, model: only, source: source))
+        try store.release(file)
+        guard let recorded else { return }
+        let replaced = stored.replacedBytes == 0 ? "" : ", \(stored.replacedBytes) bytes that were not UTF-8 replaced"
+        let fields: [String: JSONValue] = [
+            "name": .string(file.name), "bytes": .int(stored.bytes), "replaced_bytes": .int(stored.replacedBytes),
+            "documents": .int(stored.documents),
+        ]
+        if recorded.state == .duplicate {
+            journal.report(
+                ServiceEvent(
+                    .corpusDuplicate, "\(file.name) is known already", model: only, corpus: stored.sha256,
+                    fields: fields))
+        } else {
+            journal.report(
+                ServiceEvent(
+                    .corpusAdmitted, "\(file.name) is admitted: \(Wording.bytes(stored.bytes))\(replaced)",
+                    model: only, corpus: stored.sha256, fields: fields))
+        }
+        // A duplicate can be new to a model: what came for another now comes for this one too.
+        await training.corpusAdmitted(stored.sha256, for: only.map { [$0] } ?? models)
+    }
+
+    private func reject(_ file: InboxFile, source: String, reason: String) throws {
+        let recorded = try metrics.record(
+            CorpusRecord(
+                sha256: "", name: file.name, bytes: file.signature.bytes, documents: 0, state: .rejected,
+                reason: reason, model: onlyModel(of: file), source: source))
+        try store.reject(file, reason: reason)
+        guard recorded != nil else { return }
+        journal.report(
+            ServiceEvent(
+                .corpusRejected, "\(file.name) is rejected: \(reason)", model: onlyModel(of: file),
+                fields: ["name": .string(file.name), "reason": .string(reason), "bytes": .int(file.signature.bytes)]))
+    }
+
+    /// The model whose folder the file lies in; nil feeds all. A folder that no model has for its name is just a folder.
+    private func onlyModel(of file: InboxFile) -> String? {
+        file.folder.flatMap { models.contains($0) ? $0 : nil }
+    }
+
+    /// Which file this is. Its time of change, which nobody can set, tells a second copy that has the first one's inode
+    /// and time of modification from the first.
+    private static func identity(of file: InboxFile) -> String {
+        var status = stat()
+        guard lstat(file.path, &status) == 0 else { return file.source }
+        return "\(file.source):\(status.st_ctim.tv_sec).\(status.st_ctim.tv_nsec)"
+    }
+}

@@ -1,0 +1,124 @@
+import Durable
+import Glibc
+import Logging
+import Metrics
+import ServiceLifecycle
+import Systemd
+import UnixSignals
+import VarlinkServer
+
+/// The whole service, put together: inbox, training, serving, and the socket they are asked through.
+public struct KantaibertService: Sendable {
+    public static let version = "0.1.0"
+
+    /// Where the socket comes from.
+    public enum Socket: Sendable, Equatable {
+        /// Made by systemd, and handed over listening.
+        case descriptor(Int32)
+        case path(String)
+    }
+
+    public struct Options: Sendable {
+        public var settings: Settings
+        public var directory: StateDirectory
+        public var socket: Socket
+        /// The path of `kantaibert-train`.
+        public var trainProgram: String
+
+        public init(settings: Settings, directory: StateDirectory, socket: Socket, trainProgram: String) {
+            self.settings = settings
+            self.directory = directory
+            self.socket = socket
+            self.trainProgram = trainProgram
+        }
+    }
+
+    private let options: Options
+    private let logger: Logger
+
+    public init(options: Options, logger: Logger) {
+        self.options = options
+        self.logger = logger
+    }
+
+    /// Runs until SIGTERM or SIGINT; then lets the run under way checkpoint, finishes the calls under way, and returns.
+    /// - Throws: `StartError` where another service holds the state directory, or it cannot be written; what the
+    ///   socket and the database throw.
+    public func run() async throws {
+        let (settings, directory) = (options.settings, options.directory)
+        let lock = try takeDirectory()
+        defer { withExtendedLifetime(lock) {} }
+        let metrics = try MetricsStore(path: directory.metrics)
+        let hub = EventHub()
+        let journal = EventJournal(hub: hub, metrics: metrics, logger: logger)
+        let registry = ModelRegistry(directory: directory)
+        await openModels(registry, journal, metrics)
+        let training = TrainingService(
+            settings: settings, directory: directory, metrics: metrics, journal: journal, registry: registry,
+            program: options.trainProgram)
+        let inbox = try InboxService(
+            settings: settings, directory: directory, metrics: metrics, journal: journal, training: training)
+        let manager = ManagerService(
+            settings: settings, directory: directory, metrics: metrics, registry: registry, training: training,
+            hub: hub, version: Self.version, inboxPending: { inbox.pendingCount })
+        let socket = SocketService(
+            listener: listener, logger: logger, inference: inference(registry, manager), manager: manager
+        ) {
+            journal.report(ServiceEvent(.serviceReady, "kantaibertd \(Self.version) is ready"))
+            SystemdNotify.ready()
+        } whenStopping: {
+            SystemdNotify.stopping()
+            // The checkpoint is written while the last calls end.
+            training.stop()
+            journal.report(ServiceEvent(.serviceStopping, "kantaibertd stops"))
+            hub.finish()
+        }
+        // They stop in the opposite order, one after the other. The last to stop are the signs of life.
+        var configuration = ServiceGroupConfiguration(
+            services: [WatchdogService(), training, inbox, socket], gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() })
+        configuration.maximumGracefulShutdownDuration = .seconds(settings.training.stopSeconds + 4)
+        try await ServiceGroup(configuration: configuration).run()
+    }
+
+    private func takeDirectory() throws(StartError) -> FileLock {
+        let directory = options.directory
+        do throws(DurableError) {
+            try directory.prepare(models: options.settings.models.map(\.name))
+            return try FileLock(path: directory.lock)
+        } catch {
+            throw error.errno == EWOULDBLOCK ? .inUse(error) : .stateDirectory(error)
+        }
+    }
+
+    private func inference(_ registry: ModelRegistry, _ manager: ManagerService) -> InferenceService {
+        InferenceService(models: options.settings.models, defaults: options.settings.serving, registry: registry) {
+            await manager.explain($0)
+        }
+    }
+
+    private var listener: VarlinkServer.Listener {
+        switch options.socket {
+        case .descriptor(let descriptor): .descriptor(descriptor)
+        case .path(let path):
+            .path(path, mode: options.settings.socket.mode, group: options.settings.socket.group)
+        }
+    }
+
+    /// Serves what served before. A generation that cannot be opened is no reason not to start.
+    private func openModels(_ registry: ModelRegistry, _ journal: EventJournal, _ metrics: MetricsStore) async {
+        for model in options.settings.models.map(\.name) {
+            do {
+                guard let serving = try await registry.loadCurrent(model) else { continue }
+                journal.report(serving.event(run: nil))
+                journal.attempt("generation \(serving.generation) of \(model) is not recorded") {
+                    guard try metrics.generation(serving.generation, of: model)?.state != .serving else { return }
+                    try metrics.save(serving.record(run: nil))
+                }
+            } catch {
+                journal.report(
+                    ServiceEvent(.generationDamaged, "\(model) cannot serve: \(error)", model: model))
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+import FoundationEssentials
+import Interface
+import Jobs
+import Metrics
+import Models
+import Varlink
+import VarlinkServer
+
+/// Answers `io.kantaibert.Manager`: what there is, what goes on, and what to do next.
+public struct ManagerService: Sendable {
+    private let settings: Settings
+    private let directory: StateDirectory
+    private let metrics: MetricsStore
+    private let registry: ModelRegistry
+    private let training: TrainingService
+    private let hub: EventHub
+    private let inboxPending: @Sendable () -> Int
+    private let version: String
+    private let began = ContinuousClock.now
+
+    /// - Parameter inboxPending: how many files in the inbox are not yet decided about
+    public init(
+        settings: Settings, directory: StateDirectory, metrics: MetricsStore, registry: ModelRegistry,
+        training: TrainingService, hub: EventHub, version: String, inboxPending: @escaping @Sendable () -> Int
+    ) {
+        self.settings = settings
+        self.directory = directory
+        self.metrics = metrics
+        self.registry = registry
+        self.training = training
+        self.hub = hub
+        self.version = version
+        self.inboxPending = inboxPending
+    }
+
+    public func register(with service: inout VarlinkService) {
+        service.add(interface: ManagerInterface.name, description: ManagerInterface.description)
+        service.handle(ManagerInterface.GetStatus.self) { _, _ in try await status() }
+        service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: try await models()) }
+        service.handle(ManagerInterface.ListCorpora.self) { parameters, _ in try corpora(parameters) }
+        service.handle(ManagerInterface.ListRuns.self) { parameters, _ in try await runs(parameters) }
+        service.handle(ManagerInterface.ListGenerations.self) { parameters, _ in try generations(parameters) }
+        service.handle(ManagerInterface.GetMetrics.self) { parameters, _ in try measurements(parameters) }
+        service.handle(ManagerInterface.Train.self) { parameters, _ in try await train(parameters) }
+        service.handle(ManagerInterface.CancelRun.self) { parameters, _ in
+            guard await training.cancel(parameters.run) else { throw ManagerInterface.RunNotFound(run: parameters.run) }
+            return .init()
+        }
+        service.handle(ManagerInterface.Promote.self) { parameters, _ in try await promote(parameters) }
+        service.handle(ManagerInterface.Describe.self) { parameters, _ in try await describe(parameters) }
+        service.handleSubscription(ManagerInterface.Watch.self) { parameters, _, writer in
+            for await event in hub.watch() where parameters.run == nil || parameters.run == event.run {
+                try await writer.send(.init(event: event.asInterface))
+            }
+        }
+    }
+
+    private func status() async throws -> ManagerInterface.GetStatus.Reply {
+        let queued = await training.queued.map { RunRecord(id: $0.run, model: $0.model).asInterface }
+        return .init(
+            version: version, uptimeSeconds: began.duration(to: .now) / .seconds(1), models: try await models(),
+            run: await training.current?.asInterface, queued: queued, inboxPending: inboxPending(),
+            resources: .object(ProcessResources.now()))
+    }
+
+    private func models() async throws -> [ManagerInterface.Model] {
+        var models: [ManagerInterface.Model] = []
+        for settings in settings.models {
+            let serving = await registry.model(settings.name)
+            let evaluation = serving?.record(run: nil)
+            let remaining = await training.remaining(settings.name)
+            models.append(
+                .init(
+                    name: settings.name, objective: settings.objective == .mlm ? .mlm : .clm,
+                    generation: serving?.generation, parameters: evaluation?.parameters,
+                    vocabSize: evaluation?.vocabSize, bitsPerByte: evaluation?.bitsPerByte,
+                    evaluationLoss: evaluation?.evaluationLoss,
+                    nextTraining: remaining.map { Date(timeIntervalSinceNow: $0 / .seconds(1)).interfaceText },
+                    state: try await state(of: settings.name, isDue: remaining != nil)))
+        }
+        return models
+    }
+
+    private func state(of model: String, isDue: Bool) async throws -> ManagerInterface.Model.State {
+        if await training.current?.model == model { return .training }
+        if isDue { return .waiting }
+        if await training.queued.contains(where: { $0.model == model }) { return .waiting }
+        return try metrics.runs(model: model, limit: 1).first?.state == .failed ? .failed : .idle
+    }
+
+    /// What the service is doing about a model that cannot answer yet, for people.
+    public func explain(_ model: String) async -> String {
+        if let run = await training.current, run.model == model { return "training: \(RunProgress(run).statusText)" }
+        if let remaining = await training.remaining(model) {
+            return "training begins in \(Wording.duration(remaining / .seconds(1)))"
+        }
+        if await training.queued.contains(where: { $0.model == model }) { return "training is queued" }
+        let last = try? metrics.runs(model: model, limit: 1).first
+        if let last, last.state == .failed { return "training failed: \(last.reason ?? last.id)" }
+        return "waiting for text in \(directory.inbox)"
+    }
+
+    private func corpora(_ parameters: ManagerInterface.ListCorpora.Parameters) throws
+        -> ManagerInterface.ListCorpora.Reply
+    {
+        var wanted: CorpusRecord.State?
+        if let state = parameters.state {
+            guard let known = CorpusRecord.State(rawValue: state) else {
+                throw VarlinkServiceError.invalidParameter(parameter: "state")
+            }
+            wanted = known
+        }
+        let all = settings.models.map(\.name)
+        return .init(
+            corpora: try metrics.corpora(state: wanted).map { corpus in
+                .init(
+                    sha256: corpus.sha256, name: corpus.name, bytes: corpus.bytes, documents: corpus.documents,
+                    state: .init(rawValue: corpus.state.rawValue) ?? .rejected, reason: corpus.reason,
+                    received: corpus.received.interfaceText,
+                    models: corpus.state == .rejected ? [] : corpus.model.map { [$0] } ?? all)
+            })
+    }
+
+    private func runs(_ parameters: ManagerInterface.ListRuns.Parameters) async throws
+        -> ManagerInterface.ListRuns.Reply
+    {
+        if let model = parameters.model { try known(model) }
+        guard parameters.limit ?? 0 >= 0 else { throw VarlinkServiceError.invalidParameter(parameter: "limit") }
+        let records = try metrics.runs(model: parameters.model, limit: parameters.limit)
+        // The run under way is further than its last record.
+        let current = await training.current
+        return .init(runs: records.map { ($0.id == current?.id ? current ?? $0 : $0).asInterface })
+    }
+
+    private func generations(_ parameters: ManagerInterface.ListGenerations.Parameters) throws
+        -> ManagerInterface.ListGenerations.Reply
+    {
+        try known(parameters.model)
+        return .init(
+            generations: try metrics.generations(of: parameters.model).map { record in
+                .init(
+                    model: record.model, number: record.number, run: record.run,
+                    state: .init(rawValue: record.state.rawValue) ?? .rejected, modelSha256: record.modelSha256,
+                    evaluationLoss: record.evaluationLoss, bitsPerByte: record.bitsPerByte,
+                    created: record.created.interfaceText)
+            })
+    }
+
+    private func measurements(_ parameters: ManagerInterface.GetMetrics.Parameters) throws
+        -> ManagerInterface.GetMetrics.Reply
+    {
+        guard try metrics.run(parameters.run) != nil else { throw ManagerInterface.RunNotFound(run: parameters.run) }
+        return .init(
+            steps: try metrics.steps(ofRun: parameters.run, after: parameters.afterStep).map { step in
+                .init(
+                    step: step.step, epoch: step.epoch, loss: step.loss, learningRate: step.learningRate,
+                    gradientNorm: step.gradientNorm, tokens: step.tokens, tokensPerSecond: step.tokensPerSecond,
+                    time: step.time.interfaceText)
+            },
+            evaluations: try metrics.evaluations(ofRun: parameters.run, after: parameters.afterStep).map { evaluation in
+                .init(
+                    step: evaluation.step, loss: evaluation.loss, perplexity: evaluation.perplexity,
+                    accuracy: evaluation.accuracy, bitsPerByte: evaluation.bitsPerByte,
+                    time: evaluation.time.interfaceText)
+            })
+    }
+
+    /// Without a model: every model that has something new, or an error where none has.
+    private func train(_ parameters: ManagerInterface.Train.Parameters) async throws -> ManagerInterface.Train.Reply {
+        let force = parameters.force ?? false
+        if let model = parameters.model {
+            try known(model)
+            do {
+                return .init(runs: [try await training.train(model, force: force)])
+            } catch {
+                throw nothingToTrain(model, error)
+            }
+        }
+        var runs: [String] = []
+        var refusal: ManagerInterface.NothingToTrain?
+        for model in settings.models.map(\.name) {
+            do {
+                runs.append(try await training.train(model, force: force))
+            } catch {
+                refusal = refusal ?? nothingToTrain(model, error)
+            }
+        }
+        if runs.isEmpty, let refusal { throw refusal }
+        return .init(runs: runs)
+    }
+
+    private func nothingToTrain(_ model: String, _ refusal: Scheduler.Refusal) -> ManagerInterface.NothingToTrain {
+        let reason =
+            switch refusal {
+            case .noCorpus, .unknownModel: "there is no corpus: drop a text file into \(directory.inbox)"
+            case .nothingNew: "every corpus has been learned or is being learned; force trains again"
+            }
+        return ManagerInterface.NothingToTrain(model: model, reason: reason)
+    }
+
+    private func promote(_ parameters: ManagerInterface.Promote.Parameters) async throws -> VarlinkNothing {
+        try known(parameters.model)
+        guard directory.generations(of: parameters.model).contains(parameters.generation) else {
+            throw ManagerInterface.GenerationNotFound(model: parameters.model, generation: parameters.generation)
+        }
+        try await training.promote(parameters.model, to: parameters.generation)
+        return .init()
+    }
+
+    private func describe(_ parameters: ManagerInterface.Describe.Parameters) async throws
+        -> ManagerInterface.Describe.Reply
+    {
+        try known(parameters.model)
+        guard let serving = await registry.model(parameters.model) else {
+            throw ManagerInterface.GenerationNotFound(model: parameters.model, generation: 0)
+        }
+        let layout = ParameterLayout(serving.configuration)
+        let path = "\(directory.generation(serving.generation, of: serving.name))/config.json"
+        let configuration = try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(filePath: path)))
+        return .init(
+            parameters: layout.entries.map { .init(name: $0.name, shape: $0.shape, count: $0.count) },
+            total: layout.count, configuration: configuration)
+    }
+
+    private func known(_ model: String) throws(ManagerInterface.ModelNotFound) {
+        guard settings.model(named: model) != nil else {
+            throw ManagerInterface.ModelNotFound(model: model, available: settings.models.map(\.name))
+        }
+    }
+}

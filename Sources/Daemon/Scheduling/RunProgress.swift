@@ -1,0 +1,67 @@
+import FoundationEssentials
+import Interface
+import Jobs
+import Metrics
+
+/// How far a run is, kept up to date by what the run says.
+struct RunProgress: Sendable {
+    private(set) var record: RunRecord
+
+    init(_ record: RunRecord) {
+        self.record = record
+    }
+
+    mutating func note(_ event: RunEvent) {
+        switch event.payload {
+        case .started(let started):
+            record.totalSteps = started.totalSteps
+            record.step = started.resumedStep
+        case .step(let step):
+            record.step = step.step
+            record.totalSteps = step.totalSteps
+            record.epoch = step.epoch
+            record.loss = step.loss
+            record.tokensPerSecond = step.tokensPerSecond
+            record.remainingSeconds = step.remainingSeconds
+        case .evaluation(let evaluation): record.evaluationLoss = evaluation.loss
+        case .published(let published):
+            record.evaluationLoss = published.evaluation?.loss ?? record.evaluationLoss
+        case .tokenizerTrained, .stepSkipped, .checkpoint, .interrupted, .failed: break
+        }
+    }
+
+    mutating func begin(generation: Int) {
+        record.generation = generation
+        record.state = .running
+        record.reason = nil
+        record.started = record.started ?? Date()
+        record.finished = nil
+    }
+
+    mutating func end(_ state: RunRecord.State, reason: String? = nil) {
+        record.state = state
+        record.reason = reason
+        record.remainingSeconds = nil
+        record.finished = state == .interrupted ? nil : Date()
+    }
+
+    /// One line for `systemctl status`.
+    var statusText: String {
+        guard record.totalSteps > 0 else { return "\(record.id): getting ready" }
+        var text = "\(record.id): step \(record.step) of \(record.totalSteps)"
+        if let loss = record.loss { text += ", loss \(Wording.fixed(loss, 3))" }
+        if let seconds = record.remainingSeconds { text += ", \(Wording.duration(seconds)) left" }
+        return text
+    }
+}
+
+extension RunRecord {
+    var asInterface: ManagerInterface.Run {
+        ManagerInterface.Run(
+            id: id, model: model, generation: generation,
+            state: ManagerInterface.Run.State(rawValue: state.rawValue) ?? .failed, reason: reason, step: step,
+            totalSteps: totalSteps, epoch: epoch, loss: loss, evaluationLoss: evaluationLoss,
+            tokensPerSecond: tokensPerSecond, remainingSeconds: remainingSeconds, started: started?.interfaceText,
+            finished: finished?.interfaceText)
+    }
+}

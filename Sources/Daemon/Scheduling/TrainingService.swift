@@ -1,0 +1,324 @@
+import FoundationEssentials
+import Jobs
+import Metrics
+import ServiceLifecycle
+import Systemd
+import Varlink
+
+/// Trains: carries out what the scheduler decides, one run at a time, and publishes what comes of it.
+public actor TrainingService: Service {
+    let settings: Settings
+    private let directory: StateDirectory
+    private let metrics: MetricsStore
+    private let journal: EventJournal
+    private let registry: ModelRegistry
+    private let supervisor: RunSupervisor
+
+    private var scheduler = Scheduler(models: [])
+    private nonisolated let starts = AsyncStream.makeStream(of: Start.self)
+    private nonisolated let stopping = Latch()
+    private var alarm: Task<Void, Never>?
+    private var underWay: UnderWay?
+
+    private struct Start: Sendable {
+        var entry: Scheduler.Entry
+        var resumes: Bool
+    }
+
+    private struct UnderWay {
+        var progress: RunProgress
+        let leave = Latch()
+        var isCancelled = false
+    }
+
+    /// - Parameter program: the path of `kantaibert-train`
+    public init(
+        settings: Settings, directory: StateDirectory, metrics: MetricsStore, journal: EventJournal,
+        registry: ModelRegistry, program: String
+    ) {
+        self.settings = settings
+        self.directory = directory
+        self.metrics = metrics
+        self.journal = journal
+        self.registry = registry
+        supervisor = RunSupervisor(program: program, settings: settings.training)
+    }
+
+    // MARK: Running
+
+    /// Trains until the service is told to stop; the run under way then writes a checkpoint and goes on next time.
+    public func run() async throws {
+        try await withGracefulShutdownHandler {
+            perform(try resume())
+            for await start in starts.stream where !stopping.isOpen { await carryOut(start) }
+        } onGracefulShutdown: {
+            self.stop()
+        }
+        alarm?.cancel()
+    }
+
+    /// Lets the run under way checkpoint and leave, and begins no other. `run` returns when that is done.
+    nonisolated func stop() {
+        stopping.open()
+        starts.continuation.finish()
+    }
+
+    /// Puts the scheduler together from what earlier lives of the service have left.
+    private func resume() throws -> [Scheduler.Action] {
+        var unfinished: [Scheduler.Entry] = []
+        for record in try metrics.runs(states: [.queued, .running, .interrupted]).reversed() {
+            guard settings.model(named: record.model) != nil else { continue }
+            let corpora = try? directory.readJob(of: record.id).corpora.map(\.sha256)
+            unfinished.append(Scheduler.Entry(run: record.id, model: record.model, corpora: corpora))
+        }
+        // Runs that have begun come before those that wait.
+        unfinished = unfinished.filter { $0.corpora != nil } + unfinished.filter { $0.corpora == nil }
+        let names = Set(directory.runNames() + (try metrics.runs().map(\.id)))
+        scheduler = Scheduler(
+            models: try settings.models.map { model in
+                let ended = try metrics.runs(model: model.name, states: [.finished, .failed, .cancelled])
+                let finished = ended.first { $0.state == .finished }
+                let numbers = names.compactMap { name -> Int? in
+                    guard name.hasPrefix("\(model.name)-") else { return nil }
+                    return Int(name.dropFirst(model.name.count + 1))
+                }
+                return Scheduler.Model(
+                    name: model.name, settle: .seconds(model.schedule.settleSeconds),
+                    fed: try metrics.corpora(feeding: model.name).map(\.sha256),
+                    learned: Set(try finished.map { try metrics.corpora(ofRun: $0.id) } ?? []),
+                    attempted: Set(try ended.first.map { try metrics.corpora(ofRun: $0.id) } ?? []),
+                    nextNumber: (numbers.max() ?? 0) + 1)
+            })
+        return scheduler.start(unfinished: unfinished, now: .now)
+    }
+
+    private func perform(_ actions: [Scheduler.Action]) {
+        for action in actions {
+            switch action {
+            case .enqueued(let entry):
+                guard entry.corpora == nil else { continue }
+                record(RunRecord(id: entry.run, model: entry.model))
+                journal.report(
+                    ServiceEvent(.runQueued, "\(entry.run) is queued", model: entry.model, run: entry.run))
+            case .start(let entry, let resumes):
+                starts.continuation.yield(Start(entry: entry, resumes: resumes))
+            case .wake(let time):
+                alarm?.cancel()
+                alarm = Task {
+                    guard (try? await Task.sleep(until: time)) != nil else { return }
+                    self.tick()
+                }
+            case .stop:
+                underWay?.isCancelled = true
+                underWay?.leave.open()
+            case .dropped(let entry):
+                var progress = RunProgress(RunRecord(id: entry.run, model: entry.model))
+                progress.end(.cancelled)
+                record(progress.record)
+                journal.report(
+                    ServiceEvent(.runCancelled, "\(entry.run) is cancelled", model: entry.model, run: entry.run))
+            }
+        }
+    }
+
+    private func tick() {
+        perform(scheduler.tick(now: .now))
+    }
+
+    private func carryOut(_ start: Start) async {
+        let run = start.entry.run
+        underWay = UnderWay(progress: RunProgress(priorRecord(start.entry)))
+        let outcome: RunSupervisor.Outcome
+        var job: Job?
+        do {
+            let made = try prepare(start)
+            job = made
+            underWay?.progress.begin(generation: made.generation)
+            record(underWay!.progress.record, corpora: made.corpora.map(\.sha256))
+            outcome = await supervise(made)
+        } catch {
+            outcome = .failed(reason: "\(error)")
+        }
+        let isPublished = await conclude(outcome, run: run, model: start.entry.model, job: job)
+        underWay = nil
+        // The scheduler of the next life finds an interrupted run by its record.
+        guard outcome != .left || !stopping.isOpen else { return }
+        perform(scheduler.ended(run, published: isPublished, now: .now))
+        tellIdle()
+    }
+
+    private func priorRecord(_ entry: Scheduler.Entry) -> RunRecord {
+        (try? metrics.run(entry.run)) ?? RunRecord(id: entry.run, model: entry.model)
+    }
+
+    private func prepare(_ start: Start) throws -> Job {
+        if start.resumes { return try directory.readJob(of: start.entry.run) }
+        guard let model = settings.model(named: start.entry.model) else {
+            preconditionFailure("\(start.entry.model) is scheduled, but not in the settings")
+        }
+        let wanted = start.entry.corpora ?? []
+        let known = Dictionary(
+            try metrics.corpora(feeding: model.name).map { ($0.sha256, $0) }, uniquingKeysWith: { first, _ in first })
+        let corpora = wanted.compactMap { known[$0] }.map {
+            JobCorpus(sha256: $0.sha256, name: $0.name, path: "\(directory.corpus)/\($0.sha256)", bytes: $0.bytes)
+        }
+        let job = directory.makeJob(run: start.entry.run, model: model, corpora: corpora)
+        try directory.write(job)
+        return job
+    }
+
+    private func supervise(_ job: Job) async -> RunSupervisor.Outcome {
+        guard let leave = underWay?.leave else { preconditionFailure("no run is under way") }
+        return await withTaskGroup(of: Void.self, returning: RunSupervisor.Outcome.self) { group in
+            group.addTask { [stopping] in
+                await stopping.wait()
+                if stopping.isOpen { leave.open() }
+            }
+            let outcome = await supervisor.supervise(job, at: directory.job(of: job.run), leave: leave) { line in
+                await self.received(line, from: job)
+            } onDeath: { death in
+                self.died(death, job)
+            }
+            group.cancelAll()
+            return outcome
+        }
+    }
+
+    // MARK: What a run says, and what becomes of it
+
+    private func received(_ line: Result<RunEvent, NotAnEvent>, from job: Job) {
+        let event: RunEvent
+        switch line {
+        case .success(let decoded): event = decoded
+        case .failure(let error):
+            return journal.report(ServiceEvent(.problem, "\(job.run): \(error)", model: job.model, run: job.run))
+        }
+        underWay?.progress.note(event)
+        switch event.payload {
+        case .step(let step):
+            journal.attempt("a step is not recorded") {
+                try metrics.record([StepRecord(step, of: job.run, at: event.time)])
+            }
+            if step.log, let record = underWay?.progress.record { self.record(record) }
+        case .evaluation(let evaluation):
+            journal.attempt("an evaluation is not recorded") {
+                try metrics.record(EvaluationRecord(evaluation, of: job.run, at: event.time))
+            }
+        case .started:
+            if let record = underWay?.progress.record { self.record(record) }
+        default: break
+        }
+        if let progress = underWay?.progress { SystemdNotify.status(progress.statusText) }
+        guard let told = ServiceEvent(event, of: job) else { return }
+        if case .step(let step) = event.payload {
+            journal.reportStep(told, isLogged: step.log)
+        } else {
+            journal.report(told)
+        }
+    }
+
+    private func died(_ death: RunSupervisor.Death, _ job: Job) {
+        let last = death.lastLines.last.map { ": \($0)" } ?? ""
+        journal.report(
+            ServiceEvent(
+                .runDied,
+                "\(job.run) died (\(death.cause)\(last)); restart \(death.restart) of "
+                    + "\(settings.training.maxRestarts) in \(Wording.duration(death.waitSeconds))",
+                model: job.model, run: job.run,
+                fields: [
+                    "reason": .string(death.cause), "restart": .int(death.restart),
+                    "last_lines": .array(death.lastLines.map(JSONValue.string)),
+                ]))
+    }
+
+    /// - Returns: whether the run's model serves
+    private func conclude(_ outcome: RunSupervisor.Outcome, run: String, model: String, job: Job?) async -> Bool {
+        switch outcome {
+        case .published:
+            guard let job else { preconditionFailure("a run without a job has published") }
+            do {
+                // Before the model serves: who sees it serve finds its run finished.
+                let serving = try await registry.promote(model, to: job.generation)
+                end(.finished, kind: .runFinished, "\(run) is finished: generation \(job.generation)", model: model)
+                if let serving { announce(serving, run: run) }
+                return true
+            } catch {
+                end(
+                    .failed, kind: .generationDamaged,
+                    "generation \(job.generation) of \(model) cannot serve: \(error)", model: model)
+            }
+        case .left where underWay?.isCancelled == true:
+            end(.cancelled, kind: .runCancelled, "\(run) is cancelled", model: model)
+        case .left:
+            end(.interrupted, kind: .runInterrupted, "\(run) goes on when the service is back", model: model)
+        case .failed(let reason):
+            end(.failed, kind: .runFailed, "\(run) failed: \(reason)", reason: reason, model: model)
+        }
+        return false
+    }
+
+    private func end(_ state: RunRecord.State, kind: EventKind, _ message: String, reason: String? = nil, model: String)
+    {
+        guard var progress = underWay?.progress else { preconditionFailure("no run is under way") }
+        let isTrouble = kind == .runFailed || kind == .generationDamaged
+        progress.end(state, reason: isTrouble ? reason ?? message : nil)
+        underWay?.progress = progress
+        record(progress.record)
+        var fields: [String: JSONValue] = ["step": .int(progress.record.step)]
+        fields["reason"] = progress.record.reason.map(JSONValue.string)
+        fields["generation"] = progress.record.generation.map(JSONValue.int)
+        journal.report(ServiceEvent(kind, message, model: model, run: progress.record.id, fields: fields))
+    }
+
+    private func announce(_ serving: ServingModel, run: String?) {
+        journal.attempt("generation \(serving.generation) of \(serving.name) is not recorded") {
+            try metrics.save(serving.record(run: run))
+        }
+        journal.report(serving.event(run: run))
+    }
+
+    private func record(_ run: RunRecord, corpora: [String]? = nil) {
+        journal.attempt("run \(run.id) is not recorded") { try metrics.save(run, corpora: corpora) }
+    }
+
+    private func tellIdle() {
+        guard underWay == nil else { return }
+        SystemdNotify.status("Idle")
+    }
+
+    // MARK: What others ask
+
+    /// A corpus has been admitted for these models.
+    public func corpusAdmitted(_ sha256: String, for models: [String]) {
+        perform(scheduler.corpusAdmitted(sha256, for: models, now: .now))
+    }
+
+    /// A run now, whatever the schedule says.
+    /// - Returns: the run's name; it may be one that waits already
+    public func train(_ model: String, force: Bool) throws(Scheduler.Refusal) -> String {
+        let (run, actions) = try scheduler.train(model, force: force, now: .now).get()
+        perform(actions)
+        return run
+    }
+
+    /// - Returns: false where no such run waits or is under way
+    public func cancel(_ run: String) -> Bool {
+        guard let actions = scheduler.cancel(run, now: .now) else { return false }
+        perform(actions)
+        return true
+    }
+
+    /// The way back, or forward, to a generation that exists.
+    public func promote(_ model: String, to generation: Int) async throws {
+        guard let serving = try await registry.promote(model, to: generation) else { return }
+        announce(serving, run: nil)
+    }
+
+    /// The run that has its turn.
+    public var current: RunRecord? { underWay?.progress.record }
+
+    public var queued: [Scheduler.Entry] { scheduler.queue }
+
+    /// How long until a run of the model is queued.
+    public func remaining(_ model: String) -> Duration? { scheduler.remaining(model, now: .now) }
+}

@@ -1,0 +1,67 @@
+import Dispatch
+import Durable
+import FoundationEssentials
+import Inference
+
+/// A generation that answers.
+public struct ServingModel: Sendable {
+    public let name: String
+    public let generation: Int
+    public let engine: InferenceEngine
+}
+
+/// Which generation of each model answers. A request keeps the one it began with.
+public actor ModelRegistry {
+    private let directory: StateDirectory
+    private var serving: [String: ServingModel] = [:]
+    private var newestRequest: [String: Int] = [:]
+
+    public init(directory: StateDirectory) {
+        self.directory = directory
+    }
+
+    public func model(_ name: String) -> ServingModel? { serving[name] }
+
+    /// Serves what `models/NAME/current` points to.
+    /// - Returns: nil where no generation has been published yet
+    /// - Throws: `InferenceError` where the directory cannot be read; what served before goes on.
+    public func loadCurrent(_ name: String) async throws -> ServingModel? {
+        guard let generation = directory.currentGeneration(of: name) else { return nil }
+        return try await open(name, generation)
+    }
+
+    /// Opens a generation, points `models/NAME/current` to it and serves it.
+    /// - Returns: nil where a newer request has overtaken this one
+    /// - Throws: `InferenceError` or `DurableError`; what served before goes on.
+    public func promote(_ name: String, to generation: Int) async throws -> ServingModel? {
+        try await open(name, generation) { [directory] in
+            try Durable.switchSymbolicLink(at: directory.current(of: name), to: "\(generation)")
+        }
+    }
+
+    private func open(_ name: String, _ generation: Int, beforeServing: () throws -> Void = {}) async throws
+        -> ServingModel?
+    {
+        let mine = newestRequest[name, default: 0] + 1
+        newestRequest[name] = mine
+        let engine = try await Self.load(directory.generation(generation, of: name))
+        // We have awaited: a newer request may have begun.
+        guard mine == newestRequest[name] else { return nil }
+        try beforeServing()
+        let model = ServingModel(name: name, generation: generation, engine: engine)
+        serving[name] = model
+        return model
+    }
+
+    /// Reading and hashing hundreds of megabytes is not for the threads of Swift's concurrency.
+    private static let queue = DispatchQueue(label: "io.kantaibert.models.load")
+
+    private static func load(_ path: String) async throws -> InferenceEngine {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async {
+                continuation.resume(
+                    with: Result { () throws(InferenceError) in try InferenceEngine(directory: path) }.mapError { $0 })
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import Inference
+import Jobs
+import Metrics
+import Models
+import Varlink
+
+extension ServingModel {
+    var configuration: RobertaConfiguration { engine.configuration }
+
+    /// Numbers in the model.
+    var parameterCount: Int { ParameterLayout(configuration).count }
+
+    func record(run: String?) -> GenerationRecord {
+        let evaluation = engine.trainingArguments?.evaluation
+        return GenerationRecord(
+            model: name, number: generation, run: run ?? engine.trainingArguments?.run ?? "", state: .serving,
+            modelSha256: engine.modelSHA256, parameters: parameterCount, vocabSize: configuration.vocabSize,
+            evaluationLoss: evaluation?.loss, bitsPerByte: evaluation?.bitsPerByte)
+    }
+
+    func event(run: String?) -> ServiceEvent {
+        let evaluation = engine.trainingArguments?.evaluation
+        var fields: [String: JSONValue] = [
+            "generation": .int(generation), "model_sha256": .string(engine.modelSHA256),
+            "parameters": .int(parameterCount),
+        ]
+        fields["evaluation_loss"] = evaluation.map { .double($0.loss) }
+        fields["bits_per_byte"] = evaluation.map { .double($0.bitsPerByte) }
+        let measure = evaluation.map { ", \(Wording.fixed($0.bitsPerByte, 3)) bits a byte" } ?? ""
+        return ServiceEvent(
+            .generationServes, "\(name) \(generation) serves\(measure)", model: name, run: run, fields: fields)
+    }
+}

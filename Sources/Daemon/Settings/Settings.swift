@@ -1,0 +1,113 @@
+import Jobs
+
+/// Everything `kantaibert.yaml` and the `KANTAIBERT_…` variables can say, checked, with defaults filled in.
+public struct Settings: Sendable, Equatable {
+    public var models: [ModelSettings]
+    public var inbox: InboxSettings
+    public var schedule: ScheduleSettings
+    public var training: TrainingSettings
+    public var serving: ServingSettings
+    public var socket: SocketSettings
+    public var logging: LoggingSettings
+}
+
+/// One section named after a model.
+public struct ModelSettings: Sendable, Equatable {
+    public var name: String
+    public var objective: Objective
+    public var preset: Preset
+    public var recipeName: RecipeName
+    /// The preset's numbers with this model's own put over them.
+    public var architecture: Architecture
+    /// The recipe's numbers with this model's own put over them.
+    public var recipe: Recipe
+    public var samples: SampleUnit
+    public var filters: [String]
+    /// A directory with a tokenizer that exists; nil trains one.
+    public var tokenizer: String?
+    /// `NAME.schedule`, where it differs from `schedule`.
+    public var schedule: ScheduleSettings
+
+    /// The preset and recipe as they stand, for `objective`.
+    public init(name: String, objective: Objective, preset: Preset = .kantaibert, schedule: ScheduleSettings = .init())
+    {
+        self.name = name
+        self.objective = objective
+        self.preset = preset
+        recipeName = .default
+        architecture = preset.architecture
+        recipe = RecipeName.default.recipe(for: objective)
+        samples = objective == .mlm ? .lines : .paragraphs
+        filters = []
+        tokenizer = nil
+        self.schedule = schedule
+    }
+}
+
+public struct InboxSettings: Sendable, Equatable {
+    /// How long a file must have been left alone before it is taken.
+    public var stableSeconds: Double = 2
+
+    public init() {}
+}
+
+public struct ScheduleSettings: Sendable, Equatable {
+    /// How long no new corpus may have come before a run starts.
+    public var settleSeconds: Double = 60
+
+    public init() {}
+}
+
+public struct TrainingSettings: Sendable, Equatable {
+    /// How often a run that died is started again from its checkpoint before it is given up.
+    public var maxRestarts: Int = 3
+    /// The wait before the first restart; each further one waits four times as long.
+    public var restartWaitSeconds: Double = 2
+    /// How long a run that was told to leave may take to write its checkpoint.
+    public var stopSeconds: Double = 10
+
+    public init() {}
+}
+
+/// What a request gets that does not say.
+public struct ServingSettings: Sendable, Equatable {
+    public var maxNewTokens: Int = 100
+    public var temperature: Double = 0.9
+    /// 0: all.
+    public var topK: Int = 0
+    public var topP: Double = 1
+    public var minP: Double = 0
+    public var repetitionPenalty: Double = 1
+    /// Candidates for each mask.
+    public var fillings: Int = 5
+
+    public init() {}
+}
+
+public struct SocketSettings: Sendable, Equatable {
+    /// Permission bits of a socket the service makes itself.
+    public var mode: UInt32 = 0o660
+    /// The group that may connect; nil leaves the service's own.
+    public var group: String?
+
+    public init() {}
+}
+
+public struct LoggingSettings: Sendable, Equatable {
+    /// swift-log's word for the least important line that is still written.
+    public var level: String = "info"
+
+    public init() {}
+}
+
+extension Settings {
+    /// What an empty file means: `kantaibert` fills masks, `assistant` continues text.
+    public static let builtIn = Settings(
+        models: [
+            ModelSettings(name: "kantaibert", objective: .mlm), ModelSettings(name: "assistant", objective: .clm),
+        ],
+        inbox: InboxSettings(), schedule: ScheduleSettings(), training: TrainingSettings(),
+        serving: ServingSettings(), socket: SocketSettings(), logging: LoggingSettings())
+
+    public func model(named name: String) -> ModelSettings? { models.first { $0.name == name } }
+}

@@ -1,0 +1,156 @@
+import Jobs
+
+/// One value of `Root` that a settings file can change, and how its text is read.
+struct SettingsKey<Root>: Sendable {
+    var name: String
+    var expected: String
+    /// Writes what `text` stands for into `root`; false where `text` does not fit.
+    var apply: @Sendable (_ text: String, _ root: inout Root) -> Bool
+
+    static func integer(
+        _ name: String, _ path: any WritableKeyPath<Root, Int> & Sendable, atLeast least: Int? = nil
+    ) -> SettingsKey {
+        let expected = least.map { "a whole number, at least \($0)" } ?? "a whole number"
+        return SettingsKey(name: name, expected: expected) { text, root in
+            guard let number = Int(text), number >= least ?? .min else { return false }
+            root[keyPath: path] = number
+            return true
+        }
+    }
+
+    static func real(
+        _ name: String, _ path: any WritableKeyPath<Root, Double> & Sendable, _ range: ClosedRange<Double>? = nil
+    ) -> SettingsKey {
+        let expected = range.map { "a number from \($0.lowerBound) to \($0.upperBound)" } ?? "a number"
+        return SettingsKey(name: name, expected: expected) { text, root in
+            guard let number = Double(text), number.isFinite, range?.contains(number) ?? true else { return false }
+            root[keyPath: path] = number
+            return true
+        }
+    }
+
+    static func duration(_ name: String, _ path: any WritableKeyPath<Root, Double> & Sendable) -> SettingsKey {
+        SettingsKey(name: name, expected: DurationText.expected) { text, root in
+            guard let seconds = DurationText.seconds(text) else { return false }
+            root[keyPath: path] = seconds
+            return true
+        }
+    }
+}
+
+extension Architecture {
+    /// What numbers are possible is `Job.validate`'s to say.
+    static let keys: [SettingsKey<Architecture>] = [
+        SettingsKey(name: "vocab_size", expected: "a whole number or auto") { text, root in
+            if text == "auto" {
+                root.vocabSize = nil
+                return true
+            }
+            guard let number = Int(text) else { return false }
+            root.vocabSize = number
+            return true
+        },
+        .integer("hidden_size", \.hiddenSize),
+        .integer("num_hidden_layers", \.numHiddenLayers),
+        .integer("num_attention_heads", \.numAttentionHeads),
+        .integer("intermediate_size", \.intermediateSize),
+        .integer("max_position_embeddings", \.maxPositionEmbeddings),
+        .real("hidden_dropout_prob", \.hiddenDropoutProb),
+        .real("attention_probs_dropout_prob", \.attentionProbsDropoutProb),
+        .real("initializer_range", \.initializerRange),
+        .real("layer_norm_eps", \.layerNormEps),
+    ]
+}
+
+extension Recipe {
+    static let keys: [SettingsKey<Recipe>] = [
+        .real("learning_rate", \.learningRate),
+        .real("warmup_ratio", \.warmupRatio),
+        .real("weight_decay", \.weightDecay),
+        .real("adam_beta1", \.adamBeta1),
+        .real("adam_beta2", \.adamBeta2),
+        .real("adam_epsilon", \.adamEpsilon),
+        .real("max_grad_norm", \.maxGradNorm),
+        .integer("per_device_train_batch_size", \.perDeviceTrainBatchSize),
+        .real("num_train_epochs", \.numTrainEpochs),
+        SettingsKey(name: "max_steps", expected: "a whole number") { text, root in
+            guard let number = Int(text) else { return false }
+            root.maxSteps = number
+            return true
+        },
+        SettingsKey(name: "max_time", expected: DurationText.expected) { text, root in
+            guard let seconds = DurationText.seconds(text) else { return false }
+            root.maxTime = seconds
+            return true
+        },
+        .integer("block_size", \.blockSize),
+        .real("mlm_probability", \.mlmProbability),
+        .integer("min_frequency", \.minFrequency),
+        .real("held_out", \.heldOut),
+        .integer("logging_steps", \.loggingSteps),
+        .integer("eval_steps", \.evalSteps),
+        .integer("save_steps", \.saveSteps),
+        .integer("save_total_limit", \.saveTotalLimit),
+        SettingsKey(name: "seed", expected: "a whole number, at least 0") { text, root in
+            guard let number = UInt64(text) else { return false }
+            root.seed = number
+            return true
+        },
+    ]
+}
+
+extension Settings {
+    static let inboxKeys: [SettingsKey<InboxSettings>] = [.duration("stable", \.stableSeconds)]
+    static let scheduleKeys: [SettingsKey<ScheduleSettings>] = [.duration("settle", \.settleSeconds)]
+    static let trainingKeys: [SettingsKey<TrainingSettings>] = [
+        .integer("max_restarts", \.maxRestarts, atLeast: 0),
+        .duration("restart_wait", \.restartWaitSeconds),
+        .duration("stop", \.stopSeconds),
+    ]
+    static let servingKeys: [SettingsKey<ServingSettings>] = [
+        .integer("max_new_tokens", \.maxNewTokens, atLeast: 1),
+        .real("temperature", \.temperature, 0...100),
+        .integer("top_k", \.topK, atLeast: 0),
+        .real("top_p", \.topP, 0.000001...1),
+        .real("min_p", \.minP, 0...1),
+        .real("repetition_penalty", \.repetitionPenalty, 0.01...100),
+        .integer("fillings", \.fillings, atLeast: 1),
+    ]
+    static let socketKeys: [SettingsKey<SocketSettings>] = [
+        SettingsKey(name: "mode", expected: "permission bits such as 0660") { text, root in
+            guard let mode = UInt32(text, radix: 8), mode <= 0o777 else { return false }
+            root.mode = mode
+            return true
+        },
+        SettingsKey(name: "group", expected: "the name of a group") { text, root in
+            root.group = text
+            return true
+        },
+    ]
+    static let logLevels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
+    static let loggingKeys: [SettingsKey<LoggingSettings>] = [
+        SettingsKey(name: "level", expected: "one of " + logLevels.joined(separator: ", ")) { text, root in
+            root.level = text
+            return logLevels.contains(text)
+        }
+    ]
+
+    /// Sections that are not models; a model may not take one of these names.
+    package static let sections = ["models", "inbox", "schedule", "training", "serving", "socket", "logging"]
+
+    /// The dotted keys outside the models' sections.
+    package static var generalKeys: [String] {
+        ["models"] + inboxKeys.map { "inbox.\($0.name)" } + scheduleKeys.map { "schedule.\($0.name)" }
+            + trainingKeys.map { "training.\($0.name)" } + servingKeys.map { "serving.\($0.name)" }
+            + socketKeys.map { "socket.\($0.name)" } + loggingKeys.map { "logging.\($0.name)" }
+    }
+
+    /// The keys inside a model's section.
+    package static var modelKeys: [String] {
+        ["objective", "preset", "recipe", "samples", "filters", "tokenizer"] + architectureKeys + recipeKeys
+            + scheduleKeys.map { "schedule.\($0.name)" }
+    }
+
+    package static var architectureKeys: [String] { Architecture.keys.map(\.name) }
+    package static var recipeKeys: [String] { Recipe.keys.map(\.name) }
+}

@@ -1,0 +1,97 @@
+import FoundationEssentials
+import Jobs
+
+/// Sees one run through, whatever happens to its process.
+package struct RunSupervisor: Sendable {
+    package enum Outcome: Sendable, Equatable {
+        /// The generation's directory stands.
+        case published
+        /// It was told to leave; the run can go on later.
+        case left
+        case failed(reason: String)
+    }
+
+    /// A process that died, and what is done about it.
+    package struct Death: Sendable, Equatable {
+        package var cause: String
+        package var lastLines: [String]
+        /// Counted from 1.
+        package var restart: Int
+        package var waitSeconds: Double
+    }
+
+    private let program: String
+    private let settings: TrainingSettings
+
+    /// - Parameter program: the path of `kantaibert-train`
+    package init(program: String, settings: TrainingSettings) {
+        self.program = program
+        self.settings = settings
+    }
+
+    /// - Parameters:
+    ///   - leave: opened when the run is to checkpoint and leave
+    ///   - onLine: gets what the run says
+    ///   - onDeath: called before each restart
+    package func supervise(
+        _ job: Job, at path: String, leave: Latch,
+        onLine: @escaping @Sendable (Result<RunEvent, NotAnEvent>) async -> Void,
+        onDeath: (Death) async -> Void
+    ) async -> Outcome {
+        var restarts = 0
+        while true {
+            // A process killed between publishing and saying so has nothing left to do.
+            if Self.isPublished(job) { return .published }
+            if leave.isOpen { return .left }
+            let life = Life()
+            let process = RunProcess(program: program, job: path, stopSeconds: settings.stopSeconds)
+            let ending = await process.run(leave: leave) { line in
+                if case .success(let event) = line { await life.note(event) }
+                await onLine(line)
+            }
+            if Self.isPublished(job) { return .published }
+            if leave.isOpen { return .left }
+            let reason = await life.failure ?? "\(ending.cause)"
+            // Bad data and a bad job are as bad the next time.
+            if ending.cause == .status(65) || ending.cause == .status(78) {
+                return .failed(reason: Self.describe(reason, ending.lastLines))
+            }
+            // A run that gets on between its deaths is not given up.
+            if await life.reachedCheckpoint { restarts = 0 }
+            guard restarts < settings.maxRestarts else {
+                return .failed(reason: Self.describe("\(reason), \(restarts + 1) times", ending.lastLines))
+            }
+            let wait = settings.restartWaitSeconds * [1, 4, 16, 64][min(restarts, 3)]
+            restarts += 1
+            await onDeath(
+                Death(cause: reason, lastLines: ending.lastLines, restart: restarts, waitSeconds: wait))
+            if await leave.wait(atMost: .seconds(wait)) { return .left }
+        }
+    }
+
+    /// What one process said about itself.
+    private actor Life {
+        private(set) var failure: String?
+        private(set) var reachedCheckpoint = false
+
+        func note(_ event: RunEvent) {
+            switch event.payload {
+            case .failed(let failed): failure = failed.message
+            case .checkpoint: reachedCheckpoint = true
+            default: break
+            }
+        }
+    }
+
+    /// Whether the job's generation stands on disk, and this run made it. It was put there whole, by a rename.
+    static func isPublished(_ job: Job) -> Bool {
+        guard let data = FileManager.default.contents(atPath: "\(job.outputDirectory)/training_args.json"),
+            let made = try? JobCoding.decode(TrainingArguments.self, from: data)
+        else { return false }
+        return made.run == job.run
+    }
+
+    private static func describe(_ reason: String, _ lastLines: [String]) -> String {
+        lastLines.last.map { "\(reason): \($0)" } ?? reason
+    }
+}

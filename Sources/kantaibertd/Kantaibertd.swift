@@ -1,0 +1,66 @@
+import ArgumentParser
+import Daemon
+import Glibc
+import Logging
+import Systemd
+
+/// The service: watches the inbox, trains, serves, answers.
+@main
+struct Kantaibertd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kantaibertd",
+        abstract: "Trains language models on the text that is put into its inbox, and answers from them.",
+        discussion: """
+            Settings are in /etc/kantaibert/kantaibert.yaml, data in /var/lib/kantaibert. Without root or systemd: \
+            kantaibertd --state-dir ./var
+
+            Exit status: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments, 73 the state directory cannot be used, \
+            75 another kantaibertd uses it, 78 wrong settings, 70 anything else.
+            """,
+        version: KantaibertService.version)
+
+    @Option(
+        help: "The settings, a YAML file. (default: /etc/kantaibert/kantaibert.yaml, where there is one)",
+        completion: .file(extensions: ["yaml", "yml"]))
+    var config: String?
+
+    @Option(
+        help:
+            "Where everything is kept, the socket included. (default: /var/lib/kantaibert, the socket in /run/kantaibert)",
+        completion: .directory)
+    var stateDir: String?
+
+    @Option(help: "The path of the socket.")
+    var socket: String?
+
+    @Option(help: "The program that trains. (default: kantaibert-train beside this program)", completion: .file())
+    var trainProgram: String?
+
+    func run() async throws {
+        let environment = Place.environment()
+        let settings: Settings
+        do {
+            settings = try Settings.load(path: config ?? Place.usualSettings(), environment: environment)
+        } catch {
+            throw failure(EX_CONFIG, "\(error)")
+        }
+        SystemdLogging.bootstrap(level: Logger.Level(rawValue: settings.logging.level) ?? .info)
+        let directory = StateDirectory(root: stateDir ?? environment["STATE_DIRECTORY"] ?? "/var/lib/kantaibert")
+        let options = KantaibertService.Options(
+            settings: settings, directory: directory,
+            socket: Place.socket(argument: socket, stateDirectory: stateDir.map { _ in directory.root }, environment),
+            trainProgram: try trainProgram ?? Place.beside(program: "kantaibert-train"))
+        do {
+            try await KantaibertService(options: options, logger: Logger(label: "kantaibertd")).run()
+        } catch let error as StartError {
+            throw failure(error.status, "\(error)")
+        } catch {
+            throw failure(EX_SOFTWARE, "\(error)")
+        }
+    }
+
+    private func failure(_ status: Int32, _ message: String) -> ExitCode {
+        fputs("kantaibertd: \(message)\n", stderr)
+        return ExitCode(status)
+    }
+}

@@ -1,0 +1,163 @@
+import Daemon
+import Durable
+import FoundationEssentials
+import Jobs
+import Synchronization
+import Testing
+
+/// A run whose process is a shell script of the test's.
+private final class ScriptedRun: Sendable {
+    let folder: String
+    let job: Job
+    let program: String
+    let said = Mutex<[Result<RunEvent, NotAnEvent>]>([])
+    let deaths = Mutex<[RunSupervisor.Death]>([])
+
+    /// - Parameter script: has `$LIFE`, how often it has been started, and `publish`, which puts the generation in place
+    init(_ script: String) throws {
+        folder = FileManager.default.temporaryDirectory.path + "/kantaibert-" + UUID().uuidString
+        job = Job(
+            run: "a-1", model: "a", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
+            recipe: RecipeName.default.recipe(for: .mlm),
+            corpora: [JobCorpus(sha256: String(repeating: "0", count: 64), name: "x", path: "/x", bytes: 1)],
+            samples: .lines, runDirectory: folder, outputDirectory: folder + "/1")
+        program = folder + "/train.sh"
+        try Durable.makeDirectory(folder + "/made")
+        let made = TrainingArguments(
+            job: job, longestPosition: 8, steps: 1, trainingTokens: 1, tokenizerVocabulary: 300, evaluation: nil)
+        try Durable.write(try JobCoding.encode(made), to: folder + "/made/training_args.json")
+        try Durable.write(
+            """
+            #!/bin/sh
+            cd '\(folder)'
+            echo x >> lives
+            LIFE=$(wc -l < lives)
+            publish() { mv made 1; }
+            say() { echo "{\\"kind\\":\\"$1\\",\\"time\\":\\"2026-01-01T00:00:00.000Z\\",$2}"; }
+            [ "$1" = run ] || exit 64
+            \(script)
+            """, to: program, mode: 0o755)
+    }
+
+    deinit { try? Durable.removeTree(folder) }
+
+    var events: [RunEvent] { said.withLock { $0.compactMap { try? $0.get() } } }
+
+    func supervise(
+        restarts: Int = 3, stopSeconds: Double = 10, leave: Latch = Latch(), onEvent: (@Sendable () -> Void)? = nil
+    ) async -> RunSupervisor.Outcome {
+        var settings = TrainingSettings()
+        settings.maxRestarts = restarts
+        settings.restartWaitSeconds = 0.01
+        settings.stopSeconds = stopSeconds
+        return await RunSupervisor(program: program, settings: settings).supervise(
+            job, at: folder + "/job.json", leave: leave
+        ) { line in
+            self.said.withLock { $0.append(line) }
+            onEvent?()
+        } onDeath: { death in
+            self.deaths.withLock { $0.append(death) }
+        }
+    }
+}
+
+@Suite("Supervising a run", .timeLimit(.minutes(1)))
+struct RunSupervisorTests {
+    @Test("What it says arrives in order, and its generation counts as published")
+    func publishes() async throws {
+        let run = try ScriptedRun(
+            """
+            for step in 1 2 3; do say interrupted "\\"step\\":$step"; done
+            echo 'no event'
+            publish
+            """)
+        #expect(await run.supervise() == .published)
+        #expect(run.events.map(\.payload) == [1, 2, 3].map { .interrupted(.init(step: $0)) })
+        let strange = run.said.withLock { $0.last }
+        guard case .failure(let error) = strange else {
+            Issue.record("the line that is no event is not told of")
+            return
+        }
+        #expect(error.line.hasPrefix("no event"))
+    }
+
+    @Test("Killed, it is started again, and what it wrote last is known")
+    func killed() async throws {
+        let run = try ScriptedRun(
+            """
+            if [ $LIFE = 1 ]; then echo 'first words' >&2; echo 'last words' >&2; kill -9 $$; fi
+            publish
+            """)
+        #expect(await run.supervise() == .published)
+        let deaths = run.deaths.withLock { $0 }
+        #expect(deaths.map(\.cause) == ["signal 9"])
+        #expect(deaths.map(\.lastLines) == [["first words", "last words"]])
+    }
+
+    @Test("Killed between publishing and saying so, it is not started again")
+    func killedAfterPublishing() async throws {
+        let run = try ScriptedRun("publish; kill -9 $$")
+        #expect(await run.supervise() == .published)
+        #expect(run.deaths.withLock { $0.isEmpty })
+    }
+
+    @Test("It is given up after its restarts")
+    func givenUp() async throws {
+        let run = try ScriptedRun("echo broken >&2; exit 70")
+        #expect(await run.supervise(restarts: 2) == .failed(reason: "status 70, 3 times: broken"))
+        #expect(run.deaths.withLock { $0.map(\.restart) } == [1, 2])
+        #expect(run.deaths.withLock { $0.map(\.waitSeconds) } == [0.01, 0.04])
+    }
+
+    @Test("It is not given up as long as it reaches checkpoints")
+    func getsOn() async throws {
+        let run = try ScriptedRun(
+            """
+            [ $LIFE = 6 ] && publish && exit 0
+            say checkpoint "\\"step\\":$LIFE,\\"path\\":\\"c\\""
+            exit 70
+            """)
+        #expect(await run.supervise(restarts: 1) == .published)
+        #expect(run.deaths.withLock { $0.count } == 5)
+    }
+
+    @Test("Bad data are not tried twice", arguments: [65, 78])
+    func badData(status: Int) async throws {
+        let run = try ScriptedRun("say failed '\"message\":\"nothing to learn\"'; exit \(status)")
+        #expect(await run.supervise() == .failed(reason: "nothing to learn"))
+        #expect(run.deaths.withLock { $0.isEmpty })
+    }
+
+    @Test("A program that does not exist")
+    func noProgram() async throws {
+        let run = try ScriptedRun("")
+        try Durable.removeTree(run.program)
+        guard case .failed(let reason) = await run.supervise(restarts: 0) else {
+            Issue.record("it did not fail")
+            return
+        }
+        #expect(reason.contains(run.program))
+    }
+
+    @Test("Told to leave, it may checkpoint first")
+    func leaves() async throws {
+        let leave = Latch()
+        let run = try ScriptedRun(
+            """
+            say interrupted '"step":0'
+            cat > /dev/null
+            touch checkpoint
+            exit 75
+            """)
+        #expect(await run.supervise(leave: leave) { leave.open() } == .left)
+        #expect(FileManager.default.fileExists(atPath: run.folder + "/checkpoint"))
+        #expect(run.deaths.withLock { $0.isEmpty })
+    }
+
+    @Test("One that does not leave is killed")
+    func doesNotLeave() async throws {
+        let leave = Latch()
+        let run = try ScriptedRun("say interrupted '\"step\":0'; trap '' TERM; exec sleep 1000")
+        #expect(await run.supervise(stopSeconds: 0.2, leave: leave) { leave.open() } == .left)
+    }
+}

@@ -1,0 +1,146 @@
+import Daemon
+import Testing
+
+@Suite("Scheduler")
+struct SchedulerTests {
+    static let start = ContinuousClock.now
+    static func at(_ seconds: Double) -> ContinuousClock.Instant { start.advanced(by: .seconds(seconds)) }
+
+    static func model(
+        _ name: String, fed: [String] = [], learned: Set<String> = [], attempted: Set<String> = []
+    ) -> Scheduler.Model {
+        Scheduler.Model(name: name, settle: .seconds(10), fed: fed, learned: learned, attempted: attempted)
+    }
+
+    /// The scheduler of two models, begun at 0.
+    static func fresh(_ models: [Scheduler.Model] = [model("a"), model("b")]) -> Scheduler {
+        var scheduler = Scheduler(models: models)
+        _ = scheduler.start(unfinished: [], now: at(0))
+        return scheduler
+    }
+
+    @Test("A run starts when no corpus has come for as long as settle says, for each model it feeds, in turn")
+    func settles() {
+        var scheduler = Self.fresh()
+        #expect(scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0)) == [.wake(Self.at(10))])
+        #expect(scheduler.corpusAdmitted("y", for: ["a", "b"], now: Self.at(8)) == [.wake(Self.at(18))])
+        #expect(scheduler.tick(now: Self.at(10)) == [.wake(Self.at(18))])
+        let a = Scheduler.Entry(run: "a-1", model: "a")
+        let b = Scheduler.Entry(run: "b-1", model: "b")
+        let started = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x", "y"])
+        #expect(scheduler.tick(now: Self.at(18)) == [.enqueued(a), .enqueued(b), .start(started, resumes: false)])
+        #expect(scheduler.queue == [b])
+        let next = Scheduler.Entry(run: "b-1", model: "b", corpora: ["x", "y"])
+        #expect(
+            scheduler.ended("a-1", published: true, now: Self.at(30)) == [.start(next, resumes: false)])
+        #expect(scheduler.ended("b-1", published: true, now: Self.at(40)) == [])
+    }
+
+    @Test("A corpus of one model's inbox trains that model alone")
+    func onlyOne() {
+        var scheduler = Self.fresh()
+        _ = scheduler.corpusAdmitted("x", for: ["b"], now: Self.at(0))
+        let started = Scheduler.Entry(run: "b-1", model: "b", corpora: ["x"])
+        #expect(
+            scheduler.tick(now: Self.at(10)) == [
+                .enqueued(.init(run: "b-1", model: "b")), .start(started, resumes: false),
+            ])
+        #expect(scheduler.queue.isEmpty)
+    }
+
+    @Test("What comes during a run is trained on after it, once it has settled")
+    func duringARun() {
+        var scheduler = Self.fresh()
+        _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
+        _ = scheduler.tick(now: Self.at(10))
+        _ = scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(15))
+        #expect(scheduler.tick(now: Self.at(25)) == [.enqueued(.init(run: "a-2", model: "a"))])
+        let started = Scheduler.Entry(run: "a-2", model: "a", corpora: ["x", "y"])
+        #expect(scheduler.ended("a-1", published: true, now: Self.at(30)) == [.start(started, resumes: false)])
+    }
+
+    @Test("A corpus that comes while its run waits is part of that run")
+    func whileWaiting() {
+        var scheduler = Self.fresh()
+        _ = scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0))
+        _ = scheduler.tick(now: Self.at(10))
+        _ = scheduler.corpusAdmitted("y", for: ["b"], now: Self.at(11))
+        #expect(scheduler.tick(now: Self.at(21)) == [])
+        let started = Scheduler.Entry(run: "b-1", model: "b", corpora: ["x", "y"])
+        #expect(scheduler.ended("a-1", published: true, now: Self.at(30)) == [.start(started, resumes: false)])
+        #expect(scheduler.ended("b-1", published: true, now: Self.at(40)) == [])
+    }
+
+    @Test("Nothing new, nothing trained")
+    func nothingNew() {
+        var scheduler = Scheduler(models: [Self.model("a", fed: ["x"], learned: ["x"], attempted: ["x"])])
+        #expect(scheduler.start(unfinished: [], now: Self.at(0)) == [])
+        #expect(scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(1)) == [])
+        #expect(throws: Scheduler.Refusal.nothingNew) { try scheduler.train("a", force: false, now: Self.at(2)).get() }
+        #expect(throws: Scheduler.Refusal.unknownModel) { try scheduler.train("c", force: true, now: Self.at(2)).get() }
+        #expect((try? scheduler.train("a", force: true, now: Self.at(2)).get())?.run == "a-1")
+    }
+
+    @Test("A run that failed is not repeated by itself, but on demand, and when something new comes")
+    func afterFailure() throws {
+        var scheduler = Self.fresh([Self.model("a")])
+        _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
+        _ = scheduler.tick(now: Self.at(10))
+        #expect(scheduler.ended("a-1", published: false, now: Self.at(11)) == [])
+        #expect(scheduler.remaining("a", now: Self.at(11)) == nil)
+        let (run, _) = try scheduler.train("a", force: false, now: Self.at(12)).get()
+        #expect(run == "a-2")
+        #expect(scheduler.ended("a-2", published: false, now: Self.at(13)) == [])
+        #expect(scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(20)) == [.wake(Self.at(30))])
+    }
+
+    @Test("What came while the service was away is trained on")
+    func whileAway() {
+        var scheduler = Scheduler(models: [Self.model("a", fed: ["x", "y"], learned: ["x"], attempted: ["x"])])
+        #expect(scheduler.start(unfinished: [], now: Self.at(0)) == [.wake(Self.at(10))])
+        #expect(scheduler.remaining("a", now: Self.at(4)) == .seconds(6))
+    }
+
+    @Test("An unfinished run goes on, with its own corpora, and is not begun a second time")
+    func resumes() {
+        var scheduler = Scheduler(models: [Self.model("a", fed: ["x", "y"])])
+        let unfinished = Scheduler.Entry(run: "a-7", model: "a", corpora: ["x", "y"])
+        #expect(
+            scheduler.start(unfinished: [unfinished], now: Self.at(0)) == [
+                .enqueued(unfinished), .start(unfinished, resumes: true), .wake(Self.at(10)),
+            ])
+        #expect(scheduler.tick(now: Self.at(10)) == [])
+        #expect(scheduler.ended("a-7", published: true, now: Self.at(20)) == [])
+    }
+
+    @Test("An early tick loses nothing")
+    func earlyTick() {
+        var scheduler = Self.fresh([Self.model("a")])
+        _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
+        #expect(scheduler.tick(now: Self.at(9)) == [.wake(Self.at(10))])
+        #expect(scheduler.tick(now: Self.at(10)).contains(.enqueued(.init(run: "a-1", model: "a"))))
+    }
+
+    @Test("Cancelling: the run under way is told to leave, one that waits is dropped")
+    func cancelling() {
+        var scheduler = Self.fresh()
+        _ = scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0))
+        _ = scheduler.tick(now: Self.at(10))
+        #expect(scheduler.cancel("c-1", now: Self.at(11)) == nil)
+        let waiting = Scheduler.Entry(run: "b-1", model: "b")
+        #expect(scheduler.cancel("b-1", now: Self.at(11)) == [.dropped(waiting)])
+        let underWay = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"])
+        #expect(scheduler.cancel("a-1", now: Self.at(11)) == [.stop(underWay)])
+        #expect(scheduler.ended("a-1", published: false, now: Self.at(12)) == [])
+    }
+
+    @Test("Asking twice for a run gives the one that waits")
+    func askedTwice() throws {
+        var scheduler = Self.fresh()
+        _ = scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0))
+        #expect(try scheduler.train("a", force: true, now: Self.at(1)).get().run == "a-1")
+        #expect(try scheduler.train("b", force: true, now: Self.at(1)).get().run == "b-1")
+        #expect(try scheduler.train("b", force: true, now: Self.at(2)).get().run == "b-1")
+        #expect(throws: Scheduler.Refusal.nothingNew) { try scheduler.train("a", force: false, now: Self.at(2)).get() }
+    }
+}

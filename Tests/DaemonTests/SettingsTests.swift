@@ -1,0 +1,187 @@
+import Daemon
+import FoundationEssentials
+import Jobs
+import Testing
+
+@Suite("Settings")
+struct SettingsTests {
+    static let smallest = """
+        models: [kantaibert, assistant]
+        kantaibert:
+          objective: mlm
+          preset: tiny
+        assistant:
+          objective: clm
+          preset: tiny
+        schedule:
+          settle: 1s
+        """
+
+    @Test("The smallest file")
+    func smallestFile() throws {
+        let settings = try Settings.parse(Self.smallest, file: "smallest.yaml")
+        #expect(settings.models.map(\.name) == ["kantaibert", "assistant"])
+        #expect(settings.models.map(\.objective) == [.mlm, .clm])
+        #expect(settings.models.allSatisfy { $0.architecture == Preset.tiny.architecture })
+        #expect(settings.models.map(\.samples) == [.lines, .paragraphs])
+        #expect(settings.models.allSatisfy { $0.schedule.settleSeconds == 1 })
+        #expect(settings.inbox.stableSeconds == 2)
+    }
+
+    @Test("An empty file means the defaults")
+    func emptyFile() throws {
+        #expect(try Settings.parse("", file: "empty.yaml") == Settings.builtIn)
+        #expect(try Settings.parse("# nothing\n\n", file: "empty.yaml") == Settings.builtIn)
+    }
+
+    @Test("Numbers of preset and recipe are overridden by their keys")
+    func overrides() throws {
+        let settings = try Settings.parse(
+            """
+            models: [poet]
+            poet:
+              objective: clm
+              preset: small
+              recipe: seed
+              hidden_size: 128
+              vocab_size: auto
+              learning_rate: 3e-4
+              max_steps: 20
+              max_time: 1m 30s
+              seed: 18446744073709551615
+              filters: [lowercase]
+              schedule:
+                settle: 500ms
+            schedule:
+              settle: 90
+            """, file: "poet.yaml")
+        let poet = try #require(settings.model(named: "poet"))
+        #expect(poet.architecture.hiddenSize == 128)
+        #expect(poet.architecture.numHiddenLayers == 4)
+        #expect(poet.architecture.vocabSize == nil)
+        #expect(poet.recipe.learningRate == 3e-4)
+        #expect(poet.recipe.perDeviceTrainBatchSize == 64)
+        #expect(poet.recipe.maxSteps == 20)
+        #expect(poet.recipe.maxTime == 90)
+        #expect(poet.recipe.seed == .max)
+        #expect(poet.filters == ["lowercase"])
+        #expect(poet.schedule.settleSeconds == 0.5)
+        #expect(settings.schedule.settleSeconds == 90)
+    }
+
+    @Test("The environment comes before the file")
+    func environment() throws {
+        let settings = try Settings.parse(
+            Self.smallest, file: "smallest.yaml",
+            environment: [
+                "KANTAIBERT_SCHEDULE_SETTLE": "7s", "KANTAIBERT_ASSISTANT_LEARNING_RATE": "0.25",
+                "KANTAIBERT_MODELS": "assistant", "PATH": "/bin",
+            ])
+        #expect(settings.schedule.settleSeconds == 7)
+        #expect(settings.models.map(\.name) == ["assistant"])
+        #expect(settings.models.first?.recipe.learningRate == 0.25)
+    }
+
+    struct Mistake: CustomTestStringConvertible, Sendable {
+        var text: String
+        var place: String
+        var key: String?
+        var found: String
+        var testDescription: String { text }
+    }
+
+    static let mistakes = [
+        Mistake(text: "inbox:\n  stable: soon", place: "f.yaml:2", key: "inbox.stable", found: "‘soon’"),
+        Mistake(text: "inbox:\n  stabel: 2s", place: "f.yaml:2", key: "inbox.stabel", found: "an unknown key"),
+        Mistake(text: "shedule:\n  settle: 2s", place: "f.yaml:1", key: "shedule", found: "an unknown key"),
+        Mistake(text: "inbox: 2s", place: "f.yaml:1", key: "inbox", found: "‘2s’"),
+        Mistake(text: "inbox:\n  stable: [1s]", place: "f.yaml:2", key: "inbox.stable", found: "a list"),
+        Mistake(text: "models: [schedule]", place: "f.yaml:1", key: "models", found: "‘schedule’"),
+        Mistake(text: "models: [a, a]", place: "f.yaml:1", key: "models", found: "‘a’ twice"),
+        Mistake(text: "models: [../a]", place: "f.yaml:1", key: "models", found: "‘../a’"),
+        Mistake(text: "models: []", place: "f.yaml:1", key: "models", found: "none"),
+        Mistake(text: "models: [poet]", place: "f.yaml", key: "poet.objective", found: "nothing"),
+        Mistake(
+            text: "kantaibert:\n  objective: rlhf", place: "f.yaml:2", key: "kantaibert.objective", found: "‘rlhf’"),
+        Mistake(
+            text: "kantaibert:\n  hidden_size: 100", place: "f.yaml", key: "kantaibert.num_attention_heads",
+            found: "12"),
+        Mistake(
+            text: "kantaibert:\n\n  block_size: 600", place: "f.yaml:3", key: "kantaibert.block_size", found: "600"),
+        Mistake(
+            text: "assistant:\n  held_out: 2", place: "f.yaml:2", key: "assistant.held_out", found: "2.0"),
+        Mistake(text: "logging:\n  level: loud", place: "f.yaml:2", key: "logging.level", found: "‘loud’"),
+    ]
+
+    @Test("What cannot be used is named with its place", arguments: mistakes)
+    func mistake(_ mistake: Mistake) throws {
+        let error = try #require(throws: SettingsError.self) {
+            try Settings.parse(mistake.text, file: "f.yaml")
+        }
+        #expect(error.place == mistake.place)
+        #expect(error.key == mistake.key)
+        #expect(error.found == mistake.found)
+    }
+
+    @Test("Broken YAML, a missing file, a variable")
+    func otherMistakes() throws {
+        let broken = try #require(throws: SettingsError.self) { try Settings.parse("a: [b", file: "f.yaml") }
+        #expect(broken.place == "f.yaml" && broken.expected.contains("YAML"))
+        let missing = try #require(throws: SettingsError.self) { try Settings.load(path: "/nonexistent/f.yaml") }
+        #expect(missing.place == "/nonexistent/f.yaml")
+        let variable = try #require(throws: SettingsError.self) {
+            try Settings.parse("", file: "f.yaml", environment: ["KANTAIBERT_INBOX_STABLE": "soon"])
+        }
+        #expect(variable.place == "environment variable KANTAIBERT_INBOX_STABLE")
+    }
+}
+
+@Suite("The settings file that is installed")
+struct InstalledSettingsTests {
+    static func text() throws -> String {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        return String(
+            decoding: try Data(contentsOf: root.appending(path: "etc/kantaibert/kantaibert.yaml")), as: UTF8.self)
+    }
+
+    /// With every default switched on: a `#` directly before a key, without the space that prose has.
+    static func uncommented() throws -> String {
+        try text().split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            let indent = line.prefix { $0 == " " }
+            let rest = line.dropFirst(indent.count)
+            guard rest.hasPrefix("#"), let first = rest.dropFirst().first, first.isLetter else { return String(line) }
+            return indent + rest.dropFirst()
+        }.joined(separator: "\n")
+    }
+
+    @Test("As installed it changes nothing")
+    func installed() throws {
+        #expect(try Settings.parse(try Self.text(), file: "kantaibert.yaml") == Settings.builtIn)
+    }
+
+    @Test("The defaults it shows are the defaults")
+    func defaults() throws {
+        #expect(try Settings.parse(try Self.uncommented(), file: "kantaibert.yaml") == Settings.builtIn)
+    }
+
+    @Test("Every key is in it")
+    func complete() throws {
+        let keys = Settings.generalKeys + Settings.modelKeys.map { "kantaibert.\($0)" }
+        let there = YAMLKeyPlaces(try Self.uncommented()).lines.map(\.key)
+        for key in keys { #expect(there.contains(key), "\(key)") }
+    }
+
+    @Test("Every number of a job has a key")
+    func nothingForgotten() throws {
+        var recipe = RecipeName.default.recipe(for: .mlm)
+        recipe.maxSteps = 1
+        recipe.maxTime = 1
+        func keys(_ value: some Encodable) throws -> Set<String> {
+            let json = try JSONDecoder().decode([String: Double].self, from: JobCoding.encode(value))
+            return Set(json.keys)
+        }
+        #expect(try keys(recipe) == Set(Settings.recipeKeys))
+        #expect(try keys(Preset.kantaibert.architecture) == Set(Settings.architectureKeys))
+    }
+}
