@@ -39,6 +39,9 @@ public struct MessageFramer: Sendable {
         buffer.append(contentsOf: bytes)
     }
 
+    /// Whether `next` would give a message now.
+    public var hasMessage: Bool { buffer[scanned...].contains(0) }
+
     /// The next whole message without its NUL; nil until more bytes come.
     public mutating func next() throws(MessageTooLarge) -> [UInt8]? {
         guard let end = buffer[scanned...].firstIndex(of: 0) else {

@@ -154,6 +154,15 @@ public final class VarlinkClient {
         }
     }
 
+    /// Whether something to read comes within `timeout`, the end of the connection included.
+    fileprivate func wait(for timeout: Duration) throws -> Bool {
+        if framer.hasMessage { return true }
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        let status = poll(&entry, 1, Int32(clamping: Int64(timeout / .milliseconds(1))))
+        if status < 0 && errno != EINTR { throw VarlinkClientError.system(operation: "poll", errno: errno) }
+        return status > 0
+    }
+
     private func receive() throws -> [UInt8] {
         while true {
             if let message = try framer.next() { return message }
@@ -176,6 +185,11 @@ public final class VarlinkClient {
 /// The replies to one call, taken one after another.
 public struct VarlinkReplies<M: VarlinkMethod> {
     fileprivate let client: VarlinkClient
+
+    /// Whether `next` has something to read already, or will within `timeout`. It may be less than a whole reply.
+    public func wait(for timeout: Duration) throws -> Bool {
+        try client.wait(for: timeout)
+    }
 
     /// Waits for the next reply; nil after the last.
     public func next() throws -> M.Reply? {

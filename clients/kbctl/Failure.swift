@@ -1,0 +1,89 @@
+import Glibc
+import Interface
+import Varlink
+
+/// What went wrong as one line for people, and the exit status it ends with.
+struct Failure: Error {
+    let message: String
+    /// One of sysexits.h.
+    let status: Int32
+
+    init(_ message: String, status: Int32) {
+        self.message = message
+        self.status = status
+    }
+
+    /// Nil for what is ArgumentParser's to say.
+    init?(_ error: any Error) {
+        switch error {
+        case let failure as Failure: self = failure
+        case let error as VarlinkClientError: self.init(client: error)
+        case let error as VarlinkServiceError: self.init(service: error)
+        case let error as VarlinkUnknownError:
+            if case .string(let message)? = error.parameters["message"] {
+                self.init("the service failed: \(message)", status: EX_SOFTWARE)
+            } else {
+                self.init("the service replied \(error)", status: EX_SOFTWARE)
+            }
+        case let error as any VarlinkErrorReply: self.init(reply: error)
+        default: return nil
+        }
+    }
+
+    private init(client error: VarlinkClientError) {
+        switch error {
+        case .connect(let path, EACCES), .connect(let path, EPERM):
+            self.init(
+                "\(path) may not be used by you; who is in the group kantaibert may: sudo usermod -aG kantaibert $USER",
+                status: EX_NOPERM)
+        case .connect(let path, _):
+            self.init(
+                "no service answers on \(path); start it with ‘systemctl start kantaibertd’, or with "
+                    + "‘kantaibertd --state-dir ./var’ and use --socket ./var/io.kantaibert", status: EX_UNAVAILABLE)
+        case .pathTooLong: self.init("\(error)", status: EX_USAGE)
+        case .closed:
+            self.init("the service has closed the connection: it stops, or was stopped", status: EX_UNAVAILABLE)
+        case .system: self.init("\(error)", status: EX_OSERR)
+        case .malformedReply, .busy: self.init("\(error)", status: EX_PROTOCOL)
+        }
+    }
+
+    private init(service error: VarlinkServiceError) {
+        switch error {
+        case .invalidParameter(let parameter):
+            self.init("the service does not take this value of ‘\(parameter)’", status: EX_USAGE)
+        case .permissionDenied: self.init("the service does not permit it", status: EX_NOPERM)
+        case .methodNotFound, .interfaceNotFound, .methodNotImplemented, .expectedMore:
+            self.init("\(error): it is another version than this kbctl", status: EX_PROTOCOL)
+        }
+    }
+
+    private init(reply error: any VarlinkErrorReply) {
+        switch error {
+        case let error as InferenceInterface.ModelNotFound: self.init(noModel: error.model, of: error.available)
+        case let error as ManagerInterface.ModelNotFound: self.init(noModel: error.model, of: error.available)
+        case let error as InferenceInterface.NoGeneration:
+            self.init("the model ‘\(error.model)’ cannot answer yet: \(error.state)", status: EX_TEMPFAIL)
+        case is InferenceInterface.NoMask:
+            self.init("the text has no <mask> to fill", status: EX_DATAERR)
+        case let error as InferenceInterface.PromptTooLong:
+            self.init("the text has \(error.tokens) tokens, the model takes \(error.limit)", status: EX_DATAERR)
+        case let error as InferenceInterface.Overloaded:
+            self.init(
+                "the service has too much to do; try again in \(Human.duration(Double(error.retryAfterMs) / 1000))",
+                status: EX_TEMPFAIL)
+        case let error as ManagerInterface.RunNotFound:
+            self.init("there is no run ‘\(error.run)’; ‘kbctl runs’ lists them", status: EX_NOINPUT)
+        case let error as ManagerInterface.GenerationNotFound:
+            self.init("the model ‘\(error.model)’ has no generation \(error.generation)", status: EX_NOINPUT)
+        case let error as ManagerInterface.NothingToTrain:
+            self.init("the model ‘\(error.model)’ is not trained: \(error.reason)", status: EX_DATAERR)
+        default: self.init("the service replied \(type(of: error).name)", status: EX_SOFTWARE)
+        }
+    }
+
+    private init(noModel name: String, of available: [String]) {
+        let known = available.isEmpty ? "there is none" : "there is \(available.joined(separator: ", "))"
+        self.init("there is no model ‘\(name)’; \(known)", status: EX_NOINPUT)
+    }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+import Interface
+import Varlink
+
+struct Fill: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Guess what stands behind each <mask> of a text.")
+
+    @Argument(help: "A text with <mask> in it.") var text: String
+
+    @Option(name: [.short, .long], help: ArgumentHelp("Guesses for each mask.", valueName: "k")) var topK: Int?
+    @Option(help: ArgumentHelp("Choose among these words only; may be given again.", valueName: "word"))
+    var target: [String] = []
+
+    @OptionGroup var model: ModelOption
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+        let reply = try global.connect().call(
+            InferenceInterface.FillMask.self,
+            .init(text: text, model: model.model, topK: topK, targets: target.isEmpty ? nil : target))
+        if global.json { return try Terminal.json(reply) }
+        for (index, mask) in reply.masks.enumerated() {
+            if index > 0 { Terminal.line("") }
+            var table = Table([("SCORE", .right), ("TOKEN", .left), ("TEXT", .left)], elastic: 2)
+            for filling in mask.fillings {
+                table.add([Human.number(filling.score, 4), filling.tokenStr, filling.sequence])
+            }
+            table.print()
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import Glibc
+
+@main
+struct Kbctl: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kbctl",
+        abstract: "Talks to kantaibertd: asks its models, and watches how they are trained.",
+        discussion: """
+            The service is looked for at --socket, else at $KANTAIBERT_SOCKET, /run/kantaibert/io.kantaibert and \
+            ./var/io.kantaibert.
+
+            The exit status is one of sysexits.h: 64 wrong usage, 65 the text or the request cannot be used, 66 no such \
+            model or run, 69 no service, 70 an error inside the service, 75 try again later, 77 not permitted.
+            """,
+        subcommands: [],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Ask the models",
+                subcommands: [Ask.self, Fill.self, Score.self, Tokenize.self, Detokenize.self]),
+            CommandGroup(
+                name: "See what goes on",
+                subcommands: [Status.self, Watch.self, Models.self, Corpora.self, Runs.self, Metrics.self]),
+            CommandGroup(name: "Train", subcommands: [Train.self]),
+        ])
+
+    static func main() {
+        // A reader that goes away, as in `kbctl watch | head`, is no error of ours.
+        signal(SIGPIPE, SIG_DFL)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            guard let failure = Failure(error) else { exit(withError: error) }
+            Terminal.complain("kbctl: \(failure.message)")
+            Glibc.exit(failure.status)
+        }
+    }
+}
+
+/// What every command takes.
+struct GlobalOptions: ParsableArguments {
+    @Flag(name: .long, help: "Print JSON, with the fields of the service's interface.")
+    var json = false
+
+    @Option(name: .long, help: ArgumentHelp("The service's socket.", valueName: "path"))
+    var socket: String?
+}
+
+/// What every command about one model takes.
+struct ModelOption: ParsableArguments {
+    @Option(name: .shortAndLong, help: ArgumentHelp("The model; else the first that can do it.", valueName: "name"))
+    var model: String?
+}

@@ -1,0 +1,85 @@
+import FoundationEssentials
+import Interface
+import Varlink
+
+/// A run on one line: how far it is, how it goes, how long it still takes.
+struct ProgressLine: Equatable {
+    var model: String
+    var run: String
+    var step: Int
+    var totalSteps: Int
+    var epoch: Double
+    var loss: Double?
+    var tokensPerSecond: Double?
+    var remainingSeconds: Double?
+    /// When the run began.
+    var started: Date?
+    /// Measured by whoever watches.
+    var stepsPerSecond: Double?
+
+    init(_ run: ManagerInterface.Run) {
+        model = run.model
+        self.run = run.id
+        step = run.step
+        totalSteps = run.totalSteps
+        epoch = run.epoch
+        loss = run.loss
+        tokensPerSecond = run.tokensPerSecond
+        remainingSeconds = run.remainingSeconds
+        started = run.started.flatMap(Human.date)
+    }
+
+    /// Nil where the event is no step of a run.
+    init?(_ event: ManagerInterface.Event) {
+        guard event.kind == "step", let run = event.run, let step = event.fields["step"]?.number,
+            let totalSteps = event.fields["total_steps"]?.number
+        else { return nil }
+        model = event.model ?? run
+        self.run = run
+        self.step = Int(step)
+        self.totalSteps = Int(totalSteps)
+        epoch = event.fields["epoch"]?.number ?? 0
+        loss = event.fields["loss"]?.number
+        tokensPerSecond = event.fields["tokens_per_second"]?.number
+        remainingSeconds = event.fields["remaining_seconds"]?.number
+    }
+
+    /// `assistant ━━━━──── 218/3216 · 7 % · 01:24 < 19:39 · loss 5.4321 · 1812 tokens/s · 2.5 it/s · epoch 0.07`
+    ///
+    /// - Parameter columns: how wide the screen is. The bar takes what the figures leave; the last figures go first.
+    func text(columns: Int?, now: Date = Date()) -> String {
+        let share = totalSteps > 0 ? min(1, Double(step) / Double(totalSteps)) : 0
+        var figures = ["\(step)/\(totalSteps)", "\(Int(share * 100)) %"]
+        let left = remainingSeconds.map(Human.clock)
+        switch (started, left) {
+        case (let started?, let left?): figures.append("\(Human.clock(now.timeIntervalSince(started))) < \(left)")
+        case (nil, let left?): figures.append("\(left) left")
+        default: break
+        }
+        if let loss { figures.append("loss \(Human.number(loss, 4))") }
+        if let tokensPerSecond { figures.append("\(Human.number(tokensPerSecond, 0)) tokens/s") }
+        if let stepsPerSecond { figures.append("\(Human.number(stepsPerSecond, 1)) it/s") }
+        figures.append("epoch \(Human.number(epoch, 2))")
+
+        let room = columns ?? 120
+        func line() -> Int { model.count + 1 + figures.joined(separator: " · ").count }
+        while figures.count > 2 && line() + 11 > room { figures.removeLast() }
+        let width = min(40, room - line() - 1)
+        let text = figures.joined(separator: " · ")
+        guard width >= 4 else { return "\(model) \(text)".cut(to: room) }
+        let done = Int(share * Double(width))
+        let bar = String(repeating: "━", count: done) + String(repeating: "─", count: width - done)
+        return "\(model) \(bar) \(text)"
+    }
+}
+
+extension JSONValue {
+    /// Nil where it is none.
+    var number: Double? {
+        switch self {
+        case .int(let value): Double(value)
+        case .double(let value): value
+        default: nil
+        }
+    }
+}

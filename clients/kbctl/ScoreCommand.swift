@@ -1,0 +1,21 @@
+import ArgumentParser
+import Interface
+import Varlink
+
+struct Score: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Say how likely a model finds a text.")
+
+    @Argument(help: "The text.") var text: String
+
+    @OptionGroup var model: ModelOption
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+        let reply = try global.connect().call(
+            InferenceInterface.Score.self, .init(text: text, model: model.model))
+        if global.json { return try Terminal.json(reply) }
+        Terminal.line("log-likelihood  \(Human.number(reply.logLikelihood, 3)) nats")
+        Terminal.line("tokens          \(Human.count(reply.tokens))")
+        Terminal.line("bits a byte     \(Human.number(reply.bitsPerByte, 3))")
+    }
+}

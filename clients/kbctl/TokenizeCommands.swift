@@ -1,0 +1,37 @@
+import ArgumentParser
+import Interface
+import Varlink
+
+struct Tokenize: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Cut a text into a model's tokens.")
+
+    @Argument(help: "The text.") var text: String
+
+    @OptionGroup var model: ModelOption
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+        let reply = try global.connect().call(
+            InferenceInterface.Tokenize.self, .init(text: text, model: model.model))
+        if global.json { return try Terminal.json(reply) }
+        var table = Table([("ID", .right), ("TOKEN", .left)], elastic: 1)
+        for (id, token) in zip(reply.ids, reply.tokens) { table.add(["\(id)", token]) }
+        table.print()
+    }
+}
+
+struct Detokenize: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Put a model's tokens together again.")
+
+    @Argument(help: "The numbers of the tokens.") var ids: [Int]
+
+    @OptionGroup var model: ModelOption
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+        let reply = try global.connect().call(
+            InferenceInterface.Detokenize.self, .init(ids: ids, model: model.model))
+        if global.json { return try Terminal.json(reply) }
+        Terminal.line(Terminal.visible(reply.text))
+    }
+}

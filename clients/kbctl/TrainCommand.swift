@@ -1,0 +1,22 @@
+import ArgumentParser
+import Interface
+import Varlink
+
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Start training now, whatever the schedule says.",
+        discussion: "Without a name, every model that has something new to learn from is trained.")
+
+    @Argument(help: "The model.") var model: String?
+
+    @Flag(help: "Also where there is nothing new to learn from.") var force = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+        let reply = try global.connect().call(
+            ManagerInterface.Train.self, .init(model: model, force: force ? true : nil))
+        if global.json { return try Terminal.json(reply) }
+        for run in reply.runs { Terminal.line(run) }
+    }
+}
