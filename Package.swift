@@ -130,7 +130,7 @@ let package = Package(
             name: "kb-bench",
             dependencies: [
                 "Parity", "Training", "Inference", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel", "Interface", "Varlink",
-                "Daemon", arguments,
+                "Daemon", "Jobs", "Durable", arguments,
             ],
             swiftSettings: ours),
 
@@ -140,6 +140,8 @@ let package = Package(
         tests("Jobs", ["Jobs"]),
         tests("Varlink", ["Varlink", "VarlinkServer", log]),
         tests("Interface", ["Interface", "Varlink"]),
+        // Runs the program: see EndToEnd below for why it is no dependency.
+        tests("Kbctl", ["Interface", "Varlink", "VarlinkServer", log]),
         tests("Systemd", ["Systemd", log]),
         tests("Kernels", ["Kernels", "CKernels", "Parallel"]),
         tests("Tokenizers", ["Tokenizers"], resources: [.copy("Fixtures")]),
