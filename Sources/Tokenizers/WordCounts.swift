@@ -7,7 +7,7 @@ import Parallel
 ///
 /// Counts of several corpora can be added in any order; training on the sum is training on all of them.
 public final class WordCounts {
-    private var words = ByteStringTable()
+    fileprivate var words = ByteStringTable()
 
     public init() {}
 
@@ -101,4 +101,19 @@ extension TokenizerError {
     static func system(_ path: String, _ expected: String) -> TokenizerError {
         TokenizerError(path: path, expected: expected, found: String(cString: strerror(errno)))
     }
+}
+
+extension WordCounts: Equatable {
+    /// The same words as often, in whatever order they came.
+    public static func == (a: WordCounts, b: WordCounts) -> Bool {
+        guard a.count == b.count else { return false }
+        var same = true
+        a.forEach { word, times in
+            if same { same = b.times(of: Array(word)) == times }
+        }
+        return same
+    }
+
+    /// How often `word` occurs.
+    public func times(of word: [UInt8]) -> Int64 { words.find(word).map { words.tally($0) } ?? 0 }
 }

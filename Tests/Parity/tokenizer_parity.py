@@ -206,4 +206,4 @@ def main():
     print(json.dumps({"bench": "tokenizer parity", "seed": a.seed, "trained": trained, "encoded": encoded, "different": 0}))
 
 
-main()
+if __name__ == "__main__": main()

@@ -34,3 +34,15 @@ enum Fixtures {
 
 /// Equality of strings as bytes: Swift's own takes canonically equivalent ones for equal.
 func sameBytes(_ a: String, _ b: String) -> Bool { Array(a.utf8) == Array(b.utf8) }
+
+extension Fixtures {
+    /// A tokenizer read from `vocab.json` and `merges.txt` alone.
+    static func withBareTokenizer(_ name: String, _ body: (ByteLevelBPETokenizer) throws -> Void) throws {
+        try withTemporaryDirectory { folder in
+            for file in ["vocab.json", "merges.txt"] {
+                try bytes(name + "/" + file).write(to: URL(fileURLWithPath: folder + "/" + file))
+            }
+            try body(try ByteLevelBPETokenizer.load(directory: folder))
+        }
+    }
+}

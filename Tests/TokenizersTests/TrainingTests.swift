@@ -1,0 +1,99 @@
+import Foundation
+import Testing
+import Tokenizers
+
+/// Training: streams, sums and damaged files give what one text in memory gives.
+@Suite struct TrainingTests {
+    private func merges(_ add: (BPETrainer) throws -> Void, vocabularySize: Int = 600) throws -> [String?] {
+        let trainer = try BPETrainer(vocabularySize: vocabularySize, minFrequency: 2)
+        try add(trainer)
+        let tokenizer = try trainer.train()
+        return (0..<Int32(tokenizer.vocabularySize)).map { tokenizer.token($0) }
+    }
+
+    @Test func emptyCorpusTrainsToTheAlphabet() throws {
+        let trainer = try BPETrainer(vocabularySize: 52_000, minFrequency: 2)
+        [UInt8]().withUnsafeBytes { trainer.addSequence($0) }
+        let tokenizer = try trainer.train()
+        #expect(tokenizer.vocabularySize == 261)
+        #expect(SpecialToken.allCases.map { tokenizer.token($0.id) } == SpecialToken.allCases.map(\.content))
+        #expect(tokenizer.decode(tokenizer.encode("naïve 数学")) == "naïve 数学")
+    }
+
+    @Test func eachTextIsASequence() throws {
+        // Together the spaces would be one word.
+        let apart = try merges { trainer in
+            for _ in 0..<5 { Array("a  ".utf8).withUnsafeBytes { trainer.addSequence($0) } }
+        }
+        let together = try merges { trainer in
+            Array(String(repeating: "a  ", count: 5).utf8).withUnsafeBytes { trainer.addSequence($0) }
+        }
+        #expect(apart.last == "ĠĠ")
+        #expect(together.contains("Ġa") && !apart.contains("Ġa"))
+    }
+
+    /// Blocks end inside words, runs of spaces, characters and invalid bytes; the counts are those of one pass.
+    @Test func blocksAreCutWhereNoWordSpans() throws {
+        let parts: [(name: String, text: [UInt8])] = [
+            ("prose", Array("It's a naïve  text,\r\n\n  don't  you 数学は think?\t".utf8)),
+            ("no spaces", Array("数学は楽しい。漢字123かな'sab'".utf8)),
+            ("wide spaces", Array("a\u{3000}\u{3000}b\u{2003}'ll\u{A0}".utf8)),
+            ("invalid", [0x61, 0xE2, 0x82, 0x20, 0xFF, 0xC2, 0x20, 0x20, 0xF0, 0x9F, 0x99, 0x0A, 0xE3, 0x80]),
+            ("spaces", Array("     \n\n".utf8)),
+            ("one word", Array("abcdefg".utf8)),
+        ]
+        for (name, part) in parts {
+            var text: [UInt8] = []
+            while text.count < 5_000_003 { text += part }
+            let whole = WordCounts()
+            text.withUnsafeBytes { whole.add(text: $0) }
+            let streamed = text.withUnsafeBytes { WordCounts.count(text: $0) }
+            #expect(streamed == whole, "\(name)")
+        }
+    }
+
+    @Test func keptCountsGiveTheSameTokenizer() throws {
+        try Fixtures.withTemporaryDirectory { folder in
+            let corpora = [
+                "one": "the cat sat on the mat. ", "two": "the hat ’twas on that cat\r\n", "three": "数学 数学は the the ",
+            ]
+            for (name, text) in corpora {
+                try Data(String(repeating: text, count: 300).utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+            }
+            let store = WordCountStore(directory: folder + "/counts")
+            func kept(_ names: [String]) throws -> [String?] {
+                try merges { trainer in
+                    for name in names { trainer.add(try store.counts(sha256: name, file: "\(folder)/\(name)")) }
+                }
+            }
+            func anew(_ names: [String]) throws -> [String?] {
+                try merges { trainer in for name in names { try trainer.addFile("\(folder)/\(name)") } }
+            }
+            #expect(try kept(["one", "two"]) == anew(["one", "two"]))
+            // The files are not read again: they are gone, and only the new one is there.
+            for name in ["one", "two"] {
+                try FileManager.default.moveItem(atPath: "\(folder)/\(name)", toPath: "\(folder)/\(name).away")
+            }
+            let three = try kept(["one", "two", "three"])
+            let two = try kept(["one", "three"])
+            for name in ["one", "two"] {
+                try FileManager.default.moveItem(atPath: "\(folder)/\(name).away", toPath: "\(folder)/\(name)")
+            }
+            #expect(try three == anew(["three", "two", "one"]))
+            #expect(try two == anew(["one", "three"]))
+
+            // Damaged counts are made again from the file.
+            let path = folder + "/counts/one.words"
+            var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+            let place = bytes.count / 2
+            bytes[place] ^= 0x10
+            try bytes.write(to: URL(fileURLWithPath: path))
+            #expect(throws: TokenizerError.self) { try WordCounts.load(path) }
+            #expect(try kept(["one", "two"]) == anew(["one", "two"]))
+            #expect(try WordCounts.load(path) == WordCounts.count(file: folder + "/one"))
+
+            store.remove(sha256: "one")
+            #expect(!FileManager.default.fileExists(atPath: path))
+        }
+    }
+}
