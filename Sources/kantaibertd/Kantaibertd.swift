@@ -60,7 +60,8 @@ struct Kantaibertd: AsyncParsableCommand {
     }
 
     private func failure(_ status: Int32, _ message: String) -> ExitCode {
-        fputs("kantaibertd: \(message)\n", stderr)
+        let line = Array("kantaibertd: \(message)\n".utf8)
+        _ = write(STDERR_FILENO, line, line.count)
         return ExitCode(status)
     }
 }

@@ -151,7 +151,7 @@ struct InstalledSettingsTests {
             let indent = line.prefix { $0 == " " }
             let rest = line.dropFirst(indent.count)
             guard rest.hasPrefix("#"), let first = rest.dropFirst().first, first.isLetter else { return String(line) }
-            return indent + rest.dropFirst()
+            return String(indent + rest.dropFirst())
         }.joined(separator: "\n")
     }
 

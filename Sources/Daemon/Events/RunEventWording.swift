@@ -10,7 +10,7 @@ extension ServiceEvent {
         switch event.payload {
         case .tokenizerTrained(let trained):
             kind = .tokenizerTrained
-            message = "\(trained.vocabularySize) tokens in \(Wording.duration(trained.seconds))"
+            message = "the tokenizer has \(trained.vocabularySize) tokens, after \(Wording.duration(trained.seconds))"
         case .started(let started):
             kind = .runStarted
             let from = started.resumedStep == 0 ? "" : ", going on after step \(started.resumedStep)"

@@ -5,6 +5,7 @@ import FoundationEssentials
 import Glibc
 import Metrics
 import ServiceLifecycle
+import Synchronization
 import Varlink
 
 /// Takes what lies in the inbox: into the store, into the records, and only then out of the inbox.
@@ -20,6 +21,9 @@ final class InboxService: Service {
     private let models: [String]
     /// Reading gigabytes is not for the threads of Swift's concurrency.
     private let queue = DispatchQueue(label: "io.kantaibert.inbox")
+
+    /// 1 while a file is between the inbox and the records.
+    private let taking = Atomic(0)
 
     /// How long to leave a file alone that could not be admitted for want of space or the like.
     private static let retryAfter: Duration = .seconds(30)
@@ -43,7 +47,7 @@ final class InboxService: Service {
     }
 
     /// Files that have been seen and not yet taken.
-    var pendingCount: Int { watcher.pendingCount }
+    var pendingCount: Int { watcher.pendingCount + taking.load(ordering: .relaxed) }
 
     func run() async throws {
         let stopping = Latch()
@@ -51,7 +55,9 @@ final class InboxService: Service {
             do {
                 for try await file in watcher.files {
                     if stopping.isOpen { break }
+                    taking.store(1, ordering: .relaxed)
                     await take(file)
+                    taking.store(0, ordering: .relaxed)
                 }
             } catch {
                 // What is known can still be served, and trained on.

@@ -177,7 +177,7 @@ public actor TrainingService: Service {
             let outcome = await supervisor.supervise(job, at: directory.job(of: job.run), leave: leave) { line in
                 await self.received(line, from: job)
             } onDeath: { death in
-                self.died(death, job)
+                await self.died(death, job)
             }
             group.cancelAll()
             return outcome
@@ -315,7 +315,9 @@ public actor TrainingService: Service {
     }
 
     /// The run that has its turn.
-    public var current: RunRecord? { underWay?.progress.record }
+    public var current: RunRecord? {
+        underWay?.progress.record ?? scheduler.running.map { RunRecord(id: $0.run, model: $0.model) }
+    }
 
     public var queued: [Scheduler.Entry] { scheduler.queue }
 

@@ -36,7 +36,7 @@ package struct RunSupervisor: Sendable {
     package func supervise(
         _ job: Job, at path: String, leave: Latch,
         onLine: @escaping @Sendable (Result<RunEvent, NotAnEvent>) async -> Void,
-        onDeath: (Death) async -> Void
+        onDeath: @escaping @Sendable (Death) async -> Void
     ) async -> Outcome {
         var restarts = 0
         while true {

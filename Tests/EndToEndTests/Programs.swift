@@ -1,0 +1,55 @@
+import Foundation
+import Glibc
+
+/// The programs that were built together with these tests.
+enum Programs {
+    /// The folder of the test bundle.
+    static let folder: String = {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink("/proc/self/exe", &buffer, buffer.count)
+        return URL(filePath: String(decoding: buffer[..<max(0, length)], as: UTF8.self)).deletingLastPathComponent()
+            .path
+    }()
+
+    static let areBuilt = ["kantaibertd", "kantaibert-train", "kbctl"].allSatisfy {
+        FileManager.default.isExecutableFile(atPath: "\(folder)/\($0)")
+    }
+
+    static let missing = "kantaibertd, kantaibert-train and kbctl are not beside the tests: build everything first"
+
+    struct Output {
+        var status: Int32
+        var output: String
+        var error: String
+
+        func json<Value: Decodable>(_ type: Value.Type) throws -> Value {
+            try JSONDecoder().decode(type, from: Data(output.utf8))
+        }
+    }
+
+    /// Runs a program to its end.
+    static func run(_ name: String, _ arguments: [String]) throws -> Output {
+        let process = Process()
+        process.executableURL = URL(filePath: "\(folder)/\(name)")
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
+        // Files, not pipes: a pipe that nobody reads while the other is read can fill up.
+        let scratch = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: scratch) }
+        var texts: [URL] = []
+        for name in ["output", "error"] {
+            let file = scratch.appending(path: name)
+            try Data().write(to: file)
+            texts.append(file)
+        }
+        process.standardOutput = try FileHandle(forWritingTo: texts[0])
+        process.standardError = try FileHandle(forWritingTo: texts[1])
+        try process.run()
+        process.waitUntilExit()
+        return Output(
+            status: process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus,
+            output: String(decoding: try Data(contentsOf: texts[0]), as: UTF8.self),
+            error: String(decoding: try Data(contentsOf: texts[1]), as: UTF8.self))
+    }
+}

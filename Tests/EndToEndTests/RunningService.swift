@@ -1,0 +1,125 @@
+import Foundation
+import Glibc
+import Interface
+import Testing
+import Varlink
+
+/// A real `kantaibertd` on a state directory of its own.
+final class RunningService {
+    let folder: String
+    private let notify: NotifySocket
+    private var process: Process?
+
+    var socket: String { folder + "/io.kantaibert" }
+    var inbox: String { folder + "/inbox" }
+
+    init(settings: String) throws {
+        folder = "/tmp/kantaibert-test-\(getpid())-\(UInt32.random(in: 0 ..< .max))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try Data(settings.utf8).write(to: URL(filePath: folder + "/kantaibert.yaml"))
+        notify = try NotifySocket(path: folder + "/notify")
+    }
+
+    deinit {
+        if let process, process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// Starts the service, and returns when it says that it is ready.
+    func start() throws {
+        let process = Process()
+        process.executableURL = URL(filePath: Programs.folder + "/kantaibertd")
+        process.arguments = ["--state-dir", folder, "--config", folder + "/kantaibert.yaml"]
+        process.environment = ProcessInfo.processInfo.environment.merging(["NOTIFY_SOCKET": notify.path]) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        let log = folder + "/log"
+        if !FileManager.default.fileExists(atPath: log) { try Data().write(to: URL(filePath: log)) }
+        let handle = try FileHandle(forWritingTo: URL(filePath: log))
+        try handle.seekToEnd()
+        process.standardError = handle
+        try process.run()
+        self.process = process
+        try #require(notify.waits(for: "READY=1", seconds: 60), "not ready; its log:\n\(logText)")
+    }
+
+    /// SIGTERM.
+    /// - Returns: the exit status, and the seconds it took
+    func stop() throws -> (status: Int32, seconds: Double) {
+        let process = try #require(process)
+        let began = ContinuousClock.now
+        kill(process.processIdentifier, SIGTERM)
+        process.waitUntilExit()
+        let seconds = began.duration(to: .now) / .seconds(1)
+        self.process = nil
+        return (
+            process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus, seconds
+        )
+    }
+
+    var logText: String { (try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? "" }
+
+    func kbctl(_ arguments: String...) throws -> Programs.Output {
+        try Programs.run("kbctl", arguments + ["--socket", socket])
+    }
+
+    func client() throws -> VarlinkClient {
+        try VarlinkClient(path: socket, errors: InferenceInterface.errors + ManagerInterface.errors)
+    }
+
+    /// Everything that happens from now on.
+    func watch() throws -> Events {
+        Events(replies: try client().callMore(ManagerInterface.Watch.self, .init()), service: self)
+    }
+
+    func drop(_ name: String, _ bytes: some Sequence<UInt8>) throws {
+        try Data(bytes).write(to: URL(filePath: "\(inbox)/\(name)"))
+    }
+
+    /// The process that trains, a child of the service.
+    func trainingProcess() throws -> pid_t {
+        let service = try #require(process).processIdentifier
+        for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
+            guard let pid = pid_t(name), let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+                // After the name, which is in parentheses: the state, then the parent.
+                let parent = stat.split(separator: ")").last?.split(separator: " ").dropFirst().first,
+                pid_t(parent) == service
+            else { continue }
+            return pid
+        }
+        throw POSIXError(.ESRCH)
+    }
+}
+
+struct Events {
+    let replies: VarlinkReplies<ManagerInterface.Watch>
+    let service: RunningService
+
+    /// Waits for the first event that `isWanted`.
+    func first(
+        within seconds: Int = 240, _ what: String, where isWanted: (ManagerInterface.Event) -> Bool
+    ) throws -> ManagerInterface.Event {
+        let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
+        var seen: [String] = []
+        while ContinuousClock.now < deadline {
+            guard try replies.wait(for: .seconds(1)) else { continue }
+            guard let event = try replies.next()?.event else { break }
+            if isWanted(event) { return event }
+            if event.kind != "step" { seen.append("\(event.kind): \(event.message)") }
+        }
+        throw Missing(
+            description: "\(what) has not come within \(seconds) s, but \(seen); the log:\n\(service.logText)")
+    }
+
+    func first(_ kind: String, model: String? = nil) throws -> ManagerInterface.Event {
+        try first("‘\(kind)’") { $0.kind == kind && (model == nil || $0.model == model) }
+    }
+
+    struct Missing: Error, CustomStringConvertible { var description: String }
+}
+
+extension ManagerInterface.Event {
+    func number(_ field: String) -> Int? {
+        guard case .int(let number)? = fields[field] else { return nil }
+        return number
+    }
+}
