@@ -5,8 +5,8 @@ import CKernels
 ///   - y: `[tokens, outFeatures]`
 ///   - x: `[tokens, inFeatures]`
 ///   - weight: `[outFeatures, inFeatures]`
-public func linearForward(_ y: Matrix, x: Matrix, weight: Matrix) {
-    matrixProduct(y, x, .asIs, weight, .transposed)
+public func linearForward(_ y: Matrix, x: Matrix, weight: Matrix, precision: Precision = .float32) {
+    matrixProduct(y, x, .asIs, weight, .transposed, precision: precision)
 }
 
 /// Undoes `y = x·Wᵀ + b`: adds to `dweight` and `dbias`; writes `dx`, or adds to it.
@@ -15,11 +15,12 @@ public func linearForward(_ y: Matrix, x: Matrix, weight: Matrix) {
 ///   - dy: `[tokens, outFeatures]`
 ///   - addToInput: whether `dx` already holds a gradient from elsewhere
 public func linearBackward(
-    dx: Matrix, dweight: Matrix, dbias: Vector, dy: Matrix, x: Matrix, weight: Matrix, addToInput: Bool = false
+    dx: Matrix, dweight: Matrix, dbias: Vector, dy: Matrix, x: Matrix, weight: Matrix, addToInput: Bool = false,
+    precision: Precision = .float32
 ) {
     // y = x·Wᵀ  ⇒  dx = dy·W,  dW = dyᵀ·x
-    matrixProduct(dx, dy, .asIs, weight, .asIs, beta: addToInput ? 1 : 0)
-    matrixProduct(dweight, dy, .transposed, x, .asIs, beta: 1)
+    matrixProduct(dx, dy, .asIs, weight, .asIs, beta: addToInput ? 1 : 0, precision: precision)
+    matrixProduct(dweight, dy, .transposed, x, .asIs, beta: 1, precision: precision)
     biasBackward(dbias, dy: dy)
 }
 

@@ -6,16 +6,18 @@ public enum Transposition {
     case asIs, transposed
 }
 
-/// c = a·b + beta·c, in float32 (BLAS `sgemm`), cut over the rows or the columns of `c`, whichever are more.
+/// c = a·b + beta·c, cut over the rows or the columns of `c`, whichever are more: in float32 by BLAS's `sgemm`, in bfloat16
+/// by our own kernels.
 ///
 /// - Parameters:
 ///   - c: `[m, n]`
 ///   - a: `[m, k]`, or `[k, m]` if transposed
 ///   - b: `[k, n]`, or `[n, k]` if transposed
 ///   - beta: 0 overwrites `c`, 1 adds to it
+///   - precision: what the factors are rounded to; `.bfloat16` only where the CPU has it
 public func matrixProduct(
     _ c: Matrix, _ a: Matrix, _ aForm: Transposition = .asIs, _ b: Matrix, _ bForm: Transposition = .asIs,
-    beta: Float = 0
+    beta: Float = 0, precision: Precision = .float32
 ) {
     let (m, n) = (c.rows, c.columns)
     let k = aForm == .asIs ? a.columns : a.rows
@@ -23,6 +25,10 @@ public func matrixProduct(
     precondition(n == (bForm == .asIs ? b.columns : b.rows), "matrixProduct: c is [\(m), \(n)], b is not")
     precondition(k == (bForm == .asIs ? b.rows : b.columns), "matrixProduct: a and b share no inner size")
     guard m > 0, n > 0 else { return }
+    if precision == .bfloat16 {
+        bfloat16Product(c, a, aForm, b, bForm, inner: k, beta: beta)
+        return
+    }
 
     let byRows = m >= n
     let parts = partCount(larger: max(m, n), work: m * n * k)

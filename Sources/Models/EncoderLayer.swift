@@ -115,6 +115,7 @@ struct EncoderLayer {
     let index: Int
     let weights: RobertaWeights.Layer
     let epsilon: Float
+    let precision: Precision
 
     /// a.output = layer(x)
     /// - Parameter x: (T, C)
@@ -122,7 +123,7 @@ struct EncoderLayer {
         let hidden = x.columns
         for (part, linear) in [weights.query, weights.key, weights.value].enumerated() {
             let out = a.qkv.columns(part * hidden..<(part + 1) * hidden)
-            linearForward(out, x: x, weight: linear.weight)
+            linearForward(out, x: x, weight: linear.weight, precision: precision)
             addBias(out, linear.bias)
         }
         var probabilityMask: UnsafeMutablePointer<UInt8>?
@@ -149,7 +150,7 @@ struct EncoderLayer {
         attentionForward(
             a.context, qkv: a.qkv, probabilities: a.probabilities, shape, mask: probabilityMask,
             scale: dropoutScale(dropout?.attentionProbability ?? 0))
-        linearForward(a.attentionSum, x: a.context, weight: weights.attentionOutput.weight)
+        linearForward(a.attentionSum, x: a.context, weight: weights.attentionOutput.weight, precision: precision)
         biasDropoutResidualForward(
             a.attentionSum, x: a.attentionSum, bias: weights.attentionOutput.bias, residual: x, mask: attentionMask,
             scale: hiddenScale)
@@ -157,9 +158,9 @@ struct EncoderLayer {
             a.attentionOutput, mean: a.attentionMean, rstd: a.attentionRstd, x: a.attentionSum,
             weight: weights.attentionNorm.weight, bias: weights.attentionNorm.bias, epsilon: epsilon)
 
-        linearForward(a.preGELU, x: a.attentionOutput, weight: weights.intermediate.weight)
+        linearForward(a.preGELU, x: a.attentionOutput, weight: weights.intermediate.weight, precision: precision)
         biasGELUForward(a.gelu, x: a.preGELU, bias: weights.intermediate.bias)
-        linearForward(a.outputSum, x: a.gelu, weight: weights.output.weight)
+        linearForward(a.outputSum, x: a.gelu, weight: weights.output.weight, precision: precision)
         biasDropoutResidualForward(
             a.outputSum, x: a.outputSum, bias: weights.output.bias, residual: a.attentionOutput, mask: outputMask,
             scale: hiddenScale)
@@ -196,12 +197,12 @@ struct EncoderLayer {
         if dropsHidden { dropoutBackward(dx: sum, dy: dx, mask: a.outputMask, scale: hiddenScale) }
         linearBackward(
             dx: dintermediate, dweight: gradients.output.weight, dbias: gradients.output.bias, dy: dbranch, x: a.gelu,
-            weight: weights.output.weight)
+            weight: weights.output.weight, precision: precision)
         // gelu = GELU(preGELU), preGELU = attentionOutput·Wᵀ + b
         geluBackward(dx: dintermediate, dy: dintermediate, x: a.preGELU)
         linearBackward(
             dx: dx, dweight: gradients.intermediate.weight, dbias: gradients.intermediate.bias, dy: dintermediate,
-            x: a.attentionOutput, weight: weights.intermediate.weight, addToInput: true)
+            x: a.attentionOutput, weight: weights.intermediate.weight, addToInput: true, precision: precision)
         // attentionOutput = LN(attentionSum)
         layerNormBackward(
             dx: dx, dweight: gradients.attentionNorm.weight, dbias: gradients.attentionNorm.bias, dy: dx,
@@ -211,7 +212,7 @@ struct EncoderLayer {
         if dropsHidden { dropoutBackward(dx: sum, dy: dx, mask: a.attentionMask, scale: hiddenScale) }
         linearBackward(
             dx: dcontext, dweight: gradients.attentionOutput.weight, dbias: gradients.attentionOutput.bias,
-            dy: dattention, x: a.context, weight: weights.attentionOutput.weight)
+            dy: dattention, x: a.context, weight: weights.attentionOutput.weight, precision: precision)
         // context = attention(qkv)
         attentionBackward(
             dqkv: dqkv, dout: dcontext, qkv: a.qkv, probabilities: a.probabilities, shape,
@@ -223,7 +224,8 @@ struct EncoderLayer {
         for (part, (weight, gradient)) in linears.enumerated() {
             linearBackward(
                 dx: dx, dweight: gradient.weight, dbias: gradient.bias,
-                dy: dqkv.columns(part * hidden..<(part + 1) * hidden), x: x, weight: weight.weight, addToInput: true)
+                dy: dqkv.columns(part * hidden..<(part + 1) * hidden), x: x, weight: weight.weight, addToInput: true,
+                precision: precision)
         }
     }
 }

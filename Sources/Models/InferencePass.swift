@@ -24,7 +24,7 @@ extension RobertaModel {
             hidden, sum: activations.outputSum, mean: activations.outputMean, rstd: activations.outputRstd,
             ids: inputIDs, positions: positions(shape.sequences))
         for index in 0..<configuration.numHiddenLayers {
-            layer(index).forward(activations, x: hidden, shape, nil)
+            layer(index, .float32).forward(activations, x: hidden, shape, nil)
             hidden.base.update(from: activations.output.base, count: tokens * hidden.columns)
         }
         let workspace = LanguageModelHead.Workspace(arena, configuration, rows: headRows)
@@ -32,7 +32,7 @@ extension RobertaModel {
         result.reserveCapacity(rows.count * configuration.vocabSize)
         for first in stride(from: 0, to: rows.count, by: headRows) {
             let chunk = rows[first..<min(rows.count, first + headRows)]
-            let logits = head.forward(workspace, x: hidden, rows: chunk)
+            let logits = head(.float32).forward(workspace, x: hidden, rows: chunk)
             result.append(
                 contentsOf: UnsafeBufferPointer(start: logits.base, count: chunk.count * configuration.vocabSize))
         }

@@ -94,7 +94,7 @@ extension RobertaModel {
         }
         cache.count += new
         let workspace = LanguageModelHead.Workspace(arena, configuration, rows: headRows)
-        let logits = head.forward(workspace, x: x, rows: [new - 1])
+        let logits = head(.float32).forward(workspace, x: x, rows: [new - 1])
         return Array(UnsafeBufferPointer(start: logits.base, count: configuration.vocabSize))
     }
 }

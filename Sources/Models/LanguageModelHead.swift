@@ -41,19 +41,21 @@ struct LanguageModelHead {
 
     let weights: RobertaWeights
     let epsilon: Float
+    let precision: Precision
 
     /// Logits of some rows of `x`; returns a view of `w.logits`, (rows, V).
     /// - Parameter x: (T, C)
     func forward(_ w: Workspace, x: Matrix, rows: ArraySlice<Int>) -> Matrix {
         let range = 0..<rows.count
         for (to, from) in rows.enumerated() { w.input.row(to).update(from: x.row(from), count: x.columns) }
-        linearForward(w.preGELU.rows(range), x: w.input.rows(range), weight: weights.headDense.weight)
+        linearForward(
+            w.preGELU.rows(range), x: w.input.rows(range), weight: weights.headDense.weight, precision: precision)
         biasGELUForward(w.gelu.rows(range), x: w.preGELU.rows(range), bias: weights.headDense.bias)
         layerNormForward(
             w.normed.rows(range), mean: w.mean, rstd: w.rstd, x: w.gelu.rows(range), weight: weights.headNorm.weight,
             bias: weights.headNorm.bias, epsilon: epsilon)
         let logits = w.logits.rows(range)
-        linearForward(logits, x: w.normed.rows(range), weight: weights.words)
+        linearForward(logits, x: w.normed.rows(range), weight: weights.words, precision: precision)
         addBias(logits, weights.headBias)
         return logits
     }
@@ -78,7 +80,7 @@ struct LanguageModelHead {
             // logits = normed·Eᵀ + bias
             linearBackward(
                 dx: g, dweight: gradients.words, dbias: gradients.headBias, dy: logits, x: w.normed.rows(range),
-                weight: weights.words)
+                weight: weights.words, precision: precision)
             // normed = LN(gelu(input·Wᵀ + b))
             layerNormBackward(
                 dx: g, dweight: gradients.headNorm.weight, dbias: gradients.headNorm.bias, dy: g, x: w.gelu.rows(range),
@@ -87,7 +89,7 @@ struct LanguageModelHead {
             let dinput = w.normed.rows(range)
             linearBackward(
                 dx: dinput, dweight: gradients.headDense.weight, dbias: gradients.headDense.bias, dy: g,
-                x: w.input.rows(range), weight: weights.headDense.weight)
+                x: w.input.rows(range), weight: weights.headDense.weight, precision: precision)
             for (from, to) in rows[chunk].enumerated() {
                 add(Vector(dx.row(to), count: dx.columns), Vector(dinput.row(from), count: dx.columns))
             }

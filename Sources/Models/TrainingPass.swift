@@ -5,6 +5,7 @@ import Kernels
 /// A batch is one row of tokens and the places where its sequences begin; nothing is padded. Not for two threads at once.
 public final class TrainingPass {
     private let model: RobertaModel
+    private let precision: Precision
     private let arena: Arena
     /// (T, C): the sum of the three embeddings, and what dropout left of its LayerNorm
     private let embeddingSum: Matrix
@@ -37,8 +38,13 @@ public final class TrainingPass {
     /// - Parameters:
     ///   - maximumTokens: of a batch, all sequences together
     ///   - maximumSequenceLength: of its longest sequence
-    public init(model: RobertaModel, maximumTokens: Int, maximumSequenceLength: Int) {
+    ///   - precision: of the products with weights, there and back
+    public init(
+        model: RobertaModel, maximumTokens: Int, maximumSequenceLength: Int, precision: Precision = .float32
+    ) {
+        precondition(precision == .float32 || Precision.hasBFloat16, "this CPU does not multiply bfloat16")
         let configuration = model.configuration
+        self.precision = precision
         precondition(maximumSequenceLength <= configuration.longestSequence)
         self.model = model
         self.maximumTokens = maximumTokens
@@ -91,11 +97,11 @@ public final class TrainingPass {
 
         let dx = dhidden.rows(0..<tokens)
         dx.base.update(repeating: 0, count: tokens * dx.columns)
-        let sums = model.head.loss(
+        let sums = model.head(precision).loss(
             head, x: hidden, rows: scoredRows, labels: labels, backward: (dx, dweights, lossScale))
         for index in layers.indices.reversed() {
             let input = index == 0 ? embedding.rows(0..<tokens) : layers[index - 1].first(tokens).output
-            model.layer(index).backward(
+            model.layer(index, precision).backward(
                 dx: dx, x: input, layers[index].first(tokens), layerGradients, gradients: dweights.layers[index], shape,
                 dropout)
         }
@@ -119,7 +125,7 @@ public final class TrainingPass {
     ) -> LossSums {
         let shape = attentionShape(sequenceOffsets)
         let hidden = forward(inputIDs, model.positions(shape.sequences), shape, nil)
-        return model.head.loss(head, x: hidden, rows: scoredRows, labels: labels, backward: nil)
+        return model.head(precision).loss(head, x: hidden, rows: scoredRows, labels: labels, backward: nil)
     }
 
     private func attentionShape(_ sequenceOffsets: [Int]) -> AttentionShape {
@@ -151,7 +157,7 @@ public final class TrainingPass {
         }
         for index in layers.indices {
             let activations = layers[index].first(tokens)
-            model.layer(index).forward(activations, x: hidden, shape, dropout)
+            model.layer(index, precision).forward(activations, x: hidden, shape, dropout)
             hidden = activations.output
         }
         return hidden
@@ -159,11 +165,15 @@ public final class TrainingPass {
 }
 
 extension RobertaModel {
-    func layer(_ index: Int) -> EncoderLayer {
-        EncoderLayer(index: index, weights: weights.layers[index], epsilon: Float(configuration.layerNormEps))
+    func layer(_ index: Int, _ precision: Precision) -> EncoderLayer {
+        EncoderLayer(
+            index: index, weights: weights.layers[index], epsilon: Float(configuration.layerNormEps),
+            precision: precision)
     }
 
-    var head: LanguageModelHead { LanguageModelHead(weights: weights, epsilon: Float(configuration.layerNormEps)) }
+    func head(_ precision: Precision) -> LanguageModelHead {
+        LanguageModelHead(weights: weights, epsilon: Float(configuration.layerNormEps), precision: precision)
+    }
 
     /// Each token's row of the position table.
     func positions(_ sequences: SequenceOffsets) -> [Int32] {

@@ -64,9 +64,10 @@ public struct GoldenFolder {
     }
 
     /// A pass wide enough for the batch.
-    public func makePass(_ model: RobertaModel) -> TrainingPass {
+    public func makePass(_ model: RobertaModel, precision: Precision = .float32) -> TrainingPass {
         let longest = zip(sequenceOffsets, sequenceOffsets.dropFirst()).map { $1 - $0 }.max() ?? 1
-        return TrainingPass(model: model, maximumTokens: inputIDs.count, maximumSequenceLength: longest)
+        return TrainingPass(
+            model: model, maximumTokens: inputIDs.count, maximumSequenceLength: longest, precision: precision)
     }
 
     /// Adds the gradient of the batch's mean loss to `gradients`; returns that loss.

@@ -67,3 +67,13 @@ typedef struct {
 // torch.optim.AdamW: decoupled decay, then m̂ / (√v̂ + ε).
 void kb_adamw(float *parameters, const float *gradients, float *first_moment, float *second_moment, long n,
               const kb_adamw_step *step);
+
+// bf16product.c — only to be called where kb_has_bf16() says so
+
+int kb_has_bf16(void);
+// Rounds strips `first_strip`..<`last_strip` of a factor to bfloat16 and packs them: `count` rows of k numbers where
+// k_along_row, else k rows of `count`. A strip is 16 of `count` and takes (k + 1) / 2 · 16 dwords.
+void kb_bf16_pack(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row, long first_strip,
+                  long last_strip);
+// c = a·b, or c += a·b, of packed factors: c is m × n, its rows `stride` apart.
+void kb_bf16_product(float *c, long stride, long m, long n, long k, const uint32_t *a, const uint32_t *b, int add);
