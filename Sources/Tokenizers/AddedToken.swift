@@ -1,3 +1,5 @@
+import Glibc
+
 /// A token that is found in the text before anything else is done to it; the keys of `tokenizer.json`'s `added_tokens`.
 struct AddedToken: Sendable, Equatable {
     let id: Int32
@@ -23,6 +25,8 @@ struct AddedTokenMatcher: Sendable {
 
     /// By the first byte of the content, longer contents first.
     private let candidates: [[Candidate]]
+    /// The first byte of all contents, where they have it in common, as `<s>` and `<mask>` do.
+    private let commonFirstByte: UInt8?
     let isEmpty: Bool
 
     private struct Candidate: Sendable {
@@ -37,7 +41,9 @@ struct AddedTokenMatcher: Sendable {
             candidates[Int(content[0])].append(Candidate(content: content, token: token))
         }
         self.candidates = candidates.map { $0.sorted { $0.content.count > $1.content.count } }
-        isEmpty = tokens.isEmpty
+        let firstBytes = candidates.indices.filter { !candidates[$0].isEmpty }
+        commonFirstByte = firstBytes.count == 1 ? UInt8(firstBytes[0]) : nil
+        isEmpty = firstBytes.isEmpty
     }
 
     /// The first match at or behind `from`. White space is only taken back to `floor`, the end of the last match.
@@ -45,6 +51,12 @@ struct AddedTokenMatcher: Sendable {
         candidates.withUnsafeBufferPointer { candidates in
             var position = from
             while position < end {
+                if let commonFirstByte {
+                    guard let found = memchr(text + position, Int32(commonFirstByte), end - position) else {
+                        return nil
+                    }
+                    position = UnsafeRawPointer(found) - UnsafeRawPointer(text)
+                }
                 let here = candidates[Int(text[position])]
                 for candidate in here where isAt(text + position, end - position, candidate.content) {
                     var start = position

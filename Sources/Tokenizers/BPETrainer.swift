@@ -30,7 +30,13 @@ public final class BPETrainer {
     }
 
     /// Adds one text. Invalid UTF-8 counts as U+FFFD.
-    public func addSequence(_ bytes: UnsafeRawBufferPointer) { words.add(WordCounts.count(text: bytes)) }
+    public func addSequence(_ bytes: UnsafeRawBufferPointer) {
+        if bytes.count <= WordStream.bytesPerThread {
+            words.add(text: bytes)
+        } else {
+            words.add(WordCounts.count(text: bytes))
+        }
+    }
 
     /// Adds one file, streamed: memory does not grow with its size.
     public func addFile(_ path: String) throws(TokenizerError) { words.add(try WordCounts.count(file: path)) }

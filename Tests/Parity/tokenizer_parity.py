@@ -186,6 +186,11 @@ def main():
                 theirs.add_special_tokens(SPECIALS)
                 compare_encoding(a.bench, bare, theirs, texts[:300], False)
                 encoded += 300
+                if round == 0 and name == "scripts":
+                    codes = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+                    every = ["".join(f"a{c}a1{c}1.{c}." for c in codes[i : i + 64]) for i in range(0, len(codes), 64)]
+                    compare_encoding(a.bench, bare, theirs, every, False)
+                    encoded += len(every)
                 if name in ("random", "scripts", "prose"):
                     for directory, tokenizer in variants(bare, out):
                         for special in (False, True):
