@@ -145,7 +145,6 @@ public final class ByteLevelBPETokenizer: Sendable {
         valid text: UnsafeBufferPointer<UInt8>, with encoder: WordEncoder, _ addSpecialTokens: Bool, _ maxLength: Int?,
         into ids: inout [Int32]
     ) {
-        let begin = ids.count
         var around: (cls: Int32, sep: Int32)?
         if addSpecialTokens, case .roberta(let cls, let sep, _) = components.postProcessor { around = (cls.id, sep.id) }
         if let around { ids.append(around.cls) }
@@ -170,7 +169,6 @@ public final class ByteLevelBPETokenizer: Sendable {
             }
         }
         if let around { ids.append(around.sep) }
-        assert(ids.count >= begin)
     }
 
     /// Calls `token` for each added token of `matcher` in the text and `piece` for what lies between, in order.

@@ -12,10 +12,21 @@ extension ByteLevelBPETokenizer {
         return ByteLevelBPETokenizer(model: model, components: .bare(model), isBare: true)
     }
 
-    /// Writes `vocab.json`, `merges.txt`, `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`.
-    ///
-    /// A tokenizer read from `tokenizer.json` keeps its components; one read from `vocab.json` and `merges.txt` alone
-    /// takes the published form: `<mask>` with the white space before it, `<s> … </s>` around a text.
+    /// The tokenizer as `save` writes it. One that was trained or read from `tokenizer.json` is that already; one read
+    /// from `vocab.json` and `merges.txt` alone takes the white space before `<mask>` along from now on.
+    public func published() -> ByteLevelBPETokenizer {
+        guard isBare else { return self }
+        var components = components
+        components.addedTokens = components.addedTokens.map { token in
+            var token = token
+            token.lstrip = token.content == SpecialToken.mask.content
+            return token
+        }
+        return ByteLevelBPETokenizer(model: model, components: components)
+    }
+
+    /// Writes `vocab.json`, `merges.txt`, `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json` of the
+    /// published form.
     /// - Parameters:
     ///   - directory: made where it is missing
     ///   - modelMaxLength: ids a model can take at most, special ones included
@@ -25,19 +36,13 @@ extension ByteLevelBPETokenizer {
         } catch {
             throw TokenizerError(path: directory, expected: "a folder to write to", found: error.description)
         }
-        var components = components
-        if isBare {
-            components.addedTokens = components.addedTokens.map { token in
-                var token = token
-                token.lstrip = token.content == SpecialToken.mask.content
-                return token
-            }
-        }
+        let published = published()
+        let components = published.components
         let config = TokenizerConfig(components: components, modelMaxLength: modelMaxLength)
         let files = [
             ("vocab.json", VocabularyFiles.vocabulary(model)),
             ("merges.txt", VocabularyFiles.merges(model)),
-            ("tokenizer.json", TokenizerJSON.write(self, components: components)),
+            ("tokenizer.json", TokenizerJSON.write(published)),
             ("tokenizer_config.json", config.tokenizerConfig()),
             ("special_tokens_map.json", config.specialTokensMap()),
         ]

@@ -169,8 +169,9 @@ enum TokenizerJSON {
 
     // MARK: Writing
 
-    static func write(_ tokenizer: ByteLevelBPETokenizer, components: TokenizerComponents) -> [UInt8] {
+    static func write(_ tokenizer: ByteLevelBPETokenizer) -> [UInt8] {
         let model = tokenizer.model
+        let components = tokenizer.components
         var text = JSONText()
         text.raw("{\n  \"version\": \"1.0\",\n  \"truncation\": ")
         if let truncation = components.truncation {

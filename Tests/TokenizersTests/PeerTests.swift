@@ -109,4 +109,18 @@ import Tokenizers
                 SpecialToken.bos.id, SpecialToken.eos.id,
             ])
     }
+
+    @Test func bareModelsArePublishedWithTheSpaceBeforeTheMask() throws {
+        try Fixtures.withBareTokenizer("nasty-700") { bare in
+            #expect(bare.encode("a <mask>").count == 3)
+            try Fixtures.withTemporaryDirectory { folder in
+                try bare.save(directory: folder, modelMaxLength: 512)
+                let saved = try ByteLevelBPETokenizer.load(directory: folder)
+                for text in ["a <mask>", "a\u{3000}\n<mask> b", "<s> <mask>"] {
+                    #expect(saved.encode(text) == bare.published().encode(text))
+                }
+                #expect(saved.encode("a <mask>") == [bare.encode("a")[0], SpecialToken.mask.id])
+            }
+        }
+    }
 }
