@@ -149,7 +149,7 @@ let package = Package(
         tests("Metrics", ["Metrics"]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "Tokenizers", "Jobs", "Random"]),
-        tests("Training", ["Training", "Models", "Datasets", "Tokenizers", "Jobs", "Durable"]),
+        tests("Training", ["Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
         tests("Inference", ["Inference", "Models", "Tokenizers", "Jobs", "Random"], resources: [.copy("Fixtures")]),
         tests("Daemon", ["Daemon", "Jobs", "Interface", "Varlink", "Metrics", "Durable"]),
         // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static

@@ -18,6 +18,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var maxTime: Double?
     /// Tokens a sample holds at most, `<s>` and `</s>` included.
     public var blockSize: Int
+    /// What matrix products are computed in.
+    public var precision: PrecisionSetting
     /// Share of the tokens that a masked model has to guess: of these 80 % are masked, 10 % replaced, 10 % left.
     public var mlmProbability: Double
     /// The tokenizer's: pairs seen less often are not merged.
@@ -34,7 +36,8 @@ public struct Recipe: Codable, Sendable, Equatable {
         learningRate: Double, warmupRatio: Double, weightDecay: Double, adamBeta1: Double = 0.9,
         adamBeta2: Double = 0.999, adamEpsilon: Double = 1e-8, maxGradNorm: Double = 1.0,
         perDeviceTrainBatchSize: Int, numTrainEpochs: Double, maxSteps: Int? = nil, maxTime: Double? = nil,
-        blockSize: Int = 128, mlmProbability: Double = 0.15, minFrequency: Int = 2, heldOut: Double = 0.1,
+        blockSize: Int = 128, precision: PrecisionSetting = .auto, mlmProbability: Double = 0.15, minFrequency: Int = 2,
+        heldOut: Double = 0.1,
         loggingSteps: Int = 50, evalSteps: Int = 500, saveSteps: Int = 500, saveTotalLimit: Int = 2, seed: UInt64 = 1
     ) {
         self.learningRate = learningRate
@@ -49,6 +52,7 @@ public struct Recipe: Codable, Sendable, Equatable {
         self.maxSteps = maxSteps
         self.maxTime = maxTime
         self.blockSize = blockSize
+        self.precision = precision
         self.mlmProbability = mlmProbability
         self.minFrequency = minFrequency
         self.heldOut = heldOut
@@ -58,6 +62,13 @@ public struct Recipe: Codable, Sendable, Equatable {
         self.saveTotalLimit = saveTotalLimit
         self.seed = seed
     }
+}
+
+/// What matrix products of training are computed in; everything else is float32 always.
+public enum PrecisionSetting: String, Codable, Sendable, CaseIterable {
+    /// bfloat16 where the CPU multiplies it. Decided when a run begins, and kept when it is resumed.
+    case auto
+    case float32, bfloat16
 }
 
 /// The recipes that have a name.

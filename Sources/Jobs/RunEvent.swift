@@ -38,9 +38,11 @@ public struct RunEvent: Codable, Sendable, Equatable {
         public var heldOutSamples: Int
         public var trainTokens: Int
         public var threads: Int
+        /// `float32` or `bfloat16`.
+        public var precision: String
         public init(
             parameters: Int, totalSteps: Int, resumedStep: Int, trainSamples: Int, heldOutSamples: Int,
-            trainTokens: Int, threads: Int
+            trainTokens: Int, threads: Int, precision: String
         ) {
             self.parameters = parameters
             self.totalSteps = totalSteps
@@ -49,6 +51,7 @@ public struct RunEvent: Codable, Sendable, Equatable {
             self.heldOutSamples = heldOutSamples
             self.trainTokens = trainTokens
             self.threads = threads
+            self.precision = precision
         }
     }
 

@@ -25,11 +25,16 @@ public final class Learner {
 
     /// Bytes that activations may take: a batch whose activations are larger is taken in parts. The same everywhere,
     /// so that a run gives the same numbers on a machine with less memory.
-    private static let activationBytes = 1 << 30
+    public static let activationBytes = 1 << 30
 
     /// - Parameters:
     ///   - longestRow: tokens of the longest sequence that will come, in training or evaluation
-    public init(model: RobertaModel, recipe: Recipe, longestRow: Int) {
+    ///   - precision: of matrix products; what `recipe` leaves to the machine is decided by now
+    ///   - activationBytes: what activations may take; one sequence is taken whatever it takes
+    public init(
+        model: RobertaModel, recipe: Recipe, longestRow: Int, precision: Precision,
+        activationBytes: Int = Learner.activationBytes
+    ) {
         self.model = model
         self.recipe = recipe
         optimizer = Optimizer(layout: model.parameters.layout, recipe: recipe)
@@ -38,11 +43,12 @@ public final class Learner {
         while tokens > longestRow {
             let bytes = TrainingPass.bytes(
                 model.configuration, maximumTokens: tokens, maximumSequenceLength: longestRow)
-            if bytes <= Learner.activationBytes { break }
+            if bytes <= activationBytes { break }
             tokens = max(tokens * 3 / 4, longestRow)
         }
         maximumTokens = tokens
-        pass = TrainingPass(model: model, maximumTokens: tokens, maximumSequenceLength: longestRow)
+        pass = TrainingPass(
+            model: model, maximumTokens: tokens, maximumSequenceLength: longestRow, precision: precision)
     }
 
     /// - Parameter step: from 0; names the random numbers of dropout

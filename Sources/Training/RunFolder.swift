@@ -1,8 +1,10 @@
 import Crypto
 import Datasets
 import Durable
+import FoundationEssentials
 import Glibc
 import Jobs
+import Kernels
 import Tokenizers
 
 /// What a run keeps in its folder besides checkpoints: the tokenizer and the token shards, each made once.
@@ -98,5 +100,36 @@ struct RunFolder {
             hash.update(data: try Durable.read("\(tokenizerDirectory)/\(name)"))
         }
         return hash.finalize().hexadecimal
+    }
+
+    /// What products are computed in: as the run began, or as its recipe and this CPU have it now.
+    /// - Throws: `TrainingError.noBFloat16` where that is bfloat16 and the CPU lacks it
+    func precision() throws -> Precision {
+        let path = "\(job.runDirectory)/decisions.json"
+        let decisions: RunDecisions
+        if access(path, F_OK) == 0 {
+            decisions = try JobCoding.decode(RunDecisions.self, from: Data(try Durable.read(path)))
+        } else {
+            decisions = RunDecisions(job.recipe)
+        }
+        guard decisions.precision == .float32 || Precision.hasBFloat16 else {
+            throw TrainingError.noBFloat16(run: job.run)
+        }
+        try Durable.write(JobCoding.encode(decisions, pretty: true), to: path)
+        return decisions.precision
+    }
+}
+
+/// What depends on the machine is decided once, before the first step: a run that is resumed elsewhere goes on as it began.
+private struct RunDecisions: Codable {
+    var precision: Precision
+
+    init(_ recipe: Recipe) {
+        precision =
+            switch recipe.precision {
+            case .auto: Precision.hasBFloat16 ? .bfloat16 : .float32
+            case .float32: .float32
+            case .bfloat16: .bfloat16
+            }
     }
 }

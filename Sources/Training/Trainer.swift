@@ -2,6 +2,7 @@ import Datasets
 import Durable
 import Glibc
 import Jobs
+import Kernels
 import Models
 import Parallel
 import Tokenizers
@@ -103,9 +104,10 @@ public final class Trainer {
                 training: training.rows, heldOut: heldOut.rows, batch: recipe.perDeviceTrainBatchSize,
                 share: recipe.heldOut)
         }
+        let precision = try folder.precision()
         let learner = Learner(
             model: RobertaModel.initialized(configuration: configuration, seed: recipe.seed), recipe: recipe,
-            longestRow: max(training.longestRow, heldOut.longestRow))
+            longestRow: max(training.longestRow, heldOut.longestRow), precision: precision)
         let batcher = Batcher(
             shard: shards.training, objective: job.objective, batchSize: recipe.perDeviceTrainBatchSize,
             mlmProbability: recipe.mlmProbability, tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
@@ -134,7 +136,8 @@ public final class Trainer {
                 .init(
                     parameters: learner.model.parameters.layout.count, totalSteps: run.schedule.totalSteps,
                     resumedStep: run.step, trainSamples: training.rows, heldOutSamples: heldOut.rows,
-                    trainTokens: training.tokens, threads: ThreadPool.shared.threads)))
+                    trainTokens: training.tokens, threads: ThreadPool.shared.threads,
+                    precision: precision.rawValue)))
         return run
     }
 

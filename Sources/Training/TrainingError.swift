@@ -19,6 +19,8 @@ public enum TrainingError: Error, CustomStringConvertible {
     case damagedCheckpoint(path: String, reason: String)
     /// So many steps in a row whose loss or gradient was not finite.
     case notFinite(steps: Int, lastStep: Int, reason: String)
+    /// The run's products are bfloat16's, by its settings or since it began, and this CPU has none.
+    case noBFloat16(run: String)
     /// What should not happen.
     case other(any Error)
 
@@ -53,6 +55,11 @@ public enum TrainingError: Error, CustomStringConvertible {
             "\(path): \(reason); without the checkpoints the run begins anew"
         case .notFinite(let steps, let lastStep, let reason):
             "\(steps) steps in a row up to step \(lastStep) could not be used: \(reason)"
+        case .noBFloat16(let run):
+            """
+            ‘recipe.precision’: the run ‘\(run)’ multiplies bfloat16, which this CPU does not (AVX512_BF16): set it to \
+            float32 or auto and start a new run, or finish this one where it began
+            """
         case .other(let error): "\(error)"
         }
     }

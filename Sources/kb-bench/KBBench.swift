@@ -5,5 +5,5 @@ import ArgumentParser
 struct KBBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kb-bench", abstract: "Measure and compare: tokenizer, model, training, serving.",
-        subcommands: [TokenizerCommand.self])
+        subcommands: [TokenizerCommand.self, TrainCommand.self])
 }

@@ -9,7 +9,8 @@ private let evaluation = RunEvent.Evaluation(
     RunEvent.Payload.tokenizerTrained(.init(vocabularySize: 8000, seconds: 1.5)),
     .started(
         .init(
-            parameters: 1, totalSteps: 2, resumedStep: 0, trainSamples: 3, heldOutSamples: 4, trainTokens: 5, threads: 2
+            parameters: 1, totalSteps: 2, resumedStep: 0, trainSamples: 3, heldOutSamples: 4, trainTokens: 5,
+            threads: 2, precision: "float32"
         )),
     .step(
         .init(

@@ -1,0 +1,101 @@
+import ArgumentParser
+import Datasets
+import Durable
+import FoundationEssentials
+import Jobs
+import Kernels
+import Models
+import Tokenizers
+import Training
+
+extension Objective: ExpressibleByArgument {}
+extension Preset: ExpressibleByArgument {}
+
+/// How products of matrices are computed.
+enum BenchPrecision: String, ExpressibleByArgument, CaseIterable {
+    case fp32, bf16
+}
+
+/// How fast a model learns, as `hf_train_bench.py` measures it: lines of a corpus, block 128, dropout on.
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train", abstract: "Measure steps of training: tokens a second, without padding.")
+
+    @Option(help: "fp32 or bf16.") var precision: BenchPrecision = .fp32
+    @Option(help: "mlm or clm.") var objective: Objective
+    @Option(help: "kantaibert, small or tiny.") var preset: Preset = .kantaibert
+    @Option(help: "The text; every line that is not blank is a sample.") var corpus: String
+    @Option(help: "Steps; the median is over those after the fourth.") var steps: Int = 16
+    @Option(help: "Samples a step.") var batch: Int = 64
+    @Option(help: "A folder with a tokenizer; without it, one is trained on the corpus.") var tokenizer: String?
+
+    func validate() throws {
+        guard steps > TrainMeasurement.warmupSteps else {
+            throw ValidationError("--steps: expected more than \(TrainMeasurement.warmupSteps), found \(steps)")
+        }
+        guard batch >= 1 else { throw ValidationError("--batch: expected at least 1, found \(batch)") }
+        guard precision == .fp32 || Precision.hasBFloat16 else {
+            throw ValidationError("--precision: this CPU does not multiply bfloat16 (AVX512_BF16)")
+        }
+    }
+
+    func run() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "kb-bench-\(UUID().uuidString)").path
+        try Durable.makeDirectory(folder)
+        defer { try? Durable.removeTree(folder) }
+        let result = try measure(folder: folder)
+        print(String(decoding: try JobCoding.encode(result), as: UTF8.self))
+    }
+
+    private func measure(folder: String) throws -> TrainMeasurement {
+        var recipe = RecipeName.seed.recipe(for: objective)
+        recipe.perDeviceTrainBatchSize = batch
+        recipe.maxSteps = steps
+        let architecture = preset.architecture
+        let vocabulary = architecture.vocabSize ?? 52_000
+        let tokenizer = try loadTokenizer(vocabularySize: vocabulary, minFrequency: recipe.minFrequency)
+        guard tokenizer.vocabularySize <= vocabulary else {
+            throw ValidationError(
+                "--tokenizer: \(tokenizer.vocabularySize) tokens, the preset has room for \(vocabulary)")
+        }
+        let source = ShardSource(
+            corpora: [JobCorpus(sha256: "", name: corpus, path: corpus, bytes: 0)], objective: objective, unit: .lines,
+            filters: [], blockSize: recipe.blockSize, heldOut: 0, tokenizerDigest: "")
+        let shards = try TokenShards.build(directory: folder, source: source, tokenizer: tokenizer)
+        guard shards.training.rows >= batch else {
+            throw ValidationError("--corpus: expected at least \(batch) lines, found \(shards.training.rows)")
+        }
+        let configuration = RobertaConfiguration(
+            vocabSize: vocabulary, hiddenSize: architecture.hiddenSize, numHiddenLayers: architecture.numHiddenLayers,
+            numAttentionHeads: architecture.numAttentionHeads, intermediateSize: architecture.intermediateSize,
+            maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: objective == .clm)
+        let learner = Learner(
+            model: RobertaModel.initialized(configuration: configuration, seed: recipe.seed), recipe: recipe,
+            longestRow: shards.training.totals.longestRow, precision: precision == .bf16 ? .bfloat16 : .float32)
+        var batcher = Batcher(
+            shard: shards.training, objective: objective, batchSize: batch, mlmProbability: recipe.mlmProbability,
+            tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
+        let schedule = Schedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
+
+        var timings: [TrainMeasurement.Timing] = []
+        var loss = 0.0
+        for step in 0..<steps {
+            let start = ContinuousClock.now
+            let batch = batcher.batch(step: step)
+            let outcome = learner.learn(
+                batch, step: step, learningRate: schedule.learningRate(step: step, elapsedSeconds: 0))
+            loss = outcome.loss
+            timings.append(.init(tokens: batch.tokens, seconds: (ContinuousClock.now - start) / .seconds(1)))
+        }
+        return TrainMeasurement(
+            precision: precision.rawValue, objective: objective, preset: preset, batch: batch, timings: timings,
+            parameters: learner.model.parameters.layout.count, lastLoss: loss)
+    }
+
+    private func loadTokenizer(vocabularySize: Int, minFrequency: Int) throws -> ByteLevelBPETokenizer {
+        if let tokenizer { return try ByteLevelBPETokenizer.load(directory: tokenizer) }
+        let trainer = try BPETrainer(vocabularySize: vocabularySize, minFrequency: minFrequency)
+        try trainer.addFile(corpus)
+        return try trainer.train()
+    }
+}

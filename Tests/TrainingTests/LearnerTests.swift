@@ -1,0 +1,85 @@
+import Datasets
+import Jobs
+import Kernels
+import Models
+import Testing
+import Training
+
+private let architecture = Preset.tiny.architecture
+
+private func learner(activationBytes: Int = Learner.activationBytes, dropout: Double = 0) -> Learner {
+    let configuration = RobertaConfiguration(
+        vocabSize: 512, hiddenSize: architecture.hiddenSize, numHiddenLayers: architecture.numHiddenLayers,
+        numAttentionHeads: architecture.numAttentionHeads, intermediateSize: architecture.intermediateSize,
+        maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: true, hiddenDropoutProb: dropout,
+        attentionProbsDropoutProb: dropout)
+    var recipe = RecipeName.seed.recipe(for: .clm)
+    recipe.perDeviceTrainBatchSize = 16
+    recipe.weightDecay = 0.1
+    return Learner(
+        model: RobertaModel.initialized(configuration: configuration, seed: 1), recipe: recipe, longestRow: 12,
+        precision: .float32,
+        activationBytes: activationBytes)
+}
+
+/// Sixteen sequences of growing length, each followed by the next id.
+private func batch() -> Batch {
+    var batch = Batch()
+    for sequence in 0..<16 {
+        let length = 2 + sequence % 10
+        for place in 0..<length {
+            batch.inputIDs.append(Int32((sequence * 37 + place * 11) % 500 + 5))
+            if place > 0 {
+                batch.scoredRows.append(batch.inputIDs.count - 2)
+                batch.labels.append(batch.inputIDs[batch.inputIDs.count - 1])
+            }
+        }
+        batch.sequenceOffsets.append(batch.inputIDs.count)
+    }
+    return batch
+}
+
+@Test func aBatchInPartsMovesTheModelAsAWholeOneDoes() {
+    let (whole, parts) = (learner(), learner(activationBytes: 1))
+    #expect(whole.maximumTokens == 16 * 12)
+    #expect(parts.maximumTokens == 12)
+    for step in 0..<3 {
+        let first = whole.learn(batch(), step: step, learningRate: 1e-3)
+        let second = parts.learn(batch(), step: step, learningRate: 1e-3)
+        #expect(abs(first.loss - second.loss) < 1e-5 * first.loss)
+        #expect(abs(first.gradientNorm - second.gradientNorm) < 1e-4 * first.gradientNorm)
+    }
+}
+
+@Test func weightsAreDecayedAndLayerNormsAreNot() throws {
+    let learner = learner()
+    let parameters = learner.model.parameters
+    let positions = "roberta.embeddings.position_embeddings.weight"
+    let unused = 100 * 32..<101 * 32
+    let positionsBefore = Array(parameters[positions][unused])
+    let norm = "roberta.embeddings.LayerNorm.weight"
+    _ = learner.learn(batch(), step: 0, learningRate: 1e-3)
+    // No gradient comes to a position that no sequence reaches: decay alone, learningRate · weightDecay of it.
+    for (old, new) in zip(positionsBefore, parameters[positions][unused]) {
+        #expect(abs(new - old * (1 - 1e-4)) <= 1e-6 * abs(old), "\(old) → \(new)")
+    }
+    // AdamW's first step is learningRate in the gradient's direction; decay would add or take a tenth of it.
+    let steps = parameters[norm].map { abs(abs($0 - 1) - 1e-3) }
+    #expect(steps.count { $0 < 5e-6 } > 28, "\(steps)")
+}
+
+@Test func dropoutIsTheStepsOwn() {
+    let outcomes = [0, 0, 1].map { learner(dropout: 0.3).learn(batch(), step: $0, learningRate: 1e-3).loss }
+    #expect(outcomes[0] == outcomes[1])
+    #expect(outcomes[0] != outcomes[2])
+}
+
+@Test func aBatchWithNothingToScoreChangesNothing() {
+    let learner = learner()
+    var empty = batch()
+    empty.scoredRows = []
+    empty.labels = []
+    let before = Array(learner.model.parameters.values)
+    #expect(learner.learn(empty, step: 0, learningRate: 1e-3).flaw != nil)
+    #expect(Array(learner.model.parameters.values) == before)
+}

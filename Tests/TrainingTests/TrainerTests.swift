@@ -1,0 +1,135 @@
+import FoundationEssentials
+import Jobs
+import Models
+import Testing
+import Tokenizers
+import Training
+
+@Test(arguments: Objective.allCases)
+func aRunEndsInAModelDirectory(objective: Objective) throws {
+    let run = try TrainingRun(objective)
+    try run.run()
+    guard case .published(let published) = run.events.last else {
+        Issue.record("the last event is \(String(describing: run.events.last))")
+        return
+    }
+    let directory = run.job.outputDirectory
+    let model = try RobertaModel.load(directory: directory)
+    #expect(model.configuration.isDecoder == (objective == .clm))
+    #expect(model.parameters.layout.count == published.parameters)
+    let tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
+    let arguments = try JobCoding.decode(
+        TrainingArguments.self, from: Data(contentsOf: URL(filePath: "\(directory)/training_args.json")))
+    #expect(arguments.run == run.job.run)
+    #expect(arguments.recipe == run.job.recipe)
+    #expect(arguments.tokenizerVocabulary == tokenizer.vocabularySize)
+    #expect(arguments.steps == 24)
+    #expect(arguments.longestPosition > 2 && arguments.longestPosition <= run.job.recipe.blockSize)
+    #expect(arguments.evaluation == published.evaluation)
+    var files: Set = [
+        "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+        "vocab.json", "merges.txt", "training_args.json",
+    ]
+    if objective == .clm { files.insert("generation_config.json") }
+    #expect(Set(try FileManager.default.contentsOfDirectory(atPath: directory)) == files)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(run.folder)/models/test") == ["1"])
+}
+
+@Test(arguments: Objective.allCases)
+func theLossFallsAndEveryStepIsReported(objective: Objective) throws {
+    let run = try TrainingRun(objective)
+    run.job.recipe.maxSteps = 120
+    run.job.recipe.evalSteps = 60
+    run.job.recipe.numTrainEpochs = 100
+    try run.run()
+    #expect(run.steps.map(\.step) == Array(1...120))
+    #expect(run.steps.allSatisfy { $0.loss.isFinite && $0.gradientNorm > 0 && $0.tokens > 0 })
+    #expect(run.steps.last?.learningRate ?? 1 < run.job.recipe.learningRate / 50)
+    #expect(run.evaluations.map(\.step) == [60, 120])
+    let loss = try #require(run.evaluations.last?.loss)
+    // A model that has learned nothing is at ln 512.
+    #expect(loss < 6.238 - 1.5, "\(loss)")
+    #expect(run.evaluations[1].loss < run.evaluations[0].loss)
+}
+
+@Test func bitsAByteAreTheNatsOfTheTextOverItsBytes() throws {
+    let run = try TrainingRun(.clm)
+    try run.run()
+    let evaluation = try #require(run.evaluations.last)
+    // Every held-out token and `</s>` is scored once; what they are, the tokenizer says.
+    let tokenizer = try ByteLevelBPETokenizer.load(directory: run.job.outputDirectory)
+    let text = try String(contentsOf: URL(filePath: run.job.corpora[0].path), encoding: .utf8)
+    let paragraphs = text.split(separator: "\n\n").map { $0.split(separator: "\n").joined(separator: "\n") }
+    let heldOut = paragraphs.filter { HeldOut.contains($0, share: run.job.recipe.heldOut) }
+    let tokens = heldOut.reduce(0) { $0 + tokenizer.encode($1).count + 1 }
+    let bytes = heldOut.reduce(0) { $0 + $1.utf8.count }
+    let expected = evaluation.loss * Double(tokens) / (0.693_147_180_559_945_3 * Double(bytes))
+    #expect(abs(evaluation.bitsPerByte - expected) < 1e-9)
+}
+
+@Test func aTokenizerLargerThanTheEmbeddingIsRefused() throws {
+    let run = try TrainingRun(.mlm)
+    try run.run()
+    let other = try TrainingRun(.mlm)
+    other.job.tokenizer = run.job.outputDirectory
+    other.job.architecture.vocabSize = 300
+    let error = #expect(throws: TrainingError.self) { try other.run() }
+    #expect(error?.description.contains("architecture.vocab_size") == true, "\(String(describing: error))")
+}
+
+@Test func theEmbeddingGrowsWithTheTokenizer() throws {
+    let run = try TrainingRun(.mlm)
+    run.job.architecture.vocabSize = nil
+    run.job.recipe.maxSteps = 1
+    try run.run()
+    let tokenizer = try ByteLevelBPETokenizer.load(directory: run.job.outputDirectory)
+    let rows = try RobertaModel.load(directory: run.job.outputDirectory).configuration.vocabSize
+    #expect(rows % 64 == 0 && rows >= tokenizer.vocabularySize && rows - tokenizer.vocabularySize < 64)
+}
+
+@Test func timeEndsARun() throws {
+    let run = try TrainingRun(.mlm)
+    run.job.recipe.maxSteps = nil
+    run.job.recipe.numTrainEpochs = 1e6
+    run.job.recipe.maxTime = 1
+    run.job.recipe.evalSteps = 1_000_000
+    run.job.recipe.saveSteps = 1_000_000
+    try run.run()
+    let last = try #require(run.steps.last)
+    #expect(run.steps.count > 2)
+    #expect(last.learningRate < run.job.recipe.learningRate / 5)
+    #expect(run.evaluations.count == 1)
+}
+
+@Test func stepsThatAreNotFiniteAreSkippedAndAtLastEndTheRun() throws {
+    let run = try TrainingRun(.clm)
+    run.job.recipe.learningRate = 1e30
+    run.job.recipe.warmupRatio = 0
+    let error = #expect(throws: TrainingError.self) { try run.run() }
+    guard case .notFinite(steps: 10, _, _) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+    }
+    let skipped = run.events.count { if case .stepSkipped = $0 { true } else { false } }
+    #expect(skipped == 10)
+    #expect(!FileManager.default.fileExists(atPath: run.job.outputDirectory))
+}
+
+/// What is wrong, as the error has to name it, and how a job comes to have it.
+private let badJobs: [(String, @Sendable (inout Job) -> Void)] = [
+    ("corpora[0].path", { $0.corpora[0].path = "/nowhere/corpus.txt" }),
+    ("tokenizer", { $0.tokenizer = "/nowhere/tokenizer" }),
+    ("recipe.block_size", { $0.recipe.blockSize = 129 }),
+    ("‘shout’", { $0.filters = ["shout"] }),
+    ("recipe.per_device_train_batch_size", { $0.recipe.perDeviceTrainBatchSize = 4000 }),
+    ("recipe.held_out", { $0.recipe.heldOut = 1e-12 }),
+]
+
+@Test(arguments: badJobs)
+func badJobsAreRefusedBeforeAnyStep(named: String, change: @Sendable (inout Job) -> Void) throws {
+    let run = try TrainingRun(.mlm)
+    change(&run.job)
+    let error = #expect(throws: TrainingError.self) { try run.run() }
+    #expect(error?.description.contains(named) == true, "\(String(describing: error))")
+    #expect(run.steps.isEmpty)
+}

@@ -1,0 +1,87 @@
+import FoundationEssentials
+import Jobs
+import Synchronization
+import Training
+
+/// A tiny job in a folder of its own, which is removed with the last reference to it.
+final class TrainingRun {
+    var job: Job
+    let folder: String
+    private(set) var events: [RunEvent.Payload] = []
+    private(set) var notes: [String] = []
+
+    init(_ objective: Objective, lines: Int = 400) throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "training-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let text = TrainingRun.text(lines: lines)
+        try Data(text.utf8).write(to: URL(filePath: "\(folder)/corpus.txt"))
+        var recipe = RecipeName.default.recipe(for: objective)
+        recipe.perDeviceTrainBatchSize = 8
+        recipe.maxSteps = 24
+        recipe.evalSteps = 10
+        recipe.saveSteps = 6
+        recipe.learningRate = 3e-3
+        job = Job(
+            run: "test-1", model: "test", generation: 1, objective: objective,
+            architecture: Preset.tiny.architecture, recipe: recipe,
+            corpora: [
+                JobCorpus(
+                    sha256: String(repeating: "ab", count: 32), name: "corpus.txt", path: "\(folder)/corpus.txt",
+                    bytes: text.utf8.count)
+            ], samples: objective == .mlm ? .lines : .paragraphs, runDirectory: "\(folder)/run",
+            outputDirectory: "\(folder)/models/test/1")
+    }
+
+    /// Lines that repeat a pattern, with a blank one after every third.
+    private static func text(lines: Int) -> String {
+        let subjects = ["reason", "the understanding", "experience", "the will", "a concept", "intuition"]
+        let verbs = ["contains", "presupposes", "determines", "limits", "unites"]
+        return (0..<lines).map { line in
+            let sentence = "\(subjects[line % 6]) \(verbs[line / 6 % 5]) \(subjects[line / 30 % 6]) in case \(line)."
+            return line % 3 == 2 ? sentence + "\n\n" : sentence + "\n"
+        }.joined()
+    }
+
+    /// Runs the job as it is now.
+    /// - Parameter heard: gets every event while the run waits, and may command it
+    @discardableResult
+    func run(_ heard: (RunEvent.Payload, RunControl) -> Void = { _, _ in }) throws(TrainingError) -> Trainer.Outcome {
+        let control = RunControl()
+        events = []
+        notes = []
+        return try withoutActuallyEscaping(heard) { heard throws(TrainingError) in
+            let trainer = Trainer(
+                job: job, control: control,
+                report: { payload in
+                    self.events.append(payload)
+                    heard(payload, control)
+                }, note: { self.notes.append($0) })
+            return try trainer.run()
+        }
+    }
+
+    var steps: [RunEvent.Step] { events.compactMap { if case .step(let step) = $0 { step } else { nil } } }
+
+    var evaluations: [RunEvent.Evaluation] {
+        events.compactMap { if case .evaluation(let evaluation) = $0 { evaluation } else { nil } }
+    }
+
+    var checkpoints: [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: job.runDirectory)) ?? []
+        return names.filter { $0.hasPrefix("checkpoint-") }.sorted()
+    }
+
+    /// Removes what the run made, for another from the beginning.
+    func startOver() throws {
+        for path in [job.runDirectory, "\(folder)/models"] where FileManager.default.fileExists(atPath: path) {
+            try FileManager.default.removeItem(atPath: path)
+        }
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+}
+
+extension Trainer.Outcome {
+    var sha256: String? { if case .published(let published) = self { published.modelSha256 } else { nil } }
+    var interruptedStep: Int? { if case .interrupted(let step) = self { step } else { nil } }
+}
