@@ -32,7 +32,8 @@ extension InferenceEngine {
         }
         let masks = ids.indices.filter { ids[$0] == SpecialToken.mask.rawValue }
         guard !masks.isEmpty else { throw .noMask(text: text) }
-        guard ids.count <= positions else { throw .promptTooLong(tokens: ids.count, limit: positions) }
+        let limit = configuration.longestSequence
+        guard ids.count <= limit else { throw .promptTooLong(tokens: ids.count, limit: limit) }
         var wanted: Set<Int32>?
         if let targets { wanted = try await targetIDs(targets) }
         return try await WorkQueue.models.run { [self, wanted] () throws(InferenceError) in

@@ -76,7 +76,8 @@ private final class GenerationRun: @unchecked Sendable {
 
     init(engine: InferenceEngine, prompt: [Int32], sampling: SamplingOptions) throws(InferenceError) {
         // The last token of a training sample is only ever predicted: its own position was not trained.
-        let limit = engine.trainingArguments == nil ? engine.positions : engine.trainedLength - 1
+        let limit =
+            engine.trainingArguments == nil ? engine.configuration.longestSequence : engine.trainedLength - 1
         guard prompt.count <= limit else { throw .promptTooLong(tokens: prompt.count, limit: limit) }
         self.engine = engine
         seed = sampling.seed ?? Int.random(in: 0..<1 << 53)

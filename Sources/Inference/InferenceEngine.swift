@@ -34,7 +34,7 @@ public final class InferenceEngine: Sendable {
         do throws(ModelError) {
             model = try RobertaModel.load(directory: directory)
         } catch {
-            throw .load(path: directory, reason: error.description)
+            throw .load(path: error.path, reason: error.reason)
         }
         do throws(TokenizerError) {
             tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
@@ -66,11 +66,10 @@ public final class InferenceEngine: Sendable {
         }
     }
 
-    /// The most tokens the position embeddings reach: they begin at 2, after the padding's.
-    var positions: Int { configuration.maxPositionEmbeddings - 2 }
-
     /// The most tokens of one sequence that training saw, `<s>` and `</s>` among them.
-    var trainedLength: Int { min(positions, trainingArguments?.longestPosition ?? positions) }
+    var trainedLength: Int {
+        min(configuration.longestSequence, trainingArguments?.longestPosition ?? configuration.longestSequence)
+    }
 
     /// Of the filters a corpus goes through, the one that changes how words are written; the others choose what is read.
     func filtered(_ text: String) -> String { lowercases ? text.lowercased() : text }

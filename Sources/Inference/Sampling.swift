@@ -30,11 +30,16 @@ package struct Sampler: Sendable {
         }
         guard let best = topIndices(of: scores, count: 1).first else { throw .notANumber }
         if options.temperature == 0 { return Int32(best) }
-        Sampler.applyTemperature(&scores, options.temperature)
-        if options.topK > 0 { Sampler.keepTopK(&scores, options.topK) }
-        if options.topP < 1 { Sampler.keepTopP(&scores, options.topP) }
-        if options.minP > 0 { Sampler.keepMinP(&scores, options.minP) }
+        Sampler.warp(&scores, options)
         return Int32(Sampler.choose(scores, uniform: uniform(step: step)))
+    }
+
+    /// All that follows the repetition penalty, in order.
+    package static func warp(_ scores: inout [Double], _ options: SamplingOptions) {
+        applyTemperature(&scores, options.temperature)
+        if options.topK > 0 { keepTopK(&scores, options.topK) }
+        if options.topP < 1 { keepTopP(&scores, options.topP) }
+        if options.minP > 0 { keepMinP(&scores, options.minP) }
     }
 
     /// A number in [0, 1) with 53 random bits.
@@ -66,13 +71,14 @@ package struct Sampler: Sendable {
     }
 
     /// Holtzman et al., "The Curious Case of Neural Text Degeneration", 2020: a token stays while those above it have
-    /// less than `p` together; the most likely one always stays.
+    /// less than `p` together; the most likely one always stays. Of equal ones the higher id counts as above the lower,
+    /// as transformers' ascending sort has it.
     package static func keepTopP(_ scores: inout [Double], _ p: Double) {
         let probabilities = softmax(scores)
         // All that is left out here has less than 1 − p together, so the nucleus is in what remains to be sorted.
-        let negligible = (1 - p) / Double(scores.count)
+        let negligible = (1 - p) / Double(2 * scores.count)
         let sorted = probabilities.indices.filter { probabilities[$0] >= negligible }
-            .sorted { probabilities[$0] > probabilities[$1] || (probabilities[$0] == probabilities[$1] && $0 < $1) }
+            .sorted { probabilities[$0] > probabilities[$1] || (probabilities[$0] == probabilities[$1] && $0 > $1) }
         var above = 0.0
         var nucleus: [Int] = []
         for index in sorted {

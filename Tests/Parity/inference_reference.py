@@ -6,8 +6,9 @@ Usage: inference_reference.py [--mlm DIR] [--clm DIR] < REQUEST > ANSWER
 REQUEST is a JSON object; each of its keys is optional, and ANSWER has the same keys:
     fill      [{"text", "top_k", "targets"?}]       the fill-mask pipeline; one list of candidates for each mask,
                                                     without the ids that have no token
-    greedy    [{"prompt", "max_new_tokens"}]        generate(do_sample=False) after <s>, without the special tokens that are
-                                                    never emitted; {"text", "tokens"}
+    greedy    [{"prompt", "max_new_tokens"}]        the most likely token after <s> and the prompt, again and again, without the
+                                                    special tokens that are never emitted; {"text", "tokens"}. By the
+                                                    forward pass: generate() of transformers 5.23 counts positions from 0
     score     {"mlm": [text], "clm": [text]}        [{"log_likelihood", "tokens"}]: of a causal model of the tokens and </s>
                                                     after <s>; of a masked one with each token masked in turn
     warpers   {"logits": [float], "cases": [{"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "history"}]}
@@ -35,16 +36,19 @@ def fill(model, tokenizer, requests):
 
 
 def greedy(model, tokenizer, requests):
+    never = [0, 1, 3, 4, *range(len(tokenizer), model.config.vocab_size)]
     answers = []
     for request in requests:
-        ids = torch.tensor([[0] + tokenizer.encode(request["prompt"], add_special_tokens=False)])
-        room = model.config.max_position_embeddings - 2 - ids.shape[1] + 1    # the last token is only predicted
-        out = model.generate(
-            input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False,
-            max_new_tokens=min(room, request["max_new_tokens"]),
-            eos_token_id=2, pad_token_id=1, suppress_tokens=[0, 1, 3, 4, *range(len(tokenizer), model.config.vocab_size)])
-        new = out[0, ids.shape[1]:]
-        answers.append({"text": tokenizer.decode(new[new != 2]), "tokens": new[new != 2].tolist()})
+        ids = [0] + tokenizer.encode(request["prompt"], add_special_tokens=False)
+        room = model.config.max_position_embeddings - 2 - len(ids) + 1    # the last token is only predicted
+        new = []
+        for _ in range(min(room, request["max_new_tokens"])):
+            logits = model(input_ids=torch.tensor([ids + new]), use_cache=False).logits[0, -1]
+            logits[never] = -torch.inf
+            if (best := int(logits.argmax())) == 2:
+                break
+            new.append(best)
+        answers.append({"text": tokenizer.decode(new), "tokens": new})
     return answers
 
 

@@ -1,0 +1,86 @@
+import Foundation
+import Inference
+import Tokenizers
+import Jobs
+import Testing
+
+@Suite struct EngineTests {
+    @Test func theHashIsThatOfTheFile() {
+        // sha256sum Fixtures/*/model.safetensors
+        #expect(Fixture.mlm.modelSHA256 == "57b33ccc3fc5c59ef76d78d8bd669bed7e0caa147d57bd07e8b5ef792b1c41fa")
+        #expect(Fixture.clm.modelSHA256 == "57b33ccc3fc5c59ef76d78d8bd669bed7e0caa147d57bd07e8b5ef792b1c41fa")
+    }
+
+    @Test func theObjectiveIsInTheConfiguration() {
+        #expect(Fixture.mlm.objective == .mlm)
+        #expect(Fixture.clm.objective == .clm)
+    }
+
+    @Test func tokensAndTextGoBothWays() async throws {
+        let text = "naïve café — <mask> 🙂"
+        let (ids, tokens) = await Fixture.mlm.tokenize(text)
+        #expect(ids.count == tokens.count)
+        #expect(ids.contains(4) && tokens.contains("<mask>"))
+        #expect(try Fixture.mlm.detokenize(ids) == text)
+        #expect(throws: InferenceError.invalidParameter("ids", reason: "[1] is 310, which has no token")) {
+            try Fixture.mlm.detokenize([5, 310])
+        }
+        #expect(throws: InferenceError.invalidParameter("ids", reason: "[0] is -1, which has no token")) {
+            try Fixture.mlm.detokenize([-1])
+        }
+    }
+
+    /// The path and the reason a directory is refused with.
+    func refusal(_ change: (Fixture.Copy) throws -> Void) throws -> (path: String, reason: String) {
+        let copy = try Fixture.Copy(of: "clm")
+        try change(copy)
+        do {
+            _ = try InferenceEngine(directory: copy.directory)
+        } catch InferenceError.load(let path, let reason) {
+            return (String(path.dropFirst(copy.directory.count)), reason)
+        }
+        Issue.record("the directory was accepted")
+        return ("", "")
+    }
+
+    @Test func aModelCutShortIsRefused() throws {
+        let refusal = try refusal { copy in
+            let handle = try FileHandle(forWritingTo: URL(filePath: copy.directory + "/model.safetensors"))
+            try handle.truncate(atOffset: 100_000)
+        }
+        #expect(refusal.path == "/model.safetensors")
+    }
+
+    @Test func aConfigurationThatDoesNotFitTheTensorsIsRefused() throws {
+        let refusal = try refusal { copy in try copy.edit("config.json") { $0["hidden_size"] = 64 } }
+        #expect(!refusal.reason.isEmpty)
+    }
+
+    @Test func aTokenizerLargerThanTheEmbeddingIsRefused() throws {
+        let refusal = try refusal { copy in
+            try copy.edit("tokenizer.json") { object in
+                var model = object["model"] as! [String: Any]
+                var vocabulary = model["vocab"] as! [String: Int]
+                for id in vocabulary.count...320 { vocabulary["extra\(id)"] = id }
+                model["vocab"] = vocabulary
+                object["model"] = model
+            }
+        }
+        #expect(refusal.reason.contains("321 tokens") && refusal.reason.contains("320 rows"))
+    }
+
+    @Test func trainingArgumentsThatAreNotJSONAreRefused() throws {
+        let refusal = try refusal { copy in
+            try Data("{".utf8).write(to: URL(filePath: copy.directory + "/training_args.json"))
+        }
+        #expect(refusal.path == "/training_args.json")
+    }
+
+    @Test func aMissingFileIsNamed() throws {
+        for file in ["config.json", "model.safetensors"] {
+            let refusal = try refusal { copy in try FileManager.default.removeItem(atPath: copy.directory + "/" + file)
+            }
+            #expect(refusal.path == "/" + file)
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import Inference
+import Models
+import Tokenizers
+import Jobs
+import Testing
+
+@Suite struct FillMaskTests {
+    @Test func candidatesAreThePipelines() async throws {
+        for (request, masks) in zip(try Fixture.request.fill, try Fixture.reference.fill) {
+            let found = try await Fixture.mlm.fillMask(request.text, topK: request.topK, targets: request.targets)
+            #expect(found.count == masks.count)
+            for (found, expected) in zip(found, masks) {
+                #expect(found.map(\.token) == expected.map(\.token), "\(request.text)")
+                #expect(found.map(\.tokenString) == expected.map(\.tokenStr))
+                #expect(found.map(\.sequence) == expected.map(\.sequence))
+                for (found, expected) in zip(found, expected) { #expect(abs(found.score - expected.score) < 1e-6) }
+            }
+        }
+    }
+
+    @Test func idsWithoutATokenAreNotOfferedAndYetCounted() async throws {
+        let fillings = try await Fixture.mlm.fillMask("The<mask>", topK: 10_000)[0]
+        #expect(fillings.count == Fixture.mlm.tokenizer.vocabularySize)
+        #expect(fillings.count < Fixture.mlm.configuration.vocabSize)
+        let sum = fillings.reduce(0) { $0 + $1.score }
+        #expect(sum > 0.5 && sum < 1)
+    }
+
+    @Test func aTextWithoutAMaskIsRefused() async {
+        await #expect(throws: InferenceError.noMask(text: "The faculty")) {
+            try await Fixture.mlm.fillMask("The faculty")
+        }
+    }
+
+    @Test func aTextThatDoesNotFitIsRefusedWithBothNumbers() async {
+        let text = String(repeating: "7", count: 62) + "<mask>"
+        await #expect(throws: InferenceError.promptTooLong(tokens: 65, limit: 64)) {
+            try await Fixture.mlm.fillMask(text)
+        }
+    }
+
+    @Test func theLongestTextThatFitsIsAnswered() async throws {
+        let text = String(repeating: "7", count: 61) + "<mask>"
+        #expect(try await Fixture.mlm.fillMask(text, topK: 3)[0].count == 3)
+    }
+
+    @Test func parametersOutOfRangeAreNamed() async {
+        await #expect(throws: InferenceError.invalidParameter("top_k", reason: "must be at least 1, is 0")) {
+            try await Fixture.mlm.fillMask("<mask>", topK: 0)
+        }
+        await #expect(throws: InferenceError.invalidParameter("targets", reason: "needs at least one word")) {
+            try await Fixture.mlm.fillMask("<mask>", targets: [""])
+        }
+    }
+
+    @Test func aCausalModelFillsNothing() async {
+        await #expect(throws: InferenceError.wrongObjective(expected: .mlm, found: .clm)) {
+            try await Fixture.clm.fillMask("<mask>")
+        }
+    }
+}

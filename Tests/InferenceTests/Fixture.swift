@@ -1,0 +1,103 @@
+import Foundation
+import Inference
+import Jobs
+
+/// The tiny models of `Fixtures`, and what transformers answers for them.
+///
+/// `mlm` and `clm` are directories as transformers 5.23 wrote them (random weights, 320 rows of which 310 have a token,
+/// 64 positions); `transformers.json` is what `Tests/Parity/inference_reference.py --mlm mlm --clm clm < request.json` prints.
+enum Fixture {
+    static let mlm = try! InferenceEngine(directory: path("mlm"))
+    static let clm = try! InferenceEngine(directory: path("clm"))
+
+    static func path(_ name: String) -> String { Bundle.module.bundlePath + "/Fixtures/" + name }
+
+    static func read<Value: Decodable>(_ type: Value.Type, _ name: String) throws -> Value {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(type, from: Data(contentsOf: URL(filePath: path(name))))
+    }
+
+    static var request: Request { get throws { try read(Request.self, "request.json") } }
+    static var reference: Reference { get throws { try read(Reference.self, "transformers.json") } }
+
+    struct Request: Decodable {
+        struct Fill: Decodable {
+            var text: String
+            var topK: Int
+            var targets: [String]?
+        }
+        struct Greedy: Decodable {
+            var prompt: String
+            var maxNewTokens: Int
+        }
+        struct Warpers: Decodable {
+            var logits: [Double]
+            var cases: [WarperCase]
+        }
+        struct WarperCase: Decodable {
+            var temperature: Double?
+            var topK: Int?
+            var topP: Double?
+            var minP: Double?
+            var repetitionPenalty: Double?
+            var history: [Int32]?
+        }
+        var fill: [Fill]
+        var greedy: [Greedy]
+        var score: [String: [String]]
+        var warpers: Warpers
+    }
+
+    struct Reference: Decodable {
+        struct Filling: Decodable {
+            var score: Double
+            var token: Int32
+            var tokenStr: String
+            var sequence: String
+        }
+        struct Greedy: Decodable {
+            var text: String
+            var tokens: [Int32]
+        }
+        struct Score: Decodable {
+            var logLikelihood: Double
+            var tokens: Int
+        }
+        var fill: [[[Filling]]]
+        var greedy: [Greedy]
+        var score: [String: [Score]]
+        var warpers: [[Double]]
+    }
+
+    /// A copy of a fixture model to change, deleted with the test.
+    final class Copy {
+        let directory = NSTemporaryDirectory() + "inference-\(UUID().uuidString)"
+
+        init(of name: String) throws {
+            try FileManager.default.copyItem(atPath: Fixture.path(name), toPath: directory)
+        }
+
+        deinit { try? FileManager.default.removeItem(atPath: directory) }
+
+        /// Rewrites a JSON file of the directory.
+        func edit(_ file: String, _ change: (inout [String: Any]) -> Void) throws {
+            let url = URL(filePath: directory + "/" + file)
+            var object = try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as! [String: Any]
+            change(&object)
+            try JSONSerialization.data(withJSONObject: object).write(to: url)
+        }
+
+        /// As `kantaibert-train` leaves it, with these values of interest.
+        func addTrainingArguments(longestPosition: Int, filters: [String] = []) throws {
+            let job = Job(
+                run: "r", model: "m", generation: 1, objective: .clm, architecture: Preset.tiny.architecture,
+                recipe: RecipeName.default.recipe(for: .clm), corpora: [], samples: .paragraphs, filters: filters,
+                runDirectory: "r", outputDirectory: "o")
+            let arguments = TrainingArguments(
+                job: job, longestPosition: longestPosition, steps: 1, trainingTokens: 1, tokenizerVocabulary: 320,
+                evaluation: nil)
+            try JobCoding.encode(arguments).write(to: URL(filePath: directory + "/training_args.json"))
+        }
+    }
+}
