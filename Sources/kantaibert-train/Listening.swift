@@ -3,26 +3,36 @@ import Glibc
 import Jobs
 import Training
 
-/// SIGTERM and SIGINT mean "checkpoint and leave". Called before any other thread is started, which then blocks them
-/// too, so that they come to the thread that waits for them and nowhere else.
+/// SIGTERM and SIGINT mean "checkpoint and leave".
+///
+/// A handler, not a mask: libraries have threads of their own before `main` begins, and a signal that one of them does
+/// not block would end the process.
 func listenForSignals(_ control: RunControl) {
-    var blocked = terminationSignals
-    pthread_sigmask(SIG_BLOCK, &blocked, nil)
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else {
+        say("no pipe for signals, SIGTERM will end the run at once: \(String(cString: strerror(errno)))")
+        return
+    }
+    let reading = ends[0]
+    signalPipe = ends[1]
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { _ in
+        let cause = errno
+        var byte: UInt8 = 0
+        _ = write(signalPipe, &byte, 1)
+        errno = cause
+    }
+    action.sa_flags = SA_RESTART
+    sigaction(SIGTERM, &action, nil)
+    sigaction(SIGINT, &action, nil)
     startThread("signals") {
-        var awaited = terminationSignals
-        var number: Int32 = 0
-        while sigwait(&awaited, &number) != 0 {}
-        control.leave()
+        var byte: UInt8 = 0
+        while read(reading, &byte, 1) == 1 { control.leave() }
     }
 }
 
-private var terminationSignals: sigset_t {
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    sigaddset(&signals, SIGTERM)
-    sigaddset(&signals, SIGINT)
-    return signals
-}
+/// Where the handler writes. Set once, before the handler is.
+nonisolated(unsafe) private var signalPipe: Int32 = -1
 
 /// Takes commands from standard input, where it is a pipe or a socket: a terminal or a file is nobody who commands.
 func listenToStandardInput(_ control: RunControl) {

@@ -84,6 +84,13 @@ extension Recipe {
             return true
         },
         .integer("block_size", \.blockSize),
+        SettingsKey(
+            name: "precision", expected: "one of " + PrecisionSetting.allCases.map(\.rawValue).joined(separator: ", ")
+        ) { text, root in
+            guard let precision = PrecisionSetting(rawValue: text) else { return false }
+            root.precision = precision
+            return true
+        },
         .real("mlm_probability", \.mlmProbability),
         .integer("min_frequency", \.minFrequency),
         .real("held_out", \.heldOut),
