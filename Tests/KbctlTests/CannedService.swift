@@ -1,0 +1,149 @@
+import FoundationEssentials
+import Glibc
+import Interface
+import Logging
+import Synchronization
+import Testing
+import Varlink
+import VarlinkServer
+
+/// A service that says what a test wants to see printed.
+enum Canned {
+    static let receipt = InferenceInterface.Receipt(model: "kantaibert", generation: 3, modelSha256: "ab", seed: 7)
+    static let models = [
+        ManagerInterface.Model(
+            name: "kantaibert", objective: .mlm, generation: 3, parameters: 83_504_416, vocabSize: 52_000,
+            bitsPerByte: 1.9312, evaluationLoss: 5.61234, state: .idle),
+        ManagerInterface.Model(name: "assistant", objective: .clm, state: .training),
+    ]
+    static let run = ManagerInterface.Run(
+        id: "assistant-1", model: "assistant", state: .running, step: 218, totalSteps: 3216, epoch: 0.07, loss: 5.4321,
+        tokensPerSecond: 1812.4, remainingSeconds: 1179)
+
+    static func event(_ step: Int) -> ManagerInterface.Watch.Reply {
+        .init(
+            event: .init(
+                kind: "step", message: "assistant-1: step \(step)", model: "assistant", run: "assistant-1",
+                fields: [
+                    "step": .int(step), "total_steps": 3216, "epoch": 0.07, "loss": 5.25, "tokens_per_second": 1800.5,
+                    "remaining_seconds": 65, "log": true,
+                ], time: "2026-01-01T12:00:00.000Z"))
+    }
+
+    /// - Parameter statuses: what GetStatus replies, one after another; the last for ever.
+    static func service(statuses: [ManagerInterface.GetStatus.Reply]) -> VarlinkService {
+        let left = StatusQueue(statuses)
+        var service = VarlinkService(vendor: "", product: "", version: "", url: "")
+        service.add(interface: InferenceInterface.name, description: InferenceInterface.description)
+        service.add(interface: ManagerInterface.name, description: ManagerInterface.description)
+        service.handleMore(InferenceInterface.Generate.self) { parameters, context, writer in
+            guard parameters.model != "none" else {
+                throw InferenceInterface.ModelNotFound(model: "none", available: ["kantaibert", "assistant"])
+            }
+            guard parameters.model != "new" else {
+                throw InferenceInterface.NoGeneration(model: "new", state: "training is queued")
+            }
+            if context.more {
+                try await writer.send(.init(text: " the\u{1B}[2J"))
+                try await writer.send(.init(text: " user"))
+                try await writer.finish(.init(text: ".", finishReason: .stop, receipt: receipt))
+            } else {
+                try await writer.finish(
+                    .init(
+                        text: " the user.", finishReason: .stop, promptTokens: 4,
+                        generatedTokens: parameters.sampling?.maxNewTokens, receipt: receipt))
+            }
+        }
+        service.handle(InferenceInterface.FillMask.self) { parameters, _ in
+            guard parameters.text.contains("<mask>") else { throw InferenceInterface.NoMask(text: parameters.text) }
+            let fillings = [("reason", 0.25), ("a\nline", 0.125)].map { word, score in
+                InferenceInterface.Filling(score: score, token: 5, tokenStr: word, sequence: "human \(word).")
+            }
+            return .init(masks: [.init(fillings: fillings)], receipt: receipt)
+        }
+        service.handle(ManagerInterface.GetStatus.self) { _, _ in left.next() }
+        service.handle(ManagerInterface.ListRuns.self) { _, _ in
+            var failed = run
+            failed.state = .failed
+            failed.reason = "the disk is full"
+            return .init(runs: [failed])
+        }
+        service.handle(ManagerInterface.Train.self) { parameters, _ in
+            throw ManagerInterface.NothingToTrain(model: parameters.model ?? "", reason: "nothing has come")
+        }
+        service.handleSubscription(ManagerInterface.Watch.self) { _, _, writer in
+            try await writer.send(event(219))
+            try await writer.send(
+                .init(
+                    event: .init(
+                        kind: "evaluation", message: "held out after step 219: loss 5.1", fields: [:],
+                        time: "2026-01-01T12:00:01.000Z")))
+            try await Task.sleep(for: .seconds(3600))
+        }
+        return service
+    }
+
+    static func status(
+        models: [ManagerInterface.Model] = models, run: ManagerInterface.Run? = run, inboxPending: Int = 2
+    ) -> ManagerInterface.GetStatus.Reply {
+        .init(
+            version: "1.0", uptimeSeconds: 7500, models: models, run: run, queued: [], inboxPending: inboxPending,
+            resources: [:])
+    }
+
+    /// Runs `body` while a service with `statuses` answers on `socket`.
+    static func serving(
+        statuses: [ManagerInterface.GetStatus.Reply] = [status()],
+        _ body: @escaping @Sendable (_ socket: String) throws -> Void
+    ) async throws {
+        let directory = "/tmp/kbctl-\(getpid())-\(UInt64.random(in: 0 ..< .max))"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let socket = "\(directory)/socket"
+        let server = VarlinkServer(
+            service: service(statuses: statuses), listener: .path(socket),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let (listening, continuation) = AsyncStream.makeStream(of: Void.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                defer { continuation.finish() }
+                try await server.run { continuation.yield() }
+            }
+            for await _ in listening { break }
+            defer { group.cancelAll() }
+            // The body blocks until a process has ended: not on the threads that the server's calls need.
+            try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+                let thread = BlockingThread { done.resume(with: Result { try body(socket) }) }
+                thread.start()
+            }
+        }
+    }
+}
+
+private final class StatusQueue: Sendable {
+    private let left: Mutex<[ManagerInterface.GetStatus.Reply]>
+
+    init(_ statuses: [ManagerInterface.GetStatus.Reply]) { left = Mutex(statuses) }
+
+    func next() -> ManagerInterface.GetStatus.Reply {
+        left.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+    }
+}
+
+private final class BlockingThread: Sendable {
+    private let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+    func start() {
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<BlockingThread>.fromOpaque(argument!).takeRetainedValue().body()
+                return nil
+            }, Unmanaged.passRetained(self).toOpaque())
+        precondition(status == 0)
+        pthread_detach(thread)
+    }
+}

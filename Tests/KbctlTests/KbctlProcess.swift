@@ -1,0 +1,99 @@
+import FoundationEssentials
+import Glibc
+import Testing
+
+/// The real `kbctl`, which lies where the tests were built.
+enum KbctlProcess {
+    static let path = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "kbctl").path
+    static let isBuilt = access(path, X_OK) == 0
+
+    struct Result {
+        var status: Int32
+        var output: String
+        var errors: String
+    }
+
+    /// Runs it to its end.
+    ///
+    /// - Parameter columns: gives it a terminal so wide as standard output; nil gives it a pipe.
+    static func run(_ arguments: [String], socket: String, columns: UInt16? = nil) throws -> Result {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        let errors = try FilePair.pipe()
+        let output = try columns.map(FilePair.terminal) ?? FilePair.pipe()
+        posix_spawn_file_actions_adddup2(&actions, output.theirs, STDOUT_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, errors.theirs, STDERR_FILENO)
+        var words = ([path] + arguments).map { strdup($0) } + [nil]
+        var environment = [strdup("KANTAIBERT_SOCKET=\(socket)"), strdup("TZ=UTC"), nil]
+        defer { for word in words + environment { free(word) } }
+        var pid: pid_t = 0
+        try #require(posix_spawn(&pid, path, &actions, nil, &words, &environment) == 0)
+        let printed = output.readToEnd()
+        let complained = errors.readToEnd()
+        var status: Int32 = 0
+        waitpid(pid, &status, 0)
+        return Result(status: status & 0x7f == 0 ? status >> 8 & 0xff : -1, output: printed, errors: complained)
+    }
+}
+
+/// Two ends: one for the child to write to, one to read from.
+private struct FilePair {
+    let ours: Int32
+    let theirs: Int32
+
+    static func pipe() throws -> FilePair {
+        var ends: [Int32] = [0, 0]
+        try #require(Glibc.pipe(&ends) == 0)
+        return closingOnExec(ends[0], ends[1])
+    }
+
+    static func terminal(columns: UInt16) throws -> FilePair {
+        // Glibc does not show `posix_openpt` and its kin to Swift: TIOCSPTLCK unlocks, TIOCGPTN tells the number.
+        let master = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+        try #require(master >= 0)
+        var locked: Int32 = 0
+        var number: Int32 = 0
+        try #require(ioctl(master, 0x4004_5431, &locked) == 0 && ioctl(master, 0x8004_5430, &number) == 0)
+        var size = winsize(ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+        try #require(ioctl(master, UInt(TIOCSWINSZ), &size) == 0)
+        let name = "/dev/pts/\(number)"
+        let slave = open(name, O_RDWR | O_NOCTTY)
+        try #require(slave >= 0)
+        return closingOnExec(master, slave)
+    }
+
+    /// Another test's child must not hold these open.
+    private static func closingOnExec(_ ours: Int32, _ theirs: Int32) -> FilePair {
+        for descriptor in [ours, theirs] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        return FilePair(ours: ours, theirs: theirs)
+    }
+
+    /// Everything the child writes, a terminal's line ends as one character.
+    func readToEnd() -> String {
+        close(theirs)
+        defer { close(ours) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 4096)
+        // A terminal whose other end is closed gives an error, a pipe nothing.
+        while case let count = read(ours, &piece, piece.count), count > 0 { bytes += piece[..<count] }
+        return String(decoding: bytes, as: UTF8.self).replacing("\r\n", with: "\n")
+    }
+}
+
+extension String {
+    fileprivate func replacing(_ old: String, with new: String) -> String {
+        var result = ""
+        var rest = self[...]
+        while !rest.isEmpty {
+            if rest.unicodeScalars.starts(with: old.unicodeScalars) {
+                result += new
+                rest = Substring(rest.unicodeScalars.dropFirst(old.unicodeScalars.count))
+            } else {
+                result.unicodeScalars.append(rest.unicodeScalars.first!)
+                rest = Substring(rest.unicodeScalars.dropFirst())
+            }
+        }
+        return result
+    }
+}

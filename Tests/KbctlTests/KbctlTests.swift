@@ -1,0 +1,153 @@
+import FoundationEssentials
+import Interface
+import Testing
+
+@Suite(.timeLimit(.minutes(2)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
+struct KbctlTests {
+    @Test func askStreamsAndKeepsEscapesOffTheScreen() async throws {
+        try await Canned.serving { socket in
+            let piped = try KbctlProcess.run(["ask", "I would like to assist"], socket: socket)
+            #expect(piped.output == " the\u{1B}[2J user.\n")
+            #expect(piped.status == 0)
+            let shown = try KbctlProcess.run(["ask", "I would"], socket: socket, columns: 80)
+            #expect(shown.output == " the\u{FFFD}[2J user.\n")
+        }
+    }
+
+    @Test func jsonHasTheFieldsOfTheInterface() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["ask", "--json", "--max-new-tokens", "9", "I would"], socket: socket)
+            let reply = try JSONDecoder().decode(
+                InferenceInterface.Generate.Reply.self, from: Data(result.output.utf8))
+            #expect(
+                reply
+                    == .init(
+                        text: " the user.", finishReason: .stop, promptTokens: 4, generatedTokens: 9,
+                        receipt: Canned.receipt))
+            #expect(result.output.contains(#""finish_reason":"stop""#))
+            #expect(result.output.split(separator: "\n").count == 1)
+        }
+    }
+
+    @Test func tablesLineUp() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["fill", "human <mask>."], socket: socket)
+            #expect(
+                result.output == """
+                     SCORE  TOKEN   TEXT
+                    0.2500  reason  human reason.
+                    0.1250  a line  human a line.
+
+                    """)
+        }
+    }
+
+    @Test func statusFitsItsScreen() async throws {
+        try await Canned.serving { socket in
+            let wide = try KbctlProcess.run(["status"], socket: socket)
+            #expect(
+                wide.output == """
+                    kantaibertd 1.0, up 2 h 05 min
+
+                    MODEL       OBJECTIVE  STATE     GENERATION  PARAMETERS  HELD-OUT LOSS  BITS/BYTE  NEXT TRAINING
+                    kantaibert  mlm        idle               3  83,504,416         5.6123      1.931  –
+                    assistant   clm        training           –           –              –          –  –
+
+                    assistant ━━───────────────────────────────────── 218/3216 · 6 % · 19:39 left · loss 5.4321 · \
+                    1812 tokens/s · epoch 0.07
+                    2 files in the inbox
+
+                    """)
+            for columns in [40, 60, 80, 100] as [UInt16] {
+                let result = try KbctlProcess.run(["status"], socket: socket, columns: columns)
+                for line in result.output.split(separator: "\n") {
+                    #expect(line.count <= Int(columns), "\(line)")
+                }
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            (["ask", "-m", "none", "a"], 66, "there is no model ‘none’; there is kantaibert, assistant"),
+            (["ask", "-m", "new", "a"], 75, "the model ‘new’ cannot answer yet: training is queued"),
+            (["fill", "a"], 65, "the text has no <mask> to fill"),
+            (["train", "assistant"], 65, "the model ‘assistant’ is not trained: nothing has come"),
+        ] as [([String], Int32, String)])
+    func errorsAreOneLine(arguments: [String], status: Int32, message: String) async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(arguments, socket: socket)
+            #expect(result.errors == "kbctl: \(message)\n")
+            #expect(result.output == "")
+            #expect(result.status == status)
+        }
+    }
+
+    @Test func withoutAServiceItSaysHowToStartOne() throws {
+        let result = try KbctlProcess.run(["status"], socket: "/none/socket")
+        #expect(result.status == 69)
+        #expect(result.errors.hasPrefix("kbctl: no service answers on /none/socket; start it with"))
+        #expect(result.errors.split(separator: "\n").count == 1)
+    }
+
+    @Test func wrongUsageIsSixtyFour() throws {
+        #expect(try KbctlProcess.run(["fill"], socket: "/none/socket").status == 64)
+        #expect(try KbctlProcess.run(["--help"], socket: "/none/socket").status == 0)
+    }
+
+    @Test func watchPrintsPlainLinesAndEndsWhenAllServe() async throws {
+        var served = Canned.models
+        served[1].state = .idle
+        served[1].generation = 1
+        let statuses = [Canned.status(), Canned.status(models: served, run: nil, inboxPending: 0)]
+        try await Canned.serving(statuses: statuses) { socket in
+            let result = try KbctlProcess.run(["watch", "--exit-when-served"], socket: socket)
+            #expect(result.status == 0)
+            #expect(result.output.contains("219/3216 · 6 % · 01:05 left · loss 5.2500 · 1800 tokens/s"))
+            #expect(result.output.contains("12:00:01 held out after step 219: loss 5.1\n"))
+            #expect(!result.output.contains("\u{1B}"))
+        }
+    }
+
+    @Test func watchDrawsItsBarAnewOnATerminal() async throws {
+        var served = Canned.models
+        served[1].state = .idle
+        served[1].generation = 1
+        let statuses = [Canned.status(), Canned.status(models: served, run: nil, inboxPending: 0)]
+        try await Canned.serving(statuses: statuses) { socket in
+            let result = try KbctlProcess.run(["watch", "--exit-when-served"], socket: socket, columns: 70)
+            #expect(result.status == 0)
+            let drawn = result.output.components(between: "\r\u{1B}[2K")
+            #expect(drawn.contains { $0.hasPrefix("assistant ━") && $0.contains("219/3216 · 6 % · 01:05 left") })
+            for line in drawn.flatMap({ $0.split(separator: "\n") }) { #expect(line.count < 70, "\(line)") }
+        }
+    }
+
+    @Test func watchFailsWhereARunHasFailed() async throws {
+        var failed = Canned.models
+        failed[1].state = .failed
+        try await Canned.serving(statuses: [Canned.status(models: failed, run: nil, inboxPending: 0)]) { socket in
+            let result = try KbctlProcess.run(["watch", "--exit-when-served"], socket: socket)
+            #expect(result.errors == "kbctl: training ‘assistant’ has failed: the disk is full\n")
+            #expect(result.status == 70)
+        }
+    }
+}
+
+extension String {
+    /// The pieces between one separator and the next.
+    fileprivate func components(between separator: String) -> [String] {
+        var pieces = [""]
+        var rest = Array(unicodeScalars)[...]
+        let mark = Array(separator.unicodeScalars)
+        while !rest.isEmpty {
+            if rest.starts(with: mark) {
+                pieces.append("")
+                rest = rest.dropFirst(mark.count)
+            } else {
+                pieces[pieces.count - 1].unicodeScalars.append(rest.removeFirst())
+            }
+        }
+        return pieces
+    }
+}
