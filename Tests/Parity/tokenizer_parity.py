@@ -169,7 +169,7 @@ def main():
     ap.add_argument("bench"); ap.add_argument("files", nargs="*"); ap.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     ap.add_argument("--rounds", type=int, default=1); ap.add_argument("--old")
     a = ap.parse_intermixed_args()
-    print("seed", a.seed)
+    print("seed", a.seed, flush=True)
     trained = encoded = 0
     with tempfile.TemporaryDirectory() as folder:
         for round in range(a.rounds):
@@ -191,6 +191,7 @@ def main():
                     every = ["".join(f"a{c}a1{c}1.{c}." for c in codes[i : i + 64]) for i in range(0, len(codes), 64)]
                     compare_encoding(a.bench, bare, theirs, every, False)
                     encoded += len(every)
+                    print("every code point is the same", flush=True)
                 if name in ("random", "scripts", "prose"):
                     for directory, tokenizer in variants(bare, out):
                         for special in (False, True):
@@ -200,7 +201,7 @@ def main():
                         # The older tokenizers has an older Unicode: leave out what only the newer one calls a letter.
                         known = texts if python == sys.executable else [t for t in texts if all(unicodedata.category(c) != "Cn" for c in t)]
                         version = compare_transformers(a.bench, out / "ours", python, known[:400])
-                        if round == 0: print("transformers", version, "reads", name)
+                        if round == 0: print("transformers", version, "reads", name, flush=True)
         for file in a.files:
             out = pathlib.Path(folder) / pathlib.Path(file).name
             out.mkdir()
