@@ -2,6 +2,7 @@ import Daemon
 import FoundationEssentials
 import Jobs
 import Testing
+import Varlink
 
 @Suite("Settings")
 struct SettingsTests {
@@ -178,7 +179,7 @@ struct InstalledSettingsTests {
         recipe.maxSteps = 1
         recipe.maxTime = 1
         func keys(_ value: some Encodable) throws -> Set<String> {
-            let json = try JSONDecoder().decode([String: Double].self, from: JobCoding.encode(value))
+            let json = try JSONDecoder().decode([String: JSONValue].self, from: JobCoding.encode(value))
             return Set(json.keys)
         }
         #expect(try keys(recipe) == Set(Settings.recipeKeys))

@@ -5,6 +5,33 @@ import Glibc
 final class NotifySocket {
     let path: String
     private let descriptor: Int32
+    private let lines = Lines()
+
+    /// What has been said and not yet been waited for.
+    private final class Lines: @unchecked Sendable {
+        // @unchecked: `lines` is guarded by `condition`.
+        private let condition = NSCondition()
+        private var lines: [String] = []
+
+        func append(_ text: String) {
+            condition.withLock {
+                lines += text.split(separator: "\n").map(String.init)
+                condition.broadcast()
+            }
+        }
+
+        func wait(for line: String, until deadline: Date) -> Bool {
+            condition.withLock {
+                while true {
+                    if let place = lines.firstIndex(of: line) {
+                        lines.removeFirst(place + 1)
+                        return true
+                    }
+                    guard condition.wait(until: deadline) else { return false }
+                }
+            }
+        }
+    }
 
     init(path: String) throws {
         self.path = path
@@ -18,25 +45,26 @@ final class NotifySocket {
             }
         }
         guard status == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EINVAL) }
+        // Always read, as systemd does: a full socket holds the service up.
+        Thread.detachNewThread { [descriptor, lines] in
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            while true {
+                let count = recv(descriptor, &buffer, buffer.count, 0)
+                guard count > 0 else { break }
+                lines.append(String(decoding: buffer[..<count], as: UTF8.self))
+            }
+            close(descriptor)
+        }
     }
 
     deinit {
-        close(descriptor)
+        shutdown(descriptor, Int32(SHUT_RDWR))
         unlink(path)
     }
 
-    /// Waits for a message with this line.
+    /// Waits until this line has been said, and forgets what was said before it.
     /// - Returns: false where it has not come after `seconds`
-    func waits(for line: String, seconds: Int) -> Bool {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
-        while true {
-            let left = ContinuousClock.now.duration(to: deadline)
-            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            guard left > .zero, poll(&entry, 1, Int32(left / .milliseconds(1)) + 1) > 0 else { return false }
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            let count = recv(descriptor, &buffer, buffer.count, 0)
-            let text = String(decoding: buffer[..<max(0, count)], as: UTF8.self)
-            if text.split(separator: "\n").contains(where: { $0 == line }) { return true }
-        }
+    func waits(for line: String, seconds: Double) -> Bool {
+        lines.wait(for: line, until: Date(timeIntervalSinceNow: seconds))
     }
 }

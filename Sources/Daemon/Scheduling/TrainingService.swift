@@ -19,6 +19,7 @@ public actor TrainingService: Service {
     private nonisolated let stopping = Latch()
     private var alarm: Task<Void, Never>?
     private var underWay: UnderWay?
+    private var lastStatus: ContinuousClock.Instant?
 
     private struct Start: Sendable {
         var entry: Scheduler.Entry
@@ -51,6 +52,8 @@ public actor TrainingService: Service {
         try await withGracefulShutdownHandler {
             perform(try resume())
             for await start in starts.stream where !stopping.isOpen { await carryOut(start) }
+            // The group takes it amiss when a service ends before its turn.
+            try await gracefulShutdown()
         } onGracefulShutdown: {
             self.stop()
         }
@@ -144,7 +147,7 @@ public actor TrainingService: Service {
         // The scheduler of the next life finds an interrupted run by its record.
         guard outcome != .left || !stopping.isOpen else { return }
         perform(scheduler.ended(run, published: isPublished, now: .now))
-        tellIdle()
+        tellStatus()
     }
 
     private func priorRecord(_ entry: Scheduler.Entry) -> RunRecord {
@@ -208,7 +211,7 @@ public actor TrainingService: Service {
             if let record = underWay?.progress.record { self.record(record) }
         default: break
         }
-        if let progress = underWay?.progress { SystemdNotify.status(progress.statusText) }
+        tellStatus()
         guard let told = ServiceEvent(event, of: job) else { return }
         if case .step(let step) = event.payload {
             journal.reportStep(told, isLogged: step.log)
@@ -281,9 +284,12 @@ public actor TrainingService: Service {
         journal.attempt("run \(run.id) is not recorded") { try metrics.save(run, corpora: corpora) }
     }
 
-    private func tellIdle() {
-        guard underWay == nil else { return }
-        SystemdNotify.status("Idle")
+    /// One line for `systemctl status`, at most once a second: a manager that is slow to read holds its writers up.
+    private func tellStatus() {
+        guard let progress = underWay?.progress else { return SystemdNotify.status("Waiting for text") }
+        guard lastStatus.map({ $0.duration(to: .now) >= .seconds(1) }) ?? true else { return }
+        lastStatus = .now
+        SystemdNotify.status(progress.statusText)
     }
 
     // MARK: What others ask

@@ -29,7 +29,8 @@ extension Settings {
     private static func read(_ source: SettingsSource) throws(SettingsError) -> Settings {
         var settings = Settings.builtIn
         let names = try modelNames(source) ?? settings.models.map(\.name)
-        try refuseUnknownKeys(source, models: names)
+        // A model that a variable leaves out may keep its section in the file.
+        try refuseUnknownKeys(source, models: names + (source.listInFile("models") ?? builtIn.models.map(\.name)))
         try source.apply(inboxKeys, section: "inbox", to: &settings.inbox)
         try source.apply(scheduleKeys, section: "schedule", to: &settings.schedule)
         try source.apply(trainingKeys, section: "training", to: &settings.training)

@@ -47,17 +47,20 @@ struct SettingsSource {
 
     /// The elements of a list; a scalar is a list of one. In the environment commas separate them.
     func list(_ key: String) throws(SettingsError) -> [String]? {
-        let components = key.split(separator: ".").map(String.init)
-        let variable = AbsoluteConfigKey(["kantaibert"] + components)
+        let variable = AbsoluteConfigKey(["kantaibert"] + key.split(separator: ".").map(String.init))
         if case .stringArray(let texts)? = try? environment.value(forKey: variable, type: .stringArray).value?.content {
             return texts.filter { !$0.isEmpty }
         }
-        if case .stringArray(let texts)? = try? yaml?.value(
-            forKey: AbsoluteConfigKey(components), type: .stringArray
-        ).value?.content {
-            return texts
-        }
+        if let texts = listInFile(key) { return texts }
         return try text(key).map { [$0] }
+    }
+
+    /// The elements of a list as the file has it, whatever the environment says; nil where it has none.
+    func listInFile(_ key: String) -> [String]? {
+        let absolute = AbsoluteConfigKey(key.split(separator: ".").map(String.init))
+        guard case .stringArray(let texts)? = try? yaml?.value(forKey: absolute, type: .stringArray).value?.content
+        else { return nil }
+        return texts
     }
 
     /// Where the value of `key` was found, for messages.
