@@ -103,6 +103,14 @@ struct EndToEndTests {
         try service.start()
         #expect(try Answers(service) == answers)
         #expect(try service.stop().status == 0)
+
+        // One model is damaged: the other answers.
+        try Data("x".utf8).write(to: URL(filePath: service.folder + "/models/assistant/1/model.safetensors"))
+        try service.start()
+        #expect(try service.kbctl("fill", "the old <mask>").status == 0)
+        let damaged = try service.kbctl("ask", "the old")
+        #expect(damaged.status == 75 && damaged.error.contains("generation 1 cannot be opened"), "\(damaged.error)")
+        #expect(try service.stop().status == 0)
     }
 
     /// What does not change as long as the generations stay the same.

@@ -97,6 +97,9 @@ public struct ManagerService: Sendable {
         if await training.queued.contains(where: { $0.model == model }) { return "training is queued" }
         let last = try? metrics.runs(model: model, limit: 1).first
         if let last, last.state == .failed { return "training failed: \(last.reason ?? last.id)" }
+        if let damaged = directory.currentGeneration(of: model) {
+            return "generation \(damaged) cannot be opened, the log says why"
+        }
         return "waiting for text in \(directory.inbox)"
     }
 
