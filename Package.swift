@@ -97,19 +97,23 @@ let package = Package(
         // 3
         .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
         .target(
-            name: "Datasets", dependencies: ["Jobs", "Tokenizers", "Random", "Parallel", "Durable"], swiftSettings: ours),
+            name: "Datasets", dependencies: ["Jobs", "Tokenizers", "Random", "Parallel", "Durable"], swiftSettings: ours
+        ),
 
         // 4
         .target(
             name: "Training",
-            dependencies: ["Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Random", "Parallel", "Durable", crypto],
+            dependencies: [
+                "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Random", "Parallel", "Durable", crypto,
+            ],
             swiftSettings: kernels),
         .target(
             name: "Inference", dependencies: ["Models", "Tokenizers", "Jobs", "Random", crypto], swiftSettings: kernels),
         .target(
             name: "Daemon",
             dependencies: [
-                "Corpora", "Inference", "Models", "Metrics", "Interface", "Varlink", "VarlinkServer", "Systemd", "Jobs", "Durable",
+                "Corpora", "Inference", "Models", "Metrics", "Interface", "Varlink", "VarlinkServer", "Systemd", "Jobs",
+                "Durable",
                 log, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -121,16 +125,19 @@ let package = Package(
         .target(name: "Parity", dependencies: ["Models", "Kernels", "Durable"], swiftSettings: ours),
 
         // 5: programs
-        .executableTarget(name: "kantaibertd", dependencies: ["Daemon", "Systemd", arguments, log], swiftSettings: ours),
-        .executableTarget(name: "kantaibert-train", dependencies: ["Training", "Jobs", "Durable", arguments], swiftSettings: ours),
+        .executableTarget(
+            name: "kantaibertd", dependencies: ["Daemon", "Systemd", arguments, log], swiftSettings: ours),
+        .executableTarget(
+            name: "kantaibert-train", dependencies: ["Training", "Jobs", "Durable", arguments], swiftSettings: ours),
         .executableTarget(
             name: "kbctl", dependencies: ["Interface", "Varlink", arguments], path: "clients/kbctl",
             swiftSettings: ours, linkerSettings: standalone),
         .executableTarget(
             name: "kb-bench",
             dependencies: [
-                "Parity", "Training", "Inference", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel", "Interface", "Varlink",
-                "Daemon", "Jobs", "Durable", arguments,
+                "Parity", "Training", "Inference", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
+                "Interface", "Varlink",
+                "Daemon", "Jobs", "Durable", "VarlinkServer", arguments, log,
             ],
             swiftSettings: ours),
 

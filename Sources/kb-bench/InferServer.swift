@@ -1,0 +1,62 @@
+import Daemon
+import FoundationEssentials
+import Glibc
+import Jobs
+import Logging
+import VarlinkServer
+
+/// The service's own answering, on a temporary socket and without the rest of the service.
+enum InferServer {
+    /// Serves the directories, each as generation 1 of a model, while `body` runs.
+    static func with(mlm: String?, clm: String?, _ body: @Sendable @escaping (_ socket: String) async throws -> Void)
+        async throws
+    {
+        let root = FileManager.default.temporaryDirectory.path + "/kb-bench-\(getpid())"
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        let directory = StateDirectory(root: root)
+        var models: [ModelSettings] = []
+        for (name, objective, source) in [("mlm", Objective.mlm, mlm), ("clm", .clm, clm)] {
+            guard let source else { continue }
+            try link(source, to: directory.generation(1, of: name))
+            try FileManager.default.createSymbolicLink(
+                atPath: directory.current(of: name), withDestinationPath: "1")
+            models.append(ModelSettings(name: name, objective: objective))
+        }
+        let registry = ModelRegistry(directory: directory)
+        for model in models { _ = try await registry.loadCurrent(model.name) }
+
+        var service = VarlinkService(vendor: "kantaibert", product: "kb-bench", version: "0", url: "")
+        InferenceService(models: models, defaults: ServingSettings(), registry: registry, state: { _ in "" })
+            .register(with: &service)
+        let socket = root + "/socket"
+        let server = VarlinkServer(
+            service: service, listener: .path(socket, mode: 0o600), logger: Logger(label: "kb-bench"))
+        let (listening, isListening) = AsyncStream.makeStream(of: Void.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                defer { isListening.finish() }
+                try await server.run { isListening.yield() }
+            }
+            group.addTask {
+                for await _ in listening {
+                    try await body(socket)
+                    return
+                }
+            }
+            // The first to end is the body, or a server that could not listen.
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// A folder of links to the model's files. Without `training_args.json` the whole length of the position table is
+    /// served: what is timed is the arithmetic, which is the same for positions that were never trained.
+    private static func link(_ source: String, to folder: String) throws {
+        let files = FileManager.default
+        let absolute = source.hasPrefix("/") ? source : files.currentDirectoryPath + "/" + source
+        try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        for file in try files.contentsOfDirectory(atPath: absolute) where file != "training_args.json" {
+            try files.createSymbolicLink(atPath: folder + "/" + file, withDestinationPath: absolute + "/" + file)
+        }
+    }
+}
