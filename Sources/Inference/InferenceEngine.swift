@@ -1,5 +1,3 @@
-import FoundationEssentials
-import Glibc
 import Jobs
 import Models
 import Tokenizers
@@ -16,7 +14,7 @@ public final class InferenceEngine: Sendable {
     /// SHA-256 of `model.safetensors`, in hexadecimal.
     public let modelSHA256: String
     /// What the model was made of; nil for a directory that something else wrote.
-    public let trainingArguments: TrainingArguments?
+    public let trainingArguments: TrainingFacts?
     public let tokenizer: ByteLevelBPETokenizer
 
     let model: RobertaModel
@@ -48,22 +46,12 @@ public final class InferenceEngine: Sendable {
                 reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, and the embedding only \(rows) rows")
         }
         objective = model.configuration.isDecoder ? .clm : .mlm
-        trainingArguments = try InferenceEngine.trainingArguments(of: directory)
+        trainingArguments = try TrainingFacts.read(directory: directory)
         modelSHA256 = try sha256(ofFile: directory + "/model.safetensors")
         let filters = trainingArguments?.filters ?? []
         lowercases = filters.contains("lowercase") || filters.contains("tweets")
         let special = Set(SpecialToken.allCases.map(\.rawValue)).subtracting([SpecialToken.eos.rawValue])
         mayEmit = (0..<Int32(rows)).map { [tokenizer] in tokenizer.token($0) != nil && !special.contains($0) }
-    }
-
-    private static func trainingArguments(of directory: String) throws(InferenceError) -> TrainingArguments? {
-        let path = directory + "/training_args.json"
-        guard access(path, F_OK) == 0 else { return nil }
-        do {
-            return try JobCoding.decode(TrainingArguments.self, from: Data(contentsOf: URL(filePath: path)))
-        } catch {
-            throw .load(path: path, reason: "\(error)")
-        }
     }
 
     /// The most tokens of one sequence that training saw, `<s>` and `</s>` among them.

@@ -30,11 +30,12 @@ package func topIndices(of scores: [Double], count: Int, where isCandidate: (Int
         }
     }
 
-    for index in scores.indices where scores[index] > -.infinity && isCandidate(index) {
+    for index in scores.indices where scores[index] > -.infinity {
         if heap.count < count {
+            guard isCandidate(index) else { continue }
             heap.append(index)
             siftUp(&heap, from: heap.count - 1)
-        } else if isWorse(heap[0], index) {
+        } else if isWorse(heap[0], index) && isCandidate(index) {
             heap[0] = index
             siftDown(&heap)
         }

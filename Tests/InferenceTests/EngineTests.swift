@@ -76,6 +76,19 @@ import Testing
         #expect(refusal.path == "/training_args.json")
     }
 
+    @Test func trainingArgumentsOfAnotherVersionAreRead() throws {
+        let copy = try Fixture.Copy(of: "clm")
+        try copy.addTrainingArguments(longestPosition: 10, filters: ["lowercase"])
+        try copy.edit("training_args.json") { object in
+            object["recipe"] = nil
+            object["unknown"] = 1
+        }
+        let arguments = try InferenceEngine(directory: copy.directory).trainingArguments
+        #expect(arguments?.longestPosition == 10)
+        #expect(arguments?.filters == ["lowercase"])
+        #expect(arguments?.run == "r")
+    }
+
     @Test func aMissingFileIsNamed() throws {
         for file in ["config.json", "model.safetensors"] {
             let refusal = try refusal { copy in try FileManager.default.removeItem(atPath: copy.directory + "/" + file)

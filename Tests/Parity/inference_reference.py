@@ -116,4 +116,5 @@ def main():
     json.dump(answer, sys.stdout, indent=1)
 
 
-main()
+if __name__ == "__main__":
+    main()
