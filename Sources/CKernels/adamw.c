@@ -7,6 +7,7 @@ KB_CLONES void kb_adamw(float *parameters, const float *gradients, float *first_
     kb_adamw_step s = *step;
     float rate = s.learning_rate / s.correction1, root = 1.0f / sqrtf(s.correction2);
     float keep = 1.0f - s.learning_rate * s.weight_decay;
+    KB_IN_PLACE
     for (long i = 0; i < n; i++) {
         float g = gradients[i] * s.gradient_scale;
         float m = s.beta1 * first_moment[i] + (1.0f - s.beta1) * g;

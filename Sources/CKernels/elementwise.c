@@ -2,27 +2,34 @@
 #include "clones.h"
 
 KB_CLONES void kb_add_bias(float *x, const float *bias, long n) {
+    KB_IN_PLACE
     for (long i = 0; i < n; i++) x[i] += bias[i];
 }
 
 KB_CLONES void kb_add(float *y, const float *x, long n) {
+    KB_IN_PLACE
     for (long i = 0; i < n; i++) y[i] += x[i];
 }
 
 KB_CLONES void kb_bias_dropout_residual(float *y, const float *x, const float *bias, const uint8_t *mask, float scale,
                                         const float *residual, long n) {
-    if (mask)
+    if (mask) {
+        KB_IN_PLACE
         for (long i = 0; i < n; i++) y[i] = residual[i] + (float)mask[i] * scale * (x[i] + bias[i]);
-    else
+    } else {
+        KB_IN_PLACE
         for (long i = 0; i < n; i++) y[i] = residual[i] + (x[i] + bias[i]);
+    }
 }
 
 KB_CLONES void kb_mask(float *y, const float *x, const uint8_t *mask, float scale, long n) {
+    KB_IN_PLACE
     for (long i = 0; i < n; i++) y[i] = (float)mask[i] * scale * x[i];
 }
 
 KB_CLONES void kb_add_rows(float *y, const float *x, long rows, long n, long stride) {
     for (long row = 0; row < rows; row++)
+        KB_IN_PLACE
         for (long i = 0; i < n; i++) y[i] += x[row * stride + i];
 }
 

@@ -25,6 +25,7 @@ KB_INLINE float erf_rational(float x) {
 KB_INLINE float cumulative(float x) { return 0.5f + 0.5f * erf_rational(x * 0.70710678118654752f); }
 
 KB_CLONES void kb_bias_gelu(float *y, float *x, const float *bias, long n) {
+    KB_IN_PLACE
     for (long i = 0; i < n; i++) {
         float v = x[i] + bias[i];
         x[i] = v;
@@ -33,6 +34,7 @@ KB_CLONES void kb_bias_gelu(float *y, float *x, const float *bias, long n) {
 }
 
 KB_CLONES void kb_gelu_backward(float *dx, const float *dy, const float *x, long n) {
+    KB_IN_PLACE
     for (long i = 0; i < n; i++) {
         float v = x[i];
         // d/dx x·Φ(x) = Φ(x) + x·φ(x)

@@ -15,6 +15,7 @@ KB_CLONES void kb_layer_norm(float *y, float *mean, float *rstd, const float *x,
         for (long i = 0; i < n; i++) squares += (x[i] - m) * (x[i] - m);
     }
     float r = 1.0f / sqrtf(squares / (float)n + epsilon);
+    KB_IN_PLACE
     for (long i = 0; i < n; i++) y[i] = (x[i] - m) * r * weight[i] + bias[i];
     *mean = m;
     *rstd = r;
@@ -33,6 +34,7 @@ KB_CLONES void kb_layer_norm_backward(float *dx, const float *dy, const float *x
         }
     }
     float g_mean = g_sum / (float)n, gx_mean = gx_sum * rstd / (float)n;
+    KB_IN_PLACE
     for (long i = 0; i < n; i++) dx[i] = rstd * (dy[i] * weight[i] - g_mean - (x[i] - mean) * rstd * gx_mean);
 }
 

@@ -51,6 +51,7 @@ KB_CLONES void kb_softmax_backward(float *dscores, const float *probs, const flo
 #pragma clang fp reassociate(on)
         for (long i = 0; i < n; i++) dot += probs[i] * dprobs[i];
     }
+    KB_IN_PLACE
     for (long i = 0; i < n; i++) dscores[i] = scale * (dprobs[i] - dot) * probs[i];
 }
 

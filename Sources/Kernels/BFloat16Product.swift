@@ -11,11 +11,15 @@ public enum Precision: String, Sendable, Codable, CaseIterable {
     public static let hasBFloat16 = kb_has_bf16() != 0
 }
 
-/// Rows or columns of `c` that one call of the inner kernels makes, a multiple of what they take at once (48).
-private let blockSize = 240
-/// The same where the inner size is so large that a block's packed factor would not stay in the L3 cache.
-private let longBlockSize = 96
-private let longInnerSize = 8_192
+/// Rows or columns of `c` that one call of the inner kernels makes, at most: a multiple of the 48 they take at once, or
+/// fewer where the inner size is so large that a block's packed factor would not stay in the L3 cache. There is an even
+/// number of blocks, of about the same size, so that two cores finish together.
+private func blockSize(_ count: Int, inner: Int) -> Int {
+    let largest = inner > 8_192 ? 96 : 240
+    let pairs = max(1, (count + 2 * largest - 1) / (2 * largest))
+    let size = (count + 2 * pairs - 1) / (2 * pairs)
+    return min(largest, (size + PackedFactor.strip - 1) / PackedFactor.strip * PackedFactor.strip)
+}
 
 /// c = a·b + beta·c as `matrixProduct`, the factors rounded to bfloat16.
 ///
@@ -32,7 +36,7 @@ func bfloat16Product(
     let blocked = PackedFactor(
         byRows ? a : b, count: byRows ? c.rows : c.columns, inner: k,
         innerAlongRow: byRows ? aForm == .asIs : bForm == .transposed)
-    let size = k > longInnerSize ? longBlockSize : blockSize
+    let size = blockSize(blocked.count, inner: k)
     Scratch.with(bytes: shared.bytes(shared.strips)) { sharedBase in
         let sharedBase = sharedBase.assumingMemoryBound(to: UInt32.self)
         Tiles.forEach(shared.strips, size: 4) { shared.pack(strips: $0, into: sharedBase) }

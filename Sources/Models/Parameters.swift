@@ -1,4 +1,5 @@
 import Kernels
+import Parallel
 
 /// One float32 number for each parameter of a model, in one piece of memory: weights, gradients, or a moment of an optimizer.
 public final class Parameters: @unchecked Sendable {
@@ -27,7 +28,13 @@ public final class Parameters: @unchecked Sendable {
         UnsafeMutableBufferPointer(rebasing: values[entry.offset..<entry.offset + entry.count])
     }
 
-    public func setToZero() { values.update(repeating: 0) }
+    public func setToZero() {
+        let size = 1 << 18
+        ThreadPool.shared.forEach((values.count + size - 1) / size) { tile in
+            let from = tile * size
+            (values.baseAddress! + from).update(repeating: 0, count: min(size, values.count - from))
+        }
+    }
 
     public func copy(from other: Parameters) {
         precondition(layout == other.layout)

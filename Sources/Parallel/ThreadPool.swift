@@ -8,7 +8,7 @@ import Synchronization
 /// not depend on which thread runs it. One call has the pool at a time, others wait for it: a product that needs all
 /// the caches is not served better by half of them.
 public final class ThreadPool: @unchecked Sendable {
-    // @unchecked: `job`, `generation`, `idle` and `stopping` are only touched with `lock` held; the rest never changes.
+    // @unchecked: `job` and `generation` are only touched with `lock` held; the rest is atomic or never changes.
 
     /// As many threads as this process may use cores, or `KANTAIBERT_THREADS`.
     public static let shared = ThreadPool(threads: defaultThreads())
@@ -22,8 +22,12 @@ public final class ThreadPool: @unchecked Sendable {
     private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var job: Job?
     private var generation = 0
-    private var busy = 0
-    private let epoch = Atomic<Int>(0)
+    /// `generation`, for those who look before they sleep.
+    private let announced = Atomic<Int>(0)
+    /// Workers that have not finished with the job.
+    private let busy = Atomic<Int>(0)
+    /// How often to look before sleeping: a product's end and the next one's beginning are microseconds apart.
+    private static let looks = 20_000
 
     private struct Job {
         let count: Int
@@ -79,8 +83,8 @@ public final class ThreadPool: @unchecked Sendable {
         pthread_mutex_lock(lock)
         self.job = job
         generation += 1
-        busy = threads - 1
-        epoch.store(generation, ordering: .releasing)
+        busy.store(threads - 1, ordering: .relaxed)
+        announced.store(generation, ordering: .releasing)
         pthread_cond_broadcast(wake)
         pthread_mutex_unlock(lock)
 
@@ -88,8 +92,10 @@ public final class ThreadPool: @unchecked Sendable {
         run(job)
         ThreadPool.isWorking = false
 
+        var looks = 0
+        while busy.load(ordering: .acquiring) > 0 && looks < ThreadPool.looks { looks += 1 }
         pthread_mutex_lock(lock)
-        while busy > 0 { pthread_cond_wait(done, lock) }
+        while busy.load(ordering: .acquiring) > 0 { pthread_cond_wait(done, lock) }
         self.job = nil
         pthread_mutex_unlock(lock)
     }
@@ -107,19 +113,19 @@ public final class ThreadPool: @unchecked Sendable {
         ThreadPool.isWorking = true
         var seen = 0
         while true {
-            // The next call usually follows within microseconds: look for it a moment before sleeping.
-            var spins = 0
-            while epoch.load(ordering: .acquiring) == seen && spins < 20_000 { spins += 1 }
+            var looks = 0
+            while announced.load(ordering: .acquiring) == seen && looks < ThreadPool.looks { looks += 1 }
             pthread_mutex_lock(lock)
             while generation == seen || job == nil { pthread_cond_wait(wake, lock) }
             seen = generation
             let mine = job!
             pthread_mutex_unlock(lock)
             run(mine)
-            pthread_mutex_lock(lock)
-            busy -= 1
-            if busy == 0 { pthread_cond_signal(done) }
-            pthread_mutex_unlock(lock)
+            if busy.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+                pthread_mutex_lock(lock)
+                pthread_cond_signal(done)
+                pthread_mutex_unlock(lock)
+            }
         }
     }
 
