@@ -16,6 +16,8 @@ public struct StateDirectory: Sendable, Equatable {
     public var corpus: String { "\(root)/corpus" }
     public var models: String { "\(root)/models" }
     public var runs: String { "\(root)/runs" }
+    /// The words of each corpus, counted for the next tokenizer; made again where they are missing.
+    public var wordCounts: String { "\(root)/word-counts" }
     public var metrics: String { "\(root)/metrics.db" }
     public var lock: String { "\(root)/lock" }
 

@@ -33,6 +33,8 @@ public struct Job: Codable, Sendable, Equatable {
     public var filters: [String]
     /// A directory holding a tokenizer to use as it is; null trains one on the corpora.
     public var tokenizer: String?
+    /// Where the words of each corpus are kept, counted, from one training of a tokenizer to the next; null keeps none.
+    public var wordCountsDirectory: String?
     /// The folder of the run: tokenizer, shards, checkpoints. Locked while the run is alive.
     public var runDirectory: String
     /// Where the finished model directory is put, whole, by a rename: `models/NAME/N`.
@@ -41,7 +43,7 @@ public struct Job: Codable, Sendable, Equatable {
     public init(
         run: String, model: String, generation: Int, objective: Objective, architecture: Architecture, recipe: Recipe,
         corpora: [JobCorpus], samples: SampleUnit, filters: [String] = [], tokenizer: String? = nil,
-        runDirectory: String, outputDirectory: String
+        wordCountsDirectory: String? = nil, runDirectory: String, outputDirectory: String
     ) {
         self.run = run
         self.model = model
@@ -53,6 +55,7 @@ public struct Job: Codable, Sendable, Equatable {
         self.samples = samples
         self.filters = filters
         self.tokenizer = tokenizer
+        self.wordCountsDirectory = wordCountsDirectory
         self.runDirectory = runDirectory
         self.outputDirectory = outputDirectory
     }

@@ -41,7 +41,8 @@ struct RunFolder {
         }
         let tokenizer: ByteLevelBPETokenizer
         if let directory = job.tokenizer {
-            tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
+            // As it will be when it is read again from the run's folder.
+            tokenizer = try ByteLevelBPETokenizer.load(directory: directory).published()
         } else {
             tokenizer = try trainTokenizer()
             trained(tokenizer.vocabularySize)
@@ -63,7 +64,12 @@ struct RunFolder {
             minFrequency: job.recipe.minFrequency)
         for corpus in job.corpora.sorted(by: { $0.sha256 < $1.sha256 }) {
             if filters.isEmpty {
-                try trainer.addFile(corpus.path)
+                if let directory = job.wordCountsDirectory {
+                    let store = WordCountStore(directory: directory)
+                    trainer.add(try store.counts(sha256: corpus.sha256, file: corpus.path))
+                } else {
+                    try trainer.addFile(corpus.path)
+                }
                 continue
             }
             var reader = try SampleReader(path: corpus.path, unit: job.samples, filters: filters)

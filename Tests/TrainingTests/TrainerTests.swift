@@ -133,3 +133,20 @@ func badJobsAreRefusedBeforeAnyStep(named: String, change: @Sendable (inout Job)
     #expect(error?.description.contains(named) == true, "\(String(describing: error))")
     #expect(run.steps.isEmpty)
 }
+
+@Test func keptWordCountsGiveTheSameTokenizer() throws {
+    let (plain, counting, again) = (try TrainingRun(.mlm), try TrainingRun(.mlm), try TrainingRun(.mlm))
+    counting.job.wordCountsDirectory = "\(counting.folder)/word-counts"
+    again.job.wordCountsDirectory = counting.job.wordCountsDirectory
+    try plain.run()
+    try counting.run()
+    let kept = try FileManager.default.contentsOfDirectory(atPath: "\(counting.folder)/word-counts")
+    #expect(kept == ["\(counting.job.corpora[0].sha256).words"])
+    try again.run()
+    for name in ["vocab.json", "merges.txt"] {
+        let expected = try Data(contentsOf: URL(filePath: "\(plain.job.outputDirectory)/\(name)"))
+        for run in [counting, again] {
+            #expect(try Data(contentsOf: URL(filePath: "\(run.job.outputDirectory)/\(name)")) == expected)
+        }
+    }
+}
