@@ -103,8 +103,12 @@ final class InboxService: Service {
             CorpusRecord(
                 sha256: stored.sha256, name: file.name, bytes: stored.bytes, documents: stored.documents,
                 replacedBytes: stored.replacedBytes, state: .admitted, model: only, source: source))
+        // Told of before it leaves the inbox: where it cannot leave, it is trained on all the same.
+        if let recorded { await announce(recorded, stored, of: file, only: only) }
         try store.release(file)
-        guard let recorded else { return }
+    }
+
+    private func announce(_ recorded: CorpusRecord, _ stored: StoredCorpus, of file: InboxFile, only: String?) async {
         let replaced = stored.replacedBytes == 0 ? "" : ", \(stored.replacedBytes) bytes that were not UTF-8 replaced"
         let fields: [String: JSONValue] = [
             "name": .string(file.name), "bytes": .int(stored.bytes), "replaced_bytes": .int(stored.replacedBytes),
