@@ -7,9 +7,11 @@ DESTDIR ?=
 CORPUS ?=
 # Folders laid out like the golden ones, each checked by `make parity`.
 GOLDEN ?= ../shared/golden
+# Where tokenizers and transformers are installed, and beside it, with -4.46 behind its name, the older transformers.
+PEERS ?= .peers
 BUILD ?= .build/release
 
-PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev libdnnl-dev pkg-config
+PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev pkg-config
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kb-bench)
 # Tests use what a module shows to others, so that they and the programs are made of the same objects.
 TESTFLAGS = -c release --disable-testable-imports
@@ -31,6 +33,11 @@ lint:
 parity: build
 	$(BUILD)/kb-bench parity $(GOLDEN)/mlm
 	$(BUILD)/kb-bench parity $(GOLDEN)/clm
+	@if [ -x $(PEERS)/bin/python ]; then \
+	    $(PEERS)/bin/python Tests/Parity/tokenizer_parity.py $(BUILD)/kb-bench --old $(PEERS)-4.46/bin/python; \
+	else \
+	    echo "skipped the tokenizer's comparison: no tokenizers in PEERS=$(PEERS)"; \
+	fi
 
 demo: demo-deps build
 	@sh clients/demo/demo.sh $(BUILD) "$(CORPUS)"

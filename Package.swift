@@ -1,12 +1,5 @@
 // swift-tools-version: 6.2
-import Foundation
 import PackageDescription
-
-// oneDNN is optional: with it the matrix products of training can run in bfloat16, without it everything runs in
-// float32 through OpenBLAS. Debian 12 has version 2 of it, Debian 13 version 3; the headers stand in the same place.
-let hasOneDNN = FileManager.default.fileExists(atPath: "/usr/include/oneapi/dnnl/dnnl.h")
-let oneDNN: [Target.Dependency] = hasOneDNN ? ["COneDNN"] : []
-let oneDNNDefines: [SwiftSetting] = hasOneDNN ? [.define("ONEDNN")] : []
 
 let ours: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
@@ -14,7 +7,7 @@ let ours: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 // Bounds are checked once at the edge of a kernel; inside its loops a check would cost the vectorization.
-let kernels = ours + oneDNNDefines + [.unsafeFlags(["-Ounchecked"])]
+let kernels = ours + [.unsafeFlags(["-Ounchecked"])]
 // One file that starts in milliseconds, wherever it is copied: the Swift libraries inside, unused code and symbols out.
 // FoundationEssentials does not name the libraries it stands on where only the linker is told to be static.
 let standalone: [LinkerSetting] = [
@@ -83,7 +76,7 @@ let package = Package(
 
         // 2
         .target(
-            name: "Kernels", dependencies: ["CBLAS", "CKernels", "Parallel", "Random"] + oneDNN, swiftSettings: kernels),
+            name: "Kernels", dependencies: ["CBLAS", "CKernels", "Parallel", "Random"], swiftSettings: kernels),
         .target(name: "Tokenizers", dependencies: ["Parallel", "Durable"], swiftSettings: ours),
         .target(
             name: "Corpora",
@@ -136,8 +129,7 @@ let package = Package(
             name: "kb-bench",
             dependencies: [
                 "Parity", "Training", "Inference", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
-                "Interface", "Varlink",
-                "Daemon", "Jobs", "Durable", "VarlinkServer", arguments, log,
+                "Interface", "Varlink", "Daemon", "Jobs", "Durable", "VarlinkServer", arguments, log,
             ],
             swiftSettings: ours),
 
@@ -166,7 +158,3 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )
-
-if hasOneDNN {
-    package.targets.append(.systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]))
-}
