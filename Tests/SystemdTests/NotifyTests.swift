@@ -92,16 +92,21 @@ struct NotifyTests {
 
     @Test func descriptorsComeWithTheirNames() async {
         await #expect(processExitsWith: .success) {
-            #expect(dup2(STDERR_FILENO, 3) == 3)
-            #expect(dup2(STDERR_FILENO, 4) == 4)
+            // The testing library may talk to its parent through one of these: they are given back before anything is
+            // expected.
+            let taken = [3, 4].map { (number: Int32($0), copy: fcntl(Int32($0), F_DUPFD_CLOEXEC, 10)) }
+            for (number, _) in taken { dup2(STDERR_FILENO, number) }
             setenv("LISTEN_PID", "\(getpid())", 1)
             setenv("LISTEN_FDS", "2", 1)
             setenv("LISTEN_FDNAMES", "varlink:other", 1)
             let descriptors = listenDescriptors()
+            let flags = fcntl(3, F_GETFD)
+            let again = listenDescriptors()
+            for (number, copy) in taken where copy >= 0 { dup2(copy, number) }
             #expect(descriptors.map(\.name) == ["varlink", "other"])
             #expect(descriptors.map(\.descriptor) == [3, 4])
-            #expect(fcntl(3, F_GETFD) & FD_CLOEXEC != 0, "children do not inherit them")
-            #expect(listenDescriptors().isEmpty, "they are handed out once")
+            #expect(flags & FD_CLOEXEC != 0, "children do not inherit them")
+            #expect(again.isEmpty, "they are handed out once")
         }
     }
 
