@@ -19,19 +19,12 @@ struct InferCommand: AsyncParsableCommand {
     func run() async throws {
         let (mlm, clm) = (mlm, clm)
         try await InferServer.with(mlm: mlm, clm: clm) { socket in
-            if mlm != nil { try print(jsonLine: await blocking { try FillMaskTiming.measure(socket: socket) }) }
+            if mlm != nil { print(try jsonLine(try await blocking { try FillMaskTiming.measure(socket: socket) })) }
             guard clm != nil else { return }
             for streams in [1, 8] {
-                try print(jsonLine: await blocking { try GenerateTiming.measure(socket: socket, streams: streams) })
+                print(try jsonLine(try await blocking { try GenerateTiming.measure(socket: socket, streams: streams) }))
             }
         }
-    }
-
-    private func print(jsonLine value: some Encodable) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        Swift.print(String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 }
 

@@ -44,7 +44,7 @@ struct TrainCommand: ParsableCommand {
         try Durable.makeDirectory(folder)
         defer { try? Durable.removeTree(folder) }
         let result = try measure(folder: folder)
-        print(String(decoding: try JobCoding.encode(result), as: UTF8.self))
+        print(try jsonLine(result))
     }
 
     private func measure(folder: String) throws -> TrainMeasurement {
