@@ -142,7 +142,7 @@ let package = Package(
         // Runs the program: see EndToEnd below for why it is no dependency.
         tests("Kbctl", ["Interface", "Varlink", "VarlinkServer", log]),
         tests("Systemd", ["Systemd", log]),
-        tests("Kernels", ["Kernels", "CKernels", "Parallel"]),
+        tests("Kernels", ["Kernels", "CKernels", "Parallel"], resources: [.copy("Fixtures")]),
         tests("Tokenizers", ["Tokenizers"], resources: [.copy("Fixtures")]),
         tests("Corpora", ["Corpora"]),
         tests("Metrics", ["Metrics"]),

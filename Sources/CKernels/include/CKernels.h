@@ -68,6 +68,14 @@ typedef struct {
 void kb_adamw(float *parameters, const float *gradients, float *first_moment, float *second_moment, long n,
               const kb_adamw_step *step);
 
+// muon.c — before and after the orthogonalization
+
+// momentum_buffer moves towards g = gradient_scale · gradients by 1 − momentum; update = g + momentum · (momentum_buffer − g).
+void kb_muon_momentum(float *update, const float *gradients, float *momentum_buffer, long n, float momentum,
+                      float gradient_scale);
+// y = a · y + b · x.
+void kb_scale_add(float *y, float a, const float *x, float b, long n);
+
 // bf16product.c — only to be called where kb_has_bf16() says so
 
 int kb_has_bf16(void);
