@@ -78,6 +78,18 @@ public final class TokenShard: @unchecked Sendable {
         return Int(offsets[row + 1] - offsets[row])
     }
 
+    /// How often each id below `vocabularySize` occurs in all rows.
+    public func tokenCounts(vocabularySize: Int) -> [Int] {
+        var counts = [Int](repeating: 0, count: vocabularySize)
+        var ids: [Int32] = []
+        for row in 0..<rows {
+            ids.removeAll(keepingCapacity: true)
+            append(row: row, to: &ids)
+            for id in ids { counts[Int(id)] += 1 }
+        }
+        return counts
+    }
+
     public func append(row: Int, to ids: inout [Int32]) {
         precondition((0..<rows).contains(row))
         let tokens = mapping.bytes.baseAddress! + TokenShard.headerBytes

@@ -45,7 +45,12 @@ public final class Parameters: @unchecked Sendable {
         guard let entry = layout.entry(name), entry.shape.count == 2 else {
             preconditionFailure("no matrix is called \(name)")
         }
-        return Matrix(values.baseAddress! + entry.offset, rows: entry.shape[0], columns: entry.shape[1])
+        return matrix(entry)
+    }
+
+    /// - Parameter entry: of two dimensions
+    public func matrix(_ entry: ParameterLayout.Entry) -> Matrix {
+        Matrix(values.baseAddress! + entry.offset, rows: entry.shape[0], columns: entry.shape[1])
     }
 
     func vector(_ name: String) -> Vector {

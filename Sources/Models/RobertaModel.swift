@@ -1,3 +1,4 @@
+import Glibc
 import Kernels
 import Random
 
@@ -23,7 +24,10 @@ public final class RobertaModel: @unchecked Sendable {
 
     /// A model that has learned nothing, as `RobertaPreTrainedModel._init_weights`: matrices from the normal distribution
     /// of deviation `initializerRange`, biases 0, LayerNorms 1, the rows of `<pad>` 0.
-    public static func initialized(configuration: RobertaConfiguration, seed: UInt64) -> RobertaModel {
+    /// - Parameter positionalHeads: whether each head begins with a neighbour to look at, as `PositionalHeads` says
+    public static func initialized(
+        configuration: RobertaConfiguration, seed: UInt64, positionalHeads: Bool = false
+    ) -> RobertaModel {
         let parameters = Parameters(layout: ParameterLayout(configuration))
         let philox = Philox(seed: seed, purpose: .initialization)
         for (index, entry) in parameters.layout.entries.enumerated() {
@@ -39,6 +43,19 @@ public final class RobertaModel: @unchecked Sendable {
             let table = parameters["roberta.embeddings.\(name).weight"]
             table[padding..<padding + configuration.hiddenSize].update(repeating: 0)
         }
+        if positionalHeads { PositionalHeads(configuration: configuration).write(to: parameters) }
         return RobertaModel(configuration: configuration, parameters: parameters)
+    }
+
+    /// Lets a new model begin with how often each token occurs: the head's bias becomes the logarithm of the frequencies
+    /// (Lin et al. 2017, section 3.3), with one half of an occurrence for every row of the embedding.
+    /// - Parameter counts: of ids from 0; `[tokens]`, at most as many as the embedding has rows
+    public func setHeadBias(toFrequencies counts: [Int]) {
+        let bias = parameters["lm_head.bias"]
+        precondition(counts.count <= bias.count)
+        let total = Double(counts.reduce(0, +)) + 0.5 * Double(bias.count)
+        for id in bias.indices {
+            bias[id] = Float(log(((id < counts.count ? Double(counts[id]) : 0) + 0.5) / total))
+        }
     }
 }

@@ -19,16 +19,22 @@ public struct TensorToWrite {
 }
 
 extension Parameters {
-    /// All tensors in Hugging Face's order, under their names behind `prefix`.
-    public func tensorsToWrite(prefix: String = "") -> [TensorToWrite] {
-        layout.entries.map {
+    /// The tensors in Hugging Face's order, under their names behind `prefix`: all, or those that are wanted.
+    public func tensorsToWrite(
+        prefix: String = "", where isWanted: (ParameterLayout.Entry) -> Bool = { _ in true }
+    ) -> [TensorToWrite] {
+        layout.entries.filter(isWanted).map {
             TensorToWrite(name: prefix + $0.name, shape: $0.shape, bytes: UnsafeRawBufferPointer(self[$0]))
         }
     }
 
-    /// Fills every tensor from a file whose names have `prefix` before them.
-    public func read(from file: SafetensorsFile, prefix: String = "") throws(ModelError) {
-        for entry in layout.entries { try file.read(prefix + entry.name, shape: entry.shape, into: self[entry]) }
+    /// Fills every tensor, or those that are wanted, from a file whose names have `prefix` before them.
+    public func read(
+        from file: SafetensorsFile, prefix: String = "", where isWanted: (ParameterLayout.Entry) -> Bool = { _ in true }
+    ) throws(ModelError) {
+        for entry in layout.entries where isWanted(entry) {
+            try file.read(prefix + entry.name, shape: entry.shape, into: self[entry])
+        }
     }
 }
 

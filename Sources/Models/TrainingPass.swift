@@ -35,6 +35,17 @@ public final class TrainingPass {
             + LanguageModelHead.Workspace.bytes(configuration, rows: rows)
     }
 
+    /// Rows that the head takes at once, of as many as are wanted.
+    public static func headRows(_ configuration: RobertaConfiguration, wanted: Int) -> Int {
+        LanguageModelHead.Workspace.rows(configuration, wanted: wanted)
+    }
+
+    /// Bytes that the products of a pass take and give back: about the largest factor, packed.
+    public static func scratchBytes(_ configuration: RobertaConfiguration, maximumTokens: Int) -> Int {
+        let rows = LanguageModelHead.Workspace.rows(configuration, wanted: maximumTokens)
+        return 4 * max(rows * configuration.vocabSize, maximumTokens * configuration.intermediateSize)
+    }
+
     /// - Parameters:
     ///   - maximumTokens: of a batch, all sequences together
     ///   - maximumSequenceLength: of its longest sequence
