@@ -14,16 +14,18 @@ public struct Batch: Sendable, Equatable {
     public var sequences: Int { sequenceOffsets.count - 1 }
     public var tokens: Int { inputIDs.count }
 
-    /// The batch as consecutive ones of at most `maximumTokens`; a longer sequence stands alone.
-    public func split(maximumTokens: Int) -> [Batch] {
-        if tokens <= maximumTokens { return [self] }
+    /// The batch as consecutive ones of at most `maximumTokens` and `maximumSequences`; a longer sequence stands alone.
+    public func split(maximumTokens: Int, maximumSequences: Int = .max) -> [Batch] {
+        if tokens <= maximumTokens, sequences <= maximumSequences { return [self] }
         var parts: [Batch] = []
         var scored = 0
         var first = 0
         while first < sequences {
             let start = sequenceOffsets[first]
             var last = first + 1
-            while last < sequences, sequenceOffsets[last + 1] - start <= maximumTokens { last += 1 }
+            while last < sequences, last - first < maximumSequences,
+                sequenceOffsets[last + 1] - start <= maximumTokens
+            { last += 1 }
             let end = sequenceOffsets[last]
             var part = Batch()
             part.inputIDs = Array(inputIDs[start..<end])

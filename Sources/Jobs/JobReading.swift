@@ -25,6 +25,8 @@ extension Job {
         var recipe = RecipeName.default.recipe(for: .mlm)
         recipe.maxSteps = 1
         recipe.maxTime = 1
+        recipe.earlyStoppingPatience = 1
+        recipe.saveSteps = 1
         let job = Job(
             run: "", model: "", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture, recipe: recipe,
             corpora: [JobCorpus(sha256: "", name: "", path: "", bytes: 0)], samples: .lines, filters: [""],

@@ -65,23 +65,31 @@ extension Recipe {
     func validate(for objective: Objective) throws(JobError) {
         let positive = [
             ("learning_rate", learningRate), ("adam_epsilon", adamEpsilon), ("max_grad_norm", maxGradNorm),
-            ("num_train_epochs", numTrainEpochs), ("max_time", maxTime ?? 1),
+            ("num_train_epochs", numTrainEpochs), ("max_time", maxTime ?? 1), ("decay_ratio", decayRatio),
         ]
         for (key, number) in positive {
             try require(number > 0 && number.isFinite, "recipe.\(key)", "more than 0", "\(number)")
         }
         try require(
             weightDecay >= 0 && weightDecay.isFinite, "recipe.weight_decay", "at least 0", "\(weightDecay)")
-        for (key, share) in [("adam_beta1", adamBeta1), ("adam_beta2", adamBeta2), ("warmup_ratio", warmupRatio)] {
+        let shares = [
+            ("adam_beta1", adamBeta1), ("adam_beta2", adamBeta2), ("muon_momentum", muonMomentum),
+            ("warmup_ratio", warmupRatio),
+        ]
+        for (key, share) in shares {
             try require(share >= 0 && share < 1, "recipe.\(key)", "at least 0 and less than 1", "\(share)")
         }
+        try require(
+            decayRatio + warmupRatio <= 1, "recipe.decay_ratio", "at most what warmup_ratio leaves", "\(decayRatio)")
         try require(heldOut > 0 && heldOut < 1, "recipe.held_out", "more than 0 and less than 1", "\(heldOut)")
         try require(
             mlmProbability > 0 && mlmProbability <= 1, "recipe.mlm_probability", "more than 0, at most 1",
             "\(mlmProbability)")
         let counts = [
-            ("per_device_train_batch_size", perDeviceTrainBatchSize), ("max_steps", maxSteps ?? 1),
-            ("logging_steps", loggingSteps), ("eval_steps", evalSteps), ("save_steps", saveSteps),
+            ("per_device_train_batch_size", perDeviceTrainBatchSize),
+            ("gradient_accumulation_steps", gradientAccumulationSteps), ("max_steps", maxSteps ?? 1),
+            ("early_stopping_patience", earlyStoppingPatience ?? 1), ("max_bad_steps", maxBadSteps),
+            ("logging_steps", loggingSteps), ("eval_steps", evalSteps), ("save_steps", saveSteps ?? 1),
             ("save_total_limit", saveTotalLimit), ("min_frequency", minFrequency),
         ]
         for (key, count) in counts {

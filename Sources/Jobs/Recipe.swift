@@ -1,67 +1,87 @@
 /// How a model is trained, under the names of Hugging Face's `TrainingArguments` where it has one.
 public struct Recipe: Codable, Sendable, Equatable {
+    public var optimizer: OptimizerName = .adamw
     public var learningRate: Double
-    /// The rate rises linearly over the first `warmupRatio` of the steps, then falls linearly to 0.
+    public var lrSchedulerType: LearningRateScheduleName = .linear
+    /// The rate rises linearly over the first `warmupRatio` of the run.
     public var warmupRatio: Double
+    /// Share of the run, at its end, over which `warmup_stable_decay` lets the rate fall to 0.
+    public var decayRatio: Double = 0.2
     public var weightDecay: Double
-    public var adamBeta1: Double
-    public var adamBeta2: Double
-    public var adamEpsilon: Double
+    public var adamBeta1: Double = 0.9
+    public var adamBeta2: Double = 0.999
+    public var adamEpsilon: Double = 1e-8
+    /// Of Muon's matrices; what it leaves to AdamW has AdamW's betas.
+    public var muonMomentum: Double = 0.95
     /// The gradient is scaled down to this norm where it is larger.
-    public var maxGradNorm: Double
-    /// Samples a step.
+    public var maxGradNorm: Double = 1
+    /// Samples that go through the model at once.
     public var perDeviceTrainBatchSize: Int
+    /// Batches whose gradients make one step.
+    public var gradientAccumulationSteps: Int = 1
     public var numTrainEpochs: Double
     /// Ends the run earlier than `numTrainEpochs` would; null does not.
     public var maxSteps: Int?
     /// Seconds of training after which the run ends; the learning rate falls to 0 by then. Null does not end it.
     public var maxTime: Double?
+    /// Evaluations in a row without a lower loss after which the run ends; null does not end it.
+    public var earlyStoppingPatience: Int?
+    /// Whether what is published is the model of the evaluation with the lowest loss, not the last one.
+    public var loadBestModelAtEnd: Bool = true
+    /// Steps in a row that had to be skipped after which the run fails.
+    public var maxBadSteps: Int = 10
     /// Tokens a sample holds at most, `<s>` and `</s>` included.
-    public var blockSize: Int
+    public var blockSize: Int = 128
     /// What matrix products are computed in.
-    public var precision: PrecisionSetting
+    public var precision: PrecisionSetting = .auto
+    public var initialization: InitializationName = .normal
     /// Share of the tokens that a masked model has to guess: of these 80 % are masked, 10 % replaced, 10 % left.
-    public var mlmProbability: Double
+    public var mlmProbability: Double = 0.15
     /// The tokenizer's: pairs seen less often are not merged.
-    public var minFrequency: Int
+    public var minFrequency: Int = 2
     /// Share of the samples held out for evaluation, by the hash of their text.
-    public var heldOut: Double
-    public var loggingSteps: Int
-    public var evalSteps: Int
-    public var saveSteps: Int
-    public var saveTotalLimit: Int
-    public var seed: UInt64
+    public var heldOut: Double = 0.1
+    public var loggingSteps: Int = 50
+    public var evalSteps: Int = 500
+    /// Steps from one checkpoint to the next; null writes one at least every ten minutes, and more often as long as that takes
+    /// no more than 2 % of the time.
+    public var saveSteps: Int?
+    public var saveTotalLimit: Int = 2
+    public var seed: UInt64 = 1
 
+    /// All that has no usual value; the rest is set afterwards.
     public init(
-        learningRate: Double, warmupRatio: Double, weightDecay: Double, adamBeta1: Double = 0.9,
-        adamBeta2: Double = 0.999, adamEpsilon: Double = 1e-8, maxGradNorm: Double = 1.0,
-        perDeviceTrainBatchSize: Int, numTrainEpochs: Double, maxSteps: Int? = nil, maxTime: Double? = nil,
-        blockSize: Int = 128, precision: PrecisionSetting = .auto, mlmProbability: Double = 0.15, minFrequency: Int = 2,
-        heldOut: Double = 0.1,
-        loggingSteps: Int = 50, evalSteps: Int = 500, saveSteps: Int = 500, saveTotalLimit: Int = 2, seed: UInt64 = 1
+        learningRate: Double, warmupRatio: Double, weightDecay: Double, perDeviceTrainBatchSize: Int,
+        numTrainEpochs: Double
     ) {
         self.learningRate = learningRate
         self.warmupRatio = warmupRatio
         self.weightDecay = weightDecay
-        self.adamBeta1 = adamBeta1
-        self.adamBeta2 = adamBeta2
-        self.adamEpsilon = adamEpsilon
-        self.maxGradNorm = maxGradNorm
         self.perDeviceTrainBatchSize = perDeviceTrainBatchSize
         self.numTrainEpochs = numTrainEpochs
-        self.maxSteps = maxSteps
-        self.maxTime = maxTime
-        self.blockSize = blockSize
-        self.precision = precision
-        self.mlmProbability = mlmProbability
-        self.minFrequency = minFrequency
-        self.heldOut = heldOut
-        self.loggingSteps = loggingSteps
-        self.evalSteps = evalSteps
-        self.saveSteps = saveSteps
-        self.saveTotalLimit = saveTotalLimit
-        self.seed = seed
     }
+
+    /// Samples a step.
+    public var samplesPerStep: Int { perDeviceTrainBatchSize * gradientAccumulationSteps }
+}
+
+/// What moves the parameters.
+public enum OptimizerName: String, Codable, Sendable, CaseIterable {
+    case adamw
+    /// Muon for the matrices of the layers, AdamW for embeddings, biases and LayerNorms.
+    case muon
+}
+
+/// How the learning rate goes after its warm-up, under the names of Hugging Face's `SchedulerType`.
+public enum LearningRateScheduleName: String, Codable, Sendable, CaseIterable {
+    /// Falls to 0 in a line.
+    case linear
+    /// Falls to 0 in half a cosine.
+    case cosine
+    /// Stays.
+    case constant
+    /// Stays, and falls to 0 in a line over the last `decay_ratio` of the run.
+    case warmupStableDecay = "warmup_stable_decay"
 }
 
 /// What matrix products of training are computed in; everything else is float32 always.
@@ -69,6 +89,14 @@ public enum PrecisionSetting: String, Codable, Sendable, CaseIterable {
     /// bfloat16 where the CPU multiplies it. Decided when a run begins, and kept when it is resumed.
     case auto
     case float32, bfloat16
+}
+
+/// How the parameters of a new model are drawn.
+public enum InitializationName: String, Codable, Sendable, CaseIterable {
+    /// As Hugging Face does: matrices from the normal distribution, biases 0.
+    case normal
+    /// The same, but each head begins with a neighbour to look at.
+    case positional
 }
 
 /// The recipes that have a name.
@@ -81,16 +109,25 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
     public func recipe(for objective: Objective) -> Recipe {
         switch (self, objective) {
         case (.seed, _):
-            Recipe(
+            var recipe = Recipe(
                 learningRate: 5e-5, warmupRatio: 0, weightDecay: 0, perDeviceTrainBatchSize: 64, numTrainEpochs: 1)
+            recipe.loadBestModelAtEnd = false
+            return recipe
         case (.default, .mlm):
-            Recipe(
-                learningRate: 1e-3, warmupRatio: 0.05, weightDecay: 0.01, adamBeta2: 0.98,
-                perDeviceTrainBatchSize: 32, numTrainEpochs: 8)
+            var recipe = Recipe(
+                learningRate: 1e-3, warmupRatio: 0.05, weightDecay: 0.01, perDeviceTrainBatchSize: 32,
+                numTrainEpochs: 8)
+            recipe.adamBeta2 = 0.98
+            recipe.optimizer = .muon
+            recipe.initialization = .positional
+            return recipe
         case (.default, .clm):
-            Recipe(
-                learningRate: 1e-3, warmupRatio: 0.05, weightDecay: 0.1, adamBeta2: 0.98,
-                perDeviceTrainBatchSize: 8, numTrainEpochs: 5)
+            var recipe = Recipe(
+                learningRate: 1e-3, warmupRatio: 0.05, weightDecay: 0.1, perDeviceTrainBatchSize: 8, numTrainEpochs: 5)
+            recipe.adamBeta2 = 0.98
+            recipe.optimizer = .muon
+            recipe.initialization = .positional
+            return recipe
         }
     }
 }

@@ -8,6 +8,7 @@ public struct RunEvent: Codable, Sendable, Equatable {
 
     public enum Payload: Sendable, Equatable {
         case tokenizerTrained(TokenizerTrained)
+        case preflight(Preflight)
         case started(Started)
         case step(Step)
         /// Loss or gradient was not finite: the parameters stay as they were, training goes on with the next step.
@@ -25,6 +26,40 @@ public struct RunEvent: Codable, Sendable, Equatable {
         public var seconds: Double
         public init(vocabularySize: Int, seconds: Double) {
             self.vocabularySize = vocabularySize
+            self.seconds = seconds
+        }
+    }
+
+    /// What the run will need and take, before its first step.
+    public struct Preflight: Codable, Sendable, Equatable {
+        public var parameters: Int
+        /// Of matrix products, in a step of the usual size.
+        public var flopsPerStep: Double
+        /// Floating-point operations a second of this machine's products in the run's shapes.
+        public var productRate: Double
+        /// `float32` or `bfloat16`.
+        public var precision: String
+        /// Memory of the whole process.
+        public var peakBytes: Int
+        /// What the process may take, and who says so.
+        public var memoryLimitBytes: Int
+        public var memoryLimitSource: String
+        /// Tokens that go through the model at once.
+        public var microBatchTokens: Int
+        /// To the end of the run.
+        public var seconds: Double
+        public init(
+            parameters: Int, flopsPerStep: Double, productRate: Double, precision: String, peakBytes: Int,
+            memoryLimitBytes: Int, memoryLimitSource: String, microBatchTokens: Int, seconds: Double
+        ) {
+            self.parameters = parameters
+            self.flopsPerStep = flopsPerStep
+            self.productRate = productRate
+            self.precision = precision
+            self.peakBytes = peakBytes
+            self.memoryLimitBytes = memoryLimitBytes
+            self.memoryLimitSource = memoryLimitSource
+            self.microBatchTokens = microBatchTokens
             self.seconds = seconds
         }
     }
@@ -66,12 +101,15 @@ public struct RunEvent: Codable, Sendable, Equatable {
         /// Tokens of this step, without padding.
         public var tokens: Int
         public var tokensPerSecond: Double
+        /// Model FLOPs utilization: the share of the time that the step's products would take alone, at the rate measured
+        /// for them before the first step.
+        public var mfu: Double
         public var remainingSeconds: Double
         /// Whether this step is one of every `logging_steps`, worth a line in the journal.
         public var log: Bool
         public init(
             step: Int, totalSteps: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double,
-            tokens: Int, tokensPerSecond: Double, remainingSeconds: Double, log: Bool
+            tokens: Int, tokensPerSecond: Double, mfu: Double, remainingSeconds: Double, log: Bool
         ) {
             self.step = step
             self.totalSteps = totalSteps
@@ -81,6 +119,7 @@ public struct RunEvent: Codable, Sendable, Equatable {
             self.gradientNorm = gradientNorm
             self.tokens = tokens
             self.tokensPerSecond = tokensPerSecond
+            self.mfu = mfu
             self.remainingSeconds = remainingSeconds
             self.log = log
         }

@@ -9,6 +9,7 @@ extension RunEvent {
     public var kind: String {
         switch payload {
         case .tokenizerTrained: "tokenizer_trained"
+        case .preflight: "preflight"
         case .started: "started"
         case .step: "step"
         case .stepSkipped: "step_skipped"
@@ -27,6 +28,7 @@ extension RunEvent {
         payload =
             switch kind {
             case "tokenizer_trained": .tokenizerTrained(try TokenizerTrained(from: decoder))
+            case "preflight": .preflight(try Preflight(from: decoder))
             case "started": .started(try Started(from: decoder))
             case "step": .step(try Step(from: decoder))
             case "step_skipped": .stepSkipped(try StepSkipped(from: decoder))
@@ -47,6 +49,7 @@ extension RunEvent {
         try container.encode(time, forKey: .time)
         switch payload {
         case .tokenizerTrained(let fields): try fields.encode(to: encoder)
+        case .preflight(let fields): try fields.encode(to: encoder)
         case .started(let fields): try fields.encode(to: encoder)
         case .step(let fields): try fields.encode(to: encoder)
         case .stepSkipped(let fields): try fields.encode(to: encoder)

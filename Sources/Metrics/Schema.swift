@@ -10,6 +10,9 @@ enum Schema {
         migrator.registerMigration("1 corpora, runs, steps, evaluations, generations, events") { db in
             try db.execute(sql: first)
         }
+        migrator.registerMigration("2 model FLOPs utilization of steps") { db in
+            try db.execute(sql: "ALTER TABLE steps ADD COLUMN mfu REAL")
+        }
         return migrator
     }
 

@@ -17,11 +17,13 @@ public struct StepRecord: MetricsRecord {
     public var gradientNorm: Double
     public var tokens: Int
     public var tokensPerSecond: Double
+    /// Model FLOPs utilization; nil of steps that were recorded without.
+    public var mfu: Double?
     public var time: Date
 
     public init(
         run: String, step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double, tokens: Int,
-        tokensPerSecond: Double, time: Date = Date()
+        tokensPerSecond: Double, mfu: Double? = nil, time: Date = Date()
     ) {
         self.run = run
         self.step = step
@@ -31,6 +33,7 @@ public struct StepRecord: MetricsRecord {
         self.gradientNorm = gradientNorm
         self.tokens = tokens
         self.tokensPerSecond = tokensPerSecond
+        self.mfu = mfu
         self.time = time
     }
 }

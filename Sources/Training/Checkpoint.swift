@@ -18,6 +18,8 @@ struct CheckpointState: Codable, Equatable {
     var elapsedSeconds: Double
     /// Skipped steps at the end.
     var badSteps: Int
+    /// How the evaluations went until here.
+    var evaluations: EvaluationHistory
     /// What was held on to, so that a checkpoint is not taken for another job's.
     var identity: Identity
     /// SHA-256 of `state.safetensors`.
@@ -28,7 +30,8 @@ struct CheckpointState: Codable, Equatable {
         /// With the rows that the embedding turned out to have.
         var architecture: Architecture
         var seed: UInt64
-        var perDeviceTrainBatchSize: Int
+        var optimizer: OptimizerName
+        var samplesPerStep: Int
         /// Of the tokenizer and of the samples.
         var tokenizer: String
         var trainingTokens: Int
@@ -45,16 +48,17 @@ struct CheckpointStore {
     private static let firstMoment = "exp_avg."
     private static let secondMoment = "exp_avg_sq."
 
-    /// Writes a checkpoint and removes the oldest beyond `limit`.
+    /// Writes a checkpoint and removes the oldest beyond `limit`, but for the one of step `kept`.
     /// - Returns: its folder
-    func save(_ learner: Learner, state: CheckpointState, limit: Int) throws -> String {
-        let path = "\(directory)/\(CheckpointStore.prefix)\(state.step)"
+    func save(_ learner: Learner, state: CheckpointState, limit: Int, keeping kept: Int?) throws -> String {
+        let path = path(ofStep: state.step)
         let aside = TemporaryName.beside(path)
         try Durable.makeDirectory(aside)
         let tensors =
             learner.model.parameters.tensorsToWrite()
             + learner.optimizer.firstMoment.tensorsToWrite(prefix: CheckpointStore.firstMoment)
-            + learner.optimizer.secondMoment.tensorsToWrite(prefix: CheckpointStore.secondMoment)
+            + learner.optimizer.secondMoment.tensorsToWrite(
+                prefix: CheckpointStore.secondMoment, where: learner.optimizer.hasSecondMoment)
         try SafetensorsFile.write(tensors, to: "\(aside)/state.safetensors")
         var state = state
         state.stateSha256 = try sha256(ofFile: "\(aside)/state.safetensors")
@@ -62,7 +66,7 @@ struct CheckpointStore {
         // One of the same step is damaged, or it would have been resumed from and not written again.
         try remove(path)
         try Durable.publishDirectory(aside, as: path)
-        for old in try steps().dropLast(limit) { try remove("\(directory)/\(CheckpointStore.prefix)\(old)") }
+        for old in try steps().dropLast(limit) where old != kept { try remove(self.path(ofStep: old)) }
         return path
     }
 
@@ -72,7 +76,7 @@ struct CheckpointStore {
     func restore(into learner: Learner, note: (String) -> Void) throws -> CheckpointState? {
         var newestFlaw: TrainingError?
         for step in try steps().reversed() {
-            let path = "\(directory)/\(CheckpointStore.prefix)\(step)"
+            let path = path(ofStep: step)
             do {
                 let state = try load(path, into: learner)
                 guard state.step == step else {
@@ -91,7 +95,35 @@ struct CheckpointStore {
         return nil
     }
 
+    /// Puts the parameters of an earlier step into `model`.
+    /// - Throws: `TrainingError.foreignCheckpoint`, `.damagedCheckpoint`
+    func restoreParameters(ofStep step: Int, into model: RobertaModel) throws {
+        let path = path(ofStep: step)
+        do {
+            let (_, file) = try open(path)
+            try model.parameters.read(from: file)
+        } catch let error as TrainingError {
+            throw error
+        } catch {
+            throw TrainingError.damagedCheckpoint(path: path, reason: "\(error)")
+        }
+    }
+
+    private func path(ofStep step: Int) -> String { "\(directory)/\(CheckpointStore.prefix)\(step)" }
+
     private func load(_ path: String, into learner: Learner) throws -> CheckpointState {
+        let (state, file) = try open(path)
+        let optimizer = learner.optimizer
+        try learner.model.parameters.read(from: file)
+        try optimizer.firstMoment.read(from: file, prefix: CheckpointStore.firstMoment)
+        try optimizer.secondMoment.read(
+            from: file, prefix: CheckpointStore.secondMoment, where: optimizer.hasSecondMoment)
+        optimizer.updates = state.updates
+        return state
+    }
+
+    /// A checkpoint of this very job, whole.
+    private func open(_ path: String) throws -> (state: CheckpointState, file: SafetensorsFile) {
         let json = try Durable.read("\(path)/checkpoint.json")
         let state = try JobCoding.decode(CheckpointState.self, from: Data(json))
         try state.identity.require(identity, path: path)
@@ -100,12 +132,7 @@ struct CheckpointStore {
             throw TrainingError.damagedCheckpoint(
                 path: "\(path)/state.safetensors", reason: "SHA-256 is \(digest), expected \(state.stateSha256)")
         }
-        let file = try SafetensorsFile(path: "\(path)/state.safetensors")
-        try learner.model.parameters.read(from: file)
-        try learner.optimizer.firstMoment.read(from: file, prefix: CheckpointStore.firstMoment)
-        try learner.optimizer.secondMoment.read(from: file, prefix: CheckpointStore.secondMoment)
-        learner.optimizer.updates = state.updates
-        return state
+        return (state, try SafetensorsFile(path: "\(path)/state.safetensors"))
     }
 
     /// The steps there are checkpoints of, rising.
@@ -148,8 +175,8 @@ extension CheckpointState.Identity {
         try require("architecture.max_position_embeddings", ours.maxPositionEmbeddings, theirs.maxPositionEmbeddings)
         try require("architecture", ours, theirs)
         try require("recipe.seed", expected.seed, seed)
-        try require(
-            "recipe.per_device_train_batch_size", expected.perDeviceTrainBatchSize, perDeviceTrainBatchSize)
+        try require("recipe.optimizer", expected.optimizer.rawValue, optimizer.rawValue)
+        try require("recipe.per_device_train_batch_size", expected.samplesPerStep, samplesPerStep)
         try require("tokenizer", expected.tokenizer, tokenizer)
         try require("corpora", "\(expected.trainingRows) rows", "\(trainingRows) rows")
         try require("corpora", "\(expected.trainingTokens) tokens", "\(trainingTokens) tokens")

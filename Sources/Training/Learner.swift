@@ -23,32 +23,18 @@ public final class Learner {
         public var flaw: String?
     }
 
-    /// Bytes that activations may take: a batch whose activations are larger is taken in parts. The same everywhere,
-    /// so that a run gives the same numbers on a machine with less memory.
-    public static let activationBytes = 1 << 30
-
     /// - Parameters:
-    ///   - longestRow: tokens of the longest sequence that will come, in training or evaluation
+    ///   - plan: how much goes through the model at once
     ///   - precision: of matrix products; what `recipe` leaves to the machine is decided by now
-    ///   - activationBytes: what activations may take; one sequence is taken whatever it takes
-    public init(
-        model: RobertaModel, recipe: Recipe, longestRow: Int, precision: Precision,
-        activationBytes: Int = Learner.activationBytes
-    ) {
+    public init(model: RobertaModel, recipe: Recipe, plan: MemoryPlan, precision: Precision) {
         self.model = model
         self.recipe = recipe
-        optimizer = Optimizer(layout: model.parameters.layout, recipe: recipe)
+        optimizer = Optimizer(layout: model.parameters.layout, recipe: recipe, precision: precision)
         gradients = Parameters(layout: model.parameters.layout)
-        var tokens = longestRow * recipe.perDeviceTrainBatchSize
-        while tokens > longestRow {
-            let bytes = TrainingPass.bytes(
-                model.configuration, maximumTokens: tokens, maximumSequenceLength: longestRow)
-            if bytes <= activationBytes { break }
-            tokens = max(tokens * 3 / 4, longestRow)
-        }
-        maximumTokens = tokens
+        maximumTokens = plan.maximumTokens
         pass = TrainingPass(
-            model: model, maximumTokens: tokens, maximumSequenceLength: longestRow, precision: precision)
+            model: model, maximumTokens: plan.maximumTokens, maximumSequenceLength: plan.longestRow,
+            precision: precision)
     }
 
     /// - Parameter step: from 0; names the random numbers of dropout
@@ -57,16 +43,7 @@ public final class Learner {
             return Outcome(loss: 0, gradientNorm: 0, flaw: "no token of the batch can be scored")
         }
         gradients.setToZero()
-        var sums = LossSums()
-        let lossScale = 1 / Float(batch.scoredRows.count)
-        for (index, part) in batch.split(maximumTokens: maximumTokens).enumerated() {
-            // Each part draws its own numbers.
-            let seed = recipe.seed &+ UInt64(index) &* 0x9e37_79b9_7f4a_7c15
-            sums += pass.forwardBackward(
-                inputIDs: part.inputIDs, sequenceOffsets: part.sequenceOffsets, scoredRows: part.scoredRows,
-                labels: part.labels, lossScale: lossScale, dropout: DropoutKey(seed: seed, step: UInt32(step)),
-                gradients: gradients)
-        }
+        let sums = addGradients(of: batch, step: step)
         let loss = sums.loss / Double(sums.count)
         guard loss.isFinite else { return Outcome(loss: 0, gradientNorm: 0, flaw: "the loss is \(loss)") }
         let norm = squaredNorm(gradients.values.baseAddress!, count: gradients.values.count).squareRoot()
@@ -76,6 +53,35 @@ public final class Learner {
         optimizer.update(
             model.parameters, gradients: gradients, learningRate: learningRate, gradientScale: gradientScale)
         return Outcome(loss: loss, gradientNorm: norm, flaw: nil)
+    }
+
+    /// Does everything a step does, and leaves a learner that has not learned yet bit for bit as it was: what a step takes
+    /// can be measured before the first one.
+    func rehearse(_ batch: Batch) {
+        precondition(optimizer.updates == 0)
+        gradients.setToZero()
+        _ = addGradients(of: batch, step: 0)
+        _ = squaredNorm(gradients.values.baseAddress!, count: gradients.values.count)
+        // No gradient, no rate: moments stay 0, and 1 · θ − 0 is θ.
+        gradients.setToZero()
+        optimizer.update(model.parameters, gradients: gradients, learningRate: 0, gradientScale: 1)
+        optimizer.updates = 0
+    }
+
+    private func addGradients(of batch: Batch, step: Int) -> LossSums {
+        var sums = LossSums()
+        let lossScale = 1 / Float(batch.scoredRows.count)
+        let parts = batch.split(
+            maximumTokens: maximumTokens, maximumSequences: recipe.perDeviceTrainBatchSize)
+        for (index, part) in parts.enumerated() {
+            // Each part draws its own numbers.
+            let seed = recipe.seed &+ UInt64(index) &* 0x9e37_79b9_7f4a_7c15
+            sums += pass.forwardBackward(
+                inputIDs: part.inputIDs, sequenceOffsets: part.sequenceOffsets, scoredRows: part.scoredRows,
+                labels: part.labels, lossScale: lossScale, dropout: DropoutKey(seed: seed, step: UInt32(step)),
+                gradients: gradients)
+        }
+        return sums
     }
 
     /// Loss and hits on a batch, without dropout; of at most `maximumTokens` or one sequence.

@@ -2,29 +2,54 @@ import Jobs
 import Kernels
 import Models
 
-/// AdamW with its two moments, decaying all but biases and LayerNorms.
+/// AdamW, which decays all but biases and LayerNorms; or Muon for the matrices of layers and head, and AdamW for the rest.
 public final class Optimizer {
+    /// AdamW's first moments; for a matrix of Muon's, its momentum.
     public let firstMoment: Parameters
+    /// Zero, and never touched, for Muon's matrices.
     public let secondMoment: Parameters
     /// Updates made so far.
     public internal(set) var updates = 0
     private let recipe: Recipe
-    /// Stretches of the arena that are decayed or not, gaps between tensors included: they are zero and stay so.
+    private let precision: Precision
+    /// Stretches of the arena that are AdamW's and decayed or not, gaps between tensors included: they are zero and stay so.
     private let stretches: [(range: Range<Int>, isDecayed: Bool)]
+    private let muon: [ParameterLayout.Entry]
 
-    public init(layout: ParameterLayout, recipe: Recipe) {
+    public init(layout: ParameterLayout, recipe: Recipe, precision: Precision) {
         self.recipe = recipe
+        self.precision = precision
         firstMoment = Parameters(layout: layout)
         secondMoment = Parameters(layout: layout)
+        let ends = layout.entries.dropFirst().map(\.offset) + [layout.storageCount]
         var stretches: [(range: Range<Int>, isDecayed: Bool)] = []
-        for entry in layout.entries {
-            if let last = stretches.last, last.isDecayed == entry.isDecayed { continue }
-            if let last = stretches.popLast() {
-                stretches.append((last.range.lowerBound..<entry.offset, last.isDecayed))
+        for (entry, end) in zip(layout.entries, ends) where !Optimizer.isMuons(entry, recipe) {
+            if let last = stretches.last, last.isDecayed == entry.isDecayed, last.range.upperBound == entry.offset {
+                stretches[stretches.count - 1].range = last.range.lowerBound..<end
+            } else {
+                stretches.append((entry.offset..<end, entry.isDecayed))
             }
-            stretches.append((entry.offset..<layout.storageCount, entry.isDecayed))
         }
         self.stretches = stretches
+        muon = layout.entries.filter { Optimizer.isMuons($0, recipe) }
+    }
+
+    private static func isMuons(_ entry: ParameterLayout.Entry, _ recipe: Recipe) -> Bool {
+        recipe.optimizer == .muon && entry.isDecayed && !entry.name.contains("embeddings")
+    }
+
+    /// Whether AdamW moves the tensor, which then has a second moment.
+    func hasSecondMoment(_ entry: ParameterLayout.Entry) -> Bool { !Optimizer.isMuons(entry, recipe) }
+
+    /// Second moments that are kept.
+    static func secondMoments(_ layout: ParameterLayout, _ recipe: Recipe) -> Int {
+        layout.entries.reduce(0) { $0 + (isMuons($1, recipe) ? 0 : $1.count) }
+    }
+
+    /// Bytes that an update takes and gives back.
+    static func scratchBytes(_ layout: ParameterLayout, _ recipe: Recipe) -> Int {
+        layout.entries.filter { isMuons($0, recipe) }.map { muonScratchBytes(rows: $0.shape[0], columns: $0.shape[1]) }
+            .max() ?? 0
     }
 
     /// Moves the parameters by one step.
@@ -41,6 +66,14 @@ public final class Optimizer {
                 parameters: parameters.values.baseAddress! + at, gradients: gradients.values.baseAddress! + at,
                 firstMoment: firstMoment.values.baseAddress! + at, secondMoment: secondMoment.values.baseAddress! + at,
                 count: range.count, step)
+        }
+        let step = MuonStep(
+            learningRate: learningRate, momentum: recipe.muonMomentum, weightDecay: recipe.weightDecay,
+            gradientScale: gradientScale)
+        for entry in muon {
+            muonUpdate(
+                parameters: parameters.matrix(entry), gradients: gradients.matrix(entry),
+                momentumBuffer: firstMoment.matrix(entry), step, precision: precision)
         }
     }
 }

@@ -107,35 +107,4 @@ struct RunFolder {
         }
         return hash.finalize().hexadecimal
     }
-
-    /// What products are computed in: as the run began, or as its recipe and this CPU have it now.
-    /// - Throws: `TrainingError.noBFloat16` where that is bfloat16 and the CPU lacks it
-    func precision() throws -> Precision {
-        let path = "\(job.runDirectory)/decisions.json"
-        let decisions: RunDecisions
-        if access(path, F_OK) == 0 {
-            decisions = try JobCoding.decode(RunDecisions.self, from: Data(try Durable.read(path)))
-        } else {
-            decisions = RunDecisions(job.recipe)
-        }
-        guard decisions.precision == .float32 || Precision.hasBFloat16 else {
-            throw TrainingError.noBFloat16(run: job.run)
-        }
-        try Durable.write(JobCoding.encode(decisions, pretty: true), to: path)
-        return decisions.precision
-    }
-}
-
-/// What depends on the machine is decided once, before the first step: a run that is resumed elsewhere goes on as it began.
-private struct RunDecisions: Codable {
-    var precision: Precision
-
-    init(_ recipe: Recipe) {
-        precision =
-            switch recipe.precision {
-            case .auto: Precision.hasBFloat16 ? .bfloat16 : .float32
-            case .float32: .float32
-            case .bfloat16: .bfloat16
-            }
-    }
 }

@@ -1,21 +1,27 @@
+import Glibc
 import Jobs
 
 /// How far a run is, and what the learning rate is there.
 ///
-/// The rate rises linearly over the first `warmupRatio` of the run and falls linearly to 0 at its end, as
-/// `get_linear_schedule_with_warmup`; the first step of a warm-up has a rate above 0 here. Where a run may take
-/// `maxTime` seconds, what is nearer, the last step or the last second, says how far it is.
+/// The rate rises linearly over the first `warmupRatio` of the run and then goes as `lrSchedulerType` says, as
+/// `transformers.get_scheduler`; the first step of a warm-up has a rate above 0 here. Where a run may take `maxTime` seconds,
+/// what is nearer, the last step or the last second, says how far it is.
 public struct Schedule: Sendable {
     public let totalSteps: Int
     private let peak: Double
+    private let kind: LearningRateScheduleName
     private let warmup: Double
+    /// Share of the run over which `warmup_stable_decay` decays; what the warm-up leaves at most.
+    private let decay: Double
     private let maximumSeconds: Double?
 
     public init(recipe: Recipe, stepsPerEpoch: Int) {
         let epochs = (recipe.numTrainEpochs * Double(stepsPerEpoch)).rounded(.up)
         totalSteps = max(1, min(Int(min(epochs, 0x1p31)), recipe.maxSteps ?? .max))
         peak = recipe.learningRate
+        kind = recipe.lrSchedulerType
         warmup = recipe.warmupRatio
+        decay = min(recipe.decayRatio, 1 - recipe.warmupRatio)
         maximumSeconds = recipe.maxTime
     }
 
@@ -29,7 +35,13 @@ public struct Schedule: Sendable {
     public func learningRate(step: Int, elapsedSeconds: Double) -> Double {
         let progress = progress(step: step, elapsedSeconds: elapsedSeconds)
         if progress < warmup { return peak * min((progress + 1 / Double(totalSteps)) / warmup, 1) }
-        return peak * (1 - progress) / (1 - warmup)
+        let left = 1 - progress
+        switch kind {
+        case .linear: return peak * left / (1 - warmup)
+        case .cosine: return peak * (1 - cos(.pi * left / (1 - warmup))) / 2
+        case .constant: return peak
+        case .warmupStableDecay: return left >= decay ? peak : peak * left / decay
+        }
     }
 
     /// Whether step `step` (from 0) is not to be taken any more; the first always is.

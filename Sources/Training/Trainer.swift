@@ -19,14 +19,11 @@ public final class Trainer {
         case interrupted(step: Int)
     }
 
-    private let job: Job
+    let job: Job
+    let report: (RunEvent.Payload) -> Void
+    let note: (String) -> Void
+    var watch = Stopwatch()
     private let control: RunControl
-    private let report: (RunEvent.Payload) -> Void
-    private let note: (String) -> Void
-    private var watch = Stopwatch()
-
-    /// Skipped steps in a row after which a run fails.
-    private static let maximumBadSteps = 10
 
     /// - Parameters:
     ///   - control: what the run is told while it works
@@ -68,85 +65,11 @@ public final class Trainer {
         return try train(run, publisher)
     }
 
-    // MARK: - Before the first step
-
-    /// Everything the steps need, and where they stand.
-    private struct Run {
-        let tokenizer: ByteLevelBPETokenizer
-        let shards: TokenShards
-        let learner: Learner
-        let checkpoints: CheckpointStore
-        let schedule: Schedule
-        let heldOut: EvaluationBatches
-        var batcher: Batcher
-        /// Steps behind the run.
-        var step = 0
-        /// Skipped steps in a row.
-        var badSteps = 0
-        /// The step of the newest checkpoint.
-        var savedStep = 0
-        /// Steps of this process, and what one takes, by the last twenty or so of them.
-        var stepsTimed = 0
-        var secondsPerStep = 0.0
-    }
-
-    private func prepare(_ folder: RunFolder) throws -> Run {
-        let recipe = job.recipe
-        let tokenizer = try folder.tokenizer { size in
-            report(.tokenizerTrained(.init(vocabularySize: size, seconds: watch.seconds)))
-        }
-        let configuration = try RobertaConfiguration(job: job, tokenizerVocabulary: tokenizer.vocabularySize)
-        let digest = try folder.tokenizerDigest()
-        let shards = try folder.shards(tokenizer: tokenizer, tokenizerDigest: digest, note: note)
-        let (training, heldOut) = (shards.training.totals, shards.heldOut.totals)
-        guard training.rows >= recipe.perDeviceTrainBatchSize, heldOut.rows >= 1 else {
-            throw TrainingError.tooFewSamples(
-                training: training.rows, heldOut: heldOut.rows, batch: recipe.perDeviceTrainBatchSize,
-                share: recipe.heldOut)
-        }
-        let precision = try folder.precision()
-        let learner = Learner(
-            model: RobertaModel.initialized(configuration: configuration, seed: recipe.seed), recipe: recipe,
-            longestRow: max(training.longestRow, heldOut.longestRow), precision: precision)
-        let batcher = Batcher(
-            shard: shards.training, objective: job.objective, batchSize: recipe.perDeviceTrainBatchSize,
-            mlmProbability: recipe.mlmProbability, tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
-        let evaluation = EvaluationBatches(
-            shard: shards.heldOut, objective: job.objective, mlmProbability: recipe.mlmProbability,
-            tokenizerVocabulary: tokenizer.vocabularySize, maximumTokens: learner.maximumTokens)
-        var architecture = job.architecture
-        architecture.vocabSize = configuration.vocabSize
-        let identity = CheckpointState.Identity(
-            objective: job.objective, architecture: architecture, seed: recipe.seed,
-            perDeviceTrainBatchSize: recipe.perDeviceTrainBatchSize, tokenizer: digest,
-            trainingTokens: training.tokens, trainingRows: training.rows)
-        var run = Run(
-            tokenizer: tokenizer, shards: shards, learner: learner,
-            checkpoints: CheckpointStore(directory: job.runDirectory, identity: identity),
-            schedule: Schedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch), heldOut: evaluation,
-            batcher: batcher)
-        if let state = try run.checkpoints.restore(into: learner, note: note) {
-            run.step = state.step
-            run.savedStep = state.step
-            run.badSteps = state.badSteps
-            watch.earlierSeconds = state.elapsedSeconds
-        }
-        report(
-            .started(
-                .init(
-                    parameters: learner.model.parameters.layout.count, totalSteps: run.schedule.totalSteps,
-                    resumedStep: run.step, trainSamples: training.rows, heldOutSamples: heldOut.rows,
-                    trainTokens: training.tokens, threads: ThreadPool.shared.threads,
-                    precision: precision.rawValue)))
-        return run
-    }
-
     // MARK: - Steps
 
     private func train(_ run: Run, _ publisher: Publisher) throws -> Outcome {
         var run = run
-        var lastEvaluation: RunEvent.Evaluation?
-        while !run.schedule.isOver(step: run.step, elapsedSeconds: watch.seconds) {
+        while !isOver(run) {
             switch watch.pausing({ control.next() }) {
             case .leave:
                 try saveCheckpoint(&run)
@@ -157,11 +80,23 @@ public final class Trainer {
             case .goOn:
                 try takeStep(&run)
             }
-            if run.step % job.recipe.evalSteps == 0 { lastEvaluation = evaluate(run) }
-            if run.step % job.recipe.saveSteps == 0 { try saveCheckpoint(&run) }
+            let isBest = run.step % job.recipe.evalSteps == 0 && evaluate(&run)
+            if isBest && job.recipe.loadBestModelAtEnd && !isOver(run) || isCheckpointDue(run) {
+                try saveCheckpoint(&run)
+            }
         }
-        if lastEvaluation?.step != run.step { lastEvaluation = evaluate(run) }
-        return try publish(run, lastEvaluation, publisher)
+        if run.evaluations.last?.step != run.step { evaluate(&run) }
+        return try publish(run, publisher)
+    }
+
+    private func isOver(_ run: Run) -> Bool {
+        if let patience = job.recipe.earlyStoppingPatience, run.evaluations.sinceBest >= patience { return true }
+        return run.schedule.isOver(step: run.step, elapsedSeconds: watch.seconds)
+    }
+
+    private func isCheckpointDue(_ run: Run) -> Bool {
+        if let steps = job.recipe.saveSteps { return run.step % steps == 0 }
+        return run.cadence.isDue(now: watch.seconds)
     }
 
     private func takeStep(_ run: inout Run) throws {
@@ -170,12 +105,12 @@ public final class Trainer {
         let start = watch.seconds
         let batch = run.batcher.batch(step: step)
         let outcome = run.learner.learn(batch, step: step, learningRate: learningRate)
-        let seconds = watch.seconds - start
+        let seconds = max(watch.seconds - start, 1e-9)
         run.step += 1
         if let flaw = outcome.flaw {
             run.badSteps += 1
             report(.stepSkipped(.init(step: run.step, reason: flaw)))
-            guard run.badSteps < Trainer.maximumBadSteps else {
+            guard run.badSteps < job.recipe.maxBadSteps else {
                 throw TrainingError.notFinite(steps: run.badSteps, lastStep: run.step, reason: flaw)
             }
             return
@@ -192,24 +127,32 @@ public final class Trainer {
                     step: run.step, totalSteps: run.step + remaining.steps,
                     epoch: Double(run.step) / Double(run.batcher.stepsPerEpoch), loss: outcome.loss,
                     learningRate: learningRate, gradientNorm: outcome.gradientNorm, tokens: batch.tokens,
-                    tokensPerSecond: Double(batch.tokens) / max(seconds, 1e-9), remainingSeconds: remaining.seconds,
-                    log: isWorthALine)))
+                    tokensPerSecond: Double(batch.tokens) / seconds,
+                    mfu: run.cost.flops(of: batch) / seconds / run.decisions.productRate,
+                    remainingSeconds: remaining.seconds, log: isWorthALine)))
     }
 
-    private func evaluate(_ run: Run) -> RunEvent.Evaluation? {
+    /// - Returns: whether the model was never better
+    @discardableResult
+    private func evaluate(_ run: inout Run) -> Bool {
         let evaluation = run.learner.evaluate(
             run.heldOut, totals: run.shards.heldOut.totals, objective: job.objective, step: run.step)
-        if let evaluation { report(.evaluation(evaluation)) }
-        return evaluation
+        guard let evaluation else { return false }
+        report(.evaluation(evaluation))
+        return run.evaluations.note(evaluation)
     }
 
     private func saveCheckpoint(_ run: inout Run) throws {
         guard run.savedStep != run.step else { return }
+        let start = watch.seconds
         let state = CheckpointState(
-            step: run.step, updates: run.learner.optimizer.updates, elapsedSeconds: watch.seconds,
-            badSteps: run.badSteps, identity: run.checkpoints.identity, stateSha256: "")
-        let path = try run.checkpoints.save(run.learner, state: state, limit: job.recipe.saveTotalLimit)
+            step: run.step, updates: run.learner.optimizer.updates, elapsedSeconds: start, badSteps: run.badSteps,
+            evaluations: run.evaluations, identity: run.checkpoints.identity, stateSha256: "")
+        let best = job.recipe.loadBestModelAtEnd ? run.evaluations.best?.step : nil
+        let path = try run.checkpoints.save(
+            run.learner, state: state, limit: job.recipe.saveTotalLimit, keeping: best)
         run.savedStep = run.step
+        run.cadence.wrote(at: start, seconds: watch.seconds - start)
         report(.checkpoint(.init(step: run.step, path: path)))
     }
 
@@ -218,8 +161,11 @@ public final class Trainer {
         return .interrupted(step: step)
     }
 
-    private func publish(_ run: Run, _ evaluation: RunEvent.Evaluation?, _ publisher: Publisher) throws -> Outcome {
+    // MARK: - After the last step
+
+    private func publish(_ run: Run, _ publisher: Publisher) throws -> Outcome {
         let model = run.learner.model
+        let evaluation = chooseModel(run)
         let arguments = TrainingArguments(
             job: job, longestPosition: run.shards.training.totals.longestRow, steps: run.step,
             trainingTokens: run.shards.training.totals.tokens, tokenizerVocabulary: run.tokenizer.vocabularySize,
@@ -231,6 +177,20 @@ public final class Trainer {
             evaluation: evaluation)
         report(.published(published))
         return .published(published)
+    }
+
+    /// Puts the best model back where the recipe wants it and a later one stands.
+    /// - Returns: the evaluation of what stands then
+    private func chooseModel(_ run: Run) -> RunEvent.Evaluation? {
+        let (last, best) = (run.evaluations.last, run.evaluations.best)
+        guard job.recipe.loadBestModelAtEnd, let best, best.step != run.step else { return last }
+        do {
+            try run.checkpoints.restoreParameters(ofStep: best.step, into: run.learner.model)
+            return best
+        } catch {
+            note("the last model is published, not the best one, of step \(best.step): \(error)")
+            return last
+        }
     }
 }
 

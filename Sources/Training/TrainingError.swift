@@ -21,6 +21,8 @@ public enum TrainingError: Error, CustomStringConvertible {
     case notFinite(steps: Int, lastStep: Int, reason: String)
     /// The run's products are bfloat16's, by its settings or since it began, and this CPU has none.
     case noBFloat16(run: String)
+    /// Not even one sequence at a time fits the memory there is.
+    case tooLittleMemory(needed: Int, limit: Int, source: String)
     /// What should not happen.
     case other(any Error)
 
@@ -59,6 +61,12 @@ public enum TrainingError: Error, CustomStringConvertible {
             """
             ‘recipe.precision’: the run ‘\(run)’ multiplies bfloat16, which this CPU does not (AVX512_BF16): set it to \
             float32 or auto and start a new run, or finish this one where it began
+            """
+        case .tooLittleMemory(let needed, let limit, let source):
+            """
+            the run needs \(needed / 1_000_000) MB of memory even with one sequence at a time, and may take \
+            \(limit / 1_000_000) MB (\(source)): choose a smaller preset (‘hidden_size’, ‘num_hidden_layers’, \
+            ‘vocab_size’), a smaller ‘block_size’, or raise the limit
             """
         case .other(let error): "\(error)"
         }

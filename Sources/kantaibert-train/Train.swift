@@ -59,7 +59,7 @@ struct Run: ParsableCommand {
 extension TrainingError {
     var exitCode: ExitCode {
         switch self {
-        case .job, .noBFloat16: ExitCode(EX_CONFIG)
+        case .job, .noBFloat16, .tooLittleMemory: ExitCode(EX_CONFIG)
         case .data, .tokenizer, .tooFewSamples, .foreignCheckpoint, .damagedCheckpoint: ExitCode(EX_DATAERR)
         case .model, .file, .notFinite, .other: ExitCode(EX_SOFTWARE)
         }

@@ -69,12 +69,18 @@ struct TrainCommand: ParsableCommand {
             vocabSize: vocabulary, hiddenSize: architecture.hiddenSize, numHiddenLayers: architecture.numHiddenLayers,
             numAttentionHeads: architecture.numAttentionHeads, intermediateSize: architecture.intermediateSize,
             maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: objective == .clm)
-        let learner = Learner(
-            model: RobertaModel.initialized(configuration: configuration, seed: recipe.seed), recipe: recipe,
-            longestRow: shards.training.totals.longestRow, precision: precision == .bf16 ? .bfloat16 : .float32)
+        let products: Precision = precision == .bf16 ? .bfloat16 : .float32
+        let cost = StepCost(configuration: configuration)
         var batcher = Batcher(
             shard: shards.training, objective: objective, batchSize: batch, mlmProbability: recipe.mlmProbability,
             tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
+        let first = batcher.batch(step: 0)
+        let rate = cost.productRate(tokens: first.tokens, scoredRows: first.scoredRows.count, precision: products)
+        let learner = Learner(
+            model: RobertaModel.initialized(configuration: configuration, seed: recipe.seed), recipe: recipe,
+            plan: MemoryPlan(
+                configuration: configuration, recipe: recipe, longestRow: shards.training.totals.longestRow),
+            precision: products)
         let schedule = Schedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
 
         var timings: [TrainMeasurement.Timing] = []
@@ -85,11 +91,14 @@ struct TrainCommand: ParsableCommand {
             let outcome = learner.learn(
                 batch, step: step, learningRate: schedule.learningRate(step: step, elapsedSeconds: 0))
             loss = outcome.loss
-            timings.append(.init(tokens: batch.tokens, seconds: (ContinuousClock.now - start) / .seconds(1)))
+            timings.append(
+                .init(
+                    tokens: batch.tokens, flops: cost.flops(of: batch),
+                    seconds: (ContinuousClock.now - start) / .seconds(1)))
         }
         return TrainMeasurement(
             precision: precision.rawValue, objective: objective, preset: preset, batch: batch, timings: timings,
-            parameters: learner.model.parameters.layout.count, lastLoss: loss)
+            productRate: rate, parameters: learner.model.parameters.layout.count, lastLoss: loss)
     }
 
     private func loadTokenizer(vocabularySize: Int, minFrequency: Int) throws -> ByteLevelBPETokenizer {

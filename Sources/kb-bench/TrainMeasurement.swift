@@ -6,6 +6,8 @@ struct TrainMeasurement: Encodable {
     struct Timing {
         /// Of the batch, without padding.
         var tokens: Int
+        /// Of the products it cannot do without.
+        var flops: Double
         var seconds: Double
     }
 
@@ -18,6 +20,11 @@ struct TrainMeasurement: Encodable {
     /// The median over the steps that count.
     var tokensPerS: Double
     var sPerStep: Double
+    /// The share of the time that the products would take alone, at the rate measured for them in this run.
+    var mfu: Double
+    /// That rate.
+    var productGflopPerS: Double
+    var gflopPerStep: Double
     var peakRssMb: Int
     var threads: Int
     var batch: Int
@@ -26,8 +33,8 @@ struct TrainMeasurement: Encodable {
     var lastLoss: Double
 
     init(
-        precision: String, objective: Objective, preset: Preset, batch: Int, timings: [Timing], parameters: Int,
-        lastLoss: Double
+        precision: String, objective: Objective, preset: Preset, batch: Int, timings: [Timing], productRate: Double,
+        parameters: Int, lastLoss: Double
     ) {
         let counted = timings.dropFirst(TrainMeasurement.warmupSteps)
         self.precision = precision
@@ -35,6 +42,9 @@ struct TrainMeasurement: Encodable {
         self.preset = preset
         tokensPerS = (median(counted.map { Double($0.tokens) / $0.seconds }) * 10).rounded() / 10
         sPerStep = (median(counted.map(\.seconds)) * 1000).rounded() / 1000
+        mfu = (median(counted.map { $0.flops / $0.seconds / productRate }) * 1000).rounded() / 1000
+        productGflopPerS = (productRate / 1e8).rounded() / 10
+        gflopPerStep = (median(counted.map(\.flops)) / 1e8).rounded() / 10
         peakRssMb = Int(peakResidentMegabytes())
         threads = ThreadPool.shared.threads
         steps = timings.count

@@ -178,6 +178,8 @@ struct InstalledSettingsTests {
         var recipe = RecipeName.default.recipe(for: .mlm)
         recipe.maxSteps = 1
         recipe.maxTime = 1
+        recipe.earlyStoppingPatience = 1
+        recipe.saveSteps = 1
         func keys(_ value: some Encodable) throws -> Set<String> {
             let json = try JSONDecoder().decode([String: JSONValue].self, from: JobCoding.encode(value))
             return Set(json.keys)

@@ -7,6 +7,10 @@ private let evaluation = RunEvent.Evaluation(
 
 @Test(arguments: [
     RunEvent.Payload.tokenizerTrained(.init(vocabularySize: 8000, seconds: 1.5)),
+    .preflight(
+        .init(
+            parameters: 1, flopsPerStep: 2e9, productRate: 3e11, precision: "bfloat16", peakBytes: 4,
+            memoryLimitBytes: 5, memoryLimitSource: "free memory", microBatchTokens: 6, seconds: 7.5)),
     .started(
         .init(
             parameters: 1, totalSteps: 2, resumedStep: 0, trainSamples: 3, heldOutSamples: 4, trainTokens: 5,
@@ -15,7 +19,7 @@ private let evaluation = RunEvent.Evaluation(
     .step(
         .init(
             step: 1, totalSteps: 2, epoch: 0.5, loss: 9, learningRate: 1e-3, gradientNorm: 1, tokens: 900,
-            tokensPerSecond: 1000, remainingSeconds: 3, log: true)),
+            tokensPerSecond: 1000, mfu: 0.8, remainingSeconds: 3, log: true)),
     .stepSkipped(.init(step: 3, reason: "the gradient is not finite")),
     .evaluation(evaluation),
     .checkpoint(.init(step: 3, path: "/r/checkpoint-3")),

@@ -7,19 +7,25 @@ import Training
 
 private let architecture = Preset.tiny.architecture
 
-private func learner(activationBytes: Int = Learner.activationBytes, dropout: Double = 0) -> Learner {
+private func learner(
+    activationBytes: Int = MemoryPlan.activationBytes, dropout: Double = 0, accumulation: Int = 1,
+    optimizer: OptimizerName = .adamw
+) -> Learner {
     let configuration = RobertaConfiguration(
         vocabSize: 512, hiddenSize: architecture.hiddenSize, numHiddenLayers: architecture.numHiddenLayers,
         numAttentionHeads: architecture.numAttentionHeads, intermediateSize: architecture.intermediateSize,
         maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: true, hiddenDropoutProb: dropout,
         attentionProbsDropoutProb: dropout)
     var recipe = RecipeName.seed.recipe(for: .clm)
-    recipe.perDeviceTrainBatchSize = 16
+    recipe.perDeviceTrainBatchSize = 16 / accumulation
+    recipe.gradientAccumulationSteps = accumulation
+    recipe.optimizer = optimizer
     recipe.weightDecay = 0.1
     return Learner(
-        model: RobertaModel.initialized(configuration: configuration, seed: 1), recipe: recipe, longestRow: 12,
-        precision: .float32,
-        activationBytes: activationBytes)
+        model: RobertaModel.initialized(configuration: configuration, seed: 1), recipe: recipe,
+        plan: MemoryPlan(
+            configuration: configuration, recipe: recipe, longestRow: 12, activationBytes: activationBytes),
+        precision: .float32)
 }
 
 /// Sixteen sequences of growing length, each followed by the next id.
@@ -39,10 +45,13 @@ private func batch() -> Batch {
     return batch
 }
 
-@Test func aBatchInPartsMovesTheModelAsAWholeOneDoes() {
-    let (whole, parts) = (learner(), learner(activationBytes: 1))
+@Test(arguments: OptimizerName.allCases, [false, true])
+func aBatchInPartsMovesTheModelAsAWholeOneDoes(optimizer: OptimizerName, accumulates: Bool) {
+    let whole = learner(optimizer: optimizer)
+    let parts =
+        accumulates ? learner(accumulation: 4, optimizer: optimizer) : learner(activationBytes: 1, optimizer: optimizer)
     #expect(whole.maximumTokens == 16 * 12)
-    #expect(parts.maximumTokens == 12)
+    #expect(parts.maximumTokens == (accumulates ? 4 * 12 : 12))
     for step in 0..<3 {
         let first = whole.learn(batch(), step: step, learningRate: 1e-3)
         let second = parts.learn(batch(), step: step, learningRate: 1e-3)

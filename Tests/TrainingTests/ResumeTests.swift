@@ -10,9 +10,10 @@ private func undisturbed(_ run: TrainingRun) throws -> String {
     return sha256
 }
 
-@Test(arguments: Objective.allCases)
-func aRunStoppedAndResumedGivesTheSameBytes(objective: Objective) throws {
+@Test(arguments: Objective.allCases, OptimizerName.allCases)
+func aRunStoppedAndResumedGivesTheSameBytes(objective: Objective, optimizer: OptimizerName) throws {
     let run = try TrainingRun(objective)
+    run.job.recipe.optimizer = optimizer
     let expected = try undisturbed(run)
     for stop in [1, 7, 12, 23] {
         let outcome = try run.run { event, control in

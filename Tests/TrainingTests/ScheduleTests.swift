@@ -2,10 +2,16 @@ import Jobs
 import Testing
 import Training
 
-private func recipe(warmup: Double = 0, epochs: Double = 1, maxSteps: Int? = nil, maxTime: Double? = nil) -> Recipe {
-    Recipe(
-        learningRate: 1, warmupRatio: warmup, weightDecay: 0, perDeviceTrainBatchSize: 1, numTrainEpochs: epochs,
-        maxSteps: maxSteps, maxTime: maxTime)
+private func recipe(
+    _ kind: LearningRateScheduleName = .linear, warmup: Double = 0, epochs: Double = 1, maxSteps: Int? = nil,
+    maxTime: Double? = nil
+) -> Recipe {
+    var recipe = Recipe(
+        learningRate: 1, warmupRatio: warmup, weightDecay: 0, perDeviceTrainBatchSize: 1, numTrainEpochs: epochs)
+    recipe.lrSchedulerType = kind
+    recipe.maxSteps = maxSteps
+    recipe.maxTime = maxTime
+    return recipe
 }
 
 @Test func withoutWarmUpTheRateFallsAsHuggingFacesLinearOne() {
@@ -15,8 +21,30 @@ private func recipe(warmup: Double = 0, epochs: Double = 1, maxSteps: Int? = nil
     for (rate, expected) in zip(rates, [1.0, 0.8, 0.6, 0.4, 0.2]) { #expect(abs(rate - expected) < 1e-12) }
 }
 
-@Test func theRateRisesFallsAndIsNeverZeroBeforeTheEnd() {
-    let schedule = Schedule(recipe: recipe(warmup: 0.1), stepsPerEpoch: 100)
+@Test func theOtherSchedulesGoAsHuggingFacesDo() {
+    func rates(_ recipe: Recipe) -> [Double] {
+        let schedule = Schedule(recipe: recipe, stepsPerEpoch: 8)
+        return (0..<8).map { schedule.learningRate(step: $0, elapsedSeconds: 0) }
+    }
+    var stable = recipe(.warmupStableDecay)
+    stable.decayRatio = 0.5
+    let expected: [(Recipe, [Double])] = [
+        // get_cosine_schedule_with_warmup(num_warmup_steps=0, num_training_steps=8)
+        (recipe(.cosine), [1, 0.961_939_8, 0.853_553_4, 0.691_341_7, 0.5, 0.308_658_3, 0.146_446_6, 0.038_060_2]),
+        (recipe(.constant), [1, 1, 1, 1, 1, 1, 1, 1]),
+        // get_wsd_schedule(num_warmup_steps=0, num_stable_steps=4, num_decay_steps=4, decay_type="linear")
+        (stable, [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]),
+    ]
+    for (recipe, expected) in expected {
+        for (rate, expected) in zip(rates(recipe), expected) {
+            #expect(abs(rate - expected) < 1e-6, "\(recipe.lrSchedulerType)")
+        }
+    }
+}
+
+@Test(arguments: [LearningRateScheduleName.linear, .cosine, .warmupStableDecay])
+func theRateRisesFallsAndIsNeverZeroBeforeTheEnd(kind: LearningRateScheduleName) {
+    let schedule = Schedule(recipe: recipe(kind, warmup: 0.1), stepsPerEpoch: 100)
     let rates = (0..<100).map { schedule.learningRate(step: $0, elapsedSeconds: 0) }
     #expect(rates.allSatisfy { $0 > 0 && $0 <= 1 })
     #expect(rates[..<10] == ArraySlice(rates[..<10].sorted()))

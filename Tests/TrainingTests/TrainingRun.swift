@@ -20,6 +20,7 @@ final class TrainingRun {
         recipe.maxSteps = 24
         recipe.evalSteps = 10
         recipe.saveSteps = 6
+        recipe.loadBestModelAtEnd = false
         recipe.learningRate = 3e-3
         job = Job(
             run: "test-1", model: "test", generation: 1, objective: objective,

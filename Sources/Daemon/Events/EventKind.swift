@@ -8,6 +8,8 @@ public enum EventKind: String, Sendable, CaseIterable {
     case corpusDuplicate = "corpus_duplicate"
     case corpusRejected = "corpus_rejected"
     case runQueued = "run_queued"
+    /// What a run will need and take.
+    case preflight
     case runStarted = "run_started"
     case tokenizerTrained = "tokenizer_trained"
     case step
@@ -49,6 +51,7 @@ public enum EventKind: String, Sendable, CaseIterable {
         case .generationDamaged: "b1f0c7a6d3e94a0f8c52e1745a9d0012"
         case .problem: "b1f0c7a6d3e94a0f8c52e1745a9d0013"
         case .stepSkipped: "b1f0c7a6d3e94a0f8c52e1745a9d0014"
+        case .preflight: "b1f0c7a6d3e94a0f8c52e1745a9d0015"
         }
     }
 

@@ -11,6 +11,14 @@ extension ServiceEvent {
         case .tokenizerTrained(let trained):
             kind = .tokenizerTrained
             message = "the tokenizer has \(trained.vocabularySize) tokens, after \(Wording.duration(trained.seconds))"
+        case .preflight(let preflight):
+            kind = .preflight
+            message =
+                "about \(Wording.duration(preflight.seconds)) for what is left, "
+                + "\(Wording.fixed(preflight.flopsPerStep / 1e9, 1)) GFLOP a step at "
+                + "\(Wording.fixed(preflight.productRate / 1e9, 0)) GFLOP/s in \(preflight.precision), "
+                + "\(preflight.peakBytes / 1_000_000) of \(preflight.memoryLimitBytes / 1_000_000) MB of memory "
+                + "(\(preflight.memoryLimitSource))"
         case .started(let started):
             kind = .runStarted
             let from = started.resumedStep == 0 ? "" : ", going on after step \(started.resumedStep)"
@@ -21,7 +29,8 @@ extension ServiceEvent {
             kind = .step
             message =
                 "step \(step.step) of \(step.totalSteps), loss \(Wording.fixed(step.loss, 4)), learning rate "
-                + "\(Wording.scientific(step.learningRate)), \(Wording.fixed(step.tokensPerSecond, 0)) tokens/s, "
+                + "\(Wording.scientific(step.learningRate)), gradient norm \(Wording.fixed(step.gradientNorm, 2)), "
+                + "\(Wording.fixed(step.tokensPerSecond, 0)) tokens/s, mfu \(Wording.fixed(step.mfu * 100, 0)) %, "
                 + "\(Wording.duration(step.remainingSeconds)) left"
         case .stepSkipped(let skipped):
             kind = .stepSkipped

@@ -26,7 +26,7 @@ struct RunProgress: Sendable {
         case .evaluation(let evaluation): record.evaluationLoss = evaluation.loss
         case .published(let published):
             record.evaluationLoss = published.evaluation?.loss ?? record.evaluationLoss
-        case .tokenizerTrained, .stepSkipped, .checkpoint, .interrupted, .failed: break
+        case .tokenizerTrained, .preflight, .stepSkipped, .checkpoint, .interrupted, .failed: break
         }
     }
 

@@ -6,7 +6,8 @@ extension StepRecord {
     init(_ step: RunEvent.Step, of run: String, at time: Date) {
         self.init(
             run: run, step: step.step, epoch: step.epoch, loss: step.loss, learningRate: step.learningRate,
-            gradientNorm: step.gradientNorm, tokens: step.tokens, tokensPerSecond: step.tokensPerSecond, time: time)
+            gradientNorm: step.gradientNorm, tokens: step.tokens, tokensPerSecond: step.tokensPerSecond, mfu: step.mfu,
+            time: time)
     }
 }
 

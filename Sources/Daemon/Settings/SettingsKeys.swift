@@ -29,6 +29,33 @@ struct SettingsKey<Root>: Sendable {
         }
     }
 
+    static func optionalInteger(_ name: String, _ path: any WritableKeyPath<Root, Int?> & Sendable) -> SettingsKey {
+        SettingsKey(name: name, expected: "a whole number") { text, root in
+            guard let number = Int(text) else { return false }
+            root[keyPath: path] = number
+            return true
+        }
+    }
+
+    static func bool(_ name: String, _ path: any WritableKeyPath<Root, Bool> & Sendable) -> SettingsKey {
+        SettingsKey(name: name, expected: "true or false") { text, root in
+            guard let bool = Bool(text) else { return false }
+            root[keyPath: path] = bool
+            return true
+        }
+    }
+
+    static func word<Word: RawRepresentable<String> & CaseIterable & SendableMetatype>(
+        _ name: String, _ path: any WritableKeyPath<Root, Word> & Sendable
+    ) -> SettingsKey {
+        let expected = "one of " + Word.allCases.map(\.rawValue).joined(separator: ", ")
+        return SettingsKey(name: name, expected: expected) { text, root in
+            guard let word = Word(rawValue: text) else { return false }
+            root[keyPath: path] = word
+            return true
+        }
+    }
+
     static func duration(_ name: String, _ path: any WritableKeyPath<Root, Double> & Sendable) -> SettingsKey {
         SettingsKey(name: name, expected: DurationText.expected) { text, root in
             guard let seconds = DurationText.seconds(text) else { return false }
@@ -64,39 +91,38 @@ extension Architecture {
 
 extension Recipe {
     static let keys: [SettingsKey<Recipe>] = [
+        .word("optimizer", \.optimizer),
         .real("learning_rate", \.learningRate),
+        .word("lr_scheduler_type", \.lrSchedulerType),
         .real("warmup_ratio", \.warmupRatio),
+        .real("decay_ratio", \.decayRatio),
         .real("weight_decay", \.weightDecay),
         .real("adam_beta1", \.adamBeta1),
         .real("adam_beta2", \.adamBeta2),
         .real("adam_epsilon", \.adamEpsilon),
+        .real("muon_momentum", \.muonMomentum),
         .real("max_grad_norm", \.maxGradNorm),
         .integer("per_device_train_batch_size", \.perDeviceTrainBatchSize),
+        .integer("gradient_accumulation_steps", \.gradientAccumulationSteps),
         .real("num_train_epochs", \.numTrainEpochs),
-        SettingsKey(name: "max_steps", expected: "a whole number") { text, root in
-            guard let number = Int(text) else { return false }
-            root.maxSteps = number
-            return true
-        },
+        .optionalInteger("max_steps", \.maxSteps),
         SettingsKey(name: "max_time", expected: DurationText.expected) { text, root in
             guard let seconds = DurationText.seconds(text) else { return false }
             root.maxTime = seconds
             return true
         },
+        .optionalInteger("early_stopping_patience", \.earlyStoppingPatience),
+        .bool("load_best_model_at_end", \.loadBestModelAtEnd),
+        .integer("max_bad_steps", \.maxBadSteps),
         .integer("block_size", \.blockSize),
-        SettingsKey(
-            name: "precision", expected: "one of " + PrecisionSetting.allCases.map(\.rawValue).joined(separator: ", ")
-        ) { text, root in
-            guard let precision = PrecisionSetting(rawValue: text) else { return false }
-            root.precision = precision
-            return true
-        },
+        .word("precision", \.precision),
+        .word("initialization", \.initialization),
         .real("mlm_probability", \.mlmProbability),
         .integer("min_frequency", \.minFrequency),
         .real("held_out", \.heldOut),
         .integer("logging_steps", \.loggingSteps),
         .integer("eval_steps", \.evalSteps),
-        .integer("save_steps", \.saveSteps),
+        .optionalInteger("save_steps", \.saveSteps),
         .integer("save_total_limit", \.saveTotalLimit),
         SettingsKey(name: "seed", expected: "a whole number, at least 0") { text, root in
             guard let number = UInt64(text) else { return false }

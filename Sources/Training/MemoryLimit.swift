@@ -1,0 +1,61 @@
+import Durable
+import Glibc
+
+/// What this process may take of the machine's memory, and who says so.
+struct MemoryLimit: Equatable {
+    var bytes: Int
+    /// As a reader would look it up.
+    var source: String
+
+    /// The lowest of: what is free, the limits of the control groups this process is in, and its own.
+    /// - Parameter root: where `/proc` and `/sys` are, for tests
+    static func current(root: String = "") -> MemoryLimit {
+        let candidates =
+            [available(root), addressSpace(RLIMIT_AS, "RLIMIT_AS"), addressSpace(RLIMIT_DATA, "RLIMIT_DATA")]
+            .compactMap(\.self) + controlGroups(root)
+        return candidates.min { $0.bytes < $1.bytes } ?? MemoryLimit(bytes: .max, source: "nothing")
+    }
+
+    /// Bytes of memory that this process holds.
+    static func resident(root: String = "") -> Int {
+        let pages = text("\(root)/proc/self/statm").split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        return pages * sysconf(Int32(_SC_PAGESIZE))
+    }
+
+    /// What can be had without swapping, and what this process holds already.
+    private static func available(_ root: String) -> MemoryLimit? {
+        for line in text("\(root)/proc/meminfo").split(separator: "\n") where line.hasPrefix("MemAvailable:") {
+            guard let kilobytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else { return nil }
+            return MemoryLimit(bytes: kilobytes * 1024 + resident(root: root), source: "free memory")
+        }
+        return nil
+    }
+
+    private static func addressSpace(_ resource: __rlimit_resource, _ name: String) -> MemoryLimit? {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(resource.rawValue), &limit) == 0, limit.rlim_cur < UInt64(Int.max) else {
+            return nil
+        }
+        return MemoryLimit(bytes: Int(limit.rlim_cur), source: name)
+    }
+
+    /// `memory.max` of the unified hierarchy, from this process's group up to the root.
+    private static func controlGroups(_ root: String) -> [MemoryLimit] {
+        let unified = text("\(root)/proc/self/cgroup").split(separator: "\n").first { $0.hasPrefix("0::") }
+        guard var group = unified.map({ String($0.dropFirst(3)) }) else { return [] }
+        var limits: [MemoryLimit] = []
+        while true {
+            let path = "/sys/fs/cgroup\(group == "/" ? "" : group)/memory.max"
+            if let bytes = Int(text(root + path).filter { !$0.isNewline }) {
+                limits.append(MemoryLimit(bytes: bytes, source: path))
+            }
+            guard let slash = group.lastIndex(of: "/"), group != "/" else { return limits }
+            group = slash == group.startIndex ? "/" : String(group[..<slash])
+        }
+    }
+
+    /// Empty where there is no such file.
+    private static func text(_ path: String) -> String {
+        (try? Durable.read(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+}

@@ -1,0 +1,97 @@
+import Datasets
+import Durable
+import Jobs
+import Kernels
+import Models
+import Parallel
+import Tokenizers
+
+/// Everything the steps of a run need, and where they stand.
+struct Run {
+    let tokenizer: ByteLevelBPETokenizer
+    let shards: TokenShards
+    let decisions: RunDecisions
+    let cost: StepCost
+    let learner: Learner
+    let checkpoints: CheckpointStore
+    let schedule: Schedule
+    let heldOut: EvaluationBatches
+    var batcher: Batcher
+    var cadence: CheckpointCadence
+    var evaluations = EvaluationHistory()
+    /// Steps behind the run.
+    var step = 0
+    /// Skipped steps in a row.
+    var badSteps = 0
+    /// The step of the newest checkpoint.
+    var savedStep = 0
+    /// Steps of this process, and what one takes, by the last twenty or so of them.
+    var stepsTimed = 0
+    var secondsPerStep = 0.0
+}
+
+extension Trainer {
+    /// Brings a run to its first step, or to where it goes on.
+    func prepare(_ folder: RunFolder) throws -> Run {
+        let recipe = job.recipe
+        let tokenizer = try folder.tokenizer { size in
+            report(.tokenizerTrained(.init(vocabularySize: size, seconds: watch.seconds)))
+        }
+        let configuration = try RobertaConfiguration(job: job, tokenizerVocabulary: tokenizer.vocabularySize)
+        let digest = try folder.tokenizerDigest()
+        let shards = try folder.shards(tokenizer: tokenizer, tokenizerDigest: digest, note: note)
+        let (training, heldOut) = (shards.training.totals, shards.heldOut.totals)
+        guard training.rows >= recipe.samplesPerStep, heldOut.rows >= 1 else {
+            throw TrainingError.tooFewSamples(
+                training: training.rows, heldOut: heldOut.rows, batch: recipe.samplesPerStep, share: recipe.heldOut)
+        }
+        let batcher = Batcher(
+            shard: shards.training, objective: job.objective, batchSize: recipe.samplesPerStep,
+            mlmProbability: recipe.mlmProbability, tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
+        let schedule = Schedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
+        let preflight = Preflight(
+            job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule)
+        var decisions = try RunDecisions.read(for: job)
+        let isNew = decisions == nil
+        let forecast = try preflight.forecast(decisions)
+
+        let model = RobertaModel.initialized(
+            configuration: configuration, seed: recipe.seed, positionalHeads: recipe.initialization == .positional)
+        if recipe.initialization == .positional {
+            model.setHeadBias(toFrequencies: shards.training.tokenCounts(vocabularySize: tokenizer.vocabularySize))
+        }
+        let learner = Learner(
+            model: model, recipe: recipe, plan: forecast.plan, precision: forecast.decisions.precision)
+        let evaluation = EvaluationBatches(
+            shard: shards.heldOut, objective: job.objective, mlmProbability: recipe.mlmProbability,
+            tokenizerVocabulary: tokenizer.vocabularySize, maximumTokens: learner.maximumTokens)
+        var architecture = job.architecture
+        architecture.vocabSize = configuration.vocabSize
+        let identity = CheckpointState.Identity(
+            objective: job.objective, architecture: architecture, seed: recipe.seed, optimizer: recipe.optimizer,
+            samplesPerStep: recipe.samplesPerStep, tokenizer: digest, trainingTokens: training.tokens,
+            trainingRows: training.rows)
+        let checkpoints = CheckpointStore(directory: job.runDirectory, identity: identity)
+        let state = try checkpoints.restore(into: learner, note: note)
+        if isNew && state == nil {
+            decisions = preflight.timed(forecast.decisions, learner, evaluation)
+        }
+        let decided = decisions ?? forecast.decisions
+        try decided.write(for: job)
+        watch.earlierSeconds = state?.elapsedSeconds ?? 0
+        let run = Run(
+            tokenizer: tokenizer, shards: shards, decisions: decided, cost: StepCost(configuration: configuration),
+            learner: learner, checkpoints: checkpoints, schedule: schedule, heldOut: evaluation, batcher: batcher,
+            cadence: CheckpointCadence(now: watch.seconds), evaluations: state?.evaluations ?? EvaluationHistory(),
+            step: state?.step ?? 0, badSteps: state?.badSteps ?? 0, savedStep: state?.step ?? 0)
+        report(.preflight(preflight.event(forecast, decided, step: run.step, elapsedSeconds: watch.seconds)))
+        report(
+            .started(
+                .init(
+                    parameters: learner.model.parameters.layout.count, totalSteps: schedule.totalSteps,
+                    resumedStep: run.step, trainSamples: training.rows, heldOutSamples: heldOut.rows,
+                    trainTokens: training.tokens, threads: ThreadPool.shared.threads,
+                    precision: decided.precision.rawValue)))
+        return run
+    }
+}

@@ -1,0 +1,86 @@
+import Datasets
+import Kernels
+import Models
+
+/// The matrix products that a step cannot do without, for a model and a batch.
+public struct StepCost {
+    public let configuration: RobertaConfiguration
+
+    public init(configuration: RobertaConfiguration) { self.configuration = configuration }
+
+    /// Floating-point operations, a multiplication and an addition counted as two, of the products there and back.
+    /// - Parameters:
+    ///   - tokens: of the batch
+    ///   - scoredRows: rows that the head runs on
+    ///   - squaredTokens: Σ length² over the sequences
+    public func flops(tokens: Int, scoredRows: Int, squaredTokens: Int) -> Double {
+        let (hidden, intermediate) = (Double(configuration.hiddenSize), Double(configuration.intermediateSize))
+        let layer = Double(tokens) * (4 * hidden * hidden + 2 * hidden * intermediate)
+        // Scores and their use; of a causal model half of them.
+        let attention = Double(squaredTokens) * 2 * hidden / (configuration.isDecoder ? 2 : 1)
+        let head = Double(scoredRows) * (hidden * hidden + hidden * Double(configuration.vocabSize))
+        // Forward, and as much for each of the two factors on the way back.
+        return 3 * 2 * (Double(configuration.numHiddenLayers) * (layer + attention) + head)
+    }
+
+    public func flops(of batch: Batch) -> Double {
+        let lengths = zip(batch.sequenceOffsets, batch.sequenceOffsets.dropFirst()).map { $1 - $0 }
+        return flops(
+            tokens: batch.tokens, scoredRows: batch.scoredRows.count,
+            squaredTokens: lengths.reduce(0) { $0 + $1 * $1 })
+    }
+
+    /// Floating-point operations a second of this machine's products with weights, in the shapes of such a batch.
+    public func productRate(tokens: Int, scoredRows: Int, precision: Precision) -> Double {
+        let (hidden, intermediate) = (configuration.hiddenSize, configuration.intermediateSize)
+        let rows = max(1, min(scoredRows, TrainingPass.headRows(configuration, wanted: scoredRows)))
+        // In a step's proportion: times a layer's products occur for each of the head's.
+        let shapes: [(rows: Int, inner: Int, outer: Int, times: Double)] = [
+            (tokens, hidden, hidden, 4 * Double(configuration.numHiddenLayers)),
+            (tokens, hidden, intermediate, Double(configuration.numHiddenLayers)),
+            (tokens, intermediate, hidden, Double(configuration.numHiddenLayers)),
+            (rows, hidden, configuration.vocabSize, Double(scoredRows) / Double(rows)),
+        ]
+        var (flops, seconds) = (0.0, 0.0)
+        for shape in shapes {
+            flops += shape.times * 6 * Double(shape.rows) * Double(shape.inner) * Double(shape.outer)
+            seconds += shape.times * StepCost.secondsThereAndBack(shape.rows, shape.inner, shape.outer, precision)
+        }
+        return flops / seconds
+    }
+
+    /// Whether this CPU multiplies bfloat16, which it must know how to, faster than float32.
+    ///
+    /// The same job has to give the same bytes whenever it is run, so the answer must not depend on what else the machine
+    /// does: the best of many short products, taken in turn, and bfloat16, usually twice as fast, where the two are near.
+    static func bfloat16IsFaster() -> Bool {
+        var best = [Double.infinity, .infinity]
+        for _ in 0..<10 {
+            for (index, precision) in [Precision.float32, .bfloat16].enumerated() {
+                best[index] = min(best[index], secondsThereAndBack(256, 512, 512, precision))
+            }
+        }
+        return best[1] < 1.25 * best[0]
+    }
+
+    /// What y = x·Wᵀ, dx = dy·W and dW += dyᵀ·x take, at best.
+    private static func secondsThereAndBack(_ rows: Int, _ inner: Int, _ outer: Int, _ precision: Precision) -> Double {
+        let arena = Arena(bytes: 4 * (rows * inner + rows * outer + 2 * inner * outer) + 4 * Arena.alignment)
+        let x = arena.matrix(rows: rows, columns: inner)
+        let y = arena.matrix(rows: rows, columns: outer)
+        let weight = arena.matrix(rows: outer, columns: inner)
+        let dweight = arena.matrix(rows: outer, columns: inner)
+        // There and back x stays what it is, however often.
+        let stable = 1 / Float(inner * outer).squareRoot()
+        for (matrix, value) in [(x, 1), (y, 1), (weight, stable), (dweight, 0)] {
+            matrix.base.update(repeating: value, count: matrix.rows * matrix.columns)
+        }
+        return (0..<4).map { _ in
+            let start = ContinuousClock.now
+            matrixProduct(y, x, .asIs, weight, .transposed, precision: precision)
+            matrixProduct(x, y, .asIs, weight, .asIs, precision: precision)
+            matrixProduct(dweight, y, .transposed, x, .asIs, beta: 1, precision: precision)
+            return (ContinuousClock.now - start) / .seconds(1)
+        }.min()!
+    }
+}
