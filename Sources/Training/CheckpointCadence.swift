@@ -1,6 +1,6 @@
 /// When a run whose recipe has no `save_steps` writes a checkpoint: at least every ten minutes, and as often as it takes no
 /// more than 2 % of the time.
-struct CheckpointCadence {
+package struct CheckpointCadence {
     /// Seconds the run had been at work when the last one began; of the start where there is none.
     private var last: Double
     /// Seconds from one to the next.
@@ -11,11 +11,11 @@ struct CheckpointCadence {
     private static let firstInterval = 60.0
     private static let share = 0.02
 
-    init(now: Double) { last = now }
+    package init(now: Double) { last = now }
 
-    func isDue(now: Double) -> Bool { now - last >= interval }
+    package func isDue(now: Double) -> Bool { now - last >= interval }
 
-    mutating func wrote(at start: Double, seconds: Double) {
+    package mutating func wrote(at start: Double, seconds: Double) {
         last = start
         interval = min(max(seconds / Self.share, 1), Self.longestInterval)
     }

@@ -2,14 +2,14 @@ import Durable
 import Glibc
 
 /// What this process may take of the machine's memory, and who says so.
-struct MemoryLimit: Equatable {
-    var bytes: Int
+package struct MemoryLimit: Equatable {
+    package var bytes: Int
     /// As a reader would look it up.
-    var source: String
+    package var source: String
 
     /// The lowest of: what is free, the limits of the control groups this process is in, and its own.
     /// - Parameter root: where `/proc` and `/sys` are, for tests
-    static func current(root: String = "") -> MemoryLimit {
+    package static func current(root: String = "") -> MemoryLimit {
         let candidates =
             [available(root), addressSpace(RLIMIT_AS, "RLIMIT_AS"), addressSpace(RLIMIT_DATA, "RLIMIT_DATA")]
             .compactMap(\.self) + controlGroups(root)
@@ -17,7 +17,7 @@ struct MemoryLimit: Equatable {
     }
 
     /// Bytes of memory that this process holds.
-    static func resident(root: String = "") -> Int {
+    package static func resident(root: String = "") -> Int {
         let pages = text("\(root)/proc/self/statm").split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
         return pages * sysconf(Int32(_SC_PAGESIZE))
     }

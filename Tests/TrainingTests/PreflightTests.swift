@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Jobs
 import Models
 import Testing
@@ -69,6 +70,54 @@ func aRunSaysBeforeItsFirstStepWhatItTakes(optimizer: OptimizerName) throws {
         return
     }
     #expect(preflight.productRate == 123_456_789)
+}
+
+/// A machine's `/proc` and `/sys` as files.
+private func memoryLimit(group: String, limits: [String: String], available: Int) throws -> MemoryLimit {
+    let root = FileManager.default.temporaryDirectory.appending(path: "limits-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: root) }
+    var files = [
+        "proc/meminfo": "MemTotal:  99999999 kB\nMemFree: 1 kB\nMemAvailable:  \(available) kB\n",
+        "proc/self/statm": "9000 256 80 7 0 300 0\n",
+        "proc/self/cgroup": "0::\(group)\n",
+    ]
+    for (path, limit) in limits { files["sys/fs/cgroup\(path)/memory.max"] = limit }
+    for (path, text) in files {
+        let url = root.appending(path: path)
+        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: url)
+    }
+    return MemoryLimit.current(root: root.path)
+}
+
+@Test func theLowestLimitCounts() throws {
+    let group = "/system.slice/kantaibertd.service"
+    let free = try memoryLimit(group: group, limits: [group: "max\n"], available: 1_000)
+    // Free memory, and the 256 pages that this process has already.
+    #expect(free.bytes == 1_000 * 1_024 + 256 * sysconf(Int32(_SC_PAGESIZE)) && free.source == "free memory")
+    let own = try memoryLimit(group: group, limits: [group: "500000\n", "/system.slice": "900000\n"], available: 1_000)
+    #expect(own.bytes == 500_000 && own.source == "/sys/fs/cgroup\(group)/memory.max")
+    let above = try memoryLimit(group: group, limits: [group: "max\n", "/system.slice": "400000\n"], available: 1_000)
+    #expect(above.bytes == 400_000 && above.source == "/sys/fs/cgroup/system.slice/memory.max")
+}
+
+@Test func checkpointsTakeTwoPercentOfTheTimeAtMostAndComeEveryTenMinutesAtLeast() {
+    for cost in [0.001, 0.5, 3, 40] {
+        var cadence = CheckpointCadence(now: 0)
+        var (now, writing, last, count) = (0.0, 0.0, 0.0, 0)
+        while now < 36_000 {
+            now += 0.5
+            guard cadence.isDue(now: now) else { continue }
+            #expect(now - last <= 600.5)
+            last = now
+            cadence.wrote(at: now, seconds: cost)
+            now += cost
+            (writing, count) = (writing + cost, count + 1)
+        }
+        #expect(count >= 59)
+        // Where ten minutes are not enough for a slow disk, there is one all the same.
+        if cost < 12 { #expect(writing <= 0.02 * now, "\(cost) s each, \(count) times") }
+    }
 }
 
 private func decisions(_ text: String) -> [String: Double]? {
