@@ -3,19 +3,22 @@ import Random
 
 /// The held-out rows in their order, in batches of at most so many tokens.
 ///
-/// Masks depend on the row's number and nothing else: every evaluation of a run asks the same questions.
+/// Masks depend on the row's number and nothing else: every evaluation of a run asks the same questions, and so do two runs on
+/// the same rows, whatever share of the tokens they were trained to guess.
 public struct EvaluationBatches: Sequence, Sendable {
     private let shard: TokenShard
     private let objective: Objective
     private let masking: Masking
     private let maximumTokens: Int
 
-    public init(
-        shard: TokenShard, objective: Objective, mlmProbability: Double, tokenizerVocabulary: Int, maximumTokens: Int
-    ) {
+    /// Share of the tokens that a masked model has to guess here, as Devlin et al. 2018.
+    public static let mlmProbability = 0.15
+
+    public init(shard: TokenShard, objective: Objective, tokenizerVocabulary: Int, maximumTokens: Int) {
         self.shard = shard
         self.objective = objective
-        masking = Masking(probability: Float(mlmProbability), vocabularySize: tokenizerVocabulary)
+        masking = Masking(
+            probability: Float(EvaluationBatches.mlmProbability), vocabularySize: tokenizerVocabulary)
         self.maximumTokens = maximumTokens
     }
 
@@ -38,7 +41,7 @@ public struct EvaluationBatches: Sequence, Sendable {
         shard.append(row: row, to: &batch.inputIDs)
         batch.sequenceOffsets.append(batch.tokens)
         guard objective == .mlm else { return }
-        // Not the run's seed: two runs on the same rows ask the same questions.
+        // Not the run's seed.
         let generator = Philox(seed: 0, purpose: .evaluation)
         let scored = batch.scoredRows.count
         for place in start..<batch.tokens {

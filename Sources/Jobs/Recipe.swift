@@ -61,6 +61,48 @@ public struct Recipe: Codable, Sendable, Equatable {
         self.numTrainEpochs = numTrainEpochs
     }
 
+    /// What has a usual value may be left out, as in a job of an older version.
+    public init(from decoder: any Decoder) throws {
+        let keys = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            learningRate: try keys.decode(Double.self, forKey: .learningRate),
+            warmupRatio: try keys.decode(Double.self, forKey: .warmupRatio),
+            weightDecay: try keys.decode(Double.self, forKey: .weightDecay),
+            perDeviceTrainBatchSize: try keys.decode(Int.self, forKey: .perDeviceTrainBatchSize),
+            numTrainEpochs: try keys.decode(Double.self, forKey: .numTrainEpochs))
+        func read<Value: Decodable>(_ key: CodingKeys, _ path: WritableKeyPath<Recipe, Value>) throws {
+            if let value = try keys.decodeIfPresent(Value.self, forKey: key) { self[keyPath: path] = value }
+        }
+        func readOptional<Value: Decodable>(_ key: CodingKeys, _ path: WritableKeyPath<Recipe, Value?>) throws {
+            self[keyPath: path] = try keys.decodeIfPresent(Value.self, forKey: key)
+        }
+        try read(.optimizer, \.optimizer)
+        try read(.lrSchedulerType, \.lrSchedulerType)
+        try read(.decayRatio, \.decayRatio)
+        try read(.adamBeta1, \.adamBeta1)
+        try read(.adamBeta2, \.adamBeta2)
+        try read(.adamEpsilon, \.adamEpsilon)
+        try read(.muonMomentum, \.muonMomentum)
+        try read(.maxGradNorm, \.maxGradNorm)
+        try read(.gradientAccumulationSteps, \.gradientAccumulationSteps)
+        try readOptional(.maxSteps, \.maxSteps)
+        try readOptional(.maxTime, \.maxTime)
+        try readOptional(.earlyStoppingPatience, \.earlyStoppingPatience)
+        try read(.loadBestModelAtEnd, \.loadBestModelAtEnd)
+        try read(.maxBadSteps, \.maxBadSteps)
+        try read(.blockSize, \.blockSize)
+        try read(.precision, \.precision)
+        try read(.initialization, \.initialization)
+        try read(.mlmProbability, \.mlmProbability)
+        try read(.minFrequency, \.minFrequency)
+        try read(.heldOut, \.heldOut)
+        try read(.loggingSteps, \.loggingSteps)
+        try read(.evalSteps, \.evalSteps)
+        try readOptional(.saveSteps, \.saveSteps)
+        try read(.saveTotalLimit, \.saveTotalLimit)
+        try read(.seed, \.seed)
+    }
+
     /// Samples a step.
     public var samplesPerStep: Int { perDeviceTrainBatchSize * gradientAccumulationSteps }
 }

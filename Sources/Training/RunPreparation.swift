@@ -63,8 +63,8 @@ extension Trainer {
         let learner = Learner(
             model: model, recipe: recipe, plan: forecast.plan, precision: forecast.decisions.precision)
         let evaluation = EvaluationBatches(
-            shard: shards.heldOut, objective: job.objective, mlmProbability: recipe.mlmProbability,
-            tokenizerVocabulary: tokenizer.vocabularySize, maximumTokens: learner.maximumTokens)
+            shard: shards.heldOut, objective: job.objective, tokenizerVocabulary: tokenizer.vocabularySize,
+            maximumTokens: learner.maximumTokens)
         var architecture = job.architecture
         architecture.vocabSize = configuration.vocabSize
         let identity = CheckpointState.Identity(

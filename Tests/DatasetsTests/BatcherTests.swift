@@ -133,7 +133,7 @@ func aBatchInPartsIsTheSameBatch(maximumTokens: Int) throws {
     let lines = try Lines(.mlm, count: 300, heldOut: 0.3)
     func questions(_ maximumTokens: Int) -> [[Int32]] {
         EvaluationBatches(
-            shard: lines.shards.heldOut, objective: .mlm, mlmProbability: 0.15, tokenizerVocabulary: lines.vocabulary,
+            shard: lines.shards.heldOut, objective: .mlm, tokenizerVocabulary: lines.vocabulary,
             maximumTokens: maximumTokens
         ).flatMap { batch in
             (0..<batch.sequences).map {

@@ -82,3 +82,27 @@ func everyPresetTakesEveryRecipe(preset: Preset, name: RecipeName) throws {
         #expect(throws: Never.self) { try job.validate() }
     }
 }
+
+@Test func whatHasAUsualValueMayBeLeftOut() throws {
+    let usual = Recipe(
+        learningRate: 1, warmupRatio: 0.5, weightDecay: 0.25, perDeviceTrainBatchSize: 3, numTrainEpochs: 2)
+    let short = """
+        {"learning_rate":1,"warmup_ratio":0.5,"weight_decay":0.25,"per_device_train_batch_size":3,"num_train_epochs":2}
+        """
+    #expect(try JobCoding.decode(Recipe.self, from: Data(short.utf8)) == usual)
+
+    // No key is forgotten: a recipe of which every value is unusual survives.
+    var other = Recipe(
+        learningRate: 2, warmupRatio: 0.75, weightDecay: 0.5, perDeviceTrainBatchSize: 4, numTrainEpochs: 3)
+    (other.optimizer, other.lrSchedulerType, other.decayRatio) = (.muon, .cosine, 0.1)
+    (other.adamBeta1, other.adamBeta2, other.adamEpsilon, other.muonMomentum) = (0.5, 0.6, 0.7, 0.8)
+    (other.maxGradNorm, other.gradientAccumulationSteps, other.maxSteps, other.maxTime) = (5, 6, 7, 8)
+    (other.earlyStoppingPatience, other.loadBestModelAtEnd, other.maxBadSteps) = (9, false, 11)
+    (other.blockSize, other.precision, other.initialization, other.mlmProbability) = (12, .float32, .positional, 0.2)
+    (other.minFrequency, other.heldOut, other.loggingSteps, other.evalSteps) = (13, 0.3, 14, 15)
+    (other.saveSteps, other.saveTotalLimit, other.seed) = (16, 17, .max)
+    for (one, another) in zip(Mirror(reflecting: usual).children, Mirror(reflecting: other).children) {
+        #expect("\(one.value)" != "\(another.value)", "\(one.label ?? "")")
+    }
+    #expect(try JobCoding.decode(Recipe.self, from: JobCoding.encode(other)) == other)
+}
