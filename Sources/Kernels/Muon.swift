@@ -101,9 +101,14 @@ private func symmetricProduct(_ c: Matrix, _ x: Matrix, _ form: Transposition, p
             matrixProduct(part, x.columns(first..<last), .transposed, x.columns(0..<last), .asIs, precision: precision)
         }
     }
-    Tiles.forEach(c.rows, size: 64) { tile in
-        for row in tile {
-            for column in row + 1..<max(c.rows, row + 1) { c.row(row)[column] = c.row(column)[row] }
+    // A square of both halves at a time, which the L1 cache holds.
+    Tiles.forEach(c.rows, size: 32) { tile in
+        for first in stride(from: tile.lowerBound, to: c.rows, by: 32) {
+            for row in tile {
+                for column in max(first, row + 1)..<max(min(first + 32, c.rows), row + 1) {
+                    c.row(row)[column] = c.row(column)[row]
+                }
+            }
         }
     }
 }

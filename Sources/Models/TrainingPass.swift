@@ -22,12 +22,14 @@ public final class TrainingPass {
     private let maximumScores: Int
 
     /// Bytes of a pass over at most that many tokens.
+    /// - Parameter scoredRows: rows of them that the head runs on, where they are fewer than there is room for: the rest is
+    ///   never written
     public static func bytes(
-        _ configuration: RobertaConfiguration, maximumTokens: Int, maximumSequenceLength: Int
+        _ configuration: RobertaConfiguration, maximumTokens: Int, maximumSequenceLength: Int, scoredRows: Int? = nil
     ) -> Int {
         let scores = configuration.numAttentionHeads * maximumTokens * maximumSequenceLength
         let hidden = configuration.hiddenSize
-        let rows = LanguageModelHead.Workspace.rows(configuration, wanted: maximumTokens)
+        let rows = LanguageModelHead.Workspace.rows(configuration, wanted: scoredRows ?? maximumTokens)
         return maximumTokens * (3 * 4 * hidden + hidden + 8) + 8 * Arena.alignment
             + configuration.numHiddenLayers
             * LayerActivations.bytes(configuration, tokens: maximumTokens, scores: scores)
@@ -41,8 +43,8 @@ public final class TrainingPass {
     }
 
     /// Bytes that the products of a pass take and give back: about the largest factor, packed.
-    public static func scratchBytes(_ configuration: RobertaConfiguration, maximumTokens: Int) -> Int {
-        let rows = LanguageModelHead.Workspace.rows(configuration, wanted: maximumTokens)
+    public static func scratchBytes(_ configuration: RobertaConfiguration, maximumTokens: Int, scoredRows: Int) -> Int {
+        let rows = LanguageModelHead.Workspace.rows(configuration, wanted: scoredRows)
         return 4 * max(rows * configuration.vocabSize, maximumTokens * configuration.intermediateSize)
     }
 

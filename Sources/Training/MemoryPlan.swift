@@ -44,11 +44,15 @@ public struct MemoryPlan: Sendable, Equatable {
         -> Int
     {
         let layout = ParameterLayout(configuration)
+        // A batch may well have more to guess than its share.
+        let scoredRows =
+            configuration.isDecoder ? tokens : min(tokens, Int(1.2 * recipe.mlmProbability * Double(tokens)) + 1)
         // Weights, gradients, first moments; second moments of what AdamW moves.
         let numbers = 3 * layout.storageCount + Optimizer.secondMoments(layout, recipe)
         return 4 * numbers
-            + TrainingPass.bytes(configuration, maximumTokens: tokens, maximumSequenceLength: longestRow)
+            + TrainingPass.bytes(
+                configuration, maximumTokens: tokens, maximumSequenceLength: longestRow, scoredRows: scoredRows)
             + Optimizer.scratchBytes(layout, recipe)
-            + TrainingPass.scratchBytes(configuration, maximumTokens: tokens)
+            + TrainingPass.scratchBytes(configuration, maximumTokens: tokens, scoredRows: scoredRows)
     }
 }
