@@ -153,7 +153,8 @@ let package = Package(
         tests("Daemon", ["Daemon", "Jobs", "Interface", "Varlink", "Metrics", "Durable"]),
         // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static
         // libraries would be linked into the tests; `swift test` builds it all the same.
-        tests("EndToEnd", ["Interface", "Varlink", "kantaibertd", "kantaibert-train"]),
+        tests(
+            "EndToEnd", ["Interface", "Varlink", "Jobs", "Kernels", crypto, "kantaibertd", "kantaibert-train"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17

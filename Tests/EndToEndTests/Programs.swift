@@ -28,10 +28,12 @@ enum Programs {
     }
 
     /// Runs a program to its end.
-    static func run(_ name: String, _ arguments: [String]) throws -> Output {
+    /// - Parameter environment: what is put beside or in the place of the tests' own
+    static func run(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws -> Output {
         let process = Process()
         process.executableURL = URL(filePath: "\(folder)/\(name)")
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         // Files, not pipes: a pipe that nobody reads while the other is read can fill up.
         let scratch = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
