@@ -89,6 +89,7 @@ public struct WordCountStore: Sendable {
         let counts = try WordCounts.count(file: file)
         do throws(DurableError) {
             try Durable.makeDirectory(directory)
+            try TemporaryName.clearLeftovers(in: directory)
         } catch {
             throw TokenizerError(path: directory, expected: "a folder to write to", found: error.description)
         }

@@ -89,6 +89,7 @@ struct RunFolder {
         let directory = "\(job.runDirectory)/shards"
         let source = ShardSource(job: job, tokenizerDigest: tokenizerDigest)
         if access(directory, F_OK) == 0 {
+            try TemporaryName.clearLeftovers(in: directory)
             do {
                 return try TokenShards(directory: directory, source: source)
             } catch {

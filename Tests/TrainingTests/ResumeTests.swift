@@ -92,6 +92,20 @@ func aDamagedCheckpointIsPassedOver(file: String) throws {
     #expect(run.notes.contains { $0.contains("training.tokens") })
 }
 
+@Test func whatAKilledRunLeftUnfinishedGoes() throws {
+    let run = try TrainingRun(.mlm)
+    run.job.wordCountsDirectory = "\(run.folder)/word-counts"
+    // Of a process that cannot be: process ids are smaller.
+    let leftover = ".half.4194305-1-1.tmp"
+    for folder in [run.job.runDirectory, "\(run.job.runDirectory)/shards", "\(run.folder)/word-counts"] {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try Data("half".utf8).write(to: URL(filePath: "\(folder)/\(leftover)"))
+    }
+    try run.run()
+    let left = try FileManager.default.subpathsOfDirectory(atPath: run.folder).filter { $0.hasSuffix(leftover) }
+    #expect(left == [])
+}
+
 @Test func aPausedRunStillWritesCheckpoints() throws {
     let run = try TrainingRun(.mlm)
     let expected = try undisturbed(run)
