@@ -154,7 +154,8 @@ let package = Package(
         // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static
         // libraries would be linked into the tests; `swift test` builds it all the same.
         tests(
-            "EndToEnd", ["Interface", "Varlink", "Jobs", "Kernels", crypto, "kantaibertd", "kantaibert-train"]),
+            "EndToEnd",
+            ["Interface", "Varlink", "Jobs", "Kernels", "Durable", crypto, "kantaibertd", "kantaibert-train"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17

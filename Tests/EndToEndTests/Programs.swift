@@ -28,8 +28,13 @@ enum Programs {
     }
 
     /// Runs a program to its end.
-    /// - Parameter environment: what is put beside or in the place of the tests' own
-    static func run(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws -> Output {
+    /// - Parameters:
+    ///   - environment: what is put beside or in the place of the tests' own
+    ///   - meanwhile: called when the program has been started
+    static func run(
+        _ name: String, _ arguments: [String], environment: [String: String] = [:],
+        meanwhile: (Process) throws -> Void = { _ in }
+    ) throws -> Output {
         let process = Process()
         process.executableURL = URL(filePath: "\(folder)/\(name)")
         process.arguments = arguments
@@ -48,6 +53,7 @@ enum Programs {
         process.standardOutput = try FileHandle(forWritingTo: texts[0])
         process.standardError = try FileHandle(forWritingTo: texts[1])
         try process.run()
+        try meanwhile(process)
         process.waitUntilExit()
         return Output(
             status: process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus,

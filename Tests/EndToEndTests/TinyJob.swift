@@ -32,8 +32,8 @@ final class TinyJob {
                 JobCorpus(
                     sha256: SHA256.hash(data: corpus).hexadecimal, name: "corpus.txt", path: "\(folder)/corpus.txt",
                     bytes: corpus.count)
-            ], samples: objective == .mlm ? .lines : .paragraphs, runDirectory: "\(folder)/run",
-            outputDirectory: "\(folder)/models/test/1")
+            ], samples: objective == .mlm ? .lines : .paragraphs, wordCountsDirectory: "\(folder)/word-counts",
+            runDirectory: "\(folder)/run", outputDirectory: "\(folder)/models/test/1")
         try startOver(change)
         try corpus.write(to: URL(filePath: "\(folder)/corpus.txt"))
     }
@@ -43,7 +43,7 @@ final class TinyJob {
     /// Removes what the job has made, for another run from the beginning.
     func startOver(_ change: (inout Job) -> Void = { _ in }) throws {
         change(&job)
-        for path in [job.runDirectory, modelFolder] {
+        for path in [job.runDirectory, modelFolder, "\(folder)/word-counts"] {
             if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         }
@@ -51,8 +51,11 @@ final class TinyJob {
     }
 
     /// Runs the job to its end.
-    func run(threads: Int) throws -> Programs.Output {
-        try Programs.run("kantaibert-train", ["run", jobFile], environment: ["KANTAIBERT_THREADS": "\(threads)"])
+    /// - Parameter meanwhile: called when it has been started
+    func run(threads: Int, meanwhile: (Process) throws -> Void = { _ in }) throws -> Programs.Output {
+        try Programs.run(
+            "kantaibert-train", ["run", jobFile], environment: ["KANTAIBERT_THREADS": "\(threads)"],
+            meanwhile: meanwhile)
     }
 
     /// The SHA-256 of every file in the model directory, by its name; nil where there is no such directory.

@@ -1,0 +1,232 @@
+import Durable
+import Foundation
+import Glibc
+import Jobs
+import Testing
+
+@Suite(
+    "A run that is killed", .serialized, .timeLimit(.minutes(5)),
+    .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+struct KillTests {
+    /// That hit a living process.
+    static let wantedKills = 50
+
+    /// KANTAIBERT_TEST_SEED takes another seed than 1. Of a seed come the aims; where a kill falls is the machine's too.
+    @Test("Fifty kills, in its writes and anywhere, change no byte of what it publishes")
+    func kills() throws {
+        let seed = ProcessInfo.processInfo.environment["KANTAIBERT_TEST_SEED"].flatMap(UInt64.init) ?? 1
+        var random = SplitMix64(state: seed)
+        let tiny = try TinyJob(.mlm)
+        let undisturbed = try Undisturbed(tiny)
+        var falls: [Fall: Int] = [:]
+        var (kills, finished) = (0, 0)
+        // The last run is left to finish.
+        while kills < Self.wantedKills || tiny.hasBegun {
+            let stood = try tiny.checkpoints().keys.max() ?? 0
+            let aim = kills < Self.wantedKills ? undisturbed.aim(falls, stood: stood, &random) : .nowhere
+            let place: Comment = "seed \(seed), kill \(kills + 1), \(aim), from checkpoint \(stood)"
+            let (ended, pid) = try tiny.run(threads: .random(in: 1...3, using: &random), killed: aim)
+
+            if let started = try ended.runEvents().started { #expect(started.resumedStep == stood, place) }
+            #expect(!ended.error.contains("damaged checkpoint"), "\(place): \(ended.error)")
+            // What stands under its final name is what an undisturbed run puts there.
+            for (step, digest) in try tiny.checkpoints() {
+                #expect(digest == undisturbed.checkpoints[step], "checkpoint-\(step), \(place)")
+            }
+            let published = try tiny.published()
+            #expect(published == nil || published == undisturbed.published, place)
+            if ended.status == 128 + SIGKILL {
+                kills += 1
+                falls[try tiny.fall(ofKilled: pid), default: 0] += 1
+            } else {
+                try #require(ended.status == 0, "\(place): \(ended.error)")
+                #expect(published != nil, place)
+                let leftovers = try tiny.leftovers()
+                #expect(leftovers == [], place)
+                finished += 1
+                try tiny.startOver()
+            }
+        }
+        let report = Fall.allCases.map { "\(falls[$0, default: 0]) \($0.rawValue)" }.joined(separator: ", ")
+        print("seed \(seed): \(kills) kills: \(report); \(finished) runs finished")
+        #expect(3 * Fall.writes(falls) >= kills, "seed \(seed): \(report)")
+        #expect(finished > 1, "seed \(seed)")
+    }
+}
+
+/// When a run is to be killed, if it still lives then; in seconds.
+private enum Aim {
+    case nowhere
+    case anywhere(after: Double)
+    /// After it has begun to write the checkpoint of this step.
+    case checkpoint(step: Int, after: Double)
+    /// After it has begun to write the model directory.
+    case publishing(after: Double)
+}
+
+/// Where a kill fell, as what it left says.
+private enum Fall: String, CaseIterable {
+    case checkpoint = "while a checkpoint was written"
+    case publishing = "while the model was published"
+    case removal = "while an old checkpoint was removed"
+    case elsewhere = "elsewhere"
+
+    static func writes(_ falls: [Fall: Int]) -> Int { falls[.checkpoint, default: 0] + falls[.publishing, default: 0] }
+}
+
+/// What the job gives where nobody kills it, and how long that takes.
+private struct Undisturbed {
+    let published: [String: String]
+    /// The digest of every checkpoint's state, by its step.
+    let checkpoints: [Int: String]
+    let seconds: Double
+    /// From the step before it, or the evaluation, to the event that it stands.
+    let checkpointSeconds: Double
+    let publishingSeconds: Double
+    private let job: Job
+
+    init(_ tiny: TinyJob) throws {
+        job = tiny.job
+        try tiny.startOver { $0.recipe.saveTotalLimit = 1000 }
+        try #require(try tiny.run(threads: 2).status == 0)
+        checkpoints = try tiny.checkpoints()
+        try #require(checkpoints.values.allSatisfy { $0.utf8.count == 64 }, "\(checkpoints)")
+        try tiny.startOver { [job] in $0 = job }
+
+        let began = ContinuousClock.now
+        let ended = try tiny.run(threads: 2)
+        seconds = (ContinuousClock.now - began) / .seconds(1)
+        try #require(ended.status == 0, "\(ended.error)")
+        published = try #require(try tiny.published())
+        let events = try ended.runEvents()
+        func length(before kind: String) -> Double {
+            let lengths = zip(events, events.dropFirst()).filter { $1.kind == kind }
+                .map { $1.time.timeIntervalSince($0.time) }
+            return lengths.reduce(0, +) / Double(max(lengths.count, 1))
+        }
+        // Events are timed in milliseconds.
+        checkpointSeconds = max(length(before: "checkpoint"), 0.003)
+        publishingSeconds = max(length(before: "published"), 0.003)
+        try tiny.startOver()
+    }
+
+    /// A fifth of the kills goes into each kind of writes, with more aims where some miss: together more than the third
+    /// there has to be. The rest is left to chance.
+    func aim(_ falls: [Fall: Int], stood: Int, _ random: inout SplitMix64) -> Aim {
+        let kills = falls.values.reduce(0, +)
+        let next = stood + TinyJob.saveSteps * Int.random(in: 1...3, using: &random)
+        if 5 * falls[.checkpoint, default: 0] <= kills, next <= TinyJob.steps {
+            return .checkpoint(step: next, after: .random(in: 0..<checkpointSeconds, using: &random))
+        }
+        if 5 * falls[.publishing, default: 0] <= kills {
+            return .publishing(after: .random(in: 0..<publishingSeconds, using: &random))
+        }
+        return .anywhere(after: .random(in: 0..<seconds, using: &random))
+    }
+}
+
+extension TinyJob {
+    private static let prefix = "checkpoint-"
+
+    /// Runs the job and kills it as `aim` says.
+    fileprivate func run(threads: Int, killed aim: Aim) throws -> (ended: Programs.Output, pid: pid_t) {
+        var pid: pid_t = 0
+        let ended = try run(threads: threads) { process in
+            pid = process.processIdentifier
+            let wait: Double
+            switch aim {
+            case .nowhere:
+                return
+            case .anywhere(let seconds):
+                wait = seconds
+            case .checkpoint(let step, let seconds):
+                let name = "\(TinyJob.prefix)\(step)"
+                guard try hasBegun(name, in: job.runDirectory, process) else { return }
+                wait = seconds
+            case .publishing(let seconds):
+                guard try hasBegun("\(job.generation)", in: modelFolder, process) else { return }
+                wait = seconds
+            }
+            usleep(UInt32(wait * 1e6))
+            if process.isRunning { kill(pid, SIGKILL) }
+        }
+        return (ended, pid)
+    }
+
+    /// Waits until `process` writes what will have this name.
+    /// - Returns: false where it has ended before
+    private func hasBegun(_ name: String, in folder: String, _ process: Process) throws -> Bool {
+        let watch = inotify_init1(Int32(O_NONBLOCK | O_CLOEXEC))
+        defer { close(watch) }
+        guard watch >= 0, inotify_add_watch(watch, folder, UInt32(IN_CREATE)) >= 0 else {
+            throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+        }
+        var events = [UInt8](repeating: 0, count: 4096)
+        while process.isRunning {
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+            if names.contains(where: { $0.hasPrefix(".\(name).\(process.processIdentifier)-") }) { return true }
+            var waiting = pollfd(fd: watch, events: Int16(POLLIN), revents: 0)
+            poll(&waiting, 1, 20)
+            while read(watch, &events, events.count) > 0 {}
+        }
+        return false
+    }
+
+    /// The SHA-256 of the state of every checkpoint, by its step, or why it is not whole.
+    fileprivate func checkpoints() throws -> [Int: String] {
+        struct State: Decodable {
+            var step: Int
+            var stateSha256: String
+        }
+        let names = try FileManager.default.contentsOfDirectory(atPath: job.runDirectory)
+        return names.reduce(into: [:]) { digests, name in
+            guard name.hasPrefix(TinyJob.prefix), let step = Int(name.dropFirst(TinyJob.prefix.count)) else { return }
+            let folder = "\(job.runDirectory)/\(name)"
+            do {
+                let json = try Data(contentsOf: URL(filePath: "\(folder)/checkpoint.json"))
+                let state = try JobCoding.decode(State.self, from: json)
+                let digest = try sha256(ofFile: "\(folder)/state.safetensors")
+                digests[step] = state.step == step && state.stateSha256 == digest ? digest : "not what \(state) says"
+            } catch {
+                digests[step] = "\(error)"
+            }
+        }
+    }
+
+    /// Whether anything has been made since it was started over.
+    fileprivate var hasBegun: Bool {
+        (try? FileManager.default.contentsOfDirectory(atPath: job.runDirectory).isEmpty) == false
+    }
+
+    fileprivate func fall(ofKilled pid: pid_t) throws -> Fall {
+        let models = try FileManager.default.contentsOfDirectory(atPath: modelFolder)
+        if models.contains(where: { $0.hasPrefix(".\(job.generation).\(pid)-") }) { return .publishing }
+        let names = try FileManager.default.contentsOfDirectory(atPath: job.runDirectory)
+        guard let name = names.first(where: { $0.hasPrefix(".\(TinyJob.prefix)") && $0.contains(".\(pid)-") }) else {
+            return .elsewhere
+        }
+        // Both are aside under the same name: an old one only after a newer one stands.
+        let step = Int(name.dropFirst(TinyJob.prefix.count + 1).prefix { $0 != "." }) ?? 0
+        return step > (try checkpoints().keys.max() ?? 0) ? .checkpoint : .removal
+    }
+
+    /// What dead writers have left, at any depth.
+    fileprivate func leftovers() throws -> [String] {
+        try FileManager.default.subpathsOfDirectory(atPath: folder).filter {
+            TemporaryName.isLeftover(URL(filePath: $0).lastPathComponent)
+        }
+    }
+}
+
+/// Steele, Lea and Flood 2014: the same numbers from the same seed, unlike `SystemRandomNumberGenerator`'s.
+private struct SplitMix64: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
+        return word ^ (word >> 31)
+    }
+}
