@@ -5,6 +5,7 @@ import Jobs
 /// - `lines`: every line that is not blank.
 /// - `paragraphs`: what stands between blank lines (`\n[ \t]*\n`), without the line ends around it, if not blank.
 /// - `records`: as `lines`; a structured corpus is admitted with one record a line.
+/// - `packed`: as `paragraphs`; what is joined is their tokens.
 public struct SampleReader {
     private var lines: TextLines
     private let unit: SampleUnit
@@ -18,7 +19,7 @@ public struct SampleReader {
 
     /// The next sample, or nil at the end of the corpus.
     public mutating func next() throws(DatasetError) -> Sample? {
-        while let bytes = unit == .paragraphs ? try nextParagraph() : try lines.next()?.bytes {
+        while let bytes = unit.endsAtBlankLine ? try nextParagraph() : try lines.next()?.bytes {
             // Bytes that are not UTF-8 are replaced, as Python's errors="replace" does.
             let text = String(decoding: bytes, as: UTF8.self)
             guard !text.isBlank else { continue }

@@ -1,12 +1,25 @@
 import Jobs
 import Tokenizers
 
-/// How a sample's tokens become rows of at most `blockSize`, as training and `hf_check.py` have them.
+/// How samples' tokens become rows of at most `blockSize`, as training and `hf_check.py` have them.
 ///
 /// - `mlm`: one row, `<s> tokens </s>`, tokens beyond the block cut off.
 /// - `clm`: the tokens and `</s>`, cut into pieces of `blockSize` − 1, `<s>` before each. A line is one row of its own.
-enum TokenRows {
-    static func rows(of tokens: [Int32], objective: Objective, blockSize: Int) -> [[Int32]] {
+/// - `packed`: see `PackedRows`.
+struct TokenRows {
+    private let objective: Objective
+    private let blockSize: Int
+    private var packed: PackedRows?
+
+    init(_ source: ShardSource) {
+        objective = source.objective
+        blockSize = source.blockSize
+        if source.unit == .packed { packed = PackedRows(objective: objective, blockSize: blockSize) }
+    }
+
+    /// The rows that are finished with the next sample.
+    mutating func append(_ tokens: [Int32]) -> [[Int32]] {
+        if let rows = packed?.append(tokens) { return rows }
         let bos = SpecialToken.bos.rawValue
         let eos = SpecialToken.eos.rawValue
         switch objective {
@@ -19,4 +32,7 @@ enum TokenRows {
             }
         }
     }
+
+    /// What is left when no more samples come.
+    mutating func finish() -> [[Int32]] { packed?.finish() ?? [] }
 }

@@ -18,10 +18,13 @@ public struct TokenShards: Sendable {
         throws(DatasetError) -> TokenShards
     {
         let filters = try TextFilter.named(source.filters)
-        let training = try TokenShardWriter(
-            path: "\(directory)/training.tokens", vocabularySize: tokenizer.vocabularySize, key: source.key)
-        let heldOut = try TokenShardWriter(
-            path: "\(directory)/held-out.tokens", vocabularySize: tokenizer.vocabularySize, key: source.key)
+        func side(_ name: String) throws(DatasetError) -> ShardSide {
+            let writer = try TokenShardWriter(
+                path: "\(directory)/\(name).tokens", vocabularySize: tokenizer.vocabularySize, key: source.key)
+            return ShardSide(writer: writer, rows: TokenRows(source))
+        }
+        var training = try side("training")
+        var heldOut = try side("held-out")
         for corpus in source.corpora {
             var reader = try SampleReader(path: corpus.path, unit: source.unit, filters: filters)
             while true {
@@ -29,9 +32,11 @@ public struct TokenShards: Sendable {
                 if samples.isEmpty { break }
                 let encodings = tokenizer.encodeBatch(samples.map(\.text))
                 for (sample, tokens) in zip(samples, encodings) where !tokens.isEmpty {
-                    let rows = TokenRows.rows(of: tokens, objective: source.objective, blockSize: source.blockSize)
-                    let writer = sample.isHeldOut(share: source.heldOut) ? heldOut : training
-                    try writer.append(rows: rows, textBytes: sample.text.utf8.count, textTokens: tokens.count)
+                    if sample.isHeldOut(share: source.heldOut) {
+                        try heldOut.append(sample, tokens)
+                    } else {
+                        try training.append(sample, tokens)
+                    }
                 }
             }
         }
@@ -41,6 +46,22 @@ public struct TokenShards: Sendable {
     }
 
     private static let samplesAtOnce = 2048
+}
+
+/// One of a run's two shards in the making: what is packed on one side never meets the other's.
+private struct ShardSide {
+    let writer: TokenShardWriter
+    var rows: TokenRows
+
+    mutating func append(_ sample: Sample, _ tokens: [Int32]) throws(DatasetError) {
+        try writer.append(
+            rows: rows.append(tokens), textBytes: sample.text.utf8.count, textTokens: tokens.count)
+    }
+
+    mutating func finish() throws(DatasetError) {
+        try writer.append(rows: rows.finish(), textBytes: 0, textTokens: 0)
+        try writer.finish()
+    }
 }
 
 extension SampleReader {

@@ -13,6 +13,16 @@ public enum SampleUnit: String, Codable, Sendable, CaseIterable {
     case paragraphs
     /// One record of a structured corpus (csv, jsonl) each.
     case records
+    /// Paragraphs with `</s>` behind each, joined and cut at `block_size`: all rows are full but the last.
+    case packed
+
+    /// Whether a blank line ends a sample, and not any line end.
+    public var endsAtBlankLine: Bool {
+        switch self {
+        case .paragraphs, .packed: true
+        case .lines, .records: false
+        }
+    }
 }
 
 /// Everything one training run needs to know: `runs/RUN/job.json`.

@@ -76,7 +76,7 @@ struct RunFolder {
             var text = ""
             while let sample = try reader.next() {
                 text += sample.text
-                text += job.samples == .paragraphs ? "\n\n" : "\n"
+                text += job.samples.endsAtBlankLine ? "\n\n" : "\n"
             }
             text.utf8.span.bytes.withUnsafeBytes { trainer.addSequence($0) }
         }

@@ -24,13 +24,19 @@ private struct Built {
     let shards: TokenShards
     let tokenizer: ByteLevelBPETokenizer
 
-    init(_ objective: Objective, _ unit: SampleUnit, blockSize: Int, heldOut: Double = 0, text: String = text) throws {
+    /// - Parameter texts: of one corpus each
+    init(
+        _ objective: Objective, _ unit: SampleUnit, blockSize: Int, heldOut: Double = 0, texts: [String] = [text]
+    ) throws {
         folder = try TemporaryFolder()
         tokenizer = try byteTokenizer()
-        let path = try folder.write("corpus.txt", text.utf8)
+        let corpora = try texts.enumerated().map { [folder] index, text in
+            let path = try folder.write("corpus-\(index).txt", text.utf8)
+            return JobCorpus(sha256: "a\(index)", name: "corpus.txt", path: path, bytes: text.utf8.count)
+        }
         source = ShardSource(
-            corpora: [JobCorpus(sha256: "aa", name: "corpus.txt", path: path, bytes: text.utf8.count)],
-            objective: objective, unit: unit, filters: [], blockSize: blockSize, heldOut: heldOut, tokenizerDigest: "t")
+            corpora: corpora, objective: objective, unit: unit, filters: [], blockSize: blockSize, heldOut: heldOut,
+            tokenizerDigest: "t")
         shards = try TokenShards.build(directory: folder.path, source: source, tokenizer: tokenizer)
     }
 
@@ -66,6 +72,56 @@ private struct Built {
     #expect(built.rows(built.shards.training) == expected)
 }
 
+/// By hand, at a block of six: `<` and `/` stand for `<s>` and `</s>`, a letter for its token.
+private let packings: [(texts: [String], clm: [String], mlm: [String])] = [
+    (["ab"], ["<ab/"], ["<ab/"]),
+    (["abcd\n\nef\n\nghijk"], ["<abcd/", "<ef/gh", "<ijk/"], ["<abcd/", "<ef/g/", "<hijk/"]),
+    (["abcd\n\nef\n", "ghijk\n"], ["<abcd/", "<ef/gh", "<ijk/"], ["<abcd/", "<ef/g/", "<hijk/"]),
+    // A masked row with one place left: no token fits between two ends.
+    (["abc\n\ndef"], ["<abc/d", "<ef/"], ["<abc/", "<def/"]),
+    (["abcde"], ["<abcde", "</"], ["<abcd/", "<e/"]),
+    (["abcdefghijklm\n\nn"], ["<abcde", "<fghij", "<klm/n", "</"], ["<abcd/", "<efgh/", "<ijkl/", "<m/n/"]),
+    ([""], [], []),
+]
+
+@Test(arguments: packings)
+func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) throws {
+    for (objective, expected) in [(Objective.clm, clm), (.mlm, mlm)] {
+        let built = try Built(objective, .packed, blockSize: 6, texts: texts)
+        let rows: [[Int32]] = expected.map { row in
+            row.flatMap { $0 == "<" ? [0] : $0 == "/" ? [2] : built.tokenizer.encode(String($0)) }
+        }
+        #expect(built.rows(built.shards.training) == rows, "\(objective)")
+        let letters = texts.joined().utf8.count { $0 != UInt8(ascii: "\n") }
+        #expect(built.shards.training.totals.textTokens == letters)
+        #expect(built.shards.training.totals.textBytes == letters)
+        #expect(built.shards.heldOut.rows == 0)
+    }
+}
+
+@Test func packedSidesAreTwoStreams() throws {
+    let paragraphs = (0..<300).map { "paragraph \($0)" + String(repeating: "!", count: $0 % 40) }
+    let built = try Built(
+        .clm, .packed, blockSize: 32, heldOut: 0.3,
+        texts: [paragraphs[..<100].joined(separator: "\n\n"), paragraphs[100...].joined(separator: "\n\n")])
+    let sides = [(built.shards.training, false), (built.shards.heldOut, true)]
+    for (shard, isHeldOut) in sides {
+        let samples = paragraphs.map { Sample(text: $0, hash: Sample.hash(of: $0)) }
+        let chosen = samples.filter { $0.isHeldOut(share: 0.3) == isHeldOut }.map(\.text)
+        try #require(chosen.count > 50)
+        let stream: [Int32] = chosen.flatMap { built.tokenizer.encode($0) + [2] }
+        let rows = built.rows(shard)
+        #expect(rows.flatMap { $0.dropFirst() } == stream)
+        #expect(rows.allSatisfy { $0[0] == 0 } && rows.dropLast().allSatisfy { $0.count == 32 })
+        #expect(shard.totals.textTokens == stream.count - chosen.count)
+        #expect(shard.totals.textBytes == chosen.reduce(0) { $0 + $1.utf8.count })
+        // What bits a byte are made of: each token and each `</s>` is asked for once.
+        let batches = EvaluationBatches(
+            shard: shard, objective: .clm, tokenizerVocabulary: built.tokenizer.vocabularySize, maximumTokens: 100)
+        #expect(batches.flatMap(\.labels) == stream)
+    }
+}
+
 @Test func shardsAreReadAgainAsTheyWereWritten() throws {
     let built = try Built(.clm, .lines, blockSize: 16, heldOut: 0.5)
     let again = try TokenShards(directory: built.folder.path, source: built.source)
@@ -75,7 +131,7 @@ private struct Built {
 
 @Test func aSampleIsOnOneSideOnly() throws {
     let lines = (0..<200).map { "sample number \($0 % 100)" }
-    let built = try Built(.mlm, .lines, blockSize: 64, heldOut: 0.3, text: lines.joined(separator: "\n"))
+    let built = try Built(.mlm, .lines, blockSize: 64, heldOut: 0.3, texts: [lines.joined(separator: "\n")])
     let training = Set(built.rows(built.shards.training))
     let heldOut = Set(built.rows(built.shards.heldOut))
     #expect(!training.isEmpty && !heldOut.isEmpty)

@@ -52,8 +52,10 @@ func theLossFallsAndEveryStepIsReported(objective: Objective) throws {
     #expect(run.evaluations[1].loss < run.evaluations[0].loss)
 }
 
-@Test func bitsAByteAreTheNatsOfTheTextOverItsBytes() throws {
+@Test(arguments: [SampleUnit.paragraphs, .packed])
+func bitsAByteAreTheNatsOfTheTextOverItsBytes(samples: SampleUnit) throws {
     let run = try TrainingRun(.clm)
+    run.job.samples = samples
     try run.run()
     let evaluation = try #require(run.evaluations.last)
     // Every held-out token and `</s>` is scored once; what they are, the tokenizer says.
@@ -65,6 +67,20 @@ func theLossFallsAndEveryStepIsReported(objective: Objective) throws {
     let bytes = heldOut.reduce(0) { $0 + $1.utf8.count }
     let expected = evaluation.loss * Double(tokens) / (0.693_147_180_559_945_3 * Double(bytes))
     #expect(abs(evaluation.bitsPerByte - expected) < 1e-9)
+}
+
+@Test(arguments: Objective.allCases)
+func packedSamplesTrainEveryPositionOfTheBlock(objective: Objective) throws {
+    let run = try TrainingRun(objective)
+    run.job.samples = .packed
+    run.job.recipe.blockSize = 32
+    run.job.recipe.maxSteps = 4
+    try run.run()
+    let arguments = try JobCoding.decode(
+        TrainingArguments.self, from: Data(contentsOf: URL(filePath: "\(run.job.outputDirectory)/training_args.json")))
+    #expect(arguments.samples == .packed)
+    #expect(arguments.longestPosition == 32)
+    #expect(run.steps.allSatisfy { $0.tokens > 8 * 31 - 32 && $0.tokens <= 8 * 32 })
 }
 
 @Test func aTokenizerLargerThanTheEmbeddingIsRefused() throws {
