@@ -80,15 +80,19 @@ struct CheckpointStore {
             do {
                 let state = try load(path, into: learner)
                 guard state.step == step else {
-                    throw TrainingError.damagedCheckpoint(path: path, reason: "holds step \(state.step)")
+                    throw TrainingError.damagedCheckpoint(
+                        path: "\(path)/checkpoint.json", reason: "holds step \(state.step)")
                 }
                 return state
-            } catch TrainingError.foreignCheckpoint(let path, let key, let expected, let found) {
-                throw TrainingError.foreignCheckpoint(path: path, key: key, expected: expected, found: found)
             } catch {
-                let flaw = TrainingError.damagedCheckpoint(path: path, reason: "\(error)")
-                note("passing over a damaged checkpoint: \(path): \(error)")
-                newestFlaw = newestFlaw ?? flaw
+                let (place, reason) =
+                    switch error {
+                    case TrainingError.foreignCheckpoint: throw error
+                    case TrainingError.damagedCheckpoint(let place, let reason): (place, reason)
+                    default: (path, "\(error)")
+                    }
+                note("passing over a damaged checkpoint: \(place): \(reason)")
+                newestFlaw = newestFlaw ?? .damagedCheckpoint(path: place, reason: reason)
             }
         }
         if let newestFlaw { throw newestFlaw }
@@ -124,8 +128,13 @@ struct CheckpointStore {
 
     /// A checkpoint of this very job, whole.
     private func open(_ path: String) throws -> (state: CheckpointState, file: SafetensorsFile) {
-        let json = try Durable.read("\(path)/checkpoint.json")
-        let state = try JobCoding.decode(CheckpointState.self, from: Data(json))
+        let json = Data(try Durable.read("\(path)/checkpoint.json"))
+        let state: CheckpointState
+        do {
+            state = try JobCoding.decode(CheckpointState.self, from: json)
+        } catch {
+            throw TrainingError.damagedCheckpoint(path: "\(path)/checkpoint.json", reason: "\(error)")
+        }
         try state.identity.require(identity, path: path)
         let digest = try sha256(ofFile: "\(path)/state.safetensors")
         guard digest == state.stateSha256 else {

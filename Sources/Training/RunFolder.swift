@@ -16,16 +16,25 @@ struct RunFolder {
     init(job: Job) throws {
         self.job = job
         filters = try TextFilter.named(job.filters)
-        for (index, corpus) in job.corpora.enumerated() where access(corpus.path, R_OK) != 0 {
+        for (index, corpus) in job.corpora.enumerated() {
+            guard let flaw = RunFolder.flaw(ofCorpus: corpus.path) else { continue }
             throw JobError(
-                key: "corpora[\(index)].path", expected: "a file that can be read",
-                found: "‘\(corpus.path)’: \(String(cString: strerror(errno)))")
+                key: "corpora[\(index)].path", expected: "a file with text that can be read",
+                found: "‘\(corpus.path)’: \(flaw)")
         }
         if let tokenizer = job.tokenizer, access(tokenizer, R_OK | X_OK) != 0 {
             throw JobError(
                 key: "tokenizer", expected: "a folder with a tokenizer",
                 found: "‘\(tokenizer)’: \(String(cString: strerror(errno)))")
         }
+    }
+
+    /// Why there is no text to be read; nil where there may be.
+    private static func flaw(ofCorpus path: String) -> String? {
+        var status = stat()
+        guard access(path, R_OK) == 0, stat(path, &status) == 0 else { return String(cString: strerror(errno)) }
+        guard status.st_mode & S_IFMT == S_IFREG else { return "not a file" }
+        return status.st_size == 0 ? "an empty file" : nil
     }
 
     var tokenizerDirectory: String { "\(job.runDirectory)/tokenizer" }

@@ -132,22 +132,44 @@ func packedSamplesTrainEveryPositionOfTheBlock(objective: Objective) throws {
 }
 
 /// What is wrong, as the error has to name it, and how a job comes to have it.
-private let badJobs: [(String, @Sendable (inout Job) -> Void)] = [
+private let badJobs: [(String, @Sendable (inout Job) throws -> Void)] = [
     ("corpora[0].path", { $0.corpora[0].path = "/nowhere/corpus.txt" }),
+    ("corpora[0].path", { $0.corpora[0].path = "/tmp" }),
+    ("corpora[0].path", { try Data().write(to: URL(filePath: $0.corpora[0].path)) }),
     ("tokenizer", { $0.tokenizer = "/nowhere/tokenizer" }),
     ("recipe.block_size", { $0.recipe.blockSize = 129 }),
+    ("architecture.num_attention_heads", { $0.architecture.numAttentionHeads = 3 }),
     ("‘shout’", { $0.filters = ["shout"] }),
-    ("recipe.per_device_train_batch_size", { $0.recipe.perDeviceTrainBatchSize = 4000 }),
-    ("recipe.held_out", { $0.recipe.heldOut = 1e-12 }),
 ]
 
 @Test(arguments: badJobs)
-func badJobsAreRefusedBeforeAnyStep(named: String, change: @Sendable (inout Job) -> Void) throws {
+func badJobsAreRefusedBeforeAnythingIsWritten(named: String, change: @Sendable (inout Job) throws -> Void) throws {
     let run = try TrainingRun(.mlm)
-    change(&run.job)
+    try change(&run.job)
     let error = #expect(throws: TrainingError.self) { try run.run() }
     #expect(error?.description.contains(named) == true, "\(String(describing: error))")
-    #expect(run.steps.isEmpty)
+    #expect(!FileManager.default.fileExists(atPath: run.job.runDirectory))
+    #expect(run.events.isEmpty)
+}
+
+/// As above, of corpora that turn out too small when they are cut.
+private let smallCorpora: [(String, @Sendable (inout Job) throws -> Void)] = [
+    ("recipe.per_device_train_batch_size", { $0.recipe.perDeviceTrainBatchSize = 4000 }),
+    ("recipe.held_out", { $0.recipe.heldOut = 1e-12 }),
+    ("the corpora", { try Data(" \n\n\t\n".utf8).write(to: URL(filePath: $0.corpora[0].path)) }),
+]
+
+@Test(arguments: smallCorpora)
+func tooFewSamplesAreRefusedBeforeAnyStep(named: String, change: @Sendable (inout Job) throws -> Void) throws {
+    let run = try TrainingRun(.mlm)
+    try change(&run.job)
+    let error = #expect(throws: TrainingError.self) { try run.run() }
+    guard case .tooFewSamples = error else {
+        Issue.record("\(String(describing: error))")
+        return
+    }
+    #expect(error?.description.contains(named) == true, "\(String(describing: error))")
+    #expect(run.started == nil)
 }
 
 @Test func keptWordCountsGiveTheSameTokenizer() throws {

@@ -61,6 +61,10 @@ final class TrainingRun {
         }
     }
 
+    var started: RunEvent.Started? {
+        events.lazy.compactMap { if case .started(let started) = $0 { started } else { nil } }.first
+    }
+
     var steps: [RunEvent.Step] { events.compactMap { if case .step(let step) = $0 { step } else { nil } } }
 
     var evaluations: [RunEvent.Evaluation] {
