@@ -6,8 +6,8 @@ public enum Transposition {
     case asIs, transposed
 }
 
-/// c = a·b + beta·c, cut over the rows or the columns of `c`, whichever are more: in float32 by BLAS's `sgemm`, in bfloat16
-/// by our own kernels.
+/// c = a·b + beta·c, cut over the rows or the columns of `c`, whichever are more: by our own kernels where the CPU has
+/// AVX-512 and the product is worth their packing, else by BLAS's `sgemm`.
 ///
 /// - Parameters:
 ///   - c: `[m, n]`
@@ -25,11 +25,18 @@ public func matrixProduct(
     precondition(n == (bForm == .asIs ? b.columns : b.rows), "matrixProduct: c is [\(m), \(n)], b is not")
     precondition(k == (bForm == .asIs ? b.rows : b.columns), "matrixProduct: a and b share no inner size")
     guard m > 0, n > 0 else { return }
-    if precision == .bfloat16 {
-        bfloat16Product(c, a, aForm, b, bForm, inner: k, beta: beta)
-        return
+    if precision == .bfloat16 || Precision.hasPackedFloat32 && isWorthPacking(m, n, k) {
+        packedProduct(c, a, aForm, b, bForm, inner: k, beta: beta, precision: precision)
+    } else {
+        blasProduct(c, a, aForm, b, bForm, inner: k, beta: beta)
     }
+}
 
+/// c = a·b + beta·c as `matrixProduct`, in float32 by BLAS.
+package func blasProduct(
+    _ c: Matrix, _ a: Matrix, _ aForm: Transposition, _ b: Matrix, _ bForm: Transposition, inner k: Int, beta: Float
+) {
+    let (m, n) = (c.rows, c.columns)
     let byRows = m >= n
     let parts = partCount(larger: max(m, n), work: m * n * k)
     let size = byRows ? partSize(m, parts) : partSize(n, parts)
@@ -63,6 +70,11 @@ func serialProduct(
 
 /// OpenBLAS's own threads stay idle: ours cut the work so that what follows a product finds it in the same cache.
 private let singleThreaded: Void = openblas_set_num_threads(1)
+
+/// Whether a float32 product is large enough for our own kernels.
+private func isWorthPacking(_ m: Int, _ n: Int, _ k: Int) -> Bool {
+    min(m, n) >= 16 && m * n * k >= 1 << 18
+}
 
 /// Below this many multiplications a product is not worth a second thread.
 private let smallestShare = 1 << 17

@@ -2,61 +2,107 @@ import Kernels
 import Random
 import Testing
 
-/// Products against three plain loops, at shapes on either side of every cut.
+/// Every way to a product against three plain loops in double precision, at shapes on either side of every cut.
 @Suite struct MatrixProductTests {
-    @Test(arguments: [
-        (1, 1, 1), (1, 300, 64), (3, 5, 7), (17, 33, 65), (130, 70, 96), (70, 130, 40), (515, 40, 64), (40, 1030, 32),
-    ])
-    func agreesWithPlainLoops(m: Int, n: Int, k: Int) {
-        let arena = Arena(bytes: 4 * (m * k + k * n + 2 * m * n) + 1024)
-        let (a, b) = (arena.matrix(rows: m, columns: k), arena.matrix(rows: k, columns: n))
-        let (at, bt) = (transposed(fill(a, seed: 1)), transposed(fill(b, seed: 2)))
-        let (c, expected) = (arena.matrix(rows: m, columns: n), arena.matrix(rows: m, columns: n))
-        for row in 0..<m {
-            for column in 0..<n {
-                expected.row(row)[column] = (0..<k).reduce(0) { $0 + a.row(row)[$1] * b.row($1)[column] }
+    /// Who multiplies.
+    enum Kind: String, CaseIterable, CustomTestStringConvertible {
+        /// What `matrixProduct` takes for the shape.
+        case fitting
+        case blas, packed, bfloat16
+
+        var isHere: Bool {
+            switch self {
+            case .fitting, .blas: true
+            case .packed: Precision.hasPackedFloat32
+            case .bfloat16: Precision.hasBFloat16
             }
         }
-        for (left, leftForm) in [(a, Transposition.asIs), (at.matrix, .transposed)] {
-            for (right, rightForm) in [(b, Transposition.asIs), (bt.matrix, .transposed)] {
+
+        /// Largest error of a sum of k products of numbers in [−0.5, 0.5).
+        func tolerance(inner k: Int) -> Double {
+            // In bfloat16 a factor's rounding error is at most 2⁻⁹ of it, in float32 that of the growing sum shows; of k
+            // products of two, at random signs, about √k.
+            (self == .bfloat16 ? 0x1p-10 : 0x1p-21) * Double(k).squareRoot() + 1e-6
+        }
+
+        var testDescription: String { rawValue }
+    }
+
+    static let shapes = [
+        (1, 1, 1), (1, 300, 64), (3, 5, 7), (16, 48, 32), (15, 17, 49), (17, 47, 1), (49, 15, 47), (17, 50, 33),
+        (8, 100, 2), (130, 70, 96), (250, 30, 511), (30, 250, 257), (241, 97, 300), (515, 40, 64), (40, 1030, 32),
+        (20, 40, 9000), (5, 7, 0),
+    ]
+
+    static let kinds = Kind.allCases.filter(\.isHere)
+
+    @Test(arguments: kinds, shapes)
+    func agreesWithPlainLoops(kind: Kind, shape: (m: Int, n: Int, k: Int)) {
+        let (m, n, k) = shape
+        let arena = Arena(bytes: 2 * 4 * (m + 9) * (k + 9) + 2 * 4 * (k + 9) * (n + 9) + 4 * m * (n + 9) + 4096)
+        let a = Factor(arena, rows: m, columns: k, seed: 1)
+        let b = Factor(arena, rows: k, columns: n, seed: 2)
+        let c = arena.matrix(rows: m, columns: n + 9).columns(3..<n + 3)
+        let exact = (0..<m).map { row in
+            (0..<n).map { column in
+                (0..<k).reduce(0) { $0 + Double(a.matrix.row(row)[$1]) * Double(b.matrix.row($1)[column]) }
+            }
+        }
+        for aForm in [Transposition.asIs, .transposed] {
+            for bForm in [Transposition.asIs, .transposed] {
                 for beta: Float in [0, 1] {
-                    for index in 0..<m * n { c.base[index] = 0.5 }
-                    matrixProduct(c, left, leftForm, right, rightForm, beta: beta)
-                    for index in 0..<m * n {
-                        #expect(abs(c.base[index] - expected.base[index] - 0.5 * beta) < 1e-4)
+                    for row in 0..<m { (c.row(row) - 3).update(repeating: 0.5, count: n + 9) }
+                    multiply(kind, c, a.lying(aForm), aForm, b.lying(bForm), bForm, inner: k, beta: beta)
+                    var worst = 0.0
+                    for row in 0..<m {
+                        for column in 0..<n {
+                            let expected = exact[row][column] + 0.5 * Double(beta)
+                            worst = max(worst, abs(Double(c.row(row)[column]) - expected))
+                        }
+                        #expect((-3..<0).allSatisfy { c.row(row)[$0] == 0.5 }, "before row \(row)")
+                        #expect((n..<n + 6).allSatisfy { c.row(row)[$0] == 0.5 }, "behind row \(row)")
                     }
+                    #expect(worst <= kind.tolerance(inner: k), "a \(aForm), b \(bForm), beta \(beta)")
                 }
             }
         }
     }
 
-    @Test func aViewOfWiderRowsIsLeftAloneBesideIt() {
-        let arena = Arena(bytes: 1 << 20)
-        let wide = arena.matrix(rows: 20, columns: 48)
-        for index in 0..<20 * 48 { wide.base[index] = 7 }
-        let (a, b) = (arena.matrix(rows: 20, columns: 8), arena.matrix(rows: 16, columns: 8))
-        _ = (fill(a, seed: 3), fill(b, seed: 4))
-        linearForward(wide.columns(16..<32), x: a, weight: b)
-        for row in 0..<20 {
-            for column in 0..<48 where !(16..<32).contains(column) { #expect(wide.row(row)[column] == 7) }
-            #expect(wide.row(row)[16] != 7)
+    private func multiply(
+        _ kind: Kind, _ c: Matrix, _ a: Matrix, _ aForm: Transposition, _ b: Matrix, _ bForm: Transposition,
+        inner k: Int, beta: Float
+    ) {
+        switch kind {
+        case .fitting: matrixProduct(c, a, aForm, b, bForm, beta: beta)
+        case .blas: blasProduct(c, a, aForm, b, bForm, inner: k, beta: beta)
+        case .packed: packedProduct(c, a, aForm, b, bForm, inner: k, beta: beta, precision: .float32)
+        case .bfloat16: matrixProduct(c, a, aForm, b, bForm, beta: beta, precision: .bfloat16)
         }
     }
 
-    private func fill(_ matrix: Matrix, seed: UInt64) -> Matrix {
-        let philox = Philox(seed: seed, purpose: .initialization)
-        for index in 0..<matrix.rows * matrix.columns {
-            matrix.base[index] = Philox.uniform(philox.block(step: 0, index: UInt64(index))[0]) - 0.5
-        }
-        return matrix
-    }
+    /// A matrix of numbers in [−0.5, 0.5) and its transpose, both with rows wider than they are, not a number beside them.
+    private struct Factor {
+        let matrix: Matrix
+        let turned: Matrix
 
-    private func transposed(_ matrix: Matrix) -> (matrix: Matrix, arena: Arena) {
-        let arena = Arena(bytes: 4 * matrix.rows * matrix.columns + 64)
-        let result = arena.matrix(rows: matrix.columns, columns: matrix.rows)
-        for row in 0..<matrix.rows {
-            for column in 0..<matrix.columns { result.row(column)[row] = matrix.row(row)[column] }
+        init(_ arena: Arena, rows: Int, columns: Int, seed: UInt64) {
+            func wide(_ rows: Int, _ columns: Int) -> Matrix {
+                let whole = arena.matrix(rows: rows, columns: columns + 5)
+                whole.base.update(repeating: .nan, count: rows * whole.stride)
+                return whole.columns(2..<columns + 2)
+            }
+            (matrix, turned) = (wide(rows, columns), wide(columns, rows))
+            let philox = Philox(seed: seed, purpose: .initialization)
+            for row in 0..<rows {
+                for column in 0..<columns {
+                    let word = philox.block(step: UInt32(row), index: UInt64(column))[0]
+                    matrix.row(row)[column] = Philox.uniform(word) - 0.5
+                    turned.row(column)[row] = matrix.row(row)[column]
+                }
+            }
         }
-        return (result, arena)
+
+        /// As it must lie to be used in that form.
+        func lying(_ form: Transposition) -> Matrix { form == .asIs ? matrix : turned }
     }
 }

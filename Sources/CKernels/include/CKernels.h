@@ -76,12 +76,14 @@ void kb_muon_momentum(float *update, const float *gradients, float *momentum_buf
 // y = a · y + b · x.
 void kb_scale_add(float *y, float a, const float *x, float b, long n);
 
-// bf16product.c — only to be called where kb_has_bf16() says so
+// f32product.c, only to be called where kb_has_avx512() says so; bf16product.c, where kb_has_bf16() does
 
+int kb_has_avx512(void);
 int kb_has_bf16(void);
-// Rounds strips `first_strip`..<`last_strip` of a factor to bfloat16 and packs them: `count` rows of k numbers where
-// k_along_row, else k rows of `count`. A strip is 16 of `count` and takes (k + 1) / 2 · 16 dwords.
-void kb_bf16_pack(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row, long first_strip,
-                  long last_strip);
+// Packs a factor, rounding it to bfloat16 or not: `count` rows of k numbers where k_along_row, else k rows of `count`. A
+// strip is 16 of `count` and takes 16 · k dwords, or 16 · (k + 1) / 2.
+void kb_f32_pack(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row);
+void kb_bf16_pack(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row);
 // c = a·b, or c += a·b, of packed factors: c is m × n, its rows `stride` apart.
+void kb_f32_product(float *c, long stride, long m, long n, long k, const uint32_t *a, const uint32_t *b, int add);
 void kb_bf16_product(float *c, long stride, long m, long n, long k, const uint32_t *a, const uint32_t *b, int add);
