@@ -40,9 +40,9 @@ public struct Recipe: Codable, Sendable, Equatable {
     /// The tokenizer's: pairs seen less often are not merged.
     public var minFrequency: Int = 2
     /// Share of the samples held out for evaluation, by the hash of their text.
-    public var heldOut: Double = 0.1
+    public var heldOut: Double = 0.05
     public var loggingSteps: Int = 50
-    public var evalSteps: Int = 500
+    public var evalSteps: Int = 250
     /// Steps from one checkpoint to the next; null writes one at least every ten minutes, and more often as long as that takes
     /// no more than 2 % of the time.
     public var saveSteps: Int?
@@ -157,17 +157,19 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
             return recipe
         case (.default, .mlm):
             var recipe = Recipe(
-                learningRate: 1e-3, warmupRatio: 0.05, weightDecay: 0.01, perDeviceTrainBatchSize: 32,
-                numTrainEpochs: 8)
-            recipe.adamBeta2 = 0.98
+                learningRate: 2e-3, warmupRatio: 0.05, weightDecay: 0.01, perDeviceTrainBatchSize: 128,
+                numTrainEpochs: 5)
             recipe.optimizer = .muon
+            recipe.adamBeta2 = 0.98
             recipe.initialization = .positional
+            recipe.mlmProbability = 0.3
             return recipe
         case (.default, .clm):
             var recipe = Recipe(
-                learningRate: 1e-3, warmupRatio: 0.05, weightDecay: 0.1, perDeviceTrainBatchSize: 8, numTrainEpochs: 5)
-            recipe.adamBeta2 = 0.98
+                learningRate: 2e-3, warmupRatio: 0.05, weightDecay: 0.1, perDeviceTrainBatchSize: 16,
+                numTrainEpochs: 6)
             recipe.optimizer = .muon
+            recipe.adamBeta2 = 0.98
             recipe.initialization = .positional
             return recipe
         }

@@ -44,7 +44,7 @@ private func changed(_ old: String, _ new: String) throws -> Data {
     ("\"hidden_size\":256", "\"hidden_size\":-256", "architecture.hidden_size"),
     ("\"vocab_size\":8000", "\"vocab_size\":260", "architecture.vocab_size"),
     ("\"hidden_dropout_prob\":0.1", "\"hidden_dropout_prob\":1", "architecture.hidden_dropout_prob"),
-    ("\"held_out\":0.1", "\"held_out\":0", "recipe.held_out"),
+    ("\"held_out\":0.05", "\"held_out\":0", "recipe.held_out"),
     ("\"max_time\":60", "\"max_time\":-1", "recipe.max_time"),
     ("\"objective\":\"clm\"", "\"objective\":\"rlhf\"", "objective"),
     ("\"sha256\":\"0a", "\"sha256\":\"/.", "corpora[0].sha256"),
