@@ -9,7 +9,8 @@ import Models
 /// There is no random state and no position in the data: both follow from seed and step.
 struct CheckpointState: Codable, Equatable {
     /// Of this layout of files.
-    var version = 1
+    static let currentVersion = 2
+    var version = currentVersion
     /// Steps behind the run, skipped ones included.
     var step: Int
     /// Updates of the optimizer, which counts them for its bias correction.
@@ -37,6 +38,10 @@ struct CheckpointState: Codable, Equatable {
         var trainingTokens: Int
         var trainingRows: Int
     }
+}
+
+private struct CheckpointVersion: Decodable {
+    var version: Int
 }
 
 /// The folders `checkpoint-N` of a run: `state.safetensors` (parameters; `exp_avg.*` and `exp_avg_sq.*`, the moments,
@@ -131,7 +136,16 @@ struct CheckpointStore {
         let json = Data(try Durable.read("\(path)/checkpoint.json"))
         let state: CheckpointState
         do {
+            // The version first: of another one the rest may be anything.
+            let version = try JobCoding.decode(CheckpointVersion.self, from: json).version
+            guard version == CheckpointState.currentVersion else {
+                throw TrainingError.damagedCheckpoint(
+                    path: "\(path)/checkpoint.json",
+                    reason: "is of version \(version), this program reads \(CheckpointState.currentVersion)")
+            }
             state = try JobCoding.decode(CheckpointState.self, from: json)
+        } catch let error as TrainingError {
+            throw error
         } catch {
             throw TrainingError.damagedCheckpoint(path: "\(path)/checkpoint.json", reason: "\(error)")
         }

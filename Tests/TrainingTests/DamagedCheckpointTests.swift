@@ -24,6 +24,9 @@ private struct Damage: CustomTestStringConvertible, Sendable {
         Damage(testDescription: "a word for a number", file: "checkpoint.json", reason: "updates") {
             replacing("\"updates\" : 13", "\"updates\" : \"many\"", $0)
         },
+        Damage(testDescription: "another version", file: "checkpoint.json", reason: "version 1") {
+            replacing("\"version\" : 2", "\"version\" : 1", $0)
+        },
         Damage(testDescription: "a key missing", file: "checkpoint.json", reason: "updates") {
             replacing("\"updates\" : 13", "\"updated\" : 13", $0)
         },
