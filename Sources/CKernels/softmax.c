@@ -14,6 +14,26 @@ KB_INLINE float largest(const float *x, long n) {
     return top;
 }
 
+// x += bias; the largest of x.
+KB_INLINE float add_bias_largest(float *x, const float *bias, long n) {
+    float lanes[KB_LANES];
+    for (int j = 0; j < KB_LANES; j++) lanes[j] = -INFINITY;
+    long i = 0;
+    for (; i + KB_LANES <= n; i += KB_LANES)
+        for (int j = 0; j < KB_LANES; j++) {
+            float v = x[i + j] + bias[i + j];
+            x[i + j] = v;
+            lanes[j] = v > lanes[j] ? v : lanes[j];
+        }
+    for (; i < n; i++) {
+        x[i] += bias[i];
+        lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
+    }
+    float top = lanes[0];
+    for (int j = 1; j < KB_LANES; j++) top = lanes[j] > top ? lanes[j] : top;
+    return top;
+}
+
 // Σ exp(x − top)
 KB_INLINE float exp_sum(const float *x, long n, float top) {
     float lanes[KB_LANES] = {0};
@@ -55,8 +75,8 @@ KB_CLONES void kb_softmax_backward(float *dscores, const float *probs, const flo
     for (long i = 0; i < n; i++) dscores[i] = scale * (dprobs[i] - dot) * probs[i];
 }
 
-KB_CLONES float kb_cross_entropy(float *logits, long n, long label, float dscale, long *best) {
-    float top = largest(logits, n);
+KB_CLONES float kb_cross_entropy(float *logits, const float *bias, long n, long label, float dscale, long *best) {
+    float top = add_bias_largest(logits, bias, n);
     long first = 0;
     while (first < n - 1 && !(logits[first] == top)) first++;
     *best = first;

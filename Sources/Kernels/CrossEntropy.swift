@@ -23,18 +23,24 @@ public struct LossSums: Sendable, Equatable {
     }
 }
 
-/// The cross-entropy of each row of logits against its label, as `torch.nn.functional.cross_entropy(reduction="sum")`.
+/// logits += b, then the cross-entropy of each row against its label, as
+/// `torch.nn.functional.cross_entropy(reduction="sum")`.
 /// - Parameters:
 ///   - logits: `[rows, vocab]`; with a `gradientScale`, overwritten by gradientScale · d loss / d logits
+///   - bias: `[vocab]`; added here, where a row is in the cache
 ///   - labels: `[rows]`, within the vocabulary
-public func crossEntropy(_ logits: Matrix, labels: ArraySlice<Int32>, gradientScale: Float?) -> LossSums {
+public func crossEntropy(
+    _ logits: Matrix, bias: Vector, labels: ArraySlice<Int32>, gradientScale: Float?
+) -> LossSums {
+    precondition(bias.count == logits.columns)
     precondition(labels.count == logits.rows)
     precondition(labels.allSatisfy { $0 >= 0 && $0 < logits.columns }, "crossEntropy: a label outside the vocabulary")
     return withUnsafeTemporaryAllocation(of: (loss: Float, hit: Bool).self, capacity: max(logits.rows, 1)) { results in
         ThreadPool.shared.forEach(logits.rows) { row in
             let label = Int(labels[labels.startIndex + row])
             var best = 0
-            let loss = kb_cross_entropy(logits.row(row), logits.columns, label, gradientScale ?? 0, &best)
+            let loss = kb_cross_entropy(
+                logits.row(row), bias.base, logits.columns, label, gradientScale ?? 0, &best)
             results[row] = (loss, best == label)
         }
         var sums = LossSums(count: logits.rows)

@@ -17,9 +17,10 @@ struct LanguageModelHead {
         /// (m, C)
         let gradient: Matrix
 
-        /// Rows of a chunk: 48 MB of logits at most, and no more than there are.
+        /// Rows of a chunk, at most: 96 MB of logits, and no more than there are. Each chunk reads all of E twice and its
+        /// gradient once, so that fewer are faster.
         static func rows(_ configuration: RobertaConfiguration, wanted: Int) -> Int {
-            min(max(wanted, 1), max(16, 12_000_000 / configuration.vocabSize))
+            min(max(wanted, 1), max(16, 24_000_000 / configuration.vocabSize))
         }
 
         static func bytes(_ configuration: RobertaConfiguration, rows: Int) -> Int {
@@ -46,6 +47,13 @@ struct LanguageModelHead {
     /// Logits of some rows of `x`; returns a view of `w.logits`, (rows, V).
     /// - Parameter x: (T, C)
     func forward(_ w: Workspace, x: Matrix, rows: ArraySlice<Int>) -> Matrix {
+        let logits = forwardWithoutBias(w, x: x, rows: rows)
+        addBias(logits, weights.headBias)
+        return logits
+    }
+
+    /// As `forward`, but for the last bias.
+    private func forwardWithoutBias(_ w: Workspace, x: Matrix, rows: ArraySlice<Int>) -> Matrix {
         let range = 0..<rows.count
         for (to, from) in rows.enumerated() { w.input.row(to).update(from: x.row(from), count: x.columns) }
         linearForward(
@@ -56,7 +64,6 @@ struct LanguageModelHead {
             bias: weights.headNorm.bias, epsilon: epsilon)
         let logits = w.logits.rows(range)
         linearForward(logits, x: w.normed.rows(range), weight: weights.words, precision: precision)
-        addBias(logits, weights.headBias)
         return logits
     }
 
@@ -70,10 +77,14 @@ struct LanguageModelHead {
         backward: (dx: Matrix, gradients: RobertaWeights, lossScale: Float)?
     ) -> LossSums {
         var sums = LossSums()
-        for first in stride(from: 0, to: rows.count, by: w.logits.rows) {
-            let chunk = first..<min(rows.count, first + w.logits.rows)
-            let logits = forward(w, x: x, rows: rows[chunk])
-            sums += crossEntropy(logits, labels: labels[chunk], gradientScale: backward?.lossScale)
+        // Of about the same size: a small rest would cost as much as a whole chunk.
+        let chunks = max(1, (rows.count + w.logits.rows - 1) / w.logits.rows)
+        let size = max(1, (rows.count + chunks - 1) / chunks)
+        for first in stride(from: 0, to: rows.count, by: size) {
+            let chunk = first..<min(rows.count, first + size)
+            let logits = forwardWithoutBias(w, x: x, rows: rows[chunk])
+            sums += crossEntropy(
+                logits, bias: weights.headBias, labels: labels[chunk], gradientScale: backward?.lossScale)
             guard let (dx, gradients, _) = backward else { continue }
             let range = 0..<chunk.count
             let g = w.gradient.rows(range)

@@ -12,9 +12,9 @@
 void kb_softmax(float *x, long n, float scale);
 // dscores = scale · (dprobs − Σ dprobs·probs) · probs, over n elements. May be in place.
 void kb_softmax_backward(float *dscores, const float *probs, const float *dprobs, long n, float scale);
-// Cross-entropy of one row of logits against `label`, in nats; sets *best to the largest logit's index (the first of
+// logits += bias; their cross-entropy against `label`, in nats; sets *best to the largest logit's index (the first of
 // equals). With dscale ≠ 0 the logits become dscale · (softmax(logits) − onehot(label)).
-float kb_cross_entropy(float *logits, long n, long label, float dscale, long *best);
+float kb_cross_entropy(float *logits, const float *bias, long n, long label, float dscale, long *best);
 // The logarithm of Σ exp(x).
 float kb_logsumexp(const float *x, long n);
 
