@@ -8,10 +8,12 @@ package struct MemoryLimit: Equatable {
     package var source: String
 
     /// The lowest of: what is free, the limits of the control groups this process is in, and its own.
-    /// - Parameter root: where `/proc` and `/sys` are, for tests
-    package static func current(root: String = "") -> MemoryLimit {
+    /// - Parameters:
+    ///   - asksForFree: whether what is free counts, which others may give back at any time
+    ///   - root: where `/proc` and `/sys` are, for tests
+    package static func current(asksForFree: Bool = true, root: String = "") -> MemoryLimit {
         let candidates =
-            [available(root), addressSpace(RLIMIT_AS, "RLIMIT_AS"), addressSpace(RLIMIT_DATA, "RLIMIT_DATA")]
+            [asksForFree ? available(root) : nil, addressSpace(RLIMIT_AS, "RLIMIT_AS"), addressSpace(RLIMIT_DATA, "RLIMIT_DATA")]
             .compactMap(\.self) + controlGroups(root)
         return candidates.min { $0.bytes < $1.bytes } ?? MemoryLimit(bytes: .max, source: "nothing")
     }

@@ -35,8 +35,10 @@ struct Preflight {
                 configuration: configuration, recipe: job.recipe, longestRow: longestRow, limit: limit.bytes - program)
         }
         let peakBytes = program + plan.bytes
-        guard peakBytes <= limit.bytes else {
-            throw TrainingError.tooLittleMemory(needed: peakBytes, limit: limit.bytes, source: limit.source)
+        // A run that has begun keeps its micro-batch, and does not give up because others hold the memory just now.
+        let hardLimit = decided == nil ? limit : MemoryLimit.current(asksForFree: false)
+        guard peakBytes <= hardLimit.bytes else {
+            throw TrainingError.tooLittleMemory(needed: peakBytes, limit: hardLimit.bytes, source: hardLimit.source)
         }
         let decisions = try decided ?? decide(plan)
         return Forecast(plan: plan, limit: limit, peakBytes: peakBytes, decisions: decisions)

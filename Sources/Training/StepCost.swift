@@ -77,7 +77,7 @@ public struct StepCost {
         for (matrix, value) in [(x, 1), (y, 1), (weight, stable), (dweight, 0)] {
             matrix.base.update(repeating: value, count: matrix.rows * matrix.columns)
         }
-        return (0..<4).map { _ in
+        return (0..<8).map { _ in
             let start = ContinuousClock.now
             matrixProduct(y, x, .asIs, weight, .transposed, precision: precision)
             matrixProduct(x, y, .asIs, weight, .asIs, precision: precision)
