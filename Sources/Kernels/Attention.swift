@@ -130,29 +130,63 @@ public func attentionBackward(
     }
 }
 
-/// Attention of new tokens of one sequence to all tokens so far, whose keys and values are kept. Overwrites `out`.
-/// - Parameters:
-///   - out: `[new, hidden]`
-///   - q: `[new, hidden]`, the last `new` of the sequence
-///   - k, v: `[total, hidden]`, the new tokens' own among them
+/// One sequence's part in `attentionDecode`.
+public struct DecodedAttention {
+    let out: Matrix
+    let q: Matrix
+    let k: Matrix
+    let v: Matrix
+
+    /// - Parameters:
+    ///   - out: `[new, hidden]`
+    ///   - q: `[new, hidden]`, the last `new` of the sequence
+    ///   - k, v: `[total, hidden]`, the new tokens' own among them
+    public init(out: Matrix, q: Matrix, k: Matrix, v: Matrix) {
+        precondition(out.rows == q.rows && out.columns == q.columns && k.columns == q.columns && v.columns == q.columns)
+        precondition(q.rows <= k.rows && v.rows == k.rows)
+        self.out = out
+        self.q = q
+        self.k = k
+        self.v = v
+    }
+}
+
+/// Attention of new tokens of a sequence to all tokens so far, whose keys and values are kept. Overwrites `out`.
 public func attentionDecode(_ out: Matrix, q: Matrix, k: Matrix, v: Matrix, heads: Int) {
+    attentionDecode([DecodedAttention(out: out, q: q, k: k, v: v)], heads: heads)
+}
+
+/// The same for several sequences, each by itself: what one gets does not depend on the others.
+public func attentionDecode(_ sequences: [DecodedAttention], heads: Int) {
+    ThreadPool.shared.forEach(sequences.count * heads) { task in
+        let (index, head) = task.quotientAndRemainder(dividingBy: heads)
+        let sequence = sequences[index]
+        let width = sequence.q.columns / heads
+        attend(sequence, columns: head * width..<(head + 1) * width)
+    }
+}
+
+/// One head.
+private func attend(_ sequence: DecodedAttention, columns: Range<Int>) {
+    let (out, q) = (sequence.out.columns(columns), sequence.q.columns(columns))
+    let (k, v) = (sequence.k.columns(columns), sequence.v.columns(columns))
     let (new, total) = (q.rows, k.rows)
-    let width = q.columns / heads
-    let scale = 1 / Float(width).squareRoot()
-    ThreadPool.shared.forEach(heads) { head in
-        let columns = head * width..<(head + 1) * width
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: new * total) { buffer in
-            let probs = Matrix(buffer.baseAddress!, rows: new, columns: total)
-            serialProduct(
-                probs, q.columns(columns), .asIs, k.columns(columns), .transposed, inner: width, alpha: 1, beta: 0)
-            for row in 0..<new {
-                let seen = total - new + row + 1
-                kb_softmax(probs.row(row), seen, scale)
-                if seen < total { (probs.row(row) + seen).update(repeating: 0, count: total - seen) }
-            }
-            serialProduct(
-                out.columns(columns), probs, .asIs, v.columns(columns), .asIs, inner: total, alpha: 1, beta: 0)
+    let scale = 1 / Float(columns.count).squareRoot()
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: new * total) { buffer in
+        let probs = Matrix(buffer.baseAddress!, rows: new, columns: total)
+        guard new > 1 else {
+            kb_attention_scores(probs.base, q.base, k.base, k.stride, total, columns.count)
+            kb_softmax(probs.base, total, scale)
+            kb_attention_sum(out.base, probs.base, v.base, v.stride, total, columns.count)
+            return
         }
+        serialProduct(probs, q, .asIs, k, .transposed, inner: columns.count, alpha: 1, beta: 0)
+        for row in 0..<new {
+            let seen = total - new + row + 1
+            kb_softmax(probs.row(row), seen, scale)
+            if seen < total { (probs.row(row) + seen).update(repeating: 0, count: total - seen) }
+        }
+        serialProduct(out, probs, .asIs, v, .asIs, inner: total, alpha: 1, beta: 0)
     }
 }
 

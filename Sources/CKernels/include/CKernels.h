@@ -18,6 +18,22 @@ float kb_cross_entropy(float *logits, const float *bias, long n, long label, flo
 // The logarithm of Σ exp(x).
 float kb_logsumexp(const float *x, long n);
 
+// sampling.c — logits in double precision
+
+// scores = logits where mask ≠ 0 and they are finite, else −∞; returns the largest, and counts those that are not finite.
+double kb_scores(double *scores, const float *logits, const uint8_t *mask, long n, long *infinite);
+// y = exp((scores − top) / temperature), `top` being the largest.
+void kb_exponentials(double *y, const double *scores, double top, double temperature, long n);
+// The sums of the same over every `block` of them.
+void kb_exp_sums(double *sums, const double *scores, double top, double temperature, long n, long block);
+
+// attend.c — one token's attention to n others, whose keys or values lie `stride` apart, in one head of `width` numbers
+
+// scores = k·q.
+void kb_attention_scores(float *scores, const float *q, const float *k, long stride, long n, long width);
+// out = Σ probs·v.
+void kb_attention_sum(float *out, const float *probs, const float *v, long stride, long n, long width);
+
 // gelu.c — the exact form, x·Φ(x)
 
 // x += bias, y = gelu(x), over n elements.
@@ -87,3 +103,29 @@ void kb_bf16_pack(uint32_t *packed, const float *x, long stride, long count, lon
 // c = a·b, or c += a·b, of packed factors: c is m × n, its rows `stride` apart.
 void kb_f32_product(float *c, long stride, long m, long n, long k, const uint32_t *a, const uint32_t *b, int add);
 void kb_bf16_product(float *c, long stride, long m, long n, long k, const uint32_t *a, const uint32_t *b, int add);
+
+// f32rows.c, bf16rows.c, s8rows.c — rows times packed weights
+
+int kb_has_vnni(void);
+// Packs up to 16 rows of a weight, `count` of k numbers, into one strip as `kb_f32_pack` and `kb_bf16_pack` do, on any CPU.
+void kb_f32_pack_weights(float *packed, const float *x, long stride, long count, long k);
+void kb_bf16_pack_weights(uint32_t *packed, const float *x, long stride, long count, long k);
+// The same in signed bytes, four in a dword: s = x / scale, at most 127 in magnitude. Sets the 16 rows' scales, and 128
+// times the sums of their bytes.
+void kb_s8_pack_weights(uint32_t *packed, float *scales, int32_t *sums, const float *x, long stride, long count, long k);
+// y = x rounded to bfloat16, to nearest.
+void kb_bf16_round(uint16_t *y, const float *x, long n);
+// y = x / scale + 128, rounded, and the scale: what makes the largest magnitude 127. Fills the last dword of y.
+void kb_s8_quantize_row(uint8_t *y, float *scale, const float *x, long n);
+// y = x·Wᵀ for rows of k numbers and n outputs. `x` has whole dwords in every row, one behind the other; in float32 its rows
+// are x_stride apart. Only to be called where kb_has_avx512(), kb_has_bf16(), kb_has_vnni() say so; the portable ones
+// anywhere. In int8 both give the same bits.
+void kb_f32_rows(float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride, const float *w);
+void kb_bf16_rows(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const uint32_t *w);
+void kb_s8_rows(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const float *x_scales,
+                const uint32_t *w, const float *w_scales, const int32_t *w_sums);
+void kb_f32_rows_portable(float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride,
+                          const float *w);
+void kb_bf16_rows_portable(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const uint32_t *w);
+void kb_s8_rows_portable(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const float *x_scales,
+                         const uint32_t *w, const float *w_scales, const int32_t *w_sums);

@@ -1,0 +1,74 @@
+// A few rows times bfloat16 weights, with float32 sums.
+#include "CKernels.h"
+#include "clones.h"
+
+KB_INLINE uint32_t bits(float x) {
+    union { float f; uint32_t u; } v = {x};
+    return v.u;
+}
+
+KB_INLINE float number(uint32_t u) {
+    union { uint32_t u; float f; } v = {u};
+    return v.f;
+}
+
+// To nearest, ties to even; what is not a number stays so.
+KB_INLINE uint32_t rounded(float x) {
+    uint32_t u = bits(x);
+    uint32_t nearest = (u + 0x7FFF + ((u >> 16) & 1)) >> 16;
+    return x != x ? (u >> 16) | 0x40 : nearest;
+}
+
+KB_CLONES void kb_bf16_round(uint16_t *y, const float *x, long n) {
+    for (long i = 0; i < n; i++) y[i] = (uint16_t)rounded(x[i]);
+}
+
+KB_CLONES void kb_bf16_pack_weights(uint32_t *packed, const float *x, long stride, long count, long k) {
+    for (long p = 0; 2 * p < k; p++)
+        for (long i = 0; i < 16; i++) {
+            const float *at = x + i * stride + 2 * p;
+            uint32_t low = i < count ? rounded(at[0]) : 0, high = i < count && 2 * p + 1 < k ? rounded(at[1]) : 0;
+            packed[16 * p + i] = high << 16 | low;
+        }
+}
+
+KB_CLONES void kb_bf16_rows_portable(float *y, long y_stride, long rows, long n, long k, const uint32_t *x,
+                                     const uint32_t *w) {
+    long length = (k + 1) / 2;
+    for (long j = 0; j < n; j += 16, w += 16 * length)
+        for (long row = 0; row < rows; row++) {
+            float sum[16] = {0};
+            for (long p = 0; p < length; p++) {
+                uint32_t pair = x[row * length + p];
+                float low = number(pair << 16), high = number(pair & 0xFFFF0000);
+                for (int i = 0; i < 16; i++) sum[i] += low * number(w[16 * p + i] << 16);
+                for (int i = 0; i < 16; i++) sum[i] += high * number(w[16 * p + i] & 0xFFFF0000);
+            }
+            for (int i = 0; i < 16 && j + i < n; i++) y[row * y_stride + j + i] = sum[i];
+        }
+}
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
+#define SUM __m512
+#define ZERO _mm512_setzero_ps
+#define CONTEXT void
+
+TARGET static inline __m512 multiply_add(__m512 sum, __m512i row, __m512i weight) {
+    return _mm512_dpbf16_ps(sum, (__m512bh)row, (__m512bh)weight);
+}
+
+TARGET static inline __m512 finish(__m512 sum, long row, long strip, const void *context) { return sum; }
+
+#include "rowproduct.h"
+
+TARGET void kb_bf16_rows(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const uint32_t *w) {
+    long length = (k + 1) / 2;
+    multiply_rows(y, y_stride, rows, n, length, x, length, w, 0);
+}
+#else
+void kb_bf16_rows(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const uint32_t *w) {
+    kb_bf16_rows_portable(y, y_stride, rows, n, k, x, w);
+}
+#endif

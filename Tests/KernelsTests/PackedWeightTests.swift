@@ -1,0 +1,131 @@
+import Kernels
+import Random
+import Testing
+
+/// Products with packed weights against plain loops in double precision, for one row and for many, with the CPU's own
+/// instructions and without them.
+@Suite struct PackedWeightTests {
+    static let shapes = [
+        (1, 1, 1), (1, 300, 64), (2, 5, 7), (3, 16, 32), (8, 17, 49), (9, 33, 1), (16, 47, 130), (16, 200, 257),
+        (17, 50, 33), (40, 259, 515), (250, 70, 96),
+    ]
+    static let ways = WeightPrecision.allCases.flatMap { precision in
+        [true, false].filter { !$0 || precision.isFast }.map { (precision, $0) }
+    }
+
+    /// Numbers in [−0.5, 0.5), with room for NaN beside them that nothing may read.
+    static func numbers(_ arena: Arena, rows: Int, columns: Int, seed: UInt64) -> Matrix {
+        let whole = arena.matrix(rows: rows, columns: columns + 5)
+        whole.base.update(repeating: .nan, count: rows * whole.stride)
+        let matrix = whole.columns(2..<columns + 2)
+        let philox = Philox(seed: seed, purpose: .initialization)
+        for row in 0..<rows {
+            for column in 0..<columns {
+                matrix.row(row)[column] =
+                    Philox.uniform(philox.block(step: UInt32(row), index: UInt64(column))[0]) - 0.5
+            }
+        }
+        return matrix
+    }
+
+    static func packed(_ arena: Arena, _ weight: Matrix, _ precision: WeightPrecision) -> PackedWeight {
+        let bytes = PackedWeight.bytes(outFeatures: weight.rows, inFeatures: weight.columns, precision)
+        let packed = PackedWeight(
+            arena.take(UInt8.self, bytes), outFeatures: weight.rows, inFeatures: weight.columns, precision)
+        let half = weight.rows / 2 / 16 * 16
+        packed.pack(weight.rows(0..<half), at: 0)
+        packed.pack(weight.rows(half..<weight.rows), at: half)
+        return packed
+    }
+
+    static func arena(_ m: Int, _ n: Int, _ k: Int) -> Arena {
+        Arena(bytes: 4 * (m * (k + 5) + (n + 16) * (2 * k + 12) + 3 * m * (n + 9)) + 4096)
+    }
+
+    /// Largest error of a sum of k products of numbers in [−0.5, 0.5).
+    static func tolerance(_ precision: WeightPrecision, inner k: Int) -> Double {
+        switch precision {
+        case .float32: 0x1p-21 * Double(k).squareRoot() + 1e-6
+        // A factor's rounding error is at most 2⁻⁹ of it; of k products of two, at random signs, about √k.
+        case .bfloat16: 0x1p-10 * Double(k).squareRoot() + 1e-6
+        // At most half of 1/127 of 0.5, of either factor: 2⁻⁹, times 0.5, four standard deviations of k of them.
+        case .int8: 0x1p-9 * Double(k).squareRoot() + 0x1p-8
+        }
+    }
+
+    @Test(arguments: ways, shapes)
+    func agreesWithPlainLoops(way: (precision: WeightPrecision, isFast: Bool), shape: (m: Int, n: Int, k: Int)) {
+        let (m, n, k) = shape
+        let arena = Self.arena(m, n, k)
+        let x = Self.numbers(arena, rows: m, columns: k, seed: 1)
+        let weight = Self.numbers(arena, rows: n, columns: k, seed: 2)
+        let packed = Self.packed(arena, weight, way.precision)
+        let y = arena.matrix(rows: m, columns: n + 9).columns(3..<n + 3)
+        for row in 0..<m { (y.row(row) - 3).update(repeating: 0.25, count: n + 9) }
+        packedForward(y, x: x, weight: packed, isFast: way.isFast)
+        var worst = 0.0
+        for row in 0..<m {
+            for output in 0..<n {
+                let exact = (0..<k).reduce(0) { $0 + Double(x.row(row)[$1]) * Double(weight.row(output)[$1]) }
+                worst = max(worst, abs(Double(y.row(row)[output]) - exact))
+            }
+            #expect((-3..<0).allSatisfy { y.row(row)[$0] == 0.25 }, "before row \(row)")
+            #expect((n..<n + 6).allSatisfy { y.row(row)[$0] == 0.25 }, "behind row \(row)")
+        }
+        #expect(worst <= Self.tolerance(way.precision, inner: k))
+    }
+
+    @Test(arguments: ways)
+    func whatARowGetsDoesNotDependOnTheOthers(way: (precision: WeightPrecision, isFast: Bool)) {
+        let (n, k) = (83, 301)
+        let arena = Self.arena(16, n, k)
+        let x = Self.numbers(arena, rows: 16, columns: k, seed: 3)
+        let packed = Self.packed(arena, Self.numbers(arena, rows: n, columns: k, seed: 4), way.precision)
+        let (together, alone) = (arena.matrix(rows: 16, columns: n), arena.matrix(rows: 16, columns: n))
+        for row in 0..<16 {
+            packedForward(alone.rows(row..<row + 1), x: x.rows(row..<row + 1), weight: packed, isFast: way.isFast)
+        }
+        for rows in 1...16 {
+            packedForward(together.rows(0..<rows), x: x.rows(0..<rows), weight: packed, isFast: way.isFast)
+            for index in 0..<rows * n { #expect(together.base[index] == alone.base[index], "\(rows) rows") }
+        }
+    }
+
+    @Test(.enabled(if: WeightPrecision.int8.isFast, "this CPU has no AVX512_VNNI"))
+    func bytesAreMultipliedExactlyEitherWay() {
+        let (m, n, k) = (11, 83, 301)
+        let arena = Self.arena(m, n, k)
+        let x = Self.numbers(arena, rows: m, columns: k, seed: 5)
+        let packed = Self.packed(arena, Self.numbers(arena, rows: n, columns: k, seed: 6), .int8)
+        let (fast, portable) = (arena.matrix(rows: m, columns: n), arena.matrix(rows: m, columns: n))
+        packedForward(fast, x: x, weight: packed, isFast: true)
+        packedForward(portable, x: x, weight: packed, isFast: false)
+        for index in 0..<m * n { #expect(fast.base[index] == portable.base[index]) }
+    }
+
+    @Test(arguments: ways)
+    func whatIsNotANumberIsNotHidden(way: (precision: WeightPrecision, isFast: Bool)) {
+        for bad in [Float.nan, .infinity] {
+            for inWeight in [true, false] {
+                let arena = Self.arena(2, 20, 40)
+                let x = Self.numbers(arena, rows: 2, columns: 40, seed: 7)
+                let weight = Self.numbers(arena, rows: 20, columns: 40, seed: 8)
+                if inWeight { weight.row(17)[3] = bad } else { x.row(1)[3] = bad }
+                let y = arena.matrix(rows: 2, columns: 20)
+                packedForward(y, x: x, weight: Self.packed(arena, weight, way.precision), isFast: way.isFast)
+                #expect(!y.row(1)[17].isFinite, "\(bad), in the weight: \(inWeight)")
+                #expect(y.row(0)[16].isFinite)
+            }
+        }
+    }
+
+    @Test(arguments: WeightPrecision.allCases)
+    func rowsOfZeroesGiveZeroes(precision: WeightPrecision) {
+        let arena = Self.arena(1, 20, 40)
+        let (x, weight) = (arena.matrix(rows: 1, columns: 40), arena.matrix(rows: 20, columns: 40))
+        let y = arena.matrix(rows: 1, columns: 20)
+        y.base.update(repeating: 1, count: 20)
+        linearForward(y, x: x, weight: Self.packed(arena, weight, precision))
+        #expect((0..<20).allSatisfy { y.base[$0] == 0 })
+    }
+}
