@@ -9,13 +9,13 @@ public final class KeyValueCache: @unchecked Sendable {
     /// Tokens it can hold.
     public let capacity: Int
     /// Tokens it holds.
-    public fileprivate(set) var count = 0
+    public internal(set) var count = 0
     /// The row of the position table that the first token gets.
-    fileprivate let firstPosition: Int32
+    let firstPosition: Int32
     private let arena: Arena
     /// (capacity, C) each, one a layer
-    fileprivate let keys: [Matrix]
-    fileprivate let values: [Matrix]
+    let keys: [Matrix]
+    let values: [Matrix]
 
     init(_ configuration: RobertaConfiguration, capacity: Int, firstPosition: Int32) {
         precondition(capacity + Int(firstPosition) <= configuration.maxPositionEmbeddings)

@@ -7,6 +7,11 @@ public enum ModelDirectory {
     public static let weightsFile = "model.safetensors"
     public static let configurationFile = "config.json"
 
+    /// What `config.json` says of the model.
+    public static func configuration(of directory: String) throws(ModelError) -> RobertaConfiguration {
+        try ConfigurationFile.read("\(directory)/\(configurationFile)")
+    }
+
     /// Writes a model into a folder that exists and is not yet published.
     ///
     /// The decoder is tied to the word embeddings, so that no `lm_head.decoder.*` is written, as transformers does.
@@ -41,7 +46,7 @@ public enum ModelDirectory {
 extension RobertaModel {
     /// Reads a directory that this program or transformers wrote, its numbers in float32, float16 or bfloat16.
     public static func load(directory: String) throws(ModelError) -> RobertaModel {
-        let configuration = try ConfigurationFile.read("\(directory)/\(ModelDirectory.configurationFile)")
+        let configuration = try ModelDirectory.configuration(of: directory)
         let file = try SafetensorsFile(path: "\(directory)/\(ModelDirectory.weightsFile)")
         let parameters = Parameters(layout: ParameterLayout(configuration))
         try parameters.read(from: file)

@@ -49,7 +49,15 @@ public struct ParameterLayout: Sendable, Equatable {
         shapes.append(("lm_head.bias", [configuration.vocabSize]))
         linear("lm_head.dense", hidden, hidden)
         layerNorm("lm_head.layer_norm")
+        self.init(shapes)
+    }
 
+    /// The tensors that are wanted alone, in the same order.
+    public func filter(_ isWanted: (Entry) -> Bool) -> ParameterLayout {
+        ParameterLayout(entries.filter(isWanted).map { ($0.name, $0.shape) })
+    }
+
+    private init(_ shapes: [(String, [Int])]) {
         var entries: [Entry] = []
         var offset = 0
         for (name, shape) in shapes {

@@ -8,6 +8,24 @@ public enum TensorType: String, Codable, Sendable {
     case bfloat16 = "BF16"
 
     var bytes: Int { self == .float32 ? 4 : 2 }
+
+    /// Numbers of this type as float32.
+    func read(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
+        precondition(source.count == bytes * destination.count)
+        switch self {
+        case .float32:
+            UnsafeMutableRawBufferPointer(destination).copyMemory(from: source)
+        case .float16:
+            for index in destination.indices {
+                destination[index] = Float(source.loadUnaligned(fromByteOffset: 2 * index, as: Float16.self))
+            }
+        case .bfloat16:
+            for index in destination.indices {
+                let bits = source.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
+                destination[index] = Float(bitPattern: UInt32(bits) << 16)
+            }
+        }
+    }
 }
 
 /// A safetensors file (huggingface/safetensors, "Format"): 8 bytes of header length, a JSON header, the tensors' bytes.
@@ -74,28 +92,20 @@ public final class SafetensorsFile: @unchecked Sendable {
     public func read(
         _ name: String, shape: [Int], into destination: UnsafeMutableBufferPointer<Float>
     ) throws(ModelError) {
+        let tensor = try tensor(name, shape: shape)
+        precondition(destination.count == tensor.count)
+        tensor.type.read(bytes(tensor), into: destination)
+    }
+
+    /// - Throws: where it is missing or of another shape
+    func tensor(_ name: String, shape: [Int]) throws(ModelError) -> Tensor {
         guard let tensor = tensors[name] else {
             throw ModelError(path: path, reason: "the tensor `\(name)` is missing")
         }
         guard tensor.shape == shape else {
             throw ModelError(path: path, reason: "`\(name)` is of shape \(tensor.shape), expected \(shape)")
         }
-        precondition(destination.count == tensor.count)
-        let source = bytes(tensor)
-        switch tensor.type {
-        case .float32:
-            UnsafeMutableRawBufferPointer(destination).copyMemory(from: source)
-        case .float16:
-            for index in destination.indices {
-                destination[index] = Float(
-                    source.loadUnaligned(fromByteOffset: 2 * index, as: Float16.self))
-            }
-        case .bfloat16:
-            for index in destination.indices {
-                let bits = source.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
-                destination[index] = Float(bitPattern: UInt32(bits) << 16)
-            }
-        }
+        return tensor
     }
 
     private struct HeaderEntry: Decodable {

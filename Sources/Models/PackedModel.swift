@@ -1,0 +1,190 @@
+import Kernels
+
+/// A RoBERTa that answers and does not learn: its matrices packed for products in one precision, its vectors and its
+/// positions in float32, the rows of its word embedding read from the file when a token needs them.
+///
+/// Embeddings, LayerNorm, GELU, softmax and attention are computed in float32 whatever the precision.
+public final class PackedModel: @unchecked Sendable {
+    // @unchecked: what the pointers show is only read.
+
+    public let configuration: RobertaConfiguration
+    public let precision: WeightPrecision
+    let layers: [PackedEncoderLayer]
+    let headDense: PackedWeight
+    let headDenseBias: Vector
+    let headNorm: RobertaWeights.LayerNorm
+    /// `[vocab, hidden]`, the decoder.
+    let words: PackedWeight
+    let headBias: Vector
+    private let embeddings: TensorRows
+    private let positions: Matrix
+    private let types: Vector
+    private let embeddingNorm: RobertaWeights.LayerNorm
+    private let vectors: Parameters
+    private let memory: AnyObject
+
+    /// - Parameters:
+    ///   - file: every tensor of the configuration's `ParameterLayout`
+    ///   - base: `PackedLayout.bytes`, packed from `file`
+    ///   - memory: keeps `base` for as long as it lives
+    public init(
+        configuration: RobertaConfiguration, file: SafetensorsFile, layout: PackedLayout,
+        base: UnsafeMutableRawPointer, memory: AnyObject
+    ) throws(ModelError) {
+        let all = ParameterLayout(configuration)
+        let packed = Set(layout.entries.flatMap(\.tensors))
+        let vectors = Parameters(layout: all.filter { !packed.contains($0.name) })
+        for entry in all.entries {
+            if packed.contains(entry.name) {
+                _ = try file.tensor(entry.name, shape: entry.shape)
+            } else {
+                try file.read(entry.name, shape: entry.shape, into: vectors[entry.name])
+            }
+        }
+        let words = "roberta.embeddings.word_embeddings.weight"
+        embeddings = try TensorRows(file, words, shape: [configuration.vocabSize, configuration.hiddenSize])
+        let weights = layout.weights(at: base)
+        layers = (0..<configuration.numHiddenLayers).map { index in
+            PackedEncoderLayer(
+                vectors, "roberta.encoder.layer.\(index)", Array(weights[4 * index..<4 * index + 4]), configuration)
+        }
+        self.configuration = configuration
+        self.precision = layout.precision
+        self.memory = memory
+        self.vectors = vectors
+        self.words = weights[weights.count - 1]
+        headDense = weights[weights.count - 2]
+        headDenseBias = vectors.vector("lm_head.dense.bias")
+        headNorm = RobertaWeights.LayerNorm(vectors, "lm_head.layer_norm")
+        headBias = vectors.vector("lm_head.bias")
+        positions = vectors.matrix("roberta.embeddings.position_embeddings.weight")
+        types = vectors.vector("roberta.embeddings.token_type_embeddings.weight")
+        embeddingNorm = RobertaWeights.LayerNorm(vectors, "roberta.embeddings.LayerNorm")
+    }
+
+    /// w.x = LN(word + position + type)
+    /// - Parameter positions: each token's row of the position table
+    func embed(_ w: PackedWorkspace, ids: [Int32], positions places: [Int32]) {
+        precondition(ids.allSatisfy { $0 >= 0 && $0 < configuration.vocabSize }, "embed: an id outside the vocabulary")
+        precondition(places.allSatisfy { $0 >= 0 && $0 < positions.rows }, "embed: a position too far")
+        let (x, sum) = (w.x.rows(0..<ids.count), w.sum.rows(0..<ids.count))
+        for (row, id) in ids.enumerated() {
+            embeddings.read(Int(id), into: sum.row(row))
+            let out = Vector(sum.row(row), count: sum.columns)
+            add(out, Vector(positions.row(Int(places[row])), count: sum.columns))
+            add(out, types)
+        }
+        layerNormForward(
+            x, mean: w.mean, rstd: w.rstd, x: sum, weight: embeddingNorm.weight, bias: embeddingNorm.bias,
+            epsilon: Float(configuration.layerNormEps))
+    }
+
+    /// Logits of the first rows of `w.x`, in `w.logits`: LN(gelu(dense(x)))·Eᵀ + bias.
+    func head(_ w: PackedWorkspace, rows count: Int) -> Matrix {
+        let rows = 0..<count
+        let (x, sum, dense) = (w.x.rows(rows), w.sum.rows(rows), w.attentionOutput.rows(rows))
+        linearForward(sum, x: x, weight: headDense)
+        biasGELUForward(dense, x: sum, bias: headDenseBias)
+        layerNormForward(
+            x, mean: w.mean, rstd: w.rstd, x: dense, weight: headNorm.weight, bias: headNorm.bias,
+            epsilon: Float(configuration.layerNormEps))
+        let logits = w.logits.rows(rows)
+        linearForward(logits, x: x, weight: words)
+        addBias(logits, headBias)
+        return logits
+    }
+}
+
+/// Memory of a pass through a `PackedModel`, for T tokens, hidden size C, intermediate size I, vocabulary V.
+struct PackedWorkspace {
+    /// (T, C): what goes into a layer and what comes out of it
+    let x: Matrix
+    /// (T, 3C): query, key, value
+    let qkv: Matrix
+    /// (T, C)
+    let context: Matrix
+    let sum: Matrix
+    let attentionOutput: Matrix
+    /// (T, I)
+    let preGELU: Matrix
+    let gelu: Matrix
+    let mean: Vector
+    let rstd: Vector
+    /// (m, V)
+    let logits: Matrix
+    private let arena: Arena
+
+    /// - Parameter scored: rows the head runs on at a time
+    init(_ configuration: RobertaConfiguration, tokens: Int, scored: Int) {
+        let (hidden, intermediate) = (configuration.hiddenSize, configuration.intermediateSize)
+        arena = Arena(
+            bytes: 4 * (tokens * (7 * hidden + 2 * intermediate + 2) + scored * configuration.vocabSize)
+                + 10 * Arena.alignment)
+        x = arena.matrix(rows: tokens, columns: hidden)
+        qkv = arena.matrix(rows: tokens, columns: 3 * hidden)
+        context = arena.matrix(rows: tokens, columns: hidden)
+        sum = arena.matrix(rows: tokens, columns: hidden)
+        attentionOutput = arena.matrix(rows: tokens, columns: hidden)
+        preGELU = arena.matrix(rows: tokens, columns: intermediate)
+        gelu = arena.matrix(rows: tokens, columns: intermediate)
+        mean = arena.vector(tokens)
+        rstd = arena.vector(tokens)
+        logits = arena.matrix(rows: scored, columns: configuration.vocabSize)
+    }
+}
+
+/// One layer of `RobertaEncoder` with packed matrices: `EncoderLayer` without dropout, and without a way back.
+struct PackedEncoderLayer {
+    private let qkv: PackedWeight
+    private let qkvBiases: [Vector]
+    private let attentionOutput: PackedWeight
+    private let attentionOutputBias: Vector
+    private let attentionNorm: RobertaWeights.LayerNorm
+    private let intermediate: PackedWeight
+    private let intermediateBias: Vector
+    private let output: PackedWeight
+    private let outputBias: Vector
+    private let outputNorm: RobertaWeights.LayerNorm
+    private let epsilon: Float
+
+    init(_ vectors: Parameters, _ name: String, _ weights: [PackedWeight], _ configuration: RobertaConfiguration) {
+        qkv = weights[0]
+        attentionOutput = weights[1]
+        intermediate = weights[2]
+        output = weights[3]
+        qkvBiases = ["query", "key", "value"].map { vectors.vector("\(name).attention.self.\($0).bias") }
+        attentionOutputBias = vectors.vector("\(name).attention.output.dense.bias")
+        attentionNorm = RobertaWeights.LayerNorm(vectors, "\(name).attention.output.LayerNorm")
+        intermediateBias = vectors.vector("\(name).intermediate.dense.bias")
+        outputBias = vectors.vector("\(name).output.dense.bias")
+        outputNorm = RobertaWeights.LayerNorm(vectors, "\(name).output.LayerNorm")
+        epsilon = Float(configuration.layerNormEps)
+    }
+
+    /// w.qkv = x·Wᵀ + b of the first rows of `w.x`.
+    func project(_ w: PackedWorkspace, rows count: Int) {
+        let (x, out) = (w.x.rows(0..<count), w.qkv.rows(0..<count))
+        linearForward(out, x: x, weight: qkv)
+        for (part, bias) in qkvBiases.enumerated() {
+            addBias(out.columns(part * x.columns..<(part + 1) * x.columns), bias)
+        }
+    }
+
+    /// What follows attention: w.x = the layer's output, from the first rows of `w.context` and `w.x`.
+    func finish(_ w: PackedWorkspace, rows count: Int) {
+        let rows = 0..<count
+        let (x, sum, attended) = (w.x.rows(rows), w.sum.rows(rows), w.attentionOutput.rows(rows))
+        linearForward(sum, x: w.context.rows(rows), weight: attentionOutput)
+        biasDropoutResidualForward(sum, x: sum, bias: attentionOutputBias, residual: x, mask: nil, scale: 1)
+        layerNormForward(
+            attended, mean: w.mean, rstd: w.rstd, x: sum, weight: attentionNorm.weight, bias: attentionNorm.bias,
+            epsilon: epsilon)
+        let (preGELU, gelu) = (w.preGELU.rows(rows), w.gelu.rows(rows))
+        linearForward(preGELU, x: attended, weight: intermediate)
+        biasGELUForward(gelu, x: preGELU, bias: intermediateBias)
+        linearForward(sum, x: gelu, weight: output)
+        biasDropoutResidualForward(sum, x: sum, bias: outputBias, residual: attended, mask: nil, scale: 1)
+        layerNormForward(
+            x, mean: w.mean, rstd: w.rstd, x: sum, weight: outputNorm.weight, bias: outputNorm.bias, epsilon: epsilon)
+    }
+}
