@@ -101,11 +101,14 @@ let package = Package(
             ],
             swiftSettings: kernels),
         .target(
-            name: "Inference", dependencies: ["Models", "Tokenizers", "Jobs", "Random", crypto], swiftSettings: kernels),
+            name: "Inference",
+            dependencies: ["Models", "Kernels", "Tokenizers", "Jobs", "Random", "Parallel", "Durable", crypto],
+            swiftSettings: kernels),
         .target(
             name: "Daemon",
             dependencies: [
-                "Corpora", "Inference", "Models", "Metrics", "Interface", "Varlink", "VarlinkServer", "Systemd", "Jobs",
+                "Corpora", "Inference", "Models", "Kernels", "Metrics", "Interface", "Varlink", "VarlinkServer",
+                "Systemd", "Jobs",
                 "Durable",
                 log, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -149,8 +152,17 @@ let package = Package(
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "Tokenizers", "Jobs", "Random"]),
         tests("Training", ["Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
-        tests("Inference", ["Inference", "Models", "Tokenizers", "Jobs", "Random"], resources: [.copy("Fixtures")]),
-        tests("Daemon", ["Daemon", "Jobs", "Interface", "Varlink", "Metrics", "Durable"]),
+        tests(
+            "Inference", ["Inference", "Models", "Kernels", "Tokenizers", "Jobs", "Random"],
+            resources: [.copy("Fixtures")]),
+        tests(
+            "Daemon",
+            [
+                "Daemon", "Inference", "Models", "Kernels", "Tokenizers", "Jobs", "Interface", "Varlink",
+                "VarlinkServer",
+                "Metrics",
+                "Durable", log,
+            ]),
         // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static
         // libraries would be linked into the tests; `swift test` builds it all the same.
         tests(

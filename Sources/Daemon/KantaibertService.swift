@@ -51,7 +51,7 @@ public struct KantaibertService: Sendable {
         let metrics = try MetricsStore(path: directory.metrics)
         let hub = EventHub()
         let journal = EventJournal(hub: hub, metrics: metrics, logger: logger)
-        let registry = ModelRegistry(directory: directory)
+        let registry = ModelRegistry(directory: directory, precision: settings.serving.precision)
         await openModels(registry, journal, metrics)
         let training = TrainingService(
             settings: settings, directory: directory, metrics: metrics, journal: journal, registry: registry,

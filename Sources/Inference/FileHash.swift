@@ -19,6 +19,10 @@ func sha256(ofFile path: String) throws(InferenceError) -> String {
         if count == 0 { break }
         hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
     }
+    return hexadecimal(hash.finalize())
+}
+
+func hexadecimal(_ digest: SHA256Digest) -> String {
     let digits = Array("0123456789abcdef")
-    return String(hash.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    return String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
 }

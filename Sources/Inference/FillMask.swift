@@ -1,4 +1,6 @@
+import Glibc
 import Jobs
+import Kernels
 import Models
 import Tokenizers
 
@@ -48,10 +50,12 @@ extension InferenceEngine {
         let logits = model.logits(inputIDs: ids, sequenceOffsets: [0, ids.count], rows: masks)
         var fillings: [[Filling]] = []
         for (index, mask) in masks.enumerated() {
-            let scores = logits[index * rows..<(index + 1) * rows].map(Double.init)
-            guard scores.allSatisfy(\.isFinite) else { throw .notANumber }
-            let probabilities = Sampler.softmax(scores)
-            let best = topIndices(of: scores, count: topK) { id in
+            let scores = logits.withUnsafeBufferPointer {
+                Scores(UnsafeBufferPointer(rebasing: $0[index * rows..<(index + 1) * rows]), where: anyID)
+            }
+            guard scores.infiniteCount == 0 else { throw .notANumber }
+            let normalizer = scores.normalizer()
+            let best = topIndices(of: scores.values, count: topK) { id in
                 wanted?.contains(Int32(id)) ?? (tokenizer.token(Int32(id)) != nil)
             }
             fillings.append(
@@ -59,7 +63,8 @@ extension InferenceEngine {
                     var filled = ids
                     filled[mask] = Int32(id)
                     return Filling(
-                        score: probabilities[id], token: Int32(id), tokenString: tokenizer.decode([Int32(id)]),
+                        score: exp(scores.values[id] - scores.largest) / normalizer, token: Int32(id),
+                        tokenString: tokenizer.decode([Int32(id)]),
                         sequence: tokenizer.decode(
                             filled.filter { $0 != SpecialToken.pad.rawValue }, skipSpecialTokens: masks.count == 1))
                 })

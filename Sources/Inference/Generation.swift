@@ -1,5 +1,6 @@
 import Jobs
 import Models
+import Synchronization
 import Tokenizers
 
 /// Why a generation came to its end.
@@ -26,10 +27,10 @@ public struct Generated: Sendable, Equatable {
 }
 
 extension InferenceEngine {
-    /// Continues a prompt, a token at a time, until one of `FinishReason` holds.
+    /// Continues a prompt, a token at a time and together with all others under way, until one of `FinishReason` holds.
     /// - Parameters:
     ///   - prompt: its tokens follow an `<s>`
-    ///   - onPiece: gets each piece of text when it is ready, never an empty one; generation goes on when it returns
+    ///   - onPiece: gets each piece of text when it is ready, never an empty one; meanwhile generation goes on
     /// - Throws: `InferenceError` (`promptTooLong`, `wrongObjective`, `invalidParameter`, `notANumber`), what `onPiece`
     ///   throws, and `CancellationError` before the next token once the task is cancelled.
     public func generate(
@@ -41,32 +42,28 @@ extension InferenceEngine {
         let ids = await WorkQueue.texts.run { [self] () throws(Never) in
             [SpecialToken.bos.rawValue] + tokenizer.encode(filtered(prompt))
         }
-        let run = try GenerationRun(engine: self, prompt: ids, sampling: sampling)
-        while true {
-            try Task.checkCancellation()
-            let step = try await WorkQueue.models.run { () throws(InferenceError) in try run.advance() }
-            if !step.piece.isEmpty { try await onPiece(step.piece) }
-            if let result = step.result { return result }
+        let (steps, output) = AsyncThrowingStream.makeStream(of: GenerationRun.Step.self)
+        let run = try GenerationRun(engine: self, prompt: ids, sampling: sampling, output: output)
+        // Whichever way the caller leaves, its place is free at the next step.
+        defer { run.cancel() }
+        return try await withTaskCancellationHandler {
+            batch.add(run)
+            for try await step in steps {
+                try Task.checkCancellation()
+                if !step.piece.isEmpty { try await onPiece(step.piece) }
+                if let result = step.result { return result }
+            }
+            throw CancellationError()
+        } onCancel: {
+            run.cancel()
         }
     }
 }
 
-/// One generation under way.
-private final class GenerationRun: @unchecked Sendable {
-    // @unchecked: after `init` it is only touched on `WorkQueue.models`, one step after the other.
-
-    private let engine: InferenceEngine
-    private let sampler: Sampler
-    private let seed: Int
-    private let maximumTokens: Int
-    private let promptTokens: Int
-    private let cache: KeyValueCache
-    /// The prompt and what was generated.
-    private var ids: [Int32]
-    /// What the model has not seen yet: the whole prompt, later the last token.
-    private var pending: [Int32]
-    private var assembler: PieceAssembler
-    private var text = ""
+/// One generation under way. It makes its tokens as fast as the model does, and its pieces wait for whoever takes them.
+final class GenerationRun: @unchecked Sendable {
+    // @unchecked: after `init` it is only touched in turns on `WorkQueue.models`, by one thread at a time; `isCancelled` is
+    // atomic.
 
     struct Step: Sendable {
         let piece: String
@@ -74,45 +71,108 @@ private final class GenerationRun: @unchecked Sendable {
         let result: Generated?
     }
 
-    init(engine: InferenceEngine, prompt: [Int32], sampling: SamplingOptions) throws(InferenceError) {
+    private let engine: InferenceEngine
+    private let sampler: Sampler
+    private let seed: Int
+    private let maximumTokens: Int
+    private let promptTokens: Int
+    private let output: AsyncThrowingStream<Step, any Error>.Continuation
+    private let isCancelled = Atomic(false)
+    /// Nil while it waits for a place.
+    private var cache: KeyValueCache?
+    /// The prompt and what was generated.
+    private var ids: [Int32]
+    /// Tokens of `ids` that the model has seen.
+    private var seen = 0
+    private var assembler: PieceAssembler
+    private var text = ""
+    private var hasEnded = false
+
+    init(
+        engine: InferenceEngine, prompt: [Int32], sampling: SamplingOptions,
+        output: AsyncThrowingStream<Step, any Error>.Continuation
+    ) throws(InferenceError) {
         // The last token of a training sample is only ever predicted: its own position was not trained.
         let limit =
             engine.trainingArguments == nil ? engine.configuration.longestSequence : engine.trainedLength - 1
         guard prompt.count <= limit else { throw .promptTooLong(tokens: prompt.count, limit: limit) }
         self.engine = engine
+        self.output = output
         seed = sampling.seed ?? Int.random(in: 0..<1 << 53)
         sampler = Sampler(options: sampling, seed: seed, mayEmit: engine.mayEmit)
         promptTokens = prompt.count
         maximumTokens = min(sampling.maxNewTokens, limit + 1 - prompt.count)
-        // The last token that is generated is not shown to the model any more.
-        cache = engine.model.makeKeyValueCache(capacity: prompt.count + maximumTokens - 1)
         ids = prompt
-        pending = prompt
         assembler = PieceAssembler(stops: sampling.stop)
     }
 
-    /// Generates one token.
-    func advance() throws(InferenceError) -> Step {
-        let logits = engine.model.decode(pending, cache: cache)
-        let token = try sampler.next(logits: logits, history: ids, step: ids.count - promptTokens)
-        if token == SpecialToken.eos.rawValue { return finish(.end, piece: "") }
-        ids.append(token)
-        pending = [token]
-        let piece = assembler.append(engine.tokenizer.decodeBytes([token]))
-        if assembler.hasStopped { return finish(.stop, piece: piece) }
-        if ids.count - promptTokens == maximumTokens { return finish(.length, piece: piece) }
-        text += piece
-        return Step(piece: piece, result: nil)
+    /// Nobody waits for the rest.
+    func cancel() { isCancelled.store(true, ordering: .relaxed) }
+
+    var isOver: Bool { hasEnded || isCancelled.load(ordering: .relaxed) }
+
+    /// Takes a place among those under way.
+    func join(_ model: PackedModel) {
+        // The last token that is generated is not shown to the model any more.
+        cache = model.makeKeyValueCache(capacity: promptTokens + maximumTokens - 1)
     }
 
-    private func finish(_ reason: FinishReason, piece: String) -> Step {
+    var hasSeenPrompt: Bool { seen >= promptTokens }
+
+    /// What the next step shows to the model, once it has seen the prompt.
+    var next: (id: Int32, cache: KeyValueCache) {
+        guard let cache else { preconditionFailure("a step before the generation has a place") }
+        return (ids[seen], cache)
+    }
+
+    /// Tokens of a prompt that one turn takes: the others' next tokens wait for it.
+    private static let promptTurn = 256
+
+    /// Shows the model the next part of the prompt; with its last the first token is generated.
+    func takePrompt(_ model: PackedModel) {
+        guard let cache else { preconditionFailure("a prompt before the generation has a place") }
+        let part = ids[seen..<min(promptTokens, seen + Self.promptTurn)]
+        let isLast = part.endIndex == promptTokens
+        let logits = model.prefill(Array(part), cache: cache, isLast: isLast)
+        if isLast {
+            // `take` counts the last token itself.
+            seen = part.endIndex - 1
+            logits.withUnsafeBufferPointer { take($0) }
+        } else {
+            seen = part.endIndex
+        }
+    }
+
+    /// Generates the token that follows what the model has just seen.
+    /// - Parameter logits: `[vocabSize]`
+    func take(_ logits: UnsafeBufferPointer<Float>) {
+        seen += 1
+        do throws(InferenceError) {
+            let token = try sampler.next(logits: logits, history: ids, step: ids.count - promptTokens)
+            if token == SpecialToken.eos.rawValue { return finish(.end, piece: "") }
+            ids.append(token)
+            let piece = assembler.append(engine.tokenizer.decodeBytes([token]))
+            if assembler.hasStopped { return finish(.stop, piece: piece) }
+            if ids.count - promptTokens == maximumTokens { return finish(.length, piece: piece) }
+            text += piece
+            if !piece.isEmpty { output.yield(Step(piece: piece, result: nil)) }
+        } catch {
+            hasEnded = true
+            output.finish(throwing: error)
+        }
+    }
+
+    private func finish(_ reason: FinishReason, piece: String) {
         let piece = piece + assembler.finish()
         text += piece
+        hasEnded = true
         // An unfinished character at the very end can still make a stop string whole.
-        return Step(
-            piece: piece,
-            result: Generated(
-                text: text, finishReason: assembler.hasStopped ? .stop : reason, promptTokens: promptTokens,
-                generatedTokens: ids.count - promptTokens, seed: seed))
+        output.yield(
+            Step(
+                piece: piece,
+                result: Generated(
+                    text: text, finishReason: assembler.hasStopped ? .stop : reason, promptTokens: promptTokens,
+                    generatedTokens: ids.count - promptTokens, seed: seed)))
+        output.finish()
     }
 }

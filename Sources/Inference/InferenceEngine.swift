@@ -1,4 +1,5 @@
 import Jobs
+import Kernels
 import Models
 import Tokenizers
 
@@ -17,20 +18,27 @@ public final class InferenceEngine: Sendable {
     public let trainingArguments: TrainingFacts?
     public let tokenizer: ByteLevelBPETokenizer
 
-    let model: RobertaModel
+    let model: PackedModel
+    /// The generations under way.
+    let batch: ContinuousBatch
     /// Whether generation may choose this id: it has a token, and is no special one but `</s>`. `[vocabSize]`
     let mayEmit: [Bool]
+    /// True for every id. `[vocabSize]`
+    let anyID: [Bool]
     private let lowercases: Bool
 
     public var configuration: RobertaConfiguration { model.configuration }
+    public var precision: WeightPrecision { model.precision }
 
-    /// Opens a directory as `kantaibert-train` or transformers' `save_pretrained` write it. Blocks while it reads and
+    /// Opens a directory as `kantaibert-train` or transformers' `save_pretrained` write it. The first time, its matrices are
+    /// packed into a file beside it (see `PackedFile`), which is only mapped from then on. Blocks while it reads and
     /// hashes the weights: call it from a thread that may wait.
     /// - Throws: `InferenceError.load` with the file that cannot be served, and why.
-    public init(directory: String) throws(InferenceError) {
+    public init(directory: String, precision: WeightPrecision = .float32) throws(InferenceError) {
         self.directory = directory
+        modelSHA256 = try sha256(ofFile: directory + "/" + ModelDirectory.weightsFile)
         do throws(ModelError) {
-            model = try RobertaModel.load(directory: directory)
+            model = try PackedFile.openModel(directory: directory, modelSHA256: modelSHA256, precision)
         } catch {
             throw .load(path: error.path, reason: error.reason)
         }
@@ -47,12 +55,16 @@ public final class InferenceEngine: Sendable {
         }
         objective = model.configuration.isDecoder ? .clm : .mlm
         trainingArguments = try TrainingFacts.read(directory: directory)
-        modelSHA256 = try sha256(ofFile: directory + "/model.safetensors")
         let filters = trainingArguments?.filters ?? []
         lowercases = filters.contains("lowercase") || filters.contains("tweets")
         let special = Set(SpecialToken.allCases.map(\.rawValue)).subtracting([SpecialToken.eos.rawValue])
+        anyID = Array(repeating: true, count: rows)
+        batch = ContinuousBatch(model)
         mayEmit = (0..<Int32(rows)).map { [tokenizer] in tokenizer.token($0) != nil && !special.contains($0) }
     }
+
+    /// Generations that are under way or wait for a place.
+    public var generationsUnderWay: Int { batch.count }
 
     /// The most tokens of one sequence that training saw, `<s>` and `</s>` among them.
     var trainedLength: Int {

@@ -12,6 +12,8 @@ public enum InferenceError: Error, Equatable, CustomStringConvertible {
     case wrongObjective(expected: Objective, found: Objective)
     /// A request's field, under its name in the interface, has a value that cannot be used.
     case invalidParameter(_ name: String, reason: String)
+    /// As many requests are being answered as may be.
+    case overloaded(retryAfterMilliseconds: Int)
     /// The model answered with something that is not a number: its weights are damaged.
     case notANumber
     /// A model directory, or a file of it, cannot be served.
@@ -25,6 +27,7 @@ public enum InferenceError: Error, Equatable, CustomStringConvertible {
         case .wrongObjective(let expected, let found):
             "needs a model of objective \(expected.rawValue), and this one is \(found.rawValue)"
         case .invalidParameter(let name, let reason): "\(name): \(reason)"
+        case .overloaded(let milliseconds): "too many requests, try again in \(milliseconds) ms"
         case .notANumber: "the model's output is not a number: its weights are damaged"
         case .load(let path, let reason): "\(path): \(reason)"
         }

@@ -1,10 +1,12 @@
 import Glibc
+import Kernels
 import Random
 
 /// Chooses tokens from logits: the steps of transformers' `generate(do_sample=True)`, in its order.
 ///
-/// Each step works on all scores of the vocabulary, in Double, and takes a token out by making its score −∞. `top_k`
-/// and `top_p` keep what `TopKLogitsWarper` and `TopPLogitsWarper` keep, `min_p` what `MinPLogitsWarper` keeps.
+/// Each step works on scores in Double, and takes a token out by making its score −∞. `top_k` and `top_p` keep what
+/// `TopKLogitsWarper` and `TopPLogitsWarper` keep, `min_p` what `MinPLogitsWarper` keeps. Where one of them is on, the
+/// tokens that none could keep are left out before, so that the steps see few.
 package struct Sampler: Sendable {
     private let options: SamplingOptions
     private let random: Philox
@@ -17,21 +19,64 @@ package struct Sampler: Sendable {
         random = Philox(seed: UInt64(bitPattern: Int64(seed)), purpose: .sampling)
     }
 
+    package func next(logits: [Float], history: [Int32], step: Int) throws(InferenceError) -> Int32 {
+        try logits.withUnsafeBufferPointer { logits throws(InferenceError) in
+            try next(logits: logits, history: history, step: step)
+        }
+    }
+
     /// - Parameters:
     ///   - logits: `[vocabSize]`
     ///   - history: the prompt and what was generated, for the repetition penalty
     ///   - step: how many tokens were generated before; the random number is a function of seed and step alone
     /// - Throws: `InferenceError.notANumber` where no token that may be emitted has a finite logit.
-    package func next(logits: [Float], history: [Int32], step: Int) throws(InferenceError) -> Int32 {
-        precondition(logits.count == mayEmit.count, "\(logits.count) logits for \(mayEmit.count) tokens")
-        var scores = zip(logits, mayEmit).map { $1 && $0.isFinite ? Double($0) : -.infinity }
+    package func next(
+        logits: UnsafeBufferPointer<Float>, history: [Int32], step: Int
+    ) throws(InferenceError) -> Int32 {
+        var scores = Scores(logits, where: mayEmit)
         if options.repetitionPenalty != 1 {
-            Sampler.penalizeRepetition(&scores, of: history, penalty: options.repetitionPenalty)
+            scores.change { Sampler.penalizeRepetition(&$0, of: history, penalty: options.repetitionPenalty) }
         }
-        guard let best = topIndices(of: scores, count: 1).first else { throw .notANumber }
-        if options.temperature == 0 { return Int32(best) }
-        Sampler.warp(&scores, options)
-        return Int32(Sampler.choose(scores, uniform: uniform(step: step)))
+        guard scores.largest > -.infinity else { throw .notANumber }
+        if options.temperature == 0 { return Int32(scores.values.firstIndex(of: scores.largest)!) }
+        guard options.topK > 0 || options.topP < 1 || options.minP > 0 else {
+            return Int32(scores.choose(temperature: options.temperature, uniform: uniform(step: step)))
+        }
+        var (ids, kept, normalizer) = candidates(scores)
+        if options.topP < 1 { Sampler.keepTopP(&kept, options.topP, normalizer: normalizer, of: scores.values.count) }
+        if options.minP > 0 { Sampler.keepMinP(&kept, options.minP) }
+        ids = ids.indices.filter { kept[$0] > -.infinity }.map { ids[$0] }
+        kept = kept.filter { $0 > -.infinity }
+        return Int32(ids[Sampler.choose(kept, uniform: uniform(step: step))])
+    }
+
+    /// The tokens that the first step in use could keep, in order of ids: their scores after the temperature, and, where
+    /// that step looks at probabilities, the Σ exp of all.
+    private func candidates(_ scores: Scores) -> (ids: [Int], scores: [Double], normalizer: Double?) {
+        func warm(_ score: Double) -> Double {
+            max((score - scores.largest) / options.temperature, -.greatestFiniteMagnitude)
+        }
+        var (threshold, normalizer) = (-Double.infinity, nil as Double?)
+        if options.topK > 0 {
+            if let last = topIndices(of: scores.values, count: options.topK).last {
+                threshold = warm(scores.values[last])
+            }
+        } else if options.topP < 1 {
+            let sum = scores.normalizer(temperature: options.temperature)
+            normalizer = sum
+            // Half of what `keepTopP` leaves out, so that rounding leaves nothing out that it would keep.
+            threshold = log(0.5 * Sampler.negligible(options.topP, of: scores.values.count) * sum)
+        } else {
+            threshold = log(options.minP)
+        }
+        var (ids, kept): ([Int], [Double]) = ([], [])
+        for (id, score) in scores.values.enumerated() where score > -.infinity {
+            let warmed = warm(score)
+            guard warmed >= threshold else { continue }
+            ids.append(id)
+            kept.append(warmed)
+        }
+        return (ids, kept, normalizer)
     }
 
     /// All that follows the repetition penalty, in order.
@@ -73,10 +118,13 @@ package struct Sampler: Sendable {
     /// Holtzman et al., "The Curious Case of Neural Text Degeneration", 2020: a token stays while those above it have
     /// less than `p` together; the most likely one always stays. Of equal ones the higher id counts as above the lower,
     /// as transformers' ascending sort has it.
-    package static func keepTopP(_ scores: inout [Double], _ p: Double) {
-        let probabilities = softmax(scores)
-        // All that is left out here has less than 1 − p together, so the nucleus is in what remains to be sorted.
-        let negligible = (1 - p) / Double(2 * scores.count)
+    /// - Parameters:
+    ///   - normalizer: Σ exp(x − max) of all scores, where those given are not all
+    ///   - count: how many those are
+    package static func keepTopP(_ scores: inout [Double], _ p: Double, normalizer: Double? = nil, of count: Int? = nil)
+    {
+        let probabilities = softmax(scores, normalizer: normalizer)
+        let negligible = negligible(p, of: count ?? scores.count)
         let sorted = probabilities.indices.filter { probabilities[$0] >= negligible }
             .sorted { probabilities[$0] > probabilities[$1] || (probabilities[$0] == probabilities[$1] && $0 > $1) }
         var above = 0.0
@@ -90,6 +138,9 @@ package struct Sampler: Sendable {
         for index in nucleus { kept[index] = scores[index] }
         scores = kept
     }
+
+    /// All of less than this probability have less than 1 − p together, so the nucleus is in what is left without them.
+    private static func negligible(_ p: Double, of count: Int) -> Double { (1 - p) / Double(2 * count) }
 
     /// Nguyen et al., "Turning Up the Heat", 2024: a token stays if it has at least `p` times the best one's probability.
     package static func keepMinP(_ scores: inout [Double], _ p: Double) {
@@ -111,7 +162,8 @@ package struct Sampler: Sendable {
     }
 
     /// exp(x − max) / Σ exp(x − max); −∞ becomes 0.
-    package static func softmax(_ scores: [Double]) -> [Double] {
+    /// - Parameter normalizer: the Σ where those given are not all
+    package static func softmax(_ scores: [Double], normalizer: Double? = nil) -> [Double] {
         let largest = scores.max() ?? 0
         var sum = 0.0
         var result = scores.map { score in
@@ -119,7 +171,7 @@ package struct Sampler: Sendable {
             sum += weight
             return weight
         }
-        for index in result.indices { result[index] /= sum }
+        for index in result.indices { result[index] /= normalizer ?? sum }
         return result
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Jobs
+import Kernels
 import Models
 import Tokenizers
 
@@ -80,11 +81,11 @@ extension InferenceEngine {
         let logits = model.logits(inputIDs: ids, sequenceOffsets: offsets, rows: places)
         var sum = 0.0
         for (index, label) in labels.enumerated() {
-            let row = logits[index * rows..<(index + 1) * rows]
-            let largest = Double(row.max()!)
-            let normalizer = largest + log(row.reduce(0.0) { $0 + exp(Double($1) - largest) })
-            guard normalizer.isFinite else { throw .notANumber }
-            sum += Double(row[row.startIndex + Int(label)]) - normalizer
+            let scores = logits.withUnsafeBufferPointer {
+                Scores(UnsafeBufferPointer(rebasing: $0[index * rows..<(index + 1) * rows]), where: anyID)
+            }
+            guard scores.infiniteCount == 0 else { throw .notANumber }
+            sum += scores.values[Int(label)] - scores.largest - log(scores.normalizer())
         }
         return sum
     }

@@ -2,8 +2,9 @@ import Dispatch
 
 /// A thread for work that takes longer than the threads of Swift's concurrency may be held up.
 ///
-/// Work comes in steps of milliseconds: one generated token, one batch of sentences. Steps run one at a time and in the
-/// order they came, and a request asks for its next one when it has the last, so that requests take turns.
+/// Work comes in steps of milliseconds: the next token of all generations, one batch of sentences. Steps run one at a time
+/// and in the order they came, and whoever needs more of them asks for the next when it has the last, so that they take
+/// turns.
 struct WorkQueue: Sendable {
     /// What models compute, of all engines: one step has the whole thread pool.
     static let models = WorkQueue(label: "io.kantaibert.inference.models")
@@ -15,6 +16,9 @@ struct WorkQueue: Sendable {
     private init(label: String) {
         queue = DispatchQueue(label: label, qos: .userInitiated)
     }
+
+    /// Runs one step that nobody waits for.
+    func enqueue(_ step: @escaping @Sendable () -> Void) { queue.async(execute: step) }
 
     /// Runs one step and returns what it made.
     func run<Value: Sendable, Failure: Error>(

@@ -39,6 +39,13 @@ public enum ParityCheck {
         return results
     }
 
+    /// The reference's logits of every unpadded token, `[inputIDs.count, vocabSize]`.
+    public static func expectedLogits(_ folder: GoldenFolder) throws -> [Float] {
+        let vocabulary = folder.configuration.vocabSize
+        let padded = try read(try folder.file("forward.safetensors"), "logits")
+        return folder.paddedRows.flatMap { padded[$0 * vocabulary..<($0 + 1) * vocabulary] }
+    }
+
     /// Logits of every unpadded token, and the loss, within 1e-4.
     private static func forward(_ folder: GoldenFolder) throws -> [ParityResult] {
         let model = try folder.loadModel()

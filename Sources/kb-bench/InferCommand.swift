@@ -1,4 +1,5 @@
 import ArgumentParser
+import Daemon
 import Dispatch
 import FoundationEssentials
 
@@ -7,25 +8,71 @@ struct InferCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "infer",
         abstract: "Measure fill-mask latency and generation speed through a temporary socket.",
-        discussion: "DIR is a model directory as kantaibert-train or transformers write it.")
+        discussion: """
+            DIR is a model directory as kantaibert-train or transformers write it. Without one, two models of preset \
+            kantaibert with random weights and 52,000 tokens are made, and kept with --keep.
+            """)
 
     @Option(help: ArgumentHelp("A masked model.", valueName: "DIR")) var mlm: String?
     @Option(help: ArgumentHelp("A causal model.", valueName: "DIR")) var clm: String?
-
-    func validate() throws {
-        guard mlm != nil || clm != nil else { throw ValidationError("name a model with --mlm, --clm or both") }
-    }
+    @Option(help: "What the weights are kept in: auto, float32, bfloat16 or int8.")
+    var precision: ServingPrecision = .auto
+    @Option(help: ArgumentHelp("Where models with random weights are made, and found the next time.", valueName: "DIR"))
+    var keep: String?
 
     func run() async throws {
-        let (mlm, clm) = (mlm, clm)
-        try await InferServer.with(mlm: mlm, clm: clm) { socket in
-            if mlm != nil { print(try jsonLine(try await blocking { try FillMaskTiming.measure(socket: socket) })) }
-            guard clm != nil else { return }
-            for streams in [1, 8] {
-                print(try jsonLine(try await blocking { try GenerateTiming.measure(socket: socket, streams: streams) }))
+        var (mlm, clm) = (mlm, clm)
+        let folder =
+            keep ?? FileManager.default.temporaryDirectory.path
+            + "/kb-bench-models-\(ProcessInfo.processInfo.processIdentifier)"
+        defer { if keep == nil { try? FileManager.default.removeItem(atPath: folder) } }
+        if mlm == nil && clm == nil {
+            let random = try await blocking { try RandomModels(folder: folder) }
+            (mlm, clm) = (random.mlm, random.clm)
+        }
+        let (measuresMasks, measuresText, dtype) = (mlm != nil, clm != nil, precision.rawValue)
+        try await InferServer.with(mlm: mlm, clm: clm, precision: precision) { socket in
+            let loaded = residentMegabytes()
+            if measuresMasks {
+                print(try jsonLine(try await blocking { try FillMaskTiming.measure(socket: socket, dtype: dtype) }))
             }
+            if measuresText {
+                for streams in [1, 8] {
+                    let timing = try await blocking {
+                        try GenerateTiming.measure(socket: socket, streams: streams, dtype: dtype)
+                    }
+                    print(try jsonLine(timing))
+                }
+            }
+            let (files, anonymous) = (residentMegabytes("RssFile"), residentMegabytes("RssAnon"))
+            print(
+                try jsonLine(
+                    MemoryReading(
+                        dtype: dtype, loadedRssMb: loaded, servedRssMb: residentMegabytes(), fileRssMb: files,
+                        anonymousRssMb: anonymous)))
         }
     }
+}
+
+extension ServingPrecision: ExpressibleByArgument {}
+
+/// What the process holds that both serves and asks.
+private struct MemoryReading: Encodable {
+    var bench = "memory"
+    var dtype: String
+    /// With the models open, before the first request.
+    var loadedRssMb: Int
+    /// After the last; of these, mapped files and the rest.
+    var servedRssMb: Int
+    var fileRssMb: Int
+    var anonymousRssMb: Int
+}
+
+/// A figure of `/proc/self/status`, in megabytes.
+private func residentMegabytes(_ field: String = "VmRSS") -> Int {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("\(field):") }
+    return (line?.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) } ?? 0) / 1_024
 }
 
 /// Runs what waits for a socket on a thread of its own, away from those that answer it.

@@ -8,9 +8,10 @@ import VarlinkServer
 /// The service's own answering, on a temporary socket and without the rest of the service.
 enum InferServer {
     /// Serves the directories, each as generation 1 of a model, while `body` runs.
-    static func with(mlm: String?, clm: String?, _ body: @Sendable @escaping (_ socket: String) async throws -> Void)
-        async throws
-    {
+    static func with(
+        mlm: String?, clm: String?, precision: ServingPrecision,
+        _ body: @Sendable @escaping (_ socket: String) async throws -> Void
+    ) async throws {
         let root = FileManager.default.temporaryDirectory.path + "/kb-bench-\(getpid())"
         defer { try? FileManager.default.removeItem(atPath: root) }
         let directory = StateDirectory(root: root)
@@ -22,7 +23,7 @@ enum InferServer {
                 atPath: directory.current(of: name), withDestinationPath: "1")
             models.append(ModelSettings(name: name, objective: objective))
         }
-        let registry = ModelRegistry(directory: directory)
+        let registry = ModelRegistry(directory: directory, precision: precision)
         for model in models { _ = try await registry.loadCurrent(model.name) }
 
         var service = VarlinkService(vendor: "kantaibert", product: "kb-bench", version: "0", url: "")
@@ -49,7 +50,8 @@ enum InferServer {
         }
     }
 
-    /// A folder of links to the model's files. Without `training_args.json` the whole length of the position table is
+    /// A folder of links to the model's files, its packed weights among them where it has any: those that are made go with
+    /// the folder. Without `training_args.json` the whole length of the position table is
     /// served: what is timed is the arithmetic, which is the same for positions that were never trained.
     private static func link(_ source: String, to folder: String) throws {
         let files = FileManager.default

@@ -6,13 +6,13 @@ import Varlink
 /// Latency of `FillMask` for sentences that differ.
 struct FillMaskTiming: Encodable {
     var bench = "fill-mask"
-    var dtype = "float32"
+    var dtype: String
     var p50Ms: Double
     var p99Ms: Double
     /// The first candidate of the first sentence.
     var top: String
 
-    static func measure(socket: String) throws -> FillMaskTiming {
+    static func measure(socket: String, dtype: String) throws -> FillMaskTiming {
         let client = try VarlinkClient(path: socket)
         var times: [Double] = []
         var top = ""
@@ -23,21 +23,24 @@ struct FillMaskTiming: Encodable {
             if index == 0 { top = reply.masks.first?.fillings.first?.tokenStr ?? "" }
             if index >= 3 { times.append(milliseconds) }
         }
-        return FillMaskTiming(p50Ms: rounded(median(times), 2), p99Ms: rounded(times.max() ?? 0, 2), top: top)
+        times.sort()
+        return FillMaskTiming(
+            dtype: dtype, p50Ms: rounded(median(times), 2), p99Ms: rounded(times[times.count * 99 / 100], 2), top: top)
     }
 
-    /// 43: the first three warm up.
-    private static let sentences: [String] = {
+    /// 203: the first three warm up.
+    static let sentences: [String] = {
         let subjects = ["thinking", "knowledge", "reason", "experience", "judgement", "will", "intuition", "nature"]
         let verbs = ["involves", "requires", "contains", "precedes", "determines", "limits"]
-        return (0..<43).map { "Human \(subjects[$0 % 8]) \(verbs[$0 / 8]) human <mask>." }
+        let whose = ["human", "pure", "every", "our", "no"]
+        return (0..<203).map { "Human \(subjects[$0 % 8]) \(verbs[$0 / 8 % 6]) \(whose[$0 / 48]) <mask>." }
     }()
 }
 
 /// Tokens a second of `Generate`, streamed.
 struct GenerateTiming: Encodable {
     var bench = "generate"
-    var dtype = "float32"
+    var dtype: String
     var streams: Int
     var tokensPerS: Double
     /// Until the reply to a prompt of 400 tokens that asks for one; null where the model's positions do not reach.
@@ -48,37 +51,46 @@ struct GenerateTiming: Encodable {
         case firstTokenMs400 = "first_token_ms_400"
     }
 
-    static func measure(socket: String, streams: Int) throws -> GenerateTiming {
+    static func measure(socket: String, streams: Int, dtype: String) throws -> GenerateTiming {
         _ = try generate(socket: socket, seed: 0, tokens: 8)
         let total = Mutex(0)
         let failure = Mutex<(any Error)?>(nil)
         let (milliseconds, _) = try timed {
-            DispatchQueue.concurrentPerform(iterations: streams) { stream in
-                do {
-                    // A seed may end early at </s>: the next goes on until there are as many tokens as were asked for.
-                    var (made, seed) = (0, 1 + 1_000 * stream)
-                    while made < 100 {
-                        made += try generate(socket: socket, seed: seed, tokens: 100 - made)
-                        seed += 1
+            // Each has a thread of its own: `concurrentPerform` has no more than there are cores.
+            let group = DispatchGroup()
+            for stream in 0..<streams {
+                DispatchQueue(label: "stream \(stream)").async(group: group) {
+                    do {
+                        // A seed may end early at </s>: the next goes on until there are as many tokens as were asked for.
+                        var (made, seed) = (0, 1 + 1_000 * stream)
+                        while made < 100 {
+                            made += try generate(socket: socket, seed: seed, tokens: 100 - made)
+                            seed += 1
+                        }
+                        total.withLock { [made] in $0 += made }
+                    } catch {
+                        failure.withLock { $0 = error }
                     }
-                    total.withLock { [made] in $0 += made }
-                } catch {
-                    failure.withLock { $0 = error }
                 }
             }
+            group.wait()
             if let error = failure.withLock({ $0 }) { throw error }
         }
         return GenerateTiming(
-            streams: streams, tokensPerS: rounded(Double(total.withLock { $0 }) * 1_000 / milliseconds, 1),
+            dtype: dtype, streams: streams,
+            tokensPerS: rounded(Double(total.withLock { $0 }) * 1_000 / milliseconds, 1),
             firstTokenMs400: streams == 1 ? try firstToken(socket: socket) : nil)
     }
+
+    static let prompt = "I would like to assist"
+    static let longText = "The faculty of human reason has a peculiar fate in nature. "
 
     /// - Returns: the tokens that were generated, at least 1 so that a model that always ends is not asked for ever
     private static func generate(socket: String, seed: Int, tokens: Int) throws -> Int {
         let replies = try VarlinkClient(path: socket).callMore(
             InferenceInterface.Generate.self,
             .init(
-                prompt: "I would like to assist", model: "clm",
+                prompt: prompt, model: "clm",
                 sampling: .init(maxNewTokens: tokens, temperature: 0.9, seed: seed)))
         var made = 0
         while let reply = try replies.next() { made = reply.generatedTokens ?? made }
@@ -87,7 +99,7 @@ struct GenerateTiming: Encodable {
 
     private static func firstToken(socket: String) throws -> Double? {
         let client = try VarlinkClient(path: socket, errors: [InferenceInterface.PromptTooLong.self])
-        let words = String(repeating: "The faculty of human reason has a peculiar fate in nature. ", count: 60)
+        let words = String(repeating: longText, count: 60)
         let ids = try client.call(InferenceInterface.Tokenize.self, .init(text: words, model: "clm")).ids
         let prompt = try client.call(
             InferenceInterface.Detokenize.self, .init(ids: Array(ids.prefix(399)), model: "clm")

@@ -1,5 +1,7 @@
 import Foundation
 import Inference
+import Kernels
+import Random
 import Testing
 
 @Suite struct SamplingTests {
@@ -85,6 +87,55 @@ import Testing
             for (found, expected) in zip(Sampler.softmax(scores), expected) {
                 #expect(abs(found - expected) < 1e-12, "\(wanted)")
             }
+        }
+    }
+
+    /// Shortcuts are taken; what is chosen must be what the steps choose from all scores, one after the other.
+    @Test(arguments: [
+        SamplingOptions(temperature: 0), SamplingOptions(temperature: 1), SamplingOptions(temperature: 0.3),
+        SamplingOptions(temperature: 1e-300), SamplingOptions(temperature: 30),
+        SamplingOptions(temperature: 1, repetitionPenalty: 1.3), SamplingOptions(temperature: 0.8, topK: 40),
+        SamplingOptions(temperature: 1, topP: 0.9), SamplingOptions(temperature: 0.01, topP: 0.3),
+        SamplingOptions(temperature: 1, minP: 0.05),
+        SamplingOptions(temperature: 1.1, topK: 100, topP: 0.95, minP: 0.01, repetitionPenalty: 1.2),
+        SamplingOptions(temperature: 1, topP: 0.99, minP: 0.02),
+    ])
+    func whatIsChosenIsWhatTheStepsChoose(options: SamplingOptions) throws {
+        let count = 2_000
+        for step in 0..<60 {
+            let philox = Philox(seed: 5, purpose: .initialization)
+            // Many equal ones among them, some forbidden and some that are no numbers.
+            var logits = (0..<count).map { index in
+                let word = philox.block(step: UInt32(step), index: UInt64(index))[0]
+                return step % 2 == 0 ? 12 * (Philox.uniform(word) - 0.5) : Float(word % 9)
+            }
+            logits[7] = .infinity
+            logits[8] = .nan
+            let mayEmit = (0..<count).map { $0 % 11 != 0 }
+            let history: [Int32] = [1, 5, 5, 900]
+            let sampler = Sampler(options: options, seed: 3, mayEmit: mayEmit)
+
+            var scores = zip(logits, mayEmit).map { $1 && $0.isFinite ? Double($0) : -.infinity }
+            Sampler.penalizeRepetition(&scores, of: history, penalty: options.repetitionPenalty)
+            var expected = scores.firstIndex(of: scores.max()!)!
+            if options.temperature > 0 {
+                Sampler.warp(&scores, options)
+                let block = Philox(seed: 3, purpose: .sampling).block(step: UInt32(step), index: 0)
+                let uniform = Double((UInt64(block[0]) << 32 | UInt64(block[1])) >> 11) * 0x1p-53
+                expected = Sampler.choose(scores, uniform: uniform)
+            }
+            #expect(try sampler.next(logits: logits, history: history, step: step) == expected, "step \(step)")
+        }
+    }
+
+    @Test func exponentialsAreThoseOfTheLibrary() {
+        let differences = (0..<5_000).map { -0.2 * Float($0) }
+        let scores = differences.withUnsafeBufferPointer {
+            Scores($0, where: Array(repeating: true, count: differences.count))
+        }
+        for temperature in [0.1, 1, 3.7] {
+            let exact = differences.reduce(0) { $0 + exp(Double($1) / temperature) }
+            #expect(abs(scores.normalizer(temperature: temperature) / exact - 1) < 1e-14)
         }
     }
 

@@ -10,6 +10,7 @@ public struct InferenceService: Sendable {
     private let models: [ModelSettings]
     private let defaults: ServingSettings
     private let registry: ModelRegistry
+    private let admission: Admission
     /// What the service is doing about a model that has no generation.
     private let state: @Sendable (_ model: String) async -> String
 
@@ -20,19 +21,22 @@ public struct InferenceService: Sendable {
         self.models = models
         self.defaults = defaults
         self.registry = registry
+        admission = Admission(limit: defaults.maxConcurrentRequests)
         self.state = state
     }
 
     public func register(with service: inout VarlinkService) {
         service.add(interface: InferenceInterface.name, description: InferenceInterface.description)
         service.handle(InferenceInterface.FillMask.self) { parameters, _ in
-            try await interfaceErrors { try await fillMask(parameters) }
+            try await interfaceErrors { try await admission.admit { try await fillMask(parameters) } }
         }
         service.handleMore(InferenceInterface.Generate.self) { parameters, context, writer in
-            try await interfaceErrors { try await generate(parameters, streams: context.more, writer) }
+            try await interfaceErrors {
+                try await admission.admit { try await generate(parameters, streams: context.more, writer) }
+            }
         }
         service.handle(InferenceInterface.Score.self) { parameters, _ in
-            try await interfaceErrors { try await score(parameters) }
+            try await interfaceErrors { try await admission.admit { try await score(parameters) } }
         }
         service.handle(InferenceInterface.Tokenize.self) { parameters, _ in
             let (ids, tokens) = try await model(parameters.model).engine.tokenize(parameters.text)
@@ -150,6 +154,7 @@ private func interfaceErrors<Value>(_ body: () async throws -> Value) async thro
         case .noMask(let text): throw InferenceInterface.NoMask(text: text)
         case .promptTooLong(let tokens, let limit): throw InferenceInterface.PromptTooLong(tokens: tokens, limit: limit)
         case .wrongObjective: throw VarlinkServiceError.invalidParameter(parameter: "model")
+        case .overloaded(let milliseconds): throw InferenceInterface.Overloaded(retryAfterMs: milliseconds)
         case .invalidParameter(let name, _): throw VarlinkServiceError.invalidParameter(parameter: name)
         case .notANumber, .load: throw error
         }

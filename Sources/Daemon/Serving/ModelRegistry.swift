@@ -2,6 +2,7 @@ import Dispatch
 import Durable
 import FoundationEssentials
 import Inference
+import Kernels
 
 /// A generation that answers.
 public struct ServingModel: Sendable {
@@ -13,11 +14,13 @@ public struct ServingModel: Sendable {
 /// Which generation of each model answers. A request keeps the one it began with.
 public actor ModelRegistry {
     private let directory: StateDirectory
+    private let precision: WeightPrecision
     private var serving: [String: ServingModel] = [:]
     private var newestRequest: [String: Int] = [:]
 
-    public init(directory: StateDirectory) {
+    public init(directory: StateDirectory, precision: ServingPrecision = .auto) {
         self.directory = directory
+        self.precision = precision.weights
     }
 
     public func model(_ name: String) -> ServingModel? { serving[name] }
@@ -44,7 +47,7 @@ public actor ModelRegistry {
     {
         let mine = newestRequest[name, default: 0] + 1
         newestRequest[name] = mine
-        let engine = try await Self.load(directory.generation(generation, of: name))
+        let engine = try await Self.load(directory.generation(generation, of: name), precision)
         // We have awaited: a newer request may have begun.
         guard mine == newestRequest[name] else { return nil }
         try beforeServing()
@@ -56,11 +59,13 @@ public actor ModelRegistry {
     /// Reading and hashing hundreds of megabytes is not for the threads of Swift's concurrency.
     private static let queue = DispatchQueue(label: "io.kantaibert.models.load")
 
-    private static func load(_ path: String) async throws -> InferenceEngine {
+    private static func load(_ path: String, _ precision: WeightPrecision) async throws -> InferenceEngine {
         try await withCheckedThrowingContinuation { continuation in
             queue.async {
-                continuation.resume(
-                    with: Result { () throws(InferenceError) in try InferenceEngine(directory: path) }.mapError { $0 })
+                let opened = Result { () throws(InferenceError) in
+                    try InferenceEngine(directory: path, precision: precision)
+                }
+                continuation.resume(with: opened.mapError { $0 })
             }
         }
     }

@@ -1,4 +1,5 @@
 import Jobs
+import Kernels
 
 /// Everything `kantaibert.yaml` and the `KANTAIBERT_…` variables can say, checked, with defaults filled in.
 public struct Settings: Sendable, Equatable {
@@ -69,8 +70,11 @@ public struct TrainingSettings: Sendable, Equatable {
     public init() {}
 }
 
-/// What a request gets that does not say.
+/// How models answer, and what a request gets that does not say.
 public struct ServingSettings: Sendable, Equatable {
+    public var precision: ServingPrecision = .auto
+    /// Requests that may be waiting or under way; one more is answered `Overloaded`.
+    public var maxConcurrentRequests: Int = 128
     public var maxNewTokens: Int = 100
     public var temperature: Double = 0.9
     /// 0: all.
@@ -82,6 +86,22 @@ public struct ServingSettings: Sendable, Equatable {
     public var fillings: Int = 5
 
     public init() {}
+}
+
+/// What the matrices of models that serve are kept in.
+public enum ServingPrecision: String, Sendable, CaseIterable {
+    /// bfloat16 where the CPU multiplies it, else float32.
+    case auto
+    case float32, bfloat16, int8
+
+    var weights: WeightPrecision {
+        switch self {
+        case .auto: .fitting
+        case .float32: .float32
+        case .bfloat16: .bfloat16
+        case .int8: .int8
+        }
+    }
 }
 
 public struct SocketSettings: Sendable, Equatable {

@@ -141,6 +141,8 @@ extension Settings {
         .duration("stop", \.stopSeconds),
     ]
     static let servingKeys: [SettingsKey<ServingSettings>] = [
+        .word("precision", \.precision),
+        .integer("max_concurrent_requests", \.maxConcurrentRequests, atLeast: 1),
         .integer("max_new_tokens", \.maxNewTokens, atLeast: 1),
         .real("temperature", \.temperature, 0...100),
         .integer("top_k", \.topK, atLeast: 0),

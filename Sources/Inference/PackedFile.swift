@@ -1,0 +1,97 @@
+import Crypto
+import Durable
+import Glibc
+import Kernels
+import Models
+
+/// A generation's packed weights, in the file `.packed-PRECISION` of its directory: made when it is first opened, and mapped
+/// from then on.
+///
+/// The file is a page of text and the bytes of a `PackedLayout`. The text names the layout's version, the precision, the
+/// model's SHA-256 and that of the bytes: a file that is damaged, cut short, or of another model is made again. Where it
+/// cannot be written, the weights stay in memory.
+enum PackedFile {
+    private static let headerBytes = 4_096
+
+    static func openModel(
+        directory: String, modelSHA256: String, _ precision: WeightPrecision
+    ) throws(ModelError) -> PackedModel {
+        let configuration = try ModelDirectory.configuration(of: directory)
+        let layout = PackedLayout(configuration, precision)
+        let file = try SafetensorsFile(path: "\(directory)/\(ModelDirectory.weightsFile)")
+        let path = "\(directory)/.packed-\(precision.rawValue)"
+        let title = title(layout, modelSHA256: modelSHA256)
+        if let mapped = MappedFile(path, bytes: headerBytes + layout.bytes),
+            mapped.contents[..<headerBytes].elementsEqual(
+                header(title, sha256: sha256(mapped.contents[headerBytes...])))
+        {
+            return try PackedModel(
+                configuration: configuration, file: file, layout: layout, base: mapped.base + headerBytes,
+                memory: mapped)
+        }
+        let arena = Arena(bytes: layout.bytes)
+        let base = UnsafeMutableRawPointer(arena.take(UInt8.self, layout.bytes))
+        let packed = UnsafeRawBufferPointer(start: base, count: layout.bytes)
+        // What does not fit the configuration is refused before anything is written.
+        let model = try PackedModel(
+            configuration: configuration, file: file, layout: layout, base: base, memory: arena)
+        try layout.pack(file, into: base)
+        do throws(DurableError) {
+            try TemporaryName.clearLeftovers(in: directory)
+            let aside = try AsideFile(for: path)
+            let header = header(title, sha256: sha256(packed[...]))
+            try header.span.bytes.withUnsafeBytes { bytes throws(DurableError) in
+                try aside.append(bytes)
+            }
+            try aside.append(packed)
+            try aside.publish()
+        } catch {
+            return model
+        }
+        guard let mapped = MappedFile(path, bytes: headerBytes + layout.bytes) else { return model }
+        return try PackedModel(
+            configuration: configuration, file: file, layout: layout, base: mapped.base + headerBytes, memory: mapped)
+    }
+
+    private static func title(_ layout: PackedLayout, modelSHA256: String) -> String {
+        """
+        kantaibert packed weights \(PackedLayout.version)
+        precision \(layout.precision.rawValue)
+        model_sha256 \(modelSHA256)
+        bytes \(layout.bytes)
+
+        """
+    }
+
+    private static func header(_ title: String, sha256: String) -> [UInt8] {
+        let text = Array("\(title)sha256 \(sha256)\n".utf8)
+        return text + Array(repeating: 0, count: headerBytes - text.count)
+    }
+
+    private static func sha256(_ bytes: Slice<UnsafeRawBufferPointer>) -> String {
+        var hash = SHA256()
+        hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: bytes))
+        return hexadecimal(hash.finalize())
+    }
+}
+
+/// A whole file, mapped to be read.
+private final class MappedFile {
+    let base: UnsafeMutableRawPointer
+    let contents: UnsafeRawBufferPointer
+
+    /// Nil where there is no file of exactly that many bytes.
+    init?(_ path: String, bytes: Int) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) == bytes,
+            let mapped = mmap(nil, bytes, PROT_READ, MAP_PRIVATE, descriptor, 0), mapped != MAP_FAILED
+        else { return nil }
+        base = mapped
+        contents = UnsafeRawBufferPointer(start: mapped, count: bytes)
+    }
+
+    deinit { munmap(base, contents.count) }
+}

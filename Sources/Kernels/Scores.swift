@@ -1,0 +1,92 @@
+import CKernels
+import Glibc
+
+/// The logits of one row in double precision, for choosing among them. What may not be chosen is −∞.
+public struct Scores {
+    /// `[vocab]`
+    public var values: [Double]
+    /// The largest of `values`; −∞ where there is none.
+    public private(set) var largest: Double
+    /// Logits that were infinite or no number, whether they might be chosen or not.
+    public let infiniteCount: Int
+
+    /// - Parameters:
+    ///   - logits: `[vocab]`
+    ///   - mayBeChosen: `[vocab]`
+    public init(_ logits: UnsafeBufferPointer<Float>, where mayBeChosen: [Bool]) {
+        precondition(logits.count == mayBeChosen.count, "\(logits.count) logits for \(mayBeChosen.count) tokens")
+        var (infinite, largest) = (0, -Double.infinity)
+        values = Array(unsafeUninitializedCapacity: logits.count) { buffer, count in
+            mayBeChosen.withUnsafeBytes { mask in
+                largest = kb_scores(
+                    buffer.baseAddress!, logits.baseAddress!, mask.bindMemory(to: UInt8.self).baseAddress!,
+                    logits.count, &infinite)
+            }
+            count = logits.count
+        }
+        self.largest = largest
+        infiniteCount = infinite
+    }
+
+    /// Changes some of the values, and finds the largest again.
+    public mutating func change(_ body: (inout [Double]) -> Void) {
+        body(&values)
+        var largest = -Double.infinity
+        for value in values where value > largest { largest = value }
+        self.largest = largest
+    }
+
+    /// Σ exp((x − max) / temperature)
+    public func normalizer(temperature: Double = 1) -> Double { blockSums(temperature).reduce(0, +) }
+
+    /// The first index, in their order, at which the sum of softmax(values / temperature) passes `uniform`.
+    ///
+    /// Sums are taken of blocks, and then of the one block in which it lies.
+    /// - Parameter uniform: in [0, 1)
+    public func choose(temperature: Double, uniform: Double) -> Int {
+        let sums = blockSums(temperature)
+        let goal = uniform * sums.reduce(0, +)
+        var (sum, last) = (0.0, 0)
+        for (index, blockSum) in sums.enumerated() where blockSum > 0 {
+            // Rounding may leave the goal behind the very last: that is then the one.
+            if sum + blockSum <= goal && index < sums.count - 1 {
+                sum += blockSum
+                last = index
+                continue
+            }
+            if let found = choose(inBlock: index, temperature, from: sum, goal: goal) { return found }
+            sum += blockSum
+            last = index
+        }
+        return choose(inBlock: last, temperature, from: 0, goal: .infinity, orLast: true) ?? 0
+    }
+
+    private static let block = 256
+
+    private func blockSums(_ temperature: Double) -> [Double] {
+        let blocks = (values.count + Self.block - 1) / Self.block
+        return Array(unsafeUninitializedCapacity: blocks) { buffer, count in
+            kb_exp_sums(buffer.baseAddress!, values, largest, temperature, values.count, Self.block)
+            count = blocks
+        }
+    }
+
+    private func choose(
+        inBlock block: Int, _ temperature: Double, from start: Double, goal: Double, orLast: Bool = false
+    ) -> Int? {
+        let first = block * Self.block
+        let count = min(Self.block, values.count - first)
+        return withUnsafeTemporaryAllocation(of: Double.self, capacity: count) { weights in
+            values.withUnsafeBufferPointer { values in
+                kb_exponentials(weights.baseAddress!, values.baseAddress! + first, largest, temperature, count)
+            }
+            var (sum, last) = (start, nil as Int?)
+            for index in 0..<count where weights[index] > 0 {
+                sum += weights[index]
+                last = first + index
+                if goal < sum { return last }
+            }
+            return orLast ? last : nil
+        }
+    }
+}

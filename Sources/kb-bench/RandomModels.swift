@@ -1,0 +1,52 @@
+import FoundationEssentials
+import Jobs
+import Models
+import Tokenizers
+
+/// Two models of preset `kantaibert` that have learned nothing, with a tokenizer of 52,000 tokens: what is timed is the
+/// arithmetic, and its cost does not depend on the weights.
+struct RandomModels {
+    let mlm: String
+    let clm: String
+
+    /// - Parameter folder: holds `mlm` and `clm`; those that are there are taken as they are
+    init(folder: String) throws {
+        mlm = folder + "/mlm"
+        clm = folder + "/clm"
+        let tokenizer = try Self.tokenizer()
+        for (directory, isDecoder) in [(mlm, false), (clm, true)] {
+            if FileManager.default.fileExists(atPath: directory) { continue }
+            let architecture = Preset.kantaibert.architecture
+            let configuration = RobertaConfiguration(
+                vocabSize: tokenizer.vocabularySize, hiddenSize: architecture.hiddenSize,
+                numHiddenLayers: architecture.numHiddenLayers, numAttentionHeads: architecture.numAttentionHeads,
+                intermediateSize: architecture.intermediateSize,
+                maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: isDecoder)
+            let aside = directory + ".tmp"
+            try? FileManager.default.removeItem(atPath: aside)
+            try FileManager.default.createDirectory(atPath: aside, withIntermediateDirectories: true)
+            try ModelDirectory.write(RobertaModel.initialized(configuration: configuration, seed: 1), to: aside)
+            try tokenizer.save(directory: aside, modelMaxLength: 512)
+            try FileManager.default.moveItem(atPath: aside, toPath: directory)
+        }
+    }
+
+    /// The words that are measured with are a token each; the rest are of syllables drawn at random.
+    private static func tokenizer() throws -> ByteLevelBPETokenizer {
+        let trainer = try BPETrainer(vocabularySize: 52_000, minFrequency: 1)
+        let known = FillMaskTiming.sentences + [GenerateTiming.prompt, GenerateTiming.longText]
+        var text = String(repeating: known.joined(separator: " ") + " ", count: 20)
+        let vowels = Array("aeiou")
+        var state: UInt32 = 1
+        for _ in 0..<60_000 {
+            for _ in 0..<4 {
+                state = state &* 1_664_525 &+ 1_013_904_223
+                text.append(Character(UnicodeScalar(UInt8(97 + (state >> 24) % 26))))
+                text.append(vowels[Int((state >> 16) % 5)])
+            }
+            text.append(" ")
+        }
+        Array(text.utf8).withUnsafeBytes { trainer.addSequence($0) }
+        return try trainer.train()
+    }
+}

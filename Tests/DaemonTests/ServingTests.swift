@@ -1,0 +1,146 @@
+import Daemon
+import Foundation
+import Inference
+import Interface
+import Jobs
+import Kernels
+import Logging
+import Models
+import Synchronization
+import Testing
+import Tokenizers
+import Varlink
+import VarlinkServer
+
+/// Generations that take over, and a service that is asked for too much.
+@Suite(.timeLimit(.minutes(1))) struct ServingTests {
+    /// A state directory with generations of tiny models that have learned nothing, each other numbers.
+    final class Models: Sendable {
+        let directory = StateDirectory(root: NSTemporaryDirectory() + "serving-\(UUID().uuidString)")
+
+        init(generations: Int, of model: String, objective: Objective) throws {
+            let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 1).train()
+            for number in 1...max(generations, 1) where generations > 0 {
+                let folder = directory.generation(number, of: model)
+                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+                let configuration = RobertaConfiguration(
+                    vocabSize: tokenizer.vocabularySize, hiddenSize: 32, numHiddenLayers: 2, numAttentionHeads: 4,
+                    intermediateSize: 64, maxPositionEmbeddings: 130, isDecoder: objective == .clm)
+                try ModelDirectory.write(
+                    RobertaModel.initialized(configuration: configuration, seed: UInt64(number)), to: folder)
+                try tokenizer.save(directory: folder, modelMaxLength: 128)
+            }
+            guard generations > 0 else { return }
+            try FileManager.default.createSymbolicLink(
+                atPath: directory.current(of: model), withDestinationPath: "1")
+        }
+
+        deinit { try? FileManager.default.removeItem(atPath: directory.root) }
+    }
+
+    let sampling = SamplingOptions(maxNewTokens: 40, temperature: 1, seed: 7)
+
+    @Test func aTextThatIsBegunIsFinishedByItsOwnGeneration() async throws {
+        let models = try Models(generations: 2, of: "m", objective: .clm)
+        let registry = ModelRegistry(directory: models.directory)
+        var first = try #require(try await registry.loadCurrent("m")).engine as InferenceEngine?
+        let expected = try await first!.generate("Reason", sampling: sampling)
+        let promoted = Mutex(false)
+        let found = try await first!.generate("Reason", sampling: sampling) { _ in
+            let isFirst = promoted.withLock { promoted in
+                defer { promoted = true }
+                return !promoted
+            }
+            guard isFirst else { return }
+            let second = try await registry.promote("m", to: 2)
+            #expect(second?.generation == 2)
+        }
+        #expect(promoted.withLock { $0 })
+        #expect(found == expected)
+
+        let second = try #require(await registry.model("m"))
+        #expect(second.generation == 2)
+        let other = try await second.engine.generate("Reason", sampling: sampling)
+        #expect(other.text != expected.text)
+        #expect(second.engine.modelSHA256 != first!.modelSHA256)
+        // The last that knew the first was its request.
+        weak let old = first
+        first = nil
+        #expect(old == nil)
+    }
+
+    @Test func aGenerationThatCannotBeOpenedChangesNothing() async throws {
+        let models = try Models(generations: 2, of: "m", objective: .clm)
+        let registry = ModelRegistry(directory: models.directory)
+        _ = try await registry.loadCurrent("m")
+        let path = models.directory.generation(2, of: "m") + "/model.safetensors"
+        let handle = try FileHandle(forWritingTo: URL(filePath: path))
+        try handle.truncate(atOffset: 10_000)
+        try handle.close()
+        await #expect {
+            try await registry.promote("m", to: 2)
+        } throws: { error in
+            guard case .load(path, _) = error as? InferenceError else { return false }
+            return true
+        }
+        #expect(await registry.model("m")?.generation == 1)
+        #expect(models.directory.currentGeneration(of: "m") == 1)
+    }
+
+    @Test(arguments: ServingPrecision.allCases)
+    func thePrecisionIsTheSettings(precision: ServingPrecision) async throws {
+        let models = try Models(generations: 1, of: "m", objective: .mlm)
+        let registry = ModelRegistry(directory: models.directory, precision: precision)
+        let engine = try #require(try await registry.loadCurrent("m")).engine
+        if precision != .auto { #expect(engine.precision.rawValue == precision.rawValue) }
+        let packed = models.directory.generation(1, of: "m") + "/.packed-" + engine.precision.rawValue
+        #expect(FileManager.default.fileExists(atPath: packed))
+    }
+
+    @Test func aFullServiceSaysWhenToComeAgain() async throws {
+        let models = try Models(generations: 0, of: "m", objective: .mlm)
+        // A request stays under way for as long as the service thinks about what to say of a model without a generation.
+        let (asked, asks) = AsyncStream.makeStream(of: Void.self)
+        let (gate, opens) = AsyncStream.makeStream(of: Void.self)
+        var settings = ServingSettings()
+        settings.maxConcurrentRequests = 1
+        var service = VarlinkService(vendor: "", product: "", version: "", url: "")
+        InferenceService(
+            models: [ModelSettings(name: "m", objective: .mlm)], defaults: settings,
+            registry: ModelRegistry(directory: models.directory)
+        ) { _ in
+            asks.yield()
+            for await _ in gate { break }
+            return "thinking"
+        }.register(with: &service)
+        let socket = models.directory.root + ".socket"
+        defer { unlink(socket) }
+        let server = VarlinkServer(
+            service: service, listener: .path(socket, mode: 0o600),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let (listening, isListening) = AsyncStream.makeStream(of: Void.self)
+        await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await server.run { isListening.yield() } }
+            for await _ in listening { break }
+            let errors: [any VarlinkErrorReply.Type] = [
+                InferenceInterface.Overloaded.self, InferenceInterface.NoGeneration.self,
+            ]
+            @Sendable func ask() throws {
+                _ = try VarlinkClient(path: socket, errors: errors).call(
+                    InferenceInterface.FillMask.self, .init(text: "<mask>", model: "m"))
+            }
+            let first = Task.detached {
+                _ = #expect(throws: InferenceInterface.NoGeneration(model: "m", state: "thinking")) { try ask() }
+            }
+            for await _ in asked { break }
+            #expect {
+                try ask()
+            } throws: { error in
+                (error as? InferenceInterface.Overloaded).map { $0.retryAfterMs >= 10 } ?? false
+            }
+            opens.yield()
+            await first.value
+            group.cancelAll()
+        }
+    }
+}
