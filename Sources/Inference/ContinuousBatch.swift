@@ -34,7 +34,7 @@ final class ContinuousBatch: Sendable {
         self.model = model
     }
 
-    /// How many are under way or wait.
+    /// How many are under way or wait, between two turns.
     var count: Int { state.withLock { $0.active.count + $0.waiting.count } }
 
     func add(_ run: GenerationRun) {
@@ -56,10 +56,11 @@ final class ContinuousBatch: Sendable {
         case .tokens(let runs, let memory): decode(runs, memory)
         case nil: return
         }
+        state.withLock { $0.active.removeAll(where: \.isOver) }
         schedule()
     }
 
-    /// Lets go who has finished or hung up, lets in who waits, and says whose turn it is; nil where nobody is left.
+    /// Lets go who has hung up, lets in who waits, and says whose turn it is; nil where nobody is left.
     private func nextTurn() -> Turn? {
         state.withLock { state in
             state.active.removeAll(where: \.isOver)

@@ -64,7 +64,9 @@ public final class InferenceEngine: Sendable {
     }
 
     /// Generations that are under way or wait for a place.
-    public var generationsUnderWay: Int { batch.count }
+    public var generationsUnderWay: Int {
+        get async { await WorkQueue.models.run { [batch] () throws(Never) in batch.count } }
+    }
 
     /// The most tokens of one sequence that training saw, `<s>` and `</s>` among them.
     var trainedLength: Int {

@@ -20,6 +20,13 @@ struct InferCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where models with random weights are made, and found the next time.", valueName: "DIR"))
     var keep: String?
 
+    @Option(help: ArgumentHelp("Measure bits a byte of its lines, and nothing else.", valueName: "FILE")) var text:
+        String?
+    @Option(help: "Lines of --text at most.") var lines = 200
+
+    @Option(help: ArgumentHelp("Let 32 clients ask for so long, and nothing else.", valueName: "SECONDS")) var load:
+        Double?
+
     func run() async throws {
         var (mlm, clm) = (mlm, clm)
         let folder =
@@ -31,7 +38,22 @@ struct InferCommand: AsyncParsableCommand {
             (mlm, clm) = (random.mlm, random.clm)
         }
         let (measuresMasks, measuresText, dtype) = (mlm != nil, clm != nil, precision.rawValue)
+        let (text, lines, load) = (text, lines, load)
         try await InferServer.with(mlm: mlm, clm: clm, precision: precision) { socket in
+            if let text {
+                for (model, isThere) in [("mlm", measuresMasks), ("clm", measuresText)] where isThere {
+                    let quality = try await blocking {
+                        try ScoreTiming.measure(socket: socket, model: model, file: text, lines: lines, dtype: dtype)
+                    }
+                    print(try jsonLine(quality))
+                }
+                return
+            }
+            if let load {
+                let result = try await blocking { try LoadTest.measure(socket: socket, seconds: load, dtype: dtype) }
+                print(try jsonLine(result))
+                return
+            }
             let loaded = residentMegabytes()
             if measuresMasks {
                 print(try jsonLine(try await blocking { try FillMaskTiming.measure(socket: socket, dtype: dtype) }))

@@ -1,4 +1,5 @@
 import Daemon
+import Dispatch
 import Foundation
 import Inference
 import Interface
@@ -125,16 +126,20 @@ import VarlinkServer
             let errors: [any VarlinkErrorReply.Type] = [
                 InferenceInterface.Overloaded.self, InferenceInterface.NoGeneration.self,
             ]
-            @Sendable func ask() throws {
-                _ = try VarlinkClient(path: socket, errors: errors).call(
-                    InferenceInterface.FillMask.self, .init(text: "<mask>", model: "m"))
+            @Sendable func ask() async throws {
+                try await onItsOwnThread {
+                    _ = try VarlinkClient(path: socket, errors: errors).call(
+                        InferenceInterface.FillMask.self, .init(text: "<mask>", model: "m"))
+                }
             }
-            let first = Task.detached {
-                _ = #expect(throws: InferenceInterface.NoGeneration(model: "m", state: "thinking")) { try ask() }
+            let first = Task {
+                _ = await #expect(throws: InferenceInterface.NoGeneration(model: "m", state: "thinking")) {
+                    try await ask()
+                }
             }
             for await _ in asked { break }
-            #expect {
-                try ask()
+            await #expect {
+                try await ask()
             } throws: { error in
                 (error as? InferenceInterface.Overloaded).map { $0.retryAfterMs >= 10 } ?? false
             }
@@ -142,5 +147,12 @@ import VarlinkServer
             await first.value
             group.cancelAll()
         }
+    }
+}
+
+/// Runs what waits for a socket away from the threads that answer it.
+private func onItsOwnThread(_ body: @escaping @Sendable () throws -> Void) async throws {
+    try await withCheckedThrowingContinuation { continuation in
+        DispatchQueue(label: "asks").async { continuation.resume(with: Result(catching: body)) }
     }
 }

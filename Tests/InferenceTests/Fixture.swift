@@ -7,8 +7,10 @@ import Jobs
 /// `mlm` and `clm` are directories as transformers 5.23 wrote them (random weights, 320 rows of which 310 have a token,
 /// 64 positions); `transformers.json` is what `Tests/Parity/inference_reference.py --mlm mlm --clm clm < request.json` prints.
 enum Fixture {
-    static let mlm = try! InferenceEngine(directory: path("mlm"))
-    static let clm = try! InferenceEngine(directory: path("clm"))
+    static let mlm = try! InferenceEngine(directory: copies[0].directory)
+    static let clm = try! InferenceEngine(directory: copies[1].directory)
+    /// An engine writes its packed weights beside the model.
+    private static let copies = [try! Copy(of: "mlm"), try! Copy(of: "clm")]
 
     static func path(_ name: String) -> String { Bundle.module.bundlePath + "/Fixtures/" + name }
 
@@ -71,7 +73,7 @@ enum Fixture {
     }
 
     /// A copy of a fixture model to change, deleted with the test.
-    final class Copy {
+    final class Copy: Sendable {
         let directory = NSTemporaryDirectory() + "inference-\(UUID().uuidString)"
 
         init(of name: String) throws {
