@@ -8,8 +8,8 @@ import Models
 /// from then on.
 ///
 /// The file is a page of text and the bytes of a `PackedLayout`. The text names the layout's version, the precision, the
-/// model's SHA-256 and that of the bytes: a file that is damaged, cut short, or of another model is made again. Where it
-/// cannot be written, the weights stay in memory.
+/// model's SHA-256 and that of the bytes: a file that is damaged, cut short, or of another model is made again, and takes the
+/// place of those of other precisions. Where it cannot be written, the weights stay in memory.
 enum PackedFile {
     private static let headerBytes = 4_096
 
@@ -19,7 +19,7 @@ enum PackedFile {
         let configuration = try ModelDirectory.configuration(of: directory)
         let layout = PackedLayout(configuration, precision)
         let file = try SafetensorsFile(path: "\(directory)/\(ModelDirectory.weightsFile)")
-        let path = "\(directory)/.packed-\(precision.rawValue)"
+        let path = path(directory, precision)
         let title = title(layout, modelSHA256: modelSHA256)
         if let mapped = MappedFile(path, bytes: headerBytes + layout.bytes),
             mapped.contents[..<headerBytes].elementsEqual(
@@ -48,9 +48,15 @@ enum PackedFile {
         } catch {
             return model
         }
+        // Half a gigabyte of what is not served any more is no use; whoever has it mapped keeps it.
+        for other in WeightPrecision.allCases where other != precision { unlink(self.path(directory, other)) }
         guard let mapped = MappedFile(path, bytes: headerBytes + layout.bytes) else { return model }
         return try PackedModel(
             configuration: configuration, file: file, layout: layout, base: mapped.base + headerBytes, memory: mapped)
+    }
+
+    private static func path(_ directory: String, _ precision: WeightPrecision) -> String {
+        "\(directory)/.packed-\(precision.rawValue)"
     }
 
     private static func title(_ layout: PackedLayout, modelSHA256: String) -> String {
