@@ -13,7 +13,10 @@ package struct MemoryLimit: Equatable {
     ///   - root: where `/proc` and `/sys` are, for tests
     package static func current(asksForFree: Bool = true, root: String = "") -> MemoryLimit {
         let candidates =
-            [asksForFree ? available(root) : nil, addressSpace(RLIMIT_AS, "RLIMIT_AS"), addressSpace(RLIMIT_DATA, "RLIMIT_DATA")]
+            [
+                asksForFree ? available(root) : nil, addressSpace(RLIMIT_AS, "RLIMIT_AS"),
+                addressSpace(RLIMIT_DATA, "RLIMIT_DATA"),
+            ]
             .compactMap(\.self) + controlGroups(root)
         return candidates.min { $0.bytes < $1.bytes } ?? MemoryLimit(bytes: .max, source: "nothing")
     }
