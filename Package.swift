@@ -153,7 +153,7 @@ let package = Package(
         tests("Datasets", ["Datasets", "Tokenizers", "Jobs", "Random"]),
         tests("Training", ["Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
         tests(
-            "Inference", ["Inference", "Models", "Kernels", "Tokenizers", "Jobs", "Random"],
+            "Inference", ["Inference", "Models", "Kernels", "Tokenizers", "Jobs", "Random", "Durable"],
             resources: [.copy("Fixtures")]),
         tests(
             "Daemon",

@@ -1,3 +1,4 @@
+import Durable
 import Jobs
 import Kernels
 import Models
@@ -17,6 +18,8 @@ public final class InferenceEngine: Sendable {
     /// What the model was made of; nil for a directory that something else wrote.
     public let trainingArguments: TrainingFacts?
     public let tokenizer: ByteLevelBPETokenizer
+    /// Why the packed weights could not be kept beside the model and take memory instead; nil where they are.
+    public let packedFileFailure: DurableError?
 
     let model: PackedModel
     /// The generations under way.
@@ -38,7 +41,8 @@ public final class InferenceEngine: Sendable {
         self.directory = directory
         modelSHA256 = try sha256(ofFile: directory + "/" + ModelDirectory.weightsFile)
         do throws(ModelError) {
-            model = try PackedFile.openModel(directory: directory, modelSHA256: modelSHA256, precision)
+            (model, packedFileFailure) = try PackedFile.openModel(
+                directory: directory, modelSHA256: modelSHA256, precision)
         } catch {
             throw .load(path: error.path, reason: error.reason)
         }

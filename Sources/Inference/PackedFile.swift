@@ -9,13 +9,14 @@ import Models
 ///
 /// The file is a page of text and the bytes of a `PackedLayout`. The text names the layout's version, the precision, the
 /// model's SHA-256 and that of the bytes: a file that is damaged, cut short, or of another model is made again, and takes the
-/// place of those of other precisions. Where it cannot be written, the weights stay in memory.
+/// place of those of other precisions. Where it cannot be written, the weights stay in memory, and the reason is told.
 enum PackedFile {
     private static let headerBytes = 4_096
 
+    /// - Returns: the model, and why its file could not be written, where it was to be and could not
     static func openModel(
         directory: String, modelSHA256: String, _ precision: WeightPrecision
-    ) throws(ModelError) -> PackedModel {
+    ) throws(ModelError) -> (model: PackedModel, failure: DurableError?) {
         let configuration = try ModelDirectory.configuration(of: directory)
         let layout = PackedLayout(configuration, precision)
         let file = try SafetensorsFile(path: "\(directory)/\(ModelDirectory.weightsFile)")
@@ -25,9 +26,10 @@ enum PackedFile {
             mapped.contents[..<headerBytes].elementsEqual(
                 header(title, sha256: sha256(mapped.contents[headerBytes...])))
         {
-            return try PackedModel(
+            let model = try PackedModel(
                 configuration: configuration, file: file, layout: layout, base: mapped.base + headerBytes,
                 memory: mapped)
+            return (model, nil)
         }
         let arena = Arena(bytes: layout.bytes)
         let base = UnsafeMutableRawPointer(arena.take(UInt8.self, layout.bytes))
@@ -46,13 +48,14 @@ enum PackedFile {
             try aside.append(packed)
             try aside.publish()
         } catch {
-            return model
+            return (model, error)
         }
         // Half a gigabyte of what is not served any more is no use; whoever has it mapped keeps it.
         for other in WeightPrecision.allCases where other != precision { unlink(self.path(directory, other)) }
-        guard let mapped = MappedFile(path, bytes: headerBytes + layout.bytes) else { return model }
-        return try PackedModel(
+        guard let mapped = MappedFile(path, bytes: headerBytes + layout.bytes) else { return (model, nil) }
+        let lean = try PackedModel(
             configuration: configuration, file: file, layout: layout, base: mapped.base + headerBytes, memory: mapped)
+        return (lean, nil)
     }
 
     private static func path(_ directory: String, _ precision: WeightPrecision) -> String {

@@ -167,7 +167,7 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
         case (.default, .clm):
             var recipe = Recipe(
                 learningRate: 2e-3, warmupRatio: 0.05, weightDecay: 0.1, perDeviceTrainBatchSize: 16,
-                numTrainEpochs: 6)
+                numTrainEpochs: 4)
             recipe.optimizer = .muon
             recipe.adamBeta2 = 0.98
             recipe.initialization = .positional

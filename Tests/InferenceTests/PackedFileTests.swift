@@ -1,3 +1,4 @@
+import Durable
 import Foundation
 import Inference
 import Jobs
@@ -80,7 +81,9 @@ import Testing
         let path = "\(copy.directory)/.packed-float32"
         try? FileManager.default.removeItem(atPath: path)
         try FileManager.default.createDirectory(atPath: path + "/in the way", withIntermediateDirectories: true)
-        #expect(try await Self.answer(try InferenceEngine(directory: copy.directory)) == expected)
+        let engine = try InferenceEngine(directory: copy.directory)
+        #expect(try await Self.answer(engine) == expected)
+        #expect(engine.packedFileFailure?.path == path)
         #expect(try Self.temporaries(copy.directory).isEmpty)
     }
 

@@ -27,7 +27,9 @@ extension ServingModel {
         fields["evaluation_loss"] = evaluation.map { .double($0.loss) }
         fields["bits_per_byte"] = evaluation.map { .double($0.bitsPerByte) }
         let measure = evaluation.map { ", \(Wording.fixed($0.bitsPerByte, 3)) bits a byte" } ?? ""
+        let memory = engine.packedFileFailure.map { "; its weights stay in memory: \($0)" } ?? ""
         return ServiceEvent(
-            .generationServes, "\(name) \(generation) serves\(measure)", model: name, run: run, fields: fields)
+            .generationServes, "\(name) \(generation) serves\(measure)\(memory)", model: name, run: run,
+            fields: fields)
     }
 }
