@@ -43,7 +43,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var heldOut: Double = 0.05
     public var loggingSteps: Int = 50
     public var evalSteps: Int = 250
-    /// Steps from one checkpoint to the next; null writes one at least every ten minutes, and more often as long as that takes
+    /// Steps from one checkpoint to the next; null writes one at least every ten minutes, and every minute where that takes
     /// no more than 2 % of the time.
     public var saveSteps: Int?
     public var saveTotalLimit: Int = 2
