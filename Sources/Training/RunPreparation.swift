@@ -51,9 +51,8 @@ extension Trainer {
         let schedule = Schedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule)
-        var decisions = try RunDecisions.read(for: job)
-        let isNew = decisions == nil
-        let forecast = try preflight.forecast(decisions)
+        let earlier = try RunDecisions.read(for: job)
+        let forecast = try preflight.forecast(earlier)
 
         let model = RobertaModel.initialized(
             configuration: configuration, seed: recipe.seed, positionalHeads: recipe.initialization == .positional)
@@ -73,11 +72,11 @@ extension Trainer {
             trainingRows: training.rows)
         let checkpoints = CheckpointStore(directory: job.runDirectory, identity: identity)
         let state = try checkpoints.restore(into: learner, note: note)
-        if isNew && state == nil {
-            decisions = preflight.timed(forecast.decisions, learner, evaluation)
+        var decided = forecast.decisions
+        if earlier == nil {
+            if state == nil { decided = preflight.timed(decided, learner, evaluation) }
+            try decided.write(for: job)
         }
-        let decided = decisions ?? forecast.decisions
-        try decided.write(for: job)
         watch.earlierSeconds = state?.elapsedSeconds ?? 0
         let run = Run(
             tokenizer: tokenizer, shards: shards, decisions: decided, cost: StepCost(configuration: configuration),
