@@ -2,6 +2,8 @@ import ArgumentParser
 import Daemon
 import Dispatch
 import FoundationEssentials
+import Interface
+import Varlink
 
 /// `kb-bench infer`: how fast the service answers, through its socket; the fields of `hf_infer_bench.py`.
 struct InferCommand: AsyncParsableCommand {
@@ -27,7 +29,18 @@ struct InferCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Let 32 clients ask for so long, and nothing else.", valueName: "SECONDS")) var load:
         Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "Measure fill-mask and one stream of the service that listens there, which may be training.",
+            valueName: "PATH"))
+    var socket: String?
+    @Option(help: ArgumentHelp("Wait so long between two sentences.", valueName: "MILLISECONDS")) var pause = 0
+
     func run() async throws {
+        if let socket {
+            let pause = pause
+            return try await blocking { try Self.measureService(socket, pauseMilliseconds: pause) }
+        }
         var (mlm, clm) = (mlm, clm)
         let folder =
             keep ?? FileManager.default.temporaryDirectory.path
@@ -38,7 +51,7 @@ struct InferCommand: AsyncParsableCommand {
             (mlm, clm) = (random.mlm, random.clm)
         }
         let (measuresMasks, measuresText, dtype) = (mlm != nil, clm != nil, precision.rawValue)
-        let (text, lines, load) = (text, lines, load)
+        let (text, lines, load, pause) = (text, lines, load, pause)
         try await InferServer.with(mlm: mlm, clm: clm, precision: precision) { socket in
             if let text {
                 for (model, isThere) in [("mlm", measuresMasks), ("clm", measuresText)] where isThere {
@@ -56,12 +69,17 @@ struct InferCommand: AsyncParsableCommand {
             }
             let loaded = residentMegabytes()
             if measuresMasks {
-                print(try jsonLine(try await blocking { try FillMaskTiming.measure(socket: socket, dtype: dtype) }))
+                print(
+                    try jsonLine(
+                        try await blocking {
+                            try FillMaskTiming.measure(
+                                socket: socket, model: "mlm", pauseMilliseconds: pause, dtype: dtype)
+                        }))
             }
             if measuresText {
                 for streams in [1, 8] {
                     let timing = try await blocking {
-                        try GenerateTiming.measure(socket: socket, streams: streams, dtype: dtype)
+                        try GenerateTiming.measure(socket: socket, model: "clm", streams: streams, dtype: dtype)
                     }
                     print(try jsonLine(timing))
                 }
@@ -72,6 +90,24 @@ struct InferCommand: AsyncParsableCommand {
                     MemoryReading(
                         dtype: dtype, loadedRssMb: loaded, servedRssMb: residentMegabytes(), fileRssMb: files,
                         anonymousRssMb: anonymous)))
+        }
+    }
+
+    /// The first model of each objective that serves.
+    private static func measureService(_ socket: String, pauseMilliseconds: Int) throws {
+        let models = try VarlinkClient(path: socket).call(ManagerInterface.ListModels.self, .init()).models
+        func first(_ objective: ManagerInterface.Model.Objective) -> String? {
+            models.first { $0.objective == objective && $0.generation != nil }?.name
+        }
+        if let model = first(.mlm) {
+            print(
+                try jsonLine(
+                    try FillMaskTiming.measure(
+                        socket: socket, model: model, pauseMilliseconds: pauseMilliseconds, dtype: "as served")))
+        }
+        if let model = first(.clm) {
+            print(
+                try jsonLine(try GenerateTiming.measure(socket: socket, model: model, streams: 1, dtype: "as served")))
         }
     }
 }

@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import Interface
 import Synchronization
 import Varlink
@@ -12,13 +13,14 @@ struct FillMaskTiming: Encodable {
     /// The first candidate of the first sentence.
     var top: String
 
-    static func measure(socket: String, dtype: String) throws -> FillMaskTiming {
+    static func measure(socket: String, model: String, pauseMilliseconds: Int, dtype: String) throws -> FillMaskTiming {
         let client = try VarlinkClient(path: socket)
         var times: [Double] = []
         var top = ""
         for (index, text) in sentences.enumerated() {
+            if pauseMilliseconds > 0 { usleep(UInt32(1_000 * pauseMilliseconds)) }
             let (milliseconds, reply) = try timed {
-                try client.call(InferenceInterface.FillMask.self, .init(text: text, model: "mlm"))
+                try client.call(InferenceInterface.FillMask.self, .init(text: text, model: model))
             }
             if index == 0 { top = reply.masks.first?.fillings.first?.tokenStr ?? "" }
             if index >= 3 { times.append(milliseconds) }
@@ -51,8 +53,8 @@ struct GenerateTiming: Encodable {
         case firstTokenMs400 = "first_token_ms_400"
     }
 
-    static func measure(socket: String, streams: Int, dtype: String) throws -> GenerateTiming {
-        _ = try generate(socket: socket, seed: 0, tokens: 8)
+    static func measure(socket: String, model: String, streams: Int, dtype: String) throws -> GenerateTiming {
+        _ = try generate(socket: socket, model: model, seed: 0, tokens: 8)
         let total = Mutex(0)
         let failure = Mutex<(any Error)?>(nil)
         let (milliseconds, _) = try timed {
@@ -64,7 +66,7 @@ struct GenerateTiming: Encodable {
                         // A seed may end early at </s>: the next goes on until there are as many tokens as were asked for.
                         var (made, seed) = (0, 1 + 1_000 * stream)
                         while made < 100 {
-                            made += try generate(socket: socket, seed: seed, tokens: 100 - made)
+                            made += try generate(socket: socket, model: model, seed: seed, tokens: 100 - made)
                             seed += 1
                         }
                         total.withLock { [made] in $0 += made }
@@ -79,30 +81,30 @@ struct GenerateTiming: Encodable {
         return GenerateTiming(
             dtype: dtype, streams: streams,
             tokensPerS: rounded(Double(total.withLock { $0 }) * 1_000 / milliseconds, 1),
-            firstTokenMs400: streams == 1 ? try firstToken(socket: socket) : nil)
+            firstTokenMs400: streams == 1 ? try firstToken(socket: socket, model: model) : nil)
     }
 
     static let prompt = "I would like to assist"
     static let longText = "The faculty of human reason has a peculiar fate in nature. "
 
     /// - Returns: the tokens that were generated, at least 1 so that a model that always ends is not asked for ever
-    private static func generate(socket: String, seed: Int, tokens: Int) throws -> Int {
+    private static func generate(socket: String, model: String, seed: Int, tokens: Int) throws -> Int {
         let replies = try VarlinkClient(path: socket).callMore(
             InferenceInterface.Generate.self,
             .init(
-                prompt: prompt, model: "clm",
+                prompt: prompt, model: model,
                 sampling: .init(maxNewTokens: tokens, temperature: 0.9, seed: seed)))
         var made = 0
         while let reply = try replies.next() { made = reply.generatedTokens ?? made }
         return max(made, 1)
     }
 
-    private static func firstToken(socket: String) throws -> Double? {
+    private static func firstToken(socket: String, model: String) throws -> Double? {
         let client = try VarlinkClient(path: socket, errors: [InferenceInterface.PromptTooLong.self])
         let words = String(repeating: longText, count: 60)
-        let ids = try client.call(InferenceInterface.Tokenize.self, .init(text: words, model: "clm")).ids
+        let ids = try client.call(InferenceInterface.Tokenize.self, .init(text: words, model: model)).ids
         let prompt = try client.call(
-            InferenceInterface.Detokenize.self, .init(ids: Array(ids.prefix(399)), model: "clm")
+            InferenceInterface.Detokenize.self, .init(ids: Array(ids.prefix(399)), model: model)
         ).text
         var times: [Double] = []
         for seed in 0..<6 {
@@ -110,7 +112,7 @@ struct GenerateTiming: Encodable {
                 let (milliseconds, _) = try timed {
                     try client.call(
                         InferenceInterface.Generate.self,
-                        .init(prompt: prompt, model: "clm", sampling: .init(maxNewTokens: 1, seed: seed)))
+                        .init(prompt: prompt, model: model, sampling: .init(maxNewTokens: 1, seed: seed)))
                 }
                 if seed > 0 { times.append(milliseconds) }
             } catch is InferenceInterface.PromptTooLong {
