@@ -41,6 +41,8 @@ let package = Package(
         .executable(name: "kantaibert-train", targets: ["kantaibert-train"]),
         .executable(name: "kbctl", targets: ["kbctl"]),
         .executable(name: "kb-bench", targets: ["kb-bench"]),
+        // For the tests alone, to be preloaded: a target has to be a product to become a file of its own.
+        .library(name: "Faults", type: .dynamic, targets: ["Faults"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -136,6 +138,7 @@ let package = Package(
             ],
             swiftSettings: ours),
 
+        .target(name: "Faults", path: "Tests/Faults", publicHeadersPath: "."),
         tests("Random", ["Random"]),
         tests("Parallel", ["Parallel"]),
         tests("Durable", ["Durable"]),

@@ -1,11 +1,25 @@
 import Glibc
 
 extension Durable {
-    /// Puts a folder that was written aside (see `TemporaryName.beside`) in place, with all that is in it.
+    /// Makes a folder with all that `fill` puts into it: whole, or not at all.
     ///
-    /// Every file and folder below is forced to the disk first. Throws `EEXIST` where `final` exists already, and
-    /// changes nothing then.
-    public static func publishDirectory(_ temporary: String, as final: String) throws(DurableError) {
+    /// It is filled under a temporary name, and every file and folder below is forced to the disk before it gets its own.
+    /// What fails is removed again. Throws what `fill` throws, and `EEXIST` where `final` exists already.
+    /// - Parameter fill: gets the folder's path as it is for now
+    public static func publishDirectory(_ final: String, fill: (String) throws -> Void) throws {
+        let temporary = TemporaryName.beside(final)
+        do {
+            try makeDirectory(temporary)
+            try fill(temporary)
+            try publish(temporary, as: final)
+        } catch {
+            // On a full disk above all, what is of no use must not stay. Where even that fails, the next life clears it.
+            try? removeTree(temporary)
+            throw error
+        }
+    }
+
+    private static func publish(_ temporary: String, as final: String) throws(DurableError) {
         try syncTree(temporary)
         var status = stat()
         guard lstat(final, &status) != 0 else { throw DurableError(operation: "rename", path: final, errno: EEXIST) }

@@ -30,12 +30,8 @@ extension ByteLevelBPETokenizer {
     /// - Parameters:
     ///   - directory: made where it is missing
     ///   - modelMaxLength: ids a model can take at most, special ones included
-    public func save(directory: String, modelMaxLength: Int) throws(TokenizerError) {
-        do throws(DurableError) {
-            try Durable.makeDirectory(directory)
-        } catch {
-            throw TokenizerError(path: directory, expected: "a folder to write to", found: error.description)
-        }
+    public func save(directory: String, modelMaxLength: Int) throws(DurableError) {
+        try Durable.makeDirectory(directory)
         let published = published()
         let components = published.components
         let config = TokenizerConfig(components: components, modelMaxLength: modelMaxLength)
@@ -46,7 +42,7 @@ extension ByteLevelBPETokenizer {
             ("tokenizer_config.json", config.tokenizerConfig()),
             ("special_tokens_map.json", config.specialTokensMap()),
         ]
-        for (name, bytes) in files { try TokenizerFile.write(bytes, to: directory + "/" + name) }
+        for (name, bytes) in files { try Durable.write(bytes, to: directory + "/" + name) }
     }
 }
 

@@ -133,12 +133,4 @@ enum TokenizerFile {
             throw TokenizerError(path: path, expected: "a readable file", found: error.description)
         }
     }
-
-    static func write(_ bytes: [UInt8], to path: String) throws(TokenizerError) {
-        do throws(DurableError) {
-            try Durable.write(bytes, to: path)
-        } catch {
-            throw TokenizerError(path: path, expected: "a writable file", found: error.description)
-        }
-    }
 }

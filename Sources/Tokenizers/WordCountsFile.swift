@@ -10,7 +10,7 @@ extension WordCounts {
     private static let magic = Array("KBWORDS1".utf8)
     private static let headerBytes = 24
 
-    public func save(_ path: String) throws(TokenizerError) {
+    public func save(_ path: String) throws(DurableError) {
         let wordBytes = totalBytes
         let size = Self.headerBytes + count * 12 + wordBytes + 8
         var bytes = [UInt8](repeating: 0, count: size)
@@ -33,7 +33,7 @@ extension WordCounts {
                 of: Self.checksum(UnsafeRawBufferPointer(rebasing: file[..<wordAt])).littleEndian,
                 toByteOffset: wordAt, as: UInt64.self)
         }
-        try TokenizerFile.write(bytes, to: path)
+        try Durable.write(bytes, to: path)
     }
 
     /// - Throws: where the file is not whole, or of another version
@@ -83,16 +83,13 @@ public struct WordCountStore: Sendable {
 
     /// The counts of a corpus: those that are kept, or, where there are none or they are damaged, those of `file`,
     /// which are then kept.
-    public func counts(sha256: String, file: String) throws(TokenizerError) -> WordCounts {
+    /// - Throws: `TokenizerError` where `file` cannot be read, `DurableError` where its counts cannot be kept
+    public func counts(sha256: String, file: String) throws -> WordCounts {
         let path = path(sha256)
         if access(path, F_OK) == 0, let kept = try? WordCounts.load(path) { return kept }
         let counts = try WordCounts.count(file: file)
-        do throws(DurableError) {
-            try Durable.makeDirectory(directory)
-            try TemporaryName.clearLeftovers(in: directory)
-        } catch {
-            throw TokenizerError(path: directory, expected: "a folder to write to", found: error.description)
-        }
+        try Durable.makeDirectory(directory)
+        try TemporaryName.clearLeftovers(in: directory)
         try counts.save(path)
         return counts
     }

@@ -57,20 +57,19 @@ struct CheckpointStore {
     /// - Returns: its folder
     func save(_ learner: Learner, state: CheckpointState, limit: Int, keeping kept: Int?) throws -> String {
         let path = path(ofStep: state.step)
-        let aside = TemporaryName.beside(path)
-        try Durable.makeDirectory(aside)
         let tensors =
             learner.model.parameters.tensorsToWrite()
             + learner.optimizer.firstMoment.tensorsToWrite(prefix: CheckpointStore.firstMoment)
             + learner.optimizer.secondMoment.tensorsToWrite(
                 prefix: CheckpointStore.secondMoment, where: learner.optimizer.hasSecondMoment)
-        try SafetensorsFile.write(tensors, to: "\(aside)/state.safetensors")
-        var state = state
-        state.stateSha256 = try sha256(ofFile: "\(aside)/state.safetensors")
-        try Durable.write(JobCoding.encode(state, pretty: true), to: "\(aside)/checkpoint.json")
-        // One of the same step is damaged, or it would have been resumed from and not written again.
-        try remove(path)
-        try Durable.publishDirectory(aside, as: path)
+        try Durable.publishDirectory(path) { aside in
+            try SafetensorsFile.write(tensors, to: "\(aside)/state.safetensors")
+            var state = state
+            state.stateSha256 = try sha256(ofFile: "\(aside)/state.safetensors")
+            try Durable.write(JobCoding.encode(state, pretty: true), to: "\(aside)/checkpoint.json")
+            // One of the same step is damaged, or it would have been resumed from and not written again.
+            try remove(path)
+        }
         for old in try steps().dropLast(limit) where old != kept { try remove(self.path(ofStep: old)) }
         return path
     }

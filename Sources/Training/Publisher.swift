@@ -17,15 +17,13 @@ struct Publisher {
         let parent = URL(filePath: job.outputDirectory).deletingLastPathComponent().path
         try Durable.makeDirectory(parent)
         try TemporaryName.clearLeftovers(in: parent)
-        let aside = TemporaryName.beside(job.outputDirectory)
-        try Durable.makeDirectory(aside)
-        try ModelDirectory.write(model, to: aside)
-        try tokenizer.save(directory: aside, modelMaxLength: job.architecture.maxPositionEmbeddings - 2)
-        try Durable.write(
-            JobCoding.encode(arguments, pretty: true), to: "\(aside)/\(Publisher.argumentsFile)")
-        let digest = try sha256(ofFile: "\(aside)/\(ModelDirectory.weightsFile)")
-        try Durable.publishDirectory(aside, as: job.outputDirectory)
-        return digest
+        try Durable.publishDirectory(job.outputDirectory) { aside in
+            try ModelDirectory.write(model, to: aside)
+            try tokenizer.save(directory: aside, modelMaxLength: job.architecture.maxPositionEmbeddings - 2)
+            try Durable.write(
+                JobCoding.encode(arguments, pretty: true), to: "\(aside)/\(Publisher.argumentsFile)")
+        }
+        return try sha256(ofFile: "\(job.outputDirectory)/\(ModelDirectory.weightsFile)")
     }
 
     /// What this very run has published already, before it was stopped from saying so; nil where nothing is there.

@@ -56,10 +56,9 @@ struct RunFolder {
             tokenizer = try trainTokenizer()
             trained(tokenizer.vocabularySize)
         }
-        let aside = TemporaryName.beside(tokenizerDirectory)
-        try Durable.makeDirectory(aside)
-        try tokenizer.save(directory: aside, modelMaxLength: modelMaxLength)
-        try Durable.publishDirectory(aside, as: tokenizerDirectory)
+        try Durable.publishDirectory(tokenizerDirectory) { aside in
+            try tokenizer.save(directory: aside, modelMaxLength: modelMaxLength)
+        }
         return tokenizer
     }
 

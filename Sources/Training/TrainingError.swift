@@ -31,6 +31,8 @@ public enum TrainingError: Error, CustomStringConvertible {
             switch error {
             case let error as TrainingError: error
             case let error as JobError: .job(error)
+            // A disk that fails is no flaw of the data: the same again may go well.
+            case DatasetError.file(let error): .file(error)
             case let error as DatasetError: .data(error)
             case let error as TokenizerError: .tokenizer(error)
             case let error as ModelError: .model(error)

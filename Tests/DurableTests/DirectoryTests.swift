@@ -20,17 +20,16 @@ struct DirectoryTests {
     }
 
     @Test func publishesAFolderOnce() throws {
-        let aside = TemporaryName.beside(scratch("7"))
-        try Durable.makeDirectory("\(aside)/inside")
-        try Durable.write("weights", to: "\(aside)/inside/model")
-        try Durable.publishDirectory(aside, as: scratch("7"))
+        try Durable.publishDirectory(scratch("7")) { aside in
+            try Durable.makeDirectory("\(aside)/inside")
+            try Durable.write("weights", to: "\(aside)/inside/model")
+        }
         #expect(try scratch.names() == ["7"])
         #expect(try Durable.read(scratch("7/inside/model")) == Array("weights".utf8))
 
-        let second = TemporaryName.beside(scratch("7"))
-        try Durable.makeDirectory(second)
-        let error = #expect(throws: DurableError.self) { try Durable.publishDirectory(second, as: scratch("7")) }
+        let error = #expect(throws: DurableError.self) { try Durable.publishDirectory(scratch("7")) { _ in } }
         #expect(error?.errno == EEXIST)
+        #expect(try scratch.names() == ["7"], "what was written aside is gone")
         #expect(try Durable.read(scratch("7/inside/model")) == Array("weights".utf8))
     }
 

@@ -1,4 +1,3 @@
-import Durable
 import Foundation
 import Glibc
 import Jobs
@@ -41,7 +40,7 @@ struct KillTests {
             } else {
                 try #require(ended.status == 0, "\(place): \(ended.error)")
                 #expect(published != nil, place)
-                let leftovers = try tiny.leftovers()
+                let leftovers = try leftovers(in: tiny.folder)
                 #expect(leftovers == [], place)
                 finished += 1
                 try tiny.startOver()
@@ -208,25 +207,5 @@ extension TinyJob {
         // Both are aside under the same name: an old one only after a newer one stands.
         let step = Int(name.dropFirst(TinyJob.prefix.count + 1).prefix { $0 != "." }) ?? 0
         return step > (try checkpoints().keys.max() ?? 0) ? .checkpoint : .removal
-    }
-
-    /// What dead writers have left, at any depth.
-    fileprivate func leftovers() throws -> [String] {
-        try FileManager.default.subpathsOfDirectory(atPath: folder).filter {
-            TemporaryName.isLeftover(URL(filePath: $0).lastPathComponent)
-        }
-    }
-}
-
-/// Steele, Lea and Flood 2014: the same numbers from the same seed, unlike `SystemRandomNumberGenerator`'s.
-private struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
     }
 }

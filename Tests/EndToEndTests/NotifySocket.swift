@@ -20,6 +20,8 @@ final class NotifySocket {
             }
         }
 
+        func removeAll() { condition.withLock { lines = [] } }
+
         func wait(for line: String, until deadline: Date) -> Bool {
             condition.withLock {
                 while true {
@@ -61,6 +63,9 @@ final class NotifySocket {
         shutdown(descriptor, Int32(SHUT_RDWR))
         unlink(path)
     }
+
+    /// Forgets what was said: what is waited for is yet to come.
+    func forget() { lines.removeAll() }
 
     /// Waits until this line has been said, and forgets what was said before it.
     /// - Returns: false where it has not come after `seconds`

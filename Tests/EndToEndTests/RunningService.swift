@@ -9,6 +9,9 @@ final class RunningService {
     let folder: String
     private let notify: NotifySocket
     private var process: Process?
+    /// What the service gets beside or in the place of the tests' own variables.
+    var environment: [String: String] = [:]
+    var isRunning: Bool { process?.isRunning ?? false }
 
     var socket: String { folder + "/io.kantaibert" }
     var inbox: String { folder + "/inbox" }
@@ -27,19 +30,26 @@ final class RunningService {
 
     /// Starts the service, and returns when it says that it is ready.
     func start() throws {
+        try launch()
+        try #require(notify.waits(for: "READY=1", seconds: 60), "not ready; its log:\n\(logText)")
+    }
+
+    /// Starts the service and does not wait for it.
+    func launch() throws {
         let process = Process()
         process.executableURL = URL(filePath: Programs.folder + "/kantaibertd")
         process.arguments = ["--state-dir", folder, "--config", folder + "/kantaibert.yaml"]
-        process.environment = ProcessInfo.processInfo.environment.merging(["NOTIFY_SOCKET": notify.path]) { $1 }
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+            .merging(["NOTIFY_SOCKET": notify.path]) { $1 }
         process.standardInput = FileHandle.nullDevice
         let log = folder + "/log"
         if !FileManager.default.fileExists(atPath: log) { try Data().write(to: URL(filePath: log)) }
         let handle = try FileHandle(forWritingTo: URL(filePath: log))
         try handle.seekToEnd()
         process.standardError = handle
+        notify.forget()
         try process.run()
         self.process = process
-        try #require(notify.waits(for: "READY=1", seconds: 60), "not ready; its log:\n\(logText)")
     }
 
     /// SIGTERM.

@@ -1,4 +1,5 @@
 import Crypto
+import Durable
 import Foundation
 import Glibc
 import Jobs
@@ -52,10 +53,12 @@ final class TinyJob {
 
     /// Runs the job to its end.
     /// - Parameter meanwhile: called when it has been started
-    func run(threads: Int, meanwhile: (Process) throws -> Void = { _ in }) throws -> Programs.Output {
+    func run(
+        threads: Int, environment: [String: String] = [:], meanwhile: (Process) throws -> Void = { _ in }
+    ) throws -> Programs.Output {
         try Programs.run(
-            "kantaibert-train", ["run", jobFile], environment: ["KANTAIBERT_THREADS": "\(threads)"],
-            meanwhile: meanwhile)
+            "kantaibert-train", ["run", jobFile],
+            environment: environment.merging(["KANTAIBERT_THREADS": "\(threads)"]) { $1 }, meanwhile: meanwhile)
     }
 
     /// The SHA-256 of every file in the model directory, by its name; nil where there is no such directory.
@@ -64,6 +67,13 @@ final class TinyJob {
         guard FileManager.default.fileExists(atPath: directory) else { return nil }
         let names = try FileManager.default.contentsOfDirectory(atPath: directory)
         return try Dictionary(uniqueKeysWithValues: names.map { ($0, try sha256(ofFile: "\(directory)/\($0)")) })
+    }
+}
+
+/// What dead writers have left in a folder, at any depth.
+func leftovers(in folder: String) throws -> [String] {
+    try FileManager.default.subpathsOfDirectory(atPath: folder).filter {
+        TemporaryName.isLeftover(URL(filePath: $0).lastPathComponent)
     }
 }
 

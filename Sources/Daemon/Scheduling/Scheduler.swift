@@ -125,6 +125,8 @@ public struct Scheduler: Sendable {
         if let index = models.firstIndex(where: { $0.name == entry.model }) {
             models[index].attempted = Set(entry.corpora ?? [])
             if published { models[index].learned = models[index].attempted }
+            // A run of an earlier life of the service, gone on with, may have learned all there is.
+            if Set(models[index].fed) == models[index].attempted { models[index].dueAt = nil }
             // What came during the run settled from its own arrival on.
             if models[index].dueAt == nil, Set(models[index].fed) != models[index].attempted {
                 models[index].dueAt = (models[index].newestArrival ?? now).advanced(by: models[index].settle)

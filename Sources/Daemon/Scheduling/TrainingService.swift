@@ -1,3 +1,4 @@
+import Durable
 import FoundationEssentials
 import Jobs
 import Metrics
@@ -134,13 +135,15 @@ public actor TrainingService: Service {
         let outcome: RunSupervisor.Outcome
         var job: Job?
         do {
-            let made = try prepare(start)
+            let made = try await patiently("\(run) has no job") { try prepare(start) }
             job = made
             underWay?.progress.begin(generation: made.generation)
             record(underWay!.progress.record, corpora: made.corpora.map(\.sha256))
             outcome = await supervise(made)
+            // A run that has another life clears up itself, but who knows whether this one has.
+            journal.attempt("\(run) has left something half written") { try directory.clearLeftovers(of: made) }
         } catch {
-            outcome = .failed(reason: "\(error)")
+            outcome = stopping.isOpen ? .left : .failed(reason: "\(error)")
         }
         let isPublished = await conclude(outcome, run: run, model: start.entry.model, job: job)
         underWay = nil
@@ -148,6 +151,24 @@ public actor TrainingService: Service {
         guard outcome != .left || !stopping.isOpen else { return }
         perform(scheduler.ended(run, published: isPublished, now: .now))
         tellStatus()
+    }
+
+    /// Does what a disk may refuse for a while: again after waits that grow as those between the lives of a run.
+    private func patiently<Value: Sendable>(
+        _ consequence: String, _ body: () async throws -> Value
+    ) async throws -> Value {
+        var wait = settings.training.restartWaitSeconds
+        for _ in 0..<settings.training.maxRestarts {
+            do {
+                return try await body()
+            } catch let error as DurableError {
+                journal.report(
+                    ServiceEvent(.problem, "\(consequence): \(error); again in \(Wording.duration(wait))"))
+                if await stopping.wait(atMost: .seconds(wait)) { throw error }
+                wait *= 4
+            }
+        }
+        return try await body()
     }
 
     private func priorRecord(_ entry: Scheduler.Entry) -> RunRecord {
@@ -241,10 +262,17 @@ public actor TrainingService: Service {
             guard let job else { preconditionFailure("a run without a job has published") }
             do {
                 // Before the model serves: who sees it serve finds its run finished.
-                let serving = try await registry.promote(model, to: job.generation)
+                let serving = try await patiently("generation \(job.generation) of \(model) does not serve") {
+                    try await registry.promote(model, to: job.generation)
+                }
                 end(.finished, kind: .runFinished, "\(run) is finished: generation \(job.generation)", model: model)
                 if let serving { announce(serving, run: run) }
                 return true
+            } catch let error as DurableError {
+                // It is whole; where `current` cannot point to it today, the next life of the service tries again.
+                end(
+                    .interrupted, kind: .problem,
+                    "\(run) is finished, but generation \(job.generation) cannot serve yet: \(error)", model: model)
             } catch {
                 end(
                     .failed, kind: .generationDamaged,

@@ -21,6 +21,12 @@ extension StateDirectory {
         try Durable.write(try JobCoding.encode(job, pretty: true), to: self.job(of: job.run))
     }
 
+    /// Removes what dead processes of a run have left half written.
+    func clearLeftovers(of job: Job) throws(DurableError) {
+        try TemporaryName.clearLeftovers(in: self.run(job.run))
+        try TemporaryName.clearLeftovers(in: self.model(job.model))
+    }
+
     /// - Throws: `DurableError` where there is no such file, `JobError` where it cannot be used.
     func readJob(of run: String) throws -> Job {
         try Job.decode(Data(try Durable.read(self.job(of: run))))
