@@ -24,9 +24,15 @@ public struct KantaibertService: Sendable {
         public var socket: Socket
         /// The path of `kantaibert-train`.
         public var trainProgram: String
+        /// Reads the settings again, from where they came.
+        public var readSettings: @Sendable () throws(SettingsError) -> Settings
 
-        public init(settings: Settings, directory: StateDirectory, socket: Socket, trainProgram: String) {
+        public init(
+            settings: Settings, directory: StateDirectory, socket: Socket, trainProgram: String,
+            readSettings: @escaping @Sendable () throws(SettingsError) -> Settings
+        ) {
             self.settings = settings
+            self.readSettings = readSettings
             self.directory = directory
             self.socket = socket
             self.trainProgram = trainProgram
@@ -48,21 +54,23 @@ public struct KantaibertService: Sendable {
         let (settings, directory) = (options.settings, options.directory)
         let lock = try takeDirectory()
         defer { withExtendedLifetime(lock) {} }
+        let live = LiveSettings(settings)
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         let metrics = try MetricsStore(path: directory.metrics)
         let hub = EventHub()
         let journal = EventJournal(hub: hub, metrics: metrics, logger: logger)
         let registry = ModelRegistry(directory: directory, precision: settings.serving.precision)
         await openModels(registry, journal, metrics)
         let training = TrainingService(
-            settings: settings, directory: directory, metrics: metrics, journal: journal, registry: registry,
+            settings: live, directory: directory, metrics: metrics, journal: journal, registry: registry,
             program: options.trainProgram)
         let inbox = try InboxService(
             settings: settings, directory: directory, metrics: metrics, journal: journal, training: training)
         let manager = ManagerService(
-            settings: settings, directory: directory, metrics: metrics, registry: registry, training: training,
+            settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
             hub: hub, version: Self.version, inboxPending: { inbox.pendingCount })
         let socket = SocketService(
-            listener: listener, logger: logger, inference: inference(registry, manager), manager: manager
+            listener: listener, logger: logger, inference: inference(live, registry, manager), manager: manager
         ) {
             journal.report(ServiceEvent(.serviceReady, "kantaibertd \(Self.version) is ready"))
             SystemdNotify.ready()
@@ -73,9 +81,12 @@ public struct KantaibertService: Sendable {
             journal.report(ServiceEvent(.serviceStopping, "kantaibertd stops"))
             hub.finish()
         }
+        let reload = ReloadService(
+            signals: hangups, settings: live, read: options.readSettings, journal: journal, training: training)
         // They stop in the opposite order, one after the other. The last to stop are the signs of life.
         var configuration = ServiceGroupConfiguration(
-            services: [WatchdogService(), training, inbox, socket], gracefulShutdownSignals: [.sigterm, .sigint],
+            services: [WatchdogService(), training, inbox, reload, socket],
+            gracefulShutdownSignals: [.sigterm, .sigint],
             logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() })
         configuration.maximumGracefulShutdownDuration = .seconds(settings.training.stopSeconds + 4)
         try await ServiceGroup(configuration: configuration).run()
@@ -91,10 +102,10 @@ public struct KantaibertService: Sendable {
         }
     }
 
-    private func inference(_ registry: ModelRegistry, _ manager: ManagerService) -> InferenceService {
-        InferenceService(models: options.settings.models, defaults: options.settings.serving, registry: registry) {
-            await manager.explain($0)
-        }
+    private func inference(
+        _ settings: LiveSettings, _ registry: ModelRegistry, _ manager: ManagerService
+    ) -> InferenceService {
+        InferenceService(settings: settings, registry: registry) { await manager.explain($0) }
     }
 
     private var listener: VarlinkServer.Listener {

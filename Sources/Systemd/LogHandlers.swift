@@ -4,14 +4,17 @@ import Logging
 ///
 /// Metadata keys become fields by `KB_` and capital letters (`step` → `KB_STEP`); the key `MESSAGE_ID` is the journal's.
 public struct JournalLogHandler: LogHandler {
-    public var logLevel: Logger.Level
+    public var logLevel: Logger.Level {
+        get { ownLevel ?? SystemdLogging.level }
+        set { ownLevel = newValue }
+    }
     public var metadata: Logger.Metadata = [:]
     public var metadataProvider: Logger.MetadataProvider?
+    private var ownLevel: Logger.Level?
     private let label: String
 
-    public init(label: String, level: Logger.Level = .info) {
+    public init(label: String) {
         self.label = label
-        logLevel = level
     }
 
     public func log(event: LogEvent) {
@@ -38,13 +41,15 @@ public struct JournalLogHandler: LogHandler {
 /// Writes lines for people to standard error: `12:01:03 info     step 5 of 100, loss 4.2`. The metadata is for programs
 /// and is left out.
 public struct StandardErrorLogHandler: LogHandler {
-    public var logLevel: Logger.Level
+    public var logLevel: Logger.Level {
+        get { ownLevel ?? SystemdLogging.level }
+        set { ownLevel = newValue }
+    }
     public var metadata: Logger.Metadata = [:]
     public var metadataProvider: Logger.MetadataProvider?
+    private var ownLevel: Logger.Level?
 
-    public init(level: Logger.Level = .info) {
-        logLevel = level
-    }
+    public init() {}
 
     public func log(event: LogEvent) {
         StandardErrorLogHandler.write(StandardErrorLogHandler.line(event))

@@ -14,6 +14,8 @@ struct Kantaibertd: AsyncParsableCommand {
             Settings are in /etc/kantaibert/kantaibert.yaml, data in /var/lib/kantaibert. Without root or systemd: \
             kantaibertd --state-dir ./var
 
+            SIGHUP (systemctl reload kantaibertd) reads the settings again; the log names those that need a restart.
+
             Exit status: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments, 73 the state directory cannot be used, \
             75 another kantaibertd uses it, 78 wrong settings, 70 anything else.
             """,
@@ -30,6 +32,9 @@ struct Kantaibertd: AsyncParsableCommand {
         completion: .directory)
     var stateDir: String?
 
+    @Flag(help: "Only check the settings: say what is wrong and end with status 78, or say nothing and end with 0.")
+    var checkSettings = false
+
     @Option(help: "The path of the socket.")
     var socket: String?
 
@@ -38,18 +43,23 @@ struct Kantaibertd: AsyncParsableCommand {
 
     func run() async throws {
         let environment = Place.environment()
+        let path = config ?? Place.usualSettings()
+        let readSettings: @Sendable () throws(SettingsError) -> Settings = { () throws(SettingsError) in
+            try Settings.load(path: path, environment: environment)
+        }
         let settings: Settings
         do {
-            settings = try Settings.load(path: config ?? Place.usualSettings(), environment: environment)
+            settings = try readSettings()
         } catch {
             throw failure(EX_CONFIG, "\(error)")
         }
+        guard !checkSettings else { return }
         SystemdLogging.bootstrap(level: Logger.Level(rawValue: settings.logging.level) ?? .info)
         let directory = StateDirectory(root: stateDir ?? environment["STATE_DIRECTORY"] ?? "/var/lib/kantaibert")
         let options = KantaibertService.Options(
             settings: settings, directory: directory,
             socket: Place.socket(argument: socket, stateDirectory: stateDir.map { _ in directory.root }, environment),
-            trainProgram: try trainProgram ?? Place.beside(program: "kantaibert-train"))
+            trainProgram: try trainProgram ?? Place.beside(program: "kantaibert-train"), readSettings: readSettings)
         do {
             try await KantaibertService(options: options, logger: Logger(label: "kantaibertd")).run()
         } catch let error as StartError {

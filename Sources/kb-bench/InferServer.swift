@@ -26,8 +26,10 @@ enum InferServer {
         let registry = ModelRegistry(directory: directory, precision: precision)
         for model in models { _ = try await registry.loadCurrent(model.name) }
 
+        var settings = Settings.builtIn
+        settings.models = models
         var service = VarlinkService(vendor: "kantaibert", product: "kb-bench", version: "0", url: "")
-        InferenceService(models: models, defaults: ServingSettings(), registry: registry, state: { _ in "" })
+        InferenceService(settings: LiveSettings(settings), registry: registry, state: { _ in "" })
             .register(with: &service)
         let socket = root + "/socket"
         let server = VarlinkServer(

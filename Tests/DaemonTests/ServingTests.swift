@@ -103,12 +103,12 @@ import VarlinkServer
         // A request stays under way for as long as the service thinks about what to say of a model without a generation.
         let (asked, asks) = AsyncStream.makeStream(of: Void.self)
         let (gate, opens) = AsyncStream.makeStream(of: Void.self)
-        var settings = ServingSettings()
-        settings.maxConcurrentRequests = 1
+        var settings = Settings.builtIn
+        settings.models = [ModelSettings(name: "m", objective: .mlm)]
+        settings.serving.maxConcurrentRequests = 1
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")
         InferenceService(
-            models: [ModelSettings(name: "m", objective: .mlm)], defaults: settings,
-            registry: ModelRegistry(directory: models.directory)
+            settings: LiveSettings(settings), registry: ModelRegistry(directory: models.directory)
         ) { _ in
             asks.yield()
             for await _ in gate { break }

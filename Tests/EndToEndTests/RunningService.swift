@@ -66,6 +66,16 @@ final class RunningService {
         )
     }
 
+    /// Puts other settings into the service's file, and tells it to read them: SIGHUP.
+    func reload(settings: String) throws {
+        try Data(settings.utf8).write(to: URL(filePath: folder + "/kantaibert.yaml"))
+        notify.forget()
+        kill(try #require(process).processIdentifier, SIGHUP)
+    }
+
+    /// Waits until the service has told its manager so.
+    func notified(_ line: String) -> Bool { notify.waits(for: line, seconds: 60) }
+
     var logText: String { (try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? "" }
 
     func kbctl(_ arguments: String...) throws -> Programs.Output {

@@ -19,6 +19,9 @@ struct UnitTests {
             try? FileManager.default.copyItem(
                 atPath: "\(system)/\(name)", toPath: scratch("usr/lib/systemd/system/\(name)"))
         }
+        // And the shell that a reload takes.
+        try FileManager.default.createDirectory(atPath: scratch("bin"), withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: "/usr/bin/true", toPath: scratch("bin/sh"))
         let verdict = try Tool.run(
             "/usr/bin/systemd-analyze", "verify", "--root=\(scratch.root)", "kantaibertd.service", "kantaibertd.socket")
         #expect(verdict.status == 0)

@@ -4,6 +4,9 @@ import Logging
 public enum EventKind: String, Sendable, CaseIterable {
     case serviceReady = "service_ready"
     case serviceStopping = "service_stopping"
+    case settingsReloaded = "settings_reloaded"
+    /// They are wrong, and the old ones stay in force.
+    case settingsRefused = "settings_refused"
     case corpusAdmitted = "corpus_admitted"
     case corpusDuplicate = "corpus_duplicate"
     case corpusRejected = "corpus_rejected"
@@ -52,14 +55,16 @@ public enum EventKind: String, Sendable, CaseIterable {
         case .problem: "b1f0c7a6d3e94a0f8c52e1745a9d0013"
         case .stepSkipped: "b1f0c7a6d3e94a0f8c52e1745a9d0014"
         case .preflight: "b1f0c7a6d3e94a0f8c52e1745a9d0015"
+        case .settingsReloaded: "b1f0c7a6d3e94a0f8c52e1745a9d0030"
+        case .settingsRefused: "b1f0c7a6d3e94a0f8c52e1745a9d0031"
         }
     }
 
     var level: Logger.Level {
         switch self {
         case .corpusRejected, .runDied, .stepSkipped: .warning
-        case .runFailed, .generationDamaged, .problem: .error
-        case .serviceReady, .generationServes, .runStarted, .runFinished: .notice
+        case .runFailed, .generationDamaged, .problem, .settingsRefused: .error
+        case .serviceReady, .settingsReloaded, .generationServes, .runStarted, .runFinished: .notice
         default: .info
         }
     }

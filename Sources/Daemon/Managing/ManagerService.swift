@@ -8,7 +8,8 @@ import VarlinkServer
 
 /// Answers `io.kantaibert.Manager`: what there is, what goes on, and what to do next.
 public struct ManagerService: Sendable {
-    private let settings: Settings
+    private let live: LiveSettings
+    private var settings: Settings { live.current }
     private let directory: StateDirectory
     private let metrics: MetricsStore
     private let registry: ModelRegistry
@@ -20,10 +21,10 @@ public struct ManagerService: Sendable {
 
     /// - Parameter inboxPending: how many files in the inbox are not yet decided about
     public init(
-        settings: Settings, directory: StateDirectory, metrics: MetricsStore, registry: ModelRegistry,
+        settings: LiveSettings, directory: StateDirectory, metrics: MetricsStore, registry: ModelRegistry,
         training: TrainingService, hub: EventHub, version: String, inboxPending: @escaping @Sendable () -> Int
     ) {
-        self.settings = settings
+        live = settings
         self.directory = directory
         self.metrics = metrics
         self.registry = registry

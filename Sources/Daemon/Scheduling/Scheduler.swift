@@ -147,6 +147,14 @@ public struct Scheduler: Sendable {
         return [.dropped(entry)] + advance(now)
     }
 
+    /// The model's corpora settle so long from now on, the newest of those that wait included.
+    public mutating func settle(_ name: String, after settle: Duration, now: Time) -> [Action] {
+        guard let index = models.firstIndex(where: { $0.name == name }) else { return [] }
+        models[index].settle = settle
+        if models[index].dueAt != nil { models[index].dueAt = models[index].newestArrival?.advanced(by: settle) }
+        return advance(now)
+    }
+
     /// How long until the model's next run is queued; nil where nothing is due.
     public func remaining(_ name: String, now: Time) -> Duration? {
         models.first { $0.name == name }?.dueAt.map { max(.zero, now.duration(to: $0)) }

@@ -8,12 +8,14 @@ import Varlink
 
 /// Trains: carries out what the scheduler decides, one run at a time, and publishes what comes of it.
 public actor TrainingService: Service {
-    let settings: Settings
+    private nonisolated let live: LiveSettings
+    nonisolated var settings: Settings { live.current }
     private let directory: StateDirectory
     private let metrics: MetricsStore
     private let journal: EventJournal
     private let registry: ModelRegistry
-    private let supervisor: RunSupervisor
+    /// The path of `kantaibert-train`.
+    private let program: String
 
     private var scheduler = Scheduler(models: [])
     private nonisolated let starts = AsyncStream.makeStream(of: Start.self)
@@ -35,15 +37,15 @@ public actor TrainingService: Service {
 
     /// - Parameter program: the path of `kantaibert-train`
     public init(
-        settings: Settings, directory: StateDirectory, metrics: MetricsStore, journal: EventJournal,
+        settings: LiveSettings, directory: StateDirectory, metrics: MetricsStore, journal: EventJournal,
         registry: ModelRegistry, program: String
     ) {
-        self.settings = settings
+        live = settings
         self.directory = directory
         self.metrics = metrics
         self.journal = journal
         self.registry = registry
-        supervisor = RunSupervisor(program: program, settings: settings.training)
+        self.program = program
     }
 
     // MARK: Running
@@ -193,6 +195,7 @@ public actor TrainingService: Service {
 
     private func supervise(_ job: Job) async -> RunSupervisor.Outcome {
         guard let leave = underWay?.leave else { preconditionFailure("no run is under way") }
+        let supervisor = RunSupervisor(program: program, settings: settings.training)
         return await withTaskGroup(of: Void.self, returning: RunSupervisor.Outcome.self) { group in
             group.addTask { [stopping] in
                 await stopping.wait()
@@ -325,6 +328,13 @@ public actor TrainingService: Service {
     /// A corpus has been admitted for these models.
     public func corpusAdmitted(_ sha256: String, for models: [String]) {
         perform(scheduler.corpusAdmitted(sha256, for: models, now: .now))
+    }
+
+    /// The settings have been read again: what waits for its time waits as they say now.
+    func settingsChanged() {
+        for model in settings.models {
+            perform(scheduler.settle(model.name, after: .seconds(model.schedule.settleSeconds), now: .now))
+        }
     }
 
     /// A run now, whatever the schedule says.

@@ -7,21 +7,21 @@ import VarlinkServer
 /// Answers `io.kantaibert.Inference`: finds the model a request means, asks its engine, and says in the interface's
 /// words what went wrong.
 public struct InferenceService: Sendable {
-    private let models: [ModelSettings]
-    private let defaults: ServingSettings
+    private let live: LiveSettings
+    private var models: [ModelSettings] { live.current.models }
+    private var defaults: ServingSettings { live.current.serving }
     private let registry: ModelRegistry
     private let admission: Admission
     /// What the service is doing about a model that has no generation.
     private let state: @Sendable (_ model: String) async -> String
 
     public init(
-        models: [ModelSettings], defaults: ServingSettings, registry: ModelRegistry,
+        settings: LiveSettings, registry: ModelRegistry,
         state: @escaping @Sendable (_ model: String) async -> String
     ) {
-        self.models = models
-        self.defaults = defaults
+        live = settings
         self.registry = registry
-        admission = Admission(limit: defaults.maxConcurrentRequests)
+        admission = Admission(limit: settings.current.serving.maxConcurrentRequests)
         self.state = state
     }
 

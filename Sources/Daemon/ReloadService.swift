@@ -1,0 +1,40 @@
+import Logging
+import ServiceLifecycle
+import Systemd
+import UnixSignals
+import Varlink
+
+/// Reads the settings again at each SIGHUP, which is what `systemctl reload` sends.
+struct ReloadService: Service {
+    /// Made before the service is ready, as the signal ends a process that does not wait for it.
+    let signals: UnixSignalsSequence
+    let settings: LiveSettings
+    let read: @Sendable () throws(SettingsError) -> Settings
+    let journal: EventJournal
+    let training: TrainingService
+
+    func run() async throws {
+        for await _ in signals.cancelOnGracefulShutdown() { await reload() }
+        try await gracefulShutdown()
+    }
+
+    private func reload() async {
+        SystemdNotify.reloading()
+        defer { SystemdNotify.ready() }
+        let new: Settings
+        do throws(SettingsError) {
+            new = try read()
+        } catch {
+            return journal.report(
+                ServiceEvent(.settingsRefused, "the settings are wrong, the old ones stay in force: \(error)"))
+        }
+        let waiting = settings.take(new)
+        SystemdLogging.level = Logger.Level(rawValue: new.logging.level) ?? .info
+        await training.settingsChanged()
+        let restart = waiting.isEmpty ? "" : "; a restart is needed for \(waiting.joined(separator: ", "))"
+        journal.report(
+            ServiceEvent(
+                .settingsReloaded, "the settings are read again\(restart)",
+                fields: ["waiting": .array(waiting.map(JSONValue.string))]))
+    }
+}

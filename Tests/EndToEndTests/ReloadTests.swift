@@ -1,0 +1,34 @@
+import Foundation
+import Glibc
+import Interface
+import Testing
+
+@Suite("SIGHUP", .serialized, .timeLimit(.minutes(5)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+struct ReloadTests {
+    @Test("Settings are read again; wrong ones are refused, and what needs a restart is named")
+    func reload() throws {
+        let service = try RunningService(settings: EndToEndTests.smallest)
+        try service.start()
+        let events = try service.watch()
+        let waits = EndToEndTests.smallest + "\nsocket:\n  mode: \"0600\"\nlogging:\n  level: warning"
+        try service.reload(settings: waits)
+        #expect(service.notified("RELOADING=1") && service.notified("READY=1"), "\(service.logText)")
+        let reloaded = try events.first("settings_reloaded")
+        #expect(reloaded.message.hasSuffix("a restart is needed for socket"), "\(reloaded.message)")
+        // The new level holds for the next lines: `notice` is below it.
+        try service.reload(settings: EndToEndTests.smallest + "\nlogging:\n  level: warning")
+        #expect(try events.first("settings_reloaded").message == "the settings are read again")
+        #expect(service.logText.components(separatedBy: "settings are read again").count == 1)
+
+        try service.reload(settings: "inbox:\n  stable: soon")
+        let refused = try events.first("settings_refused")
+        #expect(refused.message.contains("inbox.stable: expected a duration"), "\(refused.message)")
+        #expect(service.logText.contains(refused.message))
+        let checked = try Programs.run(
+            "kantaibertd", ["--config", service.folder + "/kantaibert.yaml", "--check-settings"])
+        #expect(checked.status == 78)
+        #expect(checked.error.contains("inbox.stable: expected a duration"))
+        #expect(try service.kbctl("status").status == 0)
+        #expect(try service.stop().status == 0)
+    }
+}
