@@ -17,7 +17,7 @@ PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kb-bench)
 TESTFLAGS = -c release --disable-testable-imports
 export DESTDIR PREFIX
 
-.PHONY: all build test test-faults lint parity demo demo-deps deps install
+.PHONY: all build test test-systemd test-faults lint parity demo demo-deps deps install
 
 all: build
 
@@ -26,6 +26,10 @@ build: deps
 
 test: deps
 	$(SWIFT) test $(TESTFLAGS)
+
+# The installed units in a Debian of their own, booted with systemd. CACHE= says where that is kept.
+test-systemd: build
+	@sh Tests/RealSystemd/run.sh $(BUILD)
 
 # Every change of a file fails once, in every way: an hour. `test` tries some of them.
 test-faults: deps

@@ -1,0 +1,248 @@
+#!/bin/bash
+# Looks at the installed service from inside a booted Debian, as its users and its administrator do: `ok` or `not ok`
+# for each promise, in /checks/results. Runs at every boot; run.sh reads the results.
+set -u
+here=/checks
+exec >>$here/results 2>>$here/errors
+export PATH=/usr/local/bin:$PATH
+settings=/etc/kantaibert/kantaibert.yaml
+inbox=/var/lib/kantaibert/inbox
+fill="the old fox sees a <mask> in spring."
+
+# Says how a check went. In $found is what was looked at.
+check() {
+    local name=$1
+    shift
+    if "$@"; then echo "ok $name"; else echo "not ok $name: $found"; fi
+}
+# Tries a check every tenth of a second until it holds or this many seconds are over.
+within() {
+    local seconds=$1 end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.1
+    done
+}
+found=
+# Runs a command; what it says is in $found.
+says() { found=$("$@" 2>&1); }
+fails() { ! says "$@"; }
+empty() { says "$@" && [ -z "$found" ]; }
+holds() { [[ $found == *"$1"* ]]; }
+unit() { systemctl show -P "$1" kantaibertd.service; }
+is() { found=$(unit "$1") && [ "$found" = "$2" ]; }
+matches() { found=$(unit "$1") && [[ $found =~ $2 ]]; }
+alice() { runuser -u alice -- "$@"; }
+bob() { runuser -u bob -- "$@"; }
+# The journal's entries of the service that have these fields, as JSON, since the last `mark`.
+journal() { found=$(journalctl -u kantaibertd -o json --cursor-file=$here/none "${since[@]}" "$@" 2>&1) && [ -n "$found" ]; }
+since=()
+mark() { since=(--after-cursor "$(journalctl -u kantaibertd -n 1 -o json -q | sed 's/.*"__CURSOR":"\([^"]*\)".*/\1/')"); }
+event() { journalctl -u kantaibertd -o json -q "${since[@]}" | grep "\"KB_EVENT\":\"$1\"" | grep -- "${2:-}"; }
+has_event() { found="no event $1 with ‘${2:-}’" && event "$@" >/dev/null; }
+fillings() { alice kbctl fill "$fill" --json; }
+# Sentences of a small language.
+grammar() {
+    awk -v seed="$1" 'BEGIN {
+        srand(seed); split("fox judge baker sailor child", who); split("lamp letter river garden story", what)
+        split("sees finds keeps forgets", does); split("spring autumn winter summer", when)
+        for (i = 1; i <= 600; i++)
+            print "the old " who[1 + int(rand() * 5)] " " does[1 + int(rand() * 4)] " a " what[1 + int(rand() * 5)] \
+                " in " when[1 + int(rand() * 4)] "." (i % 5 ? "" : "\n")
+    }'
+}
+
+installation() {
+    systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload
+    check "the units are free of faults" says systemd-analyze verify kantaibertd.service kantaibertd.socket
+    check "the service is locked in, by systemd's own measure" \
+        says systemd-analyze security --threshold=10 --no-pager kantaibertd.service
+    systemctl enable kantaibertd.socket kantaibertd.service
+    useradd -m -G kantaibert alice
+    useradd -m bob
+}
+
+activation() {
+    systemctl start kantaibertd.socket
+    is ActiveState inactive || echo "not ok before anybody asks there is only the socket: $found"
+    check "who asks starts the service" says alice kbctl status
+    check "and it is ready then" is ActiveState active
+    # What the unit says counts for a process that runs.
+    check "the watchdog of the shipped unit is on" matches WatchdogUSec '^[0-9]+(min|s)$'
+    # What systemd says when a unit has started.
+    started=39f53479d3a045ac8e11786248231fbf
+    says journalctl -o json --output-fields=MESSAGE_ID,KB_EVENT,MESSAGE _SYSTEMD_UNIT=kantaibertd.service + \
+        UNIT=kantaibertd.service MESSAGE_ID=$started
+    order=$(grep -o -e service_ready -e $started <<<"$found" | uniq | paste -sd' ')
+    check "systemd takes it for started after it is ready, not before" [ "$order" = "service_ready $started" ]
+}
+
+access() {
+    check "who is outside the group cannot ask" fails bob kbctl status
+    check "nor look into the inbox" fails bob ls $inbox
+    grammar 1 >/home/bob/text.txt
+    check "nor put a file there" fails bob cp /home/bob/text.txt $inbox/text.txt
+    mark
+    grammar 1 >/home/alice/text.txt
+    alice cp /home/alice/text.txt $inbox/text.txt
+    check "a file of a member of the group is admitted" within 20 has_event corpus_admitted text.txt
+    check "and leaves the inbox" within 5 fails ls $inbox/text.txt
+    check "it is learned, and the model serves" within 120 has_event generation_serves '"KB_MODEL":"kantaibert"'
+    check "the other model, too" within 120 has_event generation_serves '"KB_MODEL":"assistant"'
+    check "a member of the group is answered" says fillings
+}
+
+fields() {
+    journal KB_EVENT=checkpoint
+    for field in MESSAGE MESSAGE_ID PRIORITY KB_RUN KB_MODEL KB_STEP; do
+        check "the journal's entry of a checkpoint has $field" holds "\"$field\":\""
+    done
+    check "MESSAGE_ID finds the entries of one kind" journal MESSAGE_ID=b1f0c7a6d3e94a0f8c52e1745a9d0011
+    check "which say what serves" holds '"KB_EVENT":"generation_serves"'
+}
+
+varlink() {
+    [ -x /trixie/usr/bin/varlinkctl ] || { echo "not ok there is a varlinkctl: none in /trixie"; return; }
+    mount --bind /run/kantaibert /trixie/run/kantaibert
+    local ctl=(chroot /trixie varlinkctl) socket=unix:/run/kantaibert/io.kantaibert
+    check "varlinkctl info" says "${ctl[@]}" info $socket
+    check "names both interfaces" holds io.kantaibert.Inference
+    check "varlinkctl introspect, Inference" says "${ctl[@]}" introspect $socket io.kantaibert.Inference
+    check "shows a method" holds "method FillMask"
+    check "varlinkctl introspect, Manager" says "${ctl[@]}" introspect $socket io.kantaibert.Manager
+    check "varlinkctl call" says "${ctl[@]}" call $socket io.kantaibert.Inference.FillMask "{\"text\":\"$fill\"}"
+    check "answers" holds '"sequence"'
+    check "varlinkctl call --more" says "${ctl[@]}" --json=short call --more $socket io.kantaibert.Inference.Generate \
+        '{"prompt":"the old","sampling":{"max_new_tokens":20,"seed":3}}'
+    check "gets the text in pieces" [ "$(wc -l <<<"$found")" -gt 3 ]
+    check "varlinkctl call of what is not there" fails "${ctl[@]}" call $socket io.kantaibert.Inference.Nothing '{}'
+    check "says so" holds MethodNotFound
+}
+
+reload() {
+    # Somebody asks all the time, and a text is being written while the settings change.
+    while [ ! -e $here/enough ]; do
+        fillings >$here/answer || echo failed >>$here/dropped
+        echo >>$here/asked
+    done &
+    local asking=$! pid
+    pid=$(unit MainPID)
+    alice kbctl ask "the old" --max-new-tokens 400 >$here/long 2>&1 &
+    local writing=$!
+    mark
+    cp $settings $here/before
+    sed -i -e '/max_steps: 60/c\  num_train_epochs: 100000' $settings
+    printf 'serving:\n  fillings: 3\nsocket:\n  mode: "0600"\nlogging:\n  level: debug\n' >>$settings
+    check "systemctl reload ends well" says systemctl reload kantaibertd
+    check "and the settings are read again" within 10 has_event settings_reloaded
+    check "what has to wait for a restart is named" has_event settings_reloaded '"KB_WAITING":"socket"'
+    three() { found=$(fillings) && [ "$(grep -o '"token_str"' <<<"$found" | wc -l)" -eq 3 ]; }
+    check "a changed setting holds" within 5 three
+    check "it is the same process" is MainPID "$pid"
+    cp $settings $here/good
+    sed -i 's/stable: 200ms/stable: soon/' $settings
+    check "settings that are wrong are refused" fails systemctl reload kantaibertd
+    systemctl kill --kill-who=main -s HUP kantaibertd
+    check "by the service itself as well" within 10 has_event settings_refused 'inbox.stable'
+    check "and the old ones go on" three
+    cp $here/good $settings
+    check "systemctl reload ends well again" says systemctl reload kantaibertd
+    wait $writing
+    local status=$?
+    found=$(cat $here/long)
+    check "the text that was being written was written to its end" [ $status -eq 0 ]
+    touch $here/enough
+    wait $asking
+    found=$(cat $here/dropped 2>&1)
+    check "of $(wc -l <$here/asked) requests meanwhile none was dropped" [ ! -e $here/dropped ]
+    check "it is still the same process" is MainPID "$pid"
+}
+
+progress() {
+    check "a run by hand, which the new settings make a long one" says alice kbctl train kantaibert --force
+    check "systemctl status shows the progress" within 60 matches StatusText 'step [0-9]+ of [0-9]+, loss [0-9.]+'
+    check "for people, too" [ -n "$(systemctl status kantaibertd | grep 'Status: .*step ')" ]
+}
+
+stop() {
+    mark
+    within 60 has_event checkpoint || echo "not ok there is a checkpoint: $found"
+    fillings >$here/answer.before
+    local began=${EPOCHREALTIME/./}
+    systemctl stop kantaibertd.service kantaibertd.socket
+    found="$(((${EPOCHREALTIME/./} - began) / 1000)) ms, $(unit Result)"
+    check "systemctl stop in the middle of a run takes less than 15 s" [ $((${EPOCHREALTIME/./} - began)) -lt 15000000 ]
+    check "and ends well" is Result success
+    mark
+    systemctl start kantaibertd.socket kantaibertd.service
+    check "what served answers at once, the same" [ "$(fillings)" = "$(cat $here/answer.before)" ]
+    check "the run goes on from its checkpoint" within 60 has_event run_started '"KB_RESUMED_STEP":"[1-9]'
+}
+
+# The main process is put away; the service is back with another, answers, and the run goes on.
+back() {
+    local what=$1 pid=$2 end=$((SECONDS + 60))
+    another() { found=$(unit MainPID) && [ "$found" != 0 ] && [ "$found" != "$pid" ] && is ActiveState active; }
+    check "$what it is started again" within 60 another
+    check "$what what served answers the same" within 10 same
+    check "$what the run goes on from its checkpoint" within 60 has_event run_started '"KB_RESUMED_STEP":"[1-9]'
+}
+same() { found=$(fillings) && [ "$found" = "$(cat $here/answer.before)" ]; }
+
+killed() {
+    mark
+    local pid
+    pid=$(unit MainPID)
+    kill -KILL "$pid"
+    back "after SIGKILL" "$pid"
+}
+
+hung() {
+    mkdir -p /etc/systemd/system/kantaibertd.service.d
+    printf '[Service]\nWatchdogSec=3s\n' >/etc/systemd/system/kantaibertd.service.d/watchdog.conf
+    systemctl daemon-reload
+    systemctl restart kantaibertd
+    mark
+    local pid restarts
+    pid=$(unit MainPID)
+    kill -STOP "$pid"
+    ended() { found=$(journalctl -u kantaibertd "${since[@]}" --no-pager) && holds "Watchdog timeout"; }
+    check "a process that is stopped is ended by the watchdog" within 30 ended
+    back "after the watchdog" "$pid"
+    rm /etc/systemd/system/kantaibertd.service.d/watchdog.conf
+    systemctl daemon-reload
+}
+
+reboot() {
+    within 60 has_event checkpoint
+    echo "rebooting in the middle of a run"
+    touch $here/rebooting
+    trap - EXIT
+    systemctl reboot
+    sleep infinity
+}
+
+rebooted() {
+    since=(-b)
+    check "after a reboot the service is there" within 30 is ActiveState active
+    check "after a reboot what served answers the same" within 10 same
+    check "after a reboot the run goes on from its checkpoint" within 60 has_event run_started '"KB_RESUMED_STEP":"[1-9]'
+    mount --bind /run/kantaibert /trixie/run/kantaibert
+    check "a run is cancelled" says chroot /trixie varlinkctl call unix:/run/kantaibert/io.kantaibert \
+        io.kantaibert.Manager.CancelRun '{"run":"kantaibert-2"}'
+    systemctl stop kantaibertd.service kantaibertd.socket
+    check "it goes without a complaint" is Result success
+    check "nothing is left of a write that was cut off" empty find /var/lib/kantaibert -name '.*.tmp'
+}
+
+trap 'systemctl poweroff' EXIT
+if [ -e $here/rebooting ]; then
+    rebooted
+    echo "all checks are through"
+    journalctl -u kantaibertd --no-pager | tail -n 200 >$here/journal
+else
+    for part in installation activation access fields varlink reload progress stop killed hung; do $part; done
+    journalctl -u kantaibertd --no-pager | tail -n 200 >$here/journal
+    reboot
+fi

@@ -1,0 +1,106 @@
+#!/bin/sh
+# Installs what was built into a Debian of its own, boots that with systemd, and lets checks.sh look from inside.
+#
+#   run.sh BUILD_DIRECTORY         as root; see `make test-systemd`
+#
+# The two Debian roots, bookworm to boot and trixie for its varlinkctl, are made once and kept in CACHE. Where the machine
+# does not allow any of this, it says why and ends well, but not as root on Debian 12: there it must work.
+set -eu
+build=$(realpath "$1")
+here=$(dirname "$(realpath "$0")")
+repository=$here/../..
+cache=${CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kantaibert}
+release=$(. /etc/os-release && echo "$ID $VERSION_ID")
+
+cannot() {
+    if [ "$(id -u)" -eq 0 ] && [ "$release" = "debian 12" ]; then
+        echo "real systemd: $*" >&2
+        exit 1
+    fi
+    echo "skipped real systemd: $*"
+    exit 0
+}
+[ "$(id -u)" -eq 0 ] || cannot "it takes root"
+[ "$release" = "debian 12" ] || cannot "the programs were built for $release, and Debian 12 is what is booted"
+sh "$repository/.ci/packages" debootstrap systemd-container || cannot "debootstrap and systemd-container are missing"
+unshare -m true || cannot "namespaces are not allowed here"
+
+work=$(mktemp -d /var/tmp/kantaibert-systemd.XXXXXX)
+trap 'rm -rf --one-file-system "$work"' EXIT INT TERM
+
+# The packages of the libraries the programs load: the machine they were built on has the -dev packages, the root the
+# libraries alone.
+libraries() {
+    for program in kantaibertd kantaibert-train kbctl; do ldd "$build/$program"; done |
+        awk '$3 ~ /^\// && $3 !~ /\/lib\/swift\// { print $3 }' | sort -u | while read -r library; do
+        # Of the path that was asked for or the one behind it dpkg knows one; of an alternative neither.
+        for path in "$library" "$(realpath "$library")" "${library#/lib}"; do
+            dpkg-query -S "$path" 2>/dev/null && break
+            dpkg-query -S "/usr$path" 2>/dev/null && break
+        done
+    done | cut -d: -f1 | sort -u | paste -sd,
+}
+
+# A root of `suite` with `packages`, made once for each list of them.
+root() {
+    suite=$1 packages=$2
+    kept=$cache/$suite-$(echo "$packages" | cksum | cut -d' ' -f1)
+    if [ ! -d "$kept" ]; then
+        echo "making a root of $suite with $packages in $kept" >&2
+        rm -rf "$kept".new
+        mkdir -p "$kept".new
+        debootstrap --variant=minbase --include="$packages" "$suite" "$kept".new >"$work/$suite.log" 2>&1 || {
+            tail -n 20 "$work/$suite.log" >&2
+            return 1
+        }
+        rm -rf "$kept".new/var/cache/apt/archives/*.deb "$kept".new/var/lib/apt/lists/*
+        mkdir -p "$kept".new/run/kantaibert
+        mv "$kept".new "$kept"
+    fi
+    echo "$kept"
+}
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9
+bookworm=$(root bookworm "systemd,dbus,$(libraries)") || cannot "there is no root of Debian 12"
+trixie=$(root trixie systemd) || cannot "there is no root of Debian 13"
+cp -a --reflink=auto "$bookworm" "$work/root"
+flock -u 9
+
+make -C "$repository" --no-print-directory install DESTDIR="$work/root" BUILD="$build" >"$work/install.log" || {
+    cat "$work/install.log"
+    exit 1
+}
+install -D -m 755 "$here/checks.sh" "$work/root/checks/checks.sh"
+install -m 644 "$here/kantaibert.yaml" "$work/root/etc/kantaibert/kantaibert.yaml"
+install -m 644 "$here/checks.service" "$work/root/etc/systemd/system/checks.service"
+ln -s ../checks.service "$work/root/etc/systemd/system/multi-user.target.wants/checks.service"
+# More than any other boot: the processors may be busy.
+mkdir -p "$work/root/etc/systemd/journald.conf.d"
+printf '[Journal]\nStorage=persistent\nRateLimitBurst=0\n' >"$work/root/etc/systemd/journald.conf.d/checks.conf"
+
+: >"$work/root/checks/results"
+tail -f "$work/root/checks/results" &
+tail=$!
+boot() {
+    timeout --kill-after=10 "${LIMIT:-300}" unshare -m sh -c '
+        mount -t tmpfs tmpfs /run
+        exec systemd-nspawn --boot --directory="$1" --bind-ro="$2:/trixie" --register=no --keep-unit \
+            --private-network --console=read-only
+    ' sh "$work/root" "$trixie" </dev/null >>"$work/console" 2>&1
+}
+while :; do
+    status=0
+    boot || status=$?
+    # 133 asks for the next boot.
+    [ "$status" -eq 133 ] || break
+done
+sleep 0.2
+kill "$tail"
+
+if [ "$status" -ne 0 ] || grep -q '^not ok' "$work/root/checks/results" ||
+    [ "$(tail -n 1 "$work/root/checks/results")" != "all checks are through" ]; then
+    echo "real systemd: failed (nspawn ended with $status)"
+    cat "$work/root/checks/journal" 2>/dev/null || tail -n 40 "$work/console"
+    exit 1
+fi
