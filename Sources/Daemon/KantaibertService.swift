@@ -69,8 +69,10 @@ public struct KantaibertService: Sendable {
         let manager = ManagerService(
             settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
             hub: hub, version: Self.version, inboxPending: { inbox.pendingCount })
-        let socket = SocketService(
-            listener: listener, logger: logger, inference: inference(live, registry, manager), manager: manager
+        let socket = try SocketService(
+            listener: listener, settings: settings.socket, logger: logger,
+            inference: inference(live, registry, manager),
+            manager: manager
         ) {
             journal.report(ServiceEvent(.serviceReady, "kantaibertd \(Self.version) is ready"))
             SystemdNotify.ready()

@@ -9,15 +9,17 @@ struct SocketService: Service {
     private let whenStopping: @Sendable () -> Void
 
     init(
-        listener: VarlinkServer.Listener, logger: Logger, inference: InferenceService, manager: ManagerService,
-        whenReady: @escaping @Sendable () -> Void, whenStopping: @escaping @Sendable () -> Void
-    ) {
+        listener: VarlinkServer.Listener, settings: SocketSettings, logger: Logger, inference: InferenceService,
+        manager: ManagerService, whenReady: @escaping @Sendable () -> Void,
+        whenStopping: @escaping @Sendable () -> Void
+    ) throws(VarlinkListenError) {
         var service = VarlinkService(
             vendor: "kantaibert", product: "kantaibertd", version: KantaibertService.version,
-            url: "https://github.com/kantaibert/kantaibert")
+            url: "https://github.com/kantaibert/kantaibert",
+            administrators: try Administrators(group: settings.adminGroup))
         inference.register(with: &service)
         manager.register(with: &service)
-        server = VarlinkServer(service: service, listener: listener, limits: .init(grace: .seconds(2)), logger: logger)
+        server = VarlinkServer(service: service, listener: listener, limits: settings.limits, logger: logger)
         self.whenReady = whenReady
         self.whenStopping = whenStopping
     }
@@ -33,5 +35,14 @@ struct SocketService: Service {
         } onGracefulShutdown: { [whenStopping] in
             whenStopping()
         }
+    }
+}
+
+extension SocketSettings {
+    fileprivate var limits: VarlinkServer.Limits {
+        .init(
+            messageBytes: maxRequestBytes, connections: maxConnections, connectionsPerUser: maxConnectionsPerUser,
+            idle: .seconds(idleTimeoutSeconds), receiving: .seconds(receiveTimeoutSeconds),
+            answering: .seconds(answerTimeoutSeconds), reading: .seconds(readTimeoutSeconds), grace: .seconds(2))
     }
 }

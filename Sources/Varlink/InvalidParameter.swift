@@ -25,23 +25,31 @@ extension VarlinkCoding {
         return name.isEmpty ? "parameters" : name
     }
 
-    /// `JSONDecoder` does not say where it found a fraction in place of a whole number. The parameter is the one
-    /// whose fractions have to go for the error to go.
+    /// `JSONDecoder` does not say where it found a fraction in place of a whole number. The parameter is the first with
+    /// which, and those before it, the fractions have to go for the error to go. Searched by halves: a caller may send
+    /// a hundred thousand.
     private static func unrepresentable<Value: Decodable>(_ type: Value.Type, _ message: [UInt8]) -> String? {
-        guard case .object(var members) = try? decodeParameters(JSONValue.self, of: message) else { return nil }
-        for (name, value) in members.sorted(by: { $0.key < $1.key }) where value != value.withoutFractions {
-            members[name] = value.withoutFractions
+        guard case .object(let members) = try? decodeParameters(JSONValue.self, of: message) else { return nil }
+        let names = members.filter { $0.value != $0.value.withoutFractions }.keys.sorted()
+        func isAmongFirst(_ count: Int) -> Bool {
+            var members = members
+            for name in names.prefix(count) { members[name] = members[name]?.withoutFractions }
             do {
-                let simplified = try encoder().encode(["parameters": members])
-                _ = try decodeParameters(type, of: Array(simplified))
-                return name
+                _ = try decodeParameters(type, of: Array(try encoder().encode(["parameters": members])))
+                return true
             } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
-                continue
+                return false
             } catch {
-                return name
+                return true
             }
         }
-        return nil
+        guard isAmongFirst(names.count) else { return nil }
+        var (without, with) = (0, names.count)
+        while with - without > 1 {
+            let middle = (without + with) / 2
+            if isAmongFirst(middle) { with = middle } else { without = middle }
+        }
+        return names.isEmpty ? nil : names[with - 1]
     }
 }
 

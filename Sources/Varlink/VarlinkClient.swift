@@ -59,7 +59,7 @@ public final class VarlinkClient {
     /// Connects.
     ///
     /// - Parameter errors: the types that error replies are thrown as; those of `org.varlink.service` are always
-    ///   `VarlinkServiceError`, any other is a `VarlinkUnknownError`.
+    ///   `VarlinkServiceError`, those of `VarlinkLimitsInterface` its own, any other is a `VarlinkUnknownError`.
     public init(path: String, errors: [any VarlinkErrorReply.Type] = []) throws(VarlinkClientError) {
         guard var address = UnixAddress.make(path) else {
             throw .pathTooLong(path: path, limit: UnixAddress.pathLimit)
@@ -124,7 +124,7 @@ public final class VarlinkClient {
     }
 
     private func replyError(_ name: String, _ message: [UInt8]) throws -> any Error {
-        if let type = errors.first(where: { $0.name == name }) {
+        if let type = (errors + VarlinkLimitsInterface.errors).first(where: { $0.name == name }) {
             return try VarlinkCoding.decodeParameters(type, of: message)
         }
         let parameters = try VarlinkCoding.decodeParameters(JSONValue.self, of: message)
@@ -132,9 +132,22 @@ public final class VarlinkClient {
             ?? VarlinkUnknownError(name: name, parameters: parameters)
     }
 
+    /// The error reply that has come without a call; nil where there is none.
+    private func nextError() throws -> (any Error)? {
+        let message = try receive()
+        guard let name = try VarlinkCoding.decodeReply(message).error else { return nil }
+        return try replyError(name, message)
+    }
+
     private func begin(_ call: Data) throws {
         guard !awaitsReplies else { throw VarlinkClientError.busy }
-        try send(call)
+        do {
+            try send(call)
+        } catch {
+            // Who is cut off is told why before the connection closes: that may lie here unread.
+            if error == .closed, let reason = try? nextError() { throw reason }
+            throw error
+        }
         awaitsReplies = true
     }
 

@@ -6,7 +6,8 @@ public enum VarlinkServiceError: Error, Sendable, Equatable {
     case methodNotImplemented(method: String)
     /// The name of the parameter that is missing, of the wrong type or has a value that is not allowed.
     case invalidParameter(parameter: String)
-    case permissionDenied
+    /// `needs` says who may: a parameter that the specification does not know, and clients may leave unread.
+    case permissionDenied(needs: String = "")
     /// The method gives more than one reply and must be called with `more`.
     case expectedMore
 }
@@ -32,7 +33,8 @@ extension VarlinkServiceError {
         case .interfaceNotFound(let interface): ["interface": interface]
         case .methodNotFound(let method), .methodNotImplemented(let method): ["method": method]
         case .invalidParameter(let parameter): ["parameter": parameter]
-        case .permissionDenied, .expectedMore: [:]
+        case .permissionDenied(let needs): needs.isEmpty ? [:] : ["needs": needs]
+        case .expectedMore: [:]
         }
     }
 
@@ -47,7 +49,7 @@ extension VarlinkServiceError {
         case "\(Self.prefix)MethodNotFound": self = .methodNotFound(method: parameter("method"))
         case "\(Self.prefix)MethodNotImplemented": self = .methodNotImplemented(method: parameter("method"))
         case "\(Self.prefix)InvalidParameter": self = .invalidParameter(parameter: parameter("parameter"))
-        case "\(Self.prefix)PermissionDenied": self = .permissionDenied
+        case "\(Self.prefix)PermissionDenied": self = .permissionDenied(needs: parameter("needs"))
         case "\(Self.prefix)ExpectedMore": self = .expectedMore
         default: return nil
         }
@@ -62,7 +64,7 @@ extension VarlinkServiceError: CustomStringConvertible {
         case .methodNotImplemented(let method): "the service does not offer the method ‘\(method)’"
         case .invalidParameter(let parameter):
             "the parameter ‘\(parameter)’ is missing, of the wrong type or not allowed"
-        case .permissionDenied: "permission denied"
+        case .permissionDenied(let needs): needs.isEmpty ? "permission denied" : "only \(needs) may do this"
         case .expectedMore: "the method must be called with ‘more’"
         }
     }

@@ -1,18 +1,5 @@
 import Varlink
 
-/// Who is at the other end of the socket, as the kernel says (`SO_PEERCRED`).
-public struct PeerCredentials: Sendable, Equatable {
-    public let pid: Int32
-    public let uid: UInt32
-    public let gid: UInt32
-
-    public init(pid: Int32, uid: UInt32, gid: UInt32) {
-        self.pid = pid
-        self.uid = uid
-        self.gid = gid
-    }
-}
-
 /// What is known of a call besides its parameters.
 public struct CallContext: Sendable {
     public let peer: PeerCredentials

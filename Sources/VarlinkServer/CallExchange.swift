@@ -1,14 +1,14 @@
 import FoundationEssentials
 import Logging
-import NIOCore
 import Varlink
 
 /// One call from its bytes to its last reply.
 struct CallExchange: Sendable {
     let service: VarlinkService
     let peer: PeerCredentials
-    let channel: any Channel
     let logger: Logger
+    /// Gives one message, without its NUL, to the client; throws where it has gone or is cut off.
+    let write: @Sendable (Data) async throws -> Void
 
     /// Sent for what a handler throws that is no error of its interface.
     private struct InternalError: Codable, Sendable {
@@ -28,14 +28,10 @@ struct CallExchange: Sendable {
             return false
         }
         let context = CallContext(peer: peer, more: header.more ?? false)
-        let sink = ReplySink(more: context.more, oneway: header.oneway ?? false) { message in
-            var buffer = channel.allocator.buffer(capacity: message.count + 1)
-            buffer.writeBytes(message)
-            buffer.writeInteger(UInt8(0))
-            try await channel.writeAndFlush(buffer)
-        }
+        let sink = ReplySink(more: context.more, oneway: header.oneway ?? false, write: write)
         do {
             let method = try service.method(header.method)
+            try check(method.access, header.method)
             if method.endless { whenEndless() }
             try await method.handler(message, context, sink)
             if !sink.isFinished && !Task.isCancelled {
@@ -48,6 +44,13 @@ struct CallExchange: Sendable {
             return await reply(to: header, error, sink)
         }
         return sink.isFinished && !sink.isBroken
+    }
+
+    private func check(_ access: MethodAccess, _ method: String) throws(VarlinkServiceError) {
+        guard access == .administrators, !service.administrators.includes(peer) else { return }
+        logger.notice(
+            "a call is not permitted", metadata: ["method": "\(method)", "pid": "\(peer.pid)", "uid": "\(peer.uid)"])
+        throw .permissionDenied(needs: service.administrators.description)
     }
 
     private func reply(to header: VarlinkCallHeader, _ error: any Error, _ sink: ReplySink) async -> Bool {

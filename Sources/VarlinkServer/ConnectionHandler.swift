@@ -1,66 +1,70 @@
-import Glibc
+import FoundationEssentials
 import Logging
 import NIOCore
 import Varlink
 
-/// `struct ucred`, which Glibc declares for GNU sources only.
-private struct Credentials: Sendable {
-    var pid: pid_t = 0
-    var uid: uid_t = 0
-    var gid: gid_t = 0
-}
-
-/// One connection: carries out what `ConnectionState` decides. All of it runs on the connection's event loop; the
-/// calls themselves run in tasks.
+/// One connection: carries out what `ConnectionState` decides, within the server's limits. All of it runs on the
+/// connection's event loop; the calls themselves run in tasks.
 final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
+    /// What the deadline is for.
+    private enum Wait: Equatable {
+        case phase(ConnectionState.Phase)
+        /// A call that does not end by itself.
+        case subscription
+        /// The client is to read what was written.
+        case reader
+    }
+
     private let service: VarlinkService
-    private let logger: Logger
+    private let peer: PeerCredentials
+    private let refusal: VarlinkLimitsInterface.TooManyConnections?
+    private let limits: VarlinkServer.Limits
+    private let log: LimitLog
     private var state: ConnectionState
-    private var peer: PeerCredentials?
     private var call: Task<Void, Never>?
     private var isCallEndless = false
     private var isStopping = false
     private var isClosed = false
+    /// The last word has been said, and nothing is heard any more.
+    private var isCutOff = false
+    private var wait: Wait?
+    private var deadline: Deadline?
 
-    init(service: VarlinkService, messageLimit: Int, logger: Logger) {
+    /// - Parameter refusal: why there is no place for this client, who is told so and nothing else
+    init(
+        service: VarlinkService, peer: PeerCredentials, refusal: VarlinkLimitsInterface.TooManyConnections?,
+        limits: VarlinkServer.Limits, log: LimitLog
+    ) {
         self.service = service
-        self.logger = logger
-        self.state = ConnectionState(messageLimit: messageLimit)
+        self.peer = peer
+        self.refusal = refusal
+        self.limits = limits
+        self.log = log
+        state = ConnectionState(messageLimit: limits.messageBytes)
     }
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel
-        guard let options = channel as? any SocketOptionProvider else {
-            preconditionFailure("\(channel) is no socket")
-        }
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let credentials: EventLoopFuture<Credentials> = options.unsafeGetSocketOption(
-            level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
-        credentials.whenComplete { result in
-            let handler = bound.value
-            switch result {
-            case .success(let peer):
-                handler.peer = PeerCredentials(pid: peer.pid, uid: peer.uid, gid: peer.gid)
-                channel.read()
-            case .failure(let error):
-                handler.logger.error("cannot learn who connects", metadata: ["error": "\(error)"])
-                channel.close(promise: nil)
-            }
-        }
+        deadline = Deadline(context.eventLoop) { [unowned self] in isOverdue(channel) }
+        if let refusal { return cutOff(refusal, channel) }
+        waitFor(.phase(.idle))
+        channel.read()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isCutOff else { return }
         perform(state.received(unwrapInboundIn(data).readableBytesView), context.channel)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        if state.wantsBytes { context.read() }
+        if state.wantsBytes && !isCutOff { context.read() }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
+        case _ where isCutOff: break
         case ChannelEvent.inputClosed:
             perform(state.inputClosed(), context.channel)
         case is ChannelShouldQuiesceEvent:
@@ -75,35 +79,42 @@ final class ConnectionHandler: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         isClosed = true
         call?.cancel()
+        deadline?.end()
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // Also a client that hangs up is reported here: its call is cancelled in `channelInactive`.
-        logger.debug("a connection broke", metadata: ["error": "\(error)"])
+        log.logger.debug("a connection broke", metadata: ["error": "\(error)"])
         context.close(promise: nil)
     }
 
     private func perform(_ action: ConnectionState.Action, _ channel: any Channel) {
         switch action {
         case .wait:
+            // What comes during a call neither ends nor prolongs it.
+            if call == nil { waitFor(.phase(state.phase)) }
             if state.wantsBytes { channel.read() }
         case .start(let message):
             start(message, channel)
             if state.wantsBytes { channel.read() }
-        case .close(let reason):
-            if let reason {
-                logger.notice("a client is cut off", metadata: ["reason": "\(reason)", "pid": "\(peer?.pid ?? 0)"])
-            }
+        case .close(nil):
             channel.close(promise: nil)
+        case .close(let tooLarge?):
+            cutOff(VarlinkLimitsInterface.RequestTooLarge(limit: tooLarge.limit), channel)
         }
     }
+}
 
+// Calls and their replies.
+extension ConnectionHandler {
     private func start(_ message: [UInt8], _ channel: any Channel) {
-        guard let peer else { preconditionFailure("a call before the caller is known") }
         let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
-        let exchange = CallExchange(service: service, peer: peer, channel: channel, logger: logger)
+        let exchange = CallExchange(service: service, peer: peer, logger: log.logger) { message in
+            try await channel.eventLoop.flatSubmit { bound.value.write(message, channel) }.get()
+        }
         isCallEndless = false
+        waitFor(.phase(.answering))
         call = Task {
             let replied = await exchange.answer(message) {
                 channel.eventLoop.execute { bound.value.callIsEndless() }
@@ -115,10 +126,77 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func callIsEndless() {
         isCallEndless = true
         if isStopping { call?.cancel() }
+        if wait == .phase(.answering) { waitFor(.subscription) }
     }
 
     private func callEnded(replied: Bool, _ channel: any Channel) {
         call = nil
-        if !isClosed { perform(state.callEnded(replied: replied), channel) }
+        isCallEndless = false
+        if !isClosed && !isCutOff { perform(state.callEnded(replied: replied), channel) }
+    }
+
+    private func write(_ message: Data, _ channel: any Channel) -> EventLoopFuture<Void> {
+        guard !isCutOff else { return channel.eventLoop.makeFailedFuture(CancellationError()) }
+        waitFor(.reader)
+        let written = send(message, channel)
+        let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        written.whenSuccess { bound.value.wasRead() }
+        return written
+    }
+
+    private func send(_ message: Data, _ channel: any Channel) -> EventLoopFuture<Void> {
+        var buffer = channel.allocator.buffer(capacity: message.count + 1)
+        buffer.writeBytes(message)
+        buffer.writeInteger(UInt8(0))
+        return channel.writeAndFlush(buffer)
+    }
+
+    private func wasRead() {
+        if !isCutOff { waitFor(isCallEndless ? .subscription : .phase(.answering)) }
+    }
+}
+
+// Limits.
+extension ConnectionHandler {
+    private func waitFor(_ next: Wait) {
+        // Each byte does not give the rest of its call more time.
+        if next == .phase(.receiving) && wait == next { return }
+        wait = next
+        switch next {
+        case .phase(.idle): deadline?.move(to: limits.idle)
+        case .phase(.receiving): deadline?.move(to: limits.receiving)
+        case .phase(.answering): deadline?.move(to: limits.answering)
+        case .subscription: deadline?.move(to: nil)
+        case .reader: deadline?.move(to: limits.reading)
+        }
+    }
+
+    private func isOverdue(_ channel: any Channel) {
+        switch wait {
+        case .phase(.receiving):
+            cutOff(VarlinkLimitsInterface.TimedOut(part: .request, seconds: limits.receiving / .seconds(1)), channel)
+        case .phase(.answering):
+            cutOff(VarlinkLimitsInterface.TimedOut(part: .answer, seconds: limits.answering / .seconds(1)), channel)
+        case .reader:
+            if !isCutOff { log.cutOff(peer, reason: "does not read", "it does not read its replies") }
+            channel.close(promise: nil)
+        case .phase(.idle):
+            log.logger.debug("an idle connection is closed", metadata: ["pid": "\(peer.pid)", "uid": "\(peer.uid)"])
+            channel.close(promise: nil)
+        case .subscription, nil:
+            break
+        }
+    }
+
+    /// Says why, as the last thing, and closes the connection.
+    private func cutOff<Reason: VarlinkErrorReply>(_ reason: Reason, _ channel: any Channel) {
+        isCutOff = true
+        call?.cancel()
+        log.cutOff(peer, reason: Reason.name, "\(reason)")
+        guard let message = try? VarlinkCoding.encodeError(name: Reason.name, reason) else {
+            return channel.close(promise: nil)
+        }
+        waitFor(.reader)
+        send(message, channel).whenComplete { _ in channel.close(promise: nil) }
     }
 }

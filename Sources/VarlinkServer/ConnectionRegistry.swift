@@ -1,34 +1,54 @@
 import NIOCore
 import Synchronization
+import Varlink
 
 /// The connections that are open, so that they can be counted and told to stop.
 final class ConnectionRegistry: Sendable {
     private struct State {
         var open: [ObjectIdentifier: any Channel] = [:]
+        var countOfUser: [UInt32: Int] = [:]
         var stopping = false
     }
 
-    private let limit: Int
-    private let state = Mutex(State())
-
-    init(limit: Int) {
-        self.limit = limit
+    enum Admission {
+        case admitted
+        case refused(VarlinkLimitsInterface.TooManyConnections)
+        /// The server takes nobody any more.
+        case stopping
     }
 
-    /// False where the connection is one too many, or comes too late.
-    func add(_ channel: any Channel) -> Bool {
+    private let limit: Int
+    private let limitOfUser: Int
+    private let state = Mutex(State())
+
+    init(limit: Int, limitOfUser: Int) {
+        self.limit = limit
+        self.limitOfUser = limitOfUser
+    }
+
+    func add(_ channel: any Channel, user: UInt32) -> Admission {
         let id = ObjectIdentifier(channel)
-        let added = state.withLock { state in
-            guard !state.stopping, state.open.count < limit else { return false }
+        let admission: Admission = state.withLock { state in
+            if state.stopping { return .stopping }
+            guard state.open.count < limit else { return .refused(.init(limit: limit, perUser: false)) }
+            let count = state.countOfUser[user, default: 0]
+            guard count < limitOfUser else { return .refused(.init(limit: limitOfUser, perUser: true)) }
             state.open[id] = channel
-            return true
+            state.countOfUser[user] = count + 1
+            return .admitted
         }
-        if added {
-            channel.closeFuture.whenComplete { _ in
-                self.state.withLock { _ = $0.open.removeValue(forKey: id) }
-            }
+        if case .admitted = admission {
+            channel.closeFuture.whenComplete { _ in self.remove(id, user) }
         }
-        return added
+        return admission
+    }
+
+    private func remove(_ id: ObjectIdentifier, _ user: UInt32) {
+        state.withLock { state in
+            state.open[id] = nil
+            let count = state.countOfUser[user, default: 1] - 1
+            state.countOfUser[user] = count == 0 ? nil : count
+        }
     }
 
     /// Lets every connection end its call under way, closes what is left after `grace`, and returns when all are closed.

@@ -14,6 +14,19 @@ package struct ConnectionState {
         case close(MessageFramer.MessageTooLarge?)
     }
 
+    /// What the connection waits for.
+    package enum Phase: Equatable {
+        /// The first byte of a call.
+        case idle
+        /// The rest of a call.
+        case receiving
+        /// The replies to a call.
+        case answering
+    }
+
+    /// Bytes of later calls that are taken while one is under way. The rest waits in the client's socket.
+    private static let readAhead = 64 << 10
+
     private var framer: MessageFramer
     private var isCallUnderWay = false
     private var inputEnded = false
@@ -25,7 +38,15 @@ package struct ConnectionState {
     }
 
     /// Whether more bytes are wanted now.
-    package var wantsBytes: Bool { !inputEnded && !stopping && framer.bufferedBytes <= framer.limit }
+    package var wantsBytes: Bool {
+        let most = isCallUnderWay ? min(framer.limit, Self.readAhead) : framer.limit
+        return !inputEnded && !stopping && framer.bufferedBytes <= most
+    }
+
+    package var phase: Phase {
+        if isCallUnderWay { return .answering }
+        return framer.bufferedBytes > 0 ? .receiving : .idle
+    }
 
     package mutating func received(_ bytes: some Sequence<UInt8>) -> Action {
         guard !stopping else { return .wait }

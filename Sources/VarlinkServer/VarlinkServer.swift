@@ -14,22 +14,6 @@ public final class VarlinkServer: Sendable {
         case path(String, mode: mode_t = 0o660, group: String? = nil)
     }
 
-    /// A bound on each thing a client controls.
-    public struct Limits: Sendable, Equatable {
-        /// Bytes of one call.
-        public var messageBytes: Int
-        /// Clients connected at a time; one more is closed at once.
-        public var connections: Int
-        /// How long calls under way may take to end once the server stops.
-        public var grace: Duration
-
-        public init(messageBytes: Int = 4 << 20, connections: Int = 256, grace: Duration = .seconds(5)) {
-            self.messageBytes = messageBytes
-            self.connections = connections
-            self.grace = grace
-        }
-    }
-
     private let service: VarlinkService
     private let listener: Listener
     private let limits: Limits
@@ -41,7 +25,7 @@ public final class VarlinkServer: Sendable {
         self.listener = listener
         self.limits = limits
         self.logger = logger
-        self.connections = ConnectionRegistry(limit: limits.connections)
+        self.connections = ConnectionRegistry(limit: limits.connections, limitOfUser: limits.connectionsPerUser)
     }
 
     /// Serves until the task is cancelled; then takes no more calls, waits for those under way as long as
@@ -84,14 +68,19 @@ public final class VarlinkServer: Sendable {
             .serverChannelOption(.backlog, value: 128)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelInitializer { [service, limits, logger, connections] channel in
-                guard connections.add(channel) else {
-                    logger.warning("too many connections", metadata: ["limit": "\(limits.connections)"])
-                    return channel.close()
-                }
-                return channel.eventLoop.makeCompletedFuture {
+            .childChannelInitializer { [service, limits, connections, log = LimitLog(logger)] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let peer = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+                        of: NIOBSDSocket.Handle.self) { PeerCredentials(of: $0) }
+                    guard case .some(.some(let peer)) = peer else { throw ChannelError.unknownLocalAddress }
+                    let refusal: VarlinkLimitsInterface.TooManyConnections?
+                    switch connections.add(channel, user: peer.uid) {
+                    case .admitted: refusal = nil
+                    case .refused(let reason): refusal = reason
+                    case .stopping: throw ChannelError.eof
+                    }
                     try channel.pipeline.syncOperations.addHandler(
-                        ConnectionHandler(service: service, messageLimit: limits.messageBytes, logger: logger))
+                        ConnectionHandler(service: service, peer: peer, refusal: refusal, limits: limits, log: log))
                 }
             }
     }

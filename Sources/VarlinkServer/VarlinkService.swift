@@ -2,7 +2,8 @@ import Varlink
 
 /// What a Varlink server offers: interfaces, their descriptions and what answers their methods.
 ///
-/// A value, complete before the server starts. `org.varlink.service` is always there.
+/// A value, complete before the server starts. `org.varlink.service` is always there, and the errors of the server's
+/// limits.
 public struct VarlinkService: Sendable {
     /// Answers one call; the message is the whole call as it came. Throws what becomes the error reply.
     typealias Handler = @Sendable (_ message: [UInt8], _ context: CallContext, _ sink: ReplySink) async throws -> Void
@@ -11,6 +12,7 @@ public struct VarlinkService: Sendable {
         let handler: Handler
         /// The call ends with the connection or the server, not by itself.
         let endless: Bool
+        let access: MethodAccess
     }
 
     private struct Interface: Sendable {
@@ -22,15 +24,21 @@ public struct VarlinkService: Sendable {
     private let product: String
     private let version: String
     private let url: String
+    let administrators: Administrators
     private var interfaces: [Interface] = []
     private var methods: [String: Method] = [:]
 
-    public init(vendor: String, product: String, version: String, url: String) {
+    /// - Parameter administrators: who may call the methods that are registered for them
+    public init(
+        vendor: String, product: String, version: String, url: String, administrators: Administrators = .ownUser
+    ) {
+        self.administrators = administrators
         self.vendor = vendor
         self.product = product
         self.version = version
         self.url = url
         add(interface: VarlinkServiceInterface.name, description: VarlinkServiceInterface.description)
+        add(interface: VarlinkLimitsInterface.name, description: VarlinkLimitsInterface.description)
     }
 
     /// - Parameter description: the text of the interface. A method that it declares and nothing handles is answered
@@ -42,13 +50,15 @@ public struct VarlinkService: Sendable {
 
     /// Answers a method with one reply.
     ///
+    /// - Parameter access: who may call it; whoever else does gets `PermissionDenied`.
     /// - Parameter body: throws a `VarlinkErrorReply` or a `VarlinkServiceError` for the client to see; anything else
     ///   is logged and becomes the error `INTERFACE.InternalError (message: string)`. Its task is cancelled when the
     ///   client hangs up.
     public mutating func handle<M: VarlinkMethod>(
-        _ method: M.Type, _ body: @escaping @Sendable (M.Parameters, CallContext) async throws -> M.Reply
+        _ method: M.Type, access: MethodAccess = .everyone,
+        _ body: @escaping @Sendable (M.Parameters, CallContext) async throws -> M.Reply
     ) {
-        register(M.self, endless: false) { parameters, context, writer in
+        register(M.self, endless: false, access) { parameters, context, writer in
             try await writer.finish(try await body(parameters, context))
         }
     }
@@ -61,7 +71,7 @@ public struct VarlinkService: Sendable {
         _ method: M.Type,
         _ body: @escaping @Sendable (M.Parameters, CallContext, ReplyWriter<M.Reply>) async throws -> Void
     ) {
-        register(M.self, endless: false, body)
+        register(M.self, endless: false, .everyone, body)
     }
 
     /// Answers a method whose replies never end by themselves. A call without `more` gets `ExpectedMore`; a server
@@ -70,24 +80,27 @@ public struct VarlinkService: Sendable {
         _ method: M.Type,
         _ body: @escaping @Sendable (M.Parameters, CallContext, ReplyWriter<M.Reply>) async throws -> Void
     ) {
-        register(M.self, endless: true) { parameters, context, writer in
+        register(M.self, endless: true, .everyone) { parameters, context, writer in
             guard context.more else { throw VarlinkServiceError.expectedMore }
             try await body(parameters, context, writer)
         }
     }
 
     private mutating func register<M: VarlinkMethod>(
-        _ method: M.Type, endless: Bool,
+        _ method: M.Type, endless: Bool, _ access: MethodAccess,
         _ body: @escaping @Sendable (M.Parameters, CallContext, ReplyWriter<M.Reply>) async throws -> Void
     ) {
         precondition(
             interfaces.contains { $0.name == Self.interface(of: M.name) }, "add the interface of \(M.name) first")
         precondition(methods[M.name] == nil, "\(M.name) is handled already")
-        methods[M.name] = Method(handler: Self.handler(M.self, body), endless: endless)
+        methods[M.name] = Method(handler: Self.handler(M.self, body), endless: endless, access: access)
     }
 }
 
 extension VarlinkService {
+    /// Who may call the method; nil where nothing handles it.
+    package func access(to method: String) -> MethodAccess? { methods[method]?.access }
+
     /// What answers `name`, the methods of `org.varlink.service` among them.
     func method(_ name: String) throws(VarlinkServiceError) -> Method {
         if let method = methods[name] ?? builtIn(name) { return method }
@@ -112,7 +125,7 @@ extension VarlinkService {
             return Method(
                 handler: Self.handler(VarlinkServiceInterface.GetInfo.self) { _, _, writer in
                     try await writer.finish(reply)
-                }, endless: false)
+                }, endless: false, access: .everyone)
         case VarlinkServiceInterface.GetInterfaceDescription.name:
             return Method(
                 handler: Self.handler(VarlinkServiceInterface.GetInterfaceDescription.self) {
@@ -121,7 +134,7 @@ extension VarlinkService {
                         throw VarlinkServiceError.interfaceNotFound(interface: parameters.interface)
                     }
                     try await writer.finish(.init(description: found.description))
-                }, endless: false)
+                }, endless: false, access: .everyone)
         default: return nil
         }
     }

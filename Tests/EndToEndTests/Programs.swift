@@ -29,6 +29,7 @@ enum Programs {
 
     /// Runs a program to its end.
     /// - Parameters:
+    ///   - name: one of ours, or the whole path of another
     ///   - environment: what is put beside or in the place of the tests' own
     ///   - meanwhile: called when the program has been started
     static func run(
@@ -36,7 +37,7 @@ enum Programs {
         meanwhile: (Process) throws -> Void = { _ in }
     ) throws -> Output {
         let process = Process()
-        process.executableURL = URL(filePath: "\(folder)/\(name)")
+        process.executableURL = URL(filePath: name.hasPrefix("/") ? name : "\(folder)/\(name)")
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice

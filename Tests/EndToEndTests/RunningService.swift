@@ -29,16 +29,24 @@ final class RunningService {
     }
 
     /// Starts the service, and returns when it says that it is ready.
-    func start() throws {
-        try launch()
+    /// - Parameter user: whom it runs as, and its group; only root can say so
+    func start(as user: Int? = nil) throws {
+        try launch(as: user)
         try #require(notify.waits(for: "READY=1", seconds: 60), "not ready; its log:\n\(logText)")
     }
 
     /// Starts the service and does not wait for it.
-    func launch() throws {
+    func launch(as user: Int? = nil) throws {
         let process = Process()
-        process.executableURL = URL(filePath: Programs.folder + "/kantaibertd")
-        process.arguments = ["--state-dir", folder, "--config", folder + "/kantaibert.yaml"]
+        let program = Programs.folder + "/kantaibertd"
+        let arguments = ["--state-dir", folder, "--config", folder + "/kantaibert.yaml"]
+        if let user {
+            process.executableURL = URL(filePath: "/usr/bin/setpriv")
+            process.arguments = ["--reuid=\(user)", "--regid=\(user)", "--clear-groups", program] + arguments
+        } else {
+            process.executableURL = URL(filePath: program)
+            process.arguments = arguments
+        }
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
             .merging(["NOTIFY_SOCKET": notify.path]) { $1 }
         process.standardInput = FileHandle.nullDevice

@@ -40,6 +40,11 @@ struct SwiftInterface: CustomTestStringConvertible, Sendable {
         ],
         errors: ManagerInterface.errors)
 
+    /// Of the server, and without a file.
+    static let limits = SwiftInterface(
+        name: VarlinkLimitsInterface.name, description: VarlinkLimitsInterface.description, types: [], methods: [],
+        errors: VarlinkLimitsInterface.errors)
+
     /// What the Swift types say, in the form of a parsed file.
     func read() throws -> InterfaceText {
         var text = try InterfaceText("interface \(name)")
@@ -69,7 +74,7 @@ private func reply<M: VarlinkMethod>(of method: M.Type) -> any Decodable.Type { 
         #expect(interface.description == String(decoding: try Data(contentsOf: file), as: UTF8.self))
     }
 
-    @Test(arguments: [SwiftInterface.inference, .manager])
+    @Test(arguments: [SwiftInterface.inference, .manager, .limits])
     func typesSayWhatTheFileSays(interface: SwiftInterface) throws {
         let file = try InterfaceText(interface.description)
         let swift = try interface.read()

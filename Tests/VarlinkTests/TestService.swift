@@ -110,7 +110,7 @@ enum Example {
         service.handle(Fail.self) { parameters, _ in
             switch parameters.how {
             case "refused": throw Refused(text: "no")
-            case "denied": throw VarlinkServiceError.permissionDenied
+            case "denied": throw VarlinkServiceError.permissionDenied()
             default: throw Broken()
             }
         }
@@ -191,6 +191,12 @@ final class RawConnection: Sendable {
 
     @discardableResult
     func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+
+    /// Whether the other side has closed, and nothing is left to read.
+    var hasEnded: Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0
+    }
 
     /// Half-closes: nothing more will be sent.
     func shutdownWriting() { shutdown(descriptor, Int32(SHUT_WR)) }

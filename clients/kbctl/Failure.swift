@@ -52,7 +52,7 @@ struct Failure: Error {
         switch error {
         case .invalidParameter(let parameter):
             self.init("the service does not take this value of ‘\(parameter)’", status: EX_USAGE)
-        case .permissionDenied: self.init("the service does not permit it", status: EX_NOPERM)
+        case .permissionDenied: self.init("\(error)", status: EX_NOPERM)
         case .methodNotFound, .interfaceNotFound, .methodNotImplemented, .expectedMore:
             self.init("\(error): it is another version than this kbctl", status: EX_PROTOCOL)
         }
@@ -78,6 +78,9 @@ struct Failure: Error {
             self.init("the model ‘\(error.model)’ has no generation \(error.generation)", status: EX_NOINPUT)
         case let error as ManagerInterface.NothingToTrain:
             self.init("the model ‘\(error.model)’ is not trained: \(error.reason)", status: EX_DATAERR)
+        case is VarlinkLimitsInterface.RequestTooLarge: self.init("\(error)", status: EX_DATAERR)
+        case is VarlinkLimitsInterface.TooManyConnections, is VarlinkLimitsInterface.TimedOut:
+            self.init("\(error)", status: EX_TEMPFAIL)
         default: self.init("the service replied \(type(of: error).name)", status: EX_SOFTWARE)
         }
     }

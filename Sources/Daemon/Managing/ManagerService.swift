@@ -42,12 +42,17 @@ public struct ManagerService: Sendable {
         service.handle(ManagerInterface.ListRuns.self) { parameters, _ in try await runs(parameters) }
         service.handle(ManagerInterface.ListGenerations.self) { parameters, _ in try generations(parameters) }
         service.handle(ManagerInterface.GetMetrics.self) { parameters, _ in try measurements(parameters) }
-        service.handle(ManagerInterface.Train.self) { parameters, _ in try await train(parameters) }
-        service.handle(ManagerInterface.CancelRun.self) { parameters, _ in
+        // What changes something is for administrators.
+        service.handle(ManagerInterface.Train.self, access: .administrators) { parameters, _ in
+            try await train(parameters)
+        }
+        service.handle(ManagerInterface.CancelRun.self, access: .administrators) { parameters, _ in
             guard await training.cancel(parameters.run) else { throw ManagerInterface.RunNotFound(run: parameters.run) }
             return .init()
         }
-        service.handle(ManagerInterface.Promote.self) { parameters, _ in try await promote(parameters) }
+        service.handle(ManagerInterface.Promote.self, access: .administrators) { parameters, _ in
+            try await promote(parameters)
+        }
         service.handle(ManagerInterface.Describe.self) { parameters, _ in try await describe(parameters) }
         service.handleSubscription(ManagerInterface.Watch.self) { parameters, _, writer in
             for await event in hub.watch() where parameters.run == nil || parameters.run == event.run {

@@ -39,11 +39,10 @@ public struct InferenceService: Sendable {
             try await interfaceErrors { try await admission.admit { try await score(parameters) } }
         }
         service.handle(InferenceInterface.Tokenize.self) { parameters, _ in
-            let (ids, tokens) = try await model(parameters.model).engine.tokenize(parameters.text)
-            return .init(ids: ids.map(Int.init), tokens: tokens)
+            try await interfaceErrors { try await admission.admit { try await tokenize(parameters) } }
         }
         service.handle(InferenceInterface.Detokenize.self) { parameters, _ in
-            try await interfaceErrors { try await detokenize(parameters) }
+            try await interfaceErrors { try await admission.admit { try await detokenize(parameters) } }
         }
     }
 
@@ -88,6 +87,13 @@ public struct InferenceService: Sendable {
         return .init(
             logLikelihood: score.logLikelihood, tokens: score.tokens, bitsPerByte: score.bitsPerByte,
             receipt: receipt(model))
+    }
+
+    private func tokenize(_ parameters: InferenceInterface.Tokenize.Parameters) async throws
+        -> InferenceInterface.Tokenize.Reply
+    {
+        let (ids, tokens) = try await model(parameters.model).engine.tokenize(parameters.text)
+        return .init(ids: ids.map(Int.init), tokens: tokens)
     }
 
     private func detokenize(_ parameters: InferenceInterface.Detokenize.Parameters) async throws

@@ -109,6 +109,21 @@ public struct SocketSettings: Sendable, Equatable {
     public var mode: UInt32 = 0o660
     /// The group that may connect; nil leaves the service's own.
     public var group: String?
+    /// The group that may change something, beside root and the service's own user.
+    public var adminGroup: String?
+    /// Clients at a time, and of one user.
+    public var maxConnections: Int = 256
+    public var maxConnectionsPerUser: Int = 128
+    /// Bytes of one request.
+    public var maxRequestBytes: Int = 4_194_304
+    /// How long a connection may stand open unused.
+    public var idleTimeoutSeconds: Double = 600
+    /// How long a request may take to arrive, from its first byte to its last.
+    public var receiveTimeoutSeconds: Double = 30
+    /// How long a request may go without a reply, or without a further one. `Watch` may for ever.
+    public var answerTimeoutSeconds: Double = 120
+    /// How long a client may take to read a reply.
+    public var readTimeoutSeconds: Double = 30
 
     public init() {}
 }

@@ -161,6 +161,17 @@ extension Settings {
             root.group = text
             return true
         },
+        SettingsKey(name: "admin_group", expected: "the name of a group") { text, root in
+            root.adminGroup = text
+            return true
+        },
+        .integer("max_connections", \.maxConnections, atLeast: 1),
+        .integer("max_connections_per_user", \.maxConnectionsPerUser, atLeast: 1),
+        .integer("max_request_bytes", \.maxRequestBytes, atLeast: 1024),
+        .duration("idle_timeout", \.idleTimeoutSeconds),
+        .duration("receive_timeout", \.receiveTimeoutSeconds),
+        .duration("answer_timeout", \.answerTimeoutSeconds),
+        .duration("read_timeout", \.readTimeoutSeconds),
     ]
     static let logLevels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
     static let loggingKeys: [SettingsKey<LoggingSettings>] = [

@@ -1,0 +1,50 @@
+import Daemon
+import FoundationEssentials
+import Interface
+import Logging
+import Metrics
+import Testing
+import VarlinkServer
+
+/// Every method is either for whoever may connect, or changes something and is for administrators. A new one belongs into
+/// one of the two lists.
+@Suite struct AccessTests {
+    static let asks: Set = [
+        "GetStatus", "ListModels", "ListCorpora", "ListRuns", "ListGenerations", "GetMetrics", "Watch", "Describe",
+    ]
+    static let changes: Set = ["Train", "CancelRun", "Promote"]
+
+    @Test func everyMethodOfTheManagerIsOnOneList() {
+        let declared = ManagerInterface.description.split(separator: "\n").filter { $0.hasPrefix("method ") }.map {
+            String($0.dropFirst(7).prefix { $0 != "(" })
+        }
+        #expect(Self.asks.isDisjoint(with: Self.changes))
+        #expect(Set(declared) == Self.asks.union(Self.changes))
+    }
+
+    @Test func whatChangesSomethingIsForAdministrators() throws {
+        let directory = StateDirectory(root: FileManager.default.temporaryDirectory.path + "/access-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(atPath: directory.root) }
+        try directory.prepare(models: [])
+        var service = VarlinkService(vendor: "", product: "", version: "", url: "")
+        try ManagerService.idle(in: directory).register(with: &service)
+        for method in Self.asks { #expect(service.access(to: "io.kantaibert.Manager.\(method)") == .everyone) }
+        for method in Self.changes { #expect(service.access(to: "io.kantaibert.Manager.\(method)") == .administrators) }
+    }
+}
+
+extension ManagerService {
+    /// With nothing to manage.
+    static func idle(in directory: StateDirectory) throws -> ManagerService {
+        let metrics = try MetricsStore(path: directory.metrics)
+        let hub = EventHub()
+        let registry = ModelRegistry(directory: directory)
+        let training = TrainingService(
+            settings: .builtIn, directory: directory, metrics: metrics,
+            journal: EventJournal(hub: hub, metrics: metrics, logger: .init(label: "test")), registry: registry,
+            program: "/nonexistent")
+        return ManagerService(
+            settings: .builtIn, directory: directory, metrics: metrics, registry: registry, training: training,
+            hub: hub, version: "0", inboxPending: { 0 })
+    }
+}

@@ -1,0 +1,74 @@
+import Foundation
+import Glibc
+import Interface
+import Testing
+
+/// Other users, as the kernel sees them: root takes their ids, which need no entry in /etc/passwd.
+@Suite(
+    "Who may do what", .serialized, .timeLimit(.minutes(2)),
+    .enabled(if: Programs.areBuilt, "\(Programs.missing)"),
+    .enabled(if: geteuid() == 0, "only root can be another user"))
+struct AccessTests {
+    static let user = 41_001
+    static let connects = "users"
+    static let administers = "games"
+
+    static let settings =
+        EndToEndTests.smallest + """
+
+            socket:
+              group: \(connects)
+              admin_group: \(administers)
+            """
+
+    /// Runs `kbctl` as a user without a name who is in `groups`.
+    private func kbctl(
+        _ service: RunningService, groups: [String], _ arguments: [String]
+    ) throws -> Programs.Output {
+        // A copy: the user may be kept out of the folder that the programs are built in.
+        let program = service.folder + "/kbctl"
+        if !FileManager.default.fileExists(atPath: program) {
+            try FileManager.default.copyItem(atPath: Programs.folder + "/kbctl", toPath: program)
+        }
+        let identity = ["--reuid=\(Self.user)", "--regid=\(Self.user)"]
+        let supplementary = groups.isEmpty ? "--clear-groups" : "--groups=" + groups.joined(separator: ",")
+        return try Programs.run(
+            "/usr/bin/setpriv", identity + [supplementary, program] + arguments + ["--socket", service.socket])
+    }
+
+    @Test("Groups decide: who is in none, who may ask, who may train")
+    func groups() throws {
+        let service = try RunningService(settings: Self.settings)
+        try service.start()
+        defer { _ = try? service.stop() }
+
+        let stranger = try kbctl(service, groups: [], ["status"])
+        #expect(stranger.status == EX_NOPERM && stranger.error.contains("may not be used by you"), "\(stranger.error)")
+
+        let asks = [Self.connects]
+        #expect(try kbctl(service, groups: asks, ["status"]).status == 0)
+        // Permitted, and told what it is about: there is nothing to train from, no such run, no such generation.
+        let (nothing, none) = (EX_DATAERR, EX_NOINPUT)
+        for (arguments, permitted) in [(["train"], nothing), (["cancel", "r"], none), (["promote", "assistant", "1"], none)]
+        {
+            let refused = try kbctl(service, groups: asks, arguments)
+            #expect(refused.status == EX_NOPERM, "\(arguments): \(refused.error)")
+            #expect(refused.error.contains("only root or a member of the group games may do this"), "\(refused.error)")
+            let allowed = try kbctl(service, groups: [Self.connects, Self.administers], arguments)
+            #expect(allowed.status == permitted, "\(arguments): \(allowed.error)")
+            // Root, as the service: in neither group.
+            #expect(try Programs.run("kbctl", arguments + ["--socket", service.socket]).status == permitted)
+        }
+        #expect(service.logText.contains("a call is not permitted"))
+    }
+
+    @Test("The service's own user may, though in no group")
+    func ownUser() throws {
+        let service = try RunningService(settings: EndToEndTests.smallest)
+        try #require(chown(service.folder, uid_t(Self.user), gid_t(Self.user)) == 0)
+        try service.start(as: Self.user)
+        defer { _ = try? service.stop() }
+        let own = try kbctl(service, groups: [], ["train"])
+        #expect(own.status == EX_DATAERR, "\(own.error)")
+    }
+}

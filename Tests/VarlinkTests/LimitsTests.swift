@@ -1,0 +1,302 @@
+import Glibc
+import Testing
+import Varlink
+import VarlinkServer
+
+/// Clients that mean no good. Each is cut off, told why where it can hear it, and nobody else waits for it.
+@Suite(.timeLimit(.minutes(2))) struct LimitsTests {
+    private static let sleep = #"{"method":"org.example.test.Sleep"}"# + "\0"
+
+    /// Asks until `isOver`, each time over the same connection.
+    /// - Returns: the longest wait for an answer
+    private func longestWait(_ socket: String, until isOver: () -> Bool) throws -> Duration {
+        let client = try VarlinkClient(path: socket)
+        var longest = Duration.zero
+        repeat {
+            let began = ContinuousClock.now
+            #expect(try client.call(Example.Echo.self, .init(text: "a")).text == "a")
+            longest = max(longest, .now - began)
+        } while !isOver()
+        return longest
+    }
+
+    @Test func oneConnectionTooManyIsToldSo() async throws {
+        try await withServer(limits: .init(connections: 2)) { socket in
+            try await blocking {
+                let first = try VarlinkClient(path: socket)
+                var second: VarlinkClient? = try VarlinkClient(path: socket)
+                #expect(try first.call(Example.Echo.self, .init(text: "1")).text == "1")
+                #expect(try second?.call(Example.Echo.self, .init(text: "2")).text == "2")
+                let refused = VarlinkLimitsInterface.TooManyConnections(limit: 2, perUser: false)
+                #expect(throws: refused) {
+                    try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "3"))
+                }
+                second = nil
+                // The place is free once the server has seen the end of the second.
+                while true {
+                    let client = try VarlinkClient(path: socket)
+                    do {
+                        #expect(try client.call(Example.Echo.self, .init(text: "4")).text == "4")
+                        break
+                    } catch let error as VarlinkLimitsInterface.TooManyConnections {
+                        #expect(error == refused)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func noUserTakesEveryPlace() async throws {
+        try await withServer(limits: .init(connections: 10, connectionsPerUser: 3)) { socket in
+            try await blocking {
+                let places = try (0..<3).map { _ in try VarlinkClient(path: socket) }
+                for client in places { _ = try client.call(Example.Echo.self, .init(text: "")) }
+                #expect(throws: VarlinkLimitsInterface.TooManyConnections(limit: 3, perUser: true)) {
+                    try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: ""))
+                }
+                for client in places { _ = try client.call(Example.Echo.self, .init(text: "")) }
+            }
+        }
+    }
+
+    @Test func whoSendsNothingIsClosedAndASubscriberIsNot() async throws {
+        try await withServer(limits: .init(idle: .milliseconds(300))) { socket in
+            try await blocking {
+                let subscriber = try RawConnection(path: socket)
+                subscriber.send(#"{"method":"org.example.test.Ticks","more":true}"# + "\0")
+                #expect(try subscriber.receive() != nil)
+                let idle = try RawConnection(path: socket)
+                let began = ContinuousClock.now
+                #expect(try idle.receive() == nil)
+                #expect(ContinuousClock.now - began >= .milliseconds(250))
+                #expect(!subscriber.hasEnded)
+                // Who comes back is answered again.
+                #expect(try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "a")).text == "a")
+            }
+        }
+    }
+
+    @Test func aByteNowAndThenBuysNoTime() async throws {
+        try await withServer(limits: .init(receiving: .milliseconds(500))) { socket in
+            try await blocking {
+                let slow = try RawConnection(path: socket)
+                let began = ContinuousClock.now
+                slow.send("{")
+                _ = try longestWait(socket) {
+                    usleep(20_000)
+                    return !slow.send(" ")
+                }
+                #expect(ContinuousClock.now - began >= .milliseconds(450))
+                #expect(
+                    try slow.receive()
+                        == #"{"error":"io.kantaibert.Limits.TimedOut","parameters":{"part":"request","seconds":0.5}}"#)
+                #expect(try slow.receive() == nil)
+            }
+        }
+    }
+
+    @Test func anEndlessLineIsCutOffAtTheLimit() async throws {
+        try await withServer(limits: .init(messageBytes: 1 << 16)) { socket in
+            try await blocking {
+                let endless = try RawConnection(path: socket)
+                let piece = [UInt8](repeating: 0x5b, count: 1 << 14)
+                var pieces = 0
+                while endless.send(piece) { pieces += 1 }
+                // What the limit allows, and what lay in the socket's buffers.
+                #expect(pieces < 64)
+                #expect(try endless.receive()?.contains("RequestTooLarge") == true)
+                #expect(try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "a")).text == "a")
+            }
+        }
+    }
+
+    @Test func aClientLearnsWhyItsRequestIsTooLarge() async throws {
+        try await withServer(limits: .init(messageBytes: 1 << 16)) { socket in
+            try await blocking { () throws -> Void in
+                #expect(throws: VarlinkLimitsInterface.RequestTooLarge(limit: 1 << 16)) {
+                    let text = String(repeating: "x", count: 8 << 20)
+                    _ = try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: text))
+                }
+            }
+        }
+    }
+
+    /// Shapes that are dear for a careless reader: none may take seconds.
+    @Test(arguments: [
+        ("nested arrays", String(repeating: "[", count: 500_000), ""),
+        ("nested objects", String(repeating: #"{"a":"#, count: 300_000), ""),
+        ("closed nesting", String(repeating: "[", count: 400) + String(repeating: "]", count: 400), ""),
+        ("many members", "0", (0..<50_000).map { #""m\#($0)":0.5,"# }.joined() + #""times":1.5,"#),
+        ("a huge number", String(repeating: "9", count: 1_000_000), ""),
+        ("a huge exponent", "1e999999999", ""),
+    ])
+    func aDearRequestHurtsNobody(name: String, value: String, members: String) async throws {
+        try await withServer { socket in
+            try await blocking {
+                let dear = try RawConnection(path: socket)
+                let began = ContinuousClock.now
+                dear.send(
+                    #"{"method":"org.example.test.Echo","parameters":{\#(members)"text":"a","x":\#(value)}}"# + "\0")
+                let reply = try dear.receive()
+                #expect(ContinuousClock.now - began < .seconds(5), "\(name)")
+                if let reply { #expect(reply.contains("InvalidParameter") || reply.contains(#""text":"a""#)) }
+                #expect(try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "a")).text == "a")
+            }
+        }
+    }
+
+    @Test func whoDoesNotReadIsCutOffAndItsCallEnds() async throws {
+        enum Flood: VarlinkMethod {
+            static let name = "org.example.test.Flood"
+            typealias Parameters = VarlinkNothing
+            struct Reply: Codable, Sendable { var text: String }
+        }
+        let (reports, report) = AsyncStream.makeStream(of: Int.self)
+        var service = Example.service()
+        service.handleSubscription(Flood.self) { _, _, writer in
+            var sent = 0
+            defer { report.yield(sent) }
+            while true {
+                try await writer.send(.init(text: String(repeating: "x", count: 1 << 16)))
+                sent += 1
+            }
+        }
+        try await withServer(service, limits: .init(reading: .milliseconds(500))) { socket in
+            let deaf = try await blocking {
+                let deaf = try RawConnection(path: socket)
+                deaf.send(#"{"method":"org.example.test.Flood","more":true}"# + "\0")
+                return deaf
+            }
+            // What was sent is what the socket's buffers hold, and nothing is kept beside them.
+            let sent = await reports.first { _ in true }
+            #expect(try #require(sent) < 64)
+            try await blocking {
+                #expect(try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "a")).text == "a")
+                while try deaf.receive() != nil {}
+            }
+        }
+    }
+
+    @Test func aRequestWithoutAnAnswerEnds() async throws {
+        let (reports, report) = AsyncStream.makeStream(of: String.self)
+        try await withServer(Example.service(report: report), limits: .init(answering: .milliseconds(400))) { socket in
+            try await blocking {
+                #expect(throws: VarlinkLimitsInterface.TimedOut(part: .answer, seconds: 0.4)) {
+                    try VarlinkClient(path: socket).call(Example.Sleep.self, .init())
+                }
+                // What is sent meanwhile buys no time.
+                let eager = try RawConnection(path: socket)
+                eager.send(Self.sleep)
+                _ = try longestWait(socket) {
+                    usleep(20_000)
+                    return !eager.send(" ")
+                }
+                #expect(try eager.receive()?.contains("TimedOut") == true)
+            }
+        }
+        report.finish()
+        var told: [String] = []
+        for await report in reports { told.append(report) }
+        #expect(told.filter { $0 == "cancelled" }.count == 2)
+    }
+
+    @Test func aStreamThatGoesOnIsNotOverdue() async throws {
+        enum Drip: VarlinkMethod {
+            static let name = "org.example.test.Drip"
+            typealias Parameters = VarlinkNothing
+            typealias Reply = Example.Number
+        }
+        var service = Example.service()
+        service.handleMore(Drip.self) { _, _, writer in
+            for number in 1..<15 {
+                try await writer.send(.init(number: number))
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            try await writer.finish(.init(number: 15))
+        }
+        try await withServer(service, limits: .init(answering: .seconds(1))) { socket in
+            try await blocking {
+                let replies = try VarlinkClient(path: socket).callMore(Drip.self, .init())
+                var numbers: [Int] = []
+                while let reply = try replies.next() { numbers.append(reply.number) }
+                #expect(numbers == Array(1...15))
+            }
+        }
+    }
+
+    /// A client that has sent more than is read while its call is under way.
+    @Test func hangingUpBehindManyCallsEndsTheFirst() async throws {
+        let (reports, report) = AsyncStream.makeStream(of: String.self)
+        try await withServer(Example.service(report: report)) { socket in
+            var iterator = reports.makeAsyncIterator()
+            var connection: RawConnection? = try await blocking {
+                let connection = try RawConnection(path: socket)
+                connection.send(String(repeating: Self.sleep, count: 4000))
+                return connection
+            }
+            #expect(await iterator.next() == "begun")
+            withExtendedLifetime(connection) {}
+            connection = nil
+            #expect(await iterator.next() == "cancelled")
+        }
+        report.finish()
+        #expect(await reports.first { _ in true } == nil)
+    }
+
+    /// All of them at once, again and again, beside one who behaves.
+    @Test func whoBehavesIsAnsweredBesideThemAll() async throws {
+        let limits = VarlinkServer.Limits(messageBytes: 1 << 20, receiving: .seconds(2), reading: .seconds(2))
+        try await withServer(limits: limits) { socket in
+            try await blocking {
+                var crowd: [RawConnection] = []
+                let call = #"{"method":"org.example.test.Echo","parameters":{"text":"0123456789","times":100000}}"# + "\0"
+                let endless = [UInt8](repeating: 0x22, count: 64 << 10)
+                let began = ContinuousClock.now
+                for _ in 0..<10 {
+                    crowd.append(try RawConnection(path: socket))
+                    let slow = try RawConnection(path: socket)
+                    slow.send("{")
+                    let deaf = try RawConnection(path: socket)
+                    deaf.send(String(repeating: call, count: 50))
+                    let nested = try RawConnection(path: socket)
+                    nested.send(String(repeating: "[", count: 200_000) + "\0")
+                    let subscriber = try RawConnection(path: socket)
+                    subscriber.send(#"{"method":"org.example.test.Ticks","more":true}"# + "\0")
+                    crowd += [slow, deaf, nested, subscriber]
+                }
+                let line = try RawConnection(path: socket)
+                let longest = try longestWait(socket) {
+                    line.send(endless)
+                    return ContinuousClock.now - began > .seconds(3)
+                }
+                #expect(longest < .seconds(1))
+                withExtendedLifetime(crowd) {}
+            }
+        }
+    }
+}
+
+@Suite struct AdministratorsTests {
+    private func peer(_ user: UInt32, _ group: UInt32, _ groups: [UInt32] = []) -> PeerCredentials {
+        PeerCredentials(pid: 1, uid: user, gid: group, groups: groups)
+    }
+
+    @Test func rootTheServicesUserAndTheGroupAre() {
+        let administrators = Administrators(user: 100, userName: "svc", group: 7, groupName: "adm")
+        #expect(administrators.includes(peer(0, 0)))
+        #expect(administrators.includes(peer(100, 1)))
+        #expect(administrators.includes(peer(5, 7)))
+        #expect(administrators.includes(peer(5, 1, [3, 7])))
+        #expect(!administrators.includes(peer(5, 1, [3])))
+        #expect(!administrators.includes(peer(5, 0, [0])))
+        #expect(administrators.description == "root or the user svc or a member of the group adm")
+    }
+
+    @Test func withoutAGroupNobodyElseIs() {
+        let administrators = Administrators(user: 100, userName: "svc")
+        #expect(!administrators.includes(peer(5, 7, [7, 100])))
+        #expect(throws: VarlinkListenError.groupNotFound(group: "no such group")) {
+            try Administrators(group: "no such group")
+        }
+    }
+}
