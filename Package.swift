@@ -70,7 +70,8 @@ let package = Package(
         .target(
             name: "Interface", dependencies: ["Varlink"],
             exclude: ["io.kantaibert.Inference.varlink", "io.kantaibert.Manager.varlink"], swiftSettings: ours),
-        .target(name: "Jobs", swiftSettings: ours),
+        .target(name: "TextFilters", swiftSettings: ours),
+        .target(name: "Jobs", dependencies: ["TextFilters"], swiftSettings: ours),
         .target(name: "Systemd", dependencies: ["CSystemd", log], swiftSettings: ours),
         .target(name: "Random", swiftSettings: ours),
         .target(name: "Parallel", swiftSettings: ours),
@@ -92,25 +93,28 @@ let package = Package(
         // 3
         .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
         .target(
-            name: "Datasets", dependencies: ["Jobs", "Tokenizers", "Random", "Parallel", "Durable"], swiftSettings: ours
-        ),
+            name: "Datasets", dependencies: ["Jobs", "TextFilters", "Tokenizers", "Random", "Parallel", "Durable"],
+            swiftSettings: ours),
 
         // 4
         .target(
             name: "Training",
             dependencies: [
-                "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Random", "Parallel", "Durable", crypto,
+                "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters", "Random", "Parallel", "Durable",
+                crypto,
             ],
             swiftSettings: kernels),
         .target(
             name: "Inference",
-            dependencies: ["Models", "Kernels", "Tokenizers", "Jobs", "Random", "Parallel", "Durable", crypto],
+            dependencies: [
+                "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Parallel", "Durable", crypto,
+            ],
             swiftSettings: kernels),
         .target(
             name: "Daemon",
             dependencies: [
                 "Corpora", "Inference", "Models", "Kernels", "Metrics", "Interface", "Varlink", "VarlinkServer",
-                "Systemd", "Jobs",
+                "Systemd", "Jobs", "TextFilters",
                 "Durable",
                 log, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -142,7 +146,8 @@ let package = Package(
         tests("Random", ["Random"]),
         tests("Parallel", ["Parallel"]),
         tests("Durable", ["Durable"]),
-        tests("Jobs", ["Jobs"]),
+        tests("TextFilters", ["TextFilters"], resources: [.copy("Fixtures")]),
+        tests("Jobs", ["Jobs", "TextFilters"]),
         tests("Varlink", ["Varlink", "VarlinkServer", log]),
         tests("Interface", ["Interface", "Varlink"]),
         // Runs the program: see EndToEnd below for why it is no dependency.
@@ -153,15 +158,15 @@ let package = Package(
         tests("Corpora", ["Corpora"]),
         tests("Metrics", ["Metrics"]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
-        tests("Datasets", ["Datasets", "Tokenizers", "Jobs", "Random"]),
+        tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs", "Random"]),
         tests("Training", ["Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
         tests(
-            "Inference", ["Inference", "Models", "Kernels", "Tokenizers", "Jobs", "Random", "Durable"],
+            "Inference", ["Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Durable"],
             resources: [.copy("Fixtures")]),
         tests(
             "Daemon",
             [
-                "Daemon", "Inference", "Models", "Kernels", "Tokenizers", "Jobs", "Interface", "Varlink",
+                "Daemon", "Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Interface", "Varlink",
                 "VarlinkServer",
                 "Metrics",
                 "Durable", log,

@@ -1,19 +1,15 @@
 import Durable
 
-/// Corpora, filters or shards that cannot be used.
+/// Corpora or shards that cannot be used.
 public enum DatasetError: Error, CustomStringConvertible {
     /// A file could not be read or written.
     case file(DurableError)
-    /// A filter that nobody knows.
-    case unknownFilter(String, known: [String])
     /// A file of token shards that is not as it was written, or was made from something else.
     case shard(path: String, field: String, expected: String, found: String)
 
     public var description: String {
         switch self {
         case .file(let error): "\(error)"
-        case .unknownFilter(let name, let known):
-            "no text filter is called ‘\(name)’; there are: \(known.joined(separator: ", "))"
         case .shard(let path, let field, let expected, let found):
             "\(path): \(field): expected \(expected), found \(found)"
         }

@@ -1,4 +1,5 @@
 import Jobs
+import TextFilters
 
 /// Cuts one corpus file into samples, in the order of the file and without reading all of it at once.
 ///
@@ -9,12 +10,24 @@ import Jobs
 public struct SampleReader {
     private var lines: TextLines
     private let unit: SampleUnit
-    private let filters: [TextFilter]
+    private let filters: TextPipeline
+    private let seen: SeenTexts
 
-    public init(path: String, unit: SampleUnit, filters: [TextFilter]) throws(DatasetError) {
+    /// - Parameter seen: what `dedupe_lines` has let pass so far; one for all corpora of a run
+    public init(path: String, unit: SampleUnit, filters: [TextFilter], seen: SeenTexts = SeenTexts())
+        throws(DatasetError)
+    {
         lines = try TextLines(path: path)
         self.unit = unit
-        self.filters = filters
+        self.filters = TextPipeline(filters)
+        self.seen = seen
+    }
+
+    /// - Parameters:
+    ///   - unit: how it is cut, and `filters` what it goes through, where the corpus does not say itself
+    public init(corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter], seen: SeenTexts) throws(DatasetError) {
+        try self.init(
+            path: corpus.path, unit: corpus.samples ?? unit, filters: corpus.filters ?? filters, seen: seen)
     }
 
     /// The next sample, or nil at the end of the corpus.
@@ -23,8 +36,12 @@ public struct SampleReader {
             // Bytes that are not UTF-8 are replaced, as Python's errors="replace" does.
             let text = String(decoding: bytes, as: UTF8.self)
             guard !text.isBlank else { continue }
-            guard let filtered = filters.apply(to: text), !filtered.isBlank else { continue }
-            return Sample(text: filtered, hash: Sample.hash(of: text))
+            let hash = Sample.hash(of: text)
+            if filters.isEmpty { return Sample(text: text, hash: hash) }
+            var filtered = Array(text.utf8)
+            guard filters.apply(to: &filtered, seen: seen) else { continue }
+            let left = String(decoding: filtered, as: UTF8.self)
+            if !left.isBlank { return Sample(text: left, hash: hash) }
         }
         return nil
     }
@@ -57,6 +74,6 @@ public struct SampleReader {
 extension String {
     /// Whether Python's `str.strip` would leave nothing.
     var isBlank: Bool {
-        unicodeScalars.allSatisfy { $0.properties.isWhitespace || (0x1c...0x1f).contains($0.value) }
+        unicodeScalars.allSatisfy { isWhiteSpace($0.value) }
     }
 }

@@ -1,5 +1,6 @@
 import Durable
 import Jobs
+import TextFilters
 import Tokenizers
 
 /// The tokenized corpora of a run: what is trained on, and what is held out.
@@ -17,7 +18,6 @@ public struct TokenShards: Sendable {
     public static func build(directory: String, source: ShardSource, tokenizer: ByteLevelBPETokenizer)
         throws(DatasetError) -> TokenShards
     {
-        let filters = try TextFilter.named(source.filters)
         func side(_ name: String) throws(DatasetError) -> ShardSide {
             let writer = try TokenShardWriter(
                 path: "\(directory)/\(name).tokens", vocabularySize: tokenizer.vocabularySize, key: source.key)
@@ -25,8 +25,10 @@ public struct TokenShards: Sendable {
         }
         var training = try side("training")
         var heldOut = try side("held-out")
+        let seen = SeenTexts()
         for corpus in source.corpora {
-            var reader = try SampleReader(path: corpus.path, unit: source.unit, filters: filters)
+            var reader = try SampleReader(
+                corpus: corpus, unit: source.unit, filters: source.filters, seen: seen)
             while true {
                 let samples = try reader.next(atMost: samplesAtOnce)
                 if samples.isEmpty { break }
@@ -78,7 +80,7 @@ public struct ShardSource: Sendable, Equatable {
     public let corpora: [JobCorpus]
     public let objective: Objective
     public let unit: SampleUnit
-    public let filters: [String]
+    public let filters: [TextFilter]
     public let blockSize: Int
     public let heldOut: Double
     /// A digest of the tokenizer's files.
@@ -88,7 +90,7 @@ public struct ShardSource: Sendable, Equatable {
     ///   - blockSize: tokens of a row at most, `<s>` and `</s>` included
     ///   - heldOut: share of the samples that is held out
     public init(
-        corpora: [JobCorpus], objective: Objective, unit: SampleUnit, filters: [String], blockSize: Int,
+        corpora: [JobCorpus], objective: Objective, unit: SampleUnit, filters: [TextFilter], blockSize: Int,
         heldOut: Double,
         tokenizerDigest: String
     ) {
@@ -109,8 +111,16 @@ public struct ShardSource: Sendable, Equatable {
 
     var key: UInt64 {
         let parts =
-            corpora.map(\.sha256) + ["|", objective.rawValue, unit.rawValue, "|"] + filters
-            + ["|", "\(blockSize)", "\(heldOut)", tokenizerDigest]
+            corpora.map(\.sha256) + ["|", objective.rawValue, unit.rawValue, "|"] + filters.map(\.description)
+            + ["|", "\(blockSize)", "\(heldOut)", tokenizerDigest] + corpora.flatMap(\.ownWays)
         return Sample.hash(of: parts.joined(separator: "\u{0}"))
+    }
+}
+
+extension JobCorpus {
+    /// How it is cut and filtered unlike the others of the job.
+    fileprivate var ownWays: [String] {
+        guard samples != nil || filters != nil else { return [] }
+        return ["|", sha256, samples?.rawValue ?? "", filters.map { $0.map(\.description).joined(separator: "|") } ?? ""]
     }
 }

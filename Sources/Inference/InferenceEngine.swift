@@ -2,6 +2,7 @@ import Durable
 import Jobs
 import Kernels
 import Models
+import TextFilters
 import Tokenizers
 
 /// One model directory, open for answering: what the `Inference` interface asks of one generation.
@@ -28,7 +29,7 @@ public final class InferenceEngine: Sendable {
     let mayEmit: [Bool]
     /// True for every id. `[vocabSize]`
     let anyID: [Bool]
-    private let lowercases: Bool
+    private let filters: TextPipeline
 
     public var configuration: RobertaConfiguration { model.configuration }
     public var precision: WeightPrecision { model.precision }
@@ -59,8 +60,7 @@ public final class InferenceEngine: Sendable {
         }
         objective = model.configuration.isDecoder ? .clm : .mlm
         trainingArguments = try TrainingFacts.read(directory: directory)
-        let filters = trainingArguments?.filters ?? []
-        lowercases = filters.contains("lowercase") || filters.contains("tweets")
+        filters = TextPipeline(trainingArguments?.filters ?? [])
         let special = Set(SpecialToken.allCases.map(\.rawValue)).subtracting([SpecialToken.eos.rawValue])
         anyID = Array(repeating: true, count: rows)
         batch = ContinuousBatch(model)
@@ -77,8 +77,10 @@ public final class InferenceEngine: Sendable {
         min(configuration.longestSequence, trainingArguments?.longestPosition ?? configuration.longestSequence)
     }
 
-    /// Of the filters a corpus goes through, the one that changes how words are written; the others choose what is read.
-    func filtered(_ text: String) -> String { lowercases ? text.lowercased() : text }
+    /// The text as the corpora were written when the model learned from them.
+    func filtered(_ text: String) -> String {
+        filters.prompt(text, keeping: SpecialToken.mask.content)
+    }
 
     func require(_ wanted: Objective) throws(InferenceError) {
         guard objective == wanted else { throw .wrongObjective(expected: wanted, found: objective) }

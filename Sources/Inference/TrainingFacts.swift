@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Jobs
+import TextFilters
 
 /// What serving needs of `training_args.json`. The rest of it, which grows with what training can do, is not read: a
 /// generation published by an older version goes on serving.
@@ -8,7 +9,7 @@ public struct TrainingFacts: Decodable, Sendable, Equatable {
     /// The run that made the model.
     public let run: String
     /// The text filters the corpora went through.
-    public let filters: [String]
+    public let filters: [TextFilter]
     /// Tokens of the longest training sample, `<s>` and `</s>` included.
     public let longestPosition: Int
     public let evaluation: RunEvent.Evaluation?

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TextFilters
 
 /// What a model learns: to fill masks (`mlm`) or to continue text (`clm`).
 public enum Objective: String, Codable, Sendable, CaseIterable {
@@ -39,8 +40,8 @@ public struct Job: Codable, Sendable, Equatable {
     public var recipe: Recipe
     public var corpora: [JobCorpus]
     public var samples: SampleUnit
-    /// Names of text filters, applied in order before tokenizing.
-    public var filters: [String]
+    /// What a text goes through, in order, before it is tokenized.
+    public var filters: [TextFilter]
     /// A directory holding a tokenizer to use as it is; null trains one on the corpora.
     public var tokenizer: String?
     /// Where the words of each corpus are kept, counted, from one training of a tokenizer to the next; null keeps none.
@@ -52,7 +53,7 @@ public struct Job: Codable, Sendable, Equatable {
 
     public init(
         run: String, model: String, generation: Int, objective: Objective, architecture: Architecture, recipe: Recipe,
-        corpora: [JobCorpus], samples: SampleUnit, filters: [String] = [], tokenizer: String? = nil,
+        corpora: [JobCorpus], samples: SampleUnit, filters: [TextFilter] = [], tokenizer: String? = nil,
         wordCountsDirectory: String? = nil, runDirectory: String, outputDirectory: String
     ) {
         self.run = run
@@ -78,11 +79,29 @@ public struct JobCorpus: Codable, Sendable, Equatable {
     public var name: String
     public var path: String
     public var bytes: Int
+    /// How it is cut where that is not as the job says: `records`, for what came as a table. Null is as the job says.
+    public var samples: SampleUnit?
+    /// The filters of the folder it came through, in place of the job's; null takes the job's.
+    public var filters: [TextFilter]?
 
-    public init(sha256: String, name: String, path: String, bytes: Int) {
+    public init(
+        sha256: String, name: String, path: String, bytes: Int, samples: SampleUnit? = nil,
+        filters: [TextFilter]? = nil
+    ) {
         self.sha256 = sha256
         self.name = name
         self.path = path
         self.bytes = bytes
+        self.samples = samples
+        self.filters = filters
+    }
+}
+
+extension Job {
+    /// What a model of this job is asked goes through the same filters as what it learned from: the folders' where all
+    /// corpora came with the same ones, else the job's.
+    public var promptFilters: [TextFilter] {
+        let effective = Set(corpora.map { $0.filters ?? filters })
+        return effective.count == 1 ? effective.first! : filters
     }
 }

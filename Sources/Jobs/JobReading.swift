@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TextFilters
 
 extension Job {
     /// A job from the bytes of `job.json`, every key known and every number possible.
@@ -29,7 +30,7 @@ extension Job {
         recipe.saveSteps = 1
         let job = Job(
             run: "", model: "", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture, recipe: recipe,
-            corpora: [JobCorpus(sha256: "", name: "", path: "", bytes: 0)], samples: .lines, filters: [""],
+            corpora: [JobCorpus(sha256: "", name: "", path: "", bytes: 0, samples: .records, filters: [])], samples: .lines,
             tokenizer: "", wordCountsDirectory: "", runDirectory: "", outputDirectory: "")
         guard let json = try? JobCoding.encode(job), let tree = try? JSONDecoder().decode(JSONTree.self, from: json)
         else { preconditionFailure("a job does not survive its own coding") }
@@ -123,6 +124,9 @@ extension JobError {
             self.init(
                 key: JobError.place(context.codingPath), expected: JobError.word(for: type),
                 found: tree[context.codingPath]?.summary ?? "something else")
+        case DecodingError.dataCorrupted(let context) where context.underlyingError is TextFilterError:
+            let flaw = context.underlyingError as! TextFilterError
+            self.init(key: JobError.place(context.codingPath), expected: flaw.expected, found: flaw.found)
         case DecodingError.dataCorrupted(let context):
             self.init(
                 key: JobError.place(context.codingPath), expected: "a possible value",

@@ -1,3 +1,5 @@
+import TextFilters
+
 /// What a published model was made of: `training_args.json` in its directory.
 public struct TrainingArguments: Codable, Sendable, Equatable {
     public var run: String
@@ -6,7 +8,7 @@ public struct TrainingArguments: Codable, Sendable, Equatable {
     public var objective: Objective
     public var samples: SampleUnit
     /// The text filters the corpora went through; what the model is asked has to go through them too.
-    public var filters: [String]
+    public var filters: [TextFilter]
     public var recipe: Recipe
     /// Tokens of the longest training sample, `<s>` and `</s>` included: positions beyond it were never trained.
     public var longestPosition: Int
@@ -41,7 +43,7 @@ public struct TrainingArguments: Codable, Sendable, Equatable {
         generation = job.generation
         objective = job.objective
         samples = job.samples
-        filters = job.filters
+        filters = job.promptFilters
         recipe = job.recipe
         corpora = job.corpora.map(Corpus.init)
         self.longestPosition = longestPosition

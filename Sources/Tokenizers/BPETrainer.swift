@@ -41,6 +41,10 @@ public final class BPETrainer {
     /// Adds one file, streamed: memory does not grow with its size.
     public func addFile(_ path: String) throws(TokenizerError) { words.add(try WordCounts.count(file: path)) }
 
+    /// Adds one text that comes in pieces, streamed.
+    /// - Parameter next: the next piece, whole characters; nil at the end
+    public func addPieces(_ next: () throws -> String?) rethrows { words.add(try WordCounts.count(pieces: next)) }
+
     /// Adds texts that have been counted before.
     public func add(_ counts: WordCounts) { words.add(counts) }
 

@@ -84,14 +84,14 @@ extension WordCounts {
     /// Counts the words of one text in memory, on all threads of the pool.
     public static func count(text: UnsafeRawBufferPointer) -> WordCounts {
         let stream = WordStream(threads: ThreadPool.shared.threads)
-        var position = 0
-        while position < text.count {
-            let room = stream.room()
-            let count = min(room.count, text.count - position)
-            memcpy(room.baseAddress!, text.baseAddress! + position, count)
-            stream.filled(count)
-            position += count
-        }
+        stream.append(text)
+        return stream.finish()
+    }
+
+    /// Counts the words of one text that comes in pieces, on all threads of the pool.
+    static func count(pieces next: () throws -> String?) rethrows -> WordCounts {
+        let stream = WordStream(threads: ThreadPool.shared.threads)
+        while let piece = try next() { piece.utf8.span.bytes.withUnsafeBytes { stream.append($0) } }
         return stream.finish()
     }
 }

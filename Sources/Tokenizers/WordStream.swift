@@ -31,6 +31,18 @@ final class WordStream {
         if filledCount == capacity { countWhole() }
     }
 
+    /// Copies the next bytes of the text.
+    func append(_ bytes: UnsafeRawBufferPointer) {
+        var position = 0
+        while position < bytes.count {
+            let room = room()
+            let count = min(room.count, bytes.count - position)
+            memcpy(room.baseAddress!, bytes.baseAddress! + position, count)
+            filled(count)
+            position += count
+        }
+    }
+
     /// Counts what is left and returns the counts of the whole text.
     func finish() -> WordCounts {
         process(filledCount)

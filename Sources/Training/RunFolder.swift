@@ -5,17 +5,16 @@ import FoundationEssentials
 import Glibc
 import Jobs
 import Kernels
+import TextFilters
 import Tokenizers
 
 /// What a run keeps in its folder besides checkpoints: the tokenizer and the token shards, each made once.
 struct RunFolder {
     let job: Job
-    private let filters: [TextFilter]
 
     /// Refuses what cannot be trained on before anything is written.
     init(job: Job) throws {
         self.job = job
-        filters = try TextFilter.named(job.filters)
         for (index, corpus) in job.corpora.enumerated() {
             guard let flaw = RunFolder.flaw(ofCorpus: corpus.path) else { continue }
             throw JobError(
@@ -70,8 +69,9 @@ struct RunFolder {
         let trainer = try BPETrainer(
             vocabularySize: job.architecture.vocabSize ?? RunFolder.largestAutomaticVocabulary,
             minFrequency: job.recipe.minFrequency)
+        let seen = SeenTexts()
         for corpus in job.corpora.sorted(by: { $0.sha256 < $1.sha256 }) {
-            if filters.isEmpty {
+            if (corpus.filters ?? job.filters).isEmpty {
                 if let directory = job.wordCountsDirectory {
                     let store = WordCountStore(directory: directory)
                     trainer.add(try store.counts(sha256: corpus.sha256, file: corpus.path))
@@ -80,13 +80,9 @@ struct RunFolder {
                 }
                 continue
             }
-            var reader = try SampleReader(path: corpus.path, unit: job.samples, filters: filters)
-            var text = ""
-            while let sample = try reader.next() {
-                text += sample.text
-                text += job.samples.endsAtBlankLine ? "\n\n" : "\n"
-            }
-            text.utf8.span.bytes.withUnsafeBytes { trainer.addSequence($0) }
+            var reader = try SampleReader(corpus: corpus, unit: job.samples, filters: job.filters, seen: seen)
+            let end = (corpus.samples ?? job.samples).endsAtBlankLine ? "\n\n" : "\n"
+            try trainer.addPieces { try reader.next().map { $0.text + end } }
         }
         return try trainer.train()
     }

@@ -2,6 +2,7 @@ import Daemon
 import FoundationEssentials
 import Jobs
 import Testing
+import TextFilters
 import Varlink
 
 @Suite("Settings")
@@ -65,7 +66,7 @@ struct SettingsTests {
         #expect(poet.recipe.maxSteps == 20)
         #expect(poet.recipe.maxTime == 90)
         #expect(poet.recipe.seed == .max)
-        #expect(poet.filters == ["lowercase"])
+        #expect(poet.filters == [.lowercase])
         #expect(poet.schedule.settleSeconds == 0.5)
         #expect(settings.schedule.settleSeconds == 90)
     }

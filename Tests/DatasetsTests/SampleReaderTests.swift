@@ -1,11 +1,12 @@
 import Datasets
 import Jobs
 import Testing
+import TextFilters
 
-private func samples(of text: some Sequence<UInt8>, _ unit: SampleUnit, filters: [String] = []) throws -> [Sample] {
+private func samples(of text: some Sequence<UInt8>, _ unit: SampleUnit, filters: [TextFilter] = []) throws -> [Sample] {
     let folder = try TemporaryFolder()
     let path = try folder.write("corpus.txt", text)
-    var reader = try SampleReader(path: path, unit: unit, filters: TextFilter.named(filters))
+    var reader = try SampleReader(path: path, unit: unit, filters: filters)
     var samples: [Sample] = []
     while let sample = try reader.next() { samples.append(sample) }
     return samples
@@ -51,14 +52,9 @@ func samplesAreCutAsPythonDoes(text: String, paragraphs: [String], lines: [Strin
 
 @Test func filtersChangeTheTextButNotWhetherItIsHeldOut() throws {
     let plain = try samples(of: "Of the DIFFERENCE\n".utf8, .lines)
-    let lowered = try samples(of: "Of the DIFFERENCE\n".utf8, .lines, filters: ["lowercase"])
+    let lowered = try samples(of: "Of the DIFFERENCE\n".utf8, .lines, filters: [.lowercase])
     #expect(lowered.map(\.text) == ["of the difference"])
     #expect(lowered.map(\.hash) == plain.map(\.hash))
-}
-
-@Test func anUnknownFilterIsRefusedByName() {
-    let error = #expect(throws: DatasetError.self) { try TextFilter.named(["lowercase", "shout"]) }
-    #expect(error?.description.contains("‘shout’") == true)
 }
 
 @Test func aMissingCorpusIsNamed() {

@@ -1,6 +1,7 @@
 import Datasets
 import FoundationEssentials
 import Jobs
+import TextFilters
 import Testing
 import Tokenizers
 
@@ -162,7 +163,7 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
 @Test func shardsOfSomethingElseAreRefused() throws {
     let built = try Built(.mlm, .lines, blockSize: 32)
     let other = ShardSource(
-        corpora: built.source.corpora, objective: .mlm, unit: .lines, filters: ["lowercase"], blockSize: 32, heldOut: 0,
+        corpora: built.source.corpora, objective: .mlm, unit: .lines, filters: [.lowercase], blockSize: 32, heldOut: 0,
         tokenizerDigest: "t")
     #expect(throws: DatasetError.self) { try TokenShards(directory: built.folder.path, source: other) }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Inference
 import Tokenizers
 import Jobs
+import TextFilters
 import Testing
 
 @Suite struct EngineTests {
@@ -78,14 +79,14 @@ import Testing
 
     @Test func trainingArgumentsOfAnotherVersionAreRead() throws {
         let copy = try Fixture.Copy(of: "clm")
-        try copy.addTrainingArguments(longestPosition: 10, filters: ["lowercase"])
+        try copy.addTrainingArguments(longestPosition: 10, filters: [.lowercase])
         try copy.edit("training_args.json") { object in
             object["recipe"] = nil
             object["unknown"] = 1
         }
         let arguments = try InferenceEngine(directory: copy.directory).trainingArguments
         #expect(arguments?.longestPosition == 10)
-        #expect(arguments?.filters == ["lowercase"])
+        #expect(arguments?.filters == [.lowercase])
         #expect(arguments?.run == "r")
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import Inference
 import Jobs
+import TextFilters
 
 /// The tiny models of `Fixtures`, and what transformers answers for them.
 ///
@@ -91,7 +92,7 @@ enum Fixture {
         }
 
         /// As `kantaibert-train` leaves it, with these values of interest.
-        func addTrainingArguments(longestPosition: Int, filters: [String] = []) throws {
+        func addTrainingArguments(longestPosition: Int, filters: [TextFilter] = []) throws {
             let job = Job(
                 run: "r", model: "m", generation: 1, objective: .clm, architecture: Preset.tiny.architecture,
                 recipe: RecipeName.default.recipe(for: .clm), corpora: [], samples: .paragraphs, filters: filters,

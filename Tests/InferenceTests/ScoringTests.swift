@@ -1,6 +1,7 @@
 import Foundation
 import Inference
 import Jobs
+import TextFilters
 import Tokenizers
 import Testing
 
@@ -39,7 +40,7 @@ import Testing
 
     @Test func theFiltersOfTrainingApply() async throws {
         let copy = try Fixture.Copy(of: "mlm")
-        try copy.addTrainingArguments(longestPosition: 20, filters: ["lowercase"])
+        try copy.addTrainingArguments(longestPosition: 20, filters: [.lowercase])
         let engine = try InferenceEngine(directory: copy.directory)
         #expect(try await engine.score("REASON") == engine.score("reason"))
         #expect(try await Fixture.mlm.score("REASON") != Fixture.mlm.score("reason"))

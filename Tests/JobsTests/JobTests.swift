@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Jobs
+import TextFilters
 import Testing
 
 private func sampleJob() -> Job {
@@ -9,7 +10,7 @@ private func sampleJob() -> Job {
         run: "20260101-assistant-1", model: "assistant", generation: 1, objective: .clm,
         architecture: Preset.small.architecture, recipe: recipe,
         corpora: [JobCorpus(sha256: String(repeating: "0a", count: 32), name: "a.txt", path: "/c/a", bytes: 12)],
-        samples: .paragraphs, filters: ["lowercase"], runDirectory: "/r", outputDirectory: "/m/1")
+        samples: .paragraphs, filters: [.lowercase, .minWords(3)], runDirectory: "/r", outputDirectory: "/m/1")
 }
 
 /// The sample job's JSON with one text replaced by another.
@@ -49,11 +50,32 @@ private func changed(_ old: String, _ new: String) throws -> Data {
     ("\"objective\":\"clm\"", "\"objective\":\"rlhf\"", "objective"),
     ("\"sha256\":\"0a", "\"sha256\":\"/.", "corpora[0].sha256"),
     (",\"run_directory\":\"/r\"", "", "run_directory"),
+    ("[\"lowercase\"", "[\"shout\"", "filters[0]"),
+    ("{\"min_words\":3}", "{\"min_words\":0}", "filters[1]"),
+    ("{\"min_words\":3}", "{\"keep\":\"z-a\"}", "filters[1]"),
+    ("{\"min_words\":3}", "{\"min_words\":\"three\"}", "filters[1].min_words"),
 ])
 func aJobThatCannotBeIsRefusedByItsKey(old: String, new: String, key: String) throws {
     let json = try changed(old, new)
     let error = #expect(throws: JobError.self) { try Job.decode(json) }
     #expect(error?.key == key, "\(String(describing: error))")
+}
+
+/// The filters of a job that an older version wrote, without values.
+@Test func filtersAreWordsOrObjectsOfOneKey() throws {
+    let text = String(decoding: try JobCoding.encode(sampleJob()), as: UTF8.self)
+    #expect(text.contains(#""filters":["lowercase",{"min_words":3}]"#), "\(text)")
+    #expect(try Job.decode(changed(",{\"min_words\":3}", "")).filters == [.lowercase])
+}
+
+@Test func promptsGoThroughTheFiltersThatAllCorporaWentThrough() {
+    var job = sampleJob()
+    #expect(job.promptFilters == job.filters)
+    job.corpora[0].filters = [.stripURLs]
+    #expect(job.promptFilters == [.stripURLs])
+    job.corpora.append(job.corpora[0])
+    job.corpora[1].filters = nil
+    #expect(job.promptFilters == job.filters)
 }
 
 @Test func vocabSizeMayBeNull() throws {

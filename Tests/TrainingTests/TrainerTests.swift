@@ -139,7 +139,6 @@ private let badJobs: [(String, @Sendable (inout Job) throws -> Void)] = [
     ("tokenizer", { $0.tokenizer = "/nowhere/tokenizer" }),
     ("recipe.block_size", { $0.recipe.blockSize = 129 }),
     ("architecture.num_attention_heads", { $0.architecture.numAttentionHeads = 3 }),
-    ("‘shout’", { $0.filters = ["shout"] }),
 ]
 
 @Test(arguments: badJobs)

@@ -1,5 +1,6 @@
 import Jobs
 import Kernels
+import TextFilters
 
 /// Everything `kantaibert.yaml` and the `KANTAIBERT_…` variables can say, checked, with defaults filled in.
 public struct Settings: Sendable, Equatable {
@@ -23,7 +24,8 @@ public struct ModelSettings: Sendable, Equatable {
     /// The recipe's numbers with this model's own put over them.
     public var recipe: Recipe
     public var samples: SampleUnit
-    public var filters: [String]
+    /// What a text goes through before it is tokenized, each with its value.
+    public var filters: [TextFilter]
     /// A directory with a tokenizer that exists; nil trains one.
     public var tokenizer: String?
     /// `NAME.schedule`, where it differs from `schedule`.

@@ -1,4 +1,5 @@
 import Jobs
+import TextFilters
 
 /// One value of `Root` that a settings file can change, and how its text is read.
 struct SettingsKey<Root>: Sendable {
@@ -132,6 +133,17 @@ extension Recipe {
     ]
 }
 
+extension TextFilterValues {
+    static let keys: [SettingsKey<TextFilterValues>] = [
+        SettingsKey(name: "keep", expected: "characters and ranges such as \"a-z '\"") { text, root in
+            root.keep = text
+            return true
+        },
+        .optionalInteger("min_words", \.minWords),
+        .optionalInteger("max_words", \.maxWords),
+    ]
+}
+
 extension Settings {
     static let inboxKeys: [SettingsKey<InboxSettings>] = [.duration("stable", \.stableSeconds)]
     static let scheduleKeys: [SettingsKey<ScheduleSettings>] = [.duration("settle", \.settleSeconds)]
@@ -193,7 +205,8 @@ extension Settings {
 
     /// The keys inside a model's section.
     package static var modelKeys: [String] {
-        ["objective", "preset", "recipe", "samples", "filters", "tokenizer"] + architectureKeys + recipeKeys
+        ["objective", "preset", "recipe", "samples", "filters", "tokenizer"] + TextFilterValues.keys.map(\.name)
+            + architectureKeys + recipeKeys
             + scheduleKeys.map { "schedule.\($0.name)" }
     }
 

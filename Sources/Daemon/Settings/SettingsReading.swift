@@ -1,6 +1,7 @@
 import Durable
 import FoundationEssentials
 import Jobs
+import TextFilters
 
 extension Settings {
     /// Reads and checks the settings.
@@ -97,13 +98,30 @@ extension Settings {
 }
 
 extension SettingsSource {
-    func apply<Root>(_ keys: [SettingsKey<Root>], section: String, to root: inout Root) throws(SettingsError) {
+    /// - Parameter section: nil for keys at the top
+    func apply<Root>(_ keys: [SettingsKey<Root>], section: String?, to root: inout Root) throws(SettingsError) {
         for key in keys {
-            let name = "\(section).\(key.name)"
+            let name = section.map { "\($0).\(key.name)" } ?? key.name
             guard let text = try text(name) else { continue }
             guard key.apply(text, &root) else {
                 throw SettingsError(place: place(of: name), key: name, expected: key.expected, found: "‘\(text)’")
             }
+        }
+    }
+
+    /// The list `filters` with the values in keys beside it; nil where there is neither.
+    /// - Parameter section: nil for keys at the top
+    func filters(section: String?) throws(SettingsError) -> [TextFilter]? {
+        func key(_ name: String) -> String { section.map { "\($0).\(name)" } ?? name }
+        let names = try list(key("filters"))
+        var values = TextFilterValues()
+        try apply(TextFilterValues.keys, section: section, to: &values)
+        guard names != nil || values != TextFilterValues() else { return nil }
+        do {
+            return try TextFilter.named(names ?? [], values)
+        } catch {
+            let key = key(error.key)
+            throw SettingsError(place: place(of: key), key: key, expected: error.expected, found: error.found)
         }
     }
 
@@ -133,7 +151,7 @@ extension ModelSettings {
         try source.apply(Architecture.keys, section: name, to: &architecture)
         try source.apply(Recipe.keys, section: name, to: &recipe)
         samples = try source.word("\(name).samples", as: SampleUnit.self) ?? samples
-        filters = try source.list("\(name).filters") ?? []
+        filters = try source.filters(section: name) ?? []
         tokenizer = try source.text("\(name).tokenizer")
         try source.apply(Settings.scheduleKeys, section: "\(name).schedule", to: &self.schedule)
         try checkTogether(source)

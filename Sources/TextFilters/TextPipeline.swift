@@ -1,0 +1,84 @@
+/// Filters, one after the other, on the bytes of valid UTF-8.
+public struct TextPipeline: Sendable {
+    private let filters: [TextFilter]
+
+    public init(_ filters: [TextFilter]) { self.filters = filters }
+
+    /// Whether texts pass as they are.
+    public var isEmpty: Bool { filters.isEmpty }
+
+    /// Changes a text as the filters want it.
+    /// - Parameter seen: what `dedupeLines` has let pass so far
+    /// - Returns: false where one of them leaves the text out
+    public func apply(to text: inout [UInt8], seen: SeenTexts) -> Bool {
+        for filter in filters {
+            switch filter {
+            case .lowercase: text.lowercase()
+            case .keep(let characters): text.keep(characters)
+            case .stripURLs: text.stripURLs()
+            case .stripMentions: text.stripMentions()
+            case .minWords(let least): guard text.wordCount(upTo: least) == least else { return false }
+            case .maxWords(let most): guard text.wordCount(upTo: most + 1) <= most else { return false }
+            case .dedupeLines: guard seen.insert(text) else { return false }
+            }
+        }
+        return true
+    }
+
+    /// What a model trained on filtered texts is asked instead of `text`.
+    /// - Parameter mark: a token that is written out in the text and stays as it is, such as `<mask>`
+    public func prompt(_ text: String, keeping mark: String) -> String {
+        let prompting = TextPipeline(filters.filter(\.appliesToPrompts))
+        guard !prompting.isEmpty else { return text }
+        let nothingSeen = SeenTexts()
+        return text.split(separator: mark, omittingEmptySubsequences: false).map { piece in
+            var bytes = Array(piece.utf8)
+            _ = prompting.apply(to: &bytes, seen: nothingSeen)
+            return String(decoding: bytes, as: UTF8.self)
+        }.joined(separator: mark)
+    }
+}
+
+/// The texts that have come, by a hash of 64 bits: of ten million texts two different ones share it with a probability
+/// of 3 in a million. Used from one thread.
+public final class SeenTexts {
+    private var hashes: Set<UInt64> = []
+
+    public init() {}
+
+    /// - Returns: false where it has come before
+    func insert(_ text: [UInt8]) -> Bool {
+        // FNV-1a; the set mixes it once more.
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in text { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+        return hashes.insert(hash).inserted
+    }
+}
+
+extension [UInt8] {
+    /// `len(text.split())`, counted no further than `limit`.
+    func wordCount(upTo limit: Int) -> Int {
+        var words = 0
+        var isInside = false
+        var index = 0
+        while index < count {
+            let byte = self[index]
+            var length = 1
+            let isSpace: Bool
+            if byte < 0x80 {
+                isSpace = byte <= 0x20 && isWhiteSpace(UInt32(byte))
+            } else {
+                let (scalar, bytes) = character(at: index)
+                isSpace = isWhiteSpace(scalar)
+                length = bytes
+            }
+            if !isSpace && !isInside {
+                words += 1
+                if words == limit { return words }
+            }
+            isInside = !isSpace
+            index += length
+        }
+        return words
+    }
+}

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""What Python makes of texts that filters have to agree on.
+
+    python3 Tests/Parity/filters_reference.py > Tests/TextFiltersTests/Fixtures/filters.json
+"""
+import json
+import random
+import re
+
+URL = re.compile(r"\b(?:[Hh][Tt][Tt][Pp][Ss]?://|[Ww]{3}\.)\S+")
+MENTION = re.compile(r"(?<!\w)@\w+")
+
+WRITTEN = [
+    "",
+    "Of the Difference between PURE and Empirical Knowledge",
+    "It's 20 o'clock — isn't it?",
+    "ΟΔΟΣ ΟΔΟΣ. ΣΑΣ Σ ΑΣ' ΑΣ'Α Α.Σ Σ1 1Σ Α\u0301Σ ΑΣ\u0301 ΑΣ\u0301Β \u00adΣ Α\u00adΣ\u00ad",
+    "İstanbul IĞDIR ǅ Ǆ ẞ Å Ω K ſ ﬁ Ⅷ Ⓐ 𐐀 𐓆 Ꭰ Ჿ Ⴀ Ꮿ",
+    "ПРИВЕТ, МИР! ԱՐԵՒ ŐŰ ÀÉÎÕÜ Ÿ Ɐ Ȿ Ꞌ",
+    "a\u0085b\u00a0c\u1680d\u2003e\u2028f\u2029g\u202fh\u205fi\u3000j\u001ck\u001fl\u200bm\ufeffn\u180eo",
+    "  leading\tand  trailing\u3000 ",
+    "@one @two_2 mail@example.org a@b @ @@x (@three) é@four 中@five @ünï_1 @٣ @²x _@six",
+    "https://t.co/AbC http://x HTTPS://Y.Z/?q=1&r=2#s www.example.org WWW.X wwww.no xhttp://no éhttp://no",
+    "http:// https://\u3000www. www.\u00a0x (http://a.b) \"www.c.d\" http://é.中/路 -https://e",
+    "💯🤥 ok 👩‍👩‍👧 fin",
+    "k K K",
+]
+ALPHABET = "aAzZ09 _-'.:/@#\t\u00a0\u0130\u0131\u03a3\u03c3\u0301\u00ad\u2028\u4e2d\u00e9\u00c9\U0001f600\U00010400\u212a"
+WORDS = ["http://", "https://", "www.", "@", "WWW.", "Σ", " ", "'", "x", "é"]
+
+
+def made_up(random):
+    parts = [random.choice(ALPHABET if random.random() < 0.7 else WORDS) for _ in range(random.randrange(40))]
+    return "".join(parts)
+
+
+def results(text):
+    return {
+        "text": text,
+        "lowercase": text.lower(),
+        "keep": re.sub(r"[^a-z\s\']", "", text),
+        "keep_others": re.sub(r"[^A-Zé一-鿿😀-😂-]", "", text),
+        "strip_urls": URL.sub("", text),
+        "strip_mentions": MENTION.sub("", text),
+        "tweets": re.sub(r"[^a-z\s\']", "", text.lower()),
+        "words": len(text.split()),
+    }
+
+
+random.seed(6)
+texts = WRITTEN + [made_up(random) for _ in range(300)]
+print(json.dumps([results(text) for text in texts], ensure_ascii=True, indent=0))
