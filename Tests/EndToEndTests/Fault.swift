@@ -82,6 +82,11 @@ struct Trace {
         operations.filter { how != .tornWrite || $0.name == "write" }.map(\.number)
     }
 
+    /// The place of the first operation, after another's, that is such a one.
+    func index(after place: Int = -1, _ isWanted: (Operation) -> Bool) -> Int? {
+        operations.indices.first { $0 > place && operations[$0].succeeded && isWanted(operations[$0]) }
+    }
+
     /// What a power cut could undo or tear although the program went on as if it were done: files that got a name before
     /// their bytes were forced to the disk, and names that were not forced to it at all.
     ///

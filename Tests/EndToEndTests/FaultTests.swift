@@ -99,6 +99,12 @@ struct FaultTests {
         #expect(trace.operations.count > 100)
         // SQLite forces what it must itself.
         #expect(trace.unforced { $0.hasSuffix("/lock") || $0.contains("/metrics.db") } == [])
+        // The text leaves the inbox when its bytes, their name and their record are on the disk.
+        let leaves = try #require(trace.index { $0.name == "unlink" && $0.path.hasSuffix("/inbox/text.txt") })
+        let named = try #require(trace.index { $0.name == "rename" && $0.second.contains("/corpus/") })
+        let forced = try #require(trace.index(after: named) { $0.name == "fsync" && $0.path.hasSuffix("/corpus") })
+        let recorded = trace.index(after: forced) { $0.name == "fsync" && $0.path.hasSuffix("/metrics.db-wal") }
+        #expect(try #require(recorded) < leaves)
     }
 }
 

@@ -31,6 +31,8 @@ public actor TrainingService: Service {
 
     private struct UnderWay {
         var progress: RunProgress
+        /// What the run is trained on, once it has a job.
+        var corpora: [String]?
         let leave = Latch()
         var isCancelled = false
     }
@@ -140,7 +142,8 @@ public actor TrainingService: Service {
             let made = try await patiently("\(run) has no job") { try prepare(start) }
             job = made
             underWay?.progress.begin(generation: made.generation)
-            record(underWay!.progress.record, corpora: made.corpora.map(\.sha256))
+            underWay?.corpora = made.corpora.map(\.sha256)
+            record(underWay!.progress.record, corpora: underWay?.corpora)
             outcome = await supervise(made)
             // A run that has another life clears up itself, but who knows whether this one has.
             journal.attempt("\(run) has left something half written") { try directory.clearLeftovers(of: made) }
@@ -297,7 +300,8 @@ public actor TrainingService: Service {
         let isTrouble = kind == .runFailed || kind == .generationDamaged
         progress.end(state, reason: isTrouble ? reason ?? message : nil)
         underWay?.progress = progress
-        record(progress.record)
+        // With the corpora once more: without them the next life would train on the same again.
+        record(progress.record, corpora: underWay?.corpora)
         var fields: [String: JSONValue] = ["step": .int(progress.record.step)]
         fields["reason"] = progress.record.reason.map(JSONValue.string)
         fields["generation"] = progress.record.generation.map(JSONValue.int)
