@@ -91,6 +91,7 @@ access() {
     check "it is learned, and the model serves" within 120 has_event generation_serves '"KB_MODEL":"kantaibert"'
     check "the other model, too" within 120 has_event generation_serves '"KB_MODEL":"assistant"'
     check "a member of the group is answered" says fillings
+    check "a run knows how much memory there is" has_event preflight '(free memory)'
 }
 
 fields() {

@@ -26,7 +26,9 @@ sh "$repository/.ci/packages" debootstrap systemd-container || cannot "debootstr
 unshare -m true || cannot "namespaces are not allowed here"
 
 work=$(mktemp -d /var/tmp/kantaibert-systemd.XXXXXX)
-trap 'rm -rf --one-file-system "$work"' EXIT INT TERM
+tail=
+trap 'rm -rf --one-file-system "$work"; [ -z "$tail" ] || kill "$tail"' EXIT
+trap 'exit 1' INT TERM
 
 # The packages of the libraries the programs load: the machine they were built on has the -dev packages, the root the
 # libraries alone.
@@ -95,8 +97,10 @@ while :; do
     # 133 asks for the next boot.
     [ "$status" -eq 133 ] || break
 done
+# What came last is still to be shown.
 sleep 0.2
 kill "$tail"
+tail=
 
 if [ "$status" -ne 0 ] || grep -q '^not ok' "$work/root/checks/results" ||
     [ "$(tail -n 1 "$work/root/checks/results")" != "all checks are through" ]; then
