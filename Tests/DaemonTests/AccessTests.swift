@@ -40,11 +40,11 @@ extension ManagerService {
         let hub = EventHub()
         let registry = ModelRegistry(directory: directory)
         let training = TrainingService(
-            settings: .builtIn, directory: directory, metrics: metrics,
+            settings: LiveSettings(.builtIn), directory: directory, metrics: metrics,
             journal: EventJournal(hub: hub, metrics: metrics, logger: .init(label: "test")), registry: registry,
             program: "/nonexistent")
         return ManagerService(
-            settings: .builtIn, directory: directory, metrics: metrics, registry: registry, training: training,
+            settings: LiveSettings(.builtIn), directory: directory, metrics: metrics, registry: registry, training: training,
             hub: hub, version: "0", inboxPending: { 0 })
     }
 }
