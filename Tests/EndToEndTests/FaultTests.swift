@@ -83,10 +83,14 @@ struct FaultTests {
             let faulty = try FaultyService()
             let fault = Fault(program: program, number: number, how: how)
             let place = "\(fault), seed \(Self.seed)"
-            try faulty.disturb(fault)
-            if faulty.hasHappened { happened += 1 }
-            let flaws = try faulty.recover(digest)
-            #expect(flaws == [], "\(place): \(faulty.service.logText)")
+            do {
+                try faulty.disturb(fault)
+                if faulty.hasHappened { happened += 1 }
+                let flaws = try faulty.recover(digest)
+                #expect(flaws == [], "\(place): \(faulty.service.logText)")
+            } catch {
+                Issue.record(error, "\(place)")
+            }
         }
         print(
             "services: \(how.rawValue) at \(happened) of \(numbers.count) operations of \(program), seed \(Self.seed)")
@@ -141,7 +145,7 @@ private final class FaultyService {
           settle: 50ms
         training:
           restart_wait: 50ms
-          max_restarts: 1
+          max_restarts: 3
         """
 
     init() throws {
