@@ -31,7 +31,7 @@ test: deps
 test-systemd: build
 	@sh Tests/RealSystemd/run.sh $(BUILD)
 
-# Every change of a file fails once, in every way: an hour. `test` tries some of them.
+# Every change of a file fails once, in every way: half an hour. `test` tries some of them.
 test-faults: deps
 	KANTAIBERT_TEST_FAULTS=all $(SWIFT) test $(TESTFLAGS) --filter FaultTests
 

@@ -8,8 +8,8 @@ import Varlink
 /// A full disk, a failing one, and a death at a change of a file, for each change that the programs make on the way from
 /// a text to a model that serves. Afterwards all is well again, and the model is to the byte the one of an undisturbed run.
 ///
-/// KANTAIBERT_TEST_FAULTS is how many changes of each kind are tried, `all` for each of them (`make test-faults`: an hour
-/// and more), KANTAIBERT_TEST_FAULT one kind or one change alone. KANTAIBERT_TEST_SEED takes others than the seed 1.
+/// KANTAIBERT_TEST_FAULTS is how many changes of each kind are tried, `all` for each of them (`make test-faults`: half an
+/// hour), KANTAIBERT_TEST_FAULT one kind or one change alone. KANTAIBERT_TEST_SEED takes others than the seed 1.
 @Suite(
     "Every change of a file fails", .serialized, .timeLimit(.minutes(180)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
