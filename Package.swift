@@ -170,7 +170,7 @@ let package = Package(
                 "VarlinkServer",
                 "Metrics",
                 "Durable", log,
-            ]),
+            ], resources: [.copy("Fixtures")]),
         // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static
         // libraries would be linked into the tests; `swift test` builds it all the same.
         tests(
