@@ -18,6 +18,8 @@ public struct StateDirectory: Sendable, Equatable {
     public var runs: String { "\(root)/runs" }
     /// The words of each corpus, counted for the next tokenizer; made again where they are missing.
     public var wordCounts: String { "\(root)/word-counts" }
+    /// What the schedule remembers.
+    public var schedule: String { "\(root)/schedule.json" }
     public var metrics: String { "\(root)/metrics.db" }
     public var lock: String { "\(root)/lock" }
 

@@ -26,7 +26,9 @@ public enum ManagerInterface {
           bits_per_byte: ?float,
           evaluation_loss: ?float,
           next_training: ?string,
-          state: (idle, waiting, training, failed)
+          state: (idle, waiting, training, failed),
+          # What is waited for, or why nothing is trained; null while it is.
+          reason: ?string
         )
 
         type Corpus (

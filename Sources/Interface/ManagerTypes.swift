@@ -20,10 +20,13 @@ extension ManagerInterface {
         public var evaluationLoss: Double?
         public var nextTraining: String?
         public var state: State
+        /// What is waited for, or why nothing is trained; null while it is.
+        public var reason: String?
 
         public init(
             name: String, objective: Objective, generation: Int? = nil, parameters: Int? = nil, vocabSize: Int? = nil,
-            bitsPerByte: Double? = nil, evaluationLoss: Double? = nil, nextTraining: String? = nil, state: State
+            bitsPerByte: Double? = nil, evaluationLoss: Double? = nil, nextTraining: String? = nil, state: State,
+            reason: String? = nil
         ) {
             self.name = name
             self.objective = objective
@@ -34,6 +37,7 @@ extension ManagerInterface {
             self.evaluationLoss = evaluationLoss
             self.nextTraining = nextTraining
             self.state = state
+            self.reason = reason
         }
 
         private enum CodingKeys: String, CodingKey {
@@ -42,7 +46,7 @@ extension ManagerInterface {
             case bitsPerByte = "bits_per_byte"
             case evaluationLoss = "evaluation_loss"
             case nextTraining = "next_training"
-            case state
+            case state, reason
         }
     }
 

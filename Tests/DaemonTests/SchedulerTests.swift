@@ -1,15 +1,23 @@
 import Daemon
+import FoundationEssentials
 import Testing
 
 @Suite("Scheduler")
 struct SchedulerTests {
-    static let start = ContinuousClock.now
-    static func at(_ seconds: Double) -> ContinuousClock.Instant { start.advanced(by: .seconds(seconds)) }
+    static let start = Scheduler.Moment.now
+    static func at(_ seconds: Double) -> Scheduler.Moment {
+        .init(time: start.time.advanced(by: .seconds(seconds)), date: start.date.addingTimeInterval(seconds))
+    }
+    static let settling = {
+        var settings = ScheduleSettings()
+        settings.settleSeconds = 10
+        return Schedule(settings, local: .utc)
+    }()
 
     static func model(
         _ name: String, fed: [String] = [], learned: Set<String> = [], attempted: Set<String> = []
     ) -> Scheduler.Model {
-        Scheduler.Model(name: name, settle: .seconds(10), fed: fed, learned: learned, attempted: attempted)
+        Scheduler.Model(name: name, schedule: settling, fed: fed, learned: learned, attempted: attempted)
     }
 
     /// The scheduler of two models, begun at 0.
@@ -22,9 +30,9 @@ struct SchedulerTests {
     @Test("A run starts when no corpus has come for as long as settle says, for each model it feeds, in turn")
     func settles() {
         var scheduler = Self.fresh()
-        #expect(scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0)) == [.wake(Self.at(10))])
-        #expect(scheduler.corpusAdmitted("y", for: ["a", "b"], now: Self.at(8)) == [.wake(Self.at(18))])
-        #expect(scheduler.tick(now: Self.at(10)) == [.wake(Self.at(18))])
+        #expect(scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0)) == [.wake(Self.at(10).time)])
+        #expect(scheduler.corpusAdmitted("y", for: ["a", "b"], now: Self.at(8)) == [.wake(Self.at(18).time)])
+        #expect(scheduler.tick(now: Self.at(10)) == [.wake(Self.at(18).time)])
         let a = Scheduler.Entry(run: "a-1", model: "a")
         let b = Scheduler.Entry(run: "b-1", model: "b")
         let started = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x", "y"])
@@ -87,18 +95,18 @@ struct SchedulerTests {
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
         _ = scheduler.tick(now: Self.at(10))
         #expect(scheduler.ended("a-1", published: false, now: Self.at(11)) == [])
-        #expect(scheduler.remaining("a", now: Self.at(11)) == nil)
+        #expect(scheduler.outlook("a", now: Self.at(11)) == nil)
         let (run, _) = try scheduler.train("a", force: false, now: Self.at(12)).get()
         #expect(run == "a-2")
         #expect(scheduler.ended("a-2", published: false, now: Self.at(13)) == [])
-        #expect(scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(20)) == [.wake(Self.at(30))])
+        #expect(scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(20)) == [.wake(Self.at(30).time)])
     }
 
     @Test("What came while the service was away is trained on")
     func whileAway() {
         var scheduler = Scheduler(models: [Self.model("a", fed: ["x", "y"], learned: ["x"], attempted: ["x"])])
-        #expect(scheduler.start(unfinished: [], now: Self.at(0)) == [.wake(Self.at(10))])
-        #expect(scheduler.remaining("a", now: Self.at(4)) == .seconds(6))
+        #expect(scheduler.start(unfinished: [], now: Self.at(0)) == [.wake(Self.at(10).time)])
+        #expect(scheduler.outlook("a", now: Self.at(4)) == .begins(Self.at(10).date))
     }
 
     @Test("An unfinished run goes on, with its own corpora, and is not begun a second time")
@@ -107,7 +115,7 @@ struct SchedulerTests {
         let unfinished = Scheduler.Entry(run: "a-7", model: "a", corpora: ["x", "y"])
         #expect(
             scheduler.start(unfinished: [unfinished], now: Self.at(0)) == [
-                .enqueued(unfinished), .start(unfinished, resumes: true), .wake(Self.at(10)),
+                .enqueued(unfinished), .start(unfinished, resumes: true), .wake(Self.at(10).time),
             ])
         #expect(scheduler.tick(now: Self.at(10)) == [])
         #expect(scheduler.ended("a-7", published: true, now: Self.at(20)) == [])
@@ -117,7 +125,7 @@ struct SchedulerTests {
     func earlyTick() {
         var scheduler = Self.fresh([Self.model("a")])
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
-        #expect(scheduler.tick(now: Self.at(9)) == [.wake(Self.at(10))])
+        #expect(scheduler.tick(now: Self.at(9)) == [.wake(Self.at(10).time)])
         #expect(scheduler.tick(now: Self.at(10)).contains(.enqueued(.init(run: "a-1", model: "a"))))
     }
 

@@ -71,6 +71,39 @@ struct SettingsTests {
         #expect(settings.schedule.settleSeconds == 90)
     }
 
+    @Test("A model's schedule goes before the schedule of all, key by key; none takes a key back")
+    func schedules() throws {
+        let settings = try Settings.parse(
+            """
+            models: [night, noon, always]
+            night: {objective: mlm}
+            noon:
+              objective: mlm
+              schedule:
+                calendar: 12:30:15
+                window: none
+            always:
+              objective: clm
+              schedule:
+                on_arrival: true
+                every: 36h
+                calendar: none
+            schedule:
+              calendar: '*:0/10 Europe/Berlin'
+              window: Mon..Fri 22:00-06:00
+            """, file: "f.yaml")
+        let schedules = settings.models.map(\.schedule)
+        #expect(
+            schedules.map { $0.calendar?.description } == [
+                "*-*-* *:00/10:00 Europe/Berlin", "*-*-* 12:30:15", nil,
+            ])
+        #expect(
+            schedules.map { $0.window?.description } == ["Mon..Fri 22:00-06:00", nil, "Mon..Fri 22:00-06:00"])
+        #expect(schedules.map(\.everySeconds) == [nil, nil, 129_600])
+        #expect(schedules.map(\.trainsOnArrival) == [false, false, true])
+        #expect(Settings.builtIn.models.allSatisfy { $0.schedule.trainsOnArrival })
+    }
+
     @Test("The environment comes before the file")
     func environment() throws {
         let settings = try Settings.parse(
@@ -112,6 +145,19 @@ struct SettingsTests {
             text: "kantaibert:\n\n  block_size: 600", place: "f.yaml:3", key: "kantaibert.block_size", found: "600"),
         Mistake(
             text: "assistant:\n  held_out: 2", place: "f.yaml:2", key: "assistant.held_out", found: "2.0"),
+        Mistake(
+            text: "schedule:\n  calendar: Mon..Fry 02:00", place: "f.yaml:2", key: "schedule.calendar",
+            found: "‘Mon..Fry 02:00’: ‘Fry’ is neither a weekday nor a word such as daily"),
+        Mistake(
+            text: "assistant:\n  schedule:\n    calendar: '*-*-32 2:00'", place: "f.yaml:3",
+            key: "assistant.schedule.calendar", found: "‘*-*-32 2:00’: day 32 is not from 1 to 31"),
+        Mistake(
+            text: "schedule:\n  window: 22:00-22:00", place: "f.yaml:2", key: "schedule.window",
+            found: "‘22:00-22:00’: it opens and closes at the same time"),
+        Mistake(text: "schedule:\n  every: 0s", place: "f.yaml:2", key: "schedule.every", found: "‘0s’"),
+        Mistake(
+            text: "schedule:\n  on_arrival: sometimes", place: "f.yaml:2", key: "schedule.on_arrival",
+            found: "‘sometimes’"),
         Mistake(text: "logging:\n  level: loud", place: "f.yaml:2", key: "logging.level", found: "‘loud’"),
     ]
 

@@ -49,8 +49,9 @@ struct AccessTests {
         #expect(try kbctl(service, groups: asks, ["status"]).status == 0)
         // Permitted, and told what it is about: there is nothing to train from, no such run, no such generation.
         let (nothing, none) = (EX_DATAERR, EX_NOINPUT)
-        for (arguments, permitted) in [(["train"], nothing), (["cancel", "r"], none), (["promote", "assistant", "1"], none)]
-        {
+        for (arguments, permitted) in [
+            (["train"], nothing), (["cancel", "r"], none), (["promote", "assistant", "1"], none),
+        ] {
             let refused = try kbctl(service, groups: asks, arguments)
             #expect(refused.status == EX_NOPERM, "\(arguments): \(refused.error)")
             #expect(refused.error.contains("only root or a member of the group games may do this"), "\(refused.error)")

@@ -22,6 +22,10 @@ public enum EventKind: String, Sendable, CaseIterable {
     case checkpoint
     case runFinished = "run_finished"
     case runInterrupted = "run_interrupted"
+    /// Its window has closed.
+    case runPaused = "run_paused"
+    /// The time of a schedule has come, and nothing is trained.
+    case scheduleSkipped = "schedule_skipped"
     /// The run's process ended without having said why.
     case runDied = "run_died"
     case runFailed = "run_failed"
@@ -57,6 +61,8 @@ public enum EventKind: String, Sendable, CaseIterable {
         case .preflight: "b1f0c7a6d3e94a0f8c52e1745a9d0015"
         case .settingsReloaded: "b1f0c7a6d3e94a0f8c52e1745a9d0030"
         case .settingsRefused: "b1f0c7a6d3e94a0f8c52e1745a9d0031"
+        case .runPaused: "b1f0c7a6d3e94a0f8c52e1745a9d0050"
+        case .scheduleSkipped: "b1f0c7a6d3e94a0f8c52e1745a9d0051"
         }
     }
 

@@ -62,7 +62,9 @@ public struct ManagerService: Sendable {
     }
 
     private func status() async throws -> ManagerInterface.GetStatus.Reply {
-        let queued = await training.queued.map { RunRecord(id: $0.run, model: $0.model).asInterface }
+        let queued = try await training.queued.map { entry in
+            (try metrics.run(entry.run) ?? RunRecord(id: entry.run, model: entry.model)).asInterface
+        }
         return .init(
             version: version, uptimeSeconds: began.duration(to: .now) / .seconds(1), models: try await models(),
             run: await training.current?.asInterface, queued: queued, inboxPending: inboxPending(),
@@ -74,39 +76,49 @@ public struct ManagerService: Sendable {
         for settings in settings.models {
             let serving = await registry.model(settings.name)
             let evaluation = serving?.record(run: nil)
-            let remaining = await training.remaining(settings.name)
+            let outlook = await training.outlook(settings.name)
+            let state = try await state(of: settings.name, outlook)
             models.append(
                 .init(
                     name: settings.name, objective: settings.objective == .mlm ? .mlm : .clm,
                     generation: serving?.generation, parameters: evaluation?.parameters,
                     vocabSize: evaluation?.vocabSize, bitsPerByte: evaluation?.bitsPerByte,
                     evaluationLoss: evaluation?.evaluationLoss,
-                    nextTraining: remaining.map { Date(timeIntervalSinceNow: $0 / .seconds(1)).interfaceText },
-                    state: try await state(of: settings.name, isDue: remaining != nil)))
+                    nextTraining: outlook?.date?.interfaceText, state: state,
+                    reason: state == .training ? nil : await explain(settings.name)))
         }
         return models
     }
 
-    private func state(of model: String, isDue: Bool) async throws -> ManagerInterface.Model.State {
+    private func state(of model: String, _ outlook: Scheduler.Outlook?) async throws -> ManagerInterface.Model.State {
         if await training.current?.model == model { return .training }
-        if isDue { return .waiting }
+        switch outlook {
+        case .begins, .opens: return .waiting
+        case .looks, nil: break
+        }
         if await training.queued.contains(where: { $0.model == model }) { return .waiting }
         return try metrics.runs(model: model, limit: 1).first?.state == .failed ? .failed : .idle
     }
 
-    /// What the service is doing about a model that cannot answer yet, for people.
+    /// What the service is doing about a model, or why it does nothing, for people.
     public func explain(_ model: String) async -> String {
         if let run = await training.current, run.model == model { return "training: \(RunProgress(run).statusText)" }
-        if let remaining = await training.remaining(model) {
-            return "training begins in \(Wording.duration(remaining / .seconds(1)))"
+        let outlook = await training.outlook(model)
+        let wait = outlook?.date.map { "in \(Wording.duration($0.timeIntervalSinceNow))" }
+        switch outlook {
+        case .begins: return "training begins \(wait ?? "at once")"
+        case .opens(_, let run): return "\(run) goes on when its window opens" + (wait.map { ", \($0)" } ?? "")
+        case .looks, nil: break
         }
         if await training.queued.contains(where: { $0.model == model }) { return "training is queued" }
         let last = try? metrics.runs(model: model, limit: 1).first
         if let last, last.state == .failed { return "training failed: \(last.reason ?? last.id)" }
-        if let damaged = directory.currentGeneration(of: model) {
+        if await registry.model(model) == nil, let damaged = directory.currentGeneration(of: model) {
             return "generation \(damaged) cannot be opened, the log says why"
         }
-        return "waiting for text in \(directory.inbox)"
+        let looks = wait.map { "; the schedule looks again \($0)" } ?? ""
+        guard last != nil else { return "waiting for text in \(directory.inbox)\(looks)" }
+        return training.nothingNew(model) + looks
     }
 
     private func corpora(_ parameters: ManagerInterface.ListCorpora.Parameters) throws

@@ -1,8 +1,23 @@
+import FoundationEssentials
+
 /// Decides when which model is trained. One run at a time, first come first served.
 ///
 /// A value without I/O: what happened goes in with the time, what to do comes out.
 public struct Scheduler: Sendable {
     public typealias Time = ContinuousClock.Instant
+
+    /// One moment by both clocks: waits are measured by the first; the other is on the wall, where it can be set.
+    public struct Moment: Sendable, Equatable {
+        public var time: Time
+        public var date: Date
+
+        public init(time: Time, date: Date) {
+            self.time = time
+            self.date = date
+        }
+
+        public static var now: Moment { Moment(time: .now, date: Date()) }
+    }
 
     /// A run that waits for its turn or has it.
     public struct Entry: Sendable, Equatable {
@@ -10,11 +25,14 @@ public struct Scheduler: Sendable {
         public var model: String
         /// What the run's job names, where it has one already and goes on; nil: whatever there is when it begins.
         public var corpora: [String]?
+        /// Somebody asked for it: no window holds it up.
+        public var isByHand: Bool
 
-        public init(run: String, model: String, corpora: [String]? = nil) {
+        public init(run: String, model: String, corpora: [String]? = nil, isByHand: Bool = false) {
             self.run = run
             self.model = model
             self.corpora = corpora
+            self.isByHand = isByHand
         }
     }
 
@@ -26,39 +44,23 @@ public struct Scheduler: Sendable {
         case start(Entry, resumes: Bool)
         /// Give the time back at this moment; replaces an earlier wish.
         case wake(Time)
-        /// Tell the run that has its turn to leave.
+        /// Tell the run that has its turn to leave: its window has closed. It goes on later.
+        case pause(Entry)
+        /// Tell the run that has its turn to leave for good.
         case stop(Entry)
-        /// The run left the queue without having begun.
+        /// The run left the queue without having had its turn to the end.
         case dropped(Entry)
+        /// The schedule's time has come for the model, and no run is queued.
+        case skipped(String, Skip)
     }
 
-    /// What is known of a model when the service starts.
-    public struct Model: Sendable {
-        public var name: String
-        public var settle: Duration
-        /// SHA-256 of every corpus that feeds the model, in the order of admission.
-        public var fed: [String]
-        /// What its last published run was trained on.
-        public var learned: Set<String>
-        /// What its last run of any outcome was trained on: the same again would end the same way.
-        public var attempted: Set<String>
-        /// The number the next run gets.
-        public var nextNumber: Int
-
-        var newestArrival: Time?
-        var dueAt: Time?
-
-        public init(
-            name: String, settle: Duration, fed: [String] = [], learned: Set<String> = [],
-            attempted: Set<String> = [], nextNumber: Int = 1
-        ) {
-            self.name = name
-            self.settle = settle
-            self.fed = fed
-            self.learned = learned
-            self.attempted = attempted
-            self.nextNumber = nextNumber
-        }
+    /// Why a schedule's time is let pass.
+    public enum Skip: Sendable, Equatable {
+        case noCorpus
+        /// The last run was trained on the same: it would end the same way.
+        case nothingNew
+        /// This run learns from everything there is.
+        case underWay(String)
     }
 
     public enum Refusal: Error, Sendable, Equatable {
@@ -67,138 +69,257 @@ public struct Scheduler: Sendable {
         case nothingNew
     }
 
-    private var models: [Model]
+    /// What has to outlive the service, beside the runs themselves.
+    public struct Memory: Sendable, Equatable, Codable {
+        /// When the schedule's time last came, by model.
+        public var elapsed: [String: Date]
+        /// The runs that somebody asked for and that are not over.
+        public var byHand: [String]
+
+        public init(elapsed: [String: Date] = [:], byHand: [String] = []) {
+            self.elapsed = elapsed
+            self.byHand = byHand
+        }
+    }
+
+    /// The clock on the wall is looked at so often at least, while something waits for it: it may have been set.
+    package static let longestSleep = Duration.seconds(60)
+
+    private var models: [ScheduledModel]
     public private(set) var queue: [Entry] = []
     public private(set) var running: Entry?
+    /// The run that has its turn has been told to leave.
+    private var isLeaving = false
     private var wakesAt: Time?
 
     public init(models: [Model]) {
-        self.models = models
+        self.models = models.map(ScheduledModel.init)
     }
+
+    public var memory: Memory {
+        Memory(
+            elapsed: Dictionary(
+                uniqueKeysWithValues: models.compactMap { model in model.elapsed.map { (model.name, $0) } }),
+            byHand: (queue + [running].compactMap(\.self)).filter(\.isByHand).map(\.run).sorted())
+    }
+
+    // MARK: What happens
 
     /// Corpora that came while the service was away are due `settle` from now.
     /// - Parameter unfinished: runs to go on with, in their order
-    public mutating func start(unfinished: [Entry], now: Time) -> [Action] {
-        queue = unfinished
-        for index in models.indices { arrive(index, now) }
-        return unfinished.map(Action.enqueued) + advance(now)
+    public mutating func start(unfinished: [Entry], memory: Memory = Memory(), now: Moment) -> [Action] {
+        queue = unfinished.map { entry in
+            var entry = entry
+            entry.isByHand = memory.byHand.contains(entry.run)
+            return entry
+        }
+        for index in models.indices {
+            models[index].begin(elapsed: memory.elapsed[models[index].name], now)
+            models[index].arrive(now)
+        }
+        return queue.map(Action.enqueued) + advance(now)
     }
 
     /// - Parameter names: the models that the corpus feeds
-    public mutating func corpusAdmitted(_ sha256: String, for names: [String], now: Time) -> [Action] {
+    public mutating func corpusAdmitted(_ sha256: String, for names: [String], now: Moment) -> [Action] {
         for index in models.indices where names.contains(models[index].name) {
             guard !models[index].fed.contains(sha256) else { continue }
             models[index].fed.append(sha256)
-            arrive(index, now)
+            models[index].arrive(now)
         }
         return advance(now)
     }
 
     /// The moment asked for with `wake` has come; harmless at any other.
-    public mutating func tick(now: Time) -> [Action] {
+    public mutating func tick(now: Moment) -> [Action] {
         wakesAt = nil
         return advance(now)
     }
 
-    /// Someone asks for a run now.
+    /// Someone asks for a run now: it does not wait for a window.
     /// - Returns: the run, which may be one that waits already, and what to do
-    public mutating func train(_ name: String, force: Bool, now: Time) -> Result<
+    public mutating func train(_ name: String, force: Bool, now: Moment) -> Result<
         (run: String, actions: [Action]), Refusal
     > {
         guard let index = models.firstIndex(where: { $0.name == name }) else { return .failure(.unknownModel) }
-        guard !models[index].fed.isEmpty else { return .failure(.noCorpus) }
-        if let waiting = queue.first(where: { $0.model == name && $0.corpora == nil }) {
-            return .success((waiting.run, []))
+        if let place = queue.firstIndex(where: { $0.model == name }) {
+            queue[place].isByHand = true
+            return .success((queue[place].run, advance(now)))
         }
-        let isNew = Set(models[index].fed) != models[index].learned && !isCovered(index)
+        guard !models[index].fed.isEmpty else { return .failure(.noCorpus) }
+        let isNew = Set(models[index].fed) != models[index].learned && covering(index) == nil
         guard force || isNew else { return .failure(.nothingNew) }
-        let enqueued = enqueue(index)
-        return .success((enqueued.run, [.enqueued(enqueued)] + advance(now)))
+        let entry = enqueue(index, isByHand: true)
+        return .success((entry.run, [.enqueued(entry)] + advance(now)))
     }
 
     /// The run that had its turn is over.
     /// - Parameter published: its model serves
-    public mutating func ended(_ run: String, published: Bool, now: Time) -> [Action] {
-        guard let entry = running, entry.run == run else {
-            preconditionFailure("\(run) ended without having its turn")
-        }
+    public mutating func ended(_ run: String, published: Bool, now: Moment) -> [Action] {
+        let entry = leaveTurn(run)
         if let index = models.firstIndex(where: { $0.name == entry.model }) {
-            models[index].attempted = Set(entry.corpora ?? [])
-            if published { models[index].learned = models[index].attempted }
-            // A run of an earlier life of the service, gone on with, may have learned all there is.
-            if Set(models[index].fed) == models[index].attempted { models[index].dueAt = nil }
-            // What came during the run settled from its own arrival on.
-            if models[index].dueAt == nil, Set(models[index].fed) != models[index].attempted {
-                models[index].dueAt = (models[index].newestArrival ?? now).advanced(by: models[index].settle)
-            }
+            models[index].learn(Set(entry.corpora ?? []), published: published, now)
         }
-        running = nil
+        return advance(now)
+    }
+
+    /// The run that was told to pause has left. It is the first to have its turn again.
+    public mutating func paused(_ run: String, now: Moment) -> [Action] {
+        queue.insert(leaveTurn(run), at: 0)
         return advance(now)
     }
 
     /// - Returns: nil where no such run waits or has its turn
-    public mutating func cancel(_ run: String, now: Time) -> [Action]? {
-        if let running, running.run == run { return [.stop(running)] }
+    public mutating func cancel(_ run: String, now: Moment) -> [Action]? {
+        if let running, running.run == run {
+            isLeaving = true
+            return [.stop(running)]
+        }
         guard let place = queue.firstIndex(where: { $0.run == run }) else { return nil }
         let entry = queue.remove(at: place)
         if let index = models.firstIndex(where: { $0.name == entry.model }) {
-            models[index].attempted = Set(models[index].fed)
+            models[index].attempted = Set(entry.corpora ?? models[index].fed)
         }
         return [.dropped(entry)] + advance(now)
     }
 
-    /// The model's corpora settle so long from now on, the newest of those that wait included.
-    public mutating func settle(_ name: String, after settle: Duration, now: Time) -> [Action] {
+    /// A model's schedule has changed: what waits, waits as the new one has it.
+    public mutating func reschedule(_ name: String, _ schedule: Schedule, now: Moment) -> [Action] {
         guard let index = models.firstIndex(where: { $0.name == name }) else { return [] }
-        models[index].settle = settle
-        if models[index].dueAt != nil { models[index].dueAt = models[index].newestArrival?.advanced(by: settle) }
+        models[index].reschedule(schedule, now)
         return advance(now)
     }
 
-    /// How long until the model's next run is queued; nil where nothing is due.
-    public func remaining(_ name: String, now: Time) -> Duration? {
-        models.first { $0.name == name }?.dueAt.map { max(.zero, now.duration(to: $0)) }
+    // MARK: What will happen
+
+    /// What the schedule has in mind for a model that is not being trained.
+    public enum Outlook: Sendable, Equatable {
+        /// A run begins, or where another one is under way then, is queued.
+        case begins(Date)
+        /// The run waits for its window, which opens then; nil: never.
+        case opens(Date?, run: String)
+        /// The schedule's time comes then, and so far there is nothing to train on.
+        case looks(Date)
+
+        public var date: Date? {
+            switch self {
+            case .begins(let date), .looks(let date): date
+            case .opens(let date, _): date
+            }
+        }
     }
 
-    private mutating func arrive(_ index: Int, _ now: Time) {
-        guard !models[index].fed.isEmpty, Set(models[index].fed) != models[index].attempted else { return }
-        models[index].newestArrival = now
-        models[index].dueAt = now.advanced(by: models[index].settle)
+    /// - Returns: nil where nothing is due, or where a run waits for nothing but its turn
+    public func outlook(_ name: String, now: Moment) -> Outlook? {
+        guard let index = models.firstIndex(where: { $0.name == name }) else { return nil }
+        let schedule = models[index].schedule
+        if let waiting = queue.first(where: { $0.model == name }) {
+            guard !mayWork(waiting, now) else { return nil }
+            return .opens(schedule.windowChange(after: now.date), run: waiting.run)
+        }
+        let elapse = models[index].elapseDue(now)
+        let due = [models[index].dueAt.map(now.date(at:)), skip(index) == nil ? elapse : nil].compactMap(\.self).min()
+        guard let due else { return elapse.map { .looks($0) } }
+        return .begins(schedule.isOpen(at: due) ? due : schedule.windowChange(after: due) ?? due)
     }
 
-    private mutating func enqueue(_ index: Int) -> Entry {
-        let entry = Entry(run: "\(models[index].name)-\(models[index].nextNumber)", model: models[index].name)
+    // MARK: Deciding
+
+    private mutating func enqueue(_ index: Int, isByHand: Bool = false) -> Entry {
+        let entry = Entry(
+            run: "\(models[index].name)-\(models[index].nextNumber)", model: models[index].name, isByHand: isByHand)
         models[index].nextNumber += 1
         models[index].dueAt = nil
         queue.append(entry)
         return entry
     }
 
-    /// Whether a run that waits or has its turn learns from everything that feeds the model.
-    private func isCovered(_ index: Int) -> Bool {
+    private mutating func leaveTurn(_ run: String) -> Entry {
+        guard let entry = running, entry.run == run else {
+            preconditionFailure("\(run) ended without having its turn")
+        }
+        running = nil
+        isLeaving = false
+        return entry
+    }
+
+    /// The run that waits or has its turn and learns from everything that feeds the model.
+    private func covering(_ index: Int) -> Entry? {
         let model = models[index]
-        return (queue + [running].compactMap(\.self)).contains { entry in
+        return ([running].compactMap(\.self) + queue).first { entry in
             entry.model == model.name && (entry.corpora.map { Set($0) == Set(model.fed) } ?? true)
         }
     }
 
-    private mutating func advance(_ now: Time) -> [Action] {
+    private func skip(_ index: Int) -> Skip? {
+        if models[index].fed.isEmpty { return .noCorpus }
+        if let entry = covering(index) { return .underWay(entry.run) }
+        return Set(models[index].fed) == models[index].attempted ? .nothingNew : nil
+    }
+
+    /// Whether the model's window lets the run work.
+    private func mayWork(_ entry: Entry, _ now: Moment) -> Bool {
+        entry.isByHand || models.first { $0.name == entry.model }?.schedule.isOpen(at: now.date) ?? true
+    }
+
+    private mutating func advance(_ now: Moment) -> [Action] {
         var actions: [Action] = []
         for index in models.indices {
-            guard let dueAt = models[index].dueAt, dueAt <= now else { continue }
-            models[index].dueAt = nil
-            if !isCovered(index) { actions.append(.enqueued(enqueue(index))) }
+            models[index].rewind(now)
+            if let dueAt = models[index].dueAt, dueAt <= now.time {
+                models[index].dueAt = nil
+                if covering(index) == nil { actions.append(.enqueued(enqueue(index))) }
+            }
+            if let elapse = models[index].nextElapse, elapse <= now.date { actions += elapsed(index, now) }
         }
-        if running == nil, !queue.isEmpty {
-            var entry = queue.removeFirst()
+        if let running {
+            if !isLeaving, !mayWork(running, now) {
+                isLeaving = true
+                actions.append(.pause(running))
+            }
+        } else if let place = queue.firstIndex(where: { mayWork($0, now) }) {
+            var entry = queue.remove(at: place)
             let resumes = entry.corpora != nil
             entry.corpora = entry.corpora ?? models.first { $0.name == entry.model }?.fed ?? []
             running = entry
             actions.append(.start(entry, resumes: resumes))
         }
-        let next = models.compactMap(\.dueAt).min()
+        let next = nextWake(now)
         if let next, next != wakesAt { actions.append(.wake(next)) }
         wakesAt = next
         return actions
+    }
+
+    /// The schedule's time has come. It stays come until a run is queued for it, or it is let pass.
+    private mutating func elapsed(_ index: Int, _ now: Moment) -> [Action] {
+        let name = models[index].name
+        if let skip = skip(index) {
+            models[index].elapse(now)
+            return [.skipped(name, skip)]
+        }
+        guard models[index].settleElapse(now) else { return [] }
+        models[index].elapse(now)
+        return [.enqueued(enqueue(index))]
+    }
+
+    private func nextWake(_ now: Moment) -> Time? {
+        let settled = models.flatMap { [$0.dueAt, $0.elapseDueAt] }
+        var dates = models.filter { $0.elapseDueAt == nil }.map(\.nextElapse)
+        for entry in queue + [running].compactMap(\.self) where !entry.isByHand {
+            dates.append(models.first { $0.name == entry.model }?.schedule.windowChange(after: now.date))
+        }
+        let byTheWall = dates.compactMap(\.self).min().map { date in
+            // Rounded up, or the last fraction of a microsecond would be waited for again and again.
+            let seconds = max(0, date.timeIntervalSince(now.date)) + 0.001
+            return now.time.advanced(by: min(.seconds(seconds), Self.longestSleep))
+        }
+        return (settled + [byTheWall]).compactMap(\.self).min()
+    }
+}
+
+extension Scheduler.Moment {
+    /// What the wall will show at `time`, if nobody sets the clock.
+    func date(at time: Scheduler.Time) -> Date {
+        date.addingTimeInterval(self.time.duration(to: time) / .seconds(1))
     }
 }

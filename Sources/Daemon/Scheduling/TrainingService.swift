@@ -23,6 +23,7 @@ public actor TrainingService: Service {
     private var alarm: Task<Void, Never>?
     private var underWay: UnderWay?
     private var lastStatus: ContinuousClock.Instant?
+    private var memory: ScheduleMemory
 
     private struct Start: Sendable {
         var entry: Scheduler.Entry
@@ -35,6 +36,8 @@ public actor TrainingService: Service {
         var corpora: [String]?
         let leave = Latch()
         var isCancelled = false
+        /// Its window has closed.
+        var isPausing = false
     }
 
     /// - Parameter program: the path of `kantaibert-train`
@@ -48,6 +51,7 @@ public actor TrainingService: Service {
         self.journal = journal
         self.registry = registry
         self.program = program
+        memory = ScheduleMemory(path: directory.schedule)
     }
 
     // MARK: Running
@@ -82,6 +86,7 @@ public actor TrainingService: Service {
         // Runs that have begun come before those that wait.
         unfinished = unfinished.filter { $0.corpora != nil } + unfinished.filter { $0.corpora == nil }
         let names = Set(directory.runNames() + (try metrics.runs().map(\.id)))
+        let local = TimeZoneRules.local()
         scheduler = Scheduler(
             models: try settings.models.map { model in
                 let ended = try metrics.runs(model: model.name, states: [.finished, .failed, .cancelled])
@@ -91,13 +96,15 @@ public actor TrainingService: Service {
                     return Int(name.dropFirst(model.name.count + 1))
                 }
                 return Scheduler.Model(
-                    name: model.name, settle: .seconds(model.schedule.settleSeconds),
+                    name: model.name, schedule: Schedule(model.schedule, local: local),
                     fed: try metrics.corpora(feeding: model.name).map(\.sha256),
                     learned: Set(try finished.map { try metrics.corpora(ofRun: $0.id) } ?? []),
                     attempted: Set(try ended.first.map { try metrics.corpora(ofRun: $0.id) } ?? []),
                     nextNumber: (numbers.max() ?? 0) + 1)
             })
-        return scheduler.start(unfinished: unfinished, now: .now)
+        var remembered = Scheduler.Memory()
+        journal.attempt("the schedule begins anew") { remembered = try memory.load() }
+        return scheduler.start(unfinished: unfinished, memory: remembered, now: .now)
     }
 
     private func perform(_ actions: [Scheduler.Action]) {
@@ -109,6 +116,7 @@ public actor TrainingService: Service {
                 journal.report(
                     ServiceEvent(.runQueued, "\(entry.run) is queued", model: entry.model, run: entry.run))
             case .start(let entry, let resumes):
+                underWay = UnderWay(progress: RunProgress(priorRecord(entry)))
                 starts.continuation.yield(Start(entry: entry, resumes: resumes))
             case .wake(let time):
                 alarm?.cancel()
@@ -116,17 +124,41 @@ public actor TrainingService: Service {
                     guard (try? await Task.sleep(until: time)) != nil else { return }
                     self.tick()
                 }
+            case .pause:
+                underWay?.isPausing = true
+                underWay?.leave.open()
             case .stop:
                 underWay?.isCancelled = true
                 underWay?.leave.open()
             case .dropped(let entry):
-                var progress = RunProgress(RunRecord(id: entry.run, model: entry.model))
+                var progress = RunProgress(priorRecord(entry))
                 progress.end(.cancelled)
                 record(progress.record)
                 journal.report(
                     ServiceEvent(.runCancelled, "\(entry.run) is cancelled", model: entry.model, run: entry.run))
+            case .skipped(let model, let skip): journal.report(event(skip, of: model))
             }
         }
+        // After the runs: a time that is not remembered comes again, and finds its run queued.
+        journal.attempt("what the schedule remembers is not written") { try memory.save(scheduler.memory) }
+    }
+
+    private func event(_ skip: Scheduler.Skip, of model: String) -> ServiceEvent {
+        let reason =
+            switch skip {
+            case .noCorpus: "no text has come"
+            case .nothingNew: nothingNew(model)
+            case .underWay(let run): "\(run) learns from everything there is"
+            }
+        return ServiceEvent(
+            .scheduleSkipped, "\(model): its time has come, but \(reason)", model: model,
+            fields: ["reason": .string(reason)])
+    }
+
+    /// Why there is nothing to train the model on.
+    nonisolated func nothingNew(_ model: String) -> String {
+        let last = try? metrics.runs(model: model, states: [.finished, .failed, .cancelled], limit: 1).first
+        return "nothing new has come" + (last.map { " since \($0.id), which is \($0.state.rawValue)" } ?? "")
     }
 
     private func tick() {
@@ -135,7 +167,6 @@ public actor TrainingService: Service {
 
     private func carryOut(_ start: Start) async {
         let run = start.entry.run
-        underWay = UnderWay(progress: RunProgress(priorRecord(start.entry)))
         let outcome: RunSupervisor.Outcome
         var job: Job?
         do {
@@ -151,10 +182,12 @@ public actor TrainingService: Service {
             outcome = stopping.isOpen ? .left : .failed(reason: "\(error)")
         }
         let isPublished = await conclude(outcome, run: run, model: start.entry.model, job: job)
+        let goesOn = outcome == .left && underWay?.isCancelled == false
         underWay = nil
         // The scheduler of the next life finds an interrupted run by its record.
         guard outcome != .left || !stopping.isOpen else { return }
-        perform(scheduler.ended(run, published: isPublished, now: .now))
+        perform(
+            goesOn ? scheduler.paused(run, now: .now) : scheduler.ended(run, published: isPublished, now: .now))
         tellStatus()
     }
 
@@ -286,6 +319,8 @@ public actor TrainingService: Service {
             }
         case .left where underWay?.isCancelled == true:
             end(.cancelled, kind: .runCancelled, "\(run) is cancelled", model: model)
+        case .left where underWay?.isPausing == true:
+            end(.interrupted, kind: .runPaused, "\(run) pauses, its window has closed", model: model)
         case .left:
             end(.interrupted, kind: .runInterrupted, "\(run) goes on when the service is back", model: model)
         case .failed(let reason):
@@ -321,7 +356,10 @@ public actor TrainingService: Service {
 
     /// One line for `systemctl status`, at most once a second: a manager that is slow to read holds its writers up.
     private func tellStatus() {
-        guard let progress = underWay?.progress else { return SystemdNotify.status("Waiting for text") }
+        guard let progress = underWay?.progress else {
+            let waiting = scheduler.queue.first.map { "\($0.run) waits for its window" }
+            return SystemdNotify.status(waiting ?? "Waiting for text")
+        }
         guard lastStatus.map({ $0.duration(to: .now) >= .seconds(1) }) ?? true else { return }
         lastStatus = .now
         SystemdNotify.status(progress.statusText)
@@ -336,8 +374,9 @@ public actor TrainingService: Service {
 
     /// The settings have been read again: what waits for its time waits as they say now.
     func settingsChanged() {
+        let local = TimeZoneRules.local()
         for model in settings.models {
-            perform(scheduler.settle(model.name, after: .seconds(model.schedule.settleSeconds), now: .now))
+            perform(scheduler.reschedule(model.name, Schedule(model.schedule, local: local), now: .now))
         }
     }
 
@@ -369,6 +408,6 @@ public actor TrainingService: Service {
 
     public var queued: [Scheduler.Entry] { scheduler.queue }
 
-    /// How long until a run of the model is queued.
-    public func remaining(_ model: String) -> Duration? { scheduler.remaining(model, now: .now) }
+    /// What the schedule has in mind for a model.
+    public func outlook(_ model: String) -> Scheduler.Outlook? { scheduler.outlook(model, now: .now) }
 }

@@ -55,10 +55,20 @@ public struct InboxSettings: Sendable, Equatable {
 }
 
 public struct ScheduleSettings: Sendable, Equatable {
+    /// Whether corpora that come are trained on when they have settled; nil: where nothing else says when.
+    public var onArrival: Bool?
     /// How long no new corpus may have come before a run starts.
     public var settleSeconds: Double = 60
+    /// How long after the schedule's last time its next one comes; nil: never.
+    public var everySeconds: Double?
+    /// When the schedule's time comes; nil: never.
+    package var calendar: CalendarExpression?
+    /// Outside it a run pauses; nil: it need not.
+    package var window: TrainingWindow?
 
     public init() {}
+
+    package var trainsOnArrival: Bool { onArrival ?? (everySeconds == nil && calendar == nil) }
 }
 
 public struct TrainingSettings: Sendable, Equatable {

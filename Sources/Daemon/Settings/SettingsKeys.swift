@@ -7,6 +7,8 @@ struct SettingsKey<Root>: Sendable {
     var expected: String
     /// Writes what `text` stands for into `root`; false where `text` does not fit.
     var apply: @Sendable (_ text: String, _ root: inout Root) -> Bool
+    /// What is wrong with a text that does not fit, where that is not plain from `expected`.
+    var explain: @Sendable (_ text: String) -> String? = { _ in nil }
 
     static func integer(
         _ name: String, _ path: any WritableKeyPath<Root, Int> & Sendable, atLeast least: Int? = nil
@@ -54,6 +56,24 @@ struct SettingsKey<Root>: Sendable {
             guard let word = Word(rawValue: text) else { return false }
             root[keyPath: path] = word
             return true
+        }
+    }
+
+    /// `none` takes back what a wider section says.
+    static func parsed<Value>(
+        _ name: String, _ expected: String, _ path: any WritableKeyPath<Root, Value?> & Sendable,
+        _ parse: @escaping @Sendable (String) throws(CalendarError) -> Value
+    ) -> SettingsKey {
+        SettingsKey(name: name, expected: expected) { text, root in
+            root[keyPath: path] = text == "none" ? nil : try? parse(text)
+            return text == "none" || root[keyPath: path] != nil
+        } explain: { text in
+            do throws(CalendarError) {
+                _ = try parse(text)
+                return nil
+            } catch {
+                return error.description
+            }
         }
     }
 
@@ -146,7 +166,24 @@ extension TextFilterValues {
 
 extension Settings {
     static let inboxKeys: [SettingsKey<InboxSettings>] = [.duration("stable", \.stableSeconds)]
-    static let scheduleKeys: [SettingsKey<ScheduleSettings>] = [.duration("settle", \.settleSeconds)]
+    static let scheduleKeys: [SettingsKey<ScheduleSettings>] = [
+        SettingsKey(name: "on_arrival", expected: "true, false or auto") { text, root in
+            root.onArrival = Bool(text)
+            return text == "auto" || root.onArrival != nil
+        },
+        .duration("settle", \.settleSeconds),
+        SettingsKey(name: "every", expected: "a duration such as 24h, at least 1s, or none") { text, root in
+            root.everySeconds = text == "none" ? nil : DurationText.seconds(text)
+            return text == "none" || root.everySeconds ?? 0 >= 1
+        },
+        .parsed("calendar", "a calendar expression as in systemd.time(7), such as Mon..Fri 22:00, or none", \.calendar)
+        {
+            text throws(CalendarError) in try CalendarExpression(text)
+        },
+        .parsed("window", "hours such as 22:00-06:00 or Sat,Sun 00:00-24:00, or none", \.window) {
+            text throws(CalendarError) in try TrainingWindow(text)
+        },
+    ]
     static let trainingKeys: [SettingsKey<TrainingSettings>] = [
         .integer("max_restarts", \.maxRestarts, atLeast: 0),
         .duration("restart_wait", \.restartWaitSeconds),

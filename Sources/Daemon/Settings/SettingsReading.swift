@@ -104,7 +104,8 @@ extension SettingsSource {
             let name = section.map { "\($0).\(key.name)" } ?? key.name
             guard let text = try text(name) else { continue }
             guard key.apply(text, &root) else {
-                throw SettingsError(place: place(of: name), key: name, expected: key.expected, found: "‘\(text)’")
+                let found = "‘\(text)’" + (key.explain(text).map { ": \($0)" } ?? "")
+                throw SettingsError(place: place(of: name), key: name, expected: key.expected, found: found)
             }
         }
     }
