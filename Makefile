@@ -1,5 +1,7 @@
 # make demo     from a text to two models that answer, on ./var; CORPUS=FILE takes another text than the fortunes
 # make test     everything built and tested
+# make fuzz     each reader of what others wrote, a minute with libFuzzer; FUZZ_SECONDS=60 FUZZ_TARGETS=
+# make soak     the service under load for half an hour; SOAK_MINUTES=30
 # make install  DESTDIR= PREFIX=/usr/local
 SWIFT ?= swift
 PREFIX ?= /usr/local
@@ -10,6 +12,10 @@ GOLDEN ?= ../shared/golden
 # Where tokenizers and transformers are installed, and beside it, with -4.46 behind its name, the older transformers.
 PEERS ?= .peers
 BUILD ?= .build/release
+FUZZ_SECONDS ?= 60
+# Of `kb-fuzz --list`; empty: all.
+FUZZ_TARGETS ?=
+SOAK_MINUTES ?= 30
 
 PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev pkg-config
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kb-bench)
@@ -17,7 +23,7 @@ PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kb-bench)
 TESTFLAGS = -c release --disable-testable-imports
 export DESTDIR PREFIX
 
-.PHONY: all build test test-systemd test-faults lint parity demo demo-deps deps install
+.PHONY: all build test test-systemd test-faults lint parity fuzz soak demo demo-deps deps install
 
 all: build
 
@@ -46,6 +52,12 @@ parity: build
 	else \
 	    echo "skipped the tokenizer's comparison: no tokenizers in PEERS=$(PEERS)"; \
 	fi
+
+fuzz: deps
+	@SWIFT="$(SWIFT)" sh Tests/Fuzz/fuzz.sh $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+soak: build
+	$(BUILD)/kb-bench soak --minutes $(SOAK_MINUTES)
 
 demo: demo-deps build
 	@sh clients/demo/demo.sh $(BUILD) "$(CORPUS)"

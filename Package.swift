@@ -1,13 +1,16 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let ours: [SwiftSetting] = [
+let warned: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .treatAllWarnings(as: .error),
 ]
+/// `make fuzz` gives the archive of libFuzzer here: our modules then report what they run through, and keep their checks.
+let fuzzer = Context.environment["KANTAIBERT_LIBFUZZER"]
+let ours: [SwiftSetting] = warned + (fuzzer == nil ? [] : [.unsafeFlags(["-sanitize=fuzzer"])])
 // Bounds are checked once at the edge of a kernel; inside its loops a check would cost the vectorization.
-let kernels = ours + [.unsafeFlags(["-Ounchecked"])]
+let kernels = ours + (fuzzer == nil ? [.unsafeFlags(["-Ounchecked"])] : [])
 // One file that starts in milliseconds, wherever it is copied: the Swift libraries inside, unused code and symbols out.
 // FoundationEssentials does not name the libraries it stands on where only the linker is told to be static.
 let standalone: [LinkerSetting] = [
@@ -124,6 +127,9 @@ let package = Package(
             ],
             swiftSettings: ours),
 
+        .target(
+            name: "Fuzzing", dependencies: ["Daemon", "Models", "Tokenizers", "Interface", "Varlink", "Durable"],
+            swiftSettings: ours),
         .target(name: "Parity", dependencies: ["Models", "Kernels", "Durable"], swiftSettings: ours),
 
         // 5: programs
@@ -143,6 +149,7 @@ let package = Package(
             swiftSettings: ours),
 
         .target(name: "Faults", path: "Tests/Faults", publicHeadersPath: "."),
+        tests("Fuzzing", ["Fuzzing"]),
         tests("Random", ["Random"]),
         tests("Parallel", ["Parallel"]),
         tests("Durable", ["Durable"]),
@@ -180,3 +187,10 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )
+
+if let fuzzer {
+    package.targets.append(
+        .executableTarget(
+            name: "kb-fuzz", dependencies: ["Fuzzing"], swiftSettings: ours,
+            linkerSettings: [.unsafeFlags([fuzzer]), .linkedLibrary("stdc++"), .linkedLibrary("m")]))
+}

@@ -13,7 +13,10 @@ extension VarlinkCoding {
                 context.codingPath
             default: []
             }
-        guard !path.isEmpty else { return unrepresentable(type, message) ?? "parameters" }
+        guard !path.isEmpty else {
+            let unreadable = try? decodeParameters(Unreadable.self, of: message).path
+            return unreadable?.joined(separator: ".") ?? unrepresentable(type, message) ?? "parameters"
+        }
         var name = ""
         for key in path.dropFirst() {
             if let index = key.intValue {
@@ -23,6 +26,40 @@ extension VarlinkCoding {
             }
         }
         return name.isEmpty ? "parameters" : name
+    }
+
+    /// Where a text or a number stands that no type can hold: half a surrogate pair, 1e999. Lists are not searched.
+    private struct Unreadable: Decodable {
+        var path: [String]?
+
+        init(from decoder: any Decoder) throws {
+            if let object = try? decoder.container(keyedBy: MemberName.self) {
+                for name in object.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
+                    guard let inner = try object.decode(Unreadable.self, forKey: name).path else { continue }
+                    path = [name.stringValue] + inner
+                    return
+                }
+                return
+            }
+            let value = try decoder.singleValueContainer()
+            if Self.isUnreadable(value, as: String.self) || Self.isUnreadable(value, as: Double.self) { path = [] }
+        }
+
+        /// What `JSONDecoder` cannot read it throws as it is, and only at the top as a `DecodingError`.
+        private static func isUnreadable<Value: Decodable>(
+            _ value: any SingleValueDecodingContainer, as type: Value.Type
+        ) -> Bool {
+            do {
+                _ = try value.decode(type)
+                return false
+            } catch DecodingError.dataCorrupted {
+                return true
+            } catch is DecodingError {
+                return false
+            } catch {
+                return true
+            }
+        }
     }
 
     /// `JSONDecoder` does not say where it found a fraction in place of a whole number. The parameter is the first with

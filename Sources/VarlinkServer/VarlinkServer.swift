@@ -71,7 +71,8 @@ public final class VarlinkServer: Sendable {
             .childChannelInitializer { [service, limits, connections, log = LimitLog(logger)] channel in
                 channel.eventLoop.makeCompletedFuture {
                     let peer = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
-                        of: NIOBSDSocket.Handle.self) { PeerCredentials(of: $0) }
+                        of: NIOBSDSocket.Handle.self
+                    ) { PeerCredentials(of: $0) }
                     guard case .some(.some(let peer)) = peer else { throw ChannelError.unknownLocalAddress }
                     let refusal: VarlinkLimitsInterface.TooManyConnections?
                     switch connections.add(channel, user: peer.uid) {

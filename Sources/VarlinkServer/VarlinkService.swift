@@ -151,6 +151,9 @@ extension VarlinkService {
                 let parameter = VarlinkCoding.invalidParameter(error, decoding: M.Parameters.self, of: message)
                 throw VarlinkServiceError.invalidParameter(parameter: parameter)
             }
+            if let unknown = try VarlinkCoding.unknownParameter(parameters, of: message) {
+                throw VarlinkServiceError.invalidParameter(parameter: unknown)
+            }
             try await body(parameters, context, ReplyWriter(sink: sink))
         }
     }

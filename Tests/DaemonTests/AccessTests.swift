@@ -23,7 +23,8 @@ import VarlinkServer
     }
 
     @Test func whatChangesSomethingIsForAdministrators() throws {
-        let directory = StateDirectory(root: FileManager.default.temporaryDirectory.path + "/access-\(UUID().uuidString)")
+        let directory = StateDirectory(
+            root: FileManager.default.temporaryDirectory.path + "/access-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(atPath: directory.root) }
         try directory.prepare(models: [])
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")

@@ -151,7 +151,7 @@ import VarlinkServer
 }
 
 /// Runs what waits for a socket away from the threads that answer it.
-private func onItsOwnThread(_ body: @escaping @Sendable () throws -> Void) async throws {
+func onItsOwnThread(_ body: @escaping @Sendable () throws -> Void) async throws {
     try await withCheckedThrowingContinuation { continuation in
         DispatchQueue(label: "asks").async { continuation.resume(with: Result(catching: body)) }
     }

@@ -4,7 +4,7 @@ import Varlink
 import VarlinkServer
 
 /// Clients that mean no good. Each is cut off, told why where it can hear it, and nobody else waits for it.
-@Suite(.timeLimit(.minutes(2))) struct LimitsTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct LimitsTests {
     private static let sleep = #"{"method":"org.example.test.Sleep"}"# + "\0"
 
     /// Asks until `isOver`, each time over the same connection.
@@ -126,7 +126,7 @@ import VarlinkServer
         ("nested arrays", String(repeating: "[", count: 500_000), ""),
         ("nested objects", String(repeating: #"{"a":"#, count: 300_000), ""),
         ("closed nesting", String(repeating: "[", count: 400) + String(repeating: "]", count: 400), ""),
-        ("many members", "0", (0..<50_000).map { #""m\#($0)":0.5,"# }.joined() + #""times":1.5,"#),
+        ("many members", "0", (0..<20_000).map { #""m\#($0)":0.5,"# }.joined() + #""times":1.5,"#),
         ("a huge number", String(repeating: "9", count: 1_000_000), ""),
         ("a huge exponent", "1e999999999", ""),
     ])
@@ -138,8 +138,8 @@ import VarlinkServer
                 dear.send(
                     #"{"method":"org.example.test.Echo","parameters":{\#(members)"text":"a","x":\#(value)}}"# + "\0")
                 let reply = try dear.receive()
-                #expect(ContinuousClock.now - began < .seconds(5), "\(name)")
-                if let reply { #expect(reply.contains("InvalidParameter") || reply.contains(#""text":"a""#)) }
+                #expect(ContinuousClock.now - began < .seconds(10), "\(name)")
+                if let reply { #expect(reply.contains("InvalidParameter")) }
                 #expect(try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "a")).text == "a")
             }
         }
@@ -208,18 +208,18 @@ import VarlinkServer
         }
         var service = Example.service()
         service.handleMore(Drip.self) { _, _, writer in
-            for number in 1..<15 {
+            for number in 1..<20 {
                 try await writer.send(.init(number: number))
-                try await Task.sleep(for: .milliseconds(100))
+                try await Task.sleep(for: .milliseconds(200))
             }
-            try await writer.finish(.init(number: 15))
+            try await writer.finish(.init(number: 20))
         }
-        try await withServer(service, limits: .init(answering: .seconds(1))) { socket in
+        try await withServer(service, limits: .init(answering: .seconds(3))) { socket in
             try await blocking {
                 let replies = try VarlinkClient(path: socket).callMore(Drip.self, .init())
                 var numbers: [Int] = []
                 while let reply = try replies.next() { numbers.append(reply.number) }
-                #expect(numbers == Array(1...15))
+                #expect(numbers == Array(1...20))
             }
         }
     }
@@ -245,11 +245,12 @@ import VarlinkServer
 
     /// All of them at once, again and again, beside one who behaves.
     @Test func whoBehavesIsAnsweredBesideThemAll() async throws {
-        let limits = VarlinkServer.Limits(messageBytes: 1 << 20, receiving: .seconds(2), reading: .seconds(2))
+        let limits = VarlinkServer.Limits(messageBytes: 1 << 20, receiving: .seconds(20), reading: .seconds(20))
         try await withServer(limits: limits) { socket in
             try await blocking {
                 var crowd: [RawConnection] = []
-                let call = #"{"method":"org.example.test.Echo","parameters":{"text":"0123456789","times":100000}}"# + "\0"
+                let call =
+                    #"{"method":"org.example.test.Echo","parameters":{"text":"0123456789","times":100000}}"# + "\0"
                 let endless = [UInt8](repeating: 0x22, count: 64 << 10)
                 let began = ContinuousClock.now
                 for _ in 0..<10 {
@@ -269,7 +270,7 @@ import VarlinkServer
                     line.send(endless)
                     return ContinuousClock.now - began > .seconds(3)
                 }
-                #expect(longest < .seconds(1))
+                #expect(longest < .seconds(5))
                 withExtendedLifetime(crowd) {}
             }
         }

@@ -62,6 +62,10 @@ import VarlinkServer
             #"{"parameter":"times"}"#
         ),
         (
+            #"{"method":"org.example.test.Echo","parameters":{"text":"","time":2}}"#, "InvalidParameter",
+            #"{"parameter":"time"}"#
+        ),
+        (
             #"{"method":"org.example.test.Echo","parameters":[]}"#, "InvalidParameter",
             #"{"parameter":"parameters"}"#
         ),

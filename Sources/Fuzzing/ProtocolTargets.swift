@@ -1,0 +1,103 @@
+import FoundationEssentials
+import Interface
+import Varlink
+
+extension FuzzTarget {
+    /// The first byte says in what pieces the rest arrives: the messages must not depend on them.
+    static let framer = FuzzTarget(
+        name: "framer", seeds: [[3] + Array("{\"method\":\"a.b\"}\0{}\0".utf8), [1, 0, 0, 65, 0], [200]]
+    ) { input in
+        guard let first = input.first else { return }
+        let bytes = Array(input.dropFirst())
+        let whole = messages(bytes, pieces: max(1, bytes.count))
+        let pieces = messages(bytes, pieces: Int(first) + 1)
+        expect(whole == pieces, "\(whole) of one piece, \(pieces) of pieces of \(Int(first) + 1)")
+        expect(whole.allSatisfy { !$0.contains(0) && $0.count <= 64 }, "a message with a NUL, or a too long one")
+    }
+
+    private static func messages(_ bytes: [UInt8], pieces size: Int) -> [[UInt8]] {
+        var framer = MessageFramer(limit: 64)
+        var messages: [[UInt8]] = []
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            framer.append(bytes[start..<min(bytes.count, start + size)])
+            do {
+                while let message = try framer.next() { messages.append(message) }
+            } catch {
+                return messages
+            }
+        }
+        return messages
+    }
+
+    /// A value that was read is written and read again as the same.
+    static let json = FuzzTarget(
+        name: "json", seeds: texts(#"{"a":[1,-0.5,1e300,"ü\ud83d\ude00",null,true,{}]}"#, "[[[]]]", "0", #""\u0000""#)
+    ) { input in
+        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(input)) else { return }
+        let again = try? JSONDecoder().decode(JSONValue.self, from: Data(value.text.utf8))
+        expect(again == value, "\(value.text) became \(again?.text ?? "unreadable")")
+    }
+
+    /// A call as the server takes it: the header, then the parameters of each method, and what an error says of them.
+    static let calls: [FuzzTarget] = [
+        calls(
+            "inference", InferenceInterface.FillMask.self, InferenceInterface.Generate.self,
+            InferenceInterface.Score.self, InferenceInterface.Tokenize.self, InferenceInterface.Detokenize.self),
+        calls(
+            "manager", ManagerInterface.GetStatus.self, ManagerInterface.ListCorpora.self,
+            ManagerInterface.ListRuns.self, ManagerInterface.GetMetrics.self, ManagerInterface.Watch.self,
+            ManagerInterface.Train.self, ManagerInterface.CancelRun.self, ManagerInterface.Promote.self,
+            ManagerInterface.Describe.self),
+        // What a client reads from a service that has gone mad.
+        FuzzTarget(
+            name: "replies",
+            seeds: texts(
+                #"{"parameters":{"text":"a","finish_reason":"stop","receipt":{"model":"m","generation":1,"model_sha256":"","seed":1}}}"#,
+                #"{"continues":true,"parameters":{"event":{"kind":"step","message":"","fields":{},"time":""}}}"#,
+                #"{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"a"}}"#)
+        ) { input in
+            guard let header = try? VarlinkCoding.decodeReply(input) else { return }
+            if let name = header.error {
+                let parameters = try? VarlinkCoding.decodeParameters(JSONValue.self, of: input)
+                _ = VarlinkServiceError(name: name, parameters: parameters)
+            }
+            tryReply(InferenceInterface.FillMask.self, input)
+            tryReply(InferenceInterface.Generate.self, input)
+            tryReply(ManagerInterface.GetStatus.self, input)
+            tryReply(ManagerInterface.GetMetrics.self, input)
+            tryReply(ManagerInterface.Watch.self, input)
+        },
+    ]
+
+    private static func calls<each M: VarlinkMethod>(_ name: String, _ methods: repeat (each M).Type) -> FuzzTarget {
+        let seeds = texts(
+            #"{"method":"io.kantaibert.Inference.FillMask","parameters":{"text":"a <mask>","top_k":3,"targets":["b"]}}"#,
+            #"{"method":"io.kantaibert.Inference.Generate","more":true,"parameters":{"prompt":"a","model":"m","sampling":{"max_new_tokens":9,"temperature":0.5,"top_k":4,"top_p":0.9,"min_p":0,"repetition_penalty":1.1,"stop":["x"],"seed":7}}}"#,
+            #"{"method":"a.b","oneway":true,"parameters":{"ids":[1,2],"run":"r","after_step":4,"force":true,"generation":2}}"#
+        )
+        return FuzzTarget(name: name, seeds: seeds) { input in
+            guard (try? VarlinkCoding.decodeCall(input)) != nil else { return }
+            for method in repeat each methods { tryCall(method, input) }
+        }
+    }
+
+    private static func tryCall<M: VarlinkMethod>(_ method: M.Type, _ message: [UInt8]) {
+        do {
+            let parameters = try VarlinkCoding.decodeParameters(M.Parameters.self, of: message)
+            _ = try VarlinkCoding.unknownParameter(parameters, of: message)
+            // What we take, we can send.
+            let sent = Array(try VarlinkCoding.encodeCall(M.self, parameters))
+            _ = try VarlinkCoding.decodeParameters(M.Parameters.self, of: sent)
+        } catch {
+            expect(
+                !VarlinkCoding.invalidParameter(error, decoding: M.Parameters.self, of: message).isEmpty,
+                "an error that names no parameter")
+        }
+    }
+
+    private static func tryReply<M: VarlinkMethod>(_ method: M.Type, _ message: [UInt8]) {
+        _ = try? VarlinkCoding.decodeParameters(M.Reply.self, of: message)
+    }
+
+    static func texts(_ texts: String...) -> [[UInt8]] { texts.map { Array($0.utf8) } }
+}

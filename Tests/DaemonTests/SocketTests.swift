@@ -1,0 +1,210 @@
+import Daemon
+import Foundation
+import Interface
+import Jobs
+import Logging
+import Models
+import Synchronization
+import Testing
+import Tokenizers
+import Varlink
+import VarlinkServer
+
+/// What clients do to a socket with real models behind it: they hang up, and they ask what makes no sense.
+@Suite(.timeLimit(.minutes(2))) struct SocketTests {
+    /// A masked and a causal model that have learned nothing, served on a socket of their own.
+    private func withModels(
+        limit: Int = 8, _ body: @escaping @Sendable (_ socket: String) throws -> Void
+    ) async throws {
+        let directory = StateDirectory(root: NSTemporaryDirectory() + "socket-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(atPath: directory.root) }
+        let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 1).train()
+        let registry = ModelRegistry(directory: directory)
+        let models = [ModelSettings(name: "mlm", objective: .mlm), ModelSettings(name: "clm", objective: .clm)]
+        for model in models {
+            let folder = directory.generation(1, of: model.name)
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            // Large enough for a text to take its time.
+            let configuration = RobertaConfiguration(
+                vocabSize: tokenizer.vocabularySize, hiddenSize: 256, numHiddenLayers: 4, numAttentionHeads: 4,
+                intermediateSize: 1024, maxPositionEmbeddings: 1026, isDecoder: model.objective == .clm)
+            try ModelDirectory.write(RobertaModel.initialized(configuration: configuration, seed: 3), to: folder)
+            try tokenizer.save(directory: folder, modelMaxLength: 1024)
+            try FileManager.default.createSymbolicLink(
+                atPath: directory.current(of: model.name), withDestinationPath: "1")
+            _ = try await registry.loadCurrent(model.name)
+        }
+        var settings = ServingSettings()
+        settings.maxConcurrentRequests = limit
+        var service = VarlinkService(vendor: "", product: "", version: "", url: "")
+        InferenceService(models: models, defaults: settings, registry: registry) { _ in "" }.register(with: &service)
+        let socket = directory.root + "/socket"
+        let server = VarlinkServer(
+            service: service, listener: .path(socket), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let (listening, isListening) = AsyncStream.makeStream(of: Void.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await server.run { isListening.yield() } }
+            for await _ in listening { break }
+            let result: Result<Void, any Error>
+            do { result = .success(try await onItsOwnThread { try body(socket) }) } catch { result = .failure(error) }
+            group.cancelAll()
+            try result.get()
+        }
+    }
+
+    /// Greedy, so that it does not end before its length.
+    private static func call(_ tokens: Int) -> InferenceInterface.Generate.Parameters {
+        .init(prompt: "Reason", sampling: .init(maxNewTokens: tokens, temperature: 0, seed: 5))
+    }
+
+    @Test func hangingUpFreesThePlaceAtOnceAndChangesNobodysAnswer() async throws {
+        try await withModels(limit: 2) { socket in
+            func client() throws -> VarlinkClient {
+                try VarlinkClient(path: socket, errors: InferenceInterface.errors)
+            }
+            var began = ContinuousClock.now
+            let alone = try client().call(InferenceInterface.Generate.self, Self.call(900))
+            let whole = ContinuousClock.now - began
+            try #require(alone.generatedTokens == 900)
+
+            // One goes on to its end, the other takes the second place and hangs up after its first piece.
+            let steady = try client().callMore(InferenceInterface.Generate.self, Self.call(900))
+            var text = try #require(try steady.next()).text
+            let leaving = try RawConnection(path: socket)
+            let call = try VarlinkCoding.encodeCall(InferenceInterface.Generate.self, Self.call(900), more: true)
+            leaving.send(String(decoding: call, as: UTF8.self))
+            #expect(try leaving.receive()?.contains("continues") == true)
+            #expect {
+                try client().call(InferenceInterface.Generate.self, Self.call(1))
+            } throws: { $0 is InferenceInterface.Overloaded }
+            began = .now
+            leaving.hangUp()
+            var isAdmitted = false
+            while !isAdmitted {
+                do {
+                    _ = try client().call(InferenceInterface.Generate.self, Self.call(1))
+                    isAdmitted = true
+                } catch is InferenceInterface.Overloaded {}
+            }
+            let waited = ContinuousClock.now - began
+            #expect(waited < whole / 4, "\(waited) of \(whole)")
+            while let reply = try steady.next() { text += reply.text }
+            #expect(text == alone.text)
+        }
+    }
+
+    struct Bad: CustomTestStringConvertible, Sendable {
+        var what: String
+        var method: String
+        var parameters: String
+        /// What the reply holds.
+        var reply: String
+        var testDescription: String { what }
+    }
+
+    static let long = String(repeating: "word ", count: 200_000)
+    static let bad = [
+        Bad(
+            what: "NUL in a text", method: "FillMask", parameters: #"{"text":"a\u0000b <mask>","top_k":1}"#,
+            reply: #""masks":[{"fillings":[{"#),
+        Bad(
+            what: "NUL in a prompt", method: "Generate",
+            parameters: #"{"prompt":"a\u0000","sampling":{"max_new_tokens":2,"seed":1}}"#, reply: #""text":""#),
+        Bad(
+            what: "a NUL is kept", method: "Tokenize", parameters: #"{"text":"\u0000"}"#, reply: #""tokens":["Ā"]"#),
+        Bad(
+            what: "half a surrogate pair", method: "Generate", parameters: #"{"prompt":"a\ud800b"}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"prompt"}"#),
+        Bad(
+            what: "the other half", method: "FillMask", parameters: #"{"text":"<mask>\udc00"}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"text"}"#),
+        Bad(
+            what: "1 MB prompt", method: "Generate", parameters: #"{"prompt":"\#(long)"}"#,
+            reply: #"PromptTooLong","parameters":{"limit":1024,"tokens":"#),
+        Bad(
+            what: "1 MB with a mask", method: "FillMask", parameters: #"{"text":"\#(long)<mask>"}"#,
+            reply: #"PromptTooLong","parameters":{"limit":1024,"tokens":"#),
+        Bad(
+            what: "1 MB tokenized", method: "Tokenize", parameters: #"{"text":"\#(long)"}"#, reply: #"{"ids":["#),
+        Bad(
+            what: "no mask", method: "FillMask", parameters: #"{"text":""}"#,
+            reply: #"NoMask","parameters":{"text":""}"#),
+        Bad(
+            what: "an unknown field", method: "FillMask", parameters: #"{"text":"<mask>","topk":1}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"topk"}"#),
+        Bad(
+            what: "an unknown field in a field", method: "Generate",
+            parameters: #"{"prompt":"a","sampling":{"temprature":1}}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"sampling.temprature"}"#),
+        Bad(
+            what: "a wrong type", method: "FillMask", parameters: #"{"text":7}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"text"}"#),
+        Bad(
+            what: "a wrong type in a field", method: "Generate",
+            parameters: #"{"prompt":"a","sampling":{"stop":"x"}}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"sampling.stop"}"#),
+        Bad(
+            what: "a list with a hole", method: "Detokenize", parameters: #"{"ids":[1,null]}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"ids[1]"}"#),
+        Bad(
+            what: "a huge whole number", method: "FillMask",
+            parameters: #"{"text":"<mask>","top_k":99999999999999999999999}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"top_k"}"#),
+        Bad(
+            what: "a number beyond every double", method: "Generate",
+            parameters: #"{"prompt":"a","sampling":{"temperature":1e999}}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"sampling.temperature"}"#),
+        Bad(
+            what: "a token that does not exist", method: "Detokenize", parameters: #"{"ids":[4294967296]}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"ids"}"#),
+        Bad(
+            what: "fewer than no candidates", method: "FillMask", parameters: #"{"text":"<mask>","top_k":-9}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"top_k"}"#),
+        Bad(
+            what: "more tokens than can be", method: "Generate",
+            parameters: #"{"prompt":"a","sampling":{"max_new_tokens":9223372036854775807,"temperature":0}}"#,
+            reply: #""finish_reason":""#),
+    ]
+
+    @Test func badInputIsAnsweredAndTheConnectionLivesOn() async throws {
+        try await withModels { socket in
+            let connection = try RawConnection(path: socket)
+            for bad in Self.bad {
+                connection.send(#"{"method":"io.kantaibert.Inference.\#(bad.method)","parameters":\#(bad.parameters)}"#)
+                let reply = try connection.receive()
+                #expect(
+                    reply?.contains(bad.reply) == true,
+                    "\(bad.what): \(reply.map { String($0.prefix(300)) } ?? "closed")")
+            }
+            connection.send(#"{"method":"io.kantaibert.Inference.FillMask","parameters":{"text":"<mask>"}}"#)
+            #expect(try connection.receive()?.contains("masks") == true)
+        }
+    }
+}
+
+/// A connection that sends what it is told.
+private final class RawConnection {
+    private let handle: FileHandle
+    private var framer = MessageFramer(limit: 256 << 20)
+
+    init(path: String) throws {
+        var address = try #require(UnixAddress.make(path))
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        try #require(UnixAddress.with(&address) { connect(descriptor, $0, $1) } == 0)
+    }
+
+    func send(_ message: String) { try? handle.write(contentsOf: Data(message.utf8) + [0]) }
+
+    func hangUp() { try? handle.close() }
+
+    /// Nil where the other side has closed.
+    func receive() throws -> String? {
+        while true {
+            if let message = try framer.next() { return String(decoding: message, as: UTF8.self) }
+            let piece = handle.availableData
+            if piece.isEmpty { return nil }
+            framer.append(piece)
+        }
+    }
+}
