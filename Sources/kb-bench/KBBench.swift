@@ -5,5 +5,7 @@ import ArgumentParser
 struct KBBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kb-bench", abstract: "Measure and compare: tokenizer, model, training, serving.",
-        subcommands: [ParityCommand.self, TokenizerCommand.self, TrainCommand.self, InferCommand.self])
+        subcommands: [
+            ParityCommand.self, TokenizerCommand.self, TrainCommand.self, InferCommand.self, SoakCommand.self,
+        ])
 }

@@ -1,0 +1,143 @@
+import ArgumentParser
+import Dispatch
+import Foundation
+import Glibc
+import Interface
+import Synchronization
+import Varlink
+
+/// The real service on a fresh state directory, for as long as one likes: training, many clients, a corpus every minute.
+///
+/// Prints a line each time it looks at the process, and at the end one with the verdict.
+struct SoakCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "soak", abstract: "Keep kantaibertd under load, and look for what grows, is lost or is wrong.")
+
+    @Option(help: "How long, once both models serve.") var minutes = 30.0
+    @Option(help: "Clients at a time.") var clients = 16
+    @Option(help: "Where the service lives; removed afterwards unless named.", completion: .directory)
+    var stateDir: String?
+
+    func run() throws {
+        let service = try SoakedService(directory: stateDir ?? "/tmp/kb-soak-\(getpid())")
+        defer {
+            service.stop()
+            if stateDir == nil { try? FileManager.default.removeItem(atPath: service.directory) }
+        }
+        try service.start()
+        try service.drop(0)
+        try service.waitUntilServing()
+
+        let load = SoakLoad(socket: service.socket)
+        let start = ContinuousClock.now
+        let deadline = start + .seconds(minutes * 60)
+        let group = DispatchGroup()
+        for client in 0..<clients {
+            DispatchQueue(label: "client \(client)").async(group: group) {
+                var state = UInt64(client)
+                while ContinuousClock.now < deadline { load.ask(&state) }
+            }
+        }
+        var samples: [SoakSample] = []
+        var dropped = 1
+        while ContinuousClock.now < deadline {
+            sleep(5)
+            let seconds = (ContinuousClock.now - start).inSeconds
+            if seconds / 60 >= Double(dropped) {
+                try service.drop(dropped)
+                service.reload()
+                dropped += 1
+            }
+            guard let sample = SoakSample(process: service.process.processIdentifier, seconds: seconds) else {
+                throw ValidationError("the service has died; its log is \(service.log)")
+            }
+            samples.append(sample)
+            print(try jsonLine(sample))
+            fflush(nil)
+        }
+        group.wait()
+        let verdict = SoakVerdict(
+            samples: samples, load: load.counts, dropped: dropped, admitted: try service.admitted(), minutes: minutes)
+        print(try jsonLine(verdict))
+        if !verdict.flaws.isEmpty { throw ExitCode.failure }
+    }
+}
+
+/// What the service's process holds at a moment.
+struct SoakSample: Encodable {
+    let bench = "soak sample"
+    let seconds: Double
+    let rssBytes: Int
+    let descriptors: Int
+    let threads: Int
+
+    /// Nil where there is no such process.
+    init?(process: Int32, seconds: Double) {
+        guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8),
+            let descriptors = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count
+        else { return nil }
+        func number(_ key: String) -> Int? {
+            status.split(separator: "\n").first { $0.hasPrefix(key + ":") }?
+                .split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
+        }
+        guard let kilobytes = number("VmRSS"), let threads = number("Threads") else { return nil }
+        self.seconds = decimals(seconds, 1)
+        rssBytes = kilobytes * 1024
+        self.descriptors = descriptors
+        self.threads = threads
+    }
+}
+
+/// What became of it all.
+struct SoakVerdict: Encodable {
+    let bench = "soak"
+    let minutes: Double
+    let answers: Int
+    let hangUps: Int
+    let overloaded: Int
+    let wrong: Int
+    let failures: [String]
+    let corporaDropped: Int
+    let corporaAdmitted: Int
+    let peakRSSBytes: Int
+    /// Of a line through the samples after the first third.
+    let rssBytesPerHour: Int
+    let descriptorsPerHour: Double
+    let threadsPerHour: Double
+    /// None: all is well.
+    let flaws: [String]
+
+    init(samples: [SoakSample], load: SoakLoad.Counts, dropped: Int, admitted: Int, minutes: Double) {
+        let late = Array(samples.dropFirst(samples.count / 3))
+        func slope(_ value: (SoakSample) -> Int) -> Double {
+            let x = late.map { $0.seconds / 3600 }
+            let y = late.map { Double(value($0)) }
+            let count = Double(max(1, late.count))
+            let (meanX, meanY) = (x.reduce(0, +) / count, y.reduce(0, +) / count)
+            let spread = x.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
+            return spread == 0 ? 0 : zip(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) } / spread
+        }
+        self.minutes = minutes
+        answers = load.answers
+        hangUps = load.hangUps
+        overloaded = load.overloaded
+        wrong = load.wrong
+        failures = Array(Set(load.failures)).sorted()
+        corporaDropped = dropped
+        corporaAdmitted = admitted
+        peakRSSBytes = samples.map(\.rssBytes).max() ?? 0
+        rssBytesPerHour = Int(slope(\.rssBytes))
+        descriptorsPerHour = decimals(slope(\.descriptors), 1)
+        threadsPerHour = decimals(slope(\.threads), 1)
+        var flaws: [String] = []
+        if load.wrong > 0 { flaws.append("\(load.wrong) wrong answers") }
+        if !load.failures.isEmpty { flaws.append("\(load.failures.count) calls failed") }
+        if admitted != dropped { flaws.append("\(dropped - admitted) corpora lost") }
+        // In half an hour: a tenth of what it holds, a descriptor or two for a run under way, and no thread.
+        let hours = (late.last.map(\.seconds) ?? 0) / 3600 - (late.first.map(\.seconds) ?? 0) / 3600
+        if Double(rssBytesPerHour) * hours > 0.1 * Double(peakRSSBytes) { flaws.append("memory grows") }
+        if descriptorsPerHour * hours > 8 { flaws.append("descriptors grow") }
+        if threadsPerHour * hours > 8 { flaws.append("threads grow") }
+        self.flaws = flaws
+    }
+}

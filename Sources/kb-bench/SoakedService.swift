@@ -1,0 +1,109 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Interface
+import Varlink
+
+/// `kantaibertd`, from beside this program, with two tiny models that train whenever there is something new.
+final class SoakedService {
+    let directory: String
+    let process = Process()
+    var socket: String { directory + "/io.kantaibert" }
+    var log: String { directory + "/log" }
+
+    private static let settings = """
+        models: [kantaibert, assistant]
+        kantaibert:
+          objective: mlm
+          preset: tiny
+        assistant:
+          objective: clm
+          preset: tiny
+        inbox:
+          stable: 500ms
+        schedule:
+          settle: 5s
+
+        """
+
+    init(directory: String) throws {
+        self.directory = directory
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try Data(Self.settings.utf8).write(to: URL(filePath: directory + "/kantaibert.yaml"))
+        try Data().write(to: URL(filePath: log))
+        var own = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink("/proc/self/exe", &own, own.count)
+        process.executableURL = URL(filePath: String(decoding: own[..<max(0, length)], as: UTF8.self))
+            .deletingLastPathComponent().appending(path: "kantaibertd")
+        process.arguments = ["--state-dir", directory, "--config", directory + "/kantaibert.yaml"]
+        process.standardInput = FileHandle.nullDevice
+        process.standardError = try FileHandle(forWritingTo: URL(filePath: log))
+    }
+
+    func start() throws { try process.run() }
+
+    func stop() {
+        guard process.isRunning else { return }
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    /// The settings again, where the service takes SIGHUP; else the signal would end it.
+    func reload() {
+        guard let status = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("SigCgt:") }),
+            let caught = UInt64(line.split(whereSeparator: \.isWhitespace).last ?? "", radix: 16),
+            caught & (1 << UInt64(SIGHUP - 1)) != 0
+        else { return }
+        kill(process.processIdentifier, SIGHUP)
+    }
+
+    /// Text number `number`, unlike all others; moved in whole.
+    func drop(_ number: Int) throws {
+        let words = [
+            "reason", "the", "of", "pure", "sense", "is", "object", "all", "time", "space", "law", "moral", "we",
+        ]
+        var state = UInt64(number) &* 2_862_933_555_777_941_757 &+ 3_037_000_493
+        var text = "text \(number)\n\n"
+        for _ in 0..<2000 {
+            for _ in 0..<8 {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                text += words[Int(state >> 33) % words.count] + " "
+            }
+            text += "\n\n"
+        }
+        let aside = "\(directory)/aside-\(number)"
+        try Data(text.utf8).write(to: URL(filePath: aside))
+        // The service makes the inbox when it starts.
+        while !FileManager.default.fileExists(atPath: "\(directory)/inbox/.rejected") && process.isRunning {
+            usleep(10_000)
+        }
+        guard rename(aside, "\(directory)/inbox/text-\(number).txt") == 0 else {
+            throw ValidationError("\(aside): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    func waitUntilServing() throws {
+        while process.isRunning {
+            if let client = try? VarlinkClient(path: socket),
+                let models = try? client.call(ManagerInterface.ListModels.self, .init()).models,
+                models.allSatisfy({ $0.generation != nil })
+            {
+                return
+            }
+            sleep(1)
+        }
+        throw ValidationError("the service has ended; its log is \(log)")
+    }
+
+    /// Once the inbox is empty.
+    func admitted() throws -> Int {
+        let client = try VarlinkClient(path: socket)
+        let patience = ContinuousClock.now + .seconds(30)
+        while try client.call(ManagerInterface.GetStatus.self, .init()).inboxPending > 0, ContinuousClock.now < patience
+        {
+            usleep(200_000)
+        }
+        return try client.call(ManagerInterface.ListCorpora.self, .init(state: "admitted")).corpora.count
+    }
+}
