@@ -149,7 +149,7 @@ let package = Package(
             swiftSettings: ours),
 
         .target(name: "Faults", path: "Tests/Faults", publicHeadersPath: "."),
-        tests("Fuzzing", ["Fuzzing"]),
+        tests("Fuzzing", ["Fuzzing"], resources: [.copy("Fixtures")]),
         tests("Random", ["Random"]),
         tests("Parallel", ["Parallel"]),
         tests("Durable", ["Durable"]),

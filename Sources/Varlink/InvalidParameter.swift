@@ -15,7 +15,9 @@ extension VarlinkCoding {
             }
         guard !path.isEmpty else {
             let unreadable = try? decodeParameters(Unreadable.self, of: message).path
-            return unreadable?.joined(separator: ".") ?? unrepresentable(type, message) ?? "parameters"
+            let found = unreadable?.joined(separator: ".") ?? unrepresentable(type, message) ?? ""
+            // Of all of them, or of one whose name is empty.
+            return found.isEmpty ? "parameters" : found
         }
         var name = ""
         for key in path.dropFirst() {

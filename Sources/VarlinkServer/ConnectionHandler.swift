@@ -47,7 +47,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel
-        deadline = Deadline(context.eventLoop) { [unowned self] in isOverdue(channel) }
+        deadline = Deadline(context.eventLoop) { [weak self] in self?.isOverdue(channel) }
         if let refusal { return cutOff(refusal, channel) }
         waitFor(.phase(.idle))
         channel.read()
@@ -79,7 +79,9 @@ final class ConnectionHandler: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         isClosed = true
         call?.cancel()
+        // What a write under way or a call says from now on starts no clock again.
         deadline?.end()
+        deadline = nil
         context.fireChannelInactive()
     }
 

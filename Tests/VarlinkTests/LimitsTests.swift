@@ -243,6 +243,26 @@ import VarlinkServer
         #expect(await reports.first { _ in true } == nil)
     }
 
+    /// Replies that are written while their client goes: no clock may run on without its connection.
+    @Test func whoGoesAtTheSameMomentLeavesNothingBehind() async throws {
+        let short = Duration.milliseconds(30)
+        let limits = VarlinkServer.Limits(idle: short, receiving: short, answering: short, reading: short)
+        try await withServer(limits: limits) { socket in
+            try await blocking {
+                let call = #"{"method":"org.example.test.Count","more":true,"parameters":{"to":50}}"# + "\0"
+                for number in 0..<1000 {
+                    let client = try RawConnection(path: socket)
+                    client.send(call)
+                    if number % 2 == 0 { _ = try client.receive() }
+                }
+                // Longer than any clock that was left.
+                let idle = try RawConnection(path: socket)
+                #expect(try idle.receive() == nil)
+                #expect(try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "a")).text == "a")
+            }
+        }
+    }
+
     /// All of them at once, again and again, beside one who behaves.
     @Test func whoBehavesIsAnsweredBesideThemAll() async throws {
         let limits = VarlinkServer.Limits(messageBytes: 1 << 20, receiving: .seconds(20), reading: .seconds(20))
