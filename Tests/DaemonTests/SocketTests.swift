@@ -34,10 +34,11 @@ import VarlinkServer
                 atPath: directory.current(of: model.name), withDestinationPath: "1")
             _ = try await registry.loadCurrent(model.name)
         }
-        var settings = ServingSettings()
-        settings.maxConcurrentRequests = limit
+        var settings = Settings.builtIn
+        settings.models = models
+        settings.serving.maxConcurrentRequests = limit
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")
-        InferenceService(models: models, defaults: settings, registry: registry) { _ in "" }.register(with: &service)
+        InferenceService(settings: LiveSettings(settings), registry: registry) { _ in "" }.register(with: &service)
         let socket = directory.root + "/socket"
         let server = VarlinkServer(
             service: service, listener: .path(socket), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

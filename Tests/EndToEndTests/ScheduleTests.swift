@@ -1,6 +1,7 @@
 import Foundation
 import Interface
 import Testing
+import Varlink
 
 @Suite(
     "A schedule", .serialized, .timeLimit(.minutes(5)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
