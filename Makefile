@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
 SOAK_MINUTES ?= 30
 
-PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev pkg-config
+PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev zlib1g-dev libzstd-dev libzip-dev zstd pkg-config
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kb-bench)
 # Tests use what a module shows to others, so that they and the programs are made of the same objects.
 TESTFLAGS = -c release --disable-testable-imports

@@ -62,6 +62,9 @@ let package = Package(
         // 0: C libraries, and what Swift cannot express
         .systemLibrary(name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .target(
             name: "CKernels",
             cSettings: [
@@ -86,7 +89,7 @@ let package = Package(
         .target(name: "Tokenizers", dependencies: ["Parallel", "Durable"], swiftSettings: ours),
         .target(
             name: "Corpora",
-            dependencies: ["Durable", crypto, .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: ["CZlib", "CZstd", "CZip", "Durable", crypto],
             swiftSettings: ours),
         .target(
             name: "Metrics", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
@@ -162,7 +165,7 @@ let package = Package(
         tests("Systemd", ["Systemd", log]),
         tests("Kernels", ["Kernels", "CKernels", "Parallel"], resources: [.copy("Fixtures")]),
         tests("Tokenizers", ["Tokenizers"], resources: [.copy("Fixtures")]),
-        tests("Corpora", ["Corpora"]),
+        tests("Corpora", ["Corpora", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Metrics", ["Metrics"]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs", "Random"]),
@@ -173,7 +176,8 @@ let package = Package(
         tests(
             "Daemon",
             [
-                "Daemon", "Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Interface", "Varlink",
+                "Daemon", "Corpora", "Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Interface",
+                "Varlink",
                 "VarlinkServer",
                 "Metrics",
                 "Durable", log,

@@ -5,17 +5,22 @@ public struct StoredCorpus: Sendable, Equatable {
     public let path: String
     /// Of the file stored; where bytes were replaced, not those of the file that came.
     public let bytes: Int
-    /// Plain text is one document.
+    /// Plain text is one document, a table one for each record.
     public let documents: Int
     /// Bytes that were not UTF-8 and became U+FFFD.
     public let replacedBytes: Int
+    /// Whether it came as records, and is stored with one a line.
+    public let isStructured: Bool
 
-    public init(sha256: String, path: String, bytes: Int, documents: Int, replacedBytes: Int) {
+    public init(
+        sha256: String, path: String, bytes: Int, documents: Int, replacedBytes: Int, isStructured: Bool = false
+    ) {
         self.sha256 = sha256
         self.path = path
         self.bytes = bytes
         self.documents = documents
         self.replacedBytes = replacedBytes
+        self.isStructured = isStructured
     }
 }
 

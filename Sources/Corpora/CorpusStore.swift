@@ -11,7 +11,6 @@ import Glibc
 public struct CorpusStore: Sendable {
     public let directory: String
     public let rejectedDirectory: String
-    private static let chunkBytes = 1 << 20
 
     /// - Parameters:
     ///   - directory: `corpus/`
@@ -31,8 +30,12 @@ public struct CorpusStore: Sendable {
     /// Copies a file into the store, forced to the disk, unless its bytes are there or are of no use. The file stays.
     ///
     /// Throws where the store cannot be written, a full disk for one: the file may be offered again later.
-    public func admit(_ file: InboxFile) throws(DurableError) -> Admission {
-        let descriptor = open(file.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+    /// - Parameter options: how it is read
+    public func admit(_ file: InboxFile, _ options: ReadingOptions = .init()) throws(DurableError) -> Admission {
+        guard let folder = file.openFolder() else { return CorpusStore.unreadable() }
+        let descriptor = file.lastName.withRawPath {
+            openat(folder.descriptor, $0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        }
         guard descriptor >= 0 else { return CorpusStore.unreadable() }
         defer { close(descriptor) }
         var status = stat()
@@ -41,34 +44,25 @@ public struct CorpusStore: Sendable {
         let before = FileSignature(status)
 
         let copy = try AsideFile(for: "\(directory)/admission", mode: 0o444)
-        var inspection = TextInspection()
-        var repair = UTF8Repair()
-        var hash = SHA256()
-        var bytes = 0
-        var output: [UInt8] = []
-        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: CorpusStore.chunkBytes, alignment: 16)
-        defer { chunk.deallocate() }
-        var ended = false
-        while !ended {
-            let count = retrying { read(descriptor, chunk.baseAddress, chunk.count) }
-            guard count >= 0 else { return CorpusStore.unreadable() }
-            let piece = UnsafeRawBufferPointer(rebasing: chunk[..<count])
-            inspection.append(piece)
-            if let reason = inspection.binaryReason { return .rejected(reason: reason) }
-            output.removeAll(keepingCapacity: true)
-            if count > 0 { repair.append(piece, to: &output) } else { repair.finish(to: &output) }
-            hash.update(data: output)
-            bytes += output.count
-            try output.span.bytes.withUnsafeBytes { bytes throws(DurableError) in try copy.append(bytes) }
-            ended = count == 0
+        var reading = CorpusReading(options: options) { try copy.append($0) }
+        do {
+            try reading.read(name: file.name, descriptor: descriptor, bytes: file.signature.bytes)
+        } catch let error as Unusable {
+            guard isUnchanged(descriptor, before) else { return .postponed }
+            return .rejected(reason: error.reason)
+        } catch let error as DurableError {
+            throw error
+        } catch {
+            preconditionFailure("reading throws what it does not know: \(error)")
         }
-        guard fstat(descriptor, &status) == 0, FileSignature(status) == before else { return .postponed }
-        if let reason = inspection.emptyReason { return .rejected(reason: reason) }
+        guard isUnchanged(descriptor, before) else { return .postponed }
 
-        let sha256 = hexadecimal(hash.finalize())
+        let sha256 = reading.sha256
         let final = "\(directory)/\(sha256)"
         let stored = StoredCorpus(
-            sha256: sha256, path: final, bytes: bytes, documents: 1, replacedBytes: repair.replacedBytes)
+            sha256: sha256, path: final, bytes: reading.bytes, documents: reading.documents,
+            replacedBytes: reading.replacedBytes, isStructured: reading.isStructured)
+        let bytes = reading.bytes
         if FileSignature(path: final)?.bytes == bytes { return .duplicate(stored) }
         try copy.publish(as: final)
         return .admitted(stored)
@@ -78,18 +72,27 @@ public struct CorpusStore: Sendable {
     /// - Returns: whether it was removed; what has been changed will be offered again
     @discardableResult
     public func release(_ file: InboxFile) throws(DurableError) -> Bool {
-        guard FileSignature(path: file.path) == file.signature else { return false }
-        guard unlink(file.path) == 0 else {
+        guard let folder = file.openFolder(), folder.signature(of: file.lastName) == file.signature else {
+            return false
+        }
+        guard file.lastName.withRawPath({ unlinkat(folder.descriptor, $0, 0) }) == 0 else {
             throw DurableError(
                 operation: "unlink", path: file.path, errno: errno,
                 hint: "its folder must be writable for this service; the corpus is safe in the store")
         }
-        try Durable.syncDirectory(folder(of: file.path))
+        try sync(folder, of: file)
         return true
     }
 
+    private func isUnchanged(_ descriptor: Int32, _ before: FileSignature) -> Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && FileSignature(status) == before
+    }
+
     private static func unreadable() -> Admission {
-        errno == ENOENT ? .postponed : .rejected(reason: "cannot be read: \(String(cString: strerror(errno)))")
+        // A folder that has become a link is not the one the file lay in.
+        [ENOENT, ENOTDIR].contains(errno)
+            ? .postponed : .rejected(reason: "cannot be read: \(String(cString: strerror(errno)))")
     }
 }
 
@@ -98,8 +101,11 @@ func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
 }
 
-func folder(of path: String) -> String {
-    path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+/// Forces the names in the folder of a file to the disk.
+func sync(_ folder: OpenFolder, of file: InboxFile) throws(DurableError) {
+    guard retrying({ Int(fsync(folder.descriptor)) }) == 0 else {
+        throw DurableError(operation: "fsync", path: file.path, errno: errno)
+    }
 }
 
 /// Calls again for as long as a signal interrupts the call.

@@ -3,8 +3,9 @@ import Glibc
 
 /// A file as it lay in the inbox when it was looked at.
 public struct InboxFile: Sendable, Hashable {
+    /// Bytes that are not UTF-8 as `RawPath` has them.
     public let path: String
-    /// The path below the inbox, as the user knows it: `kant.txt`, `assistant/notes.txt`.
+    /// The path below the inbox, as the user knows it: `kant.txt`, `assistant/notes.txt`; printable.
     public let name: String
     public let signature: FileSignature
 
@@ -47,7 +48,7 @@ public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
     /// Of a regular file; null where there is none of that name. Symbolic links are not followed.
     public init?(path: String) {
         var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard path.withRawPath({ lstat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         self.init(status)
     }
 

@@ -6,8 +6,8 @@ import Synchronization
 /// Finds the files that are put into the inbox or a folder below it, also a folder made later.
 ///
 /// A file is handed out when it has been closed or moved in, and its size and time have not changed for `stable` since.
-/// What lies there at the start is found too. Hidden files and folders, symbolic links and whatever is not a regular
-/// file are left alone.
+/// What lies there at the start is found too. Hidden files and folders, unfinished ones, symbolic links and whatever is
+/// not a regular file are left alone.
 public final class InboxWatcher: @unchecked Sendable {
     // @unchecked: everything below is touched on `queue` alone, but `pending`, which is atomic.
 
@@ -55,8 +55,7 @@ public final class InboxWatcher: @unchecked Sendable {
         timer.activate()
         try queue.sync { () -> Result<Void, DurableError> in
             Result { () throws(DurableError) in
-                folders[try inotify.watch(root)] = root
-                try scan(root)
+                try watchFolder(root)
                 schedule()
             }
         }.get()
@@ -92,6 +91,8 @@ public final class InboxWatcher: @unchecked Sendable {
             if event.has(IN_Q_OVERFLOW) {
                 // What happened is lost: look at everything afresh.
                 candidates.reset()
+                for watch in folders.keys { inotify.unwatch(watch) }
+                folders = [:]
                 watchTree(root)
                 continue
             }
@@ -113,6 +114,8 @@ public final class InboxWatcher: @unchecked Sendable {
         if event.has(IN_ISDIR) {
             if event.has(IN_CREATE | IN_MOVED_TO) { watchTree(path) }
             if event.has(IN_DELETE | IN_MOVED_FROM) { unwatchTree(path) }
+        } else if UnfinishedNames.contains(event.name) {
+            return
         } else if event.has(IN_DELETE | IN_MOVED_FROM) {
             candidates.gone(path)
         } else if let signature = FileSignature(path: path) {
@@ -127,14 +130,14 @@ public final class InboxWatcher: @unchecked Sendable {
     /// A hard link comes into being without being opened: nobody will close it.
     private func isLinked(_ path: String) -> Bool {
         var status = stat()
-        return lstat(path, &status) == 0 && status.st_nlink > 1
+        return path.withRawPath { lstat($0, &status) } == 0 && status.st_nlink > 1
     }
 
     private func handleTimer() {
         let taken = candidates.take(now: .now, look: FileSignature.init(path:))
         schedule()
         for (path, signature) in taken {
-            let name = String(path.dropFirst(root.count).drop { $0 == "/" })
+            let name = RawPath.printable(String(path.dropFirst(root.count).drop { $0 == "/" }))
             continuation.yield(InboxFile(path: path, name: name, signature: signature))
         }
     }
@@ -152,12 +155,20 @@ public final class InboxWatcher: @unchecked Sendable {
     /// can come in between.
     private func watchTree(_ folder: String) {
         do throws(DurableError) {
-            folders[try inotify.watch(folder)] = folder
-            try scan(folder)
+            try watchFolder(folder)
         } catch {
             // It may have gone again, which is no problem.
             if error.errno != ENOENT && error.errno != ENOTDIR { problem(error) }
         }
+    }
+
+    private func watchFolder(_ folder: String) throws(DurableError) {
+        let depth = folder.dropFirst(root.count).count { $0 == "/" }
+        guard let open = OpenFolder(folder, depth: depth) else {
+            throw DurableError(operation: "open", path: folder, errno: errno)
+        }
+        folders[try inotify.watch(open, path: folder)] = folder
+        try scan(open, folder)
     }
 
     private func unwatchTree(_ folder: String) {
@@ -168,20 +179,22 @@ public final class InboxWatcher: @unchecked Sendable {
         candidates.folderGone(folder)
     }
 
-    private func scan(_ folder: String) throws(DurableError) {
-        guard let stream = opendir(folder) else {
+    private func scan(_ open: OpenFolder, _ folder: String) throws(DurableError) {
+        // A second descriptor: closing the stream closes its own.
+        guard let stream = fdopendir(dup(open.descriptor)) else {
             throw DurableError(operation: "opendir", path: folder, errno: errno)
         }
         defer { closedir(stream) }
         while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-            }
+            let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            let name = RawPath.text(bytes)
             if name.hasPrefix(".") { continue }
             let path = "\(folder)/\(name)"
             var status = stat()
-            guard lstat(path, &status) == 0 else { continue }  // gone since
+            let isThere = name.withRawPath { fstatat(open.descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
+            guard isThere else { continue }  // gone since
             switch status.st_mode & S_IFMT {
+            case S_IFREG where UnfinishedNames.contains(name): break
             case S_IFREG: candidates.settled(path, FileSignature(status), now: .now)
             case S_IFDIR: watchTree(path)
             default: break

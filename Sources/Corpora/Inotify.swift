@@ -6,7 +6,7 @@ final class Inotify {
     struct Event {
         let watch: Int32
         let mask: UInt32
-        /// In the watched folder; empty for the folder itself.
+        /// In the watched folder, as `RawPath` has it; empty for the folder itself.
         let name: String
 
         func has(_ flags: Int32) -> Bool { mask & UInt32(bitPattern: flags) != 0 }
@@ -25,13 +25,16 @@ final class Inotify {
     }
 
     /// - Returns: the number that events of this folder carry
-    func watch(_ folder: String) throws(DurableError) -> Int32 {
+    /// - Parameter path: for messages
+    func watch(_ folder: OpenFolder, path: String) throws(DurableError) -> Int32 {
         let content = IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE
-        let own = IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK
-        let watch = inotify_add_watch(descriptor, folder, UInt32(bitPattern: content | own))
+        let own = IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK
+        // By the open descriptor: a path could have become another one's since.
+        let watch = inotify_add_watch(
+            descriptor, "/proc/self/fd/\(folder.descriptor)", UInt32(bitPattern: content | own))
         guard watch >= 0 else {
             throw DurableError(
-                operation: "inotify_add_watch", path: folder, errno: errno,
+                operation: "inotify_add_watch", path: path, errno: errno,
                 hint: errno == ENOSPC ? "too many folders are watched: raise fs.inotify.max_user_watches" : nil)
         }
         return watch
@@ -56,7 +59,7 @@ final class Inotify {
                     offset += MemoryLayout<inotify_event>.size
                     let name = buffer[offset..<offset + Int(header.len)].prefix { $0 != 0 }
                     events.append(
-                        Event(watch: header.wd, mask: header.mask, name: String(decoding: name, as: UTF8.self)))
+                        Event(watch: header.wd, mask: header.mask, name: RawPath.text(name)))
                     offset += Int(header.len)
                 }
             }

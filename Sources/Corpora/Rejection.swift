@@ -11,17 +11,17 @@ extension CorpusStore {
     /// - Returns: where it lies now; null where it has gone or changed meanwhile
     @discardableResult
     public func reject(_ file: InboxFile, reason: String) throws(DurableError) -> String? {
-        guard FileSignature(path: file.path) == file.signature else { return nil }
-        let destination = freePath(for: file.path.split(separator: "/").last.map(String.init) ?? file.name)
+        guard let folder = file.openFolder(), folder.signature(of: file.lastName) == file.signature else { return nil }
+        let destination = freePath(for: RawPath.printable(file.lastName))
         // The reason first: one without a file harms nobody, and is used again when the file is offered again.
         try Durable.write("\(file.name): \(reason)\n", to: destination + CorpusStore.suffix)
-        guard rename(file.path, destination) == 0 else {
+        guard file.lastName.withRawPath({ renameat(folder.descriptor, $0, AT_FDCWD, destination) }) == 0 else {
             throw DurableError(
                 operation: "rename", path: file.path, errno: errno,
                 hint: "its folder must be writable for this service, in the same file system as .rejected")
         }
         try Durable.syncDirectory(rejectedDirectory)
-        try Durable.syncDirectory(folder(of: file.path))
+        try sync(folder, of: file)
         return destination
     }
 

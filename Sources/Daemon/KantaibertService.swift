@@ -64,11 +64,14 @@ public struct KantaibertService: Sendable {
         let training = TrainingService(
             settings: live, directory: directory, metrics: metrics, journal: journal, registry: registry,
             program: options.trainProgram)
+        let ledger = CorpusLedger(metrics: metrics, directory: directory, journal: journal)
+        ledger.sweep()
         let inbox = try InboxService(
-            settings: settings, directory: directory, metrics: metrics, journal: journal, training: training)
+            settings: settings, directory: directory, metrics: metrics, ledger: ledger, journal: journal,
+            training: training)
         let manager = ManagerService(
             settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
-            hub: hub, version: Self.version, inboxPending: { inbox.pendingCount })
+            hub: hub, ledger: ledger, journal: journal, version: Self.version, inboxPending: { inbox.pendingCount })
         let socket = try SocketService(
             listener: listener, settings: settings.socket, logger: logger,
             inference: inference(live, registry, manager),

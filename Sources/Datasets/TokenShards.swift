@@ -121,6 +121,8 @@ extension JobCorpus {
     /// How it is cut and filtered unlike the others of the job.
     fileprivate var ownWays: [String] {
         guard samples != nil || filters != nil else { return [] }
-        return ["|", sha256, samples?.rawValue ?? "", filters.map { $0.map(\.description).joined(separator: "|") } ?? ""]
+        return [
+            "|", sha256, samples?.rawValue ?? "", filters.map { $0.map(\.description).joined(separator: "|") } ?? "",
+        ]
     }
 }

@@ -23,6 +23,16 @@ extension ManagerInterface {
         }
     }
 
+    public struct CorpusNotFound: VarlinkErrorReply, Equatable {
+        public static let name = "io.kantaibert.Manager.CorpusNotFound"
+
+        public var sha256: String
+
+        public init(sha256: String) {
+            self.sha256 = sha256
+        }
+    }
+
     public struct GenerationNotFound: VarlinkErrorReply, Equatable {
         public static let name = "io.kantaibert.Manager.GenerationNotFound"
 

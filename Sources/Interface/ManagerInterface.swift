@@ -8,7 +8,7 @@ public enum ManagerInterface {
 
     /// The interface's errors, for a client that wants them typed.
     public static let errors: [any VarlinkErrorReply.Type] = [
-        ModelNotFound.self, RunNotFound.self, GenerationNotFound.self, NothingToTrain.self,
+        ModelNotFound.self, RunNotFound.self, CorpusNotFound.self, GenerationNotFound.self, NothingToTrain.self,
     ]
 
     /// The text of `io.kantaibert.Manager.varlink`.
@@ -36,7 +36,7 @@ public enum ManagerInterface {
           name: string,
           bytes: int,
           documents: int,
-          state: (admitted, duplicate, rejected),
+          state: (admitted, duplicate, rejected, removed),
           reason: ?string,
           received: string,
           models: []string
@@ -125,6 +125,9 @@ public enum ManagerInterface {
         method Train(model: ?string, force: ?bool) -> (runs: []string)
         method CancelRun(run: string) -> ()
 
+        # Takes a corpus out of every training that begins from now on; its text goes when no run needs it.
+        method RemoveCorpus(sha256: string) -> ()
+
         # Makes an existing generation the one that serves: also the way back.
         method Promote(model: string, generation: int) -> ()
 
@@ -133,6 +136,7 @@ public enum ManagerInterface {
 
         error ModelNotFound (model: string, available: []string)
         error RunNotFound (run: string)
+        error CorpusNotFound (sha256: string)
         error GenerationNotFound (model: string, generation: int)
         error NothingToTrain (model: string, reason: string)
 

@@ -198,6 +198,20 @@ extension ManagerInterface {
         }
     }
 
+    /// Takes a corpus out of every training that begins from now on; its text goes when no run needs it.
+    public enum RemoveCorpus: VarlinkMethod {
+        public static let name = "io.kantaibert.Manager.RemoveCorpus"
+        public typealias Reply = VarlinkNothing
+
+        public struct Parameters: Codable, Sendable, Equatable {
+            public var sha256: String
+
+            public init(sha256: String) {
+                self.sha256 = sha256
+            }
+        }
+    }
+
     /// Makes an existing generation the one that serves: also the way back.
     public enum Promote: VarlinkMethod {
         public static let name = "io.kantaibert.Manager.Promote"

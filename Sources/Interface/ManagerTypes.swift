@@ -52,7 +52,7 @@ extension ManagerInterface {
 
     public struct Corpus: Codable, Sendable, Equatable {
         public enum State: String, Codable, Sendable, CaseIterable {
-            case admitted, duplicate, rejected
+            case admitted, duplicate, rejected, removed
         }
 
         public var sha256: String

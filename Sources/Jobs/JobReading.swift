@@ -30,7 +30,8 @@ extension Job {
         recipe.saveSteps = 1
         let job = Job(
             run: "", model: "", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture, recipe: recipe,
-            corpora: [JobCorpus(sha256: "", name: "", path: "", bytes: 0, samples: .records, filters: [])], samples: .lines,
+            corpora: [JobCorpus(sha256: "", name: "", path: "", bytes: 0, samples: .records, filters: [])],
+            samples: .lines,
             tokenizer: "", wordCountsDirectory: "", runDirectory: "", outputDirectory: "")
         guard let json = try? JobCoding.encode(job), let tree = try? JSONDecoder().decode(JSONTree.self, from: json)
         else { preconditionFailure("a job does not survive its own coding") }

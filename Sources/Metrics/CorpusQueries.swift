@@ -34,19 +34,45 @@ extension MetricsStore {
     }
 
     /// The admitted corpora a model may learn from, in the order they began to feed it: those that came for all, and
-    /// those that came for it alone, be it as a duplicate of what came for another.
+    /// those that came for it alone, be it as a duplicate of what came for another. Each as it first came for this model.
     public func corpora(feeding model: String) throws(MetricsError) -> [CorpusRecord] {
         try read("list a model's corpora") { db in
             try CorpusRecord.fetchAll(
                 db,
                 sql: """
-                    SELECT corpora.* FROM corpora
-                    JOIN (SELECT sha256, min(id) AS since FROM corpora
-                          WHERE state <> 'rejected' AND (model IS NULL OR model = ?) GROUP BY sha256) AS feeding
-                      ON feeding.sha256 = corpora.sha256
-                    WHERE corpora.state = 'admitted'
-                    ORDER BY feeding.since
+                    SELECT * FROM corpora
+                    WHERE id IN (SELECT min(id) FROM corpora
+                                 WHERE state <> 'rejected' AND removed IS NULL AND (model IS NULL OR model = ?)
+                                 GROUP BY sha256)
+                    ORDER BY id
                     """, arguments: [model])
+        }
+    }
+
+    /// Takes a corpus out of what models learn from, however often it came; on the disk when this returns.
+    /// - Returns: false where there is none of these bytes
+    public func removeCorpus(sha256: String) throws(MetricsError) -> Bool {
+        try writeDurably("remove a corpus") { db in
+            try db.execute(
+                sql: """
+                    UPDATE corpora SET removed = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+                    WHERE sha256 = ? AND state <> 'rejected' AND removed IS NULL
+                    """, arguments: [sha256])
+            return db.changesCount > 0
+        }
+    }
+
+    /// The removed corpora whose bytes nobody needs: not admitted again, and of no run that may go on.
+    public func unneededCorpora() throws(MetricsError) -> [String] {
+        try read("list the corpora that can go") { db in
+            try String.fetchAll(
+                db,
+                sql: """
+                    SELECT DISTINCT sha256 FROM corpora WHERE removed IS NOT NULL
+                    EXCEPT SELECT sha256 FROM corpora WHERE state <> 'rejected' AND removed IS NULL
+                    EXCEPT SELECT run_corpora.sha256 FROM run_corpora JOIN runs ON runs.id = run_corpora.run
+                           WHERE runs.state IN ('queued', 'running', 'interrupted')
+                    """)
         }
     }
 
@@ -73,6 +99,7 @@ extension MetricsStore {
     }
 
     private func admitted(_ sha256: String, _ db: Database) throws -> CorpusRecord? {
-        try CorpusRecord.filter(Column("sha256") == sha256 && Column("state") == "admitted").fetchOne(db)
+        try CorpusRecord.filter(Column("sha256") == sha256 && Column("state") == "admitted" && Column("removed") == nil)
+            .fetchOne(db)
     }
 }

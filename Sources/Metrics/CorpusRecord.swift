@@ -27,10 +27,17 @@ public struct CorpusRecord: MetricsRecord {
     /// Which file it was: the same file is recorded once, however often it is offered.
     public var source: String?
     public var received: Date
+    /// Whether it came as records, and is stored with one a line.
+    public var isStructured: Bool
+    /// The filters of the folder it came through, as JSON; null takes the model's.
+    public var filters: String?
+    /// When it was taken out; null where it is in.
+    public var removed: Date?
 
     public init(
         sha256: String, name: String, bytes: Int, documents: Int, replacedBytes: Int = 0, state: State,
-        reason: String? = nil, model: String? = nil, source: String? = nil, received: Date = Date()
+        reason: String? = nil, model: String? = nil, source: String? = nil, received: Date = Date(),
+        isStructured: Bool = false, filters: String? = nil
     ) {
         self.sha256 = sha256
         self.name = name
@@ -42,5 +49,7 @@ public struct CorpusRecord: MetricsRecord {
         self.model = model
         self.source = source
         self.received = received
+        self.isStructured = isStructured
+        self.filters = filters
     }
 }

@@ -13,8 +13,22 @@ enum Schema {
         migrator.registerMigration("2 model FLOPs utilization of steps") { db in
             try db.execute(sql: "ALTER TABLE steps ADD COLUMN mfu REAL")
         }
+        migrator.registerMigration("3 how corpora are read, and which were removed") { db in
+            try db.execute(sql: corporaWays)
+        }
         return migrator
     }
+
+    private static let corporaWays = """
+        -- Whether it came as records, and is stored with one a line.
+        ALTER TABLE corpora ADD COLUMN is_structured INTEGER NOT NULL DEFAULT 0;
+        -- The filters of the folder it came through, as JSON; null takes the model's.
+        ALTER TABLE corpora ADD COLUMN filters TEXT CHECK (filters IS NULL OR json_valid(filters));
+        -- When it was taken out; null where it is in.
+        ALTER TABLE corpora ADD COLUMN removed TEXT;
+        DROP INDEX corpora_admitted;
+        CREATE UNIQUE INDEX corpora_admitted ON corpora (sha256) WHERE state = 'admitted' AND removed IS NULL;
+        """
 
     private static let first = """
         -- Every file that was received, in the order it came.

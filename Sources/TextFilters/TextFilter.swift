@@ -156,7 +156,15 @@ extension TextFilter: Codable {
         var stringValue: String
         var intValue: Int? { nil }
 
-        init(_ name: Name) { stringValue = name.rawValue }
+        /// In camel case: a coder that writes snake_case makes `min_words` of it.
+        init(_ name: Name) {
+            stringValue =
+                switch name {
+                case .minWords: "minWords"
+                case .maxWords: "maxWords"
+                default: name.rawValue
+                }
+        }
         init?(stringValue: String) { self.stringValue = stringValue }
         init?(intValue: Int) { nil }
     }
@@ -176,7 +184,7 @@ extension TextFilter: Codable {
                 throw TextFilterError(key: "filters", expected: "a filter's one key", found: "\(object.allKeys.count)")
             }
             let key = object.allKeys[0]
-            switch Name(rawValue: key.stringValue) {
+            switch Name.allCases.first(where: { Key($0).stringValue == key.stringValue }) {
             case .keep: self = .keep(try KeptCharacters(try object.decode(String.self, forKey: key)))
             case .minWords: self = .minWords(try TextFilter.words(try object.decode(Int.self, forKey: key), .minWords))
             case .maxWords: self = .maxWords(try TextFilter.words(try object.decode(Int.self, forKey: key), .maxWords))

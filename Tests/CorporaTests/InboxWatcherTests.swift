@@ -99,6 +99,68 @@ import Testing
         #expect(watcher.pendingCount == 0)
     }
 
+    @Test func whatEditorsAndBrowsersHaveNotFinishedIsLeftAlone() async throws {
+        for name in [
+            "a.txt~", ".a.txt.swp", "a.txt.swp", "#a.txt#", ".#a.txt", "4913", "a.part", "b.CRDOWNLOAD", "~$a.txt",
+        ] {
+            try scratch.drop(name, "unfinished")
+        }
+        let watcher = try watcher()
+        try scratch.drop("c.part", "whole")
+        try scratch.drop("c.txt~", "old")
+        #expect(rename("\(scratch.inbox)/c.part", "\(scratch.inbox)/c.txt") == 0)
+        #expect(try await next(1, of: watcher) == ["c.txt"])
+        #expect(watcher.pendingCount == 0)
+    }
+
+    /// A name is bytes. It is admitted, rejected and released like any other.
+    @Test func namesThatAreNotUTF8OrHoldLineEndsAreFound() async throws {
+        let names: [[UInt8]] = [
+            [0x63, 0x61, 0x66, 0xE9, 0x2E, 0x74, 0x78, 0x74], Array("a\nb.txt".utf8), [0xFF, 0x2F, 0xC3, 0x28],
+            Array("é\u{10FF41}.txt".utf8),
+        ]
+        let watcher = try watcher()
+        func path(_ name: [UInt8]) -> [CChar] {
+            (Array("\(scratch.inbox)/".utf8) + name + [0]).map { CChar(bitPattern: $0) }
+        }
+        mkdir(path([0xFF]), 0o755)
+        for (number, name) in names.enumerated() {
+            let descriptor = open(path(name), O_WRONLY | O_CREAT, 0o644)
+            try #require(descriptor >= 0)
+            #expect(write(descriptor, "text \(number)", 6) == 6)
+            close(descriptor)
+        }
+        let store = try scratch.store()
+        var seen: [String] = []
+        for try await file in watcher.files {
+            seen.append(file.name)
+            guard case .admitted = try store.admit(file) else { Issue.record("\(file.name)"); break }
+            if file.name.hasPrefix("caf") {
+                #expect(try store.reject(file, reason: "no") == "\(scratch.rejected)/caf\\xE9.txt")
+            } else {
+                #expect(try store.release(file))
+            }
+            if seen.count == names.count { break }
+        }
+        #expect(Set(seen) == ["caf\\xE9.txt", "a\\x0Ab.txt", "\\xFF/\\xC3(", "é\\xF4\\x8F\\xBD\\x81.txt"])
+        for name in names { #expect(access(path(name), F_OK) != 0) }
+        #expect(try scratch.names(scratch.corpus).count == names.count)
+    }
+
+    @Test func aFolderExchangedForALinkIsNotFollowed() async throws {
+        try scratch.makeFolder("folder")
+        let file = try scratch.drop("folder/a.txt", "inside")
+        let outside = "\(scratch.path)/outside"
+        #expect(rename("\(scratch.inbox)/folder", outside) == 0)
+        #expect(symlink(outside, "\(scratch.inbox)/folder") == 0)
+        let store = try scratch.store()
+        #expect(try store.admit(file) == .postponed)
+        #expect(try !store.release(file))
+        #expect(try store.reject(file, reason: "no") == nil)
+        #expect(scratch.text("\(outside)/a.txt") == "inside")
+        #expect(try scratch.names(scratch.corpus) == [])
+    }
+
     @Test func aFileIsOfferedAgain() async throws {
         let watcher = try watcher()
         let file = try scratch.drop("a.txt", "a")

@@ -45,7 +45,8 @@ extension ManagerService {
             journal: EventJournal(hub: hub, metrics: metrics, logger: .init(label: "test")), registry: registry,
             program: "/nonexistent")
         return ManagerService(
-            settings: LiveSettings(.builtIn), directory: directory, metrics: metrics, registry: registry, training: training,
+            settings: LiveSettings(.builtIn), directory: directory, metrics: metrics, registry: registry,
+            training: training,
             hub: hub, version: "0", inboxPending: { 0 })
     }
 }

@@ -44,6 +44,21 @@ struct SchedulerTests {
         #expect(scheduler.ended("b-1", published: true, now: Self.at(40)) == [])
     }
 
+    @Test("What is removed is not learned from, and is by itself no reason to train")
+    func removed() {
+        var scheduler = Self.fresh([Self.model("a", fed: ["x", "y"], learned: ["x", "y"], attempted: ["x", "y"])])
+        scheduler.corpusRemoved("y")
+        #expect(scheduler.tick(now: Self.at(100)) == [])
+        var again = Self.fresh([Self.model("a", fed: ["x"], learned: ["x", "y"], attempted: ["x", "y"])])
+        #expect(again.tick(now: Self.at(100)) == [], "nor after a restart")
+        let started = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"])
+        guard case .success((_, let actions)) = scheduler.train("a", force: false, now: Self.at(101)) else {
+            Issue.record("refused")
+            return
+        }
+        #expect(actions.last == .start(started, resumes: false))
+    }
+
     @Test("A corpus of one model's inbox trains that model alone")
     func onlyOne() {
         var scheduler = Self.fresh()

@@ -158,6 +158,12 @@ struct SettingsTests {
         Mistake(
             text: "schedule:\n  on_arrival: sometimes", place: "f.yaml:2", key: "schedule.on_arrival",
             found: "‘sometimes’"),
+        Mistake(
+            text: "kantaibert:\n  filters: [shout]", place: "f.yaml:2", key: "kantaibert.filters", found: "‘shout’"),
+        Mistake(
+            text: "kantaibert:\n  filters: [keep]", place: "f.yaml", key: "kantaibert.keep", found: "nothing"),
+        Mistake(
+            text: "kantaibert:\n  min_words: 3", place: "f.yaml:2", key: "kantaibert.min_words", found: "none"),
         Mistake(text: "logging:\n  level: loud", place: "f.yaml:2", key: "logging.level", found: "‘loud’"),
     ]
 

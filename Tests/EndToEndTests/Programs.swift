@@ -27,6 +27,16 @@ enum Programs {
         }
     }
 
+    /// Runs a command of the system to its end.
+    static func command(_ words: [String]) throws -> Int32 {
+        let process = Process()
+        process.executableURL = URL(filePath: words[0])
+        process.arguments = Array(words.dropFirst())
+        try process.run()
+        process.waitUntilExit()
+        return process.terminationStatus
+    }
+
     /// Runs a program to its end.
     /// - Parameters:
     ///   - name: one of ours, or the whole path of another

@@ -24,29 +24,29 @@ final class RunningService {
     }
 
     deinit {
-        if let process, process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        if let process, process.isRunning { Glibc.kill(process.processIdentifier, SIGKILL) }
         try? FileManager.default.removeItem(atPath: folder)
     }
 
     /// Starts the service, and returns when it says that it is ready.
-    /// - Parameter user: whom it runs as, and its group; only root can say so
-    func start(as user: Int? = nil) throws {
-        try launch(as: user)
+    /// - Parameters:
+    ///   - user: whom it runs as, and its group; only root can say so
+    ///   - wrapper: a command that becomes the service's
+    func start(as user: Int? = nil, through wrapper: [String] = []) throws {
+        try launch(as: user, through: wrapper)
         try #require(notify.waits(for: "READY=1", seconds: 60), "not ready; its log:\n\(logText)")
     }
 
     /// Starts the service and does not wait for it.
-    func launch(as user: Int? = nil) throws {
+    func launch(as user: Int? = nil, through wrapper: [String] = []) throws {
         let process = Process()
-        let program = Programs.folder + "/kantaibertd"
-        let arguments = ["--state-dir", folder, "--config", folder + "/kantaibert.yaml"]
-        if let user {
-            process.executableURL = URL(filePath: "/usr/bin/setpriv")
-            process.arguments = ["--reuid=\(user)", "--regid=\(user)", "--clear-groups", program] + arguments
-        } else {
-            process.executableURL = URL(filePath: program)
-            process.arguments = arguments
-        }
+        let asUser = user.map { ["/usr/bin/setpriv", "--reuid=\($0)", "--regid=\($0)", "--clear-groups"] } ?? []
+        let command =
+            wrapper + asUser + [
+                Programs.folder + "/kantaibertd", "--state-dir", folder, "--config", folder + "/kantaibert.yaml",
+            ]
+        process.executableURL = URL(filePath: command[0])
+        process.arguments = Array(command.dropFirst())
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
             .merging(["NOTIFY_SOCKET": notify.path]) { $1 }
         process.standardInput = FileHandle.nullDevice
@@ -65,7 +65,7 @@ final class RunningService {
     func stop() throws -> (status: Int32, seconds: Double) {
         let process = try #require(process)
         let began = ContinuousClock.now
-        kill(process.processIdentifier, SIGTERM)
+        Glibc.kill(process.processIdentifier, SIGTERM)
         process.waitUntilExit()
         let seconds = began.duration(to: .now) / .seconds(1)
         self.process = nil
@@ -78,11 +78,25 @@ final class RunningService {
     func reload(settings: String) throws {
         try Data(settings.utf8).write(to: URL(filePath: folder + "/kantaibert.yaml"))
         notify.forget()
-        kill(try #require(process).processIdentifier, SIGHUP)
+        Glibc.kill(try #require(process).processIdentifier, SIGHUP)
     }
 
     /// Waits until the service has told its manager so.
     func notified(_ line: String) -> Bool { notify.waits(for: line, seconds: 60) }
+
+    var processIdentifier: pid_t { get throws { try #require(process).processIdentifier } }
+
+    func signal(_ number: Int32) throws {
+        Glibc.kill(try #require(process).processIdentifier, number)
+    }
+
+    /// SIGKILL, and waits until the process is gone.
+    func kill() throws {
+        let process = try #require(process)
+        Glibc.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        self.process = nil
+    }
 
     var logText: String { (try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? "" }
 

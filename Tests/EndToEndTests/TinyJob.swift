@@ -100,5 +100,5 @@ func sha256(ofFile path: String) throws -> String {
 }
 
 extension SHA256.Digest {
-    fileprivate var hexadecimal: String { map { String(format: "%02x", $0) }.joined() }
+    var hexadecimal: String { map { String(format: "%02x", $0) }.joined() }
 }

@@ -36,7 +36,7 @@ struct SwiftInterface: CustomTestStringConvertible, Sendable {
             ManagerInterface.GetStatus.self, ManagerInterface.ListModels.self, ManagerInterface.ListCorpora.self,
             ManagerInterface.ListRuns.self, ManagerInterface.ListGenerations.self, ManagerInterface.GetMetrics.self,
             ManagerInterface.Watch.self, ManagerInterface.Train.self, ManagerInterface.CancelRun.self,
-            ManagerInterface.Promote.self, ManagerInterface.Describe.self,
+            ManagerInterface.RemoveCorpus.self, ManagerInterface.Promote.self, ManagerInterface.Describe.self,
         ],
         errors: ManagerInterface.errors)
 

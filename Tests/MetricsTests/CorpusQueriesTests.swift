@@ -49,9 +49,37 @@ struct CorpusQueriesTests {
         #expect(try store.corpora(feeding: "b").map(\.sha256) == [sha(1), sha(2)])
         _ = try store.record(corpus(1, "for-a-too.txt", model: "a"))
         #expect(
-            try store.corpora(feeding: "a").map(\.name) == ["for-all.txt", "for-b.txt"], "in the order they came for it"
+            try store.corpora(feeding: "a").map(\.name) == ["for-all.txt", "for-a-too.txt"],
+            "in the order they came for it"
         )
         #expect(try store.corpora(feeding: "c").map(\.sha256) == [sha(2)])
+    }
+
+    @Test func whatIsRemovedFeedsNobodyUntilItComesAgain() throws {
+        _ = try store.record(corpus(1, "one.txt"))
+        _ = try store.record(corpus(1, "for-a.txt", model: "a"))
+        _ = try store.record(corpus(2, "two.txt"))
+        try store.save(RunRecord(id: "a-1", model: "a", state: .interrupted), corpora: [sha(1), sha(2)])
+        #expect(try store.removeCorpus(sha256: sha(1)))
+        #expect(try !store.removeCorpus(sha256: sha(1)), "it is removed already")
+        #expect(try !store.removeCorpus(sha256: sha(3)))
+        #expect(try store.corpora(feeding: "a").map(\.sha256) == [sha(2)])
+        #expect(try store.corpus(sha256: sha(1)) == nil)
+        #expect(try store.corpora().map { $0.removed != nil } == [true, true, false])
+        #expect(try store.unneededCorpora() == [], "a run that goes on needs it")
+        try store.save(RunRecord(id: "a-1", model: "a", state: .finished))
+        #expect(try store.unneededCorpora() == [sha(1)])
+        #expect(try store.record(corpus(1, "again.txt"))?.state == .admitted)
+        #expect(try store.unneededCorpora() == [])
+        #expect(try store.corpora(feeding: "a").map(\.name) == ["two.txt", "again.txt"])
+    }
+
+    @Test func howItIsReadIsKept() throws {
+        var table = corpus(1, "a.csv")
+        (table.isStructured, table.filters) = (true, #"["lowercase"]"#)
+        _ = try store.record(table)
+        let kept = try #require(try store.corpora(feeding: "a").first)
+        #expect(kept.isStructured && kept.filters == table.filters)
     }
 
     @Test func whatAModelLearnedFromIsKnown() throws {

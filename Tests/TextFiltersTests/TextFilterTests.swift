@@ -90,7 +90,8 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
 
     @Test func promptsKeepTheMask() throws {
         let pipeline = TextPipeline(try TextFilter.named(["tweets"]))
-        #expect(pipeline.prompt("I'd LIKE <mask> 2 assist!<mask>", keeping: "<mask>") == "i'd like <mask>  assist<mask>")
+        #expect(
+            pipeline.prompt("I'd LIKE <mask> 2 assist!<mask>", keeping: "<mask>") == "i'd like <mask>  assist<mask>")
         #expect(TextPipeline([.minWords(9)]).prompt("A <b>", keeping: "<mask>") == "A <b>")
     }
 

@@ -74,6 +74,7 @@ struct Failure: Error {
                 status: EX_TEMPFAIL)
         case let error as ManagerInterface.RunNotFound:
             self.init("there is no run ‘\(error.run)’; ‘kbctl runs’ lists them", status: EX_NOINPUT)
+        case let error as ManagerInterface.CorpusNotFound: self.init(noCorpus: error.sha256)
         case let error as ManagerInterface.GenerationNotFound:
             self.init("the model ‘\(error.model)’ has no generation \(error.generation)", status: EX_NOINPUT)
         case let error as ManagerInterface.NothingToTrain:
@@ -83,6 +84,10 @@ struct Failure: Error {
             self.init("\(error)", status: EX_TEMPFAIL)
         default: self.init("the service replied \(type(of: error).name)", status: EX_SOFTWARE)
         }
+    }
+
+    init(noCorpus sha256: String) {
+        self.init("there is no corpus ‘\(sha256)’; ‘kbctl corpora’ lists them", status: EX_NOINPUT)
     }
 
     private init(noModel name: String, of available: [String]) {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Interface
 import Varlink
 
@@ -15,9 +16,46 @@ struct Models: ParsableCommand {
 }
 
 struct Corpora: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the texts that came in, and what became of them.")
+    static let configuration = CommandConfiguration(
+        abstract: "List the texts that came in, and what became of them; take one out.",
+        subcommands: [ListCorpora.self, RemoveCorpora.self], defaultSubcommand: ListCorpora.self)
+}
 
-    @Option(help: ArgumentHelp("admitted, duplicate or rejected.", valueName: "state")) var state: String?
+struct RemoveCorpora: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rm", abstract: "Take texts out of the next training.",
+        discussion: "A run that has begun, and a model that has learned from them, keep what they have.")
+
+    @Argument(help: ArgumentHelp("Their SHA-256, or its beginning; ‘kbctl corpora’ shows it.", valueName: "sha256"))
+    var corpora: [String]
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+        let client = try global.connect()
+        let there = try client.call(ManagerInterface.ListCorpora.self, .init(state: "admitted")).corpora.map(\.sha256)
+        // All are looked up before one is removed.
+        let found = try corpora.map { beginning in
+            let matches = there.filter { $0.hasPrefix(beginning.lowercased()) }
+            guard matches.count < 2 else {
+                throw Failure(
+                    "‘\(beginning)’ is the beginning of \(matches.count) corpora: give more of it", status: EX_USAGE)
+            }
+            guard let match = matches.first, !beginning.isEmpty else {
+                throw Failure(noCorpus: beginning)
+            }
+            return match
+        }
+        for sha256 in found { _ = try client.call(ManagerInterface.RemoveCorpus.self, .init(sha256: sha256)) }
+        if global.json { try Terminal.json(found) }
+    }
+}
+
+struct ListCorpora: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the texts that came in, and what became of them.")
+
+    @Option(help: ArgumentHelp("admitted, duplicate, rejected or removed.", valueName: "state")) var state: String?
 
     @OptionGroup var global: GlobalOptions
 
@@ -27,12 +65,13 @@ struct Corpora: ParsableCommand {
         var table = Table(
             [
                 ("RECEIVED", .left), ("STATE", .left), ("SIZE", .right), ("DOCUMENTS", .right), ("MODELS", .left),
-                ("NAME", .left), ("REASON", .left),
-            ], elastic: 6)
+                ("SHA-256", .left), ("NAME", .left), ("REASON", .left),
+            ], elastic: 7)
         for corpus in reply.corpora {
             table.add([
                 Human.relative(corpus.received), corpus.state.rawValue, Human.bytes(corpus.bytes),
-                Human.count(corpus.documents), corpus.models.joined(separator: " "), corpus.name, corpus.reason ?? "",
+                Human.count(corpus.documents), corpus.models.joined(separator: " "),
+                String(corpus.sha256.prefix(12)), corpus.name, corpus.reason ?? "",
             ])
         }
         table.print()

@@ -10,6 +10,7 @@ public enum EventKind: String, Sendable, CaseIterable {
     case corpusAdmitted = "corpus_admitted"
     case corpusDuplicate = "corpus_duplicate"
     case corpusRejected = "corpus_rejected"
+    case corpusRemoved = "corpus_removed"
     case runQueued = "run_queued"
     /// What a run will need and take.
     case preflight
@@ -58,6 +59,7 @@ public enum EventKind: String, Sendable, CaseIterable {
         case .generationDamaged: "b1f0c7a6d3e94a0f8c52e1745a9d0012"
         case .problem: "b1f0c7a6d3e94a0f8c52e1745a9d0013"
         case .stepSkipped: "b1f0c7a6d3e94a0f8c52e1745a9d0014"
+        case .corpusRemoved: "b1f0c7a6d3e94a0f8c52e1745a9d0020"
         case .preflight: "b1f0c7a6d3e94a0f8c52e1745a9d0015"
         case .settingsReloaded: "b1f0c7a6d3e94a0f8c52e1745a9d0030"
         case .settingsRefused: "b1f0c7a6d3e94a0f8c52e1745a9d0031"

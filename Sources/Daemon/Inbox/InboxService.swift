@@ -3,9 +3,11 @@ import Dispatch
 import Durable
 import FoundationEssentials
 import Glibc
+import Jobs
 import Metrics
 import ServiceLifecycle
 import Synchronization
+import TextFilters
 import Varlink
 
 /// Takes what lies in the inbox: into the store, into the records, and only then out of the inbox.
@@ -16,6 +18,7 @@ final class InboxService: Service {
     private let store: CorpusStore
     private let watcher: InboxWatcher
     private let metrics: MetricsStore
+    private let ledger: CorpusLedger
     private let journal: EventJournal
     private let training: TrainingService
     private let models: [String]
@@ -25,12 +28,15 @@ final class InboxService: Service {
     /// 1 while a file is between the inbox and the records.
     private let taking = Atomic(0)
 
-    /// How long to leave a file alone that could not be admitted for want of space or the like.
-    private static let retryAfter: Duration = .seconds(30)
+    private let settings: InboxSettings
+    private let inbox: String
+    /// The last trouble with each file that waits: told of once, however often it is tried.
+    private let troubles = Mutex<[String: String]>([:])
 
     /// - Throws: `DurableError` where the inbox cannot be watched or the store not be written.
     init(
-        settings: Settings, directory: StateDirectory, metrics: MetricsStore, journal: EventJournal,
+        settings: Settings, directory: StateDirectory, metrics: MetricsStore, ledger: CorpusLedger,
+        journal: EventJournal,
         training: TrainingService
     ) throws(DurableError) {
         store = CorpusStore(directory: directory.corpus, rejectedDirectory: directory.rejected)
@@ -41,9 +47,12 @@ final class InboxService: Service {
             journal.report(ServiceEvent(.problem, "part of the inbox is not watched: \(problem)"))
         }
         self.metrics = metrics
+        self.ledger = ledger
         self.journal = journal
         self.training = training
         models = settings.models.map(\.name)
+        self.settings = settings.inbox
+        inbox = directory.inbox
     }
 
     /// Files that have been seen and not yet taken.
@@ -57,6 +66,7 @@ final class InboxService: Service {
                     if stopping.isOpen { break }
                     taking.store(1, ordering: .relaxed)
                     await take(file)
+                    ledger.sweep()
                     taking.store(0, ordering: .relaxed)
                 }
             } catch {
@@ -73,38 +83,49 @@ final class InboxService: Service {
     private func take(_ file: InboxFile) async {
         do {
             let source = Self.identity(of: file)
-            switch try await admit(file) {
+            let folder = try FolderConfiguration(for: file, inbox: inbox, defaults: settings.reading)
+            switch try await admit(file, folder.reading) {
             case .admitted(let stored), .duplicate(let stored):
-                try await record(stored, of: file, source: source)
+                try await record(stored, of: file, source: source, filters: folder.filters)
             case .rejected(let reason): try reject(file, source: source, reason: reason)
             case .postponed: return
             }
+            troubles.withLock { $0[file.name] = nil }
         } catch {
-            journal.report(
-                ServiceEvent(
-                    .problem, "\(file.name) stays in the inbox for now: \(error)", fields: ["name": .string(file.name)])
-            )
-            watcher.offerAgain(file, after: Self.retryAfter)
+            let isNew = troubles.withLock { $0.updateValue("\(error)", forKey: file.name) != "\(error)" }
+            if isNew {
+                journal.report(
+                    ServiceEvent(
+                        .problem, "\(file.name) stays in the inbox for now: \(error)",
+                        fields: ["name": .string(file.name)]))
+            }
+            watcher.offerAgain(file, after: Duration.seconds(settings.retrySeconds))
         }
     }
 
-    private func admit(_ file: InboxFile) async throws -> Admission {
+    private func admit(_ file: InboxFile, _ reading: ReadingOptions) async throws -> Admission {
         try await withCheckedThrowingContinuation { continuation in
             queue.async { [store] in
-                continuation.resume(with: Result { try store.admit(file) })
+                continuation.resume(with: Result { try store.admit(file, reading) })
             }
         }
     }
 
     /// Whether bytes are new is for the records to say: the store may hold them from an admission that was cut off.
-    private func record(_ stored: StoredCorpus, of file: InboxFile, source: String) async throws {
+    private func record(_ stored: StoredCorpus, of file: InboxFile, source: String, filters: [TextFilter]?) async throws
+    {
         let only = onlyModel(of: file)
-        let recorded = try metrics.record(
+        let (recorded, isStored) = try ledger.record(
             CorpusRecord(
                 sha256: stored.sha256, name: file.name, bytes: stored.bytes, documents: stored.documents,
-                replacedBytes: stored.replacedBytes, state: .admitted, model: only, source: source))
+                replacedBytes: stored.replacedBytes, state: .admitted, model: only, source: source,
+                isStructured: stored.isStructured,
+                filters: try filters.map { String(decoding: try JobCoding.encode($0), as: UTF8.self) }), at: stored.path
+        )
         // Told of before it leaves the inbox: where it cannot leave, it is trained on all the same.
         if let recorded { await announce(recorded, stored, of: file, only: only) }
+        // The text of a corpus removed earlier went while this file was found to be the same.
+        guard isStored else { return watcher.offerAgain(file, after: .zero) }
         try store.release(file)
     }
 
@@ -151,7 +172,7 @@ final class InboxService: Service {
     /// and time of modification from the first.
     private static func identity(of file: InboxFile) -> String {
         var status = stat()
-        guard lstat(file.path, &status) == 0 else { return file.source }
+        guard file.path.withRawPath({ lstat($0, &status) }) == 0 else { return file.source }
         return "\(file.source):\(status.st_ctim.tv_sec).\(status.st_ctim.tv_nsec)"
     }
 }

@@ -15,14 +15,17 @@ public struct ManagerService: Sendable {
     private let registry: ModelRegistry
     private let training: TrainingService
     private let hub: EventHub
+    private let ledger: CorpusLedger
+    private let journal: EventJournal
     private let inboxPending: @Sendable () -> Int
     private let version: String
     private let began = ContinuousClock.now
 
     /// - Parameter inboxPending: how many files in the inbox are not yet decided about
-    public init(
+    init(
         settings: LiveSettings, directory: StateDirectory, metrics: MetricsStore, registry: ModelRegistry,
-        training: TrainingService, hub: EventHub, version: String, inboxPending: @escaping @Sendable () -> Int
+        training: TrainingService, hub: EventHub, ledger: CorpusLedger, journal: EventJournal,
+        version: String, inboxPending: @escaping @Sendable () -> Int
     ) {
         live = settings
         self.directory = directory
@@ -30,6 +33,8 @@ public struct ManagerService: Sendable {
         self.registry = registry
         self.training = training
         self.hub = hub
+        self.ledger = ledger
+        self.journal = journal
         self.version = version
         self.inboxPending = inboxPending
     }
@@ -49,6 +54,9 @@ public struct ManagerService: Sendable {
         service.handle(ManagerInterface.CancelRun.self, access: .administrators) { parameters, _ in
             guard await training.cancel(parameters.run) else { throw ManagerInterface.RunNotFound(run: parameters.run) }
             return .init()
+        }
+        service.handle(ManagerInterface.RemoveCorpus.self, access: .administrators) { parameters, _ in
+            try await removeCorpus(parameters)
         }
         service.handle(ManagerInterface.Promote.self, access: .administrators) { parameters, _ in
             try await promote(parameters)
@@ -124,22 +132,31 @@ public struct ManagerService: Sendable {
     private func corpora(_ parameters: ManagerInterface.ListCorpora.Parameters) throws
         -> ManagerInterface.ListCorpora.Reply
     {
-        var wanted: CorpusRecord.State?
+        var wanted: ManagerInterface.Corpus.State?
         if let state = parameters.state {
-            guard let known = CorpusRecord.State(rawValue: state) else {
+            guard let known = ManagerInterface.Corpus.State(rawValue: state) else {
                 throw VarlinkServiceError.invalidParameter(parameter: "state")
             }
             wanted = known
         }
         let all = settings.models.map(\.name)
         return .init(
-            corpora: try metrics.corpora(state: wanted).map { corpus in
+            corpora: try metrics.corpora().map { corpus in
                 .init(
                     sha256: corpus.sha256, name: corpus.name, bytes: corpus.bytes, documents: corpus.documents,
-                    state: .init(rawValue: corpus.state.rawValue) ?? .rejected, reason: corpus.reason,
-                    received: corpus.received.interfaceText,
-                    models: corpus.state == .rejected ? [] : corpus.model.map { [$0] } ?? all)
-            })
+                    state: corpus.removed != nil ? .removed : .init(rawValue: corpus.state.rawValue) ?? .rejected,
+                    reason: corpus.reason, received: corpus.received.interfaceText,
+                    models: corpus.state == .rejected || corpus.removed != nil ? [] : corpus.model.map { [$0] } ?? all)
+            }.filter { wanted == nil || $0.state == wanted })
+    }
+
+    private func removeCorpus(_ parameters: ManagerInterface.RemoveCorpus.Parameters) async throws -> VarlinkNothing {
+        let sha256 = parameters.sha256
+        guard try ledger.remove(sha256: sha256) else { throw ManagerInterface.CorpusNotFound(sha256: sha256) }
+        await training.corpusRemoved(sha256)
+        journal.report(
+            ServiceEvent(.corpusRemoved, "a corpus is removed: the next training is without it", corpus: sha256))
+        return .init()
     }
 
     private func runs(_ parameters: ManagerInterface.ListRuns.Parameters) async throws

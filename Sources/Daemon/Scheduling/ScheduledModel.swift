@@ -63,13 +63,13 @@ struct ScheduledModel: Sendable {
         elapseDueAt = nil
         begin(elapsed: elapsed, now)
         guard schedule.onArrival else { return dueAt = nil }
-        let isWaiting = !known.fed.isEmpty && Set(known.fed) != known.attempted
+        let isWaiting = !Set(known.fed).isSubset(of: known.attempted)
         dueAt = isWaiting ? newestArrival?.advanced(by: schedule.settle) : nil
     }
 
     /// Something has come that the last run was not trained on.
     mutating func arrive(_ now: Scheduler.Moment) {
-        guard !known.fed.isEmpty, Set(known.fed) != known.attempted else { return }
+        guard !Set(known.fed).isSubset(of: known.attempted) else { return }
         newestArrival = now.time
         if known.schedule.onArrival { dueAt = now.time.advanced(by: known.schedule.settle) }
     }
@@ -78,8 +78,8 @@ struct ScheduledModel: Sendable {
         known.attempted = corpora
         if published { known.learned = corpora }
         // A run of an earlier life of the service, gone on with, may have learned all there is.
-        if Set(known.fed) == corpora { dueAt = nil }
-        guard known.schedule.onArrival, dueAt == nil, Set(known.fed) != corpora else { return }
+        if Set(known.fed).isSubset(of: corpora) { dueAt = nil }
+        guard known.schedule.onArrival, dueAt == nil, !Set(known.fed).isSubset(of: corpora) else { return }
         // What came during the run settled from its own arrival on.
         dueAt = (newestArrival ?? now.time).advanced(by: known.schedule.settle)
     }

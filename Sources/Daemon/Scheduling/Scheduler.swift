@@ -130,6 +130,14 @@ public struct Scheduler: Sendable {
         return advance(now)
     }
 
+    /// The corpus is not to be learned from any more; a run that has begun goes on with it.
+    public mutating func corpusRemoved(_ sha256: String) {
+        for index in models.indices {
+            models[index].fed.removeAll { $0 == sha256 }
+            if Set(models[index].fed).isSubset(of: models[index].attempted) { models[index].dueAt = nil }
+        }
+    }
+
     /// The moment asked for with `wake` has come; harmless at any other.
     public mutating func tick(now: Moment) -> [Action] {
         wakesAt = nil

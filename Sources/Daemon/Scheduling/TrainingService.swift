@@ -221,8 +221,8 @@ public actor TrainingService: Service {
         let wanted = start.entry.corpora ?? []
         let known = Dictionary(
             try metrics.corpora(feeding: model.name).map { ($0.sha256, $0) }, uniquingKeysWith: { first, _ in first })
-        let corpora = wanted.compactMap { known[$0] }.map {
-            JobCorpus(sha256: $0.sha256, name: $0.name, path: "\(directory.corpus)/\($0.sha256)", bytes: $0.bytes)
+        let corpora = try wanted.compactMap { known[$0] }.map {
+            try JobCorpus($0, in: directory)
         }
         let job = directory.makeJob(run: start.entry.run, model: model, corpora: corpora)
         try directory.write(job)
@@ -378,6 +378,11 @@ public actor TrainingService: Service {
         for model in settings.models {
             perform(scheduler.reschedule(model.name, Schedule(model.schedule, local: local), now: .now))
         }
+    }
+
+    /// A corpus has been taken out.
+    public func corpusRemoved(_ sha256: String) {
+        scheduler.corpusRemoved(sha256)
     }
 
     /// A run now, whatever the schedule says.

@@ -1,3 +1,4 @@
+import Corpora
 import Jobs
 import Kernels
 import TextFilters
@@ -50,6 +51,10 @@ public struct ModelSettings: Sendable, Equatable {
 public struct InboxSettings: Sendable, Equatable {
     /// How long a file must have been left alone before it is taken.
     public var stableSeconds: Double = 2
+    /// How long a file that could not be taken is left alone.
+    public var retrySeconds: Double = 30
+    /// How files are read whose folder does not say.
+    public var reading = ReadingOptions()
 
     public init() {}
 }

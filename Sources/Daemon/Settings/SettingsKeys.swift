@@ -1,3 +1,4 @@
+import Corpora
 import Jobs
 import TextFilters
 
@@ -165,7 +166,17 @@ extension TextFilterValues {
 }
 
 extension Settings {
-    static let inboxKeys: [SettingsKey<InboxSettings>] = [.duration("stable", \.stableSeconds)]
+    static let inboxKeys: [SettingsKey<InboxSettings>] = [
+        .duration("stable", \.stableSeconds),
+        .duration("retry", \.retrySeconds),
+        SettingsKey(name: "text_column", expected: "the name of a column") { text, root in
+            root.reading.textColumn = text
+            return true
+        },
+        .integer("max_expanded_bytes", \.reading.maxExpandedBytes, atLeast: 1),
+        .integer("max_expansion_ratio", \.reading.maxExpansionRatio, atLeast: 1),
+        .integer("max_record_bytes", \.reading.maxRecordBytes, atLeast: 1),
+    ]
     static let scheduleKeys: [SettingsKey<ScheduleSettings>] = [
         SettingsKey(name: "on_arrival", expected: "true, false or auto") { text, root in
             root.onArrival = Bool(text)

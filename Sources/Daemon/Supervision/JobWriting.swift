@@ -1,6 +1,8 @@
 import Durable
 import FoundationEssentials
 import Jobs
+import Metrics
+import TextFilters
 
 extension StateDirectory {
     /// The job of a run that begins.
@@ -30,5 +32,15 @@ extension StateDirectory {
     /// - Throws: `DurableError` where there is no such file, `JobError` where it cannot be used.
     func readJob(of run: String) throws -> Job {
         try Job.decode(Data(try Durable.read(self.job(of: run))))
+    }
+}
+
+extension JobCorpus {
+    /// - Throws: where the filters recorded with it are not such
+    init(_ corpus: CorpusRecord, in directory: StateDirectory) throws {
+        self.init(
+            sha256: corpus.sha256, name: corpus.name, path: "\(directory.corpus)/\(corpus.sha256)",
+            bytes: corpus.bytes, samples: corpus.isStructured ? .records : nil,
+            filters: try corpus.filters.map { try JobCoding.decode([TextFilter].self, from: Data($0.utf8)) })
     }
 }

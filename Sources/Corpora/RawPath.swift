@@ -1,0 +1,108 @@
+import Glibc
+
+/// Names on Linux are bytes. As text, each byte that is not UTF-8 is the private character U+10FF00 + byte, so that the
+/// bytes come back whole (as do those of a name that holds such a character itself).
+enum RawPath {
+    private static let escapes = UInt32(0x10FF00)...UInt32(0x10FFFF)
+
+    /// The text for the bytes of a name.
+    static func text(_ bytes: some Collection<UInt8>) -> String {
+        let bytes = Array(bytes)
+        if let text = String(validating: bytes, as: UTF8.self), !hasEscape(text) { return text }
+        var text = String.UnicodeScalarView()
+        var index = 0
+        while index < bytes.count {
+            let lengths = 1...min(4, bytes.count - index)
+            let whole = lengths.lazy.compactMap { length -> String? in
+                String(validating: bytes[index..<index + length], as: UTF8.self)
+            }.first { !hasEscape($0) }
+            if let whole {
+                text.append(contentsOf: whole.unicodeScalars)
+                index += whole.utf8.count
+            } else {
+                text.append(Unicode.Scalar(escapes.lowerBound + UInt32(bytes[index]))!)
+                index += 1
+            }
+        }
+        return String(text)
+    }
+
+    /// For people and records: `\xE9` for a byte that is not UTF-8, `\x0A` for a character that would break a line.
+    static func printable(_ text: String) -> String {
+        text.unicodeScalars.reduce(into: "") { printable, scalar in
+            let byte = escapes.contains(scalar.value) ? scalar.value - escapes.lowerBound : scalar.value
+            if byte != scalar.value || byte < 0x20 || byte == 0x7F {
+                let digits = String(byte, radix: 16, uppercase: true)
+                printable += "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits
+            } else {
+                printable.unicodeScalars.append(scalar)
+            }
+        }
+    }
+
+    private static func hasEscape(_ text: String) -> Bool {
+        text.unicodeScalars.contains { escapes.contains($0.value) }
+    }
+
+    fileprivate static func bytes(_ text: String) -> [UInt8] {
+        text.unicodeScalars.flatMap { scalar -> [UInt8] in
+            escapes.contains(scalar.value)
+                ? [UInt8(scalar.value - escapes.lowerBound)] : Array(String(scalar).utf8)
+        }
+    }
+}
+
+extension String {
+    /// Calls `body` with the bytes of a path as the kernel has them.
+    package func withRawPath<Result>(_ body: (UnsafePointer<CChar>) throws -> Result) rethrows -> Result {
+        try (RawPath.bytes(self) + [0]).withUnsafeBufferPointer { bytes in
+            try bytes.withMemoryRebound(to: CChar.self) { try body($0.baseAddress!) }
+        }
+    }
+}
+
+/// A folder of the inbox, opened from the inbox downwards without following a link: whoever exchanges a folder of it for
+/// a link out of it gains nothing. Closed with the last reference.
+final class OpenFolder {
+    let descriptor: Int32
+
+    /// - Parameter depth: how many of the path's last parts lie below the inbox; the rest is not the users'
+    /// - Returns: nil with `errno` where it cannot be opened, `ELOOP` or `ENOTDIR` for a link
+    init?(_ path: String, depth: Int) {
+        var parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let below = parts.suffix(depth)
+        parts.removeLast(depth)
+        let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
+        var folder = parts.joined(separator: "/").withRawPath { open($0, flags) }
+        for part in below where folder >= 0 {
+            let inner = part.withRawPath { openat(folder, $0, flags | O_NOFOLLOW) }
+            let cause = errno
+            close(folder)
+            folder = inner
+            errno = cause
+        }
+        guard folder >= 0 else { return nil }
+        descriptor = folder
+    }
+
+    func signature(of name: String) -> FileSignature? {
+        var status = stat()
+        guard name.withRawPath({ fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0,
+            status.st_mode & S_IFMT == S_IFREG
+        else { return nil }
+        return FileSignature(status)
+    }
+
+    deinit { close(descriptor) }
+}
+
+extension InboxFile {
+    /// The name in its own folder.
+    var lastName: String { path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path }
+
+    func openFolder() -> OpenFolder? { OpenFolder(folderPath, depth: name.count { $0 == "/" }) }
+
+    private var folderPath: String {
+        path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    }
+}

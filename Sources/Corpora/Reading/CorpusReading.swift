@@ -1,0 +1,114 @@
+import Crypto
+import Durable
+
+/// One file on its way into the store: expanded, looked at, made UTF-8, and cut into records where it is structured.
+struct CorpusReading {
+    private(set) var bytes = 0
+    private(set) var documents = 0
+    private(set) var replacedBytes = 0
+    private(set) var isStructured = false
+    private var hash = SHA256()
+    private let options: ReadingOptions
+    private let write: (UnsafeRawBufferPointer) throws -> Void
+
+    /// - Parameter write: takes what is to be stored
+    init(options: ReadingOptions, write: @escaping (UnsafeRawBufferPointer) throws -> Void) {
+        self.options = options
+        self.write = write
+    }
+
+    var sha256: String { hexadecimal(hash.finalize()) }
+
+    /// - Throws: `Unusable`, and what `write` throws
+    mutating func read(name: String, descriptor: Int32, bytes size: Int) throws {
+        let (compression, expandedName) = Compression.of(name: name)
+        guard compression == .zip else {
+            let format = options.format ?? TextFormat(name: expandedName)
+            isStructured = format.isStructured
+            let expansion = Expansion(descriptor: descriptor, bytes: size, options: options)
+            return try readDocument(format) { try expansion.forEachPiece(compression, $0) }
+        }
+        let archive = try ZipArchive(descriptor: descriptor)
+        let members = archive.members.map { ($0, options.format ?? TextFormat(name: $0.name)) }
+        guard let first = members.first else { throw Unusable("holds no file") }
+        isStructured = first.1.isStructured
+        guard members.allSatisfy({ $0.1.isStructured == isStructured }) else {
+            throw Unusable("holds both tables and plain text: make two of it")
+        }
+        var limit = ExpansionLimit(bytes: size, options: options)
+        for (index, (member, format)) in members.enumerated() {
+            do {
+                // A blank line between texts.
+                if index > 0, !isStructured { try store(Array("\n\n".utf8)) }
+                try readDocument(format) { take in
+                    try archive.forEachPiece(of: member) { piece in
+                        try limit.add(piece.count)
+                        try take(piece)
+                    }
+                }
+            } catch let error as Unusable where members.count > 1 {
+                throw Unusable("\(member.name) in it: \(error.reason)")
+            }
+        }
+    }
+
+    private mutating func readDocument(
+        _ format: TextFormat, _ forEachPiece: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    ) throws {
+        var reader = makeReader(format)
+        var inspection = TextInspection()
+        var repair = UTF8Repair()
+        var mark = format.isStructured ? ByteOrderMark() : nil
+        var (text, output): ([UInt8], [UInt8]) = ([], [])
+        try forEachPiece { piece in
+            inspection.append(piece)
+            if let reason = inspection.binaryReason { throw Unusable(reason) }
+            text.removeAll(keepingCapacity: true)
+            output.removeAll(keepingCapacity: true)
+            repair.append(piece, to: &text)
+            mark?.strip(&text)
+            try reader.append(text, to: &output)
+            try store(output)
+        }
+        if let reason = inspection.emptyReason { throw Unusable(reason) }
+        text.removeAll(keepingCapacity: true)
+        output.removeAll(keepingCapacity: true)
+        repair.finish(to: &text)
+        mark?.strip(&text)
+        try reader.append(text, to: &output)
+        try reader.finish(to: &output)
+        try store(output)
+        documents += reader.documents
+        replacedBytes += repair.replacedBytes
+    }
+
+    private func makeReader(_ format: TextFormat) -> any RecordReader {
+        let limit = options.maxRecordBytes
+        return switch format {
+        case .text: PlainText()
+        case .csv, .tsv:
+            DelimitedText(
+                delimiter: options.delimiter ?? UInt8(ascii: format == .tsv ? "\t" : ","), column: options.textColumn,
+                limit: limit)
+        case .jsonl: JSONLines(field: options.textColumn, limit: limit)
+        }
+    }
+
+    private mutating func store(_ output: [UInt8]) throws {
+        guard !output.isEmpty else { return }
+        hash.update(data: output)
+        bytes += output.count
+        try output.withUnsafeBytes(write)
+    }
+}
+
+/// The mark that some programs put before UTF-8; whole characters come, so it comes whole.
+private struct ByteOrderMark {
+    private var isOver = false
+
+    mutating func strip(_ text: inout [UInt8]) {
+        guard !isOver, !text.isEmpty else { return }
+        isOver = true
+        if text.starts(with: [0xEF, 0xBB, 0xBF]) { text.removeFirst(3) }
+    }
+}

@@ -1,0 +1,84 @@
+import Corpora
+import Durable
+import Glibc
+import TextFilters
+
+/// What `.kbconfig.yaml` says of the files that lie beside it and below.
+package struct FolderConfiguration: Sendable {
+    package static let fileName = ".kbconfig.yaml"
+    private static let mostBytes = 64 << 10
+    private static let keys = ["format", "text_column", "delimiter", "filters"] + TextFilterValues.keys.map(\.name)
+
+    package var reading: ReadingOptions
+    /// In place of the model's; nil leaves those.
+    package var filters: [TextFilter]?
+
+    /// The one nearest above a file, from its own folder up to the inbox; read afresh for each file, so that a change
+    /// counts from the next one on.
+    /// - Throws: `SettingsError` with the line and the key that cannot be used
+    package init(for file: InboxFile, inbox: String, defaults: ReadingOptions) throws(SettingsError) {
+        reading = defaults
+        var parts = file.name.split(separator: "/").map(String.init).dropLast()
+        while true {
+            let path = ([inbox] + parts + [Self.fileName]).joined(separator: "/")
+            if let text = try Self.text(path) {
+                try apply(text, path)
+                return
+            }
+            if parts.popLast() == nil { return }
+        }
+    }
+
+    /// Nil where there is none.
+    private static func text(_ path: String) throws(SettingsError) -> String? {
+        func refuse(_ found: String) -> SettingsError {
+            SettingsError(place: path, key: nil, expected: "a file of at most \(mostBytes) bytes", found: found)
+        }
+        // A group may write here: no link out of the inbox is followed, and a pipe does not block.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw refuse(errno == ELOOP ? "a symbolic link" : String(cString: strerror(errno)))
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw refuse("no file") }
+        var bytes = [UInt8](repeating: 0, count: mostBytes + 1)
+        var count = 0
+        while count < bytes.count {
+            let got = bytes.withUnsafeMutableBytes { read(descriptor, $0.baseAddress! + count, $0.count - count) }
+            if got < 0, errno == EINTR { continue }
+            guard got >= 0 else { throw refuse(String(cString: strerror(errno))) }
+            if got == 0 { break }
+            count += got
+        }
+        guard count <= mostBytes else { throw refuse("more") }
+        return String(decoding: bytes[..<count], as: UTF8.self)
+    }
+
+    private mutating func apply(_ text: String, _ path: String) throws(SettingsError) {
+        // An anchor's aliases multiply: a small file would take all memory.
+        guard !text.contains("&") else {
+            throw SettingsError(
+                place: path, key: nil, expected: "YAML without anchors; in quotes \"\\x26\" is a &", found: "‘&’")
+        }
+        let source = try SettingsSource(file: path, text: text, environment: [:])
+        for (key, _) in source.places.lines where !Self.keys.contains(key) {
+            throw SettingsError(
+                place: source.place(of: key), key: key, expected: "one of \(Self.keys.joined(separator: ", "))",
+                found: "an unknown key")
+        }
+        reading.format = try source.word("format", as: TextFormat.self)
+        reading.textColumn = try source.text("text_column") ?? reading.textColumn
+        if let delimiter = try source.text("delimiter") {
+            guard delimiter.utf8.count == 1, let byte = delimiter.utf8.first, byte < 0x80, !"\"\r\n".utf8.contains(byte)
+            else {
+                throw SettingsError(
+                    place: source.place(of: "delimiter"), key: "delimiter",
+                    expected: "one ASCII character, such as \";\" or \"\\t\"", found: "‘\(delimiter)’")
+            }
+            reading.delimiter = byte
+        }
+        filters = try source.filters(section: nil)
+    }
+}

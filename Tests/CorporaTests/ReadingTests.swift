@@ -1,0 +1,218 @@
+import Corpora
+import Foundation
+import Testing
+import TextFilters
+
+/// What a tool other than ours makes of a file, so that ours cannot agree with itself alone.
+private func run(_ tool: String, _ arguments: [String], in folder: String) throws {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [tool] + arguments
+    process.currentDirectoryURL = URL(filePath: folder)
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 0, "\(tool) \(arguments)")
+}
+
+@Suite struct ReadingTests {
+    let scratch: Scratch
+    let store: CorpusStore
+
+    init() throws {
+        scratch = try Scratch()
+        store = try scratch.store()
+    }
+
+    private func admit(_ name: String, _ bytes: some Sequence<UInt8>, _ options: ReadingOptions = .init()) throws
+        -> Admission
+    {
+        try store.admit(try scratch.drop(name, bytes), options)
+    }
+
+    private func stored(_ name: String, _ text: String, _ options: ReadingOptions = .init()) throws -> String? {
+        guard case .admitted(let corpus) = try admit(name, text.utf8, options) else { return nil }
+        return scratch.text(corpus.path)
+    }
+
+    private func fixture(_ name: String) throws -> Data {
+        let path = try #require(Bundle.module.path(forResource: "Fixtures/\(name)", ofType: nil))
+        return try Data(contentsOf: URL(filePath: path))
+    }
+
+    /// `Tests/Parity/support_reference.py`
+    @Test func tweetsAreTheLinesThatPythonMakes() throws {
+        guard case .admitted(let corpus) = try admit("support.csv", try fixture("support.csv")) else {
+            Issue.record("not admitted")
+            return
+        }
+        #expect(corpus.isStructured)
+        let records = try #require(scratch.text(corpus.path)).split(separator: "\n")
+        #expect(records.count == corpus.documents)
+        let pipeline = TextPipeline(try TextFilter.named(["tweets"]))
+        let lines = records.compactMap { record -> [UInt8]? in
+            var bytes = Array(record.utf8)
+            return pipeline.apply(to: &bytes, seen: SeenTexts()) ? bytes : nil
+        }
+        let expected = try fixture("support.txt").split(separator: UInt8(ascii: "\n")).map { Array($0) }
+        #expect(expected.count > 100)
+        #expect(lines == expected)
+    }
+
+    /// `csv.DictReader`, Python 3.11, the file opened with `newline=""`; line ends in a text as spaces.
+    @Test(arguments: [
+        ("text\na\nb\n", "a\nb\n"),
+        ("\u{FEFF}text\na", "a\n"),
+        ("id,text\r\n1,\"a, \"\"b\"\"\"\r\n2,c\r\n", "a, \"b\"\nc\n"),
+        ("id,text\n1,\"a\nb\r\nc\rd\"\n", "a b c d\n"),
+        ("text,id\na,1,2,3\n\n\nb\n", "a\nb\n"),
+        ("id,text\n1\n2,b\n", "b\n"),
+        ("text,text\na,b\nc\n", "b\nc\n"),
+        ("text\na\"b\"c\n\"d\"e\"f\n", "a\"b\"c\nde\"f\n"),
+        ("text\r a \r\"\"\rb\r", " a \nb\n"),
+        ("\"text\"\n\"a\"\n", "a\n"),
+    ])
+    func tablesAreReadAsPythonReadsThem(table: String, records: String) throws {
+        #expect(try stored("a.csv", table) == records)
+        var delimited = ReadingOptions()
+        delimited.delimiter = UInt8(ascii: ";")
+        #expect(try stored("b.csv", table.replacing(",", with: ";"), delimited) == records.replacing(",", with: ";"))
+        #expect(try stored("a.tsv", table.replacing(",", with: "\t")) == records.replacing(",", with: "\t"))
+    }
+
+    @Test func whatOfATableCannotBeReadIsToldOf() throws {
+        #expect(
+            try admit("a.csv", "id,body\n1,x\n".utf8)
+                == .rejected(reason: "has no column ‘text’; there are ‘id’, ‘body’: say which by text_column"))
+        #expect(
+            try admit("b.csv", "text\na\n\"b\nc\nd\n".utf8)
+                == .rejected(reason: "line 3: a quote is opened there and never closed"))
+        #expect(
+            try admit("c.csv", "text\n\n \n".utf8) == .rejected(reason: "has no row with text in its column ‘text’"))
+        var options = ReadingOptions()
+        options.textColumn = "body"
+        #expect(try stored("d.csv", "id,body\n1,x\n", options) == "x\n")
+        options.maxRecordBytes = 100
+        guard
+            case .rejected(let reason) = try admit(
+                "e.csv", ("body\nx\n\"" + String(repeating: "y", count: 200)).utf8, options)
+        else { Issue.record("admitted"); return }
+        #expect(reason.hasPrefix("line 3: a quote is opened there and not closed within inbox.max_record_bytes"))
+    }
+
+    @Test func linesOfJSONGiveTheirText() throws {
+        let text = """
+            {"id": 1, "text": "a \\"b\\" \\u00e9 \\ud83d\\ude00\\nc", "more": {"text": "inner"}}
+
+            {"text": null}
+            {"other": 1}
+            {"text": "d"}
+            """
+        #expect(try stored("a.jsonl", text) == "a \"b\" é 😀 c\nd\n")
+        #expect(
+            try admit("b.jsonl", "{\"text\": \"a\"}\n{\"text\": \"b".utf8) == .rejected(reason: "line 2: is not JSON"))
+        #expect(
+            try admit("c.jsonl", "{\"text\": 1}".utf8) == .rejected(reason: "line 1: its field ‘text’ is not a string"))
+        #expect(try admit("d.jsonl", "[1]\n".utf8) == .rejected(reason: "line 1: is not a JSON object"))
+        #expect(
+            try admit("e.jsonl", "{\"body\": \"a\"}\n".utf8)
+                == .rejected(
+                    reason:
+                        "has no object with text in its field ‘text’; the first has ‘body’: say which by text_column"))
+    }
+
+    @Test(arguments: ["gz", "zst", "zip"])
+    func compressedFilesAreWhatTheyExpandTo(ending: String) throws {
+        let table = "text\n" + (0..<200_000).map { "the line \($0)\n" }.joined()
+        let plain = try scratch.drop("a.csv", table)
+        guard case .admitted(let expected) = try store.admit(plain) else { Issue.record("not admitted"); return }
+        #expect(expected.documents == 200_000)
+        let tools = ["gz": ("gzip", ["-k", "a.csv"]), "zst": ("zstd", ["-q", "a.csv"])]
+        if let (tool, arguments) = tools[ending] {
+            try run(tool, arguments, in: scratch.inbox)
+        } else {
+            try run("python3", ["-m", "zipfile", "-c", "a.csv.zip", "a.csv"], in: scratch.inbox)
+        }
+        let path = "\(scratch.inbox)/a.csv.\(ending)"
+        let whole = try Data(contentsOf: URL(filePath: path))
+        guard case .duplicate(let found) = try admit("b.csv.\(ending)", whole) else {
+            Issue.record("other bytes")
+            return
+        }
+        #expect(found == expected)
+
+        // Cut off anywhere, or with a byte changed, it is refused, and nothing of it stays.
+        let before = try scratch.names(scratch.corpus)
+        for length in [1, 10, whole.count / 2, whole.count - 1] {
+            guard case .rejected = try admit("cut.csv.\(ending)", whole.prefix(length)) else {
+                Issue.record("cut to \(length) it is admitted")
+                continue
+            }
+        }
+        var damaged = whole
+        damaged[whole.count / 2] ^= 0x10
+        guard case .rejected = try admit("damaged.csv.\(ending)", damaged) else {
+            Issue.record("damaged it is admitted")
+            return
+        }
+        // What a small file may become is limited.
+        var options = ReadingOptions()
+        options.maxExpandedBytes = 1_000_000
+        #expect(
+            try admit("c.csv.\(ending)", whole, options)
+                == .rejected(reason: "expands to more than inbox.max_expanded_bytes, which is 1000000"))
+        #expect(try scratch.names(scratch.corpus) == before)
+    }
+
+    @Test func aBombIsRefused() throws {
+        try scratch.drop("zeros.txt", [UInt8](repeating: UInt8(ascii: "a"), count: 64 << 20))
+        try run("gzip", ["-9", "zeros.txt"], in: scratch.inbox)
+        let bomb = try Data(contentsOf: URL(filePath: "\(scratch.inbox)/zeros.txt.gz"))
+        #expect(
+            try admit("bomb.txt.gz", bomb)
+                == .rejected(reason: "expands to more than inbox.max_expansion_ratio = 200 times its size"))
+    }
+
+    @Test func theMembersOfAZipFileAreOneCorpus() throws {
+        for (name, text) in [("a.txt", "one"), ("deep/b.md", "two"), (".hidden", "no"), ("__MACOSX/c", "no")] {
+            try FileManager.default.createDirectory(
+                at: URL(filePath: "\(scratch.inbox)/\(name)").deletingLastPathComponent(),
+                withIntermediateDirectories: true)
+            try scratch.drop(name, text)
+        }
+        try run("python3", ["-m", "zipfile", "-c", "z.zip", "a.txt", "deep", ".hidden", "__MACOSX"], in: scratch.inbox)
+        let whole = try Data(contentsOf: URL(filePath: "\(scratch.inbox)/z.zip"))
+        guard case .admitted(let corpus) = try admit("y.zip", whole) else { Issue.record("not admitted"); return }
+        #expect(scratch.text(corpus.path) == "one\n\ntwo")
+        #expect(corpus.documents == 2)
+        #expect(!corpus.isStructured)
+
+        try scratch.drop("t.csv", "text\nx\n")
+        try run("python3", ["-m", "zipfile", "-c", "mixed.zip", "a.txt", "t.csv"], in: scratch.inbox)
+        let mixed = try Data(contentsOf: URL(filePath: "\(scratch.inbox)/mixed.zip"))
+        #expect(
+            try admit("m.zip", mixed) == .rejected(reason: "holds both tables and plain text: make two of it"))
+
+        // The bit that says a member is locked with a password, in both of its headers.
+        var locked = whole
+        locked[6] |= 1
+        let central = try #require(locked.range(of: Data([0x50, 0x4B, 1, 2])))
+        locked[central.lowerBound + 8] |= 1
+        guard case .rejected(let reason) = try admit("l.zip", locked) else { Issue.record("admitted"); return }
+        #expect(reason.contains("locked with a password"))
+    }
+
+    @Test func gzipMembersOneBehindTheOtherAreOneText() throws {
+        try scratch.drop("a", "one ")
+        try scratch.drop("b", "two")
+        try run(
+            "sh", ["-c", "gzip -c a > c.txt.gz; gzip -c b >> c.txt.gz; head -c 700 /dev/zero >> c.txt.gz"],
+            in: scratch.inbox)
+        guard
+            case .admitted(let corpus) = try admit(
+                "d.txt.gz", try Data(contentsOf: URL(filePath: "\(scratch.inbox)/c.txt.gz")))
+        else { Issue.record("not admitted"); return }
+        #expect(scratch.text(corpus.path) == "one two")
+    }
+}

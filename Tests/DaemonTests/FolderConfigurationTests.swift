@@ -1,0 +1,74 @@
+import Corpora
+import Daemon
+import Foundation
+import Testing
+import TextFilters
+
+@Suite("What .kbconfig.yaml says") final class FolderConfigurationTests {
+    private let inbox = FileManager.default.temporaryDirectory.appending(path: "inbox-\(UUID().uuidString)").path()
+
+    init() throws {
+        try FileManager.default.createDirectory(atPath: "\(inbox)/a/deep", withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: inbox) }
+
+    private func read(_ name: String) throws -> FolderConfiguration {
+        try Data("x".utf8).write(to: URL(filePath: "\(inbox)/\(name)"))
+        let signature = try #require(FileSignature(path: "\(inbox)/\(name)"))
+        let file = InboxFile(path: "\(inbox)/\(name)", name: name, signature: signature)
+        return try FolderConfiguration(for: file, inbox: inbox, defaults: ReadingOptions())
+    }
+
+    private func write(_ text: String, in folder: String) throws {
+        try Data(text.utf8).write(to: URL(filePath: "\(inbox)/\(folder)/.kbconfig.yaml"))
+    }
+
+    @Test("The nearest one counts, and only what it says")
+    func nearest() throws {
+        #expect(try read("a/x.csv").reading == ReadingOptions())
+        #expect(try read("a/x.csv").filters == nil)
+        try write("text_column: body\ndelimiter: \"\\t\"\nformat: csv\nfilters: tweets\nmin_words: 2\n", in: "a")
+        for name in ["a/x.csv", "a/deep/x.csv"] {
+            let found = try read(name)
+            #expect(found.reading.textColumn == "body")
+            #expect(found.reading.delimiter == UInt8(ascii: "\t"))
+            #expect(found.reading.format == .csv)
+            #expect(try found.filters == TextFilter.named(["tweets"], .init(minWords: 2)))
+        }
+        #expect(try read("x.csv").reading == ReadingOptions())
+        try write("filters: []\n", in: "a/deep")
+        #expect(try read("a/deep/x.csv").filters == [])
+        #expect(try read("a/deep/x.csv").reading == ReadingOptions())
+    }
+
+    @Test(
+        "What cannot be used is named with its place",
+        arguments: [
+            ("colunm: a", "colunm", ":1"), ("\nformat: xls", "format", ":2"), ("delimiter: \"ab\"", "delimiter", ":1"),
+            ("filters: [shout]", "filters", ":1"), ("filters: keep\nkeep: z-a", "keep", ":2"),
+            ("min_words: 3", "min_words", ":1"), ("filters: min_words\nmin_words: many", "min_words", ":2"),
+        ])
+    func mistakes(text: String, key: String, line: String) throws {
+        try write(text, in: "a")
+        let error = try #require(throws: SettingsError.self) { try read("a/x.csv") }
+        #expect(error.key == key)
+        #expect(error.place == "\(inbox)/a/.kbconfig.yaml\(line)")
+    }
+
+    @Test("Anchors, which multiply, links, folders and large files are refused")
+    func hostile() throws {
+        try write("a: &a [x]\nb: *a", in: "a")
+        #expect(throws: SettingsError.self) { try read("a/x.csv") }
+        try write(String(repeating: "# long\n", count: 10_000), in: "a")
+        #expect(throws: SettingsError.self) { try read("a/x.csv") }
+        let path = "\(inbox)/a/.kbconfig.yaml"
+        try FileManager.default.removeItem(atPath: path)
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/etc/passwd")
+        let error = try #require(throws: SettingsError.self) { try read("a/x.csv") }
+        #expect(error.found == "a symbolic link")
+        try FileManager.default.removeItem(atPath: path)
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        #expect(throws: SettingsError.self) { try read("a/x.csv") }
+    }
+}

@@ -1,0 +1,113 @@
+import Crypto
+import Foundation
+import Glibc
+import Interface
+import Testing
+import Varlink
+
+@Suite(
+    "A service that is killed while it admits", .serialized, .timeLimit(.minutes(10)),
+    .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+struct AdmissionKillTests {
+    static let moments = 200
+
+    @Test("At two hundred moments: each file is in the inbox or admitted, and in the end each is admitted once")
+    func kills() throws {
+        let service = try RunningService(
+            settings: """
+                models: [kantaibert]
+                kantaibert:
+                  preset: tiny
+                inbox:
+                  stable: 1ms
+                schedule:
+                  settle: 24h
+                """)
+        var texts: [String: String] = [:]
+        var falls = ["in the inbox": 0, "admitted": 0, "both": 0]
+        try service.start()
+        // How long the admission of one round takes, so that the kills fall into it.
+        let began = ContinuousClock.now
+        let events = try service.watch()
+        for (name, file) in try round(0) {
+            texts[name] = file.stored
+            try service.drop(name, file.bytes)
+        }
+        for _ in texts { _ = try events.first("corpus_admitted") }
+        let whole = began.duration(to: .now) / .seconds(1)
+
+        for moment in 1...Self.moments {
+            let files = try round(moment)
+            for (name, file) in files {
+                texts[name] = file.stored
+                try service.drop(name, file.bytes)
+            }
+            usleep(UInt32(Double.random(in: 0..<whole) * 1e6))
+            try service.kill()
+            for (name, file) in files {
+                let lies = FileManager.default.fileExists(atPath: "\(service.inbox)/\(name)")
+                let path = "\(service.folder)/corpus/\(sha256(of: file.stored))"
+                let isAdmitted = FileManager.default.fileExists(atPath: path)
+                #expect(lies || isAdmitted, "\(name) is lost at moment \(moment)")
+                if isAdmitted {
+                    #expect(
+                        FileManager.default.contents(atPath: path) == Data(file.stored.utf8), "\(name) is half stored")
+                }
+                falls[lies ? isAdmitted ? "both" : "in the inbox" : "admitted", default: 0] += 1
+            }
+            try service.start()
+        }
+        // Whatever the last kills left comes in now.
+        let client = try service.client()
+        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        var corpora: [ManagerInterface.Corpus] = []
+        repeat {
+            corpora = try client.call(ManagerInterface.ListCorpora.self, .init()).corpora
+            let left = try FileManager.default.contentsOfDirectory(atPath: service.inbox).filter { $0.hasPrefix("f") }
+            if left.isEmpty, corpora.count >= texts.count { break }
+            usleep(50_000)
+        } while ContinuousClock.now < deadline
+        #expect(corpora.map(\.name).sorted() == texts.keys.sorted())
+        #expect(corpora.allSatisfy { $0.state == .admitted })
+        for corpus in corpora { #expect(corpus.sha256 == sha256(of: texts[corpus.name] ?? ""), "\(corpus.name)") }
+        let stored = try FileManager.default.contentsOfDirectory(atPath: "\(service.folder)/corpus")
+        #expect(stored.sorted() == corpora.map(\.sha256).sorted(), "nothing half written stays")
+        #expect(falls["in the inbox", default: 0] > 0 && falls["admitted", default: 0] > 0, "\(falls)")
+        print("\(Self.moments) kills in \(whole) s of admission; the files at the kills: \(falls)")
+        _ = try service.stop()
+    }
+
+    /// A file of each kind, and the text it is stored as.
+    private func round(_ number: Int) throws -> [String: (bytes: Data, stored: String)] {
+        let lines = (0..<200).map { "line \($0) of round \(number)" }
+        let plain = lines.joined(separator: "\n")
+        let table = "id,text\n" + lines.map { "1,\"\($0), \($0)\"\n" }.joined()
+        let records = lines.map { "\($0), \($0)\n" }.joined()
+        let objects = lines.map { "{\"text\": \"\($0)!\"}\n" }.joined()
+        return [
+            "f\(number).txt": (Data(plain.utf8), plain),
+            "f\(number).csv.gz": (try packed(table, with: "gzip"), records),
+            "f\(number).jsonl.zst": (try packed(objects, with: "zstd"), lines.map { $0 + "!\n" }.joined()),
+        ]
+    }
+
+    private func sha256(of text: String) -> String { SHA256.hash(data: Data(text.utf8)).hexadecimal }
+
+    private func packed(_ text: String, with tool: String) throws -> Data {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [tool, "-c"]
+        let (input, output) = (Pipe(), Pipe())
+        process.standardInput = input
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        // Less than a pipe holds.
+        try input.fileHandleForWriting.write(contentsOf: Data(text.utf8))
+        try input.fileHandleForWriting.close()
+        let bytes = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0)
+        return bytes
+    }
+}

@@ -1,0 +1,128 @@
+import Foundation
+import Glibc
+import Interface
+import Testing
+import Varlink
+
+@Suite(
+    "An inbox in adversity", .serialized, .timeLimit(.minutes(5)),
+    .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+struct InboxAdversityTests {
+    static let settings = """
+        models: [kantaibert]
+        kantaibert:
+          preset: tiny
+        inbox:
+          stable: 20ms
+          retry: 200ms
+        schedule:
+          settle: 24h
+        """
+
+    static let isRoot = geteuid() == 0
+
+    private func admitted(_ service: RunningService) throws -> [ManagerInterface.Corpus] {
+        try service.client().call(ManagerInterface.ListCorpora.self, .init(state: "admitted")).corpora
+    }
+
+    @Test(
+        "On a full disk a file stays in the inbox, and is admitted when there is room",
+        .enabled(if: isRoot, "needs root"))
+    func fullDisk() throws {
+        let service = try RunningService(settings: Self.settings)
+        let corpus = "\(service.folder)/corpus"
+        try FileManager.default.createDirectory(atPath: corpus, withIntermediateDirectories: true)
+        let mount = "mount -t tmpfs -o size=1m none \(corpus) && exec \"$@\""
+        try service.start(through: ["/usr/bin/unshare", "-m", "/bin/sh", "-c", mount, "sh"])
+        let events = try service.watch()
+        let text = String(repeating: "what does not fit\n", count: 200_000)
+        try service.drop("large.txt", text.utf8)
+        let problem = try events.first("the problem") { $0.kind == "problem" }
+        #expect(problem.message.contains("large.txt stays in the inbox"))
+        #expect(problem.message.contains("No space left on device"))
+        #expect(FileManager.default.contents(atPath: "\(service.inbox)/large.txt") == Data(text.utf8))
+        // What fits comes in all the same.
+        try service.drop("small.txt", "what fits\n".utf8)
+        _ = try events.first("corpus_admitted")
+        #expect(try admitted(service).map(\.name) == ["small.txt"])
+
+        let pid = try service.processIdentifier
+        let grown = try Programs.command(
+            ["/usr/bin/nsenter", "-t", "\(pid)", "-m", "mount", "-o", "remount,size=64m", corpus])
+        try #require(grown == 0)
+        let event = try events.first("corpus_admitted")
+        #expect(event.message.hasPrefix("large.txt is admitted"))
+        #expect(!FileManager.default.fileExists(atPath: "\(service.inbox)/large.txt"))
+        _ = try service.stop()
+    }
+
+    @Test("A queue of events that overflows loses no file")
+    func overflow() throws {
+        let service = try RunningService(settings: Self.settings)
+        try service.start()
+        // A stopped service does not read: three events a file are more than the kernel keeps.
+        let most = try String(contentsOfFile: "/proc/sys/fs/inotify/max_queued_events", encoding: .utf8)
+        let files = 10_000
+        try #require(3 * files > Int(most.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 16384)
+        try service.signal(SIGSTOP)
+        for number in 0..<files { try service.drop("f\(number).txt", "file \(number)".utf8) }
+        try service.signal(SIGCONT)
+        let deadline = ContinuousClock.now.advanced(by: .seconds(240))
+        while ContinuousClock.now < deadline {
+            let left = try FileManager.default.contentsOfDirectory(atPath: service.inbox).count { $0.hasPrefix("f") }
+            if left == 0 { break }
+            usleep(100_000)
+        }
+        let corpora = try admitted(service)
+        #expect(corpora.count == files)
+        #expect(Set(corpora.map(\.name)) == Set((0..<files).map { "f\($0).txt" }))
+        _ = try service.stop()
+    }
+
+    @Test("What the service may not read is rejected, with the reason", .enabled(if: isRoot, "needs root"))
+    func unreadable() throws {
+        let service = try RunningService(settings: Self.settings)
+        try FileManager.default.createDirectory(atPath: service.inbox, withIntermediateDirectories: true)
+        chmod(service.folder, 0o777)
+        chmod(service.inbox, 0o777)
+        chmod("\(service.folder)/notify", 0o777)
+        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+        try service.start(through: ["/usr/bin/setpriv"] + nobody)
+        let events = try service.watch()
+        let aside = "\(service.folder)/secret"
+        try Data("not for all".utf8).write(to: URL(filePath: aside))
+        chmod(aside, 0)
+        try #require(rename(aside, "\(service.inbox)/secret.txt") == 0)
+        let event = try events.first("corpus_rejected")
+        #expect(event.message == "secret.txt is rejected: cannot be read: Permission denied")
+        #expect(FileManager.default.fileExists(atPath: "\(service.inbox)/.rejected/secret.txt"))
+        _ = try service.stop()
+    }
+
+    @Test("A folder says how its files are read; a mistake in it is told, and the files wait")
+    func folderConfiguration() throws {
+        let service = try RunningService(settings: Self.settings)
+        try service.start()
+        let events = try service.watch()
+        try service.drop("kantaibert/.kbconfig.yaml", "text_colum: body\n".utf8)
+        try service.drop("kantaibert/a.csv", "id,body\n1,\"Some\nText\"\n".utf8)
+        let problem = try events.first("the problem") { $0.kind == "problem" }
+        #expect(problem.message.contains(".kbconfig.yaml:1: text_colum: expected one of format, text_column"))
+        #expect(FileManager.default.fileExists(atPath: "\(service.inbox)/kantaibert/a.csv"))
+        try service.drop("kantaibert/.kbconfig.yaml", "text_column: body\nfilters: lowercase\n".utf8)
+        let event = try events.first("corpus_admitted", model: "kantaibert")
+        let sha256 = try #require(event.corpus)
+        #expect(FileManager.default.contents(atPath: "\(service.folder)/corpus/\(sha256)") == Data("Some Text\n".utf8))
+
+        // Removed, its text goes with the next look at the store, and it may come again.
+        let removed = try service.kbctl("corpora", "rm", String(sha256.prefix(12)))
+        #expect(removed.status == 0, "\(removed.error)")
+        #expect(!FileManager.default.fileExists(atPath: "\(service.folder)/corpus/\(sha256)"))
+        let listed = try service.kbctl("corpora", "--json").json(ManagerInterface.ListCorpora.Reply.self)
+        #expect(listed.corpora.map(\.state) == [.removed])
+        #expect(try service.kbctl("corpora", "rm", String(sha256.prefix(12))).status == EX_NOINPUT)
+        try service.drop("kantaibert/again.csv", "body\n\"Some Text\"\n".utf8)
+        #expect(try events.first("corpus_admitted", model: "kantaibert").corpus == sha256)
+        _ = try service.stop()
+    }
+}
