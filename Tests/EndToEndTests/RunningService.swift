@@ -16,8 +16,9 @@ final class RunningService {
     var socket: String { folder + "/io.kantaibert" }
     var inbox: String { folder + "/inbox" }
 
-    init(settings: String) throws {
-        folder = "/tmp/kantaibert-test-\(getpid())-\(UInt32.random(in: 0 ..< .max))"
+    /// - Parameter parent: where its state directory is made
+    init(settings: String, in parent: String = "/tmp") throws {
+        folder = "\(parent)/kantaibert-test-\(getpid())-\(UInt32.random(in: 0 ..< .max))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try Data(settings.utf8).write(to: URL(filePath: folder + "/kantaibert.yaml"))
         notify = try NotifySocket(path: folder + "/notify")

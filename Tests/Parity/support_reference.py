@@ -34,9 +34,10 @@ def table(path):
 def lines(path):
     with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
         for row in csv.DictReader(file):
-            text = re.sub(r"[^a-z\s\']", "", (row["text"] or "").lower())
+            text = re.sub(r"\r\n|\r|\n", " ", row["text"] or "")
+            text = re.sub(r"[^a-z\s\']", "", text.lower())
             if len(text.split()) >= 30:
-                yield re.sub(r"\r\n|\r|\n", " ", text)
+                yield text
 
 
 if sys.argv[1] == "--lines":
