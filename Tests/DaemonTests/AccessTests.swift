@@ -12,7 +12,7 @@ import VarlinkServer
     static let asks: Set = [
         "GetStatus", "ListModels", "ListCorpora", "ListRuns", "ListGenerations", "GetMetrics", "Watch", "Describe",
     ]
-    static let changes: Set = ["Train", "CancelRun", "Promote"]
+    static let changes: Set = ["Train", "CancelRun", "Promote", "RemoveCorpus"]
 
     @Test func everyMethodOfTheManagerIsOnOneList() {
         let declared = ManagerInterface.description.split(separator: "\n").filter { $0.hasPrefix("method ") }.map {
@@ -40,13 +40,14 @@ extension ManagerService {
         let metrics = try MetricsStore(path: directory.metrics)
         let hub = EventHub()
         let registry = ModelRegistry(directory: directory)
+        let journal = EventJournal(hub: hub, metrics: metrics, logger: .init(label: "test"))
         let training = TrainingService(
-            settings: LiveSettings(.builtIn), directory: directory, metrics: metrics,
-            journal: EventJournal(hub: hub, metrics: metrics, logger: .init(label: "test")), registry: registry,
-            program: "/nonexistent")
+            settings: LiveSettings(.builtIn), directory: directory, metrics: metrics, journal: journal,
+            registry: registry, program: "/nonexistent")
         return ManagerService(
             settings: LiveSettings(.builtIn), directory: directory, metrics: metrics, registry: registry,
-            training: training,
-            hub: hub, version: "0", inboxPending: { 0 })
+            training: training, hub: hub,
+            ledger: CorpusLedger(metrics: metrics, directory: directory, journal: journal), journal: journal,
+            version: "0", inboxPending: { 0 })
     }
 }

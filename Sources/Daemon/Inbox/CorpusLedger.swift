@@ -6,14 +6,14 @@ import Synchronization
 import Tokenizers
 
 /// What is recorded of the corpora, kept in step with what lies in `corpus/`.
-final class CorpusLedger: Sendable {
+package final class CorpusLedger: Sendable {
     private let metrics: MetricsStore
     private let directory: StateDirectory
     private let journal: EventJournal
     /// A corpus that is dropped again may be found in the store just when its text is about to go.
     private let oneAtATime = Mutex(())
 
-    init(metrics: MetricsStore, directory: StateDirectory, journal: EventJournal) {
+    package init(metrics: MetricsStore, directory: StateDirectory, journal: EventJournal) {
         self.metrics = metrics
         self.directory = directory
         self.journal = journal

@@ -22,7 +22,7 @@ public struct ManagerService: Sendable {
     private let began = ContinuousClock.now
 
     /// - Parameter inboxPending: how many files in the inbox are not yet decided about
-    init(
+    package init(
         settings: LiveSettings, directory: StateDirectory, metrics: MetricsStore, registry: ModelRegistry,
         training: TrainingService, hub: EventHub, ledger: CorpusLedger, journal: EventJournal,
         version: String, inboxPending: @escaping @Sendable () -> Int
