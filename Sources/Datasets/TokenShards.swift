@@ -15,9 +15,10 @@ public struct TokenShards: Sendable {
     }
 
     /// Cuts, filters and tokenizes all corpora, and puts the shards into `directory`, which must exist.
-    public static func build(directory: String, source: ShardSource, tokenizer: ByteLevelBPETokenizer)
-        throws(DatasetError) -> TokenShards
-    {
+    /// - Parameter progress: called after each few samples
+    public static func build(
+        directory: String, source: ShardSource, tokenizer: ByteLevelBPETokenizer, progress: () -> Void = {}
+    ) throws(DatasetError) -> TokenShards {
         func side(_ name: String) throws(DatasetError) -> ShardSide {
             let writer = try TokenShardWriter(
                 path: "\(directory)/\(name).tokens", vocabularySize: tokenizer.vocabularySize, key: source.key)
@@ -40,6 +41,7 @@ public struct TokenShards: Sendable {
                         try training.append(sample, tokens)
                     }
                 }
+                progress()
             }
         }
         try training.finish()

@@ -19,6 +19,10 @@ public struct RunEvent: Codable, Sendable, Equatable {
         /// Told to leave: a checkpoint stands, the run can be resumed.
         case interrupted(Interrupted)
         case failed(Failed)
+        /// Alive, where nothing else is told for a while.
+        case working(Working)
+        /// How a published model does on what is held out of a job.
+        case judged(Judged)
     }
 
     public struct TokenizerTrained: Codable, Sendable, Equatable {
@@ -188,6 +192,34 @@ public struct RunEvent: Codable, Sendable, Equatable {
     public struct Failed: Codable, Sendable, Equatable {
         public var message: String
         public init(message: String) { self.message = message }
+    }
+
+    public struct Working: Codable, Sendable, Equatable {
+        /// At what, for people.
+        public var activity: String
+        public init(activity: String) { self.activity = activity }
+    }
+
+    public struct Judged: Codable, Sendable, Equatable {
+        /// The model directory.
+        public var directory: String
+        /// Null where it could not be judged; `flaw` says why.
+        public var evaluation: Evaluation?
+        /// Of the held-out text that was asked about.
+        public var samples: Int
+        public var bytes: Int
+        public var seconds: Double
+        public var flaw: String?
+        public init(
+            directory: String, evaluation: Evaluation?, samples: Int, bytes: Int, seconds: Double, flaw: String? = nil
+        ) {
+            self.directory = directory
+            self.evaluation = evaluation
+            self.samples = samples
+            self.bytes = bytes
+            self.seconds = seconds
+            self.flaw = flaw
+        }
     }
 
     public init(_ payload: Payload, time: Date = Date()) {

@@ -18,6 +18,8 @@ extension RunEvent {
         case .published: "published"
         case .interrupted: "interrupted"
         case .failed: "failed"
+        case .working: "working"
+        case .judged: "judged"
         }
     }
 
@@ -37,6 +39,8 @@ extension RunEvent {
             case "published": .published(try Published(from: decoder))
             case "interrupted": .interrupted(try Interrupted(from: decoder))
             case "failed": .failed(try Failed(from: decoder))
+            case "working": .working(try Working(from: decoder))
+            case "judged": .judged(try Judged(from: decoder))
             default:
                 throw DecodingError.dataCorruptedError(
                     forKey: .kind, in: container, debugDescription: "no event is called ‘\(kind)’")
@@ -58,6 +62,8 @@ extension RunEvent {
         case .published(let fields): try fields.encode(to: encoder)
         case .interrupted(let fields): try fields.encode(to: encoder)
         case .failed(let fields): try fields.encode(to: encoder)
+        case .working(let fields): try fields.encode(to: encoder)
+        case .judged(let fields): try fields.encode(to: encoder)
         }
     }
 }

@@ -45,10 +45,12 @@ struct BPEMerging: ~Copyable {
         }
     }
 
-    mutating func run() {
+    /// - Parameter progress: called before each merge
+    mutating func run(progress: () -> Void) {
         queueInitialPairs()
         var noted: [(pair: Int32, word: UInt32)] = []
         while tokens.count < vocabularySize, let top = queue.first {
+            progress()
             let count = pairCount[Int(top.index)]
             if top.count != count {
                 queue.replaceFirstCount(count)

@@ -39,7 +39,10 @@ public final class BPETrainer {
     }
 
     /// Adds one file, streamed: memory does not grow with its size.
-    public func addFile(_ path: String) throws(TokenizerError) { words.add(try WordCounts.count(file: path)) }
+    /// - Parameter progress: called after each block that was read
+    public func addFile(_ path: String, progress: () -> Void = {}) throws(TokenizerError) {
+        words.add(try WordCounts.count(file: path, progress: progress))
+    }
 
     /// Adds one text that comes in pieces, streamed.
     /// - Parameter next: the next piece, whole characters; nil at the end
@@ -49,9 +52,10 @@ public final class BPETrainer {
     public func add(_ counts: WordCounts) { words.add(counts) }
 
     /// Learns the merges. The published form comes out: `<mask>` takes the space before it, `<s> … </s>` around a text.
-    public func train() throws(TokenizerError) -> ByteLevelBPETokenizer {
+    /// - Parameter progress: called before each merge
+    public func train(progress: () -> Void = {}) throws(TokenizerError) -> ByteLevelBPETokenizer {
         var merging = BPEMerging(words: words, vocabularySize: vocabularySize, minFrequency: minFrequency)
-        merging.run()
+        merging.run(progress: progress)
         return ByteLevelBPETokenizer(model: try merging.model(), components: .published)
     }
 }

@@ -66,7 +66,8 @@ extension ByteStringTable {
 
 extension WordCounts {
     /// Counts the words of one file, read in blocks, on all threads of the pool.
-    public static func count(file path: String) throws(TokenizerError) -> WordCounts {
+    /// - Parameter progress: called after each block that was read
+    public static func count(file path: String, progress: () -> Void = {}) throws(TokenizerError) -> WordCounts {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system(path, "a readable file") }
         defer { close(descriptor) }
@@ -78,6 +79,7 @@ extension WordCounts {
             guard count >= 0 else { throw .system(path, "a readable file") }
             if count == 0 { return stream.finish() }
             stream.filled(count)
+            progress()
         }
     }
 

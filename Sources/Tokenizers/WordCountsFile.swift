@@ -83,11 +83,12 @@ public struct WordCountStore: Sendable {
 
     /// The counts of a corpus: those that are kept, or, where there are none or they are damaged, those of `file`,
     /// which are then kept.
+    /// - Parameter progress: called after each block of `file` that was read
     /// - Throws: `TokenizerError` where `file` cannot be read, `DurableError` where its counts cannot be kept
-    public func counts(sha256: String, file: String) throws -> WordCounts {
+    public func counts(sha256: String, file: String, progress: () -> Void = {}) throws -> WordCounts {
         let path = path(sha256)
         if access(path, F_OK) == 0, let kept = try? WordCounts.load(path) { return kept }
-        let counts = try WordCounts.count(file: file)
+        let counts = try WordCounts.count(file: file, progress: progress)
         try Durable.makeDirectory(directory)
         try TemporaryName.clearLeftovers(in: directory)
         try counts.save(path)

@@ -9,11 +9,13 @@ package struct MemoryLimit: Equatable {
 
     /// The lowest of: what is free, the limits of the control groups this process is in, and its own.
     /// - Parameters:
+    ///   - given: what the process was told, in bytes; nil where it was told nothing
     ///   - asksForFree: whether what is free counts, which others may give back at any time
     ///   - root: where `/proc` and `/sys` are, for tests
-    package static func current(asksForFree: Bool = true, root: String = "") -> MemoryLimit {
+    package static func current(given: Int? = nil, asksForFree: Bool = true, root: String = "") -> MemoryLimit {
         let candidates =
             [
+                given.map { MemoryLimit(bytes: $0, source: "training.memory_limit") },
                 asksForFree ? available(root) : nil, addressSpace(RLIMIT_AS, "RLIMIT_AS"),
                 addressSpace(RLIMIT_DATA, "RLIMIT_DATA"),
             ]

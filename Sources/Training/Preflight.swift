@@ -10,6 +10,8 @@ struct Preflight {
     let shards: TokenShards
     let batcher: Batcher
     let schedule: Schedule
+    /// Bytes that the process may take, where someone has said so.
+    let memoryLimit: Int?
 
     struct Forecast {
         var plan: MemoryPlan
@@ -23,7 +25,7 @@ struct Preflight {
     /// - Throws: `TrainingError.tooLittleMemory`, `.noBFloat16`
     func forecast(_ decided: RunDecisions?) throws -> Forecast {
         let longestRow = max(shards.training.totals.longestRow, shards.heldOut.totals.longestRow)
-        let limit = MemoryLimit.current()
+        let limit = MemoryLimit.current(given: memoryLimit)
         let program = MemoryLimit.resident()
         let plan: MemoryPlan
         if let decided {
@@ -36,7 +38,7 @@ struct Preflight {
         }
         let peakBytes = program + plan.bytes
         // A run that has begun keeps its micro-batch, and does not give up because others hold the memory just now.
-        let hardLimit = decided == nil ? limit : MemoryLimit.current(asksForFree: false)
+        let hardLimit = decided == nil ? limit : MemoryLimit.current(given: memoryLimit, asksForFree: false)
         guard peakBytes <= hardLimit.bytes else {
             throw TrainingError.tooLittleMemory(needed: peakBytes, limit: hardLimit.bytes, source: hardLimit.source)
         }

@@ -40,7 +40,8 @@ public final class RunControl: Sendable {
     var isLeaving: Bool { state.withLock { $0.isLeaving } }
 
     /// The next instruction; waits while the run is paused and nothing else is wanted.
-    func next() -> Instruction {
+    /// - Parameter waiting: called now and then meanwhile
+    func next(waiting: () -> Void) -> Instruction {
         while true {
             let instruction: Instruction? = state.withLock { state in
                 if state.isLeaving { return .leave }
@@ -51,7 +52,8 @@ public final class RunControl: Sendable {
                 return state.isPaused ? nil : .goOn
             }
             if let instruction { return instruction }
-            changed.wait()
+            waiting()
+            _ = changed.wait(timeout: .now() + Pulse.seconds)
         }
     }
 }

@@ -42,8 +42,10 @@ struct RunFolder {
     private static let largestAutomaticVocabulary = 52_000
 
     /// The run's tokenizer, trained now if it has none yet.
-    /// - Parameter trained: told the vocabulary's size if it was
-    func tokenizer(trained: (Int) -> Void) throws -> ByteLevelBPETokenizer {
+    /// - Parameters:
+    ///   - trained: told the vocabulary's size if it was
+    ///   - pulse: told while the work goes on
+    func tokenizer(pulse: Pulse, trained: (Int) -> Void) throws -> ByteLevelBPETokenizer {
         if access(tokenizerDirectory, F_OK) == 0 {
             return try ByteLevelBPETokenizer.load(directory: tokenizerDirectory)
         }
@@ -52,7 +54,7 @@ struct RunFolder {
             // As it will be when it is read again from the run's folder.
             tokenizer = try ByteLevelBPETokenizer.load(directory: directory).published()
         } else {
-            tokenizer = try trainTokenizer()
+            tokenizer = try trainTokenizer(pulse)
             trained(tokenizer.vocabularySize)
         }
         try Durable.publishDirectory(tokenizerDirectory) { aside in
@@ -65,31 +67,36 @@ struct RunFolder {
     var modelMaxLength: Int { job.architecture.maxPositionEmbeddings - 2 }
 
     /// Each corpus is one sequence: its bytes as they are, or what the filters make of its samples.
-    private func trainTokenizer() throws -> ByteLevelBPETokenizer {
+    private func trainTokenizer(_ pulse: Pulse) throws -> ByteLevelBPETokenizer {
         let trainer = try BPETrainer(
             vocabularySize: job.architecture.vocabSize ?? RunFolder.largestAutomaticVocabulary,
             minFrequency: job.recipe.minFrequency)
         let seen = SeenTexts()
+        let counting = { pulse.beat("counts words") }
         for corpus in job.corpora.sorted(by: { $0.sha256 < $1.sha256 }) {
             if (corpus.filters ?? job.filters).isEmpty {
                 if let directory = job.wordCountsDirectory {
                     let store = WordCountStore(directory: directory)
-                    trainer.add(try store.counts(sha256: corpus.sha256, file: corpus.path))
+                    trainer.add(try store.counts(sha256: corpus.sha256, file: corpus.path, progress: counting))
                 } else {
-                    try trainer.addFile(corpus.path)
+                    try trainer.addFile(corpus.path, progress: counting)
                 }
                 continue
             }
             var reader = try SampleReader(corpus: corpus, unit: job.samples, filters: job.filters, seen: seen)
             let end = (corpus.samples ?? job.samples).endsAtBlankLine ? "\n\n" : "\n"
-            try trainer.addPieces { try reader.next().map { $0.text + end } }
+            try trainer.addPieces {
+                counting()
+                return try reader.next().map { $0.text + end }
+            }
         }
-        return try trainer.train()
+        return try trainer.train { pulse.beat("merges") }
     }
 
     /// The run's token shards, made now if they are not there, damaged, or of something else.
-    func shards(tokenizer: ByteLevelBPETokenizer, tokenizerDigest: String, note: (String) -> Void) throws -> TokenShards
-    {
+    func shards(
+        tokenizer: ByteLevelBPETokenizer, tokenizerDigest: String, pulse: Pulse, note: (String) -> Void
+    ) throws -> TokenShards {
         let directory = "\(job.runDirectory)/shards"
         let source = ShardSource(job: job, tokenizerDigest: tokenizerDigest)
         if access(directory, F_OK) == 0 {
@@ -101,7 +108,9 @@ struct RunFolder {
             }
         }
         try Durable.makeDirectory(directory)
-        return try TokenShards.build(directory: directory, source: source, tokenizer: tokenizer)
+        return try TokenShards.build(directory: directory, source: source, tokenizer: tokenizer) {
+            pulse.beat("tokenizes")
+        }
     }
 
     /// A digest of what the tokenizer does.

@@ -34,12 +34,12 @@ extension Trainer {
     /// Brings a run to its first step, or to where it goes on.
     func prepare(_ folder: RunFolder) throws -> Run {
         let recipe = job.recipe
-        let tokenizer = try folder.tokenizer { size in
+        let tokenizer = try folder.tokenizer(pulse: pulse) { size in
             report(.tokenizerTrained(.init(vocabularySize: size, seconds: watch.seconds)))
         }
         let configuration = try RobertaConfiguration(job: job, tokenizerVocabulary: tokenizer.vocabularySize)
         let digest = try folder.tokenizerDigest()
-        let shards = try folder.shards(tokenizer: tokenizer, tokenizerDigest: digest, note: note)
+        let shards = try folder.shards(tokenizer: tokenizer, tokenizerDigest: digest, pulse: pulse, note: note)
         let (training, heldOut) = (shards.training.totals, shards.heldOut.totals)
         guard training.rows >= recipe.samplesPerStep, heldOut.rows >= 1 else {
             throw TrainingError.tooFewSamples(
@@ -50,7 +50,8 @@ extension Trainer {
             mlmProbability: recipe.mlmProbability, tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
         let schedule = Schedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
-            job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule)
+            job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,
+            memoryLimit: memoryLimit)
         let earlier = try RunDecisions.read(for: job)
         let forecast = try preflight.forecast(earlier)
 

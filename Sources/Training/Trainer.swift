@@ -20,22 +20,31 @@ public final class Trainer {
     }
 
     let job: Job
-    let report: (RunEvent.Payload) -> Void
+    /// As `--memory-limit`; nil leaves it to the machine.
+    let memoryLimit: Int?
+    /// How long another process of the same run may take to leave.
+    let lockSeconds: Double
+    let pulse: Pulse
     let note: (String) -> Void
     var watch = Stopwatch()
     private let control: RunControl
 
     /// - Parameters:
     ///   - control: what the run is told while it works
+    ///   - memoryLimit: bytes this process may take; nil: what the machine has
+    ///   - lockSeconds: how long another process of the same run may take to leave
     ///   - report: gets every event, in order, in the thread that runs
     ///   - note: gets what a person may want to know, one line each
     public init(
-        job: Job, control: RunControl = RunControl(), report: @escaping (RunEvent.Payload) -> Void,
+        job: Job, control: RunControl = RunControl(), memoryLimit: Int? = nil, lockSeconds: Double = 0,
+        report: @escaping (RunEvent.Payload) -> Void,
         note: @escaping (String) -> Void = { _ in }
     ) {
         self.job = job
         self.control = control
-        self.report = report
+        self.memoryLimit = memoryLimit
+        self.lockSeconds = lockSeconds
+        pulse = Pulse(report)
         self.note = note
     }
 
@@ -52,7 +61,7 @@ public final class Trainer {
         try job.validate()
         let folder = try RunFolder(job: job)
         try Durable.makeDirectory(job.runDirectory)
-        let lock = try FileLock(path: "\(job.runDirectory)/lock")
+        let lock = try takeLock()
         defer { withExtendedLifetime(lock) {} }
         try TemporaryName.clearLeftovers(in: job.runDirectory)
         let publisher = Publisher(job: job)
@@ -65,12 +74,32 @@ public final class Trainer {
         return try train(run, publisher)
     }
 
+    /// Waits a while for a process of the same run that leaves: its service may have been killed and be back before the
+    /// checkpoint is written.
+    private func takeLock() throws -> FileLock {
+        let path = "\(job.runDirectory)/lock"
+        let deadline = ContinuousClock.now.advanced(by: .seconds(lockSeconds))
+        var isTold = false
+        while true {
+            do throws(DurableError) {
+                return try FileLock(path: path)
+            } catch {
+                guard error.errno == EWOULDBLOCK, !control.isLeaving, ContinuousClock.now < deadline else { throw error }
+                if !isTold { note("waiting for another process of this run: \(error)") }
+                isTold = true
+                usleep(100_000)
+            }
+        }
+    }
+
+    func report(_ event: RunEvent.Payload) { pulse.tell(event) }
+
     // MARK: - Steps
 
     private func train(_ run: Run, _ publisher: Publisher) throws -> Outcome {
         var run = run
         while !isOver(run) {
-            switch watch.pausing({ control.next() }) {
+            switch watch.pausing({ control.next { pulse.beat("paused") } }) {
             case .leave:
                 try saveCheckpoint(&run)
                 return interrupted(step: run.step)
@@ -136,7 +165,8 @@ public final class Trainer {
     @discardableResult
     private func evaluate(_ run: inout Run) -> Bool {
         let evaluation = run.learner.evaluate(
-            run.heldOut, totals: run.shards.heldOut.totals, objective: job.objective, step: run.step)
+            run.heldOut, totals: run.shards.heldOut.totals, objective: job.objective, step: run.step
+        ) { pulse.beat("evaluates") }
         guard let evaluation else { return false }
         report(.evaluation(evaluation))
         return run.evaluations.note(evaluation)

@@ -26,14 +26,18 @@ struct Run: ParsableCommand {
     @Argument(help: "The job, a JSON file.", completion: .file(extensions: ["json"]))
     var job: String
 
+    @OptionGroup var standing: Standing
+
     func run() throws {
+        standing.assume()
         let control = RunControl()
         listenForSignals(control)
         listenToStandardInput(control)
         let output = EventOutput { control.leave() }
         do {
-            let job = try readJob()
-            let trainer = Trainer(job: job, control: control, report: output.write, note: say)
+            let job = try readJob(job)
+            let trainer = Trainer(job: job, control: control, memoryLimit: standing.memoryLimit, lockSeconds: 30, report: output.write,
+                note: say)
             switch try trainer.run() {
             case .published: return
             case .interrupted: throw ExitCode(EX_TEMPFAIL)
@@ -44,15 +48,16 @@ struct Run: ParsableCommand {
             throw error.exitCode
         }
     }
+}
 
-    private func readJob() throws(TrainingError) -> Job {
-        do {
-            return try Job.decode(Data(Durable.read(job)))
-        } catch let error as JobError {
-            throw .job(error)
-        } catch {
-            throw .job(JobError(key: "", expected: "a file that can be read", found: "\(error)"))
-        }
+/// - Parameter path: of `job.json`
+func readJob(_ path: String) throws(TrainingError) -> Job {
+    do {
+        return try Job.decode(Data(Durable.read(path)))
+    } catch let error as JobError {
+        throw .job(error)
+    } catch {
+        throw .job(JobError(key: "", expected: "a file that can be read", found: "\(error)"))
     }
 }
 

@@ -34,7 +34,7 @@ private final class ScriptedRun: Sendable {
             LIFE=$(wc -l < lives)
             publish() { mv made 1; }
             say() { echo "{\\"kind\\":\\"$1\\",\\"time\\":\\"2026-01-01T00:00:00.000Z\\",$2}"; }
-            [ "$1" = run ] || exit 64
+            [ "$1" = run ] || [ "$1" = evaluate ] || exit 64
             \(script)
             """, to: program, mode: 0o755)
     }
@@ -90,7 +90,7 @@ struct RunSupervisorTests {
             """)
         #expect(await run.supervise() == .published)
         let deaths = run.deaths.withLock { $0 }
-        #expect(deaths.map(\.cause) == ["signal 9"])
+        #expect(deaths.map(\.cause) == ["SIGKILL"])
         #expect(deaths.map(\.lastLines) == [["first words", "last words"]])
     }
 

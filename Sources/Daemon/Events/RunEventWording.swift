@@ -44,7 +44,7 @@ extension ServiceEvent {
         case .checkpoint(let checkpoint):
             kind = .checkpoint
             message = "checkpoint after step \(checkpoint.step)"
-        case .published, .interrupted, .failed: return nil
+        case .published, .interrupted, .failed, .working, .judged: return nil
         }
         self.init(
             kind, "\(job.run): \(message)", model: job.model, run: job.run, fields: Self.fields(of: event),

@@ -6,6 +6,8 @@ import Metrics
 /// How far a run is, kept up to date by what the run says.
 struct RunProgress: Sendable {
     private(set) var record: RunRecord
+    /// At what it is before its first step, as it says itself.
+    private var activity = "getting ready"
 
     init(_ record: RunRecord) {
         self.record = record
@@ -26,7 +28,8 @@ struct RunProgress: Sendable {
         case .evaluation(let evaluation): record.evaluationLoss = evaluation.loss
         case .published(let published):
             record.evaluationLoss = published.evaluation?.loss ?? record.evaluationLoss
-        case .tokenizerTrained, .preflight, .stepSkipped, .checkpoint, .interrupted, .failed: break
+        case .tokenizerTrained, .preflight, .stepSkipped, .checkpoint, .interrupted, .failed, .judged: break
+        case .working(let working): activity = working.activity
         }
     }
 
@@ -47,7 +50,7 @@ struct RunProgress: Sendable {
 
     /// One line for `systemctl status`.
     var statusText: String {
-        guard record.totalSteps > 0 else { return "\(record.id): getting ready" }
+        guard record.totalSteps > 0 else { return "\(record.id): \(activity)" }
         var text = "\(record.id): step \(record.step) of \(record.totalSteps)"
         if let loss = record.loss { text += ", loss \(Wording.fixed(loss, 3))" }
         if let seconds = record.remainingSeconds { text += ", \(Wording.duration(seconds)) left" }

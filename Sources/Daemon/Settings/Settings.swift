@@ -83,6 +83,14 @@ public struct TrainingSettings: Sendable, Equatable {
     public var restartWaitSeconds: Double = 2
     /// How long a run that was told to leave may take to write its checkpoint.
     public var stopSeconds: Double = 10
+    /// How long a run may say nothing before it is taken for one that hangs; nil: for ever.
+    public var stallSeconds: Double? = 600
+    /// The niceness of a run, from 0 to 19.
+    public var nice: Int = 19
+    /// How much sooner than others the kernel ends a run when memory runs out, from 0 to 1000.
+    public var oomScoreAdjust: Int = 500
+    /// Bytes of memory a run may take; nil: what is free when it begins.
+    public var memoryLimit: Int?
 
     public init() {}
 }

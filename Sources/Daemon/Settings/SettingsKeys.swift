@@ -199,6 +199,34 @@ extension Settings {
         .integer("max_restarts", \.maxRestarts, atLeast: 0),
         .duration("restart_wait", \.restartWaitSeconds),
         .duration("stop", \.stopSeconds),
+        SettingsKey(name: "stall", expected: "\(DurationText.expected), or never") { text, root in
+            guard text != "never" else {
+                root.stallSeconds = nil
+                return true
+            }
+            guard let seconds = DurationText.seconds(text), seconds > 0 else { return false }
+            root.stallSeconds = seconds
+            return true
+        },
+        SettingsKey(name: "nice", expected: "a whole number from 0 to 19") { text, root in
+            guard let number = Int(text), (0...19).contains(number) else { return false }
+            root.nice = number
+            return true
+        },
+        SettingsKey(name: "oom_score_adjust", expected: "a whole number from 0 to 1000") { text, root in
+            guard let number = Int(text), (0...1000).contains(number) else { return false }
+            root.oomScoreAdjust = number
+            return true
+        },
+        SettingsKey(name: "memory_limit", expected: "\(ByteCountText.expected), or auto") { text, root in
+            guard text != "auto" else {
+                root.memoryLimit = nil
+                return true
+            }
+            guard let bytes = ByteCountText.bytes(text), bytes > 0 else { return false }
+            root.memoryLimit = bytes
+            return true
+        },
     ]
     static let servingKeys: [SettingsKey<ServingSettings>] = [
         .word("precision", \.precision),

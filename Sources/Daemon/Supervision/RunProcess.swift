@@ -1,6 +1,8 @@
 import FoundationEssentials
+import Glibc
 import Jobs
 import Subprocess
+import Synchronization
 import SystemPackage
 
 /// One life of a `kantaibert-train` process.
@@ -15,22 +17,47 @@ struct RunProcess: Sendable {
     enum Cause: Sendable, Equatable, CustomStringConvertible {
         case status(Int)
         case signal(Int)
+        /// Ended by the kernel when memory ran out.
+        case outOfMemory
+        /// Ended from here: so many seconds without a word.
+        case stalled(seconds: Double)
+        /// Ended from here: it held more memory than it may.
+        case tookTooMuch(bytes: Int, limit: Int)
         /// It could not be started.
         case notStarted(String)
 
         var description: String {
             switch self {
             case .status(let status): "status \(status)"
-            case .signal(let signal): "signal \(signal)"
+            case .signal(let signal): Self.name(of: signal)
+            case .outOfMemory: "\(Self.name(of: Int(SIGKILL))), the kernel's: memory ran out"
+            case .stalled(let seconds): "it hung: no word for \(Wording.duration(seconds)) (training.stall)"
+            case .tookTooMuch(let bytes, let limit):
+                "it held \(Wording.bytes(bytes)) of memory, more than \(Wording.bytes(limit)) (training.memory_limit)"
             case .notStarted(let reason): "not started: \(reason)"
             }
         }
+
+        private static func name(of signal: Int) -> String {
+            names[Int32(signal)].map { "SIG\($0)" } ?? "signal \(signal)"
+        }
+
+        /// Those that end a process.
+        private static let names = [
+            SIGABRT: "ABRT", SIGALRM: "ALRM", SIGBUS: "BUS", SIGFPE: "FPE", SIGHUP: "HUP", SIGILL: "ILL",
+            SIGINT: "INT", SIGKILL: "KILL", SIGPIPE: "PIPE", SIGQUIT: "QUIT", SIGSEGV: "SEGV", SIGSYS: "SYS",
+            SIGTERM: "TERM", SIGTRAP: "TRAP", SIGUSR1: "USR1", SIGUSR2: "USR2", SIGXCPU: "XCPU", SIGXFSZ: "XFSZ",
+        ]
     }
 
     var program: String
-    var job: String
+    var arguments: [String]
     /// How long the process may take to leave once it is told to.
     var stopSeconds: Double
+    /// How long it may say nothing; nil: for ever.
+    var stallSeconds: Double?
+    /// Bytes of memory of its own that it may hold; nil: whatever it gets.
+    var memoryLimit: Int?
 
     /// Starts the process and returns when it is gone.
     /// - Parameters:
@@ -41,10 +68,12 @@ struct RunProcess: Sendable {
         // Ctrl-C on a terminal goes to a whole process group; this process alone is to hear it and close the pipe.
         options.processGroupID = 0
         let tail = LineTail(limit: 20)
+        let watch = Watch()
+        let killedBefore = MemoryEvents.kills()
         do {
             let result = try await Subprocess.run(
-                .path(FilePath(program)), arguments: ["run", job], platformOptions: options, input: .inputWriter,
-                output: .sequence, error: .sequence
+                .path(FilePath(program)), arguments: Arguments(arguments), platformOptions: options,
+                input: .inputWriter, output: .sequence, error: .sequence
             ) { execution in
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask {
@@ -55,25 +84,67 @@ struct RunProcess: Sendable {
                         guard (try? await Task.sleep(for: .seconds(stopSeconds))) != nil else { return }
                         try? execution.send(signal: .kill)
                     }
+                    group.addTask {
+                        while (try? await Task.sleep(for: watchInterval)) != nil {
+                            guard let cause = offence(watch.silence, execution.processIdentifier.value) else { continue }
+                            watch.end(cause)
+                            try? execution.send(signal: .kill)
+                            return
+                        }
+                    }
                     async let lastLines: Void = {
                         for try await line in execution.standardError.strings() { tail.append(line) }
                     }()
                     for try await line in execution.standardOutput.strings() {
+                        watch.hear()
                         guard !line.allSatisfy(\.isWhitespace) else { continue }
                         await onLine(NotAnEvent.decode(line))
+                        // The time that the line took here is not the run's.
+                        watch.hear()
                     }
                     try await lastLines
                     group.cancelAll()
                 }
             }
+            let cause: Cause
             switch result.terminationStatus {
-            case .exited(let status): return Ending(cause: .status(Int(status)), lastLines: tail.lines)
-            case .signaled(let signal): return Ending(cause: .signal(Int(signal)), lastLines: tail.lines)
+            case .exited(let status): cause = .status(Int(status))
+            case .signaled(let signal) where signal == SIGKILL && MemoryEvents.kills() > killedBefore:
+                cause = .outOfMemory
+            case .signaled(let signal): cause = .signal(Int(signal))
             }
+            return Ending(cause: watch.endedHere ?? cause, lastLines: tail.lines)
         } catch {
             return Ending(cause: .notStarted("\(program): \(error)"), lastLines: tail.lines)
         }
     }
+
+    private var watchInterval: Duration { .seconds(min(1, (stallSeconds ?? 4) / 4)) }
+
+    /// Why the process has to be ended now; nil where it may go on.
+    private func offence(_ silence: Double, _ process: pid_t) -> Cause? {
+        if let stallSeconds, silence > stallSeconds { return .stalled(seconds: stallSeconds) }
+        if let memoryLimit, let held = ProcessMemory.own(of: process), held > memoryLimit {
+            return .tookTooMuch(bytes: held, limit: memoryLimit)
+        }
+        return nil
+    }
+}
+
+/// What is known of a process while it lives.
+private final class Watch: Sendable {
+    private let heard = Mutex(ContinuousClock.now)
+    private let cause = Mutex<RunProcess.Cause?>(nil)
+
+    func hear() { heard.withLock { $0 = .now } }
+
+    /// Seconds since it was heard.
+    var silence: Double { heard.withLock { $0.duration(to: .now) } / .seconds(1) }
+
+    func end(_ cause: RunProcess.Cause) { self.cause.withLock { $0 = cause } }
+
+    /// Why it was ended from here, if it was.
+    var endedHere: RunProcess.Cause? { cause.withLock { $0 } }
 }
 
 /// A line of a run's output that is no event.

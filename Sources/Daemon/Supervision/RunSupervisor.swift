@@ -1,10 +1,11 @@
 import FoundationEssentials
 import Jobs
+import Synchronization
 
 /// Sees one run through, whatever happens to its process.
 package struct RunSupervisor: Sendable {
     package enum Outcome: Sendable, Equatable {
-        /// The generation's directory stands.
+        /// What it was started for is done: the generation's directory stands.
         case published
         /// It was told to leave; the run can go on later.
         case left
@@ -29,6 +30,7 @@ package struct RunSupervisor: Sendable {
         self.settings = settings
     }
 
+    /// Trains.
     /// - Parameters:
     ///   - leave: opened when the run is to checkpoint and leave
     ///   - onLine: gets what the run says
@@ -38,18 +40,47 @@ package struct RunSupervisor: Sendable {
         onLine: @escaping @Sendable (Result<RunEvent, NotAnEvent>) async -> Void,
         onDeath: @escaping @Sendable (Death) async -> Void
     ) async -> Outcome {
+        // A process killed between publishing and saying so has nothing left to do.
+        await seeThrough(
+            ["run", path], leave: leave, onLine: onLine, onDeath: onDeath, isDone: { Self.isPublished(job) })
+    }
+
+    /// Asks how model directories do on what is held out of a job.
+    /// - Returns: what was said of each, in their order; nil where it could not be had, or was told to leave
+    func judge(
+        _ directories: [String], jobAt path: String, leave: Latch,
+        onDeath: @escaping @Sendable (Death) async -> Void
+    ) async -> (outcome: Outcome, verdicts: [RunEvent.Judged]) {
+        let verdicts = Mutex<[String: RunEvent.Judged]>([:])
+        let outcome = await seeThrough(["evaluate", path] + directories, leave: leave) { line in
+            guard case .success(let event) = line, case .judged(let judged) = event.payload else { return }
+            verdicts.withLock { $0[judged.directory] = judged }
+        } onDeath: { death in
+            await onDeath(death)
+        } isDone: {
+            verdicts.withLock { $0.count } == directories.count
+        }
+        return (outcome, verdicts.withLock { found in directories.compactMap { found[$0] } })
+    }
+
+    private func seeThrough(
+        _ arguments: [String], leave: Latch,
+        onLine: @escaping @Sendable (Result<RunEvent, NotAnEvent>) async -> Void,
+        onDeath: @escaping @Sendable (Death) async -> Void, isDone: @Sendable () -> Bool
+    ) async -> Outcome {
         var restarts = 0
         while true {
-            // A process killed between publishing and saying so has nothing left to do.
-            if Self.isPublished(job) { return .published }
+            if isDone() { return .published }
             if leave.isOpen { return .left }
             let life = Life()
-            let process = RunProcess(program: program, job: path, stopSeconds: settings.stopSeconds)
+            let process = RunProcess(
+                program: program, arguments: arguments + standing, stopSeconds: settings.stopSeconds,
+                stallSeconds: settings.stallSeconds, memoryLimit: settings.memoryLimit)
             let ending = await process.run(leave: leave) { line in
                 if case .success(let event) = line { await life.note(event) }
                 await onLine(line)
             }
-            if Self.isPublished(job) { return .published }
+            if isDone() { return .published }
             if leave.isOpen { return .left }
             let reason = await life.failure ?? "\(ending.cause)"
             // Bad data and a bad job are as bad the next time.
@@ -67,6 +98,12 @@ package struct RunSupervisor: Sendable {
                 Death(cause: reason, lastLines: ending.lastLines, restart: restarts, waitSeconds: wait))
             if await leave.wait(atMost: .seconds(wait)) { return .left }
         }
+    }
+
+    /// What the process is to take of the machine, for its command line.
+    private var standing: [String] {
+        ["--nice", "\(settings.nice)", "--oom-score-adjust", "\(settings.oomScoreAdjust)"]
+            + (settings.memoryLimit.map { ["--memory-limit", "\($0)"] } ?? [])
     }
 
     /// What one process said about itself.
