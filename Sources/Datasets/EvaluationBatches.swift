@@ -6,7 +6,7 @@ import Random
 /// Masks depend on the row's number and nothing else: every evaluation of a run asks the same questions, and so do two runs on
 /// the same rows, whatever share of the tokens they were trained to guess.
 public struct EvaluationBatches: Sequence, Sendable {
-    private let shard: TokenShard
+    private let shard: any TokenRowSource
     private let objective: Objective
     private let masking: Masking
     private let maximumTokens: Int
@@ -14,7 +14,7 @@ public struct EvaluationBatches: Sequence, Sendable {
     /// Share of the tokens that a masked model has to guess here, as Devlin et al. 2018.
     public static let mlmProbability = 0.15
 
-    public init(shard: TokenShard, objective: Objective, tokenizerVocabulary: Int, maximumTokens: Int) {
+    public init(shard: any TokenRowSource, objective: Objective, tokenizerVocabulary: Int, maximumTokens: Int) {
         self.shard = shard
         self.objective = objective
         masking = Masking(

@@ -12,9 +12,13 @@ struct TokenRows {
     private var packed: PackedRows?
 
     init(_ source: ShardSource) {
-        objective = source.objective
-        blockSize = source.blockSize
-        if source.unit == .packed { packed = PackedRows(objective: objective, blockSize: blockSize) }
+        self.init(objective: source.objective, unit: source.unit, blockSize: source.blockSize)
+    }
+
+    init(objective: Objective, unit: SampleUnit, blockSize: Int) {
+        self.objective = objective
+        self.blockSize = blockSize
+        if unit == .packed { packed = PackedRows(objective: objective, blockSize: blockSize) }
     }
 
     /// The rows that are finished with the next sample.

@@ -26,7 +26,7 @@ public enum TrainingError: Error, CustomStringConvertible {
     /// What should not happen.
     case other(any Error)
 
-    init(_ error: any Error) {
+    public init(_ error: any Error) {
         self =
             switch error {
             case let error as TrainingError: error

@@ -9,7 +9,7 @@ import Training
 @main
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "kantaibert-train", abstract: "Trains one model as a job file says.", subcommands: [Run.self])
+        commandName: "kantaibert-train", abstract: "Trains one model as a job file says.", subcommands: [Run.self, Evaluate.self])
 }
 
 struct Run: ParsableCommand {

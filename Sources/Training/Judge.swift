@@ -1,0 +1,141 @@
+import Datasets
+import Durable
+import FoundationEssentials
+import Jobs
+import Kernels
+import Models
+import Tokenizers
+
+/// Asks published models for the same held-out lines of a job, each in its own tokens: their bits a byte can be compared.
+///
+/// A line is held out by its hash, so that no model was trained on it, whatever corpora it had. Where a model held out a
+/// smaller share, only that share is asked for.
+public struct Judge {
+    /// Of text, at most: half a million tokens or fewer whatever the corpora, a minute or two at the book's size.
+    public static let mostBytes = 1 << 19
+
+    /// It was told to leave.
+    public struct Interrupted: Error {}
+
+    private let job: Job
+    private let control: RunControl
+    private let pulse: Pulse
+    private let note: (String) -> Void
+
+    /// Tokens that go through a model at once.
+    private static let tokensAtOnce = 1024
+
+    public init(
+        job: Job, control: RunControl = RunControl(), report: @escaping (RunEvent.Payload) -> Void,
+        note: @escaping (String) -> Void = { _ in }
+    ) {
+        self.job = job
+        self.control = control
+        pulse = Pulse(report)
+        self.note = note
+    }
+
+    /// Reports one `judged` for each model directory, in their order.
+    /// - Throws: `TrainingError` where the job has no held-out text; `Interrupted`
+    public func judge(_ directories: [String]) throws {
+        let corpora = job.corpora.map(\.path).filter { path in
+            let isThere = FileManager.default.isReadableFile(atPath: path)
+            if !isThere { note("\(path) is gone, the others are asked for") }
+            return isThere
+        }
+        let facts = directories.map(Facts.init(directory:))
+        let share = facts.compactMap(\.heldOut).reduce(job.recipe.heldOut, min)
+        var text = try heldOut(corpora, share)
+        // The smaller share of a small corpus may be nothing.
+        if text.samples.isEmpty { text = try heldOut(corpora, job.recipe.heldOut) }
+        guard !text.samples.isEmpty else {
+            throw TrainingError.tooFewSamples(training: 0, heldOut: 0, batch: 0, share: job.recipe.heldOut)
+        }
+        for (directory, facts) in zip(directories, facts) {
+            let start = ContinuousClock.now
+            var judged = RunEvent.Judged(
+                directory: directory, evaluation: nil, samples: text.samples.count, bytes: text.bytes, seconds: 0)
+            do {
+                judged.evaluation = try evaluate(directory, facts, text)
+                if judged.evaluation == nil { judged.flaw = "what it says is not a number" }
+            } catch let error as Interrupted {
+                throw error
+            } catch {
+                judged.flaw = "\(error)"
+            }
+            judged.seconds = (ContinuousClock.now - start) / .seconds(1)
+            pulse.tell(.judged(judged))
+        }
+    }
+
+    private func heldOut(_ corpora: [String], _ share: Double) throws -> HeldOutText {
+        try HeldOutText(
+            corpora: corpora, objective: job.objective, unit: job.samples, filters: job.filters, share: share,
+            mostBytes: Judge.mostBytes
+        ) {
+            try check("reads what is held out")
+        }
+    }
+
+    private func evaluate(_ directory: String, _ facts: Facts, _ text: HeldOutText) throws -> RunEvent.Evaluation? {
+        let configuration = try ModelDirectory.configuration(of: directory)
+        guard configuration.isDecoder == (job.objective == .clm) else {
+            throw ModelError(path: directory, reason: "is of another objective than \(job.objective.rawValue)")
+        }
+        let tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
+        guard tokenizer.vocabularySize <= configuration.vocabSize else {
+            throw ModelError(
+                path: directory,
+                reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, the embedding \(configuration.vocabSize)")
+        }
+        let model = try RobertaModel.load(directory: directory)
+        // Positions beyond the longest that was trained hold noise.
+        let trained = facts.longestPosition ?? configuration.longestSequence
+        let blockSize = max(3, min(job.recipe.blockSize, trained, configuration.longestSequence))
+        let rows = text.rows(tokenizer: tokenizer, blockSize: blockSize)
+        let pass = TrainingPass(
+            model: model, maximumTokens: max(Judge.tokensAtOnce, rows.longestRow),
+            maximumSequenceLength: rows.longestRow)
+        let batches = EvaluationBatches(
+            shard: rows, objective: job.objective, tokenizerVocabulary: tokenizer.vocabularySize,
+            maximumTokens: Judge.tokensAtOnce)
+        var sums = LossSums()
+        for batch in batches where !batch.scoredRows.isEmpty {
+            try check("judges \(directory)")
+            sums += pass.evaluate(
+                inputIDs: batch.inputIDs, sequenceOffsets: batch.sequenceOffsets, scoredRows: batch.scoredRows,
+                labels: batch.labels)
+        }
+        return RunEvent.Evaluation(
+            sums, objective: job.objective, textTokens: rows.textTokens, textBytes: text.bytes,
+            step: facts.steps ?? 0)
+    }
+
+    private func check(_ activity: String) throws {
+        if control.isLeaving { throw Interrupted() }
+        pulse.beat(activity)
+    }
+
+    /// What `training_args.json` says, where there is one; nil of what it does not say.
+    private struct Facts {
+        var heldOut: Double?
+        var longestPosition: Int?
+        var steps: Int?
+
+        private struct Arguments: Decodable {
+            struct Recipe: Decodable { var heldOut: Double? }
+            var recipe: Recipe?
+            var longestPosition: Int?
+            var steps: Int?
+        }
+
+        init(directory: String) {
+            guard let json = try? Durable.read("\(directory)/training_args.json"),
+                let arguments = try? JobCoding.decode(Arguments.self, from: Data(json))
+            else { return }
+            heldOut = arguments.recipe?.heldOut
+            longestPosition = arguments.longestPosition
+            steps = arguments.steps
+        }
+    }
+}
