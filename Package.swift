@@ -166,7 +166,7 @@ let package = Package(
         tests("Kernels", ["Kernels", "CKernels", "Parallel"], resources: [.copy("Fixtures")]),
         tests("Tokenizers", ["Tokenizers"], resources: [.copy("Fixtures")]),
         tests("Corpora", ["Corpora", "TextFilters"], resources: [.copy("Fixtures")]),
-        tests("Metrics", ["Metrics"]),
+        tests("Metrics", ["Metrics", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs", "Random"]),
         tests("Training", ["Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),

@@ -56,11 +56,18 @@ public struct KantaibertService: Sendable {
         defer { withExtendedLifetime(lock) {} }
         let live = LiveSettings(settings)
         let hangups = await UnixSignalsSequence(trapping: .sighup)
-        let metrics = try MetricsStore(path: directory.metrics)
         let hub = EventHub()
+        let logger = logger
+        let recovery = Recovery(directory: directory, models: settings.models.map(\.name))
+        let metrics = try MetricsStore.renewable(path: directory.metrics) { renewal, metrics in
+            let (found, problems) = recovery.refill(metrics)
+            EventJournal(hub: hub, metrics: metrics, logger: logger).report(
+                ServiceEvent(renewal, found: found, problems: problems))
+        }
         let journal = EventJournal(hub: hub, metrics: metrics, logger: logger)
         let registry = ModelRegistry(directory: directory, precision: settings.serving.precision)
         await openModels(registry, journal, metrics)
+        journal.attempt("generations on the disk are not recorded") { _ = try recovery.generations(metrics) }
         let training = TrainingService(
             settings: live, directory: directory, metrics: metrics, journal: journal, registry: registry,
             program: options.trainProgram)

@@ -14,18 +14,17 @@ public struct HeldOutText: Sendable {
     private let unit: SampleUnit
 
     /// - Parameters:
-    ///   - paths: the corpora's files
     ///   - share: of the samples that count as held out
     ///   - mostBytes: of text; one sample is taken however long it is
     ///   - progress: called now and then; what it throws ends the reading
     public init(
-        corpora paths: [String], objective: Objective, unit: SampleUnit, filters: [String], share: Double,
+        corpora: [JobCorpus], objective: Objective, unit: SampleUnit, filters: [TextFilter], share: Double,
         mostBytes: Int, progress: () throws -> Void
     ) throws {
-        let filters = try TextFilter.named(filters)
+        let seen = SeenTexts()
         var chosen = Choice(mostBytes: mostBytes)
-        for path in paths {
-            var reader = try SampleReader(path: path, unit: unit, filters: filters)
+        for corpus in corpora {
+            var reader = try SampleReader(corpus: corpus, unit: unit, filters: filters, seen: seen)
             var read = 0
             while let sample = try reader.next() {
                 read += 1

@@ -42,6 +42,17 @@ extension Durable {
         guard rmdir(path) == 0 || errno == ENOENT else { throw DurableError("rmdir", path) }
     }
 
+    /// As `removeTree`, out of sight first: a kill leaves the whole of it or a leftover, never half of it under its name.
+    public static func removeWhole(_ path: String) throws(DurableError) {
+        let aside = TemporaryName.beside(path)
+        guard rename(path, aside) == 0 else {
+            if errno == ENOENT { return }
+            throw DurableError("rename", path)
+        }
+        try syncDirectory(splitPath(path).folder)
+        try removeTree(aside)
+    }
+
     private static func syncTree(_ path: String) throws(DurableError) {
         for name in try names(in: path) {
             let inner = joinPath(path, name)

@@ -3,7 +3,7 @@ import Glibc
 
 /// The SHA-256 of a file's bytes, in hexadecimal. Reads a megabyte at a time: a file cut short meanwhile is an error of
 /// reading, where a mapped one would be a signal.
-func sha256(ofFile path: String) throws(InferenceError) -> String {
+package func sha256(ofFile path: String) throws(InferenceError) -> String {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .load(path: path, reason: String(cString: strerror(errno))) }
     defer { close(descriptor) }

@@ -58,7 +58,7 @@ enum PackedFile {
         return (lean, nil)
     }
 
-    private static func path(_ directory: String, _ precision: WeightPrecision) -> String {
+    fileprivate static func path(_ directory: String, _ precision: WeightPrecision) -> String {
         "\(directory)/.packed-\(precision.rawValue)"
     }
 
@@ -81,6 +81,13 @@ enum PackedFile {
         var hash = SHA256()
         hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: bytes))
         return hexadecimal(hash.finalize())
+    }
+}
+
+extension InferenceEngine {
+    /// The files of packed weights that may lie in a model directory.
+    package static func packedFiles(ofDirectory directory: String) -> [String] {
+        WeightPrecision.allCases.map { PackedFile.path(directory, $0) }
     }
 }
 

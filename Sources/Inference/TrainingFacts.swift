@@ -16,7 +16,7 @@ public struct TrainingFacts: Decodable, Sendable, Equatable {
 
     /// - Returns: nil for a directory without the file, as something else wrote it
     /// - Throws: `InferenceError.load` where the file cannot be read
-    static func read(directory: String) throws(InferenceError) -> TrainingFacts? {
+    package static func read(directory: String) throws(InferenceError) -> TrainingFacts? {
         let path = directory + "/training_args.json"
         guard access(path, F_OK) == 0 else { return nil }
         do {

@@ -145,10 +145,15 @@ extension ManagerInterface {
         public var evaluationLoss: Double?
         public var bitsPerByte: Double?
         public var created: String
+        public var judgedBitsPerByte: Double?
+        public var incumbent: Int?
+        public var incumbentBitsPerByte: Double?
+        public var reason: String?
 
         public init(
             model: String, number: Int, run: String, state: State, modelSha256: String, evaluationLoss: Double? = nil,
-            bitsPerByte: Double? = nil, created: String
+            bitsPerByte: Double? = nil, created: String, judgedBitsPerByte: Double? = nil, incumbent: Int? = nil,
+            incumbentBitsPerByte: Double? = nil, reason: String? = nil
         ) {
             self.model = model
             self.number = number
@@ -158,6 +163,10 @@ extension ManagerInterface {
             self.evaluationLoss = evaluationLoss
             self.bitsPerByte = bitsPerByte
             self.created = created
+            self.judgedBitsPerByte = judgedBitsPerByte
+            self.incumbent = incumbent
+            self.incumbentBitsPerByte = incumbentBitsPerByte
+            self.reason = reason
         }
 
         private enum CodingKeys: String, CodingKey {
@@ -166,6 +175,10 @@ extension ManagerInterface {
             case evaluationLoss = "evaluation_loss"
             case bitsPerByte = "bits_per_byte"
             case created
+            case judgedBitsPerByte = "judged_bits_per_byte"
+            case incumbent
+            case incumbentBitsPerByte = "incumbent_bits_per_byte"
+            case reason
         }
     }
 

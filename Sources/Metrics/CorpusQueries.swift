@@ -7,15 +7,29 @@ extension MetricsStore {
     /// - Returns: the record as it stands, or null where this very file (`source`) is recorded already
     public func record(_ corpus: CorpusRecord) throws(MetricsError) -> CorpusRecord? {
         try writeDurably("record a corpus") { db in
-            var corpus = corpus
-            if let source = corpus.source, try CorpusRecord.filter(Column("source") == source).fetchCount(db) > 0 {
-                return nil
-            }
-            if corpus.state == .admitted, try admitted(corpus.sha256, db) != nil { corpus.state = .duplicate }
-            try corpus.insert(db)
-            corpus.id = db.lastInsertedRowID
-            return corpus
+            let recorded = try insert(corpus, db)
+            if let recorded { try ledger.append([recorded]) }
+            return recorded
         }
+    }
+
+    /// As `record`, of what the ledger has already.
+    public func restore(_ corpora: [CorpusRecord]) throws(MetricsError) {
+        try writeDurably("record corpora again") { db in
+            for corpus in corpora { _ = try insert(corpus, db) }
+        }
+    }
+
+    private func insert(_ corpus: CorpusRecord, _ db: Database) throws -> CorpusRecord? {
+        var corpus = corpus
+        corpus.id = nil
+        if let source = corpus.source, try CorpusRecord.filter(Column("source") == source).fetchCount(db) > 0 {
+            return nil
+        }
+        if corpus.state == .admitted, try admitted(corpus.sha256, db) != nil { corpus.state = .duplicate }
+        try corpus.insert(db)
+        corpus.id = db.lastInsertedRowID
+        return corpus
     }
 
     /// In the order they came.

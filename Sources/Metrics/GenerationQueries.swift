@@ -16,6 +16,13 @@ extension MetricsStore {
         }
     }
 
+    /// Forgets a generation that is there no more.
+    public func removeGeneration(_ number: Int, of model: String) throws(MetricsError) {
+        try write("forget generation \(number) of \(model)") { db in
+            try db.execute(sql: "DELETE FROM generations WHERE model = ? AND number = ?", arguments: [model, number])
+        }
+    }
+
     /// The newest first.
     public func generations(of model: String) throws(MetricsError) -> [GenerationRecord] {
         try read("list generations") { db in

@@ -21,6 +21,12 @@ public struct GenerationRecord: MetricsRecord {
     public var evaluationLoss: Double?
     public var bitsPerByte: Double?
     public var created: Date
+    /// On the lines that the generation which served then, `incumbent`, was asked for too.
+    public var judgedBitsPerByte: Double?
+    public var incumbent: Int?
+    public var incumbentBitsPerByte: Double?
+    /// Why it was let through or not.
+    public var reason: String?
 
     public init(
         model: String, number: Int, run: String, state: State, modelSha256: String, parameters: Int, vocabSize: Int,

@@ -8,6 +8,10 @@ public struct MetricsError: Error, CustomStringConvertible {
     public let cause: String
     /// Something the reader can act on, or null.
     public let hint: String?
+    /// Whether the file is no database that this program can use: damaged, or of another version.
+    public let isDamage: Bool
+    /// Whether SQLite found the file damaged.
+    let isCorruption: Bool
 
     init(_ operation: String, path: String, cause: any Error) {
         self.operation = operation
@@ -15,9 +19,15 @@ public struct MetricsError: Error, CustomStringConvertible {
         guard let error = cause as? DatabaseError else {
             self.cause = "\(cause)"
             hint = nil
+            isDamage = false
+            isCorruption = false
             return
         }
         self.cause = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
+        isCorruption = [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode)
+        // The others pass, or are the machine's.
+        isDamage = ![.SQLITE_FULL, .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_IOERR, .SQLITE_NOMEM].contains(
+            error.resultCode)
         hint =
             switch error.resultCode {
             case .SQLITE_FULL: "the disk is full: free some space, what was recorded before is safe"
@@ -29,11 +39,13 @@ public struct MetricsError: Error, CustomStringConvertible {
             }
     }
 
-    init(_ operation: String, path: String, cause: String, hint: String? = nil) {
+    init(_ operation: String, path: String, cause: String, hint: String? = nil, isDamage: Bool = false) {
         self.operation = operation
         self.path = path
         self.cause = cause
         self.hint = hint
+        self.isDamage = isDamage
+        isCorruption = false
     }
 
     public var description: String {

@@ -1,15 +1,62 @@
+import Durable
+import FoundationEssentials
 import GRDB
+import Glibc
+import Synchronization
 
 /// `metrics.db`: what was received, trained, published and told. One process writes it, any may read it.
 ///
 /// Calls block for the time SQLite takes, usually well below a millisecond, longer where they force the disk.
 public final class MetricsStore: Sendable {
+    /// A database that could not be used any more, and what became of it.
+    public struct Renewal: Sendable {
+        /// Where the old one lies now.
+        public let aside: String
+        public let reason: MetricsError
+    }
+
     public let path: String
-    private let pool: DatabasePool
+    /// What was received, once more: see `CorpusLedger`.
+    public let ledger: CorpusLedger
+    private let pool: Mutex<DatabasePool>
+    private let renewing = Mutex(())
+    /// Nil where damage is an error.
+    private let whenRenewed: (@Sendable (Renewal, MetricsStore) -> Void)?
 
     /// Opens the database, making it or bringing its tables up to date where needed.
-    public init(path: String) throws(MetricsError) {
+    public convenience init(path: String) throws(MetricsError) {
+        self.init(path: path, pool: try Self.open(path), whenRenewed: nil)
+    }
+
+    private init(
+        path: String, pool: DatabasePool, whenRenewed: (@Sendable (Renewal, MetricsStore) -> Void)?
+    ) {
         self.path = path
+        self.pool = Mutex(pool)
+        self.whenRenewed = whenRenewed
+        ledger = CorpusLedger(beside: path)
+    }
+
+    /// As `init`; a database that is damaged, or of another version, is set aside and begun anew, now and whenever it turns
+    /// out to be.
+    /// - Parameter whenRenewed: called with the new and empty one
+    public static func renewable(
+        path: String, whenRenewed: @escaping @Sendable (Renewal, MetricsStore) -> Void
+    ) throws(MetricsError) -> MetricsStore {
+        do throws(MetricsError) {
+            let store = MetricsStore(path: path, pool: try open(path), whenRenewed: whenRenewed)
+            try store.completeLedger()
+            return store
+        } catch {
+            guard error.isDamage, access(path, F_OK) == 0 else { throw error }
+            let renewal = Renewal(aside: try setAside(path, error), reason: error)
+            let store = MetricsStore(path: path, pool: try open(path), whenRenewed: whenRenewed)
+            whenRenewed(renewal, store)
+            return store
+        }
+    }
+
+    private static func open(_ path: String) throws(MetricsError) -> DatabasePool {
         var configuration = Configuration()
         configuration.label = "metrics"
         configuration.busyMode = .timeout(5)
@@ -18,14 +65,19 @@ public final class MetricsStore: Sendable {
             try db.execute(sql: "PRAGMA synchronous = NORMAL")
         }
         do {
-            pool = try DatabasePool(path: path, configuration: configuration)
+            let pool = try DatabasePool(path: path, configuration: configuration)
             let newer = try pool.read { db in try Schema.migrator.hasBeenSuperseded(db) }
             guard !newer else {
                 throw MetricsError(
                     "open the tables", path: path, cause: "a newer version of this program has changed them",
-                    hint: "install that version again, or move the file away")
+                    hint: "install that version again, or move the file away", isDamage: true)
+            }
+            let flaw = try pool.read { db in try String.fetchOne(db, sql: "PRAGMA quick_check(1)") }
+            guard flaw == "ok" else {
+                throw MetricsError("open the tables", path: path, cause: flaw ?? "no answer", isDamage: true)
             }
             try Schema.migrator.migrate(pool)
+            return pool
         } catch let error as MetricsError {
             throw error
         } catch {
@@ -33,29 +85,72 @@ public final class MetricsStore: Sendable {
         }
     }
 
-    func read<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(MetricsError) -> Value {
+    /// Gives the database and what belongs to it a name with the time in it.
+    private static func setAside(_ path: String, _ reason: MetricsError) throws(MetricsError) -> String {
+        let time = Date().formatted(Date.ISO8601FormatStyle(dateSeparator: .omitted, timeSeparator: .omitted))
+        var aside = "\(path).damaged-\(time)"
+        var number = 1
+        while access(aside, F_OK) == 0 {
+            number += 1
+            aside = "\(path).damaged-\(time)-\(number)"
+        }
+        for suffix in ["-wal", "-shm", ""] where access(path + suffix, F_OK) == 0 {
+            guard rename(path + suffix, aside + suffix) == 0 else { throw reason }
+        }
+        return aside
+    }
+
+    /// Sets a database aside that turned out to be damaged, unless another thread has done so.
+    private func renew(_ old: DatabasePool, because reason: MetricsError) throws(MetricsError) {
+        let aside: String? = try renewing.withLock { _ throws(MetricsError) in
+            guard pool.withLock({ $0 === old }) else { return nil }
+            // Closing it by its path later would take the new one's log away.
+            try? old.close()
+            let aside = try Self.setAside(path, reason)
+            let new = try Self.open(path)
+            pool.withLock { $0 = new }
+            return aside
+        }
+        if let aside { whenRenewed?(Renewal(aside: aside, reason: reason), self) }
+    }
+
+    private func perform<Value>(
+        _ operation: String, _ body: (DatabasePool) throws -> Value
+    ) throws(MetricsError) -> Value {
+        let current = pool.withLock { $0 }
+        let failure: MetricsError
         do {
-            return try pool.read(body)
+            return try body(current)
+        } catch let error as MetricsError {
+            failure = error
+        } catch {
+            failure = MetricsError(operation, path: path, cause: error)
+        }
+        let isReplaced = pool.withLock { $0 !== current }
+        guard whenRenewed != nil, failure.isCorruption || isReplaced else { throw failure }
+        if !isReplaced { try renew(current, because: failure) }
+        do {
+            return try body(pool.withLock { $0 })
         } catch {
             throw MetricsError(operation, path: path, cause: error)
         }
+    }
+
+    func read<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(MetricsError) -> Value {
+        try perform(operation) { try $0.read(body) }
     }
 
     /// One transaction: all of it or nothing.
     @discardableResult
     func write<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(MetricsError) -> Value {
-        do {
-            return try pool.write(body)
-        } catch {
-            throw MetricsError(operation, path: path, cause: error)
-        }
+        try perform(operation) { try $0.write(body) }
     }
 
     /// As `write`, and on the disk when it returns: for what is acted on afterwards (a file is removed, a model serves).
     @discardableResult
     func writeDurably<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(MetricsError) -> Value {
-        do {
-            return try pool.writeWithoutTransaction { db in
+        try perform(operation) { pool in
+            try pool.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA synchronous = FULL")
                 defer { try? db.execute(sql: "PRAGMA synchronous = NORMAL") }
                 var value: Value?
@@ -65,8 +160,6 @@ public final class MetricsStore: Sendable {
                 }
                 return value!
             }
-        } catch {
-            throw MetricsError(operation, path: path, cause: error)
         }
     }
 }

@@ -16,6 +16,16 @@ enum Schema {
         migrator.registerMigration("3 how corpora are read, and which were removed") { db in
             try db.execute(sql: corporaWays)
         }
+        migrator.registerMigration("4 what was found at the gate") { db in
+            try db.execute(
+                sql: """
+                    -- Bits a byte on the same held-out lines as the generation that served then.
+                    ALTER TABLE generations ADD COLUMN judged_bits_per_byte REAL;
+                    ALTER TABLE generations ADD COLUMN incumbent INTEGER;
+                    ALTER TABLE generations ADD COLUMN incumbent_bits_per_byte REAL;
+                    ALTER TABLE generations ADD COLUMN reason TEXT;
+                    """)
+        }
         return migrator
     }
 

@@ -68,9 +68,9 @@ struct CheckpointStore {
             state.stateSha256 = try sha256(ofFile: "\(aside)/state.safetensors")
             try Durable.write(JobCoding.encode(state, pretty: true), to: "\(aside)/checkpoint.json")
             // One of the same step is damaged, or it would have been resumed from and not written again.
-            try remove(path)
+            try Durable.removeWhole(path)
         }
-        for old in try steps().dropLast(limit) where old != kept { try remove(self.path(ofStep: old)) }
+        for old in try steps().dropLast(limit) where old != kept { try Durable.removeWhole(self.path(ofStep: old)) }
         return path
     }
 
@@ -167,16 +167,6 @@ struct CheckpointStore {
         }
         return names.filter { $0.hasPrefix(CheckpointStore.prefix) }
             .compactMap { Int($0.dropFirst(CheckpointStore.prefix.count)) }.sorted()
-    }
-
-    /// Out of sight first, so that half a checkpoint is never seen.
-    private func remove(_ path: String) throws {
-        let aside = TemporaryName.beside(path)
-        guard rename(path, aside) == 0 else {
-            if errno == ENOENT { return }
-            throw DurableError(operation: "rename", path: path, errno: errno)
-        }
-        try Durable.removeTree(aside)
     }
 }
 

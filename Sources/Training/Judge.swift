@@ -38,9 +38,9 @@ public struct Judge {
     /// Reports one `judged` for each model directory, in their order.
     /// - Throws: `TrainingError` where the job has no held-out text; `Interrupted`
     public func judge(_ directories: [String]) throws {
-        let corpora = job.corpora.map(\.path).filter { path in
-            let isThere = FileManager.default.isReadableFile(atPath: path)
-            if !isThere { note("\(path) is gone, the others are asked for") }
+        let corpora = job.corpora.filter { corpus in
+            let isThere = FileManager.default.isReadableFile(atPath: corpus.path)
+            if !isThere { note("\(corpus.path) is gone, the others are asked for") }
             return isThere
         }
         let facts = directories.map(Facts.init(directory:))
@@ -68,7 +68,7 @@ public struct Judge {
         }
     }
 
-    private func heldOut(_ corpora: [String], _ share: Double) throws -> HeldOutText {
+    private func heldOut(_ corpora: [JobCorpus], _ share: Double) throws -> HeldOutText {
         try HeldOutText(
             corpora: corpora, objective: job.objective, unit: job.samples, filters: job.filters, share: share,
             mostBytes: Judge.mostBytes
@@ -86,7 +86,8 @@ public struct Judge {
         guard tokenizer.vocabularySize <= configuration.vocabSize else {
             throw ModelError(
                 path: directory,
-                reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, the embedding \(configuration.vocabSize)")
+                reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, the embedding \(configuration.vocabSize)"
+            )
         }
         let model = try RobertaModel.load(directory: directory)
         // Positions beyond the longest that was trained hold noise.

@@ -84,7 +84,9 @@ public final class Trainer {
             do throws(DurableError) {
                 return try FileLock(path: path)
             } catch {
-                guard error.errno == EWOULDBLOCK, !control.isLeaving, ContinuousClock.now < deadline else { throw error }
+                guard error.errno == EWOULDBLOCK, !control.isLeaving, ContinuousClock.now < deadline else {
+                    throw error
+                }
                 if !isTold { note("waiting for another process of this run: \(error)") }
                 isTold = true
                 usleep(100_000)

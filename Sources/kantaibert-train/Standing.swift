@@ -29,7 +29,9 @@ struct Standing: ParsableArguments {
         if let nice {
             // Libraries have threads of their own before `main` begins, and each thread has its own niceness.
             for thread in threads() {
-                if setpriority(__priority_which_t(PRIO_PROCESS.rawValue), id_t(thread), nice) != 0 { complain("setpriority") }
+                if setpriority(__priority_which_t(PRIO_PROCESS.rawValue), id_t(thread), nice) != 0 {
+                    complain("setpriority")
+                }
                 var parameters = sched_param()
                 if sched_setscheduler(thread, Standing.batch, &parameters) != 0 { complain("sched_setscheduler") }
             }

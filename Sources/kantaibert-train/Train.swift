@@ -9,7 +9,8 @@ import Training
 @main
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "kantaibert-train", abstract: "Trains one model as a job file says.", subcommands: [Run.self, Evaluate.self])
+        commandName: "kantaibert-train", abstract: "Trains one model as a job file says.",
+        subcommands: [Run.self, Evaluate.self])
 }
 
 struct Run: ParsableCommand {
@@ -36,7 +37,8 @@ struct Run: ParsableCommand {
         let output = EventOutput { control.leave() }
         do {
             let job = try readJob(job)
-            let trainer = Trainer(job: job, control: control, memoryLimit: standing.memoryLimit, lockSeconds: 30, report: output.write,
+            let trainer = Trainer(
+                job: job, control: control, memoryLimit: standing.memoryLimit, lockSeconds: 30, report: output.write,
                 note: say)
             switch try trainer.run() {
             case .published: return

@@ -44,12 +44,15 @@ private final class ScriptedRun: Sendable {
     var events: [RunEvent] { said.withLock { $0.compactMap { try? $0.get() } } }
 
     func supervise(
-        restarts: Int = 3, stopSeconds: Double = 10, leave: Latch = Latch(), onEvent: (@Sendable () -> Void)? = nil
+        restarts: Int = 3, stopSeconds: Double = 10, stallSeconds: Double? = nil, memoryLimit: Int? = nil,
+        leave: Latch = Latch(), onEvent: (@Sendable () -> Void)? = nil
     ) async -> RunSupervisor.Outcome {
         var settings = TrainingSettings()
         settings.maxRestarts = restarts
         settings.restartWaitSeconds = 0.01
         settings.stopSeconds = stopSeconds
+        settings.stallSeconds = stallSeconds
+        settings.memoryLimit = memoryLimit
         return await RunSupervisor(program: program, settings: settings).supervise(
             job, at: folder + "/job.json", leave: leave
         ) { line in
@@ -94,6 +97,49 @@ struct RunSupervisorTests {
         #expect(deaths.map(\.lastLines) == [["first words", "last words"]])
     }
 
+    @Test("The signal that ended it is told by its name", arguments: ["SEGV", "ABRT", "BUS", "PIPE", "TERM"])
+    func signals(name: String) async throws {
+        let run = try ScriptedRun("[ $LIFE = 1 ] && kill -\(name) $$; publish")
+        #expect(await run.supervise() == .published)
+        #expect(run.deaths.withLock { $0.map(\.cause) } == ["SIG\(name)"])
+    }
+
+    @Test("One that says nothing for too long is ended, and counts as dead")
+    func hangs() async throws {
+        let run = try ScriptedRun(
+            """
+            [ $LIFE = 2 ] && publish && exit 0
+            for step in 1 2 3 4; do say interrupted "\\"step\\":$step"; sleep 0.2; done
+            exec sleep 1000
+            """)
+        // Longer than it is between its words, shorter than what it says in all.
+        #expect(await run.supervise(stallSeconds: 0.6) == .published)
+        #expect(run.deaths.withLock { $0.map(\.cause) } == ["it hung: no word for 1 s (training.stall)"])
+        #expect(run.events.count == 4)
+    }
+
+    @Test("One that takes more memory than it may is ended")
+    func memory() async throws {
+        let run = try ScriptedRun(
+            """
+            [ $LIFE = 2 ] && publish && exit 0
+            held=$(head -c 60000000 /dev/zero | tr '\\0' a)
+            sleep 1000
+            """)
+        #expect(await run.supervise(memoryLimit: 40_000_000) == .published)
+        let causes = run.deaths.withLock { $0.map(\.cause) }
+        #expect(causes.count == 1 && causes[0].contains("more than 40.0 MB (training.memory_limit)"), "\(causes)")
+    }
+
+    @Test("It is told its place among others")
+    func standing() async throws {
+        let run = try ScriptedRun("echo \"$@\" > arguments; publish")
+        #expect(await run.supervise(memoryLimit: 4_000_000_000) == .published)
+        let arguments = try String(contentsOf: URL(filePath: run.folder + "/arguments"), encoding: .utf8)
+        #expect(
+            arguments == "run \(run.folder)/job.json --nice 19 --oom-score-adjust 500 --memory-limit 4000000000\n")
+    }
+
     @Test("Killed between publishing and saying so, it is not started again")
     func killedAfterPublishing() async throws {
         let run = try ScriptedRun("publish; kill -9 $$")
@@ -124,7 +170,8 @@ struct RunSupervisorTests {
     @Test("Bad data are not tried twice", arguments: [65, 78])
     func badData(status: Int) async throws {
         let run = try ScriptedRun("say failed '\"message\":\"nothing to learn\"'; exit \(status)")
-        #expect(await run.supervise() == .failed(reason: "nothing to learn"))
+        let outcome = await run.supervise()
+        #expect(outcome == (status == 65 ? .refused(reason: "nothing to learn") : .failed(reason: "nothing to learn")))
         #expect(run.deaths.withLock { $0.isEmpty })
     }
 

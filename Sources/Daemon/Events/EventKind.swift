@@ -21,6 +21,8 @@ public enum EventKind: String, Sendable, CaseIterable {
     case stepSkipped = "step_skipped"
     case evaluation
     case checkpoint
+    /// It goes on where another one of the same work was cancelled or failed.
+    case runResumed = "run_resumed"
     case runFinished = "run_finished"
     case runInterrupted = "run_interrupted"
     /// Its window has closed.
@@ -33,6 +35,13 @@ public enum EventKind: String, Sendable, CaseIterable {
     case runCancelled = "run_cancelled"
     case generationServes = "generation_serves"
     case generationDamaged = "generation_damaged"
+    /// A candidate and the generation that serves have been asked for the same held-out lines.
+    case generationJudged = "generation_judged"
+    case generationRejected = "generation_rejected"
+    /// Old generations, checkpoints and the like have been removed.
+    case pruned
+    /// The database was damaged, and has begun anew.
+    case metricsRenewed = "metrics_renewed"
     /// Something the service could not do, and goes on without.
     case problem
 
@@ -60,6 +69,11 @@ public enum EventKind: String, Sendable, CaseIterable {
         case .problem: "b1f0c7a6d3e94a0f8c52e1745a9d0013"
         case .stepSkipped: "b1f0c7a6d3e94a0f8c52e1745a9d0014"
         case .corpusRemoved: "b1f0c7a6d3e94a0f8c52e1745a9d0020"
+        case .generationJudged: "b1f0c7a6d3e94a0f8c52e1745a9d0040"
+        case .generationRejected: "b1f0c7a6d3e94a0f8c52e1745a9d0041"
+        case .pruned: "b1f0c7a6d3e94a0f8c52e1745a9d0042"
+        case .metricsRenewed: "b1f0c7a6d3e94a0f8c52e1745a9d0043"
+        case .runResumed: "b1f0c7a6d3e94a0f8c52e1745a9d0044"
         case .preflight: "b1f0c7a6d3e94a0f8c52e1745a9d0015"
         case .settingsReloaded: "b1f0c7a6d3e94a0f8c52e1745a9d0030"
         case .settingsRefused: "b1f0c7a6d3e94a0f8c52e1745a9d0031"
@@ -70,8 +84,8 @@ public enum EventKind: String, Sendable, CaseIterable {
 
     var level: Logger.Level {
         switch self {
-        case .corpusRejected, .runDied, .stepSkipped: .warning
-        case .runFailed, .generationDamaged, .problem, .settingsRefused: .error
+        case .corpusRejected, .generationRejected, .runDied, .stepSkipped: .warning
+        case .runFailed, .generationDamaged, .metricsRenewed, .problem, .settingsRefused: .error
         case .serviceReady, .settingsReloaded, .generationServes, .runStarted, .runFinished: .notice
         default: .info
         }

@@ -180,7 +180,9 @@ public struct ManagerService: Sendable {
                     model: record.model, number: record.number, run: record.run,
                     state: .init(rawValue: record.state.rawValue) ?? .rejected, modelSha256: record.modelSha256,
                     evaluationLoss: record.evaluationLoss, bitsPerByte: record.bitsPerByte,
-                    created: record.created.interfaceText)
+                    created: record.created.interfaceText, judgedBitsPerByte: record.judgedBitsPerByte,
+                    incumbent: record.incumbent, incumbentBitsPerByte: record.incumbentBitsPerByte,
+                    reason: record.reason)
             })
     }
 

@@ -16,6 +16,8 @@ public actor TrainingService: Service {
     private let registry: ModelRegistry
     /// The path of `kantaibert-train`.
     private let program: String
+    /// Generations that someone has asked to serve, while they are opened.
+    private var opening: [String: Set<Int>] = [:]
 
     private var scheduler = Scheduler(models: [])
     private nonisolated let starts = AsyncStream.makeStream(of: Start.self)
@@ -38,6 +40,8 @@ public actor TrainingService: Service {
         var isCancelled = false
         /// Its window has closed.
         var isPausing = false
+        /// What it has is of no use to another run.
+        var isRefused = false
     }
 
     /// - Parameter program: the path of `kantaibert-train`
@@ -59,6 +63,7 @@ public actor TrainingService: Service {
     /// Trains until the service is told to stop; the run under way then writes a checkpoint and goes on next time.
     public func run() async throws {
         try await withGracefulShutdownHandler {
+            prune()
             perform(try resume())
             for await start in starts.stream where !stopping.isOpen { await carryOut(start) }
             // The group takes it amiss when a service ends before its turn.
@@ -184,6 +189,7 @@ public actor TrainingService: Service {
         let isPublished = await conclude(outcome, run: run, model: start.entry.model, job: job)
         let goesOn = outcome == .left && underWay?.isCancelled == false
         underWay = nil
+        prune()
         // The scheduler of the next life finds an interrupted run by its record.
         guard outcome != .left || !stopping.isOpen else { return }
         perform(
@@ -225,26 +231,39 @@ public actor TrainingService: Service {
             try JobCorpus($0, in: directory)
         }
         let job = directory.makeJob(run: start.entry.run, model: model, corpora: corpora)
+        let last = try metrics.runs(model: model.name, states: [.finished, .failed, .cancelled], limit: 1).first
+        if let last, last.state != .finished, try directory.takeOver(last.id, for: job) {
+            journal.report(
+                ServiceEvent(
+                    .runResumed, "\(job.run) goes on where \(last.id) was \(last.state.rawValue)", model: model.name,
+                    run: job.run, fields: ["from": .string(last.id)]))
+            return job
+        }
         try directory.write(job)
         return job
     }
 
     private func supervise(_ job: Job) async -> RunSupervisor.Outcome {
         guard let leave = underWay?.leave else { preconditionFailure("no run is under way") }
-        let supervisor = RunSupervisor(program: program, settings: settings.training)
-        return await withTaskGroup(of: Void.self, returning: RunSupervisor.Outcome.self) { group in
-            group.addTask { [stopping] in
-                await stopping.wait()
-                if stopping.isOpen { leave.open() }
-            }
-            let outcome = await supervisor.supervise(job, at: directory.job(of: job.run), leave: leave) { line in
+        return await withLeave(leave) {
+            await self.supervisor.supervise(job, at: self.directory.job(of: job.run), leave: leave) { line in
                 await self.received(line, from: job)
             } onDeath: { death in
                 await self.died(death, job)
             }
-            group.cancelAll()
-            return outcome
         }
+    }
+
+    /// Opens `leave` when the service stops while `body` goes on.
+    private func withLeave<Outcome: Sendable>(_ leave: Latch, _ body: @escaping @Sendable () async -> Outcome) async
+        -> Outcome
+    {
+        let watch = Task { [stopping] in
+            await stopping.wait()
+            if stopping.isOpen { leave.open() }
+        }
+        defer { watch.cancel() }
+        return await body()
     }
 
     // MARK: What a run says, and what becomes of it
@@ -299,34 +318,74 @@ public actor TrainingService: Service {
         switch outcome {
         case .published:
             guard let job else { preconditionFailure("a run without a job has published") }
-            do {
-                // Before the model serves: who sees it serve finds its run finished.
-                let serving = try await patiently("generation \(job.generation) of \(model) does not serve") {
-                    try await registry.promote(model, to: job.generation)
-                }
-                end(.finished, kind: .runFinished, "\(run) is finished: generation \(job.generation)", model: model)
-                if let serving { announce(serving, run: run) }
-                return true
-            } catch let error as DurableError {
-                // It is whole; where `current` cannot point to it today, the next life of the service tries again.
-                end(
-                    .interrupted, kind: .problem,
-                    "\(run) is finished, but generation \(job.generation) cannot serve yet: \(error)", model: model)
-            } catch {
-                end(
-                    .failed, kind: .generationDamaged,
-                    "generation \(job.generation) of \(model) cannot serve: \(error)", model: model)
-            }
+            return await conclude(job)
         case .left where underWay?.isCancelled == true:
             end(.cancelled, kind: .runCancelled, "\(run) is cancelled", model: model)
         case .left where underWay?.isPausing == true:
             end(.interrupted, kind: .runPaused, "\(run) pauses, its window has closed", model: model)
         case .left:
             end(.interrupted, kind: .runInterrupted, "\(run) goes on when the service is back", model: model)
-        case .failed(let reason):
+        case .failed(let reason), .refused(let reason):
+            underWay?.isRefused = outcome == .refused(reason: reason)
             end(.failed, kind: .runFailed, "\(run) failed: \(reason)", reason: reason, model: model)
         }
         return false
+    }
+
+    /// Brings what a run has published to the gate.
+    /// - Returns: whether the run is finished
+    private func conclude(_ job: Job) async -> Bool {
+        guard let leave = underWay?.leave else { preconditionFailure("no run is under way") }
+        let (run, model, number) = (job.run, job.model, job.generation)
+        let gate = gate
+        let outcome: Gate.Outcome
+        do {
+            outcome = try await patiently("generation \(number) of \(model) does not serve") {
+                let outcome = await withLeave(leave) {
+                    await gate.pass(job, leave: leave) { death in await self.died(death, job) }
+                }
+                if case .unable(let error) = outcome { throw error }
+                return outcome
+            }
+        } catch {
+            // It is whole; where `current` cannot point to it today, the next life of the service tries again.
+            end(
+                .interrupted, kind: .problem,
+                "\(run) is finished, but generation \(number) cannot serve yet: \(error)", model: model)
+            return false
+        }
+        switch outcome {
+        case .serves(let serving):
+            // Before it is told that the model serves: who hears of that finds its run finished.
+            end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)", model: model)
+            if let serving { announce(serving, run: run) }
+        case .rejected(let verdict):
+            journal.attempt("generation \(number) of \(model) is not recorded") {
+                try metrics.save(directory.record(ofGeneration: number, of: model, state: .rejected))
+            }
+            end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)", model: model)
+            journal.report(
+                ServiceEvent(
+                    .generationRejected,
+                    "\(model) \(number) does not serve: \(verdict.reason); promote it to overrule", model: model,
+                    run: run,
+                    fields: ["generation": .int(number), "reason": .string(verdict.reason)]))
+        case .unjudged(let reason):
+            end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)", model: model)
+            journal.report(
+                ServiceEvent(
+                    .generationRejected,
+                    "\(model) \(number) could not be judged and stays a candidate: \(reason); promote it to overrule",
+                    model: model, run: run, fields: ["generation": .int(number), "reason": .string(reason)]))
+        case .damaged(let reason):
+            end(
+                .failed, kind: .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)",
+                model: model)
+            return false
+        case .left, .unable:
+            return await conclude(.left, run: run, model: model, job: job)
+        }
+        return true
     }
 
     private func end(_ state: RunRecord.State, kind: EventKind, _ message: String, reason: String? = nil, model: String)
@@ -334,6 +393,13 @@ public actor TrainingService: Service {
         guard var progress = underWay?.progress else { preconditionFailure("no run is under way") }
         let isTrouble = kind == .runFailed || kind == .generationDamaged
         progress.end(state, reason: isTrouble ? reason ?? message : nil)
+        if state != .interrupted {
+            journal.attempt("the end of \(progress.record.id) is not written") {
+                try RunEnding(
+                    state: state, reason: progress.record.reason, goesOn: underWay?.isRefused == false
+                ).write(directory.run(progress.record.id))
+            }
+        }
         underWay?.progress = progress
         // With the corpora once more: without them the next life would train on the same again.
         record(progress.record, corpora: underWay?.corpora)
@@ -352,6 +418,18 @@ public actor TrainingService: Service {
 
     private func record(_ run: RunRecord, corpora: [String]? = nil) {
         journal.attempt("run \(run.id) is not recorded") { try metrics.save(run, corpora: corpora) }
+    }
+
+    private var supervisor: RunSupervisor { RunSupervisor(program: program, settings: settings.training) }
+
+    private var gate: Gate {
+        Gate(
+            directory: directory, metrics: metrics, journal: journal, registry: registry, supervisor: supervisor,
+            tolerance: settings.promotion.tolerance)
+    }
+
+    private func prune() {
+        Pruner(settings: settings, directory: directory, metrics: metrics, journal: journal).prune(held: opening)
     }
 
     /// One line for `systemctl status`, at most once a second: a manager that is slow to read holds its writers up.
@@ -402,8 +480,12 @@ public actor TrainingService: Service {
 
     /// The way back, or forward, to a generation that exists.
     public func promote(_ model: String, to generation: Int) async throws {
+        opening[model, default: []].insert(generation)
+        defer { opening[model]?.remove(generation) }
         guard let serving = try await registry.promote(model, to: generation) else { return }
         announce(serving, run: nil)
+        opening[model]?.remove(generation)
+        prune()
     }
 
     /// The run that has its turn.

@@ -12,10 +12,12 @@ extension ServingModel {
 
     func record(run: String?) -> GenerationRecord {
         let evaluation = engine.trainingArguments?.evaluation
-        return GenerationRecord(
+        var record = GenerationRecord(
             model: name, number: generation, run: run ?? engine.trainingArguments?.run ?? "", state: .serving,
             modelSha256: engine.modelSHA256, parameters: parameterCount, vocabSize: configuration.vocabSize,
             evaluationLoss: evaluation?.loss, bitsPerByte: evaluation?.bitsPerByte)
+        record.take(PromotionVerdict.read(engine.directory))
+        return record
     }
 
     func event(run: String?) -> ServiceEvent {

@@ -9,6 +9,8 @@ public struct Settings: Sendable, Equatable {
     public var inbox: InboxSettings
     public var schedule: ScheduleSettings
     public var training: TrainingSettings
+    public var promotion: PromotionSettings = .init()
+    public var retention: RetentionSettings = .init()
     public var serving: ServingSettings
     public var socket: SocketSettings
     public var logging: LoggingSettings
@@ -91,6 +93,28 @@ public struct TrainingSettings: Sendable, Equatable {
     public var oomScoreAdjust: Int = 500
     /// Bytes of memory a run may take; nil: what is free when it begins.
     public var memoryLimit: Int?
+
+    public init() {}
+}
+
+/// Whether a new generation takes the place of the one that serves.
+public struct PromotionSettings: Sendable, Equatable {
+    /// The share by which its bits a byte may be higher on the same held-out lines.
+    public var tolerance: Double = 0.02
+
+    public init() {}
+}
+
+/// What is kept of what is over.
+public struct RetentionSettings: Sendable, Equatable {
+    /// Generations of a model, the one that serves among them; it and the newest are always kept.
+    public var keepGenerations: Int = 5
+    /// Whether finished runs keep their checkpoints.
+    public var keepCheckpoints: Bool = false
+    /// Folders of a model's runs that are over.
+    public var keepRuns: Int = 20
+    /// How long steps, evaluations and events stay in the database; nil: for ever.
+    public var keepMetricsSeconds: Double? = 90 * 86_400
 
     public init() {}
 }

@@ -228,6 +228,21 @@ extension Settings {
             return true
         },
     ]
+    static let promotionKeys: [SettingsKey<PromotionSettings>] = [.real("tolerance", \.tolerance, 0...10)]
+    static let retentionKeys: [SettingsKey<RetentionSettings>] = [
+        .integer("keep_generations", \.keepGenerations, atLeast: 1),
+        .bool("keep_checkpoints", \.keepCheckpoints),
+        .integer("keep_runs", \.keepRuns, atLeast: 1),
+        SettingsKey(name: "keep_metrics", expected: "\(DurationText.expected), or forever") { text, root in
+            guard text != "forever" else {
+                root.keepMetricsSeconds = nil
+                return true
+            }
+            guard let seconds = DurationText.seconds(text) else { return false }
+            root.keepMetricsSeconds = seconds
+            return true
+        },
+    ]
     static let servingKeys: [SettingsKey<ServingSettings>] = [
         .word("precision", \.precision),
         .integer("max_concurrent_requests", \.maxConcurrentRequests, atLeast: 1),
@@ -270,12 +285,15 @@ extension Settings {
     ]
 
     /// Sections that are not models; a model may not take one of these names.
-    package static let sections = ["models", "inbox", "schedule", "training", "serving", "socket", "logging"]
+    package static let sections = [
+        "models", "inbox", "schedule", "training", "promotion", "retention", "serving", "socket", "logging",
+    ]
 
     /// The dotted keys outside the models' sections.
     package static var generalKeys: [String] {
         ["models"] + inboxKeys.map { "inbox.\($0.name)" } + scheduleKeys.map { "schedule.\($0.name)" }
-            + trainingKeys.map { "training.\($0.name)" } + servingKeys.map { "serving.\($0.name)" }
+            + trainingKeys.map { "training.\($0.name)" } + promotionKeys.map { "promotion.\($0.name)" }
+            + retentionKeys.map { "retention.\($0.name)" } + servingKeys.map { "serving.\($0.name)" }
             + socketKeys.map { "socket.\($0.name)" } + loggingKeys.map { "logging.\($0.name)" }
     }
 

@@ -35,6 +35,8 @@ extension Settings {
         try source.apply(inboxKeys, section: "inbox", to: &settings.inbox)
         try source.apply(scheduleKeys, section: "schedule", to: &settings.schedule)
         try source.apply(trainingKeys, section: "training", to: &settings.training)
+        try source.apply(promotionKeys, section: "promotion", to: &settings.promotion)
+        try source.apply(retentionKeys, section: "retention", to: &settings.retention)
         try source.apply(servingKeys, section: "serving", to: &settings.serving)
         try source.apply(socketKeys, section: "socket", to: &settings.socket)
         try source.apply(loggingKeys, section: "logging", to: &settings.logging)

@@ -4,6 +4,19 @@ import Jobs
 import Metrics
 import TextFilters
 
+extension Job {
+    /// Whether the other makes the same bytes, under whatever name.
+    func isSameWork(as other: Job) -> Bool {
+        func work(_ job: Job) -> Job {
+            var job = job
+            (job.run, job.generation, job.runDirectory, job.outputDirectory) = ("", 0, "", "")
+            job.corpora.sort { $0.sha256 < $1.sha256 }
+            return job
+        }
+        return work(self) == work(other)
+    }
+}
+
 extension StateDirectory {
     /// The job of a run that begins.
     /// - Parameter corpora: what to learn from, in the order of admission
@@ -27,6 +40,25 @@ extension StateDirectory {
     func clearLeftovers(of job: Job) throws(DurableError) {
         try TemporaryName.clearLeftovers(in: self.run(job.run))
         try TemporaryName.clearLeftovers(in: self.model(job.model))
+    }
+
+    /// Makes the folder of an earlier run, with its checkpoints, that of `job`, where both do the same work.
+    ///
+    /// A kill on the way leaves the folder under one of the names, with the new job in it.
+    /// - Returns: false where they do not, or there is nothing to go on from
+    func takeOver(_ earlier: String, for job: Job) throws -> Bool {
+        let folder = run(earlier)
+        guard let old = try? readJob(of: earlier), job.isSameWork(as: old),
+            RunEnding.read(folder)?.goesOn ?? true,
+            try FileManager.default.contentsOfDirectory(atPath: folder).contains(where: { $0.hasPrefix("checkpoint-") }
+            ),
+            !FileManager.default.fileExists(atPath: run(job.run))
+        else { return false }
+        try Durable.write(try JobCoding.encode(job, pretty: true), to: self.job(of: earlier))
+        try Durable.removeTree("\(folder)/ended.json")
+        try FileManager.default.moveItem(atPath: folder, toPath: run(job.run))
+        try Durable.syncDirectory(runs)
+        return true
     }
 
     /// - Throws: `DurableError` where there is no such file, `JobError` where it cannot be used.

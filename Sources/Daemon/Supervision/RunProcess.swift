@@ -86,7 +86,9 @@ struct RunProcess: Sendable {
                     }
                     group.addTask {
                         while (try? await Task.sleep(for: watchInterval)) != nil {
-                            guard let cause = offence(watch.silence, execution.processIdentifier.value) else { continue }
+                            guard let cause = offence(watch.silence, execution.processIdentifier.value) else {
+                                continue
+                            }
                             watch.end(cause)
                             try? execution.send(signal: .kill)
                             return

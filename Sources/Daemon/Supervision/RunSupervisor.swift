@@ -10,6 +10,8 @@ package struct RunSupervisor: Sendable {
         /// It was told to leave; the run can go on later.
         case left
         case failed(reason: String)
+        /// Its data are of no use, its checkpoints among them: the same again would end the same way.
+        case refused(reason: String)
     }
 
     /// A process that died, and what is done about it.
@@ -84,7 +86,8 @@ package struct RunSupervisor: Sendable {
             if leave.isOpen { return .left }
             let reason = await life.failure ?? "\(ending.cause)"
             // Bad data and a bad job are as bad the next time.
-            if ending.cause == .status(65) || ending.cause == .status(78) {
+            if ending.cause == .status(65) { return .refused(reason: Self.describe(reason, ending.lastLines)) }
+            if ending.cause == .status(78) {
                 return .failed(reason: Self.describe(reason, ending.lastLines))
             }
             // A run that gets on between its deaths is not given up.

@@ -1,0 +1,99 @@
+import Durable
+import Jobs
+import Metrics
+import Varlink
+
+/// What a finished run's model has to pass before it serves: on the same held-out lines it must not be worse than the
+/// generation that serves by more than `promotion.tolerance`.
+///
+/// Nothing here is remembered but in files: a kill at any moment ends in the candidate coming to the gate again, or being
+/// found to have passed it.
+struct Gate: Sendable {
+    enum Outcome: Sendable {
+        /// It serves now; nil: it did already, or a later wish has overtaken it.
+        case serves(ServingModel?)
+        case rejected(PromotionVerdict)
+        /// It stays a candidate.
+        case unjudged(reason: String)
+        /// It can never serve.
+        case damaged(reason: String)
+        /// The disk does not let it serve now.
+        case unable(DurableError)
+        /// The judges were told to leave.
+        case left
+    }
+
+    let directory: StateDirectory
+    let metrics: MetricsStore
+    let journal: EventJournal
+    let registry: ModelRegistry
+    let supervisor: RunSupervisor
+    let tolerance: Double
+
+    /// - Parameter onDeath: told of judges that died
+    func pass(
+        _ job: Job, leave: Latch, onDeath: @escaping @Sendable (RunSupervisor.Death) async -> Void
+    ) async -> Outcome {
+        let candidate = directory.generation(job.generation, of: job.model)
+        do {
+            let record = try directory.record(
+                ofGeneration: job.generation, of: job.model,
+                state: directory.currentGeneration(of: job.model) == job.generation ? .serving : .candidate)
+            journal.attempt("generation \(job.generation) of \(job.model) is not recorded") {
+                guard try metrics.generation(job.generation, of: job.model) == nil else { return }
+                try metrics.save(record)
+            }
+        } catch {
+            return .damaged(reason: "\(error)")
+        }
+        while true {
+            let incumbent = directory.currentGeneration(of: job.model)
+            // Promoted by its owner, or before a kill.
+            if incumbent == job.generation { return .serves(nil) }
+            let verdict: PromotionVerdict
+            if let incumbent {
+                let rival = directory.generation(incumbent, of: job.model)
+                let (outcome, said) = await supervisor.judge(
+                    [candidate, rival], jobAt: directory.job(of: job.run), leave: leave, onDeath: onDeath)
+                switch outcome {
+                case .published: break
+                case .left: return .left
+                case .failed(let reason), .refused(let reason): return .unjudged(reason: reason)
+                }
+                guard said.count == 2 else { return .unjudged(reason: "the judges said nothing") }
+                if let flaw = said[0].flaw { return .damaged(reason: flaw) }
+                verdict = PromotionVerdict(candidate: said[0], against: said[1], incumbent, tolerance: tolerance)
+                tell(verdict, job, seconds: said[0].seconds + said[1].seconds)
+            } else {
+                verdict = PromotionVerdict(unopposed: "no generation serves yet", tolerance: tolerance)
+            }
+            // We have awaited: someone may have promoted another one, which is the one to be compared with then.
+            guard directory.currentGeneration(of: job.model) == incumbent else { continue }
+            journal.attempt("the verdict is not written") { try verdict.write(candidate) }
+            guard verdict.passes else { return .rejected(verdict) }
+            do {
+                return .serves(try await registry.promote(job.model, to: job.generation))
+            } catch let error as DurableError {
+                return .unable(error)
+            } catch {
+                return .damaged(reason: "\(error)")
+            }
+        }
+    }
+
+    private func tell(_ verdict: PromotionVerdict, _ job: Job, seconds: Double) {
+        var fields: [String: JSONValue] = [
+            "generation": .int(job.generation), "passes": .bool(verdict.passes), "seconds": .double(seconds),
+            "tolerance": .double(verdict.tolerance),
+        ]
+        fields["bits_per_byte"] = verdict.judgedBitsPerByte.map(JSONValue.double)
+        fields["incumbent"] = verdict.incumbent.map(JSONValue.int)
+        fields["incumbent_bits_per_byte"] = verdict.incumbentBitsPerByte.map(JSONValue.double)
+        fields["samples"] = verdict.samples.map(JSONValue.int)
+        fields["bytes"] = verdict.bytes.map(JSONValue.int)
+        journal.report(
+            ServiceEvent(
+                .generationJudged, "\(job.model) \(job.generation): \(verdict.reason)", model: job.model, run: job.run,
+                fields: fields))
+    }
+}

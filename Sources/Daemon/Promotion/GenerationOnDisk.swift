@@ -1,0 +1,36 @@
+import FoundationEssentials
+import Inference
+import Jobs
+import Metrics
+import Models
+
+extension StateDirectory {
+    /// What a generation's directory says of it.
+    /// - Throws: `InferenceError`, `ModelError` where it cannot be read
+    func record(
+        ofGeneration number: Int, of model: String, state: GenerationRecord.State
+    ) throws -> GenerationRecord {
+        let directory = generation(number, of: model)
+        let weights = "\(directory)/\(ModelDirectory.weightsFile)"
+        let configuration = try ModelDirectory.configuration(of: directory)
+        let facts = try TrainingFacts.read(directory: directory)
+        let made = try FileManager.default.attributesOfItem(atPath: weights)[.modificationDate] as? Date
+        var record = GenerationRecord(
+            model: model, number: number, run: facts?.run ?? "", state: state,
+            modelSha256: try sha256(ofFile: weights), parameters: ParameterLayout(configuration).count,
+            vocabSize: configuration.vocabSize, evaluationLoss: facts?.evaluation?.loss,
+            bitsPerByte: facts?.evaluation?.bitsPerByte, created: made ?? Date())
+        record.take(PromotionVerdict.read(directory))
+        return record
+    }
+}
+
+extension GenerationRecord {
+    /// What was found at the gate.
+    mutating func take(_ verdict: PromotionVerdict?) {
+        judgedBitsPerByte = verdict?.judgedBitsPerByte
+        incumbent = verdict?.incumbent
+        incumbentBitsPerByte = verdict?.incumbentBitsPerByte
+        reason = verdict?.reason
+    }
+}

@@ -1,0 +1,69 @@
+import Durable
+import FoundationEssentials
+import Jobs
+
+/// What became of a candidate at the gate: `promotion.json` in its directory, so that it is known without the database too.
+struct PromotionVerdict: Codable, Sendable, Equatable {
+    /// Whether the candidate may serve.
+    var passes: Bool
+    /// For people.
+    var reason: String
+    /// On the lines that both were asked for; null where it could not be had or there was nothing to compare with.
+    var judgedBitsPerByte: Double?
+    /// The generation that served then.
+    var incumbent: Int?
+    var incumbentBitsPerByte: Double?
+    /// The relative share that was allowed.
+    var tolerance: Double
+    /// Samples and UTF-8 bytes of the lines.
+    var samples: Int?
+    var bytes: Int?
+
+    private static let file = "promotion.json"
+
+    /// - Parameters:
+    ///   - candidate: with an evaluation
+    ///   - incumbent: what was said of the generation `number`, which serves
+    init(candidate: RunEvent.Judged, against incumbent: RunEvent.Judged, _ number: Int, tolerance: Double) {
+        self.tolerance = tolerance
+        self.incumbent = number
+        (samples, bytes) = (candidate.samples, candidate.bytes)
+        judgedBitsPerByte = candidate.evaluation?.bitsPerByte
+        incumbentBitsPerByte = incumbent.evaluation?.bitsPerByte
+        guard let ours = judgedBitsPerByte else {
+            passes = false
+            reason = candidate.flaw ?? "it could not be judged"
+            return
+        }
+        guard let theirs = incumbentBitsPerByte else {
+            passes = true
+            reason = "generation \(number) could not be judged: \(incumbent.flaw ?? "it said nothing")"
+            return
+        }
+        passes = ours <= theirs * (1 + tolerance)
+        let figures =
+            "\(Wording.fixed(ours, 3)) bits a byte held out, \(Wording.fixed(theirs, 3)) of generation \(number)"
+        reason =
+            passes
+            ? figures
+            : "\(figures), \(Wording.fixed((ours / theirs - 1) * 100, 1)) % more where "
+                + "\(Wording.fixed(tolerance * 100, 1)) % are allowed (promotion.tolerance)"
+    }
+
+    /// Nothing serves that the candidate could be compared with.
+    init(unopposed reason: String, tolerance: Double) {
+        passes = true
+        self.reason = reason
+        self.tolerance = tolerance
+    }
+
+    /// Nil where the generation has not been to the gate.
+    static func read(_ directory: String) -> PromotionVerdict? {
+        guard let json = try? Durable.read("\(directory)/\(file)") else { return nil }
+        return try? JobCoding.decode(PromotionVerdict.self, from: Data(json))
+    }
+
+    func write(_ directory: String) throws {
+        try Durable.write(JobCoding.encode(self, pretty: true), to: "\(directory)/\(Self.file)")
+    }
+}

@@ -1,0 +1,110 @@
+import FoundationEssentials
+import Jobs
+import Metrics
+import Varlink
+
+/// Fills a database that has begun anew with what lies on the disk: corpora, runs, generations.
+struct Recovery: Sendable {
+    let directory: StateDirectory
+    let models: [String]
+
+    /// - Returns: what was found and what was not, for people
+    func refill(_ metrics: MetricsStore) -> (found: [String], problems: [String]) {
+        var found: [String] = []
+        var problems: [String] = []
+        func attempt(_ what: String, _ body: () throws -> Int) {
+            do { found.append("\(try body()) \(what)") } catch { problems.append("\(what): \(error)") }
+        }
+        attempt("corpora") { try corpora(metrics, &problems) }
+        attempt("runs") { try runs(metrics) }
+        attempt("generations") { try generations(metrics) }
+        return (found, problems)
+    }
+
+    /// What the ledger says, where the text is still there, and text that it does not know.
+    private func corpora(_ metrics: MetricsStore, _ problems: inout [String]) throws -> Int {
+        let stored = Set(
+            try FileManager.default.contentsOfDirectory(atPath: directory.corpus).filter { $0.utf8.count == 64 })
+        let known = metrics.ledger.records().filter { $0.state == .rejected || stored.contains($0.sha256) }
+        try metrics.restore(known)
+        let strange = stored.subtracting(known.filter { $0.state == .admitted }.map(\.sha256)).sorted()
+        guard !strange.isEmpty else { return stored.count }
+        problems.append("\(strange.count) corpora are in no record: the runs that read them say whom they feed")
+        let jobs = directory.runNames().compactMap { try? directory.readJob(of: $0) }
+        for sha256 in strange {
+            let readers = jobs.filter { $0.corpora.contains { $0.sha256 == sha256 } }
+            let corpus = readers.first?.corpora.first { $0.sha256 == sha256 }
+            let path = "\(directory.corpus)/\(sha256)"
+            let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
+            let only = Set(readers.map(\.model))
+            _ = try metrics.record(
+                CorpusRecord(
+                    sha256: sha256, name: corpus?.name ?? String(sha256.prefix(12)), bytes: size ?? 0, documents: 1,
+                    state: .admitted, model: only.count == 1 ? only.first : nil))
+        }
+        return stored.count
+    }
+
+    /// A run whose end is not written down goes on, if it is its model's newest.
+    private func runs(_ metrics: MetricsStore) throws -> Int {
+        var jobs: [(job: Job, made: Date)] = []
+        for name in directory.runNames() {
+            guard let job = try? directory.readJob(of: name), job.run == name else { continue }
+            let facts = try FileManager.default.attributesOfItem(atPath: directory.job(of: name))
+            jobs.append((job, facts[.modificationDate] as? Date ?? Date()))
+        }
+        jobs.sort { $0.made < $1.made }
+        for (index, (job, made)) in jobs.enumerated() {
+            var record = RunRecord(id: job.run, model: job.model, generation: job.generation, started: made)
+            if let ending = RunEnding.read(directory.run(job.run)) {
+                (record.state, record.reason, record.finished) = (ending.state, ending.reason, made)
+            } else if jobs[(index + 1)...].contains(where: { $0.job.model == job.model }) {
+                (record.state, record.reason, record.finished) = (.failed, "its record is lost", made)
+            } else {
+                record.state = .interrupted
+            }
+            try metrics.save(record, corpora: job.corpora.map(\.sha256))
+        }
+        return jobs.count
+    }
+
+    /// Generations that lie on the disk and are not in the database. One that cannot be read is left out.
+    func generations(_ metrics: MetricsStore) throws -> Int {
+        var count = 0
+        for model in models {
+            let current = directory.currentGeneration(of: model)
+            for number in directory.generations(of: model) {
+                count += 1
+                guard try metrics.generation(number, of: model) == nil else { continue }
+                let verdict = PromotionVerdict.read(directory.generation(number, of: model))
+                let state: GenerationRecord.State =
+                    if number == current {
+                        .serving
+                    } else if verdict?.passes == false {
+                        .rejected
+                    } else if verdict != nil || current.map({ number < $0 }) ?? false {
+                        .retired
+                    } else {
+                        .candidate
+                    }
+                guard let record = try? directory.record(ofGeneration: number, of: model, state: state) else {
+                    continue
+                }
+                try metrics.save(record)
+            }
+        }
+        return count
+    }
+}
+
+extension ServiceEvent {
+    init(_ renewal: MetricsStore.Renewal, found: [String], problems: [String]) {
+        let list = found.joined(separator: ", ")
+        let trouble = problems.isEmpty ? "" : "; \(problems.joined(separator: "; "))"
+        self.init(
+            .metricsRenewed,
+            "the database could not be used (\(renewal.reason)); it is kept as \(renewal.aside), and a new one has begun with "
+                + "what lies on the disk: \(list)\(trouble)",
+            fields: ["aside": .string(renewal.aside), "reason": .string("\(renewal.reason)")])
+    }
+}

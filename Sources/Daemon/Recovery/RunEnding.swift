@@ -1,0 +1,25 @@
+import Durable
+import FoundationEssentials
+import Jobs
+import Metrics
+
+/// How a run ended, beside its job (`ended.json`): known without the database too.
+struct RunEnding: Codable, Sendable, Equatable {
+    var state: RunRecord.State
+    var reason: String?
+    /// Whether another run of the same work may go on from its checkpoints.
+    var goesOn: Bool
+
+    private static func file(_ runDirectory: String) -> String { "\(runDirectory)/ended.json" }
+
+    /// Nil where it has not ended.
+    static func read(_ runDirectory: String) -> RunEnding? {
+        guard let json = try? Durable.read(file(runDirectory)) else { return nil }
+        return try? JobCoding.decode(RunEnding.self, from: Data(json))
+    }
+
+    func write(_ runDirectory: String) throws {
+        guard FileManager.default.fileExists(atPath: runDirectory) else { return }
+        try Durable.write(JobCoding.encode(self), to: Self.file(runDirectory))
+    }
+}

@@ -1,0 +1,80 @@
+import Durable
+import FoundationEssentials
+import Inference
+import Metrics
+import Varlink
+
+/// Removes what the settings do not keep: generations, what finished runs leave, packed weights of what does not serve, and
+/// old rows. Each goes whole, or stays to be removed another time.
+struct Pruner: Sendable {
+    let settings: Settings
+    let directory: StateDirectory
+    let metrics: MetricsStore
+    let journal: EventJournal
+
+    /// - Parameter held: generations, by model, that are being opened
+    func prune(held: [String: Set<Int>]) {
+        var removed: [String] = []
+        for model in settings.models.map(\.name) {
+            journal.attempt("old generations of \(model) stay for now") {
+                try pruneGenerations(of: model, held: held[model] ?? [], &removed)
+            }
+            journal.attempt("old runs of \(model) stay for now") { try pruneRuns(of: model, &removed) }
+        }
+        journal.attempt("old rows stay in the database for now") {
+            guard let seconds = settings.retention.keepMetricsSeconds else { return }
+            let rows = try metrics.removeRows(before: Date(timeIntervalSinceNow: -seconds))
+            if rows > 0 { removed.append("\(rows) rows of the database") }
+        }
+        guard !removed.isEmpty else { return }
+        journal.report(
+            ServiceEvent(
+                .pruned, "removed what is not kept (retention): \(removed.joined(separator: ", "))",
+                fields: ["removed": .array(removed.map { .string($0) })]))
+    }
+
+    private func pruneGenerations(of model: String, held: Set<Int>, _ removed: inout [String]) throws {
+        try TemporaryName.clearLeftovers(in: directory.model(model))
+        let records = try metrics.generations(of: model)
+        let serving = directory.currentGeneration(of: model)
+        let candidates = Set(records.filter { $0.state == .candidate }.map(\.number))
+        let rejected = Set(records.filter { $0.state == .rejected }.map(\.number))
+        let old = Retention.generationsToRemove(
+            directory.generations(of: model), serving: serving, rejected: rejected.union(candidates), held: held,
+            keeping: settings.retention.keepGenerations)
+        for number in old {
+            try Durable.removeWhole(directory.generation(number, of: model))
+            try metrics.removeGeneration(number, of: model)
+            removed.append("\(model) \(number)")
+        }
+        for number in directory.generations(of: model) where number != serving && !held.contains(number) {
+            for file in InferenceEngine.packedFiles(ofDirectory: directory.generation(number, of: model)) {
+                try Durable.removeTree(file)
+            }
+        }
+    }
+
+    private func pruneRuns(of model: String, _ removed: inout [String]) throws {
+        try TemporaryName.clearLeftovers(in: directory.runs)
+        // The newest first.
+        let over = try metrics.runs(model: model).filter { $0.finished != nil }
+        let lastFinished = over.firstIndex { $0.state == .finished } ?? over.endIndex
+        for (index, run) in over.enumerated() {
+            let folder = directory.run(run.id)
+            guard FileManager.default.fileExists(atPath: folder) else { continue }
+            if index >= settings.retention.keepRuns {
+                try Durable.removeWhole(folder)
+                removed.append("the folder of \(run.id)")
+                continue
+            }
+            // One that was cancelled or failed may go on, until a later one is finished.
+            guard index >= lastFinished else { continue }
+            for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
+                let isCheckpoint = name.hasPrefix("checkpoint-")
+                guard name == "shards" || isCheckpoint && !settings.retention.keepCheckpoints else { continue }
+                try Durable.removeWhole("\(folder)/\(name)")
+                if isCheckpoint { removed.append("\(name) of \(run.id)") }
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import Datasets
+import FoundationEssentials
+import Jobs
+import Testing
+import Tokenizers
+
+private func heldOut(_ folder: TemporaryFolder, share: Double = 0.5, mostBytes: Int) throws -> HeldOutText {
+    try HeldOutText(
+        corpora: ["a", "b"].map { JobCorpus(sha256: $0, name: $0, path: "\(folder.path)/\($0)", bytes: 0) },
+        objective: .mlm, unit: .lines, filters: [.lowercase],
+        share: share, mostBytes: mostBytes, progress: {})
+}
+
+@Test func theLowestHashesAreAskedForWhateverComesWithThem() throws {
+    let folder = try TemporaryFolder()
+    let lines = (0..<4000).map { "Line number \($0) of a text" }
+    try Data(lines[..<1500].joined(separator: "\n").utf8).write(to: URL(filePath: folder.path + "/a"))
+    // Half of the second is in the first.
+    try Data(lines[750...].joined(separator: "\n").utf8).write(to: URL(filePath: folder.path + "/b"))
+    let expected = lines.map { Sample(text: $0.lowercased(), hash: Sample.hash(of: $0)) }
+        .filter { $0.isHeldOut(share: 0.5) }.sorted { $0.hash < $1.hash }
+    let all = try heldOut(folder, mostBytes: 1 << 30)
+    #expect(all.samples == expected)
+    #expect(all.bytes == expected.reduce(0) { $0 + $1.text.utf8.count })
+    for mostBytes in [100, 1_000, 20_000] {
+        let some = try heldOut(folder, mostBytes: mostBytes)
+        #expect(some.bytes <= mostBytes && some.bytes > mostBytes - 40)
+        #expect(some.samples == Array(expected[..<some.samples.count]))
+    }
+    #expect(try heldOut(folder, mostBytes: 1).samples.count == 1)
+}

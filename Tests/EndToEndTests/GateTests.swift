@@ -1,0 +1,259 @@
+import Foundation
+import Glibc
+import Interface
+import Testing
+import Varlink
+
+/// What becomes of a run that is disturbed, and of a model that is worse, with the programs as a user has them.
+@Suite(
+    "Supervision and the gate", .serialized, .timeLimit(.minutes(10)),
+    .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+struct GateTests {
+    /// One model that is trained in a second or two, the same bytes every time.
+    static func settings(steps: Int, more: String = "") -> String {
+        """
+        models: [kantaibert]
+        kantaibert:
+          objective: mlm
+          preset: tiny
+          precision: float32
+          per_device_train_batch_size: 16
+          num_train_epochs: 100000
+          max_steps: \(steps)
+          eval_steps: 1000
+          save_steps: 50
+          learning_rate: 0.003
+          load_best_model_at_end: false
+        inbox:
+          stable: 200ms
+        schedule:
+          settle: 100ms
+        \(more)
+        """
+    }
+
+    private func set(_ settings: String, _ service: RunningService) throws {
+        try Data(settings.utf8).write(to: URL(filePath: service.folder + "/kantaibert.yaml"))
+    }
+
+    private func generations(_ service: RunningService) throws -> [ManagerInterface.Generation] {
+        try service.client().call(ManagerInterface.ListGenerations.self, .init(model: "kantaibert")).generations
+            .sorted { $0.number < $1.number }
+    }
+
+    private func receipt(_ service: RunningService) throws -> InferenceInterface.Receipt {
+        try service.client().call(InferenceInterface.FillMask.self, .init(text: "the old <mask>")).receipt
+    }
+
+    @Test("A generation that is worse does not serve; its owner may overrule, and go back")
+    func rejected() throws {
+        let service = try RunningService(settings: Self.settings(steps: 400))
+        try service.start()
+        var events = try service.watch()
+        try service.drop("a.txt", Grammar.text(lines: 1000, seed: 3).utf8)
+        #expect(try events.first("generation_serves").number("generation") == 1)
+        #expect(try service.stop().status == 0)
+
+        // Three steps are not enough to be as good.
+        try set(Self.settings(steps: 3), service)
+        try service.start()
+        events = try service.watch()
+        try service.drop("b.txt", Grammar.text(lines: 1000, seed: 4).utf8)
+        let judged = try events.first("generation_judged")
+        #expect(judged.number("generation") == 2 && judged.number("incumbent") == 1)
+        #expect(judged.fields["passes"] == .bool(false))
+        _ = try events.first("generation_rejected")
+        #expect(try receipt(service).generation == 1)
+        var found = try generations(service)
+        #expect(found.map(\.state) == [.serving, .rejected])
+        let (ours, theirs) = (try #require(found[1].judgedBitsPerByte), try #require(found[1].incumbentBitsPerByte))
+        #expect(ours > theirs * 1.02 && found[1].incumbent == 1)
+        #expect(found[1].reason?.contains("promotion.tolerance") == true)
+
+        // Overruled, and back, over a restart.
+        _ = try service.client().call(ManagerInterface.Promote.self, .init(model: "kantaibert", generation: 2))
+        #expect(try receipt(service).generation == 2)
+        #expect(try service.stop().status == 0)
+        // Now as good again.
+        try set(Self.settings(steps: 400), service)
+        try service.start()
+        #expect(try receipt(service).generation == 2)
+        #expect(try generations(service).map(\.state) == [.retired, .serving])
+        _ = try service.client().call(ManagerInterface.Promote.self, .init(model: "kantaibert", generation: 1))
+        #expect(try receipt(service).generation == 1)
+        events = try service.watch()
+        try service.drop("c.txt", Grammar.text(lines: 1000, seed: 5).utf8)
+        #expect(try events.first("generation_serves").number("generation") == 3)
+        found = try generations(service)
+        #expect(found.map(\.state) == [.retired, .retired, .serving])
+        #expect(try receipt(service).modelSha256 == found[2].modelSha256)
+        // What does not serve keeps no packed weights, what is finished no checkpoints.
+        let left = try FileManager.default.subpathsOfDirectory(atPath: service.folder)
+        #expect(left.filter { $0.contains("/.packed-") }.allSatisfy { $0.hasPrefix("models/kantaibert/3/") })
+        #expect(left.filter { $0.contains("/checkpoint-") || $0.contains("/shards") } == [])
+        #expect(try service.stop().status == 0)
+    }
+
+    @Test("A candidate that was not judged before a kill is judged afterwards")
+    func killedBeforeTheVerdict() throws {
+        let service = try RunningService(settings: Self.settings(steps: 200))
+        try service.start()
+        var events = try service.watch()
+        try service.drop("a.txt", Grammar.text(lines: 1000, seed: 3).utf8)
+        _ = try events.first("generation_serves")
+        try service.drop("b.txt", Grammar.text(lines: 1000, seed: 4).utf8)
+        // It stands, and nothing is said of it yet.
+        let candidate = service.folder + "/models/kantaibert/2"
+        let deadline = Date(timeIntervalSinceNow: 120)
+        while !FileManager.default.fileExists(atPath: candidate), Date() < deadline { usleep(500) }
+        try service.kill()
+        #expect(!FileManager.default.fileExists(atPath: candidate + "/promotion.json"))
+        try service.start()
+        events = try service.watch()
+        while try generations(service).last?.state != .serving, Date() < deadline { usleep(50_000) }
+        #expect(try generations(service).map(\.state) == [.retired, .serving])
+        #expect(FileManager.default.fileExists(atPath: candidate + "/promotion.json"))
+        #expect(
+            try service.client().call(ManagerInterface.ListRuns.self, .init()).runs.allSatisfy { $0.state == .finished }
+        )
+        #expect(try service.stop().status == 0)
+    }
+
+    enum Disturbance: CaseIterable {
+        case serviceStops, serviceIsKilled, runIsKilled, runHangs, runIsCancelled
+    }
+
+    static let undisturbed: Result<String, any Error> = Result {
+        let service = try RunningService(settings: settings(steps: 600))
+        try service.start()
+        let events = try service.watch()
+        try service.drop("a.txt", Grammar.text(lines: 1000, seed: 3).utf8)
+        let event = try events.first("generation_serves")
+        _ = try service.stop()
+        guard case .string(let sha256)? = event.fields["model_sha256"] else { throw POSIXError(.EINVAL) }
+        return sha256
+    }
+
+    @Test("A run that is disturbed goes on, bit for bit as if it had not been", arguments: Disturbance.allCases)
+    func disturbed(_ disturbance: Disturbance) throws {
+        let expected = try Self.undisturbed.get()
+        let stall =
+            disturbance == .runHangs
+            ? "training:\n  restart_wait: 100ms\n  stall: 2s" : "training:\n  restart_wait: 100ms"
+        let service = try RunningService(settings: Self.settings(steps: 600, more: stall))
+        try service.start()
+        var events = try service.watch()
+        try service.drop("a.txt", Grammar.text(lines: 1000, seed: 3).utf8)
+        _ = try events.first("a step past a checkpoint") { $0.kind == "step" && ($0.number("step") ?? 0) > 120 }
+        switch disturbance {
+        case .serviceStops:
+            let (status, seconds) = try service.stop()
+            #expect(status == 0 && seconds < 15)
+            try service.start()
+        case .serviceIsKilled:
+            // The run is left alone with its folder, and the next service is there before it has gone.
+            try service.kill()
+            try service.start()
+        case .runIsKilled:
+            kill(try service.trainingProcess(), SIGKILL)
+            #expect(try events.first("run_died").message.contains("SIGKILL"))
+        case .runHangs:
+            kill(try service.trainingProcess(), SIGSTOP)
+            #expect(try events.first("run_died").message.contains("no word for 2 s"))
+        case .runIsCancelled:
+            let began = ContinuousClock.now
+            _ = try service.client().call(ManagerInterface.CancelRun.self, .init(run: "kantaibert-1"))
+            _ = try events.first("run_cancelled")
+            #expect(began.duration(to: .now) < .seconds(10))
+            let runs = try service.client().call(ManagerInterface.Train.self, .init(model: "kantaibert")).runs
+            #expect(runs == ["kantaibert-2"])
+            #expect(try events.first("run_resumed").message.contains("where kantaibert-1 was cancelled"))
+            #expect(try #require(try events.first("run_started").number("resumed_step")) >= 120)
+        }
+        if disturbance == .serviceStops || disturbance == .serviceIsKilled { events = try service.watch() }
+        let deadline = Date(timeIntervalSinceNow: 120)
+        while try generations(service).isEmpty, Date() < deadline { usleep(50_000) }
+        while try generations(service).last?.state != .serving, Date() < deadline { usleep(50_000) }
+        #expect(try generations(service).map(\.modelSha256) == [expected], "\(service.logText)")
+        #expect(try service.stop().status == 0)
+    }
+
+    @Test("A run takes the place it is given: niceness, batch work, first to go when memory runs out")
+    func standing() throws {
+        let service = try RunningService(settings: EndToEndTests.endless)
+        try service.start()
+        let events = try service.watch()
+        try service.drop("a.txt", Grammar.text(lines: 500, seed: 3).utf8)
+        _ = try events.first("a step") { $0.kind == "step" }
+        let process = try service.trainingProcess()
+        let batch: Int32 = 3
+        let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").compactMap {
+            pid_t($0)
+        }
+        #expect(threads.count >= 2)
+        for thread in threads {
+            #expect(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), id_t(thread)) == 19, "thread \(thread)")
+            #expect(sched_getscheduler(thread) == batch, "thread \(thread)")
+        }
+        func score(_ process: String) throws -> Int? {
+            Int(try String(contentsOfFile: "/proc/\(process)/oom_score_adj", encoding: .utf8).filter { !$0.isNewline })
+        }
+        #expect(try score("\(process)") == 500)
+        #expect(try score("\(service.processIdentifier)") == score("self"))
+        #expect(try service.stop().status == 0)
+    }
+
+    @Test("What cannot fit the memory it may take is refused with the setting to change, once")
+    func tooLittleMemory() throws {
+        let service = try RunningService(
+            settings: Self.settings(steps: 100, more: "training:\n  memory_limit: 8M"))
+        try service.start()
+        let events = try service.watch()
+        try service.drop("a.txt", Grammar.text(lines: 500, seed: 3).utf8)
+        let failed = try events.first("the end") { ["run_failed", "run_died", "run_started"].contains($0.kind) }
+        #expect(failed.kind == "run_failed")
+        #expect(
+            failed.message.contains("training.memory_limit") && failed.message.contains("hidden_size"),
+            "\(failed.message)")
+        #expect(try service.client().call(ManagerInterface.ListRuns.self, .init()).runs.map(\.state) == [.failed])
+        #expect(try service.stop().status == 0)
+    }
+
+    @Test("A database that is damaged is begun anew, and everything on the disk is found")
+    func damagedDatabase() throws {
+        let service = try RunningService(settings: Self.settings(steps: 200))
+        try service.start()
+        let events = try service.watch()
+        try FileManager.default.createDirectory(
+            atPath: service.inbox + "/kantaibert", withIntermediateDirectories: true)
+        try service.drop("kantaibert/a.txt", Grammar.text(lines: 1000, seed: 3).utf8)
+        _ = try events.first("generation_serves")
+        let before = try generations(service)
+        let corpora = try service.client().call(ManagerInterface.ListCorpora.self, .init()).corpora
+        #expect(try service.stop().status == 0)
+        for round in 1...3 {
+            let url = URL(filePath: service.folder + "/metrics.db")
+            let size = try Data(contentsOf: url).count
+            try Data((0..<size / round).map { _ in UInt8.random(in: 0...255) }).write(to: url)
+            try service.start()
+            #expect(try receipt(service).generation == 1)
+            let after = try generations(service)
+            #expect(after.map(\.modelSha256) == before.map(\.modelSha256))
+            #expect(after.map(\.state) == [.serving] && after.map(\.run) == before.map(\.run))
+            let found = try service.client().call(ManagerInterface.ListCorpora.self, .init()).corpora
+            #expect(found.map(\.name) == corpora.map(\.name) && found.map(\.models) == [["kantaibert"]])
+            let runs = try service.client().call(ManagerInterface.ListRuns.self, .init()).runs
+            #expect(runs.map(\.state) == [.finished])
+            // Nothing is trained twice for it.
+            #expect(throws: ManagerInterface.NothingToTrain.self) {
+                try service.client().call(ManagerInterface.Train.self, .init(model: "kantaibert"))
+            }
+            let aside = try FileManager.default.contentsOfDirectory(atPath: service.folder).filter {
+                $0.hasPrefix("metrics.db.damaged-") && !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm")
+            }
+            #expect(aside.count == round)
+            #expect(service.logText.contains("a new one has begun"))
+            #expect(try service.stop().status == 0)
+        }
+    }
+}

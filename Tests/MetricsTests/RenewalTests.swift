@@ -1,0 +1,145 @@
+import FoundationEssentials
+import GRDB
+import Glibc
+import Metrics
+import Synchronization
+import Testing
+
+/// A database that is damaged, each time another way.
+struct RenewalTests {
+    let scratch: Scratch
+
+    init() throws { scratch = try Scratch() }
+
+    private final class Renewals: Sendable {
+        let all = Mutex<[MetricsStore.Renewal]>([])
+    }
+
+    private func open(_ renewals: Renewals) throws -> MetricsStore {
+        try MetricsStore.renewable(path: scratch.path) { renewal, _ in renewals.all.withLock { $0.append(renewal) } }
+    }
+
+    private func corpus(_ digit: Int, _ model: String? = nil) -> CorpusRecord {
+        CorpusRecord(
+            sha256: sha(digit), name: "\(digit).txt", bytes: 9, documents: 1, state: .admitted, model: model,
+            source: "\(digit)", received: Date(timeIntervalSince1970: 1_767_268_800))
+    }
+
+    enum Damage: CaseIterable {
+        case randomBytes, truncated, garbledInside, wrongTables, newer, noDatabase, directory
+    }
+
+    private func damage(_ damage: Damage) throws {
+        let url = URL(filePath: scratch.path)
+        var random = SystemRandomNumberGenerator()
+        let size = try Data(contentsOf: url).count
+        switch damage {
+        case .randomBytes: try Data((0..<size).map { _ in UInt8.random(in: 0...255, using: &random) }).write(to: url)
+        case .truncated: try Data(contentsOf: url).prefix(size / 2).write(to: url)
+        case .garbledInside:
+            var bytes = try Data(contentsOf: url)
+            // All but the first page, which says that it is a database.
+            for place in 4096..<bytes.count { bytes[place] = UInt8.random(in: 0...255, using: &random) }
+            try bytes.write(to: url)
+        case .wrongTables:
+            try FileManager.default.removeItem(at: url)
+            try run("CREATE TABLE corpora (x); CREATE TABLE runs (y)")
+        case .newer: try run("INSERT INTO grdb_migrations VALUES ('99 of another time')")
+        case .noDatabase: try Data("not this".utf8).write(to: url)
+        case .directory:
+            try FileManager.default.removeItem(at: url)
+            try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
+        }
+    }
+
+    /// As another program would.
+    private func run(_ sql: String) throws {
+        try DatabaseQueue(path: scratch.path).write { db in try db.execute(sql: sql) }
+    }
+
+    @Test(arguments: Damage.allCases)
+    private func isSetAsideAndBegunAnew(kind: Damage) throws {
+        let renewals = Renewals()
+        do {
+            let store = try open(renewals)
+            for digit in 1...9 { _ = try store.record(corpus(digit, digit == 3 ? "poet" : nil)) }
+            for number in 1...200 { try store.record(EventRecord(kind: "k", message: "event \(number)")) }
+        }
+        try damage(kind)
+        let store = try open(renewals)
+        let renewal = try #require(renewals.all.withLock { $0.first })
+        #expect(FileManager.default.fileExists(atPath: renewal.aside))
+        #expect(renewal.aside.hasPrefix(scratch.path + ".damaged-20"))
+        #expect(try store.corpora().isEmpty)
+        // What was received is known all the same.
+        try store.restore(store.ledger.records())
+        #expect(try store.corpora().map(\.name) == (1...9).map { "\($0).txt" })
+        #expect(try store.corpora(feeding: "other").count == 8)
+        #expect(try store.corpora(feeding: "poet").count == 9)
+        // The same file is still recorded once.
+        #expect(try store.record(corpus(4)) == nil)
+        try store.save(RunRecord(id: "r", model: "a"))
+        #expect(renewals.all.withLock { $0.count } == 1)
+        let again = try open(renewals)
+        #expect(try again.run("r") != nil)
+        #expect(renewals.all.withLock { $0.count } == 1)
+    }
+
+    @Test func isFoundDamagedAtWork() throws {
+        let renewals = Renewals()
+        let store = try open(renewals)
+        try store.save(RunRecord(id: "r", model: "a"))
+        for number in 1...40_000 where number.isMultiple(of: 1000) {
+            try store.record(
+                (0..<1000).map { step in
+                    StepRecord(
+                        run: "r", step: number + step, epoch: 0, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 1,
+                        tokensPerSecond: 1)
+                })
+        }
+        // Under a database that is open and in use.
+        let handle = try #require(FileManager.default.contents(atPath: scratch.path))
+        let garbage = Data((0..<handle.count).map { _ in UInt8.random(in: 0...255) })
+        let descriptor = Glibc.open(scratch.path, O_WRONLY)
+        garbage.withUnsafeBytes { _ = pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        close(descriptor)
+        truncate(scratch.path + "-wal", 0)
+        _ = try store.steps(ofRun: "r")
+        try store.save(RunRecord(id: "s", model: "a"))
+        #expect(renewals.all.withLock { $0.count } == 1)
+        #expect(try store.runs().map(\.id) == ["s"])
+        let again = try MetricsStore(path: scratch.path)
+        #expect(try again.runs().map(\.id) == ["s"])
+    }
+
+    @Test func theLedgerSurvivesALineCutShort() throws {
+        let renewals = Renewals()
+        let store = try open(renewals)
+        _ = try store.record(corpus(1))
+        let descriptor = Glibc.open(store.ledger.path, O_WRONLY | O_APPEND)
+        _ = "{\"name\":\"half".utf8.withContiguousStorageIfAvailable { write(descriptor, $0.baseAddress, $0.count) }
+        close(descriptor)
+        _ = try store.record(corpus(2))
+        #expect(store.ledger.records().map(\.name) == ["1.txt", "2.txt"])
+    }
+
+    @Test func oldRowsGoAndRunsStay() throws {
+        let store = try scratch.store()
+        let old = Date(timeIntervalSinceNow: -1000)
+        for (id, finished) in [("over", old), ("under way", nil)] as [(String, Date?)] {
+            try store.save(RunRecord(id: id, model: "a", finished: finished))
+            try store.record([
+                StepRecord(
+                    run: id, step: 1, epoch: 0, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 1,
+                    tokensPerSecond: 1, time: old)
+            ])
+        }
+        try store.record(EventRecord(kind: "k", message: "old", time: old))
+        try store.record(EventRecord(kind: "k", message: "new"))
+        #expect(try store.removeRows(before: Date(timeIntervalSinceNow: -500)) == 2)
+        #expect(try store.steps(ofRun: "over").isEmpty)
+        #expect(try store.steps(ofRun: "under way").count == 1)
+        #expect(try store.runs().count == 2)
+        #expect(try store.events(limit: 9).map(\.message) == ["new"])
+    }
+}
