@@ -67,7 +67,13 @@ public enum ManagerInterface {
           model_sha256: string,
           evaluation_loss: ?float,
           bits_per_byte: ?float,
-          created: string
+          created: string,
+          # At the gate: bits a byte on the same held-out lines, of this one and of the generation that served then.
+          judged_bits_per_byte: ?float,
+          incumbent: ?int,
+          incumbent_bits_per_byte: ?float,
+          # Why it may serve, or may not.
+          reason: ?string
         )
 
         type StepMetric (

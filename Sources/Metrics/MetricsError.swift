@@ -24,10 +24,15 @@ public struct MetricsError: Error, CustomStringConvertible {
             return
         }
         self.cause = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
-        isCorruption = [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode)
+        isCorruption =
+            [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode)
+            // Less is there than there was.
+            || error.extendedResultCode == .SQLITE_IOERR_SHORT_READ
         // The others pass, or are the machine's.
-        isDamage = ![.SQLITE_FULL, .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_IOERR, .SQLITE_NOMEM].contains(
-            error.resultCode)
+        isDamage =
+            isCorruption
+            || ![.SQLITE_FULL, .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_IOERR, .SQLITE_NOMEM].contains(
+                error.resultCode)
         hint =
             switch error.resultCode {
             case .SQLITE_FULL: "the disk is full: free some space, what was recorded before is safe"
