@@ -1,4 +1,5 @@
 import Jobs
+import TextFilters
 import Tokenizers
 
 /// Some of the text that is held out of corpora, for asking several models the same.

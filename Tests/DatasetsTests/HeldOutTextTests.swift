@@ -2,6 +2,7 @@ import Datasets
 import FoundationEssentials
 import Jobs
 import Testing
+import TextFilters
 import Tokenizers
 
 private func heldOut(_ folder: TemporaryFolder, share: Double = 0.5, mostBytes: Int) throws -> HeldOutText {
