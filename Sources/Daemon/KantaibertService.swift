@@ -71,14 +71,14 @@ public struct KantaibertService: Sendable {
         let training = TrainingService(
             settings: live, directory: directory, metrics: metrics, journal: journal, registry: registry,
             program: options.trainProgram)
-        let ledger = CorpusLedger(metrics: metrics, directory: directory, journal: journal)
-        ledger.sweep()
+        let admitted = AdmittedCorpora(metrics: metrics, directory: directory, journal: journal)
+        admitted.sweep()
         let inbox = try InboxService(
-            settings: settings, directory: directory, metrics: metrics, ledger: ledger, journal: journal,
+            settings: settings, directory: directory, metrics: metrics, admitted: admitted, journal: journal,
             training: training)
         let manager = ManagerService(
             settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
-            hub: hub, ledger: ledger, journal: journal, version: Self.version, inboxPending: { inbox.pendingCount })
+            hub: hub, admitted: admitted, journal: journal, version: Self.version, inboxPending: { inbox.pendingCount })
         let socket = try SocketService(
             listener: listener, settings: settings.socket, logger: logger,
             inference: inference(live, registry, manager),

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import GRDB
 
 extension MetricsStore {
@@ -16,7 +17,10 @@ extension MetricsStore {
     /// As `record`, of what the ledger has already.
     public func restore(_ corpora: [CorpusRecord]) throws(MetricsError) {
         try writeDurably("record corpora again") { db in
-            for corpus in corpora { _ = try insert(corpus, db) }
+            for corpus in corpora {
+                _ = try insert(corpus, db)
+                if let removed = corpus.removed { try remove(corpus.sha256, at: removed, db) }
+            }
         }
     }
 
@@ -67,13 +71,21 @@ extension MetricsStore {
     /// - Returns: false where there is none of these bytes
     public func removeCorpus(sha256: String) throws(MetricsError) -> Bool {
         try writeDurably("remove a corpus") { db in
-            try db.execute(
-                sql: """
-                    UPDATE corpora SET removed = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-                    WHERE sha256 = ? AND state <> 'rejected' AND removed IS NULL
-                    """, arguments: [sha256])
-            return db.changesCount > 0
+            let corpora = CorpusRecord.filter(Column("sha256") == sha256 && Column("removed") == nil)
+            guard var last = try corpora.filter(Column("state") != "rejected").order(Column("id").desc).fetchOne(db)
+            else { return false }
+            let now = Date()
+            try remove(sha256, at: now, db)
+            last.removed = now
+            try ledger.append([last])
+            return true
         }
+    }
+
+    private func remove(_ sha256: String, at time: Date, _ db: Database) throws {
+        try CorpusRecord.filter(
+            Column("sha256") == sha256 && Column("state") != "rejected" && Column("removed") == nil
+        ).updateAll(db, Column("removed").set(to: time.formatted(timeStyle)))
     }
 
     /// The removed corpora whose bytes nobody needs: not admitted again, and of no run that may go on.

@@ -17,4 +17,4 @@ extension MetricsRecord {
     }
 }
 
-private let timeStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+let timeStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)

@@ -47,7 +47,7 @@ extension ManagerService {
         return ManagerService(
             settings: LiveSettings(.builtIn), directory: directory, metrics: metrics, registry: registry,
             training: training, hub: hub,
-            ledger: CorpusLedger(metrics: metrics, directory: directory, journal: journal), journal: journal,
+            admitted: AdmittedCorpora(metrics: metrics, directory: directory, journal: journal), journal: journal,
             version: "0", inboxPending: { 0 })
     }
 }

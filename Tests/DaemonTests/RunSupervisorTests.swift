@@ -1,6 +1,6 @@
 import Daemon
 import Durable
-import FoundationEssentials
+import Foundation
 import Jobs
 import Synchronization
 import Testing
@@ -26,7 +26,9 @@ private final class ScriptedRun: Sendable {
         let made = TrainingArguments(
             job: job, longestPosition: 8, steps: 1, trainingTokens: 1, tokenizerVocabulary: 300, evaluation: nil)
         try Durable.write(try JobCoding.encode(made), to: folder + "/made/training_args.json")
-        try Durable.write(
+        // Written by another process: a child that another test starts meanwhile would hold this one's descriptor, and a file
+        // that is open for writing cannot be run.
+        try Self.write(
             """
             #!/bin/sh
             cd '\(folder)'
@@ -36,7 +38,16 @@ private final class ScriptedRun: Sendable {
             say() { echo "{\\"kind\\":\\"$1\\",\\"time\\":\\"2026-01-01T00:00:00.000Z\\",$2}"; }
             [ "$1" = run ] || [ "$1" = evaluate ] || exit 64
             \(script)
-            """, to: program, mode: 0o755)
+            """, toProgram: program)
+    }
+
+    private static func write(_ script: String, toProgram path: String) throws {
+        let shell = Process()
+        shell.executableURL = URL(filePath: "/bin/sh")
+        shell.arguments = ["-c", "printf '%s' \"$1\" > \"$0\" && chmod 755 \"$0\"", path, script]
+        try shell.run()
+        shell.waitUntilExit()
+        try #require(shell.terminationStatus == 0)
     }
 
     deinit { try? Durable.removeTree(folder) }

@@ -51,7 +51,7 @@ struct SchedulerTests {
         #expect(scheduler.tick(now: Self.at(100)) == [])
         var again = Self.fresh([Self.model("a", fed: ["x"], learned: ["x", "y"], attempted: ["x", "y"])])
         #expect(again.tick(now: Self.at(100)) == [], "nor after a restart")
-        let started = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"])
+        let started = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"], isByHand: true)
         guard case .success((_, let actions)) = scheduler.train("a", force: false, now: Self.at(101)) else {
             Issue.record("refused")
             return

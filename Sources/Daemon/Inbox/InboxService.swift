@@ -18,7 +18,7 @@ final class InboxService: Service {
     private let store: CorpusStore
     private let watcher: InboxWatcher
     private let metrics: MetricsStore
-    private let ledger: CorpusLedger
+    private let admitted: AdmittedCorpora
     private let journal: EventJournal
     private let training: TrainingService
     private let models: [String]
@@ -35,7 +35,7 @@ final class InboxService: Service {
 
     /// - Throws: `DurableError` where the inbox cannot be watched or the store not be written.
     init(
-        settings: Settings, directory: StateDirectory, metrics: MetricsStore, ledger: CorpusLedger,
+        settings: Settings, directory: StateDirectory, metrics: MetricsStore, admitted: AdmittedCorpora,
         journal: EventJournal,
         training: TrainingService
     ) throws(DurableError) {
@@ -47,7 +47,7 @@ final class InboxService: Service {
             journal.report(ServiceEvent(.problem, "part of the inbox is not watched: \(problem)"))
         }
         self.metrics = metrics
-        self.ledger = ledger
+        self.admitted = admitted
         self.journal = journal
         self.training = training
         models = settings.models.map(\.name)
@@ -66,7 +66,7 @@ final class InboxService: Service {
                     if stopping.isOpen { break }
                     taking.store(1, ordering: .relaxed)
                     await take(file)
-                    ledger.sweep()
+                    admitted.sweep()
                     taking.store(0, ordering: .relaxed)
                 }
             } catch {
@@ -115,7 +115,7 @@ final class InboxService: Service {
     private func record(_ stored: StoredCorpus, of file: InboxFile, source: String, filters: [TextFilter]?) async throws
     {
         let only = onlyModel(of: file)
-        let (recorded, isStored) = try ledger.record(
+        let (recorded, isStored) = try admitted.record(
             CorpusRecord(
                 sha256: stored.sha256, name: file.name, bytes: stored.bytes, documents: stored.documents,
                 replacedBytes: stored.replacedBytes, state: .admitted, model: only, source: source,

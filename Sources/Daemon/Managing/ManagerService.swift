@@ -15,7 +15,7 @@ public struct ManagerService: Sendable {
     private let registry: ModelRegistry
     private let training: TrainingService
     private let hub: EventHub
-    private let ledger: CorpusLedger
+    private let admitted: AdmittedCorpora
     private let journal: EventJournal
     private let inboxPending: @Sendable () -> Int
     private let version: String
@@ -24,7 +24,7 @@ public struct ManagerService: Sendable {
     /// - Parameter inboxPending: how many files in the inbox are not yet decided about
     package init(
         settings: LiveSettings, directory: StateDirectory, metrics: MetricsStore, registry: ModelRegistry,
-        training: TrainingService, hub: EventHub, ledger: CorpusLedger, journal: EventJournal,
+        training: TrainingService, hub: EventHub, admitted: AdmittedCorpora, journal: EventJournal,
         version: String, inboxPending: @escaping @Sendable () -> Int
     ) {
         live = settings
@@ -33,7 +33,7 @@ public struct ManagerService: Sendable {
         self.registry = registry
         self.training = training
         self.hub = hub
-        self.ledger = ledger
+        self.admitted = admitted
         self.journal = journal
         self.version = version
         self.inboxPending = inboxPending
@@ -152,7 +152,7 @@ public struct ManagerService: Sendable {
 
     private func removeCorpus(_ parameters: ManagerInterface.RemoveCorpus.Parameters) async throws -> VarlinkNothing {
         let sha256 = parameters.sha256
-        guard try ledger.remove(sha256: sha256) else { throw ManagerInterface.CorpusNotFound(sha256: sha256) }
+        guard try admitted.remove(sha256: sha256) else { throw ManagerInterface.CorpusNotFound(sha256: sha256) }
         await training.corpusRemoved(sha256)
         journal.report(
             ServiceEvent(.corpusRemoved, "a corpus is removed: the next training is without it", corpus: sha256))

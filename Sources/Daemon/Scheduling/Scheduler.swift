@@ -262,7 +262,7 @@ public struct Scheduler: Sendable {
     private func skip(_ index: Int) -> Skip? {
         if models[index].fed.isEmpty { return .noCorpus }
         if let entry = covering(index) { return .underWay(entry.run) }
-        return Set(models[index].fed) == models[index].attempted ? .nothingNew : nil
+        return Set(models[index].fed).isSubset(of: models[index].attempted) ? .nothingNew : nil
     }
 
     /// Whether the model's window lets the run work.

@@ -6,7 +6,7 @@ import Synchronization
 import Tokenizers
 
 /// What is recorded of the corpora, kept in step with what lies in `corpus/`.
-package final class CorpusLedger: Sendable {
+package final class AdmittedCorpora: Sendable {
     private let metrics: MetricsStore
     private let directory: StateDirectory
     private let journal: EventJournal
