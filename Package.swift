@@ -120,7 +120,7 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "Corpora", "Inference", "Models", "Kernels", "Metrics", "Interface", "Varlink", "VarlinkServer",
-                "Systemd", "Jobs", "TextFilters",
+                "Systemd", "Jobs", "Tokenizers", "TextFilters",
                 "Durable",
                 log, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -56,4 +56,33 @@ extension ManagerInterface {
             self.reason = reason
         }
     }
+
+    public struct TensorNotFound: VarlinkErrorReply, Equatable {
+        public static let name = "io.kantaibert.Manager.TensorNotFound"
+
+        public var model: String
+        public var tensor: String
+
+        public init(model: String, tensor: String) {
+            self.model = model
+            self.tensor = tensor
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case model
+            case tensor = "name"
+        }
+    }
+
+    public struct ImportRefused: VarlinkErrorReply, Equatable {
+        public static let name = "io.kantaibert.Manager.ImportRefused"
+
+        public var directory: String
+        public var reason: String
+
+        public init(directory: String, reason: String) {
+            self.directory = directory
+            self.reason = reason
+        }
+    }
 }

@@ -9,6 +9,7 @@ public enum ManagerInterface {
     /// The interface's errors, for a client that wants them typed.
     public static let errors: [any VarlinkErrorReply.Type] = [
         ModelNotFound.self, RunNotFound.self, CorpusNotFound.self, GenerationNotFound.self, NothingToTrain.self,
+        TensorNotFound.self, ImportRefused.self,
     ]
 
     /// The text of `io.kantaibert.Manager.varlink`.
@@ -84,7 +85,9 @@ public enum ManagerInterface {
           gradient_norm: float,
           tokens: int,
           tokens_per_second: float,
-          time: string
+          time: string,
+          # Model FLOPs utilization, 0 to 1; null of steps that were recorded without.
+          mfu: ?float
         )
 
         type Evaluation (
@@ -97,6 +100,9 @@ public enum ManagerInterface {
         )
 
         type Parameter (name: string, shape: []int, count: int)
+
+        # Something that was looked at; `advice` says what to do about a warning.
+        type Check (name: string, state: (ok, warning), finding: string, advice: ?string)
 
         type Event (
           kind: string,
@@ -138,13 +144,45 @@ public enum ManagerInterface {
         method Promote(model: string, generation: int) -> ()
 
         # The tensors of the generation that serves, in Hugging Face's order.
-        method Describe(model: string) -> (parameters: []Parameter, total: int, configuration: object)
+        method Describe(model: string) -> (
+          parameters: []Parameter,
+          total: int,
+          configuration: object,
+          generation: ?int,
+          # Where it lies, a Hugging Face model directory.
+          directory: ?string
+        )
+
+        # The numbers of one of these tensors: statistics over those that are finite, and its corners, the `values` at `rows` and
+        # `columns` of the tensor seen as a matrix, row after row; null where one is not finite.
+        method DescribeTensor(model: string, name: string) -> (
+          shape: []int,
+          type: string,
+          minimum: float,
+          maximum: float,
+          mean: float,
+          standard_deviation: float,
+          zeros: int,
+          not_finite: int,
+          rows: []int,
+          columns: []int,
+          values: []?float
+        )
+
+        # What the machine has and how fast it is. Takes a second or two: products and memory are measured.
+        method Doctor() -> (checks: []Check)
+
+        # Makes a RoBERTa directory that transformers wrote a generation of the model. The service reads it as the user it runs as.
+        method Import(model: string, directory: string) -> (generation: int, model_sha256: string, parameters: int)
 
         error ModelNotFound (model: string, available: []string)
         error RunNotFound (run: string)
         error CorpusNotFound (sha256: string)
         error GenerationNotFound (model: string, generation: int)
         error NothingToTrain (model: string, reason: string)
+        error TensorNotFound (model: string, name: string)
+        # `reason` names the file and what is wrong with it.
+        error ImportRefused (directory: string, reason: string)
 
         """
 }

@@ -244,11 +244,122 @@ extension ManagerInterface {
             public var parameters: [Parameter]
             public var total: Int
             public var configuration: JSONValue
+            public var generation: Int?
+            /// Where it lies, a Hugging Face model directory.
+            public var directory: String?
 
-            public init(parameters: [Parameter], total: Int, configuration: JSONValue) {
+            public init(
+                parameters: [Parameter], total: Int, configuration: JSONValue, generation: Int? = nil,
+                directory: String? = nil
+            ) {
                 self.parameters = parameters
                 self.total = total
                 self.configuration = configuration
+                self.generation = generation
+                self.directory = directory
+            }
+        }
+    }
+
+    /// The numbers of one of these tensors: statistics over those that are finite, and its corners, the `values` at `rows`
+    /// and `columns` of the tensor seen as a matrix, row after row; null where one is not finite.
+    public enum DescribeTensor: VarlinkMethod {
+        public static let name = "io.kantaibert.Manager.DescribeTensor"
+
+        public struct Parameters: Codable, Sendable, Equatable {
+            public var model: String
+            public var name: String
+
+            public init(model: String, name: String) {
+                self.model = model
+                self.name = name
+            }
+        }
+
+        public struct Reply: Codable, Sendable, Equatable {
+            public var shape: [Int]
+            public var type: String
+            public var minimum: Double
+            public var maximum: Double
+            public var mean: Double
+            public var standardDeviation: Double
+            public var zeros: Int
+            public var notFinite: Int
+            public var rows: [Int]
+            public var columns: [Int]
+            public var values: [Double?]
+
+            public init(
+                shape: [Int], type: String, minimum: Double, maximum: Double, mean: Double, standardDeviation: Double,
+                zeros: Int, notFinite: Int, rows: [Int], columns: [Int], values: [Double?]
+            ) {
+                self.shape = shape
+                self.type = type
+                self.minimum = minimum
+                self.maximum = maximum
+                self.mean = mean
+                self.standardDeviation = standardDeviation
+                self.zeros = zeros
+                self.notFinite = notFinite
+                self.rows = rows
+                self.columns = columns
+                self.values = values
+            }
+
+            private enum CodingKeys: String, CodingKey {
+                case shape, type, minimum, maximum, mean
+                case standardDeviation = "standard_deviation"
+                case zeros
+                case notFinite = "not_finite"
+                case rows, columns, values
+            }
+        }
+    }
+
+    /// What the machine has and how fast it is. Takes a second or two: products and memory are measured.
+    public enum Doctor: VarlinkMethod {
+        public static let name = "io.kantaibert.Manager.Doctor"
+        public typealias Parameters = VarlinkNothing
+
+        public struct Reply: Codable, Sendable, Equatable {
+            public var checks: [Check]
+
+            public init(checks: [Check]) {
+                self.checks = checks
+            }
+        }
+    }
+
+    /// Makes a RoBERTa directory that transformers wrote a generation of the model.
+    public enum Import: VarlinkMethod {
+        public static let name = "io.kantaibert.Manager.Import"
+
+        public struct Parameters: Codable, Sendable, Equatable {
+            public var model: String
+            /// The service reads it as the user it runs as.
+            public var directory: String
+
+            public init(model: String, directory: String) {
+                self.model = model
+                self.directory = directory
+            }
+        }
+
+        public struct Reply: Codable, Sendable, Equatable {
+            public var generation: Int
+            public var modelSha256: String
+            public var parameters: Int
+
+            public init(generation: Int, modelSha256: String, parameters: Int) {
+                self.generation = generation
+                self.modelSha256 = modelSha256
+                self.parameters = parameters
+            }
+
+            private enum CodingKeys: String, CodingKey {
+                case generation
+                case modelSha256 = "model_sha256"
+                case parameters
             }
         }
     }

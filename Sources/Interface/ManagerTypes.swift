@@ -191,10 +191,12 @@ extension ManagerInterface {
         public var tokens: Int
         public var tokensPerSecond: Double
         public var time: String
+        /// Model FLOPs utilization, 0 to 1; null of steps that were recorded without.
+        public var mfu: Double?
 
         public init(
             step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double, tokens: Int,
-            tokensPerSecond: Double, time: String
+            tokensPerSecond: Double, time: String, mfu: Double? = nil
         ) {
             self.step = step
             self.epoch = epoch
@@ -204,6 +206,7 @@ extension ManagerInterface {
             self.tokens = tokens
             self.tokensPerSecond = tokensPerSecond
             self.time = time
+            self.mfu = mfu
         }
 
         private enum CodingKeys: String, CodingKey {
@@ -212,7 +215,7 @@ extension ManagerInterface {
             case gradientNorm = "gradient_norm"
             case tokens
             case tokensPerSecond = "tokens_per_second"
-            case time
+            case time, mfu
         }
     }
 
@@ -252,6 +255,25 @@ extension ManagerInterface {
             self.name = name
             self.shape = shape
             self.count = count
+        }
+    }
+
+    /// Something that was looked at; `advice` says what to do about a warning.
+    public struct Check: Codable, Sendable, Equatable {
+        public enum State: String, Codable, Sendable, CaseIterable {
+            case ok, warning
+        }
+
+        public var name: String
+        public var state: State
+        public var finding: String
+        public var advice: String?
+
+        public init(name: String, state: State, finding: String, advice: String? = nil) {
+            self.name = name
+            self.state = state
+            self.finding = finding
+            self.advice = advice
         }
     }
 

@@ -45,7 +45,7 @@ struct ConfigurationFile: Codable {
         numHiddenLayers = configuration.numHiddenLayers
         padTokenId = Int(RobertaConfiguration.paddingID)
         positionEmbeddingType = "absolute"
-        tieWordEmbeddings = true
+        tieWordEmbeddings = configuration.tieWordEmbeddings
         typeVocabSize = 1
         useCache = true
         vocabSize = configuration.vocabSize
@@ -61,14 +61,14 @@ struct ConfigurationFile: Codable {
         try expect("position_embedding_type", positionEmbeddingType, "absolute")
         try expect("type_vocab_size", typeVocabSize.map(String.init), "1")
         try expect("pad_token_id", padTokenId.map(String.init), "1")
-        try expect("tie_word_embeddings", tieWordEmbeddings.map(String.init), "true")
         let configuration = RobertaConfiguration(
             vocabSize: vocabSize, hiddenSize: hiddenSize, numHiddenLayers: numHiddenLayers,
             numAttentionHeads: numAttentionHeads, intermediateSize: intermediateSize,
             maxPositionEmbeddings: maxPositionEmbeddings,
             isDecoder: isDecoder ?? (architectures?.first == "RobertaForCausalLM"),
             hiddenDropoutProb: hiddenDropoutProb ?? 0.1, attentionProbsDropoutProb: attentionProbsDropoutProb ?? 0.1,
-            initializerRange: initializerRange ?? 0.02, layerNormEps: layerNormEps ?? 1e-12)
+            initializerRange: initializerRange ?? 0.02, layerNormEps: layerNormEps ?? 1e-12,
+            tieWordEmbeddings: tieWordEmbeddings ?? true)
         if let flaw = configuration.flaw { throw ModelError(path: path, reason: flaw) }
         return configuration
     }

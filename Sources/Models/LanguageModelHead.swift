@@ -1,6 +1,7 @@
 import Kernels
 
-/// `RobertaLMHead`: logits = LN(gelu(dense(x)))·Eᵀ + bias, E being the word embedding. It runs on the rows that are asked
+/// `RobertaLMHead`: logits = LN(gelu(dense(x)))·Eᵀ + bias, E being the word embedding where the model is
+/// tied. It runs on the rows that are asked
 /// for alone, and never holds the logits of more than a chunk of them.
 struct LanguageModelHead {
     /// Memory for one chunk of m rows, hidden size C, vocabulary V.
@@ -63,7 +64,7 @@ struct LanguageModelHead {
             w.normed.rows(range), mean: w.mean, rstd: w.rstd, x: w.gelu.rows(range), weight: weights.headNorm.weight,
             bias: weights.headNorm.bias, epsilon: epsilon)
         let logits = w.logits.rows(range)
-        linearForward(logits, x: w.normed.rows(range), weight: weights.words, precision: precision)
+        linearForward(logits, x: w.normed.rows(range), weight: weights.decoder, precision: precision)
         return logits
     }
 
@@ -90,8 +91,8 @@ struct LanguageModelHead {
             let g = w.gradient.rows(range)
             // logits = normed·Eᵀ + bias
             linearBackward(
-                dx: g, dweight: gradients.words, dbias: gradients.headBias, dy: logits, x: w.normed.rows(range),
-                weight: weights.words, precision: precision)
+                dx: g, dweight: gradients.decoder, dbias: gradients.headBias, dy: logits, x: w.normed.rows(range),
+                weight: weights.decoder, precision: precision)
             // normed = LN(gelu(input·Wᵀ + b))
             layerNormBackward(
                 dx: g, dweight: gradients.headNorm.weight, dbias: gradients.headNorm.bias, dy: g, x: w.gelu.rows(range),

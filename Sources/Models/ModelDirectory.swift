@@ -14,7 +14,7 @@ public enum ModelDirectory {
 
     /// Writes a model into a folder that exists and is not yet published.
     ///
-    /// The decoder is tied to the word embeddings, so that no `lm_head.decoder.*` is written, as transformers does.
+    /// A decoder that is tied to the word embeddings is not written, as transformers does.
     public static func write(_ model: RobertaModel, to directory: String) throws(ModelError) {
         try SafetensorsFile.write(model.parameters.tensorsToWrite(), to: "\(directory)/\(weightsFile)")
         try write("\(directory)/\(configurationFile)") { try ConfigurationFile(model.configuration).encoded() }

@@ -39,7 +39,7 @@ public struct PackedLayout: Sendable, Equatable {
             add(["\(layer).output.dense"], hidden, intermediate)
         }
         add(["lm_head.dense"], hidden, hidden)
-        add(["roberta.embeddings.word_embeddings"], configuration.vocabSize, hidden)
+        add([String(ParameterLayout.decoder(configuration).dropLast(".weight".count))], configuration.vocabSize, hidden)
         self.precision = precision
         self.entries = entries
         bytes = offset

@@ -33,15 +33,15 @@ public final class PackedModel: @unchecked Sendable {
     ) throws(ModelError) {
         let all = ParameterLayout(configuration)
         let packed = Set(layout.entries.flatMap(\.tensors))
-        let vectors = Parameters(layout: all.filter { !packed.contains($0.name) })
+        let words = "roberta.embeddings.word_embeddings.weight"
+        let vectors = Parameters(layout: all.filter { !packed.contains($0.name) && $0.name != words })
         for entry in all.entries {
-            if packed.contains(entry.name) {
+            if packed.contains(entry.name) || entry.name == words {
                 _ = try file.tensor(entry.name, shape: entry.shape)
             } else {
                 try file.read(entry.name, shape: entry.shape, into: vectors[entry.name])
             }
         }
-        let words = "roberta.embeddings.word_embeddings.weight"
         embeddings = try TensorRows(file, words, shape: [configuration.vocabSize, configuration.hiddenSize])
         let weights = layout.weights(at: base)
         layers = (0..<configuration.numHiddenLayers).map { index in

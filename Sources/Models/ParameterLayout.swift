@@ -49,7 +49,15 @@ public struct ParameterLayout: Sendable, Equatable {
         shapes.append(("lm_head.bias", [configuration.vocabSize]))
         linear("lm_head.dense", hidden, hidden)
         layerNorm("lm_head.layer_norm")
+        if !configuration.tieWordEmbeddings {
+            shapes.append((Self.decoder(configuration), [configuration.vocabSize, hidden]))
+        }
         self.init(shapes)
+    }
+
+    /// The name of the weight that makes logits.
+    static func decoder(_ configuration: RobertaConfiguration) -> String {
+        configuration.tieWordEmbeddings ? "roberta.embeddings.word_embeddings.weight" : "lm_head.decoder.weight"
     }
 
     /// The tensors that are wanted alone, in the same order.

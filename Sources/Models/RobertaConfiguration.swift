@@ -12,11 +12,14 @@ public struct RobertaConfiguration: Sendable, Equatable {
     public var attentionProbsDropoutProb: Double
     public var initializerRange: Double
     public var layerNormEps: Double
+    /// Whether the decoder's weight is the word embedding; ours are, imported ones may have one of their own.
+    public var tieWordEmbeddings: Bool
 
     public init(
         vocabSize: Int, hiddenSize: Int, numHiddenLayers: Int, numAttentionHeads: Int, intermediateSize: Int,
         maxPositionEmbeddings: Int, isDecoder: Bool, hiddenDropoutProb: Double = 0.1,
-        attentionProbsDropoutProb: Double = 0.1, initializerRange: Double = 0.02, layerNormEps: Double = 1e-12
+        attentionProbsDropoutProb: Double = 0.1, initializerRange: Double = 0.02, layerNormEps: Double = 1e-12,
+        tieWordEmbeddings: Bool = true
     ) {
         self.vocabSize = vocabSize
         self.hiddenSize = hiddenSize
@@ -29,6 +32,7 @@ public struct RobertaConfiguration: Sendable, Equatable {
         self.attentionProbsDropoutProb = attentionProbsDropoutProb
         self.initializerRange = initializerRange
         self.layerNormEps = layerNormEps
+        self.tieWordEmbeddings = tieWordEmbeddings
     }
 
     /// The id that is no token, `<pad>`; positions begin after it.

@@ -46,8 +46,10 @@ struct RobertaWeights {
         }
     }
 
-    /// `[vocab, hidden]`, the decoder's weight too.
+    /// `[vocab, hidden]`
     let words: Matrix
+    /// `[vocab, hidden]`, the words' again unless the model is not tied.
+    let decoder: Matrix
     /// `[maxPositions, hidden]`
     let positions: Matrix
     /// `[hidden]`, the only row of the token types.
@@ -61,6 +63,7 @@ struct RobertaWeights {
 
     init(_ parameters: Parameters, layers count: Int) {
         words = parameters.matrix("roberta.embeddings.word_embeddings.weight")
+        decoder = parameters.layout.entry("lm_head.decoder.weight").map(parameters.matrix) ?? words
         positions = parameters.matrix("roberta.embeddings.position_embeddings.weight")
         types = parameters.vector("roberta.embeddings.token_type_embeddings.weight")
         embeddingNorm = LayerNorm(parameters, "roberta.embeddings.LayerNorm")

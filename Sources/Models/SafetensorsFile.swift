@@ -46,6 +46,8 @@ public final class SafetensorsFile: @unchecked Sendable {
     public let path: String
     public let tensors: [String: Tensor]
     public let metadata: [String: String]
+    /// Tensors of types that no parameter has, `position_ids` for one, with their types.
+    private let others: [String: String]
     private let base: UnsafeRawPointer
     private let size: Int
 
@@ -71,7 +73,7 @@ public final class SafetensorsFile: @unchecked Sendable {
             throw ModelError(path: path, reason: "cannot be mapped: \(String(cString: strerror(errno)))")
         }
         do {
-            (tensors, metadata) = try SafetensorsFile.readHeader(UnsafeRawPointer(mapped), size, path)
+            (tensors, others, metadata) = try SafetensorsFile.readHeader(UnsafeRawPointer(mapped), size, path)
         } catch {
             munmap(mapped, size)
             throw error
@@ -100,6 +102,9 @@ public final class SafetensorsFile: @unchecked Sendable {
     /// - Throws: where it is missing or of another shape
     func tensor(_ name: String, shape: [Int]) throws(ModelError) -> Tensor {
         guard let tensor = tensors[name] else {
+            if let type = others[name] {
+                throw ModelError(path: path, reason: "`\(name)` is of type \(type), expected F32, F16 or BF16")
+            }
             throw ModelError(path: path, reason: "the tensor `\(name)` is missing")
         }
         guard tensor.shape == shape else {
@@ -139,7 +144,7 @@ public final class SafetensorsFile: @unchecked Sendable {
 
     private static func readHeader(
         _ base: UnsafeRawPointer, _ size: Int, _ path: String
-    ) throws(ModelError) -> ([String: Tensor], [String: String]) {
+    ) throws(ModelError) -> ([String: Tensor], [String: String], [String: String]) {
         let length = base.loadUnaligned(as: UInt64.self).littleEndian
         guard length <= UInt64(min(size - 8, longestHeader)) else {
             throw ModelError(
@@ -153,9 +158,17 @@ public final class SafetensorsFile: @unchecked Sendable {
         } catch { throw ModelError(path: path, reason: "its header is not the JSON of a safetensors file: \(error)") }
 
         var tensors: [String: Tensor] = [:]
+        var others: [String: String] = [:]
+        var covered = 0
         for (name, entry) in header.entries {
+            let offsets = entry.data_offsets
+            guard offsets.count == 2, offsets[0] >= 0, offsets[0] <= offsets[1], offsets[1] <= dataSize else {
+                throw ModelError(path: path, reason: "`\(name)` claims bytes \(offsets) of \(dataSize)")
+            }
+            covered += offsets[1] - offsets[0]
             guard let type = TensorType(rawValue: entry.dtype) else {
-                throw ModelError(path: path, reason: "`\(name)` is of type \(entry.dtype), expected F32, F16 or BF16")
+                others[name] = entry.dtype
+                continue
             }
             var count = 1
             for extent in entry.shape {
@@ -166,22 +179,16 @@ public final class SafetensorsFile: @unchecked Sendable {
                 }
                 count = product
             }
-            guard entry.data_offsets.count == 2, entry.data_offsets[0] >= 0,
-                entry.data_offsets[0] <= entry.data_offsets[1], entry.data_offsets[1] <= dataSize,
-                entry.data_offsets[1] - entry.data_offsets[0] == count * type.bytes
-            else {
+            guard offsets[1] - offsets[0] == count * type.bytes else {
                 throw ModelError(
-                    path: path,
-                    reason: "`\(name)` of shape \(entry.shape) claims bytes \(entry.data_offsets) of \(dataSize)")
+                    path: path, reason: "`\(name)` of shape \(entry.shape) claims bytes \(offsets) of \(dataSize)")
             }
             tensors[name] = Tensor(
-                type: type, shape: entry.shape,
-                range: dataStart + entry.data_offsets[0]..<dataStart + entry.data_offsets[1])
+                type: type, shape: entry.shape, range: dataStart + offsets[0]..<dataStart + offsets[1])
         }
-        let covered = tensors.values.reduce(0) { $0 + $1.range.count }
         guard covered == dataSize else {
             throw ModelError(path: path, reason: "its tensors cover \(covered) of \(dataSize) bytes")
         }
-        return (tensors, header.metadata)
+        return (tensors, others, header.metadata)
     }
 }

@@ -35,6 +35,14 @@ extension Array: ArrayType where Element: Decodable {
     static var element: any Decodable.Type { Element.self }
 }
 
+private protocol OptionalType {
+    static var wrapped: any Decodable.Type { get }
+}
+
+extension Optional: OptionalType where Wrapped: Decodable {
+    static var wrapped: any Decodable.Type { Wrapped.self }
+}
+
 private func cases<E: CaseIterable>(of type: E.Type) -> [E] { Array(E.allCases) }
 
 /// The type as a `.varlink` file writes it.
@@ -46,6 +54,7 @@ private func varlinkName(_ type: any Decodable.Type) -> String {
     case is Bool.Type: "bool"
     case is JSONValue.Type: "object"
     case let array as any ArrayType.Type: "[]" + varlinkName(array.element)
+    case let optional as any OptionalType.Type: "?" + varlinkName(optional.wrapped)
     case let enumeration as any CaseIterable.Type:
         "(" + cases(of: enumeration).map { "\($0)" }.joined(separator: ",") + ")"
     default: "\(type)"

@@ -30,13 +30,14 @@ struct SwiftInterface: CustomTestStringConvertible, Sendable {
         types: [
             ManagerInterface.Model.self, ManagerInterface.Corpus.self, ManagerInterface.Run.self,
             ManagerInterface.Generation.self, ManagerInterface.StepMetric.self, ManagerInterface.Evaluation.self,
-            ManagerInterface.Parameter.self, ManagerInterface.Event.self,
+            ManagerInterface.Parameter.self, ManagerInterface.Check.self, ManagerInterface.Event.self,
         ],
         methods: [
             ManagerInterface.GetStatus.self, ManagerInterface.ListModels.self, ManagerInterface.ListCorpora.self,
             ManagerInterface.ListRuns.self, ManagerInterface.ListGenerations.self, ManagerInterface.GetMetrics.self,
             ManagerInterface.Watch.self, ManagerInterface.Train.self, ManagerInterface.CancelRun.self,
             ManagerInterface.RemoveCorpus.self, ManagerInterface.Promote.self, ManagerInterface.Describe.self,
+            ManagerInterface.DescribeTensor.self, ManagerInterface.Doctor.self, ManagerInterface.Import.self,
         ],
         errors: ManagerInterface.errors)
 

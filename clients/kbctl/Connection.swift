@@ -9,7 +9,7 @@ extension GlobalOptions {
         try VarlinkClient(path: socketPath, errors: InferenceInterface.errors + ManagerInterface.errors)
     }
 
-    private var socketPath: String {
+    var socketPath: String {
         if let socket { return socket }
         if let named = ProcessInfo.processInfo.environment["KANTAIBERT_SOCKET"], !named.isEmpty { return named }
         let system = "/run/kantaibert/io.kantaibert"

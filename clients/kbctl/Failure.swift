@@ -76,7 +76,16 @@ struct Failure: Error {
             self.init("there is no run ‘\(error.run)’; ‘kbctl runs’ lists them", status: EX_NOINPUT)
         case let error as ManagerInterface.CorpusNotFound: self.init(noCorpus: error.sha256)
         case let error as ManagerInterface.GenerationNotFound:
-            self.init("the model ‘\(error.model)’ has no generation \(error.generation)", status: EX_NOINPUT)
+            self.init(
+                error.generation == 0
+                    ? "the model ‘\(error.model)’ has no generation yet"
+                    : "the model ‘\(error.model)’ has no generation \(error.generation)", status: EX_NOINPUT)
+        case let error as ManagerInterface.TensorNotFound:
+            self.init(
+                "the model ‘\(error.model)’ has no tensor ‘\(error.tensor)’; ‘kbctl inspect \(error.model)’ lists them",
+                status: EX_NOINPUT)
+        case let error as ManagerInterface.ImportRefused:
+            self.init("\(error.directory) cannot be imported: \(error.reason)", status: EX_DATAERR)
         case let error as ManagerInterface.NothingToTrain:
             self.init("the model ‘\(error.model)’ is not trained: \(error.reason)", status: EX_DATAERR)
         case is VarlinkLimitsInterface.RequestTooLarge: self.init("\(error)", status: EX_DATAERR)

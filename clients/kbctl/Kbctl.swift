@@ -11,17 +11,25 @@ struct Kbctl: ParsableCommand {
             ./var/io.kantaibert.
 
             The exit status is one of sysexits.h: 64 wrong usage, 65 the text or the request cannot be used, 66 no such \
-            model or run, 69 no service, 70 an error inside the service, 75 try again later, 77 not permitted.
+            model or run, 69 no service, 70 an error inside the service, 71 an error of the system, 73 a file cannot be \
+            made, 74 nobody reads what is printed, 75 try again later, 76 the service is another version, 77 not \
+            permitted, 78 the settings do not allow it.
             """,
         subcommands: [],
         groupedSubcommands: [
             CommandGroup(
                 name: "Ask the models",
-                subcommands: [Ask.self, Fill.self, Score.self, Tokenize.self, Detokenize.self]),
+                subcommands: [Ask.self, Chat.self, Fill.self, Score.self, Tokenize.self, Detokenize.self]),
             CommandGroup(
                 name: "See what goes on",
-                subcommands: [Status.self, Watch.self, Models.self, Corpora.self, Runs.self, Metrics.self]),
-            CommandGroup(name: "Train", subcommands: [Train.self]),
+                subcommands: [
+                    Status.self, Watch.self, Models.self, Generations.self, Inspect.self, Corpora.self, Runs.self,
+                    RunDetails.self, Metrics.self, Plot.self, Doctor.self,
+                ]),
+            CommandGroup(
+                name: "Train and publish",
+                subcommands: [Train.self, Cancel.self, Promote.self, Import.self, Export.self]),
+            CommandGroup(name: "For the shell", subcommands: [Completion.self]),
         ])
 
     static func main() {
@@ -43,8 +51,12 @@ struct GlobalOptions: ParsableArguments {
     @Flag(name: .long, help: "Print JSON, with the fields of the service's interface.")
     var json = false
 
-    @Option(name: .long, help: ArgumentHelp("The service's socket.", valueName: "path"))
+    @Option(name: .long, help: ArgumentHelp("The service's socket.", valueName: "path"), completion: .file())
     var socket: String?
+
+    /// Read by `Style`, before a command is parsed.
+    @Flag(name: .long, help: "Print without colours, as where NO_COLOR is set.")
+    var noColor = false
 }
 
 /// What every command about one model takes.

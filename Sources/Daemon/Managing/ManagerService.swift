@@ -1,6 +1,8 @@
 import FoundationEssentials
+import Inference
 import Interface
 import Jobs
+import Kernels
 import Metrics
 import Models
 import Varlink
@@ -62,6 +64,11 @@ public struct ManagerService: Sendable {
             try await promote(parameters)
         }
         service.handle(ManagerInterface.Describe.self) { parameters, _ in try await describe(parameters) }
+        service.handle(ManagerInterface.DescribeTensor.self) { parameters, _ in try await describe(parameters) }
+        service.handle(ManagerInterface.Doctor.self) { _, _ in try await doctor() }
+        service.handle(ManagerInterface.Import.self, access: .administrators) { parameters, _ in
+            try await importModel(parameters)
+        }
         service.handleSubscription(ManagerInterface.Watch.self) { parameters, _, writer in
             for await event in hub.watch() where parameters.run == nil || parameters.run == event.run {
                 try await writer.send(.init(event: event.asInterface))
@@ -76,7 +83,7 @@ public struct ManagerService: Sendable {
         return .init(
             version: version, uptimeSeconds: began.duration(to: .now) / .seconds(1), models: try await models(),
             run: await training.current?.asInterface, queued: queued, inboxPending: inboxPending(),
-            resources: .object(ProcessResources.now()))
+            resources: .object(ProcessResources.now().merging(["inbox": .string(directory.inbox)]) { $1 }))
     }
 
     private func models() async throws -> [ManagerInterface.Model] {
@@ -195,7 +202,7 @@ public struct ManagerService: Sendable {
                 .init(
                     step: step.step, epoch: step.epoch, loss: step.loss, learningRate: step.learningRate,
                     gradientNorm: step.gradientNorm, tokens: step.tokens, tokensPerSecond: step.tokensPerSecond,
-                    time: step.time.interfaceText)
+                    time: step.time.interfaceText, mfu: step.mfu)
             },
             evaluations: try metrics.evaluations(ofRun: parameters.run, after: parameters.afterStep).map { evaluation in
                 .init(
@@ -250,16 +257,65 @@ public struct ManagerService: Sendable {
     private func describe(_ parameters: ManagerInterface.Describe.Parameters) async throws
         -> ManagerInterface.Describe.Reply
     {
-        try known(parameters.model)
-        guard let serving = await registry.model(parameters.model) else {
-            throw ManagerInterface.GenerationNotFound(model: parameters.model, generation: 0)
-        }
+        let serving = try await serving(parameters.model)
         let layout = ParameterLayout(serving.configuration)
-        let path = "\(directory.generation(serving.generation, of: serving.name))/config.json"
+        let folder = serving.engine.directory
+        let path = "\(folder)/\(ModelDirectory.configurationFile)"
         let configuration = try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(filePath: path)))
         return .init(
             parameters: layout.entries.map { .init(name: $0.name, shape: $0.shape, count: $0.count) },
-            total: layout.count, configuration: configuration)
+            total: layout.count, configuration: configuration, generation: serving.generation, directory: folder)
+    }
+
+    private func describe(_ parameters: ManagerInterface.DescribeTensor.Parameters) async throws
+        -> ManagerInterface.DescribeTensor.Reply
+    {
+        let serving = try await serving(parameters.model)
+        guard ParameterLayout(serving.configuration).entry(parameters.name) != nil else {
+            throw ManagerInterface.TensorNotFound(model: parameters.model, tensor: parameters.name)
+        }
+        let summary = try await Blocking.run {
+            let file = try SafetensorsFile(path: "\(serving.engine.directory)/\(ModelDirectory.weightsFile)")
+            return try TensorSummary(parameters.name, in: file)
+        }
+        return .init(
+            shape: summary.shape, type: summary.type.rawValue, minimum: summary.minimum, maximum: summary.maximum,
+            mean: summary.mean, standardDeviation: summary.standardDeviation, zeros: summary.zeros,
+            notFinite: summary.notFinite, rows: summary.rows, columns: summary.columns,
+            values: summary.corners.map { $0.isFinite ? Double($0) : nil })
+    }
+
+    private func doctor() async throws -> ManagerInterface.Doctor.Reply {
+        var serving: [(name: String, generation: Int, precision: String)] = []
+        for name in settings.models.map(\.name) {
+            guard let model = await registry.model(name) else { continue }
+            serving.append((name, model.generation, model.engine.precision.rawValue))
+        }
+        let checks = MachineChecks(settings: settings, directory: directory, serving: serving)
+        return .init(checks: try await Blocking.run { checks.all() })
+    }
+
+    private func importModel(_ parameters: ManagerInterface.Import.Parameters) async throws
+        -> ManagerInterface.Import.Reply
+    {
+        try known(parameters.model)
+        guard let model = settings.model(named: parameters.model), parameters.directory.hasPrefix("/") else {
+            throw VarlinkServiceError.invalidParameter(parameter: "directory")
+        }
+        let staged = try await Blocking.run { [directory] in
+            try ModelImport(model: model, directory: directory).stage(from: parameters.directory)
+        }
+        let record = try await training.adopt(staged, as: model.name)
+        return .init(generation: record.number, modelSha256: record.modelSha256, parameters: record.parameters)
+    }
+
+    /// - Throws: `ModelNotFound`, `GenerationNotFound`
+    private func serving(_ model: String) async throws -> ServingModel {
+        try known(model)
+        guard let serving = await registry.model(model) else {
+            throw ManagerInterface.GenerationNotFound(model: model, generation: 0)
+        }
+        return serving
     }
 
     private func known(_ model: String) throws(ManagerInterface.ModelNotFound) {

@@ -1,5 +1,6 @@
 import Durable
 import FoundationEssentials
+import Interface
 import Jobs
 import Metrics
 import ServiceLifecycle
@@ -486,6 +487,27 @@ public actor TrainingService: Service {
         announce(serving, run: nil)
         opening[model]?.remove(generation)
         prune()
+    }
+
+    /// Gives a model directory that was written aside the next number, and lets it serve.
+    /// - Throws: `DurableError` or `InferenceError`; the folder aside is gone, and what served before goes on.
+    func adopt(_ aside: String, as model: String) async throws -> GenerationRecord {
+        let number: Int
+        do {
+            // Nothing is awaited between the number's choice and the name's: no job can take the same one.
+            let planned = try metrics.runs(model: model, states: [.queued, .running, .interrupted]).compactMap(
+                \.generation)
+            number = max(directory.generations(of: model).last ?? 0, planned.max() ?? 0) + 1
+            try Durable.publishDirectory(aside, as: directory.generation(number, of: model))
+        } catch {
+            try? Durable.removeTree(aside)
+            throw error
+        }
+        guard let serving = try await registry.promote(model, to: number) else {
+            throw ManagerInterface.GenerationNotFound(model: model, generation: number)
+        }
+        announce(serving, run: nil)
+        return serving.record(run: nil)
     }
 
     /// The run that has its turn.

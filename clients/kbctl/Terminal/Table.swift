@@ -8,12 +8,15 @@ struct Table {
     private let alignments: [Alignment]
     /// The column that gives way where the screen is too narrow.
     private let elastic: Int
+    /// Columns that a narrow screen does without, the first of them first.
+    private let spare: [Int]
     private var rows: [[String]] = []
 
-    init(_ columns: [(String, Alignment)], elastic: Int = 0) {
+    init(_ columns: [(String, Alignment)], elastic: Int = 0, spare: [Int] = []) {
         headings = columns.map(\.0)
         alignments = columns.map(\.1)
         self.elastic = elastic
+        self.spare = spare
     }
 
     mutating func add(_ row: [String]) {
@@ -25,33 +28,27 @@ struct Table {
     /// - Parameter columns: how wide the screen is; nil does not cut.
     func lines(columns: Int?) -> [String] {
         var widths = headings.indices.map { column in
-            ([headings] + rows).map { $0[column].count }.max() ?? 0
+            ([headings] + rows).map { $0[column].cells }.max() ?? 0
         }
+        var shown = Array(headings.indices)
         if let columns {
-            let excess = widths.reduce(0, +) + 2 * (widths.count - 1) - columns
-            if excess > 0 { widths[elastic] = max(8, widths[elastic] - excess) }
+            func width() -> Int { shown.reduce(2 * (shown.count - 1)) { $0 + widths[$1] } }
+            let wanted = widths[elastic]
+            widths[elastic] = min(wanted, 8)
+            for column in spare where width() > columns { shown.removeAll { $0 == column } }
+            widths[elastic] = min(wanted, widths[elastic] + max(0, columns - width()))
         }
         return ([headings] + rows).map { row in
-            var line = ""
-            for (column, cell) in row.enumerated() {
-                let text = cell.cut(to: widths[column])
-                let padding = String(repeating: " ", count: widths[column] - text.count)
-                if column > 0 { line += "  " }
-                line += alignments[column] == .left ? text + padding : padding + text
-            }
+            var line = shown.map { row[$0].cut(to: widths[$0]).padded(to: widths[$0], alignments[$0]) }
+                .joined(separator: "  ")
             while line.last == " " { line.removeLast() }
             return columns.map { line.cut(to: $0) } ?? line
         }
     }
 
     func print(indent: String = "") {
-        for line in lines(columns: Terminal.columns.map { $0 - indent.count }) { Terminal.line(indent + line) }
-    }
-}
-
-extension String {
-    /// At most `width` characters, the last of them `…` where something is missing.
-    func cut(to width: Int) -> String {
-        count <= width ? self : String(prefix(max(width - 1, 0))) + "…"
+        for (index, line) in lines(columns: Terminal.columns.map { $0 - indent.count }).enumerated() {
+            Terminal.line(indent + (index == 0 ? Style.bold(line) : line))
+        }
     }
 }

@@ -8,11 +8,12 @@ struct Status: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-        let status = try global.connect().call(ManagerInterface.GetStatus.self, .init())
+        let client = try global.connect()
+        let status = try client.call(ManagerInterface.GetStatus.self, .init())
         if global.json { return try Terminal.json(status) }
-        Terminal.line("kantaibertd \(status.version), up \(Human.duration(status.uptimeSeconds))")
+        Terminal.line("\(Style.bold("kantaibertd \(status.version)")), up \(Human.duration(status.uptimeSeconds))")
         Terminal.line("")
-        Table(models: status.models).print()
+        Table(models: status.models, ages: try client.ages(of: status.models)).print()
         Terminal.line("")
         if let run = status.run {
             Terminal.line(ProgressLine(run).text(columns: Terminal.columns))
@@ -20,9 +21,13 @@ struct Status: ParsableCommand {
             Terminal.line("no training under way")
         }
         if !status.queued.isEmpty {
-            Terminal.line("queued: \(status.queued.map(\.model).joined(separator: ", "))")
+            fit("queued: \(status.queued.map(\.id).joined(separator: ", "))")
         }
         let files = status.inboxPending
-        Terminal.line(files == 0 ? "nothing waits in the inbox" : "\(files) file\(files == 1 ? "" : "s") in the inbox")
+        fit(files == 0 ? "nothing waits in the inbox" : "\(files) file\(files == 1 ? "" : "s") in the inbox")
+    }
+
+    private func fit(_ line: String) {
+        Terminal.line(Terminal.columns.map { line.cut(to: $0) } ?? line)
     }
 }

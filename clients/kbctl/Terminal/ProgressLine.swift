@@ -44,7 +44,7 @@ struct ProgressLine: Equatable {
         remainingSeconds = event.fields["remaining_seconds"]?.number
     }
 
-    /// `assistant ━━━━──── 218/3216 · 7 % · 01:24 < 19:39 · loss 5.4321 · 1812 tokens/s · 2.5 it/s · epoch 0.07`
+    /// `assistant ━━━━──── 218/3216 · 7 % · 01:24 < 19:39 · 2.5 it/s · epoch 0.07 · loss 5.4321 · 1812 tokens/s`
     ///
     /// - Parameter columns: how wide the screen is. The bar takes what the figures leave; the last figures go first.
     func text(columns: Int?, now: Date = Date()) -> String {
@@ -56,19 +56,20 @@ struct ProgressLine: Equatable {
         case (nil, let left?): figures.append("\(left) left")
         default: break
         }
-        if let loss { figures.append("loss \(Human.number(loss, 4))") }
-        if let tokensPerSecond { figures.append("\(Human.number(tokensPerSecond, 0)) tokens/s") }
         if let stepsPerSecond { figures.append("\(Human.number(stepsPerSecond, 1)) it/s") }
         figures.append("epoch \(Human.number(epoch, 2))")
+        if let loss { figures.append("loss \(Human.number(loss, 4))") }
+        if let tokensPerSecond { figures.append("\(Human.number(tokensPerSecond, 0)) tokens/s") }
 
         let room = columns ?? 120
-        func line() -> Int { model.count + 1 + figures.joined(separator: " · ").count }
+        func line() -> Int { model.cells + 1 + figures.joined(separator: " · ").cells }
         while figures.count > 2 && line() + 11 > room { figures.removeLast() }
         let width = min(40, room - line() - 1)
         let text = figures.joined(separator: " · ")
         guard width >= 4 else { return "\(model) \(text)".cut(to: room) }
         let done = Int(share * Double(width))
-        let bar = String(repeating: "━", count: done) + String(repeating: "─", count: width - done)
+        let bar =
+            Style.green(String(repeating: "━", count: done)) + Style.dim(String(repeating: "─", count: width - done))
         return "\(model) \(bar) \(text)"
     }
 }

@@ -9,6 +9,8 @@ enum Human {
         return formatted("%.\(digits)f", value)
     }
 
+    static func powerOfTen(_ exponent: Int) -> Double { pow(10, Double(exponent)) }
+
     static func scientific(_ value: Double) -> String { formatted("%.2e", value) }
 
     /// `83,504,416`; `–` for nothing.
@@ -33,6 +35,9 @@ enum Human {
         }
         return "\(number(size, 1)) TB"
     }
+
+    /// `7 %`; `–` for nothing.
+    static func percent(_ share: Double?) -> String { share.map { "\(number($0 * 100, 0)) %" } ?? "–" }
 
     /// `8 s`, `12 min`, `3 h 05 min`, `2 d 4 h`.
     static func duration(_ seconds: Double) -> String {
@@ -64,6 +69,14 @@ enum Human {
     static func date(_ text: String) -> Date? {
         (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
             ?? (try? Date(text, strategy: Date.ISO8601FormatStyle()))
+    }
+
+    /// `12:00:01`, in the zone of whoever looks.
+    static func timeOfDay(_ date: Date) -> String {
+        var seconds = time_t(date.timeIntervalSince1970)
+        var local = tm()
+        localtime_r(&seconds, &local)
+        return [local.tm_hour, local.tm_min, local.tm_sec].map { twoDigits(Int($0)) }.joined(separator: ":")
     }
 
     private static func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }

@@ -7,11 +7,16 @@ enum Terminal {
     static let isInteractive = isatty(STDOUT_FILENO) == 1
 
     /// Columns of the screen; nil where standard output is none.
-    static var columns: Int? {
+    static var columns: Int? { size?.columns }
+
+    /// Of the screen; nil where standard output is none.
+    static var size: (columns: Int, rows: Int)? {
         guard isInteractive else { return nil }
         var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-        return Int(size.ws_col)
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+            return (80, 24)
+        }
+        return (Int(size.ws_col), Int(size.ws_row))
     }
 
     /// Writes at once, without a buffer between: what a model says is to be seen as it comes.

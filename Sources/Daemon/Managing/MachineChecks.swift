@@ -1,0 +1,113 @@
+import FoundationEssentials
+import Glibc
+import Interface
+import Jobs
+import Kernels
+
+/// What the service finds out about the machine and its own folders, for `kbctl doctor`.
+struct MachineChecks {
+    typealias Check = ManagerInterface.Check
+
+    let settings: Settings
+    let directory: StateDirectory
+    /// Names of the models that answer, with the precision of their weights.
+    let serving: [(name: String, generation: Int, precision: String)]
+
+    /// Blocks for a second or two.
+    func all() -> [Check] {
+        [blas(), kernels(), products(), memory(), disk(), inbox()] + settings.models.map { model($0.name) }
+    }
+
+    private func blas() -> Check { Check(name: "blas", state: .ok, finding: MachineRates.blas) }
+
+    private func kernels() -> Check {
+        let own = [
+            MachineRates.hasOwnFloat32 ? "float32" : nil, Precision.hasBFloat16 ? "bfloat16" : nil,
+            MachineRates.hasInt8 ? "int8" : nil,
+        ].compactMap(\.self)
+        let threads = "\(MachineRates.threads) threads"
+        guard !own.isEmpty else {
+            return Check(
+                name: "kernels", state: .warning, finding: "products by BLAS alone, \(threads)",
+                advice: "our own kernels want AVX-512; without it serving.precision: float32 is the fastest")
+        }
+        return Check(name: "kernels", state: .ok, finding: "our own for \(own.joined(separator: ", ")), \(threads)")
+    }
+
+    private func products() -> Check {
+        func gigaflops(_ rate: Double) -> String { "\(Wording.fixed(rate / 1e9, 0)) GFLOP/s" }
+        var rates = ["float32 \(gigaflops(MachineRates.productRate(.float32)))"]
+        if Precision.hasBFloat16 { rates.append("bfloat16 \(gigaflops(MachineRates.productRate(.bfloat16)))") }
+        if MachineRates.hasOwnFloat32 { rates.append("BLAS float32 \(gigaflops(MachineRates.blasProductRate()))") }
+        return Check(name: "products", state: .ok, finding: rates.joined(separator: ", ") + ", measured now")
+    }
+
+    private func memory() -> Check {
+        Check(
+            name: "memory rate", state: .ok,
+            finding: "\(Wording.fixed(MachineRates.memoryReadRate() / 1e9, 1)) GB/s read, measured now")
+    }
+
+    private func disk() -> Check {
+        var status = statvfs()
+        guard statvfs(directory.root, &status) == 0 else {
+            return Check(
+                name: "disk", state: .warning, finding: "\(directory.root): \(String(cString: strerror(errno)))",
+                advice: "is it mounted, and the service's own?")
+        }
+        let free = Int(status.f_bavail) * Int(status.f_frsize)
+        let finding = "\(Wording.fixed(Double(free) / 1e9, 1)) GB free under \(directory.root)"
+        // Checkpoints of weights and two moments, one more than are kept, and the model itself with its packed weights.
+        let largest =
+            settings.models.map { model in
+                let rows = model.architecture.vocabSize ?? 52_000
+                let parameters =
+                    model.architecture.hiddenSize
+                    * (rows + model.architecture.maxPositionEmbeddings + model.architecture.numHiddenLayers
+                        * (4 * model.architecture.hiddenSize + 2 * model.architecture.intermediateSize))
+                return parameters * 4 * (3 * (model.recipe.saveTotalLimit + 2) + 2)
+            }.max() ?? 0
+        guard free < largest else { return Check(name: "disk", state: .ok, finding: finding) }
+        return Check(
+            name: "disk", state: .warning, finding: finding,
+            advice:
+                "a run of the largest model writes up to \(Wording.fixed(Double(largest) / 1e9, 1)) GB: make room, or "
+                + "lower save_total_limit")
+    }
+
+    private func inbox() -> Check {
+        let folders = [directory.inbox] + settings.models.map { directory.inbox(of: $0.name) }
+        // In /var/lib it is the inbox of everybody in the group; anywhere else it is its owner's.
+        let isShared = directory.root.hasPrefix("/var/lib/")
+        for folder in folders {
+            var status = stat()
+            guard stat(folder, &status) == 0, access(folder, R_OK | W_OK | X_OK) == 0 else {
+                return Check(
+                    name: "inbox", state: .warning, finding: "\(folder): \(String(cString: strerror(errno)))",
+                    advice: "sudo systemd-tmpfiles --create, or give the folder to the service's user")
+            }
+            guard !isShared || status.st_mode & 0o020 != 0 else {
+                return Check(
+                    name: "inbox", state: .warning, finding: "\(folder) is not for its group to write in",
+                    advice: "chmod g+rwxs \(folder)")
+            }
+        }
+        return Check(name: "inbox", state: .ok, finding: "\(directory.inbox) and its folders can be read and written")
+    }
+
+    private func model(_ name: String) -> Check {
+        if let serving = serving.first(where: { $0.name == name }) {
+            return Check(
+                name: name, state: .ok,
+                finding: "generation \(serving.generation) serves, weights in \(serving.precision)")
+        }
+        guard let damaged = directory.currentGeneration(of: name) else {
+            return Check(
+                name: name, state: .warning, finding: "has no generation yet",
+                advice: "put text into \(directory.inbox); kbctl watch shows what becomes of it")
+        }
+        return Check(
+            name: name, state: .warning, finding: "generation \(damaged) cannot be opened",
+            advice: "the log says why; kbctl generations \(name) lists others to promote")
+    }
+}

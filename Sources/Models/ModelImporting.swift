@@ -1,0 +1,26 @@
+import Kernels
+
+extension RobertaModel {
+    /// Reads a directory that transformers wrote, its tensors under any of the names it gives them: the encoder's with or
+    /// without `roberta.`, the last bias as the head's or as its decoder's (what `RobertaLMHead.forward` adds).
+    public static func importing(directory: String) throws(ModelError) -> RobertaModel {
+        let configuration = try ModelDirectory.configuration(of: directory)
+        let file = try SafetensorsFile(path: "\(directory)/\(ModelDirectory.weightsFile)")
+        guard file.tensors.keys.contains(where: { $0.hasPrefix("lm_head.") }) else {
+            throw ModelError(
+                path: file.path,
+                reason: "it has no head (lm_head.…): save RobertaForMaskedLM or RobertaForCausalLM, not RobertaModel")
+        }
+        let parameters = Parameters(layout: ParameterLayout(configuration))
+        for entry in parameters.layout.entries {
+            let name = names(entry.name).first { file.tensors[$0] != nil } ?? entry.name
+            try file.read(name, shape: entry.shape, into: parameters[entry])
+        }
+        return RobertaModel(configuration: configuration, parameters: parameters)
+    }
+
+    private static func names(_ name: String) -> [String] {
+        if name == "lm_head.bias" { return ["lm_head.decoder.bias", name] }
+        return name.hasPrefix("roberta.") ? [name, String(name.dropFirst("roberta.".count))] : [name]
+    }
+}

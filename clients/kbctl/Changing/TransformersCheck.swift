@@ -1,0 +1,69 @@
+import FoundationEssentials
+import Glibc
+import Interface
+import Varlink
+
+/// An exported directory and the service, asked about the same text: do transformers' logits say what the service says?
+struct TransformersCheck {
+    let client: VarlinkClient
+    let model: ManagerInterface.Model
+    let directory: String
+
+    /// A service that serves in bfloat16 rounds to eight bits of mantissa: so far apart, in nats a token, is rounding.
+    private static let tolerance = 0.05
+    private static let text = "I would like to know what human reason can do."
+
+    /// - Throws: `Failure` where they differ, or transformers is not there
+    func run(quietly: Bool) throws {
+        let python = ProcessInfo.processInfo.environment["KANTAIBERT_PYTHON"] ?? "python3"
+        let lowercases = Self.filters(directory).contains { $0 == "lowercase" || $0 == "tweets" }
+        let text = lowercases ? Self.text.lowercased() : Self.text
+        guard Subprocess.output([python, "-c", "import torch, transformers"]) != nil else {
+            throw Failure("\(python) has no transformers with PyTorch to check with", status: EX_UNAVAILABLE)
+        }
+        let score = try client.call(InferenceInterface.Score.self, .init(text: Self.text, model: model.name))
+        guard let output = Subprocess.output([python, "-c", Self.program, directory, text, model.objective.rawValue]),
+            let line = output.split(separator: "\n").last, let theirs = Double(line)
+        else { throw Failure("transformers cannot load \(directory)", status: EX_SOFTWARE) }
+        let apart = abs(theirs - score.logLikelihood) / Double(max(1, score.tokens))
+        guard apart <= Self.tolerance else {
+            throw Failure(
+                "transformers finds a log-likelihood of \(Human.number(theirs, 4)) nats where the service finds "
+                    + "\(Human.number(score.logLikelihood, 4)): \(Human.number(apart, 4)) a token apart",
+                status: EX_SOFTWARE)
+        }
+        guard !quietly else { return }
+        Terminal.line(
+            "checked: transformers' log-likelihood is \(Human.number(theirs, 4)) nats, the service's "
+                + "\(Human.number(score.logLikelihood, 4)), \(Human.scientific(apart)) a token apart")
+    }
+
+    private static func filters(_ directory: String) -> [String] {
+        guard let data = try? Data(contentsOf: URL(filePath: "\(directory)/training_args.json")),
+            case .array(let filters)? = (try? JSONDecoder().decode(JSONValue.self, from: data))?["filters"]
+        else { return [] }
+        return filters.compactMap(\.string)
+    }
+
+    /// As `Score`: of a causal model log p(text and `</s>`), of a masked one the sum over the tokens, each masked in turn.
+    private static let program = """
+        import sys, torch, transformers
+        directory, text, objective = sys.argv[1:]
+        transformers.logging.set_verbosity_error()
+        kind = transformers.AutoModelForCausalLM if objective == "clm" else transformers.AutoModelForMaskedLM
+        model = kind.from_pretrained(directory).float().eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(directory)
+        ids = torch.tensor(tokenizer(text)["input_ids"])
+        with torch.no_grad():
+            if objective == "clm":
+                table = model(ids[None]).logits[0].log_softmax(-1)
+                total = table[:-1].gather(1, ids[1:, None]).sum()
+            else:
+                rows = ids.repeat(len(ids) - 2, 1)
+                places = torch.arange(1, len(ids) - 1)
+                rows[torch.arange(len(rows)), places] = tokenizer.mask_token_id
+                table = model(rows).logits[torch.arange(len(rows)), places].log_softmax(-1)
+                total = table.gather(1, ids[1:-1, None]).sum()
+        print(float(total))
+        """
+}

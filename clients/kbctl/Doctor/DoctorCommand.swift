@@ -1,0 +1,53 @@
+import ArgumentParser
+import Glibc
+import Interface
+import Varlink
+
+struct Doctor: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look at the machine and the installation, and say what to do about what is wrong.",
+        discussion: """
+            What the service has to measure takes a second or two. Each line is ✓, or ! with what to do under it. The exit \
+            status is 0 whatever is found, as long as the service answers; 69 where it does not.
+            """)
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+        let path = global.socketPath
+        var checks = LocalChecks.all(socket: path)
+        var unanswered: (any Error)?
+        do {
+            checks += try global.connect().call(ManagerInterface.Doctor.self, .init()).checks
+        } catch {
+            let failure = Failure(error)
+            checks.append(
+                .init(name: "service", state: .warning, finding: "does not answer", advice: failure?.message))
+            unanswered = failure ?? error
+        }
+        if global.json {
+            try Terminal.json(ManagerInterface.Doctor.Reply(checks: checks))
+        } else {
+            show(checks)
+        }
+        if let unanswered { throw ExitCode(Failure(unanswered)?.status ?? EX_UNAVAILABLE) }
+    }
+
+    private func show(_ checks: [ManagerInterface.Check]) {
+        let width = checks.map(\.name.cells).max() ?? 0
+        for check in checks {
+            let mark = check.state == .ok ? Style.green("✓") : Style.yellow("!")
+            let indent = width + 4
+            for (index, line) in Terminal.visible(check.finding).wrapped(indent: indent).enumerated() {
+                Terminal.line(
+                    index == 0
+                        ? "\(mark) \(check.name.padded(to: width))  \(line)"
+                        : String(repeating: " ", count: indent) + line)
+            }
+            guard let advice = check.advice else { continue }
+            for (index, line) in Terminal.visible(advice).wrapped(indent: indent + 2).enumerated() {
+                Terminal.line(String(repeating: " ", count: indent) + (index == 0 ? "→ " : "  ") + line)
+            }
+        }
+    }
+}

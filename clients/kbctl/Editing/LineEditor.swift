@@ -1,0 +1,62 @@
+import Glibc
+
+/// Asks for lines at the terminal, which can be edited while they are written.
+///
+/// A line longer than the screen is wide moves sideways under the prompt.
+final class LineEditor {
+    private let prompt: String
+    private var buffer = LineBuffer()
+    private var keys = KeyReader()
+
+    init(prompt: String) {
+        self.prompt = prompt
+    }
+
+    /// The next line; nil after the last. Where standard input is no terminal, lines come as they are.
+    func next() -> String? {
+        var saved = termios()
+        guard Terminal.isInteractive, tcgetattr(STDIN_FILENO, &saved) == 0 else { return readLine() }
+        var raw = saved
+        raw.c_lflag &= ~tcflag_t(ICANON | ECHO | ISIG | IEXTEN)
+        raw.c_iflag &= ~tcflag_t(IXON | ICRNL | INLCR)
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &raw)
+        defer { tcsetattr(STDIN_FILENO, TCSADRAIN, &saved) }
+        draw()
+        while let key = keys.next() {
+            let outcome = buffer.press(key)
+            if outcome == .goesOn {
+                draw()
+                continue
+            }
+            switch outcome {
+            case .line(let text):
+                Terminal.write("\r\n")
+                return text
+            case .interrupted:
+                Terminal.write("^C\r\n")
+                draw()
+            case .ended:
+                Terminal.write("\r\n")
+                return nil
+            case .goesOn: break
+            }
+        }
+        return nil
+    }
+
+    private func draw() {
+        let room = max(8, (Terminal.columns ?? 80) - prompt.cells - 1)
+        // The part that is shown ends with the cursor at the earliest.
+        var start = 0
+        let before = Array(buffer.beforeCursor)
+        while before[start...].reduce(0, { $0 + $1.cells }) > room { start += 1 }
+        var left = room
+        let shown = buffer.characters[start...].prefix { character in
+            left -= character.cells
+            return left >= 0
+        }
+        let back = shown.dropFirst(before.count - start).reduce(0) { $0 + $1.cells }
+        let cursor = back > 0 ? "\u{1B}[\(back)D" : ""
+        Terminal.write("\r\u{1B}[K" + Style.bold(prompt) + Terminal.visible(String(shown)) + cursor)
+    }
+}

@@ -1,0 +1,66 @@
+import ArgumentParser
+import Interface
+import Varlink
+
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List the tensors of a model, or the numbers in one.",
+        discussion: "They are those of the generation that serves, in Hugging Face's order and under its names.")
+
+    @Argument(help: ArgumentHelp("The model.", valueName: "model")) var name: String
+    @Option(help: ArgumentHelp("Statistics and corners of this tensor.", valueName: "tensor")) var values: String?
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+        let client = try global.connect()
+        if let values {
+            let reply = try client.call(ManagerInterface.DescribeTensor.self, .init(model: name, name: values))
+            if global.json { return try Terminal.json(reply) }
+            return show(reply, of: values)
+        }
+        let reply = try client.call(ManagerInterface.Describe.self, .init(model: name))
+        if global.json { return try Terminal.json(reply) }
+        var table = Table([("TENSOR", .left), ("SHAPE", .left), ("COUNT", .right)])
+        for parameter in reply.parameters {
+            table.add([parameter.name, Self.shape(parameter.shape), Human.count(parameter.count)])
+        }
+        table.add(["\(reply.parameters.count) tensors", "", Human.count(reply.total)])
+        table.print()
+    }
+
+    private static func shape(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: " × ") }
+
+    private func show(_ tensor: ManagerInterface.DescribeTensor.Reply, of name: String) {
+        let facts = [
+            ("shape", Self.shape(tensor.shape)), ("type", tensor.type), ("mean", Self.value(tensor.mean)),
+            ("standard deviation", Self.value(tensor.standardDeviation)), ("minimum", Self.value(tensor.minimum)),
+            ("maximum", Self.value(tensor.maximum)), ("zeros", Human.count(tensor.zeros)),
+            ("not finite", Human.count(tensor.notFinite)),
+        ]
+        Terminal.line(Style.bold(name))
+        for (name, text) in facts { Terminal.line("\(name.padded(to: 18)) \(text)") }
+        Terminal.line("")
+        // A gap in the numbers of rows or columns is where the tensor goes on.
+        var headings: [(String, Table.Alignment)] = [("", .right)]
+        for (index, column) in tensor.columns.enumerated() {
+            if index > 0, column > tensor.columns[index - 1] + 1 { headings.append(("…", .left)) }
+            headings.append(("\(column)", .right))
+        }
+        var table = Table(headings)
+        for (index, row) in tensor.rows.enumerated() {
+            if index > 0, row > tensor.rows[index - 1] + 1 { table.add(["⋮"] + headings.dropFirst().map { _ in "" }) }
+            var cells = ["\(row)"]
+            for (place, column) in tensor.columns.enumerated() {
+                if place > 0, column > tensor.columns[place - 1] + 1 { cells.append("…") }
+                cells.append(tensor.values[index * tensor.columns.count + place].map(Self.value) ?? "not finite")
+            }
+            table.add(cells)
+        }
+        table.print()
+    }
+
+    private static func value(_ value: Double) -> String {
+        value != 0 && value.magnitude < 1e-3 ? Human.scientific(value) : Human.number(value, 5)
+    }
+}

@@ -1,0 +1,77 @@
+import ArgumentParser
+import Interface
+import Varlink
+
+struct Metrics: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print a run's steps and evaluations.",
+        discussion: """
+            On a screen a long run is thinned out; --all, --csv and --json print every step. A line of --csv is a step, and \
+            has what was held out where the step was evaluated.
+
+            --openmetrics prints the state of the service instead, for the textfile collector of node_exporter.
+            """)
+
+    /// Steps a table has where not all are asked for.
+    private static let shown = 40
+
+    @Argument(help: ArgumentHelp("The run; else the newest.", valueName: "run")) var id: String?
+    @Option(help: ArgumentHelp("Only what came after this step.", valueName: "n")) var afterStep: Int?
+    @Flag(help: "Every step.") var all = false
+    @Flag(help: "Comma-separated values, under a line of names.") var csv = false
+    @Flag(help: "The state of the service, as OpenMetrics text.") var openmetrics = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        guard [csv, openmetrics, global.json].count(where: { $0 }) < 2 else {
+            throw ValidationError("--csv, --openmetrics and --json exclude each other")
+        }
+        guard !openmetrics || id == nil else { throw ValidationError("--openmetrics is about no single run") }
+    }
+
+    func run() throws {
+        let client = try global.connect()
+        if openmetrics {
+            return Terminal.write(OpenMetrics.text(try client.call(ManagerInterface.GetStatus.self, .init())))
+        }
+        let run = try id ?? client.newestRun().id
+        let reply = try client.call(ManagerInterface.GetMetrics.self, .init(run: run, afterStep: afterStep))
+        if global.json { return try Terminal.json(reply) }
+        let evaluations = Dictionary(reply.evaluations.map { ($0.step, $0) }, uniquingKeysWith: { _, last in last })
+        if csv { return printCSV(reply.steps, evaluations) }
+        let stride = all ? 1 : max(1, (reply.steps.count + Self.shown - 1) / Self.shown)
+        var table = Table(
+            [
+                ("STEP", .right), ("EPOCH", .right), ("LOSS", .right), ("HELD OUT", .right), ("BITS/BYTE", .right),
+                ("LEARNING RATE", .right), ("GRADIENT", .right), ("TOKENS/S", .right), ("MFU", .right),
+            ], spare: [6, 5, 8, 1])
+        for (index, step) in reply.steps.enumerated() {
+            let evaluation = evaluations[step.step]
+            guard evaluation != nil || index % stride == 0 || index == reply.steps.count - 1 else { continue }
+            table.add([
+                "\(step.step)", Human.number(step.epoch, 2), Human.number(step.loss, 4),
+                Human.number(evaluation?.loss, 4), Human.number(evaluation?.bitsPerByte, 3),
+                Human.scientific(step.learningRate), Human.number(step.gradientNorm, 3),
+                Human.number(step.tokensPerSecond, 0), Human.percent(step.mfu),
+            ])
+        }
+        table.print()
+    }
+
+    private func printCSV(_ steps: [ManagerInterface.StepMetric], _ evaluations: [Int: ManagerInterface.Evaluation]) {
+        func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
+        Terminal.line(
+            "step,epoch,loss,learning_rate,gradient_norm,tokens,tokens_per_second,mfu,time,held_out_loss,perplexity,"
+                + "accuracy,bits_per_byte")
+        for step in steps {
+            let evaluation = evaluations[step.step]
+            let values = [
+                "\(step.step)", text(step.epoch), text(step.loss), text(step.learningRate), text(step.gradientNorm),
+                "\(step.tokens)", text(step.tokensPerSecond), text(step.mfu), step.time, text(evaluation?.loss),
+                text(evaluation?.perplexity), text(evaluation?.accuracy), text(evaluation?.bitsPerByte),
+            ]
+            Terminal.line(values.joined(separator: ","))
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Glibc
+import Interface
+import Varlink
+
+struct Watch: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what the service does as it happens, with a bar for the run.",
+        discussion: """
+            On a terminal, the losses after each evaluation grow into a table. Where standard output is no terminal, plain \
+            lines are printed. --exit-when-served is for scripts: it ends with \
+            0 when every model serves and nothing is waiting or under way, and with 70 when a run has failed.
+            """)
+
+    @Argument(help: ArgumentHelp("Only this run.", valueName: "run")) var id: String?
+
+    @Flag(help: "End when every model serves and nothing is left to do.") var exitWhenServed = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+        let events = try global.connect()
+        let replies = try events.callMore(ManagerInterface.Watch.self, .init(run: id))
+        let client = try global.connect()
+        var screen = WatchScreen(isInteractive: Terminal.isInteractive && !global.json)
+        var status = try client.call(ManagerInterface.GetStatus.self, .init())
+        if let current = status.run, id == nil || id == current.id {
+            screen.begin(current, try client.call(ManagerInterface.GetMetrics.self, .init(run: current.id)))
+        }
+        var asked = ContinuousClock.now
+        defer { screen.end() }
+        while true {
+            if exitWhenServed, try isServed(status, client) { return }
+            screen.draw()
+            if try replies.wait(for: .seconds(1)) {
+                guard let reply = try replies.next() else { return }
+                if global.json {
+                    try Terminal.json(reply.event)
+                } else {
+                    screen.show(reply.event)
+                }
+            }
+            if exitWhenServed, asked.duration(to: .now) >= .seconds(1) {
+                status = try client.call(ManagerInterface.GetStatus.self, .init())
+                asked = .now
+            }
+        }
+    }
+
+    /// - Throws: `Failure` where nothing goes on any more and a model has failed.
+    private func isServed(_ status: ManagerInterface.GetStatus.Reply, _ client: VarlinkClient) throws -> Bool {
+        let isAtRest =
+            status.run == nil && status.queued.isEmpty && status.inboxPending == 0
+            && !status.models.contains { $0.state == .waiting || $0.state == .training }
+        guard isAtRest else { return false }
+        if let failed = status.models.first(where: { $0.state == .failed }) {
+            let last = try client.call(ManagerInterface.ListRuns.self, .init(model: failed.name, limit: 1)).runs.first
+            throw Failure(
+                "training ‘\(failed.name)’ has failed: \(last?.reason ?? last?.id ?? "see the journal")",
+                status: EX_SOFTWARE)
+        }
+        return status.models.allSatisfy { $0.generation != nil }
+    }
+}

@@ -1,0 +1,130 @@
+import FoundationEssentials
+import Interface
+import Varlink
+
+/// Lines that stay, and under them, on a terminal, the line of the run that is drawn again and again.
+struct WatchScreen {
+    let isInteractive: Bool
+    private var progress: ProgressLine?
+    private var table = LossTable()
+    /// Where the watching of the run began, for its steps a second.
+    private var first: (step: Int, time: ContinuousClock.Instant)?
+    /// When the run began that has not yet shown a step.
+    private var began: Date?
+    private var lastStepLine: ContinuousClock.Instant?
+    private var isDrawn = false
+
+    /// Seconds between two lines about steps where each line stays.
+    private static let interval = Duration.seconds(5)
+
+    init(isInteractive: Bool) {
+        self.isInteractive = isInteractive
+    }
+
+    /// Shows a run that is under way, with what it has behind it.
+    mutating func begin(_ run: ManagerInterface.Run, _ metrics: ManagerInterface.GetMetrics.Reply) {
+        progress = ProgressLine(run)
+        guard isInteractive else { return }
+        var steps = metrics.steps[...]
+        for evaluation in metrics.evaluations {
+            let before = steps.prefix { $0.step <= evaluation.step }
+            for step in before { table.note(loss: step.loss) }
+            steps = steps.dropFirst(before.count)
+            table.row(of: run.id, step: evaluation.step, validation: evaluation.loss).forEach(Terminal.line)
+        }
+        for step in steps { table.note(loss: step.loss) }
+    }
+
+    mutating func show(_ event: ManagerInterface.Event) {
+        if var line = ProgressLine(event) {
+            line.started = progress?.run == line.run ? progress?.started : began
+            line.stepsPerSecond = rate(line)
+            progress = line
+            line.loss.map { table.note(loss: $0) }
+            guard !isInteractive, lastStepLine.map({ $0.duration(to: .now) >= Self.interval }) ?? true else { return }
+            lastStepLine = .now
+            return Terminal.line(line.text(columns: nil))
+        }
+        switch event.kind {
+        case "run_started":
+            first = nil
+            if let run = event.run, progress?.run != run {
+                progress = nil
+                began = Human.date(event.time)
+                table = LossTable()
+            }
+        case "run_finished", "run_failed", "run_interrupted", "run_died", "run_cancelled":
+            progress = nil
+        default: break
+        }
+        erase()
+        if isInteractive, event.kind == "evaluation", let run = event.run, let step = event.fields["step"]?.number {
+            return table.row(of: run, step: Int(step), validation: event.fields["loss"]?.number).forEach(Terminal.line)
+        }
+        // What happens every minute would tear the table.
+        guard !isInteractive || event.kind != "checkpoint" else { return }
+        table.close()
+        let time = Human.date(event.time).map(Human.timeOfDay) ?? event.time
+        let indent = time.count + 1
+        for (index, line) in Terminal.visible(event.message).wrapped(indent: indent).enumerated() {
+            Terminal.line(index == 0 ? "\(Style.dim(time)) \(line)" : String(repeating: " ", count: indent) + line)
+        }
+    }
+
+    /// Draws the run's line anew, on a terminal.
+    mutating func draw() {
+        guard isInteractive, let progress else { return }
+        // One column less: a line as wide as the screen would scroll it.
+        Terminal.write("\r\u{1B}[2K" + progress.text(columns: Terminal.columns.map { $0 - 1 }))
+        isDrawn = true
+    }
+
+    mutating func end() {
+        erase()
+    }
+
+    private mutating func erase() {
+        guard isDrawn else { return }
+        Terminal.write("\r\u{1B}[2K")
+        isDrawn = false
+    }
+
+    private mutating func rate(_ line: ProgressLine) -> Double? {
+        guard let first, progress?.run == line.run, line.step > first.step else {
+            first = (line.step, .now)
+            return nil
+        }
+        let seconds = first.time.duration(to: .now) / .seconds(1)
+        return seconds > 1 ? Double(line.step - first.step) / seconds : progress?.stepsPerSecond
+    }
+}
+
+/// The losses after each evaluation, a line each; the headings again where other lines have come between.
+private struct LossTable {
+    private var sum = 0.0
+    private var count = 0
+    private var isOpen = false
+
+    private static let headings = ["step", "training loss", "validation loss"]
+
+    /// A step's loss: a row has the mean of those since the row before.
+    mutating func note(loss: Double) {
+        sum += loss
+        count += 1
+    }
+
+    /// - Returns: the lines to print
+    mutating func row(of run: String, step: Int, validation: Double?) -> [String] {
+        let training = count > 0 ? sum / Double(count) : nil
+        (sum, count) = (0, 0)
+        let cells = ["\(step)", Human.number(training, 4), Human.number(validation, 4)]
+        let line = zip(cells, Self.headings).map { $0.padded(to: max(8, $1.count), .right) }.joined(separator: "  ")
+        let heading = Self.headings.map { $0.padded(to: max(8, $0.count), .right) }.joined(separator: "  ")
+        defer { isOpen = true }
+        return (isOpen ? [line] : [Style.bold(heading), line]).map { text in
+            Terminal.columns.map { Style.isOn ? text : text.cut(to: $0) } ?? text
+        }
+    }
+
+    mutating func close() { isOpen = false }
+}

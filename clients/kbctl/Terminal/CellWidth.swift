@@ -1,0 +1,67 @@
+/// How many columns of a screen text takes: two for a character of East Asia or an emoji, none for what is put over another.
+extension Character {
+    var cells: Int {
+        if utf8.count == 1 { return asciiValue.map { $0 < 0x20 || $0 == 0x7F ? 0 : 1 } ?? 1 }
+        // A flag, a family, a letter with its accents: as wide as the widest part. U+FE0F asks for the picture.
+        return unicodeScalars.reduce(0) { max($0, $1 == "\u{FE0F}" ? 2 : $1.cells) }
+    }
+}
+
+extension StringProtocol {
+    var cells: Int { reduce(0) { $0 + $1.cells } }
+}
+
+extension String {
+    /// At most `width` columns wide, the last of them `…` where something is missing.
+    func cut(to width: Int) -> String {
+        guard cells > width else { return self }
+        guard width > 0 else { return "" }
+        var room = width - 1
+        return prefix { character in
+            room -= character.cells
+            return room >= 0
+        } + "…"
+    }
+
+    /// In lines that fit behind `indent` columns of the screen, cut between words.
+    func wrapped(indent: Int, columns: Int? = Terminal.columns) -> [String] {
+        guard let columns else { return [self] }
+        let room = max(16, columns - indent)
+        var lines = [""]
+        for word in split(separator: " ") {
+            let last = lines[lines.count - 1]
+            if last.isEmpty {
+                lines[lines.count - 1] = String(word).cut(to: room)
+            } else if last.cells + 1 + word.cells <= room {
+                lines[lines.count - 1] = "\(last) \(word)"
+            } else {
+                lines.append(String(word).cut(to: room))
+            }
+        }
+        return lines
+    }
+
+    /// With spaces behind or before it to be `width` columns wide; a wider one as it is.
+    func padded(to width: Int, _ alignment: Table.Alignment = .left) -> String {
+        let padding = String(repeating: " ", count: max(0, width - cells))
+        return alignment == .left ? self + padding : padding + self
+    }
+}
+
+extension Unicode.Scalar {
+    fileprivate var cells: Int {
+        switch properties.generalCategory {
+        case .control, .nonspacingMark, .enclosingMark, .format: return 0
+        default: break
+        }
+        if value < 0x1100 { return 1 }
+        return properties.isEmojiPresentation || Self.wide.contains { $0.contains(value) } ? 2 : 1
+    }
+
+    /// What Unicode's EastAsianWidth.txt calls W or F and is no emoji; blocks as a whole, unassigned places included.
+    private static let wide: [ClosedRange<UInt32>] = [
+        0x1100...0x115F, 0x2329...0x232A, 0x2E80...0x303E, 0x3041...0x33FF, 0x3400...0x4DBF, 0x4E00...0xA4CF,
+        0xA960...0xA97C, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE10...0xFE19, 0xFE30...0xFE6F, 0xFF00...0xFF60,
+        0xFFE0...0xFFE6, 0x16FE0...0x18DFF, 0x1AFF0...0x1B2FF, 0x1F200...0x1F265, 0x20000...0x3FFFD,
+    ]
+}
