@@ -17,13 +17,15 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
 SOAK_MINUTES ?= 30
 
+PYTHON ?= python3
+
 PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev zlib1g-dev libzstd-dev libzip-dev zstd pkg-config
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kb-bench)
 # Tests use what a module shows to others, so that they and the programs are made of the same objects.
 TESTFLAGS = -c release --disable-testable-imports
 export DESTDIR PREFIX
 
-.PHONY: all build test test-systemd test-faults lint parity fuzz soak demo demo-deps deps install
+.PHONY: all build test python test-systemd test-faults lint parity fuzz soak demo demo-deps deps install
 
 all: build
 
@@ -34,6 +36,15 @@ build: deps
 test: deps
 	$(SWIFT) test $(TESTFLAGS) --skip EndToEndTests
 	$(SWIFT) test $(TESTFLAGS) --filter EndToEndTests
+	$(MAKE) python
+
+# The client for Python, against a service of its own.
+python:
+	@if $(PYTHON) -c 'import pytest' 2>/dev/null; then \
+	    cd clients/python && KANTAIBERT_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -p no:cacheprovider; \
+	else \
+	    echo "skipped the tests of clients/python: $(PYTHON) has no pytest"; \
+	fi
 
 # The installed units in a Debian of their own, booted with systemd. CACHE= says where that is kept.
 test-systemd: build

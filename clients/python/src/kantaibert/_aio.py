@@ -1,0 +1,149 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, AsyncIterator, List, cast, overload
+
+from ._errors import ProtocolError
+from ._protocol import REPLY_LIMIT, decode_reply, encode_call, sampling, socket_path
+from ._types import Fillings, Receipt, Score, as_pipeline
+
+
+class _Connection:
+    """One call and its replies."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def calling(cls, path: str, call: bytes) -> _Connection:
+        reader, writer = await asyncio.open_unix_connection(path, limit=REPLY_LIMIT)
+        writer.write(call)
+        await writer.drain()
+        return cls(reader, writer)
+
+    async def reply(self) -> tuple[dict[str, Any], bool]:
+        try:
+            message = await self._reader.readuntil(b"\0")
+        except asyncio.IncompleteReadError as problem:
+            raise ConnectionError("the service has closed the connection before its reply") from problem
+        except asyncio.LimitOverrunError as problem:
+            raise ProtocolError(f"a reply of more than {REPLY_LIMIT} bytes") from problem
+        return decode_reply(message[:-1])
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class AsyncStream(AsyncIterator[str]):
+    """As `Stream`, for `async for`."""
+
+    def __init__(self, path: str, call: bytes) -> None:
+        self._path = path
+        self._call: bytes | None = call
+        self._connection: _Connection | None = None
+        self.finish_reason: str | None = None
+        self.prompt_tokens: int | None = None
+        self.generated_tokens: int | None = None
+        self.receipt: Receipt | None = None
+
+    def __aiter__(self) -> AsyncStream:
+        return self
+
+    async def __anext__(self) -> str:
+        if self._call is not None:
+            call, self._call = self._call, None
+            self._connection = await _Connection.calling(self._path, call)
+        while self._connection is not None:
+            try:
+                reply, continues = await self._connection.reply()
+            except BaseException:
+                self.close()
+                raise
+            if not continues:
+                self.finish_reason = reply.get("finish_reason")
+                self.prompt_tokens = reply.get("prompt_tokens")
+                self.generated_tokens = reply.get("generated_tokens")
+                self.receipt = reply.get("receipt")
+                self.close()
+            if reply["text"]:
+                return cast(str, reply["text"])
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Ends the generation."""
+        self._call = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class AsyncClient:
+    """As `Client`, for asyncio."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self.path = socket_path(path)
+
+    @overload
+    async def fill_mask(
+        self, text: str, *, model: str | None = None, top_k: int | None = None, targets: list[str] | None = None
+    ) -> Fillings: ...
+
+    @overload
+    async def fill_mask(
+        self, text: list[str], *, model: str | None = None, top_k: int | None = None, targets: list[str] | None = None
+    ) -> list[Fillings]: ...
+
+    async def fill_mask(
+        self,
+        text: str | list[str],
+        *,
+        model: str | None = None,
+        top_k: int | None = None,
+        targets: list[str] | None = None,
+    ) -> Fillings | list[Fillings]:
+        """What stands behind each `<mask>`; several texts are asked about at the same time."""
+        if not isinstance(text, str):
+            asked = [self.fill_mask(one, model=model, top_k=top_k, targets=targets) for one in text]
+            return list(await asyncio.gather(*asked))
+        return as_pipeline(
+            await self._call("FillMask", {"text": text, "model": model, "top_k": top_k, "targets": targets})
+        )
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        model: str | None = None,
+        max_new_tokens: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float | None = None,
+        stop: list[str] | None = None,
+        seed: int | None = None,
+    ) -> AsyncStream:
+        """How the text goes on, piece by piece; what is not given is the service's to decide."""
+        chosen = sampling(max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed)
+        call = encode_call("Generate", {"prompt": prompt, "model": model, "sampling": chosen}, more=True)
+        return AsyncStream(self.path, call)
+
+    async def score(self, text: str, *, model: str | None = None) -> Score:
+        """The log-likelihood of a text; of a model that fills masks the pseudo-log-likelihood."""
+        return cast(Score, await self._call("Score", {"text": text, "model": model}))
+
+    async def tokenize(self, text: str, *, model: str | None = None) -> list[int]:
+        return cast(List[int], (await self._call("Tokenize", {"text": text, "model": model}))["ids"])
+
+    async def detokenize(self, ids: list[int], *, model: str | None = None) -> str:
+        return cast(str, (await self._call("Detokenize", {"ids": ids, "model": model}))["text"])
+
+    async def _call(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        connection = await _Connection.calling(self.path, encode_call(method, parameters))
+        try:
+            return (await connection.reply())[0]
+        finally:
+            connection.close()

@@ -1,0 +1,166 @@
+"""The client that waits."""
+
+from __future__ import annotations
+
+import socket
+from types import TracebackType
+from typing import Any, Iterator, List, cast, overload
+
+from ._errors import ProtocolError
+from ._protocol import REPLY_LIMIT, decode_reply, encode_call, sampling, socket_path
+from ._types import Fillings, Receipt, Score, as_pipeline
+
+
+class _Connection:
+    """One call and its replies."""
+
+    def __init__(self, path: str, call: bytes, timeout: float | None) -> None:
+        self._buffer = bytearray()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.settimeout(timeout)
+            self._socket.connect(path)
+            self._socket.sendall(call)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def reply(self) -> tuple[dict[str, Any], bool]:
+        searched = 0
+        while (end := self._buffer.find(0, searched)) < 0:
+            searched = len(self._buffer)
+            if searched > REPLY_LIMIT:
+                raise ProtocolError(f"a reply of more than {REPLY_LIMIT} bytes")
+            piece = self._socket.recv(1 << 16)
+            if not piece:
+                raise ConnectionError("the service has closed the connection before its reply")
+            self._buffer += piece
+        message = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return decode_reply(message)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Stream(Iterator[str]):
+    """The pieces of a text as they are made. Leaving it, or `close`, ends the generation.
+
+    After the last piece `finish_reason`, `prompt_tokens`, `generated_tokens` and `receipt` say how it went.
+    """
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection: _Connection | None = connection
+        self.finish_reason: str | None = None
+        self.prompt_tokens: int | None = None
+        self.generated_tokens: int | None = None
+        self.receipt: Receipt | None = None
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> str:
+        while self._connection is not None:
+            try:
+                reply, continues = self._connection.reply()
+            except BaseException:
+                self.close()
+                raise
+            if not continues:
+                self.finish_reason = reply.get("finish_reason")
+                self.prompt_tokens = reply.get("prompt_tokens")
+                self.generated_tokens = reply.get("generated_tokens")
+                self.receipt = reply.get("receipt")
+                self.close()
+            if reply["text"]:
+                return cast(str, reply["text"])
+        raise StopIteration
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Client:
+    """Asks the service. Each call has a connection of its own: one client may be used from several threads."""
+
+    def __init__(self, path: str | None = None, timeout: float | None = None) -> None:
+        """
+        path: the socket; else $KANTAIBERT_SOCKET, /run/kantaibert/io.kantaibert or ./var/io.kantaibert
+        timeout: seconds to wait for a reply, or for the next piece of one; None waits for ever
+        """
+        self.path = socket_path(path)
+        self.timeout = timeout
+
+    @overload
+    def fill_mask(
+        self, text: str, *, model: str | None = None, top_k: int | None = None, targets: list[str] | None = None
+    ) -> Fillings: ...
+
+    @overload
+    def fill_mask(
+        self, text: list[str], *, model: str | None = None, top_k: int | None = None, targets: list[str] | None = None
+    ) -> list[Fillings]: ...
+
+    def fill_mask(
+        self,
+        text: str | list[str],
+        *,
+        model: str | None = None,
+        top_k: int | None = None,
+        targets: list[str] | None = None,
+    ) -> Fillings | list[Fillings]:
+        """What stands behind each `<mask>`: what transformers' fill-mask pipeline returns for the same text or texts."""
+        if not isinstance(text, str):
+            return [self.fill_mask(one, model=model, top_k=top_k, targets=targets) for one in text]
+        return as_pipeline(
+            self._call("FillMask", {"text": text, "model": model, "top_k": top_k, "targets": targets})
+        )
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        model: str | None = None,
+        max_new_tokens: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float | None = None,
+        stop: list[str] | None = None,
+        seed: int | None = None,
+    ) -> Stream:
+        """How the text goes on, piece by piece; what is not given is the service's to decide."""
+        chosen = sampling(max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed)
+        call = encode_call("Generate", {"prompt": prompt, "model": model, "sampling": chosen}, more=True)
+        return Stream(_Connection(self.path, call, self.timeout))
+
+    def score(self, text: str, *, model: str | None = None) -> Score:
+        """The log-likelihood of a text; of a model that fills masks the pseudo-log-likelihood."""
+        return cast(Score, self._call("Score", {"text": text, "model": model}))
+
+    def tokenize(self, text: str, *, model: str | None = None) -> list[int]:
+        return cast(List[int], self._call("Tokenize", {"text": text, "model": model})["ids"])
+
+    def detokenize(self, ids: list[int], *, model: str | None = None) -> str:
+        return cast(str, self._call("Detokenize", {"ids": ids, "model": model})["text"])
+
+    def _call(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        connection = _Connection(self.path, encode_call(method, parameters), self.timeout)
+        try:
+            return connection.reply()[0]
+        finally:
+            connection.close()

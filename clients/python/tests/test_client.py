@@ -1,0 +1,104 @@
+"""The clients against a running service, whose answers are held against transformers' (Tests/Parity/inference_reference.py)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from conftest import MODELS
+
+import kantaibert
+from kantaibert import AsyncClient, Client
+
+REQUEST = json.loads((MODELS / "request.json").read_text())
+EXPECTED = json.loads((MODELS / "transformers.json").read_text())
+
+
+def same(ours: Any, theirs: Any) -> None:
+    """The pipeline's nested lists of dictionaries, scores to float32's last digits."""
+    assert type(ours) is type(theirs)
+    if isinstance(theirs, list):
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs):
+            same(one, other)
+    elif isinstance(theirs, dict):
+        assert set(ours) == set(theirs) == {"score", "token", "token_str", "sequence"}
+        assert ours["score"] == pytest.approx(theirs["score"], rel=1e-4)
+        assert [ours[key] for key in ("token", "token_str", "sequence")] == [
+            theirs[key] for key in ("token", "token_str", "sequence")
+        ]
+
+
+@pytest.mark.parametrize("index", range(len(REQUEST["fill"])))
+def test_fill_mask_is_what_the_pipeline_returns(service: str, index: int) -> None:
+    request, masks = REQUEST["fill"][index], EXPECTED["fill"][index]
+    theirs = masks[0] if len(masks) == 1 else masks
+    same(Client(service).fill_mask(**request), theirs)
+    same(asyncio.run(AsyncClient(service).fill_mask(**request)), theirs)
+
+
+def test_several_texts_give_a_list_of_results(service: str) -> None:
+    texts = ["Human<mask>.", "Pure<mask>."]
+    client = Client(service)
+    both = client.fill_mask(texts, top_k=2)
+    assert both == [client.fill_mask(text, top_k=2) for text in texts]
+    assert asyncio.run(AsyncClient(service).fill_mask(texts, top_k=2)) == both
+
+
+def test_generate_streams_and_says_how_it_went(service: str) -> None:
+    stream = Client(service).generate("The", max_new_tokens=12, temperature=0)
+    pieces = list(stream)
+    assert len(pieces) > 1
+    assert "".join(pieces) == EXPECTED["greedy"][0]["text"]
+    assert stream.finish_reason in ("stop", "length", "end")
+    assert stream.generated_tokens == 12 or stream.finish_reason != "length"
+    assert stream.receipt is not None and stream.receipt["model"] == "teller"
+
+    async def again() -> list[str]:
+        return [piece async for piece in AsyncClient(service).generate("The", max_new_tokens=12, temperature=0)]
+
+    assert "".join(asyncio.run(again())) == "".join(pieces)
+
+
+def test_a_stream_that_is_left_frees_its_place(service: str) -> None:
+    client = Client(service)
+    for _ in range(200):
+        with client.generate("The", max_new_tokens=200, temperature=1) as stream:
+            next(stream)
+    assert client.score("The").get("tokens")
+
+
+def test_the_seed_decides(service: str) -> None:
+    client = Client(service)
+    texts = ["".join(client.generate("The", max_new_tokens=20, seed=seed)) for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_tokens_there_and_back(service: str) -> None:
+    client = Client(service)
+    ids = client.tokenize("naïve café")
+    assert client.detokenize(ids) == "naïve café"
+    assert asyncio.run(AsyncClient(service).tokenize("naïve café")) == ids
+
+
+@pytest.mark.parametrize("model", ["mlm", "clm"])
+def test_score_is_transformers(service: str, model: str) -> None:
+    name = "filler" if model == "mlm" else "teller"
+    for text, theirs in zip(REQUEST["score"][model], EXPECTED["score"][model]):
+        ours = Client(service).score(text, model=name)["log_likelihood"]
+        assert ours == pytest.approx(theirs["log_likelihood"], abs=1e-3)
+
+
+def test_refusals_are_exceptions(service: str) -> None:
+    client = Client(service)
+    with pytest.raises(kantaibert.NoMask):
+        client.fill_mask("nothing to fill")
+    with pytest.raises(kantaibert.ModelNotFound) as caught:
+        client.score("a", model="nobody")
+    assert caught.value.parameters["available"] == ["filler", "teller"]
+    with pytest.raises(kantaibert.ServiceError):
+        asyncio.run(AsyncClient(service).fill_mask("nothing to fill"))
+    with pytest.raises(OSError):
+        Client("/none/socket").score("a")
