@@ -20,14 +20,22 @@ done | sort -u | while read -r library; do
 done
 say "$to/bin: kantaibertd kantaibert-train kbctl kb-bench"
 
-install -d "$to/lib/systemd/system" "$to/lib/sysusers.d" "$to/lib/tmpfiles.d" "$to/share/doc/kantaibert"
+install -d "$to/lib/systemd/system" "$to/lib/systemd/catalog" "$to/lib/sysusers.d" "$to/lib/tmpfiles.d" "$to/share/doc/kantaibert"
 for unit in kantaibertd.service kantaibertd.socket; do
     sed "s|/usr/local/|$prefix/|g" "$here/$unit" >"$to/lib/systemd/system/$unit"
     chmod 644 "$to/lib/systemd/system/$unit"
 done
 install -m 644 "$here/kantaibert.sysusers" "$to/lib/sysusers.d/kantaibert.conf"
 install -m 644 "$here/kantaibert.tmpfiles" "$to/lib/tmpfiles.d/kantaibert.conf"
-say "$to/lib: units, sysusers.d, tmpfiles.d"
+install -m 644 "$here/kantaibert.catalog" "$to/lib/systemd/catalog/kantaibert.catalog"
+say "$to/lib: units, sysusers.d, tmpfiles.d, the journal's catalog"
+
+for page in "$build"/man/*.[158]; do
+    [ -e "$page" ] || continue
+    install -d "$to/share/man/man${page##*.}"
+    install -m 644 "$page" "$to/share/man/man${page##*.}/"
+    say "$to/share/man/man${page##*.}/$(basename "$page")"
+done
 if [ -e "$here/../README.md" ]; then install -m 644 "$here/../README.md" "$to/share/doc/kantaibert/"; fi
 
 settings=$root/etc/kantaibert/kantaibert.yaml
@@ -43,6 +51,7 @@ if [ -z "$root" ]; then
     cat <<'NEXT'
 Next, as root:
   systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload
+  journalctl --update-catalog
   systemctl enable --now kantaibertd.socket kantaibertd.service
   usermod -aG kantaibert NAME      # for everyone who is to fill the inbox and ask
 NEXT

@@ -11,8 +11,9 @@ import VarlinkServer
 @Suite struct AccessTests {
     static let asks: Set = [
         "GetStatus", "ListModels", "ListCorpora", "ListRuns", "ListGenerations", "GetMetrics", "Watch", "Describe",
+        "DescribeTensor", "Doctor",
     ]
-    static let changes: Set = ["Train", "CancelRun", "Promote", "RemoveCorpus"]
+    static let changes: Set = ["Train", "CancelRun", "Promote", "RemoveCorpus", "Import"]
 
     @Test func everyMethodOfTheManagerIsOnOneList() {
         let declared = ManagerInterface.description.split(separator: "\n").filter { $0.hasPrefix("method ") }.map {

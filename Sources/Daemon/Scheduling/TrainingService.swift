@@ -25,8 +25,9 @@ public actor TrainingService: Service {
     private nonisolated let stopping = Latch()
     private var alarm: Task<Void, Never>?
     private var underWay: UnderWay?
-    private var lastStatus: ContinuousClock.Instant?
     private var memory: ScheduleMemory
+    private var statusRate = LineRate()
+    private var stepRate = LineRate()
 
     private struct Start: Sendable {
         var entry: Scheduler.Entry
@@ -294,7 +295,7 @@ public actor TrainingService: Service {
         tellStatus()
         guard let told = ServiceEvent(event, of: job) else { return }
         if case .step(let step) = event.payload {
-            journal.reportStep(told, isLogged: step.log)
+            journal.reportStep(told, isLogged: step.log && stepRate.allowsLine())
         } else {
             journal.report(told)
         }
@@ -439,8 +440,7 @@ public actor TrainingService: Service {
             let waiting = scheduler.queue.first.map { "\($0.run) waits for its window" }
             return SystemdNotify.status(waiting ?? "Waiting for text")
         }
-        guard lastStatus.map({ $0.duration(to: .now) >= .seconds(1) }) ?? true else { return }
-        lastStatus = .now
+        guard statusRate.allowsLine() else { return }
         SystemdNotify.status(progress.statusText)
     }
 
