@@ -25,12 +25,17 @@ PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kb-bench)
 TESTFLAGS = -c release --disable-testable-imports
 export DESTDIR PREFIX
 
-.PHONY: all build test python test-systemd test-faults lint parity fuzz soak demo demo-deps deps install
+.PHONY: all build man test python test-systemd test-faults lint parity fuzz soak demo demo-deps deps install
 
 all: build
 
 build: deps
 	$(SWIFT) build -c release
+	$(MAKE) man
+
+# kantaibertd(8), kantaibert-train(8), kbctl(1), kantaibert.yaml(5), from what the programs and the settings say.
+man:
+	$(BUILD)/kb-man $(BUILD) etc/kantaibert/kantaibert.yaml $(BUILD)/man
 
 # The programs' tests wait for processes, on threads that the others' servers would need: each kind has a run of its own.
 test: deps
@@ -61,7 +66,10 @@ parity: build
 	$(BUILD)/kb-bench parity $(GOLDEN)/mlm
 	$(BUILD)/kb-bench parity $(GOLDEN)/clm
 	@if [ -x $(PEERS)/bin/python ]; then \
-	    $(PEERS)/bin/python Tests/Parity/tokenizer_parity.py $(BUILD)/kb-bench --old $(PEERS)-4.46/bin/python; \
+	    $(PEERS)/bin/python Tests/Parity/tokenizer_parity.py $(BUILD)/kb-bench --old $(PEERS)-4.46/bin/python && \
+	    for python in $(PEERS)/bin/python $(PEERS)-4.46/bin/python; do \
+	        [ ! -x $$python ] || $$python Tests/Parity/import_parity.py $(BUILD)/kb-bench || exit 1; \
+	    done; \
 	else \
 	    echo "skipped the tokenizer's comparison: no tokenizers in PEERS=$(PEERS)"; \
 	fi

@@ -46,6 +46,7 @@ let package = Package(
         .executable(name: "kb-bench", targets: ["kb-bench"]),
         // For the tests alone, to be preloaded: a target has to be a product to become a file of its own.
         .library(name: "Faults", type: .dynamic, targets: ["Faults"]),
+        .executable(name: "kb-man", targets: ["kb-man"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -153,6 +154,8 @@ let package = Package(
 
         .target(name: "Faults", path: "Tests/Faults", publicHeadersPath: "."),
         tests("Fuzzing", ["Fuzzing"], resources: [.copy("Fixtures")]),
+        .executableTarget(name: "kb-man", dependencies: ["Daemon", arguments], swiftSettings: ours),
+
         tests("Random", ["Random"]),
         tests("Parallel", ["Parallel"]),
         tests("Durable", ["Durable"]),
@@ -162,6 +165,8 @@ let package = Package(
         tests("Interface", ["Interface", "Varlink"]),
         // Runs the program: see EndToEnd below for why it is no dependency.
         tests("Kbctl", ["Interface", "Varlink", "VarlinkServer", log]),
+        // Runs kb-man on the programs.
+        tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
         tests("Kernels", ["Kernels", "CKernels", "Parallel"], resources: [.copy("Fixtures")]),
         tests("Tokenizers", ["Tokenizers"], resources: [.copy("Fixtures")]),

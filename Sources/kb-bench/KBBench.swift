@@ -6,6 +6,7 @@ struct KBBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kb-bench", abstract: "Measure and compare: tokenizer, model, training, serving.",
         subcommands: [
-            ParityCommand.self, TokenizerCommand.self, TrainCommand.self, InferCommand.self, SoakCommand.self,
+            ParityCommand.self, LogitsCommand.self, TokenizerCommand.self, TrainCommand.self, InferCommand.self,
+            SoakCommand.self,
         ])
 }

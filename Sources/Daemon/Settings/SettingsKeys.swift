@@ -304,6 +304,25 @@ extension Settings {
             + scheduleKeys.map { "schedule.\($0.name)" }
     }
 
+    /// What may stand behind each key of `generalKeys` and `modelKeys`, for the manual.
+    package static var expectedValues: [String: String] {
+        func oneOf<Word: RawRepresentable<String> & CaseIterable>(_ type: Word.Type) -> String {
+            "one of " + Word.allCases.map(\.rawValue).joined(separator: ", ")
+        }
+        func named<Root>(_ section: String, _ keys: [SettingsKey<Root>]) -> [(String, String)] {
+            keys.map { (section + $0.name, $0.expected) }
+        }
+        let values =
+            [
+                ("objective", oneOf(Objective.self)), ("preset", oneOf(Preset.self)),
+                ("recipe", oneOf(RecipeName.self)),
+                ("samples", oneOf(SampleUnit.self)),
+            ] + named("", Architecture.keys) + named("", Recipe.keys) + named("inbox.", inboxKeys)
+            + named("schedule.", scheduleKeys) + named("training.", trainingKeys) + named("serving.", servingKeys)
+            + named("socket.", socketKeys) + named("logging.", loggingKeys)
+        return Dictionary(values, uniquingKeysWith: { first, _ in first })
+    }
+
     package static var architectureKeys: [String] { Architecture.keys.map(\.name) }
     package static var recipeKeys: [String] { Recipe.keys.map(\.name) }
 }

@@ -1,0 +1,137 @@
+import Daemon
+
+/// The page of one program: its help, and what its help has no room for.
+struct ProgramPage {
+    let name: String
+    let section: Int
+    let environment: [(String, String)]
+    let files: [(String, String)]
+    let seeAlso: [String]
+
+    static let all = [
+        ProgramPage(
+            name: "kantaibertd", section: 8,
+            environment: [
+                ("KANTAIBERT_…", "Override settings: see kantaibert.yaml(5)."),
+                (
+                    "STATE_DIRECTORY, RUNTIME_DIRECTORY, NOTIFY_SOCKET, LISTEN_FDS, WATCHDOG_USEC",
+                    "As systemd sets them."
+                ),
+            ],
+            files: [
+                ("/etc/kantaibert/kantaibert.yaml", "The settings."),
+                ("/var/lib/kantaibert/inbox/", "Text that is to be learned; inbox/NAME/ feeds only the model NAME."),
+                ("/var/lib/kantaibert/inbox/.rejected/", "What could not be used, each with FILE.reason beside it."),
+                (
+                    "/var/lib/kantaibert/models/NAME/current/",
+                    "The generation that serves, a Hugging Face model directory."
+                ),
+                ("/var/lib/kantaibert/metrics.db", "Corpora, runs, steps and evaluations, an SQLite database."),
+                ("/run/kantaibert/io.kantaibert", "The Varlink socket."),
+            ], seeAlso: ["kbctl(1)", "kantaibert.yaml(5)", "kantaibert-train(8)", "journalctl(1)", "systemctl(1)"]),
+        ProgramPage(
+            name: "kantaibert-train", section: 8, environment: [],
+            files: [("/var/lib/kantaibert/runs/RUN/", "job.json, tokenizer, token shards and checkpoints of a run.")],
+            seeAlso: ["kantaibertd(8)", "kantaibert.yaml(5)"]),
+        ProgramPage(
+            name: "kbctl", section: 1,
+            environment: [
+                ("KANTAIBERT_SOCKET", "The service's socket, where --socket is not given."),
+                ("KANTAIBERT_PYTHON", "The Python that has transformers, for export --check."),
+                ("NO_COLOR", "Where it is set to anything, nothing is coloured."),
+            ],
+            files: [
+                ("/run/kantaibert/io.kantaibert", "The service's socket."),
+                ("./var/io.kantaibert", "The socket of kantaibertd --state-dir ./var."),
+            ], seeAlso: ["kantaibertd(8)", "kantaibert.yaml(5)", "varlinkctl(1)"]),
+    ]
+
+    func text(_ help: HelpDump.Command) -> String {
+        var page = Roff(
+            name.uppercased(), section: section, version: "kantaibert \(KantaibertService.version)",
+            manual: "Kantaibert")
+        page.section("NAME")
+        page.line("\(Roff.escaped(name)) \\- \(Roff.escaped(Self.sentence(help.abstract)))")
+        let commands = (help.subcommands ?? []).filter { $0.shouldDisplay && $0.commandName != "help" }
+        page.section("SYNOPSIS")
+        page.line(synopsis(help, commands))
+        page.section("DESCRIPTION")
+        page.paragraphs([help.abstract, help.discussion].compactMap(\.self).joined(separator: "\n\n"))
+        let common = commands.count > 1 ? Self.common(commands) : []
+        if !commands.isEmpty {
+            page.section("COMMANDS")
+            for command in commands {
+                page.subsection("\(name) \(command.commandName)")
+                page.line(usage("\(name) \(command.commandName)", command.arguments ?? [], leavingOut: common))
+                page.paragraphs([command.abstract, command.discussion].compactMap(\.self).joined(separator: "\n\n"))
+                add(command.arguments ?? [], to: &page, leavingOut: common)
+            }
+        }
+        page.section("OPTIONS")
+        let shared = commands.first?.arguments?.filter { common.contains(Self.key($0)) } ?? []
+        add((help.arguments ?? []) + (commands.isEmpty ? [] : shared), to: &page, leavingOut: [])
+        for (title, entries) in [("ENVIRONMENT", environment), ("FILES", files)] where !entries.isEmpty {
+            page.section(title)
+            for (name, meaning) in entries { page.item(Roff.bold(name), meaning) }
+        }
+        page.section("SEE ALSO")
+        page.line(
+            seeAlso.map { page in
+                let parts = page.split(separator: "(")
+                return Roff.bold(String(parts[0])) + "(" + parts[1]
+            }.joined(separator: ", "))
+        return page.text
+    }
+
+    private func synopsis(_ help: HelpDump.Command, _ commands: [HelpDump.Command]) -> String {
+        commands.isEmpty
+            ? usage(name, help.arguments ?? [], leavingOut: [])
+            : "\(Roff.bold(name)) \(Roff.italic("command")) [\(Roff.italic("options"))]"
+    }
+
+    private func usage(_ name: String, _ arguments: [HelpDump.Argument], leavingOut common: Set<String>) -> String {
+        let words = arguments.filter { $0.shouldDisplay && !common.contains(Self.key($0)) && !Self.isHelp($0) }.map {
+            argument -> String in
+            let term = Self.term(argument, names: argument.names?.suffix(1) ?? [])
+            let repeated = argument.isRepeating ? " ..." : ""
+            return argument.isOptional || argument.kind == .flag ? "[\(term)]\(repeated)" : "\(term)\(repeated)"
+        }
+        return ([Roff.bold(name)] + words).joined(separator: " ")
+    }
+
+    private func add(_ arguments: [HelpDump.Argument], to page: inout Roff, leavingOut common: Set<String>) {
+        for argument in arguments where argument.shouldDisplay && !common.contains(Self.key(argument)) {
+            page.item(Self.term(argument, names: argument.names?[...] ?? []), argument.abstract ?? "")
+        }
+    }
+
+    private static func term(_ argument: HelpDump.Argument, names: ArraySlice<HelpDump.Argument.Name>) -> String {
+        let value = Roff.italic(argument.valueName ?? "value")
+        switch argument.kind {
+        case .positional: return value
+        case .flag: return names.map { Roff.bold($0.text) }.joined(separator: ", ")
+        case .option: return names.map { Roff.bold($0.text) }.joined(separator: ", ") + " \(value)"
+        }
+    }
+
+    /// What every command takes is said once.
+    private static func common(_ commands: [HelpDump.Command]) -> Set<String> {
+        let each = commands.map { Set(($0.arguments ?? []).filter { $0.kind != .positional }.map(key)) }
+        return each.dropFirst().reduce(each.first ?? []) { $0.intersection($1) }
+    }
+
+    private static func key(_ argument: HelpDump.Argument) -> String {
+        (argument.names?.map(\.text).joined() ?? argument.valueName ?? "") + (argument.abstract ?? "")
+    }
+
+    private static func isHelp(_ argument: HelpDump.Argument) -> Bool {
+        argument.names?.contains { ["help", "version"].contains($0.name) } ?? false
+    }
+
+    /// For NAME: without the capital letter and the full stop.
+    private static func sentence(_ text: String?) -> String {
+        guard let text, let first = text.first else { return "" }
+        let whole = first.lowercased() + text.dropFirst()
+        return whole.hasSuffix(".") ? String(whole.dropLast()) : whole
+    }
+}
