@@ -26,6 +26,9 @@ enum Schema {
                     ALTER TABLE generations ADD COLUMN reason TEXT;
                     """)
         }
+        migrator.registerMigration("5 views loss_curve and latest_generation") { db in
+            try db.execute(sql: views)
+        }
         return migrator
     }
 
@@ -38,6 +41,24 @@ enum Schema {
         ALTER TABLE corpora ADD COLUMN removed TEXT;
         DROP INDEX corpora_admitted;
         CREATE UNIQUE INDEX corpora_admitted ON corpora (sha256) WHERE state = 'admitted' AND removed IS NULL;
+        """
+
+    /// For those who query the file themselves: docs/metrics.md.
+    private static let views = """
+        CREATE VIEW loss_curve AS
+            SELECT
+                steps.run, runs.model, steps.step, steps.epoch, steps.loss, evaluations.loss AS held_out_loss,
+                evaluations.bits_per_byte, steps.time
+            FROM steps
+            JOIN runs ON runs.id = steps.run
+            LEFT JOIN evaluations ON evaluations.run = steps.run AND evaluations.step = steps.step
+            ORDER BY runs.number, steps.step;
+
+        CREATE VIEW latest_generation AS
+            SELECT
+                model, number, state, run, evaluation_loss, bits_per_byte, parameters, vocab_size, model_sha256, created
+            FROM generations
+            WHERE number = (SELECT max(number) FROM generations AS others WHERE others.model = generations.model);
         """
 
     private static let first = """
