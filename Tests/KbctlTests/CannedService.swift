@@ -20,6 +20,27 @@ enum Canned {
         id: "assistant-1", model: "assistant", state: .running, step: 218, totalSteps: 3216, epoch: 0.07, loss: 5.4321,
         tokensPerSecond: 1812.4, remainingSeconds: 1179)
 
+    /// 100 steps, the last of them evaluated.
+    static let metrics = ManagerInterface.GetMetrics.Reply(
+        steps: (1...100).map { step in
+            .init(
+                step: step, epoch: Double(step) / 50, loss: 7 - Double(step - 1) / 99, learningRate: 1e-3,
+                gradientNorm: 0.5, tokens: 900, tokensPerSecond: 1800, time: "2026-01-01T12:00:00.000Z", mfu: 0.5)
+        },
+        evaluations: [
+            .init(
+                step: 100, loss: 6.4, perplexity: 601.8, accuracy: 0.1, bitsPerByte: 2.5,
+                time: "2026-01-01T12:00:00.000Z")
+        ])
+
+    /// A run under way; and when the events of it were sent, nothing left to do.
+    static var untilServed: [ManagerInterface.GetStatus.Reply] {
+        var served = models
+        served[1].state = .idle
+        served[1].generation = 1
+        return [status(), status(models: served, run: nil, inboxPending: 0)]
+    }
+
     static func event(_ step: Int) -> ManagerInterface.Watch.Reply {
         .init(
             event: .init(
@@ -30,7 +51,8 @@ enum Canned {
                 ], time: "2026-01-01T12:00:00.000Z"))
     }
 
-    /// - Parameter statuses: what GetStatus replies, one after another; the last for ever.
+    /// - Parameter statuses: what GetStatus replies: the first until the events were sent, then the others one after
+    ///   another, the last for ever.
     static func service(statuses: [ManagerInterface.GetStatus.Reply]) -> VarlinkService {
         let left = StatusQueue(statuses)
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")
@@ -42,6 +64,14 @@ enum Canned {
             }
             guard parameters.model != "new" else {
                 throw InferenceInterface.NoGeneration(model: "new", state: "training is queued")
+            }
+            if parameters.prompt.hasSuffix("slow") {
+                try await writer.send(.init(text: "still"))
+                try await Task.sleep(for: .seconds(3600))
+            }
+            if parameters.prompt.contains("echo") {
+                return try await writer.finish(
+                    .init(text: "[\(parameters.prompt)]", finishReason: .end, receipt: receipt))
             }
             if context.more {
                 try await writer.send(.init(text: " the\u{1B}[2J"))
@@ -57,11 +87,44 @@ enum Canned {
         service.handle(InferenceInterface.FillMask.self) { parameters, _ in
             guard parameters.text.contains("<mask>") else { throw InferenceInterface.NoMask(text: parameters.text) }
             let fillings = [("reason", 0.25), ("a\nline", 0.125)].map { word, score in
-                InferenceInterface.Filling(score: score, token: 5, tokenStr: word, sequence: "human \(word).")
+                InferenceInterface.Filling(
+                    score: score, token: 5, tokenStr: word,
+                    sequence: parameters.text.contains("理")
+                        ? String(repeating: "理性e\u{301}", count: 9) : "human \(word).")
             }
             return .init(masks: [.init(fillings: fillings)], receipt: receipt)
         }
         service.handle(ManagerInterface.GetStatus.self) { _, _ in left.next() }
+        service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: models) }
+        service.handle(ManagerInterface.ListGenerations.self) { parameters, _ in
+            guard parameters.model == "kantaibert" else { return .init(generations: []) }
+            let made = Date(timeIntervalSinceNow: -7500).formatted(
+                Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+            return .init(generations: [
+                .init(
+                    model: "kantaibert", number: 3, run: "kantaibert-3", state: .serving, modelSha256: "ab",
+                    evaluationLoss: 5.61234, bitsPerByte: 1.9312, created: made)
+            ])
+        }
+        service.handle(ManagerInterface.GetMetrics.self) { parameters, _ in
+            guard parameters.run != "none" else { throw ManagerInterface.RunNotFound(run: "none") }
+            return metrics
+        }
+        service.handle(ManagerInterface.DescribeTensor.self) { parameters, _ in
+            guard parameters.name == "lm_head.bias" else {
+                throw ManagerInterface.TensorNotFound(model: parameters.model, tensor: parameters.name)
+            }
+            return .init(
+                shape: [9], type: "F32", minimum: -1, maximum: 1, mean: 0, standardDeviation: 0.5, zeros: 1,
+                notFinite: 1,
+                rows: [0], columns: [0, 1, 2, 6, 7, 8], values: [-1, 0, 0.25, nil, 0.00001, 1])
+        }
+        service.handle(ManagerInterface.Doctor.self) { _, _ in
+            .init(checks: [
+                .init(name: "disk", state: .warning, finding: "no room", advice: "make some"),
+                .init(name: "blas", state: .ok, finding: "OpenBLAS"),
+            ])
+        }
         service.handle(ManagerInterface.ListRuns.self) { _, _ in
             var failed = run
             failed.state = .failed
@@ -76,8 +139,9 @@ enum Canned {
             try await writer.send(
                 .init(
                     event: .init(
-                        kind: "evaluation", message: "held out after step 219: loss 5.1", fields: [:],
-                        time: "2026-01-01T12:00:01.000Z")))
+                        kind: "evaluation", message: "held out after step 219: loss 5.1", model: "assistant",
+                        run: "assistant-1", fields: ["step": 219, "loss": 5.1], time: "2026-01-01T12:00:01.000Z")))
+            left.goOn()
             try await Task.sleep(for: .seconds(3600))
         }
         return service
@@ -121,12 +185,17 @@ enum Canned {
 }
 
 private final class StatusQueue: Sendable {
-    private let left: Mutex<[ManagerInterface.GetStatus.Reply]>
+    private let left: Mutex<(statuses: [ManagerInterface.GetStatus.Reply], goesOn: Bool)>
 
-    init(_ statuses: [ManagerInterface.GetStatus.Reply]) { left = Mutex(statuses) }
+    init(_ statuses: [ManagerInterface.GetStatus.Reply]) { left = Mutex((statuses, false)) }
+
+    func goOn() { left.withLock { $0.goesOn = true } }
 
     func next() -> ManagerInterface.GetStatus.Reply {
-        left.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+        left.withLock { left in
+            if left.goesOn, left.statuses.count > 1 { left.statuses.removeFirst() }
+            return left.statuses[0]
+        }
     }
 }
 

@@ -49,12 +49,12 @@ struct KbctlTests {
                 wide.output == """
                     kantaibertd 1.0, up 2 h 05 min
 
-                    MODEL       OBJECTIVE  STATE     GENERATION  PARAMETERS  HELD-OUT LOSS  BITS/BYTE  NEXT TRAINING
-                    kantaibert  mlm        idle               3  83,504,416         5.6123      1.931  –
-                    assistant   clm        training           –           –              –          –  –
+                    MODEL       KIND  STATE     GENERATION  AGE         BITS/BYTE  HELD OUT  PARAMETERS  NEXT TRAINING
+                    kantaibert  mlm   idle               3  2 h 05 min      1.931    5.6123  83,504,416  –
+                    assistant   clm   training           –  –                   –         –           –  –
 
-                    assistant ━━───────────────────────────────────── 218/3216 · 6 % · 19:39 left · loss 5.4321 · \
-                    1812 tokens/s · epoch 0.07
+                    assistant ━━───────────────────────────────────── 218/3216 · 6 % · 19:39 left · epoch 0.07 · \
+                    loss 5.4321 · 1812 tokens/s
                     2 files in the inbox
 
                     """)
@@ -96,25 +96,17 @@ struct KbctlTests {
     }
 
     @Test func watchPrintsPlainLinesAndEndsWhenAllServe() async throws {
-        var served = Canned.models
-        served[1].state = .idle
-        served[1].generation = 1
-        let statuses = [Canned.status(), Canned.status(models: served, run: nil, inboxPending: 0)]
-        try await Canned.serving(statuses: statuses) { socket in
+        try await Canned.serving(statuses: Canned.untilServed) { socket in
             let result = try KbctlProcess.run(["watch", "--exit-when-served"], socket: socket)
             #expect(result.status == 0)
-            #expect(result.output.contains("219/3216 · 6 % · 01:05 left · loss 5.2500 · 1800 tokens/s"))
+            #expect(result.output.contains("219/3216 · 6 % · 01:05 left · epoch 0.07 · loss 5.2500 · 1800 tokens/s"))
             #expect(result.output.contains("12:00:01 held out after step 219: loss 5.1\n"))
             #expect(!result.output.contains("\u{1B}"))
         }
     }
 
     @Test func watchDrawsItsBarAnewOnATerminal() async throws {
-        var served = Canned.models
-        served[1].state = .idle
-        served[1].generation = 1
-        let statuses = [Canned.status(), Canned.status(models: served, run: nil, inboxPending: 0)]
-        try await Canned.serving(statuses: statuses) { socket in
+        try await Canned.serving(statuses: Canned.untilServed) { socket in
             let result = try KbctlProcess.run(["watch", "--exit-when-served"], socket: socket, columns: 70)
             #expect(result.status == 0)
             let drawn = result.output.components(between: "\r\u{1B}[2K")

@@ -38,7 +38,7 @@ extension Surface {
     /// The chart as a picture: training losses as lines, held-out losses as diamonds that thin lines join.
     static func drawing(_ chart: Chart, width: Int = 1600, height: Int = 900) -> Self {
         var surface = Self(width: width, height: height)
-        let plot = (left: 110.0, right: Double(width) - 30, top: 40.0, bottom: Double(height) - 80)
+        let plot = (left: 110.0, right: Double(width) - 50, top: 40.0, bottom: Double(height) - 80)
         func place(_ point: Curve.Point) -> Place {
             let share = min(1, max(0, chart.losses.share(point.loss)))
             return Place(

@@ -29,16 +29,23 @@ struct Watch: ParsableCommand {
         }
         var asked = ContinuousClock.now
         defer { screen.end() }
+        func show(_ event: ManagerInterface.Event) throws {
+            if global.json {
+                try Terminal.json(event)
+            } else {
+                screen.show(event)
+            }
+        }
         while true {
-            if exitWhenServed, try isServed(status, client) { return }
+            if exitWhenServed, try isServed(status, client) {
+                // What came before the service was at rest is still to be shown.
+                while try replies.wait(for: .zero), let reply = try replies.next() { try show(reply.event) }
+                return
+            }
             screen.draw()
             if try replies.wait(for: .seconds(1)) {
                 guard let reply = try replies.next() else { return }
-                if global.json {
-                    try Terminal.json(reply.event)
-                } else {
-                    screen.show(reply.event)
-                }
+                try show(reply.event)
             }
             if exitWhenServed, asked.duration(to: .now) >= .seconds(1) {
                 status = try client.call(ManagerInterface.GetStatus.self, .init())

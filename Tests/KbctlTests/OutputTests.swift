@@ -1,0 +1,210 @@
+import Foundation
+import FoundationXML
+import Glibc
+import Interface
+import Testing
+
+/// What kbctl prints and writes, read by something else than kbctl.
+@Suite(.timeLimit(.minutes(2)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
+struct OutputTests {
+    @Test func plotKeepsToItsScreen() async throws {
+        try await Canned.serving { socket in
+            for columns in [40, 80, 132] as [UInt16] {
+                let result = try KbctlProcess.run(["plot", "assistant-1", "other"], socket: socket, columns: columns)
+                #expect(result.status == 0)
+                let lines = result.output.split(separator: "\n")
+                #expect(lines.count > 10)
+                for line in lines { #expect(line.count <= Int(columns), "\(line)") }
+                // Without colours each run has a mark of its own, and what is held out one of all.
+                for mark in ["+", "x", "◆", "└"] { #expect(result.output.contains(mark), "\(mark)") }
+            }
+        }
+    }
+
+    @Test func svgIsWellFormedAndHasItsCurves() async throws {
+        try await Canned.serving { socket in
+            let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).svg")
+            defer { try? FileManager.default.removeItem(at: path) }
+            let result = try KbctlProcess.run(["plot", "assistant-1", "--svg", path.path], socket: socket)
+            #expect(result.status == 0 && result.output == "")
+            let counter = ElementCounter()
+            let parser = XMLParser(data: try Data(contentsOf: path))
+            parser.delegate = counter
+            #expect(parser.parse(), "\(String(describing: parser.parserError))")
+            #expect(counter.counts["polyline", default: 0] > 5)
+            #expect(counter.counts["polygon"] == 2)
+        }
+    }
+
+    /// Python's zlib inflates it and checks its sums.
+    @Test(.enabled(if: Python.isThere, "no python3"))
+    func pngIsOneOfItsSize() async throws {
+        try await Canned.serving { socket in
+            let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).png").path
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            #expect(try KbctlProcess.run(["plot", "assistant-1", "--png", path], socket: socket).status == 0)
+            let output = try Python.run(
+                """
+                import sys, struct, zlib
+                data = open(sys.argv[1], "rb").read()
+                assert data[:8] == b"\\x89PNG\\r\\n\\x1a\\n"
+                place, image = 8, b""
+                while place < len(data):
+                    length, kind = struct.unpack(">I4s", data[place:place + 8])
+                    body = data[place + 8:place + 8 + length]
+                    assert zlib.crc32(kind + body) == struct.unpack(">I", data[place + 8 + length:place + 12 + length])[0]
+                    if kind == b"IHDR": width, height, depth, color = struct.unpack(">IIBB", body[:10])
+                    if kind == b"IDAT": image += zlib.decompress(body)
+                    place += 12 + length
+                assert kind == b"IEND" and (depth, color) == (8, 2) and len(image) == height * (3 * width + 1)
+                row, colors = bytearray(3 * width), set()
+                for y in range(height):
+                    line = image[y * (3 * width + 1):(y + 1) * (3 * width + 1)]
+                    assert line[0] == 2
+                    row = bytes((a + b) & 255 for a, b in zip(row, line[1:]))
+                    colors |= {row[x:x + 3] for x in range(0, len(row), 3)}
+                print(width, height, b"\\x00\\x72\\xb2" in colors, b"\\xff\\xff\\xff" in colors)
+                """, [path])
+            #expect(output == "1600 900 True True\n")
+        }
+    }
+
+    @Test func csvIsOneLineAStep() async throws {
+        try await Canned.serving { socket in
+            let lines = try KbctlProcess.run(["metrics", "assistant-1", "--csv"], socket: socket).output
+                .split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+            #expect(lines.count == 101)
+            #expect(lines.allSatisfy { $0.count == lines[0].count })
+            let heldOut = try #require(lines[0].firstIndex(of: "held_out_loss"))
+            #expect(lines[100][heldOut] == "6.4" && lines[99][heldOut] == "")
+            #expect(try KbctlProcess.run(["metrics", "--csv", "--json"], socket: socket).status == 64)
+        }
+    }
+
+    /// The grammar of OpenMetrics 1.0, as far as gauges and counters go.
+    @Test func openMetricsAreInTheirGrammar() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["metrics", "--openmetrics"], socket: socket)
+            let lines = result.output.split(separator: "\n", omittingEmptySubsequences: false)
+            #expect(lines.suffix(2) == ["# EOF", ""])
+            var types: [Substring: Substring] = [:]
+            let sample = try Regex(#"([a-z_]+)(\{[a-z_]+="([^"\\]|\\.)*"(,[a-z_]+="([^"\\]|\\.)*")*\})? -?[0-9.e+-]+"#)
+            for line in lines.dropLast(2) {
+                let words = line.split(separator: " ")
+                if line.hasPrefix("# TYPE ") {
+                    #expect(types[words[2]] == nil, "\(line)")
+                    types[words[2]] = words[3]
+                } else if !line.hasPrefix("# HELP ") {
+                    #expect(try sample.wholeMatch(in: line) != nil, "\(line)")
+                    let name = line.prefix { $0 != "{" && $0 != " " }
+                    let type = types[name.hasSuffix("_total") ? name.dropLast(6) : name]
+                    #expect(type == (name.hasSuffix("_total") ? "counter" : "gauge"), "\(line)")
+                }
+            }
+            #expect(lines.contains(#"kantaibert_run_step{model="assistant",run="assistant-1"} 218"#))
+            #expect(lines.contains(#"kantaibert_model_state{model="assistant",state="training"} 1"#))
+        }
+    }
+
+    @Test func aTensorsCornersHaveTheirPlaces() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(
+                ["inspect", "kantaibert", "--values", "lm_head.bias"], socket: socket)
+            #expect(
+                result.output.hasSuffix(
+                    """
+                           0        1        2  …           6         7        8
+                    0  -1.00000  0.00000  0.25000  …  not finite  1.00e-05  1.00000
+
+                    """), "\(result.output)")
+            let none = try KbctlProcess.run(["inspect", "kantaibert", "--values", "head"], socket: socket)
+            #expect(none.status == 66 && none.errors.contains("has no tensor ‘head’"))
+        }
+    }
+
+    @Test func doctorSaysWhatToDo() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["doctor"], socket: socket)
+            #expect(result.status == 0)
+            #expect(result.output.contains("! disk       no room\n") || result.output.contains("no room\n"))
+            #expect(result.output.contains("→ make some\n"))
+            #expect(result.output.contains("✓ processor") || result.output.contains("! processor"))
+            let json = try KbctlProcess.run(["doctor", "--json"], socket: socket)
+            let reply = try JSONDecoder().decode(ManagerInterface.Doctor.Reply.self, from: Data(json.output.utf8))
+            #expect(reply.checks.contains { $0.name == "disk" && $0.state == .warning && $0.advice == "make some" })
+        }
+        let away = try KbctlProcess.run(["doctor"], socket: "/none/socket")
+        #expect(away.status == 69)
+        #expect(away.output.contains("does not answer"))
+    }
+
+    /// Wide characters count as two columns, those that are put over others as none.
+    @Test func wideTextKeepsToTheScreen() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["fill", "理性 <mask>"], socket: socket, columns: 30)
+            let lines = result.output.split(separator: "\n").dropFirst()
+            #expect(!lines.isEmpty)
+            for line in lines {
+                let columns = line.unicodeScalars.reduce(0) {
+                    $0 + ((0x3400...0x9FFF).contains($1.value) ? 2 : $1.value == 0x301 ? 0 : 1)
+                }
+                #expect(columns <= 30, "\(line)")
+                #expect(line.hasSuffix("…"))
+            }
+        }
+    }
+
+    @Test(arguments: ["bash", "zsh", "fish"])
+    func completionIsAScriptOfItsShell(shell: String) throws {
+        let script = try KbctlProcess.run(["completion", shell], socket: "/none/socket")
+        #expect(script.status == 0)
+        for command in ["generations", "doctor", "--openmetrics"]
+        where shell != "fish" || command.hasPrefix("-") == false {
+            #expect(script.output.contains(command), "\(command)")
+        }
+        guard FileManager.default.isExecutableFile(atPath: "/bin/\(shell)") else { return }
+        let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try script.output.write(toFile: path, atomically: true, encoding: .utf8)
+        let process = Process()
+        process.executableURL = URL(filePath: "/bin/\(shell)")
+        process.arguments = ["-n", path]
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+    }
+
+    #if !DEBUG
+        @Test func isSmallEnoughToCopyAnywhere() throws {
+            let bytes = try FileManager.default.attributesOfItem(atPath: KbctlProcess.path)[.size] as? Int
+            #expect(try #require(bytes) <= 15_000_000)
+        }
+    #endif
+}
+
+private final class ElementCounter: NSObject, XMLParserDelegate {
+    var counts: [String: Int] = [:]
+
+    func parser(
+        _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
+        attributes: [String: String]
+    ) {
+        counts[name, default: 0] += 1
+    }
+}
+
+private enum Python {
+    static let isThere = (try? run("print(1)", [])) == "1\n"
+
+    static func run(_ program: String, _ arguments: [String]) throws -> String {
+        let process = Process()
+        let pipe = Pipe()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["python3", "-c", program] + arguments
+        process.standardOutput = pipe
+        try process.run()
+        let output = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return String(decoding: output, as: UTF8.self)
+    }
+}
