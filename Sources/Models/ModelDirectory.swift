@@ -16,7 +16,14 @@ public enum ModelDirectory {
     ///
     /// A decoder that is tied to the word embeddings is not written, as transformers does.
     public static func write(_ model: RobertaModel, to directory: String) throws(ModelError) {
-        try SafetensorsFile.write(model.parameters.tensorsToWrite(), to: "\(directory)/\(weightsFile)")
+        var tensors = model.parameters.tensorsToWrite()
+        if !model.configuration.tieWordEmbeddings {
+            // transformers 5 looks for the bias under this name, where the decoder is not tied.
+            let bias = model.parameters["lm_head.bias"]
+            tensors.append(
+                TensorToWrite(name: "lm_head.decoder.bias", shape: [bias.count], bytes: UnsafeRawBufferPointer(bias)))
+        }
+        try SafetensorsFile.write(tensors, to: "\(directory)/\(weightsFile)")
         try write("\(directory)/\(configurationFile)") { try ConfigurationFile(model.configuration).encoded() }
         if model.configuration.isDecoder {
             try write("\(directory)/generation_config.json") {

@@ -56,7 +56,10 @@ struct ProgramPage {
         page.section("SYNOPSIS")
         page.line(synopsis(help, commands))
         page.section("DESCRIPTION")
-        page.paragraphs([help.abstract, help.discussion].compactMap(\.self).joined(separator: "\n\n"))
+        let said = [help.abstract, help.discussion].compactMap(\.self).joined(separator: "\n\n").split(
+            separator: "\n\n")
+        let exit = said.filter { $0.lowercased().contains("exit status") }
+        page.paragraphs(said.filter { !exit.contains($0) }.joined(separator: "\n\n"))
         let common = commands.count > 1 ? Self.common(commands) : []
         if !commands.isEmpty {
             page.section("COMMANDS")
@@ -69,7 +72,11 @@ struct ProgramPage {
         }
         page.section("OPTIONS")
         let shared = commands.first?.arguments?.filter { common.contains(Self.key($0)) } ?? []
-        add((help.arguments ?? []) + (commands.isEmpty ? [] : shared), to: &page, leavingOut: [])
+        add(shared + (help.arguments ?? []).filter { !common.contains(Self.key($0)) }, to: &page, leavingOut: [])
+        if !exit.isEmpty {
+            page.section("EXIT STATUS")
+            page.paragraphs(exit.joined(separator: "\n\n"))
+        }
         for (title, entries) in [("ENVIRONMENT", environment), ("FILES", files)] where !entries.isEmpty {
             page.section(title)
             for (name, meaning) in entries { page.item(Roff.bold(name), meaning) }
@@ -114,10 +121,15 @@ struct ProgramPage {
         }
     }
 
-    /// What every command takes is said once.
+    /// What all commands take, or all but one, is said once.
     private static func common(_ commands: [HelpDump.Command]) -> Set<String> {
-        let each = commands.map { Set(($0.arguments ?? []).filter { $0.kind != .positional }.map(key)) }
-        return each.dropFirst().reduce(each.first ?? []) { $0.intersection($1) }
+        var counts: [String: Int] = [:]
+        for command in commands {
+            for argument in command.arguments ?? [] where argument.kind != .positional {
+                counts[key(argument), default: 0] += 1
+            }
+        }
+        return Set(counts.filter { $0.value >= commands.count - 1 }.keys)
     }
 
     private static func key(_ argument: HelpDump.Argument) -> String {

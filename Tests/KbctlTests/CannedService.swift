@@ -185,15 +185,17 @@ enum Canned {
 }
 
 private final class StatusQueue: Sendable {
-    private let left: Mutex<(statuses: [ManagerInterface.GetStatus.Reply], goesOn: Bool)>
+    private let left: Mutex<(statuses: [ManagerInterface.GetStatus.Reply], goesOn: Bool, isAsked: Bool)>
 
-    init(_ statuses: [ManagerInterface.GetStatus.Reply]) { left = Mutex((statuses, false)) }
+    init(_ statuses: [ManagerInterface.GetStatus.Reply]) { left = Mutex((statuses, false, false)) }
 
     func goOn() { left.withLock { $0.goesOn = true } }
 
     func next() -> ManagerInterface.GetStatus.Reply {
         left.withLock { left in
-            if left.goesOn, left.statuses.count > 1 { left.statuses.removeFirst() }
+            // Whoever asks first gets the first, however late.
+            if left.goesOn, left.isAsked, left.statuses.count > 1 { left.statuses.removeFirst() }
+            left.isAsked = true
             return left.statuses[0]
         }
     }

@@ -23,8 +23,12 @@ final class TerminalSession {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
+        // The threads of tests may block signals, which a child would inherit.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
         let newSession: Int16 = 0x80  // POSIX_SPAWN_SETSID, which glibc does not show to Swift
-        posix_spawnattr_setflags(&attributes, newSession)
+        posix_spawnattr_setflags(&attributes, newSession | Int16(POSIX_SPAWN_SETSIGMASK))
         var words = ([KbctlProcess.path] + arguments).map { strdup($0) } + [nil]
         let variables = ["KANTAIBERT_SOCKET=\(socket)", "TZ=UTC", "TERM=xterm-256color", "NO_COLOR=1"]
         var environment = variables.map { strdup($0) } + [nil]

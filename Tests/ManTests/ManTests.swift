@@ -13,7 +13,7 @@ struct ManTests {
         arguments: ["kantaibertd.8", "kantaibert-train.8", "kbctl.1", "kantaibert.yaml.5"])
     func rendersWithoutAWarning(name: String) throws {
         if let groff = Tool.path("groff") {
-            let result = try Tool.run(groff, ["-ww", "-man", "-Tutf8", "-K", "utf8", pages.path(name)])
+            let result = try Tool.run(groff, ["-ww", "-man", "-Tutf8", "-P-cbou", "-K", "utf8", pages.path(name)])
             #expect(result.status == 0 && result.errors == "", "\(result.errors)")
             #expect(result.output.contains("SEE ALSO"))
         }

@@ -11,6 +11,7 @@ import torch, transformers
 from safetensors.torch import load_file, save_file
 
 transformers.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
 KIND = {"mlm": transformers.RobertaForMaskedLM, "clm": transformers.RobertaForCausalLM}
 TOLERANCE = 1e-4
 

@@ -78,6 +78,8 @@ struct Chat: ParsableCommand {
             let text = answer.isEmpty ? String(reply.text.drop { $0.isWhitespace }) : reply.text
             answer += text
             Terminal.write(Terminal.visible(text))
+            // The last one: nothing comes after it that could be waited for.
+            if reply.finishReason != nil { break }
         }
         Terminal.write(interrupt.hasCome ? "^C\n" : "\n")
         talk.add(answer)
