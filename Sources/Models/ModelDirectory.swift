@@ -14,15 +14,14 @@ public enum ModelDirectory {
 
     /// Writes a model into a folder that exists and is not yet published.
     ///
-    /// A decoder that is tied to the word embeddings is not written, as transformers does.
+    /// The weight of a decoder that is tied to the word embeddings is not written, as transformers does.
     public static func write(_ model: RobertaModel, to directory: String) throws(ModelError) {
         var tensors = model.parameters.tensorsToWrite()
-        if !model.configuration.tieWordEmbeddings {
-            // transformers 5 looks for the bias under this name, where the decoder is not tied.
-            let bias = model.parameters["lm_head.bias"]
-            tensors.append(
-                TensorToWrite(name: "lm_head.decoder.bias", shape: [bias.count], bytes: UnsafeRawBufferPointer(bias)))
-        }
+        // Twice, under the name of the decoder too: transformers 4.46 leaves the bias of a tied model zero without it, and 5
+        // that of an untied one.
+        let bias = model.parameters["lm_head.bias"]
+        tensors.append(
+            TensorToWrite(name: "lm_head.decoder.bias", shape: [bias.count], bytes: UnsafeRawBufferPointer(bias)))
         try SafetensorsFile.write(tensors, to: "\(directory)/\(weightsFile)")
         try write("\(directory)/\(configurationFile)") { try ConfigurationFile(model.configuration).encoded() }
         if model.configuration.isDecoder {

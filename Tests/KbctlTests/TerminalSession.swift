@@ -6,6 +6,7 @@ import Testing
 final class TerminalSession {
     private let master: Int32
     private let pid: pid_t
+    private var isReaped = false
     /// All that was printed so far.
     private(set) var output = ""
     private var unread = ""
@@ -38,7 +39,12 @@ final class TerminalSession {
         self.pid = pid
     }
 
-    deinit { close(master) }
+    deinit {
+        close(master)
+        guard !isReaped else { return }
+        kill(pid, SIGKILL)
+        waitpid(pid, nil, 0)
+    }
 
     /// Waits until `text` is printed behind what was waited for last.
     func expect(_ text: String, within seconds: Int = 60, sourceLocation: SourceLocation = #_sourceLocation) throws {
@@ -62,9 +68,12 @@ final class TerminalSession {
     /// Waits for its end.
     /// - Returns: the exit status; −1 after a signal
     func end() -> Int32 {
-        while read(for: 60_000) {}
+        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        while ContinuousClock.now < deadline, read(for: 200) {}
+        if ContinuousClock.now >= deadline { kill(pid, SIGKILL) }
         var status: Int32 = 0
         waitpid(pid, &status, 0)
+        isReaped = true
         return status & 0x7F == 0 ? status >> 8 & 0xFF : -1
     }
 
