@@ -52,7 +52,7 @@ struct ProgramPage {
             manual: "Kantaibert")
         page.section("NAME")
         page.line("\(Roff.escaped(name)) \\- \(Roff.escaped(Self.sentence(help.abstract)))")
-        let commands = (help.subcommands ?? []).filter { $0.shouldDisplay && $0.commandName != "help" }
+        let commands = Self.leaves(help.subcommands ?? [])
         page.section("SYNOPSIS")
         page.line(synopsis(help, commands))
         page.section("DESCRIPTION")
@@ -118,6 +118,19 @@ struct ProgramPage {
         case .positional: return value
         case .flag: return names.map { Roff.bold($0.text) }.joined(separator: ", ")
         case .option: return names.map { Roff.bold($0.text) }.joined(separator: ", ") + " \(value)"
+        }
+    }
+
+    /// The commands that do something, each under its whole name: of `corpora rm`, not of `corpora`.
+    private static func leaves(_ commands: [HelpDump.Command]) -> [HelpDump.Command] {
+        commands.filter { $0.shouldDisplay && $0.commandName != "help" }.flatMap { command -> [HelpDump.Command] in
+            let inner = leaves(command.subcommands ?? [])
+            guard !inner.isEmpty else { return [command] }
+            return inner.map { leaf in
+                var leaf = leaf
+                leaf.commandName = "\(command.commandName) \(leaf.commandName)"
+                return leaf
+            }
         }
     }
 

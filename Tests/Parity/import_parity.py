@@ -53,7 +53,8 @@ def main(bench):
                         theirs, back = pathlib.Path(folder) / "theirs", pathlib.Path(folder) / "back"
                         back.mkdir()
                         model.to(dtype).save_pretrained(theirs)
-                        expected = logits(load(kind, theirs), ids)
+                        # Not of the directory: 4.46 leaves the bias of a tied one zero when it reads it again.
+                        expected = logits(model.float().eval(), ids)
                         if not prefix:
                             tensors = load_file(theirs / "model.safetensors")
                             save_file({key.removeprefix("roberta."): value for key, value in tensors.items()},
