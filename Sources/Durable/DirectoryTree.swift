@@ -11,7 +11,7 @@ extension Durable {
         do {
             try makeDirectory(temporary)
             try fill(temporary)
-            try publish(temporary, as: final)
+            try publishDirectory(temporary, as: final)
         } catch {
             // On a full disk above all, what is of no use must not stay. Where even that fails, the next life clears it.
             try? removeTree(temporary)
@@ -19,7 +19,9 @@ extension Durable {
         }
     }
 
-    private static func publish(_ temporary: String, as final: String) throws(DurableError) {
+    /// Gives a folder that stands aside in the same file system its name, whole; there must be none of this name yet, or an
+    /// empty one.
+    public static func publishDirectory(_ temporary: String, as final: String) throws(DurableError) {
         try syncTree(temporary)
         var status = stat()
         guard lstat(final, &status) != 0 else { throw DurableError(operation: "rename", path: final, errno: EEXIST) }
