@@ -66,7 +66,7 @@ def test_a_stream_that_is_left_frees_its_place(service: str) -> None:
     client = Client(service)
     for _ in range(200):
         with client.generate("The", max_new_tokens=200, temperature=1) as stream:
-            next(stream)
+            next(stream, None)  # a model may have nothing to say
     assert client.score("The").get("tokens")
 
 
