@@ -69,6 +69,8 @@ struct Pruner: Sendable {
             }
             // One that was cancelled or failed may go on, until a later one is finished.
             guard index >= lastFinished else { continue }
+            // What an earlier pruning was about to remove.
+            try TemporaryName.clearLeftovers(in: folder)
             for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
                 let isCheckpoint = name.hasPrefix("checkpoint-")
                 guard name == "shards" || isCheckpoint && !settings.retention.keepCheckpoints else { continue }
