@@ -93,7 +93,7 @@ let package = Package(
             dependencies: ["CZlib", "CZstd", "CZip", "Durable", crypto],
             swiftSettings: ours),
         .target(
-            name: "Metrics", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
+            name: "Records", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: ours),
         .target(name: "VarlinkServer", dependencies: ["Varlink", log] + nio, swiftSettings: ours),
 
@@ -120,7 +120,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Corpora", "Inference", "Models", "Kernels", "Metrics", "Interface", "Varlink", "VarlinkServer",
+                "Corpora", "Inference", "Models", "Kernels", "Records", "Interface", "Varlink", "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
                 "Durable",
                 log, lifecycle,
@@ -171,7 +171,7 @@ let package = Package(
         tests("Kernels", ["Kernels", "CKernels", "Parallel"], resources: [.copy("Fixtures")]),
         tests("Tokenizers", ["Tokenizers"], resources: [.copy("Fixtures")]),
         tests("Corpora", ["Corpora", "TextFilters"], resources: [.copy("Fixtures")]),
-        tests("Metrics", ["Metrics", .product(name: "GRDB", package: "GRDB.swift")]),
+        tests("Records", ["Records", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs", "Random"]),
         tests("Training", ["Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
@@ -184,7 +184,7 @@ let package = Package(
                 "Daemon", "Corpora", "Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Interface",
                 "Varlink",
                 "VarlinkServer",
-                "Metrics",
+                "Records",
                 "Durable", log,
             ], resources: [.copy("Fixtures")]),
         // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static

@@ -1,7 +1,7 @@
 import Durable
 import Glibc
 import Logging
-import Metrics
+import Records
 import ServiceLifecycle
 import Systemd
 import UnixSignals

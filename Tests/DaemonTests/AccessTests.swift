@@ -2,7 +2,7 @@ import Daemon
 import FoundationEssentials
 import Interface
 import Logging
-import Metrics
+import Records
 import Testing
 import VarlinkServer
 

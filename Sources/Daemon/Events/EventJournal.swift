@@ -1,6 +1,6 @@
 import FoundationEssentials
 import Logging
-import Metrics
+import Records
 import Varlink
 
 /// Where everything that happens is written down: the log, the database, and whoever watches.

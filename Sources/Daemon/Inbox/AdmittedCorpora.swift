@@ -1,7 +1,7 @@
 import Corpora
 import Durable
 import Glibc
-import Metrics
+import Records
 import Synchronization
 import Tokenizers
 

@@ -4,7 +4,7 @@ import Durable
 import FoundationEssentials
 import Glibc
 import Jobs
-import Metrics
+import Records
 import ServiceLifecycle
 import Synchronization
 import TextFilters

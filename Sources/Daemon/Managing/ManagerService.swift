@@ -3,7 +3,7 @@ import Inference
 import Interface
 import Jobs
 import Kernels
-import Metrics
+import Records
 import Models
 import Varlink
 import VarlinkServer

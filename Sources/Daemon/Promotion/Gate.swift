@@ -1,6 +1,6 @@
 import Durable
 import Jobs
-import Metrics
+import Records
 import Varlink
 
 /// What a finished run's model has to pass before it serves: on the same held-out lines it must not be worse than the

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Inference
 import Jobs
-import Metrics
+import Records
 import Models
 
 extension StateDirectory {

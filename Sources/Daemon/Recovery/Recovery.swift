@@ -1,6 +1,6 @@
 import FoundationEssentials
 import Jobs
-import Metrics
+import Records
 import Varlink
 
 /// Fills a database that has begun anew with what lies on the disk: corpora, runs, generations.

@@ -1,7 +1,7 @@
 import Durable
 import FoundationEssentials
 import Jobs
-import Metrics
+import Records
 
 /// How a run ended, beside its job (`ended.json`): known without the database too.
 struct RunEnding: Codable, Sendable, Equatable {

@@ -1,7 +1,7 @@
 import Durable
 import FoundationEssentials
 import Inference
-import Metrics
+import Records
 import Varlink
 
 /// Removes what the settings do not keep: generations, what finished runs leave, packed weights of what does not serve, and

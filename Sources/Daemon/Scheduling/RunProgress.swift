@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Interface
 import Jobs
-import Metrics
+import Records
 
 /// How far a run is, kept up to date by what the run says.
 struct RunProgress: Sendable {

@@ -2,7 +2,7 @@ import Durable
 import FoundationEssentials
 import Interface
 import Jobs
-import Metrics
+import Records
 import ServiceLifecycle
 import Systemd
 import Varlink

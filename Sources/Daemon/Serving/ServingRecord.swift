@@ -1,6 +1,6 @@
 import Inference
 import Jobs
-import Metrics
+import Records
 import Models
 import Varlink
 

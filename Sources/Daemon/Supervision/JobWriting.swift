@@ -1,7 +1,7 @@
 import Durable
 import FoundationEssentials
 import Jobs
-import Metrics
+import Records
 import TextFilters
 
 extension Job {

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import Metrics
+import Records
 import Testing
 
 /// A database of a test's own, removed when the test is over.

@@ -1,6 +1,6 @@
 import Foundation
 import GRDB
-import Metrics
+import Records
 import Testing
 
 /// The file as others see it, who query it themselves.

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import Metrics
+import Records
 import Testing
 
 struct CorpusQueriesTests {

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import GRDB
 import Glibc
-import Metrics
+import Records
 import Synchronization
 import Testing
 
