@@ -40,6 +40,24 @@ public final class AsideFile {
         try Durable.syncDirectory(splitPath(final).folder)
     }
 
+    /// As `publish`, but takes no other file's place: an empty file of the name is made first, which only one can make.
+    /// - Returns: false where something has the name already; another can be tried
+    public func publishNew(as final: String) throws(DurableError) -> Bool {
+        let place = retrying { open(final, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) }
+        guard place >= 0 else {
+            if errno == EEXIST { return false }
+            throw DurableError("open", final)
+        }
+        close(place)
+        do {
+            try publish(as: final)
+        } catch {
+            unlink(final)
+            throw error
+        }
+        return true
+    }
+
     deinit {
         close(descriptor)
         if !published { unlink(temporary) }

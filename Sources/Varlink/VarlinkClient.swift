@@ -113,7 +113,7 @@ public final class VarlinkClient {
                 throw VarlinkClientError.malformedReply(reason: "more replies than were asked for")
             }
             awaitsReplies = continues
-            if let name = header.error { throw try replyError(name, message) }
+            if let name = header.error { throw try VarlinkCoding.decodeError(name: name, of: message, as: errors) }
             return try VarlinkCoding.decodeParameters(M.Reply.self, of: message)
         } catch let error as DecodingError {
             throw VarlinkClientError.malformedReply(
@@ -123,20 +123,11 @@ public final class VarlinkClient {
         }
     }
 
-    private func replyError(_ name: String, _ message: [UInt8]) throws -> any Error {
-        if let type = (errors + VarlinkLimitsInterface.errors).first(where: { $0.name == name }) {
-            return try VarlinkCoding.decodeParameters(type, of: message)
-        }
-        let parameters = try VarlinkCoding.decodeParameters(JSONValue.self, of: message)
-        return VarlinkServiceError(name: name, parameters: parameters)
-            ?? VarlinkUnknownError(name: name, parameters: parameters)
-    }
-
     /// The error reply that has come without a call; nil where there is none.
     private func nextError() throws -> (any Error)? {
         let message = try receive()
         guard let name = try VarlinkCoding.decodeReply(message).error else { return nil }
-        return try replyError(name, message)
+        return try VarlinkCoding.decodeError(name: name, of: message, as: errors)
     }
 
     private func begin(_ call: Data) throws {

@@ -73,6 +73,20 @@ public enum VarlinkCoding {
         return try decodeParameters(type, of: Array(#"{"parameters":{}}"#.utf8))
     }
 
+    /// The error that a reply names, with its parameters.
+    /// - Parameter types: those an error is looked for among; those of `org.varlink.service` are always
+    ///   `VarlinkServiceError`, those of `VarlinkLimitsInterface` its own, any other is a `VarlinkUnknownError`.
+    public static func decodeError(
+        name: String, of message: [UInt8], as types: [any VarlinkErrorReply.Type]
+    ) throws -> any Error {
+        if let type = (types + VarlinkLimitsInterface.errors).first(where: { $0.name == name }) {
+            return try decodeParameters(type, of: message)
+        }
+        let parameters = try decodeParameters(JSONValue.self, of: message)
+        return VarlinkServiceError(name: name, parameters: parameters)
+            ?? VarlinkUnknownError(name: name, parameters: parameters)
+    }
+
     static func encoder() -> JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
