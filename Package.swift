@@ -43,6 +43,7 @@ let package = Package(
         .executable(name: "kantaibertd", targets: ["kantaibertd"]),
         .executable(name: "kantaibert-train", targets: ["kantaibert-train"]),
         .executable(name: "kbctl", targets: ["kbctl"]),
+        .executable(name: "kantaibert-web", targets: ["kantaibert-web"]),
         .executable(name: "kb-bench", targets: ["kb-bench"]),
         // For the tests alone, to be preloaded: a target has to be a product to become a file of its own.
         .library(name: "Faults", type: .dynamic, targets: ["Faults"]),
@@ -58,6 +59,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     ],
     targets: [
         // 0: C libraries, and what Swift cannot express
@@ -144,6 +147,23 @@ let package = Package(
         .executableTarget(
             name: "kbctl", dependencies: ["Interface", "Varlink", arguments], path: "clients/kbctl",
             swiftSettings: ours, linkerSettings: standalone),
+        // The page and what it is asked for: a client of the socket, which holds no model and no database.
+        .target(
+            name: "WebPage", dependencies: [crypto], path: "clients/web/WebPage",
+            resources: [.embedInCode("static")], swiftSettings: ours),
+        .target(
+            name: "WebClient",
+            dependencies: [
+                "WebPage", "Interface", "Varlink", "Durable", log, lifecycle,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ] + nio,
+            path: "clients/web/WebClient", swiftSettings: ours),
+        .executableTarget(
+            name: "kantaibert-web", dependencies: ["WebClient", "Systemd", arguments, log] + nio,
+            path: "clients/web/kantaibert-web", swiftSettings: ours),
         .executableTarget(
             name: "kb-bench",
             dependencies: [
@@ -187,6 +207,7 @@ let package = Package(
                 "Records",
                 "Durable", log,
             ], resources: [.copy("Fixtures")]),
+        tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", log] + nio),
         // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static
         // libraries would be linked into the tests; `swift test` builds it all the same.
         tests(

@@ -1,0 +1,102 @@
+import Interface
+import Logging
+import Synchronization
+import Varlink
+import VarlinkServer
+
+/// A service that says what a test wants to hear, and remembers what it was asked.
+final class CannedService: Sendable {
+    static let receipt = InferenceInterface.Receipt(
+        model: "assistant", generation: 3, modelSha256: "0123456789abcdef", seed: 7)
+    static let status = ManagerInterface.GetStatus.Reply(
+        version: "1.0", uptimeSeconds: 12.5,
+        models: [
+            .init(
+                name: "assistant", objective: .clm, generation: 3, parameters: 5_000_000, bitsPerByte: 1.25,
+                state: .idle),
+            .init(name: "new \"\\\n", objective: .mlm, state: .training),
+        ],
+        run: .init(
+            id: "assistant-4", model: "assistant", state: .running, step: 5, totalSteps: 10, epoch: 0.5, loss: 4.5),
+        queued: [], inboxPending: 2, resources: ["cpu_seconds": 1.5, "peak_rss_bytes": 4096])
+
+    private let generated = Mutex<[InferenceInterface.Generate.Parameters]>([])
+    private let promoted = Mutex<[ManagerInterface.Promote.Parameters]>([])
+    var asked: [InferenceInterface.Generate.Parameters] { generated.withLock { $0 } }
+    var promotions: [ManagerInterface.Promote.Parameters] { promoted.withLock { $0 } }
+    /// A word for each call of Generate with the prompt "for ever" that was cancelled.
+    let cancelled = AsyncStream.makeStream(of: Void.self)
+    private let watchers = Mutex<[Int: AsyncStream<ManagerInterface.Event>.Continuation]>([:])
+    let watching = AsyncStream.makeStream(of: Void.self)
+
+    func tell(_ event: ManagerInterface.Event) {
+        for watcher in watchers.withLock({ Array($0.values) }) { watcher.yield(event) }
+    }
+
+    var varlink: VarlinkService {
+        var service = VarlinkService(vendor: "", product: "", version: "", url: "")
+        service.add(interface: InferenceInterface.name, description: InferenceInterface.description)
+        service.add(interface: ManagerInterface.name, description: ManagerInterface.description)
+        service.handleMore(InferenceInterface.Generate.self, generate)
+        service.handle(InferenceInterface.FillMask.self) { parameters, _ in
+            guard parameters.text.contains("<mask>") else { throw InferenceInterface.NoMask(text: parameters.text) }
+            let filling = InferenceInterface.Filling(
+                score: 0.5, token: 9, tokenStr: " <b>", sequence: parameters.text)
+            return .init(masks: [.init(fillings: [filling])], receipt: Self.receipt)
+        }
+        service.handle(ManagerInterface.GetStatus.self) { _, _ in Self.status }
+        service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: Self.status.models) }
+        service.handle(ManagerInterface.ListGenerations.self) { parameters, _ in
+            .init(
+                generations: [2, 3].map {
+                    .init(
+                        model: parameters.model, number: $0, run: "assistant-\($0)", state: .serving, modelSha256: "ab",
+                        created: "2026-01-0\($0)T00:00:00.000Z")
+                })
+        }
+        service.handle(ManagerInterface.Promote.self) { [self] parameters, _ in
+            guard parameters.model != "forbidden" else { throw VarlinkServiceError.permissionDenied(needs: "root") }
+            promoted.withLock { $0.append(parameters) }
+            return .init()
+        }
+        service.handleSubscription(ManagerInterface.Watch.self) { [self] _, _, writer in
+            let (events, continuation) = AsyncStream.makeStream(of: ManagerInterface.Event.self)
+            watchers.withLock { $0[$0.count] = continuation }
+            watching.continuation.yield()
+            for await event in events { try await writer.send(.init(event: event)) }
+        }
+        return service
+    }
+
+    private func generate(
+        _ parameters: InferenceInterface.Generate.Parameters, _ context: CallContext,
+        _ writer: ReplyWriter<InferenceInterface.Generate.Reply>
+    ) async throws {
+        generated.withLock { $0.append(parameters) }
+        switch parameters.model {
+        case "none": throw InferenceInterface.ModelNotFound(model: "none", available: ["assistant"])
+        case "untrained": throw InferenceInterface.NoGeneration(model: "untrained", state: "training is queued")
+        case "busy": throw InferenceInterface.Overloaded(retryAfterMs: 1500)
+        case "masked": throw VarlinkServiceError.invalidParameter(parameter: "model")
+        default: break
+        }
+        if parameters.sampling?.topP == 2 { throw VarlinkServiceError.invalidParameter(parameter: "sampling.top_p") }
+        if parameters.prompt == "for ever" {
+            if context.more { try await writer.send(.init(text: "and")) }
+            do {
+                try await Task.sleep(for: .seconds(3600))
+            } catch {
+                cancelled.continuation.yield()
+                throw error
+            }
+        }
+        if context.more {
+            try await writer.send(.init(text: " the\n"))
+            try await writer.send(.init(text: "us\u{e9}r"))
+        }
+        try await writer.finish(
+            .init(
+                text: context.more ? "" : " the\nus\u{e9}r", finishReason: parameters.prompt == "long" ? .length : .end,
+                promptTokens: 4, generatedTokens: 2, receipt: Self.receipt))
+    }
+}

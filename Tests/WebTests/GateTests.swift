@@ -1,0 +1,101 @@
+import Interface
+import Testing
+import WebClient
+
+/// Who is let in: by host, by origin, by token.
+struct GateTests {
+    @Test(arguments: [
+        ("127.0.0.1", 200), ("localhost:9999", 200), ("[::1]:8460", 200), ("box.lan", 200), ("BOX.lan:80", 200),
+        ("evil.example", 421), ("127.0.0.1.evil.example:8460", 421), ("localhost.:8460", 421), ("", 421),
+        ("[::1]evil", 421),
+    ])
+    func aHostThatIsNotOurs(host: String, status: Int) async throws {
+        try await WebUnderTest.run(hosts: ["box.lan"]) { web in
+            let answer = try await web.get("/v1/models", headers: ["Host": host])
+            #expect(answer.status == status)
+            if status == 421 { #expect(try answer.error().code == "wrong_host") }
+        }
+    }
+
+    @Test(arguments: [
+        (["Origin": "http://localhost:1"], 200), (["Origin": "https://localhost:1"], 200),
+        (["Origin": "http://localhost:2"], 403), (["Origin": "http://evil.example"], 403), (["Origin": "null"], 403),
+        (["Sec-Fetch-Site": "same-origin"], 200), (["Sec-Fetch-Site": "none"], 200),
+        (["Sec-Fetch-Site": "cross-site"], 403), (["Sec-Fetch-Site": "same-site"], 403),
+        (["Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"], 403),
+    ])
+    func anotherSite(headers: [String: String], status: Int) async throws {
+        try await WebUnderTest.run { web in
+            let headers = headers.merging(["Host": "localhost:1"]) { $1 }
+            for answer in [
+                try await web.post("/v1/completions", json: #"{"prompt": "I"}"#, headers: headers),
+                try await web.get("/v1/models", headers: headers),
+            ] {
+                #expect(answer.status == status)
+                #expect(answer.headers["access-control-allow-origin"] == nil)
+            }
+        }
+    }
+
+    @Test func aLinkFromAnotherSiteLeadsToThePage() async throws {
+        try await WebUnderTest.run { web in
+            let headers = ["Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"]
+            let page = try await web.get("/", headers: headers)
+            #expect(page.status == 200)
+            let form = try await web.post("/v1/completions", json: "{}", headers: headers)
+            #expect(form.status == 403)
+        }
+    }
+
+    /// A form on another site sends one of these three, or a browser that is too old for `Origin`.
+    @Test(arguments: ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a"])
+    func aFormIsNoJSON(type: String) async throws {
+        try await WebUnderTest.run { web in
+            let answer = try await web.post(
+                "/v1/completions", json: #"{"prompt": "I"}"#, headers: ["Content-Type": type])
+            #expect(answer.status == 415)
+            #expect(web.service.asked.isEmpty)
+        }
+    }
+
+    @Test(arguments: ["/api/promote", "/api/train", "/api/cancel", "/api/token", "/api/inbox?name=a.txt"])
+    func whatChangesSomethingNeedsTheToken(path: String) async throws {
+        try await WebUnderTest.run { web in
+            let wrong = String(WebUnderTest.token.text.reversed())
+            for headers in [[:], ["Authorization": "Bearer \(wrong)"], ["Authorization": WebUnderTest.token.text]] {
+                let answer = try await web.post(
+                    path, json: #"{"model": "assistant", "generation": 2, "run": "a"}"#, headers: headers)
+                #expect(answer.status == 401)
+                #expect(answer.headers["www-authenticate"] == "Bearer")
+            }
+            #expect(web.service.promotions.isEmpty)
+            #expect(try web.files == [])
+        }
+    }
+
+    @Test func withTheTokenItReachesTheService() async throws {
+        try await WebUnderTest.run { web in
+            let answer = try await web.post(
+                "/api/promote", json: #"{"model": "assistant", "generation": 2}"#, headers: WebUnderTest.authorized)
+            #expect(answer.status == 200)
+            #expect(web.service.promotions == [.init(model: "assistant", generation: 2)])
+            #expect(try await web.post("/api/token", json: "", headers: WebUnderTest.authorized).status == 204)
+            let refused = try await web.post(
+                "/api/promote", json: #"{"model": "forbidden", "generation": 2}"#, headers: WebUnderTest.authorized)
+            #expect(refused.status == 403)
+            #expect(try refused.error().code == "not_permitted")
+            #expect(try refused.error().message.contains("root"))
+        }
+    }
+
+    @Test func theTokenIsKeptInAFileOfTheGroup() async throws {
+        try await WebUnderTest.run { web in
+            let path = "\(web.folder)/token"
+            let made = try AccessToken(file: path)
+            #expect(made.text.count == 32)
+            #expect(made.text != AccessToken().text)
+            #expect(try AccessToken(file: path).text == made.text)
+            #expect(try permissions(path) == 0o640)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import NIOCore
+import Testing
+import WebClient
+
+func permissions(_ path: String) throws -> Int {
+    try #require(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
+}
+
+/// Files that are put into the inbox: whole or not at all, under a name that means nothing else.
+struct InboxTests {
+    private func put(_ web: WebUnderTest, _ query: String, _ bytes: [UInt8]) async throws -> HTTPAnswer {
+        try await web.request("POST", "/api/inbox?\(query)", headers: WebUnderTest.authorized, bytes)
+    }
+
+    @Test func aFileComesAsItIs() async throws {
+        try await WebUnderTest.run { web in
+            let bytes = (0..<90_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            let answer = try await put(web, "name=critique%20of%20reason.txt", bytes)
+            #expect(answer.status == 201)
+            #expect(try answer.json()["bytes"] as? Int == 90_000)
+            #expect(try web.files == ["critique of reason.txt"])
+            #expect(try Data(contentsOf: URL(filePath: "\(web.inbox)/critique of reason.txt")) == Data(bytes))
+        }
+    }
+
+    @Test func aFileForOneModel() async throws {
+        try await WebUnderTest.run { web in
+            let known = try await put(web, "name=a.txt&model=assistant", [65])
+            #expect(known.status == 201)
+            let unknown = try await put(web, "name=a.txt&model=..", [65])
+            #expect(unknown.status == 404)
+            #expect(try web.files == ["assistant", "assistant/a.txt"])
+        }
+    }
+
+    @Test func noFileTakesAnothersPlace() async throws {
+        try await WebUnderTest.run { web in
+            try Data("first".utf8).write(to: URL(filePath: "\(web.inbox)/a.txt"))
+            #expect(try await put(web, "name=a.txt", [66]).json()["name"] as? String == "a-2.txt")
+            #expect(try await put(web, "name=a.txt", [67]).json()["name"] as? String == "a-3.txt")
+            #expect(try String(contentsOfFile: "\(web.inbox)/a.txt", encoding: .utf8) == "first")
+            #expect(try web.files == ["a-2.txt", "a-3.txt", "a.txt"])
+        }
+    }
+
+    @Test func whatIsTooLargeLeavesNothing() async throws {
+        try await WebUnderTest.run { web in
+            let bytes = [UInt8](repeating: 65, count: WebUnderTest.uploadLimit + 1)
+            #expect(try await put(web, "name=a.txt", bytes).status == 413)
+            // A size that is not announced is counted.
+            let chunked = try await web.request(
+                "POST", "/api/inbox?name=a.txt",
+                headers: WebUnderTest.authorized.merging(["Transfer-Encoding": "chunked", "Content-Length": ""]) { $1 }
+                    .filter { !$1.isEmpty },
+                Array("\(String(bytes.count, radix: 16))\r\n".utf8) + bytes + Array("\r\n0\r\n\r\n".utf8))
+            #expect(chunked.status == 413 || chunked.status == 400)
+            #expect(try web.files == [])
+        }
+    }
+
+    @Test func whoHangsUpInTheMiddleLeavesNothing() async throws {
+        try await WebUnderTest.run { web in
+            try await web.conversation { _, outbound in
+                try await outbound.write(
+                    ByteBuffer(
+                        string: """
+                            POST /api/inbox?name=a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r
+                            Authorization: Bearer \(WebUnderTest.token.text)\r\n\r\nhalf a fi
+                            """))
+                // It has begun: a hidden file is there.
+                while try web.files.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+                #expect(try web.files.allSatisfy { $0.hasPrefix(".") })
+            }
+            while try !web.files.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        }
+    }
+
+    @Test(arguments: [
+        ("kant.txt", "kant.txt"), ("../../etc/passwd", "passwd"), ("C:\\books\\kant.txt", "kant.txt"),
+        ("...hidden", "hidden"), (" a b ", "a b"),
+        ("<img src=x onerror=alert(1)>.txt", "<img src=x onerror=alert(1)>.txt"),
+        ("a\u{0}b\nc\u{1b}[2J.txt", "abc[2J.txt"), ("a\u{202e}txt.exe", "atxt.exe"),
+        ("Kritik der Vernunft – ü.txt", "Kritik der Vernunft – ü.txt"),
+        ("", nil), ("..", nil), ("/", nil), ("\u{0}\u{7}", nil),
+    ])
+    func aNameIsMadeSafe(given: String, safe: String?) {
+        #expect(Inbox.safeName(given) == safe)
+    }
+
+    @Test func aLongNameIsCutBetweenCharacters() throws {
+        let name = try #require(Inbox.safeName(String(repeating: "é", count: 300)))
+        #expect(name.utf8.count == 200)
+        #expect(name.allSatisfy { $0 == "é" })
+    }
+}

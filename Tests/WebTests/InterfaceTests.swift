@@ -1,0 +1,91 @@
+import Foundation
+import Interface
+import NIOCore
+import Testing
+import WebClient
+import WebPage
+
+/// Everything else that programs ask for.
+struct HTTPInterfaceTests {
+    @Test func masksAreFilled() async throws {
+        try await WebUnderTest.run { web in
+            let answer = try await web.post("/v1/fill-mask", json: #"{"text": "a <mask>", "top_k": 1}"#)
+            let masks = try #require(try answer.json()["masks"] as? [[[String: Any]]])
+            #expect(masks[0][0]["token_str"] as? String == " <b>")
+            #expect(masks[0][0].keys.sorted() == ["score", "sequence", "token", "token_str"])
+            let none = try await web.post("/v1/fill-mask", json: #"{"text": "a"}"#)
+            #expect(none.status == 400)
+            #expect(try none.error().code == "no_mask")
+        }
+    }
+
+    @Test func modelsThatAnswerAreListed() async throws {
+        try await WebUnderTest.run { web in
+            let list = try await web.get("/v1/models").json()
+            let models = try #require(list["data"] as? [[String: Any]])
+            #expect(models.map { $0["id"] as? String } == ["assistant"])
+            // 2026-01-03T00:00:00Z, by `date -u +%s -d`.
+            #expect(models[0]["created"] as? Int == 1_767_398_400)
+            #expect(try await web.get("/v1/models/assistant").json()["object"] as? String == "model")
+            #expect(try await web.get("/v1/models/none").error().code == "model_not_found")
+        }
+    }
+
+    @Test func metricsAreOpenMetrics() async throws {
+        try await WebUnderTest.run { web in
+            let answer = try await web.get("/metrics")
+            #expect(
+                answer.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8")
+            #expect(answer.body.hasSuffix("\n# EOF\n"))
+            let lines = answer.body.split(separator: "\n")
+            for line in [
+                "kantaibert_up 1", "kantaibert_model_bits_per_byte{model=\"assistant\"} 1.25",
+                "kantaibert_model_training{model=\"new \\\"\\\\\\n\"} 1",
+                "kantaibert_run_loss{model=\"assistant\",run=\"assistant-4\"} 4.5",
+                "kantaibert_process_cpu_seconds_total 1.5", "# TYPE kantaibert_process_cpu_seconds counter",
+            ] {
+                #expect(lines.contains(Substring(line)), "\(line)")
+            }
+        }
+    }
+
+    /// The program holds the files as they lie in the repository, and no others.
+    @Test func thePageIsInTheProgram() async throws {
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "clients/web/WebPage/static").path()
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+        #expect(PageFile.all.map(\.name).sorted() == names)
+        try await WebUnderTest.run(service: false) { web in
+            for name in names {
+                let path = name == "index.html" ? "/" : "/static/\(name)"
+                let answer = try await web.get(path)
+                #expect(answer.status == 200, "\(path)")
+                #expect(try Data(contentsOf: URL(filePath: "\(folder)/\(name)")) == Data(answer.body.utf8), "\(path)")
+                let policy = try #require(answer.headers["content-security-policy"])
+                #expect(policy.hasPrefix("default-src 'none'; script-src 'self'; "))
+                #expect(!policy.contains("unsafe"))
+                let again = try await web.get(path, headers: ["If-None-Match": try #require(answer.headers["etag"])])
+                #expect(again.status == 304)
+                #expect(again.body == "")
+            }
+            #expect(try await web.get("/static/none.js").error().code == "not_found")
+            #expect(try await web.get("/static/../Package.swift").status == 404)
+        }
+    }
+
+    /// Nothing the page loads comes from elsewhere, and nothing in it makes markup of text.
+    @Test func thePageAsksNobodyElse() throws {
+        for file in PageFile.all {
+            let text = String(decoding: file.bytes, as: UTF8.self)
+            let addresses = text.components(separatedBy: "://").dropLast().map { $0.suffix(5) }
+            // The name of SVG's namespace is an address that nothing is asked at.
+            #expect(
+                addresses.count == text.components(separatedBy: "http://www.w3.org/2000/svg").count - 1, "\(file.name)")
+            for word in [
+                "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style=\"", "onclick=\"",
+            ] {
+                #expect(!text.contains(word), "\(file.name) has \(word)")
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+import Foundation
+import Glibc
+import Interface
+import NIOCore
+import Testing
+import Varlink
+import WebClient
+
+/// Event streams, and clients that are slow, large or many.
+struct StreamTests {
+    private static let event = ManagerInterface.Event(
+        kind: "corpus_rejected", message: "<script>alert(1)</script>\n\nevent: hello", fields: [:],
+        time: "2026-01-01T00:00:00.000Z")
+
+    private static let ask = "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    /// 200 pages, one subscription, and no thread for each.
+    @Test func twoHundredPagesHearTheSame() async throws {
+        try await WebUnderTest.run { web in
+            var watching = web.service.watching.stream.makeAsyncIterator()
+            _ = await watching.next()
+            let (greeted, continuation) = AsyncStream.makeStream(of: Void.self)
+            let heard = try await withThrowingTaskGroup(of: String.self) { group in
+                for _ in 0..<200 {
+                    group.addTask {
+                        try await web.conversation { inbound, outbound in
+                            try await outbound.write(ByteBuffer(string: Self.ask))
+                            var heard = ""
+                            try await frames(inbound) { frame in
+                                if frame.contains("event: hello") { continuation.yield() }
+                                guard frame.contains("event: event") else { return false }
+                                heard = frame
+                                return true
+                            }
+                            return heard
+                        }
+                    }
+                }
+                var count = 0
+                for await _ in greeted {
+                    count += 1
+                    if count == 200 { break }
+                }
+                let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
+                #expect(threads < 100)
+                #expect(try await web.get("/metrics").body.contains("kantaibert_web_event_streams 200\n"))
+                web.service.tell(Self.event)
+                return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+            }
+            #expect(heard.count == 1)
+            // Whatever an event says, it stays one line of data.
+            let data = try #require(heard.first?.components(separatedBy: "data: ").last)
+            let decoded = try JSONDecoder().decode(ManagerInterface.Event.self, from: Data(data.utf8))
+            #expect(decoded == Self.event)
+        }
+    }
+
+    @Test func stepsComeTogether() async throws {
+        try await WebUnderTest.run { web in
+            var watching = web.service.watching.stream.makeAsyncIterator()
+            _ = await watching.next()
+            try await web.conversation { inbound, outbound in
+                try await outbound.write(ByteBuffer(string: Self.ask))
+                var steps: [Int] = []
+                var counted = 0
+                try await frames(inbound) { frame in
+                    if frame.contains("event: hello") {
+                        for step in 1...100 {
+                            web.service.tell(
+                                .init(kind: "step", message: "", fields: ["step": .int(step)], time: ""))
+                        }
+                    }
+                    guard frame.hasPrefix("event: steps\ndata: ") else { return false }
+                    counted += 1
+                    let events = try JSONDecoder().decode(
+                        [ManagerInterface.Event].self, from: Data(frame.dropFirst(19).utf8))
+                    steps += events.compactMap { if case .int(let step)? = $0.fields["step"] { step } else { nil } }
+                    return steps.count >= 100
+                }
+                #expect(steps == Array(1...100))
+                #expect(counted < 20)
+            }
+        }
+    }
+
+    @Test func aServiceThatGoesAndComesIsTold() async throws {
+        try await WebUnderTest.run(service: false) { web in
+            try await web.conversation { inbound, outbound in
+                try await outbound.write(ByteBuffer(string: Self.ask))
+                var iterator = inbound.makeAsyncIterator()
+                func wait(for word: String) async throws {
+                    var text = ""
+                    while let piece = try await iterator.next() {
+                        text += String(buffer: piece)
+                        if text.contains(word) { return }
+                    }
+                    Issue.record("\(word) has not come")
+                }
+                try await wait(for: #""up":false"#)
+                try await web.withService { try await wait(for: #""up":true,"version":"1.0""#) }
+                try await wait(for: #""up":false"#)
+                try await web.withService { try await wait(for: #""up":true"#) }
+            }
+        }
+    }
+
+    /// Sends half a request and waits: the server closes.
+    @Test(arguments: [
+        "GET /health HT",
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+    ])
+    func aClientThatSaysNothingMoreIsLeft(beginning: String) async throws {
+        var limits = HTTPLimits()
+        limits.idle = .milliseconds(200)
+        try await WebUnderTest.run(limits: limits) { web in
+            try await web.conversation { inbound, outbound in
+                try await outbound.write(ByteBuffer(string: beginning))
+                for try await _ in inbound {}
+            }
+        }
+    }
+
+    /// Asks for much and reads nothing of it.
+    @Test func aClientThatTakesNothingIsLeft() async throws {
+        var limits = HTTPLimits()
+        limits.stalled = .milliseconds(200)
+        try await WebUnderTest.run(limits: limits) { web in
+            var watching = web.service.watching.stream.makeAsyncIterator()
+            _ = await watching.next()
+            let descriptor = try connect(to: web.port)
+            defer { close(descriptor) }
+            _ = Self.ask.withCString { Glibc.send(descriptor, $0, strlen($0), 0) }
+            let long = String(repeating: "long ", count: 20_000)
+            // Kernel and server hold some megabytes before the writer has to wait.
+            var isOpen = true
+            while isOpen {
+                for _ in 0..<20 { web.service.tell(.init(kind: "problem", message: long, fields: [:], time: "")) }
+                try await Task.sleep(for: .milliseconds(20))
+                let metrics = try await web.get("/metrics").body
+                if metrics.contains("kantaibert_web_event_streams 1\n") { continue }
+                isOpen = !metrics.contains("kantaibert_events_total")
+            }
+        }
+    }
+
+    @Test func whatIsTooLargeIsRefused() async throws {
+        try await WebUnderTest.run { web in
+            let prompt = String(repeating: "a", count: 1 << 20)
+            let answer = try await web.post("/v1/completions", json: #"{"prompt": "\#(prompt)"}"#)
+            #expect(answer.status == 413)
+            #expect(try answer.error().code == "body_too_large")
+            let header = try? await web.get("/health", headers: ["X": String(repeating: "a", count: 40_000)])
+            #expect(header?.status ?? 400 == 400)
+            #expect(try await web.get("/health").status == 200)
+        }
+    }
+
+    @Test func oneConnectionTooManyIsClosed() async throws {
+        var limits = HTTPLimits()
+        limits.connections = 3
+        try await WebUnderTest.run(limits: limits) { web in
+            let held = try (0..<3).map { _ in try connect(to: web.port) }
+            for descriptor in held {
+                _ = Self.ask.withCString { Glibc.send(descriptor, $0, strlen($0), 0) }
+                var byte: UInt8 = 0
+                #expect(recv(descriptor, &byte, 1, 0) == 1)
+            }
+            let answer = try? await web.get("/health")
+            #expect(answer == nil)
+            for descriptor in held { close(descriptor) }
+            // The places come free when the server has seen it.
+            while (try? await web.get("/health").status) != 200 { try await Task.sleep(for: .milliseconds(10)) }
+        }
+    }
+
+    private func connect(to port: Int) throws -> Int32 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let status = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try #require(status == 0)
+        return descriptor
+    }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import Glibc
+import Logging
+import NIOCore
+import Testing
+import VarlinkServer
+import WebClient
+
+/// A web server of its own on a port that was free, before a service that can be started and stopped.
+final class WebUnderTest: Sendable {
+    static let token = AccessToken()
+    static let uploadLimit = 100_000
+
+    let service = CannedService()
+    let folder: String
+    let port: Int
+    private let web: Task<Void, any Error>
+
+    var inbox: String { "\(folder)/inbox" }
+    var socket: String { "\(folder)/socket" }
+
+    /// Runs `body` with server and service, and takes both away again.
+    static func run(
+        limits: HTTPLimits = HTTPLimits(), hosts: [String] = [], service isThere: Bool = true,
+        _ body: (WebUnderTest) async throws -> Void
+    ) async throws {
+        let web = try await WebUnderTest(limits: limits, hosts: hosts)
+        defer {
+            web.web.cancel()
+            try? FileManager.default.removeItem(atPath: web.folder)
+        }
+        guard isThere else { return try await body(web) }
+        try await web.withService { try await body(web) }
+    }
+
+    private init(limits: HTTPLimits, hosts: [String]) async throws {
+        folder = "/tmp/kantaibert-web-\(getpid())-\(UInt64.random(in: 0 ..< .max))"
+        try FileManager.default.createDirectory(atPath: "\(folder)/inbox", withIntermediateDirectories: true)
+        let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
+        let options = WebServer.Options(
+            sockets: .open(host: "127.0.0.1", port: 0), socket: "\(folder)/socket",
+            inbox: Inbox(path: "\(folder)/inbox", limit: Self.uploadLimit), token: Self.token, hosts: hosts)
+        let server = WebServer(
+            options: options, limits: limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        ) { continuation.yield($0[0].port!) }
+        web = Task {
+            defer { continuation.finish() }
+            try await server.run()
+        }
+        port = try #require(await ports.first { _ in true })
+    }
+
+    /// The service answers while `body` runs.
+    func withService(_ body: () async throws -> Void) async throws {
+        let server = VarlinkServer(
+            service: service.varlink, listener: .path(socket), limits: .init(grace: .milliseconds(100)),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let (listening, continuation) = AsyncStream.makeStream(of: Void.self)
+        let running = Task {
+            defer { continuation.finish() }
+            try await server.run { continuation.yield() }
+        }
+        for await _ in listening { break }
+        do {
+            try await body()
+        } catch {
+            running.cancel()
+            _ = await running.result
+            throw error
+        }
+        running.cancel()
+        _ = await running.result
+    }
+
+    /// What lies in the inbox, hidden files too.
+    var files: [String] {
+        get throws { try FileManager.default.subpathsOfDirectory(atPath: inbox).sorted() }
+    }
+}

@@ -1,0 +1,186 @@
+import FoundationEssentials
+import HTTPTypes
+import Interface
+import Logging
+import NIOCore
+import ServiceLifecycle
+import Synchronization
+import Varlink
+
+/// What happens in the service, from one subscription to everyone who has the page open.
+///
+/// Every frame is made once. Steps, of which a small model takes a hundred a second, go out together four times a second.
+public final class EventFeed: Service {
+    /// How the service is, as the page is told.
+    struct ServiceState: Encodable, Sendable, Equatable {
+        var up: Bool
+        var version: String?
+        /// Why it is down, for people.
+        var message: String?
+    }
+
+    /// What a page that has just come gets first.
+    private struct Hello: Encodable {
+        var service: ServiceState
+        var recent: [ManagerInterface.Event]
+    }
+
+    private struct State {
+        var service = ServiceState(up: false, message: "not asked yet")
+        /// The last events that are no steps, oldest first.
+        var recent: [ManagerInterface.Event] = []
+        var steps: [ManagerInterface.Event] = []
+        var counts: [String: Int] = [:]
+        var subscribers: [Int: AsyncStream<ByteBuffer>.Continuation] = [:]
+        var next = 0
+        var isFinished = false
+    }
+
+    private static let recentLimit = 100
+    /// Frames that wait for one subscriber. Who has more has not read for minutes, and does better to come again.
+    private static let frameLimit = 256
+    private static let stepInterval = Duration.milliseconds(250)
+    private static let heartbeat = Duration.seconds(15)
+
+    private let client: ServiceClient
+    private let subscriberLimit: Int
+    private let logger: Logger
+    private let state = Mutex(State())
+    /// Somebody waits for steps.
+    private let stepsWait = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+
+    public init(client: ServiceClient, subscriberLimit: Int = 256, logger: Logger) {
+        self.client = client
+        self.subscriberLimit = subscriberLimit
+        self.logger = logger
+    }
+
+    var service: ServiceState { state.withLock { $0.service } }
+    /// Events since this process began, by their kind.
+    var counts: [String: Int] { state.withLock { $0.counts } }
+    var subscriberCount: Int { state.withLock { $0.subscribers.count } }
+
+    /// The frames from now on, a greeting first. Ends where the reader is too slow, or the program stops.
+    func subscribe() throws -> AsyncStream<ByteBuffer> {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: ByteBuffer.self, bufferingPolicy: .bufferingOldest(Self.frameLimit))
+        try state.withLock { state in
+            guard !state.isFinished else { return continuation.finish() }
+            guard state.subscribers.count < subscriberLimit else {
+                throw APIError(
+                    .serviceUnavailable, .unavailable, "\(subscriberLimit) pages are open already",
+                    code: "too_many_streams", retryAfterMs: 10000)
+            }
+            let id = state.next
+            state.next += 1
+            continuation.onTermination = { [weak self] _ in
+                self?.state.withLock { _ = $0.subscribers.removeValue(forKey: id) }
+            }
+            let hello = Hello(service: state.service, recent: state.recent)
+            continuation.yield(try ServerSentEvents.frame(event: "hello", hello))
+            state.subscribers[id] = continuation
+        }
+        return stream
+    }
+
+    /// Ends every stream.
+    func finish() {
+        let subscribers = state.withLock { state in
+            state.isFinished = true
+            return Array(state.subscribers.values)
+        }
+        for subscriber in subscribers { subscriber.finish() }
+    }
+
+    public func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await self.watch() }
+                group.addTask { try await self.sendSteps() }
+                group.addTask {
+                    while true {
+                        try await Task.sleep(for: Self.heartbeat)
+                        self.send(ServerSentEvents.comment)
+                    }
+                }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        }
+        finish()
+    }
+
+    /// Watches the service, and waits for it to come back where it is away.
+    private func watch() async throws {
+        var wait = Duration.milliseconds(200)
+        while true {
+            do {
+                let status = try await client.call(ManagerInterface.GetStatus.self, .init())
+                set(ServiceState(up: true, version: status.version))
+                wait = .milliseconds(200)
+                try await client.callMore(ManagerInterface.Watch.self, .init()) { take($0.event) }
+                throw VarlinkClientError.closed
+            } catch {
+                try Task.checkCancellation()
+                set(ServiceState(up: false, message: APIError(error).message))
+            }
+            try await Task.sleep(for: wait)
+            wait = min(wait * 2, .seconds(2))
+        }
+    }
+
+    private func set(_ service: ServiceState) {
+        let (changed, wasUp) = state.withLock { state in
+            defer { state.service = service }
+            return (state.service != service, state.service.up)
+        }
+        guard changed else { return }
+        if service.up != wasUp {
+            logger.notice(service.up ? "the service answers" : "the service is away: \(service.message ?? "")")
+        }
+        if let frame = try? ServerSentEvents.frame(event: "service", service) { send(frame) }
+    }
+
+    private func take(_ event: ManagerInterface.Event) {
+        let isStep = event.kind == "step"
+        state.withLock { state in
+            state.counts[event.kind, default: 0] += 1
+            if isStep {
+                state.steps.append(event)
+            } else {
+                state.recent.append(event)
+                if state.recent.count > Self.recentLimit { state.recent.removeFirst() }
+            }
+        }
+        if isStep {
+            stepsWait.continuation.yield()
+        } else {
+            // What comes after a step is not to be told before it.
+            flushSteps()
+            if let frame = try? ServerSentEvents.frame(event: "event", event) { send(frame) }
+        }
+    }
+
+    private func sendSteps() async throws {
+        for await _ in stepsWait.stream {
+            flushSteps()
+            try await Task.sleep(for: Self.stepInterval)
+        }
+    }
+
+    private func flushSteps() {
+        let steps = state.withLock { state in
+            defer { state.steps.removeAll() }
+            return state.steps
+        }
+        guard !steps.isEmpty, let frame = try? ServerSentEvents.frame(event: "steps", steps) else { return }
+        send(frame)
+    }
+
+    private func send(_ frame: ByteBuffer) {
+        let subscribers = state.withLock { Array($0.subscribers.values) }
+        for subscriber in subscribers {
+            if case .dropped = subscriber.yield(frame) { subscriber.finish() }
+        }
+    }
+}

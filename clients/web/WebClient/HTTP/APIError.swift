@@ -1,0 +1,80 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// What went wrong, in the shape of OpenAI's errors: `{"error": {"message", "type", "param", "code"}}`.
+struct APIError: Error, Encodable, Equatable {
+    enum Kind: String, Encodable {
+        case invalidRequest = "invalid_request_error"
+        case authentication = "authentication_error"
+        case permission = "permission_error"
+        case rateLimit = "rate_limit_error"
+        case unavailable = "service_unavailable_error"
+        case server = "server_error"
+    }
+
+    var status: HTTPResponse.Status
+    var kind: Kind
+    /// A sentence for people.
+    var message: String
+    /// The field of the request that it is about.
+    var param: String?
+    /// One word for programs.
+    var code: String?
+    /// When it may be worth another try.
+    var retryAfterMs: Int?
+
+    init(
+        _ status: HTTPResponse.Status, _ kind: Kind, _ message: String, param: String? = nil,
+        code: String? = nil, retryAfterMs: Int? = nil
+    ) {
+        self.status = status
+        self.kind = kind
+        self.message = message
+        self.param = param
+        self.code = code
+        self.retryAfterMs = retryAfterMs
+    }
+
+    /// Of a request that is wrong itself.
+    init(_ status: HTTPResponse.Status, _ message: String, param: String? = nil, code: String? = nil) {
+        self.init(status, .invalidRequest, message, param: param, code: code)
+    }
+
+    /// Of anything that a route throws.
+    init(_ error: any Error) {
+        switch error {
+        case let error as APIError: self = error
+        case let error as HTTPError where error.status == .notFound:
+            self.init(.notFound, "there is nothing at this path", code: "not_found")
+        case let error as HTTPError: self.init(error.status, error.body ?? error.status.reasonPhrase)
+        case is NIOTooManyBytesError: self.init(.contentTooLarge, "the body is too large", code: "body_too_large")
+        case is CancellationError: self.init(.serviceUnavailable, .unavailable, "the request was cancelled")
+        default: self.init(service: error)
+        }
+    }
+
+    private enum CodingKeys: String, CodingKey { case error }
+    private enum ErrorKeys: String, CodingKey { case message, type, param, code }
+
+    func encode(to encoder: any Encoder) throws {
+        var whole = encoder.container(keyedBy: CodingKeys.self)
+        var container = whole.nestedContainer(keyedBy: ErrorKeys.self, forKey: .error)
+        try container.encode(message, forKey: .message)
+        try container.encode(kind, forKey: .type)
+        // OpenAI's clients expect the two keys, null where there is nothing to say.
+        try container.encode(param, forKey: .param)
+        try container.encode(code, forKey: .code)
+    }
+
+    var response: Response {
+        var headers = HTTPFields()
+        if let retryAfterMs {
+            headers[.retryAfter] = "\((max(0, retryAfterMs) + 999) / 1000)"
+            headers[HTTPField.Name("retry-after-ms")!] = "\(max(0, retryAfterMs))"
+        }
+        if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
+        return .json(self, status: status, headers: headers)
+    }
+}

@@ -1,0 +1,94 @@
+import Glibc
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+/// Serves HTTP/1.1 on sockets that this process or systemd has opened.
+///
+/// Hummingbird's own server opens its socket itself; this one takes its connections, its router and nothing else.
+struct HTTPListener<Responder: HTTPResponder>: Service
+where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
+    let sockets: HTTPSockets
+    let responder: Responder
+    let limits: HTTPLimits
+    let logger: Logger
+    /// Called with the addresses, when clients can connect.
+    let whenListening: @Sendable ([SocketAddress]) -> Void
+    /// Called when no more requests are taken: what never ends by itself is to end now.
+    let whenStopping: @Sendable () -> Void
+
+    func run() async throws {
+        let connections = OpenConnections(limit: limits.connections)
+        let channels = try await bind(bootstrap(connections))
+        whenListening(channels.compactMap(\.localAddress))
+        try await withTaskCancellationOrGracefulShutdownHandler {
+            for channel in channels { try await channel.closeFuture.get() }
+        } onCancelOrGracefulShutdown: { [whenStopping] in
+            whenStopping()
+            for channel in channels { channel.close(promise: nil) }
+        }
+        await connections.stop(grace: limits.grace, on: channels[0].eventLoop)
+    }
+
+    private func bind(_ bootstrap: ServerBootstrap) async throws -> [any Channel] {
+        switch sockets {
+        case .open(host: let host, port: let port): return [try await bootstrap.bind(host: host, port: port).get()]
+        case .descriptors(let descriptors):
+            var channels: [any Channel] = []
+            for descriptor in descriptors { channels.append(try await bootstrap.withBoundSocket(descriptor).get()) }
+            return channels
+        }
+    }
+
+    private func bootstrap(_ connections: OpenConnections) -> ServerBootstrap {
+        let http = HTTP1Channel(
+            responder: { [responder, logger] request, writer, channel in
+                let context = Responder.Context(source: .init(channel: channel, logger: logger))
+                let response = try await responder.respond(to: request, context: context)
+                try await writer.write(response: response.head, body: response.body)
+            },
+            configuration: .init(
+                additionalChannelHandlers: [StalledWriteHandler(limit: TimeAmount(limits.stalled))],
+                idleTimeout: TimeAmount(limits.idle),
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)))
+        return ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 256)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { [logger, limits] channel in
+                guard connections.add(channel) else {
+                    logger.warning("too many connections", metadata: ["limit": "\(limits.connections)"])
+                    return channel.close()
+                }
+                // The task ends with the connection, which is closed at the latest when the server stops.
+                return http.setup(channel: channel, logger: logger).map { connection in
+                    Task { await http.handle(value: connection, logger: logger) }
+                }.map { _ in }
+            }
+    }
+}
+
+/// A bound on each thing a client controls, beside the sizes of bodies.
+package struct HTTPLimits: Sendable {
+    /// Clients connected at a time; one more is closed at once.
+    package var connections = 512
+    /// How long a client may send nothing where it is its turn.
+    package var idle = Duration.seconds(30)
+    /// How long a client may take nothing of an answer that waits for it.
+    package var stalled = Duration.seconds(30)
+    /// How long requests under way may take to end once the server stops.
+    package var grace = Duration.seconds(3)
+
+    package init() {}
+}
+
+/// Where to listen.
+public enum HTTPSockets: Sendable, Equatable {
+    case open(host: String, port: Int)
+    /// Listening sockets that somebody else opened, systemd for instance.
+    case descriptors([Int32])
+}

@@ -1,0 +1,81 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Varlink
+
+extension Response {
+    /// A JSON answer.
+    static func json(
+        _ value: some Encodable, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]
+    ) -> Response {
+        var headers = headers
+        headers[.contentType] = "application/json"
+        // What is encoded here holds no number that JSON has no word for.
+        let body = (try? JSONText.encode(value)) ?? ByteBuffer(string: "null")
+        return Response(status: status, headers: headers, body: .init(byteBuffer: body))
+    }
+}
+
+enum JSONText {
+    static func encode(_ value: some Encodable) throws -> ByteBuffer {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return ByteBuffer(bytes: try encoder.encode(value))
+    }
+}
+
+extension Request {
+    /// Bytes a JSON body may have.
+    static let jsonLimit = 1 << 20
+    /// How long a client may take to send one.
+    private static let jsonDeadline = Duration.seconds(30)
+
+    /// The body as JSON of this type. What was read stays with the request, so that its end can still be waited for.
+    mutating func json<Value: Decodable & Sendable>(_ type: Value.Type) async throws -> Value {
+        // A form on somebody else's page can send three types of body, and JSON is none of them.
+        guard let type = headers[.contentType]?.split(separator: ";").first?.lowercased(), type == "application/json"
+        else {
+            throw APIError(.unsupportedMediaType, "the body has to be of the type application/json")
+        }
+        let stream = body
+        let buffer = try await withDeadline(Self.jsonDeadline) { try await stream.collect(upTo: Self.jsonLimit) }
+        body = .init(buffer: buffer)
+        return try Self.decode(Value.self, Array(buffer.readableBytesView))
+    }
+
+    private static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8]) throws -> Value {
+        guard case .object? = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else {
+            throw APIError(.badRequest, "the body is not a JSON object", code: "invalid_json")
+        }
+        // As the parameters of a call, so that a wrong field is found the same way.
+        let message = Array(#"{"parameters":"#.utf8) + bytes + [UInt8(ascii: "}")]
+        do {
+            return try VarlinkCoding.decodeParameters(Value.self, of: message)
+        } catch let error as APIError {
+            throw error
+        } catch {
+            let field = VarlinkCoding.invalidParameter(error, decoding: Value.self, of: message)
+            throw APIError(
+                .badRequest, "‘\(field)’ is missing or of the wrong type", param: field, code: "invalid_type")
+        }
+    }
+}
+
+/// Cancels `body` where it takes longer.
+func withDeadline<Result: Sendable>(
+    _ deadline: Duration, _ body: @escaping @Sendable () async throws -> Result
+) async throws -> Result {
+    try await withThrowingTaskGroup(of: Result?.self) { group in
+        group.addTask { try await body() }
+        group.addTask {
+            try await Task.sleep(for: deadline)
+            return nil
+        }
+        defer { group.cancelAll() }
+        guard let first = try await group.next(), let result = first else {
+            throw APIError(.requestTimeout, "it took longer than \(deadline.components.seconds) s", code: "timeout")
+        }
+        return result
+    }
+}

@@ -1,0 +1,97 @@
+import Glibc
+import HTTPTypes
+import Interface
+import Varlink
+
+extension APIError {
+    /// What the service, or the way to it, had to say; anything else is our own fault.
+    init(service error: any Error) {
+        switch error {
+        case let error as VarlinkClientError: self.init(client: error)
+        case let error as VarlinkServiceError: self.init(varlink: error)
+        case let error as any VarlinkErrorReply: self.init(reply: error)
+        case let error as TooManyCalls:
+            self.init(
+                .serviceUnavailable, .unavailable, "\(error.limit) requests are under way already; try again later",
+                code: "overloaded", retryAfterMs: 1000)
+        case let error as VarlinkUnknownError:
+            if case .string(let message)? = error.parameters["message"] {
+                self.init(.internalServerError, .server, "the service failed: \(message)", code: "internal_error")
+            } else {
+                self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
+            }
+        default: self.init(.internalServerError, .server, "\(error)", code: "internal_error")
+        }
+    }
+
+    private init(client error: VarlinkClientError) {
+        let message =
+            switch error {
+            case .connect(let path, EACCES), .connect(let path, EPERM):
+                "\(path) may not be used by the web page’s user: it has to be in the group kantaibert"
+            case .connect(let path, _): "no service answers on \(path)"
+            case .closed: "the service has closed the connection: it stops, or was stopped"
+            default: "\(error)"
+            }
+        self.init(
+            .serviceUnavailable, .unavailable, message, code: "service_unavailable", retryAfterMs: 1000)
+    }
+
+    private init(varlink error: VarlinkServiceError) {
+        switch error {
+        case .invalidParameter("model"):
+            self.init(.badRequest, "this model is not for this kind of request", param: "model", code: "wrong_model")
+        case .invalidParameter(let parameter):
+            let name = parameter.hasPrefix("sampling.") ? String(parameter.dropFirst(9)) : parameter
+            let field = name == "max_new_tokens" ? "max_tokens" : name
+            self.init(
+                .badRequest, "the service does not take this value of ‘\(field)’", param: field, code: "invalid_value")
+        case .permissionDenied(let needs):
+            let who = needs.isEmpty ? "" : ": only \(needs) may"
+            self.init(
+                .forbidden, .permission, "the service does not let the web page’s user do this\(who)",
+                code: "not_permitted")
+        case .methodNotFound, .interfaceNotFound, .methodNotImplemented, .expectedMore:
+            self.init(
+                .internalServerError, .server, "\(error): the service is of another version", code: "other_version")
+        }
+    }
+
+    private init(reply error: any VarlinkErrorReply) {
+        switch error {
+        case let error as InferenceInterface.ModelNotFound: self.init(noModel: error.model, of: error.available)
+        case let error as ManagerInterface.ModelNotFound: self.init(noModel: error.model, of: error.available)
+        case let error as InferenceInterface.NoGeneration:
+            self.init(
+                .serviceUnavailable, .unavailable, "the model ‘\(error.model)’ cannot answer yet: \(error.state)",
+                param: "model", code: "model_not_ready", retryAfterMs: 5000)
+        case is InferenceInterface.NoMask:
+            self.init(.badRequest, "the text has no <mask> to fill", param: "text", code: "no_mask")
+        case let error as InferenceInterface.PromptTooLong:
+            self.init(
+                .badRequest, "the text has \(error.tokens) tokens, the model takes \(error.limit)", param: "prompt",
+                code: "context_length_exceeded")
+        case let error as InferenceInterface.Overloaded:
+            self.init(
+                .tooManyRequests, .rateLimit, "the service has too much to do", code: "overloaded",
+                retryAfterMs: error.retryAfterMs)
+        case let error as ManagerInterface.RunNotFound:
+            self.init(.notFound, "there is no run ‘\(error.run)’", param: "run", code: "run_not_found")
+        case let error as ManagerInterface.GenerationNotFound:
+            self.init(
+                .notFound, "the model ‘\(error.model)’ has no generation \(error.generation)", param: "generation",
+                code: "generation_not_found")
+        case let error as ManagerInterface.NothingToTrain:
+            self.init(
+                .conflict, "the model ‘\(error.model)’ is not trained: \(error.reason)", param: "model",
+                code: "nothing_to_train")
+        default: self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
+        }
+    }
+
+    private init(noModel name: String, of available: [String]) {
+        let known = available.isEmpty ? "there is none" : "there is \(available.joined(separator: ", "))"
+        self.init(
+            .notFound, "there is no model ‘\(name)’; \(known)", param: "model", code: "model_not_found")
+    }
+}

@@ -1,0 +1,68 @@
+import Interface
+
+/// The answer of `POST /v1/completions`, and each piece of its stream.
+struct Completion: Encodable, Sendable {
+    enum FinishReason: String, Encodable {
+        case stop, length
+
+        init(_ reason: InferenceInterface.Generate.Reply.FinishReason) {
+            self = reason == .length ? .length : .stop
+        }
+    }
+
+    struct Choice: Encodable, Sendable {
+        var text: String
+        var index: Int
+        var finishReason: FinishReason?
+        /// Not OpenAI's: what the text can be had again with.
+        var receipt: InferenceInterface.Receipt?
+
+        private enum CodingKeys: String, CodingKey {
+            case text, index, logprobs, receipt
+            case finishReason = "finish_reason"
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(text, forKey: .text)
+            try container.encode(index, forKey: .index)
+            try container.encodeNil(forKey: .logprobs)
+            try container.encode(finishReason, forKey: .finishReason)
+            try container.encodeIfPresent(receipt, forKey: .receipt)
+        }
+    }
+
+    struct Usage: Encodable, Sendable {
+        var promptTokens = 0
+        var completionTokens = 0
+        var totalTokens = 0
+
+        /// - Parameter countsPrompt: a prompt counts once, however many texts are made of it
+        mutating func add(_ reply: InferenceInterface.Generate.Reply, countsPrompt: Bool) {
+            if countsPrompt { promptTokens += reply.promptTokens ?? 0 }
+            completionTokens += reply.generatedTokens ?? 0
+            totalTokens = promptTokens + completionTokens
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case promptTokens = "prompt_tokens"
+            case completionTokens = "completion_tokens"
+            case totalTokens = "total_tokens"
+        }
+    }
+
+    var id: String
+    let object = "text_completion"
+    /// Seconds since 1970.
+    var created: Int
+    var model: String
+    /// The generation and the first digits of its SHA-256: the same one gives the same text for the same seed.
+    var systemFingerprint: String?
+    var choices: [Choice]
+    var usage: Usage?
+
+    private enum CodingKeys: String, CodingKey {
+        case id, object, created, model, choices, usage
+        case systemFingerprint = "system_fingerprint"
+    }
+}

@@ -1,0 +1,63 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import Interface
+import Varlink
+
+/// `GET /v1/models` and `GET /v1/models/NAME`: the models that answer, in OpenAI's shape.
+struct ModelRoutes {
+    let client: ServiceClient
+
+    struct Model: Encodable, Sendable {
+        var id: String
+        let object = "model"
+        /// When the generation that serves was published, in seconds since 1970.
+        var created: Int
+        let ownedBy = "kantaibert"
+        /// Not OpenAI's: `mlm` fills masks, `clm` continues text.
+        var objective: String
+        var generation: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case id, object, created, objective, generation
+            case ownedBy = "owned_by"
+        }
+    }
+
+    private struct List: Encodable {
+        let object = "list"
+        var data: [Model]
+    }
+
+    func add(to router: some RouterMethods<BasicRequestContext>) {
+        router.get("v1/models") { _, _ in Response.json(List(data: try await models())) }
+        router.get("v1/models/{id}") { _, context in
+            let id = try context.parameters.require("id")
+            guard let model = try await models().first(where: { $0.id == id }) else {
+                throw APIError(
+                    .notFound, "there is no model ‘\(id)’ that answers", param: "model", code: "model_not_found")
+            }
+            return Response.json(model)
+        }
+    }
+
+    private func models() async throws -> [Model] {
+        var models: [Model] = []
+        for model in try await client.call(ManagerInterface.ListModels.self, .init()).models {
+            guard let serving = model.generation else { continue }
+            let generations = try await client.call(ManagerInterface.ListGenerations.self, .init(model: model.name))
+            let created = generations.generations.first { $0.number == serving }?.created
+            models.append(
+                Model(
+                    id: model.name, created: created.flatMap(Self.seconds) ?? 0, objective: model.objective.rawValue,
+                    generation: serving))
+        }
+        return models
+    }
+
+    /// Of `2026-01-01T00:00:00.000Z`.
+    private static func seconds(_ time: String) -> Int? {
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        return (try? style.parse(time)).map { Int($0.timeIntervalSince1970) }
+    }
+}

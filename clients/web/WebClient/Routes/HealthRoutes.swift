@@ -1,0 +1,43 @@
+import HTTPTypes
+import Hummingbird
+import Interface
+import NIOCore
+import Varlink
+
+/// `GET /health` and `GET /metrics`, for programs that watch.
+struct HealthRoutes {
+    /// A service that takes longer is not well.
+    private static let deadline = Duration.seconds(3)
+
+    let client: ServiceClient
+    let feed: EventFeed
+
+    private struct Health: Encodable {
+        var status: String
+        var version: String?
+        var message: String?
+    }
+
+    func add(to router: some RouterMethods<BasicRequestContext>) {
+        router.get("health") { _, _ in
+            do {
+                let status = try await status()
+                return Response.json(Health(status: "ok", version: status.version))
+            } catch {
+                return Response.json(
+                    Health(status: "unavailable", message: APIError(error).message), status: .serviceUnavailable)
+            }
+        }
+        router.get("metrics") { _, _ in
+            let metrics = MetricsText(
+                status: try? await status(), events: feed.counts, streams: feed.subscriberCount)
+            return Response(
+                status: .ok, headers: [.contentType: MetricsText.contentType],
+                body: .init(byteBuffer: ByteBuffer(string: metrics.text)))
+        }
+    }
+
+    private func status() async throws -> ManagerInterface.GetStatus.Reply {
+        try await withDeadline(Self.deadline) { try await client.call(ManagerInterface.GetStatus.self, .init()) }
+    }
+}

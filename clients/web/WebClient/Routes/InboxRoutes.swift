@@ -1,0 +1,34 @@
+import HTTPTypes
+import Hummingbird
+import Interface
+import Varlink
+
+/// `POST /api/inbox?name=NAME[&model=MODEL]`, the file as the body.
+struct InboxRoutes {
+    let client: ServiceClient
+    let inbox: Inbox
+    let token: AccessToken
+
+    private struct Answer: Encodable {
+        var name: String
+        var bytes: Int
+    }
+
+    func add(to router: some RouterMethods<BasicRequestContext>) {
+        router.group("api").add(middleware: TokenCheck(token: token)).post("inbox") { request, _ in
+            let query = request.uri.queryParameters
+            let name = try query.text("name")
+            let folder = query["model"].map(String.init)
+            if let folder { try await check(folder) }
+            let length = request.headers[.contentLength].flatMap { Int($0) }
+            let file = try await inbox.put(name, folder: folder, length: length, request.body)
+            return Response.json(Answer(name: file.name, bytes: file.bytes), status: .created)
+        }
+    }
+
+    /// The inbox has a folder for each model, and for nothing else.
+    private func check(_ model: String) async throws {
+        let models = try await client.call(ManagerInterface.ListModels.self, .init()).models.map(\.name)
+        guard models.contains(model) else { throw ManagerInterface.ModelNotFound(model: model, available: models) }
+    }
+}

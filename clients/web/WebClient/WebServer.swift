@@ -1,0 +1,82 @@
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceLifecycle
+import UnixSignals
+
+/// The whole of `kantaibert-web`: a client of the service that speaks HTTP to others.
+public struct WebServer: Sendable {
+    public struct Options: Sendable {
+        public var sockets: HTTPSockets
+        /// The path of the service's socket.
+        public var socket: String
+        public var inbox: Inbox
+        public var token: AccessToken
+        /// Where `token` can be read; nil where it is in no file.
+        public var tokenFile: String?
+        /// Names by which this machine is called, beside those of the loopback interface.
+        public var hosts: [String]
+
+        public init(
+            sockets: HTTPSockets, socket: String, inbox: Inbox, token: AccessToken, tokenFile: String? = nil,
+            hosts: [String] = []
+        ) {
+            self.sockets = sockets
+            self.socket = socket
+            self.inbox = inbox
+            self.token = token
+            self.tokenFile = tokenFile
+            self.hosts = hosts
+        }
+    }
+
+    private let options: Options
+    private let limits: HTTPLimits
+    private let logger: Logger
+    private let whenListening: @Sendable ([SocketAddress]) -> Void
+
+    /// - Parameter whenListening: called with the addresses, when clients can connect
+    public init(
+        options: Options, logger: Logger, whenListening: @escaping @Sendable ([SocketAddress]) -> Void = { _ in }
+    ) {
+        self.init(options: options, limits: HTTPLimits(), logger: logger, whenListening: whenListening)
+    }
+
+    package init(
+        options: Options, limits: HTTPLimits, logger: Logger,
+        whenListening: @escaping @Sendable ([SocketAddress]) -> Void
+    ) {
+        self.options = options
+        self.limits = limits
+        self.logger = logger
+        self.whenListening = whenListening
+    }
+
+    /// Serves until the task is cancelled or SIGTERM or SIGINT comes.
+    public func run() async throws {
+        let client = ServiceClient(path: options.socket)
+        let feed = EventFeed(client: client, logger: logger)
+        let listener = HTTPListener(
+            sockets: options.sockets, responder: router(client, feed).buildResponder(), limits: limits,
+            logger: logger, whenListening: whenListening, whenStopping: feed.finish)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [feed, listener], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+    }
+
+    private func router(_ client: ServiceClient, _ feed: EventFeed) -> Router<BasicRequestContext> {
+        let router = Router(options: .autoGenerateHeadEndpoints)
+        router.add(middleware: Manners())
+        router.add(middleware: Gate(allowing: options.hosts))
+        PageRoutes(inbox: options.inbox, tokenFile: options.tokenFile).add(to: router)
+        CompletionRoutes(client: client).add(to: router)
+        FillMaskRoute(client: client).add(to: router)
+        ModelRoutes(client: client).add(to: router)
+        HealthRoutes(client: client, feed: feed).add(to: router)
+        EventRoutes(feed: feed).add(to: router)
+        ManagerRoutes(client: client, token: options.token).add(to: router)
+        InboxRoutes(client: client, inbox: options.inbox, token: options.token).add(to: router)
+        return router
+    }
+}

@@ -1,0 +1,42 @@
+import Crypto
+
+/// A file of the page, as it lies in the program.
+public struct PageFile: Sendable {
+    public let name: String
+    public let contentType: String
+    public let bytes: [UInt8]
+    /// Changes with the bytes, quotes included.
+    public let eTag: String
+
+    private init(_ name: String, _ contentType: String, _ bytes: [UInt8]) {
+        self.name = name
+        self.contentType = contentType
+        self.bytes = bytes
+        let digest = SHA256.hash(data: bytes).prefix(16)
+        eTag = "\"" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\""
+    }
+
+    private static func script(_ name: String, _ bytes: [UInt8]) -> PageFile {
+        .init(name, "text/javascript; charset=utf-8", bytes)
+    }
+
+    /// Everything in `static`; a test holds the two together.
+    public static let all: [PageFile] = [
+        .init("index.html", "text/html; charset=utf-8", PackageResources.index_html),
+        .init("style.css", "text/css; charset=utf-8", PackageResources.style_css),
+        .init("icon.svg", "image/svg+xml", PackageResources.icon_svg),
+        .script("api.js", PackageResources.api_js),
+        .script("app.js", PackageResources.app_js),
+        .script("chart.js", PackageResources.chart_js),
+        .script("chat.js", PackageResources.chat_js),
+        .script("corpora.js", PackageResources.corpora_js),
+        .script("dom.js", PackageResources.dom_js),
+        .script("fill.js", PackageResources.fill_js),
+        .script("format.js", PackageResources.format_js),
+        .script("live.js", PackageResources.live_js),
+        .script("models.js", PackageResources.models_js),
+        .script("store.js", PackageResources.store_js),
+        .script("token.js", PackageResources.token_js),
+        .script("training.js", PackageResources.training_js),
+    ]
+}

@@ -1,0 +1,195 @@
+// Loss curves, drawn here: the training loss of every step and a smoother line through it, the held-out loss where it
+// was measured, earlier runs underneath.
+
+import { h, svg } from "./dom.js";
+import { number } from "./format.js";
+
+const MARGIN = { top: 14, right: 14, bottom: 26, left: 46 };
+
+/** About `count` round numbers from `low` to `high`. */
+function ticks(low, high, count) {
+  const rough = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.99);
+  const made = [];
+  for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-6; value += step) made.push(value);
+  return { values: made, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
+}
+
+/** The mean of each column of pixels: a line has no more points than it can show. */
+function thinned(points, columns) {
+  if (points.length <= columns * 2) return points;
+  const [first, last] = [points[0].x, points.at(-1).x];
+  const made = [];
+  let column = -1;
+  for (const point of points) {
+    const here = Math.floor(((point.x - first) / (last - first || 1)) * columns);
+    if (here !== column) {
+      column = here;
+      made.push({ x: 0, y: 0, count: 0 });
+    }
+    const mean = made.at(-1);
+    mean.count += 1;
+    mean.x += (point.x - mean.x) / mean.count;
+    mean.y += (point.y - mean.y) / mean.count;
+  }
+  return made;
+}
+
+/** An exponential mean, corrected for its beginning as Adam's moments are. */
+function smooth(points) {
+  const keep = 1 - 1 / Math.max(1, Math.min(40, points.length / 20));
+  let mean = 0;
+  let weight = 0;
+  return points.map(({ x, y }) => {
+    mean = keep * mean + (1 - keep) * y;
+    weight = keep * weight + (1 - keep);
+    return { x, y: mean / weight };
+  });
+}
+
+export class Chart {
+  /** describe(step): what is known of a step, as [name, text] pairs */
+  constructor(container, describe) {
+    this.container = container;
+    this.describe = describe;
+    this.tip = h("div", { class: "tip", "aria-hidden": "true", hidden: true });
+    this.root = svg("svg", {
+      class: "plot", tabindex: 0, role: "slider", "aria-label": "Loss of the run; arrow keys move along its steps",
+      "aria-valuemin": 0,
+    });
+    container.append(this.root, this.tip);
+    this.data = { train: [], held: [], earlier: [], total: 1, log: false };
+    new ResizeObserver(() => this.draw()).observe(container);
+    this.root.addEventListener("pointermove", (event) => this.pointAt(event.clientX));
+    this.root.addEventListener("pointerdown", (event) => this.pointAt(event.clientX));
+    this.root.addEventListener("pointerleave", () => this.point(undefined));
+    this.root.addEventListener("blur", () => this.point(undefined));
+    this.root.addEventListener("keydown", (event) => this.move(event));
+  }
+
+  /** train, held: points {x: step, y: loss}; earlier: lists of points; total: steps of the run; log: whether y is */
+  show(data) {
+    this.data = data;
+    this.frame ??= requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    cancelAnimationFrame(this.frame);
+    this.frame = undefined;
+    const { train, held, earlier, total, log } = this.data;
+    const width = this.container.clientWidth;
+    if (!width) return;
+    const height = Math.max(220, Math.min(420, width * 0.5));
+    this.root.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.root.setAttribute("height", height);
+    const all = [train, held, ...earlier].flat().filter((point) => point.y > 0);
+    if (all.length === 0) {
+      this.scale = undefined;
+      this.root.replaceChildren(
+        svg("text", { x: width / 2, y: height / 2, class: "nothing" }, "The curve begins with the first step."));
+      return;
+    }
+    this.scale = this.fit(all, width, height, total, log);
+    this.root.setAttribute("aria-valuemax", train.at(-1)?.x ?? 0);
+    const columns = Math.max(50, width - MARGIN.left - MARGIN.right);
+    const curve = (points, name) => svg("path", { class: name, d: this.path(thinned(points, columns)) });
+    this.cross = svg("g", { class: "cross" });
+    this.root.replaceChildren(
+      ...this.axes(width, height), ...earlier.map((points) => curve(smooth(points), "line earlier")),
+      curve(train, "line raw"), curve(smooth(train), "line train"), curve(held, "line held"),
+      ...held.map(({ x, y }) => svg("circle", { class: "held", cx: this.scale.x(x), cy: this.scale.y(y), r: 2.6 })),
+      this.cross);
+    if (this.at !== undefined) this.point(this.at);
+  }
+
+  fit(points, width, height, total, log) {
+    const shape = log ? Math.log : (value) => value;
+    const values = points.map((point) => shape(point.y));
+    let [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]);
+    const pad = (high - low || 1) * 0.06;
+    [low, high] = [low - pad, high + pad];
+    const right = Math.max(total || 1, ...points.map((point) => point.x).slice(-1), 1);
+    const across = (width - MARGIN.left - MARGIN.right) / right;
+    const up = (height - MARGIN.top - MARGIN.bottom) / (high - low);
+    return {
+      low, high, right, unshape: log ? Math.exp : (value) => value,
+      x: (step) => MARGIN.left + step * across, y: (loss) => MARGIN.top + (high - shape(loss)) * up,
+      step: (x) => (x - MARGIN.left) / across,
+    };
+  }
+
+  path(points) {
+    return points.map(({ x, y }, index) =>
+      `${index ? "L" : "M"}${this.scale.x(x).toFixed(1)} ${this.scale.y(y).toFixed(1)}`).join("");
+  }
+
+  axes(width, height) {
+    const { low, high, right, unshape } = this.scale;
+    const across = ticks(0, right, Math.max(2, Math.min(8, width / 110)));
+    // On a log scale round numbers are not evenly apart, so that fewer are named.
+    const up = ticks(unshape(low), unshape(high), Math.max(3, height / 60));
+    return [
+      ...up.values.filter((value) => value > 0).flatMap((value) => [
+        svg("line", {
+          class: "gridline", x1: MARGIN.left, x2: width - MARGIN.right, y1: this.scale.y(value), y2: this.scale.y(value),
+        }),
+        svg("text", { class: "tick", x: MARGIN.left - 8, y: this.scale.y(value) + 4, "text-anchor": "end" },
+          value.toFixed(up.digits)),
+      ]),
+      ...across.values.map((value) => svg("text", {
+        class: "tick", x: this.scale.x(value), y: height - 8, "text-anchor": value === 0 ? "start" : "middle",
+      }, number(value))),
+    ];
+  }
+
+  pointAt(clientX) {
+    if (!this.scale) return;
+    const box = this.root.getBoundingClientRect();
+    this.point(this.scale.step((clientX - box.left) * (this.container.clientWidth / box.width)));
+  }
+
+  move(event) {
+    const { train } = this.data;
+    if (train.length === 0) return;
+    const here = this.at === undefined ? train.length - 1 : this.nearest(this.at);
+    const far = Math.max(1, Math.round(train.length / 20));
+    const to = {
+      ArrowLeft: here - 1, ArrowDown: here - 1, ArrowRight: here + 1, ArrowUp: here + 1, PageDown: here - far,
+      PageUp: here + far, Home: 0, End: train.length - 1,
+    }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    this.point(train[Math.max(0, Math.min(train.length - 1, to))].x);
+  }
+
+  /** The index of the step that is nearest, by halving. */
+  nearest(step) {
+    const { train } = this.data;
+    let [low, high] = [0, train.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (train[middle].x < step) low = middle + 1;
+      else high = middle;
+    }
+    return low > 0 && step - train[low - 1].x < train[low].x - step ? low - 1 : low;
+  }
+
+  point(step) {
+    this.at = step;
+    const found = step === undefined || !this.scale ? undefined : this.data.train[this.nearest(step)];
+    this.tip.hidden = !found;
+    if (!found) return this.cross?.replaceChildren();
+    const [x, y] = [this.scale.x(found.x), this.scale.y(found.y)];
+    const { height } = this.root.viewBox.baseVal;
+    this.cross.replaceChildren(
+      svg("line", { x1: x, x2: x, y1: MARGIN.top, y2: height - MARGIN.bottom }), svg("circle", { cx: x, cy: y, r: 4 }));
+    const known = this.describe(found.x);
+    this.tip.replaceChildren(...known.map(([name, text]) => h("div", {}, h("span", {}, name), h("b", {}, text))));
+    const left = x > this.container.clientWidth / 2;
+    this.tip.style.left = left ? "auto" : `${x + 12}px`;
+    this.tip.style.right = left ? `${this.container.clientWidth - x + 12}px` : "auto";
+    this.root.setAttribute("aria-valuenow", found.x);
+    this.root.setAttribute("aria-valuetext", known.map(([name, text]) => `${name} ${text}`).join(", "));
+  }
+}

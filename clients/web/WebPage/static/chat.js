@@ -1,0 +1,233 @@
+// A text and how the model goes on with it, piece by piece.
+
+import { ask, events } from "./api.js";
+import { $, announce, h, options } from "./dom.js";
+import { models, on, state } from "./live.js";
+import { keep, load, save } from "./store.js";
+
+const KEPT = 50;
+const FIELDS = [
+  ["temperature", "Temperature", "0 always takes the likeliest token", { min: 0, max: 5, step: 0.05 }],
+  ["top_p", "Top p", "only the likeliest that together have this probability", { min: 0.01, max: 1, step: 0.01 }],
+  ["top_k", "Top k", "only so many of the likeliest; 0 takes all", { min: 0, step: 1 }],
+  ["min_p", "Min p", "only those at least so probable, relative to the likeliest", { min: 0, max: 1, step: 0.01 }],
+  ["repetition_penalty", "Repetition", "above 1, what was used comes less often", { min: 0.1, step: 0.05 }],
+  ["max_tokens", "Tokens", "to make at most", { min: 1, step: 1 }],
+  ["seed", "Seed", "the same seed gives the same text; empty draws one", { step: 1 }],
+  ["stop", "Stop before", "ends where this text would come", {}],
+];
+
+/** The answers that are shown: prompt, text, request, and at the end finish_reason, receipt, usage, seconds. */
+let answers = load("chat", []);
+let running;
+
+export function start() {
+  keep($("chat-prompt"), "chat.prompt");
+  keep($("chat-model"), "chat.model");
+  for (const [name, label, hint, limits] of FIELDS) {
+    const id = `sampling-${name}`;
+    const input = h("input", {
+      id, name, type: name === "stop" ? "text" : "number", placeholder: name === "seed" ? "drawn" : "default",
+      inputmode: name === "stop" ? "text" : "decimal", "aria-describedby": `${id}-hint`, ...limits,
+    });
+    keep(input, `sampling.${name}`);
+    $("sampling-fields").append(
+      h("div", { class: "field" }, h("label", { for: id }, label), input,
+        h("small", { id: `${id}-hint`, class: "hint" }, hint)));
+  }
+  drawer(load("sampling.open", false));
+  $("sampling-button").addEventListener("click", () => drawer($("sampling").hidden));
+  $("sampling-reset").addEventListener("click", () => {
+    for (const [name] of FIELDS) {
+      $(`sampling-${name}`).value = "";
+      save(`sampling.${name}`, null);
+    }
+    count();
+  });
+  $("sampling-fields").addEventListener("input", count);
+  $("chat-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!running) generate(request());
+  });
+  $("chat-prompt").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("chat-form").requestSubmit();
+  });
+  $("chat-prompt").addEventListener("input", grow);
+  $("stop").addEventListener("click", () => running?.abort());
+  $("chat-clear").addEventListener("click", () => {
+    answers = [];
+    draw();
+    $("chat-prompt").focus();
+  });
+  on("status", () => options($("chat-model"), models("clm"), load("chat.model")));
+  on("service", ({ up }) => ($("generate").disabled = up === false));
+  count();
+  draw();
+}
+
+export function shown() {
+  grow();
+  scrollTo(0, document.body.scrollHeight);
+}
+
+/** The text field is as high as its text, up to a third of the window. */
+function grow() {
+  const field = $("chat-prompt");
+  field.style.height = "auto";
+  field.style.height = `${Math.min(field.scrollHeight + 2, innerHeight / 3)}px`;
+}
+
+function drawer(isOpen) {
+  $("sampling").hidden = !isOpen;
+  $("sampling-button").setAttribute("aria-expanded", isOpen);
+  save("sampling.open", isOpen);
+}
+
+function count() {
+  const set = FIELDS.filter(([name]) => $(`sampling-${name}`).value !== "").length;
+  $("sampling-button").textContent = set ? `Sampling · ${set}` : "Sampling";
+}
+
+function request() {
+  const body = { prompt: $("chat-prompt").value || $("chat-prompt").placeholder };
+  if ($("chat-model").value) body.model = $("chat-model").value;
+  for (const [name] of FIELDS) {
+    const { value } = $(`sampling-${name}`);
+    if (value !== "") body[name] = name === "stop" ? value : Number(value);
+  }
+  return body;
+}
+
+/** - original: the answer that is made again, to see whether it comes out the same */
+async function generate(body, original) {
+  const answer = { prompt: body.prompt, request: body, text: "", original: original?.text };
+  answers.push(answer);
+  const view = new AnswerView(answer);
+  $("chat-log").append(view.element);
+  $("chat-empty").hidden = true;
+  busy(new AbortController());
+  const began = performance.now();
+  view.scroll(true);
+  try {
+    const response = await ask(
+      "/v1/completions", { ...body, stream: true, stream_options: { include_usage: true } }, running.signal);
+    for await (const piece of events(response)) {
+      if (piece.error) throw new Error(piece.error.message);
+      if (piece.usage) answer.usage = piece.usage;
+      for (const choice of piece.choices ?? []) {
+        answer.text += choice.text;
+        if (choice.finish_reason) answer.finish = choice.finish_reason;
+        if (choice.receipt) answer.receipt = choice.receipt;
+      }
+      view.text();
+    }
+  } catch (error) {
+    if (error.name === "AbortError") answer.finish = "stopped";
+    else answer.problem = error.message;
+  }
+  answer.seconds = (performance.now() - began) / 1000;
+  busy(undefined);
+  view.finish();
+  view.scroll();
+  answers = answers.slice(-KEPT);
+  keepAnswers();
+  announce(answer.problem ?? (answer.finish === "stopped" ? "Stopped." : `Generated: ${answer.text}`));
+}
+
+function busy(controller) {
+  const hadFocus = [$("generate"), $("stop")].includes(document.activeElement);
+  running = controller;
+  $("generate").hidden = Boolean(controller);
+  $("stop").hidden = !controller;
+  $("chat-clear").hidden = Boolean(controller) || answers.length === 0;
+  if (hadFocus) $(controller ? "stop" : "generate").focus();
+}
+
+const keepAnswers = () => save("chat", answers);
+
+function draw() {
+  $("chat-log").replaceChildren(...answers.map((answer) => {
+    const view = new AnswerView(answer);
+    view.finish();
+    return view.element;
+  }));
+  $("chat-empty").hidden = answers.length > 0;
+  $("chat-clear").hidden = answers.length === 0;
+  keepAnswers();
+}
+
+class AnswerView {
+  constructor(answer) {
+    this.answer = answer;
+    this.made = h("span", { class: "made" }, answer.text);
+    this.caret = h("span", { class: "caret", "aria-hidden": "true" });
+    this.foot = h("footer");
+    this.element = h("article", { class: "answer", "aria-busy": "true" },
+      h("p", { class: "prose" }, h("span", { class: "begun" }, answer.prompt), this.made, this.caret), this.foot);
+  }
+
+  text() {
+    this.made.textContent = this.answer.text;
+    this.scroll();
+  }
+
+  /** Follows the text where its end is in sight. */
+  scroll(always) {
+    const page = document.scrollingElement;
+    const isNear = page.scrollHeight - page.scrollTop - innerHeight < 240;
+    if (!$("page-chat").hidden && (always || isNear)) page.scrollTop = page.scrollHeight;
+  }
+
+  finish() {
+    const { answer } = this;
+    this.element.removeAttribute("aria-busy");
+    this.caret.remove();
+    this.made.textContent = answer.text;
+    const buttons = [];
+    if (answer.receipt) {
+      buttons.push(this.button("Replay", () => running || this.replay()));
+      buttons.push(this.button("Go on", () => this.goOn()));
+    } else if (!running) buttons.push(this.button("Try again", () => running || generate(answer.request)));
+    if (answer.text) buttons.push(this.button("Copy", (event) => this.copy(event.target)));
+    this.foot.replaceChildren(
+      ...(answer.problem ? [h("p", { class: "problem" }, answer.problem)] : []),
+      h("p", { class: "receipt" }, ...this.receipt()), h("span", { class: "buttons" }, ...buttons));
+  }
+
+  button = (text, onclick) => h("button", { class: "link", type: "button", onclick }, text);
+
+  receipt() {
+    const { receipt, usage, finish, seconds, original, text } = this.answer;
+    if (finish === "stopped") return [h("span", {}, "stopped by you")];
+    if (!receipt) return [];
+    const why = { stop: "came to its end", length: "cut at the limit" };
+    const rate = usage && seconds ? `${Math.round(usage.completion_tokens / seconds)} tokens/s` : undefined;
+    const same = original === undefined ? undefined
+      : original === text ? h("span", { class: "badge good" }, "the same, letter for letter")
+      : h("span", { class: "badge warn" }, "not the same: another generation serves now");
+    return [
+      h("span", { class: "mono" }, `${receipt.model} ${receipt.generation}`),
+      h("span", { class: "mono", title: `SHA-256 of the model: ${receipt.model_sha256}` }, `seed ${receipt.seed}`),
+      usage && h("span", {}, `${usage.completion_tokens} tokens`), h("span", {}, why[finish] ?? finish),
+      rate && h("span", {}, rate), same,
+    ].filter(Boolean);
+  }
+
+  replay() {
+    const { receipt, request } = this.answer;
+    generate({ ...request, model: receipt.model, seed: receipt.seed }, this.answer);
+  }
+
+  goOn() {
+    $("chat-prompt").value = this.answer.prompt + this.answer.text;
+    save("chat.prompt", $("chat-prompt").value);
+    grow();
+    $("chat-prompt").focus();
+  }
+
+  async copy(button) {
+    await navigator.clipboard?.writeText(this.answer.prompt + this.answer.text);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  }
+}

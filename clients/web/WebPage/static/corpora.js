@@ -1,0 +1,140 @@
+// What has come and what became of it; files that are dropped go into the inbox.
+
+import { failure, get } from "./api.js";
+import { $, announce, h, options, replace } from "./dom.js";
+import { bytes, moment, number } from "./format.js";
+import { models, on } from "./live.js";
+import { load, save } from "./store.js";
+import { askForToken } from "./token.js";
+
+const FILTERS = [["", "All"], ["admitted", "Admitted"], ["rejected", "Rejected"], ["duplicate", "Duplicates"]];
+
+let corpora = [];
+let filter = load("corpora.filter", "");
+let limit = Infinity;
+
+export function start() {
+  get("/api/place").then((place) => {
+    limit = place.upload_limit;
+    $("drop-hint").textContent = `It goes into the inbox, up to ${bytes(limit)} a file.`;
+  }).catch(() => {});
+  $("choose").addEventListener("click", () => $("files").click());
+  $("files").addEventListener("change", () => {
+    send([...$("files").files]);
+    $("files").value = "";
+  });
+  dropping();
+  on("status", () => options($("drop-model"), [["", "every model"], ...models().map(([name]) => [name, `${name} alone`])]));
+  on("service", ({ up }) => up && loadAll());
+  on("event", ({ kind }) => kind.startsWith("corpus_") && loadAll());
+}
+
+export const shown = () => loadAll();
+
+/** The whole page takes files while they are over it, and shows where they go. */
+function dropping() {
+  const isFile = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragover", (event) => {
+    if (!isFile(event)) return;
+    event.preventDefault();
+    location.hash = "#corpora";
+    $("drop").classList.add("over");
+  });
+  addEventListener("dragleave", (event) => event.relatedTarget === null && $("drop").classList.remove("over"));
+  addEventListener("drop", (event) => {
+    if (!isFile(event)) return;
+    event.preventDefault();
+    $("drop").classList.remove("over");
+    send([...event.dataTransfer.files]);
+  });
+}
+
+async function send(files) {
+  if (!load("token") && !(await askForToken("Putting files into the inbox"))) return;
+  // One after another: the inbox takes a few at a time.
+  for (const file of files) await new Upload(file, $("drop-model").value).send();
+}
+
+class Upload {
+  constructor(file, model) {
+    this.file = file;
+    this.model = model;
+    this.bar = h("progress", { max: 1, value: 0, "aria-label": file.name });
+    this.word = h("span", { class: "hint" }, "waiting");
+    this.item = h("li", {}, h("span", { class: "name" }, file.name), this.bar, this.word);
+    $("uploads").prepend(this.item);
+  }
+
+  async send() {
+    if (this.file.size > limit) return this.end("bad", `has ${bytes(this.file.size)}; ${bytes(limit)} are possible`);
+    try {
+      let response = await this.post();
+      if (response.status === 401 && (await askForToken("Putting files into the inbox"))) response = await this.post();
+      if (!response.ok) throw await failure(response);
+      const { name } = await response.json();
+      this.end("good", name === this.file.name ? "is in the inbox" : `is in the inbox as ${name}`);
+    } catch (error) {
+      this.end("bad", error.message);
+    }
+  }
+
+  /** By the older interface: only it says how much has gone. */
+  post() {
+    const query = new URLSearchParams({ name: this.file.name, ...(this.model && { model: this.model }) });
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      request.open("POST", `/api/inbox?${query}`);
+      request.setRequestHeader("authorization", `Bearer ${load("token", "")}`);
+      request.setRequestHeader("content-type", "application/octet-stream");
+      request.upload.onprogress = ({ loaded, total }) => {
+        this.bar.value = total ? loaded / total : 0;
+        this.word.textContent = `${bytes(loaded)} of ${bytes(total)}`;
+      };
+      request.onload = () => resolve(new Response(request.status === 204 ? null : request.response, { status: request.status }));
+      request.onerror = () => reject(new Error("the connection was lost"));
+      request.send(this.file);
+    });
+  }
+
+  end(kind, text) {
+    this.bar.remove();
+    this.word.textContent = text;
+    this.item.className = kind;
+    announce(`${this.file.name} ${text}`);
+  }
+}
+
+async function loadAll() {
+  try {
+    ({ corpora } = await get("/api/corpora"));
+  } catch {
+    // What was known stays.
+  }
+  draw();
+}
+
+const STATES = { admitted: "good", rejected: "bad", duplicate: "warn" };
+
+function draw() {
+  const counts = (state) => corpora.filter((one) => !state || one.state === state).length;
+  replace($("corpora-filter"), FILTERS.map(([state, name]) =>
+    h("button", { type: "button", class: "tab", "data-state": state, "aria-pressed": String(state === filter) },
+      `${name} ${counts(state)}`)));
+  for (const button of $("corpora-filter").children) {
+    button.onclick = () => {
+      filter = button.dataset.state;
+      save("corpora.filter", filter);
+      draw();
+      [...$("corpora-filter").children].find((other) => other.dataset.state === filter).focus();
+    };
+  }
+  const shown = corpora.filter((one) => !filter || one.state === filter)
+    .sort((a, b) => b.received.localeCompare(a.received));
+  $("corpora-empty").hidden = shown.length > 0;
+  replace($("corpora"), shown.map((one) => h("tr", {},
+    h("th", { scope: "row", title: one.sha256 && `SHA-256 ${one.sha256}` }, h("span", { class: "name" }, one.name)),
+    h("td", {}, h("span", { class: `badge ${STATES[one.state] ?? ""}` }, one.state),
+      one.reason && h("span", { class: "reason" }, one.reason)),
+    h("td", { class: "num" }, bytes(one.bytes)), h("td", { class: "num" }, number(one.documents)),
+    h("td", {}, one.models.join(", ") || "–"), h("td", {}, moment(one.received)))));
+}

@@ -1,0 +1,93 @@
+// The generations of each model, which of them serves, and the way there and back.
+
+import { change, get } from "./api.js";
+import { $, announce, h, replace } from "./dom.js";
+import { fixed, large, moment, number } from "./format.js";
+import { on, refresh, state } from "./live.js";
+
+/** By the model's name, newest first. */
+const generations = new Map();
+let seen = "";
+
+export function start() {
+  on("status", (status) => {
+    // Asked again where another generation serves or has come; the rest of the status is drawn as it is.
+    const now = JSON.stringify(status.models.map((model) => [model.name, model.generation, model.state]));
+    if (now !== seen) {
+      seen = now;
+      loadAll();
+    }
+  });
+  on("event", ({ kind }) => /^(generation_|run_finished)/.test(kind) && loadAll());
+}
+
+export const shown = () => loadAll();
+
+async function loadAll() {
+  const names = state.status?.models.map((model) => model.name) ?? [];
+  await Promise.all(names.map(async (name) => {
+    try {
+      const reply = await get("/api/generations", { model: name });
+      generations.set(name, reply.generations.sort((a, b) => b.number - a.number));
+    } catch {
+      // What was known stays.
+    }
+  }));
+  draw();
+}
+
+function draw() {
+  replace($("models"), (state.status?.models ?? []).map((model) => h("article", { class: "card model" },
+    h("header", {}, h("h2", {}, model.name), h("span", { class: "badge" }, model.state)),
+    h("p", { class: "hint" }, about(model)), table(model))));
+  for (const button of $("models").querySelectorAll("button")) {
+    button.onclick = () => promote(button.dataset.model, Number(button.dataset.generation));
+  }
+}
+
+function about(model) {
+  const does = model.objective === "mlm" ? "fills masks" : "continues text";
+  if (!model.generation) return `It ${does}, once it has learned to.`;
+  return `It ${does}; generation ${model.generation} serves, with ${large(model.parameters)} parameters and `
+    + `${number(model.vocab_size)} tokens.`;
+}
+
+function table(model) {
+  const all = generations.get(model.name) ?? [];
+  if (all.length === 0) return h("p", { class: "hint" }, "No generation yet.");
+  const most = Math.max(...all.map((one) => one.bits_per_byte ?? 0));
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Generations of ${model.name}` },
+    h("table", {},
+      h("thead", {}, h("tr", {}, h("th", { class: "num" }, "Nr"), h("th", {}, "State"),
+        h("th", { class: "num" }, "Held out"), h("th", {}, "Bits a byte"), h("th", {}, "Made"),
+        h("th", {}, h("span", { class: "sr" }, "What to do")))),
+      h("tbody", {}, all.map((one) => row(model, one, most)))));
+}
+
+function row(model, one, most) {
+  const serves = one.number === model.generation;
+  const length = one.bits_per_byte && most ? `${(one.bits_per_byte / most) * 100}%` : "0";
+  return h("tr", { class: serves ? "serves" : "" },
+    h("th", { scope: "row", class: "num" }, String(one.number)),
+    h("td", {}, h("span", { class: `badge ${serves ? "good" : one.state === "rejected" ? "bad" : ""}` }, one.state)),
+    h("td", { class: "num" }, fixed(one.evaluation_loss, 4)),
+    h("td", {}, h("span", { class: "measure" }, h("span", { class: "num" }, fixed(one.bits_per_byte, 3)),
+      h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "bar", style: { width: length } })))),
+    h("td", { title: `${one.run}, SHA-256 ${one.model_sha256}` }, moment(one.created)),
+    h("td", { class: "do" }, serves ? h("span", { class: "hint" }, "serves")
+      : h("button", { class: "quiet", type: "button", "data-model": model.name, "data-generation": one.number },
+        one.number < (model.generation ?? 0) ? "Go back to it" : "Let it serve",
+        h("span", { class: "sr" }, `: ${model.name} ${one.number}`))));
+}
+
+async function promote(model, generation) {
+  try {
+    if (!(await change("/api/promote", { model, generation }, "Choosing the generation that serves"))) return;
+    announce(`${model} ${generation} serves.`);
+    await refresh();
+    await loadAll();
+  } catch (error) {
+    announce(error.message);
+    $("models").prepend(h("p", { class: "problem" }, error.message));
+  }
+}

@@ -1,0 +1,197 @@
+// The run under way, how its loss goes down, the runs before it, and what happens.
+
+import { change, get } from "./api.js";
+import { Chart } from "./chart.js";
+import { $, announce, h, options, replace } from "./dom.js";
+import { clock, duration, fixed, moment, number, percent } from "./format.js";
+import { models, on, state } from "./live.js";
+import { keep, load } from "./store.js";
+
+const EARLIER = 3;
+
+/** Runs, newest first. */
+let runs = [];
+/** Of each run that was looked at: steps and evaluations in order. */
+const measured = new Map();
+let chart;
+
+export function start() {
+  chart = new Chart($("chart"), describe);
+  keep($("run-select"), "training.run");
+  keep($("chart-log"), "training.log");
+  $("run-select").addEventListener("change", look);
+  $("chart-log").addEventListener("change", draw);
+  $("train").addEventListener("click", train);
+  on("status", (status) => {
+    card(status);
+    options($("train-model"), [["", "whatever has something new"], ...models()]);
+    // A run that has begun or ended is in no list yet.
+    const known = runs.find((run) => run.id === status.run?.id);
+    if (status.run && known) Object.assign(known, status.run);
+    if (status.run && !known) loadRuns();
+    else table();
+  });
+  on("service", ({ up }) => up && loadRuns());
+  on("event", (event) => {
+    if (/^(run_|generation_)/.test(event.kind)) loadRuns();
+    if (event.kind === "evaluation") append(event.run, "evaluations", [{ ...event.fields, time: event.time }]);
+  });
+  on("steps", (steps) => {
+    for (const event of steps) append(event.run, "steps", [{ ...event.fields, time: event.time }]);
+  });
+  on("recent", events);
+}
+
+export function shown() {
+  draw();
+}
+
+/** The run that is looked at: the chosen one, else the newest that has steps. */
+function looked() {
+  const chosen = runs.find((run) => run.id === $("run-select").value);
+  return chosen ?? runs.find((run) => run.state === "running") ?? runs.find((run) => run.step > 0) ?? runs[0];
+}
+
+async function loadRuns() {
+  try {
+    ({ runs } = await get("/api/runs", { limit: 60 }));
+  } catch {
+    return;
+  }
+  options($("run-select"), [["", "the newest run"], ...runs.map((run) => [run.id, run.id])], load("training.run", ""));
+  table();
+  look();
+}
+
+/** Fetches what is missing of the run that is looked at and of those before it. */
+async function look() {
+  const run = looked();
+  if (!run) return draw();
+  const wanted = [run, ...before(run)];
+  await Promise.all(wanted.map(fetchMissing));
+  draw();
+}
+
+const before = (run) =>
+  runs.slice(runs.indexOf(run) + 1).filter((other) => other.model === run.model && other.step > 0).slice(0, EARLIER);
+
+async function fetchMissing({ id }) {
+  const known = measured.get(id);
+  try {
+    const reply = await get("/api/metrics", { run: id, after_step: known?.steps.at(-1)?.step });
+    if (!known) measured.set(id, reply);
+    append(id, "steps", reply.steps);
+    append(id, "evaluations", reply.evaluations);
+  } catch {
+    // It comes with the next look.
+  }
+}
+
+/** Steps come by two ways, and a run that was killed makes some again: the later word counts. */
+function append(run, kind, added) {
+  const known = measured.get(run)?.[kind];
+  if (!known || added === known) return;
+  for (const one of added) {
+    while (known.length && known.at(-1).step >= one.step) known.pop();
+    known.push(one);
+  }
+  if (run === looked()?.id) draw();
+}
+
+function draw() {
+  const run = looked();
+  if (!run || $("page-training").hidden) return;
+  const curve = ({ id }, kind) => (measured.get(id)?.[kind] ?? []).map(({ step, loss }) => ({ x: step, y: loss }));
+  const earlier = before(run).map((other) => curve(other, "steps"));
+  chart.show({
+    train: curve(run, "steps"), held: curve(run, "evaluations"), earlier: earlier.filter((points) => points.length),
+    total: run.total_steps, log: $("chart-log").checked,
+  });
+  const [step, evaluation] = [measured.get(run.id)?.steps.at(-1), measured.get(run.id)?.evaluations.at(-1)];
+  $("chart-readout").textContent = step
+    ? `${run.id}, step ${number(step.step)}: loss ${fixed(step.loss, 4)}`
+      + (evaluation ? `, held out ${fixed(evaluation.loss, 4)} after step ${number(evaluation.step)}` : "")
+    : "";
+}
+
+/** What the chart says of a step. */
+function describe(step) {
+  const { steps, evaluations } = measured.get(looked().id);
+  const at = steps.find((one) => one.step === step);
+  const held = evaluations.filter((one) => one.step <= step).at(-1);
+  return [
+    ["step", number(step)], ["loss", fixed(at.loss, 4)], held && ["held out", fixed(held.loss, 4)],
+    ["rate", at.learning_rate.toExponential(2)], ["gradient", fixed(at.gradient_norm, 2)],
+    ["tokens/s", number(at.tokens_per_second)],
+  ].filter(Boolean);
+}
+
+function card({ run, queued, models: all, inbox_pending }) {
+  if (!run) {
+    const next = all.filter((model) => model.next_training)
+      .map((model) => `${model.name} at ${moment(model.next_training)}`).join(", ");
+    const files = inbox_pending ? `${inbox_pending} in the inbox are being looked at. ` : "";
+    return replace($("run-card"), h("p", { class: "lead" }, "Nothing is being trained."),
+      h("p", { class: "hint" },
+        files + (next ? `Next: ${next}.` : "Text that comes into the inbox starts a run."), " ",
+        h("a", { href: "#corpora" }, "Corpora")));
+  }
+  const share = run.total_steps ? run.step / run.total_steps : 0;
+  const figure = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+  replace($("run-card"),
+    h("div", { class: "run-head" }, h("h2", {}, run.id),
+      h("span", { class: "run-share" }, run.total_steps ? percent(share, share < 0.1 ? 1 : 0) : "preparing"),
+      h("button", { class: "quiet", type: "button", id: "cancel" }, "Cancel")),
+    h("progress", { max: 1, value: share, "aria-label": `${run.id}: ${percent(share, 0)}` }),
+    h("dl", { class: "figures" },
+      figure("left", run.remaining_seconds != null ? duration(run.remaining_seconds) : "–"),
+      figure("step", run.total_steps ? `${number(run.step)} of ${number(run.total_steps)}` : "–"),
+      figure("loss", fixed(run.loss, 4)), figure("held out", fixed(run.evaluation_loss, 4)),
+      figure("tokens/s", number(run.tokens_per_second)), figure("epoch", fixed(run.epoch, 2))),
+    queued.length > 0 && h("p", { class: "hint" }, `Then: ${queued.map((next) => next.id).join(", ")}`));
+  $("cancel").onclick = () => cancel(run.id);
+}
+
+async function train() {
+  const body = { force: $("train-force").checked };
+  if ($("train-model").value) body.model = $("train-model").value;
+  await attempt(async () => {
+    const reply = await change("/api/train", body, "Training now");
+    if (reply) announce(`Queued: ${reply.runs.join(", ")}`);
+  });
+}
+
+async function cancel(run) {
+  await attempt(async () => {
+    if (await change("/api/cancel", { run }, "Cancelling a run")) announce(`${run} is cancelled.`);
+  });
+}
+
+async function attempt(body) {
+  try {
+    await body();
+  } catch (error) {
+    announce(error.message);
+    $("run-card").prepend(h("p", { class: "problem" }, error.message));
+  }
+}
+
+const STATES = { running: "good", finished: "", failed: "bad", cancelled: "warn", interrupted: "warn", queued: "" };
+
+function table() {
+  replace($("runs"), runs.map((run) => h("tr", {},
+    h("th", { scope: "row", class: "mono" }, run.id),
+    h("td", {}, h("span", { class: `badge ${STATES[run.state] ?? ""}`, title: run.reason }, run.state)),
+    h("td", { class: "num" }, number(run.step)), h("td", { class: "num" }, fixed(run.loss, 3)),
+    h("td", { class: "num" }, fixed(run.evaluation_loss, 3)), h("td", {}, run.started ? moment(run.started) : "–"))));
+}
+
+const LOUD = { run_failed: "bad", run_died: "bad", problem: "bad", generation_damaged: "bad", corpus_rejected: "warn",
+  step_skipped: "warn", generation_serves: "good", run_finished: "good" };
+
+function events(recent) {
+  replace($("events"), recent.length === 0
+    ? h("li", { class: "hint" }, "What happens from now on is told here.")
+    : recent.slice(0, 100).map((event) => h("li", { class: LOUD[event.kind] ?? "" },
+      h("time", { datetime: event.time }, clock(event.time)), h("span", {}, event.message))));
+}

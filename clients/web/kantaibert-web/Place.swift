@@ -1,0 +1,53 @@
+import ArgumentParser
+import Glibc
+import Systemd
+import WebClient
+
+/// Where things are that nobody has named.
+enum Place {
+    static func variable(_ name: String) -> String? {
+        guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { return nil }
+        return value
+    }
+
+    static func list(_ name: String) -> [String] {
+        (variable(name) ?? "").split(separator: ",").map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }
+    }
+
+    /// As for `kbctl`.
+    static func socket() -> String {
+        if let named = variable("KANTAIBERT_SOCKET") { return named }
+        let system = "/run/kantaibert/io.kantaibert"
+        let local = "./var/io.kantaibert"
+        return access(system, F_OK) != 0 && access(local, F_OK) == 0 ? local : system
+    }
+
+    /// The service keeps its socket in the folder with everything else, where it was started with `--state-dir`.
+    static func inbox(besides socket: String) -> String {
+        if let named = variable("KANTAIBERT_INBOX") { return named }
+        let folder = socket.lastIndex(of: "/").map { String(socket[..<$0]) } ?? "."
+        return access("\(folder)/inbox", F_OK) == 0 ? "\(folder)/inbox" : "/var/lib/kantaibert/inbox"
+    }
+
+    static func tokenFile() -> String? {
+        variable("KANTAIBERT_WEB_TOKEN_FILE") ?? variable("STATE_DIRECTORY").map { "\($0)/token" }
+    }
+
+    /// What systemd has opened, else what is to be opened.
+    static func sockets(_ listen: String) throws -> HTTPSockets {
+        let descriptors = listenDescriptors().map(\.descriptor)
+        return descriptors.isEmpty ? try address(listen) : .descriptors(descriptors)
+    }
+
+    /// `127.0.0.1:8460`, `[::1]:8460`, `localhost:0`.
+    static func address(_ text: String) throws -> HTTPSockets {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            throw ValidationError("‘\(text)’ is no address: HOST:PORT is")
+        }
+        let host = text[..<colon].filter { $0 != "[" && $0 != "]" }
+        guard !host.isEmpty else {
+            throw ValidationError("‘\(text)’ names no host: 127.0.0.1:PORT is this machine alone")
+        }
+        return .open(host: host, port: Int(port))
+    }
+}
