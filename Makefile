@@ -20,7 +20,7 @@ SOAK_MINUTES ?= 30
 PYTHON ?= python3
 
 PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev zlib1g-dev libzstd-dev libzip-dev zstd pkg-config
-PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kb-bench)
+PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kantaibert-web kb-bench)
 # Tests use what a module shows to others, so that they and the programs are made of the same objects.
 TESTFLAGS = -c release --disable-testable-imports
 export DESTDIR PREFIX

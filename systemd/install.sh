@@ -11,17 +11,17 @@ say() { printf '  %s\n' "$*"; }
 # The programs stand in one folder with the Swift libraries they need, which they look for beside themselves: a service
 # cannot reach a toolchain that lies in somebody's home, and the toolchain may be removed.
 install -d "$to/bin" "$to/lib/kantaibert"
-for program in kantaibertd kantaibert-train kbctl kb-bench; do
+for program in kantaibertd kantaibert-train kbctl kantaibert-web kb-bench; do
     install -m 755 "$build/$program" "$to/lib/kantaibert/$program"
     ln -sfn "../lib/kantaibert/$program" "$to/bin/$program"
     ldd "$build/$program" 2>/dev/null | awk '$3 ~ /\/lib\/swift\/linux\// { print $3 }'
 done | sort -u | while read -r library; do
     install -m 644 "$library" "$to/lib/kantaibert/"
 done
-say "$to/bin: kantaibertd kantaibert-train kbctl kb-bench"
+say "$to/bin: kantaibertd kantaibert-train kbctl kantaibert-web kb-bench"
 
 install -d "$to/lib/systemd/system" "$to/lib/systemd/catalog" "$to/lib/sysusers.d" "$to/lib/tmpfiles.d" "$to/share/doc/kantaibert"
-for unit in kantaibertd.service kantaibertd.socket; do
+for unit in kantaibertd.service kantaibertd.socket kantaibert-web.service kantaibert-web.socket; do
     sed "s|/usr/local/|$prefix/|g" "$here/$unit" >"$to/lib/systemd/system/$unit"
     chmod 644 "$to/lib/systemd/system/$unit"
 done
@@ -54,5 +54,6 @@ Next, as root:
   journalctl --update-catalog
   systemctl enable --now kantaibertd.socket kantaibertd.service
   usermod -aG kantaibert NAME      # for everyone who is to fill the inbox and ask
+  systemctl enable --now kantaibert-web.socket   # for the page on http://127.0.0.1:8460
 NEXT
 fi

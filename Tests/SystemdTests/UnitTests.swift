@@ -23,22 +23,23 @@ struct UnitTests {
         try FileManager.default.createDirectory(atPath: scratch("bin"), withIntermediateDirectories: true)
         try FileManager.default.copyItem(atPath: "/usr/bin/true", toPath: scratch("bin/sh"))
         let verdict = try Tool.run(
-            "/usr/bin/systemd-analyze", "verify", "--root=\(scratch.root)", "kantaibertd.service", "kantaibertd.socket")
+            "/usr/bin/systemd-analyze", "verify", "--root=\(scratch.root)", "kantaibertd.service", "kantaibertd.socket",
+            "kantaibert-web.service", "kantaibert-web.socket")
         #expect(verdict.status == 0)
         #expect(verdict.output == "")
     }
 
-    @Test func theServiceIsLockedIn() throws {
+    @Test(arguments: ["kantaibertd.service", "kantaibert-web.service"]) func theServiceIsLockedIn(unit: String) throws {
         try scratch.install()
         let verdict = try Tool.run(
             "/usr/bin/systemd-analyze", "security", "--offline=true", "--threshold=10", "--no-pager",
-            scratch("usr/lib/systemd/system/kantaibertd.service"))
+            scratch("usr/lib/systemd/system/\(unit)"))
         #expect(verdict.status == 0, "\(verdict.output)")
     }
 
     @Test func everythingLiesInItsPlace() throws {
         let output = try scratch.install()
-        for program in ["kantaibertd", "kantaibert-train", "kbctl", "kb-bench"] {
+        for program in ["kantaibertd", "kantaibert-train", "kbctl", "kantaibert-web", "kb-bench"] {
             #expect(try Tool.run(scratch("usr/bin/\(program)")).status == 0, "\(output)")
         }
         let unit = try scratch.text("usr/lib/systemd/system/kantaibertd.service")
@@ -75,7 +76,7 @@ private final class Installation {
 
     init() throws {
         try FileManager.default.createDirectory(atPath: "\(folder)/build", withIntermediateDirectories: true)
-        for program in ["kantaibertd", "kantaibert-train", "kbctl", "kb-bench"] {
+        for program in ["kantaibertd", "kantaibert-train", "kbctl", "kantaibert-web", "kb-bench"] {
             try FileManager.default.copyItem(atPath: "/usr/bin/true", toPath: "\(folder)/build/\(program)")
         }
     }

@@ -1,0 +1,198 @@
+"""A day with the page, in two minutes: ask, watch a run, stop, fill, promote, drop a file, lose the service.
+
+test_web.py BUILD_DIRECTORY SCREENSHOT_DIRECTORY
+"""
+
+import os
+import sys
+import time
+
+import programs
+from page import Page
+from servers import Servers, grammar, wait
+
+NASTY = "<img src=x onerror=document.title='interpreted'>.txt"
+
+
+def before_there_is_a_model(page):
+    page.open(f"token={page.servers.token}")
+    wait("the token is out of the address", lambda: "token" not in page.driver.current_url)
+    wait("the page shows the service", lambda: page.script("return document.getElementById('service').dataset.state") == "up")
+    page.click("#generate")
+    page.until(".answer .problem", "cannot answer yet: waiting for text")
+
+
+def a_file_is_dropped(page):
+    path = f"{page.servers.folder}/{NASTY}"
+    with open(path, "w") as file:
+        file.write(grammar(6000, seed=1))
+    page.open("corpora")
+    page.drop(path)
+    page.until("#uploads", "is in the inbox")
+    page.until("#corpora", "admitted")
+    assert NASTY in page.text("#corpora"), page.text("#corpora")
+    rubbish = f"{page.servers.folder}/picture.png"
+    with open(rubbish, "wb") as file:
+        file.write(bytes(range(256)) * 8)
+    page.drop(rubbish)
+    page.until("#corpora", "rejected")
+    assert "NUL" in page.text("#corpora"), page.text("#corpora")
+    large = f"{page.servers.folder}/large.txt"
+    with open(large, "w") as file:
+        file.truncate(9 << 20)
+    page.drop(large)
+    page.until("#uploads", "9.4 MB; 8.4 MB are possible")
+
+
+def a_curve_grows(page):
+    page.open("training")
+    page.until("#run-card", "kantaibert-1")
+    page.until("#run-card h2", "assistant-1", 120)
+    length = "const line = document.querySelector('.line.train'); return line ? line.getTotalLength() : 0"
+    seen = []
+    while len(seen) < 4:
+        seen.append(wait("the curve is longer", lambda: (now := page.script(length)) > (seen or [0])[-1] and now))
+    shares = wait("the bar moves", lambda: page.script("return document.querySelector('#run-card progress')?.value"))
+    assert 0 < shares <= 1
+    assert page.script("return document.title").split(" ")[1] == "%", "the title has no share of the run"
+    # By keyboard, as with the pointer.
+    page.script("document.querySelector('.plot').focus()")
+    page.driver.switch_to.active_element.send_keys("\ue012")
+    wait("the values are shown", lambda: "tokens/s" in page.text("#chart .tip"))
+    value = page.script("return document.querySelector('.plot').getAttribute('aria-valuetext')")
+    assert value.startswith("step ") and "loss" in value, value
+    wait("the held-out loss is drawn", lambda: page.all("circle.held"))
+    page.until("#events", "assistant 1 serves")
+    assert "kantaibert-1" in page.text("#runs") and "assistant-1" in page.text("#runs")
+
+
+def asking_and_stopping(page):
+    page.open("chat")
+    page.click("#chat-clear")
+    page.write("#chat-prompt", "the <b>old</b> fox")
+    # So slowly that there is something to stop.
+    page.throttle(1500)
+    page.click("#generate")
+    made = "const made = document.querySelector('.answer:last-child .made'); return made ? made.textContent : ''"
+    first = wait("the text begins", lambda: page.script(made))
+    wait("the text grows", lambda: len(page.script(made)) > len(first) and page.script(made).startswith(first))
+    page.click("#stop")
+    page.until(".answer:last-child .receipt", "stopped by you")
+    page.throttle(-1)
+    assert not page.all(".answer b"), "the prompt was taken for markup"
+
+    page.click("#sampling-button")
+    page.write("#sampling-seed", "11")
+    page.write("#sampling-max_tokens", "30")
+    page.click("#generate")
+    page.until(".answer:last-child .receipt", "seed 11")
+    text = page.script(made)
+    assert len(text) > 10, text
+    page.click(".answer:last-child .buttons button")
+    page.until(".answer:last-child .receipt", "the same, letter for letter")
+    page.driver.refresh()
+    wait("the answers are kept", lambda: len(page.all(".answer")) == 3)
+    assert page.script(made) == text
+    assert page.find("#chat-prompt").get_attribute("value") == "the <b>old</b> fox"
+    assert page.find("#sampling-seed").get_attribute("value") == "11"
+
+
+def filling(page):
+    page.open("fill")
+    page.write("#fill-text", "every wise <mask> sees the <mask> at night.")
+    page.click("#fill-form .primary")
+    wait("two masks are filled", lambda: len(page.all(".mask")) == 2)
+    assert page.script("return [...document.querySelectorAll('.mask')].every((mask) => mask.querySelectorAll('.candidate')"
+                       ".length === 8)")
+    shares = page.script("return [...document.querySelectorAll('.mask:first-child .share')].map((s) => parseFloat(s.innerText))")
+    assert shares == sorted(shares, reverse=True), shares
+    word = page.text(".mask:first-child .word")
+    page.click(".mask:first-child .candidate")
+    wait("the word is in the sentence",
+         lambda: page.find("#fill-text").get_attribute("value") == f"every wise {word} sees the <mask> at night.")
+    wait("one mask is left", lambda: len(page.all(".mask")) == 1)
+    page.click("#fill-undo")
+    wait("it is taken back", lambda: len(page.all(".mask")) == 2)
+    page.write("#fill-text", "no gap")
+    page.click("#fill-form .primary")
+    page.until("#fill-problem", "no <mask>")
+    page.write("#fill-text", "every wise judge sees the <mask> at night.")
+    page.click("#fill-form .primary")
+    wait("it is filled", lambda: len(page.all(".mask")) == 1)
+
+
+def another_generation(page):
+    # Whoever has no right token is asked for it.
+    page.script("localStorage.setItem('kantaibert.token', '\"wrong\"')")
+    page.open("training")
+    wait("there are models", lambda: page.script("return document.querySelectorAll('#train-model option').length") == 3)
+    page.script("document.getElementById('train-model').value = 'assistant'")
+    page.click("#train-force")
+    page.click("#train")
+    wait("the token is asked for", lambda: page.script("return document.getElementById('token-dialog').open"))
+    page.write("#token-input", "still wrong")
+    page.click("#token-form .primary")
+    page.until("#token-problem", "not the token")
+    page.write("#token-input", page.servers.token)
+    page.click("#token-form .primary")
+    page.until("#run-card h2", "assistant-2")
+    wait("the earlier run lies underneath", lambda: page.all(".line.earlier"))
+    page.open("models")
+    back = "button[data-model=assistant][data-generation='1']"
+    wait("there are two generations", lambda: page.all(back) or page.all("button[data-generation='2']"), 120)
+    wait("generation 2 serves or waits", lambda: "2" in page.text("#models"))
+    if page.all(back):
+        page.click(back)
+        wait("generation 1 serves again", lambda: page.all("button[data-model=assistant][data-generation='2']"))
+    page.click("button[data-model=assistant][data-generation='2']")
+    wait("generation 2 serves", lambda: page.all(back))
+
+
+def the_service_goes_and_comes(page):
+    page.open("chat")
+    page.servers.stop_service()
+    page.until("#away", "The service is away")
+    wait("nothing can be generated", lambda: not page.find("#generate").is_enabled())
+    page.servers.start_service()
+    wait("it is back", lambda: not page.text("#away"))
+    count = len(page.all(".answer"))
+    page.click("#generate")
+    wait("it answers again", lambda: len(page.all(".answer")) > count and "seed" in page.text(".answer:last-child .receipt"))
+
+
+def main(build, shots):
+    os.makedirs(shots, exist_ok=True)
+    servers = Servers(build)
+    page = None
+    try:
+        servers.start_service()
+        servers.start_web()
+        page = Page(servers, shots)
+        for step in [before_there_is_a_model, a_file_is_dropped, a_curve_grows, asking_and_stopping, filling,
+                     another_generation, the_service_goes_and_comes]:
+            began = time.monotonic()
+            step(page)
+            print(f"{step.__name__.replace('_', ' ')}: {time.monotonic() - began:.1f} s", flush=True)
+        assert page.driver.title != "interpreted"
+        programs.check(servers)
+        print("openai and prometheus-client understand every answer", flush=True)
+        problems = page.shoot()
+        elsewhere = [address for address in page.addresses()
+                     if not address.startswith((servers.base, "data:", "chrome:", "about:"))]
+        problems += [f"asked elsewhere: {address}" for address in elsewhere] + page.complaints()
+        assert not problems, "\n".join(problems)
+        print(f"every page looked at by axe-core, in both themes, at 1280 and 360 pixels: {shots}")
+    except BaseException:
+        if page:
+            page.driver.save_screenshot(f"{shots}/failed.png")
+        for program in ("kantaibertd", "kantaibert-web"):
+            print(f"the end of {program}'s log:", *servers.log(program).splitlines()[-15:], sep="\n  ", file=sys.stderr)
+        raise
+    finally:
+        if page:
+            page.driver.quit()
+        servers.end()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
