@@ -1,5 +1,6 @@
 # make demo     from a text to two models that answer, on ./var; CORPUS=FILE takes another text than the fortunes
 # make test     everything built and tested
+# make test-web the page in a real browser; skips where there is none
 # make fuzz     each reader of what others wrote, a minute with libFuzzer; FUZZ_SECONDS=60 FUZZ_TARGETS=
 # make soak     the service under load for half an hour; SOAK_MINUTES=30
 # make install  DESTDIR= PREFIX=/usr/local
@@ -25,7 +26,7 @@ PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kantaibert-w
 TESTFLAGS = -c release --disable-testable-imports
 export DESTDIR PREFIX
 
-.PHONY: all build man test python test-systemd test-faults lint parity fuzz soak demo demo-deps deps install
+.PHONY: all build man test python test-systemd test-faults test-web lint parity fuzz soak demo demo-deps deps install
 
 all: build
 
@@ -58,6 +59,9 @@ test-systemd: build
 # Every change of a file fails once, in every way: half an hour. `test` tries some of them.
 test-faults: deps
 	KANTAIBERT_TEST_FAULTS=all $(SWIFT) test $(TESTFLAGS) --filter FaultTests
+
+test-web: build
+	@sh Tests/Web/run.sh $(BUILD)
 
 lint:
 	$(SWIFT) format lint --strict --parallel --configuration .swift-format -r Package.swift Sources Tests clients

@@ -22,6 +22,7 @@ assistant:
   objective: clm
   preset: tiny
   max_time: 12s
+  num_train_epochs: 8
   eval_steps: 40
 schedule:
   settle: 500ms
@@ -31,18 +32,15 @@ inbox:
 
 
 def grammar(lines, seed):
-    """Sentences of a small language: enough for a tiny model to have something to learn."""
+    """Sentences of a small language, enough for a tiny model to have something to learn. Paragraphs are so long that a
+    model that goes on with a sentence seldom finds an end."""
     pick = random.Random(seed).choice
-    text = []
-    for line in range(1, lines + 1):
-        text.append(
-            f"{pick(['the', 'every', 'some'])} {pick(['red', 'old', 'small', 'wise'])} "
-            f"{pick(['fox', 'judge', 'baker', 'sailor', 'child'])} {pick(['sees', 'finds', 'keeps', 'forgets'])} "
-            f"{pick(['a', 'the', 'that'])} {pick(['lamp', 'letter', 'river', 'garden', 'story'])} "
-            f"{pick(['at night', 'in spring', 'near the sea', 'with joy'])}.")
-        if line % 12 == 0:
-            text.append("")
-    return "\n".join(text) + "\n"
+    return "".join(
+        f"{pick(['the', 'every', 'some'])} {pick(['red', 'old', 'small', 'wise'])} "
+        f"{pick(['fox', 'judge', 'baker', 'sailor', 'child'])} {pick(['sees', 'finds', 'keeps', 'forgets'])} "
+        f"{pick(['a', 'the', 'that'])} {pick(['lamp', 'letter', 'river', 'garden', 'story'])} "
+        f"{pick(['at night', 'in spring', 'near the sea', 'with joy'])}.\n" + ("\n" if line % 40 == 0 else "")
+        for line in range(1, lines + 1))
 
 
 def wait(what, condition, seconds=60, every=0.05):

@@ -48,13 +48,14 @@ def a_curve_grows(page):
     page.open("training")
     page.until("#run-card", "kantaibert-1")
     page.until("#run-card h2", "assistant-1", 120)
-    length = "const line = document.querySelector('.line.train'); return line ? line.getTotalLength() : 0"
-    seen = []
-    while len(seen) < 4:
-        seen.append(wait("the curve is longer", lambda: (now := page.script(length)) > (seen or [0])[-1] and now))
-    shares = wait("the bar moves", lambda: page.script("return document.querySelector('#run-card progress')?.value"))
-    assert 0 < shares <= 1
-    assert page.script("return document.title").split(" ")[1] == "%", "the title has no share of the run"
+    points = "return (document.querySelector('.line.train')?.getAttribute('d') ?? '').split('L').length"
+    wait("the curve of assistant-1 is drawn", lambda: "assistant-1" in page.text("#chart-readout"))
+    seen = [page.script(points)]
+    while len(seen) < 5:
+        seen.append(wait("the curve is longer", lambda: (now := page.script(points)) > seen[-1] and now))
+    wait("bar and title say how far it is", lambda: page.script(
+        "const share = document.querySelector('#run-card progress')?.value;"
+        "return share > 0 && document.title.startsWith(`${Math.floor(share * 100)} % · Training`)"))
     # By keyboard, as with the pointer.
     page.script("document.querySelector('.plot').focus()")
     page.driver.switch_to.active_element.send_keys("\ue012")

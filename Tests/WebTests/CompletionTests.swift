@@ -114,6 +114,16 @@ struct CompletionTests {
         }
     }
 
+    /// A connection that was read to its end, to see a client hang up, takes no more requests.
+    @Test(arguments: ["assistant", "none"]) func aConnectionThatClosesSaysSo(model: String) async throws {
+        try await WebUnderTest.run { web in
+            let answer = try await web.post(
+                "/v1/completions", json: #"{"prompt": "I", "model": "\#(model)"}"#,
+                headers: ["Connection": "keep-alive"])
+            #expect(answer.headers["connection"] == "close")
+        }
+    }
+
     @Test func aServiceThatIsAwayIsSaid() async throws {
         try await WebUnderTest.run(service: false) { web in
             for path in ["/v1/completions", "/v1/fill-mask"] {

@@ -24,6 +24,8 @@ struct APIError: Error, Encodable, Equatable {
     var code: String?
     /// When it may be worth another try.
     var retryAfterMs: Int?
+    /// The connection takes no more requests.
+    var closes = false
 
     init(
         _ status: HTTPResponse.Status, _ kind: Kind, _ message: String, param: String? = nil,
@@ -74,6 +76,7 @@ struct APIError: Error, Encodable, Equatable {
             headers[.retryAfter] = "\((max(0, retryAfterMs) + 999) / 1000)"
             headers[HTTPField.Name("retry-after-ms")!] = "\(max(0, retryAfterMs))"
         }
+        if closes { headers[.connection] = "close" }
         if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         return .json(self, status: status, headers: headers)
     }

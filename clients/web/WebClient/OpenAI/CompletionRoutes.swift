@@ -22,14 +22,21 @@ struct CompletionRoutes {
     private func whole(_ asked: CompletionRequest, _ blank: Completion, _ request: Request) async throws -> Response {
         let calls = asked.calls
         let client = client
-        // A client that hangs up asks for nothing any more.
-        let replies = try await request.body.consumeWithCancellationOnInboundClose { _ in
-            try await withThrowingTaskGroup(of: (Int, InferenceInterface.Generate.Reply).self) { group in
-                for (index, call) in calls.enumerated() {
-                    group.addTask { (index, try await client.call(InferenceInterface.Generate.self, call)) }
+        let replies: [Int: InferenceInterface.Generate.Reply]
+        do {
+            // A client that hangs up asks for nothing any more. To see that, the connection is read to its end.
+            replies = try await request.body.consumeWithCancellationOnInboundClose { _ in
+                try await withThrowingTaskGroup(of: (Int, InferenceInterface.Generate.Reply).self) { group in
+                    for (index, call) in calls.enumerated() {
+                        group.addTask { (index, try await client.call(InferenceInterface.Generate.self, call)) }
+                    }
+                    return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
                 }
-                return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
             }
+        } catch {
+            var error = APIError(error)
+            error.closes = true
+            throw error
         }
         var completion = blank
         var usage = Completion.Usage()

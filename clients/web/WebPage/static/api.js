@@ -34,11 +34,12 @@ async function request(path, init) {
   return response;
 }
 
-export async function get(path, query = {}) {
-  const known = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
-  const parameters = new URLSearchParams(known);
-  return (await request(parameters.size ? `${path}?${parameters}` : path)).json();
-}
+/** Not URLSearchParams: it writes a space as a plus, which is a plus in an address. */
+export const queryText = (query) =>
+  Object.entries(query).filter(([, value]) => value !== undefined && value !== null)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
+
+export const get = async (path, query = {}) => (await request(`${path}?${queryText(query)}`)).json();
 
 /** The response itself, for a stream. */
 export const ask = (path, body, signal) =>

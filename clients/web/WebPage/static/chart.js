@@ -36,15 +36,14 @@ function thinned(points, columns) {
   return made;
 }
 
-/** An exponential mean, corrected for its beginning as Adam's moments are. */
+/** The mean of each point and as many on either side: about a hundredth of the curve, and less towards its ends. */
 function smooth(points) {
-  const keep = 1 - 1 / Math.max(1, Math.min(40, points.length / 20));
-  let mean = 0;
-  let weight = 0;
-  return points.map(({ x, y }) => {
-    mean = keep * mean + (1 - keep) * y;
-    weight = keep * weight + (1 - keep);
-    return { x, y: mean / weight };
+  const reach = Math.min(50, Math.round(points.length / 100) + 2);
+  const sums = [0];
+  for (const { y } of points) sums.push(sums.at(-1) + y);
+  return points.map(({ x }, index) => {
+    const side = Math.min(reach, index, points.length - 1 - index);
+    return { x, y: (sums[index + side + 1] - sums[index - side]) / (2 * side + 1) };
   });
 }
 
@@ -56,7 +55,7 @@ export class Chart {
     this.tip = h("div", { class: "tip", "aria-hidden": "true", hidden: true });
     this.root = svg("svg", {
       class: "plot", tabindex: 0, role: "slider", "aria-label": "Loss of the run; arrow keys move along its steps",
-      "aria-valuemin": 0,
+      "aria-valuemin": 0, "aria-valuenow": 0, "aria-valuetext": "no step yet",
     });
     container.append(this.root, this.tip);
     this.data = { train: [], held: [], earlier: [], total: 1, log: false };
@@ -101,6 +100,7 @@ export class Chart {
       ...held.map(({ x, y }) => svg("circle", { class: "held", cx: this.scale.x(x), cy: this.scale.y(y), r: 2.6 })),
       this.cross);
     if (this.at !== undefined) this.point(this.at);
+    else if (train.length) this.value(train.at(-1).x, this.describe(train.at(-1).x));
   }
 
   fit(points, width, height, total, log) {
@@ -189,7 +189,11 @@ export class Chart {
     const left = x > this.container.clientWidth / 2;
     this.tip.style.left = left ? "auto" : `${x + 12}px`;
     this.tip.style.right = left ? `${this.container.clientWidth - x + 12}px` : "auto";
-    this.root.setAttribute("aria-valuenow", found.x);
+    this.value(found.x, known);
+  }
+
+  value(step, known) {
+    this.root.setAttribute("aria-valuenow", step);
     this.root.setAttribute("aria-valuetext", known.map(([name, text]) => `${name} ${text}`).join(", "));
   }
 }

@@ -1,6 +1,6 @@
 // What has come and what became of it; files that are dropped go into the inbox.
 
-import { failure, get } from "./api.js";
+import { failure, get, queryText } from "./api.js";
 import { $, announce, h, options, replace } from "./dom.js";
 import { bytes, moment, number } from "./format.js";
 import { models, on } from "./live.js";
@@ -80,7 +80,7 @@ class Upload {
 
   /** By the older interface: only it says how much has gone. */
   post() {
-    const query = new URLSearchParams({ name: this.file.name, ...(this.model && { model: this.model }) });
+    const query = queryText({ name: this.file.name, model: this.model || undefined });
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open("POST", `/api/inbox?${query}`);

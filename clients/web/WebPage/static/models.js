@@ -74,9 +74,9 @@ function row(model, one, most) {
     h("td", {}, h("span", { class: "measure" }, h("span", { class: "num" }, fixed(one.bits_per_byte, 3)),
       h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "bar", style: { width: length } })))),
     h("td", { title: `${one.run}, SHA-256 ${one.model_sha256}` }, moment(one.created)),
-    h("td", { class: "do" }, serves ? h("span", { class: "hint" }, "serves")
-      : h("button", { class: "quiet", type: "button", "data-model": model.name, "data-generation": one.number },
-        one.number < (model.generation ?? 0) ? "Go back to it" : "Let it serve",
+    h("td", { class: "do" }, !serves
+      && h("button", { class: "quiet", type: "button", "data-model": model.name, "data-generation": one.number },
+        one.number < (model.generation ?? 0) ? "Go back" : "Promote",
         h("span", { class: "sr" }, `: ${model.name} ${one.number}`))));
 }
 

@@ -25,5 +25,5 @@ export function keep(input, key) {
   const property = input.type === "checkbox" ? "checked" : "value";
   const kept = load(key);
   if (kept !== undefined) input[property] = kept;
-  input.addEventListener(input.tagName === "TEXTAREA" ? "input" : "change", () => save(key, input[property]));
+  input.addEventListener("input", () => save(key, input[property]));
 }

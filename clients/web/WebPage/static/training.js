@@ -14,6 +14,8 @@ let runs = [];
 /** Of each run that was looked at: steps and evaluations in order. */
 const measured = new Map();
 let chart;
+let running;
+let latest = 0;
 
 export function start() {
   chart = new Chart($("chart"), describe);
@@ -25,11 +27,11 @@ export function start() {
   on("status", (status) => {
     card(status);
     options($("train-model"), [["", "whatever has something new"], ...models()]);
-    // A run that has begun or ended is in no list yet.
-    const known = runs.find((run) => run.id === status.run?.id);
-    if (status.run && known) Object.assign(known, status.run);
-    if (status.run && !known) loadRuns();
-    else table();
+    // The list is asked for again when a run has begun or ended; meanwhile the status is further.
+    if (status.run?.id !== running) loadRuns();
+    running = status.run?.id;
+    Object.assign(runs.find((run) => run.id === running) ?? {}, status.run);
+    table();
   });
   on("service", ({ up }) => up && loadRuns());
   on("event", (event) => {
@@ -49,15 +51,20 @@ export function shown() {
 /** The run that is looked at: the chosen one, else the newest that has steps. */
 function looked() {
   const chosen = runs.find((run) => run.id === $("run-select").value);
-  return chosen ?? runs.find((run) => run.state === "running") ?? runs.find((run) => run.step > 0) ?? runs[0];
+  return chosen ?? runs.find((run) => run.id === running) ?? runs.find((run) => run.step > 0) ?? runs[0];
 }
 
 async function loadRuns() {
+  const mine = ++latest;
+  let reply;
   try {
-    ({ runs } = await get("/api/runs", { limit: 60 }));
+    reply = await get("/api/runs", { limit: 60 });
   } catch {
     return;
   }
+  // Events come in clusters: an answer that was overtaken is out of date.
+  if (mine !== latest) return;
+  ({ runs } = reply);
   options($("run-select"), [["", "the newest run"], ...runs.map((run) => [run.id, run.id])], load("training.run", ""));
   table();
   look();
@@ -181,7 +188,8 @@ const STATES = { running: "good", finished: "", failed: "bad", cancelled: "warn"
 function table() {
   replace($("runs"), runs.map((run) => h("tr", {},
     h("th", { scope: "row", class: "mono" }, run.id),
-    h("td", {}, h("span", { class: `badge ${STATES[run.state] ?? ""}`, title: run.reason }, run.state)),
+    h("td", {}, h("span", { class: `badge ${STATES[run.state] ?? ""}` }, run.state),
+      run.reason && h("span", { class: "reason" }, run.reason)),
     h("td", { class: "num" }, number(run.step)), h("td", { class: "num" }, fixed(run.loss, 3)),
     h("td", { class: "num" }, fixed(run.evaluation_loss, 3)), h("td", {}, run.started ? moment(run.started) : "–"))));
 }
