@@ -203,8 +203,8 @@ class AnswerView {
     const why = { stop: "came to its end", length: "cut at the limit" };
     const rate = usage && seconds ? `${Math.round(usage.completion_tokens / seconds)} tokens/s` : undefined;
     const same = original === undefined ? undefined
-      : original === text ? h("span", { class: "badge good" }, "the same, letter for letter")
-      : h("span", { class: "badge warn" }, "not the same: another generation serves now");
+      : original === text ? h("span", { class: "badge good" }, "the same text")
+      : h("span", { class: "badge warn" }, "another text: another generation serves now");
     return [
       h("span", { class: "mono" }, `${receipt.model} ${receipt.generation}`),
       h("span", { class: "mono", title: `SHA-256 of the model: ${receipt.model_sha256}` }, `seed ${receipt.seed}`),
