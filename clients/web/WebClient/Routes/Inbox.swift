@@ -43,7 +43,8 @@ public struct Inbox: Sendable {
         defer { uploads.end() }
         do {
             let directory = folder.map { "\(path)/\($0)" } ?? path
-            if folder != nil { try Durable.makeDirectory(directory, mode: 0o2770) }
+            // The group comes from the inbox by its setgid bit, which the unit's sandbox lets nobody ask for.
+            if folder != nil { try Durable.makeDirectory(directory, mode: 0o770) }
             let file = try AsideFile(for: "\(directory)/\(name)", mode: 0o660)
             var bytes = 0
             for try await piece in body {
