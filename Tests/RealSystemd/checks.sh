@@ -42,6 +42,19 @@ mark() { since=(--after-cursor "$(journalctl -u kantaibertd -n 1 -o json -q | se
 event() { journalctl -u kantaibertd -o json -q "${since[@]}" | grep "\"KB_EVENT\":\"$1\"" | grep -- "${2:-}"; }
 has_event() { found="no event $1 with ‘${2:-}’" && event "$@" >/dev/null; }
 fillings() { alice kbctl fill "$fill" --json; }
+# Asks the page's port: METHOD PATH BODY [HEADER…], the body a file.
+http() {
+    local method=$1 path=$2 body=$3
+    shift 3
+    exec 3<>/dev/tcp/127.0.0.1/8460 || return
+    {
+        printf '%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n' "$method" "$path"
+        printf '%s\r\n' "Content-Length: $(wc -c <"$body")" "$@" ''
+        cat "$body"
+    } >&3
+    cat <&3
+    exec 3>&-
+}
 # Sentences of a small language.
 grammar() {
     awk -v seed="$1" 'BEGIN {
@@ -55,9 +68,10 @@ grammar() {
 
 installation() {
     systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload
-    check "the units are free of faults" says systemd-analyze verify kantaibertd.service kantaibertd.socket
+    check "the units are free of faults" \
+        says systemd-analyze verify kantaibertd.service kantaibertd.socket kantaibert-web.service kantaibert-web.socket
     check "the service is locked in, by systemd's own measure" \
-        says systemd-analyze security --threshold=10 --no-pager kantaibertd.service
+        says systemd-analyze security --threshold=10 --no-pager kantaibertd.service kantaibert-web.service
     systemctl enable kantaibertd.socket kantaibertd.service
     useradd -m -G kantaibert alice
     useradd -m bob
@@ -101,6 +115,34 @@ fields() {
     done
     check "MESSAGE_ID finds the entries of one kind" journal MESSAGE_ID=b1f0c7a6d3e94a0f8c52e1745a9d0011
     check "which say what serves" holds '"KB_EVENT":"generation_serves"'
+}
+
+page() {
+    local token=/var/lib/kantaibert-web/token
+    found=$(systemctl is-enabled kantaibert-web.socket)
+    check "the page is off until it is enabled" [ "$found" = disabled ]
+    systemctl enable --now kantaibert-web.socket
+    says http GET /health /dev/null
+    check "who opens the page starts it, and it reaches the service" holds '"status":"ok"'
+    found=$(systemctl show -P ActiveState kantaibert-web.service)
+    check "it is ready then" [ "$found" = active ]
+    check "a member of the group may read the token" says alice cat $token
+    check "who is outside may not" fails bob cat $token
+    says http POST '/api/inbox?name=page.txt' /home/alice/text.txt
+    check "without the token nothing comes into the inbox" holds 401
+    mark
+    says http POST '/api/inbox?name=page.txt&model=assistant' /home/alice/text.txt "Authorization: Bearer $(cat $token)"
+    check "with it a file does" holds '201 Created'
+    check "where the service finds it" within 20 has_event corpus_duplicate assistant/page.txt
+    systemctl stop kantaibertd.service kantaibertd.socket
+    says http GET /health /dev/null
+    check "where the service is away the page says so" holds '"status":"unavailable"'
+    systemctl start kantaibertd.socket kantaibertd.service
+    back_again() { says http GET /health /dev/null && holds '"status":"ok"'; }
+    check "and that it is back" within 20 back_again
+    systemctl stop kantaibert-web.service kantaibert-web.socket
+    found=$(systemctl show -P Result kantaibert-web.service)
+    check "it ends well" [ "$found" = success ]
 }
 
 varlink() {
@@ -243,7 +285,7 @@ if [ -e $here/rebooting ]; then
     echo "all checks are through"
     journalctl -u kantaibertd --no-pager | tail -n 200 >$here/journal
 else
-    for part in installation activation access fields varlink reload progress stop killed hung; do $part; done
+    for part in installation activation access fields page varlink reload progress stop killed hung; do $part; done
     journalctl -u kantaibertd --no-pager | tail -n 200 >$here/journal
     reboot
 fi

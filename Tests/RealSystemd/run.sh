@@ -33,7 +33,7 @@ trap 'exit 1' INT TERM
 # The packages of the libraries the programs load: the machine they were built on has the -dev packages, the root the
 # libraries alone.
 libraries() {
-    for program in kantaibertd kantaibert-train kbctl; do ldd "$build/$program"; done |
+    for program in kantaibertd kantaibert-train kbctl kantaibert-web; do ldd "$build/$program"; done |
         awk '$3 ~ /^\// && $3 !~ /\/lib\/swift\// { print $3 }' | sort -u | while read -r library; do
         # Of the path that was asked for or the one behind it dpkg knows one; of an alternative neither.
         for path in "$library" "$(realpath "$library")" "${library#/lib}"; do

@@ -65,7 +65,7 @@ struct KantaibertWeb: AsyncParsableCommand {
             tokenFile: tokenFile, hosts: hosts + Place.list("KANTAIBERT_WEB_HOSTS"))
         let server = WebServer(options: options, logger: logger) { addresses in
             SystemdNotify.ready()
-            greet(addresses, token: token, logger)
+            greet(addresses, token: token, tokenFile: tokenFile, logger)
         }
         do {
             try await server.run()
@@ -79,7 +79,12 @@ struct KantaibertWeb: AsyncParsableCommand {
     }
 
     /// Says where the page is: to a person with the token, to the journal without.
-    private func greet(_ addresses: [SocketAddress], token: AccessToken, _ logger: Logger) {
+    private func greet(_ addresses: [SocketAddress], token: AccessToken, tokenFile: String?, _ logger: Logger) {
+        if let tokenFile {
+            logger.notice("the token is in \(tokenFile)")
+        } else if isatty(STDERR_FILENO) == 0 {
+            logger.notice("started without --token-file: nobody knows the token, and the page can change nothing")
+        }
         for address in addresses {
             guard let port = address.port, let host = address.ipAddress else { continue }
             let url = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)/"

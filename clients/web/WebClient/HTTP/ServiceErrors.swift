@@ -75,6 +75,12 @@ extension APIError {
             self.init(
                 .tooManyRequests, .rateLimit, "the service has too much to do", code: "overloaded",
                 retryAfterMs: error.retryAfterMs)
+        case let error as VarlinkLimitsInterface.TooManyConnections:
+            self.init(.serviceUnavailable, .unavailable, "\(error)", code: "overloaded", retryAfterMs: 1000)
+        case let error as VarlinkLimitsInterface.RequestTooLarge:
+            self.init(.contentTooLarge, "\(error)", code: "body_too_large")
+        case let error as VarlinkLimitsInterface.TimedOut:
+            self.init(.gatewayTimeout, .unavailable, "\(error)", code: "timeout")
         case let error as ManagerInterface.RunNotFound:
             self.init(.notFound, "there is no run ‘\(error.run)’", param: "run", code: "run_not_found")
         case let error as ManagerInterface.GenerationNotFound:

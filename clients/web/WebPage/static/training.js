@@ -135,13 +135,14 @@ function describe(step) {
 
 function card({ run, queued, models: all, inbox_pending }) {
   if (!run) {
-    const next = all.filter((model) => model.next_training)
-      .map((model) => `${model.name} at ${moment(model.next_training)}`).join(", ");
     const files = inbox_pending ? `${inbox_pending} in the inbox are being looked at. ` : "";
+    const waits = all.map((model) => [
+      model.name, model.next_training && `next at ${moment(model.next_training)}`, model.reason,
+    ].filter(Boolean)).filter((words) => words.length > 1);
     return replace($("run-card"), h("p", { class: "lead" }, "Nothing is being trained."),
-      h("p", { class: "hint" },
-        files + (next ? `Next: ${next}.` : "Text that comes into the inbox starts a run."), " ",
-        h("a", { href: "#corpora" }, "Corpora")));
+      h("p", { class: "hint" }, `${files}Text that comes into the inbox starts a run. `,
+        h("a", { href: "#corpora" }, "Corpora")),
+      waits.map(([name, ...words]) => h("p", { class: "hint" }, `${name}: ${words.join(", ")}`)));
   }
   const share = run.total_steps ? run.step / run.total_steps : 0;
   const figure = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
