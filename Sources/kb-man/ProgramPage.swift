@@ -44,6 +44,14 @@ struct ProgramPage {
                 ("/run/kantaibert/io.kantaibert", "The service's socket."),
                 ("./var/io.kantaibert", "The socket of kantaibertd --state-dir ./var."),
             ], seeAlso: ["kantaibertd(8)", "kantaibert.yaml(5)", "varlinkctl(1)"]),
+        ProgramPage(
+            name: "kantaibert-web", section: 8,
+            environment: [("STATE_DIRECTORY, NOTIFY_SOCKET, LISTEN_FDS", "As systemd sets them.")],
+            files: [
+                ("/var/lib/kantaibert-web/token", "What calls that change something carry, for the group to read."),
+                ("/etc/default/kantaibert-web", "Variables for the page under systemd."),
+                ("/run/kantaibert/io.kantaibert", "The service's socket."),
+            ], seeAlso: ["kantaibertd(8)", "kbctl(1)", "systemctl(1)"]),
     ]
 
     func text(_ help: HelpDump.Command) -> String {

@@ -10,7 +10,7 @@ struct ManTests {
 
     @Test(
         .enabled(if: Tool.path("groff") != nil || Tool.path("mandoc") != nil, "neither groff nor mandoc is there"),
-        arguments: ["kantaibertd.8", "kantaibert-train.8", "kbctl.1", "kantaibert.yaml.5"])
+        arguments: ["kantaibertd.8", "kantaibert-train.8", "kbctl.1", "kantaibert-web.8", "kantaibert.yaml.5"])
     func rendersWithoutAWarning(name: String) throws {
         if let groff = Tool.path("groff") {
             let result = try Tool.run(groff, ["-ww", "-man", "-Tutf8", "-P-cbou", "-K", "utf8", pages.path(name)])
@@ -26,6 +26,7 @@ struct ManTests {
     @Test func everyCommandAndOptionIsInItsPage() throws {
         for (program, page) in [
             ("kbctl", "kbctl.1"), ("kantaibertd", "kantaibertd.8"), ("kantaibert-train", "kantaibert-train.8"),
+            ("kantaibert-web", "kantaibert-web.8"),
         ] {
             let text = try pages.text(page)
             let help = try Tool.run(Pages.folder + "/" + program, ["--experimental-dump-help"]).output

@@ -7,7 +7,8 @@ import { models, on } from "./live.js";
 import { load, save } from "./store.js";
 import { askForToken } from "./token.js";
 
-const FILTERS = [["", "All"], ["admitted", "Admitted"], ["rejected", "Rejected"], ["duplicate", "Duplicates"]];
+const FILTERS = [["", "All"], ["admitted", "Admitted"], ["rejected", "Rejected"], ["duplicate", "Duplicates"],
+  ["removed", "Removed"]];
 
 let corpora = [];
 let filter = load("corpora.filter", "");

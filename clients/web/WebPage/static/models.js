@@ -39,7 +39,7 @@ async function loadAll() {
 function draw() {
   replace($("models"), (state.status?.models ?? []).map((model) => h("article", { class: "card model" },
     h("header", {}, h("h2", {}, model.name), h("span", { class: "badge" }, model.state)),
-    h("p", { class: "hint" }, about(model)), table(model))));
+    h("p", { class: "hint" }, about(model)), model.reason && h("p", { class: "hint" }, model.reason), table(model))));
   for (const button of $("models").querySelectorAll("button")) {
     button.onclick = () => promote(button.dataset.model, Number(button.dataset.generation));
   }
@@ -69,7 +69,8 @@ function row(model, one, most) {
   const length = one.bits_per_byte && most ? `${(one.bits_per_byte / most) * 100}%` : "0";
   return h("tr", { class: serves ? "serves" : "" },
     h("th", { scope: "row", class: "num" }, String(one.number)),
-    h("td", {}, h("span", { class: `badge ${serves ? "good" : one.state === "rejected" ? "bad" : ""}` }, one.state)),
+    h("td", {}, h("span", { class: `badge ${serves ? "good" : one.state === "rejected" ? "bad" : ""}` }, one.state),
+      one.reason && h("span", { class: "reason" }, one.reason)),
     h("td", { class: "num" }, fixed(one.evaluation_loss, 4)),
     h("td", {}, h("span", { class: "measure" }, h("span", { class: "num" }, fixed(one.bits_per_byte, 3)),
       h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "bar", style: { width: length } })))),
