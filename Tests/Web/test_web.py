@@ -73,10 +73,16 @@ def asking_and_stopping(page):
     page.write("#chat-prompt", "the <b>old</b> fox")
     # So slowly that there is something to stop.
     page.throttle(1500)
-    page.click("#generate")
     made = "const made = document.querySelector('.answer:last-child .made'); return made ? made.textContent : ''"
-    first = wait("the text begins", lambda: page.script(made))
-    wait("the text grows", lambda: len(page.script(made)) > len(first) and page.script(made).startswith(first))
+    # A text may find its end at once: then another is asked for.
+    for _ in range(10):
+        page.click("#generate")
+        first = wait("the text begins", lambda: page.script(made))
+        wait("the text grows or has ended", lambda: len(page.script(made)) > len(first) + 30
+             or page.text(".answer:last-child .receipt"))
+        assert page.script(made).startswith(first)
+        if not page.text(".answer:last-child .receipt"):
+            break
     page.click("#stop")
     page.until(".answer:last-child .receipt", "stopped by you")
     page.throttle(-1)
@@ -88,11 +94,11 @@ def asking_and_stopping(page):
     page.click("#generate")
     page.until(".answer:last-child .receipt", "seed 11")
     text = page.script(made)
-    assert len(text) > 10, text
     page.click(".answer:last-child .buttons button")
     page.until(".answer:last-child .receipt", "the same text")
+    count = len(page.all(".answer"))
     page.driver.refresh()
-    wait("the answers are kept", lambda: len(page.all(".answer")) == 3)
+    wait("the answers are kept", lambda: len(page.all(".answer")) == count)
     assert page.script(made) == text
     assert page.find("#chat-prompt").get_attribute("value") == "the <b>old</b> fox"
     assert page.find("#sampling-seed").get_attribute("value") == "11"
