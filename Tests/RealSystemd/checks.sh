@@ -203,7 +203,9 @@ reload() {
 }
 
 progress() {
-    check "a run by hand, which the new settings make a long one" says alice kbctl train kantaibert --force
+    check "a member of the group who is no administrator may not train" fails alice kbctl train kantaibert --force
+    check "the answer says who may" holds "only root"
+    check "a run by hand, which the new settings make a long one" says kbctl train kantaibert --force
     check "systemctl status shows the progress" within 60 matches StatusText 'step [0-9]+ of [0-9]+, loss [0-9.]+'
     check "for people, too" [ -n "$(systemctl status kantaibertd | grep 'Status: .*step ')" ]
 }
