@@ -173,6 +173,7 @@ public enum ManagerInterface {
         method Doctor() -> (checks: []Check)
 
         # Makes a RoBERTa directory that transformers wrote a generation of the model. The service reads it as the user it runs as.
+        # It is a candidate at first, where something serves that it is to be held against.
         method Import(model: string, directory: string) -> (generation: int, model_sha256: string, parameters: int)
 
         error ModelNotFound (model: string, available: []string)

@@ -88,9 +88,21 @@ struct GateTests {
         #expect(found.map(\.state) == [.retired, .retired, .serving])
         #expect(try receipt(service).modelSha256 == found[2].modelSha256)
         _ = try events.first("pruned")
+
+        // What comes from elsewhere goes the same way: the bad one again, then the good one.
+        for (from, number, passes) in [("2", 4, false), ("3", 5, true)] {
+            let source = service.folder + "/models/kantaibert/" + from
+            let imported = try service.kbctl("import", source, "--model", "kantaibert")
+            #expect(imported.status == 0 && imported.output.contains("kantaibert \(number): "), "\(imported)")
+            let judged = try events.first("generation_judged")
+            #expect(judged.number("generation") == number && judged.number("incumbent") == 3)
+            #expect(judged.fields["passes"] == .bool(passes))
+            _ = try events.first(passes ? "generation_serves" : "generation_rejected")
+            #expect(try receipt(service).generation == (passes ? 5 : 3))
+        }
         // What does not serve keeps no packed weights, what is finished no checkpoints.
         let left = try FileManager.default.subpathsOfDirectory(atPath: service.folder)
-        #expect(left.filter { $0.contains("/.packed-") }.allSatisfy { $0.hasPrefix("models/kantaibert/3/") })
+        #expect(left.filter { $0.contains("/.packed-") }.allSatisfy { $0.hasPrefix("models/kantaibert/5/") })
         #expect(left.filter { $0.contains("/checkpoint-") || $0.contains("/shards") } == [])
         #expect(try service.stop().status == 0)
     }

@@ -362,23 +362,11 @@ public actor TrainingService: Service {
             end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)", model: model)
             if let serving { announce(serving, run: run) }
         case .rejected(let verdict):
-            journal.attempt("generation \(number) of \(model) is not recorded") {
-                try metrics.save(directory.record(ofGeneration: number, of: model, state: .rejected))
-            }
             end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)", model: model)
-            journal.report(
-                ServiceEvent(
-                    .generationRejected,
-                    "\(model) \(number) does not serve: \(verdict.reason); promote it to overrule", model: model,
-                    run: run,
-                    fields: ["generation": .int(number), "reason": .string(verdict.reason)]))
+            reject(model, number, verdict, run: run)
         case .unjudged(let reason):
             end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)", model: model)
-            journal.report(
-                ServiceEvent(
-                    .generationRejected,
-                    "\(model) \(number) could not be judged and stays a candidate: \(reason); promote it to overrule",
-                    model: model, run: run, fields: ["generation": .int(number), "reason": .string(reason)]))
+            leaveCandidate(model, number, reason, run: run)
         case .damaged(let reason):
             end(
                 .failed, kind: .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)",
@@ -388,6 +376,24 @@ public actor TrainingService: Service {
             return await conclude(.left, run: run, model: model, job: job)
         }
         return true
+    }
+
+    private func reject(_ model: String, _ number: Int, _ verdict: PromotionVerdict, run: String?) {
+        journal.attempt("generation \(number) of \(model) is not recorded") {
+            try metrics.save(directory.record(ofGeneration: number, of: model, state: .rejected))
+        }
+        journal.report(
+            ServiceEvent(
+                .generationRejected, "\(model) \(number) does not serve: \(verdict.reason); promote it to overrule",
+                model: model, run: run, fields: ["generation": .int(number), "reason": .string(verdict.reason)]))
+    }
+
+    private func leaveCandidate(_ model: String, _ number: Int, _ reason: String, run: String?) {
+        journal.report(
+            ServiceEvent(
+                .generationRejected,
+                "\(model) \(number) could not be judged and stays a candidate: \(reason); promote it to overrule",
+                model: model, run: run, fields: ["generation": .int(number), "reason": .string(reason)]))
     }
 
     private func end(_ state: RunRecord.State, kind: EventKind, _ message: String, reason: String? = nil, model: String)
@@ -489,7 +495,9 @@ public actor TrainingService: Service {
         prune()
     }
 
-    /// Gives a model directory that was written aside the next number, and lets it serve.
+    /// Gives a model directory that was written aside the next number, and brings it to the gate, with what is held out of
+    /// the model's newest run. Where nothing serves yet, or no run has a job, it serves at once.
+    /// - Returns: what it is by now: a candidate while the gate is at work
     /// - Throws: `DurableError` or `InferenceError`; the folder aside is gone, and what served before goes on.
     func adopt(_ aside: String, as model: String) async throws -> GenerationRecord {
         let number: Int
@@ -503,11 +511,48 @@ public actor TrainingService: Service {
             try? Durable.removeTree(aside)
             throw error
         }
+        opening[model, default: []].insert(number)
+        if directory.currentGeneration(of: model) != nil, var job = newestJob(of: model) {
+            job.generation = number
+            let record = try await Blocking.run { [directory] in
+                try directory.record(ofGeneration: number, of: model, state: .candidate)
+            }
+            try metrics.save(record)
+            Task { [job] in await self.judge(imported: job) }
+            return record
+        }
+        defer { opening[model]?.remove(number) }
         guard let serving = try await registry.promote(model, to: number) else {
             throw ManagerInterface.GenerationNotFound(model: model, generation: number)
         }
         announce(serving, run: nil)
         return serving.record(run: nil)
+    }
+
+    private func newestJob(of model: String) -> Job? {
+        let runs = (try? metrics.runs(model: model)) ?? []
+        return runs.lazy.compactMap { try? self.directory.readJob(of: $0.id) }.first
+    }
+
+    /// - Parameter job: names the imported generation in the place of its own
+    private func judge(imported job: Job) async {
+        let (model, number, leave, gate) = (job.model, job.generation, Latch(), gate)
+        let outcome = await withLeave(leave) {
+            await gate.pass(job, leave: leave) { death in await self.died(death, job) }
+        }
+        switch outcome {
+        case .serves(let serving): if let serving { announce(serving, run: nil) }
+        case .rejected(let verdict): reject(model, number, verdict, run: nil)
+        case .unjudged(let reason): leaveCandidate(model, number, reason, run: nil)
+        case .damaged(let reason):
+            journal.report(
+                ServiceEvent(
+                    .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)", model: model))
+        case .unable(let error): leaveCandidate(model, number, "\(error)", run: nil)
+        case .left: leaveCandidate(model, number, "the service stops", run: nil)
+        }
+        opening[model]?.remove(number)
+        prune()
     }
 
     /// The run that has its turn.

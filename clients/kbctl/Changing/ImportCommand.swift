@@ -52,6 +52,11 @@ struct Import: ParsableCommand {
         if global.json { return try Terminal.json(reply) }
         Terminal.line(
             "\(model) \(reply.generation): \(Human.count(reply.parameters)) parameters, SHA-256 \(reply.modelSha256)")
+        let generations = try client.call(ManagerInterface.ListGenerations.self, .init(model: model)).generations
+        if generations.contains(where: { $0.number == reply.generation && $0.state == .candidate }) {
+            Terminal.line(
+                "It serves if it is no worse than what serves; ‘kbctl generations \(model)’ says so in a while.")
+        }
     }
 
     private func stage(at staged: String) throws {
