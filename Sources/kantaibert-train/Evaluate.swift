@@ -23,21 +23,12 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var standing: Standing
 
     func run() throws {
-        standing.assume()
-        let control = RunControl()
-        listenForSignals(control)
-        listenToStandardInput(control)
-        let output = EventOutput { control.leave() }
-        do {
-            let job = try readJob(job)
-            try Judge(job: job, control: control, report: output.write, note: say).judge(models)
-        } catch is Judge.Interrupted {
-            throw ExitCode(EX_TEMPFAIL)
-        } catch {
-            let error = TrainingError(error)
-            output.write(.failed(.init(message: "\(error)")))
-            say("\(error)")
-            throw error.exitCode
+        try withJob(job, standing) { job, control, output in
+            do {
+                try Judge(job: job, control: control, report: output.write, note: say).judge(models)
+            } catch is Judge.Interrupted {
+                throw ExitCode(EX_TEMPFAIL)
+            }
         }
     }
 }

@@ -30,24 +30,11 @@ struct Run: ParsableCommand {
     @OptionGroup var standing: Standing
 
     func run() throws {
-        standing.assume()
-        let control = RunControl()
-        listenForSignals(control)
-        listenToStandardInput(control)
-        let output = EventOutput { control.leave() }
-        do {
-            let job = try readJob(job)
+        try withJob(job, standing) { job, control, output in
             let trainer = Trainer(
                 job: job, control: control, memoryLimit: standing.memoryLimit, lockSeconds: 30, report: output.write,
                 note: say)
-            switch try trainer.run() {
-            case .published: return
-            case .interrupted: throw ExitCode(EX_TEMPFAIL)
-            }
-        } catch let error as TrainingError {
-            output.write(.failed(.init(message: "\(error)")))
-            say("\(error)")
-            throw error.exitCode
+            if case .interrupted = try trainer.run() { throw ExitCode(EX_TEMPFAIL) }
         }
     }
 }

@@ -512,16 +512,18 @@ public actor TrainingService: Service {
             throw error
         }
         opening[model, default: []].insert(number)
+        var isAtTheGate = false
+        defer { if !isAtTheGate { opening[model]?.remove(number) } }
         if directory.currentGeneration(of: model) != nil, var job = newestJob(of: model) {
             job.generation = number
             let record = try await Blocking.run { [directory] in
                 try directory.record(ofGeneration: number, of: model, state: .candidate)
             }
             try metrics.save(record)
+            isAtTheGate = true
             Task { [job] in await self.judge(imported: job) }
             return record
         }
-        defer { opening[model]?.remove(number) }
         guard let serving = try await registry.promote(model, to: number) else {
             throw ManagerInterface.GenerationNotFound(model: model, generation: number)
         }
