@@ -66,6 +66,7 @@ let package = Package(
         // 0: C libraries, and what Swift cannot express
         .systemLibrary(name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
@@ -123,7 +124,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Corpora", "Inference", "Models", "Kernels", "Records", "Interface", "Varlink", "VarlinkServer",
+                "CMalloc", "Corpora", "Inference", "Models", "Kernels", "Records", "Interface", "Varlink",
+                "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
                 "Durable",
                 log, lifecycle,

@@ -51,6 +51,7 @@ public struct KantaibertService: Sendable {
     /// - Throws: `StartError` where another service holds the state directory, or it cannot be written; what the
     ///   socket and the database throw.
     public func run() async throws {
+        FreedMemory.limitHeaps()
         let (settings, directory) = (options.settings, options.directory)
         let lock = try takeDirectory()
         defer { withExtendedLifetime(lock) {} }
@@ -108,7 +109,9 @@ public struct KantaibertService: Sendable {
         let directory = options.directory
         do throws(DurableError) {
             try directory.prepare(models: options.settings.models.map(\.name))
-            return try FileLock(path: directory.lock)
+            let lock = try FileLock(path: directory.lock)
+            try TemporaryName.clearLeftovers(in: directory.root)
+            return lock
         } catch {
             throw error.errno == EWOULDBLOCK ? .inUse(error) : .stateDirectory(error)
         }

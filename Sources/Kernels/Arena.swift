@@ -14,14 +14,16 @@ public final class Arena: @unchecked Sendable {
 
     /// - Parameter bytes: all that will ever be taken; pages are only backed by memory once written
     public init(bytes: Int) {
+        // A small one takes the pages it touches: in one huge page it would hold two megabytes.
         let hugePage = 2 << 20
-        capacity = max((bytes + hugePage - 1) & ~(hugePage - 1), hugePage)
+        let page = bytes < hugePage ? 4096 : hugePage
+        capacity = max((bytes + page - 1) & ~(page - 1), page)
         let mapped = mmap(nil, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let mapped, mapped != MAP_FAILED else {
             preconditionFailure("no address space for \(capacity) bytes: \(String(cString: strerror(errno)))")
         }
         base = mapped
-        madvise(base, capacity, MADV_HUGEPAGE)
+        if page == hugePage { madvise(base, capacity, MADV_HUGEPAGE) }
     }
 
     deinit { munmap(base, capacity) }

@@ -15,6 +15,7 @@ struct SoakCommand: ParsableCommand {
 
     @Option(help: "How long, once both models serve.") var minutes = 30.0
     @Option(help: "Clients at a time.") var clients = 16
+    @Option(help: "Seconds from one text to the next.") var every = 60.0
     @Option(help: "Where the service lives; removed afterwards unless named.", completion: .directory)
     var stateDir: String?
 
@@ -43,7 +44,7 @@ struct SoakCommand: ParsableCommand {
         while ContinuousClock.now < deadline {
             sleep(5)
             let seconds = (ContinuousClock.now - start).inSeconds
-            if seconds / 60 >= Double(dropped) {
+            if seconds / every >= Double(dropped) {
                 try service.drop(dropped)
                 service.reload()
                 dropped += 1

@@ -53,6 +53,8 @@ public actor ModelRegistry {
         try beforeServing()
         let model = ServingModel(name: name, generation: generation, engine: engine)
         serving[name] = model
+        // What opening took, and soon the generation before.
+        Self.queue.async { FreedMemory.giveBack() }
         return model
     }
 
