@@ -87,6 +87,7 @@ let package = Package(
         .target(name: "Random", swiftSettings: ours),
         .target(name: "Parallel", swiftSettings: ours),
         .target(name: "Durable", swiftSettings: ours),
+        .target(name: "Digests", dependencies: ["Durable", crypto], swiftSettings: ours),
 
         // 2
         .target(
@@ -94,7 +95,7 @@ let package = Package(
         .target(name: "Tokenizers", dependencies: ["Parallel", "Durable"], swiftSettings: ours),
         .target(
             name: "Corpora",
-            dependencies: ["CZlib", "CZstd", "CZip", "Durable", crypto],
+            dependencies: ["CZlib", "CZstd", "CZip", "Durable", "Digests", crypto],
             swiftSettings: ours),
         .target(
             name: "Records", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
@@ -112,13 +113,14 @@ let package = Package(
             name: "Training",
             dependencies: [
                 "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters", "Random", "Parallel", "Durable",
-                crypto,
+                "Digests", crypto,
             ],
             swiftSettings: kernels),
         .target(
             name: "Inference",
             dependencies: [
-                "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Parallel", "Durable", crypto,
+                "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Parallel", "Durable", "Digests",
+                crypto,
             ],
             swiftSettings: kernels),
         .target(
@@ -127,7 +129,7 @@ let package = Package(
                 "CMalloc", "Corpora", "Inference", "Models", "Kernels", "Records", "Interface", "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
-                "Durable",
+                "Durable", "Digests", crypto,
                 log, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Configuration", package: "swift-configuration"),

@@ -1,4 +1,3 @@
-import Crypto
 import Durable
 import Glibc
 
@@ -96,22 +95,9 @@ public struct CorpusStore: Sendable {
     }
 }
 
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-}
-
 /// Forces the names in the folder of a file to the disk.
 func sync(_ folder: OpenFolder, of file: InboxFile) throws(DurableError) {
-    guard retrying({ Int(fsync(folder.descriptor)) }) == 0 else {
+    guard retrying({ fsync(folder.descriptor) }) == 0 else {
         throw DurableError(operation: "fsync", path: file.path, errno: errno)
-    }
-}
-
-/// Calls again for as long as a signal interrupts the call.
-func retrying(_ call: () -> Int) -> Int {
-    while true {
-        let result = call()
-        if result != -1 || errno != EINTR { return result }
     }
 }

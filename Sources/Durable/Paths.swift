@@ -32,7 +32,7 @@ func names(in directory: String) throws(DurableError) -> [String] {
 }
 
 /// Calls again for as long as a signal interrupts the call.
-func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
+package func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
     while true {
         let result = call()
         if result != -1 || errno != EINTR { return result }

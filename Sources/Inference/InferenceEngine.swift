@@ -1,4 +1,7 @@
+import Crypto
+import Digests
 import Durable
+import Glibc
 import Jobs
 import Kernels
 import Models
@@ -40,7 +43,12 @@ public final class InferenceEngine: Sendable {
     /// - Throws: `InferenceError.load` with the file that cannot be served, and why.
     public init(directory: String, precision: WeightPrecision = .float32) throws(InferenceError) {
         self.directory = directory
-        modelSHA256 = try sha256(ofFile: directory + "/" + ModelDirectory.weightsFile)
+        let weights = directory + "/" + ModelDirectory.weightsFile
+        do throws(DurableError) {
+            modelSHA256 = try SHA256.hash(ofFile: weights).hexadecimal
+        } catch {
+            throw .load(path: weights, reason: String(cString: strerror(error.errno)))
+        }
         do throws(ModelError) {
             (model, packedFileFailure) = try PackedFile.openModel(
                 directory: directory, modelSHA256: modelSHA256, precision)

@@ -1,4 +1,5 @@
 import Crypto
+import Digests
 import Durable
 import Glibc
 import Kernels
@@ -80,7 +81,7 @@ enum PackedFile {
     private static func sha256(_ bytes: Slice<UnsafeRawBufferPointer>) -> String {
         var hash = SHA256()
         hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: bytes))
-        return hexadecimal(hash.finalize())
+        return hash.finalize().hexadecimal
     }
 }
 

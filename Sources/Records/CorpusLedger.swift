@@ -40,8 +40,7 @@ public final class CorpusLedger: Sendable {
         }
         var rest = bytes[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0 && errno == EINTR { continue }
+            let count = rest.withUnsafeBytes { bytes in retrying { write(descriptor, bytes.baseAddress, bytes.count) } }
             guard count >= 0 else { throw DurableError(operation: "write", path: path, errno: errno) }
             rest = rest.dropFirst(count)
         }

@@ -1,3 +1,5 @@
+import Crypto
+import Digests
 import Durable
 import FoundationEssentials
 import Glibc
@@ -65,7 +67,7 @@ struct CheckpointStore {
         try Durable.publishDirectory(path) { aside in
             try SafetensorsFile.write(tensors, to: "\(aside)/state.safetensors")
             var state = state
-            state.stateSha256 = try sha256(ofFile: "\(aside)/state.safetensors")
+            state.stateSha256 = try SHA256.hash(ofFile: "\(aside)/state.safetensors").hexadecimal
             try Durable.write(JobCoding.encode(state, pretty: true), to: "\(aside)/checkpoint.json")
             // One of the same step is damaged, or it would have been resumed from and not written again.
             try Durable.removeWhole(path)
@@ -149,7 +151,7 @@ struct CheckpointStore {
             throw TrainingError.damagedCheckpoint(path: "\(path)/checkpoint.json", reason: "\(error)")
         }
         try state.identity.require(identity, path: path)
-        let digest = try sha256(ofFile: "\(path)/state.safetensors")
+        let digest = try SHA256.hash(ofFile: "\(path)/state.safetensors").hexadecimal
         guard digest == state.stateSha256 else {
             throw TrainingError.damagedCheckpoint(
                 path: "\(path)/state.safetensors", reason: "SHA-256 is \(digest), expected \(state.stateSha256)")

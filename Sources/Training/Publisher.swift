@@ -1,3 +1,5 @@
+import Crypto
+import Digests
 import Durable
 import FoundationEssentials
 import Glibc
@@ -23,7 +25,7 @@ struct Publisher {
             try Durable.write(
                 JobCoding.encode(arguments, pretty: true), to: "\(aside)/\(Publisher.argumentsFile)")
         }
-        return try sha256(ofFile: "\(job.outputDirectory)/\(ModelDirectory.weightsFile)")
+        return try SHA256.hash(ofFile: "\(job.outputDirectory)/\(ModelDirectory.weightsFile)").hexadecimal
     }
 
     /// What this very run has published already, before it was stopped from saying so; nil where nothing is there.
@@ -45,7 +47,7 @@ struct Publisher {
         let model = try RobertaModel.load(directory: job.outputDirectory)
         return RunEvent.Published(
             step: arguments.steps, directory: job.outputDirectory,
-            modelSha256: try sha256(ofFile: "\(job.outputDirectory)/\(ModelDirectory.weightsFile)"),
+            modelSha256: try SHA256.hash(ofFile: "\(job.outputDirectory)/\(ModelDirectory.weightsFile)").hexadecimal,
             parameters: model.parameters.layout.count, vocabSize: model.configuration.vocabSize,
             evaluation: arguments.evaluation)
     }

@@ -1,5 +1,6 @@
 import Crypto
 import Datasets
+import Digests
 import Durable
 import FoundationEssentials
 import Glibc

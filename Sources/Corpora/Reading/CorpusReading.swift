@@ -1,5 +1,5 @@
 import Crypto
-import Durable
+import Digests
 
 /// One file on its way into the store: expanded, looked at, made UTF-8, and cut into records where it is structured.
 struct CorpusReading {
@@ -17,7 +17,7 @@ struct CorpusReading {
         self.write = write
     }
 
-    var sha256: String { hexadecimal(hash.finalize()) }
+    var sha256: String { hash.finalize().hexadecimal }
 
     /// - Throws: `Unusable`, and what `write` throws
     mutating func read(name: String, descriptor: Int32, bytes size: Int) throws {

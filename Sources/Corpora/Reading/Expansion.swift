@@ -1,6 +1,7 @@
 import CZip
 import CZlib
 import CZstd
+import Durable
 import Glibc
 
 /// Reads a file a piece at a time, expanded where it is compressed. Memory does not grow with the file.

@@ -46,8 +46,9 @@ package struct FolderConfiguration: Sendable {
         var bytes = [UInt8](repeating: 0, count: mostBytes + 1)
         var count = 0
         while count < bytes.count {
-            let got = bytes.withUnsafeMutableBytes { read(descriptor, $0.baseAddress! + count, $0.count - count) }
-            if got < 0, errno == EINTR { continue }
+            let got = bytes.withUnsafeMutableBytes { bytes in
+                retrying { read(descriptor, bytes.baseAddress! + count, bytes.count - count) }
+            }
             guard got >= 0 else { throw refuse(String(cString: strerror(errno))) }
             if got == 0 { break }
             count += got

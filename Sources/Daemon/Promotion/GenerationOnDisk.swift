@@ -1,8 +1,10 @@
+import Crypto
+import Digests
 import FoundationEssentials
 import Inference
 import Jobs
-import Records
 import Models
+import Records
 
 extension StateDirectory {
     /// What a generation's directory says of it.
@@ -17,7 +19,7 @@ extension StateDirectory {
         let made = try FileManager.default.attributesOfItem(atPath: weights)[.modificationDate] as? Date
         var record = GenerationRecord(
             model: model, number: number, run: facts?.run ?? "", state: state,
-            modelSha256: try sha256(ofFile: weights), parameters: ParameterLayout(configuration).count,
+            modelSha256: try SHA256.hash(ofFile: weights).hexadecimal, parameters: ParameterLayout(configuration).count,
             vocabSize: configuration.vocabSize, evaluationLoss: facts?.evaluation?.loss,
             bitsPerByte: facts?.evaluation?.bitsPerByte, created: made ?? Date())
         record.take(PromotionVerdict.read(directory))
