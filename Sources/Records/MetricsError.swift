@@ -8,14 +8,17 @@ public struct MetricsError: Error, CustomStringConvertible {
     public let cause: String
     /// Something the reader can act on, or null.
     public let hint: String?
-    /// Whether the file is no database that this program can use: damaged, or of another version.
+    /// Whether the file is no database that this program can use: damaged, or of a newer version.
     public let isDamage: Bool
+    /// Whether nothing is wrong with it: a newer version of this program can use it.
+    public let isNewer: Bool
     /// Whether SQLite found the file damaged.
     let isCorruption: Bool
 
     init(_ operation: String, path: String, cause: any Error) {
         self.operation = operation
         self.path = path
+        isNewer = false
         guard let error = cause as? DatabaseError else {
             self.cause = "\(cause)"
             hint = nil
@@ -44,12 +47,16 @@ public struct MetricsError: Error, CustomStringConvertible {
             }
     }
 
-    init(_ operation: String, path: String, cause: String, hint: String? = nil, isDamage: Bool = false) {
+    init(
+        _ operation: String, path: String, cause: String, hint: String? = nil, isDamage: Bool = false,
+        isNewer: Bool = false
+    ) {
         self.operation = operation
         self.path = path
         self.cause = cause
         self.hint = hint
-        self.isDamage = isDamage
+        self.isDamage = isDamage || isNewer
+        self.isNewer = isNewer
         isCorruption = false
     }
 

@@ -1,5 +1,3 @@
-import Durable
-import FoundationEssentials
 import GRDB
 import Glibc
 import Synchronization
@@ -49,7 +47,7 @@ public final class MetricsStore: Sendable {
             return store
         } catch {
             guard error.isDamage, access(path, F_OK) == 0 else { throw error }
-            let renewal = Renewal(aside: try setAside(path, error), reason: error)
+            let renewal = Renewal(aside: try SetAside.move(path, because: error), reason: error)
             let store = MetricsStore(path: path, pool: try open(path), whenRenewed: whenRenewed)
             whenRenewed(renewal, store)
             return store
@@ -70,7 +68,7 @@ public final class MetricsStore: Sendable {
             guard !newer else {
                 throw MetricsError(
                     "open the tables", path: path, cause: "a newer version of this program has changed them",
-                    hint: "install that version again, or move the file away", isDamage: true)
+                    hint: "install that version again, or move the file away", isNewer: true)
             }
             let flaw = try pool.read { db in try String.fetchOne(db, sql: "PRAGMA quick_check(1)") }
             guard flaw == "ok" else {
@@ -85,28 +83,13 @@ public final class MetricsStore: Sendable {
         }
     }
 
-    /// Gives the database and what belongs to it a name with the time in it.
-    private static func setAside(_ path: String, _ reason: MetricsError) throws(MetricsError) -> String {
-        let time = Date().formatted(Date.ISO8601FormatStyle(dateSeparator: .omitted, timeSeparator: .omitted))
-        var aside = "\(path).damaged-\(time)"
-        var number = 1
-        while access(aside, F_OK) == 0 {
-            number += 1
-            aside = "\(path).damaged-\(time)-\(number)"
-        }
-        for suffix in ["-wal", "-shm", ""] where access(path + suffix, F_OK) == 0 {
-            guard rename(path + suffix, aside + suffix) == 0 else { throw reason }
-        }
-        return aside
-    }
-
     /// Sets a database aside that turned out to be damaged, unless another thread has done so.
     private func renew(_ old: DatabasePool, because reason: MetricsError) throws(MetricsError) {
         let aside: String? = try renewing.withLock { _ throws(MetricsError) in
             guard pool.withLock({ $0 === old }) else { return nil }
             // Closing it by its path later would take the new one's log away.
             try? old.close()
-            let aside = try Self.setAside(path, reason)
+            let aside = try SetAside.move(path, because: reason)
             let new = try Self.open(path)
             pool.withLock { $0 = new }
             return aside

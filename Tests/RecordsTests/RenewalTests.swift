@@ -70,7 +70,9 @@ struct RenewalTests {
         let store = try open(renewals)
         let renewal = try #require(renewals.all.withLock { $0.first })
         #expect(FileManager.default.fileExists(atPath: renewal.aside))
-        #expect(renewal.aside.hasPrefix(scratch.path + ".damaged-20"))
+        #expect(renewal.aside.hasPrefix(scratch.path + (kind == .newer ? ".newer-20" : ".damaged-20")))
+        #expect(renewal.reason.isNewer == (kind == .newer))
+        #expect(renewal.reason.description.contains("newer version") == (kind == .newer))
         #expect(try store.corpora().isEmpty)
         // What was received is known all the same.
         try store.restore(store.ledger.records())
@@ -84,6 +86,45 @@ struct RenewalTests {
         let again = try open(renewals)
         #expect(try again.run("r") != nil)
         #expect(renewals.all.withLock { $0.count } == 1)
+    }
+
+    /// A step back to an older version and forward again.
+    @Test func whatANewerVersionWroteIsWholeWhenItIsMovedBack() throws {
+        let renewals = Renewals()
+        try open(renewals).save(RunRecord(id: "of the newer", model: "a"))
+        try damage(.newer)
+        try open(renewals).save(RunRecord(id: "of the older", model: "a"))
+        let aside = try #require(renewals.all.withLock { $0.first?.aside })
+        try FileManager.default.removeItem(atPath: scratch.path)
+        try FileManager.default.moveItem(atPath: aside, toPath: scratch.path)
+        // The newer version knows its own step.
+        try run("DELETE FROM grdb_migrations WHERE identifier LIKE '99%'")
+        #expect(try open(renewals).runs().map(\.id) == ["of the newer"])
+    }
+
+    @Test func theNewestDamagedOnesAreKept() throws {
+        let renewals = Renewals()
+        let folder = URL(filePath: scratch.path).deletingLastPathComponent()
+        func left(_ kind: String) throws -> Set<String> {
+            Set(
+                try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.contains(".\(kind)-") }
+                    .map { "\(folder.path)/\($0)" })
+        }
+        // One whose clock was ahead, with its log, and one of a newer version.
+        for name in [".damaged-20010101T000000Z", ".damaged-20990101T000000Z", ".newer-20010101T000000Z"] {
+            for suffix in ["", "-wal"] { try Data("old".utf8).write(to: URL(filePath: scratch.path + name + suffix)) }
+        }
+        for _ in 1...5 {
+            try Data("not this".utf8).write(to: URL(filePath: scratch.path))
+            _ = try open(renewals)
+            #expect(try left("damaged").contains(renewals.all.withLock { $0.last!.aside }))
+        }
+        let asides = renewals.all.withLock { $0.map(\.aside) }
+        let ahead = scratch.path + ".damaged-20990101T000000Z"
+        let kept = try left("damaged")
+        #expect(kept.isSubset(of: asides + [ahead, ahead + "-wal"]), "the oldest are gone")
+        #expect(kept.subtracting([ahead + "-wal"]).count == 3)
+        #expect(try left("newer").count == 2, "nothing is wrong with it")
     }
 
     @Test func isFoundDamagedAtWork() throws {

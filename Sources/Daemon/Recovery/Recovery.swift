@@ -101,10 +101,14 @@ extension ServiceEvent {
     init(_ renewal: MetricsStore.Renewal, found: [String], problems: [String]) {
         let list = found.joined(separator: ", ")
         let trouble = problems.isEmpty ? "" : "; \(problems.joined(separator: "; "))"
+        let begun = "a new one has begun with what lies on the disk: \(list)\(trouble)"
         self.init(
             .metricsRenewed,
-            "the database could not be used (\(renewal.reason)); it is kept as \(renewal.aside), and a new one has begun with "
-                + "what lies on the disk: \(list)\(trouble)",
+            renewal.reason.isNewer
+                ? "a newer version of this program has written the database; it is kept whole as \(renewal.aside), and "
+                    + "\(begun). To have it back: install that version, stop the service, and move it back to "
+                    + renewal.reason.path
+                : "the database could not be used (\(renewal.reason)); it is kept as \(renewal.aside), and \(begun)",
             fields: ["aside": .string(renewal.aside), "reason": .string("\(renewal.reason)")])
     }
 }
