@@ -132,6 +132,63 @@ struct GateTests {
         #expect(try service.stop().status == 0)
     }
 
+    enum ImportMoment: CaseIterable {
+        /// As soon as the generation has its name; its record may or may not be made.
+        case named
+        /// The import has been answered.
+        case answered
+        /// A folder of that name, as a kill between the two leaves it.
+        case unrecorded
+    }
+
+    @Test("An import that was not judged before a kill is judged afterwards", arguments: ImportMoment.allCases)
+    func killedWhileItImports(_ moment: ImportMoment) throws {
+        let service = try RunningService(settings: Self.settings(steps: 200))
+        try service.start()
+        let events = try service.watch()
+        try service.drop("a.txt", Grammar.text(lines: 1000, seed: 3).utf8)
+        _ = try events.first("generation_serves")
+        let models = service.folder + "/models/kantaibert/"
+        let source = service.folder + "/elsewhere"
+        try FileManager.default.copyItem(atPath: models + "1", toPath: source)
+        try? FileManager.default.removeItem(atPath: source + "/promotion.json")
+        let deadline = Date(timeIntervalSinceNow: 120)
+        switch moment {
+        case .named:
+            let arguments = ["import", source, "--model", "kantaibert", "--socket", service.socket]
+            _ = try Programs.run("kbctl", arguments) { _ in
+                while !FileManager.default.fileExists(atPath: models + "2"), Date() < deadline { usleep(100) }
+                try service.kill()
+            }
+        case .answered:
+            let reply = try service.client().call(
+                ManagerInterface.Import.self, .init(model: "kantaibert", directory: source))
+            #expect(reply.generation == 2)
+            try service.kill()
+        case .unrecorded:
+            try service.kill()
+            try FileManager.default.copyItem(atPath: source, toPath: models + "2")
+        }
+        #expect(FileManager.default.fileExists(atPath: models + "2"))
+        #expect(!FileManager.default.fileExists(atPath: models + "2/promotion.json"))
+
+        try service.start()
+        while try generations(service).last?.state != .serving, Date() < deadline { usleep(20_000) }
+        let found = try generations(service)
+        #expect(found.map(\.state) == [.retired, .serving], "\(service.logText)")
+        #expect(found.last?.incumbent == 1 && found.last?.judgedBitsPerByte == found.last?.incumbentBitsPerByte)
+        #expect(found.last?.modelSha256 == found.first?.modelSha256)
+        #expect(try receipt(service).generation == 2)
+
+        // What has been judged is not judged again, and what went back stays back.
+        _ = try service.client().call(ManagerInterface.Promote.self, .init(model: "kantaibert", generation: 1))
+        #expect(try service.stop().status == 0)
+        try service.start()
+        #expect(try receipt(service).generation == 1)
+        #expect(try generations(service).map(\.state) == [.serving, .retired])
+        #expect(try service.stop().status == 0)
+    }
+
     enum Disturbance: CaseIterable {
         case serviceStops, serviceIsKilled, runIsKilled, runHangs, runIsCancelled
     }

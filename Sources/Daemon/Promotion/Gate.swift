@@ -3,12 +3,21 @@ import Jobs
 import Records
 import Varlink
 
-/// What a finished run's model has to pass before it serves: on the same held-out lines it must not be worse than the
-/// generation that serves by more than `promotion.tolerance`.
+/// What a new generation has to pass before it serves: on the same held-out lines it must not be worse than the generation
+/// that serves by more than `promotion.tolerance`.
 ///
 /// Nothing here is remembered but in files: a kill at any moment ends in the candidate coming to the gate again, or being
 /// found to have passed it.
 struct Gate: Sendable {
+    struct Candidate: Sendable {
+        var model: String
+        var generation: Int
+        /// The run whose job says what is held out; nil where there is none.
+        var run: String?
+        /// Of its weights, where it is known.
+        var modelSha256: String?
+    }
+
     enum Outcome: Sendable {
         /// It serves now; nil: it did already, or a later wish has overtaken it.
         case serves(ServingModel?)
@@ -32,29 +41,30 @@ struct Gate: Sendable {
 
     /// - Parameter onDeath: told of judges that died
     func pass(
-        _ job: Job, leave: Latch, onDeath: @escaping @Sendable (RunSupervisor.Death) async -> Void
+        _ candidate: Candidate, leave: Latch, onDeath: @escaping @Sendable (RunSupervisor.Death) async -> Void
     ) async -> Outcome {
-        let candidate = directory.generation(job.generation, of: job.model)
-        do {
-            let record = try directory.record(
-                ofGeneration: job.generation, of: job.model,
-                state: directory.currentGeneration(of: job.model) == job.generation ? .serving : .candidate)
-            journal.attempt("generation \(job.generation) of \(job.model) is not recorded") {
-                guard try metrics.generation(job.generation, of: job.model) == nil else { return }
-                try metrics.save(record)
+        let (model, number) = (candidate.model, candidate.generation)
+        let folder = directory.generation(number, of: model)
+        if (try? metrics.generation(number, of: model)) == nil {
+            do {
+                let record = try directory.record(
+                    ofGeneration: number, of: model,
+                    state: directory.currentGeneration(of: model) == number ? .serving : .candidate,
+                    modelSha256: candidate.modelSha256)
+                journal.attempt("generation \(number) of \(model) is not recorded") { try metrics.save(record) }
+            } catch {
+                return .damaged(reason: "\(error)")
             }
-        } catch {
-            return .damaged(reason: "\(error)")
         }
         while true {
-            let incumbent = directory.currentGeneration(of: job.model)
+            let incumbent = directory.currentGeneration(of: model)
             // Promoted by its owner, or before a kill.
-            if incumbent == job.generation { return .serves(nil) }
+            if incumbent == number { return .serves(nil) }
             let verdict: PromotionVerdict
-            if let incumbent {
-                let rival = directory.generation(incumbent, of: job.model)
+            if let incumbent, let run = candidate.run {
+                let rival = directory.generation(incumbent, of: model)
                 let (outcome, said) = await supervisor.judge(
-                    [candidate, rival], jobAt: directory.job(of: job.run), leave: leave, onDeath: onDeath)
+                    [folder, rival], jobAt: directory.job(of: run), leave: leave, onDeath: onDeath)
                 switch outcome {
                 case .published: break
                 case .left: return .left
@@ -63,16 +73,18 @@ struct Gate: Sendable {
                 guard said.count == 2 else { return .unjudged(reason: "the judges said nothing") }
                 if let flaw = said[0].flaw { return .damaged(reason: flaw) }
                 verdict = PromotionVerdict(candidate: said[0], against: said[1], incumbent, tolerance: tolerance)
-                tell(verdict, job, seconds: said[0].seconds + said[1].seconds)
+                tell(verdict, candidate, seconds: said[0].seconds + said[1].seconds)
             } else {
-                verdict = PromotionVerdict(unopposed: "no generation serves yet", tolerance: tolerance)
+                verdict = PromotionVerdict(
+                    unopposed: incumbent == nil ? "no generation serves yet" : "no run says what is held out",
+                    tolerance: tolerance)
             }
             // We have awaited: someone may have promoted another one, which is the one to be compared with then.
-            guard directory.currentGeneration(of: job.model) == incumbent else { continue }
-            journal.attempt("the verdict is not written") { try verdict.write(candidate) }
+            guard directory.currentGeneration(of: model) == incumbent else { continue }
+            journal.attempt("the verdict is not written") { try verdict.write(folder) }
             guard verdict.passes else { return .rejected(verdict) }
             do {
-                return .serves(try await registry.promote(job.model, to: job.generation))
+                return .serves(try await registry.promote(model, to: number))
             } catch let error as DurableError {
                 return .unable(error)
             } catch {
@@ -81,9 +93,9 @@ struct Gate: Sendable {
         }
     }
 
-    private func tell(_ verdict: PromotionVerdict, _ job: Job, seconds: Double) {
+    private func tell(_ verdict: PromotionVerdict, _ candidate: Candidate, seconds: Double) {
         var fields: [String: JSONValue] = [
-            "generation": .int(job.generation), "passes": .bool(verdict.passes), "seconds": .double(seconds),
+            "generation": .int(candidate.generation), "passes": .bool(verdict.passes), "seconds": .double(seconds),
             "tolerance": .double(verdict.tolerance),
         ]
         fields["bits_per_byte"] = verdict.judgedBitsPerByte.map(JSONValue.double)
@@ -93,7 +105,7 @@ struct Gate: Sendable {
         fields["bytes"] = verdict.bytes.map(JSONValue.int)
         journal.report(
             ServiceEvent(
-                .generationJudged, "\(job.model) \(job.generation): \(verdict.reason)", model: job.model, run: job.run,
-                fields: fields))
+                .generationJudged, "\(candidate.model) \(candidate.generation): \(verdict.reason)",
+                model: candidate.model, run: candidate.run, fields: fields))
     }
 }

@@ -8,9 +8,10 @@ import Records
 
 extension StateDirectory {
     /// What a generation's directory says of it.
+    /// - Parameter modelSha256: of its weights, where it is known; else they are read for it
     /// - Throws: `InferenceError`, `ModelError` where it cannot be read
     func record(
-        ofGeneration number: Int, of model: String, state: GenerationRecord.State
+        ofGeneration number: Int, of model: String, state: GenerationRecord.State, modelSha256: String? = nil
     ) throws -> GenerationRecord {
         let directory = generation(number, of: model)
         let weights = "\(directory)/\(ModelDirectory.weightsFile)"
@@ -19,7 +20,8 @@ extension StateDirectory {
         let made = try FileManager.default.attributesOfItem(atPath: weights)[.modificationDate] as? Date
         var record = GenerationRecord(
             model: model, number: number, run: facts?.run ?? "", state: state,
-            modelSha256: try SHA256.hash(ofFile: weights).hexadecimal, parameters: ParameterLayout(configuration).count,
+            modelSha256: try modelSha256 ?? SHA256.hash(ofFile: weights).hexadecimal,
+            parameters: ParameterLayout(configuration).count,
             vocabSize: configuration.vocabSize, evaluationLoss: facts?.evaluation?.loss,
             bitsPerByte: facts?.evaluation?.bitsPerByte, created: made ?? Date())
         record.take(PromotionVerdict.read(directory))

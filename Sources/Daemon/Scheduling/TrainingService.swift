@@ -44,6 +44,8 @@ public actor TrainingService: Service {
         var isPausing = false
         /// What it has is of no use to another run.
         var isRefused = false
+        /// Of the model it has published, as the run says.
+        var modelSha256: String?
     }
 
     /// - Parameter program: the path of `kantaibert-train`
@@ -65,6 +67,7 @@ public actor TrainingService: Service {
     /// Trains until the service is told to stop; the run under way then writes a checkpoint and goes on next time.
     public func run() async throws {
         try await withGracefulShutdownHandler {
+            judgeCandidates()
             prune()
             perform(try resume())
             for await start in starts.stream where !stopping.isOpen { await carryOut(start) }
@@ -251,7 +254,7 @@ public actor TrainingService: Service {
             await self.supervisor.supervise(job, at: self.directory.job(of: job.run), leave: leave) { line in
                 await self.received(line, from: job)
             } onDeath: { death in
-                await self.died(death, job)
+                await self.died(death, job.run, job.model)
             }
         }
     }
@@ -279,6 +282,7 @@ public actor TrainingService: Service {
         }
         underWay?.progress.note(event)
         switch event.payload {
+        case .published(let published): underWay?.modelSha256 = published.modelSha256
         case .step(let step):
             journal.attempt("a step is not recorded") {
                 try metrics.record([StepRecord(step, of: job.run, at: event.time)])
@@ -301,14 +305,14 @@ public actor TrainingService: Service {
         }
     }
 
-    private func died(_ death: RunSupervisor.Death, _ job: Job) {
+    private func died(_ death: RunSupervisor.Death, _ run: String, _ model: String) {
         let last = death.lastLines.last.map { ": \($0)" } ?? ""
         journal.report(
             ServiceEvent(
                 .runDied,
-                "\(job.run) died (\(death.cause)\(last)); restart \(death.restart) of "
+                "\(run) died (\(death.cause)\(last)); restart \(death.restart) of "
                     + "\(settings.training.maxRestarts) in \(Wording.duration(death.waitSeconds))",
-                model: job.model, run: job.run,
+                model: model, run: run,
                 fields: [
                     "reason": .string(death.cause), "restart": .int(death.restart),
                     "last_lines": .array(death.lastLines.map(JSONValue.string)),
@@ -340,11 +344,13 @@ public actor TrainingService: Service {
         guard let leave = underWay?.leave else { preconditionFailure("no run is under way") }
         let (run, model, number) = (job.run, job.model, job.generation)
         let gate = gate
+        let candidate = Gate.Candidate(
+            model: model, generation: number, run: run, modelSha256: underWay?.modelSha256)
         let outcome: Gate.Outcome
         do {
             outcome = try await patiently("generation \(number) of \(model) does not serve") {
                 let outcome = await withLeave(leave) {
-                    await gate.pass(job, leave: leave) { death in await self.died(death, job) }
+                    await gate.pass(candidate, leave: leave) { death in await self.died(death, run, model) }
                 }
                 if case .unable(let error) = outcome { throw error }
                 return outcome
@@ -380,7 +386,12 @@ public actor TrainingService: Service {
 
     private func reject(_ model: String, _ number: Int, _ verdict: PromotionVerdict, run: String?) {
         journal.attempt("generation \(number) of \(model) is not recorded") {
-            try metrics.save(directory.record(ofGeneration: number, of: model, state: .rejected))
+            var record =
+                try metrics.generation(number, of: model)
+                ?? directory.record(ofGeneration: number, of: model, state: .rejected)
+            record.state = .rejected
+            record.take(verdict)
+            try metrics.save(record)
         }
         journal.report(
             ServiceEvent(
@@ -392,7 +403,8 @@ public actor TrainingService: Service {
         journal.report(
             ServiceEvent(
                 .generationRejected,
-                "\(model) \(number) could not be judged and stays a candidate: \(reason); promote it to overrule",
+                "\(model) \(number) could not be judged and stays a candidate: \(reason); promote it to overrule, or it is "
+                    + "judged again at the next start",
                 model: model, run: run, fields: ["generation": .int(number), "reason": .string(reason)]))
     }
 
@@ -514,14 +526,13 @@ public actor TrainingService: Service {
         opening[model, default: []].insert(number)
         var isAtTheGate = false
         defer { if !isAtTheGate { opening[model]?.remove(number) } }
-        if directory.currentGeneration(of: model) != nil, var job = newestJob(of: model) {
-            job.generation = number
+        if directory.currentGeneration(of: model) != nil, newestJob(of: model) != nil {
             let record = try await Blocking.run { [directory] in
                 try directory.record(ofGeneration: number, of: model, state: .candidate)
             }
             try metrics.save(record)
             isAtTheGate = true
-            Task { [job] in await self.judge(imported: job) }
+            Task { await self.judge(model, number) }
             return record
         }
         guard let serving = try await registry.promote(model, to: number) else {
@@ -531,16 +542,41 @@ public actor TrainingService: Service {
         return serving.record(run: nil)
     }
 
+    /// The newest job of a model whose texts are all there still; else the newest that can be read.
     private func newestJob(of model: String) -> Job? {
         let runs = (try? metrics.runs(model: model)) ?? []
-        return runs.lazy.compactMap { try? self.directory.readJob(of: $0.id) }.first
+        let jobs = runs.lazy.compactMap { try? self.directory.readJob(of: $0.id) }
+        return jobs.first { $0.corpora.allSatisfy { FileManager.default.fileExists(atPath: $0.path) } } ?? jobs.first
     }
 
-    /// - Parameter job: names the imported generation in the place of its own
-    private func judge(imported job: Job) async {
-        let (model, number, leave, gate) = (job.model, job.generation, Latch(), gate)
+    /// Brings the generations to the gate that an earlier life of the service did not see through it: imported ones, and
+    /// those whose judges had failed. One that is older than what serves has had its time; a run's own is the run's to
+    /// bring.
+    private func judgeCandidates() {
+        for model in settings.models.map(\.name) {
+            journal.attempt("the candidates of \(model) are not judged") {
+                let planned = try metrics.runs(model: model, states: [.queued, .running, .interrupted])
+                    .compactMap(\.generation)
+                let serving = directory.currentGeneration(of: model) ?? 0
+                let candidates = try metrics.generations(of: model).filter {
+                    $0.state == .candidate && $0.number > serving && !planned.contains($0.number)
+                }.map(\.number)
+                guard !candidates.isEmpty else { return }
+                opening[model, default: []].formUnion(candidates)
+                Task { for number in candidates.sorted() { await self.judge(model, number) } }
+            }
+        }
+    }
+
+    /// Brings a generation to the gate that no run under way brings.
+    private func judge(_ model: String, _ number: Int) async {
+        let (leave, gate) = (Latch(), gate)
+        let run = newestJob(of: model)?.run
+        let candidate = Gate.Candidate(model: model, generation: number, run: run)
         let outcome = await withLeave(leave) {
-            await gate.pass(job, leave: leave) { death in await self.died(death, job) }
+            await gate.pass(candidate, leave: leave) { death in
+                await self.died(death, run ?? "the judge of \(model) \(number)", model)
+            }
         }
         switch outcome {
         case .serves(let serving): if let serving { announce(serving, run: nil) }
@@ -551,7 +587,8 @@ public actor TrainingService: Service {
                 ServiceEvent(
                     .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)", model: model))
         case .unable(let error): leaveCandidate(model, number, "\(error)", run: nil)
-        case .left: leaveCandidate(model, number, "the service stops", run: nil)
+        // The next life of the service judges it.
+        case .left: return
         }
         opening[model]?.remove(number)
         prune()
