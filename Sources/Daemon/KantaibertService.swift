@@ -69,11 +69,11 @@ public struct KantaibertService: Sendable {
         let registry = ModelRegistry(directory: directory, precision: settings.serving.precision)
         await openModels(registry, journal, metrics)
         journal.attempt("generations on the disk are not recorded") { _ = try recovery.generations(metrics) }
-        let training = TrainingService(
-            settings: live, directory: directory, metrics: metrics, journal: journal, registry: registry,
-            program: options.trainProgram)
         let admitted = AdmittedCorpora(metrics: metrics, directory: directory, journal: journal)
         admitted.sweep()
+        let training = TrainingService(
+            settings: live, directory: directory, metrics: metrics, journal: journal, registry: registry,
+            admitted: admitted, program: options.trainProgram)
         let inbox = try InboxService(
             settings: settings, directory: directory, metrics: metrics, admitted: admitted, journal: journal,
             training: training)

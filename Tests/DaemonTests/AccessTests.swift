@@ -42,13 +42,13 @@ extension ManagerService {
         let hub = EventHub()
         let registry = ModelRegistry(directory: directory)
         let journal = EventJournal(hub: hub, metrics: metrics, logger: .init(label: "test"))
+        let admitted = AdmittedCorpora(metrics: metrics, directory: directory, journal: journal)
         let training = TrainingService(
             settings: LiveSettings(.builtIn), directory: directory, metrics: metrics, journal: journal,
-            registry: registry, program: "/nonexistent")
+            registry: registry, admitted: admitted, program: "/nonexistent")
         return ManagerService(
             settings: LiveSettings(.builtIn), directory: directory, metrics: metrics, registry: registry,
             training: training, hub: hub,
-            admitted: AdmittedCorpora(metrics: metrics, directory: directory, journal: journal), journal: journal,
-            version: "0", inboxPending: { 0 })
+            admitted: admitted, journal: journal, version: "0", inboxPending: { 0 })
     }
 }

@@ -34,6 +34,11 @@ package final class AdmittedCorpora: Sendable {
         return true
     }
 
+    /// While `body` chooses what a run is to learn from and records it, no text is deleted.
+    func undisturbed<Value: Sendable>(_ body: () throws -> Value) rethrows -> Value {
+        try oneAtATime.withLock { _ in try body() }
+    }
+
     /// Deletes the texts of removed corpora that no run needs any more, and their counted words.
     func sweep() {
         journal.attempt("the texts of removed corpora stay for now") {

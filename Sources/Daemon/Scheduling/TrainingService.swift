@@ -15,6 +15,7 @@ public actor TrainingService: Service {
     private let metrics: MetricsStore
     private let journal: EventJournal
     private let registry: ModelRegistry
+    private let admitted: AdmittedCorpora
     /// The path of `kantaibert-train`.
     private let program: String
     /// Generations that someone has asked to serve, while they are opened.
@@ -49,15 +50,16 @@ public actor TrainingService: Service {
     }
 
     /// - Parameter program: the path of `kantaibert-train`
-    public init(
+    package init(
         settings: LiveSettings, directory: StateDirectory, metrics: MetricsStore, journal: EventJournal,
-        registry: ModelRegistry, program: String
+        registry: ModelRegistry, admitted: AdmittedCorpora, program: String
     ) {
         live = settings
         self.directory = directory
         self.metrics = metrics
         self.journal = journal
         self.registry = registry
+        self.admitted = admitted
         self.program = program
         memory = ScheduleMemory(path: directory.schedule)
     }
@@ -144,6 +146,7 @@ public actor TrainingService: Service {
                 var progress = RunProgress(priorRecord(entry))
                 progress.end(.cancelled)
                 record(progress.record)
+                admitted.sweep()
                 journal.report(
                     ServiceEvent(.runCancelled, "\(entry.run) is cancelled", model: entry.model, run: entry.run))
             case .skipped(let model, let skip): journal.report(event(skip, of: model))
@@ -180,11 +183,8 @@ public actor TrainingService: Service {
         let outcome: RunSupervisor.Outcome
         var job: Job?
         do {
-            let made = try await patiently("\(run) has no job") { try prepare(start) }
+            let made = try await patiently("\(run) has no job") { try admitted.undisturbed { try begin(start) } }
             job = made
-            underWay?.progress.begin(generation: made.generation)
-            underWay?.corpora = made.corpora.map(\.sha256)
-            record(underWay!.progress.record, corpora: underWay?.corpora)
             outcome = await supervise(made)
             // A run that has another life clears up itself, but who knows whether this one has.
             journal.attempt("\(run) has left something half written") { try directory.clearLeftovers(of: made) }
@@ -195,6 +195,7 @@ public actor TrainingService: Service {
         let goesOn = outcome == .left && underWay?.isCancelled == false
         underWay = nil
         prune()
+        admitted.sweep()
         // The scheduler of the next life finds an interrupted run by its record.
         guard outcome != .left || !stopping.isOpen else { return }
         perform(
@@ -222,6 +223,15 @@ public actor TrainingService: Service {
 
     private func priorRecord(_ entry: Scheduler.Entry) -> RunRecord {
         (try? metrics.run(entry.run)) ?? RunRecord(id: entry.run, model: entry.model)
+    }
+
+    /// Prepares the job, and records what it reads.
+    private func begin(_ start: Start) throws -> Job {
+        let job = try prepare(start)
+        underWay?.progress.begin(generation: job.generation)
+        underWay?.corpora = job.corpora.map(\.sha256)
+        record(underWay!.progress.record, corpora: underWay?.corpora)
+        return job
     }
 
     private func prepare(_ start: Start) throws -> Job {

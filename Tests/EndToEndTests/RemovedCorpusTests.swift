@@ -1,0 +1,86 @@
+import Foundation
+import Glibc
+import Interface
+import Testing
+import Varlink
+
+/// The text of a corpus that is taken out goes when nothing needs it, and not before.
+@Suite(
+    "Removed corpora", .serialized, .timeLimit(.minutes(5)),
+    .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+struct RemovedCorpusTests {
+    private func isStored(_ sha256: String, _ service: RunningService) -> Bool {
+        FileManager.default.fileExists(atPath: "\(service.folder)/corpus/\(sha256)")
+    }
+
+    private func wordCounts(_ service: RunningService) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: "\(service.folder)/word-counts")
+    }
+
+    /// Nothing else happens meanwhile: no file comes, and the service is not started anew.
+    private func goes(_ sha256: String, _ service: RunningService) throws {
+        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        while isStored(sha256, service) {
+            try #require(ContinuousClock.now < deadline, "it is still stored")
+            usleep(10_000)
+        }
+    }
+
+    @Test("A run keeps the text it learns from until it has ended, over a kill, and then it goes", arguments: [0, 1])
+    func held(kills: Int) throws {
+        let service = try RunningService(settings: EndToEndTests.endless)
+        try service.start()
+        var events = try service.watch()
+        try service.drop("a.txt", Grammar.text(lines: 500, seed: 3).utf8)
+        let sha256 = try #require(try events.first("corpus_admitted").corpus)
+        _ = try events.first("checkpoint")
+        #expect(try service.kbctl("corpora", "rm", sha256).status == 0)
+        #expect(isStored(sha256, service))
+        for _ in 0..<kills {
+            try service.kill()
+            try service.start()
+            events = try service.watch()
+        }
+        _ = try events.first("a step") { $0.kind == "step" }
+        #expect(isStored(sha256, service))
+        let run = try #require(try service.client().call(ManagerInterface.GetStatus.self, .init()).run?.id)
+        #expect(try service.kbctl("cancel", run).status == 0)
+        try goes(sha256, service)
+        #expect(try wordCounts(service).allSatisfy { !$0.contains(sha256) })
+        _ = try service.stop()
+    }
+
+    @Test("Killed while it takes a corpus out: afterwards it is in and stored, or out and gone")
+    func killed() throws {
+        let service = try RunningService(settings: InboxAdversityTests.settings)
+        try service.start()
+        var outcomes: [Bool: Int] = [:]
+        // How long a removal takes, so that the kills fall into it.
+        var whole = 0.02
+        for moment in 0...30 {
+            let events = try service.watch()
+            try service.drop("f\(moment).txt", "text \(moment)\n".utf8)
+            let sha256 = try #require(try events.first("corpus_admitted").corpus)
+            let began = ContinuousClock.now
+            if moment == 0 {
+                #expect(try service.kbctl("corpora", "rm", sha256).status == 0)
+                whole = began.duration(to: .now) / .seconds(1)
+                #expect(!isStored(sha256, service))
+                continue
+            }
+            _ = try Programs.run("kbctl", ["corpora", "rm", sha256, "--socket", service.socket]) { _ in
+                usleep(UInt32(Double.random(in: 0..<1.2) * whole * 1e6))
+                try service.kill()
+            }
+            try service.start()
+            let state = try service.client().call(ManagerInterface.ListCorpora.self, .init()).corpora
+                .first { $0.sha256 == sha256 }?.state
+            #expect(isStored(sha256, service) == (state == .admitted), "\(String(describing: state))")
+            #expect(state == .admitted || state == .removed)
+            outcomes[state == .removed, default: 0] += 1
+        }
+        print("30 kills within \(whole) s of a removal: it had happened \(outcomes[true, default: 0]) times")
+        #expect(outcomes[true, default: 0] > 0)
+        _ = try service.stop()
+    }
+}
