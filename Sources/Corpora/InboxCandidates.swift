@@ -9,6 +9,9 @@ package struct InboxCandidates {
         var dueAt: Time?
     }
 
+    /// How many times `stable` a file must have been left alone whose writer nobody has watched.
+    private static let unseenFactor = 10
+
     private let stable: Duration
     private var candidates: [String: Candidate] = [:]
 
@@ -19,9 +22,17 @@ package struct InboxCandidates {
     /// Files seen and not yet handed out.
     package var count: Int { candidates.count }
 
-    /// The file was closed, moved in, or found by a scan.
+    /// The file was closed, moved in, or is known to be open for writing nowhere.
     package mutating func settled(_ path: String, _ signature: FileSignature, now: Time) {
         candidates[path] = Candidate(signature: signature, dueAt: now + stable)
+    }
+
+    /// A scan found the file, and nobody can say whether its writer has only paused: it is due after a longer quiet, which
+    /// counts from its last change.
+    /// - Parameter age: since it was changed last; less than zero where a clock was set
+    package mutating func found(_ path: String, _ signature: FileSignature, age: Duration, now: Time) {
+        let quiet = stable * Self.unseenFactor
+        candidates[path] = Candidate(signature: signature, dueAt: now + max(stable, quiet - max(.zero, age)))
     }
 
     /// Somebody writes: it is due only after it was closed.
@@ -29,8 +40,9 @@ package struct InboxCandidates {
         candidates[path] = Candidate(signature: signature, dueAt: nil)
     }
 
-    /// The file could not be used now; it is due `delay` from now.
+    /// The file could not be used now; it is due `delay` from now, unless something has been seen of it since.
     package mutating func again(_ path: String, _ signature: FileSignature, delay: Duration, now: Time) {
+        guard candidates[path] == nil else { return }
         candidates[path] = Candidate(signature: signature, dueAt: now + delay)
     }
 

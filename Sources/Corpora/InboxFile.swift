@@ -35,7 +35,8 @@ public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
         bytes = Int(status.st_size)
-        modifiedNanoseconds = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+        // Anybody may give a file a time that is further away than these reach.
+        modifiedNanoseconds = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
     }
 
     package init(device: UInt64, inode: UInt64, bytes: Int, modifiedNanoseconds: Int64) {

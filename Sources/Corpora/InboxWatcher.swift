@@ -5,9 +5,10 @@ import Synchronization
 
 /// Finds the files that are put into the inbox or a folder below it, also a folder made later.
 ///
-/// A file is handed out when it has been closed or moved in, and its size and time have not changed for `stable` since.
-/// What lies there at the start is found too. Hidden files and folders, unfinished ones, symbolic links and whatever is
-/// not a regular file are left alone.
+/// A file is handed out when it has been closed or moved in, its size and time have not changed for `stable` since, and
+/// nobody has it open for writing. What lies there at the start is found too; where the kernel does not say whether it is
+/// open for writing, it has to be left alone for longer (`InboxCandidates.found`). Hidden files and folders, unfinished
+/// ones, symbolic links and whatever is not a regular file are left alone.
 public final class InboxWatcher: @unchecked Sendable {
     // @unchecked: everything below is touched on `queue` alone, but `pending`, which is atomic.
 
@@ -19,6 +20,7 @@ public final class InboxWatcher: @unchecked Sendable {
     public var pendingCount: Int { pending.load(ordering: .relaxed) }
 
     private let root: String
+    private let stable: Duration
     private let problem: @Sendable (DurableError) -> Void
     private let queue = DispatchQueue(label: "inbox")
     private let continuation: AsyncThrowingStream<InboxFile, any Error>.Continuation
@@ -40,6 +42,7 @@ public final class InboxWatcher: @unchecked Sendable {
         var root = directory
         while root.count > 1, root.hasSuffix("/") { root.removeLast() }
         self.root = root
+        self.stable = stable
         self.problem = problem
         candidates = InboxCandidates(stable: stable)
         inotify = try Inotify()
@@ -134,12 +137,33 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     private func handleTimer() {
-        let taken = candidates.take(now: .now, look: FileSignature.init(path:))
-        schedule()
-        for (path, signature) in taken {
-            let name = RawPath.printable(String(path.dropFirst(root.count).drop { $0 == "/" }))
-            continuation.yield(InboxFile(path: path, name: name, signature: signature))
+        let due = candidates.take(now: .now) { path in
+            let (folder, name) = split(path)
+            return open(folder)?.signature(of: name)
         }
+        var free: [InboxFile] = []
+        for (path, signature) in due {
+            let (folder, lastName) = split(path)
+            // A second writer, or one who has it by another name, of whom no event tells.
+            if open(folder)?.isOpenForWriting(lastName) == true {
+                candidates.again(path, signature, delay: max(stable, .milliseconds(100)), now: .now)
+            } else {
+                let name = RawPath.printable(String(path.dropFirst(root.count).drop { $0 == "/" }))
+                free.append(InboxFile(path: path, name: name, signature: signature))
+            }
+        }
+        schedule()
+        for file in free { continuation.yield(file) }
+    }
+
+    private func split(_ path: String) -> (folder: String, name: String) {
+        let slash = path.lastIndex(of: "/")!
+        return (String(path[..<slash]), String(path[path.index(after: slash)...]))
+    }
+
+    /// A folder of the inbox; nil where it is none, or a link.
+    private func open(_ folder: String) -> OpenFolder? {
+        OpenFolder(folder, depth: folder.dropFirst(root.count).count { $0 == "/" })
     }
 
     private func schedule() {
@@ -163,12 +187,20 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     private func watchFolder(_ folder: String) throws(DurableError) {
-        let depth = folder.dropFirst(root.count).count { $0 == "/" }
-        guard let open = OpenFolder(folder, depth: depth) else {
+        guard let open = open(folder) else {
             throw DurableError(operation: "open", path: folder, errno: errno)
         }
         folders[try inotify.watch(open, path: folder)] = folder
         try scan(open, folder)
+    }
+
+    /// Its writer, if there is one still, was not seen to begin. Its folder is watched by now: what goes on is told.
+    private func found(_ path: String, _ signature: FileSignature, _ isOpenForWriting: Bool?) {
+        guard isOpenForWriting == nil else { return candidates.settled(path, signature, now: .now) }
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let now = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        candidates.found(path, signature, age: .nanoseconds(now &- signature.modifiedNanoseconds), now: .now)
     }
 
     private func unwatchTree(_ folder: String) {
@@ -195,7 +227,7 @@ public final class InboxWatcher: @unchecked Sendable {
             guard isThere else { continue }  // gone since
             switch status.st_mode & S_IFMT {
             case S_IFREG where UnfinishedNames.contains(name): break
-            case S_IFREG: candidates.settled(path, FileSignature(status), now: .now)
+            case S_IFREG: found(path, FileSignature(status), open.isOpenForWriting(name))
             case S_IFDIR: watchTree(path)
             default: break
             }

@@ -49,6 +49,24 @@ struct InboxCandidatesTests {
         #expect(inbox.take(after: 2000) == [], "it was opened again")
     }
 
+    @Test func whatNobodyHasWatchedIsLeftAloneForLonger() {
+        inbox.disk = ["new": old, "old": old, "ahead": old]
+        inbox.candidates.found("new", old, age: .seconds(5), now: start)
+        inbox.candidates.found("old", old, age: .seconds(3600), now: start)
+        inbox.candidates.found("ahead", old, age: .seconds(-3600), now: start)
+        #expect(inbox.take(after: 2) == ["old"])
+        #expect(inbox.take(after: 14.9) == [])
+        #expect(inbox.take(after: 15) == ["new"])
+        #expect(inbox.take(after: 20) == ["ahead"], "a clock that was set is no reason to wait for ever")
+    }
+
+    @Test func whatIsOfferedAgainHidesNothingThatWasSeenSince() {
+        inbox.disk = ["a": new]
+        inbox.candidates.written("a", new)
+        inbox.candidates.again("a", old, delay: .zero, now: start)
+        #expect(inbox.take(after: 1000) == [], "it is being written")
+    }
+
     @Test func whatGoesIsForgotten() {
         for path in ["in/a", "in/b/c", "in/bc", "in/d"] {
             inbox.candidates.settled(path, old, now: start)

@@ -84,8 +84,88 @@ import Testing
         #expect(scratch.text("\(scratch.inbox)/slow.txt") == "one two")
     }
 
-    @Test func whatIsNotAFileOfTheUsersIsLeftAlone() async throws {
+    /// The files belong to this user, so the kernel says who has them open.
+    @Test func aCopyThatStalledBeforeTheStartIsWaitedFor() async throws {
+        let descriptor = open("\(scratch.inbox)/slow.txt", O_WRONLY | O_CREAT, 0o644)
+        try #require(descriptor >= 0)
+        #expect(write(descriptor, "one ", 4) == 4)
+        try scratch.drop("quick.txt", "a")
+        let watcher = try watcher(stable: .milliseconds(20))
+        #expect(try await next(1, of: watcher) == ["quick.txt"])
+        try scratch.drop("later.txt", "a")
+        #expect(try await next(1, of: watcher) == ["later.txt"])
+        #expect(watcher.pendingCount == 1)
+        #expect(write(descriptor, "two", 3) == 3)
+        close(descriptor)
+        #expect(try await next(1, of: watcher) == ["slow.txt"])
+    }
+
+    /// No event tells of what is written through a name outside.
+    @Test func aWriterUnderAnotherNameIsWaitedFor() async throws {
+        let watcher = try watcher(stable: .milliseconds(20))
+        let outside = "\(scratch.path)/outside.txt"
+        let descriptor = open(outside, O_WRONLY | O_CREAT, 0o644)
+        try #require(descriptor >= 0)
+        #expect(write(descriptor, "one ", 4) == 4)
+        #expect(link(outside, "\(scratch.inbox)/linked.txt") == 0)
+        try scratch.drop("quick.txt", "a")
+        #expect(try await next(1, of: watcher) == ["quick.txt"])
+        close(descriptor)
+        #expect(try await next(1, of: watcher) == ["linked.txt"])
+    }
+
+    /// Looking takes a lease, and who opens the file just then has its holder told by a signal.
+    @Test func lookingWhetherAFileIsOpenHarmsNobody() async throws {
+        let path = "\(scratch.inbox)/a.txt"
+        let writer = Task.detached {
+            var opened = 0
+            while !Task.isCancelled {
+                let descriptor = open(path, O_WRONLY | O_CREAT, 0o644)
+                if descriptor >= 0 { opened += 1 }
+                close(descriptor)
+            }
+            return opened
+        }
+        for round in 0..<300 {
+            try scratch.drop("\(round).txt", "a")
+            let watcher = try watcher(stable: .zero)
+            for try await file in watcher.files where file.name == "\(round).txt" { break }
+            unlink("\(scratch.inbox)/\(round).txt")
+        }
+        writer.cancel()
+        #expect(await writer.value > 0)
+    }
+
+    /// A time may be set to anything, and further away than nanoseconds in 64 bits reach.
+    @Test func timesFarAwayAreNoTrouble() async throws {
+        for (name, year) in [("a.txt", 1901), ("b.txt", 2100), ("c.txt", 2400)] {
+            try scratch.drop(name, "a")
+            let time = timespec(tv_sec: (year - 1970) * 31_556_952, tv_nsec: 7)
+            #expect(utimensat(AT_FDCWD, "\(scratch.inbox)/\(name)", [time, time], 0) == 0)
+        }
         let watcher = try watcher()
+        #expect(Set(try await next(3, of: watcher)) == ["a.txt", "b.txt", "c.txt"])
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "only root makes devices"))
+    func devicesAreLeftAlone() async throws {
+        // The memory device `full`, and a block device that is not there.
+        #expect(mknod("\(scratch.inbox)/early", S_IFCHR | 0o666, 1 << 8 | 7) == 0)
+        let watcher = try watcher()
+        #expect(mknod("\(scratch.inbox)/character.txt", S_IFCHR | 0o666, 1 << 8 | 7) == 0)
+        #expect(mknod("\(scratch.inbox)/block.txt", S_IFBLK | 0o666, 7 << 8 | 255) == 0)
+        try scratch.drop("last.txt", "a")
+        #expect(try await next(1, of: watcher) == ["last.txt"])
+        #expect(watcher.pendingCount == 0)
+        #expect(try scratch.names(scratch.inbox) == ["block.txt", "character.txt", "early", "last.txt"])
+    }
+
+    @Test func whatIsNotAFileOfTheUsersIsLeftAlone() async throws {
+        let listening = try listeningSocket("\(scratch.inbox)/early.sock")
+        defer { close(listening) }
+        let watcher = try watcher()
+        let second = try listeningSocket("\(scratch.inbox)/s.txt")
+        defer { close(second) }
         try scratch.makeFolder(".rejected")
         try scratch.drop(".rejected/a.txt", "a")
         try scratch.drop(".hidden.txt", "a")
@@ -97,6 +177,21 @@ import Testing
         try scratch.drop("last.txt", "a")
         #expect(try await next(1, of: watcher) == ["last.txt"])
         #expect(watcher.pendingCount == 0)
+    }
+
+    private func listeningSocket(_ path: String) throws -> Int32 {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        try #require(path.utf8.count < MemoryLayout.size(ofValue: address.sun_path))
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        try #require(bound == 0 && listen(descriptor, 1) == 0)
+        return descriptor
     }
 
     @Test func whatEditorsAndBrowsersHaveNotFinishedIsLeftAlone() async throws {

@@ -88,7 +88,8 @@ final class InboxService: Service {
             case .admitted(let stored), .duplicate(let stored):
                 try await record(stored, of: file, source: source, filters: folder.filters)
             case .rejected(let reason): try reject(file, source: source, reason: reason)
-            case .postponed: return
+            // What changed it need not be a write that is told of.
+            case .postponed: watcher.offerAgain(file, after: .seconds(settings.stableSeconds))
             }
             troubles.withLock { $0[file.name] = nil }
         } catch {
@@ -125,8 +126,9 @@ final class InboxService: Service {
         // Told of before it leaves the inbox: where it cannot leave, it is trained on all the same.
         if let recorded { await announce(recorded, stored, of: file, only: only) }
         // The text of a corpus removed earlier went while this file was found to be the same.
-        guard isStored else { return watcher.offerAgain(file, after: .zero) }
-        try store.release(file)
+        let isReleased = try isStored && store.release(file)
+        // Or it was touched since it was read: a file whose time alone is another is a duplicate next time.
+        if !isReleased { watcher.offerAgain(file, after: .zero) }
     }
 
     private func announce(_ recorded: CorpusRecord, _ stored: StoredCorpus, of file: InboxFile, only: String?) async {

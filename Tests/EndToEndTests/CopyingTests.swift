@@ -1,0 +1,116 @@
+import Crypto
+import Foundation
+import Glibc
+import Interface
+import Testing
+import Varlink
+
+/// Files that come into the inbox by the ways of other programs, more than one step each.
+@Suite(
+    "Copies into the inbox", .serialized, .timeLimit(.minutes(5)),
+    .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+struct CopyingTests {
+    private func corpora(_ service: RunningService) throws -> [ManagerInterface.Corpus] {
+        try service.client().call(ManagerInterface.ListCorpora.self, .init()).corpora
+    }
+
+    private func waitUntilEmpty(_ service: RunningService, seconds: Double = 120) throws {
+        let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
+        while true {
+            let names = try FileManager.default.contentsOfDirectory(atPath: service.inbox)
+            let left = names.filter { $0.hasSuffix(".txt") }
+            if left.isEmpty { return }
+            try #require(ContinuousClock.now < deadline, "still there: \(left); the log:\n\(service.logText)")
+            usleep(10_000)
+        }
+    }
+
+    static let memory = "/dev/shm"
+    static let isMemoryElsewhere: Bool = {
+        var (here, there) = (stat(), stat())
+        return stat("/tmp", &here) == 0 && stat(memory, &there) == 0 && here.st_dev != there.st_dev
+            && access(memory, W_OK) == 0
+    }()
+
+    @Test(
+        "What mv and cp bring from another file system is admitted whole, and once",
+        .enabled(if: isMemoryElsewhere, "/dev/shm is not another file system than /tmp"))
+    func moves() throws {
+        let service = try RunningService(settings: InboxAdversityTests.settings)
+        try service.start()
+        let source = "\(Self.memory)/kantaibert-move-\(getpid())"
+        try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: source) }
+        var sums: [String: String] = [:]
+        // The large ones take longer than a file has to be left alone here.
+        for (number, lines) in [1, 10, 1_000, 300_000, 600_000].enumerated() {
+            for command in [["/bin/mv"], ["/bin/cp", "-p"]] {
+                let name = "\(command[0].dropFirst(5))\(number).txt"
+                let text = Data((String(repeating: "line of \(name)\n", count: lines)).utf8)
+                try text.write(to: URL(filePath: "\(source)/\(name)"))
+                // Both end by giving the copy this time.
+                let past = timespec(tv_sec: 1_000_000_000, tv_nsec: 0)
+                try #require(utimensat(AT_FDCWD, "\(source)/\(name)", [past, past], 0) == 0)
+                sums[name] = SHA256.hash(data: text).hexadecimal
+                try #require(try Programs.command(command + ["\(source)/\(name)", service.inbox]) == 0)
+            }
+        }
+        try waitUntilEmpty(service)
+        let found = try corpora(service)
+        #expect(found.allSatisfy { $0.state == .admitted })
+        #expect(found.count == sums.count)
+        #expect(Dictionary(found.map { ($0.name, $0.sha256) }, uniquingKeysWith: { $1 }) == sums)
+        _ = try service.stop()
+    }
+
+    /// The kernel does not tell one user whether another one's file is open for writing.
+    @Test(
+        "Another user's copy that stalled before the service started is waited for",
+        .enabled(if: geteuid() == 0, "needs root"))
+    func stalled() throws {
+        let service = try RunningService(
+            settings: InboxAdversityTests.settings.replacing("stable: 20ms", with: "stable: 1s"))
+        try FileManager.default.createDirectory(atPath: service.inbox, withIntermediateDirectories: true)
+        for path in [service.folder, service.inbox] { chmod(path, 0o777) }
+        chmod("\(service.folder)/notify", 0o777)
+        let slow = open("\(service.inbox)/slow.txt", O_WRONLY | O_CREAT, 0o644)
+        try #require(slow >= 0)
+        #expect(write(slow, "the first half, ", 16) == 16)
+        try service.start(as: 65534)
+        let events = try service.watch()
+        // Seen to be closed, it is taken after the second that the settings say; the stalled one is as quiet meanwhile.
+        try service.drop("quick.txt", "quick".utf8)
+        #expect(try events.first("corpus_admitted").message.hasPrefix("quick.txt"))
+        try service.drop("second.txt", "second".utf8)
+        #expect(try events.first("corpus_admitted").message.hasPrefix("second.txt"))
+        #expect(write(slow, "the second half", 15) == 15)
+        close(slow)
+        #expect(try events.first("corpus_admitted").message.hasPrefix("slow.txt"))
+        let found = try corpora(service)
+        let sum = SHA256.hash(data: Data("the first half, the second half".utf8)).hexadecimal
+        #expect(found.filter { $0.name == "slow.txt" }.map(\.sha256) == [sum])
+        #expect(found.count == 3)
+        _ = try service.stop()
+    }
+
+    @Test("A file whose time is set while it is taken does not stay")
+    func touched() throws {
+        let service = try RunningService(settings: InboxAdversityTests.settings)
+        try service.start()
+        let files = 60
+        for number in 0..<files {
+            let path = "\(service.inbox)/f\(number).txt"
+            try service.drop("f\(number).txt", String(repeating: "text \(number)\n", count: 20_000).utf8)
+            // As Python's shutil.copy2 does, after the file was closed: no event tells.
+            usleep(UInt32.random(in: 15_000...60_000))
+            let past = timespec(tv_sec: 1_000_000_000 + number, tv_nsec: 0)
+            _ = utimensat(AT_FDCWD, path, [past, past], 0)
+        }
+        try waitUntilEmpty(service)
+        let found = try corpora(service)
+        #expect(Set(found.map(\.name)) == Set((0..<files).map { "f\($0).txt" }))
+        #expect(found.count { $0.state == .admitted } == files)
+        #expect(found.allSatisfy { $0.state != .rejected })
+        _ = try service.stop()
+    }
+}
