@@ -139,7 +139,8 @@ let package = Package(
             swiftSettings: ours),
 
         .target(
-            name: "Fuzzing", dependencies: ["Daemon", "Models", "Tokenizers", "Interface", "Varlink", "Durable"],
+            name: "Fuzzing",
+            dependencies: ["Daemon", "Corpora", "Models", "Tokenizers", "Interface", "Varlink", "Durable"],
             swiftSettings: ours),
         .target(name: "Parity", dependencies: ["Models", "Kernels", "Durable"], swiftSettings: ours),
 

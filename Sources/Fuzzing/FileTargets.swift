@@ -58,12 +58,12 @@ extension FuzzTarget {
         _ = try? Settings.parse(String(decoding: input, as: UTF8.self), file: "fuzz.yaml")
     }
 
-    private static func inFolder(_ name: String, _ content: [UInt8], _ body: (String) -> Void) {
+    static func inFolder(_ name: String, _ content: [UInt8], _ body: (String) -> Void) {
         do { try Data(content).write(to: URL(filePath: "\(folder)/\(name)")) } catch { fatalError("\(error)") }
         body(folder)
     }
 
-    private static let folder: String = {
+    static let folder: String = {
         let root = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
         let path = "\(root)/kb-fuzz-\(getpid())"
         do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {

@@ -16,7 +16,8 @@ public struct FuzzTarget: Sendable {
     }
 
     public static let all: [FuzzTarget] =
-        [.framer, .json, .tokenizer, .configuration, .safetensors, .settings] + calls
+        [.framer, .json, .tokenizer, .configuration, .safetensors, .settings] + calls + [.csv, .jsonLines]
+        + archives + [.folderConfiguration]
 
     public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 }

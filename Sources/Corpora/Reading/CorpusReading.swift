@@ -2,17 +2,17 @@ import Crypto
 import Digests
 
 /// One file on its way into the store: expanded, looked at, made UTF-8, and cut into records where it is structured.
-struct CorpusReading {
-    private(set) var bytes = 0
-    private(set) var documents = 0
-    private(set) var replacedBytes = 0
-    private(set) var isStructured = false
+package struct CorpusReading {
+    package private(set) var bytes = 0
+    package private(set) var documents = 0
+    package private(set) var replacedBytes = 0
+    package private(set) var isStructured = false
     private var hash = SHA256()
     private let options: ReadingOptions
     private let write: (UnsafeRawBufferPointer) throws -> Void
 
     /// - Parameter write: takes what is to be stored
-    init(options: ReadingOptions, write: @escaping (UnsafeRawBufferPointer) throws -> Void) {
+    package init(options: ReadingOptions, write: @escaping (UnsafeRawBufferPointer) throws -> Void) {
         self.options = options
         self.write = write
     }
@@ -20,7 +20,7 @@ struct CorpusReading {
     var sha256: String { hash.finalize().hexadecimal }
 
     /// - Throws: `Unusable`, and what `write` throws
-    mutating func read(name: String, descriptor: Int32, bytes size: Int) throws {
+    package mutating func read(name: String, descriptor: Int32, bytes size: Int) throws {
         let (compression, expandedName) = Compression.of(name: name)
         guard compression == .zip else {
             let format = options.format ?? TextFormat(name: expandedName)
@@ -52,7 +52,9 @@ struct CorpusReading {
         }
     }
 
-    private mutating func readDocument(
+    /// One text, which may come in pieces cut anywhere.
+    /// - Parameter forEachPiece: calls what it is given with each piece
+    package mutating func readDocument(
         _ format: TextFormat, _ forEachPiece: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
     ) throws {
         var reader = makeReader(format)

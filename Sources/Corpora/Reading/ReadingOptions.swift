@@ -61,8 +61,8 @@ private func ending(of name: some StringProtocol) -> String {
 }
 
 /// Why a file is of no use, for its user.
-struct Unusable: Error {
-    let reason: String
+package struct Unusable: Error {
+    package let reason: String
 
     init(_ reason: String) { self.reason = reason }
 }
