@@ -102,3 +102,9 @@ def test_refusals_are_exceptions(service: str) -> None:
         asyncio.run(AsyncClient(service).fill_mask("nothing to fill"))
     with pytest.raises(OSError):
         Client("/none/socket").score("a")
+
+
+def test_only_what_sampling_names_is_taken(service: str) -> None:
+    for client in (Client(service), AsyncClient(service)):
+        with pytest.raises(TypeError, match="temprature"):
+            client.generate("the", temprature=1)  # type: ignore[call-arg]

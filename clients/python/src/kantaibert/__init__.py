@@ -11,7 +11,7 @@ from ._errors import (
     ProtocolError,
     ServiceError,
 )
-from ._types import Filling, Receipt, Score
+from ._types import Filling, Receipt, Sampling, Score
 
 __all__ = [
     "AsyncClient",
@@ -25,6 +25,7 @@ __all__ = [
     "PromptTooLong",
     "ProtocolError",
     "Receipt",
+    "Sampling",
     "Score",
     "ServiceError",
     "Stream",

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, AsyncIterator, List, cast, overload
+from typing import TYPE_CHECKING, Any, AsyncIterator, overload
 
+from . import _methods
 from ._errors import ProtocolError
-from ._protocol import REPLY_LIMIT, decode_reply, encode_call, sampling, socket_path
-from ._types import Fillings, Receipt, Score, as_pipeline
+from ._methods import Answer, Call, Generation
+from ._protocol import REPLY_LIMIT, decode_reply, socket_path
+from ._types import Fillings, Sampling, Score
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class _Connection:
@@ -37,17 +42,13 @@ class _Connection:
         self._writer.close()
 
 
-class AsyncStream(AsyncIterator[str]):
+class AsyncStream(Generation, AsyncIterator[str]):
     """As `Stream`, for `async for`."""
 
     def __init__(self, path: str, call: bytes) -> None:
         self._path = path
         self._call: bytes | None = call
         self._connection: _Connection | None = None
-        self.finish_reason: str | None = None
-        self.prompt_tokens: int | None = None
-        self.generated_tokens: int | None = None
-        self.receipt: Receipt | None = None
 
     def __aiter__(self) -> AsyncStream:
         return self
@@ -62,14 +63,11 @@ class AsyncStream(AsyncIterator[str]):
             except BaseException:
                 self.close()
                 raise
+            piece = self._take(reply, continues)
             if not continues:
-                self.finish_reason = reply.get("finish_reason")
-                self.prompt_tokens = reply.get("prompt_tokens")
-                self.generated_tokens = reply.get("generated_tokens")
-                self.receipt = reply.get("receipt")
                 self.close()
-            if reply["text"]:
-                return cast(str, reply["text"])
+            if piece:
+                return piece
         raise StopAsyncIteration
 
     def close(self) -> None:
@@ -108,42 +106,26 @@ class AsyncClient:
         if not isinstance(text, str):
             asked = [self.fill_mask(one, model=model, top_k=top_k, targets=targets) for one in text]
             return list(await asyncio.gather(*asked))
-        return as_pipeline(
-            await self._call("FillMask", {"text": text, "model": model, "top_k": top_k, "targets": targets})
-        )
+        return await self._answer(_methods.fill_mask(text, model=model, top_k=top_k, targets=targets))
 
-    def generate(
-        self,
-        prompt: str,
-        *,
-        model: str | None = None,
-        max_new_tokens: int | None = None,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        repetition_penalty: float | None = None,
-        stop: list[str] | None = None,
-        seed: int | None = None,
-    ) -> AsyncStream:
-        """How the text goes on, piece by piece; what is not given is the service's to decide."""
-        chosen = sampling(max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed)
-        call = encode_call("Generate", {"prompt": prompt, "model": model, "sampling": chosen}, more=True)
+    def generate(self, prompt: str, *, model: str | None = None, **sampling: Unpack[Sampling]) -> AsyncStream:
+        """How the text goes on, piece by piece. `Sampling` says what may be given: temperature, seed and so on."""
+        call = _methods.generate(prompt, model=model, **sampling)
         return AsyncStream(self.path, call)
 
     async def score(self, text: str, *, model: str | None = None) -> Score:
         """The log-likelihood of a text; of a model that fills masks the pseudo-log-likelihood."""
-        return cast(Score, await self._call("Score", {"text": text, "model": model}))
+        return await self._answer(_methods.score(text, model=model))
 
     async def tokenize(self, text: str, *, model: str | None = None) -> list[int]:
-        return cast(List[int], (await self._call("Tokenize", {"text": text, "model": model}))["ids"])
+        return await self._answer(_methods.tokenize(text, model=model))
 
     async def detokenize(self, ids: list[int], *, model: str | None = None) -> str:
-        return cast(str, (await self._call("Detokenize", {"ids": ids, "model": model}))["text"])
+        return await self._answer(_methods.detokenize(ids, model=model))
 
-    async def _call(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        connection = await _Connection.calling(self.path, encode_call(method, parameters))
+    async def _answer(self, call: Call[Answer]) -> Answer:
+        connection = await _Connection.calling(self.path, call.message)
         try:
-            return (await connection.reply())[0]
+            return call.answer((await connection.reply())[0])
         finally:
             connection.close()

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import socket
 from types import TracebackType
-from typing import Any, Iterator, List, cast, overload
+from typing import TYPE_CHECKING, Any, Iterator, overload
 
+from . import _methods
 from ._errors import ProtocolError
-from ._protocol import REPLY_LIMIT, decode_reply, encode_call, sampling, socket_path
-from ._types import Fillings, Receipt, Score, as_pipeline
+from ._methods import Answer, Call, Generation
+from ._protocol import REPLY_LIMIT, decode_reply, socket_path
+from ._types import Fillings, Sampling, Score
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class _Connection:
@@ -43,7 +48,7 @@ class _Connection:
         self._socket.close()
 
 
-class Stream(Iterator[str]):
+class Stream(Generation, Iterator[str]):
     """The pieces of a text as they are made. Leaving it, or `close`, ends the generation.
 
     After the last piece `finish_reason`, `prompt_tokens`, `generated_tokens` and `receipt` say how it went.
@@ -51,10 +56,6 @@ class Stream(Iterator[str]):
 
     def __init__(self, connection: _Connection) -> None:
         self._connection: _Connection | None = connection
-        self.finish_reason: str | None = None
-        self.prompt_tokens: int | None = None
-        self.generated_tokens: int | None = None
-        self.receipt: Receipt | None = None
 
     def __iter__(self) -> Stream:
         return self
@@ -66,14 +67,11 @@ class Stream(Iterator[str]):
             except BaseException:
                 self.close()
                 raise
+            piece = self._take(reply, continues)
             if not continues:
-                self.finish_reason = reply.get("finish_reason")
-                self.prompt_tokens = reply.get("prompt_tokens")
-                self.generated_tokens = reply.get("generated_tokens")
-                self.receipt = reply.get("receipt")
                 self.close()
-            if reply["text"]:
-                return cast(str, reply["text"])
+            if piece:
+                return piece
         raise StopIteration
 
     def close(self) -> None:
@@ -125,42 +123,26 @@ class Client:
         """What stands behind each `<mask>`: what transformers' fill-mask pipeline returns for the same text or texts."""
         if not isinstance(text, str):
             return [self.fill_mask(one, model=model, top_k=top_k, targets=targets) for one in text]
-        return as_pipeline(
-            self._call("FillMask", {"text": text, "model": model, "top_k": top_k, "targets": targets})
-        )
+        return self._answer(_methods.fill_mask(text, model=model, top_k=top_k, targets=targets))
 
-    def generate(
-        self,
-        prompt: str,
-        *,
-        model: str | None = None,
-        max_new_tokens: int | None = None,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        repetition_penalty: float | None = None,
-        stop: list[str] | None = None,
-        seed: int | None = None,
-    ) -> Stream:
-        """How the text goes on, piece by piece; what is not given is the service's to decide."""
-        chosen = sampling(max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed)
-        call = encode_call("Generate", {"prompt": prompt, "model": model, "sampling": chosen}, more=True)
+    def generate(self, prompt: str, *, model: str | None = None, **sampling: Unpack[Sampling]) -> Stream:
+        """How the text goes on, piece by piece. `Sampling` says what may be given: temperature, seed and so on."""
+        call = _methods.generate(prompt, model=model, **sampling)
         return Stream(_Connection(self.path, call, self.timeout))
 
     def score(self, text: str, *, model: str | None = None) -> Score:
         """The log-likelihood of a text; of a model that fills masks the pseudo-log-likelihood."""
-        return cast(Score, self._call("Score", {"text": text, "model": model}))
+        return self._answer(_methods.score(text, model=model))
 
     def tokenize(self, text: str, *, model: str | None = None) -> list[int]:
-        return cast(List[int], self._call("Tokenize", {"text": text, "model": model})["ids"])
+        return self._answer(_methods.tokenize(text, model=model))
 
     def detokenize(self, ids: list[int], *, model: str | None = None) -> str:
-        return cast(str, self._call("Detokenize", {"ids": ids, "model": model})["text"])
+        return self._answer(_methods.detokenize(ids, model=model))
 
-    def _call(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        connection = _Connection(self.path, encode_call(method, parameters), self.timeout)
+    def _answer(self, call: Call[Answer]) -> Answer:
+        connection = _Connection(self.path, call.message, self.timeout)
         try:
-            return connection.reply()[0]
+            return call.answer(connection.reply()[0])
         finally:
             connection.close()

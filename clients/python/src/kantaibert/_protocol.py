@@ -45,27 +45,3 @@ def decode_reply(message: bytes) -> tuple[dict[str, Any], bool]:
     if error is not None:
         raise service_error(error, parameters)
     return parameters, continues
-
-
-def sampling(
-    max_new_tokens: int | None,
-    temperature: float | None,
-    top_k: int | None,
-    top_p: float | None,
-    min_p: float | None,
-    repetition_penalty: float | None,
-    stop: list[str] | None,
-    seed: int | None,
-) -> dict[str, Any] | None:
-    """The interface's Sampling; None where everything is left to the service."""
-    given = {
-        "max_new_tokens": max_new_tokens,
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "min_p": min_p,
-        "repetition_penalty": repetition_penalty,
-        "stop": stop,
-        "seed": seed,
-    }
-    return {key: value for key, value in given.items() if value is not None} or None

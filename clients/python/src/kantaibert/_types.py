@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, TypedDict, Union
+from typing import List, TypedDict, Union
 
 
 class Filling(TypedDict):
@@ -32,11 +32,21 @@ class Score(TypedDict):
     receipt: Receipt
 
 
+class Sampling(TypedDict, total=False):
+    """How the next token is chosen; what is not given, or None, is the service's to decide."""
+
+    max_new_tokens: int | None
+    #: 0 always takes the likeliest token.
+    temperature: float | None
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    repetition_penalty: float | None
+    #: The text ends before any of these.
+    stop: list[str] | None
+    #: The same seed gives the same text.
+    seed: int | None
+
+
 #: Of one text: a list for its only mask, a list of lists where it has several.
 Fillings = Union[List[Filling], List[List[Filling]]]
-
-
-def as_pipeline(reply: dict[str, Any]) -> Fillings:
-    """The reply to FillMask in the form of the pipeline."""
-    masks: list[list[Filling]] = [mask["fillings"] for mask in reply["masks"]]
-    return masks[0] if len(masks) == 1 else masks
