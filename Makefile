@@ -72,7 +72,9 @@ parity: build
 	@if [ -x $(PEERS)/bin/python ]; then \
 	    $(PEERS)/bin/python Tests/Parity/tokenizer_parity.py $(BUILD)/kb-bench --old $(PEERS)-4.46/bin/python && \
 	    for python in $(PEERS)/bin/python $(PEERS)-4.46/bin/python; do \
-	        [ ! -x $$python ] || $$python Tests/Parity/import_parity.py $(BUILD)/kb-bench || exit 1; \
+	        [ -x $$python ] || continue; \
+	        $$python Tests/Parity/import_parity.py $(BUILD)/kb-bench && \
+	        $$python Tests/Parity/published_parity.py $(BUILD) || exit 1; \
 	    done; \
 	else \
 	    echo "skipped the tokenizer's comparison: no tokenizers in PEERS=$(PEERS)"; \

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""What the service publishes, loaded by transformers as it lies: the same tokens, the same logits within 1e-4, the same fillings.
+
+Usage: published_parity.py BUILD
+BUILD holds kantaibertd, kantaibert-train, kbctl and kb-bench. Runs in the environment of any transformers from 4.46 on. A service of its
+own trains a tiny model of either kind on a few hundred lines; each generation is then asked by transformers and by us. Exit status 1 at
+the first difference.
+"""
+import json, os, pathlib, random, signal, subprocess, sys, tempfile, time
+import torch, transformers
+
+transformers.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
+TOLERANCE = 1e-4
+SETTINGS = """
+models: [filler, teller]
+filler: {objective: mlm, preset: tiny, max_steps: 60}
+teller: {objective: clm, preset: tiny, max_steps: 60}
+inbox: {stable: 100ms}
+schedule: {settle: 100ms}
+serving: {precision: float32}
+"""
+TEXTS = ["the old man walks to the river", "a young king sees the house.", "The  River — naïve 🙂 \u7406\u6027"]
+
+
+def corpus():
+    words = ["the", "old", "young", "man", "king", "river", "house", "walks", "sees", "to", "a", "naïve", "—", "🙂"]
+    lines = random.Random(5)
+    return "".join(" ".join(lines.choices(words, k=9)) + "\n\n" for _ in range(800))
+
+
+def ours(build, directory, ids):
+    done = subprocess.run([build / "kb-bench", "logits", directory, *map(str, ids)], capture_output=True, text=True)
+    if done.returncode: sys.exit(f"{directory}: {done.stderr}")
+    return torch.tensor(json.loads(done.stdout)).reshape(len(ids), -1)
+
+
+def check(build, socket, name, directory):
+    """The largest difference between logits, and between scores."""
+    def kbctl(*words):
+        done = subprocess.run([build / "kbctl", *words, "-m", name, "--json", "--socket", socket], capture_output=True, text=True)
+        if done.returncode: sys.exit(f"kbctl {words}: {done.stderr}")
+        return json.loads(done.stdout)
+
+    kind = transformers.AutoModelForMaskedLM if name == "filler" else transformers.RobertaForCausalLM
+    model, tokenizer = kind.from_pretrained(directory).float().eval(), transformers.AutoTokenizer.from_pretrained(directory)
+    worst = 0.0
+    for text in TEXTS:
+        ids = tokenizer(text)["input_ids"]
+        tokens = kbctl("tokenize", text)["ids"]
+        if [token for token in ids if token not in (0, 2)] != [token for token in tokens if token not in (0, 2)]:
+            sys.exit(f"{name}, {text!r}: {ids} and {tokens}")
+        with torch.no_grad(): expected = model(torch.tensor([ids])).logits[0]
+        worst = max(worst, (ours(build, directory, ids) - expected).abs().max().item())
+    if name == "filler":
+        pipeline = transformers.pipeline("fill-mask", model=str(directory))
+        for text in ("the old <mask> walks to the river", "a young king sees the <mask>"):
+            found = kbctl("fill", text)["masks"][0]["fillings"]
+            for mine, theirs in zip(found, pipeline(text), strict=True):
+                if (mine["token"], mine["token_str"], mine["sequence"]) != (theirs["token"], theirs["token_str"], theirs["sequence"]):
+                    sys.exit(f"{text!r}: {mine} and {theirs}")
+                worst = max(worst, abs(mine["score"] - theirs["score"]))
+    if not worst <= TOLERANCE: sys.exit(f"{name}: {worst:.2e} apart")
+    return worst
+
+
+def main(build):
+    with tempfile.TemporaryDirectory(prefix="kb-published-") as folder:
+        state = pathlib.Path(folder)
+        (state / "kantaibert.yaml").write_text(SETTINGS)
+        (state / "inbox").mkdir()
+        (state / "inbox" / "corpus.txt").write_text(corpus())
+        socket = state / "io.kantaibert"
+        with open(state / "log", "w") as log:
+            service = subprocess.Popen([build / "kantaibertd", "--state-dir", state, "--config", state / "kantaibert.yaml"], stderr=log)
+        try:
+            while not os.path.exists(socket):
+                if service.poll() is not None: sys.exit((state / "log").read_text())
+                time.sleep(0.05)
+            if subprocess.run([build / "kbctl", "watch", "--exit-when-served", "--socket", socket], stdout=subprocess.DEVNULL).returncode:
+                sys.exit((state / "log").read_text())
+            errors = [check(build, socket, name, state / "models" / name / "current") for name in ("filler", "teller")]
+        finally:
+            service.send_signal(signal.SIGTERM)
+            service.wait()
+    print(json.dumps({"check": "published", "transformers": transformers.__version__, "directories": len(errors), "error": max(errors),
+                      "tolerance": TOLERANCE, "passed": True}))
+
+
+main(pathlib.Path(sys.argv[1]).resolve())
