@@ -47,7 +47,7 @@ struct SchedulerTests {
     @Test("What is removed is not learned from, and is by itself no reason to train")
     func removed() {
         var scheduler = Self.fresh([Self.model("a", fed: ["x", "y"], learned: ["x", "y"], attempted: ["x", "y"])])
-        scheduler.corpusRemoved("y")
+        #expect(scheduler.corpusRemoved("y", now: Self.at(99)) == [])
         #expect(scheduler.tick(now: Self.at(100)) == [])
         var again = Self.fresh([Self.model("a", fed: ["x"], learned: ["x", "y"], attempted: ["x", "y"])])
         #expect(again.tick(now: Self.at(100)) == [], "nor after a restart")
@@ -57,6 +57,22 @@ struct SchedulerTests {
             return
         }
         #expect(actions.last == .start(started, resumes: false))
+    }
+
+    @Test("A run that waits is dropped with its last text, and the next one has its turn")
+    func removedBeforeItsTurn() {
+        var scheduler = Self.fresh([Self.model("a"), Self.model("b"), Self.model("c")])
+        _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
+        _ = scheduler.corpusAdmitted("y", for: ["b"], now: Self.at(1))
+        _ = scheduler.tick(now: Self.at(200))
+        #expect(scheduler.running?.run == "a-1")
+        #expect(scheduler.queue.map(\.run) == ["b-1"])
+        #expect(scheduler.corpusRemoved("x", now: Self.at(201)) == [], "a run that has its turn keeps what it reads")
+        let dropped = scheduler.corpusRemoved("y", now: Self.at(202))
+        #expect(dropped.first == .dropped(Scheduler.Entry(run: "b-1", model: "b")))
+        #expect(scheduler.queue.isEmpty)
+        let next = scheduler.ended("a-1", published: true, now: Self.at(203))
+        #expect(!next.contains { if case .start = $0 { true } else { false } })
     }
 
     @Test("A corpus of one model's inbox trains that model alone")

@@ -17,7 +17,7 @@ extension TrainingService {
 
     /// A corpus has been taken out.
     public func corpusRemoved(_ sha256: String) {
-        scheduler.corpusRemoved(sha256)
+        perform(scheduler.corpusRemoved(sha256, now: .now))
     }
 
     /// A run now, whatever the schedule says.

@@ -131,11 +131,18 @@ public struct Scheduler: Sendable {
     }
 
     /// The corpus is not to be learned from any more; a run that has begun goes on with it.
-    public mutating func corpusRemoved(_ sha256: String) {
+    /// - Returns: a run that has no job yet is dropped where no text is left for it
+    public mutating func corpusRemoved(_ sha256: String, now: Moment) -> [Action] {
+        var dropped: [Action] = []
         for index in models.indices {
             models[index].fed.removeAll { $0 == sha256 }
             if Set(models[index].fed).isSubset(of: models[index].attempted) { models[index].dueAt = nil }
+            guard models[index].fed.isEmpty else { continue }
+            let isIdle = { (entry: Entry) in entry.model == models[index].name && entry.corpora == nil }
+            dropped += queue.filter(isIdle).map(Action.dropped)
+            queue.removeAll(where: isIdle)
         }
+        return dropped.isEmpty ? [] : dropped + advance(now)
     }
 
     /// The moment asked for with `wake` has come; harmless at any other.
