@@ -130,7 +130,7 @@ public enum ManagerInterface {
         method ListGenerations(model: string) -> (generations: []Generation)
         method GetMetrics(run: string, after_step: ?int) -> (steps: []StepMetric, evaluations: []Evaluation)
 
-        # Needs `more`: every event from now on; `run` narrows it.
+        # Needs `more`: every event from now on; `run` narrows it. The last reply, without `continues`, is `service_stopping`.
         method Watch(run: ?string) -> (event: Event)
 
         # Starts a run now, whatever the schedule says. Without `force`, only where there is something new to learn from.

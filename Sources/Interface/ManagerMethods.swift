@@ -141,7 +141,8 @@ extension ManagerInterface {
         }
     }
 
-    /// Needs `more`: every event from now on; `run` narrows it.
+    /// Needs `more`: every event from now on; `run` narrows it. The last reply, without `continues`, is
+    /// `service_stopping`.
     public enum Watch: VarlinkMethod {
         public static let name = "io.kantaibert.Manager.Watch"
 

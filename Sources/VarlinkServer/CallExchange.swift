@@ -6,7 +6,7 @@ import Varlink
 struct CallExchange: Sendable {
     let service: VarlinkService
     let peer: PeerCredentials
-    let logger: Logger
+    let log: LimitLog
     /// Gives one message, without its NUL, to the client; throws where it has gone or is cut off.
     let write: @Sendable (Data) async throws -> Void
 
@@ -22,9 +22,7 @@ struct CallExchange: Sendable {
         do {
             header = try VarlinkCoding.decodeCall(message)
         } catch {
-            logger.notice(
-                "a client is cut off",
-                metadata: ["reason": "what it sent is no call", "error": "\(error)", "pid": "\(peer.pid)"])
+            log.cutOff(peer, reason: "no call", "what it sent is no call: \(error)")
             return false
         }
         let context = CallContext(peer: peer, more: header.more ?? false)
@@ -34,8 +32,9 @@ struct CallExchange: Sendable {
             try check(method.access, header.method)
             if method.endless { whenEndless() }
             try await method.handler(message, context, sink)
-            if !sink.isFinished && !Task.isCancelled {
-                logger.error("a call ended without a last reply", metadata: ["method": "\(header.method)"])
+            // A subscription may end with its connection, without a last word.
+            if !sink.isFinished && !Task.isCancelled && !method.endless {
+                log.write(.error, "a call ended without a last reply", header.method, peer)
                 return await fail(header, sink, "it ended without a reply")
             }
         } catch {
@@ -48,15 +47,13 @@ struct CallExchange: Sendable {
 
     private func check(_ access: MethodAccess, _ method: String) throws(VarlinkServiceError) {
         guard access == .administrators, !service.administrators.includes(peer) else { return }
-        logger.notice(
-            "a call is not permitted", metadata: ["method": "\(method)", "pid": "\(peer.pid)", "uid": "\(peer.uid)"])
+        log.write(.notice, "a call is not permitted", method, peer)
         throw .permissionDenied(needs: service.administrators.description)
     }
 
     private func reply(to header: VarlinkCallHeader, _ error: any Error, _ sink: ReplySink) async -> Bool {
         guard !sink.isFinished else {
-            logger.error(
-                "a call failed after its last reply", metadata: ["method": "\(header.method)", "error": "\(error)"])
+            log.write(.error, "a call failed after its last reply", "\(header.method): \(error)", peer)
             return true
         }
         switch error {
@@ -65,7 +62,7 @@ struct CallExchange: Sendable {
         case let error as any VarlinkErrorReply:
             return await send(sink) { try Self.encode(error) }
         default:
-            logger.error("a call failed", metadata: ["method": "\(header.method)", "error": "\(error)"])
+            log.write(.error, "a call failed", "\(header.method): \(error)", peer)
             return await fail(header, sink, "\(error)")
         }
     }
@@ -80,7 +77,7 @@ struct CallExchange: Sendable {
             try await sink.reply(try message(), last: true)
             return true
         } catch {
-            logger.debug("an error reply was not delivered", metadata: ["error": "\(error)", "pid": "\(peer.pid)"])
+            log.logger.debug("an error reply was not delivered", metadata: ["error": "\(error)", "pid": "\(peer.pid)"])
             return false
         }
     }

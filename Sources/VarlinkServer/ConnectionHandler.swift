@@ -112,7 +112,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 extension ConnectionHandler {
     private func start(_ message: [UInt8], _ channel: any Channel) {
         let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
-        let exchange = CallExchange(service: service, peer: peer, logger: log.logger) { message in
+        let exchange = CallExchange(service: service, peer: peer, log: log) { message in
             try await channel.eventLoop.flatSubmit { bound.value.write(message, channel) }.get()
         }
         isCallEndless = false

@@ -18,11 +18,13 @@ extension VarlinkServer {
         public var reading: Duration
         /// How long calls under way may take to end once the server stops.
         public var grace: Duration
+        /// Of lines in the log about one kind of what clients do, the time between two.
+        public var logInterval: Duration
 
         public init(
             messageBytes: Int = 4 << 20, connections: Int = 256, connectionsPerUser: Int = 128,
             idle: Duration = .seconds(600), receiving: Duration = .seconds(30), answering: Duration = .seconds(120),
-            reading: Duration = .seconds(30), grace: Duration = .seconds(5)
+            reading: Duration = .seconds(30), grace: Duration = .seconds(5), logInterval: Duration = .seconds(10)
         ) {
             self.messageBytes = messageBytes
             self.connections = connections
@@ -32,6 +34,7 @@ extension VarlinkServer {
             self.answering = answering
             self.reading = reading
             self.grace = grace
+            self.logInterval = logInterval
         }
     }
 }

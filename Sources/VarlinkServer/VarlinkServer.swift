@@ -68,7 +68,8 @@ public final class VarlinkServer: Sendable {
             .serverChannelOption(.backlog, value: 128)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelInitializer { [service, limits, connections, log = LimitLog(logger)] channel in
+            .childChannelInitializer {
+                [service, limits, connections, log = LimitLog(logger, interval: limits.logInterval)] channel in
                 channel.eventLoop.makeCompletedFuture {
                     let peer = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
                         of: NIOBSDSocket.Handle.self

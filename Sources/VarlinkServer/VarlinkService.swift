@@ -74,8 +74,10 @@ public struct VarlinkService: Sendable {
         register(M.self, endless: false, .everyone, body)
     }
 
-    /// Answers a method whose replies never end by themselves. A call without `more` gets `ExpectedMore`; a server
-    /// that stops does not wait for such calls, it cancels them.
+    /// Answers a method whose replies end with the connection or the server. A call without `more` gets
+    /// `ExpectedMore`; a server that stops does not wait for such calls, it cancels them.
+    ///
+    /// - Parameter body: may `finish` with a last reply; where it returns without, the connection is closed.
     public mutating func handleSubscription<M: VarlinkMethod>(
         _ method: M.Type,
         _ body: @escaping @Sendable (M.Parameters, CallContext, ReplyWriter<M.Reply>) async throws -> Void

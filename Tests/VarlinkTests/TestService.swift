@@ -131,13 +131,12 @@ func withTemporaryDirectory<R>(_ body: (String) async throws -> R) async throws 
 /// Runs a server on a socket in a temporary folder while `body` runs, then stops it and waits for its end.
 func withServer<R: Sendable>(
     _ service: VarlinkService = Example.service(), limits: VarlinkServer.Limits = .init(),
+    logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
     _ body: @Sendable (_ socket: String) async throws -> R
 ) async throws -> R {
     try await withTemporaryDirectory { directory in
         let path = "\(directory)/socket"
-        let server = VarlinkServer(
-            service: service, listener: .path(path), limits: limits,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let server = VarlinkServer(service: service, listener: .path(path), limits: limits, logger: logger)
         return try await withRunning(server) { try await body(path) }
     }
 }

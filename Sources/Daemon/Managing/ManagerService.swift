@@ -70,7 +70,10 @@ public struct ManagerService: Sendable {
             try await importModel(parameters)
         }
         service.handleSubscription(ManagerInterface.Watch.self) { parameters, _, writer in
-            for await event in hub.watch() where parameters.run == nil || parameters.run == event.run {
+            for await event in hub.watch() {
+                // The last there is to say, whatever run is watched.
+                if event.kind == .serviceStopping { return try await writer.finish(.init(event: event.asInterface)) }
+                guard parameters.run == nil || parameters.run == event.run else { continue }
                 try await writer.send(.init(event: event.asInterface))
             }
         }

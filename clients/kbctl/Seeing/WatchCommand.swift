@@ -44,7 +44,9 @@ struct Watch: ParsableCommand {
             }
             screen.draw()
             if try replies.wait(for: .seconds(1)) {
-                guard let reply = try replies.next() else { return }
+                guard let reply = try replies.next() else {
+                    throw Failure("the service has stopped, and with it what could be watched", status: EX_UNAVAILABLE)
+                }
                 try show(reply.event)
             }
             if exitWhenServed, asked.duration(to: .now) >= .seconds(1) {
