@@ -66,6 +66,7 @@ public struct KantaibertService: Sendable {
                 ServiceEvent(renewal, found: found, problems: problems))
         }
         let journal = EventJournal(hub: hub, metrics: metrics, logger: logger)
+        defer { journal.flush() }
         let registry = ModelRegistry(directory: directory, precision: settings.serving.precision)
         await openModels(registry, journal, metrics)
         journal.attempt("generations on the disk are not recorded") { _ = try recovery.generations(metrics) }

@@ -7,16 +7,17 @@ import Varlink
 public struct EventJournal: Sendable {
     let hub: EventHub
     private let metrics: MetricsStore
-    private let logger: Logger
+    private let log: EventLog
 
     public init(hub: EventHub, metrics: MetricsStore, logger: Logger) {
         self.hub = hub
         self.metrics = metrics
-        self.logger = logger
+        log = EventLog(logger)
     }
 
+    /// The database and who watches have every event; the log sums up what comes in bursts.
     public func report(_ event: ServiceEvent) {
-        log(event)
+        log.write(event)
         attempt("the event is not recorded") {
             let fields = try JSONEncoder().encode(JSONValue.object(event.fields))
             try metrics.record(
@@ -29,7 +30,7 @@ public struct EventJournal: Sendable {
 
     /// As `report`, for steps: they have a table of their own, and not each is worth a line.
     func reportStep(_ event: ServiceEvent, isLogged: Bool) {
-        if isLogged { log(event) }
+        if isLogged { log.write(event) }
         hub.send(event)
     }
 
@@ -38,31 +39,10 @@ public struct EventJournal: Sendable {
         do {
             try body()
         } catch {
-            log(ServiceEvent(.problem, "\(consequence): \(error)"))
+            log.write(ServiceEvent(.problem, "\(consequence): \(error)"))
         }
     }
 
-    private func log(_ event: ServiceEvent) {
-        var metadata: Logger.Metadata = ["MESSAGE_ID": "\(event.kind.messageID)", "event": "\(event.kind.rawValue)"]
-        for (name, value) in event.fields { metadata[name] = "\(value.logText)" }
-        metadata["model"] = event.model.map { "\($0)" }
-        metadata["run"] = event.run.map { "\($0)" }
-        metadata["corpus"] = event.corpus.map { "\($0)" }
-        logger.log(level: event.kind.level, "\(event.message)", metadata: metadata)
-    }
-}
-
-extension JSONValue {
-    fileprivate var logText: String {
-        switch self {
-        case .null: ""
-        case .bool(let value): value ? "1" : "0"
-        case .int(let value): "\(value)"
-        case .double(let value): "\(value)"
-        case .string(let value): value
-        case .array(let values): values.map(\.logText).joined(separator: " ")
-        case .object(let members):
-            members.sorted { $0.key < $1.key }.map { "\($0)=\($1.logText)" }.joined(separator: " ")
-        }
-    }
+    /// Writes what the log still holds back: the last thing to be done.
+    func flush() { log.flush() }
 }

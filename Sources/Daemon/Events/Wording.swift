@@ -31,6 +31,17 @@ enum Wording {
             + String(repeating: "0", count: max(0, 2 - digits.count)) + digits
     }
 
+    /// `9,998`.
+    static func count(_ value: Int) -> String {
+        let digits = String(value)
+        var text = ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0, (digits.count - index) % 3 == 0, text != "-" { text += "," }
+            text.append(digit)
+        }
+        return text
+    }
+
     static func bytes(_ count: Int) -> String {
         switch count {
         case ..<1000: "\(count) bytes"
