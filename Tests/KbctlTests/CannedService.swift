@@ -9,6 +9,8 @@ import VarlinkServer
 
 /// A service that says what a test wants to see printed.
 enum Canned {
+    static let rejection =
+        "2.104 bits a byte held out, 1.931 of generation 3, 9.0 % more where 2.0 % are allowed (promotion.tolerance)"
     static let receipt = InferenceInterface.Receipt(model: "kantaibert", generation: 3, modelSha256: "ab", seed: 7)
     static let models = [
         ManagerInterface.Model(
@@ -69,6 +71,14 @@ enum Canned {
                 try await writer.send(.init(text: "still"))
                 try await Task.sleep(for: .seconds(3600))
             }
+            if parameters.prompt.contains("long") {
+                // Words that end in the next piece, or never.
+                for piece in ["A critique of pu", "re reason, which is long enough for", " any scr", "een; 理性理性理性"] {
+                    try await writer.send(.init(text: piece))
+                }
+                try await writer.send(.init(text: String(repeating: "endless", count: 30)))
+                return try await writer.finish(.init(text: ".", finishReason: .stop, receipt: receipt))
+            }
             if parameters.prompt.contains("echo") {
                 return try await writer.finish(
                     .init(text: "[\(parameters.prompt)]", finishReason: .end, receipt: receipt))
@@ -102,13 +112,58 @@ enum Canned {
                 Date.ISO8601FormatStyle(includingFractionalSeconds: true))
             return .init(generations: [
                 .init(
+                    model: "kantaibert", number: 5, run: "kantaibert-5", state: .candidate,
+                    modelSha256: String(repeating: "d", count: 64), created: made),
+                .init(
+                    model: "kantaibert", number: 4, run: "kantaibert-4",
+                    state: .rejected, modelSha256: String(repeating: "c", count: 64), evaluationLoss: 5.9,
+                    bitsPerByte: 2.104, created: made, judgedBitsPerByte: 2.1044, incumbent: 3,
+                    incumbentBitsPerByte: 1.9312, reason: rejection),
+                .init(
                     model: "kantaibert", number: 3, run: "kantaibert-3", state: .serving, modelSha256: "ab",
-                    evaluationLoss: 5.61234, bitsPerByte: 1.9312, created: made)
+                    evaluationLoss: 5.61234, bitsPerByte: 1.9312, created: made),
             ])
         }
         service.handle(ManagerInterface.GetMetrics.self) { parameters, _ in
             guard parameters.run != "none" else { throw ManagerInterface.RunNotFound(run: "none") }
             return metrics
+        }
+        service.handle(ManagerInterface.Describe.self) { _, _ in
+            let names = [
+                "roberta.embeddings.word_embeddings.weight",
+                "roberta.encoder.layer.0.attention.output.LayerNorm.weight", "lm_head.bias",
+            ]
+            return .init(
+                parameters: names.map { .init(name: $0, shape: [52_000, 768], count: 39_936_000) }, total: 83_504_416,
+                configuration: .object([:]))
+        }
+        service.handle(ManagerInterface.ListCorpora.self) { _, _ in
+            .init(corpora: [
+                .init(
+                    sha256: String(repeating: "ab", count: 32),
+                    name: String(repeating: "理性 and more ", count: 9) + ".txt",
+                    bytes: 1_800_000, documents: 37_000, state: .rejected,
+                    reason: "it is no text: byte 17 is NUL, which no encoding of text that is read here has",
+                    received: "2026-01-01T12:00:00.000Z", models: ["kantaibert", "assistant"])
+            ])
+        }
+        service.handle(ManagerInterface.Promote.self) { parameters, _ in
+            guard parameters.generation < 9 else {
+                throw ManagerInterface.GenerationNotFound(model: parameters.model, generation: parameters.generation)
+            }
+            return .init()
+        }
+        service.handle(ManagerInterface.CancelRun.self) { parameters, _ in
+            throw ManagerInterface.RunNotFound(run: parameters.run)
+        }
+        service.handle(InferenceInterface.Score.self) { _, _ in
+            .init(logLikelihood: -1234.5678, tokens: 321, bitsPerByte: 1.98765, receipt: receipt)
+        }
+        service.handle(InferenceInterface.Tokenize.self) { _, _ in
+            .init(ids: [5, 6], tokens: [String(repeating: "Ġlong", count: 30), "e\u{301}理"])
+        }
+        service.handle(InferenceInterface.Detokenize.self) { _, _ in
+            .init(text: String(repeating: "Thoughts without 理性 are void. ", count: 9))
         }
         service.handle(ManagerInterface.DescribeTensor.self) { parameters, _ in
             guard parameters.name == "lm_head.bias" else {

@@ -15,12 +15,12 @@ enum KbctlProcess {
 
     /// Runs it to its end.
     ///
-    /// - Parameter columns: gives it a terminal so wide as standard output; nil gives it a pipe.
+    /// - Parameter columns: gives it a terminal so wide as standard output and error; nil gives it pipes.
     static func run(_ arguments: [String], socket: String, columns: UInt16? = nil) throws -> Result {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        let errors = try FilePair.pipe()
+        let errors = try columns.map(FilePair.terminal) ?? FilePair.pipe()
         let output = try columns.map(FilePair.terminal) ?? FilePair.pipe()
         posix_spawn_file_actions_adddup2(&actions, output.theirs, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errors.theirs, STDERR_FILENO)

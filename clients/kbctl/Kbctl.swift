@@ -39,10 +39,27 @@ struct Kbctl: ParsableCommand {
             var command = try parseAsRoot()
             try command.run()
         } catch {
-            guard let failure = Failure(error) else { exit(withError: error) }
+            guard let failure = Failure(error) else { leave(error) }
             Terminal.complain("kbctl: \(failure.message)")
             Glibc.exit(failure.status)
         }
+    }
+
+    /// Ends with what ArgumentParser has to say: help, or what was wrong with the words given.
+    private static func leave(_ error: any Error) -> Never {
+        let status = exitCode(for: error)
+        // Scripts for shells and descriptions for programs are as wide as they are.
+        let isForPrograms = CommandLine.arguments.contains {
+            $0.hasPrefix("--experimental") || $0.hasPrefix("--generate")
+        }
+        if isForPrograms { exit(withError: error) }
+        if status == .success {
+            Terminal.help(fullMessage(for: error, columns: Terminal.columns))
+        } else {
+            let message = fullMessage(for: error)
+            if !message.isEmpty { Terminal.complain(usage: message) }
+        }
+        Glibc.exit(status.rawValue)
     }
 }
 

@@ -20,7 +20,8 @@ struct Ask: ParsableCommand {
             return try Terminal.json(try client.call(InferenceInterface.Generate.self, parameters))
         }
         let replies = try client.callMore(InferenceInterface.Generate.self, parameters)
-        while let reply = try replies.next() { Terminal.write(Terminal.visible(reply.text)) }
+        var text = FlowingText()
+        while let reply = try replies.next() { text.write(reply.text) }
         Terminal.write("\n")
     }
 }

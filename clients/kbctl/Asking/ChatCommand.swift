@@ -25,7 +25,10 @@ struct Chat: ParsableCommand {
         if model.model == nil, !models.contains(where: { $0.objective == .clm }) {
             throw Failure("there is no model that goes on with a text, only ones that fill masks", status: EX_CONFIG)
         }
-        if Terminal.isInteractive { Terminal.line(Style.dim("Ctrl-C ends an answer, Ctrl-D the talk; /help")) }
+        if Terminal.isInteractive {
+            let hint = "Ctrl-C ends an answer, Ctrl-D the talk; /help"
+            for line in hint.wrapped(indent: 0) { Terminal.line(Style.dim(line)) }
+        }
         while let line = editor.next() {
             switch line.trimmed {
             case "": continue
@@ -72,12 +75,13 @@ struct Chat: ParsableCommand {
         defer { interrupt.end() }
         let replies = try client.callMore(InferenceInterface.Generate.self, parameters)
         var answer = ""
+        var screen = FlowingText()
         while !interrupt.hasCome {
             guard try replies.wait(for: .milliseconds(100)) else { continue }
             guard let reply = try replies.next() else { break }
             let text = answer.isEmpty ? String(reply.text.drop { $0.isWhitespace }) : reply.text
             answer += text
-            Terminal.write(Terminal.visible(text))
+            screen.write(text)
             // The last one: nothing comes after it that could be waited for.
             if reply.finishReason != nil { break }
         }

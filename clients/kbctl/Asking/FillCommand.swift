@@ -21,7 +21,7 @@ struct Fill: ParsableCommand {
         if global.json { return try Terminal.json(reply) }
         for (index, mask) in reply.masks.enumerated() {
             if index > 0 { Terminal.line("") }
-            var table = Table([("SCORE", .right), ("TOKEN", .left), ("TEXT", .left)], elastic: 2)
+            var table = Table([("SCORE", .right), ("TOKEN", .left), ("TEXT", .left)], elastic: [1, 2])
             for filling in mask.fillings {
                 table.add([Human.number(filling.score, 4), filling.tokenStr, filling.sequence])
             }

@@ -14,7 +14,7 @@ struct Tokenize: ParsableCommand {
         let reply = try global.connect().call(
             InferenceInterface.Tokenize.self, .init(text: text, model: model.model))
         if global.json { return try Terminal.json(reply) }
-        var table = Table([("ID", .right), ("TOKEN", .left)], elastic: 1)
+        var table = Table([("ID", .right), ("TOKEN", .left)], elastic: [1])
         for (id, token) in zip(reply.ids, reply.tokens) { table.add(["\(id)", token]) }
         table.print()
     }
@@ -32,6 +32,8 @@ struct Detokenize: ParsableCommand {
         let reply = try global.connect().call(
             InferenceInterface.Detokenize.self, .init(ids: ids, model: model.model))
         if global.json { return try Terminal.json(reply) }
-        Terminal.line(Terminal.visible(reply.text))
+        var text = FlowingText()
+        text.write(reply.text)
+        Terminal.write("\n")
     }
 }

@@ -56,7 +56,7 @@ struct Export: ParsableCommand {
         if global.json {
             try Terminal.json(["directory": directory])
         } else {
-            Terminal.line("\(directory): \(name) \(description.generation.map { "\($0)" } ?? "")")
+            Terminal.paragraph("\(directory): \(name) \(description.generation.map { "\($0)" } ?? "")")
         }
         if check { try TransformersCheck(client: client, model: model, directory: directory).run(quietly: global.json) }
     }

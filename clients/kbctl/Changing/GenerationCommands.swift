@@ -15,7 +15,7 @@ struct Promote: ParsableCommand {
         let reply = try global.connect().call(
             ManagerInterface.Promote.self, .init(model: name, generation: generation))
         if global.json { return try Terminal.json(reply) }
-        Terminal.line("\(name) \(generation) serves")
+        Terminal.paragraph("\(name) \(generation) serves")
     }
 }
 
@@ -29,6 +29,6 @@ struct Cancel: ParsableCommand {
     func run() throws {
         let reply = try global.connect().call(ManagerInterface.CancelRun.self, .init(run: id))
         if global.json { return try Terminal.json(reply) }
-        Terminal.line("\(id) is told to stop")
+        Terminal.paragraph("\(id) is told to stop")
     }
 }

@@ -50,11 +50,11 @@ struct Import: ParsableCommand {
                 status: EX_DATAERR)
         }
         if global.json { return try Terminal.json(reply) }
-        Terminal.line(
+        Terminal.paragraph(
             "\(model) \(reply.generation): \(Human.count(reply.parameters)) parameters, SHA-256 \(reply.modelSha256)")
         let generations = try client.call(ManagerInterface.ListGenerations.self, .init(model: model)).generations
         if generations.contains(where: { $0.number == reply.generation && $0.state == .candidate }) {
-            Terminal.line(
+            Terminal.paragraph(
                 "It serves if it is no worse than what serves; ‘kbctl generations \(model)’ says so in a while.")
         }
     }

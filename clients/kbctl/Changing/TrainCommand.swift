@@ -17,6 +17,6 @@ struct Train: ParsableCommand {
         let reply = try global.connect().call(
             ManagerInterface.Train.self, .init(model: model, force: force ? true : nil))
         if global.json { return try Terminal.json(reply) }
-        for run in reply.runs { Terminal.line(run) }
+        for run in reply.runs { Terminal.paragraph(run) }
     }
 }

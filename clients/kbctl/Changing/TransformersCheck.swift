@@ -33,7 +33,7 @@ struct TransformersCheck {
                 status: EX_SOFTWARE)
         }
         guard !quietly else { return }
-        Terminal.line(
+        Terminal.paragraph(
             "checked: transformers' log-likelihood is \(Human.number(theirs, 4)) nats, the service's "
                 + "\(Human.number(score.logLikelihood, 4)), \(Human.scientific(apart)) a token apart")
     }

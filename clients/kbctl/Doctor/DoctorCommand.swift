@@ -38,16 +38,9 @@ struct Doctor: ParsableCommand {
         for check in checks {
             let mark = check.state == .ok ? Style.green("✓") : Style.yellow("!")
             let indent = width + 4
-            for (index, line) in Terminal.visible(check.finding).wrapped(indent: indent).enumerated() {
-                Terminal.line(
-                    index == 0
-                        ? "\(mark) \(check.name.padded(to: width))  \(line)"
-                        : String(repeating: " ", count: indent) + line)
-            }
+            Terminal.paragraph(check.finding, lead: "\(mark) \(check.name.padded(to: width))  ", indent: indent)
             guard let advice = check.advice else { continue }
-            for (index, line) in Terminal.visible(advice).wrapped(indent: indent + 2).enumerated() {
-                Terminal.line(String(repeating: " ", count: indent) + (index == 0 ? "→ " : "  ") + line)
-            }
+            Terminal.paragraph(advice, lead: String(repeating: " ", count: indent) + "→ ", indent: indent + 2)
         }
     }
 }

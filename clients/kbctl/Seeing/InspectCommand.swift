@@ -21,7 +21,7 @@ struct Inspect: ParsableCommand {
         }
         let reply = try client.call(ManagerInterface.Describe.self, .init(model: name))
         if global.json { return try Terminal.json(reply) }
-        var table = Table([("TENSOR", .left), ("SHAPE", .left), ("COUNT", .right)])
+        var table = Table([("TENSOR", .left), ("SHAPE", .left), ("COUNT", .right)], keepsEnds: true)
         for parameter in reply.parameters {
             table.add([parameter.name, Self.shape(parameter.shape), Human.count(parameter.count)])
         }
@@ -38,7 +38,7 @@ struct Inspect: ParsableCommand {
             ("maximum", Self.value(tensor.maximum)), ("zeros", Human.count(tensor.zeros)),
             ("not finite", Human.count(tensor.notFinite)),
         ]
-        Terminal.line(Style.bold(name))
+        Terminal.line(Style.bold(name.cutInFront(to: Terminal.columns ?? .max)))
         for (name, text) in facts { Terminal.line("\(name.padded(to: 18)) \(text)") }
         Terminal.line("")
         // A gap in the numbers of rows or columns is where the tensor goes on.

@@ -45,7 +45,7 @@ struct Metrics: ParsableCommand {
             [
                 ("STEP", .right), ("EPOCH", .right), ("LOSS", .right), ("HELD OUT", .right), ("BITS/BYTE", .right),
                 ("LEARNING RATE", .right), ("GRADIENT", .right), ("TOKENS/S", .right), ("MFU", .right),
-            ], spare: [6, 5, 8, 1])
+            ], spare: [6, 5, 8, 1, 7])
         for (index, step) in reply.steps.enumerated() {
             let evaluation = evaluations[step.step]
             guard evaluation != nil || index % stride == 0 || index == reply.steps.count - 1 else { continue }

@@ -20,7 +20,7 @@ struct Runs: ParsableCommand {
             [
                 ("RUN", .left), ("MODEL", .left), ("STATE", .left), ("STARTED", .left), ("STEP", .right),
                 ("LOSS", .right), ("HELD OUT", .right), ("GENERATION", .right), ("REASON", .left),
-            ], elastic: 8, spare: [1, 3, 7, 5])
+            ], elastic: [0, 8], spare: [1, 3, 7, 5, 8, 6])
         for run in reply.runs {
             table.add([
                 run.id, run.model, run.state.rawValue, Human.relative(run.started), "\(run.step)/\(run.totalSteps)",
@@ -69,12 +69,8 @@ struct RunDetails: ParsableCommand {
                         + "\(Human.number(best.bitsPerByte, 3)) bits a byte, \(Human.percent(best.accuracy)) right"
                 ))
         }
-        Terminal.line(Style.bold(run.id))
-        let room = Terminal.columns
-        for (name, text) in facts {
-            let line = "\(name.padded(to: 9)) \(Terminal.visible(text))"
-            Terminal.line(room.map { line.cut(to: $0) } ?? line)
-        }
+        Terminal.line(Style.bold(run.id.cut(to: Terminal.columns ?? .max)))
+        for (name, text) in facts { Terminal.paragraph(text, lead: name.padded(to: 10), indent: 10) }
     }
 
     private func find(_ client: VarlinkClient) throws -> ManagerInterface.Run {

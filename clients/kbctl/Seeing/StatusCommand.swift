@@ -13,7 +13,7 @@ struct Status: ParsableCommand {
         if global.json { return try Terminal.json(status) }
         Terminal.line("\(Style.bold("kantaibertd \(status.version)")), up \(Human.duration(status.uptimeSeconds))")
         Terminal.line("")
-        Table(models: status.models, ages: try client.ages(of: status.models)).print()
+        ModelList(status.models, try client.generations(of: status.models)).print()
         Terminal.line("")
         if let run = status.run {
             Terminal.line(ProgressLine(run).text(columns: Terminal.columns))
@@ -21,13 +21,10 @@ struct Status: ParsableCommand {
             Terminal.line("no training under way")
         }
         if !status.queued.isEmpty {
-            fit("queued: \(status.queued.map(\.id).joined(separator: ", "))")
+            Terminal.paragraph("queued: \(status.queued.map(\.id).joined(separator: ", "))")
         }
         let files = status.inboxPending
-        fit(files == 0 ? "nothing waits in the inbox" : "\(files) file\(files == 1 ? "" : "s") in the inbox")
-    }
-
-    private func fit(_ line: String) {
-        Terminal.line(Terminal.columns.map { line.cut(to: $0) } ?? line)
+        Terminal.paragraph(
+            files == 0 ? "nothing waits in the inbox" : "\(files) file\(files == 1 ? "" : "s") in the inbox")
     }
 }

@@ -65,10 +65,7 @@ struct WatchScreen {
         guard !isInteractive || event.kind != "checkpoint" else { return }
         table.close()
         let time = Human.date(event.time).map(Human.timeOfDay) ?? event.time
-        let indent = time.count + 1
-        for (index, line) in Terminal.visible(event.message).wrapped(indent: indent).enumerated() {
-            Terminal.line(index == 0 ? "\(Style.dim(time)) \(line)" : String(repeating: " ", count: indent) + line)
-        }
+        Terminal.paragraph(event.message, lead: "\(Style.dim(time)) ", indent: time.count + 1)
     }
 
     /// Draws the run's line anew, on a terminal.

@@ -23,19 +23,36 @@ extension String {
         } + "…"
     }
 
-    /// In lines that fit behind `indent` columns of the screen, cut between words.
+    /// At most `width` columns wide, the first of them `…` where something is missing.
+    func cutInFront(to width: Int) -> String {
+        guard cells > width else { return self }
+        return String(String(reversed()).cut(to: width).reversed())
+    }
+
+    /// In lines that fit behind `indent` columns of the screen, cut between words, and in a word that is longer than a line.
     func wrapped(indent: Int, columns: Int? = Terminal.columns) -> [String] {
         guard let columns else { return [self] }
-        let room = max(16, columns - indent)
+        let room = max(1, columns - indent)
         var lines = [""]
-        for word in split(separator: " ") {
-            let last = lines[lines.count - 1]
-            if last.isEmpty {
-                lines[lines.count - 1] = String(word).cut(to: room)
-            } else if last.cells + 1 + word.cells <= room {
-                lines[lines.count - 1] = "\(last) \(word)"
-            } else {
-                lines.append(String(word).cut(to: room))
+        // How wide the last line is.
+        var width = 0
+        for word in split(whereSeparator: { $0 == " " || $0.isNewline }) {
+            if width > 0 {
+                if width + 1 + word.cells <= room {
+                    lines[lines.count - 1] += " "
+                    width += 1
+                } else {
+                    lines.append("")
+                    width = 0
+                }
+            }
+            for character in word {
+                if width + character.cells > room, width > 0 {
+                    lines.append("")
+                    width = 0
+                }
+                lines[lines.count - 1].append(character)
+                width += character.cells
             }
         }
         return lines

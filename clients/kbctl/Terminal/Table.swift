@@ -6,49 +6,73 @@ struct Table {
 
     private let headings: [String]
     private let alignments: [Alignment]
-    /// The column that gives way where the screen is too narrow.
-    private let elastic: Int
+    /// Columns that give way where the screen is too narrow, in equal measure.
+    private let elastic: [Int]
     /// Columns that a narrow screen does without, the first of them first.
     private let spare: [Int]
-    private var rows: [[String]] = []
+    /// Whether what is too long keeps its end: names that begin alike.
+    private let keepsEnds: Bool
+    private var rows: [(cells: [String], style: Style?)] = []
 
-    init(_ columns: [(String, Alignment)], elastic: Int = 0, spare: [Int] = []) {
+    /// So much of a column that gives way stays at least.
+    private static let leastElastic = 8
+
+    init(_ columns: [(String, Alignment)], elastic: [Int] = [0], spare: [Int] = [], keepsEnds: Bool = false) {
         headings = columns.map(\.0)
         alignments = columns.map(\.1)
         self.elastic = elastic
         self.spare = spare
+        self.keepsEnds = keepsEnds
     }
 
-    mutating func add(_ row: [String]) {
+    /// - Parameter style: of the whole row
+    mutating func add(_ row: [String], style: Style? = nil) {
         precondition(row.count == headings.count)
         // A name may hold anything; a table has one line a row.
-        rows.append(row.map { Terminal.visible($0.split(whereSeparator: \.isNewline).joined(separator: " ")) })
+        rows.append((row.map { Terminal.visible($0.split(whereSeparator: \.isNewline).joined(separator: " ")) }, style))
     }
 
     /// - Parameter columns: how wide the screen is; nil does not cut.
     func lines(columns: Int?) -> [String] {
-        var widths = headings.indices.map { column in
-            ([headings] + rows).map { $0[column].cells }.max() ?? 0
-        }
-        var shown = Array(headings.indices)
-        if let columns {
-            func width() -> Int { shown.reduce(2 * (shown.count - 1)) { $0 + widths[$1] } }
-            let wanted = widths[elastic]
-            widths[elastic] = min(wanted, 8)
-            for column in spare where width() > columns { shown.removeAll { $0 == column } }
-            widths[elastic] = min(wanted, widths[elastic] + max(0, columns - width()))
-        }
-        return ([headings] + rows).map { row in
-            var line = shown.map { row[$0].cut(to: widths[$0]).padded(to: widths[$0], alignments[$0]) }
-                .joined(separator: "  ")
+        let (shown, widths) = layout(columns)
+        return ([headings] + rows.map(\.cells)).map { row in
+            var line = shown.map { column in
+                let cell = row[column]
+                let cut = keepsEnds ? cell.cutInFront(to: widths[column]) : cell.cut(to: widths[column])
+                return cut.padded(to: widths[column], alignments[column])
+            }.joined(separator: "  ")
             while line.last == " " { line.removeLast() }
             return columns.map { line.cut(to: $0) } ?? line
         }
     }
 
     func print(indent: String = "") {
-        for (index, line) in lines(columns: Terminal.columns.map { $0 - indent.count }).enumerated() {
-            Terminal.line(indent + (index == 0 ? Style.bold(line) : line))
+        let styles = [Style.bold] + rows.map(\.style)
+        for (line, style) in zip(lines(columns: Terminal.columns.map { $0 - indent.count }), styles) {
+            Terminal.line(indent + (style?(line) ?? line))
         }
+    }
+
+    /// - Returns: the columns that are shown, and how wide each is
+    private func layout(_ columns: Int?) -> (shown: [Int], widths: [Int]) {
+        let wanted = headings.indices.map { column in
+            rows.reduce(headings[column].cells) { max($0, $1.cells[column].cells) }
+        }
+        var shown = Array(headings.indices)
+        guard let columns else { return (shown, wanted) }
+        var widths = wanted
+        func width() -> Int { shown.reduce(2 * (shown.count - 1)) { $0 + widths[$1] } }
+        for column in elastic { widths[column] = min(wanted[column], Self.leastElastic) }
+        for column in spare where width() > columns { shown.removeAll { $0 == column } }
+        var room = columns - width()
+        while room > 0 {
+            let short = elastic.filter { shown.contains($0) && widths[$0] < wanted[$0] }
+            guard !short.isEmpty else { break }
+            for column in short where room > 0 {
+                widths[column] += 1
+                room -= 1
+            }
+        }
+        return (shown, widths)
     }
 }

@@ -1,0 +1,69 @@
+import ArgumentParser
+import Interface
+import Varlink
+
+struct Generations: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List a model's generations, the newest first.",
+        discussion: """
+            A new generation serves if it is no worse than the one that serves then. GATE is its bits a byte on held-out \
+            lines, AGAINST those of the other on the same lines, with its number. Why one does not serve stands below.
+            """)
+
+    @Argument(help: ArgumentHelp("The model.", valueName: "model")) var name: String
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+        let reply = try global.connect().call(ManagerInterface.ListGenerations.self, .init(model: name))
+        if global.json { return try Terminal.json(reply) }
+        guard !reply.generations.isEmpty else {
+            return Terminal.paragraph("\(name) has no generation yet; ‘kbctl models’ says what is waited for")
+        }
+        var table = Table(
+            [
+                ("NUMBER", .right), ("STATE", .left), ("GATE", .right), ("AGAINST", .right), ("BITS/BYTE", .right),
+                ("HELD OUT", .right), ("CREATED", .left), ("RUN", .left), ("SHA-256", .left),
+            ], elastic: [7, 8], spare: [8, 7, 5, 6, 4])
+        for generation in reply.generations {
+            table.add(
+                [
+                    "\(generation.number)", generation.state.rawValue, Human.number(generation.judgedBitsPerByte, 3),
+                    Self.incumbent(generation), Human.number(generation.bitsPerByte, 3),
+                    Human.number(generation.evaluationLoss, 4), Human.relative(generation.created), generation.run,
+                    generation.modelSha256,
+                ], style: Self.style(generation.state))
+        }
+        table.print()
+        for generation in reply.generations { note(generation) }
+    }
+
+    /// `1.931 (3)`
+    private static func incumbent(_ generation: ManagerInterface.Generation) -> String {
+        let number = generation.incumbent.map { " (\($0))" } ?? ""
+        return Human.number(generation.incumbentBitsPerByte, 3) + number
+    }
+
+    private static func style(_ state: ManagerInterface.Generation.State) -> Style? {
+        switch state {
+        case .serving: .green
+        case .rejected: .red
+        case .candidate: .yellow
+        case .retired: .dim
+        }
+    }
+
+    /// Why it does not serve, and how it would.
+    private func note(_ generation: ManagerInterface.Generation) {
+        let number = generation.number
+        let text: String
+        switch generation.state {
+        case .rejected: text = "rejected: \(generation.reason ?? "it says not why")"
+        case .candidate: text = "a candidate: \(generation.reason ?? "it is not judged yet")"
+        case .serving, .retired: return
+        }
+        Terminal.line("")
+        Terminal.paragraph("\(name) \(number) is \(text)")
+        Terminal.paragraph("‘kbctl promote \(name) \(number)’ makes it serve all the same", lead: "→ ", indent: 2)
+    }
+}
