@@ -13,7 +13,8 @@ extension FuzzTarget {
             "\u{3},id,text\r\n1,\"a \"\"b\"\"\r\nc\"\r\n\r\n2,d\n3", "\0;\u{FEFF}text;text\na;b\rc;\"\u{20AC}\"",
             "\u{40}\ttext\n\"\"\n")
     ) { input in
-        guard input.count >= 2 else { return }
+        // Such as a folder may have.
+        guard input.count >= 2, input[1] < 0x80, !"\"\r\n".utf8.contains(input[1]) else { return }
         var options = smallReading
         options.delimiter = input[1]
         readAsOneAndInPieces(Array(input[2...]), .csv, options, pieces: Int(input[0]) + 1)
