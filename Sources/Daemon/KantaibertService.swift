@@ -60,6 +60,7 @@ public struct KantaibertService: Sendable {
         let hub = EventHub()
         let logger = logger
         let recovery = Recovery(directory: directory, models: settings.models.map(\.name))
+        let isMissing = access(directory.metrics, F_OK) != 0
         let metrics = try MetricsStore.renewable(path: directory.metrics) { renewal, metrics in
             let (found, problems) = recovery.refill(metrics)
             EventJournal(hub: hub, metrics: metrics, logger: logger).report(
@@ -67,6 +68,10 @@ public struct KantaibertService: Sendable {
         }
         let journal = EventJournal(hub: hub, metrics: metrics, logger: logger)
         defer { journal.flush() }
+        if isMissing, recovery.isAnythingLeft(metrics.ledger) {
+            let (found, problems) = recovery.refill(metrics)
+            journal.report(ServiceEvent(missing: directory.metrics, found: found, problems: problems))
+        }
         let registry = ModelRegistry(directory: directory, precision: settings.serving.precision)
         await openModels(registry, journal, metrics)
         journal.attempt("generations on the disk are not recorded") { _ = try recovery.generations(metrics) }

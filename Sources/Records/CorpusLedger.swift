@@ -14,7 +14,7 @@ public final class CorpusLedger: Sendable {
         path = (database.lastIndex(of: "/").map { database[...$0] } ?? "") + "corpora.jsonl"
     }
 
-    var exists: Bool { access(path, F_OK) == 0 }
+    package var exists: Bool { access(path, F_OK) == 0 }
 
     func append(_ records: [CorpusRecord]) throws {
         let encoder = JSONEncoder()

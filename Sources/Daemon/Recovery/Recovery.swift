@@ -8,6 +8,12 @@ struct Recovery: Sendable {
     let directory: StateDirectory
     let models: [String]
 
+    /// Whether the disk holds what a database that is not there would have had.
+    func isAnythingLeft(_ ledger: CorpusLedger) -> Bool {
+        ledger.exists || !directory.runNames().isEmpty
+            || models.contains { !directory.generations(of: $0).isEmpty }
+    }
+
     /// - Returns: what was found and what was not, for people
     func refill(_ metrics: MetricsStore) -> (found: [String], problems: [String]) {
         var found: [String] = []
@@ -99,9 +105,7 @@ struct Recovery: Sendable {
 
 extension ServiceEvent {
     init(_ renewal: MetricsStore.Renewal, found: [String], problems: [String]) {
-        let list = found.joined(separator: ", ")
-        let trouble = problems.isEmpty ? "" : "; \(problems.joined(separator: "; "))"
-        let begun = "a new one has begun with what lies on the disk: \(list)\(trouble)"
+        let begun = Self.begun(found, problems)
         self.init(
             .metricsRenewed,
             renewal.reason.isNewer
@@ -110,5 +114,17 @@ extension ServiceEvent {
                     + renewal.reason.path
                 : "the database could not be used (\(renewal.reason)); it is kept as \(renewal.aside), and \(begun)",
             fields: ["aside": .string(renewal.aside), "reason": .string("\(renewal.reason)")])
+    }
+
+    /// There was none, and yet it is not the first start.
+    init(missing path: String, found: [String], problems: [String]) {
+        self.init(
+            .metricsRenewed, "the database \(path) was gone; \(Self.begun(found, problems))",
+            fields: ["reason": .string("it was gone")])
+    }
+
+    private static func begun(_ found: [String], _ problems: [String]) -> String {
+        let trouble = problems.isEmpty ? "" : "; \(problems.joined(separator: "; "))"
+        return "a new one has begun with what lies on the disk: \(found.joined(separator: ", "))\(trouble)"
     }
 }
