@@ -42,6 +42,8 @@ public struct CorpusStore: Sendable {
         guard status.st_mode & S_IFMT == S_IFREG else { return .rejected(reason: "is not a regular file") }
         let before = FileSignature(status)
 
+        // Somebody may have removed it since the start; what comes now is none the worse for it.
+        if !exists(directory) { try Durable.makeDirectory(directory) }
         let copy = try AsideFile(for: "\(directory)/admission", mode: 0o444)
         var reading = CorpusReading(options: options) { try copy.append($0) }
         do {

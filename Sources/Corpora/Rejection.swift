@@ -12,6 +12,7 @@ extension CorpusStore {
     @discardableResult
     public func reject(_ file: InboxFile, reason: String) throws(DurableError) -> String? {
         guard let folder = file.openFolder(), folder.signature(of: file.lastName) == file.signature else { return nil }
+        try makeRejectedDirectory()
         let destination = freePath(for: RawPath.printable(file.lastName))
         // The reason first: one without a file harms nobody, and is used again when the file is offered again.
         try Durable.write("\(file.name): \(reason)\n", to: destination + CorpusStore.suffix)
@@ -23,6 +24,15 @@ extension CorpusStore {
         try Durable.syncDirectory(rejectedDirectory)
         try sync(folder, of: file)
         return destination
+    }
+
+    /// Who may put files into the inbox may also have removed the folder, or put a link in its place.
+    private func makeRejectedDirectory() throws(DurableError) {
+        if !exists(rejectedDirectory) { try Durable.makeDirectory(rejectedDirectory) }
+        guard OpenFolder(rejectedDirectory, depth: 1) != nil else {
+            throw DurableError(
+                operation: "open", path: rejectedDirectory, errno: errno, hint: "it must be a folder, and no link")
+        }
     }
 
     private func freePath(for name: String) -> String {
@@ -44,7 +54,7 @@ extension CorpusStore {
         }
     }
 
-    private func exists(_ path: String) -> Bool {
+    func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
     }

@@ -1,4 +1,5 @@
 import Corpora
+import Durable
 import FoundationEssentials
 import Glibc
 import Testing
@@ -124,6 +125,28 @@ struct CorpusStoreTests {
         try store.reject(try scratch.drop("photo.jpg.reason", "4"), reason: "no 4")
         #expect(scratch.text("\(scratch.rejected)/photo.jpg.reason") == "photo.jpg: no 1\n")
         #expect(scratch.text("\(scratch.rejected)/photo.jpg.2.reason") == "4")
+    }
+
+    @Test func foldersThatWereRemovedAreMadeAgain() throws {
+        for folder in [scratch.rejected, store.directory] { try FileManager.default.removeItem(atPath: folder) }
+        #expect(try store.reject(try scratch.drop("a.bin", "x"), reason: "no") == "\(scratch.rejected)/a.bin")
+        guard case .admitted = try store.admit(try scratch.drop("a.txt", "abc")) else {
+            Issue.record("it is not admitted")
+            return
+        }
+        #expect(scratch.text("\(scratch.corpus)/\(sha256OfABC)") == "abc")
+    }
+
+    /// Who may write in the inbox could have files moved to wherever the service may write.
+    @Test func aLinkInPlaceOfTheRejectedIsNotFollowed() throws {
+        let elsewhere = "\(scratch.path)/elsewhere"
+        try FileManager.default.createDirectory(atPath: elsewhere, withIntermediateDirectories: false)
+        try FileManager.default.removeItem(atPath: scratch.rejected)
+        try FileManager.default.createSymbolicLink(atPath: scratch.rejected, withDestinationPath: elsewhere)
+        let file = try scratch.drop("a.bin", "x")
+        #expect(throws: DurableError.self) { try store.reject(file, reason: "no") }
+        #expect(try scratch.names(elsewhere).isEmpty)
+        #expect(scratch.text(file.path) == "x")
     }
 
     @Test func longNamesLeaveRoomForTheReason() throws {
