@@ -35,7 +35,8 @@ extension JSONValue: Codable {
         } else if let value = try? container.decode(Int.self) {
             self = .int(value)
         } else if let value = try? container.decode(Double.self) {
-            self = .double(value)
+            // Beyond 2^53 a fraction is lost, and what is written of the rest is read as an integer.
+            self = Int(exactly: value).map(JSONValue.int) ?? .double(value)
         } else if let value = try? container.decode(String.self) {
             self = .string(value)
         } else if let value = try? container.decode([JSONValue].self) {
