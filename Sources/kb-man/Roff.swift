@@ -1,19 +1,38 @@
+import Foundation
+
 /// A page in the macros of man(7), which man-db, groff and mandoc know.
 struct Roff {
     private(set) var text: String
+    private var isAfterHeading = false
 
     init(_ title: String, section: Int, version: String, manual: String) {
         text = ".\\\" Made from what the programs say of themselves; changes here are lost.\n"
-        request("TH", title, "\(section)", "", version, manual)
+        // A date's hyphens are not escaped: mandoc would not know it for one.
+        text += ".TH \"\(Self.escaped(title))\" \(section) \(Self.today) "
+        text += "\"\(Self.escaped(version))\" \"\(Self.escaped(manual))\"\n"
     }
 
-    mutating func section(_ name: String) { request("SH", name) }
-    mutating func subsection(_ name: String) { request("SS", name) }
+    /// The day it is made, or where a build is to be repeated to the byte the one that SOURCE_DATE_EPOCH says.
+    private static var today: String {
+        let epoch = ProcessInfo.processInfo.environment["SOURCE_DATE_EPOCH"].flatMap(TimeInterval.init)
+        return (epoch.map(Date.init(timeIntervalSince1970:)) ?? Date())
+            .formatted(.iso8601.year().month().day())
+    }
+
+    mutating func section(_ name: String) { heading("SH", name) }
+    mutating func subsection(_ name: String) { heading("SS", name) }
+
+    private mutating func heading(_ macro: String, _ name: String) {
+        request(macro, name)
+        isAfterHeading = true
+    }
 
     /// Paragraphs of plain text, blank lines between; a line that begins with spaces stays a line of its own.
     mutating func paragraphs(_ plain: String) {
         for paragraph in plain.split(separator: "\n\n") {
-            text += ".PP\n"
+            // A section's first one is begun by its heading.
+            if !isAfterHeading { text += ".PP\n" }
+            isAfterHeading = false
             let lines = paragraph.split(separator: "\n")
             for (index, line) in lines.enumerated() {
                 text += Self.escaped(String(line)) + "\n"
@@ -23,9 +42,15 @@ struct Roff {
     }
 
     /// - Parameter term: marked up already
-    mutating func item(_ term: String, _ plain: String) { text += ".TP\n\(term)\n\(Self.escaped(plain))\n" }
+    mutating func item(_ term: String, _ plain: String) {
+        text += ".TP\n\(term)\n\(Self.escaped(plain))\n"
+        isAfterHeading = false
+    }
 
-    mutating func line(_ marked: String) { text += marked + "\n" }
+    mutating func line(_ marked: String) {
+        text += marked + "\n"
+        isAfterHeading = false
+    }
 
     private mutating func request(_ name: String, _ arguments: String...) {
         text += ".\(name) " + arguments.map { "\"\(Self.escaped($0))\"" }.joined(separator: " ") + "\n"
