@@ -38,6 +38,8 @@ struct TerminalTests {
             try session.expect("性x\u{1B}[3D")
             session.type("é\u{301}\r")
             try session.expect("[echo é\u{301}性x]")
+            // Before the prompt it is the terminal's, not the line's.
+            try session.expect("> ")
             session.type("\u{04}")
             #expect(session.end() == 0)
         }
