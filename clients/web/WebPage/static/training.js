@@ -123,9 +123,11 @@ function draw() {
 
 /** What the chart says of a step. */
 function describe(step) {
-  const { steps, evaluations } = measured.get(looked().id);
-  const at = steps.find((one) => one.step === step);
-  const held = evaluations.filter((one) => one.step <= step).at(-1);
+  const known = measured.get(looked()?.id);
+  const at = known?.steps.find((one) => one.step === step);
+  // The chart may still show the run before, while the new one's steps are on their way.
+  if (!at) return [];
+  const held = known.evaluations.filter((one) => one.step <= step).at(-1);
   return [
     ["step", number(step)], ["loss", fixed(at.loss, 4)], held && ["held out", fixed(held.loss, 4)],
     ["rate", at.learning_rate.toExponential(2)], ["gradient", fixed(at.gradient_norm, 2)],
