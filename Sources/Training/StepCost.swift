@@ -49,22 +49,6 @@ public struct StepCost {
         return flops / seconds
     }
 
-    /// Whether this CPU multiplies bfloat16, which it must know how to, faster than float32.
-    ///
-    /// The same job has to give the same bytes whenever it is run, so the answer must not depend on what else the machine
-    /// does meanwhile: short products are taken in turn until bfloat16's best beats float32's, and only where a hundred
-    /// did not do it is it believed to be slower.
-    static func bfloat16IsFaster() -> Bool {
-        var best = [Double.infinity, .infinity]
-        for _ in 0..<100 {
-            for (index, precision) in [Precision.float32, .bfloat16].enumerated() {
-                best[index] = min(best[index], secondsThereAndBack(256, 512, 512, precision))
-            }
-            if best[1] < best[0] { return true }
-        }
-        return false
-    }
-
     /// What y = x·Wᵀ, dx = dy·W and dW += dyᵀ·x take, at best.
     private static func secondsThereAndBack(_ rows: Int, _ inner: Int, _ outer: Int, _ precision: Precision) -> Double {
         let arena = Arena(bytes: 4 * (rows * inner + rows * outer + 2 * inner * outer) + 4 * Arena.alignment)

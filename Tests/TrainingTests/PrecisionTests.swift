@@ -28,3 +28,11 @@ func bfloat16LearnsAsFloat32Does(objective: Objective) throws {
         #expect(abs(means[1] - means[0]) < 0.01 * means[0], "steps \(first) to \(first + 50): \(means)")
     }
 }
+
+/// A measurement would let the machine's load decide which bytes a job gives.
+@Test func precisionIsDecidedByTheCPUAlone() throws {
+    let run = try TrainingRun(.mlm)
+    run.job.recipe.maxSteps = 1
+    try run.run()
+    #expect(run.started?.precision == (Precision.hasBFloat16 ? "bfloat16" : "float32"))
+}
