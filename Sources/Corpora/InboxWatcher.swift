@@ -8,45 +8,54 @@ import Synchronization
 /// A file is handed out when it has been closed or moved in, its size and time have not changed for `stable` since, and
 /// nobody has it open for writing. What lies there at the start is found too; where the kernel does not say whether it is
 /// open for writing, it has to be left alone for longer (`InboxCandidates.found`). Hidden files and folders, unfinished
-/// ones, symbolic links and whatever is not a regular file are left alone.
+/// ones, symbolic links and whatever is not a regular file are left alone. An inbox that is removed or renamed is made
+/// again.
 public final class InboxWatcher: @unchecked Sendable {
     // @unchecked: everything below is touched on `queue` alone, but `pending`, which is atomic.
 
-    /// The files, each once for each time it was left alone. Ends when the watcher is stopped, and with an error when
-    /// the inbox itself goes away.
-    public let files: AsyncThrowingStream<InboxFile, any Error>
+    /// The files, each once for each time it was left alone. Ends when the watcher is stopped.
+    public let files: AsyncStream<InboxFile>
 
     /// Files that have been seen and not yet handed out.
     public var pendingCount: Int { pending.load(ordering: .relaxed) }
 
     private let root: String
     private let stable: Duration
-    private let problem: @Sendable (DurableError) -> Void
+    private let restore: @Sendable () throws(DurableError) -> Void
+    private let tell: @Sendable (InboxNotice) -> Void
     private let queue = DispatchQueue(label: "inbox")
-    private let continuation: AsyncThrowingStream<InboxFile, any Error>.Continuation
+    private let continuation: AsyncStream<InboxFile>.Continuation
     private let pending = Atomic<Int>(0)
     private let inotify: Inotify
     private let readable: any DispatchSourceRead
     private let timer: any DispatchSourceTimer
     private var candidates: InboxCandidates
     private var folders: [Int32: String] = [:]
+    /// What lies there and is left alone, and has been told of.
+    private var leftAlone: Set<String> = []
+    private var isStopped = false
+
+    /// Until a lost inbox is tried again.
+    private static let retryDelay = DispatchTimeInterval.seconds(1)
 
     /// - Parameters:
     ///   - directory: the inbox; it must exist
     ///   - stable: how long a file must have been left alone
-    ///   - problem: told of a folder below the inbox that cannot be watched or read; the rest goes on. Called on the
-    ///     watcher's own queue.
+    ///   - restore: makes the inbox again, once it is gone. Called on the watcher's own queue, as is `tell`.
+    ///   - tell: gets what there is to say beside the files
     public init(
-        directory: String, stable: Duration, problem: @escaping @Sendable (DurableError) -> Void
+        directory: String, stable: Duration, restore: @escaping @Sendable () throws(DurableError) -> Void,
+        tell: @escaping @Sendable (InboxNotice) -> Void
     ) throws(DurableError) {
         var root = directory
         while root.count > 1, root.hasSuffix("/") { root.removeLast() }
         self.root = root
         self.stable = stable
-        self.problem = problem
+        self.restore = restore
+        self.tell = tell
         candidates = InboxCandidates(stable: stable)
         inotify = try Inotify()
-        (files, continuation) = AsyncThrowingStream.makeStream(of: InboxFile.self, throwing: (any Error).self)
+        (files, continuation) = AsyncStream.makeStream(of: InboxFile.self)
         let inotify = inotify
         readable = DispatchSource.makeReadSource(fileDescriptor: inotify.descriptor, queue: queue)
         timer = DispatchSource.makeTimerSource(queue: queue)
@@ -66,7 +75,12 @@ public final class InboxWatcher: @unchecked Sendable {
 
     /// Ends `files`.
     public func stop() {
-        queue.async { [self] in end(nil) }
+        queue.async { [self] in
+            isStopped = true
+            readable.cancel()
+            timer.cancel()
+            continuation.finish()
+        }
     }
 
     /// Hands a file out again after a while: it could not be used now.
@@ -83,19 +97,11 @@ public final class InboxWatcher: @unchecked Sendable {
         continuation.finish()
     }
 
-    private func end(_ error: DurableError?) {
-        readable.cancel()
-        timer.cancel()
-        continuation.finish(throwing: error)
-    }
-
     private func handleEvents() {
         for event in inotify.events() {
             if event.has(IN_Q_OVERFLOW) {
                 // What happened is lost: look at everything afresh.
-                candidates.reset()
-                for watch in folders.keys { inotify.unwatch(watch) }
-                folders = [:]
+                forgetEverything()
                 watchTree(root)
                 continue
             }
@@ -103,14 +109,37 @@ public final class InboxWatcher: @unchecked Sendable {
             if event.has(IN_IGNORED) {
                 folders[event.watch] = nil
             } else if event.has(IN_DELETE_SELF | IN_MOVE_SELF) {
-                guard folder == root else { continue }  // its parent's watch tells the same
-                let hint = "the inbox was removed or renamed: make it again and restart the service"
-                return end(DurableError(operation: "watch", path: root, errno: ENOENT, hint: hint))
+                // Of a folder below, its parent's watch tells the same.
+                if folder == root { makeAgain(isFirstTry: true) }
             } else if !event.name.hasPrefix(".") {
                 handle(event, at: "\(folder)/\(event.name)")
             }
         }
         schedule()
+    }
+
+    private func forgetEverything() {
+        candidates.reset()
+        for watch in folders.keys { inotify.unwatch(watch) }
+        folders = [:]
+    }
+
+    /// The inbox is gone, or has another name by now: what is dropped from here on lands in a new one.
+    private func makeAgain(isFirstTry: Bool) {
+        forgetEverything()
+        leftAlone = []
+        do throws(DurableError) {
+            try restore()
+            try watchFolder(root)
+            tell(.madeAgain)
+            schedule()
+        } catch {
+            if isFirstTry { tell(.gone(error)) }
+            queue.asyncAfter(deadline: .now() + InboxWatcher.retryDelay) { [weak self] in
+                guard let self, !isStopped else { return }
+                makeAgain(isFirstTry: false)
+            }
+        }
     }
 
     private func handle(_ event: Inotify.Event, at path: String) {
@@ -121,6 +150,11 @@ public final class InboxWatcher: @unchecked Sendable {
             return
         } else if event.has(IN_DELETE | IN_MOVED_FROM) {
             candidates.gone(path)
+            leftAlone.remove(path)
+        } else if event.has(IN_CREATE | IN_MOVED_TO), let status = status(path),
+            let reason = reasonToLeaveAlone(status)
+        {
+            leaveAlone(path, reason)
         } else if let signature = FileSignature(path: path) {
             if event.has(IN_CLOSE_WRITE | IN_MOVED_TO) || event.has(IN_CREATE) && isLinked(path) {
                 candidates.settled(path, signature, now: .now)
@@ -132,8 +166,21 @@ public final class InboxWatcher: @unchecked Sendable {
 
     /// A hard link comes into being without being opened: nobody will close it.
     private func isLinked(_ path: String) -> Bool {
+        status(path).map { $0.st_nlink > 1 } ?? false
+    }
+
+    private func status(_ path: String) -> stat? {
         var status = stat()
-        return path.withRawPath { lstat($0, &status) } == 0 && status.st_nlink > 1
+        return path.withRawPath { lstat($0, &status) } == 0 ? status : nil
+    }
+
+    private func leaveAlone(_ path: String, _ reason: String) {
+        if leftAlone.insert(path).inserted { tell(.leftAlone(name: name(path), reason: reason)) }
+    }
+
+    /// The path below the inbox, to be shown.
+    private func name(_ path: String) -> String {
+        RawPath.printable(String(path.dropFirst(root.count).drop { $0 == "/" }))
     }
 
     private func handleTimer() {
@@ -148,8 +195,7 @@ public final class InboxWatcher: @unchecked Sendable {
             if open(folder)?.isOpenForWriting(lastName) == true {
                 candidates.again(path, signature, delay: max(stable, .milliseconds(100)), now: .now)
             } else {
-                let name = RawPath.printable(String(path.dropFirst(root.count).drop { $0 == "/" }))
-                free.append(InboxFile(path: path, name: name, signature: signature))
+                free.append(InboxFile(path: path, name: name(path), signature: signature))
             }
         }
         schedule()
@@ -182,7 +228,7 @@ public final class InboxWatcher: @unchecked Sendable {
             try watchFolder(folder)
         } catch {
             // It may have gone again, which is no problem.
-            if error.errno != ENOENT && error.errno != ENOTDIR { problem(error) }
+            if error.errno != ENOENT && error.errno != ENOTDIR { tell(.unwatched(error)) }
         }
     }
 
@@ -209,6 +255,7 @@ public final class InboxWatcher: @unchecked Sendable {
             folders[watch] = nil
         }
         candidates.folderGone(folder)
+        leftAlone = leftAlone.filter { !$0.hasPrefix(folder + "/") }
     }
 
     private func scan(_ open: OpenFolder, _ folder: String) throws(DurableError) {
@@ -229,7 +276,7 @@ public final class InboxWatcher: @unchecked Sendable {
             case S_IFREG where UnfinishedNames.contains(name): break
             case S_IFREG: found(path, FileSignature(status), open.isOpenForWriting(name))
             case S_IFDIR: watchTree(path)
-            default: break
+            default: reasonToLeaveAlone(status).map { leaveAlone(path, $0) }
             }
         }
     }

@@ -35,9 +35,13 @@ public struct StateDirectory: Sendable, Equatable {
     /// Makes the folders that are missing. The inbox is for the group to write in.
     public func prepare(models names: [String]) throws(DurableError) {
         for path in [root, corpus, models, runs] { try Durable.makeDirectory(path) }
+        try prepareInbox(models: names)
+        for name in names { try Durable.makeDirectory(model(name)) }
+    }
+
+    func prepareInbox(models names: [String]) throws(DurableError) {
         for path in [inbox] + names.map(inbox(of:)) { try Durable.makeDirectory(path, mode: 0o775) }
         try Durable.makeDirectory(rejected)
-        for name in names { try Durable.makeDirectory(model(name)) }
     }
 
     /// The numbers of a model's generations on disk, ascending.

@@ -11,14 +11,21 @@ import Testing
 
     init() throws { scratch = try Scratch() }
 
-    private func watcher(stable: Duration = .milliseconds(50)) throws -> InboxWatcher {
-        try InboxWatcher(directory: scratch.inbox, stable: stable) { Issue.record("\($0)") }
+    /// - Parameter tell: by default, there is nothing to say
+    private func watcher(
+        stable: Duration = .milliseconds(50),
+        tell: @escaping @Sendable (InboxNotice) -> Void = { Issue.record("\($0)") }
+    ) throws -> InboxWatcher {
+        let inbox = scratch.inbox
+        return try InboxWatcher(
+            directory: inbox, stable: stable,
+            restore: { () throws(DurableError) in try Durable.makeDirectory(inbox) }, tell: tell)
     }
 
     /// The names of the next files, in the order they are handed out.
-    private func next(_ count: Int, of watcher: InboxWatcher) async throws -> [String] {
+    private func next(_ count: Int, of watcher: InboxWatcher) async -> [String] {
         var names: [String] = []
-        for try await file in watcher.files {
+        for await file in watcher.files {
             names.append(file.name)
             if names.count == count { break }
         }
@@ -30,7 +37,7 @@ import Testing
         try scratch.drop("a.txt", "a")
         try scratch.drop("assistant/deep/b.txt", "b")
         let watcher = try watcher()
-        #expect(Set(try await next(2, of: watcher)) == ["a.txt", "assistant/deep/b.txt"])
+        #expect(Set(await next(2, of: watcher)) == ["a.txt", "assistant/deep/b.txt"])
         #expect(watcher.pendingCount == 0)
     }
 
@@ -47,28 +54,28 @@ import Testing
     @Test func writtenMovedAndLinkedFilesAreFound() async throws {
         let watcher = try watcher()
         try scratch.drop("written.txt", "a")
-        #expect(try await next(1, of: watcher) == ["written.txt"])
+        #expect(await next(1, of: watcher) == ["written.txt"])
         let outside = "\(scratch.path)/outside.txt"
         try Data("b".utf8).write(to: URL(filePath: outside))
         #expect(link(outside, "\(scratch.inbox)/linked.txt") == 0)
-        #expect(try await next(1, of: watcher) == ["linked.txt"])
+        #expect(await next(1, of: watcher) == ["linked.txt"])
         #expect(rename(outside, "\(scratch.inbox)/moved.txt") == 0)
-        #expect(try await next(1, of: watcher) == ["moved.txt"])
+        #expect(await next(1, of: watcher) == ["moved.txt"])
     }
 
     @Test func aFolderMadeLaterIsWatched() async throws {
         let watcher = try watcher()
         try scratch.makeFolder("new/deep")
         try scratch.drop("new/deep/a.txt", "a")
-        #expect(try await next(1, of: watcher) == ["new/deep/a.txt"])
+        #expect(await next(1, of: watcher) == ["new/deep/a.txt"])
         try scratch.drop("new/deep/b.txt", "b")
-        #expect(try await next(1, of: watcher) == ["new/deep/b.txt"])
+        #expect(await next(1, of: watcher) == ["new/deep/b.txt"])
 
         let outside = "\(scratch.path)/moved"
         try FileManager.default.createDirectory(atPath: outside, withIntermediateDirectories: true)
         try Data("c".utf8).write(to: URL(filePath: "\(outside)/c.txt"))
         #expect(rename(outside, "\(scratch.inbox)/moved") == 0)
-        #expect(try await next(1, of: watcher) == ["moved/c.txt"])
+        #expect(await next(1, of: watcher) == ["moved/c.txt"])
     }
 
     @Test func aWriterThatPausesIsWaitedFor() async throws {
@@ -78,10 +85,10 @@ import Testing
         #expect(write(descriptor, "one ", 4) == 4)
         // Another file comes and is taken while the slow one is still open, though it has not changed for longer.
         try scratch.drop("quick.txt", "a")
-        #expect(try await next(1, of: watcher) == ["quick.txt"])
+        #expect(await next(1, of: watcher) == ["quick.txt"])
         #expect(write(descriptor, "two", 3) == 3)
         close(descriptor)
-        #expect(try await next(1, of: watcher) == ["slow.txt"])
+        #expect(await next(1, of: watcher) == ["slow.txt"])
         #expect(scratch.text("\(scratch.inbox)/slow.txt") == "one two")
     }
 
@@ -92,13 +99,13 @@ import Testing
         #expect(write(descriptor, "one ", 4) == 4)
         try scratch.drop("quick.txt", "a")
         let watcher = try watcher(stable: .milliseconds(20))
-        #expect(try await next(1, of: watcher) == ["quick.txt"])
+        #expect(await next(1, of: watcher) == ["quick.txt"])
         try scratch.drop("later.txt", "a")
-        #expect(try await next(1, of: watcher) == ["later.txt"])
+        #expect(await next(1, of: watcher) == ["later.txt"])
         #expect(watcher.pendingCount == 1)
         #expect(write(descriptor, "two", 3) == 3)
         close(descriptor)
-        #expect(try await next(1, of: watcher) == ["slow.txt"])
+        #expect(await next(1, of: watcher) == ["slow.txt"])
     }
 
     /// No event tells of what is written through a name outside.
@@ -110,9 +117,9 @@ import Testing
         #expect(write(descriptor, "one ", 4) == 4)
         #expect(link(outside, "\(scratch.inbox)/linked.txt") == 0)
         try scratch.drop("quick.txt", "a")
-        #expect(try await next(1, of: watcher) == ["quick.txt"])
+        #expect(await next(1, of: watcher) == ["quick.txt"])
         close(descriptor)
-        #expect(try await next(1, of: watcher) == ["linked.txt"])
+        #expect(await next(1, of: watcher) == ["linked.txt"])
     }
 
     /// Looking takes a lease, and who opens the file just then has its holder told by a signal.
@@ -134,7 +141,7 @@ import Testing
         for round in 0..<100 {
             try scratch.drop("\(round).txt", "a")
             let watcher = try watcher(stable: .zero)
-            for try await file in watcher.files where file.name == "\(round).txt" { break }
+            for await file in watcher.files where file.name == "\(round).txt" { break }
             unlink("\(scratch.inbox)/\(round).txt")
         }
         #expect(opened.load(ordering: .relaxed) > 0)
@@ -148,26 +155,31 @@ import Testing
             #expect(utimensat(AT_FDCWD, "\(scratch.inbox)/\(name)", [time, time], 0) == 0)
         }
         let watcher = try watcher()
-        #expect(Set(try await next(3, of: watcher)) == ["a.txt", "b.txt", "c.txt"])
+        #expect(Set(await next(3, of: watcher)) == ["a.txt", "b.txt", "c.txt"])
     }
 
     @Test(.enabled(if: geteuid() == 0, "only root makes devices"))
     func devicesAreLeftAlone() async throws {
         // The memory device `full`, and a block device that is not there.
         #expect(mknod("\(scratch.inbox)/early", S_IFCHR | 0o666, 1 << 8 | 7) == 0)
-        let watcher = try watcher()
+        let told = Told()
+        let watcher = try watcher(tell: told.note)
         #expect(mknod("\(scratch.inbox)/character.txt", S_IFCHR | 0o666, 1 << 8 | 7) == 0)
         #expect(mknod("\(scratch.inbox)/block.txt", S_IFBLK | 0o666, 7 << 8 | 255) == 0)
         try scratch.drop("last.txt", "a")
-        #expect(try await next(1, of: watcher) == ["last.txt"])
+        #expect(await next(1, of: watcher) == ["last.txt"])
         #expect(watcher.pendingCount == 0)
         #expect(try scratch.names(scratch.inbox) == ["block.txt", "character.txt", "early", "last.txt"])
+        #expect(told.lines == ["block.txt is a device", "character.txt is a device", "early is a device"])
     }
 
     @Test func whatIsNotAFileOfTheUsersIsLeftAlone() async throws {
         let listening = try listeningSocket("\(scratch.inbox)/early.sock")
         defer { close(listening) }
-        let watcher = try watcher()
+        try scratch.makeFolder("below")
+        #expect(symlink("/etc/passwd", "\(scratch.inbox)/below/early.txt") == 0)
+        let told = Told()
+        let watcher = try watcher(tell: told.note)
         let second = try listeningSocket("\(scratch.inbox)/s.txt")
         defer { close(second) }
         try scratch.makeFolder(".rejected")
@@ -179,8 +191,28 @@ import Testing
         try scratch.drop("gone.txt", "a")
         unlink("\(scratch.inbox)/gone.txt")
         try scratch.drop("last.txt", "a")
-        #expect(try await next(1, of: watcher) == ["last.txt"])
+        #expect(await next(1, of: watcher) == ["last.txt"])
         #expect(watcher.pendingCount == 0)
+        #expect(
+            told.lines == [
+                "below/early.txt is a symbolic link", "early.sock is a socket", "folder is a symbolic link",
+                "link.txt is a symbolic link", "pipe is a FIFO", "s.txt is a socket",
+            ])
+    }
+
+    /// What the watcher says it leaves alone, each once.
+    private final class Told: Sendable {
+        private let notices = Mutex<[String]>([])
+
+        var lines: [String] { notices.withLock { $0.sorted() } }
+
+        func note(_ notice: InboxNotice) {
+            guard case .leftAlone(let name, let reason) = notice else {
+                Issue.record("\(notice)")
+                return
+            }
+            notices.withLock { $0.append("\(name) \(reason.prefix { $0 != "," })") }
+        }
     }
 
     private func listeningSocket(_ path: String) throws -> Int32 {
@@ -208,7 +240,7 @@ import Testing
         try scratch.drop("c.part", "whole")
         try scratch.drop("c.txt~", "old")
         #expect(rename("\(scratch.inbox)/c.part", "\(scratch.inbox)/c.txt") == 0)
-        #expect(try await next(1, of: watcher) == ["c.txt"])
+        #expect(await next(1, of: watcher) == ["c.txt"])
         #expect(watcher.pendingCount == 0)
     }
 
@@ -231,7 +263,7 @@ import Testing
         }
         let store = try scratch.store()
         var seen: [String] = []
-        for try await file in watcher.files {
+        for await file in watcher.files {
             seen.append(file.name)
             guard case .admitted = try store.admit(file) else { Issue.record("\(file.name)"); break }
             if file.name.hasPrefix("caf") {
@@ -263,27 +295,76 @@ import Testing
     @Test func aFileIsOfferedAgain() async throws {
         let watcher = try watcher()
         let file = try scratch.drop("a.txt", "a")
-        #expect(try await next(1, of: watcher) == ["a.txt"])
+        #expect(await next(1, of: watcher) == ["a.txt"])
         watcher.offerAgain(file, after: .milliseconds(10))
-        #expect(try await next(1, of: watcher) == ["a.txt"])
+        #expect(await next(1, of: watcher) == ["a.txt"])
     }
 
     @Test func stoppingEndsTheFiles() async throws {
         let watcher = try watcher()
         watcher.stop()
-        for try await file in watcher.files { Issue.record("\(file.name)") }
+        for await file in watcher.files { Issue.record("\(file.name)") }
     }
 
-    @Test func anInboxThatGoesAwayIsAnError() async throws {
-        let watcher = try watcher()
-        try FileManager.default.removeItem(atPath: scratch.inbox)
-        let error = await #expect(throws: DurableError.self) { try await next(1, of: watcher) }
-        #expect(error?.path == scratch.inbox)
+    @Test(arguments: ["removed", "renamed"])
+    func anInboxThatGoesAwayIsMadeAgain(how: String) async throws {
+        let (notices, noticed) = AsyncStream.makeStream(of: InboxNotice.self)
+        let watcher = try watcher { noticed.yield($0) }
+        try scratch.makeFolder("folder")
+        try scratch.drop("folder/a.txt", "a")
+        #expect(await next(1, of: watcher) == ["folder/a.txt"])
+        let old = "\(scratch.path)/old"
+        if how == "removed" {
+            try FileManager.default.removeItem(atPath: scratch.inbox)
+        } else {
+            #expect(rename(scratch.inbox, old) == 0)
+        }
+        let notice = await notices.first { _ in true }
+        guard case .madeAgain? = notice else {
+            Issue.record("\(String(describing: notice))")
+            return
+        }
+        // What is done in the old one is nobody's business any more.
+        if how == "renamed" { try Data("b".utf8).write(to: URL(filePath: "\(old)/folder/b.txt")) }
+        try scratch.makeFolder("folder")
+        try scratch.drop("folder/c.txt", "c")
+        #expect(await next(1, of: watcher) == ["folder/c.txt"])
+        #expect(watcher.pendingCount == 0)
+    }
+
+    @Test func anInboxThatCannotBeMadeAgainIsTriedUntilItCan() async throws {
+        let (notices, noticed) = AsyncStream.makeStream(of: InboxNotice.self)
+        let hasRoom = Atomic(false)
+        let inbox = scratch.inbox
+        let watcher = try InboxWatcher(
+            directory: inbox, stable: .milliseconds(50),
+            restore: { () throws(DurableError) in
+                guard hasRoom.load(ordering: .relaxed) else {
+                    throw DurableError(operation: "mkdir", path: inbox, errno: ENOSPC)
+                }
+                try Durable.makeDirectory(inbox)
+            }, tell: { noticed.yield($0) })
+        try FileManager.default.removeItem(atPath: inbox)
+        var iterator = notices.makeAsyncIterator()
+        let first = await iterator.next()
+        guard case .gone(let error)? = first, error.errno == ENOSPC else {
+            Issue.record("\(String(describing: first))")
+            return
+        }
+        hasRoom.store(true, ordering: .relaxed)
+        let second = await iterator.next()
+        guard case .madeAgain? = second else {
+            Issue.record("\(String(describing: second))")
+            return
+        }
+        try scratch.drop("a.txt", "a")
+        #expect(await next(1, of: watcher) == ["a.txt"])
     }
 
     @Test func anInboxThatIsMissingIsNamed() throws {
         let error = #expect(throws: DurableError.self) {
-            _ = try InboxWatcher(directory: "\(scratch.path)/none", stable: .seconds(1)) { _ in }
+            _ = try InboxWatcher(
+                directory: "\(scratch.path)/none", stable: .seconds(1), restore: {}, tell: { _ in })
         }
         #expect(error?.description.contains("\(scratch.path)/none: No such file or directory") == true)
     }

@@ -19,8 +19,7 @@ struct EventBurstsTests {
         for number in 0..<10_000 {
             let now = start.advanced(by: .milliseconds(2 * number))
             if let end = bursts.end, end <= now { note(bursts.lines(now: now), now) }
-            let event = admitted(number)
-            if bursts.isLine(event, now: now) { note([event], now) }
+            note(bursts.take(admitted(number), now: now), now)
         }
         note(bursts.lines(now: nil), start.advanced(by: .seconds(20)))
         #expect(lines.map(\.second) == Array(0...20))
@@ -37,10 +36,10 @@ struct EventBurstsTests {
         let start = ContinuousClock.now
         func line(of count: Int, _ event: (Int) -> ServiceEvent) -> ServiceEvent? {
             var bursts = EventBursts()
-            let isFirst = bursts.isLine(event(0), now: start)
-            #expect(isFirst)
-            let more = (1...count).map { bursts.isLine(event($0), now: start) }
-            #expect(!more.contains(true))
+            let first = bursts.take(event(0), now: start)
+            #expect(first.map(\.message) == [event(0).message])
+            let more = (1...count).flatMap { bursts.take(event($0), now: start) }
+            #expect(more.isEmpty)
             let lines = bursts.lines(now: start.advanced(by: .seconds(1)))
             #expect(lines.count == 1)
             return lines.first
@@ -64,19 +63,21 @@ struct EventBurstsTests {
                 == "and 1,000 more of the kind: no room for 1; no room for 2; no room for 3; …")
     }
 
-    @Test("Kinds do not hold each other up, and what is rare is never held")
+    @Test("Kinds do not hold each other up, and what is rare is never held, nor told of before what it followed")
     func kinds() {
         var bursts = EventBursts()
         let now = ContinuousClock.now
         let later = now.advanced(by: .seconds(1))
         func serves(_ number: Int) -> ServiceEvent { ServiceEvent(.generationServes, "m \(number) serves") }
         let lines = [
-            bursts.isLine(admitted(0), now: now), bursts.isLine(ServiceEvent(.problem, "a"), now: now),
-            bursts.isLine(admitted(1), now: now), bursts.isLine(serves(1), now: now),
-            bursts.isLine(serves(2), now: now),
+            bursts.take(admitted(0), now: now), bursts.take(ServiceEvent(.problem, "a"), now: now),
+            bursts.take(admitted(1), now: now), bursts.take(serves(1), now: now),
+            bursts.take(serves(2), now: now),
             // A second later the next is a line at once.
-            bursts.isLine(ServiceEvent(.problem, "b"), now: later),
-        ]
-        #expect(lines == [true, true, false, true, true, true])
+            bursts.take(ServiceEvent(.problem, "b"), now: later),
+        ].map { $0.map(\.message) }
+        let (first, second) = (admitted(0).message, admitted(1).message)
+        #expect(lines == [[first], ["a"], [], [second, "m 1 serves"], ["m 2 serves"], ["b"]])
+        #expect(bursts.end == nil)
     }
 }

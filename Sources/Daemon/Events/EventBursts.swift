@@ -1,7 +1,8 @@
 import Varlink
 
 /// Which events are a line in the log at once, and which are summed up: of a kind that can come thousands of times in a
-/// minute, the first is a line, and what follows within a second is held for one line about all of it.
+/// minute, the first is a line, and what follows within a second is held for one line about all of it, or until something
+/// of another sort happens: what has been held then came before it.
 ///
 /// A value without clock and log: events and times go in, lines come out.
 package struct EventBursts {
@@ -22,18 +23,19 @@ package struct EventBursts {
 
     package init() {}
 
-    /// - Returns: whether the event is a line of its own, now. Where not, it is in what `lines` returns after `end`.
-    package mutating func isLine(_ event: ServiceEvent, now: ContinuousClock.Instant) -> Bool {
-        guard event.kind.comesInBursts else { return true }
+    /// - Returns: the lines to be written now. Where the event is not the last of them, it is in what `lines` returns after
+    ///   `end`.
+    package mutating func take(_ event: ServiceEvent, now: ContinuousClock.Instant) -> [ServiceEvent] {
+        guard event.kind.comesInBursts else { return lines(now: nil) + [event] }
         guard var burst = bursts[event.kind], burst.count > 0 || now < burst.end else {
             bursts[event.kind] = Burst(end: now + Self.interval)
-            return true
+            return [event]
         }
         if burst.first.count < Self.most { burst.first.append(event) }
         burst.count += 1
         if case .int(let bytes)? = event.fields["bytes"] { burst.bytes += bytes }
         bursts[event.kind] = burst
-        return false
+        return []
     }
 
     /// When the next lines are due; nil where nothing is held.
@@ -60,6 +62,7 @@ package struct EventBursts {
             case .corpusRemoved: "and \(count) further texts are taken out"
             case .corpusRejected:
                 "and \(count) further files are rejected (‘kbctl corpora --state rejected’ lists them): \(messages); …"
+            case .fileLeftAlone: "and \(count) more stay in the inbox: \(messages); …"
             default: "and \(count) more of the kind: \(messages); …"
             }
         return ServiceEvent(kind, message, fields: fields)
@@ -70,7 +73,8 @@ extension EventKind {
     /// What files, a full disk, or somebody with a loop around a command can bring about.
     fileprivate var comesInBursts: Bool {
         switch self {
-        case .corpusAdmitted, .corpusDuplicate, .corpusRejected, .corpusRemoved, .problem, .stepSkipped, .evaluation,
+        case .corpusAdmitted, .corpusDuplicate, .corpusRejected, .corpusRemoved, .fileLeftAlone, .problem, .stepSkipped,
+            .evaluation,
             .checkpoint, .pruned, .settingsReloaded, .settingsRefused, .runQueued, .runCancelled:
             true
         default: false

@@ -11,6 +11,8 @@ public enum EventKind: String, Sendable, CaseIterable {
     case corpusDuplicate = "corpus_duplicate"
     case corpusRejected = "corpus_rejected"
     case corpusRemoved = "corpus_removed"
+    /// It lies in the inbox and is no file to read: a link, a FIFO, a device.
+    case fileLeftAlone = "file_left_alone"
     case runQueued = "run_queued"
     /// What a run will need and take.
     case preflight
@@ -69,6 +71,7 @@ public enum EventKind: String, Sendable, CaseIterable {
         case .problem: "b1f0c7a6d3e94a0f8c52e1745a9d0013"
         case .stepSkipped: "b1f0c7a6d3e94a0f8c52e1745a9d0014"
         case .corpusRemoved: "b1f0c7a6d3e94a0f8c52e1745a9d0020"
+        case .fileLeftAlone: "b1f0c7a6d3e94a0f8c52e1745a9d0021"
         case .generationJudged: "b1f0c7a6d3e94a0f8c52e1745a9d0040"
         case .generationRejected: "b1f0c7a6d3e94a0f8c52e1745a9d0041"
         case .pruned: "b1f0c7a6d3e94a0f8c52e1745a9d0042"
@@ -84,7 +87,7 @@ public enum EventKind: String, Sendable, CaseIterable {
 
     var level: Logger.Level {
         switch self {
-        case .corpusRejected, .generationRejected, .runDied, .stepSkipped: .warning
+        case .corpusRejected, .fileLeftAlone, .generationRejected, .runDied, .stepSkipped: .warning
         case .runFailed, .generationDamaged, .metricsRenewed, .problem, .settingsRefused: .error
         case .serviceReady, .settingsReloaded, .generationServes, .runStarted, .runFinished: .notice
         default: .info

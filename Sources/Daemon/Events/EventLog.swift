@@ -19,12 +19,12 @@ final class EventLog: Sendable {
     init(_ logger: Logger) { self.logger = logger }
 
     func write(_ event: ServiceEvent) {
-        let isLine = state.withLock { state in
-            let isLine = state.bursts.isLine(event, now: .now)
-            if !isLine { schedule(&state) }
-            return isLine
+        let lines = state.withLock { state in
+            let lines = state.bursts.take(event, now: .now)
+            schedule(&state)
+            return lines
         }
-        if isLine { line(event) }
+        for event in lines { line(event) }
     }
 
     /// Writes what is held.

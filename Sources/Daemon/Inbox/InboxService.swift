@@ -41,16 +41,16 @@ final class InboxService: Service {
     ) throws(DurableError) {
         store = CorpusStore(directory: directory.corpus, rejectedDirectory: directory.rejected)
         try store.prepare()
+        let models = settings.models.map(\.name)
         watcher = try InboxWatcher(
-            directory: directory.inbox, stable: .seconds(settings.inbox.stableSeconds)
-        ) { problem in
-            journal.report(ServiceEvent(.problem, "part of the inbox is not watched: \(problem)"))
-        }
+            directory: directory.inbox, stable: .seconds(settings.inbox.stableSeconds),
+            restore: { () throws(DurableError) in try directory.prepareInbox(models: models) },
+            tell: { journal.report(ServiceEvent($0)) })
         self.metrics = metrics
         self.admitted = admitted
         self.journal = journal
         self.training = training
-        models = settings.models.map(\.name)
+        self.models = models
         self.settings = settings.inbox
         inbox = directory.inbox
     }
@@ -60,19 +60,13 @@ final class InboxService: Service {
 
     func run() async throws {
         let stopping = Latch()
-        try await withGracefulShutdownHandler {
-            do {
-                for try await file in watcher.files {
-                    if stopping.isOpen { break }
-                    taking.store(1, ordering: .relaxed)
-                    await take(file)
-                    admitted.sweep()
-                    taking.store(0, ordering: .relaxed)
-                }
-            } catch {
-                // What is known can still be served, and trained on.
-                journal.report(ServiceEvent(.problem, "the inbox is not watched any more: \(error)"))
-                try await gracefulShutdown()
+        await withGracefulShutdownHandler {
+            for await file in watcher.files {
+                if stopping.isOpen { break }
+                taking.store(1, ordering: .relaxed)
+                await take(file)
+                admitted.sweep()
+                taking.store(0, ordering: .relaxed)
             }
         } onGracefulShutdown: { [watcher] in
             stopping.open()
@@ -176,5 +170,20 @@ final class InboxService: Service {
         var status = stat()
         guard file.path.withRawPath({ lstat($0, &status) }) == 0 else { return file.source }
         return "\(file.source):\(status.st_ctim.tv_sec).\(status.st_ctim.tv_nsec)"
+    }
+}
+
+extension ServiceEvent {
+    fileprivate init(_ notice: InboxNotice) {
+        switch notice {
+        case .unwatched(let error): self.init(.problem, "part of the inbox is not watched: \(error)")
+        case .leftAlone(let name, let reason):
+            self.init(
+                .fileLeftAlone, "\(name) stays in the inbox: it \(reason)",
+                fields: ["name": .string(name), "reason": .string(reason)])
+        case .madeAgain: self.init(.problem, "the inbox was removed or renamed; it is made again, and watched")
+        case .gone(let error):
+            self.init(.problem, "the inbox was removed or renamed, and is tried again every second: \(error)")
+        }
     }
 }

@@ -1,0 +1,26 @@
+import Durable
+import Glibc
+
+/// What a watcher of the inbox has to say beside the files it hands out.
+public enum InboxNotice: Sendable {
+    /// A folder below the inbox cannot be watched or read; the rest goes on.
+    case unwatched(DurableError)
+    /// What lies there is no file to read, and stays: told of once.
+    case leftAlone(name: String, reason: String)
+    /// The inbox itself was removed or renamed, made again, and is watched.
+    case madeAgain
+    /// As `madeAgain`, but making or watching it failed; it is tried again and again.
+    case gone(DurableError)
+}
+
+/// Why a file system's entry is left alone that is neither a regular file nor a folder; nil of those two.
+func reasonToLeaveAlone(_ status: stat) -> String? {
+    switch status.st_mode & S_IFMT {
+    case S_IFREG, S_IFDIR: nil
+    case S_IFLNK: "is a symbolic link, which is not followed: put the file itself there"
+    case S_IFIFO: "is a FIFO, not a file"
+    case S_IFSOCK: "is a socket, not a file"
+    case S_IFCHR, S_IFBLK: "is a device, not a file"
+    default: "is not a file"
+    }
+}
