@@ -27,4 +27,12 @@ struct TextInspection {
         if bytes == 0 { return "is empty" }
         return hasContent ? nil : "holds nothing but white space"
     }
+
+    /// A text in another encoding of Latin letters keeps most of itself; one in another alphabet, or no text, does not.
+    /// - Parameter replacedBytes: of those that came
+    func encodingReason(replacedBytes: Int) -> String? {
+        guard replacedBytes > bytes / 4 else { return nil }
+        return "is not UTF-8: \(replacedBytes) of its \(bytes) bytes are not part of any character; "
+            + "convert it with iconv -f ENCODING -t UTF-8"
+    }
 }

@@ -16,6 +16,27 @@ struct CorpusStoreTests {
     /// `printf abc | sha256sum`
     private let sha256OfABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
+    /// The same sentence in KOI8-R, in Shift JIS, and bytes of no language.
+    @Test func whatIsNoUTF8AtAllIsRejected() throws {
+        let cyrillic: [UInt8] = [
+            0xFE, 0xD4, 0xCF, 0x20, 0xD1, 0x20, 0xCD, 0xCF, 0xC7, 0xD5, 0x20, 0xDA, 0xCE, 0xC1, 0xD4, 0xD8,
+        ]
+        let japanese: [UInt8] = [
+            0x8E, 0x84, 0x82, 0xCD, 0x89, 0xBD, 0x82, 0xF0, 0x92, 0x6D, 0x82, 0xE8, 0x93, 0xBE, 0x82, 0xE9,
+        ]
+        var random = SystemRandomNumberGenerator()
+        let noise = (0..<4096).map { _ in UInt8.random(in: 1...255, using: &random) }
+        for (number, bytes) in [cyrillic, japanese, noise].enumerated() {
+            let file = try scratch.drop("\(number).txt", bytes)
+            guard case .rejected(let reason) = try store.admit(file) else {
+                Issue.record("\(number) is admitted")
+                continue
+            }
+            #expect(reason.hasPrefix("is not UTF-8: ") && reason.contains("of its \(bytes.count) bytes"), "\(reason)")
+        }
+        #expect(try scratch.names(scratch.corpus) == [])
+    }
+
     @Test func theBytesLieUnderTheirHash() throws {
         let file = try scratch.drop("a.txt", "abc")
         let stored = StoredCorpus(

@@ -76,6 +76,7 @@ package struct CorpusReading {
         text.removeAll(keepingCapacity: true)
         output.removeAll(keepingCapacity: true)
         repair.finish(to: &text)
+        if let reason = inspection.encodingReason(replacedBytes: repair.replacedBytes) { throw Unusable(reason) }
         mark?.strip(&text)
         try reader.append(text, to: &output)
         try reader.finish(to: &output)
