@@ -28,6 +28,8 @@ struct Run {
     /// Steps of this process, and what one takes, by the last twenty or so of them.
     var stepsTimed = 0
     var secondsPerStep = 0.0
+    /// Operations a second: what was measured before the first step, or of the best step where the machine was busy then.
+    var productRate: Double
 }
 
 extension Trainer {
@@ -83,7 +85,8 @@ extension Trainer {
             tokenizer: tokenizer, shards: shards, decisions: decided, cost: StepCost(configuration: configuration),
             learner: learner, checkpoints: checkpoints, schedule: schedule, heldOut: evaluation, batcher: batcher,
             cadence: CheckpointCadence(now: watch.seconds), evaluations: state?.evaluations ?? EvaluationHistory(),
-            step: state?.step ?? 0, badSteps: state?.badSteps ?? 0, savedStep: state?.step ?? 0)
+            step: state?.step ?? 0, badSteps: state?.badSteps ?? 0, savedStep: state?.step ?? 0,
+            productRate: decided.productRate)
         report(.preflight(preflight.event(forecast, decided, step: run.step, elapsedSeconds: watch.seconds)))
         report(
             .started(

@@ -148,6 +148,8 @@ public final class Trainer {
         }
         run.badSteps = 0
         run.stepsTimed += 1
+        let rate = run.cost.flops(of: batch) / seconds
+        run.productRate = max(run.productRate, rate)
         run.secondsPerStep += (seconds - run.secondsPerStep) / Double(min(run.stepsTimed, 20))
         let remaining = run.schedule.remaining(
             step: run.step, elapsedSeconds: watch.seconds, secondsPerStep: run.secondsPerStep)
@@ -159,7 +161,7 @@ public final class Trainer {
                     epoch: Double(run.step) / Double(run.batcher.stepsPerEpoch), loss: outcome.loss,
                     learningRate: learningRate, gradientNorm: outcome.gradientNorm, tokens: batch.tokens,
                     tokensPerSecond: Double(batch.tokens) / seconds,
-                    mfu: run.cost.flops(of: batch) / seconds / run.decisions.productRate,
+                    mfu: rate / run.productRate,
                     remainingSeconds: remaining.seconds, log: isWorthALine)))
     }
 
