@@ -137,8 +137,9 @@ enum Canned {
                 parameters: names.map { .init(name: $0, shape: [52_000, 768], count: 39_936_000) }, total: 83_504_416,
                 configuration: .object([:]))
         }
-        service.handle(ManagerInterface.ListCorpora.self) { _, _ in
-            .init(corpora: [
+        service.handle(ManagerInterface.ListCorpora.self) { parameters, _ in
+            guard parameters.state != "duplicate" else { return .init(corpora: []) }
+            return .init(corpora: [
                 .init(
                     sha256: String(repeating: "ab", count: 32),
                     name: String(repeating: "理性 and more ", count: 9) + ".txt",

@@ -15,13 +15,22 @@ enum KbctlProcess {
 
     /// Runs it to its end.
     ///
-    /// - Parameter columns: gives it a terminal so wide as standard output and error; nil gives it pipes.
-    static func run(_ arguments: [String], socket: String, columns: UInt16? = nil) throws -> Result {
+    /// - Parameters:
+    ///   - columns: gives it a terminal so wide as standard output and error; nil gives it pipes
+    ///   - input: what it reads on standard input, no more than a pipe holds
+    static func run(
+        _ arguments: [String], socket: String, columns: UInt16? = nil, input: [UInt8] = []
+    ) throws -> Result {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         let errors = try columns.map(FilePair.terminal) ?? FilePair.pipe()
         let output = try columns.map(FilePair.terminal) ?? FilePair.pipe()
+        let inputs = try FilePair.pipe()
+        try #require(write(inputs.theirs, input, input.count) == input.count)
+        close(inputs.theirs)
+        defer { close(inputs.ours) }
+        posix_spawn_file_actions_adddup2(&actions, inputs.ours, STDIN_FILENO)
         posix_spawn_file_actions_adddup2(&actions, output.theirs, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errors.theirs, STDERR_FILENO)
         var words = ([path] + arguments).map { strdup($0) } + [nil]

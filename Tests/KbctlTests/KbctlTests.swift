@@ -14,6 +14,44 @@ struct KbctlTests {
         }
     }
 
+    @Test func aTextMayComeOnStandardInput() async throws {
+        try await Canned.serving { socket in
+            for (input, text) in [
+                ("echo a\nb\n", "echo a\nb"), ("echo a\r\n", "echo a"), ("echo a", "echo a"), ("echo\n\n", "echo\n"),
+            ] {
+                let result = try KbctlProcess.run(["ask", "-"], socket: socket, input: Array(input.utf8))
+                #expect(result.output == "[\(text)]\n" && result.status == 0, "\(result)")
+            }
+            let filled = try KbctlProcess.run(["fill", "-"], socket: socket, input: Array("a <mask>\n".utf8))
+            #expect(filled.output.contains("human reason."))
+            for command in ["ask", "fill", "score", "tokenize"] {
+                let wrong = try KbctlProcess.run([command, "-"], socket: socket, input: [0x61, 0xFF])
+                #expect(wrong.status == 65 && wrong.errors == "kbctl: standard input is not UTF-8\n", "\(wrong)")
+            }
+        }
+    }
+
+    @Test func whatEveryCommandTakesMayStandBeforeItsName() async throws {
+        try await Canned.serving { socket in
+            for words in [["--json", "--socket", socket, "models"], ["models", "--json", "--socket", socket]] {
+                let result = try KbctlProcess.run(words, socket: "/none")
+                let reply = try JSONDecoder().decode(
+                    ManagerInterface.ListModels.Reply.self, from: Data(result.output.utf8))
+                #expect(reply.models == Canned.models)
+            }
+            for words in [["--socket", socket, "corpora", "list"], ["corpora", "--socket", socket]] {
+                #expect(try KbctlProcess.run(words, socket: "/none").status == 0)
+            }
+        }
+    }
+
+    @Test func aListOfNothingSaysSo() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["corpora", "--state", "duplicate"], socket: socket)
+            #expect(result.output == "no texts\n" && result.status == 0)
+        }
+    }
+
     @Test func jsonHasTheFieldsOfTheInterface() async throws {
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(["ask", "--json", "--max-new-tokens", "9", "I would"], socket: socket)

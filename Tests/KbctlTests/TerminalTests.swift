@@ -45,6 +45,15 @@ struct TerminalTests {
         }
     }
 
+    @Test func watchingNothingSaysSo() async throws {
+        try await Canned.serving(statuses: [Canned.status(run: nil)]) { socket in
+            let session = try TerminalSession(["watch"], socket: socket)
+            try session.expect("no run is under way, 2 in the inbox")
+            session.type("\u{03}")
+            _ = session.end()
+        }
+    }
+
     @Test func controlCEndsAnAnswerAndNotTheTalk() async throws {
         try await Canned.serving { socket in
             let session = try TerminalSession(["chat"], socket: socket)

@@ -32,6 +32,9 @@ struct Kbctl: ParsableCommand {
             CommandGroup(name: "For the shell", subcommands: [Completion.self]),
         ])
 
+    /// Those of every command, which may stand before its name as well as behind.
+    @OptionGroup var global: GlobalOptions
+
     static func main() {
         // A reader that goes away, as in `kbctl watch | head`, is no error of ours.
         signal(SIGPIPE, SIG_DFL)

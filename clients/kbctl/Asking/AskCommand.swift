@@ -6,7 +6,7 @@ struct Ask: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Let a model go on with a text; prints as it is made.")
 
-    @Argument(help: "How the text begins.") var text: String
+    @Argument(help: "How the text begins; - reads it from standard input.") var text: TextArgument
 
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var model: ModelOption
@@ -15,7 +15,7 @@ struct Ask: ParsableCommand {
     func run() throws {
         let client = try global.connect()
         let parameters = InferenceInterface.Generate.Parameters(
-            prompt: text, model: model.model, sampling: sampling.value)
+            prompt: try text.value, model: model.model, sampling: sampling.value)
         if global.json {
             return try Terminal.json(try client.call(InferenceInterface.Generate.self, parameters))
         }

@@ -5,7 +5,7 @@ import Varlink
 struct Fill: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Guess what stands behind each <mask> of a text.")
 
-    @Argument(help: "A text with <mask> in it.") var text: String
+    @Argument(help: "A text with <mask> in it; - reads it from standard input.") var text: TextArgument
 
     @Option(name: [.short, .long], help: ArgumentHelp("Guesses for each mask.", valueName: "k")) var topK: Int?
     @Option(help: ArgumentHelp("Choose among these words only; may be given again.", valueName: "word"))
@@ -17,7 +17,7 @@ struct Fill: ParsableCommand {
     func run() throws {
         let reply = try global.connect().call(
             InferenceInterface.FillMask.self,
-            .init(text: text, model: model.model, topK: topK, targets: target.isEmpty ? nil : target))
+            .init(text: try text.value, model: model.model, topK: topK, targets: target.isEmpty ? nil : target))
         if global.json { return try Terminal.json(reply) }
         for (index, mask) in reply.masks.enumerated() {
             if index > 0 { Terminal.line("") }

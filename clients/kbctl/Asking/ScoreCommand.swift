@@ -5,14 +5,14 @@ import Varlink
 struct Score: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Say how likely a model finds a text.")
 
-    @Argument(help: "The text.") var text: String
+    @Argument(help: "The text; - reads it from standard input.") var text: TextArgument
 
     @OptionGroup var model: ModelOption
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
         let reply = try global.connect().call(
-            InferenceInterface.Score.self, .init(text: text, model: model.model))
+            InferenceInterface.Score.self, .init(text: try text.value, model: model.model))
         if global.json { return try Terminal.json(reply) }
         Terminal.line("log-likelihood  \(Human.number(reply.logLikelihood, 3)) nats")
         Terminal.line("tokens          \(Human.count(reply.tokens))")

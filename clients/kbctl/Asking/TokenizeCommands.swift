@@ -5,14 +5,14 @@ import Varlink
 struct Tokenize: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Cut a text into a model's tokens.")
 
-    @Argument(help: "The text.") var text: String
+    @Argument(help: "The text; - reads it from standard input.") var text: TextArgument
 
     @OptionGroup var model: ModelOption
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
         let reply = try global.connect().call(
-            InferenceInterface.Tokenize.self, .init(text: text, model: model.model))
+            InferenceInterface.Tokenize.self, .init(text: try text.value, model: model.model))
         if global.json { return try Terminal.json(reply) }
         var table = Table([("ID", .right), ("TOKEN", .left)], elastic: [1])
         for (id, token) in zip(reply.ids, reply.tokens) { table.add(["\(id)", token]) }

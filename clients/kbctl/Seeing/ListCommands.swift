@@ -45,6 +45,6 @@ struct ListCorpora: ParsableCommand {
                 String(corpus.sha256.prefix(12)), corpus.name, corpus.reason ?? "",
             ])
         }
-        table.print()
+        table.print(empty: "no texts")
     }
 }

@@ -28,7 +28,7 @@ struct Runs: ParsableCommand {
                 run.reason ?? "",
             ])
         }
-        table.print()
+        table.print(empty: "no runs")
     }
 }
 

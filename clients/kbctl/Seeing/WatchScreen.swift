@@ -35,6 +35,13 @@ struct WatchScreen {
         for step in steps { table.note(loss: step.loss) }
     }
 
+    /// Says on a terminal why nothing is to be seen yet.
+    func beginIdle(waiting: Int, inbox: Int) {
+        guard isInteractive else { return }
+        let rest = [(waiting, "waiting"), (inbox, "in the inbox")].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        Terminal.paragraph((["no run is under way"] + rest).joined(separator: ", "))
+    }
+
     mutating func show(_ event: ManagerInterface.Event) {
         if var line = ProgressLine(event) {
             line.started = progress?.run == line.run ? progress?.started : began

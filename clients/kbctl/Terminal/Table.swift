@@ -46,7 +46,9 @@ struct Table {
         }
     }
 
-    func print(indent: String = "") {
+    /// - Parameter empty: the line where there are no rows
+    func print(empty: String? = nil, indent: String = "") {
+        if rows.isEmpty, let empty { return Terminal.paragraph(empty) }
         let styles = [Style.bold] + rows.map(\.style)
         for (line, style) in zip(lines(columns: Terminal.columns.map { $0 - indent.count }), styles) {
             Terminal.line(indent + (style?(line) ?? line))

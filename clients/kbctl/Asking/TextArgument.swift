@@ -1,0 +1,36 @@
+import ArgumentParser
+import FoundationEssentials
+import Glibc
+
+/// A text given as an argument, or as all of standard input where the argument is `-`.
+struct TextArgument: ExpressibleByArgument {
+    private let argument: String
+
+    init(argument: String) { self.argument = argument }
+
+    /// Without the line end that `echo` and editors put behind a text.
+    /// - Throws: `Failure` where standard input cannot be read, or is not UTF-8
+    var value: String {
+        get throws {
+            guard argument == "-" else { return argument }
+            guard let text = String(validating: try TextArgument.standardInput(), as: UTF8.self) else {
+                throw Failure("standard input is not UTF-8", status: EX_DATAERR)
+            }
+            return text.hasSuffix("\r\n") || text.hasSuffix("\n") ? String(text.dropLast()) : text
+        }
+    }
+
+    private static func standardInput() throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = read(STDIN_FILENO, &piece, piece.count)
+            if count == 0 { return bytes }
+            if count > 0 {
+                bytes += piece.prefix(count)
+            } else if errno != EINTR {
+                throw Failure("standard input cannot be read: \(String(cString: strerror(errno)))", status: EX_IOERR)
+            }
+        }
+    }
+}
