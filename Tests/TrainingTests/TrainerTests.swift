@@ -107,7 +107,7 @@ func packedSamplesTrainEveryPositionOfTheBlock(objective: Objective) throws {
     let run = try TrainingRun(.mlm)
     run.job.recipe.maxSteps = nil
     run.job.recipe.numTrainEpochs = 1e6
-    run.job.recipe.maxTime = 1
+    run.job.recipe.maxTime = 2
     run.job.recipe.evalSteps = 1_000_000
     run.job.recipe.saveSteps = 1_000_000
     try run.run()
