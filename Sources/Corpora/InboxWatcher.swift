@@ -30,6 +30,8 @@ public final class InboxWatcher: @unchecked Sendable {
     private let readable: any DispatchSourceRead
     private let timer: any DispatchSourceTimer
     private var candidates: InboxCandidates
+    /// When the timer will fire; nil where it is not set.
+    private var armed: InboxCandidates.Time?
     private var folders: [Int32: String] = [:]
     /// What lies there and is left alone, and has been told of.
     private var leftAlone: Set<String> = []
@@ -184,6 +186,7 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     private func handleTimer() {
+        armed = nil
         let due = candidates.take(now: .now) { path in
             let (folder, name) = split(path)
             return open(folder)?.signature(of: name)
@@ -214,7 +217,9 @@ public final class InboxWatcher: @unchecked Sendable {
 
     private func schedule() {
         pending.store(candidates.count, ordering: .relaxed)
-        guard let due = candidates.nextDue else { return timer.schedule(deadline: .distantFuture) }
+        // A timer that is set again and again, as often as something happens, would never fire.
+        guard let due = candidates.nextDue, armed.map({ due < $0 }) ?? true else { return }
+        armed = due
         let wait = max(.zero, ContinuousClock.now.duration(to: due))
         let (seconds, attoseconds) = wait.components
         let nanoseconds = Int(min(seconds, 1_000_000)) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)

@@ -44,25 +44,23 @@ final class Inotify {
         inotify_rm_watch(descriptor, watch)
     }
 
-    /// What has happened; nothing where nothing has. Does not wait.
+    /// What has happened; nothing where nothing has. Does not wait, and does not return everything at once: somebody who
+    /// opens and closes a file as fast as this can read would never let it come to an end.
     func events() -> [Event] {
         withUnsafeTemporaryAllocation(
             byteCount: Inotify.bufferBytes, alignment: MemoryLayout<inotify_event>.alignment
         ) { buffer in
             var events: [Event] = []
-            while true {
-                let count = retrying { read(descriptor, buffer.baseAddress, buffer.count) }
-                guard count > 0 else { return events }
-                var offset = 0
-                while offset < count {
-                    let header = buffer.load(fromByteOffset: offset, as: inotify_event.self)
-                    offset += MemoryLayout<inotify_event>.size
-                    let name = buffer[offset..<offset + Int(header.len)].prefix { $0 != 0 }
-                    events.append(
-                        Event(watch: header.wd, mask: header.mask, name: RawPath.text(name)))
-                    offset += Int(header.len)
-                }
+            let count = retrying { read(descriptor, buffer.baseAddress, buffer.count) }
+            var offset = 0
+            while offset < count {
+                let header = buffer.load(fromByteOffset: offset, as: inotify_event.self)
+                offset += MemoryLayout<inotify_event>.size
+                let name = buffer[offset..<offset + Int(header.len)].prefix { $0 != 0 }
+                events.append(Event(watch: header.wd, mask: header.mask, name: RawPath.text(name)))
+                offset += Int(header.len)
             }
+            return events
         }
     }
 

@@ -111,7 +111,17 @@ final class RunningService {
 
     /// Everything that happens from now on.
     func watch() throws -> Events {
-        Events(replies: try client().callMore(ManagerInterface.Watch.self, .init()), service: self)
+        let asking = try client()
+        func watchers() throws -> Int {
+            let resources = try asking.call(ManagerInterface.GetStatus.self, .init()).resources
+            guard case .int(let count)? = resources["watchers"] else { return -1 }
+            return count
+        }
+        let before = try watchers()
+        let events = Events(replies: try client().callMore(ManagerInterface.Watch.self, .init()), service: self)
+        // The call is sent; what happens before the service has taken it is not told.
+        while try watchers() <= before { usleep(1000) }
+        return events
     }
 
     func drop(_ name: String, _ bytes: some Sequence<UInt8>) throws {

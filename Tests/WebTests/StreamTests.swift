@@ -185,11 +185,13 @@ struct StreamTests {
             // The places come free when the server has seen it.
             var isServed = false
             while !isServed {
-                isServed = try await web.conversation { inbound, outbound in
+                // Closed while it is asked, it may be reset.
+                let isAnswered = try? await web.conversation { inbound, outbound in
                     try? await outbound.write(ByteBuffer(string: Self.ask))
                     for try await piece in inbound { return piece.readableBytes > 0 }
                     return false
                 }
+                isServed = isAnswered ?? false
             }
         }
     }

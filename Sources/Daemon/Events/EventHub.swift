@@ -28,6 +28,8 @@ public final class EventHub: Sendable {
         }
     }
 
+    var watcherCount: Int { state.withLock { $0.watchers.count } }
+
     func send(_ event: ServiceEvent) {
         let watchers = state.withLock { Array($0.watchers.values) }
         for watcher in watchers { watcher.yield(event) }

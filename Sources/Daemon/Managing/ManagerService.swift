@@ -83,10 +83,11 @@ public struct ManagerService: Sendable {
         let queued = try await training.queued.map { entry in
             (try metrics.run(entry.run) ?? RunRecord(id: entry.run, model: entry.model)).asInterface
         }
+        let resources: [String: JSONValue] = ["inbox": .string(directory.inbox), "watchers": .int(hub.watcherCount)]
         return .init(
             version: version, uptimeSeconds: began.duration(to: .now) / .seconds(1), models: try await models(),
             run: await training.current?.asInterface, queued: queued, inboxPending: inboxPending(),
-            resources: .object(ProcessResources.now().merging(["inbox": .string(directory.inbox)]) { $1 }))
+            resources: .object(ProcessResources.now().merging(resources) { $1 }))
     }
 
     private func models() async throws -> [ManagerInterface.Model] {
