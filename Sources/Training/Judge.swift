@@ -11,7 +11,8 @@ import Tokenizers
 /// A line is held out by its hash, so that no model was trained on it, whatever corpora it had. Where a model held out a
 /// smaller share, only that share is asked for.
 public struct Judge {
-    /// Of text, at most: half a million tokens or fewer whatever the corpora, half a minute of two cores at the book's size.
+    /// Of text, at most: half a million tokens or fewer whatever the corpora, half a minute of two cores a model
+    /// at the book's size.
     public static let mostBytes = 1 << 19
 
     /// It was told to leave.
