@@ -57,6 +57,12 @@ struct EventBurstsTests {
                 + "1.bin is rejected: no text; 2.bin is rejected: no text; 3.bin is rejected: no text; …")
         #expect(line(of: 12_345, admitted)?.message == "and 12,345 further files are admitted: 12.3 MB")
         #expect(line(of: 12_345, admitted)?.fields == ["count": 12_345, "bytes": 12_345_000])
+        func leftAlone(_ number: Int) -> ServiceEvent {
+            ServiceEvent(.fileLeftAlone, "p\(number) stays: it is a FIFO", fields: ["name": .string("p\(number)")])
+        }
+        #expect(
+            line(of: 1000, leftAlone)?.message
+                == "and 1,000 more stay in the inbox, for they are no files: p1, p2, p3, …")
         func problem(_ number: Int) -> ServiceEvent { ServiceEvent(.problem, "no room for \(number)") }
         #expect(
             line(of: 1000, problem)?.message

@@ -186,6 +186,15 @@ struct RunSupervisorTests {
         #expect(run.deaths.withLock { $0.isEmpty })
     }
 
+    @Test("What standard error repeats is not said twice, what it adds is said")
+    func lastLine() async throws {
+        let failed = "say failed '\"message\":\"the disk is full\"'; echo"
+        let same = try ScriptedRun("\(failed) 'kantaibert-train: the disk is full' >&2; exit 74")
+        #expect(await same.supervise(restarts: 1) == .failed(reason: "the disk is full, 2 times"))
+        let more = try ScriptedRun("\(failed) 'no space left' >&2; exit 78")
+        #expect(await more.supervise() == .failed(reason: "the disk is full: no space left"))
+    }
+
     @Test("A program that does not exist")
     func noProgram() async throws {
         let run = try ScriptedRun("")

@@ -55,6 +55,9 @@ package struct EventBursts {
         let fields = ["count": JSONValue.int(burst.count), "bytes": .int(burst.bytes)]
         guard burst.count > most else { return ServiceEvent(kind, messages, fields: fields) }
         let count = Wording.count(burst.count)
+        let names = burst.first.compactMap { event in
+            if case .string(let name)? = event.fields["name"] { name } else { nil }
+        }.joined(separator: ", ")
         let message =
             switch kind {
             case .corpusAdmitted: "and \(count) further files are admitted: \(Wording.bytes(burst.bytes))"
@@ -62,7 +65,7 @@ package struct EventBursts {
             case .corpusRemoved: "and \(count) further texts are taken out"
             case .corpusRejected:
                 "and \(count) further files are rejected (‘kbctl corpora --state rejected’ lists them): \(messages); …"
-            case .fileLeftAlone: "and \(count) more stay in the inbox: \(messages); …"
+            case .fileLeftAlone: "and \(count) more stay in the inbox, for they are no files: \(names), …"
             default: "and \(count) more of the kind: \(messages); …"
             }
         return ServiceEvent(kind, message, fields: fields)

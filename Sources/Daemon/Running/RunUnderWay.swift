@@ -93,11 +93,11 @@ extension TrainingService {
     }
 
     func died(_ death: RunSupervisor.Death, _ run: String, _ model: String) {
-        let last = death.lastLines.last.map { ": \($0)" } ?? ""
+        let cause = RunSupervisor.describe(death.cause, death.lastLines)
         journal.report(
             ServiceEvent(
                 .runDied,
-                "\(run) died (\(death.cause)\(last)); restart \(death.restart) of "
+                "\(run) died (\(cause)); restart \(death.restart) of "
                     + "\(settings.training.maxRestarts) in \(Wording.duration(death.waitSeconds))",
                 model: model, run: run,
                 fields: [

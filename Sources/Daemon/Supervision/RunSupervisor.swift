@@ -86,14 +86,13 @@ package struct RunSupervisor: Sendable {
             if leave.isOpen { return .left }
             let reason = await life.failure ?? "\(ending.cause)"
             // Bad data and a bad job are as bad the next time.
-            if ending.cause == .status(65) { return .refused(reason: Self.describe(reason, ending.lastLines)) }
-            if ending.cause == .status(78) {
-                return .failed(reason: Self.describe(reason, ending.lastLines))
-            }
+            let described = Self.describe(reason, ending.lastLines)
+            if ending.cause == .status(65) { return .refused(reason: described) }
+            if ending.cause == .status(78) { return .failed(reason: described) }
             // A run that gets on between its deaths is not given up.
             if await life.reachedCheckpoint { restarts = 0 }
             guard restarts < settings.maxRestarts else {
-                return .failed(reason: Self.describe("\(reason), \(restarts + 1) times", ending.lastLines))
+                return .failed(reason: Self.describe(reason, times: ", \(restarts + 1) times", ending.lastLines))
             }
             let wait = settings.restartWaitSeconds * [1, 4, 16, 64][min(restarts, 3)]
             restarts += 1
@@ -131,7 +130,9 @@ package struct RunSupervisor: Sendable {
         return made.run == job.run
     }
 
-    private static func describe(_ reason: String, _ lastLines: [String]) -> String {
-        lastLines.last.map { "\(reason): \($0)" } ?? reason
+    /// A reason, and the process's last line where that says more: mostly it says the same for who started it by hand.
+    static func describe(_ reason: String, times: String = "", _ lastLines: [String]) -> String {
+        guard let last = lastLines.last, !last.hasSuffix(reason) else { return reason + times }
+        return "\(reason)\(times): \(last)"
     }
 }
