@@ -84,6 +84,7 @@ let package = Package(
         .target(name: "TextFilters", swiftSettings: ours),
         .target(name: "Jobs", dependencies: ["TextFilters"], swiftSettings: ours),
         .target(name: "Systemd", dependencies: ["CSystemd", log], swiftSettings: ours),
+        .target(name: "LimitedLogging", dependencies: [log], swiftSettings: ours),
         .target(name: "Random", swiftSettings: ours),
         .target(name: "Parallel", swiftSettings: ours),
         .target(name: "Durable", swiftSettings: ours),
@@ -100,7 +101,7 @@ let package = Package(
         .target(
             name: "Records", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: ours),
-        .target(name: "VarlinkServer", dependencies: ["Varlink", log] + nio, swiftSettings: ours),
+        .target(name: "VarlinkServer", dependencies: ["Varlink", "LimitedLogging", log] + nio, swiftSettings: ours),
 
         // 3
         .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
@@ -159,7 +160,7 @@ let package = Package(
         .target(
             name: "WebClient",
             dependencies: [
-                "WebPage", "Interface", "Varlink", "Durable", log, lifecycle,
+                "WebPage", "Interface", "Varlink", "LimitedLogging", "Durable", log, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

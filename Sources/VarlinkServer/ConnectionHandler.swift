@@ -1,4 +1,5 @@
 import FoundationEssentials
+import LimitedLogging
 import Logging
 import NIOCore
 import Varlink

@@ -1,4 +1,5 @@
 import Glibc
+import LimitedLogging
 import Logging
 import NIOCore
 import NIOPosix

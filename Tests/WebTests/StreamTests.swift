@@ -1,7 +1,9 @@
 import Foundation
 import Glibc
 import Interface
+import Logging
 import NIOCore
+import Synchronization
 import Testing
 import Varlink
 import WebClient
@@ -158,6 +160,17 @@ struct StreamTests {
         }
     }
 
+    @Test func whatFailsForEverybodyIsOneLine() async throws {
+        let warnings = Warnings()
+        try await WebUnderTest.run(service: false, logger: Logger(label: "test") { _ in warnings }) { web in
+            for _ in 0..<20 {
+                let answer = try await web.get("/api/status")
+                #expect(answer.status == 503)
+            }
+        }
+        #expect(warnings.lines.withLock { $0 }.filter { $0.hasPrefix("GET /api/status: ") }.count == 1)
+    }
+
     @Test func oneConnectionTooManyIsClosed() async throws {
         var limits = HTTPLimits()
         limits.connections = 3
@@ -209,5 +222,25 @@ struct StreamTests {
         }
         try #require(status == 0)
         return descriptor
+    }
+}
+
+/// Keeps the warnings of a log.
+private final class Warnings: LogHandler {
+    let lines = Mutex<[String]>([])
+    var logLevel: Logger.Level {
+        get { .warning }
+        set {}
+    }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+
+    func log(event: LogEvent) { lines.withLock { $0.append("\(event.message)") } }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
     }
 }

@@ -22,9 +22,10 @@ final class WebUnderTest: Sendable {
     /// Runs `body` with server and service, and takes both away again.
     static func run(
         limits: HTTPLimits = HTTPLimits(), hosts: [String] = [], service isThere: Bool = true,
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ body: (WebUnderTest) async throws -> Void
     ) async throws {
-        let web = try await WebUnderTest(limits: limits, hosts: hosts)
+        let web = try await WebUnderTest(limits: limits, hosts: hosts, logger: logger)
         defer {
             web.web.cancel()
             try? FileManager.default.removeItem(atPath: web.folder)
@@ -33,7 +34,7 @@ final class WebUnderTest: Sendable {
         try await web.withService { try await body(web) }
     }
 
-    private init(limits: HTTPLimits, hosts: [String]) async throws {
+    private init(limits: HTTPLimits, hosts: [String], logger: Logger) async throws {
         folder = "/tmp/kantaibert-web-\(getpid())-\(UInt64.random(in: 0 ..< .max))"
         try FileManager.default.createDirectory(atPath: "\(folder)/inbox", withIntermediateDirectories: true)
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
@@ -41,7 +42,7 @@ final class WebUnderTest: Sendable {
             sockets: .open(host: "127.0.0.1", port: 0), socket: "\(folder)/socket",
             inbox: Inbox(path: "\(folder)/inbox", limit: Self.uploadLimit), token: Self.token, hosts: hosts)
         let server = WebServer(
-            options: options, limits: limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            options: options, limits: limits, logger: logger
         ) { continuation.yield($0[0].port!) }
         web = Task {
             defer { continuation.finish() }

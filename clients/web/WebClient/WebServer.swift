@@ -1,4 +1,5 @@
 import Hummingbird
+import LimitedLogging
 import Logging
 import NIOCore
 import ServiceLifecycle
@@ -56,18 +57,21 @@ public struct WebServer: Sendable {
     public func run() async throws {
         let client = ServiceClient(path: options.socket)
         let feed = EventFeed(client: client, logger: logger)
+        let log = LimitLog(logger, interval: limits.logInterval)
         let listener = HTTPListener(
-            sockets: options.sockets, responder: router(client, feed).buildResponder(), limits: limits,
-            logger: logger, whenListening: whenListening, whenStopping: feed.finish)
+            sockets: options.sockets, responder: router(client, feed, log).buildResponder(), limits: limits, log: log,
+            whenListening: whenListening, whenStopping: feed.finish)
         let group = ServiceGroup(
             configuration: .init(
                 services: [feed, listener], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }
 
-    private func router(_ client: ServiceClient, _ feed: EventFeed) -> Router<BasicRequestContext> {
+    private func router(
+        _ client: ServiceClient, _ feed: EventFeed, _ log: LimitLog
+    ) -> Router<BasicRequestContext> {
         let router = Router(options: .autoGenerateHeadEndpoints)
-        router.add(middleware: Manners())
+        router.add(middleware: Manners(log: log))
         router.add(middleware: Gate(allowing: options.hosts))
         PageRoutes(inbox: options.inbox, tokenFile: options.tokenFile).add(to: router)
         CompletionRoutes(client: client).add(to: router)

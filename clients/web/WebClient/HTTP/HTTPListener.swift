@@ -1,6 +1,7 @@
 import Glibc
 import Hummingbird
 import HummingbirdCore
+import LimitedLogging
 import Logging
 import NIOCore
 import NIOPosix
@@ -14,7 +15,7 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
     let sockets: HTTPSockets
     let responder: Responder
     let limits: HTTPLimits
-    let logger: Logger
+    let log: LimitLog
     /// Called with the addresses, when clients can connect.
     let whenListening: @Sendable ([SocketAddress]) -> Void
     /// Called when no more requests are taken: what never ends by itself is to end now.
@@ -45,8 +46,8 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
 
     private func bootstrap(_ connections: OpenConnections) -> ServerBootstrap {
         let http = HTTP1Channel(
-            responder: { [responder, logger] request, writer, channel in
-                let context = Responder.Context(source: .init(channel: channel, logger: logger))
+            responder: { [responder, log] request, writer, channel in
+                let context = Responder.Context(source: .init(channel: channel, logger: log.logger))
                 let response = try await responder.respond(to: request, context: context)
                 try await writer.write(response: response.head, body: response.body)
             },
@@ -59,14 +60,16 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelInitializer { [logger, limits] channel in
+            .childChannelInitializer { [log, limits] channel in
                 guard connections.add(channel) else {
-                    logger.warning("too many connections", metadata: ["limit": "\(limits.connections)"])
+                    log.write(
+                        .warning, "too many connections", "too many connections",
+                        metadata: ["limit": "\(limits.connections)"])
                     return channel.close()
                 }
                 // The task ends with the connection, which is closed at the latest when the server stops.
-                return http.setup(channel: channel, logger: logger).map { connection in
-                    Task { await http.handle(value: connection, logger: logger) }
+                return http.setup(channel: channel, logger: log.logger).map { connection in
+                    Task { await http.handle(value: connection, logger: log.logger) }
                 }.map { _ in }
             }
     }
@@ -80,6 +83,8 @@ package struct HTTPLimits: Sendable {
     package var idle = Duration.seconds(30)
     /// How long a client may take nothing of an answer that waits for it.
     package var stalled = Duration.seconds(30)
+    /// How often what clients bring about is written down.
+    package var logInterval = Duration.seconds(10)
     /// How long requests under way may take to end once the server stops.
     package var grace = Duration.seconds(3)
 

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import LimitedLogging
 import Logging
 
 /// What every answer has in common: errors in one shape, and headers that keep a browser from doing more than the page
@@ -14,6 +15,8 @@ struct Manners<Context: RequestContext>: RouterMiddleware {
         """
     }
 
+    let log: LimitLog
+
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
@@ -23,7 +26,8 @@ struct Manners<Context: RequestContext>: RouterMiddleware {
         } catch {
             let error = APIError(error)
             if error.status.kind == .serverError {
-                context.logger.warning("\(request.method) \(request.uri.path): \(error.message)")
+                log.write(
+                    .warning, "a request failed", "\(request.method) \(request.uri.path): \(error.message)")
             }
             response = error.response
         }
