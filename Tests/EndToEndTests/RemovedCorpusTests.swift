@@ -50,6 +50,27 @@ struct RemovedCorpusTests {
         _ = try service.stop()
     }
 
+    @Test("A text that somebody deleted from the store is named with what to do about it, and dropped again it is back")
+    func deleted() throws {
+        let service = try RunningService(settings: InboxAdversityTests.settings)
+        try service.start()
+        let events = try service.watch()
+        let text = Grammar.text(lines: 500, seed: 3)
+        try service.drop("a.txt", text.utf8)
+        let sha256 = try #require(try events.first("corpus_admitted").corpus)
+        #expect(unlink("\(service.folder)/corpus/\(sha256)") == 0)
+        #expect(try service.kbctl("train", "kantaibert").status == 0)
+        let failed = try events.first("run_failed")
+        #expect(failed.message.contains("corpus/: a.txt."), "\(failed.message)")
+        #expect(failed.message.contains("kbctl corpora rm \(sha256.prefix(12))’"), "\(failed.message)")
+        try service.drop("b.txt", text.utf8)
+        #expect(try events.first("corpus_duplicate").corpus == sha256)
+        #expect(isStored(sha256, service))
+        #expect(try service.kbctl("train", "kantaibert").status == 0)
+        _ = try events.first("run_finished")
+        _ = try service.stop()
+    }
+
     @Test("Killed while it takes a corpus out: afterwards it is in and stored, or out and gone")
     func killed() throws {
         let service = try RunningService(settings: InboxAdversityTests.settings)

@@ -24,6 +24,7 @@ extension TrainingService {
         let corpora = try wanted.compactMap { known[$0] }.map {
             try JobCorpus($0, in: directory)
         }
+        try MissingText.check(corpora)
         let job = directory.makeJob(run: start.entry.run, model: model, corpora: corpora)
         let last = try metrics.runs(model: model.name, states: [.finished, .failed, .cancelled], limit: 1).first
         if let last, last.state != .finished, try directory.takeOver(last.id, for: job) {
