@@ -13,24 +13,42 @@ enum KbctlProcess {
         var errors: String
     }
 
+    enum Input {
+        /// No more than a pipe holds.
+        case bytes([UInt8])
+        case file(String)
+
+        fileprivate func open() throws -> Int32 {
+            switch self {
+            case .file(let path):
+                let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+                try #require(descriptor >= 0)
+                return descriptor
+            case .bytes(let bytes):
+                let pipe = try FilePair.pipe()
+                try #require(write(pipe.theirs, bytes, bytes.count) == bytes.count)
+                close(pipe.theirs)
+                return pipe.ours
+            }
+        }
+    }
+
     /// Runs it to its end.
     ///
     /// - Parameters:
     ///   - columns: gives it a terminal so wide as standard output and error; nil gives it pipes
-    ///   - input: what it reads on standard input, no more than a pipe holds
+    ///   - input: what it reads on standard input: text, or all of a file
     static func run(
-        _ arguments: [String], socket: String, columns: UInt16? = nil, input: [UInt8] = []
+        _ arguments: [String], socket: String, columns: UInt16? = nil, input: Input = .bytes([])
     ) throws -> Result {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         let errors = try columns.map(FilePair.terminal) ?? FilePair.pipe()
         let output = try columns.map(FilePair.terminal) ?? FilePair.pipe()
-        let inputs = try FilePair.pipe()
-        try #require(write(inputs.theirs, input, input.count) == input.count)
-        close(inputs.theirs)
-        defer { close(inputs.ours) }
-        posix_spawn_file_actions_adddup2(&actions, inputs.ours, STDIN_FILENO)
+        let read = try input.open()
+        defer { close(read) }
+        posix_spawn_file_actions_adddup2(&actions, read, STDIN_FILENO)
         posix_spawn_file_actions_adddup2(&actions, output.theirs, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errors.theirs, STDERR_FILENO)
         var words = ([path] + arguments).map { strdup($0) } + [nil]

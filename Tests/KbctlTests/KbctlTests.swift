@@ -19,15 +19,17 @@ struct KbctlTests {
             for (input, text) in [
                 ("echo a\nb\n", "echo a\nb"), ("echo a\r\n", "echo a"), ("echo a", "echo a"), ("echo\n\n", "echo\n"),
             ] {
-                let result = try KbctlProcess.run(["ask", "-"], socket: socket, input: Array(input.utf8))
+                let result = try KbctlProcess.run(["ask", "-"], socket: socket, input: .bytes(Array(input.utf8)))
                 #expect(result.output == "[\(text)]\n" && result.status == 0, "\(result)")
             }
-            let filled = try KbctlProcess.run(["fill", "-"], socket: socket, input: Array("a <mask>\n".utf8))
+            let filled = try KbctlProcess.run(["fill", "-"], socket: socket, input: .bytes(Array("a <mask>\n".utf8)))
             #expect(filled.output.contains("human reason."))
             for command in ["ask", "fill", "score", "tokenize"] {
-                let wrong = try KbctlProcess.run([command, "-"], socket: socket, input: [0x61, 0xFF])
+                let wrong = try KbctlProcess.run([command, "-"], socket: socket, input: .bytes([0x61, 0xFF]))
                 #expect(wrong.status == 65 && wrong.errors == "kbctl: standard input is not UTF-8\n", "\(wrong)")
             }
+            let endless = try KbctlProcess.run(["ask", "-"], socket: socket, input: .file("/dev/zero"))
+            #expect(endless.status == 65 && endless.errors.contains("longer than 64 MiB"), "\(endless)")
         }
     }
 

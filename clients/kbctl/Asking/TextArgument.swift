@@ -6,10 +6,13 @@ import Glibc
 struct TextArgument: ExpressibleByArgument {
     private let argument: String
 
+    /// More than any service takes in a request.
+    private static let mostBytes = 64 << 20
+
     init(argument: String) { self.argument = argument }
 
     /// Without the line end that `echo` and editors put behind a text.
-    /// - Throws: `Failure` where standard input cannot be read, or is not UTF-8
+    /// - Throws: `Failure` where standard input cannot be read, is too long, or is not UTF-8
     var value: String {
         get throws {
             guard argument == "-" else { return argument }
@@ -28,6 +31,9 @@ struct TextArgument: ExpressibleByArgument {
             if count == 0 { return bytes }
             if count > 0 {
                 bytes += piece.prefix(count)
+                guard bytes.count <= mostBytes else {
+                    throw Failure("standard input is longer than 64 MiB, too much for a request", status: EX_DATAERR)
+                }
             } else if errno != EINTR {
                 throw Failure("standard input cannot be read: \(String(cString: strerror(errno)))", status: EX_IOERR)
             }
