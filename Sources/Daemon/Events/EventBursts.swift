@@ -77,8 +77,7 @@ extension EventKind {
     fileprivate var comesInBursts: Bool {
         switch self {
         case .corpusAdmitted, .corpusDuplicate, .corpusRejected, .corpusRemoved, .fileLeftAlone, .problem, .stepSkipped,
-            .evaluation,
-            .checkpoint, .pruned, .settingsReloaded, .settingsRefused, .runQueued, .runCancelled:
+            .evaluation, .checkpoint, .pruned, .settingsReloaded, .settingsRefused, .runQueued, .runCancelled:
             true
         default: false
         }
