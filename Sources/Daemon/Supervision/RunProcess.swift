@@ -1,3 +1,4 @@
+import Dispatch
 import FoundationEssentials
 import Glibc
 import Jobs
@@ -75,28 +76,26 @@ struct RunProcess: Sendable {
                 .path(FilePath(program)), arguments: Arguments(arguments), platformOptions: options,
                 input: .inputWriter, output: .sequence, error: .sequence
             ) { execution in
+                // By timers, and not by child tasks that sleep and are cancelled: these have ended the service here, by a
+                // freed task in Swift's runtime (6.3.1).
+                watch.begin(every: watchInterval) {
+                    guard let cause = offence(watch.silence, execution.processIdentifier.value) else { return nil }
+                    try? execution.send(signal: .kill)
+                    return cause
+                }
+                defer { watch.stop() }
+                let leaving = Task {
+                    await leave.wait()
+                    guard leave.isOpen else { return }
+                    // Where the process is gone already, both have nothing left to do.
+                    try? await execution.standardInputWriter.finish()
+                    watch.after(stopSeconds) { try? execution.send(signal: .kill) }
+                }
+                defer { leaving.cancel() }
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask {
-                        await leave.wait()
-                        guard leave.isOpen else { return }
-                        // Where the process is gone already, both have nothing left to do.
-                        try? await execution.standardInputWriter.finish()
-                        guard (try? await Task.sleep(for: .seconds(stopSeconds))) != nil else { return }
-                        try? execution.send(signal: .kill)
-                    }
-                    group.addTask {
-                        while (try? await Task.sleep(for: watchInterval)) != nil {
-                            guard let cause = offence(watch.silence, execution.processIdentifier.value) else {
-                                continue
-                            }
-                            watch.end(cause)
-                            try? execution.send(signal: .kill)
-                            return
-                        }
-                    }
-                    async let lastLines: Void = {
                         for try await line in execution.standardError.strings() { tail.append(line) }
-                    }()
+                    }
                     for try await line in execution.standardOutput.strings() {
                         watch.hear()
                         guard !line.allSatisfy(\.isWhitespace) else { continue }
@@ -104,8 +103,7 @@ struct RunProcess: Sendable {
                         // The time that the line took here is not the run's.
                         watch.hear()
                     }
-                    try await lastLines
-                    group.cancelAll()
+                    try await group.waitForAll()
                 }
             }
             let cause: Cause
@@ -121,7 +119,7 @@ struct RunProcess: Sendable {
         }
     }
 
-    private var watchInterval: Duration { .seconds(min(1, (stallSeconds ?? 4) / 4)) }
+    private var watchInterval: Double { min(1, (stallSeconds ?? 4) / 4) }
 
     /// Why the process has to be ended now; nil where it may go on.
     private func offence(_ silence: Double, _ process: pid_t) -> Cause? {
@@ -133,20 +131,61 @@ struct RunProcess: Sendable {
     }
 }
 
-/// What is known of a process while it lives.
+/// What is known of a process while it lives, and what is done about it.
 private final class Watch: Sendable {
-    private let heard = Mutex(ContinuousClock.now)
-    private let cause = Mutex<RunProcess.Cause?>(nil)
+    private struct State {
+        var heard = ContinuousClock.now
+        var cause: RunProcess.Cause?
+        /// Nil before it is watched, and when it is not any more.
+        var timer: (any DispatchSourceTimer)?
+    }
 
-    func hear() { heard.withLock { $0 = .now } }
+    private let state = Mutex(State())
+    private let queue = DispatchQueue(label: "io.kantaibert.run")
+
+    func hear() { state.withLock { $0.heard = .now } }
 
     /// Seconds since it was heard.
-    var silence: Double { heard.withLock { $0.duration(to: .now) } / .seconds(1) }
-
-    func end(_ cause: RunProcess.Cause) { self.cause.withLock { $0 = cause } }
+    var silence: Double { state.withLock { $0.heard }.duration(to: .now) / .seconds(1) }
 
     /// Why it was ended from here, if it was.
-    var endedHere: RunProcess.Cause? { cause.withLock { $0 } }
+    var endedHere: RunProcess.Cause? { state.withLock { $0.cause } }
+
+    /// - Parameter look: ends the process where it has to be, and says why; not called again then
+    func begin(every seconds: Double, _ look: @escaping @Sendable () -> RunProcess.Cause?) {
+        state.withLock { state in
+            let timer = DispatchSource.makeTimerSource(queue: queue)
+            timer.schedule(deadline: .now() + seconds, repeating: seconds)
+            timer.setEventHandler { [weak self] in
+                guard let self, isWatched, let cause = look() else { return }
+                self.state.withLock { state in
+                    state.cause = cause
+                    state.timer?.cancel()
+                }
+            }
+            timer.activate()
+            state.timer = timer
+        }
+    }
+
+    /// Does something later, if the process is still there.
+    func after(_ seconds: Double, _ body: @escaping @Sendable () -> Void) {
+        queue.asyncAfter(deadline: .now() + seconds) { [weak self] in
+            if self?.isWatched == true { body() }
+        }
+    }
+
+    /// The process is gone: nothing is done about it any more when this returns.
+    func stop() {
+        queue.sync {
+            state.withLock { state in
+                state.timer?.cancel()
+                state.timer = nil
+            }
+        }
+    }
+
+    private var isWatched: Bool { state.withLock { $0.timer != nil } }
 }
 
 /// A line of a run's output that is no event.
