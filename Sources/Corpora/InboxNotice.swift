@@ -13,10 +13,9 @@ public enum InboxNotice: Sendable {
     case gone(DurableError)
 }
 
-/// Why a file system's entry is left alone that is neither a regular file nor a folder; nil of those two.
-func reasonToLeaveAlone(_ status: stat) -> String? {
+/// Why a file system's entry is left alone that is neither a regular file nor a folder.
+func reasonToLeaveAlone(_ status: stat) -> String {
     switch status.st_mode & S_IFMT {
-    case S_IFREG, S_IFDIR: nil
     case S_IFLNK: "is a symbolic link, which is not followed: put the file itself there"
     case S_IFIFO: "is a FIFO, not a file"
     case S_IFSOCK: "is a socket, not a file"

@@ -104,7 +104,8 @@ public final class InboxWatcher: @unchecked Sendable {
             if event.has(IN_Q_OVERFLOW) {
                 // What happened is lost: look at everything afresh.
                 forgetEverything()
-                watchTree(root)
+                // That the inbox itself went may be among it.
+                do throws(DurableError) { try watchFolder(root) } catch { makeAgain(isFirstTry: true) }
                 continue
             }
             guard let folder = folders[event.watch] else { continue }
@@ -153,31 +154,27 @@ public final class InboxWatcher: @unchecked Sendable {
         } else if event.has(IN_DELETE | IN_MOVED_FROM) {
             candidates.gone(path)
             leftAlone.remove(path)
-        } else if event.has(IN_CREATE | IN_MOVED_TO), let status = status(path),
-            let reason = reasonToLeaveAlone(status)
-        {
-            leaveAlone(path, reason)
-        } else if let signature = FileSignature(path: path) {
-            if event.has(IN_CLOSE_WRITE | IN_MOVED_TO) || event.has(IN_CREATE) && isLinked(path) {
-                candidates.settled(path, signature, now: .now)
-            } else {
-                candidates.written(path, signature)
+        } else {
+            var status = stat()
+            guard path.withRawPath({ lstat($0, &status) }) == 0 else { return }  // gone since
+            switch status.st_mode & S_IFMT {
+            case S_IFREG:
+                // A hard link comes into being without being opened: nobody will close it.
+                let isLinked = event.has(IN_CREATE) && status.st_nlink > 1
+                if event.has(IN_CLOSE_WRITE | IN_MOVED_TO) || isLinked {
+                    candidates.settled(path, FileSignature(status), now: .now)
+                } else {
+                    candidates.written(path, FileSignature(status))
+                }
+            case S_IFDIR: break  // told of by itself
+            default: leaveAlone(path, status)
             }
         }
     }
 
-    /// A hard link comes into being without being opened: nobody will close it.
-    private func isLinked(_ path: String) -> Bool {
-        status(path).map { $0.st_nlink > 1 } ?? false
-    }
-
-    private func status(_ path: String) -> stat? {
-        var status = stat()
-        return path.withRawPath { lstat($0, &status) } == 0 ? status : nil
-    }
-
-    private func leaveAlone(_ path: String, _ reason: String) {
-        if leftAlone.insert(path).inserted { tell(.leftAlone(name: name(path), reason: reason)) }
+    private func leaveAlone(_ path: String, _ status: stat) {
+        guard leftAlone.insert(path).inserted else { return }
+        tell(.leftAlone(name: name(path), reason: reasonToLeaveAlone(status)))
     }
 
     /// The path below the inbox, to be shown.
@@ -278,10 +275,10 @@ public final class InboxWatcher: @unchecked Sendable {
             let isThere = name.withRawPath { fstatat(open.descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
             guard isThere else { continue }  // gone since
             switch status.st_mode & S_IFMT {
-            case S_IFREG where UnfinishedNames.contains(name): break
-            case S_IFREG: found(path, FileSignature(status), open.isOpenForWriting(name))
             case S_IFDIR: watchTree(path)
-            default: reasonToLeaveAlone(status).map { leaveAlone(path, $0) }
+            case _ where UnfinishedNames.contains(name): break
+            case S_IFREG: found(path, FileSignature(status), open.isOpenForWriting(name))
+            default: leaveAlone(path, status)
             }
         }
     }

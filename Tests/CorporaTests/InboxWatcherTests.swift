@@ -138,7 +138,7 @@ import Testing
             }
         }
         defer { isOver.store(true, ordering: .relaxed) }
-        for round in 0..<100 {
+        for round in 0..<300 {
             try scratch.drop("\(round).txt", "a")
             let watcher = try watcher(stable: .zero)
             for await file in watcher.files where file.name == "\(round).txt" { break }
