@@ -54,6 +54,17 @@ struct TerminalTests {
         }
     }
 
+    /// Another run than the one that is watched is a run all the same.
+    @Test func watchingAnotherRunDoesNotSayThereIsNone() async throws {
+        try await Canned.serving { socket in
+            let session = try TerminalSession(["watch", "kantaibert-1"], socket: socket)
+            try session.expect("validation loss")
+            session.type("\u{03}")
+            _ = session.end()
+            #expect(!session.output.contains("no run"), "\(session.output)")
+        }
+    }
+
     @Test func controlCEndsAnAnswerAndNotTheTalk() async throws {
         try await Canned.serving { socket in
             let session = try TerminalSession(["chat"], socket: socket)

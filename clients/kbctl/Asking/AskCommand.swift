@@ -13,9 +13,11 @@ struct Ask: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
+        // Before there is a connection, which may not wait for ever.
+        let prompt = try text.value
         let client = try global.connect()
         let parameters = InferenceInterface.Generate.Parameters(
-            prompt: try text.value, model: model.model, sampling: sampling.value)
+            prompt: prompt, model: model.model, sampling: sampling.value)
         if global.json {
             return try Terminal.json(try client.call(InferenceInterface.Generate.self, parameters))
         }

@@ -15,9 +15,10 @@ struct Fill: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
+        let text = try text.value
         let reply = try global.connect().call(
             InferenceInterface.FillMask.self,
-            .init(text: try text.value, model: model.model, topK: topK, targets: target.isEmpty ? nil : target))
+            .init(text: text, model: model.model, topK: topK, targets: target.isEmpty ? nil : target))
         if global.json { return try Terminal.json(reply) }
         for (index, mask) in reply.masks.enumerated() {
             if index > 0 { Terminal.line("") }

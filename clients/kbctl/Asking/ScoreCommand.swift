@@ -11,8 +11,9 @@ struct Score: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
+        let text = try text.value
         let reply = try global.connect().call(
-            InferenceInterface.Score.self, .init(text: try text.value, model: model.model))
+            InferenceInterface.Score.self, .init(text: text, model: model.model))
         if global.json { return try Terminal.json(reply) }
         Terminal.line("log-likelihood  \(Human.number(reply.logLikelihood, 3)) nats")
         Terminal.line("tokens          \(Human.count(reply.tokens))")

@@ -11,7 +11,7 @@ struct TextArgument: ExpressibleByArgument {
 
     init(argument: String) { self.argument = argument }
 
-    /// Without the line end that `echo` and editors put behind a text.
+    /// To be asked for before a connection is made: standard input may take longer than one may be idle. Without the line end that `echo` and editors put behind a text.
     /// - Throws: `Failure` where standard input cannot be read, is too long, or is not UTF-8
     var value: String {
         get throws {

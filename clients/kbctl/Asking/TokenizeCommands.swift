@@ -11,8 +11,9 @@ struct Tokenize: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
+        let text = try text.value
         let reply = try global.connect().call(
-            InferenceInterface.Tokenize.self, .init(text: try text.value, model: model.model))
+            InferenceInterface.Tokenize.self, .init(text: text, model: model.model))
         if global.json { return try Terminal.json(reply) }
         var table = Table([("ID", .right), ("TOKEN", .left)], elastic: [1])
         for (id, token) in zip(reply.ids, reply.tokens) { table.add(["\(id)", token]) }

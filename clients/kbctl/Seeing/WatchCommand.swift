@@ -26,7 +26,7 @@ struct Watch: ParsableCommand {
         var status = try client.call(ManagerInterface.GetStatus.self, .init())
         if let current = status.run, id == nil || id == current.id {
             screen.begin(current, try client.call(ManagerInterface.GetMetrics.self, .init(run: current.id)))
-        } else {
+        } else if status.run == nil {
             screen.beginIdle(waiting: status.queued.count, inbox: status.inboxPending)
         }
         var asked = ContinuousClock.now
