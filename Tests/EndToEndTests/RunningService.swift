@@ -112,15 +112,15 @@ final class RunningService {
     /// Everything that happens from now on.
     func watch() throws -> Events {
         let asking = try client()
-        func watchers() throws -> Int {
+        func watches() throws -> Int {
             let resources = try asking.call(ManagerInterface.GetStatus.self, .init()).resources
-            guard case .int(let count)? = resources["watchers"] else { return -1 }
+            guard case .int(let count)? = resources["watches"] else { return -1 }
             return count
         }
-        let before = try watchers()
+        let before = try watches()
         let events = Events(replies: try client().callMore(ManagerInterface.Watch.self, .init()), service: self)
         // The call is sent; what happens before the service has taken it is not told.
-        while try watchers() <= before { usleep(1000) }
+        while try watches() == before { usleep(1000) }
         return events
     }
 

@@ -28,7 +28,8 @@ public final class EventHub: Sendable {
         }
     }
 
-    var watcherCount: Int { state.withLock { $0.watchers.count } }
+    /// How often somebody began to watch.
+    var watches: Int { state.withLock { $0.next } }
 
     func send(_ event: ServiceEvent) {
         let watchers = state.withLock { Array($0.watchers.values) }

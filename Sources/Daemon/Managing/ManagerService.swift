@@ -83,7 +83,7 @@ public struct ManagerService: Sendable {
         let queued = try await training.queued.map { entry in
             (try metrics.run(entry.run) ?? RunRecord(id: entry.run, model: entry.model)).asInterface
         }
-        let resources: [String: JSONValue] = ["inbox": .string(directory.inbox), "watchers": .int(hub.watcherCount)]
+        let resources: [String: JSONValue] = ["inbox": .string(directory.inbox), "watches": .int(hub.watches)]
         return .init(
             version: version, uptimeSeconds: began.duration(to: .now) / .seconds(1), models: try await models(),
             run: await training.current?.asInterface, queued: queued, inboxPending: inboxPending(),
