@@ -38,21 +38,20 @@ extension InferenceEngine {
         guard ids.count <= limit else { throw .promptTooLong(tokens: ids.count, limit: limit) }
         var wanted: Set<Int32>?
         if let targets { wanted = try await targetIDs(targets) }
-        return try await WorkQueue.models.run { [self, wanted] () throws(InferenceError) in
-            try fillings(ids: ids, masks: masks, topK: topK, wanted: wanted)
+        return try await sentences.run(ids: ids, masks: masks) { [self, wanted] logits throws(InferenceError) in
+            try fillings(ids: ids, masks: masks, logits: logits, topK: topK, wanted: wanted)
         }
     }
 
+    /// - Parameter logits: `[masks.count, vocabSize]`
     private func fillings(
-        ids: [Int32], masks: [Int], topK: Int, wanted: Set<Int32>?
+        ids: [Int32], masks: [Int], logits: UnsafeBufferPointer<Float>, topK: Int, wanted: Set<Int32>?
     ) throws(InferenceError) -> [[Filling]] {
         let rows = configuration.vocabSize
-        let logits = model.logits(inputIDs: ids, sequenceOffsets: [0, ids.count], rows: masks)
         var fillings: [[Filling]] = []
         for (index, mask) in masks.enumerated() {
-            let scores = logits.withUnsafeBufferPointer {
-                Scores(UnsafeBufferPointer(rebasing: $0[index * rows..<(index + 1) * rows]), where: anyID)
-            }
+            let scores = Scores(
+                UnsafeBufferPointer(rebasing: logits[index * rows..<(index + 1) * rows]), where: anyID)
             guard scores.infiniteCount == 0 else { throw .notANumber }
             let normalizer = scores.normalizer()
             let best = topIndices(of: scores.values, count: topK) { id in

@@ -28,6 +28,8 @@ public final class InferenceEngine: Sendable {
     let model: PackedModel
     /// The generations under way.
     let batch: ContinuousBatch
+    /// The sentences with masks that wait.
+    let sentences: MaskBatch
     /// Whether generation may choose this id: it has a token, and is no special one but `</s>`. `[vocabSize]`
     let mayEmit: [Bool]
     /// True for every id. `[vocabSize]`
@@ -72,6 +74,7 @@ public final class InferenceEngine: Sendable {
         let special = Set(SpecialToken.allCases.map(\.rawValue)).subtracting([SpecialToken.eos.rawValue])
         anyID = Array(repeating: true, count: rows)
         batch = ContinuousBatch(model)
+        sentences = MaskBatch(model)
         mayEmit = (0..<Int32(rows)).map { [tokenizer] in tokenizer.token($0) != nil && !special.contains($0) }
     }
 

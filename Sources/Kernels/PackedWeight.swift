@@ -101,28 +101,39 @@ public struct PackedWeight {
     }
 }
 
+/// In which order a row's sums are taken. Whichever it is, what the row gets depends on no other row.
+public enum SumOrder: Sendable {
+    /// Along the row. The weights are read once for all rows, which are multiplied as they are.
+    case straight
+    /// In stretches, whose sums are added. The rows are packed as the weights are.
+    case blocked
+
+    /// The faster one for so many rows.
+    public init(rows: Int) { self = rows > fewRows ? .blocked : .straight }
+}
+
 /// y = x·Wᵀ, as `torch.nn.Linear` without its bias. Overwrites `y`.
-///
-/// Up to 16 rows are multiplied while the weights are read once; what a row gets then does not depend on the others.
 /// - Parameters:
 ///   - y: `[tokens, outFeatures]`
 ///   - x: `[tokens, inFeatures]`
-public func linearForward(_ y: Matrix, x: Matrix, weight: PackedWeight) {
-    packedForward(y, x: x, weight: weight, isFast: weight.precision.isFast)
+///   - order: nil is the faster one for as many rows as there are
+public func linearForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: SumOrder? = nil) {
+    packedForward(y, x: x, weight: weight, order: order, isFast: weight.precision.isFast)
 }
 
 /// - Parameter isFast: whether to use the instructions that `weight.precision` is fast with
-package func packedForward(_ y: Matrix, x: Matrix, weight: PackedWeight, isFast: Bool) {
+package func packedForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: SumOrder? = nil, isFast: Bool) {
     precondition(y.rows == x.rows && y.columns == weight.outFeatures && x.columns == weight.inFeatures)
+    let order = order ?? SumOrder(rows: x.rows)
     switch weight.precision {
     case .float32:
-        if isFast && x.rows > fewRows {
+        if isFast && order == .blocked {
             blockProduct(y, x: x, weight: weight, pack: kb_f32_pack, product: kb_f32_product)
         } else {
             float32Rows(y, x: x, weight: weight, isFast ? kb_f32_rows : kb_f32_rows_portable)
         }
     case .bfloat16:
-        if isFast && x.rows > fewRows {
+        if isFast && order == .blocked {
             blockProduct(y, x: x, weight: weight, pack: kb_bf16_pack, product: kb_bf16_product)
         } else {
             bfloat16Rows(y, x: x, weight: weight, isFast ? kb_bf16_rows : kb_bf16_rows_portable)

@@ -1,15 +1,31 @@
 import Kernels
 
+/// The orders of sums of a pass: of all tokens up to the last attention, and of those whose logits are wanted behind it.
+public struct SumOrders: Sendable, Equatable {
+    public var tokens: SumOrder
+    public var rows: SumOrder
+
+    /// The faster ones for so many.
+    public init(tokens: Int, rows: Int) {
+        self.tokens = SumOrder(rows: tokens)
+        self.rows = SumOrder(rows: rows)
+    }
+}
+
 extension PackedModel {
     /// Logits of chosen tokens of a batch.
     /// - Parameters:
     ///   - inputIDs: all sequences in one row, ids of the vocabulary
     ///   - sequenceOffsets: where each begins, and the end; none longer than `configuration.longestSequence`
     ///   - rows: indexes into `inputIDs`
+    ///   - orders: nil are the fastest; with those of a sequence alone, it gets what it gets alone, bit for bit
     /// - Returns: `[rows.count, vocabSize]`
-    public func logits(inputIDs: [Int32], sequenceOffsets: [Int], rows: [Int]) -> [Float] {
+    public func logits(
+        inputIDs: [Int32], sequenceOffsets: [Int], rows: [Int], orders: SumOrders? = nil
+    ) -> [Float] {
         guard !rows.isEmpty else { return [] }
         let tokens = inputIDs.count
+        let orders = orders ?? SumOrders(tokens: tokens, rows: rows.count)
         let shape = AttentionShape(
             sequences: SequenceOffsets(sequenceOffsets), heads: configuration.numAttentionHeads,
             causal: configuration.isDecoder)
@@ -24,20 +40,20 @@ extension PackedModel {
         }
         embed(w, ids: inputIDs, positions: places)
         for (index, layer) in layers.enumerated() {
-            layer.project(w, rows: tokens)
+            layer.project(w, rows: tokens, orders.tokens)
             attentionForward(
                 w.context.rows(0..<tokens), qkv: w.qkv.rows(0..<tokens), probabilities: probabilities, shape, mask: nil,
                 scale: 1)
             let isLast = index == layers.count - 1
             if isLast { keepRows(w, rows) }
-            layer.finish(w, rows: isLast ? rows.count : tokens)
+            layer.finish(w, rows: isLast ? rows.count : tokens, isLast ? orders.rows : orders.tokens)
         }
         var result: [Float] = []
         result.reserveCapacity(rows.count * configuration.vocabSize)
         for first in stride(from: 0, to: rows.count, by: scored) {
             let count = min(scored, rows.count - first)
             if first > 0 { w.x.base.update(from: w.x.row(first), count: count * w.x.columns) }
-            let logits = head(w, rows: count)
+            let logits = head(w, rows: count, orders.rows)
             result.append(contentsOf: UnsafeBufferPointer(start: logits.base, count: count * configuration.vocabSize))
         }
         return result
@@ -74,7 +90,7 @@ extension PackedModel {
         let w = PackedWorkspace(configuration, tokens: ids.count, scored: 1)
         pass(w, ids: ids, parts: [(cache, ids.count)], wanted: isLast ? [ids.count - 1] : [])
         guard isLast else { return [] }
-        return Array(UnsafeBufferPointer(start: head(w, rows: 1).base, count: configuration.vocabSize))
+        return Array(UnsafeBufferPointer(start: head(w, rows: 1, .straight).base, count: configuration.vocabSize))
     }
 
     /// Appends one token to each of several sequences.
@@ -86,7 +102,7 @@ extension PackedModel {
         precondition(decoder.configuration == configuration && (1...PackedModel.largestBatch).contains(batch.count))
         let w = decoder.workspace
         pass(w, ids: batch.map(\.id), parts: batch.map { ($0.cache, 1) }, wanted: Array(batch.indices))
-        return head(w, rows: batch.count)
+        return head(w, rows: batch.count, .straight)
     }
 
     /// All layers for the next tokens of some sequences.
@@ -104,7 +120,7 @@ extension PackedModel {
         let hidden = configuration.hiddenSize
         embed(w, ids: ids, positions: places)
         for (index, layer) in layers.enumerated() {
-            layer.project(w, rows: ids.count)
+            layer.project(w, rows: ids.count, SumOrder(rows: ids.count))
             var sequences: [DecodedAttention] = []
             for ((cache, count), rows) in zip(parts, ranges) {
                 let added = w.qkv.rows(rows)
@@ -122,7 +138,8 @@ extension PackedModel {
             if isLast && wanted.isEmpty { break }
             attentionDecode(sequences, heads: configuration.numAttentionHeads)
             if isLast && wanted.count < ids.count { keepRows(w, wanted) }
-            layer.finish(w, rows: isLast ? wanted.count : ids.count)
+            let rows = isLast ? wanted.count : ids.count
+            layer.finish(w, rows: rows, SumOrder(rows: rows))
         }
         for (cache, count) in parts { cache.count += count }
     }

@@ -80,16 +80,16 @@ public final class PackedModel: @unchecked Sendable {
     }
 
     /// Logits of the first rows of `w.x`, in `w.logits`: LN(gelu(dense(x)))·Eᵀ + bias.
-    func head(_ w: PackedWorkspace, rows count: Int) -> Matrix {
+    func head(_ w: PackedWorkspace, rows count: Int, _ order: SumOrder) -> Matrix {
         let rows = 0..<count
         let (x, sum, dense) = (w.x.rows(rows), w.sum.rows(rows), w.attentionOutput.rows(rows))
-        linearForward(sum, x: x, weight: headDense)
+        linearForward(sum, x: x, weight: headDense, order: order)
         biasGELUForward(dense, x: sum, bias: headDenseBias)
         layerNormForward(
             x, mean: w.mean, rstd: w.rstd, x: dense, weight: headNorm.weight, bias: headNorm.bias,
             epsilon: Float(configuration.layerNormEps))
         let logits = w.logits.rows(rows)
-        linearForward(logits, x: x, weight: words)
+        linearForward(logits, x: x, weight: words, order: order)
         addBias(logits, headBias)
         return logits
     }
@@ -162,27 +162,27 @@ struct PackedEncoderLayer {
     }
 
     /// w.qkv = x·Wᵀ + b of the first rows of `w.x`.
-    func project(_ w: PackedWorkspace, rows count: Int) {
+    func project(_ w: PackedWorkspace, rows count: Int, _ order: SumOrder) {
         let (x, out) = (w.x.rows(0..<count), w.qkv.rows(0..<count))
-        linearForward(out, x: x, weight: qkv)
+        linearForward(out, x: x, weight: qkv, order: order)
         for (part, bias) in qkvBiases.enumerated() {
             addBias(out.columns(part * x.columns..<(part + 1) * x.columns), bias)
         }
     }
 
     /// What follows attention: w.x = the layer's output, from the first rows of `w.context` and `w.x`.
-    func finish(_ w: PackedWorkspace, rows count: Int) {
+    func finish(_ w: PackedWorkspace, rows count: Int, _ order: SumOrder) {
         let rows = 0..<count
         let (x, sum, attended) = (w.x.rows(rows), w.sum.rows(rows), w.attentionOutput.rows(rows))
-        linearForward(sum, x: w.context.rows(rows), weight: attentionOutput)
+        linearForward(sum, x: w.context.rows(rows), weight: attentionOutput, order: order)
         biasDropoutResidualForward(sum, x: sum, bias: attentionOutputBias, residual: x, mask: nil, scale: 1)
         layerNormForward(
             attended, mean: w.mean, rstd: w.rstd, x: sum, weight: attentionNorm.weight, bias: attentionNorm.bias,
             epsilon: epsilon)
         let (preGELU, gelu) = (w.preGELU.rows(rows), w.gelu.rows(rows))
-        linearForward(preGELU, x: attended, weight: intermediate)
+        linearForward(preGELU, x: attended, weight: intermediate, order: order)
         biasGELUForward(gelu, x: preGELU, bias: intermediateBias)
-        linearForward(sum, x: gelu, weight: output)
+        linearForward(sum, x: gelu, weight: output, order: order)
         biasDropoutResidualForward(sum, x: sum, bias: outputBias, residual: attended, mask: nil, scale: 1)
         layerNormForward(
             x, mean: w.mean, rstd: w.rstd, x: sum, weight: outputNorm.weight, bias: outputNorm.bias, epsilon: epsilon)

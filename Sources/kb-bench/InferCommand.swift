@@ -69,12 +69,13 @@ struct InferCommand: AsyncParsableCommand {
             }
             let loaded = residentMegabytes()
             if measuresMasks {
-                print(
-                    try jsonLine(
-                        try await blocking {
-                            try FillMaskTiming.measure(
-                                socket: socket, model: "mlm", pauseMilliseconds: pause, dtype: dtype)
-                        }))
+                for clients in [1, 8] {
+                    let timing = try await blocking {
+                        try FillMaskTiming.measure(
+                            socket: socket, model: "mlm", clients: clients, pauseMilliseconds: pause, dtype: dtype)
+                    }
+                    print(try jsonLine(timing))
+                }
             }
             if measuresText {
                 for streams in [1, 8] {

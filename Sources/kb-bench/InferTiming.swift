@@ -8,26 +8,40 @@ import Varlink
 struct FillMaskTiming: Encodable {
     var bench = "fill-mask"
     var dtype: String
+    /// Who ask at the same time, each for the next sentence when it has the last.
+    var clients: Int
     var p50Ms: Double
     var p99Ms: Double
+    /// Of all clients together.
+    var sentencesPerS: Double
     /// The first candidate of the first sentence.
     var top: String
 
-    static func measure(socket: String, model: String, pauseMilliseconds: Int, dtype: String) throws -> FillMaskTiming {
-        let client = try VarlinkClient(path: socket)
-        var times: [Double] = []
-        var top = ""
-        for (index, text) in sentences.enumerated() {
-            if pauseMilliseconds > 0 { usleep(UInt32(1_000 * pauseMilliseconds)) }
-            let (milliseconds, reply) = try timed {
-                try client.call(InferenceInterface.FillMask.self, .init(text: text, model: model))
+    static func measure(
+        socket: String, model: String, clients: Int = 1, pauseMilliseconds: Int, dtype: String
+    ) throws -> FillMaskTiming {
+        let all = Mutex((times: [Double](), top: ""))
+        let (milliseconds, _) = try timed {
+            try together(clients) { client in
+                let connection = try VarlinkClient(path: socket)
+                for index in sentences.indices {
+                    if pauseMilliseconds > 0 { usleep(UInt32(1_000 * pauseMilliseconds)) }
+                    let text = sentences[(index + 29 * client) % sentences.count]
+                    let (milliseconds, reply) = try timed {
+                        try connection.call(InferenceInterface.FillMask.self, .init(text: text, model: model))
+                    }
+                    all.withLock { all in
+                        if index + client == 0 { all.top = reply.masks.first?.fillings.first?.tokenStr ?? "" }
+                        if index >= 3 { all.times.append(milliseconds) }
+                    }
+                }
             }
-            if index == 0 { top = reply.masks.first?.fillings.first?.tokenStr ?? "" }
-            if index >= 3 { times.append(milliseconds) }
         }
-        times.sort()
+        let (times, top) = all.withLock { ($0.times.sorted(), $0.top) }
         return FillMaskTiming(
-            dtype: dtype, p50Ms: rounded(median(times), 2), p99Ms: rounded(times[times.count * 99 / 100], 2), top: top)
+            dtype: dtype, clients: clients, p50Ms: rounded(median(times), 2),
+            p99Ms: rounded(times[times.count * 99 / 100], 2),
+            sentencesPerS: rounded(Double(clients * sentences.count) * 1_000 / milliseconds, 1), top: top)
     }
 
     /// 203: the first three warm up.
@@ -56,27 +70,16 @@ struct GenerateTiming: Encodable {
     static func measure(socket: String, model: String, streams: Int, dtype: String) throws -> GenerateTiming {
         _ = try generate(socket: socket, model: model, seed: 0, tokens: 8)
         let total = Mutex(0)
-        let failure = Mutex<(any Error)?>(nil)
         let (milliseconds, _) = try timed {
-            // Each has a thread of its own: `concurrentPerform` has no more than there are cores.
-            let group = DispatchGroup()
-            for stream in 0..<streams {
-                DispatchQueue(label: "stream \(stream)").async(group: group) {
-                    do {
-                        // A seed may end early at </s>: the next goes on until there are as many tokens as were asked for.
-                        var (made, seed) = (0, 1 + 1_000 * stream)
-                        while made < 100 {
-                            made += try generate(socket: socket, model: model, seed: seed, tokens: 100 - made)
-                            seed += 1
-                        }
-                        total.withLock { [made] in $0 += made }
-                    } catch {
-                        failure.withLock { $0 = error }
-                    }
+            try together(streams) { stream in
+                // A seed may end early at </s>: the next goes on until there are as many tokens as were asked for.
+                var (made, seed) = (0, 1 + 1_000 * stream)
+                while made < 100 {
+                    made += try generate(socket: socket, model: model, seed: seed, tokens: 100 - made)
+                    seed += 1
                 }
+                total.withLock { [made] in $0 += made }
             }
-            group.wait()
-            if let error = failure.withLock({ $0 }) { throw error }
         }
         return GenerateTiming(
             dtype: dtype, streams: streams,
@@ -121,6 +124,20 @@ struct GenerateTiming: Encodable {
         }
         return rounded(median(times), 1)
     }
+}
+
+/// Calls `body` on `count` threads at once; throws what the last one threw.
+private func together(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) throws {
+    let failure = Mutex<(any Error)?>(nil)
+    // Each has a thread of its own: `concurrentPerform` has no more than there are cores.
+    let group = DispatchGroup()
+    for index in 0..<count {
+        DispatchQueue(label: "client \(index)").async(group: group) {
+            do { try body(index) } catch { failure.withLock { $0 = error } }
+        }
+    }
+    group.wait()
+    if let error = failure.withLock({ $0 }) { throw error }
 }
 
 private func timed<Value>(_ body: () throws -> Value) rethrows -> (milliseconds: Double, value: Value) {

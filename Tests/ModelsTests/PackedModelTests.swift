@@ -57,6 +57,26 @@ import Testing
         }
     }
 
+    /// Bit for bit, with the orders of sums of a sequence alone, however many there are.
+    @Test(arguments: WeightPrecision.allCases, [4, 20])
+    func aBatchGivesEachSequenceWhatItGetsAlone(precision: WeightPrecision, length: Int) throws {
+        let (folder, model) = try Self.model("mlm", precision)
+        let orders = SumOrders(tokens: length, rows: 1)
+        func id(_ sequence: Int, _ place: Int) -> Int32 { Int32(5 + (31 * sequence + 17 * place) % 300) }
+        let sequences = (0..<21).map { sequence in (0..<length).map { id(sequence, $0) } }
+        let masks = sequences.indices.map { $0 % length }
+        let alone: [[Float]] = zip(sequences, masks).map { ids, mask in
+            model.logits(inputIDs: ids, sequenceOffsets: [0, length], rows: [mask])
+        }
+        #expect(Set(alone).count == sequences.count)
+        for size in [2, 5, 16, 17, sequences.count] {
+            let together = model.logits(
+                inputIDs: Array(sequences[..<size].joined()), sequenceOffsets: (0...size).map { $0 * length },
+                rows: (0..<size).map { $0 * length + masks[$0] }, orders: orders)
+            #expect(together == Array(alone[..<size].joined()), "\(size) of \(folder.configuration.vocabSize)")
+        }
+    }
+
     /// A prompt in parts and a token at a time is the whole sequence at once.
     @Test func cacheAgreesWithWholeSequence() throws {
         let (folder, model) = try Self.model("clm", .float32)
