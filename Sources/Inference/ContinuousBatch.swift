@@ -3,11 +3,11 @@ import Models
 import Parallel
 import Synchronization
 
-/// The generations under way on one engine, which go forward together: a step takes the next token of each, and reads the
-/// weights once for all (iteration-level scheduling: Yu et al., "Orca", 2022, section 3.1).
+/// The generations under way on one engine, which go forward together: a step takes the next token of each, or a prompt that
+/// is short, and reads the weights once for all (iteration-level scheduling: Yu et al., "Orca", 2022, section 3.1).
 ///
 /// Requests join and leave between steps. A step is one turn on `WorkQueue.models`, and the next one stands behind whatever
-/// has come meanwhile. A prompt takes turns of its own, alternating with the others' next tokens.
+/// has come meanwhile. A longer prompt takes turns of its own, alternating with the others' steps.
 final class ContinuousBatch: Sendable {
     private let model: PackedModel
     private let state = Mutex(State())
@@ -75,8 +75,8 @@ final class ContinuousBatch: Sendable {
                 state.isScheduled = false
                 return nil
             }
-            let ready = state.active.filter(\.hasSeenPrompt)
-            let prompt = state.active.first { !$0.hasSeenPrompt }
+            let ready = state.active.filter(\.goesWithOthers)
+            let prompt = state.active.first { !$0.goesWithOthers }
             if let prompt, ready.isEmpty || !state.lastWasPrompt {
                 state.lastWasPrompt = true
                 return .prompt(prompt)

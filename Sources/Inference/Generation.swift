@@ -1,4 +1,5 @@
 import Jobs
+import Kernels
 import Models
 import Synchronization
 import Tokenizers
@@ -117,36 +118,36 @@ final class GenerationRun: @unchecked Sendable {
         cache = model.makeKeyValueCache(capacity: promptTokens + maximumTokens - 1)
     }
 
-    var hasSeenPrompt: Bool { seen >= promptTokens }
+    /// Whether what the model is to see next is little enough to go with the others' next tokens: the last token, or what is
+    /// left of a prompt.
+    var goesWithOthers: Bool { ids.count - seen <= SumOrder.straightRows }
 
-    /// What the next step shows to the model, once it has seen the prompt.
-    var next: (id: Int32, cache: KeyValueCache) {
+    /// What the next step shows to the model, with the others'.
+    var next: (ids: [Int32], cache: KeyValueCache) {
         guard let cache else { preconditionFailure("a step before the generation has a place") }
-        return (ids[seen], cache)
+        return (Array(ids[seen...]), cache)
     }
 
     /// Tokens of a prompt that one turn takes: the others' next tokens wait for it.
     private static let promptTurn = 256
 
-    /// Shows the model the next part of the prompt; with its last the first token is generated.
+    /// Shows the model the next part of a prompt that takes turns of its own; with its last the first token is generated.
     func takePrompt(_ model: PackedModel) {
         guard let cache else { preconditionFailure("a prompt before the generation has a place") }
         let part = ids[seen..<min(promptTokens, seen + Self.promptTurn)]
         let isLast = part.endIndex == promptTokens
         let logits = model.prefill(Array(part), cache: cache, isLast: isLast)
         if isLast {
-            // `take` counts the last token itself.
-            seen = part.endIndex - 1
             logits.withUnsafeBufferPointer { take($0) }
         } else {
             seen = part.endIndex
         }
     }
 
-    /// Generates the token that follows what the model has just seen.
+    /// Generates the token that follows, once the model has seen all of `ids`.
     /// - Parameter logits: `[vocabSize]`
     func take(_ logits: UnsafeBufferPointer<Float>) {
-        seen += 1
+        seen = ids.count
         do throws(InferenceError) {
             let token = try sampler.next(logits: logits, history: ids, step: ids.count - promptTokens)
             if token == SpecialToken.eos.rawValue { return finish(.end, piece: "") }

@@ -108,8 +108,11 @@ public enum SumOrder: Sendable {
     /// In stretches, whose sums are added. The rows are packed as the weights are.
     case blocked
 
+    /// Up to so many rows, reading the weights costs more than multiplying them.
+    public static let straightRows = 16
+
     /// The faster one for so many rows.
-    public init(rows: Int) { self = rows > fewRows ? .blocked : .straight }
+    public init(rows: Int) { self = rows > Self.straightRows ? .blocked : .straight }
 }
 
 /// y = x·Wᵀ, as `torch.nn.Linear` without its bias. Overwrites `y`.
@@ -142,9 +145,6 @@ package func packedForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: 
     }
 }
 
-/// Rows for which reading the weights costs more than multiplying them.
-private let fewRows = 16
-
 private func float32Rows(
     _ y: Matrix, x: Matrix, weight: PackedWeight,
     _ product:
@@ -169,7 +169,7 @@ private func bfloat16Rows(
     let length = weight.length
     Scratch.with(bytes: 4 * x.rows * length) { scratch in
         let rounded = scratch.assumingMemoryBound(to: UInt16.self)
-        Tiles.forEach(x.rows, size: fewRows) { part in
+        Tiles.forEach(x.rows, size: SumOrder.straightRows) { part in
             for row in part {
                 // A last step without a partner gets a zero.
                 rounded[2 * length * (row + 1) - 1] = 0
@@ -196,7 +196,7 @@ private func int8Rows(
     Scratch.with(bytes: 4 * x.rows * (length + 1)) { scratch in
         let quantized = scratch.assumingMemoryBound(to: UInt8.self)
         let scales = scratch.assumingMemoryBound(to: Float.self) + x.rows * length
-        Tiles.forEach(x.rows, size: fewRows) { part in
+        Tiles.forEach(x.rows, size: SumOrder.straightRows) { part in
             for row in part { kb_s8_quantize_row(quantized + 4 * length * row, scales + row, x.row(row), x.columns) }
         }
         forEachStretch(of: weight) { outputs in

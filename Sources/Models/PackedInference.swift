@@ -70,8 +70,7 @@ extension PackedModel {
 }
 
 extension PackedModel {
-    /// Sequences that one step decodes at most: as many rows as are multiplied while the weights are read once, where what
-    /// one gets does not depend on the others.
+    /// Sequences that one step decodes at most.
     public static let largestBatch = 16
 
     /// - Parameter capacity: tokens, at most `configuration.longestSequence`
@@ -88,28 +87,39 @@ extension PackedModel {
     /// - Returns: what is expected after the last token, `[vocabSize]`; without `isLast` nothing
     public func prefill(_ ids: [Int32], cache: KeyValueCache, isLast: Bool = true) -> [Float] {
         let w = PackedWorkspace(configuration, tokens: ids.count, scored: 1)
-        pass(w, ids: ids, parts: [(cache, ids.count)], wanted: isLast ? [ids.count - 1] : [])
+        pass(
+            w, ids: ids, parts: [(cache, ids.count)], wanted: isLast ? [ids.count - 1] : [],
+            order: SumOrder(rows: ids.count))
         guard isLast else { return [] }
         return Array(UnsafeBufferPointer(start: head(w, rows: 1, .straight).base, count: configuration.vocabSize))
     }
 
-    /// Appends one token to each of several sequences.
+    /// Appends a token, or a few, to each of several sequences.
     ///
     /// The same as one after the other, bit for bit, while the weights are read once for all.
-    /// - Parameter batch: at most `largestBatch`, each cache once and with room for a token
+    /// - Parameter batch: at most `largestBatch`; of each sequence at most `SumOrder.straightRows` tokens, and its cache once
+    ///   and with room for them
     /// - Returns: what each sequence expects next, `[batch.count, vocabSize]`, in the decoder's memory
-    public func decode(_ batch: [(id: Int32, cache: KeyValueCache)], in decoder: DecoderMemory) -> Matrix {
+    public func decode(_ batch: [(ids: [Int32], cache: KeyValueCache)], in decoder: DecoderMemory) -> Matrix {
         precondition(decoder.configuration == configuration && (1...PackedModel.largestBatch).contains(batch.count))
+        precondition(batch.allSatisfy { $0.ids.count <= SumOrder.straightRows })
         let w = decoder.workspace
-        pass(w, ids: batch.map(\.id), parts: batch.map { ($0.cache, 1) }, wanted: Array(batch.indices))
+        var (ids, last): ([Int32], [Int]) = ([], [])
+        for part in batch {
+            ids += part.ids
+            last.append(ids.count - 1)
+        }
+        pass(w, ids: ids, parts: batch.map { ($0.cache, $0.ids.count) }, wanted: last, order: .straight)
         return head(w, rows: batch.count, .straight)
     }
 
     /// All layers for the next tokens of some sequences.
     /// - Parameters:
     ///   - parts: how many of `ids` are whose
-    ///   - wanted: the rows that are to stand in `w.x`, from its beginning
-    private func pass(_ w: PackedWorkspace, ids: [Int32], parts: [(cache: KeyValueCache, count: Int)], wanted: [Int]) {
+    ///   - wanted: the rows that are to stand in `w.x`, from its beginning; at most `SumOrder.straightRows`
+    private func pass(
+        _ w: PackedWorkspace, ids: [Int32], parts: [(cache: KeyValueCache, count: Int)], wanted: [Int], order: SumOrder
+    ) {
         precondition(configuration.isDecoder, "decode: the model is not causal")
         var (places, ranges): ([Int32], [Range<Int>]) = ([], [])
         for (cache, count) in parts {
@@ -120,7 +130,7 @@ extension PackedModel {
         let hidden = configuration.hiddenSize
         embed(w, ids: ids, positions: places)
         for (index, layer) in layers.enumerated() {
-            layer.project(w, rows: ids.count, SumOrder(rows: ids.count))
+            layer.project(w, rows: ids.count, order)
             var sequences: [DecodedAttention] = []
             for ((cache, count), rows) in zip(parts, ranges) {
                 let added = w.qkv.rows(rows)
@@ -138,8 +148,7 @@ extension PackedModel {
             if isLast && wanted.isEmpty { break }
             attentionDecode(sequences, heads: configuration.numAttentionHeads)
             if isLast && wanted.count < ids.count { keepRows(w, wanted) }
-            let rows = isLast ? wanted.count : ids.count
-            layer.finish(w, rows: rows, SumOrder(rows: rows))
+            layer.finish(w, rows: isLast ? wanted.count : ids.count, isLast ? .straight : order)
         }
         for (cache, count) in parts { cache.count += count }
     }
@@ -154,6 +163,7 @@ public final class DecoderMemory: @unchecked Sendable {
     public init(_ model: PackedModel) {
         configuration = model.configuration
         workspace = PackedWorkspace(
-            model.configuration, tokens: PackedModel.largestBatch, scored: PackedModel.largestBatch)
+            model.configuration, tokens: PackedModel.largestBatch * SumOrder.straightRows,
+            scored: PackedModel.largestBatch)
     }
 }

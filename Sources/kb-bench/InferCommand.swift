@@ -78,9 +78,10 @@ struct InferCommand: AsyncParsableCommand {
                 }
             }
             if measuresText {
-                for streams in [1, 8] {
+                for (streams, tokens) in [(1, 100), (8, 100), (8, 4)] {
                     let timing = try await blocking {
-                        try GenerateTiming.measure(socket: socket, model: "clm", streams: streams, dtype: dtype)
+                        try GenerateTiming.measure(
+                            socket: socket, model: "clm", streams: streams, answerTokens: tokens, dtype: dtype)
                     }
                     print(try jsonLine(timing))
                 }

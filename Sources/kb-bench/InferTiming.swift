@@ -58,16 +58,21 @@ struct GenerateTiming: Encodable {
     var bench = "generate"
     var dtype: String
     var streams: Int
+    /// Tokens that one answer has at most.
+    var answerTokens: Int
     var tokensPerS: Double
     /// Until the reply to a prompt of 400 tokens that asks for one; null where the model's positions do not reach.
     var firstTokenMs400: Double?
 
     private enum CodingKeys: String, CodingKey {
-        case bench, dtype, streams, tokensPerS
+        case bench, dtype, streams, answerTokens, tokensPerS
         case firstTokenMs400 = "first_token_ms_400"
     }
 
-    static func measure(socket: String, model: String, streams: Int, dtype: String) throws -> GenerateTiming {
+    /// - Parameter answerTokens: each stream asks again until it has 100
+    static func measure(
+        socket: String, model: String, streams: Int, answerTokens: Int = 100, dtype: String
+    ) throws -> GenerateTiming {
         _ = try generate(socket: socket, model: model, seed: 0, tokens: 8)
         let total = Mutex(0)
         let (milliseconds, _) = try timed {
@@ -75,14 +80,15 @@ struct GenerateTiming: Encodable {
                 // A seed may end early at </s>: the next goes on until there are as many tokens as were asked for.
                 var (made, seed) = (0, 1 + 1_000 * stream)
                 while made < 100 {
-                    made += try generate(socket: socket, model: model, seed: seed, tokens: 100 - made)
+                    made += try generate(
+                        socket: socket, model: model, seed: seed, tokens: min(answerTokens, 100 - made))
                     seed += 1
                 }
                 total.withLock { [made] in $0 += made }
             }
         }
         return GenerateTiming(
-            dtype: dtype, streams: streams,
+            dtype: dtype, streams: streams, answerTokens: answerTokens,
             tokensPerS: rounded(Double(total.withLock { $0 }) * 1_000 / milliseconds, 1),
             firstTokenMs400: streams == 1 ? try firstToken(socket: socket, model: model) : nil)
     }

@@ -13,7 +13,8 @@ import Testing
     }
 
     static func prompt(_ index: Int) -> String {
-        ["The", "Reason", "", "Human thinking involves", "777777777777"][index % 5]
+        // The last one takes a turn of its own.
+        ["The", "Reason", "", "Human thinking involves", "777777777777", String(repeating: "7", count: 30)][index % 6]
     }
 
     @Test(arguments: WeightPrecision.allCases)

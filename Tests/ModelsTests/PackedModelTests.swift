@@ -86,7 +86,7 @@ import Testing
         let memory = DecoderMemory(model)
         #expect(model.prefill(Array(ids[..<3]), cache: cache, isLast: false).isEmpty)
         let prompt = model.prefill(Array(ids[3..<ids.count - 1]), cache: cache)
-        let last = model.decode([(ids[ids.count - 1], cache)], in: memory)
+        let last = model.decode([([ids[ids.count - 1]], cache)], in: memory)
         let vocabulary = folder.configuration.vocabSize
         for id in 0..<vocabulary {
             #expect(abs(whole[id] - prompt[id]) < 1e-4)
@@ -94,37 +94,40 @@ import Testing
         }
     }
 
-    /// Bit for bit: what a sequence gets must not depend on who else is in the step, nor on its place there.
+    /// Bit for bit: what a sequence gets must not depend on who else is in the step, nor on its place there. Some begin with
+    /// their prompt while others are beyond it.
     @Test(arguments: WeightPrecision.allCases)
     func aStepGivesEachSequenceWhatItGetsAlone(precision: WeightPrecision) throws {
         let (folder, model) = try Self.model("clm", precision)
         let (memory, vocabulary) = (DecoderMemory(model), folder.configuration.vocabSize)
-        // Of different lengths, and three tokens each to go.
-        let prompts = (0..<PackedModel.largestBatch).map { index in
-            (0...index % 7).map { Int32(5 + (31 * index + 17 * $0) % 300) }
+        func id(_ sequence: Int, _ place: Int) -> Int32 { Int32(5 + (31 * sequence + 17 * place) % 300) }
+        // Prompts of 1 to 16 tokens, and then three, one at a time.
+        let parts: [[[Int32]]] = (0..<PackedModel.largestBatch).map { index in
+            let length = 1 + (5 * index) % SumOrder.straightRows
+            return [(0..<length).map { id(index, $0) }] + (0..<3).map { [id(index, length + $0)] }
         }
-        func caches() -> [KeyValueCache] {
-            prompts.map { prompt in
-                let cache = model.makeKeyValueCache(capacity: prompt.count + 3)
-                _ = model.prefill(prompt, cache: cache)
-                return cache
-            }
+        func cache(_ index: Int) -> KeyValueCache {
+            model.makeKeyValueCache(capacity: parts[index].reduce(0) { $0 + $1.count })
         }
-        func next(_ index: Int, _ step: Int) -> Int32 { Int32(5 + (13 * index + 7 * step) % 300) }
-        let alone = caches().enumerated().map { index, cache in
-            (0..<3).map { step in
-                let row = model.decode([(next(index, step), cache)], in: memory).row(0)
-                return Array(UnsafeBufferPointer(start: row, count: vocabulary))
-            }
+        func logits(_ all: Matrix, _ row: Int) -> [Float] {
+            Array(UnsafeBufferPointer(start: all.row(row), count: vocabulary))
+        }
+        let alone = parts.indices.map { index in
+            let cache = cache(index)
+            return [model.prefill(parts[index][0], cache: cache)]
+                + parts[index][1...].map { logits(model.decode([($0, cache)], in: memory), 0) }
         }
         for size in [2, 3, 8, 9, PackedModel.largestBatch] {
-            let together = caches()
+            let caches = (0..<size).map { cache($0) }
+            // The odd ones are a step ahead.
+            for index in stride(from: 1, to: size, by: 2) { _ = model.prefill(parts[index][0], cache: caches[index]) }
             for step in 0..<3 {
                 let members = Array((0..<size).reversed())
-                let logits = model.decode(members.map { (next($0, step), together[$0]) }, in: memory)
+                let together = model.decode(
+                    members.map { (parts[$0][step + $0 % 2], caches[$0]) }, in: memory)
                 for (row, index) in members.enumerated() {
-                    let found = UnsafeBufferPointer(start: logits.row(row), count: vocabulary)
-                    #expect(found.elementsEqual(alone[index][step]), "\(index) of \(size), step \(step)")
+                    #expect(
+                        logits(together, row) == alone[index][step + index % 2], "\(index) of \(size), step \(step)")
                 }
             }
         }
