@@ -1,6 +1,6 @@
-// One definition, compiled for each level of x86-64 and picked at load.
+// One definition, compiled for each level of x86-64 and picked at load: before a sanitizer is there to be called.
 #pragma once
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
 #define KB_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define KB_CLONES

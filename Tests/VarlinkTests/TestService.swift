@@ -167,7 +167,7 @@ final class RawConnection: Sendable {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         let status = UnixAddress.with(&address) { connect(descriptor, $0, $1) }
         try #require(status == 0)
-        var patience = timeval(tv_sec: 20, tv_usec: 0)
+        var patience = timeval(tv_sec: 120, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }
@@ -200,7 +200,7 @@ final class RawConnection: Sendable {
     /// Half-closes: nothing more will be sent.
     func shutdownWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    /// The next message; nil where the other side closes before its end. Fails the test after 20 s.
+    /// The next message; nil where the other side closes before its end. Fails the test after two minutes.
     func receive() throws -> String? {
         var message: [UInt8] = []
         while true {
