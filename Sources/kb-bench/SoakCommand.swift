@@ -50,7 +50,7 @@ struct SoakCommand: ParsableCommand {
                 dropped += 1
             }
             guard let sample = SoakSample(process: service.process.processIdentifier, seconds: seconds) else {
-                throw ValidationError("the service has died; its log is \(service.log)")
+                throw SoakError(description: "the service has died; its log is \(service.log)")
             }
             samples.append(sample)
             print(try jsonLine(sample))

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 import Glibc
 import Interface
@@ -79,7 +78,7 @@ final class SoakedService {
             usleep(10_000)
         }
         guard rename(aside, "\(directory)/inbox/text-\(number).txt") == 0 else {
-            throw ValidationError("\(aside): \(String(cString: strerror(errno)))")
+            throw SoakError(description: "\(aside): \(String(cString: strerror(errno)))")
         }
     }
 
@@ -93,7 +92,7 @@ final class SoakedService {
             }
             sleep(1)
         }
-        throw ValidationError("the service has ended; its log is \(log)")
+        throw SoakError(description: "the service has ended; its log is \(log)")
     }
 
     /// Once the inbox is empty.
@@ -106,4 +105,9 @@ final class SoakedService {
         }
         return try client.call(ManagerInterface.ListCorpora.self, .init(state: "admitted")).corpora.count
     }
+}
+
+/// Why a soak cannot go on.
+struct SoakError: Error, CustomStringConvertible {
+    let description: String
 }
