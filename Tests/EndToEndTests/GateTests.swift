@@ -100,6 +100,8 @@ struct GateTests {
             _ = try events.first(passes ? "generation_serves" : "generation_rejected")
             #expect(try receipt(service).generation == (passes ? 5 : 3))
         }
+        // The service removes what no longer serves after it has told of what does; before it answers this, it has.
+        _ = try service.client().call(ManagerInterface.GetStatus.self, .init())
         // What does not serve keeps no packed weights, what is finished no checkpoints.
         let left = try FileManager.default.subpathsOfDirectory(atPath: service.folder)
         #expect(left.filter { $0.contains("/.packed-") }.allSatisfy { $0.hasPrefix("models/kantaibert/5/") })
