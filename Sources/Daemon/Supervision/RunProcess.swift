@@ -76,8 +76,8 @@ struct RunProcess: Sendable {
                 .path(FilePath(program)), arguments: Arguments(arguments), platformOptions: options,
                 input: .inputWriter, output: .sequence, error: .sequence
             ) { execution in
-                // By timers, and not by child tasks that sleep and are cancelled: these have ended the service here, by a
-                // freed task in Swift's runtime (6.3.1).
+                // By timers, and not by child tasks that sleep and are cancelled: these are suspected of the one time that a
+                // freed task ended the service, in Swift's runtime (6.3.1).
                 watch.begin(every: watchInterval) {
                     guard let cause = offence(watch.silence, execution.processIdentifier.value) else { return nil }
                     try? execution.send(signal: .kill)
