@@ -36,11 +36,8 @@ final class MaskBatch: Sendable {
     ) async throws(Failure) -> Value {
         let result: Result<Value, Failure> = await withCheckedContinuation { continuation in
             let sentence = Sentence(ids: ids, masks: masks) { logits in
-                do throws(Failure) {
-                    continuation.resume(returning: .success(try body(logits)))
-                } catch {
-                    continuation.resume(returning: .failure(error))
-                }
+                continuation.resume(
+                    returning: Result { () throws(Failure) in try body(logits) })
             }
             waiting.withLock { $0.append(sentence) }
             WorkQueue.models.enqueue { [self] in takeTurn() }

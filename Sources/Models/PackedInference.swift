@@ -116,7 +116,8 @@ extension PackedModel {
     /// All layers for the next tokens of some sequences.
     /// - Parameters:
     ///   - parts: how many of `ids` are whose
-    ///   - wanted: the rows that are to stand in `w.x`, from its beginning; at most `SumOrder.straightRows`
+    ///   - wanted: the rows that are to stand in `w.x`, from its beginning; their sums are taken as one row's alone
+    ///   - order: of all others' sums
     private func pass(
         _ w: PackedWorkspace, ids: [Int32], parts: [(cache: KeyValueCache, count: Int)], wanted: [Int], order: SumOrder
     ) {
