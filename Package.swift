@@ -67,6 +67,7 @@ let package = Package(
         .systemLibrary(name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CFiles"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
@@ -93,10 +94,10 @@ let package = Package(
         // 2
         .target(
             name: "Kernels", dependencies: ["CBLAS", "CKernels", "Parallel", "Random"], swiftSettings: kernels),
-        .target(name: "Tokenizers", dependencies: ["Parallel", "Durable"], swiftSettings: ours),
+        .target(name: "Tokenizers", dependencies: ["Parallel", "Durable", "Digests", crypto], swiftSettings: ours),
         .target(
             name: "Corpora",
-            dependencies: ["CZlib", "CZstd", "CZip", "Durable", "Digests", crypto],
+            dependencies: ["CFiles", "CZlib", "CZstd", "CZip", "Durable", "Digests", crypto],
             swiftSettings: ours),
         .target(
             name: "Records", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
@@ -106,7 +107,8 @@ let package = Package(
         // 3
         .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
         .target(
-            name: "Datasets", dependencies: ["Jobs", "TextFilters", "Tokenizers", "Random", "Parallel", "Durable"],
+            name: "Datasets",
+            dependencies: ["Jobs", "TextFilters", "Tokenizers", "Random", "Parallel", "Durable", "Digests", crypto],
             swiftSettings: ours),
 
         // 4

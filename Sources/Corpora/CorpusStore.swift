@@ -1,5 +1,15 @@
+import Crypto
+import Digests
 import Durable
 import Glibc
+
+/// What a store has found that should not lie there, and has moved aside.
+public enum StoreNotice: Sendable, Equatable {
+    /// A file in `corpus/` that is not the text its name says. The text itself has taken its place.
+    case damagedCorpus(sha256: String, flaw: String, movedTo: String)
+    /// A link, a file or a folder of another user's at the place of `.rejected`.
+    case foreignRejected(path: String, movedTo: String)
+}
 
 /// The admitted corpora, one file each, named by the SHA-256 of its bytes and never changed again.
 ///
@@ -9,21 +19,26 @@ import Glibc
 /// Calls block for as long as the disk takes.
 public struct CorpusStore: Sendable {
     public let directory: String
-    public let rejectedDirectory: String
+    public let inbox: String
+    let tell: @Sendable (StoreNotice) -> Void
+
+    public var rejectedDirectory: String { "\(inbox)/\(CorpusStore.rejectedName)" }
 
     /// - Parameters:
-    ///   - directory: `corpus/`
-    ///   - rejectedDirectory: `inbox/.rejected`, in the same file system as the inbox
-    public init(directory: String, rejectedDirectory: String) {
+    ///   - directory: `corpus/`, which only the service may write in
+    ///   - inbox: where the files come from; what is rejected goes into its `.rejected`
+    ///   - tell: gets what was moved aside
+    public init(directory: String, inbox: String, tell: @escaping @Sendable (StoreNotice) -> Void = { _ in }) {
         self.directory = directory
-        self.rejectedDirectory = rejectedDirectory
+        self.inbox = inbox
+        self.tell = tell
     }
 
-    /// Makes the folders that are missing and removes what a killed admission left half written.
+    /// Makes the folders that are missing and removes what a killed admission or rejection left half written.
     public func prepare() throws(DurableError) {
         try Durable.makeDirectory(directory)
-        try Durable.makeDirectory(rejectedDirectory)
         try TemporaryName.clearLeftovers(in: directory)
+        try clearRejected()
     }
 
     /// Copies a file into the store, forced to the disk, unless its bytes are there or are of no use. The file stays.
@@ -32,9 +47,7 @@ public struct CorpusStore: Sendable {
     /// - Parameter options: how it is read
     public func admit(_ file: InboxFile, _ options: ReadingOptions = .init()) throws(DurableError) -> Admission {
         guard let folder = file.openFolder() else { return CorpusStore.unreadable() }
-        let descriptor = file.lastName.withRawPath {
-            openat(folder.descriptor, $0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        }
+        let descriptor = folder.openForReading(file.lastName)
         guard descriptor >= 0 else { return CorpusStore.unreadable() }
         defer { close(descriptor) }
         var status = stat()
@@ -43,7 +56,7 @@ public struct CorpusStore: Sendable {
         let before = FileSignature(status)
 
         // Somebody may have removed it since the start; what comes now is none the worse for it.
-        if !exists(directory) { try Durable.makeDirectory(directory) }
+        if access(directory, F_OK) != 0 { try Durable.makeDirectory(directory) }
         let copy = try AsideFile(for: "\(directory)/admission", mode: 0o444)
         var reading = CorpusReading(options: options) { try copy.append($0) }
         do {
@@ -63,10 +76,63 @@ public struct CorpusStore: Sendable {
         let stored = StoredCorpus(
             sha256: sha256, path: final, bytes: reading.bytes, documents: reading.documents,
             replacedBytes: reading.replacedBytes, isStructured: reading.isStructured)
-        let bytes = reading.bytes
-        if FileSignature(path: final)?.bytes == bytes { return .duplicate(stored) }
-        try copy.publish(as: final)
+        guard let corpus = OpenFolder(directory, depth: 0) else {
+            throw DurableError(operation: "open", path: directory, errno: errno)
+        }
+        switch try look(at: sha256, in: corpus) {
+        case .genuine: return .duplicate(stored)
+        case .absent: try copy.publish(as: final)
+        case .damaged(let flaw):
+            let aside = try setAside(sha256, in: corpus)
+            try copy.publish(as: final)
+            tell(.damagedCorpus(sha256: sha256, flaw: flaw, movedTo: "\(directory)/\(aside)"))
+        }
         return .admitted(stored)
+    }
+
+    /// What lies under a name in the store.
+    private enum Stored {
+        case absent
+        /// The text whose SHA-256 is its name.
+        case genuine
+        case damaged(flaw: String)
+    }
+
+    /// The bytes decide: another text of the same size is soon made.
+    private func look(at sha256: String, in corpus: OpenFolder) throws(DurableError) -> Stored {
+        let descriptor = corpus.openForReading(sha256)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return .absent }
+            let isLink = errno == ELOOP
+            return .damaged(
+                flaw: isLink ? "is a symbolic link" : "cannot be read: \(String(cString: strerror(errno)))")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, let owner = corpus.status?.st_uid else {
+            throw DurableError(operation: "fstat", path: "\(directory)/\(sha256)", errno: errno)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else { return .damaged(flaw: "is no regular file") }
+        // Another's file could be changed after it was looked at.
+        guard [geteuid(), owner, 0].contains(status.st_uid) else {
+            return .damaged(flaw: "belongs to user \(status.st_uid)")
+        }
+        let found = try SHA256.hash(ofDescriptor: descriptor, path: "\(directory)/\(sha256)").hexadecimal
+        return found == sha256 ? .genuine : .damaged(flaw: "holds other bytes, of SHA-256 \(found)")
+    }
+
+    /// - Returns: the name it has now; of nine, the last is replaced
+    private func setAside(_ sha256: String, in corpus: OpenFolder) throws(DurableError) -> String {
+        for number in 1...9 {
+            let name = "\(sha256).damaged-\(number)"
+            if corpus.move(sha256, to: corpus, as: name) == 0 { return name }
+            if errno != EEXIST { break }
+        }
+        let last = "\(sha256).damaged-9"
+        guard renameat(corpus.descriptor, sha256, corpus.descriptor, last) == 0 else {
+            throw DurableError(operation: "rename", path: "\(directory)/\(sha256)", errno: errno)
+        }
+        return last
     }
 
     /// Removes a file that was admitted, and recorded, from the inbox, unless it has been changed since it was looked at.
@@ -76,12 +142,13 @@ public struct CorpusStore: Sendable {
         guard let folder = file.openFolder(), folder.signature(of: file.lastName) == file.signature else {
             return false
         }
+        if let obstacle = obstacle(toRemoving: file) { throw obstacle }
         guard file.lastName.withRawPath({ unlinkat(folder.descriptor, $0, 0) }) == 0 else {
             throw DurableError(
                 operation: "unlink", path: file.path, errno: errno,
                 hint: "its folder must be writable for this service; the corpus is safe in the store")
         }
-        try sync(folder, of: file)
+        try folder.sync(path: file.path)
         return true
     }
 
@@ -94,12 +161,5 @@ public struct CorpusStore: Sendable {
         // A folder that has become a link is not the one the file lay in.
         [ENOENT, ENOTDIR].contains(errno)
             ? .postponed : .rejected(reason: "cannot be read: \(String(cString: strerror(errno)))")
-    }
-}
-
-/// Forces the names in the folder of a file to the disk.
-func sync(_ folder: OpenFolder, of file: InboxFile) throws(DurableError) {
-    guard retrying({ fsync(folder.descriptor) }) == 0 else {
-        throw DurableError(operation: "fsync", path: file.path, errno: errno)
     }
 }

@@ -30,6 +30,8 @@ public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
     public let inode: UInt64
     public let bytes: Int
     public let modifiedNanoseconds: Int64
+    /// The user id.
+    public let owner: UInt32
 
     init(_ status: stat) {
         device = UInt64(status.st_dev)
@@ -37,13 +39,15 @@ public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
         bytes = Int(status.st_size)
         // Anybody may give a file a time that is further away than these reach.
         modifiedNanoseconds = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+        owner = status.st_uid
     }
 
-    package init(device: UInt64, inode: UInt64, bytes: Int, modifiedNanoseconds: Int64) {
+    package init(device: UInt64, inode: UInt64, bytes: Int, modifiedNanoseconds: Int64, owner: UInt32 = 0) {
         self.device = device
         self.inode = inode
         self.bytes = bytes
         self.modifiedNanoseconds = modifiedNanoseconds
+        self.owner = owner
     }
 
     /// Of a regular file; null where there is none of that name. Symbolic links are not followed.

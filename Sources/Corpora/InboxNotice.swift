@@ -3,10 +3,12 @@ import Glibc
 
 /// What a watcher of the inbox has to say beside the files it hands out.
 public enum InboxNotice: Sendable {
-    /// A folder below the inbox cannot be watched or read; the rest goes on.
+    /// A folder below the inbox cannot be watched or read; the rest goes on. Told of once.
     case unwatched(DurableError)
-    /// What lies there is no file to read, and stays: told of once.
+    /// What lies there is no file to read, or a folder that is not looked into, and stays: told of once.
     case leftAlone(name: String, reason: String)
+    /// So many more entries that are left alone or not watched; too many to be named.
+    case moreLeftAlone(count: Int)
     /// The inbox itself was removed or renamed, made again, and is watched.
     case madeAgain
     /// As `madeAgain`, but making or watching it failed; it is tried again and again.

@@ -40,6 +40,15 @@ enum RawPath {
         }
     }
 
+    /// As `printable`, at most about 500 bytes: the middle of a longer text is left out.
+    static func shown(_ text: String) -> String {
+        let printable = printable(text)
+        guard printable.utf8.count > 500 else { return printable }
+        let characters = Array(printable.unicodeScalars)
+        let ends = [characters.prefix(60), characters.suffix(60)].map { String(String.UnicodeScalarView($0)) }
+        return ends.joined(separator: "…")
+    }
+
     private static func hasEscape(_ text: String) -> Bool {
         text.unicodeScalars.contains { escapes.contains($0.value) }
     }
@@ -58,51 +67,5 @@ extension String {
         try (RawPath.bytes(self) + [0]).withUnsafeBufferPointer { bytes in
             try bytes.withMemoryRebound(to: CChar.self) { try body($0.baseAddress!) }
         }
-    }
-}
-
-/// A folder of the inbox, opened from the inbox downwards without following a link: whoever exchanges a folder of it for
-/// a link out of it gains nothing. Closed with the last reference.
-final class OpenFolder {
-    let descriptor: Int32
-
-    /// - Parameter depth: how many of the path's last parts lie below the inbox; the rest is not the users'
-    /// - Returns: nil with `errno` where it cannot be opened, `ELOOP` or `ENOTDIR` for a link
-    init?(_ path: String, depth: Int) {
-        var parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        let below = parts.suffix(depth)
-        parts.removeLast(depth)
-        let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
-        var folder = parts.joined(separator: "/").withRawPath { open($0, flags) }
-        for part in below where folder >= 0 {
-            let inner = part.withRawPath { openat(folder, $0, flags | O_NOFOLLOW) }
-            let cause = errno
-            close(folder)
-            folder = inner
-            errno = cause
-        }
-        guard folder >= 0 else { return nil }
-        descriptor = folder
-    }
-
-    func signature(of name: String) -> FileSignature? {
-        var status = stat()
-        guard name.withRawPath({ fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0,
-            status.st_mode & S_IFMT == S_IFREG
-        else { return nil }
-        return FileSignature(status)
-    }
-
-    deinit { close(descriptor) }
-}
-
-extension InboxFile {
-    /// The name in its own folder.
-    var lastName: String { path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path }
-
-    func openFolder() -> OpenFolder? { OpenFolder(folderPath, depth: name.count { $0 == "/" }) }
-
-    private var folderPath: String {
-        path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 }

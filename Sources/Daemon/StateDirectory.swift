@@ -1,3 +1,4 @@
+import Corpora
 import Durable
 import FoundationEssentials
 
@@ -32,7 +33,8 @@ public struct StateDirectory: Sendable, Equatable {
     public func run(_ run: String) -> String { "\(runs)/\(run)" }
     public func job(of run: String) -> String { "\(runs)/\(run)/job.json" }
 
-    /// Makes the folders that are missing. The inbox is for the group to write in.
+    /// Makes the folders that are missing. The inbox is for the group to write in; what is rejected goes into a folder that
+    /// `CorpusStore` makes.
     public func prepare(models names: [String]) throws(DurableError) {
         for path in [root, corpus, models, runs] { try Durable.makeDirectory(path) }
         try prepareInbox(models: names)
@@ -40,8 +42,7 @@ public struct StateDirectory: Sendable, Equatable {
     }
 
     func prepareInbox(models names: [String]) throws(DurableError) {
-        for path in [inbox] + names.map(inbox(of:)) { try Durable.makeDirectory(path, mode: 0o775) }
-        try Durable.makeDirectory(rejected)
+        try InboxFolders.prepare(inbox, models: names)
     }
 
     /// The numbers of a model's generations on disk, ascending.

@@ -1,3 +1,6 @@
+import Crypto
+import Digests
+import Durable
 import Jobs
 import TextFilters
 
@@ -17,17 +20,23 @@ public struct SampleReader {
     public init(path: String, unit: SampleUnit, filters: [TextFilter], seen: SeenTexts = SeenTexts())
         throws(DatasetError)
     {
-        lines = try TextLines(path: path)
+        self.init(try TextLines(path: path), unit, filters, seen)
+    }
+
+    private init(_ lines: TextLines, _ unit: SampleUnit, _ filters: [TextFilter], _ seen: SeenTexts) {
+        self.lines = lines
         self.unit = unit
         self.filters = TextPipeline(filters)
         self.seen = seen
     }
 
+    /// Reads a corpus of a job. Its bytes are held against its SHA-256 on the way: where they are others, `next` throws in
+    /// place of the end, and what came before must not be used.
     /// - Parameters:
     ///   - unit: how it is cut, and `filters` what it goes through, where the corpus does not say itself
     public init(corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter], seen: SeenTexts) throws(DatasetError) {
-        try self.init(
-            path: corpus.path, unit: corpus.samples ?? unit, filters: corpus.filters ?? filters, seen: seen)
+        self.init(
+            try TextLines(corpus: corpus), corpus.samples ?? unit, corpus.filters ?? filters, seen)
     }
 
     /// The next sample, or nil at the end of the corpus.
@@ -75,5 +84,12 @@ extension String {
     /// Whether Python's `str.strip` would leave nothing.
     var isBlank: Bool {
         unicodeScalars.allSatisfy { isWhiteSpace($0.value) }
+    }
+}
+
+extension JobCorpus {
+    /// A file as it is now, under its SHA-256.
+    public init(file path: String, name: String) throws(DurableError) {
+        self.init(sha256: try SHA256.hash(ofFile: path).hexadecimal, name: name, path: path, bytes: 0)
     }
 }

@@ -1,5 +1,8 @@
+import Crypto
+import Digests
 import Durable
 import Glibc
+import Jobs
 
 /// The lines of a file, read a piece at a time.
 ///
@@ -15,10 +18,19 @@ struct TextLines {
     private var buffer: [UInt8] = []
     private var position = 0
     private var isAtEnd = false
+    /// Of what has been read, where it is to be that of a corpus.
+    private var hash: (corpus: JobCorpus, sha256: SHA256)?
     private static let pieceBytes = 1 << 20
 
     init(path: String) throws(DatasetError) {
         file = try OpenFile(path: path)
+    }
+
+    /// The lines of a corpus. At its end, `next` throws `otherBytes` where it was not the bytes of its SHA-256 that have
+    /// been read.
+    init(corpus: JobCorpus) throws(DatasetError) {
+        try self.init(path: corpus.path)
+        hash = (corpus, SHA256())
     }
 
     /// The next line, or nil after the last; what follows the last end of line is a line only if it is not empty.
@@ -52,7 +64,17 @@ struct TextLines {
         buffer = try file.read(atMost: TextLines.pieceBytes)
         position = 0
         isAtEnd = buffer.isEmpty
-        return !isAtEnd
+        guard isAtEnd else {
+            hash?.sha256.update(data: buffer)
+            return true
+        }
+        guard let hash else { return false }
+        do throws(DigestMismatch) {
+            try DigestMismatch.check(hash.sha256, is: hash.corpus.sha256, path: hash.corpus.path)
+            return false
+        } catch {
+            throw DatasetError(error, of: hash.corpus)
+        }
     }
 }
 

@@ -9,6 +9,12 @@ extension SHA256 {
         let descriptor = retrying { open(path, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw DurableError(operation: "open", path: path, errno: errno) }
         defer { close(descriptor) }
+        return try hash(ofDescriptor: descriptor, path: path)
+    }
+
+    /// As `hash(ofFile:)`, of what is open and has not been read from.
+    /// - Parameter path: for messages
+    package static func hash(ofDescriptor descriptor: Int32, path: String) throws(DurableError) -> Digest {
         var hash = SHA256()
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
         defer { piece.deallocate() }
@@ -26,5 +32,24 @@ extension SHA256.Digest {
     package var hexadecimal: String {
         let digits = Array("0123456789abcdef".utf8)
         return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+}
+
+/// A file whose bytes are not those of the SHA-256 it goes by.
+package struct DigestMismatch: Error {
+    package let path: String
+    package let expected: String
+    package let found: String
+
+    /// - Throws: itself where the digests differ
+    package static func check(_ hash: SHA256, is expected: String, path: String) throws(DigestMismatch) {
+        let found = hash.finalize().hexadecimal
+        guard found == expected else { throw DigestMismatch(path: path, expected: expected, found: found) }
+    }
+
+    private init(path: String, expected: String, found: String) {
+        self.path = path
+        self.expected = expected
+        self.found = found
     }
 }

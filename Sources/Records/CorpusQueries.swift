@@ -46,6 +46,11 @@ extension MetricsStore {
         }
     }
 
+    /// Whether this very file (`source`) is recorded already, whatever became of it.
+    public func isRecorded(source: String) throws(MetricsError) -> Bool {
+        try read("find a file") { db in try CorpusRecord.filter(Column("source") == source).fetchCount(db) > 0 }
+    }
+
     /// The admitted corpus of these bytes; null where there is none.
     public func corpus(sha256: String) throws(MetricsError) -> CorpusRecord? {
         try read("find a corpus") { db in try admitted(sha256, db) }

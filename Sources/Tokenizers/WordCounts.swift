@@ -1,3 +1,5 @@
+import Crypto
+import Digests
 import Durable
 import Glibc
 import Parallel
@@ -68,6 +70,22 @@ extension WordCounts {
     /// Counts the words of one file, read in blocks, on all threads of the pool.
     /// - Parameter progress: called after each block that was read
     public static func count(file path: String, progress: () -> Void = {}) throws(TokenizerError) -> WordCounts {
+        try count(file: path, progress: progress) { _ in }
+    }
+
+    /// As `count(file:)`, of a file whose SHA-256 is known.
+    /// - Throws: `DigestMismatch` where it holds other bytes; `TokenizerError` where it cannot be read
+    public static func count(file path: String, sha256: String, progress: () -> Void = {}) throws -> WordCounts {
+        var hash = SHA256()
+        let counts = try count(file: path, progress: progress) { hash.update(bufferPointer: $0) }
+        try DigestMismatch.check(hash, is: sha256, path: path)
+        return counts
+    }
+
+    /// - Parameter take: gets each block that was read
+    private static func count(
+        file path: String, progress: () -> Void, take: (UnsafeRawBufferPointer) -> Void
+    ) throws(TokenizerError) -> WordCounts {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system(path, "a readable file") }
         defer { close(descriptor) }
@@ -78,6 +96,7 @@ extension WordCounts {
             if count < 0 && errno == EINTR { continue }
             guard count >= 0 else { throw .system(path, "a readable file") }
             if count == 0 { return stream.finish() }
+            take(UnsafeRawBufferPointer(rebasing: room[..<count]))
             stream.filled(count)
             progress()
         }

@@ -6,8 +6,9 @@ import Glibc
 /// Little-endian: the magic, the number of words, the bytes of all words, then the counts (`Int64`), the lengths
 /// (`UInt32`), the words, and a checksum of everything before it.
 extension WordCounts {
-    /// Changes whenever a text would be cut into other words.
-    private static let magic = Array("KBWORDS1".utf8)
+    /// Changes whenever a text would be cut into other words. In `KBWORDS1` were the words of files whose bytes nobody had
+    /// held against their names.
+    private static let magic = Array("KBWORDS2".utf8)
     private static let headerBytes = 24
 
     public func save(_ path: String) throws(DurableError) {
@@ -84,11 +85,12 @@ public struct WordCountStore: Sendable {
     /// The counts of a corpus: those that are kept, or, where there are none or they are damaged, those of `file`,
     /// which are then kept.
     /// - Parameter progress: called after each block of `file` that was read
-    /// - Throws: `TokenizerError` where `file` cannot be read, `DurableError` where its counts cannot be kept
+    /// - Throws: `TokenizerError` where `file` cannot be read, `DigestMismatch` where it is not the corpus of that SHA-256,
+    ///   `DurableError` where its counts cannot be kept
     public func counts(sha256: String, file: String, progress: () -> Void = {}) throws -> WordCounts {
         let path = path(sha256)
         if access(path, F_OK) == 0, let kept = try? WordCounts.load(path) { return kept }
-        let counts = try WordCounts.count(file: file, progress: progress)
+        let counts = try WordCounts.count(file: file, sha256: sha256, progress: progress)
         try Durable.makeDirectory(directory)
         try TemporaryName.clearLeftovers(in: directory)
         try counts.save(path)

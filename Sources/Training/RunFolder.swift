@@ -76,12 +76,7 @@ struct RunFolder {
         let counting = { pulse.beat("counts words") }
         for corpus in job.corpora.sorted(by: { $0.sha256 < $1.sha256 }) {
             if (corpus.filters ?? job.filters).isEmpty {
-                if let directory = job.wordCountsDirectory {
-                    let store = WordCountStore(directory: directory)
-                    trainer.add(try store.counts(sha256: corpus.sha256, file: corpus.path, progress: counting))
-                } else {
-                    try trainer.addFile(corpus.path, progress: counting)
-                }
+                trainer.add(try words(of: corpus, progress: counting))
                 continue
             }
             var reader = try SampleReader(corpus: corpus, unit: job.samples, filters: job.filters, seen: seen)
@@ -92,6 +87,18 @@ struct RunFolder {
             }
         }
         return try trainer.train { pulse.beat("merges") }
+    }
+
+    private func words(of corpus: JobCorpus, progress: () -> Void) throws -> WordCounts {
+        do {
+            guard let directory = job.wordCountsDirectory else {
+                return try WordCounts.count(file: corpus.path, sha256: corpus.sha256, progress: progress)
+            }
+            let store = WordCountStore(directory: directory)
+            return try store.counts(sha256: corpus.sha256, file: corpus.path, progress: progress)
+        } catch let mismatch as DigestMismatch {
+            throw DatasetError(mismatch, of: corpus)
+        }
     }
 
     /// The run's token shards, made now if they are not there, damaged, or of something else.

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Datasets
 import FoundationEssentials
 import Glibc
+import Jobs
 import Tokenizers
 
 /// What one more corpus costs when the word counts of the others are kept.
@@ -25,10 +27,11 @@ struct TokenizerIncrementalCommand: ParsableCommand {
         let wholeTokenizer = try whole.train()
         let wholeSeconds = (clock.now - start).inSeconds
 
-        for (index, file) in files.dropLast().enumerated() { _ = try store.counts(sha256: "\(index)", file: file) }
+        let corpora = try files.map { try JobCorpus(file: $0, name: $0) }
+        for corpus in corpora.dropLast() { _ = try store.counts(sha256: corpus.sha256, file: corpus.path) }
         start = clock.now
         let grown = try BPETrainer(vocabularySize: vocab, minFrequency: 2)
-        for (index, file) in files.enumerated() { grown.add(try store.counts(sha256: "\(index)", file: file)) }
+        for corpus in corpora { grown.add(try store.counts(sha256: corpus.sha256, file: corpus.path)) }
         let grownCounted = (clock.now - start).inSeconds
         let grownTokenizer = try grown.train()
         let grownSeconds = (clock.now - start).inSeconds

@@ -59,7 +59,7 @@ struct TrainCommand: ParsableCommand {
                 "--tokenizer: \(tokenizer.vocabularySize) tokens, the preset has room for \(vocabulary)")
         }
         let source = ShardSource(
-            corpora: [JobCorpus(sha256: "", name: corpus, path: corpus, bytes: 0)], objective: objective, unit: .lines,
+            corpora: [try JobCorpus(file: corpus, name: corpus)], objective: objective, unit: .lines,
             filters: [], blockSize: recipe.blockSize, heldOut: 0, tokenizerDigest: "")
         let shards = try TokenShards.build(directory: folder, source: source, tokenizer: tokenizer)
         guard shards.training.rows >= batch else {

@@ -62,7 +62,7 @@ struct EventBurstsTests {
         }
         #expect(
             line(of: 1000, leftAlone)?.message
-                == "and 1,000 more stay in the inbox, for they are no files: p1, p2, p3, …")
+                == "and 1,000 more stay in the inbox, and are not read: p1, p2, p3, …")
         func problem(_ number: Int) -> ServiceEvent { ServiceEvent(.problem, "no room for \(number)") }
         #expect(
             line(of: 1000, problem)?.message

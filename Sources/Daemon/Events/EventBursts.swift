@@ -65,7 +65,7 @@ package struct EventBursts {
             case .corpusRemoved: "and \(count) further texts are taken out"
             case .corpusRejected:
                 "and \(count) further files are rejected (‘kbctl corpora --state rejected’ lists them): \(messages); …"
-            case .fileLeftAlone: "and \(count) more stay in the inbox, for they are no files: \(names), …"
+            case .fileLeftAlone: "and \(count) more stay in the inbox, and are not read: \(names), …"
             default: "and \(count) more of the kind: \(messages); …"
             }
         return ServiceEvent(kind, message, fields: fields)

@@ -18,24 +18,25 @@ package struct FolderConfiguration: Sendable {
     /// - Throws: `SettingsError` with the line and the key that cannot be used
     package init(for file: InboxFile, inbox: String, defaults: ReadingOptions) throws(SettingsError) {
         reading = defaults
-        var parts = file.name.split(separator: "/").map(String.init).dropLast()
-        while true {
-            let path = ([inbox] + parts + [Self.fileName]).joined(separator: "/")
-            if let text = try Self.text(path) {
+        // One that has gone, or has become a link, takes the file along.
+        guard let folders = file.openFolders() else { return }
+        let parts = file.name.split(separator: "/").map(String.init)
+        for (depth, folder) in folders.enumerated().reversed() {
+            let path = ([inbox] + parts.prefix(depth) + [Self.fileName]).joined(separator: "/")
+            if let text = try Self.text(in: folder, path) {
                 try apply(text, path)
                 return
             }
-            if parts.popLast() == nil { return }
         }
     }
 
     /// Nil where there is none.
-    private static func text(_ path: String) throws(SettingsError) -> String? {
+    private static func text(in folder: OpenFolder, _ path: String) throws(SettingsError) -> String? {
         func refuse(_ found: String) -> SettingsError {
             SettingsError(place: path, key: nil, expected: "a file of at most \(mostBytes) bytes", found: found)
         }
         // A group may write here: no link out of the inbox is followed, and a pipe does not block.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        let descriptor = folder.openForReading(fileName)
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
             throw refuse(errno == ELOOP ? "a symbolic link" : String(cString: strerror(errno)))

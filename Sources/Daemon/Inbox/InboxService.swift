@@ -30,8 +30,7 @@ final class InboxService: Service {
 
     private let settings: InboxSettings
     private let inbox: String
-    /// The last trouble with each file that waits: told of once, however often it is tried.
-    private let troubles = Mutex<[String: String]>([:])
+    private let troubles = Mutex(FileTroubles())
 
     /// - Throws: `DurableError` where the inbox cannot be watched or the store not be written.
     init(
@@ -39,12 +38,23 @@ final class InboxService: Service {
         journal: EventJournal,
         training: TrainingService
     ) throws(DurableError) {
-        store = CorpusStore(directory: directory.corpus, rejectedDirectory: directory.rejected)
+        store = CorpusStore(directory: directory.corpus, inbox: directory.inbox) { journal.report(ServiceEvent($0)) }
         try store.prepare()
+        if InboxFolders.isShared(directory.inbox) {
+            journal.report(
+                ServiceEvent(
+                    .problem,
+                    "members of the group can remove and rename each other's files in \(directory.inbox), as it is not "
+                        + "sticky: chmod +t it, or run systemd-tmpfiles --create"))
+        }
         let models = settings.models.map(\.name)
+        let store = store
         watcher = try InboxWatcher(
             directory: directory.inbox, stable: .seconds(settings.inbox.stableSeconds),
-            restore: { () throws(DurableError) in try directory.prepareInbox(models: models) },
+            restore: { () throws(DurableError) in
+                try directory.prepareInbox(models: models)
+                try store.prepare()
+            },
             tell: { journal.report(ServiceEvent($0)) })
         self.metrics = metrics
         self.admitted = admitted
@@ -76,7 +86,9 @@ final class InboxService: Service {
 
     private func take(_ file: InboxFile) async {
         do {
-            let source = Self.identity(of: file)
+            let source = file.identity
+            // A folder of a member's own may not let it out. What is known by now is not read again and again for that.
+            if let obstacle = store.obstacle(toRemoving: file), try metrics.isRecorded(source: source) { throw obstacle }
             let folder = try FolderConfiguration(for: file, inbox: inbox, defaults: settings.reading)
             switch try await admit(file, folder.reading) {
             case .admitted(let stored), .duplicate(let stored):
@@ -85,17 +97,21 @@ final class InboxService: Service {
             // What changed it need not be a write that is told of.
             case .postponed: watcher.offerAgain(file, after: .seconds(settings.stableSeconds))
             }
-            troubles.withLock { $0[file.name] = nil }
+            troubles.withLock { $0.over(file.name) }
         } catch {
-            let isNew = troubles.withLock { $0.updateValue("\(error)", forKey: file.name) != "\(error)" }
-            if isNew {
-                journal.report(
-                    ServiceEvent(
-                        .problem, "\(file.name) stays in the inbox for now: \(error)",
-                        fields: ["name": .string(file.name)]))
-            }
-            watcher.offerAgain(file, after: Duration.seconds(settings.retrySeconds))
+            wait(file, for: error)
         }
+    }
+
+    /// The file stays in the inbox for now, and is tried again.
+    private func wait(_ file: InboxFile, for error: any Error) {
+        let (line, isKnown) = troubles.withLock { $0.note(file.name, "\(error)", now: .now) }
+        if let line {
+            journal.report(ServiceEvent(.problem, line, fields: ["name": .string(file.name)]))
+        }
+        let isStuck = ((error as? DurableError)?.errno).map { [EACCES, EPERM].contains($0) } ?? false
+        // Without end, files could be put where nothing can be taken from: so many of them are tried again.
+        if !isStuck || isKnown { watcher.offerAgain(file, after: .seconds(settings.retrySeconds)) }
     }
 
     private func admit(_ file: InboxFile, _ reading: ReadingOptions) async throws -> Admission {
@@ -163,14 +179,6 @@ final class InboxService: Service {
     private func onlyModel(of file: InboxFile) -> String? {
         file.folder.flatMap { models.contains($0) ? $0 : nil }
     }
-
-    /// Which file this is. Its time of change, which nobody can set, tells a second copy that has the first one's inode
-    /// and time of modification from the first.
-    private static func identity(of file: InboxFile) -> String {
-        var status = stat()
-        guard file.path.withRawPath({ lstat($0, &status) }) == 0 else { return file.source }
-        return "\(file.source):\(status.st_ctim.tv_sec).\(status.st_ctim.tv_nsec)"
-    }
 }
 
 extension ServiceEvent {
@@ -181,9 +189,26 @@ extension ServiceEvent {
             self.init(
                 .fileLeftAlone, "\(name) stays in the inbox: it \(reason)",
                 fields: ["name": .string(name), "reason": .string(reason)])
+        case .moreLeftAlone(let count):
+            self.init(
+                .fileLeftAlone, "and \(Wording.count(count)) more are left alone in the inbox, too many to be named",
+                fields: ["count": .int(count)])
         case .madeAgain: self.init(.problem, "the inbox was removed or renamed; it is made again, and watched")
         case .gone(let error):
             self.init(.problem, "the inbox was removed or renamed, and is tried again every second: \(error)")
+        }
+    }
+
+    fileprivate init(_ notice: StoreNotice) {
+        switch notice {
+        case .damagedCorpus(let sha256, let flaw, let aside):
+            self.init(
+                .problem,
+                "what lay in corpus/ under \(sha256.prefix(12)) \(flaw): it is moved to \(aside), and the text of that name "
+                    + "has taken its place. Runs that read it may have learned something else",
+                corpus: sha256)
+        case .foreignRejected(let path, let aside):
+            self.init(.problem, "\(path) was not the service's own folder: it is moved to \(aside), and made again")
         }
     }
 }

@@ -1,0 +1,29 @@
+import Corpora
+
+/// The last trouble with each file that waits in the inbox: told of once, however often the file is tried. A value without
+/// I/O; so many are remembered, and told of in a time, and the others are counted.
+package struct FileTroubles {
+    private static let most = 1000
+    private var last: [String: String] = [:]
+    private var rate = NoticeRate()
+    private var untold = 0
+
+    package init() {}
+
+    /// - Returns: the line to be told, if there is one, and whether the file is among those that are remembered
+    package mutating func note(_ name: String, _ trouble: String, now: ContinuousClock.Instant) -> (String?, Bool) {
+        if last[name] == trouble { return (nil, true) }
+        let isRemembered = last[name] != nil || last.count < Self.most
+        if isRemembered { last[name] = trouble }
+        guard isRemembered, rate.allows(now: now) else {
+            untold += 1
+            return (nil, isRemembered)
+        }
+        defer { untold = 0 }
+        let others = untold == 0 ? "" : "; so do \(Wording.count(untold)) others that were not told of"
+        return ("\(name) stays in the inbox for now: \(trouble)\(others)", true)
+    }
+
+    /// The file came through.
+    package mutating func over(_ name: String) { last[name] = nil }
+}
