@@ -197,7 +197,7 @@ let package = Package(
         tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
         tests("Kernels", ["Kernels", "CKernels", "Parallel"], resources: [.copy("Fixtures")]),
-        tests("Tokenizers", ["Tokenizers"], resources: [.copy("Fixtures")]),
+        tests("Tokenizers", ["Tokenizers", "Digests", crypto], resources: [.copy("Fixtures")]),
         tests("Corpora", ["Corpora", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Records", ["Records", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),

@@ -328,6 +328,7 @@ public final class InboxWatcher: @unchecked Sendable {
         let watch = try inotify.watch(open, path: RawPath.shown(folder))
         folders[watch] = folder
         watches[folder] = watch
+        leftAlone.remove(folder)
         unscanned.append(folder)
     }
 

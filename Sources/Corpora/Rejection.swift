@@ -108,7 +108,8 @@ extension CorpusStore {
             guard fchmod(file, 0o640) == 0 else { throw failed("chmod") }
             var rest = Array(text.utf8)[...]
             while !rest.isEmpty {
-                let count = rest.withUnsafeBytes { rest in retrying { Glibc.write(file, rest.baseAddress, rest.count) } }
+                let count = rest.withUnsafeBytes { rest in retrying { Glibc.write(file, rest.baseAddress, rest.count) }
+                }
                 guard count >= 0 else { throw failed("write") }
                 rest = rest.dropFirst(count)
             }

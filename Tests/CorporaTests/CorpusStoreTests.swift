@@ -1,7 +1,9 @@
 import Corpora
+import Dispatch
 import Durable
 import FoundationEssentials
 import Glibc
+import Synchronization
 import Testing
 
 struct CorpusStoreTests {
@@ -158,16 +160,178 @@ struct CorpusStoreTests {
         #expect(scratch.text("\(scratch.corpus)/\(sha256OfABC)") == "abc")
     }
 
-    /// Who may write in the inbox could have files moved to wherever the service may write.
-    @Test func aLinkInPlaceOfTheRejectedIsNotFollowed() throws {
+    /// What has been told, in order.
+    private final class Told: Sendable {
+        private let notices = Mutex<[StoreNotice]>([])
+        var all: [StoreNotice] { notices.withLock { $0 } }
+        func note(_ notice: StoreNotice) { notices.withLock { $0.append(notice) } }
+    }
+
+    /// Who may write in the inbox could have files moved to wherever the service may write, or keep it from starting.
+    @Test(arguments: ["link", "link to nowhere", "file", "FIFO"])
+    func whatLiesInPlaceOfTheRejectedIsMovedAside(kind: String) throws {
         let elsewhere = "\(scratch.path)/elsewhere"
         try FileManager.default.createDirectory(atPath: elsewhere, withIntermediateDirectories: false)
         try FileManager.default.removeItem(atPath: scratch.rejected)
-        try FileManager.default.createSymbolicLink(atPath: scratch.rejected, withDestinationPath: elsewhere)
-        let file = try scratch.drop("a.bin", "x")
-        #expect(throws: DurableError.self) { try store.reject(file, reason: "no") }
+        switch kind {
+        case "link": #expect(symlink(elsewhere, scratch.rejected) == 0)
+        case "link to nowhere": #expect(symlink("/nowhere/at/all", scratch.rejected) == 0)
+        case "file": try Data("mine".utf8).write(to: URL(filePath: scratch.rejected))
+        default: #expect(mkfifo(scratch.rejected, 0o600) == 0)
+        }
+        let told = Told()
+        let store = try scratch.store(tell: told.note)
+        #expect(told.all == [.foreignRejected(path: scratch.rejected, movedTo: "\(scratch.rejected).aside-1")])
+        for number in 1...2 {
+            #expect(try store.reject(try scratch.drop("\(number).bin", "x"), reason: "no") != nil)
+        }
         #expect(try scratch.names(elsewhere).isEmpty)
-        #expect(scratch.text(file.path) == "x")
+        #expect(try scratch.names(scratch.rejected) == ["1.bin", "1.bin.reason", "2.bin", "2.bin.reason"])
+        #expect(told.all.count == 1, "it is told once")
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "only root gives a folder to another"))
+    func aFolderOfAnotherUserIsNotTheRejected() throws {
+        #expect(chown(scratch.rejected, 65534, 65534) == 0)
+        try store.reject(try scratch.drop("a.bin", "x"), reason: "no")
+        #expect(try scratch.names("\(scratch.rejected).aside-1") == [])
+        #expect(try scratch.names(scratch.rejected) == ["a.bin", "a.bin.reason"])
+    }
+
+    @Test func onlyTheServiceWritesInTheRejected() throws {
+        chmod(scratch.rejected, 0o777)
+        let path = try #require(try store.reject(try scratch.drop("a.bin", "x"), reason: "no"))
+        var status = stat()
+        #expect(stat(scratch.rejected, &status) == 0 && status.st_mode & 0o1022 == 0o1000)
+        #expect(status.st_mode & 0o050 == 0o050, "members can read why")
+        #expect(stat(path + ".reason", &status) == 0 && status.st_mode & 0o777 == 0o640)
+    }
+
+    /// `.rejected` is a link to `corpus/` at some moments and the service's folder at others, all the time.
+    @Test func aRejectedThatIsExchangedWhileItIsUsedPlantsNothing() throws {
+        let (inbox, rejected, corpus) = (scratch.inbox, scratch.rejected, scratch.corpus)
+        let isOver = Atomic(false)
+        let exchanges = Atomic(0)
+        let attacker = DispatchQueue(label: "attacker")
+        attacker.async {
+            var number = 0
+            while !isOver.load(ordering: .relaxed) {
+                number += 1
+                if rename(rejected, "\(inbox)/.was-\(number)") == 0 { exchanges.add(1, ordering: .relaxed) }
+                _ = symlink(corpus, rejected)
+                for aside in 1...99 { unlink("\(rejected).aside-\(aside)") }
+            }
+        }
+        var moved = 0
+        // The name of another text, which the file would be taken for.
+        for number in 0..<2000 {
+            let file = try scratch.drop(sha256OfABC, "planted \(number)")
+            // That somebody puts something else there again and again is told as an error.
+            if let path = try? store.reject(file, reason: "no") { moved += path.isEmpty ? 0 : 1 }
+        }
+        isOver.store(true, ordering: .relaxed)
+        attacker.sync {}
+        #expect(moved > 0 && exchanges.load(ordering: .relaxed) > 100)
+        #expect(try scratch.names(corpus) == [])
+    }
+
+    /// A file of the same size, a link, a folder and another user's file under the name of a text that comes.
+    @Test(arguments: ["same size", "link", "folder", "another user's"])
+    func whatWasPlantedInTheStoreIsSetAside(kind: String) throws {
+        let place = "\(scratch.corpus)/\(sha256OfABC)"
+        switch kind {
+        case "same size": try Data("xyz".utf8).write(to: URL(filePath: place))
+        case "link":
+            try Data("abc".utf8).write(to: URL(filePath: "\(scratch.path)/outside"))
+            #expect(symlink("\(scratch.path)/outside", place) == 0)
+        case "folder": #expect(mkdir(place, 0o700) == 0)
+        default:
+            try Data("abc".utf8).write(to: URL(filePath: place))
+            // Only root gives a file away.
+            guard chown(place, 65534, 65534) == 0 else { return }
+        }
+        let told = Told()
+        let store = try scratch.store(tell: told.note)
+        guard case .admitted(let stored) = try store.admit(try scratch.drop("a.txt", "abc")) else {
+            Issue.record("it is taken for the text")
+            return
+        }
+        #expect(stored.sha256 == sha256OfABC && scratch.text(stored.path) == "abc")
+        var status = stat()
+        #expect(lstat(stored.path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_uid == geteuid())
+        #expect(try scratch.names(scratch.corpus) == [sha256OfABC, "\(sha256OfABC).damaged-1"])
+        guard case .damagedCorpus(sha256OfABC, _, "\(place).damaged-1")? = told.all.first else {
+            Issue.record("\(told.all)")
+            return
+        }
+        guard case .duplicate = try store.admit(try scratch.drop("b.txt", "abc")) else {
+            Issue.record("the text is not known")
+            return
+        }
+        #expect(told.all.count == 1)
+    }
+
+    @Test func damagedOnesAreKeptUpToNine() throws {
+        let place = "\(scratch.corpus)/\(sha256OfABC)"
+        for number in 1...12 {
+            try? FileManager.default.removeItem(atPath: place)
+            try Data("bad \(number)".utf8).write(to: URL(filePath: place))
+            guard case .admitted = try store.admit(try scratch.drop("a.txt", "abc")) else {
+                Issue.record("number \(number)")
+                return
+            }
+        }
+        #expect(try scratch.names(scratch.corpus).count == 10)
+        #expect(scratch.text("\(place).damaged-1") == "bad 1" && scratch.text("\(place).damaged-9") == "bad 12")
+    }
+
+    @Test(.enabled(if: geteuid() != 0, "root can remove everything"))
+    func whatCannotLeaveItsFolderIsNamedWithWhatToDo() throws {
+        try scratch.makeFolder("mine")
+        let file = try scratch.drop("mine/a.txt", "abc")
+        chmod("\(scratch.inbox)/mine", 0o555)
+        defer { chmod("\(scratch.inbox)/mine", 0o755) }
+        for attempt in [{ try store.release(file) }, { try store.reject(file, reason: "no") != nil }] {
+            let error = #expect(throws: DurableError.self) { try attempt() }
+            #expect(error?.errno == EACCES && error?.hint?.contains("chmod g+w") == true)
+        }
+        #expect(try scratch.names(scratch.rejected) == [], "no reason is written for nothing")
+        #expect(store.obstacle(toRemoving: try scratch.drop("b.txt", "abc")) == nil)
+    }
+
+    @Test func foldersOfUsersAreStickyAndNothingInTheirPlaceKeepsAServiceFromStarting() throws {
+        let inbox = "\(scratch.path)/new"
+        try InboxFolders.prepare(inbox, models: ["one", "two", "three"])
+        for name in ["", "/one", "/two"] {
+            var status = stat()
+            #expect(stat(inbox + name, &status) == 0 && status.st_mode & S_ISVTX != 0)
+        }
+        #expect(!InboxFolders.isShared(inbox))
+        // As an older version made it.
+        chmod(inbox, 0o775)
+        chmod("\(inbox)/one", 0o775)
+        #expect(InboxFolders.isShared(inbox))
+        rmdir("\(inbox)/two")
+        rmdir("\(inbox)/three")
+        #expect(symlink("/nowhere/at/all", "\(inbox)/two") == 0)
+        try Data("a text".utf8).write(to: URL(filePath: "\(inbox)/three"))
+        try InboxFolders.prepare(inbox, models: ["one", "two", "three"])
+        #expect(!InboxFolders.isShared(inbox))
+        var status = stat()
+        #expect(stat("\(inbox)/one", &status) == 0 && status.st_mode & S_ISVTX != 0)
+        #expect(scratch.text("\(inbox)/three") == "a text")
+    }
+
+    /// One name any number of times: a rejection does not look at all before it.
+    @Test func oneNameCanComeAnyNumberOfTimes() throws {
+        for number in 1...300 { try store.reject(try scratch.drop("a.bin", "\(number)"), reason: "no") }
+        #expect(try scratch.names(scratch.rejected).count == 600)
+    }
+
+    @Test func aHalfWrittenReasonIsCleared() throws {
+        try Data("half".utf8).write(to: URL(filePath: "\(scratch.rejected)/.a.reason.999999999-1-1.tmp"))
+        try store.prepare()
+        #expect(try scratch.names(scratch.rejected) == [])
     }
 
     @Test func longNamesLeaveRoomForTheReason() throws {

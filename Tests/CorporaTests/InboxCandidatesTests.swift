@@ -93,4 +93,39 @@ struct InboxCandidatesTests {
         #expect(inbox.take(after: 29) == [])
         #expect(inbox.take(after: 30) == ["a"])
     }
+
+    /// Who fills the table, with files due or held open, leaves the other half to others.
+    @Test func oneOwnerHasHalfOfThePlaces() {
+        func signature(_ number: Int, of owner: UInt32) -> FileSignature {
+            FileSignature(device: 1, inode: UInt64(number), bytes: 3, modifiedNanoseconds: 4, owner: owner)
+        }
+        inbox.candidates = InboxCandidates(stable: .seconds(2), most: 20)
+        for number in 0..<1000 {
+            inbox.candidates.written("open/\(number)", signature(number, of: 1))
+        }
+        #expect(inbox.candidates.count == 10)
+        #expect(!inbox.candidates.hasMissed, "they are seen again when they are closed")
+        inbox.candidates.folderGone("open")
+        for number in 0..<1000 {
+            let path = "\(number)"
+            inbox.disk[path] = signature(number, of: 1)
+            inbox.candidates.settled(path, signature(number, of: 1), now: start)
+            // A change takes no second place.
+            inbox.candidates.settled("0", signature(0, of: 1), now: start)
+        }
+        #expect(inbox.candidates.count == 10 && inbox.candidates.hasMissed)
+        #expect(!inbox.candidates.hasRoom(for: 1) && inbox.candidates.hasRoom(for: 2))
+        inbox.disk["other"] = signature(1, of: 2)
+        inbox.candidates.settled("other", signature(1, of: 2), now: start)
+        #expect(inbox.candidates.take(now: start + .seconds(2), most: 4) { inbox.disk[$0] }.count == 4)
+        #expect(inbox.take(after: 2).contains("other"))
+        #expect(inbox.candidates.count == 0 && inbox.candidates.hasRoom(for: 1))
+    }
+
+    @Test func noticesAreAHundredAtOnceAndThenOneASecond() {
+        var rate = NoticeRate()
+        #expect((0..<1000).count { _ in rate.allows(now: start) } == 100)
+        #expect((0..<1000).count { rate.allows(now: start + .milliseconds(10 * $0)) } == 9)
+        #expect((0..<1000).count { _ in rate.allows(now: start + .seconds(1_000_000)) } == 100)
+    }
 }

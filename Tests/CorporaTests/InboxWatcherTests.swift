@@ -13,12 +13,12 @@ import Testing
 
     /// - Parameter tell: by default, there is nothing to say
     private func watcher(
-        stable: Duration = .milliseconds(50),
+        stable: Duration = .milliseconds(50), limits: InboxLimits = InboxLimits(),
         tell: @escaping @Sendable (InboxNotice) -> Void = { Issue.record("\($0)") }
     ) throws -> InboxWatcher {
         let inbox = scratch.inbox
         return try InboxWatcher(
-            directory: inbox, stable: stable,
+            directory: inbox, stable: stable, limits: limits,
             restore: { () throws(DurableError) in try Durable.makeDirectory(inbox) }, tell: tell)
     }
 
@@ -228,6 +228,129 @@ import Testing
         }
         try #require(bound == 0 && listen(descriptor, 1) == 0)
         return descriptor
+    }
+
+    /// Makes folders called `d`, one in the other.
+    private func makeTree(_ folder: String, depth: Int) throws {
+        var folder = open(folder, O_RDONLY | O_DIRECTORY)
+        for _ in 0..<depth {
+            try #require(mkdirat(folder, "d", 0o755) == 0)
+            let inner = openat(folder, "d", O_RDONLY | O_DIRECTORY)
+            close(folder)
+            folder = inner
+        }
+        close(folder)
+    }
+
+    /// Deeper than the stack, the number of open files and the length of a path allow; there at the start, and moved in.
+    @Test func aTreeOfAnyDepthIsLeftAloneFromSomewhereOn() async throws {
+        try scratch.makeFolder("early")
+        try makeTree("\(scratch.inbox)/early", depth: 12_000)
+        let told = Told()
+        let watcher = try watcher(tell: told.note)
+        try scratch.drop("a.txt", "a")
+        #expect(await next(1, of: watcher) == ["a.txt"])
+        try scratch.drop("early" + String(repeating: "/d", count: 31) + "/b.txt", "b")
+        #expect(await next(1, of: watcher).first?.hasSuffix("/d/b.txt") == true)
+
+        let outside = "\(scratch.path)/outside"
+        try FileManager.default.createDirectory(atPath: outside, withIntermediateDirectories: true)
+        try makeTree(outside, depth: 3_000)
+        #expect(rename(outside, "\(scratch.inbox)/late") == 0)
+        try scratch.drop("c.txt", "c")
+        #expect(await next(1, of: watcher) == ["c.txt"])
+        // The folders are looked at beside the files.
+        while told.lines.count < 2 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(told.lines.map { $0.prefix { $0 != "/" } } == ["early", "late"])
+        #expect(told.lines.allSatisfy { $0.hasSuffix(" lies more than 32 folders deep: move it up") })
+        try Durable.removeTree("\(scratch.inbox)/late")
+        try scratch.drop("e.txt", "e")
+        #expect(await next(1, of: watcher) == ["e.txt"])
+    }
+
+    @Test func foldersWithLongPathsAreLeftAlone() async throws {
+        let told = Told()
+        let watcher = try watcher(tell: told.note)
+        // Bytes that are not UTF-8 are four each where they are shown.
+        let name = [CChar](repeating: CChar(bitPattern: 0xFF), count: 255) + [0]
+        var folder = open(scratch.inbox, O_RDONLY | O_DIRECTORY)
+        for _ in 0..<20 {
+            try #require(mkdirat(folder, name, 0o755) == 0)
+            let inner = openat(folder, name, O_RDONLY | O_DIRECTORY)
+            close(folder)
+            folder = inner
+        }
+        close(folder)
+        while told.lines.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(told.lines.count == 1 && told.lines[0].utf8.count < 700, "\(told.lines)")
+        #expect(told.lines[0].hasSuffix("has a path of more than 1024 bytes: move it up"))
+        try scratch.drop("a.txt", "a")
+        #expect(await next(1, of: watcher) == ["a.txt"])
+    }
+
+    @Test func onlySoManyFoldersAreWatchedAndOthersWhenThereIsRoom() async throws {
+        var limits = InboxLimits()
+        limits.folders = 10
+        limits.rescanDelay = .milliseconds(20)
+        for number in 0..<30 { try scratch.makeFolder("f\(number)") }
+        let told = Told()
+        let watcher = try watcher(limits: limits, tell: told.note)
+        while told.lines.count < 21 { try await Task.sleep(for: .milliseconds(5)) }
+        let ignored = try #require(told.lines.first?.prefix { $0 != " " })
+        try scratch.drop("\(ignored)/a.txt", "a")
+        let all = Set((0..<30).map { "f\($0)" })
+        let watched = all.subtracting(told.lines.map { String($0.prefix { $0 != " " }) })
+        #expect(watched.count == 9)
+        for name in watched { rmdir("\(scratch.inbox)/\(name)") }
+        // Which of the others come first is the folder's to say; they leave one after the other.
+        var rest = all.subtracting(watched)
+        rest.remove(String(ignored))
+        for name in rest { rmdir("\(scratch.inbox)/\(name)") }
+        #expect(await next(1, of: watcher) == ["\(ignored)/a.txt"])
+    }
+
+    /// A table of a few places, and nobody who takes what is handed out: each file comes all the same.
+    @Test func moreFilesThanPlacesAreFoundOneAfterTheOther() async throws {
+        var limits = InboxLimits()
+        limits.candidates = 8
+        limits.handedOut = 3
+        limits.entriesAtOnce = 7
+        limits.rescanDelay = .milliseconds(10)
+        for number in 0..<50 { try scratch.drop("early\(number).txt", "a") }
+        let watcher = try watcher(stable: .milliseconds(5), limits: limits)
+        for number in 0..<50 { try scratch.drop("late\(number).txt", "a") }
+        #expect(watcher.pendingCount <= 8)
+        var seen: Set<String> = []
+        for await file in watcher.files {
+            #expect(watcher.pendingCount <= 8)
+            seen.insert(file.name)
+            unlink(file.path)
+            if seen.count == 100 { break }
+        }
+        #expect(try scratch.names(scratch.inbox) == [])
+    }
+
+    /// Names can be made and removed without end.
+    @Test func namesWithoutEndAreCountedAndNotTold() async throws {
+        var limits = InboxLimits()
+        limits.leftAlone = 500
+        limits.sumDelay = .milliseconds(50)
+        let counted = Atomic(0)
+        let told = Atomic(0)
+        let watcher = try watcher(limits: limits) { notice in
+            switch notice {
+            case .leftAlone: told.add(1, ordering: .relaxed)
+            case .moreLeftAlone(let count): counted.add(count, ordering: .relaxed)
+            default: Issue.record("\(notice)")
+            }
+        }
+        for number in 0..<3000 { #expect(mkfifo("\(scratch.inbox)/p\(number)", 0o600) == 0) }
+        while told.load(ordering: .relaxed) + counted.load(ordering: .relaxed) < 3000 {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect((100...150).contains(told.load(ordering: .relaxed)))
+        try scratch.drop("a.txt", "a")
+        #expect(await next(1, of: watcher) == ["a.txt"])
     }
 
     @Test func whatEditorsAndBrowsersHaveNotFinishedIsLeftAlone() async throws {

@@ -1,4 +1,5 @@
 import Corpora
+import Durable
 import FoundationEssentials
 
 /// An inbox and a store of a test's own, removed when the test is over.
@@ -13,8 +14,8 @@ final class Scratch: Sendable {
         try FileManager.default.createDirectory(atPath: inbox, withIntermediateDirectories: true)
     }
 
-    func store() throws -> CorpusStore {
-        let store = CorpusStore(directory: corpus, rejectedDirectory: rejected)
+    func store(tell: @escaping @Sendable (StoreNotice) -> Void = { _ in }) throws -> CorpusStore {
+        let store = CorpusStore(directory: corpus, inbox: inbox, tell: tell)
         try store.prepare()
         return store
     }
@@ -41,5 +42,6 @@ final class Scratch: Sendable {
         FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }
+    // There may be a tree in it that is too deep for a recursion.
+    deinit { try? Durable.removeTree(path) }
 }

@@ -56,6 +56,20 @@ import TextFilters
         #expect(error.place == "\(inbox)/a/.kbconfig.yaml\(line)")
     }
 
+    @Test("Of a folder that was exchanged for a link, nothing is read")
+    func exchanged() throws {
+        try Data("x".utf8).write(to: URL(filePath: "\(inbox)/a/x.csv"))
+        let signature = try #require(FileSignature(path: "\(inbox)/a/x.csv"))
+        let outside = inbox + ".outside"
+        try FileManager.default.moveItem(atPath: "\(inbox)/a", toPath: outside)
+        defer { try? FileManager.default.removeItem(atPath: outside) }
+        try Data("format: xls\n".utf8).write(to: URL(filePath: "\(outside)/.kbconfig.yaml"))
+        try FileManager.default.createSymbolicLink(atPath: "\(inbox)/a", withDestinationPath: outside)
+        let file = InboxFile(path: "\(inbox)/a/x.csv", name: "a/x.csv", signature: signature)
+        let found = try FolderConfiguration(for: file, inbox: inbox, defaults: ReadingOptions())
+        #expect(found.reading == ReadingOptions())
+    }
+
     @Test("Anchors, which multiply, links, folders and large files are refused")
     func hostile() throws {
         try write("a: &a [x]\nb: *a", in: "a")

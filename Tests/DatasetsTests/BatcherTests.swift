@@ -16,7 +16,7 @@ private struct Lines {
         let text = (0..<count).map { "line number \($0) of \(count)" }.joined(separator: "\n")
         let path = try folder.write("corpus.txt", text.utf8)
         let source = ShardSource(
-            corpora: [JobCorpus(sha256: "aa", name: "corpus.txt", path: path, bytes: text.utf8.count)],
+            corpora: [try JobCorpus(file: path, name: "corpus.txt")],
             objective: objective, unit: .lines, filters: [], blockSize: 64, heldOut: heldOut, tokenizerDigest: "t")
         shards = try TokenShards.build(directory: folder.path, source: source, tokenizer: tokenizer)
     }

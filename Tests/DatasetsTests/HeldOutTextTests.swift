@@ -7,7 +7,7 @@ import Tokenizers
 
 private func heldOut(_ folder: TemporaryFolder, share: Double = 0.5, mostBytes: Int) throws -> HeldOutText {
     try HeldOutText(
-        corpora: ["a", "b"].map { JobCorpus(sha256: $0, name: $0, path: "\(folder.path)/\($0)", bytes: 0) },
+        corpora: ["a", "b"].map { try JobCorpus(file: "\(folder.path)/\($0)", name: $0) },
         objective: .mlm, unit: .lines, filters: [.lowercase],
         share: share, mostBytes: mostBytes, progress: {})
 }

@@ -33,7 +33,7 @@ private struct Built {
         tokenizer = try byteTokenizer()
         let corpora = try texts.enumerated().map { [folder] index, text in
             let path = try folder.write("corpus-\(index).txt", text.utf8)
-            return JobCorpus(sha256: "a\(index)", name: "corpus.txt", path: path, bytes: text.utf8.count)
+            return try JobCorpus(file: path, name: "corpus.txt")
         }
         source = ShardSource(
             corpora: corpora, objective: objective, unit: unit, filters: [], blockSize: blockSize, heldOut: heldOut,
@@ -166,4 +166,22 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
         corpora: built.source.corpora, objective: .mlm, unit: .lines, filters: [.lowercase], blockSize: 32, heldOut: 0,
         tokenizerDigest: "t")
     #expect(throws: DatasetError.self) { try TokenShards(directory: built.folder.path, source: other) }
+}
+
+@Test func aCorpusOfOtherBytesMakesNoShards() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("corpus.txt", text.utf8)
+    let source = ShardSource(
+        corpora: [try JobCorpus(file: path, name: "kant.txt")], objective: .mlm, unit: .lines, filters: [],
+        blockSize: 64, heldOut: 0, tokenizerDigest: "t")
+    // As many bytes, of which the last is another.
+    _ = try folder.write("corpus.txt", Array(text.utf8).dropLast() + [UInt8(ascii: "!")])
+    let error = try #require(throws: DatasetError.self) {
+        try TokenShards.build(directory: folder.path, source: source, tokenizer: byteTokenizer())
+    }
+    guard case .otherBytes(name: "kant.txt", sha256: source.corpora[0].sha256, path: path, _) = error else {
+        Issue.record("\(error)")
+        return
+    }
+    #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/training.tokens"))
 }

@@ -33,6 +33,30 @@ struct DirectoryTests {
         #expect(try Durable.read(scratch("7/inside/model")) == Array("weights".utf8))
     }
 
+    /// Deeper than the stack, the number of open files and the length of a path allow.
+    @Test func removesATreeOfAnyDepth() throws {
+        let root = scratch("deep")
+        try Durable.makeDirectory(root)
+        try Durable.write("kept", to: scratch("kept"))
+        var folder = open(root, O_RDONLY | O_DIRECTORY)
+        for level in 0..<12_000 {
+            // Some files, a link out of the tree, and a name that is not UTF-8 on the way.
+            if level % 1000 == 0 {
+                close(openat(folder, "file", O_WRONLY | O_CREAT, 0o600))
+                #expect(symlinkat(scratch("kept"), folder, "link") == 0)
+                #expect(mkdirat(folder, [CChar(bitPattern: 0xFF), 0], 0o700) == 0)
+            }
+            try #require(mkdirat(folder, "d", 0o700) == 0)
+            let inner = openat(folder, "d", O_RDONLY | O_DIRECTORY)
+            close(folder)
+            folder = inner
+        }
+        close(folder)
+        try Durable.removeTree(root)
+        #expect(try scratch.names() == ["kept"])
+        try Durable.removeTree(root)
+    }
+
     @Test func switchesALink() throws {
         try Durable.switchSymbolicLink(at: scratch("current"), to: "1")
         try Durable.switchSymbolicLink(at: scratch("current"), to: "2")

@@ -1,3 +1,4 @@
+import Durable
 import Foundation
 import Glibc
 import Interface
@@ -131,6 +132,120 @@ struct InboxAdversityTests {
         #expect(try service.kbctl("corpora", "rm", String(sha256.prefix(12))).status == EX_NOINPUT)
         try service.drop("kantaibert/again.csv", "body\n\"Some Text\"\n".utf8)
         #expect(try events.first("corpus_admitted", model: "kantaibert").corpus == sha256)
+        _ = try service.stop()
+    }
+
+    /// Deeper than the stack, the number of open files and the length of a path allow.
+    @Test("With a tree of 12,000 folders in the inbox, the service starts and takes what is dropped, again and again")
+    func deepTree() throws {
+        let service = try RunningService(settings: Self.settings)
+        try service.start()
+        var folder = open(service.inbox, O_RDONLY | O_DIRECTORY)
+        for _ in 0..<12_000 {
+            try #require(mkdirat(folder, "d", 0o755) == 0)
+            let inner = openat(folder, "d", O_RDONLY | O_DIRECTORY)
+            close(folder)
+            folder = inner
+        }
+        close(folder)
+        defer { try? Durable.removeTree("\(service.inbox)/d") }
+        for number in 0..<2 {
+            let events = try service.watch()
+            try service.drop("\(number).txt", "text \(number)\n".utf8)
+            #expect(try events.first("corpus_admitted").message.hasPrefix("\(number).txt"))
+            _ = try service.stop()
+            try service.start()
+        }
+        #expect(service.logText.contains("d/d/d") && service.logText.contains("lies more than 32 folders deep"))
+        // Removed while it is watched.
+        let events = try service.watch()
+        try Durable.removeTree("\(service.inbox)/d")
+        try service.drop("last.txt", "the last text\n".utf8)
+        #expect(try events.first("corpus_admitted").message.hasPrefix("last.txt"))
+        #expect(try service.stop().status == 0)
+    }
+
+    /// Runs a command as a member of the group.
+    private func asMember(_ user: Int, _ command: String) throws -> Int32 {
+        try Programs.command(
+            ["/usr/bin/setpriv", "--reuid=\(user)", "--regid=60", "--clear-groups", "/bin/sh", "-c", command])
+    }
+
+    /// A service as in its unit: a user of its own, and a group that may write in the inbox.
+    private func startAsInItsUnit(_ service: RunningService) throws {
+        for path in [service.folder, "\(service.folder)/notify"] { chmod(path, 0o777) }
+        let umask = ["/bin/sh", "-c", "umask 0007; exec \"$@\"", "sh"]
+        let identity = ["/usr/bin/setpriv", "--reuid=65534", "--regid=60", "--clear-groups"]
+        try service.start(through: umask + identity)
+    }
+
+    @Test(
+        "A member cannot remove, rename or replace another's file; the service takes it",
+        .enabled(if: isRoot, "needs root"))
+    func sticky() throws {
+        // Time for another member.
+        let service = try RunningService(settings: Self.settings.replacing("stable: 20ms", with: "stable: 5s"))
+        try startAsInItsUnit(service)
+        let events = try service.watch()
+        for folder in ["", "/kantaibert"] {
+            let file = "\(service.inbox)\(folder)/alice.txt"
+            #expect(try asMember(1001, "umask 0002; echo \"a text of alice's for \(folder)\" >\(file)") == 0)
+            let replaced = "echo b >\(file).b && mv -f \(file).b \(file)"
+            for command in ["rm -f \(file)", "mv \(file) \(file).x", replaced] {
+                #expect(try asMember(1002, "\(command) 2>/dev/null") != 0, "\(command)")
+            }
+            #expect(try asMember(1002, "rm -rf \(service.inbox)/.rejected 2>/dev/null") != 0)
+            #expect(try asMember(1002, "mv \(service.inbox)/.rejected \(service.inbox)/x 2>/dev/null") != 0)
+            #expect(try asMember(1002, "ln -s /tmp \(service.inbox)/.rejected/x 2>/dev/null") != 0)
+            #expect(try asMember(1002, "rm -f \(file).b") == 0, "one's own")
+            let admitted = try events.first("the text") { $0.kind == "corpus_admitted" && $0.message.contains("alice") }
+            #expect(admitted.message.contains("alice.txt is admitted"))
+        }
+        // What is rejected its owner can read, the reason too, and copy back.
+        let binary = "\(service.inbox)/a.bin"
+        #expect(try asMember(1001, "printf 'a\\0b' >\(binary)") == 0)
+        _ = try events.first("corpus_rejected")
+        let rejected = "\(service.inbox)/.rejected/a.bin"
+        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        while !FileManager.default.fileExists(atPath: rejected) {
+            try #require(ContinuousClock.now < deadline)
+            usleep(10_000)
+        }
+        #expect(try asMember(1001, "cat \(rejected).reason >/dev/null && cp \(rejected) /dev/null") == 0)
+        _ = try service.stop()
+    }
+
+    @Test(
+        "What cannot leave a member's folder is learned from, told of once and read once, until the folder is opened",
+        .enabled(if: isRoot, "needs root"))
+    func stuck() throws {
+        let service = try RunningService(settings: Self.settings)
+        try startAsInItsUnit(service)
+        let events = try service.watch()
+        let mine = "\(service.inbox)/mine"
+        #expect(try asMember(1001, "umask 0022; mkdir \(mine) && echo 'a text of mine' >\(mine)/a.txt") == 0)
+        #expect(try asMember(1001, "printf 'a\\0b' >\(mine)/b.bin && chmod a+r \(mine)/*") == 0)
+        _ = try events.first("corpus_admitted")
+        func isStuck(_ event: ManagerInterface.Event) -> Bool { event.message.contains("stays in the inbox for now") }
+        let first = try events.first("the first", where: isStuck)
+        let second = try events.first("the second", where: isStuck)
+        #expect(first.message.contains("chmod g+w"), "\(first.message)")
+        #expect(Set([first, second].map { $0.message.prefix(8) }) == ["mine/a.t", "mine/b.b"])
+        // It is tried again five times a second meanwhile.
+        for number in 0..<10 {
+            try service.drop("\(number).txt", "text \(number)\n".utf8)
+            let event = try events.first("another") { isStuck($0) || $0.kind == "corpus_admitted" }
+            #expect(event.kind == "corpus_admitted", "\(event.message)")
+            usleep(100_000)
+        }
+        #expect(try service.client().call(ManagerInterface.ListCorpora.self, .init()).corpora.count == 12)
+        #expect(try asMember(1001, "chmod g+w \(mine)") == 0)
+        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        while try FileManager.default.contentsOfDirectory(atPath: mine) != [] {
+            try #require(ContinuousClock.now < deadline)
+            usleep(10_000)
+        }
+        #expect(try service.client().call(ManagerInterface.ListCorpora.self, .init()).corpora.count == 12)
         _ = try service.stop()
     }
 }

@@ -71,6 +71,37 @@ struct RemovedCorpusTests {
         _ = try service.stop()
     }
 
+    @Test("A text that was changed in the store is named and not learned from; dropped again, it is back")
+    func changed() throws {
+        let service = try RunningService(settings: InboxAdversityTests.settings)
+        try service.start()
+        let events = try service.watch()
+        let text = Grammar.text(lines: 500, seed: 3)
+        try service.drop("a.txt", text.utf8)
+        let sha256 = try #require(try events.first("corpus_admitted").corpus)
+        let path = "\(service.folder)/corpus/\(sha256)"
+        let planted = Data(Grammar.text(lines: 600, seed: 4).utf8.prefix(text.utf8.count))
+        #expect(planted.count == text.utf8.count)
+        try #require(unlink(path) == 0)
+        try planted.write(to: URL(filePath: path))
+        #expect(try service.kbctl("train", "kantaibert").status == 0)
+        let failed = try events.first("run_failed")
+        #expect(failed.message.contains("the corpus ‘a.txt’ was changed or damaged"), "\(failed.message)")
+        #expect(failed.message.contains("kbctl corpora rm \(sha256.prefix(12))’"), "\(failed.message)")
+        #expect(failed.message.contains("Put the file into the inbox again"), "\(failed.message)")
+
+        try service.drop("b.txt", text.utf8)
+        let found = try events.first("the damage") { $0.kind == "problem" }
+        #expect(found.message.contains("holds other bytes"), "\(found.message)")
+        #expect(found.message.contains("\(sha256).damaged-1"), "\(found.message)")
+        #expect(try events.first("corpus_duplicate").corpus == sha256)
+        #expect(FileManager.default.contents(atPath: path) == Data(text.utf8))
+        #expect(FileManager.default.contents(atPath: path + ".damaged-1") == planted)
+        #expect(try service.kbctl("train", "kantaibert").status == 0)
+        _ = try events.first("run_finished")
+        _ = try service.stop()
+    }
+
     @Test("Killed while it takes a corpus out: afterwards it is in and stored, or out and gone")
     func killed() throws {
         let service = try RunningService(settings: InboxAdversityTests.settings)

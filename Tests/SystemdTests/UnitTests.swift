@@ -46,7 +46,7 @@ struct UnitTests {
         #expect(unit.contains("\nExecStart=/usr/bin/kantaibertd\n"))
         #expect(!unit.contains("/usr/local"))
         #expect(try scratch.text("usr/lib/sysusers.d/kantaibert.conf").contains("u kantaibert "))
-        #expect(try scratch.text("usr/lib/tmpfiles.d/kantaibert.conf").contains("/var/lib/kantaibert/inbox 2770 "))
+        #expect(try scratch.text("usr/lib/tmpfiles.d/kantaibert.conf").contains("/var/lib/kantaibert/inbox 3770 "))
     }
 
     @Test func settingsAreNeverOverwritten() throws {

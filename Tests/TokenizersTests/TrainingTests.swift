@@ -1,3 +1,5 @@
+import Crypto
+import Digests
 import Foundation
 import Testing
 import Tokenizers
@@ -61,9 +63,12 @@ import Tokenizers
                 try Data(String(repeating: text, count: 300).utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
             }
             let store = WordCountStore(directory: folder + "/counts")
+            let sums = corpora.mapValues { text in
+                SHA256.hash(data: Data(String(repeating: text, count: 300).utf8)).hexadecimal
+            }
             func kept(_ names: [String]) throws -> [String?] {
                 try merges { trainer in
-                    for name in names { trainer.add(try store.counts(sha256: name, file: "\(folder)/\(name)")) }
+                    for name in names { trainer.add(try store.counts(sha256: sums[name]!, file: "\(folder)/\(name)")) }
                 }
             }
             func anew(_ names: [String]) throws -> [String?] {
@@ -83,7 +88,7 @@ import Tokenizers
             #expect(try two == anew(["one", "three"]))
 
             // Damaged counts are made again from the file.
-            let path = folder + "/counts/one.words"
+            let path = folder + "/counts/\(sums["one"]!).words"
             var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
             let place = bytes.count / 2
             bytes[place] ^= 0x10
@@ -92,7 +97,11 @@ import Tokenizers
             #expect(try kept(["one", "two"]) == anew(["one", "two"]))
             #expect(try WordCounts.load(path) == WordCounts.count(file: folder + "/one"))
 
-            store.remove(sha256: "one")
+            store.remove(sha256: sums["one"]!)
+            #expect(!FileManager.default.fileExists(atPath: path))
+
+            // Of a file that holds other bytes than its name says, nothing is kept.
+            #expect(throws: DigestMismatch.self) { try store.counts(sha256: sums["one"]!, file: "\(folder)/two") }
             #expect(!FileManager.default.fileExists(atPath: path))
         }
     }

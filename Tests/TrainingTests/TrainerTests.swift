@@ -1,3 +1,4 @@
+import Datasets
 import FoundationEssentials
 import Jobs
 import Models
@@ -155,7 +156,13 @@ func badJobsAreRefusedBeforeAnythingIsWritten(named: String, change: @Sendable (
 private let smallCorpora: [(String, @Sendable (inout Job) throws -> Void)] = [
     ("recipe.per_device_train_batch_size", { $0.recipe.perDeviceTrainBatchSize = 4000 }),
     ("recipe.held_out", { $0.recipe.heldOut = 1e-12 }),
-    ("the corpora", { try Data(" \n\n\t\n".utf8).write(to: URL(filePath: $0.corpora[0].path)) }),
+    (
+        "the corpora",
+        {
+            try Data(" \n\n\t\n".utf8).write(to: URL(filePath: $0.corpora[0].path))
+            $0.corpora = [try JobCorpus(file: $0.corpora[0].path, name: "corpus.txt")]
+        }
+    ),
 ]
 
 @Test(arguments: smallCorpora)
@@ -169,6 +176,37 @@ func tooFewSamplesAreRefusedBeforeAnyStep(named: String, change: @Sendable (inou
     }
     #expect(error?.description.contains(named) == true, "\(String(describing: error))")
     #expect(run.started == nil)
+}
+
+/// Another text of the same size under the SHA-256 of the corpus, with the words of the corpus kept and without.
+@Test(arguments: [false, true])
+func aCorpusOfOtherBytesIsNamedAndNotLearnedFrom(keepsWords: Bool) throws {
+    let run = try TrainingRun(.mlm)
+    run.job.recipe.precision = .float32
+    if keepsWords {
+        run.job.wordCountsDirectory = "\(run.folder)/words"
+        _ = try run.run()
+        try run.startOver()
+    }
+    let corpus = run.job.corpora[0]
+    var bytes = try Data(contentsOf: URL(filePath: corpus.path))
+    bytes[bytes.count / 2] ^= 1
+    try bytes.write(to: URL(filePath: corpus.path))
+    let error = #expect(throws: TrainingError.self) { try run.run() }
+    guard case .data(.otherBytes(name: "corpus.txt", sha256: corpus.sha256, path: corpus.path, _)) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+    }
+    #expect(error?.description.contains("kbctl corpora rm \(corpus.sha256.prefix(12))") == true)
+    #expect(run.started == nil)
+    #expect(!FileManager.default.fileExists(atPath: "\(run.job.runDirectory)/shards/training.tokens"))
+    // The right bytes are learned from, whatever was kept of the others.
+    bytes[bytes.count / 2] ^= 1
+    try bytes.write(to: URL(filePath: corpus.path))
+    let published = try run.run().sha256
+    let plain = try TrainingRun(.mlm)
+    plain.job.recipe.precision = .float32
+    #expect(try plain.run().sha256 == published)
 }
 
 @Test func keptWordCountsGiveTheSameTokenizer() throws {

@@ -1,3 +1,4 @@
+import Datasets
 import FoundationEssentials
 import Jobs
 import Synchronization
@@ -25,11 +26,8 @@ final class TrainingRun {
         job = Job(
             run: "test-1", model: "test", generation: 1, objective: objective,
             architecture: Preset.tiny.architecture, recipe: recipe,
-            corpora: [
-                JobCorpus(
-                    sha256: String(repeating: "ab", count: 32), name: "corpus.txt", path: "\(folder)/corpus.txt",
-                    bytes: text.utf8.count)
-            ], samples: objective == .mlm ? .lines : .paragraphs, runDirectory: "\(folder)/run",
+            corpora: [try JobCorpus(file: "\(folder)/corpus.txt", name: "corpus.txt")],
+            samples: objective == .mlm ? .lines : .paragraphs, runDirectory: "\(folder)/run",
             outputDirectory: "\(folder)/models/test/1")
     }
 

@@ -88,7 +88,9 @@ final class InboxService: Service {
         do {
             let source = file.identity
             // A folder of a member's own may not let it out. What is known by now is not read again and again for that.
-            if let obstacle = store.obstacle(toRemoving: file), try metrics.isRecorded(source: source) { throw obstacle }
+            if let obstacle = store.obstacle(toRemoving: file), try metrics.isRecorded(source: source) {
+                throw obstacle
+            }
             let folder = try FolderConfiguration(for: file, inbox: inbox, defaults: settings.reading)
             switch try await admit(file, folder.reading) {
             case .admitted(let stored), .duplicate(let stored):
@@ -167,12 +169,17 @@ final class InboxService: Service {
             CorpusRecord(
                 sha256: "", name: file.name, bytes: file.signature.bytes, documents: 0, state: .rejected,
                 reason: reason, model: onlyModel(of: file), source: source))
-        try store.reject(file, reason: reason)
-        guard recorded != nil else { return }
-        journal.report(
-            ServiceEvent(
-                .corpusRejected, "\(file.name) is rejected: \(reason)", model: onlyModel(of: file),
-                fields: ["name": .string(file.name), "reason": .string(reason), "bytes": .int(file.signature.bytes)]))
+        let moved = Result { try store.reject(file, reason: reason) }
+        if recorded != nil {
+            let fields: [String: JSONValue] = [
+                "name": .string(file.name), "reason": .string(reason), "bytes": .int(file.signature.bytes),
+            ]
+            journal.report(
+                ServiceEvent(
+                    .corpusRejected, "\(file.name) is rejected: \(reason)", model: onlyModel(of: file), fields: fields))
+        }
+        // Where it cannot be moved, it is rejected all the same, and this is not the next time's to tell.
+        _ = try moved.get()
     }
 
     /// The model whose folder the file lies in; nil feeds all. A folder that no model has for its name is just a folder.
