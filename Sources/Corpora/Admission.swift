@@ -31,7 +31,9 @@ public enum Admission: Sendable, Equatable {
     /// recorded: whether they are known is for the caller's records to say.
     case duplicate(StoredCorpus)
     /// Not usable, with the reason for the user. It still lies in the inbox: see `CorpusStore.reject`.
-    case rejected(reason: String)
+    case rejected(reason: RejectionReason)
     /// It went away or changed while it was read. It will be offered again, if it is still there.
     case postponed
+    /// Reading was interrupted: nothing of it is stored, and it still lies in the inbox.
+    case interrupted
 }

@@ -44,8 +44,13 @@ public struct CorpusStore: Sendable {
     /// Copies a file into the store, forced to the disk, unless its bytes are there or are of no use. The file stays.
     ///
     /// Throws where the store cannot be written, a full disk for one: the file may be offered again later.
-    /// - Parameter options: how it is read
-    public func admit(_ file: InboxFile, _ options: ReadingOptions = .init()) throws(DurableError) -> Admission {
+    /// - Parameters:
+    ///   - options: how it is read
+    ///   - isCancelled: asked before each block of it; where it says so, reading ends, and what was written is removed
+    public func admit(
+        _ file: InboxFile, _ options: ReadingOptions = .init(),
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws(DurableError) -> Admission {
         guard let folder = file.openFolder() else { return CorpusStore.unreadable() }
         let descriptor = folder.openForReading(file.lastName)
         guard descriptor >= 0 else { return CorpusStore.unreadable() }
@@ -58,12 +63,14 @@ public struct CorpusStore: Sendable {
         // Somebody may have removed it since the start; what comes now is none the worse for it.
         if access(directory, F_OK) != 0 { try Durable.makeDirectory(directory) }
         let copy = try AsideFile(for: "\(directory)/admission", mode: 0o444)
-        var reading = CorpusReading(options: options) { try copy.append($0) }
+        var reading = CorpusReading(options: options, isCancelled: isCancelled) { try copy.append($0) }
         do {
             try reading.read(name: file.name, descriptor: descriptor, bytes: file.signature.bytes)
         } catch let error as Unusable {
             guard isUnchanged(descriptor, before) else { return .postponed }
             return .rejected(reason: error.reason)
+        } catch is ReadingInterrupted {
+            return .interrupted
         } catch let error as DurableError {
             throw error
         } catch {

@@ -5,21 +5,29 @@ import Glibc
 public struct InboxFile: Sendable, Hashable {
     /// Bytes that are not UTF-8 as `RawPath` has them.
     public let path: String
-    /// The path below the inbox, as the user knows it: `kant.txt`, `assistant/notes.txt`; printable.
+    /// The path below the inbox, printable and whole.
+    public let relativePath: String
+    /// `relativePath` as it is recorded and shown, `kant.txt` or `assistant/notes.txt`: of more than `longestName` bytes
+    /// its beginning and its end. `source` says which file it is.
     public let name: String
     public let signature: FileSignature
 
+    /// Bytes of UTF-8 that `name` may have.
+    public static let longestName = 255
+
     /// The first folder below the inbox, which names the only model this file feeds; null for the inbox itself.
     public var folder: String? {
-        name.firstIndex(of: "/").map { String(name[..<$0]) }
+        relativePath.firstIndex(of: "/").map { String(relativePath[..<$0]) }
     }
 
     /// Which file this is, for records: the same text means the same file, unchanged.
     public var source: String { signature.description }
 
+    /// - Parameter name: the path below the inbox, printable
     public init(path: String, name: String, signature: FileSignature) {
         self.path = path
-        self.name = name
+        relativePath = name
+        self.name = name.boundedInTheMiddle(toBytes: Self.longestName)
         self.signature = signature
     }
 }

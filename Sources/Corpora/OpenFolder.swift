@@ -120,7 +120,7 @@ extension InboxFile {
     }
 
     /// How many folders below the inbox it lies.
-    private var depth: Int { name.count { $0 == "/" } }
+    private var depth: Int { relativePath.utf8.count { $0 == UInt8(ascii: "/") } }
 
     private var folderPath: String {
         path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."

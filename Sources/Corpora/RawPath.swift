@@ -1,3 +1,4 @@
+import Durable
 import Glibc
 
 /// Names on Linux are bytes. As text, each byte that is not UTF-8 is the private character U+10FF00 + byte, so that the
@@ -40,14 +41,8 @@ enum RawPath {
         }
     }
 
-    /// As `printable`, at most about 500 bytes: the middle of a longer text is left out.
-    static func shown(_ text: String) -> String {
-        let printable = printable(text)
-        guard printable.utf8.count > 500 else { return printable }
-        let characters = Array(printable.unicodeScalars)
-        let ends = [characters.prefix(60), characters.suffix(60)].map { String(String.UnicodeScalarView($0)) }
-        return ends.joined(separator: "…")
-    }
+    /// As `printable`, for messages: of more than 500 bytes its beginning and its end.
+    static func shown(_ text: String) -> String { printable(text).boundedInTheMiddle(toBytes: 500) }
 
     private static func hasEscape(_ text: String) -> Bool {
         text.unicodeScalars.contains { escapes.contains($0.value) }

@@ -106,7 +106,7 @@ extension FuzzTarget {
             expect(whole == pieces, "\(whole) of one piece, \(pieces) of pieces of \(size)")
             check(whole)
         // Where there are two reasons, which one comes first depends on the pieces.
-        case (.failure(let error), .failure): expect(!error.reason.isEmpty, "no reason is given")
+        case (.failure(let error), .failure): expect(!error.reason.text.isEmpty, "no reason is given")
         default: fatalError("\(whole) of one piece, \(pieces) of pieces of \(size)")
         }
     }

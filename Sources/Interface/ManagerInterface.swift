@@ -43,6 +43,9 @@ public enum ManagerInterface {
           models: []string
         )
 
+        # How many there are in each state.
+        type CorpusCounts (admitted: int, duplicate: int, rejected: int, removed: int)
+
         type Run (
           id: string,
           model: string,
@@ -119,16 +122,36 @@ public enum ManagerInterface {
           uptime_seconds: float,
           models: []Model,
           run: ?Run,
+          # The next hundred of those that wait.
           queued: []Run,
           inbox_pending: int,
           resources: object
         )
 
         method ListModels() -> (models: []Model)
-        method ListCorpora(state: ?string) -> (corpora: []Corpus)
-        method ListRuns(model: ?string, limit: ?int) -> (runs: []Run)
-        method ListGenerations(model: string) -> (generations: []Generation)
-        method GetMetrics(run: string, after_step: ?int) -> (steps: []StepMetric, evaluations: []Evaluation)
+
+        # Lists come in pages of at most `limit` rows, 1000 where it is null or more, and about a megabyte. Where there are more,
+        # `next` is not null: the same call with it as `after` gives the next page.
+
+        # In the order they came, or the newest first. `counts`, of all there are, comes with the first page.
+        method ListCorpora(state: ?string, limit: ?int, after: ?string, newest_first: ?bool) -> (
+          corpora: []Corpus,
+          next: ?string,
+          counts: ?CorpusCounts
+        )
+
+        # The newest first.
+        method ListRuns(model: ?string, limit: ?int, after: ?string) -> (runs: []Run, next: ?string)
+
+        # The newest first.
+        method ListGenerations(model: string, limit: ?int, after: ?string) -> (generations: []Generation, next: ?string)
+
+        # What came after `after_step`. Here `limit` is 4000 where it is null or more, and `next` the next `after_step`.
+        method GetMetrics(run: string, after_step: ?int, limit: ?int) -> (
+          steps: []StepMetric,
+          evaluations: []Evaluation,
+          next: ?int
+        )
 
         # Needs `more`: every event from now on; `run` narrows it. The last reply, without `continues`, is `service_stopping`.
         method Watch(run: ?string) -> (event: Event)

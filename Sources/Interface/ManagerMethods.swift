@@ -10,6 +10,7 @@ extension ManagerInterface {
             public var uptimeSeconds: Double
             public var models: [Model]
             public var run: Run?
+            /// The next hundred of those that wait.
             public var queued: [Run]
             public var inboxPending: Int
             public var resources: JSONValue
@@ -46,97 +47,6 @@ extension ManagerInterface {
 
             public init(models: [Model]) {
                 self.models = models
-            }
-        }
-    }
-
-    public enum ListCorpora: VarlinkMethod {
-        public static let name = "io.kantaibert.Manager.ListCorpora"
-
-        public struct Parameters: Codable, Sendable, Equatable {
-            public var state: String?
-
-            public init(state: String? = nil) {
-                self.state = state
-            }
-        }
-
-        public struct Reply: Codable, Sendable, Equatable {
-            public var corpora: [Corpus]
-
-            public init(corpora: [Corpus]) {
-                self.corpora = corpora
-            }
-        }
-    }
-
-    public enum ListRuns: VarlinkMethod {
-        public static let name = "io.kantaibert.Manager.ListRuns"
-
-        public struct Parameters: Codable, Sendable, Equatable {
-            public var model: String?
-            public var limit: Int?
-
-            public init(model: String? = nil, limit: Int? = nil) {
-                self.model = model
-                self.limit = limit
-            }
-        }
-
-        public struct Reply: Codable, Sendable, Equatable {
-            public var runs: [Run]
-
-            public init(runs: [Run]) {
-                self.runs = runs
-            }
-        }
-    }
-
-    public enum ListGenerations: VarlinkMethod {
-        public static let name = "io.kantaibert.Manager.ListGenerations"
-
-        public struct Parameters: Codable, Sendable, Equatable {
-            public var model: String
-
-            public init(model: String) {
-                self.model = model
-            }
-        }
-
-        public struct Reply: Codable, Sendable, Equatable {
-            public var generations: [Generation]
-
-            public init(generations: [Generation]) {
-                self.generations = generations
-            }
-        }
-    }
-
-    public enum GetMetrics: VarlinkMethod {
-        public static let name = "io.kantaibert.Manager.GetMetrics"
-
-        public struct Parameters: Codable, Sendable, Equatable {
-            public var run: String
-            public var afterStep: Int?
-
-            public init(run: String, afterStep: Int? = nil) {
-                self.run = run
-                self.afterStep = afterStep
-            }
-
-            private enum CodingKeys: String, CodingKey {
-                case run
-                case afterStep = "after_step"
-            }
-        }
-
-        public struct Reply: Codable, Sendable, Equatable {
-            public var steps: [StepMetric]
-            public var evaluations: [Evaluation]
-
-            public init(steps: [StepMetric], evaluations: [Evaluation]) {
-                self.steps = steps
-                self.evaluations = evaluations
             }
         }
     }

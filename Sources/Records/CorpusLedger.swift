@@ -54,7 +54,7 @@ public final class CorpusLedger: Sendable {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap {
-            try? decoder.decode(CorpusRecord.self, from: Data($0))
+            try? decoder.decode(CorpusRecord.self, from: Data($0)).bounded
         }
     }
 }

@@ -25,7 +25,7 @@ extension MetricsStore {
     }
 
     private func insert(_ corpus: CorpusRecord, _ db: Database) throws -> CorpusRecord? {
-        var corpus = corpus
+        var corpus = corpus.bounded
         corpus.id = nil
         if let source = corpus.source, try CorpusRecord.filter(Column("source") == source).fetchCount(db) > 0 {
             return nil

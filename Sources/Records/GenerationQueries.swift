@@ -12,7 +12,7 @@ extension MetricsStore {
                         "UPDATE generations SET state = 'retired' WHERE model = ? AND state = 'serving' AND number <> ?",
                     arguments: [generation.model, generation.number])
             }
-            try generation.upsert(db)
+            try generation.bounded.upsert(db)
         }
     }
 
@@ -38,7 +38,7 @@ extension MetricsStore {
 
     /// The one with the highest number, whatever its state; null before the first.
     public func newestGeneration(of model: String) throws(MetricsError) -> GenerationRecord? {
-        try generations(of: model).first
+        try generationPage(of: model, limit: 1).rows.first?.value
     }
 
     /// Null before the first.

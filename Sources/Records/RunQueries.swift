@@ -5,7 +5,7 @@ extension MetricsStore {
     /// - Parameter corpora: what it is trained on (SHA-256), in order; null leaves that as it is recorded
     public func save(_ run: RunRecord, corpora: [String]? = nil) throws(MetricsError) {
         try write("record run \(run.id)") { db in
-            try run.upsert(db)
+            try run.bounded.upsert(db)
             guard let corpora else { return }
             try db.execute(sql: "DELETE FROM run_corpora WHERE run = ?", arguments: [run.id])
             for (position, sha256) in corpora.enumerated() {

@@ -29,6 +29,9 @@ enum Schema {
         migrator.registerMigration("5 views loss_curve and latest_generation") { db in
             try db.execute(sql: views)
         }
+        migrator.registerMigration("6 bounded text, corpora by their state") { db in
+            try db.execute(sql: boundedText)
+        }
         return migrator
     }
 
@@ -41,6 +44,17 @@ enum Schema {
         ALTER TABLE corpora ADD COLUMN removed TEXT;
         DROP INDEX corpora_admitted;
         CREATE UNIQUE INDEX corpora_admitted ON corpora (sha256) WHERE state = 'admitted' AND removed IS NULL;
+        """
+
+    /// Reasons that older versions recorded have any length. In characters here: bytes are looked at where rows are read.
+    private static let boundedText = """
+        UPDATE corpora SET reason = substr(reason, 1, 1023) || '…' WHERE length(reason) > 1024;
+        UPDATE runs SET reason = substr(reason, 1, 1023) || '…' WHERE length(reason) > 1024;
+        UPDATE generations SET reason = substr(reason, 1, 1023) || '…' WHERE length(reason) > 1024;
+        UPDATE events SET message = substr(message, 1, 2047) || '…' WHERE length(message) > 2048;
+        UPDATE events SET fields = '{}' WHERE length(fields) > 65536;
+        -- For lists by state, which come in pages, and for how many there are of each.
+        CREATE INDEX corpora_listed ON corpora (CASE WHEN removed IS NULL THEN state ELSE 'removed' END, id);
         """
 
     /// For those who query the file themselves: docs/metrics.md.

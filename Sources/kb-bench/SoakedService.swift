@@ -103,7 +103,8 @@ final class SoakedService {
         {
             usleep(200_000)
         }
-        return try client.call(ManagerInterface.ListCorpora.self, .init(state: "admitted")).corpora.count
+        let first = try client.call(ManagerInterface.ListCorpora.self, .init(state: "admitted", limit: 0))
+        return first.counts?.admitted ?? 0
     }
 }
 

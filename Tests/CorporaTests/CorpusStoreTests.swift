@@ -34,7 +34,7 @@ struct CorpusStoreTests {
                 Issue.record("\(number) is admitted")
                 continue
             }
-            #expect(reason.hasPrefix("is not UTF-8: ") && reason.contains("of its \(bytes.count) bytes"), "\(reason)")
+            #expect(reason.text.hasPrefix("is not UTF-8: ") && reason.text.contains("of its \(bytes.count) bytes"), "\(reason)")
         }
         #expect(try scratch.names(scratch.corpus) == [])
     }
@@ -90,7 +90,7 @@ struct CorpusStoreTests {
     ])
     func whatIsOfNoUseIsRejected(bytes: [UInt8], reason: String) throws {
         let file = try scratch.drop("a.txt", bytes)
-        #expect(try store.admit(file) == .rejected(reason: reason))
+        #expect(try store.admit(file) == .rejected(reason: RejectionReason(reason)))
         #expect(try scratch.names(scratch.corpus) == [])
         #expect(try store.reject(file, reason: reason) == "\(scratch.rejected)/a.txt")
         #expect(scratch.text("\(scratch.rejected)/a.txt.reason") == "a.txt: \(reason)\n")

@@ -64,7 +64,7 @@ struct AdmissionKillTests {
         let deadline = ContinuousClock.now.advanced(by: .seconds(60))
         var corpora: [ManagerInterface.Corpus] = []
         repeat {
-            corpora = try client.call(ManagerInterface.ListCorpora.self, .init()).corpora
+            corpora = try client.all(ManagerInterface.ListCorpora.self, .init(), \.corpora)
             let left = try FileManager.default.contentsOfDirectory(atPath: service.inbox).filter { $0.hasPrefix("f") }
             if left.isEmpty, corpora.count >= texts.count { break }
             usleep(50_000)

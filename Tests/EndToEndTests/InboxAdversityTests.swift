@@ -23,7 +23,7 @@ struct InboxAdversityTests {
     static let isRoot = geteuid() == 0
 
     private func admitted(_ service: RunningService) throws -> [ManagerInterface.Corpus] {
-        try service.client().call(ManagerInterface.ListCorpora.self, .init(state: "admitted")).corpora
+        try service.client().all(ManagerInterface.ListCorpora.self, .init(state: "admitted"), \.corpora)
     }
 
     @Test(
@@ -247,5 +247,38 @@ struct InboxAdversityTests {
         }
         #expect(try service.client().call(ManagerInterface.ListCorpora.self, .init()).corpora.count == 12)
         _ = try service.stop()
+    }
+
+    @Test("Stopped while it reads a huge compressed table, the service ends at once, and the table stays")
+    func stoppedWhileItReads() throws {
+        let settings = Self.settings.replacing("  retry: 200ms", with: "  retry: 200ms\n  max_expansion_ratio: 1000000")
+        let service = try RunningService(settings: settings)
+        try service.start()
+        // One member of a mebibyte, 16,384 times: what it expands to has 16 GiB.
+        let rows = "\(service.folder)/rows"
+        let row = "the same row again\n"
+        try Data(String(repeating: row, count: (1 << 20) / row.utf8.count).utf8).write(to: URL(filePath: rows))
+        try #require(try Programs.command(["/usr/bin/env", "gzip", "-9", rows]) == 0)
+        let member = try Data(contentsOf: URL(filePath: "\(rows).gz"))
+        let table = "\(service.folder)/table"
+        try Data().write(to: URL(filePath: table))
+        let file = try FileHandle(forWritingTo: URL(filePath: table))
+        let many = Data((0..<1024).flatMap { _ in member })
+        for _ in 0..<16 { try file.write(contentsOf: many) }
+        try file.close()
+        let size = try FileManager.default.attributesOfItem(atPath: table)[.size] as? Int
+        try service.drop("kantaibert/.kbconfig.yaml", "text_column: the same row again\n".utf8)
+        try #require(rename(table, "\(service.inbox)/kantaibert/table.csv.gz") == 0)
+        let corpus = "\(service.folder)/corpus"
+        let deadline = ContinuousClock.now.advanced(by: .seconds(120))
+        while try FileManager.default.contentsOfDirectory(atPath: corpus).isEmpty {
+            try #require(ContinuousClock.now < deadline, "it is not read; the log:\n\(service.logText)")
+            usleep(10_000)
+        }
+        let (status, seconds) = try service.stop()
+        #expect(status == 0 && seconds < 30, "\(status) after \(seconds) s; the log:\n\(service.logText)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: corpus).isEmpty)
+        let left = try FileManager.default.attributesOfItem(atPath: "\(service.inbox)/kantaibert/table.csv.gz")
+        #expect(left[.size] as? Int == size)
     }
 }

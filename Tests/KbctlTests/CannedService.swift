@@ -126,7 +126,12 @@ enum Canned {
         }
         service.handle(ManagerInterface.GetMetrics.self) { parameters, _ in
             guard parameters.run != "none" else { throw ManagerInterface.RunNotFound(run: "none") }
-            return metrics
+            guard parameters.run == "paged" else { return metrics }
+            let after = parameters.afterStep ?? 0
+            let end = min(100, after + 30)
+            return .init(
+                steps: Array(metrics.steps[after..<end]), evaluations: metrics.evaluations.filter { $0.step <= end },
+                next: end < 100 ? end : nil)
         }
         service.handle(ManagerInterface.Describe.self) { _, _ in
             let names = [
@@ -139,6 +144,12 @@ enum Canned {
         }
         service.handle(ManagerInterface.ListCorpora.self) { parameters, _ in
             guard parameters.state != "duplicate" else { return .init(corpora: []) }
+            if parameters.state == "admitted" {
+                let number = Int(parameters.after ?? "0") ?? 0
+                return .init(corpora: [paged(number)], next: number < 4 ? "\(number + 1)" : nil)
+            }
+            // A service that never comes to an end.
+            if parameters.state == "removed" { return .init(corpora: [paged(0)], next: "5") }
             return .init(corpora: [
                 .init(
                     sha256: String(repeating: "ab", count: 32),
@@ -181,11 +192,14 @@ enum Canned {
                 .init(name: "blas", state: .ok, finding: "OpenBLAS"),
             ])
         }
-        service.handle(ManagerInterface.ListRuns.self) { _, _ in
+        service.handle(ManagerInterface.ListRuns.self) { parameters, _ in
             var failed = run
             failed.state = .failed
             failed.reason = "the disk is full"
-            return .init(runs: [failed])
+            guard parameters.model == "paged" else { return .init(runs: [failed]) }
+            let number = Int(parameters.after ?? "0") ?? 0
+            failed.id = "paged-\(9 - number)"
+            return .init(runs: [failed], next: number < 8 ? "\(number + 1)" : nil)
         }
         service.handle(ManagerInterface.Train.self) { parameters, _ in
             throw ManagerInterface.NothingToTrain(model: parameters.model ?? "", reason: "nothing has come")
@@ -201,6 +215,14 @@ enum Canned {
             try await Task.sleep(for: .seconds(3600))
         }
         return service
+    }
+
+    /// The names become longer with the number.
+    private static func paged(_ number: Int) -> ManagerInterface.Corpus {
+        .init(
+            sha256: String(repeating: "\(number)", count: 64),
+            name: String(repeating: "n", count: 5 + number) + "-\(number).txt", bytes: 100, documents: 1,
+            state: .admitted, received: "2026-01-01T12:00:00.000Z", models: ["kantaibert"])
     }
 
     static func status(

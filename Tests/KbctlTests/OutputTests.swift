@@ -81,6 +81,41 @@ struct OutputTests {
         }
     }
 
+    @Test func listsAreFollowedPageByPage() async throws {
+        try await Canned.serving { socket in
+            func lines(_ arguments: [String], columns: UInt16? = nil) throws -> [Substring] {
+                try KbctlProcess.run(arguments, socket: socket, columns: columns).output.split(separator: "\n")
+            }
+            let corpora = try lines(["corpora", "--state", "admitted"])
+            #expect(corpora.count == 6 && corpora[0].hasPrefix("RECEIVED"), "\(corpora)")
+            for number in 0..<5 { #expect(corpora[number + 1].hasSuffix("n-\(number).txt"), "\(corpora)") }
+            #expect(try lines(["corpora", "--state", "admitted"], columns: 60).allSatisfy { $0.count <= 60 })
+            // One reply a line.
+            let replies = try lines(["corpora", "--state", "admitted", "--json"]).map {
+                try JSONDecoder().decode(ManagerInterface.ListCorpora.Reply.self, from: Data($0.utf8))
+            }
+            #expect(replies.map(\.next) == ["1", "2", "3", "4", nil])
+
+            #expect(try lines(["runs", "--model", "paged"]).count == 10)
+            #expect(try lines(["runs", "--model", "paged", "--limit", "4"]).count == 5)
+            #expect(try lines(["runs", "--model", "paged", "--limit", "4", "--json"]).count == 4)
+
+            for arguments in [["--csv"], ["--all"], []] {
+                #expect(
+                    try lines(["metrics", "paged"] + arguments) == lines(["metrics", "assistant-1"] + arguments),
+                    "\(arguments)")
+            }
+            #expect(try lines(["metrics", "paged", "--json"]).count == 4)
+            let plots = try ["paged", "assistant-1"].map { run in
+                try lines(["plot", run], columns: 80).filter { !$0.contains(run) }
+            }
+            #expect(plots[0] == plots[1] && plots[0].count > 5)
+
+            let endless = try KbctlProcess.run(["corpora", "--state", "removed"], socket: socket)
+            #expect(endless.status != 0 && endless.errors.contains("the next page is this one"), "\(endless)")
+        }
+    }
+
     /// The grammar of OpenMetrics 1.0, as far as gauges and counters go.
     @Test func openMetricsAreInTheirGrammar() async throws {
         try await Canned.serving { socket in

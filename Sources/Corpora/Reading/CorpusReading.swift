@@ -9,26 +9,34 @@ package struct CorpusReading {
     package private(set) var isStructured = false
     private var hash = SHA256()
     private let options: ReadingOptions
+    private let interruption: Interruption
     private let write: (UnsafeRawBufferPointer) throws -> Void
 
-    /// - Parameter write: takes what is to be stored
-    package init(options: ReadingOptions, write: @escaping (UnsafeRawBufferPointer) throws -> Void) {
+    /// - Parameters:
+    ///   - isCancelled: asked before each block that is read, expanded or made into text
+    ///   - write: takes what is to be stored
+    package init(
+        options: ReadingOptions, isCancelled: @escaping @Sendable () -> Bool = { false },
+        write: @escaping (UnsafeRawBufferPointer) throws -> Void
+    ) {
         self.options = options
+        interruption = Interruption(isCancelled: isCancelled)
         self.write = write
     }
 
     var sha256: String { hash.finalize().hexadecimal }
 
-    /// - Throws: `Unusable`, and what `write` throws
+    /// - Throws: `Unusable`, `ReadingInterrupted`, and what `write` throws
     package mutating func read(name: String, descriptor: Int32, bytes size: Int) throws {
         let (compression, expandedName) = Compression.of(name: name)
         guard compression == .zip else {
             let format = options.format ?? TextFormat(name: expandedName)
             isStructured = format.isStructured
-            let expansion = Expansion(descriptor: descriptor, bytes: size, options: options)
+            let expansion = Expansion(
+                descriptor: descriptor, bytes: size, options: options, interruption: interruption)
             return try readDocument(format) { try expansion.forEachPiece(compression, $0) }
         }
-        let archive = try ZipArchive(descriptor: descriptor)
+        let archive = try ZipArchive(descriptor: descriptor, bytes: size, interruption: interruption)
         let members = archive.members.map { ($0, options.format ?? TextFormat(name: $0.name)) }
         guard let first = members.first else { throw Unusable("holds no file") }
         isStructured = first.1.isStructured
@@ -47,7 +55,7 @@ package struct CorpusReading {
                     }
                 }
             } catch let error as Unusable where members.count > 1 {
-                throw Unusable("\(member.name) in it: \(error.reason)")
+                throw Unusable("‘\(member.shownName)’ in it: \(error.reason)")
             }
         }
     }
@@ -63,6 +71,7 @@ package struct CorpusReading {
         var mark = format.isStructured ? ByteOrderMark() : nil
         var (text, output): ([UInt8], [UInt8]) = ([], [])
         try forEachPiece { piece in
+            try interruption.check()
             inspection.append(piece)
             if let reason = inspection.binaryReason { throw Unusable(reason) }
             text.removeAll(keepingCapacity: true)

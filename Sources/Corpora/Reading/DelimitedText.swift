@@ -2,11 +2,16 @@
 /// row names the columns, fields in quotes may hold delimiters and line ends, rows without fields are passed over, what a
 /// row has too much is left out, and a row that ends before the text has none. Of columns of one name the last counts.
 ///
-/// One thing Python takes is refused: a quote that is never closed, which would make one record of the rest of the file.
+/// Two things Python takes are refused: a quote that is never closed, which would make one record of the rest of the file,
+/// and more columns than `mostColumns`. Work and memory grow with the bytes alone: of the columns only the number is kept,
+/// and where the text is.
 struct DelimitedText: RecordReader {
     private enum State {
         case startOfRecord, startOfField, inField, inQuotes, quoteInQuotes
     }
+
+    /// Columns a table may have.
+    static let mostColumns = 4096
 
     private(set) var documents = 0
     private let delimiter: UInt8
@@ -17,9 +22,10 @@ struct DelimitedText: RecordReader {
     private var isAfterReturn = false
     private var line = 1
     private var quoteLine = 1
-    /// The fields of the header until it is over; then the places of the text's columns.
-    private var header: [[UInt8]]? = []
-    private var textIndexes: [Int] = []
+    private var isHeader = true
+    /// Of the columns with the text's name the last: nil until one was found.
+    private var textIndex: Int?
+    private let columnBytes: [UInt8]
     private var field: [UInt8] = []
     private var fieldIndex = 0
     private var recordBytes = 0
@@ -28,6 +34,7 @@ struct DelimitedText: RecordReader {
     init(delimiter: UInt8, column: String, limit: Int) {
         self.delimiter = delimiter
         self.column = column
+        columnBytes = Array(column.utf8)
         self.limit = limit
     }
 
@@ -86,7 +93,7 @@ struct DelimitedText: RecordReader {
             try endField()
             try endRecord(&output)
         }
-        guard header == nil else { throw Unusable("has no row that names the columns") }
+        guard !isHeader else { throw Unusable("has no row that names the columns") }
         guard documents > 0 else { throw Unusable("has no row with text in its column ‘\(column)’") }
     }
 
@@ -98,15 +105,16 @@ struct DelimitedText: RecordReader {
             : lineLimitReason("a row", line: line, limit)
     }
 
-    private var isWanted: Bool { header != nil || textIndexes.contains(fieldIndex) }
+    /// Of a name in the header, only whether it is the text's counts.
+    private var isWanted: Bool { isHeader ? field.count <= columnBytes.count : fieldIndex == textIndex }
 
     private mutating func take(_ byte: UInt8) {
         if isWanted { field.append(byte) }
     }
 
     private mutating func endField() throws {
-        if header != nil {
-            header!.append(field)
+        if isHeader {
+            if field == columnBytes { textIndex = fieldIndex }
         } else if isWanted {
             text = field
         }
@@ -115,16 +123,18 @@ struct DelimitedText: RecordReader {
     }
 
     private mutating func endRecord(_ output: inout [UInt8]) throws {
-        if let names = header {
-            let found = names.map { String(decoding: $0, as: UTF8.self) }
-            textIndexes = found.indices.filter { found[$0] == column }
-            guard !textIndexes.isEmpty else {
-                let columns = found.prefix(20).map { "‘\($0)’" }.joined(separator: ", ")
-                let more = found.count > 20 ? " and \(found.count - 20) more" : ""
+        if isHeader {
+            guard fieldIndex <= Self.mostColumns else {
                 throw Unusable(
-                    "has no column ‘\(column)’; there are \(columns)\(more): say which by text_column")
+                    "has \(fieldIndex) columns; a table may have \(Self.mostColumns): keep those that are needed")
             }
-            header = nil
+            guard textIndex != nil else {
+                throw Unusable(
+                    "column ‘\(column)’ is not among its columns, of which there are \(fieldIndex): "
+                        + "text_column in .kbconfig.yaml names another"
+                )
+            }
+            isHeader = false
         } else if let text, output.appendRecord(text) {
             documents += 1
         }

@@ -1,4 +1,3 @@
-import CZip
 import CZlib
 import CZstd
 import Durable
@@ -10,8 +9,12 @@ struct Expansion {
     /// Of the file as it lies there.
     let bytes: Int
     let options: ReadingOptions
+    let interruption: Interruption
 
-    static let pieceBytes = 1 << 20
+    /// What is read or expanded at a time, and so between two looks at whether to go on.
+    static let pieceBytes = 64 << 10
+    /// The largest window of zstd: what it takes at most without being told. So much memory one file may need.
+    static let zstdWindowBits: Int32 = 27
 
     /// Calls `take` with each piece of the text.
     /// - Throws: `Unusable` for what is damaged, cut off or too large; what `take` throws
@@ -33,6 +36,7 @@ struct Expansion {
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: Expansion.pieceBytes, alignment: 16)
         defer { piece.deallocate() }
         while true {
+            try interruption.check()
             let count = retrying { read(descriptor, piece.baseAddress, piece.count) }
             guard count >= 0 else { throw Unusable("cannot be read: \(String(cString: strerror(errno)))") }
             if count == 0 { return }
@@ -64,6 +68,7 @@ struct Expansion {
                 stream.next_out = output.baseAddress!.assumingMemoryBound(to: Bytef.self)
                 stream.avail_out = uInt(output.count)
                 let status = inflate(&stream, Z_NO_FLUSH)
+                try interruption.check()
                 let count = output.count - Int(stream.avail_out)
                 if count > 0 { try take(UnsafeRawBufferPointer(rebasing: output[..<count])) }
                 switch status {
@@ -85,8 +90,7 @@ struct Expansion {
     private func zstd(_ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         guard let stream = ZSTD_createDStream() else { throw Unusable("cannot be expanded: zstd has no memory") }
         defer { ZSTD_freeDStream(stream) }
-        // What zstd itself takes at most without being told: 128 MiB of window.
-        ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, 27)
+        ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, Expansion.zstdWindowBits)
         let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Expansion.pieceBytes, alignment: 16)
         defer { output.deallocate() }
         var rest = 1
@@ -98,6 +102,7 @@ struct Expansion {
             while input.pos < input.size || isFull {
                 var buffer = ZSTD_outBuffer(dst: output.baseAddress, size: output.count, pos: 0)
                 rest = ZSTD_decompressStream(stream, &buffer, &input)
+                try interruption.check()
                 guard ZSTD_isError(rest) == 0 else {
                     throw Unusable("is not whole zstd data: \(String(cString: ZSTD_getErrorName(rest)))")
                 }
@@ -141,80 +146,12 @@ struct ExpansionLimit {
     }
 }
 
-/// A zip file's members, read one after the other; nothing is ever written under their names.
-final class ZipArchive {
-    struct Member {
-        let index: UInt64
-        let name: String
+/// Whether reading is to end. One is handed from the outside to every loop whose length a file decides.
+struct Interruption: Sendable {
+    let isCancelled: @Sendable () -> Bool
+
+    /// - Throws: `ReadingInterrupted`
+    func check() throws {
+        if isCancelled() { throw ReadingInterrupted() }
     }
-
-    private let archive: OpaquePointer
-    let members: [Member]
-
-    /// - Parameter descriptor: stays the caller's
-    /// - Throws: `Unusable`, also for what is locked with a password
-    init(descriptor: Int32) throws {
-        let own = dup(descriptor)
-        guard own >= 0 else { throw Unusable("cannot be read: \(String(cString: strerror(errno)))") }
-        var code: Int32 = 0
-        guard let archive = zip_fdopen(own, Int32(ZIP_CHECKCONS), &code) else {
-            close(own)
-            var error = zip_error_t()
-            zip_error_init_with_code(&error, code)
-            defer { zip_error_fini(&error) }
-            throw Unusable("is not a whole zip file: \(String(cString: zip_error_strerror(&error)))")
-        }
-        do {
-            members = try ZipArchive.members(of: archive)
-        } catch {
-            zip_discard(archive)
-            throw error
-        }
-        self.archive = archive
-    }
-
-    /// Folders, hidden files and what macOS puts beside files are no members.
-    private static func members(of archive: OpaquePointer) throws -> [Member] {
-        var members: [Member] = []
-        for index in 0..<UInt64(max(0, zip_get_num_entries(archive, 0))) {
-            var status = zip_stat_t()
-            zip_stat_init(&status)
-            guard zip_stat_index(archive, index, 0, &status) == 0, let raw = status.name else {
-                throw Unusable("is not a whole zip file: \(String(cString: zip_strerror(archive)))")
-            }
-            let name = String(cString: raw)
-            let parts = name.split(separator: "/")
-            if name.hasSuffix("/") || parts.contains(where: { $0.hasPrefix(".") || $0 == "__MACOSX" }) { continue }
-            var system: UInt8 = 0
-            var attributes: UInt32 = 0
-            zip_file_get_external_attributes(archive, index, 0, &system, &attributes)
-            let isUnix = Int32(system) == ZIP_OPSYS_UNIX
-            if isUnix, attributes >> 16 & UInt32(S_IFMT) == UInt32(S_IFLNK) { continue }
-            guard status.encryption_method == UInt16(ZIP_EM_NONE) else {
-                throw Unusable("has a member that is locked with a password: \(name)")
-            }
-            members.append(Member(index: index, name: name))
-        }
-        return members
-    }
-
-    func forEachPiece(of member: Member, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
-        guard let file = zip_fopen_index(archive, member.index, 0) else {
-            throw Unusable("\(member.name) in it cannot be read: \(String(cString: zip_strerror(archive)))")
-        }
-        defer { zip_fclose(file) }
-        let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Expansion.pieceBytes, alignment: 16)
-        defer { output.deallocate() }
-        while true {
-            let count = zip_fread(file, output.baseAddress, UInt64(output.count))
-            // Also where the checksum at the end is another.
-            guard count >= 0 else {
-                throw Unusable("\(member.name) in it is damaged: \(String(cString: zip_file_strerror(file)))")
-            }
-            if count == 0 { return }
-            try take(UnsafeRawBufferPointer(rebasing: output[..<Int(count)]))
-        }
-    }
-
-    deinit { zip_discard(archive) }
 }

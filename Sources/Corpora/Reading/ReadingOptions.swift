@@ -59,10 +59,3 @@ private func ending(of name: some StringProtocol) -> String {
     guard let dot = name.lastIndex(of: "."), !name[dot...].contains("/") else { return "" }
     return name[name.index(after: dot)...].lowercased()
 }
-
-/// Why a file is of no use, for its user.
-package struct Unusable: Error {
-    package let reason: String
-
-    init(_ reason: String) { self.reason = reason }
-}

@@ -12,9 +12,13 @@ public final class EventHub: Sendable {
 
     public init() {}
 
+    /// Events that wait for one who watches. Each has a few kilobytes at most (`ServiceEvent`), and all who watch share them:
+    /// together they are the newest ones, 24 MiB where each is as long as one can be.
+    private static let most = 4096
+
     /// The events from now on. Who does not keep up loses the oldest, not the service its memory.
     public func watch() -> AsyncStream<ServiceEvent> {
-        AsyncStream(bufferingPolicy: .bufferingNewest(4096)) { continuation in
+        AsyncStream(bufferingPolicy: .bufferingNewest(Self.most)) { continuation in
             let id = state.withLock { state -> Int? in
                 guard !state.isFinished else { return nil }
                 defer { state.next += 1 }

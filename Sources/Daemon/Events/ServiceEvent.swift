@@ -1,8 +1,11 @@
+import Durable
 import FoundationEssentials
 import Interface
 import Varlink
 
 /// Something that happened, for the journal, the database and everyone who watches.
+///
+/// Whatever it tells of, it has a few kilobytes at most: it is kept for each who watches, and stays in the database.
 public struct ServiceEvent: Sendable, Equatable {
     public var kind: EventKind
     /// One line for people.
@@ -20,13 +23,19 @@ public struct ServiceEvent: Sendable, Equatable {
         fields: [String: JSONValue] = [:], time: Date = Date()
     ) {
         self.kind = kind
-        self.message = message
+        self.message = message.bounded(toBytes: Self.longestMessage)
         self.model = model
         self.run = run
         self.corpus = corpus
-        self.fields = fields
+        var room = Self.mostFieldBytes
+        self.fields = fields.bounded(&room)
         self.time = time
     }
+
+    /// Bytes of UTF-8: a name, a reason, and what is said of them.
+    public static let longestMessage = 2048
+    /// Bytes of all fields together.
+    public static let mostFieldBytes = 4096
 
     var asInterface: ManagerInterface.Event {
         ManagerInterface.Event(
@@ -38,4 +47,49 @@ public struct ServiceEvent: Sendable, Equatable {
 extension Date {
     /// As the interface writes times: `2026-01-01T00:00:00.000Z`.
     var interfaceText: String { formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
+}
+
+extension [String: JSONValue] {
+    /// The members there is room for, their strings cut; in the order of their names, numbers first.
+    /// - Parameter room: bytes that are left
+    fileprivate func bounded(_ room: inout Int) -> [String: JSONValue] {
+        var members: [String: JSONValue] = [:]
+        let sorted = sorted { ($0.value.isLong ? 1 : 0, $0.key) < ($1.value.isLong ? 1 : 0, $1.key) }
+        for (name, value) in sorted {
+            room -= name.utf8.count + 8
+            guard room > 0 else { break }
+            members[name] = value.bounded(&room)
+        }
+        return members
+    }
+}
+
+extension JSONValue {
+    fileprivate var isLong: Bool {
+        switch self {
+        case .null, .bool, .int, .double: false
+        case .string, .array, .object: true
+        }
+    }
+
+    fileprivate func bounded(_ room: inout Int) -> JSONValue {
+        switch self {
+        case .null, .bool, .int, .double:
+            room -= 8
+            return self
+        case .string(let text):
+            let kept = text.bounded(toBytes: Swift.max(3, Swift.min(1024, room)))
+            room -= kept.utf8.count
+            return .string(kept)
+        case .array(let values):
+            var kept: [JSONValue] = []
+            for value in values {
+                room -= 2
+                guard room > 0 else { break }
+                kept.append(value.bounded(&room))
+            }
+            return .array(kept)
+        case .object(let members): return .object(members.bounded(&room))
+        }
+    }
 }

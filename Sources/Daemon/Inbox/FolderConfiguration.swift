@@ -20,7 +20,7 @@ package struct FolderConfiguration: Sendable {
         reading = defaults
         // One that has gone, or has become a link, takes the file along.
         guard let folders = file.openFolders() else { return }
-        let parts = file.name.split(separator: "/").map(String.init)
+        let parts = file.relativePath.split(separator: "/").map(String.init)
         for (depth, folder) in folders.enumerated().reversed() {
             let path = ([inbox] + parts.prefix(depth) + [Self.fileName]).joined(separator: "/")
             if let text = try Self.text(in: folder, path) {

@@ -25,6 +25,7 @@ final class InboxService: Service {
     /// Reading gigabytes is not for the threads of Swift's concurrency.
     private let queue = DispatchQueue(label: "io.kantaibert.inbox")
 
+    private let stopping = Latch()
     /// 1 while a file is between the inbox and the records.
     private let taking = Atomic(0)
 
@@ -69,7 +70,6 @@ final class InboxService: Service {
     var pendingCount: Int { watcher.pendingCount + taking.load(ordering: .relaxed) }
 
     func run() async throws {
-        let stopping = Latch()
         await withGracefulShutdownHandler {
             for await file in watcher.files {
                 if stopping.isOpen { break }
@@ -78,7 +78,8 @@ final class InboxService: Service {
                 admitted.sweep()
                 taking.store(0, ordering: .relaxed)
             }
-        } onGracefulShutdown: { [watcher] in
+        } onGracefulShutdown: { [watcher, stopping] in
+            // Also ends the reading of a file that would take hours: it stays, and is found again.
             stopping.open()
             watcher.stop()
         }
@@ -95,9 +96,10 @@ final class InboxService: Service {
             switch try await admit(file, folder.reading) {
             case .admitted(let stored), .duplicate(let stored):
                 try await record(stored, of: file, source: source, filters: folder.filters)
-            case .rejected(let reason): try reject(file, source: source, reason: reason)
+            case .rejected(let reason): try reject(file, source: source, reason: reason.text)
             // What changed it need not be a write that is told of.
             case .postponed: watcher.offerAgain(file, after: .seconds(settings.stableSeconds))
+            case .interrupted: break
             }
             troubles.withLock { $0.over(file.name) }
         } catch {
@@ -118,8 +120,8 @@ final class InboxService: Service {
 
     private func admit(_ file: InboxFile, _ reading: ReadingOptions) async throws -> Admission {
         try await withCheckedThrowingContinuation { continuation in
-            queue.async { [store] in
-                continuation.resume(with: Result { try store.admit(file, reading) })
+            queue.async { [store, stopping] in
+                continuation.resume(with: Result { try store.admit(file, reading) { stopping.isOpen } })
             }
         }
     }

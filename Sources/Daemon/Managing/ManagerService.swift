@@ -22,6 +22,10 @@ public struct ManagerService: Sendable {
     private let inboxPending: @Sendable () -> Int
     private let version: String
     private let began = ContinuousClock.now
+    private var lists: ManagerLists { ManagerLists(metrics: metrics, models: settings.models.map(\.name)) }
+
+    /// Runs that wait, as many as the status has.
+    private static let mostQueued = 100
 
     /// - Parameter inboxPending: how many files in the inbox are not yet decided about
     package init(
@@ -45,10 +49,16 @@ public struct ManagerService: Sendable {
         service.add(interface: ManagerInterface.name, description: ManagerInterface.description)
         service.handle(ManagerInterface.GetStatus.self) { _, _ in try await status() }
         service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: try await models()) }
-        service.handle(ManagerInterface.ListCorpora.self) { parameters, _ in try corpora(parameters) }
-        service.handle(ManagerInterface.ListRuns.self) { parameters, _ in try await runs(parameters) }
-        service.handle(ManagerInterface.ListGenerations.self) { parameters, _ in try generations(parameters) }
-        service.handle(ManagerInterface.GetMetrics.self) { parameters, _ in try measurements(parameters) }
+        service.handle(ManagerInterface.ListCorpora.self) { parameters, _ in try lists.corpora(parameters) }
+        service.handle(ManagerInterface.ListRuns.self) { parameters, _ in
+            if let model = parameters.model { try known(model) }
+            return try lists.runs(parameters, current: await training.current)
+        }
+        service.handle(ManagerInterface.ListGenerations.self) { parameters, _ in
+            try known(parameters.model)
+            return try lists.generations(parameters)
+        }
+        service.handle(ManagerInterface.GetMetrics.self) { parameters, _ in try lists.measurements(parameters) }
         // What changes something is for administrators.
         service.handle(ManagerInterface.Train.self, access: .administrators) { parameters, _ in
             try await train(parameters)
@@ -80,7 +90,7 @@ public struct ManagerService: Sendable {
     }
 
     private func status() async throws -> ManagerInterface.GetStatus.Reply {
-        let queued = try await training.queued.map { entry in
+        let queued = try await training.queued.prefix(Self.mostQueued).map { entry in
             (try metrics.run(entry.run) ?? RunRecord(id: entry.run, model: entry.model)).asInterface
         }
         let resources: [String: JSONValue] = ["inbox": .string(directory.inbox), "watches": .int(hub.watches)]
@@ -140,27 +150,6 @@ public struct ManagerService: Sendable {
         return training.nothingNew(model) + looks
     }
 
-    private func corpora(_ parameters: ManagerInterface.ListCorpora.Parameters) throws
-        -> ManagerInterface.ListCorpora.Reply
-    {
-        var wanted: ManagerInterface.Corpus.State?
-        if let state = parameters.state {
-            guard let known = ManagerInterface.Corpus.State(rawValue: state) else {
-                throw VarlinkServiceError.invalidParameter(parameter: "state")
-            }
-            wanted = known
-        }
-        let all = settings.models.map(\.name)
-        return .init(
-            corpora: try metrics.corpora().map { corpus in
-                .init(
-                    sha256: corpus.sha256, name: corpus.name, bytes: corpus.bytes, documents: corpus.documents,
-                    state: corpus.removed != nil ? .removed : .init(rawValue: corpus.state.rawValue) ?? .rejected,
-                    reason: corpus.reason, received: corpus.received.interfaceText,
-                    models: corpus.state == .rejected || corpus.removed != nil ? [] : corpus.model.map { [$0] } ?? all)
-            }.filter { wanted == nil || $0.state == wanted })
-    }
-
     private func removeCorpus(_ parameters: ManagerInterface.RemoveCorpus.Parameters) async throws -> VarlinkNothing {
         let sha256 = parameters.sha256
         guard try admitted.remove(sha256: sha256) else { throw ManagerInterface.CorpusNotFound(sha256: sha256) }
@@ -168,52 +157,6 @@ public struct ManagerService: Sendable {
         journal.report(
             ServiceEvent(.corpusRemoved, "a corpus is removed: the next training is without it", corpus: sha256))
         return .init()
-    }
-
-    private func runs(_ parameters: ManagerInterface.ListRuns.Parameters) async throws
-        -> ManagerInterface.ListRuns.Reply
-    {
-        if let model = parameters.model { try known(model) }
-        guard parameters.limit ?? 0 >= 0 else { throw VarlinkServiceError.invalidParameter(parameter: "limit") }
-        let records = try metrics.runs(model: parameters.model, limit: parameters.limit)
-        // The run under way is further than its last record.
-        let current = await training.current
-        return .init(runs: records.map { ($0.id == current?.id ? current ?? $0 : $0).asInterface })
-    }
-
-    private func generations(_ parameters: ManagerInterface.ListGenerations.Parameters) throws
-        -> ManagerInterface.ListGenerations.Reply
-    {
-        try known(parameters.model)
-        return .init(
-            generations: try metrics.generations(of: parameters.model).map { record in
-                .init(
-                    model: record.model, number: record.number, run: record.run,
-                    state: .init(rawValue: record.state.rawValue) ?? .rejected, modelSha256: record.modelSha256,
-                    evaluationLoss: record.evaluationLoss, bitsPerByte: record.bitsPerByte,
-                    created: record.created.interfaceText, judgedBitsPerByte: record.judgedBitsPerByte,
-                    incumbent: record.incumbent, incumbentBitsPerByte: record.incumbentBitsPerByte,
-                    reason: record.reason)
-            })
-    }
-
-    private func measurements(_ parameters: ManagerInterface.GetMetrics.Parameters) throws
-        -> ManagerInterface.GetMetrics.Reply
-    {
-        guard try metrics.run(parameters.run) != nil else { throw ManagerInterface.RunNotFound(run: parameters.run) }
-        return .init(
-            steps: try metrics.steps(ofRun: parameters.run, after: parameters.afterStep).map { step in
-                .init(
-                    step: step.step, epoch: step.epoch, loss: step.loss, learningRate: step.learningRate,
-                    gradientNorm: step.gradientNorm, tokens: step.tokens, tokensPerSecond: step.tokensPerSecond,
-                    time: step.time.interfaceText, mfu: step.mfu)
-            },
-            evaluations: try metrics.evaluations(ofRun: parameters.run, after: parameters.afterStep).map { evaluation in
-                .init(
-                    step: evaluation.step, loss: evaluation.loss, perplexity: evaluation.perplexity,
-                    accuracy: evaluation.accuracy, bitsPerByte: evaluation.bitsPerByte,
-                    time: evaluation.time.interfaceText)
-            })
     }
 
     /// Without a model: every model that has something new, or an error where none has.

@@ -29,7 +29,7 @@ struct Export: ParsableCommand {
             throw Failure(
                 "the service does not say where the model lies: it is older than this kbctl", status: EX_PROTOCOL)
         }
-        let generations = try client.call(ManagerInterface.ListGenerations.self, .init(model: name)).generations
+        let generations = try client.all(ManagerInterface.ListGenerations.self, .init(model: name), \.generations)
         guard access(directory, F_OK) != 0 else {
             throw Failure("\(directory) exists already; name a place where nothing is", status: EX_CANTCREAT)
         }

@@ -15,7 +15,9 @@ struct RemoveCorpora: ParsableCommand {
 
     func run() throws {
         let client = try global.connect()
-        let there = try client.call(ManagerInterface.ListCorpora.self, .init(state: "admitted")).corpora.map(\.sha256)
+        let there = try client.all(ManagerInterface.ListCorpora.self, .init(state: "admitted")) { page in
+            page.corpora.map(\.sha256)
+        }
         // All are looked up before one is removed.
         let found = try corpora.map { beginning in
             let matches = there.filter { $0.hasPrefix(beginning.lowercased()) }

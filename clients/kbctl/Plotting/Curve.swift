@@ -1,4 +1,5 @@
 import Interface
+import Varlink
 
 /// What a run's losses were: of its steps, and of what is held out.
 struct Curve {
@@ -8,10 +9,17 @@ struct Curve {
     let training: [Point]
     let heldOut: [Point]
 
-    init(run: String, _ metrics: ManagerInterface.GetMetrics.Reply) {
+    /// Asks the service for the run's losses; nothing else of its steps is kept.
+    init(run: String, _ client: VarlinkClient) throws {
         self.run = run
-        training = metrics.steps.map { (Double($0.step), $0.loss) }
-        heldOut = metrics.evaluations.map { (Double($0.step), $0.loss) }
+        var (training, heldOut): ([Point], [Point]) = ([], [])
+        try client.pages(ManagerInterface.GetMetrics.self, .init(run: run)) { page in
+            training += page.steps.map { (Double($0.step), $0.loss) }
+            heldOut += page.evaluations.map { (Double($0.step), $0.loss) }
+            return true
+        }
+        self.training = training
+        self.heldOut = heldOut
     }
 
     /// The mean of each of `count` equal parts of `range`, where there is anything in it: what is drawn has no more points

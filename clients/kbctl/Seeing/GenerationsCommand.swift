@@ -15,27 +15,40 @@ struct Generations: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-        let reply = try global.connect().call(ManagerInterface.ListGenerations.self, .init(model: name))
-        if global.json { return try Terminal.json(reply) }
-        guard !reply.generations.isEmpty else {
-            return Terminal.paragraph("\(name) has no generation yet; ‘kbctl models’ says what is waited for")
-        }
+        let client = try global.connect()
         var table = Table(
             [
                 ("NUMBER", .right), ("STATE", .left), ("GATE", .right), ("AGAINST", .right), ("BITS/BYTE", .right),
                 ("HELD OUT", .right), ("CREATED", .left), ("RUN", .left), ("SHA-256", .left),
             ], elastic: [7, 8], spare: [8, 7, 5, 6, 4])
-        for generation in reply.generations {
-            table.add(
-                [
-                    "\(generation.number)", generation.state.rawValue, Human.number(generation.judgedBitsPerByte, 3),
-                    Self.incumbent(generation), Human.number(generation.bitsPerByte, 3),
-                    Human.number(generation.evaluationLoss, 4), Human.relative(generation.created), generation.run,
-                    generation.modelSha256,
-                ], style: Self.style(generation.state))
+        var isFirst = true
+        try client.pages(ManagerInterface.ListGenerations.self, .init(model: name)) { reply in
+            defer { isFirst = false }
+            if global.json {
+                try Terminal.json(reply)
+                return true
+            }
+            guard !reply.generations.isEmpty else {
+                if isFirst {
+                    Terminal.paragraph("\(name) has no generation yet; ‘kbctl models’ says what is waited for")
+                }
+                return true
+            }
+            for generation in reply.generations { add(generation, to: &table) }
+            table.printPage()
+            for generation in reply.generations { note(generation) }
+            return true
         }
-        table.print()
-        for generation in reply.generations { note(generation) }
+    }
+
+    private func add(_ generation: ManagerInterface.Generation, to table: inout Table) {
+        table.add(
+            [
+                "\(generation.number)", generation.state.rawValue, Human.number(generation.judgedBitsPerByte, 3),
+                Self.incumbent(generation), Human.number(generation.bitsPerByte, 3),
+                Human.number(generation.evaluationLoss, 4), Human.relative(generation.created), generation.run,
+                generation.modelSha256,
+            ], style: Self.style(generation.state))
     }
 
     /// `1.931 (3)`

@@ -31,20 +31,32 @@ struct ListCorpora: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-        let reply = try global.connect().call(ManagerInterface.ListCorpora.self, .init(state: state))
-        if global.json { return try Terminal.json(reply) }
+        let client = try global.connect()
         var table = Table(
             [
                 ("RECEIVED", .left), ("STATE", .left), ("SIZE", .right), ("DOCUMENTS", .right), ("MODELS", .left),
                 ("SHA-256", .left), ("NAME", .left), ("REASON", .left),
             ], elastic: [4, 6, 7], spare: [3, 4, 0, 5, 2])
-        for corpus in reply.corpora {
-            table.add([
-                Human.relative(corpus.received), corpus.state.rawValue, Human.bytes(corpus.bytes),
-                Human.count(corpus.documents), corpus.models.joined(separator: " "),
-                String(corpus.sha256.prefix(12)), corpus.name, corpus.reason ?? "",
-            ])
+        var isFirst = true
+        try client.pages(ManagerInterface.ListCorpora.self, .init(state: state)) { reply in
+            defer { isFirst = false }
+            if global.json {
+                try Terminal.json(reply)
+                return true
+            }
+            guard !reply.corpora.isEmpty else {
+                if isFirst { Terminal.paragraph("no texts") }
+                return true
+            }
+            for corpus in reply.corpora {
+                table.add([
+                    Human.relative(corpus.received), corpus.state.rawValue, Human.bytes(corpus.bytes),
+                    Human.count(corpus.documents), corpus.models.joined(separator: " "),
+                    String(corpus.sha256.prefix(12)), corpus.name, corpus.reason ?? "",
+                ])
+            }
+            table.printPage()
+            return true
         }
-        table.print(empty: "no texts")
     }
 }

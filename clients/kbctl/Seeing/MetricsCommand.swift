@@ -36,34 +36,60 @@ struct Metrics: ParsableCommand {
             return Terminal.write(OpenMetrics.text(try client.call(ManagerInterface.GetStatus.self, .init())))
         }
         let run = try id ?? client.newestRun().id
-        let reply = try client.call(ManagerInterface.GetMetrics.self, .init(run: run, afterStep: afterStep))
-        if global.json { return try Terminal.json(reply) }
-        let evaluations = Dictionary(reply.evaluations.map { ($0.step, $0) }, uniquingKeysWith: { _, last in last })
-        if csv { return printCSV(reply.steps, evaluations) }
-        let stride = all ? 1 : max(1, (reply.steps.count + Self.shown - 1) / Self.shown)
+        let parameters = ManagerInterface.GetMetrics.Parameters(run: run, afterStep: afterStep)
+        func forEachPage(_ body: (ManagerInterface.GetMetrics.Reply) throws -> Void) throws {
+            try client.pages(ManagerInterface.GetMetrics.self, parameters) { page in
+                try body(page)
+                return true
+            }
+        }
+        if global.json { return try forEachPage { try Terminal.json($0) } }
+        if csv {
+            printHeadings()
+            return try forEachPage { page in printCSV(page.steps, Self.evaluations(page)) }
+        }
+        // A first time only to count them.
+        var count = 0
+        if !all { try forEachPage { count += $0.steps.count } }
+        let stride = max(1, (count + Self.shown - 1) / Self.shown)
         var table = Table(
             [
                 ("STEP", .right), ("EPOCH", .right), ("LOSS", .right), ("HELD OUT", .right), ("BITS/BYTE", .right),
                 ("LEARNING RATE", .right), ("GRADIENT", .right), ("TOKENS/S", .right), ("MFU", .right),
             ], spare: [6, 5, 8, 1, 7])
-        for (index, step) in reply.steps.enumerated() {
-            let evaluation = evaluations[step.step]
-            guard evaluation != nil || index % stride == 0 || index == reply.steps.count - 1 else { continue }
-            table.add([
-                "\(step.step)", Human.number(step.epoch, 2), Human.number(step.loss, 4),
-                Human.number(evaluation?.loss, 4), Human.number(evaluation?.bitsPerByte, 3),
-                Human.scientific(step.learningRate), Human.number(step.gradientNorm, 3),
-                Human.number(step.tokensPerSecond, 0), Human.percent(step.mfu),
-            ])
+        var index = 0
+        try forEachPage { page in
+            let evaluations = Self.evaluations(page)
+            for step in page.steps {
+                defer { index += 1 }
+                let evaluation = evaluations[step.step]
+                guard evaluation != nil || index % stride == 0 || index == count - 1 else { continue }
+                table.add([
+                    "\(step.step)", Human.number(step.epoch, 2), Human.number(step.loss, 4),
+                    Human.number(evaluation?.loss, 4), Human.number(evaluation?.bitsPerByte, 3),
+                    Human.scientific(step.learningRate), Human.number(step.gradientNorm, 3),
+                    Human.number(step.tokensPerSecond, 0), Human.percent(step.mfu),
+                ])
+            }
+            if all, !page.steps.isEmpty { table.printPage() }
         }
-        table.print()
+        if !all || index == 0 { table.print() }
+    }
+
+    private static func evaluations(
+        _ page: ManagerInterface.GetMetrics.Reply
+    ) -> [Int: ManagerInterface.Evaluation] {
+        Dictionary(page.evaluations.map { ($0.step, $0) }, uniquingKeysWith: { _, last in last })
+    }
+
+    private func printHeadings() {
+        Terminal.line(
+            "step,epoch,loss,learning_rate,gradient_norm,tokens,tokens_per_second,mfu,time,held_out_loss,perplexity,"
+                + "accuracy,bits_per_byte")
     }
 
     private func printCSV(_ steps: [ManagerInterface.StepMetric], _ evaluations: [Int: ManagerInterface.Evaluation]) {
         func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
-        Terminal.line(
-            "step,epoch,loss,learning_rate,gradient_norm,tokens,tokens_per_second,mfu,time,held_out_loss,perplexity,"
-                + "accuracy,bits_per_byte")
         for step in steps {
             let evaluation = evaluations[step.step]
             let values = [

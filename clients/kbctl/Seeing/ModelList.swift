@@ -52,8 +52,8 @@ extension VarlinkClient {
     func generations(of models: [ManagerInterface.Model]) throws -> [String: [ManagerInterface.Generation]] {
         var generations: [String: [ManagerInterface.Generation]] = [:]
         for model in models where model.generation != nil {
-            generations[model.name] = try call(ManagerInterface.ListGenerations.self, .init(model: model.name))
-                .generations
+            generations[model.name] = try all(
+                ManagerInterface.ListGenerations.self, .init(model: model.name), \.generations)
         }
         return generations
     }

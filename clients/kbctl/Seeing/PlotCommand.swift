@@ -23,11 +23,19 @@ struct Plot: ParsableCommand {
     func run() throws {
         let client = try global.connect()
         let names = runs.isEmpty ? [try client.newestRun().id] : runs
-        let metrics = try names.map { try client.call(ManagerInterface.GetMetrics.self, .init(run: $0)) }
         if global.json {
+            let metrics = try names.map { name in
+                var whole = ManagerInterface.GetMetrics.Reply(steps: [], evaluations: [])
+                try client.pages(ManagerInterface.GetMetrics.self, .init(run: name)) { page in
+                    whole.steps += page.steps
+                    whole.evaluations += page.evaluations
+                    return true
+                }
+                return whole
+            }
             return try Terminal.json(Dictionary(zip(names, metrics), uniquingKeysWith: { first, _ in first }))
         }
-        let curves = zip(names, metrics).map { Curve(run: $0, $1) }
+        let curves = try names.map { try Curve(run: $0, client) }
         guard curves.contains(where: { !$0.training.isEmpty || !$0.heldOut.isEmpty }) else {
             throw Failure("\(names.joined(separator: ", ")): no step has been made yet", status: EX_NOINPUT)
         }

@@ -13,22 +13,37 @@ struct Runs: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-        let reply = try global.connect().call(
-            ManagerInterface.ListRuns.self, .init(model: model.model, limit: limit))
-        if global.json { return try Terminal.json(reply) }
+        let client = try global.connect()
         var table = Table(
             [
                 ("RUN", .left), ("MODEL", .left), ("STATE", .left), ("STARTED", .left), ("STEP", .right),
                 ("LOSS", .right), ("HELD OUT", .right), ("GENERATION", .right), ("REASON", .left),
             ], elastic: [0, 8], spare: [1, 3, 7, 5, 8, 6])
-        for run in reply.runs {
-            table.add([
-                run.id, run.model, run.state.rawValue, Human.relative(run.started), "\(run.step)/\(run.totalSteps)",
-                Human.number(run.loss, 4), Human.number(run.evaluationLoss, 4), Human.count(run.generation),
-                run.reason ?? "",
-            ])
+        var left = limit ?? .max
+        var isFirst = true
+        try client.pages(ManagerInterface.ListRuns.self, .init(model: model.model, limit: limit)) { page in
+            defer { isFirst = false }
+            var reply = page
+            reply.runs = Array(page.runs.prefix(left))
+            left -= reply.runs.count
+            if global.json {
+                try Terminal.json(reply)
+                return left > 0
+            }
+            guard !reply.runs.isEmpty else {
+                if isFirst { Terminal.paragraph("no runs") }
+                return left > 0
+            }
+            for run in reply.runs {
+                table.add([
+                    run.id, run.model, run.state.rawValue, Human.relative(run.started),
+                    "\(run.step)/\(run.totalSteps)", Human.number(run.loss, 4), Human.number(run.evaluationLoss, 4),
+                    Human.count(run.generation), run.reason ?? "",
+                ])
+            }
+            table.printPage()
+            return left > 0
         }
-        table.print(empty: "no runs")
     }
 }
 
@@ -43,7 +58,7 @@ struct RunDetails: ParsableCommand {
         let client = try global.connect()
         let run = try find(client)
         if global.json { return try Terminal.json(run) }
-        let metrics = try client.call(ManagerInterface.GetMetrics.self, .init(run: run.id))
+        let history = try RunHistory(of: run.id, client)
         var facts = [("state", run.state.rawValue + (run.reason.map { ": \($0)" } ?? ""))]
         facts.append(("model", run.model + (run.generation.map { ", generation \($0)" } ?? "")))
         facts.append(("started", Human.relative(run.started)))
@@ -54,14 +69,12 @@ struct RunDetails: ParsableCommand {
         facts.append(
             ("steps", "\(Human.count(run.step)) of \(Human.count(run.totalSteps)), epoch \(Human.number(run.epoch, 2))")
         )
-        if !metrics.steps.isEmpty {
-            let tokens = metrics.steps.reduce(0) { $0 + $1.tokens }
-            facts.append(("tokens", "\(Human.count(tokens)), \(speed(metrics.steps))"))
-            facts.append(("loss", Human.number(run.loss, 4) + sparkline(metrics.steps.map(\.loss))))
+        if !history.losses.isEmpty {
+            facts.append(("tokens", "\(Human.count(history.tokens)), \(speed(history))"))
+            facts.append(("loss", Human.number(run.loss, 4) + sparkline(history.losses)))
         }
-        if let best = metrics.evaluations.min(by: { $0.loss < $1.loss }) {
-            facts.append(
-                ("held out", Human.number(run.evaluationLoss, 4) + sparkline(metrics.evaluations.map(\.loss))))
+        if let best = history.best {
+            facts.append(("held out", Human.number(run.evaluationLoss, 4) + sparkline(history.heldOut)))
             facts.append(
                 (
                     "best",
@@ -75,15 +88,19 @@ struct RunDetails: ParsableCommand {
 
     private func find(_ client: VarlinkClient) throws -> ManagerInterface.Run {
         guard let id else { return try client.newestRun() }
-        let runs = try client.call(ManagerInterface.ListRuns.self, .init()).runs
-        guard let run = runs.first(where: { $0.id == id }) else { throw ManagerInterface.RunNotFound(run: id) }
-        return run
+        var found: ManagerInterface.Run?
+        try client.pages(ManagerInterface.ListRuns.self, .init()) { page in
+            found = page.runs.first { $0.id == id }
+            return found == nil
+        }
+        guard let found else { throw ManagerInterface.RunNotFound(run: id) }
+        return found
     }
 
     /// The median: pauses and the first steps do not count.
-    private func speed(_ steps: [ManagerInterface.StepMetric]) -> String {
-        let speeds = steps.map(\.tokensPerSecond).sorted()
-        let shares = steps.compactMap(\.mfu).sorted()
+    private func speed(_ history: RunHistory) -> String {
+        let speeds = history.speeds.sorted()
+        let shares = history.shares.sorted()
         let speed = "\(Human.count(Int(speeds[speeds.count / 2]))) a second"
         return shares.isEmpty ? speed : "\(speed), \(Human.percent(shares[shares.count / 2])) of the products' rate"
     }
@@ -99,5 +116,31 @@ struct RunDetails: ParsableCommand {
         guard let low = means.min(), let high = means.max(), high > low else { return "" }
         let blocks = Array("▁▂▃▄▅▆▇█")
         return "  " + String(means.map { blocks[min(7, Int(($0 - low) / (high - low) * 8))] })
+    }
+}
+
+/// The numbers of a run that are shown as a whole: of each step no more than them is kept.
+private struct RunHistory {
+    private(set) var tokens = 0
+    private(set) var losses: [Double] = []
+    private(set) var speeds: [Double] = []
+    private(set) var shares: [Double] = []
+    private(set) var heldOut: [Double] = []
+    private(set) var best: ManagerInterface.Evaluation?
+
+    init(of run: String, _ client: VarlinkClient) throws {
+        try client.pages(ManagerInterface.GetMetrics.self, .init(run: run)) { page in
+            for step in page.steps {
+                tokens += step.tokens
+                losses.append(step.loss)
+                speeds.append(step.tokensPerSecond)
+                if let share = step.mfu { shares.append(share) }
+            }
+            for evaluation in page.evaluations {
+                heldOut.append(evaluation.loss)
+                if best.map({ evaluation.loss < $0.loss }) ?? true { best = evaluation }
+            }
+            return true
+        }
     }
 }

@@ -25,7 +25,13 @@ struct Watch: ParsableCommand {
         var screen = WatchScreen(isInteractive: Terminal.isInteractive && !global.json)
         var status = try client.call(ManagerInterface.GetStatus.self, .init())
         if let current = status.run, id == nil || id == current.id {
-            screen.begin(current, try client.call(ManagerInterface.GetMetrics.self, .init(run: current.id)))
+            screen.begin(current)
+            if screen.isInteractive {
+                try client.pages(ManagerInterface.GetMetrics.self, .init(run: current.id)) { page in
+                    screen.add(page, of: current)
+                    return true
+                }
+            }
         } else if status.run == nil {
             screen.beginIdle(waiting: status.queued.count, inbox: status.inboxPending)
         }

@@ -21,10 +21,13 @@ struct WatchScreen {
         self.isInteractive = isInteractive
     }
 
-    /// Shows a run that is under way, with what it has behind it.
-    mutating func begin(_ run: ManagerInterface.Run, _ metrics: ManagerInterface.GetMetrics.Reply) {
+    /// Shows a run that is under way; what it has behind it is added afterwards.
+    mutating func begin(_ run: ManagerInterface.Run) {
         progress = ProgressLine(run)
-        guard isInteractive else { return }
+    }
+
+    /// Adds a page of what the run has behind it.
+    mutating func add(_ metrics: ManagerInterface.GetMetrics.Reply, of run: ManagerInterface.Run) {
         var steps = metrics.steps[...]
         for evaluation in metrics.evaluations {
             let before = steps.prefix { $0.step <= evaluation.step }

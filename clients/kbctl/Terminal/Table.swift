@@ -13,6 +13,11 @@ struct Table {
     /// Whether what is too long keeps its end: names that begin alike.
     private let keepsEnds: Bool
     private var rows: [(cells: [String], style: Style?)] = []
+    /// The columns as the first page had them; nil before it.
+    private var place: Layout?
+
+    /// The columns that are shown, and how wide each is.
+    private typealias Layout = (shown: [Int], widths: [Int])
 
     /// So much of a column that gives way stays at least.
     private static let leastElastic = 8
@@ -34,16 +39,36 @@ struct Table {
 
     /// - Parameter columns: how wide the screen is; nil does not cut.
     func lines(columns: Int?) -> [String] {
-        let (shown, widths) = layout(columns)
-        return ([headings] + rows.map(\.cells)).map { row in
-            var line = shown.map { column in
-                let cell = row[column]
-                let cut = keepsEnds ? cell.cutInFront(to: widths[column]) : cell.cut(to: widths[column])
-                return cut.padded(to: widths[column], alignments[column])
-            }.joined(separator: "  ")
-            while line.last == " " { line.removeLast() }
-            return columns.map { line.cut(to: $0) } ?? line
+        let place = layout(columns)
+        return ([headings] + rows.map(\.cells)).map { line($0, place, columns) }
+    }
+
+    private func line(_ row: [String], _ place: Layout, _ columns: Int?) -> String {
+        var line = place.shown.map { column in
+            let (cell, width) = (row[column], place.widths[column])
+            // Without a screen nothing is cut; a later page may have longer cells than the first.
+            guard columns != nil else { return cell.padded(to: width, alignments[column]) }
+            let cut = keepsEnds ? cell.cutInFront(to: width) : cell.cut(to: width)
+            return cut.padded(to: width, alignments[column])
+        }.joined(separator: "  ")
+        while line.last == " " { line.removeLast() }
+        return columns.map { line.cut(to: $0) } ?? line
+    }
+
+    /// Prints the rows there are and forgets them. What is added afterwards stands under them, in columns of the same width.
+    mutating func printPage() {
+        let columns = Terminal.columns
+        let place = self.place ?? layout(columns)
+        if self.place == nil {
+            let heading = line(headings, place, columns)
+            Terminal.line(Style.bold(heading))
         }
+        self.place = place
+        for row in rows {
+            let text = line(row.cells, place, columns)
+            Terminal.line(row.style?(text) ?? text)
+        }
+        rows.removeAll()
     }
 
     /// - Parameter empty: the line where there are no rows
@@ -55,8 +80,7 @@ struct Table {
         }
     }
 
-    /// - Returns: the columns that are shown, and how wide each is
-    private func layout(_ columns: Int?) -> (shown: [Int], widths: [Int]) {
+    private func layout(_ columns: Int?) -> Layout {
         let wanted = headings.indices.map { column in
             rows.reduce(headings[column].cells) { max($0, $1.cells[column].cells) }
         }

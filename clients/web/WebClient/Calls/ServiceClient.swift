@@ -40,6 +40,23 @@ public struct ServiceClient: Sendable {
         }
     }
 
+    /// Calls a method for one page after another.
+    ///
+    /// - Parameter each: gets each page, and returns whether the next is wanted
+    func pages<M: PagedMethod>(
+        _ method: M.Type, _ parameters: M.Parameters, _ each: (M.Reply) throws -> Bool
+    ) async throws {
+        var parameters = parameters
+        while true {
+            let reply = try await call(M.self, parameters)
+            guard try each(reply), let next = M.next(after: reply, of: parameters) else { return }
+            guard next != parameters else {
+                throw VarlinkClientError.malformedReply(reason: "\(M.name): the next page is this one")
+            }
+            parameters = next
+        }
+    }
+
     /// Calls a method that gives any number of replies.
     public func callMore<M: VarlinkMethod>(
         _ method: M.Type, _ parameters: M.Parameters, _ each: (M.Reply) async throws -> Void

@@ -45,8 +45,11 @@ struct ModelRoutes {
         var models: [Model] = []
         for model in try await client.call(ManagerInterface.ListModels.self, .init()).models {
             guard let serving = model.generation else { continue }
-            let generations = try await client.call(ManagerInterface.ListGenerations.self, .init(model: model.name))
-            let created = generations.generations.first { $0.number == serving }?.created
+            var created: String?
+            try await client.pages(ManagerInterface.ListGenerations.self, .init(model: model.name)) { page in
+                created = page.generations.first { $0.number == serving }?.created
+                return created == nil
+            }
             models.append(
                 Model(
                     id: model.name, created: created.flatMap(Self.seconds) ?? 0, objective: model.objective.rawValue,

@@ -15,22 +15,30 @@ struct ManagerRoutes {
         api.get("runs") { request, _ in
             let query = request.uri.queryParameters
             let parameters = ManagerInterface.ListRuns.Parameters(
-                model: query["model"].map(String.init), limit: try query.integer("limit"))
+                model: query["model"].map(String.init), limit: try query.integer("limit"),
+                after: query["after"].map(String.init))
             return Response.json(try await client.call(ManagerInterface.ListRuns.self, parameters))
         }
         api.get("metrics") { request, _ in
             let query = request.uri.queryParameters
             let parameters = ManagerInterface.GetMetrics.Parameters(
-                run: try query.text("run"), afterStep: try query.integer("after_step"))
+                run: try query.text("run"), afterStep: try query.integer("after_step"),
+                limit: try query.integer("limit"))
             return Response.json(try await client.call(ManagerInterface.GetMetrics.self, parameters))
         }
         api.get("generations") { request, _ in
-            let model = try request.uri.queryParameters.text("model")
-            return Response.json(
-                try await client.call(ManagerInterface.ListGenerations.self, .init(model: model)))
+            let query = request.uri.queryParameters
+            let parameters = ManagerInterface.ListGenerations.Parameters(
+                model: try query.text("model"), limit: try query.integer("limit"),
+                after: query["after"].map(String.init))
+            return Response.json(try await client.call(ManagerInterface.ListGenerations.self, parameters))
         }
-        api.get("corpora") { _, _ in
-            Response.json(try await client.call(ManagerInterface.ListCorpora.self, .init()))
+        api.get("corpora") { request, _ in
+            let query = request.uri.queryParameters
+            let parameters = ManagerInterface.ListCorpora.Parameters(
+                state: query["state"].map(String.init), limit: try query.integer("limit"),
+                after: query["after"].map(String.init), newestFirst: try query.flag("newest_first"))
+            return Response.json(try await client.call(ManagerInterface.ListCorpora.self, parameters))
         }
         addChanging(to: api.group().add(middleware: TokenCheck(token: token)))
     }
@@ -63,6 +71,16 @@ extension FlatDictionary<Substring, Substring> {
             throw APIError(.badRequest, "the parameter ‘\(name)’ is missing", param: String(name), code: "missing")
         }
         return String(value)
+    }
+
+    /// Nil where it is not there.
+    func flag(_ name: Substring) throws -> Bool? {
+        guard let value = self[name] else { return nil }
+        guard let flag = Bool(String(value)) else {
+            throw APIError(
+                .badRequest, "‘\(name)’ is neither true nor false", param: String(name), code: "invalid_type")
+        }
+        return flag
     }
 
     /// Nil where it is not there.

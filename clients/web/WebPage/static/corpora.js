@@ -10,7 +10,15 @@ import { askForToken } from "./token.js";
 const FILTERS = [["", "All"], ["admitted", "Admitted"], ["rejected", "Rejected"], ["duplicate", "Duplicates"],
   ["removed", "Removed"]];
 
+const PAGE = 200;
+
+/** The newest first, as many as were asked for. */
 let corpora = [];
+/** Where the next page begins; null where there is none. */
+let next = null;
+/** Of all there are, by their state. */
+let counts = {};
+let latest = 0;
 let filter = load("corpora.filter", "");
 let limit = Infinity;
 
@@ -24,6 +32,7 @@ export function start() {
     send([...$("files").files]);
     $("files").value = "";
   });
+  $("corpora-more").addEventListener("click", loadMore);
   dropping();
   on("status", () => options($("drop-model"), [["", "every model"], ...models().map(([name]) => [name, `${name} alone`])]));
   on("service", ({ up }) => up && loadAll());
@@ -105,34 +114,54 @@ class Upload {
   }
 }
 
+/** The newest page again, of the state that is shown. What was loaded beyond it has to be asked for anew. */
 async function loadAll() {
+  const mine = ++latest;
   try {
-    ({ corpora } = await get("/api/corpora"));
+    const reply = await page();
+    // Events come in clusters: an answer that was overtaken is out of date.
+    if (mine !== latest) return;
+    ({ corpora, next, counts } = { counts: {}, ...reply });
   } catch {
     // What was known stays.
   }
   draw();
 }
 
+async function loadMore() {
+  const mine = ++latest;
+  try {
+    const reply = await page(next);
+    if (mine !== latest) return;
+    corpora.push(...reply.corpora);
+    next = reply.next;
+  } catch (error) {
+    announce(error.message);
+  }
+  draw();
+}
+
+const page = (after) =>
+  get("/api/corpora", { state: filter || undefined, limit: PAGE, after, newest_first: true });
+
 const STATES = { admitted: "good", rejected: "bad", duplicate: "warn" };
 
 function draw() {
-  const counts = (state) => corpora.filter((one) => !state || one.state === state).length;
+  const all = Object.values(counts ?? {}).reduce((sum, count) => sum + count, 0);
   replace($("corpora-filter"), FILTERS.map(([state, name]) =>
     h("button", { type: "button", class: "tab", "data-state": state, "aria-pressed": String(state === filter) },
-      `${name} ${counts(state)}`)));
+      `${name} ${state ? counts?.[state] ?? 0 : all}`)));
   for (const button of $("corpora-filter").children) {
-    button.onclick = () => {
+    button.onclick = async () => {
       filter = button.dataset.state;
       save("corpora.filter", filter);
-      draw();
+      await loadAll();
       [...$("corpora-filter").children].find((other) => other.dataset.state === filter).focus();
     };
   }
-  const shown = corpora.filter((one) => !filter || one.state === filter)
-    .sort((a, b) => b.received.localeCompare(a.received));
-  $("corpora-empty").hidden = shown.length > 0;
-  replace($("corpora"), shown.map((one) => h("tr", {},
+  $("corpora-empty").hidden = corpora.length > 0;
+  $("corpora-more").hidden = !next;
+  replace($("corpora"), corpora.map((one) => h("tr", {},
     h("th", { scope: "row", title: one.sha256 && `SHA-256 ${one.sha256}` }, h("span", { class: "name" }, one.name)),
     h("td", {}, h("span", { class: `badge ${STATES[one.state] ?? ""}` }, one.state),
       one.reason && h("span", { class: "reason" }, one.reason)),

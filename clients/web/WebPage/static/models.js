@@ -24,11 +24,17 @@ export function start() {
 export const shown = () => loadAll();
 
 async function loadAll() {
-  const names = state.status?.models.map((model) => model.name) ?? [];
-  await Promise.all(names.map(async (name) => {
+  await Promise.all((state.status?.models ?? []).map(async ({ name, generation }) => {
     try {
-      const reply = await get("/api/generations", { model: name });
-      generations.set(name, reply.generations.sort((a, b) => b.number - a.number));
+      // The newest, and down to the one that serves: those before are for kbctl.
+      const found = [];
+      let after;
+      do {
+        const reply = await get("/api/generations", { model: name, limit: 200, after });
+        found.push(...reply.generations);
+        after = reply.next ?? undefined;
+      } while (after && generation && !found.some(({ number }) => number <= generation));
+      generations.set(name, found.sort((a, b) => b.number - a.number));
     } catch {
       // What was known stays.
     }

@@ -85,10 +85,14 @@ const before = (run) =>
 async function fetchMissing({ id }) {
   const known = measured.get(id);
   try {
-    const reply = await get("/api/metrics", { run: id, after_step: known?.steps.at(-1)?.step });
-    if (!known) measured.set(id, reply);
-    append(id, "steps", reply.steps);
-    append(id, "evaluations", reply.evaluations);
+    let after = known?.steps.at(-1)?.step;
+    do {
+      const reply = await get("/api/metrics", { run: id, after_step: after });
+      if (!measured.has(id)) measured.set(id, { steps: [], evaluations: [] });
+      append(id, "steps", reply.steps);
+      append(id, "evaluations", reply.evaluations);
+      after = reply.next ?? undefined;
+    } while (after !== undefined);
   } catch {
     // It comes with the next look.
   }

@@ -1,0 +1,281 @@
+import CZip
+import Durable
+import Glibc
+
+/// A zip file's members, read one after the other; nothing is ever written under their names.
+///
+/// What its directory says is bounded before libzip reads it: libzip makes an entry and a place in a table of names for
+/// each member, and its table, which has no secret, can be made to cost the square of their number.
+final class ZipArchive {
+    struct Member {
+        let index: UInt64
+        let name: String
+
+        /// For a reason.
+        var shownName: String { ZipArchive.shown(name) }
+    }
+
+    /// Members a file may have, folders and hidden ones included.
+    static let mostMembers = 16_384
+    /// Bytes of the directory at the end of the file: the names of all members, and what is said of them.
+    static let mostDirectoryBytes = 16 << 20
+    private static let longestShownName = 100
+
+    private let archive: OpaquePointer
+    private let input: ZipInput
+    let members: [Member]
+
+    /// - Parameters:
+    ///   - descriptor: stays the caller's, and open until this is gone
+    ///   - bytes: of the file
+    /// - Throws: `Unusable`, also for what is locked with a password; `ReadingInterrupted`
+    init(descriptor: Int32, bytes: Int, interruption: Interruption) throws {
+        try ZipDirectory.check(descriptor: descriptor, bytes: bytes)
+        let input = ZipInput(descriptor: descriptor, bytes: bytes, interruption: interruption)
+        var error = zip_error_t()
+        zip_error_init(&error)
+        defer { zip_error_fini(&error) }
+        guard let source = input.makeSource(&error) else {
+            throw Unusable("cannot be expanded: libzip has no memory")
+        }
+        guard let archive = zip_open_from_source(source, Int32(ZIP_CHECKCONS | ZIP_RDONLY), &error) else {
+            zip_source_free(source)
+            try interruption.check()
+            throw Unusable("is not a whole zip file: \(String(cString: zip_error_strerror(&error)))")
+        }
+        do {
+            members = try ZipArchive.members(of: archive, bytes: bytes, interruption)
+        } catch {
+            zip_discard(archive)
+            throw error
+        }
+        self.archive = archive
+        self.input = input
+    }
+
+    /// Folders, hidden files and what macOS puts beside files are no members.
+    private static func members(of archive: OpaquePointer, bytes: Int, _ interruption: Interruption) throws -> [Member]
+    {
+        let count = zip_get_num_entries(archive, 0)
+        guard count <= mostMembers else { throw tooMany(UInt64(count)) }
+        var members: [Member] = []
+        var rest = UInt64(max(0, bytes))
+        for index in 0..<UInt64(max(0, count)) {
+            try interruption.check()
+            var status = zip_stat_t()
+            zip_stat_init(&status)
+            guard zip_stat_index(archive, index, 0, &status) == 0, let raw = status.name else {
+                throw Unusable("is not a whole zip file: \(String(cString: zip_strerror(archive)))")
+            }
+            // Members that share their bytes would be expanded again and again.
+            guard status.comp_size <= rest else {
+                throw Unusable("is not a whole zip file: its members together are larger than it is")
+            }
+            rest -= status.comp_size
+            let name = String(cString: raw)
+            let parts = name.split(separator: "/")
+            if name.hasSuffix("/") || parts.contains(where: { $0.hasPrefix(".") || $0 == "__MACOSX" }) { continue }
+            var system: UInt8 = 0
+            var attributes: UInt32 = 0
+            zip_file_get_external_attributes(archive, index, 0, &system, &attributes)
+            let isUnix = Int32(system) == ZIP_OPSYS_UNIX
+            if isUnix, attributes >> 16 & UInt32(S_IFMT) == UInt32(S_IFLNK) { continue }
+            guard status.encryption_method == UInt16(ZIP_EM_NONE) else {
+                throw Unusable("has a member that is locked with a password: ‘\(shown(name))’")
+            }
+            // Others may take any amount of memory: LZMA as much as the member says.
+            guard [ZIP_CM_STORE, ZIP_CM_DEFLATE].contains(Int32(status.comp_method)) else {
+                throw Unusable(
+                    "has a member that is neither stored nor deflated, but packed by method \(status.comp_method): "
+                        + "‘\(shown(name))’")
+            }
+            members.append(Member(index: index, name: name))
+        }
+        return members
+    }
+
+    fileprivate static func tooMany(_ count: UInt64) -> Unusable {
+        Unusable("has \(count) members; a zip file may have \(mostMembers): make several of it, or join the texts")
+    }
+
+    fileprivate static func shown(_ name: String) -> String {
+        name.boundedInTheMiddle(toBytes: longestShownName)
+    }
+
+    func forEachPiece(of member: Member, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
+        guard let file = zip_fopen_index(archive, member.index, 0) else {
+            try input.interruption.check()
+            throw Unusable("‘\(member.shownName)’ in it cannot be read: \(String(cString: zip_strerror(archive)))")
+        }
+        defer { zip_fclose(file) }
+        let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Expansion.pieceBytes, alignment: 16)
+        defer { output.deallocate() }
+        while true {
+            let count = zip_fread(file, output.baseAddress, UInt64(output.count))
+            try input.interruption.check()
+            // Also where the checksum at the end is another.
+            guard count >= 0 else {
+                throw Unusable("‘\(member.shownName)’ in it is damaged: \(String(cString: zip_file_strerror(file)))")
+            }
+            if count == 0 { return }
+            try take(UnsafeRawBufferPointer(rebasing: output[..<Int(count)]))
+        }
+    }
+
+    deinit { zip_discard(archive) }
+}
+
+/// Bounds what the end of a zip file says of its directory, by APPNOTE.TXT 4.3.14 to 4.3.16, wherever libzip may find it.
+private enum ZipDirectory {
+    private static let endBytes = 22
+    private static let longestComment = 0xFFFF
+    private static let locatorBytes = 20
+    private static let zip64EndBytes = 56
+    /// libzip tries each place that looks like the end, and reads a directory for each.
+    private static let mostEnds = 4
+
+    static func check(descriptor: Int32, bytes: Int) throws {
+        let length = min(bytes, endBytes + longestComment + locatorBytes)
+        guard let tail = read(descriptor, at: bytes - length, count: length) else { return }
+        var ends = 0
+        for start in tail.indices where isSignature(tail, start, 0x0605_4B50) {
+            ends += 1
+            guard ends <= mostEnds else { throw Unusable("is not a whole zip file: it has several ends") }
+            // What is cut off, libzip refuses.
+            guard start + endBytes <= tail.count else { continue }
+            let locator = start - locatorBytes
+            let isZip64 = locator >= 0 && isSignature(tail, locator, 0x0706_4B50)
+            // All bits set then mean that the number is in the zip64 part.
+            func bound16(_ place: Int) throws {
+                let members = number(tail, start + place, 2)
+                if !(isZip64 && members == 0xFFFF) { try bound(members: members) }
+            }
+            try bound16(8)
+            try bound16(10)
+            let directory = number(tail, start + 12, 4)
+            if !(isZip64 && directory == 0xFFFF_FFFF) { try bound(directory: directory) }
+            guard isZip64, let offset = Int(exactly: number(tail, locator + 8, 8)), offset <= bytes - zip64EndBytes,
+                let end = read(descriptor, at: offset, count: zip64EndBytes)
+            else { continue }
+            try bound(members: number(end, 24, 8))
+            try bound(members: number(end, 32, 8))
+            try bound(directory: number(end, 40, 8))
+        }
+    }
+
+    private static func bound(members: UInt64) throws {
+        if members > ZipArchive.mostMembers { throw ZipArchive.tooMany(members) }
+    }
+
+    private static func bound(directory: UInt64) throws {
+        guard directory > ZipArchive.mostDirectoryBytes else { return }
+        throw Unusable(
+            "has a directory of \(directory) bytes; that of a zip file may have \(ZipArchive.mostDirectoryBytes): "
+                + "make several of it, or shorten the names")
+    }
+
+    /// Null where the file has no such bytes.
+    private static func read(_ descriptor: Int32, at offset: Int, count: Int) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var done = 0
+        while done < count {
+            let got = bytes.withUnsafeMutableBytes { bytes in
+                retrying { pread(descriptor, bytes.baseAddress! + done, count - done, off_t(offset + done)) }
+            }
+            guard got > 0 else { return nil }
+            done += got
+        }
+        return bytes
+    }
+
+    private static func isSignature(_ bytes: [UInt8], _ start: Int, _ signature: UInt64) -> Bool {
+        bytes[start] == UInt8(ascii: "P") && start + 4 <= bytes.count && number(bytes, start, 4) == signature
+    }
+
+    /// Little-endian.
+    private static func number(_ bytes: [UInt8], _ start: Int, _ count: Int) -> UInt64 {
+        (0..<count).reversed().reduce(0) { $0 << 8 | UInt64(bytes[start + $1]) }
+    }
+}
+
+/// Gives libzip the bytes of a file, until reading is to end: also while a member expands to nothing.
+private final class ZipInput {
+    let interruption: Interruption
+    private let descriptor: Int32
+    private let bytes: Int
+    private var position = 0
+    private var error = zip_error_t()
+
+    init(descriptor: Int32, bytes: Int, interruption: Interruption) {
+        self.descriptor = descriptor
+        self.bytes = bytes
+        self.interruption = interruption
+        zip_error_init(&error)
+    }
+
+    deinit { zip_error_fini(&error) }
+
+    /// - Returns: what holds this object until libzip frees it
+    func makeSource(_ error: UnsafeMutablePointer<zip_error_t>) -> OpaquePointer? {
+        let own = Unmanaged.passRetained(self)
+        let source = zip_source_function_create(
+            { own, data, length, command in
+                let input = Unmanaged<ZipInput>.fromOpaque(own!)
+                if command == ZIP_SOURCE_FREE {
+                    input.release()
+                    return 0
+                }
+                return input.takeUnretainedValue().answer(command, data, length)
+            }, own.toOpaque(), error)
+        if source == nil { own.release() }
+        return source
+    }
+
+    private func answer(_ command: zip_source_cmd_t, _ data: UnsafeMutableRawPointer?, _ length: UInt64) -> Int64 {
+        switch command {
+        case ZIP_SOURCE_OPEN:
+            position = 0
+            return 0
+        case ZIP_SOURCE_CLOSE: return 0
+        case ZIP_SOURCE_READ: return read(data, length)
+        case ZIP_SOURCE_STAT:
+            guard let status = data?.assumingMemoryBound(to: zip_stat_t.self),
+                length >= UInt64(MemoryLayout<zip_stat_t>.size)
+            else { return refuse(ZIP_ER_INVAL) }
+            zip_stat_init(status)
+            status.pointee.size = UInt64(bytes)
+            status.pointee.valid |= UInt64(ZIP_STAT_SIZE)
+            return Int64(MemoryLayout<zip_stat_t>.size)
+        case ZIP_SOURCE_SEEK:
+            guard let data else { return refuse(ZIP_ER_INVAL) }
+            let offset = zip_source_seek_compute_offset(UInt64(position), UInt64(bytes), data, length, &error)
+            guard offset >= 0 else { return -1 }
+            position = Int(offset)
+            return 0
+        case ZIP_SOURCE_TELL: return Int64(position)
+        case ZIP_SOURCE_ERROR:
+            guard let data else { return -1 }
+            return zip_error_to_data(&error, data, length)
+        case ZIP_SOURCE_SUPPORTS:
+            return [
+                ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR, ZIP_SOURCE_FREE,
+                ZIP_SOURCE_SEEK, ZIP_SOURCE_TELL, ZIP_SOURCE_SUPPORTS,
+            ].reduce(0) { $0 | 1 << Int64($1.rawValue) }
+        default: return refuse(ZIP_ER_OPNOTSUPP)
+        }
+    }
+
+    private func read(_ data: UnsafeMutableRawPointer?, _ length: UInt64) -> Int64 {
+        guard let data, !interruption.isCancelled() else { return refuse(ZIP_ER_READ) }
+        let count = min(Int(clamping: length), max(0, bytes - position))
+        let got = retrying { pread(descriptor, data, count, off_t(position)) }
+        guard got >= 0 else { return refuse(ZIP_ER_READ) }
+        position += got
+        return Int64(got)
+    }
+
+    private func refuse(_ code: Int32) -> Int64 {
+        zip_error_set(&error, code, errno)
+        return -1
+    }
+}

@@ -1,0 +1,152 @@
+import Interface
+import Records
+import Varlink
+
+/// The lists of `io.kantaibert.Manager`, a page at a time: no reply grows with what is recorded.
+package struct ManagerLists: Sendable {
+    /// Rows of a page, and of one of steps, which are small.
+    static let mostRows = 1000
+    static let mostSteps = 4000
+    /// Bytes of a page, about. One row is always in it.
+    package static let pageBytes = 1 << 20
+
+    private let metrics: MetricsStore
+    private let models: [String]
+
+    /// - Parameter models: the names of all
+    package init(metrics: MetricsStore, models: [String]) {
+        self.metrics = metrics
+        self.models = models
+    }
+
+    package func corpora(
+        _ parameters: ManagerInterface.ListCorpora.Parameters
+    ) throws -> ManagerInterface.ListCorpora.Reply {
+        let state = try parameters.state.map { text in
+            guard let state = CorpusRecord.ListedState(rawValue: text) else {
+                throw VarlinkServiceError.invalidParameter(parameter: "state")
+            }
+            return state
+        }
+        let after = try Self.key(parameters.after)
+        let page = try metrics.corpusPage(
+            state: state, newestFirst: parameters.newestFirst ?? false, after: after,
+            limit: try Self.limit(parameters.limit, most: Self.mostRows))
+        let (corpora, next) = Self.cut(page, bytes: Self.bytes) { corpus in
+            ManagerInterface.Corpus(
+                sha256: corpus.sha256, name: corpus.name, bytes: corpus.bytes, documents: corpus.documents,
+                state: .init(rawValue: corpus.listedState.rawValue) ?? .rejected,
+                reason: corpus.reason, received: corpus.received.interfaceText,
+                models: corpus.state == .rejected || corpus.removed != nil ? [] : corpus.model.map { [$0] } ?? models)
+        }
+        return .init(corpora: corpora, next: next, counts: after == nil ? try counts() : nil)
+    }
+
+    /// - Parameter current: the run under way, which is further than its last record
+    package func runs(
+        _ parameters: ManagerInterface.ListRuns.Parameters, current: RunRecord?
+    ) throws -> ManagerInterface.ListRuns.Reply {
+        let page = try metrics.runPage(
+            model: parameters.model, after: try Self.key(parameters.after),
+            limit: try Self.limit(parameters.limit, most: Self.mostRows))
+        let (runs, next) = Self.cut(page, bytes: Self.bytes) { run in
+            (run.id == current?.id ? current ?? run : run).asInterface
+        }
+        return .init(runs: runs, next: next)
+    }
+
+    package func generations(
+        _ parameters: ManagerInterface.ListGenerations.Parameters
+    ) throws -> ManagerInterface.ListGenerations.Reply {
+        let page = try metrics.generationPage(
+            of: parameters.model, after: try Self.key(parameters.after),
+            limit: try Self.limit(parameters.limit, most: Self.mostRows))
+        let (generations, next) = Self.cut(page, bytes: Self.bytes) { record in
+            ManagerInterface.Generation(
+                model: record.model, number: record.number, run: record.run,
+                state: .init(rawValue: record.state.rawValue) ?? .rejected, modelSha256: record.modelSha256,
+                evaluationLoss: record.evaluationLoss, bitsPerByte: record.bitsPerByte,
+                created: record.created.interfaceText, judgedBitsPerByte: record.judgedBitsPerByte,
+                incumbent: record.incumbent, incumbentBitsPerByte: record.incumbentBitsPerByte,
+                reason: record.reason)
+        }
+        return .init(generations: generations, next: next)
+    }
+
+    package func measurements(
+        _ parameters: ManagerInterface.GetMetrics.Parameters
+    ) throws -> ManagerInterface.GetMetrics.Reply {
+        guard try metrics.run(parameters.run) != nil else { throw ManagerInterface.RunNotFound(run: parameters.run) }
+        let limit = try Self.limit(parameters.limit, most: Self.mostSteps)
+        guard limit > 0 else { return .init(steps: [], evaluations: []) }
+        let found = try metrics.measurements(ofRun: parameters.run, after: parameters.afterStep, limit: limit)
+        return .init(
+            steps: found.steps.map { step in
+                .init(
+                    step: step.step, epoch: step.epoch, loss: step.loss, learningRate: step.learningRate,
+                    gradientNorm: step.gradientNorm, tokens: step.tokens, tokensPerSecond: step.tokensPerSecond,
+                    time: step.time.interfaceText, mfu: step.mfu)
+            },
+            evaluations: found.evaluations.map { evaluation in
+                .init(
+                    step: evaluation.step, loss: evaluation.loss, perplexity: evaluation.perplexity,
+                    accuracy: evaluation.accuracy, bitsPerByte: evaluation.bitsPerByte,
+                    time: evaluation.time.interfaceText)
+            }, next: found.next)
+    }
+
+    private func counts() throws -> ManagerInterface.CorpusCounts {
+        let counts = try metrics.corpusCounts()
+        func count(_ state: CorpusRecord.ListedState) -> Int { counts[state] ?? 0 }
+        return .init(
+            admitted: count(.admitted), duplicate: count(.duplicate), rejected: count(.rejected),
+            removed: count(.removed))
+    }
+
+    private static func limit(_ limit: Int?, most: Int) throws -> Int {
+        guard let limit else { return most }
+        guard limit >= 0 else { throw VarlinkServiceError.invalidParameter(parameter: "limit") }
+        return min(limit, most)
+    }
+
+    /// Of the row that a page begins after: what `next` said.
+    private static func key(_ after: String?) throws -> Int64? {
+        try after.map { text in
+            guard let key = Int64(text) else { throw VarlinkServiceError.invalidParameter(parameter: "after") }
+            return key
+        }
+    }
+
+    /// - Returns: as many rows as a reply may have, and where the next page begins
+    private static func cut<Record, Row>(
+        _ page: Page<Record>, bytes: (Row) -> Int, _ convert: (Record) -> Row
+    ) -> (rows: [Row], next: String?) {
+        var rows: [Row] = []
+        var room = pageBytes
+        for (index, (key, record)) in page.rows.enumerated() {
+            let row = convert(record)
+            rows.append(row)
+            room -= bytes(row)
+            let isLast = page.isLast && index == page.rows.count - 1
+            if room <= 0, !isLast { return (rows, "\(key)") }
+        }
+        return (rows, page.isLast ? nil : page.rows.last.map { "\($0.key)" })
+    }
+
+    /// About what a row takes as JSON, its numbers and keys included.
+    private static let rowBytes = 512
+
+    private static func bytes(_ corpus: ManagerInterface.Corpus) -> Int {
+        corpus.models.reduce(rowBytes + corpus.name.utf8.count + (corpus.reason ?? "").utf8.count) {
+            $0 + $1.utf8.count + 3
+        }
+    }
+
+    private static func bytes(_ run: ManagerInterface.Run) -> Int {
+        rowBytes + run.id.utf8.count + run.model.utf8.count + (run.reason ?? "").utf8.count
+    }
+
+    private static func bytes(_ generation: ManagerInterface.Generation) -> Int {
+        rowBytes + generation.model.utf8.count + generation.run.utf8.count + (generation.reason ?? "").utf8.count
+    }
+}

@@ -1,0 +1,115 @@
+import Corpora
+import Foundation
+import Testing
+
+/// What is JSON and what is in it, held against Foundation's parser.
+@Suite struct JSONLinesTests {
+    /// Decoded to the last number and string.
+    private indirect enum Tree: Decodable {
+        case null, bool(Bool), number(Double), string(String), array([Tree]), object([String: Tree])
+
+        init(from decoder: any Decoder) throws {
+            let value = try decoder.singleValueContainer()
+            if value.decodeNil() {
+                self = .null
+            } else if let bool = try? value.decode(Bool.self) {
+                self = .bool(bool)
+            } else if let number = try? value.decode(Double.self) {
+                self = .number(number)
+            } else if let string = try? value.decode(String.self) {
+                self = .string(string)
+            } else if let array = try? value.decode([Tree].self) {
+                self = .array(array)
+            } else {
+                self = .object(try value.decode([String: Tree].self))
+            }
+        }
+    }
+
+    private static let seeds = [
+        #"{"text":"a \"b\" \\ \/ \b\f\n\r\t \u00e9\ud83d\ude00","n":[-0,0.5,1e3,2E-7,10],"o":{"text":null,"x":[{}]}}"#,
+        #"{"id":1,"text":null,"b":[true,false,null,[],[[]]]}"#, #" { "text" : "x" , "y" : { } } "#, #"["text","a"]"#,
+        #"{"text":5}"#, #"{}"#, #"{"a":"text","text":"b"}"#, #"-12.5e+3"#,
+    ].map { Array($0.utf8) }
+
+    /// Seeded.
+    @Test func itTakesWhatFoundationTakes() throws {
+        var random = SeededNumbers(state: 16)
+        let alphabet = Array(#"{}[]",:\u0dD8eE+-.19ntrfals x"#.utf8)
+        var counts = (taken: 0, refused: 0)
+        for seed in Self.seeds {
+            for round in 0..<2000 {
+                var bytes = seed
+                for _ in 0..<(round == 0 ? 0 : Int.random(in: 1...3, using: &random)) {
+                    let place = Int.random(in: 0..<max(1, bytes.count), using: &random)
+                    let byte = alphabet.randomElement(using: &random)!
+                    switch Int.random(in: 0..<3, using: &random) {
+                    case 0 where !bytes.isEmpty: bytes[place] = byte
+                    case 1 where !bytes.isEmpty: bytes.remove(at: place)
+                    default: bytes.insert(byte, at: place)
+                    }
+                }
+                guard bytes.contains(where: { $0 > 0x20 }) else { continue }
+                try compare(bytes, &counts)
+            }
+        }
+        #expect(counts.taken > 500 && counts.refused > 1000, "\(counts)")
+    }
+
+    private func compare(_ bytes: [UInt8], _ counts: inout (taken: Int, refused: Int)) throws {
+        let line = String(decoding: bytes, as: UTF8.self)
+        // Foundation refuses numbers that a Double cannot hold, and takes a comma before a closing bracket.
+        guard try !line.contains(Regex(#"[eE][-+]?[0-9]{3}|, *[}\]]"#)) else { return }
+        let tree = try? JSONDecoder().decode(Tree.self, from: Data(bytes))
+        var stored: [UInt8] = []
+        var reading = CorpusReading(options: .init()) { stored += $0 }
+        do {
+            try reading.readDocument(.jsonl) { take in try bytes.withUnsafeBytes(take) }
+            guard case .object(let members)? = tree, case .string(let text)? = members["text"] else {
+                Issue.record("taken: \(line)")
+                return
+            }
+            let expected = text.replacing("\r\n", with: " ").replacing("\n", with: " ").replacing("\r", with: " ") + "\n"
+            #expect(String(decoding: stored, as: UTF8.self) == expected, "\(line)")
+            counts.taken += 1
+        } catch let error as Unusable {
+            switch error.reason.text {
+            case "line 1: is not JSON":
+                #expect(tree == nil, "refused: \(line)")
+                counts.refused += 1
+            case "line 1: is not a JSON object":
+                if case .object? = tree { Issue.record("no object: \(line)") }
+            case "line 1: its field ‘text’ is not a string":
+                guard case .object(let members)? = tree, let text = members["text"] else {
+                    Issue.record("no such field: \(line)")
+                    return
+                }
+                switch text {
+                case .string, .null: Issue.record("a string: \(line)")
+                default: break
+                }
+            default:
+                guard case .object(let members)? = tree else {
+                    if !line.contains("\\u") { Issue.record("an object: \(line)") }
+                    return
+                }
+                if case .string(let text)? = members["text"] {
+                    #expect(text.unicodeScalars.allSatisfy { $0.value <= 0x20 }, "has text: \(line)")
+                }
+            }
+        }
+    }
+}
+
+/// SplitMix64.
+private struct SeededNumbers: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
