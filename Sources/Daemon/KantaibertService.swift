@@ -1,10 +1,12 @@
 import Durable
+import FoundationEssentials
 import Glibc
 import Logging
 import Records
 import ServiceLifecycle
 import Systemd
 import UnixSignals
+import Varlink
 import VarlinkServer
 
 /// The whole service, put together: inbox, training, serving, and the socket they are asked through.
@@ -85,7 +87,9 @@ public struct KantaibertService: Sendable {
             training: training)
         let manager = ManagerService(
             settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
-            hub: hub, admitted: admitted, journal: journal, version: Self.version, inboxPending: { inbox.pendingCount })
+            hub: hub, admitted: admitted, journal: journal, version: Self.version, transferFolder: transferFolder,
+            inboxPending: { inbox.pendingCount })
+        manager.clearLeftovers()
         let socket = try SocketService(
             listener: listener, settings: settings.socket, logger: logger,
             inference: inference(live, registry, manager),
@@ -114,7 +118,16 @@ public struct KantaibertService: Sendable {
     private func takeDirectory() throws(StartError) -> FileLock {
         let directory = options.directory
         do throws(DurableError) {
-            try directory.prepare(models: options.settings.models.map(\.name))
+            let hasSocket = options.socket == .path("\(directory.root)/io.kantaibert")
+            try directory.prepare(
+                models: options.settings.models.map(\.name),
+                socketGroup: hasSocket ? options.settings.socket.group : nil)
+            let tightened = try directory.tighten()
+            if !tightened.isEmpty {
+                logger.notice(
+                    "\(directory.root) was open to others: \(tightened.folders) folders and \(tightened.files) files are the service’s alone now"
+                )
+            }
             let lock = try FileLock(path: directory.lock)
             try TemporaryName.clearLeftovers(in: directory.root)
             return lock
@@ -135,6 +148,19 @@ public struct KantaibertService: Sendable {
         case .path(let path):
             .path(path, mode: options.settings.socket.mode, group: options.settings.socket.group)
         }
+    }
+
+    /// Beside the socket: who reaches the one reaches the other.
+    private var transferFolder: String? {
+        let path: String? =
+            switch options.socket {
+            case .descriptor(let descriptor): UnixAddress.path(of: descriptor)
+            case .path(let path): path
+            }
+        guard let path, let slash = path.lastIndex(of: "/") else { return nil }
+        // The caller's working directory is another.
+        let folder = path.hasPrefix("/") ? "" : FileManager.default.currentDirectoryPath + "/"
+        return folder + path[..<slash] + "/transfer"
     }
 
     /// Serves what served before. A generation that cannot be opened is no reason not to start.

@@ -1,6 +1,7 @@
 import Corpora
 import Durable
 import FoundationEssentials
+import Glibc
 
 /// What lies where: `/var/lib/kantaibert`, or the folder given with `--state-dir`.
 public struct StateDirectory: Sendable, Equatable {
@@ -23,6 +24,8 @@ public struct StateDirectory: Sendable, Equatable {
     public var schedule: String { "\(root)/schedule.json" }
     public var metrics: String { "\(root)/metrics.db" }
     public var lock: String { "\(root)/lock" }
+    /// Sockets over which open files are passed, where the service's own socket lies here too.
+    public var transfer: String { "\(root)/transfer" }
 
     /// The inbox that feeds only `model`.
     public func inbox(of model: String) -> String { "\(inbox)/\(model)" }
@@ -33,10 +36,12 @@ public struct StateDirectory: Sendable, Equatable {
     public func run(_ run: String) -> String { "\(runs)/\(run)" }
     public func job(of run: String) -> String { "\(runs)/\(run)/job.json" }
 
-    /// Makes the folders that are missing. The inbox is for the group to write in; what is rejected goes into a folder that
-    /// `CorpusStore` makes.
-    public func prepare(models names: [String]) throws(DurableError) {
-        for path in [root, corpus, models, runs] { try Durable.makeDirectory(path) }
+    /// Makes the folders that are missing. The inbox is for the group to write in, the rest for nobody else; what is rejected
+    /// goes into a folder that `CorpusStore` makes.
+    /// - Parameter socketGroup: who may connect to the socket, where that lies here
+    public func prepare(models names: [String], socketGroup: String? = nil) throws(DurableError) {
+        try makeRoot(group: socketGroup)
+        for path in [corpus, models, runs] { try Durable.makeDirectory(path) }
         try prepareInbox(models: names)
         for name in names { try Durable.makeDirectory(model(name)) }
     }

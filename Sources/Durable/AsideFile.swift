@@ -11,7 +11,7 @@ public final class AsideFile {
     private var published = false
 
     /// - Parameter path: where the file is to stand; only its folder must exist.
-    public init(for path: String, mode: mode_t = 0o644) throws(DurableError) {
+    public init(for path: String, mode: mode_t = 0o600) throws(DurableError) {
         self.path = path
         temporary = TemporaryName.beside(path)
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW

@@ -3,11 +3,13 @@ import Glibc
 
 /// Changes of files that a crash, a kill or a full disk leaves either undone or done, never half.
 ///
+/// Files and folders are their owner's alone unless a `mode` says otherwise, which the umask narrows.
+///
 /// When a function here returns, what it did has reached the disk. Paths are as the system calls take them; a relative
 /// one is relative to the working directory.
 public enum Durable {
     /// Puts a file in place, replacing the one that has this name.
-    public static func write(_ bytes: UnsafeRawBufferPointer, to path: String, mode: mode_t = 0o644)
+    public static func write(_ bytes: UnsafeRawBufferPointer, to path: String, mode: mode_t = 0o600)
         throws(DurableError)
     {
         let file = try AsideFile(for: path, mode: mode)
@@ -15,15 +17,15 @@ public enum Durable {
         try file.publish()
     }
 
-    public static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o644) throws(DurableError) {
+    public static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws(DurableError) {
         try bytes.span.bytes.withUnsafeBytes { bytes throws(DurableError) in try write(bytes, to: path, mode: mode) }
     }
 
-    public static func write(_ bytes: Data, to path: String, mode: mode_t = 0o644) throws(DurableError) {
+    public static func write(_ bytes: Data, to path: String, mode: mode_t = 0o600) throws(DurableError) {
         try bytes.bytes.withUnsafeBytes { bytes throws(DurableError) in try write(bytes, to: path, mode: mode) }
     }
 
-    public static func write(_ text: String, to path: String, mode: mode_t = 0o644) throws(DurableError) {
+    public static func write(_ text: String, to path: String, mode: mode_t = 0o600) throws(DurableError) {
         try write(Array(text.utf8), to: path, mode: mode)
     }
 
@@ -52,7 +54,7 @@ public enum Durable {
 
     /// Makes a folder and those above it; one that exists is left as it is.
     /// - Parameter mode: of the folders that are made, less the umask
-    public static func makeDirectory(_ path: String, mode: mode_t = 0o755) throws(DurableError) {
+    public static func makeDirectory(_ path: String, mode: mode_t = 0o700) throws(DurableError) {
         if mkdir(path, mode) == 0 { return try syncDirectory(splitPath(path).folder) }
         switch errno {
         case EEXIST:

@@ -9,7 +9,7 @@ public final class FileLock: Sendable {
 
     /// Takes the lock, or throws `EWOULDBLOCK` where another has it. Does not wait.
     public init(path: String) throws(DurableError) {
-        let descriptor = retrying { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
+        let descriptor = retrying { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw DurableError("open", path) }
         guard retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
             let cause = errno

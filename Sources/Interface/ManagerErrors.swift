@@ -77,12 +77,43 @@ extension ManagerInterface {
     public struct ImportRefused: VarlinkErrorReply, Equatable {
         public static let name = "io.kantaibert.Manager.ImportRefused"
 
-        public var directory: String
         public var reason: String
 
-        public init(directory: String, reason: String) {
-            self.directory = directory
+        public init(reason: String) {
             self.reason = reason
+        }
+
+        /// - Parameter directory: where the service has its copy, which says nothing to the caller and is taken out of
+        ///   `reason`
+        public init(directory: String, reason: String) {
+            var text = ""
+            var rest = reason[...]
+            while let range = rest.firstRange(of: directory) {
+                text += rest[..<range.lowerBound]
+                rest = rest[range.upperBound...]
+                rest = rest.hasPrefix("/") ? rest.dropFirst() : rest
+            }
+            self.init(reason: text + rest)
+        }
+    }
+
+    public struct TransferFailed: VarlinkErrorReply, Equatable {
+        public static let name = "io.kantaibert.Manager.TransferFailed"
+
+        public var reason: String
+
+        public init(reason: String) {
+            self.reason = reason
+        }
+    }
+
+    public struct TooManyTransfers: VarlinkErrorReply, Equatable {
+        public static let name = "io.kantaibert.Manager.TooManyTransfers"
+
+        public var limit: Int
+
+        public init(limit: Int) {
+            self.limit = limit
         }
     }
 }

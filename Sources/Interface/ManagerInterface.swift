@@ -9,7 +9,7 @@ public enum ManagerInterface {
     /// The interface's errors, for a client that wants them typed.
     public static let errors: [any VarlinkErrorReply.Type] = [
         ModelNotFound.self, RunNotFound.self, CorpusNotFound.self, GenerationNotFound.self, NothingToTrain.self,
-        TensorNotFound.self, ImportRefused.self,
+        TensorNotFound.self, ImportRefused.self, TransferFailed.self, TooManyTransfers.self,
     ]
 
     /// The text of `io.kantaibert.Manager.varlink`.
@@ -195,9 +195,25 @@ public enum ManagerInterface {
         # What the machine has and how fast it is. Takes a second or two: products and memory are measured.
         method Doctor() -> (checks: []Check)
 
-        # Makes a RoBERTa directory that transformers wrote a generation of the model. The service reads it as the user it runs as.
-        # It is a candidate at first, where something serves that it is to be held against.
-        method Import(model: string, directory: string) -> (generation: int, model_sha256: string, parameters: int)
+        # Makes a RoBERTa directory that transformers wrote a generation of the model. For administrators; needs `more`. `files` are
+        # names out of config.json, model.safetensors, tokenizer.json, vocab.json, merges.txt, tokenizer_config.json,
+        # special_tokens_map.json and training_args.json, and the service opens none of them: the first reply has in `transfer` the
+        # path of a Unix socket that takes one connection, of the caller's user, within 30 seconds. Over it the caller sends one byte
+        # and with it, as SCM_RIGHTS, a descriptor for each name, in their order, of regular files that are open for reading. The
+        # second reply has in `bytes` how many the service has copied, the last one the generation: a candidate at first, where
+        # something serves that it is to be held against. Closing the connection cancels.
+        method Import(model: string, files: []string) -> (
+          transfer: ?string,
+          bytes: ?int,
+          generation: ?int,
+          model_sha256: ?string,
+          parameters: ?int
+        )
+
+        # The files of the generation that serves. For administrators; needs `more`. They come as descriptors that are open for
+        # reading, one for each of `files`, in their order, with the one byte that the service sends over the socket in `transfer` to
+        # the caller's user, who connects within 30 seconds. The last reply, without `transfer`, follows when they are sent.
+        method Export(model: string) -> (transfer: ?string, generation: int, files: []string)
 
         error ModelNotFound (model: string, available: []string)
         error RunNotFound (run: string)
@@ -206,7 +222,11 @@ public enum ManagerInterface {
         error NothingToTrain (model: string, reason: string)
         error TensorNotFound (model: string, name: string)
         # `reason` names the file and what is wrong with it.
-        error ImportRefused (directory: string, reason: string)
+        error ImportRefused (reason: string)
+        # No descriptors were passed; `reason` says why.
+        error TransferFailed (reason: string)
+        # So many imports and exports are under way already.
+        error TooManyTransfers (limit: int)
 
         """
 }

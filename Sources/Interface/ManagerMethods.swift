@@ -241,36 +241,76 @@ extension ManagerInterface {
         }
     }
 
-    /// Makes a RoBERTa directory that transformers wrote a generation of the model.
+    /// Makes a RoBERTa directory that transformers wrote a generation of the model: see `VarlinkClient.importModel`.
     public enum Import: VarlinkMethod {
         public static let name = "io.kantaibert.Manager.Import"
 
+        /// What a Hugging Face directory has that matters here, and the only names that are taken.
+        public static let fileNames = [
+            "config.json", "model.safetensors", "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json",
+            "special_tokens_map.json", "training_args.json",
+        ]
+
         public struct Parameters: Codable, Sendable, Equatable {
             public var model: String
-            /// The service reads it as the user it runs as.
-            public var directory: String
+            public var files: [String]
 
-            public init(model: String, directory: String) {
+            public init(model: String, files: [String]) {
                 self.model = model
-                self.directory = directory
+                self.files = files
             }
         }
 
         public struct Reply: Codable, Sendable, Equatable {
-            public var generation: Int
-            public var modelSha256: String
-            public var parameters: Int
+            public var transfer: String?
+            public var bytes: Int?
+            public var generation: Int?
+            public var modelSha256: String?
+            public var parameters: Int?
 
-            public init(generation: Int, modelSha256: String, parameters: Int) {
+            public init(
+                transfer: String? = nil, bytes: Int? = nil, generation: Int? = nil, modelSha256: String? = nil,
+                parameters: Int? = nil
+            ) {
+                self.transfer = transfer
+                self.bytes = bytes
                 self.generation = generation
                 self.modelSha256 = modelSha256
                 self.parameters = parameters
             }
 
             private enum CodingKeys: String, CodingKey {
-                case generation
+                case transfer, bytes, generation
                 case modelSha256 = "model_sha256"
                 case parameters
+            }
+        }
+    }
+
+    /// The files of the generation that serves: see `VarlinkClient.exportModel`.
+    public enum Export: VarlinkMethod {
+        public static let name = "io.kantaibert.Manager.Export"
+
+        /// Files that one generation may have.
+        public static let fileLimit = 32
+
+        public struct Parameters: Codable, Sendable, Equatable {
+            public var model: String
+
+            public init(model: String) {
+                self.model = model
+            }
+        }
+
+        public struct Reply: Codable, Sendable, Equatable {
+            public var transfer: String?
+            public var generation: Int
+            public var files: [String]
+
+            public init(transfer: String? = nil, generation: Int, files: [String]) {
+                self.transfer = transfer
+                self.generation = generation
+                self.files = files
             }
         }
     }

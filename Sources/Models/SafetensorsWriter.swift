@@ -61,7 +61,7 @@ extension SafetensorsFile {
         header += "}"
         header += String(repeating: " ", count: (8 - header.utf8.count % 8) % 8)
 
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw ModelError(path: path, reason: "cannot be created: \(String(cString: strerror(errno)))")
         }

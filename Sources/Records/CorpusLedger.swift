@@ -27,7 +27,7 @@ public final class CorpusLedger: Sendable {
 
     private func append(_ text: [UInt8]) throws {
         let isNew = !exists
-        let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw DurableError(operation: "open", path: path, errno: errno) }
         defer { close(descriptor) }
         var status = stat()

@@ -2,7 +2,7 @@ import GRDB
 import Glibc
 import Synchronization
 
-/// `metrics.db`: what was received, trained, published and told. One process writes it, any may read it.
+/// `metrics.db`: what was received, trained, published and told. One process writes it; others of its user may read it.
 ///
 /// Calls block for the time SQLite takes, usually well below a millisecond, longer where they force the disk.
 public final class MetricsStore: Sendable {
@@ -64,6 +64,9 @@ public final class MetricsStore: Sendable {
         }
         do {
             let pool = try DatabasePool(path: path, configuration: configuration)
+            // Who can open a file can lock it, and a lock of somebody else's would stop every change. SQLite gives the log
+            // and its index the database's mode.
+            for suffix in ["", "-wal", "-shm"] { chmod(path + suffix, 0o600) }
             let newer = try pool.read { db in try Schema.migrator.hasBeenSuperseded(db) }
             guard !newer else {
                 throw MetricsError(

@@ -25,4 +25,31 @@ public enum UnixAddress {
             }
         }
     }
+
+    /// A socket connected to the one at `path`, closed on exec; it is the caller's to close.
+    public static func connect(to path: String) throws(VarlinkClientError) -> Int32 {
+        guard var address = make(path) else { throw .pathTooLong(path: path, limit: pathLimit) }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw .system(operation: "socket", errno: errno) }
+        guard with(&address, { Glibc.connect(descriptor, $0, $1) }) == 0 else {
+            let number = errno
+            close(descriptor)
+            throw .connect(path: path, errno: number)
+        }
+        return descriptor
+    }
+
+    /// The path a socket is bound to; nil where it has none.
+    public static func path(of socket: Int32) -> String? {
+        var address = sockaddr_un()
+        var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
+        }
+        guard status == 0, address.sun_family == sa_family_t(AF_UNIX) else { return nil }
+        let path = withUnsafeBytes(of: &address.sun_path) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        return path.isEmpty ? nil : path
+    }
 }

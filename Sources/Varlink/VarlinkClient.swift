@@ -61,23 +61,16 @@ public final class VarlinkClient {
     /// - Parameter errors: the types that error replies are thrown as; those of `org.varlink.service` are always
     ///   `VarlinkServiceError`, those of `VarlinkLimitsInterface` its own, any other is a `VarlinkUnknownError`.
     public init(path: String, errors: [any VarlinkErrorReply.Type] = []) throws(VarlinkClientError) {
-        guard var address = UnixAddress.make(path) else {
-            throw .pathTooLong(path: path, limit: UnixAddress.pathLimit)
-        }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw .system(operation: "socket", errno: errno) }
-        guard UnixAddress.with(&address, { Glibc.connect(descriptor, $0, $1) }) == 0 else {
-            let number = errno
-            close(descriptor)
-            throw .connect(path: path, errno: number)
-        }
-        self.descriptor = descriptor
+        descriptor = try UnixAddress.connect(to: path)
         self.errors = errors
     }
 
     deinit {
         close(descriptor)
     }
+
+    /// The user id of the process that listens; nil where the kernel does not say.
+    public var serverUser: uid_t? { UnixPeer.user(of: descriptor) }
 
     /// Calls a method that gives one reply.
     ///

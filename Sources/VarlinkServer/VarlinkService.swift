@@ -68,10 +68,10 @@ public struct VarlinkService: Sendable {
     /// The body is used whether or not the caller asked for `more`; where it did not (`context.more`), only `finish`
     /// may be used.
     public mutating func handleMore<M: VarlinkMethod>(
-        _ method: M.Type,
+        _ method: M.Type, access: MethodAccess = .everyone,
         _ body: @escaping @Sendable (M.Parameters, CallContext, ReplyWriter<M.Reply>) async throws -> Void
     ) {
-        register(M.self, endless: false, .everyone, body)
+        register(M.self, endless: false, access, body)
     }
 
     /// Answers a method whose replies end with the connection or the server. A call without `more` gets

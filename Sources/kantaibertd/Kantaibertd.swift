@@ -54,6 +54,9 @@ struct Kantaibertd: AsyncParsableCommand {
             throw failure(EX_CONFIG, "\(error)")
         }
         guard !checkSettings else { return }
+        // Nothing is for others. Whether the inbox is for the group, the umask of the unit or the shell says; everything else
+        // is made for the service alone.
+        umask(umask(0o077) | 0o007)
         SystemdLogging.bootstrap(level: Logger.Level(rawValue: settings.logging.level) ?? .info)
         let directory = StateDirectory(root: stateDir ?? environment["STATE_DIRECTORY"] ?? "/var/lib/kantaibert")
         let options = KantaibertService.Options(

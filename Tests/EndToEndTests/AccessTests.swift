@@ -22,7 +22,7 @@ struct AccessTests {
             """
 
     /// Runs `kbctl` as a user without a name who is in `groups`.
-    private func kbctl(
+    static func kbctl(
         _ service: RunningService, groups: [String], _ arguments: [String]
     ) throws -> Programs.Output {
         // A copy: the user may be kept out of the folder that the programs are built in.
@@ -30,7 +30,7 @@ struct AccessTests {
         if !FileManager.default.fileExists(atPath: program) {
             try FileManager.default.copyItem(atPath: Programs.folder + "/kbctl", toPath: program)
         }
-        let identity = ["--reuid=\(Self.user)", "--regid=\(Self.user)"]
+        let identity = ["--reuid=\(user)", "--regid=\(user)"]
         let supplementary = groups.isEmpty ? "--clear-groups" : "--groups=" + groups.joined(separator: ",")
         return try Programs.run(
             "/usr/bin/setpriv", identity + [supplementary, program] + arguments + ["--socket", service.socket])
@@ -42,16 +42,16 @@ struct AccessTests {
         try service.start()
         defer { _ = try? service.stop() }
 
-        let stranger = try kbctl(service, groups: [], ["status"])
+        let stranger = try Self.kbctl(service, groups: [], ["status"])
         #expect(stranger.status == EX_NOPERM && stranger.error.contains("may not be used by you"), "\(stranger.error)")
 
         let asks = [Self.connects]
-        #expect(try kbctl(service, groups: asks, ["status"]).status == 0)
-        let refused = try kbctl(service, groups: asks, ["train"])
+        #expect(try Self.kbctl(service, groups: asks, ["status"]).status == 0)
+        let refused = try Self.kbctl(service, groups: asks, ["train"])
         #expect(refused.status == EX_NOPERM, "\(refused.error)")
         #expect(refused.error.contains("only root or a member of the group games may do this"), "\(refused.error)")
         // Permitted, and told that there is nothing to train from.
-        let allowed = try kbctl(service, groups: [Self.connects, Self.administers], ["train"])
+        let allowed = try Self.kbctl(service, groups: [Self.connects, Self.administers], ["train"])
         #expect(allowed.status == EX_DATAERR, "\(allowed.error)")
         // Root, as the service: in neither group.
         #expect(try service.kbctl("train").status == EX_DATAERR)
@@ -65,7 +65,7 @@ struct AccessTests {
         try #require(chmod(service.folder + "/notify", 0o777) == 0)
         try service.start(as: Self.user)
         defer { _ = try? service.stop() }
-        let own = try kbctl(service, groups: [], ["train"])
+        let own = try Self.kbctl(service, groups: [], ["train"])
         #expect(own.status == EX_DATAERR, "\(own.error)")
     }
 }

@@ -163,8 +163,7 @@ struct GateTests {
                 try service.kill()
             }
         case .answered:
-            let reply = try service.client().call(
-                ManagerInterface.Import.self, .init(model: "kantaibert", directory: source))
+            let reply = try service.client().importModel("kantaibert", files: NamedFile.all(in: source))
             #expect(reply.generation == 2)
             try service.kill()
         case .unrecorded:

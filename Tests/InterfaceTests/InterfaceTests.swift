@@ -38,6 +38,7 @@ struct SwiftInterface: CustomTestStringConvertible, Sendable {
             ManagerInterface.Watch.self, ManagerInterface.Train.self, ManagerInterface.CancelRun.self,
             ManagerInterface.RemoveCorpus.self, ManagerInterface.Promote.self, ManagerInterface.Describe.self,
             ManagerInterface.DescribeTensor.self, ManagerInterface.Doctor.self, ManagerInterface.Import.self,
+            ManagerInterface.Export.self,
         ],
         errors: ManagerInterface.errors)
 

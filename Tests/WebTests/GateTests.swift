@@ -88,14 +88,40 @@ struct GateTests {
         }
     }
 
-    @Test func theTokenIsKeptInAFileOfTheGroup() async throws {
+    @Test func theTokenIsKeptInAFileOfItsOwner() async throws {
         try await WebUnderTest.run { web in
             let path = "\(web.folder)/token"
             let made = try AccessToken(file: path)
             #expect(made.text.count == 32)
             #expect(made.text != AccessToken().text)
             #expect(try AccessToken(file: path).text == made.text)
+            #expect(!made.isReplaced)
+            #expect(try permissions(path) == 0o600)
+        }
+    }
+
+    @Test func inAFolderWithSetgidItsGroupMayReadTheToken() async throws {
+        try await WebUnderTest.run { web in
+            let folder = "\(web.folder)/state"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+            try #require(chmod(folder, 0o2750) == 0)
+            let path = "\(folder)/token"
+            let made = try AccessToken(file: path)
             #expect(try permissions(path) == 0o640)
+            let again = try AccessToken(file: path)
+            #expect(again.text == made.text && !again.isReplaced)
+        }
+    }
+
+    @Test(arguments: [0o640, 0o604, 0o660]) func aTokenThatOthersCouldReadIsReplaced(mode: mode_t) async throws {
+        try await WebUnderTest.run { web in
+            let path = "\(web.folder)/token"
+            let old = try AccessToken(file: path)
+            try #require(chmod(path, mode) == 0)
+            let new = try AccessToken(file: path)
+            #expect(new.isReplaced && new.text != old.text)
+            #expect(try permissions(path) == 0o600)
+            #expect(try AccessToken(file: path).text == new.text)
         }
     }
 }

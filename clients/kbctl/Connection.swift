@@ -6,14 +6,19 @@ import Varlink
 extension GlobalOptions {
     /// Connects to the service, wherever it is.
     func connect() throws -> VarlinkClient {
-        try VarlinkClient(path: socketPath, errors: InferenceInterface.errors + ManagerInterface.errors)
+        let place = try serviceSocket
+        let client = try VarlinkClient(path: place.path, errors: InferenceInterface.errors + ManagerInterface.errors)
+        try place.check(server: client.serverUser)
+        return client
     }
 
-    var socketPath: String {
-        if let socket { return socket }
-        if let named = ProcessInfo.processInfo.environment["KANTAIBERT_SOCKET"], !named.isEmpty { return named }
-        let system = "/run/kantaibert/io.kantaibert"
-        let local = "./var/io.kantaibert"
-        return access(system, F_OK) != 0 && access(local, F_OK) == 0 ? local : system
+    var serviceSocket: ServiceSocket {
+        get throws {
+            if let socket { return ServiceSocket(path: socket) }
+            if let named = ProcessInfo.processInfo.environment["KANTAIBERT_SOCKET"], !named.isEmpty {
+                return ServiceSocket(path: named)
+            }
+            return try ServiceSocket.find()
+        }
     }
 }

@@ -19,6 +19,8 @@ struct Failure: Error {
         case let failure as Failure: self = failure
         case let error as VarlinkClientError: self.init(client: error)
         case let error as VarlinkServiceError: self.init(service: error)
+        case let error as UntrustedSocket: self.init(error.description, status: EX_NOPERM)
+        case let error as DescriptorPassingError: self.init("\(error)", status: EX_OSERR)
         case let error as VarlinkUnknownError:
             if case .string(let message)? = error.parameters["message"] {
                 self.init("the service failed: \(message)", status: EX_SOFTWARE)
@@ -85,7 +87,13 @@ struct Failure: Error {
                 "the model ‘\(error.model)’ has no tensor ‘\(error.tensor)’; ‘kbctl inspect \(error.model)’ lists them",
                 status: EX_NOINPUT)
         case let error as ManagerInterface.ImportRefused:
-            self.init("\(error.directory) cannot be imported: \(error.reason)", status: EX_DATAERR)
+            self.init("the model cannot be imported: \(error.reason)", status: EX_DATAERR)
+        case let error as ManagerInterface.TransferFailed:
+            self.init("the files were not passed to or from the service: \(error.reason)", status: EX_IOERR)
+        case let error as ManagerInterface.TooManyTransfers:
+            self.init(
+                "\(error.limit) imports and exports are under way already; try again when one has ended",
+                status: EX_TEMPFAIL)
         case let error as ManagerInterface.NothingToTrain:
             self.init("the model ‘\(error.model)’ is not trained: \(error.reason)", status: EX_DATAERR)
         case is VarlinkLimitsInterface.RequestTooLarge: self.init("\(error)", status: EX_DATAERR)

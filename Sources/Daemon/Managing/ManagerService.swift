@@ -1,3 +1,4 @@
+import Durable
 import FoundationEssentials
 import Inference
 import Interface
@@ -21,17 +22,20 @@ public struct ManagerService: Sendable {
     private let journal: EventJournal
     private let inboxPending: @Sendable () -> Int
     private let version: String
+    private let transfers: Transfers
     private let began = ContinuousClock.now
     private var lists: ManagerLists { ManagerLists(metrics: metrics, models: settings.models.map(\.name)) }
 
     /// Runs that wait, as many as the status has.
     private static let mostQueued = 100
 
-    /// - Parameter inboxPending: how many files in the inbox are not yet decided about
+    /// - Parameters:
+    ///   - transferFolder: where sockets for open files are made, beside the service's own; nil: in the state directory
+    ///   - inboxPending: how many files in the inbox are not yet decided about
     package init(
         settings: LiveSettings, directory: StateDirectory, metrics: MetricsStore, registry: ModelRegistry,
         training: TrainingService, hub: EventHub, admitted: AdmittedCorpora, journal: EventJournal,
-        version: String, inboxPending: @escaping @Sendable () -> Int
+        version: String, transferFolder: String? = nil, inboxPending: @escaping @Sendable () -> Int
     ) {
         live = settings
         self.directory = directory
@@ -42,8 +46,12 @@ public struct ManagerService: Sendable {
         self.admitted = admitted
         self.journal = journal
         self.version = version
+        transfers = Transfers(folder: transferFolder ?? directory.transfer)
         self.inboxPending = inboxPending
     }
+
+    /// Removes what transfers of an earlier life have left.
+    func clearLeftovers() { transfers.clearLeftovers() }
 
     public func register(with service: inout VarlinkService) {
         service.add(interface: ManagerInterface.name, description: ManagerInterface.description)
@@ -76,8 +84,11 @@ public struct ManagerService: Sendable {
         service.handle(ManagerInterface.Describe.self) { parameters, _ in try await describe(parameters) }
         service.handle(ManagerInterface.DescribeTensor.self) { parameters, _ in try await describe(parameters) }
         service.handle(ManagerInterface.Doctor.self) { _, _ in try await doctor() }
-        service.handle(ManagerInterface.Import.self, access: .administrators) { parameters, _ in
-            try await importModel(parameters)
+        service.handleMore(ManagerInterface.Import.self, access: .administrators) { parameters, context, writer in
+            try await importModel(parameters, context, writer)
+        }
+        service.handleMore(ManagerInterface.Export.self, access: .administrators) { parameters, context, writer in
+            try await exportModel(parameters, context, writer)
         }
         service.handleSubscription(ManagerInterface.Watch.self) { parameters, _, writer in
             for await event in hub.watch() {
@@ -242,18 +253,54 @@ public struct ManagerService: Sendable {
         return .init(checks: try await Blocking.run { checks.all() })
     }
 
-    private func importModel(_ parameters: ManagerInterface.Import.Parameters) async throws
-        -> ManagerInterface.Import.Reply
-    {
+    private func importModel(
+        _ parameters: ManagerInterface.Import.Parameters, _ context: CallContext,
+        _ writer: ReplyWriter<ManagerInterface.Import.Reply>
+    ) async throws {
+        guard context.more else { throw VarlinkServiceError.expectedMore }
         try known(parameters.model)
-        guard let model = settings.model(named: parameters.model), parameters.directory.hasPrefix("/") else {
-            throw VarlinkServiceError.invalidParameter(parameter: "directory")
+        guard let model = settings.model(named: parameters.model) else { return }
+        let names = parameters.files
+        try ReceivedFiles.check(names: names)
+        let record = try await transfers.counted {
+            let descriptors = try await transfers.receive(names.count, from: context.peer.uid) {
+                try await writer.send(.init(transfer: $0))
+            }
+            let files = zip(names, descriptors).map { NamedFile(name: $0, file: $1) }
+            // What a kill leaves of it is cleared at the next start.
+            let source = TemporaryName.beside("\(directory.root)/import")
+            defer { try? Durable.removeTree(source) }
+            let bytes = try await CancelFlag.run { try ReceivedFiles.copy(files, to: source, $0) }
+            try await writer.send(.init(bytes: bytes))
+            let staged = try await Blocking.run { [directory] in
+                try ModelImport(model: model, directory: directory).stage(from: source)
+            }
+            guard !Task.isCancelled else {
+                try? Durable.removeTree(staged)
+                throw CancellationError()
+            }
+            return try await training.adopt(staged, as: model.name)
         }
-        let staged = try await Blocking.run { [directory] in
-            try ModelImport(model: model, directory: directory).stage(from: parameters.directory)
+        try await writer.finish(
+            .init(generation: record.number, modelSha256: record.modelSha256, parameters: record.parameters))
+    }
+
+    private func exportModel(
+        _ parameters: ManagerInterface.Export.Parameters, _ context: CallContext,
+        _ writer: ReplyWriter<ManagerInterface.Export.Reply>
+    ) async throws {
+        guard context.more else { throw VarlinkServiceError.expectedMore }
+        let serving = try await serving(parameters.model)
+        let generation = serving.generation
+        let names = try await transfers.counted {
+            let files = try PublishedFiles.open(in: serving.engine.directory)
+            let names = files.map(\.name)
+            try await transfers.send(files.map(\.file), to: context.peer.uid) {
+                try await writer.send(.init(transfer: $0, generation: generation, files: names))
+            }
+            return names
         }
-        let record = try await training.adopt(staged, as: model.name)
-        return .init(generation: record.number, modelSha256: record.modelSha256, parameters: record.parameters)
+        try await writer.finish(.init(generation: generation, files: names))
     }
 
     /// - Throws: `ModelNotFound`, `GenerationNotFound`

@@ -8,7 +8,7 @@ struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Copy the generation that serves, with a model card.",
         discussion: """
-            The copy is a Hugging Face model directory; its README.md says what the model was trained on, how, and how to \
+            For administrators. The copy is a Hugging Face model directory; its README.md says what the model was trained on, how, and how to \
             load it. --check asks the service and transformers (of python3, or of $KANTAIBERT_PYTHON) about the same text, \
             and compares what they make likely.
             """)
@@ -23,41 +23,71 @@ struct Export: ParsableCommand {
 
     func run() throws {
         let client = try global.connect()
-        let models = try client.call(ManagerInterface.ListModels.self, .init()).models
-        let description = try client.call(ManagerInterface.Describe.self, .init(model: name))
-        guard let source = description.directory, let model = models.first(where: { $0.name == name }) else {
-            throw Failure(
-                "the service does not say where the model lies: it is older than this kbctl", status: EX_PROTOCOL)
-        }
-        let generations = try client.all(ManagerInterface.ListGenerations.self, .init(model: name), \.generations)
         guard access(directory, F_OK) != 0 else {
             throw Failure("\(directory) exists already; name a place where nothing is", status: EX_CANTCREAT)
         }
+        let models = try client.call(ManagerInterface.ListModels.self, .init()).models
+        guard let model = models.first(where: { $0.name == name }) else {
+            throw ManagerInterface.ModelNotFound(model: name, available: models.map(\.name))
+        }
+        let exported = try client.exportModel(name)
+        let description = try client.call(ManagerInterface.Describe.self, .init(model: name))
+        guard description.generation == exported.generation else {
+            throw Failure("another generation has begun to serve meanwhile; try again", status: EX_TEMPFAIL)
+        }
+        let generations = try client.call(ManagerInterface.ListGenerations.self, .init(model: name)).generations
         // Under a name aside until all of it is there.
         let aside = "\(directory).part-\(getpid())"
         var isWhole = false
         defer { if !isWhole { try? FileManager.default.removeItem(atPath: aside) } }
-        let card = ModelCard(
-            model: model, description: description,
-            generation: generations.first { $0.number == description.generation })
         do {
             try FileManager.default.createDirectory(atPath: aside, withIntermediateDirectories: true)
-            for file in try FileManager.default.contentsOfDirectory(atPath: source) where !file.hasPrefix(".") {
-                try FileManager.default.copyItem(atPath: "\(source)/\(file)", toPath: "\(aside)/\(file)")
-            }
+            for file in exported.files { try Self.copy(file, to: "\(aside)/\(file.name)") }
+            let card = ModelCard(
+                model: model, description: description,
+                generation: generations.first { $0.number == exported.generation }, directory: aside)
             try Data(card.text.utf8).write(to: URL(filePath: "\(aside)/README.md"))
             try FileManager.default.moveItem(atPath: aside, toPath: directory)
         } catch {
-            throw Failure(
-                "\(source) cannot be copied to \(directory): \(error); who is in the group kantaibert may read it",
-                status: EX_CANTCREAT)
+            throw Failure("\(name) cannot be copied to \(directory): \(error)", status: EX_CANTCREAT)
         }
         isWhole = true
         if global.json {
             try Terminal.json(["directory": directory])
         } else {
-            Terminal.paragraph("\(directory): \(name) \(description.generation.map { "\($0)" } ?? "")")
+            Terminal.paragraph("\(directory): \(name) \(exported.generation)")
         }
         if check { try TransformersCheck(client: client, model: model, directory: directory).run(quietly: global.json) }
+    }
+
+    /// Copies what the service has opened for this process.
+    private static func copy(_ source: NamedFile, to path: String) throws {
+        let file = OpenDescriptor(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666))
+        guard file.number >= 0 else { throw CopyError(operation: "open", path: path, number: errno) }
+        var block = [UInt8](repeating: 0, count: 1 << 20)
+        var offset = 0
+        while true {
+            // Others may have been given the same open file, and its position with it.
+            let count = pread(source.file.number, &block, block.count, offset)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw CopyError(operation: "read", path: source.name, number: errno) }
+            if count == 0 { return }
+            var written = 0
+            while written < count {
+                let step = block[written..<count].withUnsafeBytes { write(file.number, $0.baseAddress, $0.count) }
+                if step < 0 && errno == EINTR { continue }
+                guard step >= 0 else { throw CopyError(operation: "write", path: path, number: errno) }
+                written += step
+            }
+            offset += count
+        }
+    }
+
+    private struct CopyError: Error, CustomStringConvertible {
+        let operation: String
+        let path: String
+        let number: Int32
+
+        var description: String { "\(operation) \(path): \(String(cString: strerror(number)))" }
     }
 }

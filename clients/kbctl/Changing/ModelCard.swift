@@ -7,10 +7,12 @@ struct ModelCard {
     let model: ManagerInterface.Model
     let description: ManagerInterface.Describe.Reply
     let generation: ManagerInterface.Generation?
+    /// The exported copy.
+    let directory: String
 
     var text: String {
         let isCausal = model.objective == .clm
-        let arguments = description.directory.flatMap(Self.trainingArguments) ?? .object([:])
+        let arguments = Self.trainingArguments(in: directory) ?? .object([:])
         var lines = [
             "---", "library_name: transformers", "pipeline_tag: \(isCausal ? "text-generation" : "fill-mask")",
             "tags: [roberta, kantaibert]", "---", "",

@@ -14,7 +14,7 @@ struct Doctor: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-        let path = global.socketPath
+        let path = try global.serviceSocket.path
         var checks = LocalChecks.all(socket: path)
         var unanswered: (any Error)?
         do {

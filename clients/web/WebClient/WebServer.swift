@@ -1,4 +1,5 @@
 import Hummingbird
+import Interface
 import LimitedLogging
 import Logging
 import NIOCore
@@ -9,8 +10,8 @@ import UnixSignals
 public struct WebServer: Sendable {
     public struct Options: Sendable {
         public var sockets: HTTPSockets
-        /// The path of the service's socket.
-        public var socket: String
+        /// The service's socket.
+        public var socket: ServiceSocket
         public var inbox: Inbox
         public var token: AccessToken
         /// Where `token` can be read; nil where it is in no file.
@@ -23,7 +24,7 @@ public struct WebServer: Sendable {
             hosts: [String] = []
         ) {
             self.sockets = sockets
-            self.socket = socket
+            self.socket = ServiceSocket(path: socket)
             self.inbox = inbox
             self.token = token
             self.tokenFile = tokenFile
@@ -55,7 +56,7 @@ public struct WebServer: Sendable {
 
     /// Serves until the task is cancelled or SIGTERM or SIGINT comes.
     public func run() async throws {
-        let client = ServiceClient(path: options.socket)
+        let client = ServiceClient(socket: options.socket)
         let feed = EventFeed(client: client, logger: logger)
         let log = LimitLog(logger, interval: limits.logInterval)
         let listener = HTTPListener(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Interface
 import Logging
 import NIOCore
 import Systemd
@@ -16,14 +17,15 @@ struct KantaibertWeb: AsyncParsableCommand {
             KANTAIBERT_WEB_UPLOAD_LIMIT_MB, KANTAIBERT_WEB_TOKEN_FILE, KANTAIBERT_WEB_HOSTS (with commas between).
 
             Exit status: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments, 69 the address cannot be listened on, \
-            73 the token cannot be written, 70 anything else.
+            73 the token cannot be written, 77 ./var is not this user's alone, 70 anything else.
             """)
 
     @Option(help: ArgumentHelp("Where to listen, where systemd has not opened a socket.", valueName: "host:port"))
     var listen = Place.variable("KANTAIBERT_WEB_LISTEN") ?? "127.0.0.1:8460"
 
     @Option(
-        help: "The service’s socket. (default: /run/kantaibert/io.kantaibert, or ./var/io.kantaibert where that is not)"
+        help:
+            "The service’s socket. (default: /run/kantaibert/io.kantaibert, or this user’s own ./var/io.kantaibert where that is not)"
     )
     var socket: String?
 
@@ -51,18 +53,27 @@ struct KantaibertWeb: AsyncParsableCommand {
     func run() async throws {
         SystemdLogging.bootstrap()
         let logger = Logger(label: "kantaibert-web")
-        let socket = self.socket ?? Place.socket()
+        let socket: ServiceSocket
+        do {
+            socket = try self.socket.map(ServiceSocket.init(path:)) ?? Place.socket()
+        } catch {
+            throw failure(EX_NOPERM, "\(error)")
+        }
         let tokenFile = self.tokenFile ?? Place.tokenFile()
         let token: AccessToken
         do {
             token = try tokenFile.map { try AccessToken(file: $0) } ?? AccessToken()
+            if token.isReplaced, let tokenFile {
+                logger.warning("others could read the token in \(tokenFile): it is replaced by a new one")
+            }
         } catch {
             throw failure(EX_CANTCREAT, "\(error)")
         }
-        let options = WebServer.Options(
-            sockets: try Place.sockets(listen), socket: socket,
-            inbox: Inbox(path: inbox ?? Place.inbox(besides: socket), limit: uploadLimitMb << 20), token: token,
+        var options = WebServer.Options(
+            sockets: try Place.sockets(listen), socket: socket.path,
+            inbox: Inbox(path: inbox ?? Place.inbox(besides: socket.path), limit: uploadLimitMb << 20), token: token,
             tokenFile: tokenFile, hosts: hosts + Place.list("KANTAIBERT_WEB_HOSTS"))
+        options.socket = socket
         let server = WebServer(options: options, logger: logger) { addresses in
             SystemdNotify.ready()
             greet(addresses, token: token, tokenFile: tokenFile, logger)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Interface
 import Systemd
 import WebClient
 
@@ -15,11 +16,9 @@ enum Place {
     }
 
     /// As for `kbctl`.
-    static func socket() -> String {
-        if let named = variable("KANTAIBERT_SOCKET") { return named }
-        let system = "/run/kantaibert/io.kantaibert"
-        let local = "./var/io.kantaibert"
-        return access(system, F_OK) != 0 && access(local, F_OK) == 0 ? local : system
+    static func socket() throws(UntrustedSocket) -> ServiceSocket {
+        if let named = variable("KANTAIBERT_SOCKET") { return ServiceSocket(path: named) }
+        return try ServiceSocket.find()
     }
 
     /// The service keeps its socket in the folder with everything else, where it was started with `--state-dir`.

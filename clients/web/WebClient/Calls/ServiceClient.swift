@@ -18,15 +18,19 @@ public struct ServiceClient: Sendable {
     private static let replyLimit = 64 << 20
     private static let errors = InferenceInterface.errors + ManagerInterface.errors
 
-    let path: String
+    private let socket: ServiceSocket
     private let calls: CallCount
 
     /// - Parameters:
-    ///   - path: of the socket
     ///   - limit: calls at a time; the service takes no more than so many connections from all its clients together
-    public init(path: String, limit: Int = 100) {
-        self.path = path
+    public init(socket: ServiceSocket, limit: Int = 100) {
+        self.socket = socket
         calls = CallCount(limit: limit)
+    }
+
+    /// As above, of a socket that somebody has named.
+    public init(path: String, limit: Int = 100) {
+        self.init(socket: ServiceSocket(path: path), limit: limit)
     }
 
     /// Calls a method that gives one reply.
@@ -121,17 +125,37 @@ public struct ServiceClient: Sendable {
     }
 
     private func connect() async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
+        let path = socket.path
         do {
-            return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .connectTimeout(.seconds(5))
-                .connect(unixDomainSocketPath: path) { channel in
-                    channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel(wrappingChannelSynchronously: channel) }
-                }
+            let connection: NIOAsyncChannel<ByteBuffer, ByteBuffer> = try await ClientBootstrap(
+                group: MultiThreadedEventLoopGroup.singleton
+            )
+            .connectTimeout(.seconds(5))
+            .connect(unixDomainSocketPath: path) { channel in
+                channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel(wrappingChannelSynchronously: channel) }
+            }
+            do {
+                try await check(connection.channel)
+            } catch {
+                try? await connection.channel.close()
+                throw error
+            }
+            return connection
         } catch let error as IOError {
             throw VarlinkClientError.connect(path: path, errno: error.errnoCode)
         } catch SocketAddressError.unixDomainSocketPathTooLong {
             throw VarlinkClientError.pathTooLong(path: path, limit: UnixAddress.pathLimit)
         }
+    }
+
+    /// Whether it is the service that listens.
+    private func check(_ channel: any Channel) async throws {
+        let user = try await channel.eventLoop.submit {
+            try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+                UnixPeer.user(of: $0)
+            }
+        }.get()
+        try socket.check(server: user.flatMap(\.self))
     }
 }
 

@@ -6,6 +6,9 @@ public struct AccessToken: Sendable {
     /// 32 hexadecimal digits.
     public let text: String
 
+    /// Whether the file held one that others could have read.
+    public private(set) var isReplaced = false
+
     private init(_ text: String) { self.text = text }
 
     /// A new one.
@@ -17,17 +20,41 @@ public struct AccessToken: Sendable {
         }.joined()
     }
 
-    /// The one that a file holds; where there is none, a new one is written into it, for owner and group to read.
+    /// The one that a file holds; where there is none, a new one is written into it.
+    ///
+    /// It is its owner's alone to read, but in a folder with setgid, whose group may read it too: the unit's folder has the
+    /// group of the administrators. One that this user has written and others could read is no secret any more, and is replaced.
     public init(file path: String) throws {
-        if let bytes = try? Durable.read(path) {
-            let text = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
-            if text.utf8.count >= 16 {
-                self.init(text)
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        var shared = stat()
+        let isShared = stat(folder.isEmpty ? "/" : folder, &shared) == 0 && shared.st_mode & S_ISGID != 0
+        let group = isShared ? shared.st_gid : nil
+        if let found = Self.read(path) {
+            let mayRead = found.status.st_mode & 0o077
+            let isOpen = mayRead & ~0o040 != 0 || (mayRead != 0 && found.status.st_gid != group)
+            guard isOpen, found.status.st_uid == geteuid() else {
+                self.init(found.text)
                 return
             }
+            self.init()
+            isReplaced = true
+        } else {
+            self.init()
         }
-        self.init()
-        try Durable.write(text + "\n", to: path, mode: 0o640)
+        try Durable.write(text + "\n", to: path, mode: group == nil ? 0o600 : 0o640)
+    }
+
+    /// - Returns: nil where there is no file, or no token in it
+    private static func read(_ path: String) -> (text: String, status: stat)? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).filter { !$0.isWhitespace }
+        return text.utf8.count >= 16 ? (text, status) : nil
     }
 
     /// In a time that does not tell how much of it was right.

@@ -8,6 +8,8 @@ extension APIError {
     init(service error: any Error) {
         switch error {
         case let error as VarlinkClientError: self.init(client: error)
+        case let error as UntrustedSocket:
+            self.init(.serviceUnavailable, .unavailable, "\(error)", code: "service_unavailable")
         case let error as VarlinkServiceError: self.init(varlink: error)
         case let error as any VarlinkErrorReply: self.init(reply: error)
         case let error as TooManyCalls:

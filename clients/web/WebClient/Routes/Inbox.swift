@@ -45,7 +45,7 @@ public struct Inbox: Sendable {
             let directory = folder.map { "\(path)/\($0)" } ?? path
             // The group comes from the inbox by its setgid bit, which the unit's sandbox lets nobody ask for.
             if folder != nil { try Durable.makeDirectory(directory, mode: 0o770) }
-            let file = try AsideFile(for: "\(directory)/\(name)", mode: 0o660)
+            let file = try AsideFile(for: "\(directory)/\(name)", mode: 0o640)
             var bytes = 0
             for try await piece in body {
                 bytes += piece.readableBytes

@@ -1,0 +1,200 @@
+import Durable
+import FoundationEssentials
+import Glibc
+import Interface
+import Synchronization
+import Varlink
+import VarlinkServer
+
+/// Whether the task that waits for blocking work has been cancelled.
+final class CancelFlag: Sendable {
+    private let isSet = Atomic(false)
+
+    func check() throws(CancellationError) {
+        if isSet.load(ordering: .relaxed) { throw CancellationError() }
+    }
+
+    /// Does blocking work that looks at the flag now and then.
+    static func run<Value: Sendable>(_ body: @escaping @Sendable (CancelFlag) throws -> Value) async throws -> Value {
+        let flag = CancelFlag()
+        return try await withTaskCancellationHandler {
+            try await Blocking.run { try body(flag) }
+        } onCancel: {
+            flag.isSet.store(true, ordering: .relaxed)
+        }
+    }
+}
+
+/// Passes open files between the service and an administrator, for `Import` and `Export`.
+///
+/// The connection that a call comes over carries no descriptors. Each transfer has a Unix socket of its own, under a random
+/// name in a folder that the service alone can write. It takes one connection, of the caller's user; others are closed.
+final class Transfers: Sendable {
+    /// Transfers at a time.
+    static let limit = 2
+    /// How long the caller may take to connect and to send.
+    static let patience: Duration = .seconds(30)
+
+    let folder: String
+    private let underWay = Mutex(0)
+
+    init(folder: String) {
+        self.folder = folder
+    }
+
+    /// - Throws: `TooManyTransfers`, and what `body` throws
+    func counted<Value>(_ body: () async throws -> Value) async throws -> Value {
+        let admitted = underWay.withLock { count in
+            guard count < Self.limit else { return false }
+            count += 1
+            return true
+        }
+        guard admitted else { throw ManagerInterface.TooManyTransfers(limit: Self.limit) }
+        defer { underWay.withLock { $0 -= 1 } }
+        return try await body()
+    }
+
+    /// Takes `count` descriptors from the user.
+    /// - Parameter whenListening: tells the caller the socket's path
+    /// - Throws: `TransferFailed`
+    func receive(
+        _ count: Int, from user: uid_t, whenListening: (String) async throws -> Void
+    ) async throws -> [OpenDescriptor] {
+        let descriptors = try await connected(to: user, whenListening) { connection, until, flag in
+            try Self.wait(for: connection.number, until: until, flag)
+            let limit = ManagerInterface.Import.fileNames.count
+            return try DescriptorPassing.receive(atMost: limit, over: connection.number)
+        }
+        guard descriptors.count == count else {
+            throw ManagerInterface.TransferFailed(
+                reason: "\(descriptors.count) descriptors came for \(count) names of files")
+        }
+        return descriptors
+    }
+
+    /// Gives descriptors to the user.
+    func send(
+        _ descriptors: [OpenDescriptor], to user: uid_t, whenListening: (String) async throws -> Void
+    ) async throws {
+        try await connected(to: user, whenListening) { connection, _, _ in
+            try DescriptorPassing.send(descriptors.map(\.number), over: connection.number)
+        }
+    }
+
+    private func connected<Value: Sendable>(
+        to user: uid_t, _ whenListening: (String) async throws -> Void,
+        _ body: @escaping @Sendable (OpenDescriptor, ContinuousClock.Instant, CancelFlag) throws -> Value
+    ) async throws -> Value {
+        let socket = try TransferSocket(in: folder, for: user)
+        defer { socket.removeFile() }
+        try await whenListening(socket.path)
+        do {
+            return try await CancelFlag.run { flag in
+                let until = ContinuousClock.now.advanced(by: Self.patience)
+                return try body(try socket.accept(until: until, flag), until, flag)
+            }
+        } catch let error as DescriptorPassingError {
+            throw ManagerInterface.TransferFailed(reason: error.description)
+        }
+    }
+
+    /// Waits until there is something to read, or to accept.
+    fileprivate static func wait(for descriptor: Int32, until: ContinuousClock.Instant, _ flag: CancelFlag) throws {
+        while true {
+            try flag.check()
+            guard ContinuousClock.now < until else {
+                throw ManagerInterface.TransferFailed(
+                    reason: "nothing came within \(Int(patience / .seconds(1))) seconds")
+            }
+            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let status = poll(&entry, 1, 50)
+            if status > 0 { return }
+            if status < 0 && errno != EINTR { throw DescriptorPassingError.system(operation: "poll", errno: errno) }
+        }
+    }
+
+    /// Removes the sockets that an earlier life of the service has left, and nothing else.
+    func clearLeftovers() {
+        guard let opened = try? TransferSocket.openFolder(folder) else { return }
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name.utf8.count == 16 {
+            var status = stat()
+            guard fstatat(opened.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFSOCK
+            else { continue }
+            unlinkat(opened.number, name, 0)
+        }
+    }
+}
+
+/// A listening socket for one connection.
+private struct TransferSocket: Sendable {
+    let path: String
+    private let user: uid_t
+    private let descriptor: OpenDescriptor
+
+    init(in folder: String, for user: uid_t) throws {
+        try Self.prepare(folder)
+        self.user = user
+        // Sixteen digits.
+        let path = "\(folder)/\(String(UInt64.random(in: 1 << 60 ... UInt64.max), radix: 16))"
+        self.path = path
+        guard var address = UnixAddress.make(path) else {
+            throw VarlinkClientError.pathTooLong(path: path, limit: UnixAddress.pathLimit)
+        }
+        func check(_ status: Int32, _ operation: String) throws(DurableError) {
+            if status < 0 { throw DurableError(operation: operation, path: path, errno: errno) }
+        }
+        let number = socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        try check(number, "socket")
+        descriptor = OpenDescriptor(number)
+        try check(UnixAddress.with(&address) { bind(number, $0, $1) }, "bind")
+        do throws(DurableError) {
+            // Who is neither root nor this user needs the permission, and is told apart by the kernel.
+            try check(chmod(path, user == 0 || user == geteuid() ? 0o600 : 0o666), "chmod")
+            try check(listen(number, 8), "listen")
+        } catch {
+            unlink(path)
+            throw error
+        }
+    }
+
+    /// Makes the folder, or looks whether it is the service's own.
+    private static func prepare(_ folder: String) throws(DurableError) {
+        if mkdir(folder, 0o700) < 0 && errno != EEXIST {
+            throw DurableError(operation: "mkdir", path: folder, errno: errno)
+        }
+        guard fchmod(try openFolder(folder).number, 0o711) == 0 else {
+            throw DurableError(operation: "chmod", path: folder, errno: errno)
+        }
+    }
+
+    /// Opens the folder, where it is one and the service's own.
+    static func openFolder(_ folder: String) throws(DurableError) -> OpenDescriptor {
+        let number = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard number >= 0 else { throw DurableError(operation: "open", path: folder, errno: errno) }
+        let opened = OpenDescriptor(number)
+        var status = stat()
+        guard fstat(number, &status) == 0, status.st_uid == geteuid() else {
+            throw DurableError(operation: "open", path: folder, errno: EPERM, hint: "it belongs to another user")
+        }
+        return opened
+    }
+
+    /// Takes the caller's connection, and closes those of other users.
+    func accept(until: ContinuousClock.Instant, _ flag: CancelFlag) throws -> OpenDescriptor {
+        while true {
+            try Transfers.wait(for: descriptor.number, until: until, flag)
+            let number = Glibc.accept(descriptor.number, nil, nil)
+            guard number >= 0 else {
+                if [EINTR, EAGAIN, ECONNABORTED].contains(errno) { continue }
+                throw DescriptorPassingError.system(operation: "accept", errno: errno)
+            }
+            let connection = OpenDescriptor(number)
+            _ = fcntl(number, F_SETFD, FD_CLOEXEC)
+            guard UnixPeer.user(of: number) == user else { continue }
+            return connection
+        }
+    }
+
+    func removeFile() { unlink(path) }
+}

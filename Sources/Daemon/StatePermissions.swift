@@ -1,0 +1,81 @@
+import Durable
+import FoundationEssentials
+import Glibc
+
+/// Who may see what lies in the state directory. Everything but the inbox and the sockets is the service's own: who could read
+/// a corpus or lock the database would be more than a client.
+extension StateDirectory {
+    /// What lies here beside the inbox and the sockets; also with more behind the name, as `metrics.db-wal`.
+    private static let own = [
+        "corpus", "models", "runs", "word-counts", "schedule.json", "metrics.db", "corpora.jsonl", "lock",
+    ]
+    private static let shared: Set = ["inbox", "io.kantaibert", "transfer"]
+
+    /// What had been open to others.
+    struct Tightened: Equatable {
+        var folders = 0
+        var files = 0
+
+        var isEmpty: Bool { folders + files == 0 }
+    }
+
+    /// The root is for the group to pass through, on the way to inbox and socket.
+    func makeRoot(group: String?) throws(DurableError) {
+        guard access(root, F_OK) != 0 else { return }
+        try Durable.makeDirectory(root)
+        guard let group, let entry = getgrnam(group) else { return try Self.change(root, mode: 0o710) }
+        let isGiven = chown(root, uid_t.max, entry.pointee.gr_gid) == 0
+        try Self.change(root, mode: isGiven ? 0o710 : 0o711)
+    }
+
+    /// Takes from others what an older version had given them: folders become 0700, files 0600. What such a folder holds needs
+    /// no change, as nobody reaches it any more. By descriptors, and no link is followed.
+    ///
+    /// The root keeps letting others through. Nobody else may write in it, and its names are shown to nobody else, the latter
+    /// only where it holds nothing but what is the service's.
+    func tighten() throws(DurableError) -> Tightened {
+        let folder = try Self.open(root, at: AT_FDCWD, flags: O_DIRECTORY)
+        defer { close(folder) }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
+        let isAllOwn = names.allSatisfy { isOwn($0) || Self.shared.contains($0) || TemporaryName.isLeftover($0) }
+        var tightened = Tightened()
+        if Self.restrict(folder, taking: isAllOwn ? 0o066 : 0o022) != nil { tightened.folders += 1 }
+        for name in names where isOwn(name) || TemporaryName.isLeftover(name) {
+            // Not blocking, whatever has the name.
+            guard let entry = try? Self.open(name, at: folder, flags: O_NOFOLLOW | O_NONBLOCK) else { continue }
+            defer { close(entry) }
+            switch Self.restrict(entry, taking: 0o077) {
+            case S_IFDIR?: tightened.folders += 1
+            case S_IFREG?: tightened.files += 1
+            default: continue
+            }
+        }
+        return tightened
+    }
+
+    private func isOwn(_ name: String) -> Bool {
+        Self.own.contains { name == $0 || name.hasPrefix("\($0).") || name.hasPrefix("\($0)-") }
+    }
+
+    /// - Returns: the kind of what was changed; nil where it needed no change, or is another user's
+    private static func restrict(_ descriptor: Int32, taking bits: mode_t) -> mode_t? {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_uid == geteuid(), status.st_mode & bits != 0
+        else { return nil }
+        // A folder that everybody may write in, such as /tmp, is nobody's to close.
+        guard status.st_mode & S_ISVTX == 0 else { return nil }
+        return fchmod(descriptor, status.st_mode & 0o7777 & ~bits) == 0 ? status.st_mode & S_IFMT : nil
+    }
+
+    static func change(_ path: String, mode: mode_t) throws(DurableError) {
+        let folder = try open(path, at: AT_FDCWD, flags: O_DIRECTORY | O_NOFOLLOW)
+        defer { close(folder) }
+        guard fchmod(folder, mode) == 0 else { throw DurableError(operation: "chmod", path: path, errno: errno) }
+    }
+
+    private static func open(_ path: String, at folder: Int32, flags: Int32) throws(DurableError) -> Int32 {
+        let descriptor = retrying { openat(folder, path, O_RDONLY | O_CLOEXEC | flags) }
+        guard descriptor >= 0 else { throw DurableError(operation: "open", path: path, errno: errno) }
+        return descriptor
+    }
+}

@@ -1,0 +1,76 @@
+import Glibc
+
+/// The service's socket as a client finds it, and whom it takes for the service.
+public struct ServiceSocket: Sendable, Equatable {
+    public static let system = "/run/kantaibert/io.kantaibert"
+    public static let local = "./var/io.kantaibert"
+
+    public let path: String
+    /// Whether the folder it was looked for in is the user's own, where nobody has named it.
+    private let isLocal: Bool
+
+    /// The one that somebody has named.
+    public init(path: String) {
+        self.path = path
+        isLocal = false
+    }
+
+    private init(localIn folder: String) {
+        path = "\(folder)/io.kantaibert"
+        isLocal = true
+    }
+
+    /// Finds the one that is meant where nobody has named any: the system's, else that of a service which this user has
+    /// started with `--state-dir ./var`.
+    ///
+    /// Whoever asks in a folder of somebody else's, `/tmp` for one, must not tell that one's program what they ask.
+    /// - Parameter folder: `./var`, but in tests
+    /// - Throws: `UntrustedSocket` where there is a `./var/io.kantaibert` that is not this user's alone
+    public static func find(system: String = system, folder: String = "./var") throws(UntrustedSocket) -> ServiceSocket
+    {
+        guard access(system, F_OK) != 0 else { return ServiceSocket(path: system) }
+        var status = stat()
+        let local = ServiceSocket(localIn: folder)
+        guard lstat(local.path, &status) == 0 else { return ServiceSocket(path: system) }
+        let opened = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard opened >= 0 else {
+            throw UntrustedSocket(path: local.path, reason: "\(folder) is no folder of yours: \(errorText())")
+        }
+        defer { close(opened) }
+        guard fstat(opened, &status) == 0, status.st_uid == geteuid() else {
+            throw UntrustedSocket(path: local.path, reason: "\(folder) belongs to another user")
+        }
+        guard status.st_mode & 0o022 == 0 else {
+            throw UntrustedSocket(path: local.path, reason: "others may write in \(folder)")
+        }
+        guard fstatat(opened, "io.kantaibert", &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFSOCK
+        else { throw UntrustedSocket(path: local.path, reason: "it is no socket") }
+        guard status.st_uid == geteuid() else {
+            throw UntrustedSocket(path: local.path, reason: "it belongs to another user")
+        }
+        return local
+    }
+
+    /// Looks at whom the kernel says the client is connected to: root, this user, or the owner of a path that was named.
+    /// - Parameter user: nil where the kernel does not say
+    /// - Throws: `UntrustedSocket`
+    public func check(server user: uid_t?) throws(UntrustedSocket) {
+        if user == 0 || user == geteuid() { return }
+        var status = stat()
+        if !isLocal, let user, stat(path, &status) == 0, status.st_uid == user { return }
+        throw UntrustedSocket(
+            path: path, reason: "user \(user.map { "\($0)" } ?? "nobody knows") answers there, who is not its owner")
+    }
+
+    private static func errorText() -> String { String(cString: strerror(errno)) }
+}
+
+/// A socket that may be somebody else's trap.
+public struct UntrustedSocket: Error, Sendable, Equatable, CustomStringConvertible {
+    public let path: String
+    public let reason: String
+
+    public var description: String {
+        "\(path) is not used, as \(reason); where it is meant all the same, name it: --socket \(path)"
+    }
+}
