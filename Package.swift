@@ -86,6 +86,7 @@ let package = Package(
         .target(name: "Jobs", dependencies: ["TextFilters"], swiftSettings: ours),
         .target(name: "Systemd", dependencies: ["CSystemd", log], swiftSettings: ours),
         .target(name: "LimitedLogging", dependencies: [log], swiftSettings: ours),
+        .target(name: "Fairness", swiftSettings: ours),
         .target(name: "Random", swiftSettings: ours),
         .target(name: "Parallel", swiftSettings: ours),
         .target(name: "Durable", swiftSettings: ours),
@@ -102,7 +103,9 @@ let package = Package(
         .target(
             name: "Records", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: ours),
-        .target(name: "VarlinkServer", dependencies: ["Varlink", "LimitedLogging", log] + nio, swiftSettings: ours),
+        .target(
+            name: "VarlinkServer", dependencies: ["Varlink", "Fairness", "LimitedLogging", log] + nio,
+            swiftSettings: ours),
 
         // 3
         .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
@@ -122,14 +125,14 @@ let package = Package(
         .target(
             name: "Inference",
             dependencies: [
-                "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Parallel", "Durable", "Digests",
+                "Fairness", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Parallel", "Durable", "Digests",
                 crypto,
             ],
             swiftSettings: kernels),
         .target(
             name: "Daemon",
             dependencies: [
-                "CMalloc", "Corpora", "Inference", "Models", "Kernels", "Records", "Interface", "Varlink",
+                "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Records", "Interface", "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
                 "Durable", "Digests", crypto,
@@ -186,6 +189,7 @@ let package = Package(
 
         tests("Random", ["Random"]),
         tests("Parallel", ["Parallel"]),
+        tests("Fairness", ["Fairness"]),
         tests("Durable", ["Durable"]),
         tests("TextFilters", ["TextFilters"], resources: [.copy("Fixtures")]),
         tests("Jobs", ["Jobs", "TextFilters"]),

@@ -91,7 +91,7 @@ public struct KantaibertService: Sendable {
             inboxPending: { inbox.pendingCount })
         manager.clearLeftovers()
         let socket = try SocketService(
-            listener: listener, settings: settings.socket, logger: logger,
+            listener: listener, settings: settings, logger: logger,
             inference: inference(live, registry, manager),
             manager: manager
         ) {

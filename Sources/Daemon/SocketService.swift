@@ -9,14 +9,14 @@ struct SocketService: Service {
     private let whenStopping: @Sendable () -> Void
 
     init(
-        listener: VarlinkServer.Listener, settings: SocketSettings, logger: Logger, inference: InferenceService,
+        listener: VarlinkServer.Listener, settings: Settings, logger: Logger, inference: InferenceService,
         manager: ManagerService, whenReady: @escaping @Sendable () -> Void,
         whenStopping: @escaping @Sendable () -> Void
     ) throws(VarlinkListenError) {
         var service = VarlinkService(
             vendor: "kantaibert", product: "kantaibertd", version: KantaibertService.version,
             url: "https://github.com/kantaibert/kantaibert",
-            administrators: try Administrators(group: settings.adminGroup))
+            administrators: try Administrators(group: settings.socket.adminGroup))
         inference.register(with: &service)
         manager.register(with: &service)
         server = VarlinkServer(service: service, listener: listener, limits: settings.limits, logger: logger)
@@ -38,11 +38,14 @@ struct SocketService: Service {
     }
 }
 
-extension SocketSettings {
+extension Settings {
     fileprivate var limits: VarlinkServer.Limits {
         .init(
-            messageBytes: maxRequestBytes, connections: maxConnections, connectionsPerUser: maxConnectionsPerUser,
-            idle: .seconds(idleTimeoutSeconds), receiving: .seconds(receiveTimeoutSeconds),
-            answering: .seconds(answerTimeoutSeconds), reading: .seconds(readTimeoutSeconds), grace: .seconds(2))
+            messageBytes: socket.maxRequestBytes, requestMemory: serving.maxRequestMemory,
+            requestMemoryPerUser: serving.maxRequestMemory / 2, connections: socket.maxConnections,
+            connectionsPerUser: socket.maxConnectionsPerUser ?? max(1, socket.maxConnections / 2),
+            idle: .seconds(socket.idleTimeoutSeconds), receiving: .seconds(socket.receiveTimeoutSeconds),
+            answering: .seconds(socket.answerTimeoutSeconds), reading: .seconds(socket.readTimeoutSeconds),
+            grace: .seconds(2))
     }
 }

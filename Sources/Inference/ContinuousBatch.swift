@@ -1,3 +1,4 @@
+import Fairness
 import Kernels
 import Models
 import Parallel
@@ -7,20 +8,25 @@ import Synchronization
 /// is short, and reads the weights once for all (iteration-level scheduling: Yu et al., "Orca", 2022, section 3.1).
 ///
 /// Requests join and leave between steps. A step is one turn on `WorkQueue.models`, and the next one stands behind whatever
-/// has come meanwhile. A longer prompt takes turns of its own, alternating with the others' steps.
+/// has come meanwhile. A longer prompt takes turns of its own, alternating with the others' steps. The places of a step are
+/// shared by users (`GenerationPlaces`): where more have a cache than a step takes, the latest of whoever has most wait.
 final class ContinuousBatch: Sendable {
+    private static let policy = GenerationPlaces(places: PackedModel.largestBatch)
+
     private let model: PackedModel
     private let state = Mutex(State())
 
     private struct State {
-        /// In the order they came.
-        var waiting: [GenerationRun] = []
-        /// At most `PackedModel.largestBatch`, each with a cache.
+        var waiting = FairQueue<UInt32, GenerationRun>()
+        /// In the order they got their caches.
         var active: [GenerationRun] = []
         /// Whether a turn is on the queue.
         var isScheduled = false
         /// Whether the last turn was a prompt's.
         var lastWasPrompt = false
+        /// When each user's prompts last had a turn.
+        var lastPromptTurn: [UInt32: Int] = [:]
+        var turns = 0
         /// Made with the first step.
         var memory: DecoderMemory?
     }
@@ -39,25 +45,29 @@ final class ContinuousBatch: Sendable {
 
     func add(_ run: GenerationRun) {
         let begins = state.withLock { state in
-            state.waiting.append(run)
+            state.waiting.push(run, for: run.user)
             defer { state.isScheduled = true }
             return !state.isScheduled
         }
-        if begins { schedule() }
+        if begins { schedule(cost: PackedModel.largestBatch) }
     }
 
-    private func schedule() {
-        WorkQueue.models.enqueue { [self] in takeTurn() }
+    /// - Parameter cost: of the turn before, as the next one's is not known yet
+    private func schedule(cost: Int) {
+        WorkQueue.models.enqueue(for: .generations, cost: cost) { [self] in takeTurn() }
     }
 
     private func takeTurn() {
+        let cost: Int
         switch nextTurn() {
-        case .prompt(let run): run.takePrompt(model)
-        case .tokens(let runs, let memory): decode(runs, memory)
+        case .prompt(let run): cost = run.takePrompt(model)
+        case .tokens(let runs, let memory):
+            cost = runs.count
+            decode(runs, memory)
         case nil: return
         }
         state.withLock { $0.active.removeAll(where: \.isOver) }
-        schedule()
+        schedule(cost: cost)
     }
 
     /// Lets go who has hung up, lets in who waits, and says whose turn it is; nil where nobody is left.
@@ -65,26 +75,39 @@ final class ContinuousBatch: Sendable {
         state.withLock { state in
             state.active.removeAll(where: \.isOver)
             state.waiting.removeAll(where: \.isOver)
-            let free = PackedModel.largestBatch - state.active.count
-            for run in state.waiting.prefix(free) {
-                run.join(model)
-                state.active.append(run)
-            }
-            state.waiting.removeFirst(min(free, state.waiting.count))
+            letIn(&state)
             guard !state.active.isEmpty else {
                 state.isScheduled = false
+                state.lastPromptTurn = [:]
                 return nil
             }
-            let ready = state.active.filter(\.goesWithOthers)
-            let prompt = state.active.first { !$0.goesWithOthers }
+            state.turns &+= 1
+            let stepping = Self.policy.stepping(state.active.map(\.user), turn: state.turns).map { state.active[$0] }
+            let ready = stepping.filter(\.goesWithOthers)
+            // Of several users' prompts that of whoever has waited longest for one.
+            let prompt = stepping.filter { !$0.goesWithOthers }
+                .min { state.lastPromptTurn[$0.user, default: -1] < state.lastPromptTurn[$1.user, default: -1] }
             if let prompt, ready.isEmpty || !state.lastWasPrompt {
                 state.lastWasPrompt = true
+                state.lastPromptTurn[prompt.user] = state.turns
                 return .prompt(prompt)
             }
             state.lastWasPrompt = false
             let memory = state.memory ?? DecoderMemory(model)
             state.memory = memory
             return .tokens(ready, memory)
+        }
+    }
+
+    private func letIn(_ state: inout State) {
+        while true {
+            let (active, waiting) = (state.active.map(\.user), state.waiting.users)
+            let next = state.waiting.popFirst { user, _ in
+                Self.policy.mayJoin(user, active: active, waiting: waiting)
+            }
+            guard let run = next?.element else { return }
+            run.join(model)
+            state.active.append(run)
         }
     }
 

@@ -22,24 +22,45 @@ extension InferenceEngine {
     /// - Parameters:
     ///   - topK: how many candidates a mask, at least 1; fewer where there are fewer
     ///   - targets: only these words, each by its first token
+    ///   - user: whose share of turns it takes
     /// - Returns: one list for each mask, in order; the most likely candidate first
-    /// - Throws: `noMask`, `promptTooLong`, `wrongObjective`, `invalidParameter` for `top_k` and `targets`.
+    /// - Throws: `noMask`, `promptTooLong`, `wrongObjective`, `invalidParameter` for `top_k`, `targets`
+    ///   and a `text` of more than `RequestLimits` allow.
     public func fillMask(
-        _ text: String, topK: Int = 5, targets: [String]? = nil
-    ) async throws(InferenceError) -> [[Filling]] {
+        _ text: String, topK: Int = 5, targets: [String]? = nil, for user: UInt32 = geteuid()
+    ) async throws -> [[Filling]] {
         try require(.mlm)
-        guard topK >= 1 else { throw .invalidParameter("top_k", reason: "must be at least 1, is \(topK)") }
-        let ids = await WorkQueue.texts.run { [self] () throws(Never) in
-            [SpecialToken.bos.rawValue] + tokenizer.encode(filtered(text)) + [SpecialToken.eos.rawValue]
+        guard topK >= 1 else {
+            throw InferenceError.invalidParameter("top_k", reason: "must be at least 1, is \(topK)")
         }
-        let masks = ids.indices.filter { ids[$0] == SpecialToken.mask.rawValue }
-        guard !masks.isEmpty else { throw .noMask(text: text) }
         let limit = configuration.longestSequence
-        guard ids.count <= limit else { throw .promptTooLong(tokens: ids.count, limit: limit) }
+        let prompt = try await self.prompt(text, parameter: "text", limit: limit, for: user)
+        guard prompt.hasMask else { throw InferenceError.noMask(text: RequestLimits.quoted(text)) }
+        // With the `</s>` behind it.
+        guard prompt.count < limit else {
+            throw InferenceError.promptTooLong(tokens: prompt.count + 1, limit: limit)
+        }
+        let ids = prompt.ids + [SpecialToken.eos.rawValue]
+        let masks = ids.indices.filter { ids[$0] == SpecialToken.mask.rawValue }
         var wanted: Set<Int32>?
-        if let targets { wanted = try await targetIDs(targets) }
-        return try await sentences.run(ids: ids, masks: masks) { [self, wanted] logits throws(InferenceError) in
+        if let targets { wanted = try await targetIDs(targets, for: user) }
+        try check(masks: masks.count, topK: topK, wanted: wanted, textBytes: text.utf8.count)
+        return try await sentences.run(ids: ids, masks: masks, for: user) {
+            [self, wanted] logits throws(InferenceError) in
             try fillings(ids: ids, masks: masks, logits: logits, topK: topK, wanted: wanted)
+        }
+    }
+
+    private func check(masks: Int, topK: Int, wanted: Set<Int32>?, textBytes: Int) throws(InferenceError) {
+        guard masks <= RequestLimits.masks else {
+            throw .invalidParameter("text", reason: "has \(masks) masks, at most \(RequestLimits.masks) are filled")
+        }
+        let candidates = min(topK, wanted?.count ?? tokenizer.vocabularySize)
+        guard masks * candidates <= RequestLimits.candidateBytes / max(64, textBytes) else {
+            throw .invalidParameter(
+                "top_k",
+                reason: "makes \(candidates) texts for each of \(masks) masks, together at most "
+                    + "\(RequestLimits.candidateBytes) bytes are possible")
         }
     }
 
@@ -72,8 +93,14 @@ extension InferenceEngine {
     }
 
     /// The id of each target: of a token written as in `vocab.json`, else of the first token of the text.
-    private func targetIDs(_ targets: [String]) async throws(InferenceError) -> Set<Int32> {
-        let ids = await WorkQueue.texts.run { [self] () throws(Never) in
+    private func targetIDs(_ targets: [String], for user: UInt32) async throws(InferenceError) -> Set<Int32> {
+        let bytes = targets.reduce(0) { $0 + $1.utf8.count }
+        guard targets.count <= RequestLimits.targets, bytes <= RequestLimits.targetBytes else {
+            throw .invalidParameter(
+                "targets",
+                reason: "may be \(RequestLimits.targets) words of \(RequestLimits.targetBytes) bytes together")
+        }
+        let ids = await WorkQueue.texts.run(for: .user(user), cost: bytes) { [self] () throws(Never) in
             targets.compactMap { tokenizer.id(of: $0) ?? tokenizer.encode(filtered($0)).first }
         }
         guard !ids.isEmpty else { throw .invalidParameter("targets", reason: "needs at least one word") }

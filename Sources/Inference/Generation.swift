@@ -1,3 +1,4 @@
+import Glibc
 import Jobs
 import Kernels
 import Models
@@ -31,20 +32,21 @@ extension InferenceEngine {
     /// Continues a prompt, a token at a time and together with all others under way, until one of `FinishReason` holds.
     /// - Parameters:
     ///   - prompt: its tokens follow an `<s>`
+    ///   - user: whose share of places and turns it takes
     ///   - onPiece: gets each piece of text when it is ready, never an empty one; meanwhile generation goes on
     /// - Throws: `InferenceError` (`promptTooLong`, `wrongObjective`, `invalidParameter`, `notANumber`), what `onPiece`
     ///   throws, and `CancellationError` before the next token once the task is cancelled.
     public func generate(
-        _ prompt: String, sampling: SamplingOptions = SamplingOptions(),
+        _ prompt: String, sampling: SamplingOptions = SamplingOptions(), for user: UInt32 = geteuid(),
         onPiece: @Sendable (String) async throws -> Void = { _ in }
     ) async throws -> Generated {
         try require(.clm)
         try sampling.validate()
-        let ids = await WorkQueue.texts.run { [self] () throws(Never) in
-            [SpecialToken.bos.rawValue] + tokenizer.encode(filtered(prompt))
-        }
+        let limit = longestPrompt
+        let prompt = try await self.prompt(prompt, parameter: "prompt", limit: limit, for: user)
+        guard prompt.count <= limit else { throw InferenceError.promptTooLong(tokens: prompt.count, limit: limit) }
         let (steps, output) = AsyncThrowingStream.makeStream(of: GenerationRun.Step.self)
-        let run = try GenerationRun(engine: self, prompt: ids, sampling: sampling, output: output)
+        let run = try GenerationRun(engine: self, prompt: prompt.ids, sampling: sampling, user: user, output: output)
         // Whichever way the caller leaves, its place is free at the next step.
         defer { run.cancel() }
         return try await withTaskCancellationHandler {
@@ -72,6 +74,7 @@ final class GenerationRun: @unchecked Sendable {
         let result: Generated?
     }
 
+    let user: UInt32
     private let engine: InferenceEngine
     private let sampler: Sampler
     private let seed: Int
@@ -90,14 +93,13 @@ final class GenerationRun: @unchecked Sendable {
     private var hasEnded = false
 
     init(
-        engine: InferenceEngine, prompt: [Int32], sampling: SamplingOptions,
+        engine: InferenceEngine, prompt: [Int32], sampling: SamplingOptions, user: UInt32,
         output: AsyncThrowingStream<Step, any Error>.Continuation
     ) throws(InferenceError) {
-        // The last token of a training sample is only ever predicted: its own position was not trained.
-        let limit =
-            engine.trainingArguments == nil ? engine.configuration.longestSequence : engine.trainedLength - 1
+        let limit = engine.longestPrompt
         guard prompt.count <= limit else { throw .promptTooLong(tokens: prompt.count, limit: limit) }
         self.engine = engine
+        self.user = user
         self.output = output
         seed = sampling.seed ?? Int.random(in: 0..<1 << 53)
         sampler = Sampler(options: sampling, seed: seed, mayEmit: engine.mayEmit)
@@ -132,16 +134,18 @@ final class GenerationRun: @unchecked Sendable {
     private static let promptTurn = 256
 
     /// Shows the model the next part of a prompt that takes turns of its own; with its last the first token is generated.
-    func takePrompt(_ model: PackedModel) {
+    /// - Returns: how many tokens that were
+    func takePrompt(_ model: PackedModel) -> Int {
         guard let cache else { preconditionFailure("a prompt before the generation has a place") }
         let part = ids[seen..<min(promptTokens, seen + Self.promptTurn)]
         let isLast = part.endIndex == promptTokens
-        let logits = model.prefill(Array(part), cache: cache, isLast: isLast)
+        let logits = model.prefill(Array(part), cache: cache, isLast: isLast) { WorkQueue.models.letOthersIn() }
         if isLast {
             logits.withUnsafeBufferPointer { take($0) }
         } else {
             seen = part.endIndex
         }
+        return part.count
     }
 
     /// Generates the token that follows, once the model has seen all of `ids`.

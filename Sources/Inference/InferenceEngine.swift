@@ -80,13 +80,24 @@ public final class InferenceEngine: Sendable {
 
     /// Generations that are under way or wait for a place.
     public var generationsUnderWay: Int {
-        get async { await WorkQueue.models.run { [batch] () throws(Never) in batch.count } }
+        get async { await WorkQueue.models.run(for: .signOfLife, cost: 1) { [batch] () throws(Never) in batch.count } }
     }
+
+    /// Returns once there was a turn on the queue that all models compute on: never, where it hangs.
+    public static func waitForATurn() async {
+        await WorkQueue.models.run(for: .signOfLife, cost: 1) { () throws(Never) in }
+    }
+
+    /// The most tokens a prompt may have, `<s>` among them. The last token of a training sample is only ever predicted: its
+    /// own position was not trained.
+    var longestPrompt: Int { trainingArguments == nil ? configuration.longestSequence : trainedLength - 1 }
 
     /// The most tokens of one sequence that training saw, `<s>` and `</s>` among them.
     var trainedLength: Int {
         min(configuration.longestSequence, trainingArguments?.longestPosition ?? configuration.longestSequence)
     }
+
+    var filtersTexts: Bool { !filters.isEmpty }
 
     /// The text as the corpora were written when the model learned from them.
     func filtered(_ text: String) -> String {

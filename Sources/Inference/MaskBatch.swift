@@ -1,3 +1,4 @@
+import Fairness
 import Models
 import Parallel
 import Synchronization
@@ -5,8 +6,9 @@ import Synchronization
 /// Sentences with masks that wait for their turn at the same time, and then have it together: the weights are read once for
 /// all of them.
 ///
-/// Each asks for a turn on `WorkQueue.models`. The first one whose turn comes takes along those behind it whose sums are
-/// taken in the same order, so that each gets what it gets alone; their own turns then find nothing to do.
+/// Each asks for a turn on `WorkQueue.models`. The user whose turn comes has its first sentence answered, and those of
+/// others behind it, user by user, whose sums are taken in the same order, so that each gets what it gets alone; their own
+/// turns then find nothing to do.
 final class MaskBatch: Sendable {
     private struct Sentence: Sendable {
         let ids: [Int32]
@@ -17,9 +19,11 @@ final class MaskBatch: Sendable {
         var orders: SumOrders { SumOrders(tokens: ids.count, rows: masks.count) }
     }
 
+    /// Tokens that one turn is worth.
+    private static let largestTurn = 256
+
     private let model: PackedModel
-    /// In the order they came.
-    private let waiting = Mutex<[Sentence]>([])
+    private let waiting = Mutex(FairQueue<UInt32, Sentence>())
 
     init(_ model: PackedModel) {
         self.model = model
@@ -29,9 +33,10 @@ final class MaskBatch: Sendable {
     /// - Parameters:
     ///   - ids: at most `configuration.longestSequence`
     ///   - masks: indexes into `ids`, at least one
+    ///   - user: whose turn it takes
     ///   - body: gets the logits, `[masks.count, vocabSize]`, on a thread of the pool
     func run<Value: Sendable, Failure: Error>(
-        ids: [Int32], masks: [Int],
+        ids: [Int32], masks: [Int], for user: UInt32,
         _ body: @escaping @Sendable (UnsafeBufferPointer<Float>) throws(Failure) -> Value
     ) async throws(Failure) -> Value {
         let result: Result<Value, Failure> = await withCheckedContinuation { continuation in
@@ -39,14 +44,15 @@ final class MaskBatch: Sendable {
                 continuation.resume(
                     returning: Result { () throws(Failure) in try body(logits) })
             }
-            waiting.withLock { $0.append(sentence) }
-            WorkQueue.models.enqueue { [self] in takeTurn() }
+            let cost = ids.count + masks.count
+            waiting.withLock { $0.push(sentence, for: user, cost: cost) }
+            WorkQueue.models.enqueue(for: .user(user), cost: cost) { [self] in takeTurn(of: user) }
         }
         return try result.get()
     }
 
-    private func takeTurn() {
-        let sentences = waiting.withLock { Self.takeBatch(&$0) }
+    private func takeTurn(of user: UInt32) {
+        let sentences = waiting.withLock { Self.takeBatch(&$0, of: user) }
         guard let first = sentences.first else { return }
         var (ids, offsets, rows): ([Int32], [Int], [Int]) = ([], [0], [])
         var parts: [Range<Int>] = []
@@ -56,7 +62,9 @@ final class MaskBatch: Sendable {
             ids += sentence.ids
             offsets.append(ids.count)
         }
-        let logits = model.logits(inputIDs: ids, sequenceOffsets: offsets, rows: rows, orders: first.orders)
+        let logits = model.logits(inputIDs: ids, sequenceOffsets: offsets, rows: rows, orders: first.orders) {
+            WorkQueue.models.letOthersIn()
+        }
         let columns = model.configuration.vocabSize
         logits.withUnsafeBufferPointer { logits in
             ThreadPool.shared.forEach(sentences.count) { index in
@@ -67,22 +75,20 @@ final class MaskBatch: Sendable {
         }
     }
 
-    /// Takes the first sentence and those that go with it, as many as one turn on the queue is worth: up to 256 tokens, at
-    /// least one sentence.
-    private static func takeBatch(_ waiting: inout [Sentence]) -> [Sentence] {
-        guard let first = waiting.first else { return [] }
-        var (taken, left): ([Sentence], [Sentence]) = ([], [])
-        var tokens = 0
-        for sentence in waiting {
-            let fits = taken.isEmpty || tokens + sentence.ids.count <= 256 && sentence.orders == first.orders
-            if fits {
-                tokens += sentence.ids.count
-                taken.append(sentence)
-            } else {
-                left.append(sentence)
-            }
+    /// Takes the user's first sentence and those that go with it, as many as one turn on the queue is worth: up to 256
+    /// tokens, at least one sentence.
+    private static func takeBatch(_ waiting: inout FairQueue<UInt32, Sentence>, of user: UInt32) -> [Sentence] {
+        guard let first = waiting.popFirst(where: { owner, _ in owner == user })?.element else { return [] }
+        var taken = [first]
+        var tokens = first.ids.count
+        while tokens < largestTurn,
+            let next = waiting.popFirst(where: { _, sentence in
+                tokens + sentence.ids.count <= largestTurn && sentence.orders == first.orders
+            })
+        {
+            tokens += next.element.ids.count
+            taken.append(next.element)
         }
-        waiting = left
         return taken
     }
 }

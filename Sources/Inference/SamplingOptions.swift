@@ -44,6 +44,9 @@ public struct SamplingOptions: Sendable, Equatable {
         try check(minP >= 0 && minP <= 1, "min_p", "from 0 to 1", minP)
         try check(
             repetitionPenalty > 0 && repetitionPenalty.isFinite, "repetition_penalty", "above 0", repetitionPenalty)
-        try check(!stop.contains(""), "stop", "strings that are not empty", stop)
+        try check(!stop.contains(""), "stop", "strings that are not empty", "\(stop.count) strings, one of them empty")
+        try check(
+            stop.count <= RequestLimits.stops && stop.allSatisfy { $0.utf8.count <= RequestLimits.stopBytes }, "stop",
+            "at most \(RequestLimits.stops) strings of \(RequestLimits.stopBytes) bytes", "\(stop.count) strings")
     }
 }

@@ -116,4 +116,18 @@ extension ManagerInterface {
             self.limit = limit
         }
     }
+
+    public struct Overloaded: VarlinkErrorReply, Equatable {
+        public static let name = "io.kantaibert.Manager.Overloaded"
+
+        public var retryAfterMs: Int
+
+        public init(retryAfterMs: Int) {
+            self.retryAfterMs = retryAfterMs
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case retryAfterMs = "retry_after_ms"
+        }
+    }
 }

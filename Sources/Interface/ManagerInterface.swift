@@ -227,6 +227,8 @@ public enum ManagerInterface {
         error TransferFailed (reason: string)
         # So many imports and exports are under way already.
         error TooManyTransfers (limit: int)
+        # This user, or all together, have as many questions waiting as may be.
+        error Overloaded (retry_after_ms: int)
 
         """
 }

@@ -19,9 +19,10 @@ extension PackedModel {
     ///   - sequenceOffsets: where each begins, and the end; none longer than `configuration.longestSequence`
     ///   - rows: indexes into `inputIDs`
     ///   - orders: nil are the fastest; with those of a sequence alone, it gets what it gets alone, bit for bit
+    ///   - pause: called between layers and between parts of the head, some milliseconds of work apart
     /// - Returns: `[rows.count, vocabSize]`
     public func logits(
-        inputIDs: [Int32], sequenceOffsets: [Int], rows: [Int], orders: SumOrders? = nil
+        inputIDs: [Int32], sequenceOffsets: [Int], rows: [Int], orders: SumOrders? = nil, pause: () -> Void = {}
     ) -> [Float] {
         guard !rows.isEmpty else { return [] }
         let tokens = inputIDs.count
@@ -29,8 +30,8 @@ extension PackedModel {
         let shape = AttentionShape(
             sequences: SequenceOffsets(sequenceOffsets), heads: configuration.numAttentionHeads,
             causal: configuration.isDecoder)
-        // 48 MB of logits at a time.
-        let scored = min(rows.count, max(PackedModel.largestBatch, 12_000_000 / configuration.vocabSize))
+        // At most 13 MB of logits at a time, for a vocabulary of 52,000: what one part of the head takes, others wait.
+        let scored = min(rows.count, max(PackedModel.largestBatch, 3_330_000 / configuration.vocabSize))
         // A token may be asked for more than once.
         let w = PackedWorkspace(configuration, tokens: max(tokens, rows.count), scored: scored)
         let scores = Arena(bytes: 4 * shape.scoreCount)
@@ -47,12 +48,16 @@ extension PackedModel {
             let isLast = index == layers.count - 1
             if isLast { keepRows(w, rows) }
             layer.finish(w, rows: isLast ? rows.count : tokens, isLast ? orders.rows : orders.tokens)
+            pause()
         }
         var result: [Float] = []
         result.reserveCapacity(rows.count * configuration.vocabSize)
         for first in stride(from: 0, to: rows.count, by: scored) {
             let count = min(scored, rows.count - first)
-            if first > 0 { w.x.base.update(from: w.x.row(first), count: count * w.x.columns) }
+            if first > 0 {
+                pause()
+                w.x.base.update(from: w.x.row(first), count: count * w.x.columns)
+            }
             let logits = head(w, rows: count, orders.rows)
             result.append(contentsOf: UnsafeBufferPointer(start: logits.base, count: count * configuration.vocabSize))
         }
@@ -84,12 +89,15 @@ extension PackedModel {
     /// - Parameters:
     ///   - ids: at least one, at most what `cache` has room for
     ///   - isLast: whether logits are wanted
+    ///   - pause: called between layers
     /// - Returns: what is expected after the last token, `[vocabSize]`; without `isLast` nothing
-    public func prefill(_ ids: [Int32], cache: KeyValueCache, isLast: Bool = true) -> [Float] {
+    public func prefill(
+        _ ids: [Int32], cache: KeyValueCache, isLast: Bool = true, pause: () -> Void = {}
+    ) -> [Float] {
         let w = PackedWorkspace(configuration, tokens: ids.count, scored: 1)
         pass(
             w, ids: ids, parts: [(cache, ids.count)], wanted: isLast ? [ids.count - 1] : [],
-            order: SumOrder(rows: ids.count))
+            order: SumOrder(rows: ids.count), pause: pause)
         guard isLast else { return [] }
         return Array(UnsafeBufferPointer(start: head(w, rows: 1, .straight).base, count: configuration.vocabSize))
     }
@@ -119,7 +127,8 @@ extension PackedModel {
     ///   - wanted: the rows that are to stand in `w.x`, from its beginning; their sums are taken as one row's alone
     ///   - order: of all others' sums
     private func pass(
-        _ w: PackedWorkspace, ids: [Int32], parts: [(cache: KeyValueCache, count: Int)], wanted: [Int], order: SumOrder
+        _ w: PackedWorkspace, ids: [Int32], parts: [(cache: KeyValueCache, count: Int)], wanted: [Int], order: SumOrder,
+        pause: () -> Void = {}
     ) {
         precondition(configuration.isDecoder, "decode: the model is not causal")
         var (places, ranges): ([Int32], [Range<Int>]) = ([], [])
@@ -150,6 +159,7 @@ extension PackedModel {
             attentionDecode(sequences, heads: configuration.numAttentionHeads)
             if isLast && wanted.count < ids.count { keepRows(w, wanted) }
             layer.finish(w, rows: isLast ? wanted.count : ids.count, isLast ? .straight : order)
+            pause()
         }
         for (cache, count) in parts { cache.count += count }
     }

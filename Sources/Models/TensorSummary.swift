@@ -18,8 +18,11 @@ public struct TensorSummary: Sendable, Equatable {
     public private(set) var corners: [Float] = []
 
     /// Reads all of a tensor, a part at a time.
-    /// - Throws: where there is none of that name
-    public init(_ name: String, in file: SafetensorsFile) throws(ModelError) {
+    /// - Parameter isUnwanted: looked at between two parts; the rest is left out once it is true
+    /// - Throws: where there is none of that name, and where it is unwanted
+    public init(
+        _ name: String, in file: SafetensorsFile, isUnwanted: () -> Bool = { false }
+    ) throws(ModelError) {
         guard let tensor = file.tensors[name] else {
             throw ModelError(path: file.path, reason: "the tensor `\(name)` is missing")
         }
@@ -42,12 +45,15 @@ public struct TensorSummary: Sendable, Equatable {
         }
         var (low, high) = (Float.infinity, -Float.infinity)
         var (count, sum) = (0, 0.0)
-        func eachPart(_ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
+        func eachPart(_ body: (UnsafeMutableBufferPointer<Float>) -> Void) throws(ModelError) {
             for first in stride(from: 0, to: tensor.count, by: size) {
+                guard !isUnwanted() else {
+                    throw ModelError(path: file.path, reason: "nobody waits for what is in `\(name)`")
+                }
                 body(read(first..<min(tensor.count, first + size)))
             }
         }
-        eachPart { numbers in
+        try eachPart { numbers in
             for number in numbers {
                 guard number.isFinite else {
                     notFinite += 1
@@ -62,7 +68,7 @@ public struct TensorSummary: Sendable, Equatable {
         if count > 0 {
             let mean = sum / Double(count)
             var squares = 0.0
-            eachPart { numbers in
+            try eachPart { numbers in
                 for number in numbers where number.isFinite {
                     squares += (Double(number) - mean) * (Double(number) - mean)
                 }

@@ -149,17 +149,7 @@ public final class ByteLevelBPETokenizer: Sendable {
         if addSpecialTokens, case .roberta(let cls, let sep, _) = components.postProcessor { around = (cls.id, sep.id) }
         if let around { ids.append(around.cls) }
         let body = ids.count
-        if let bytes = text.baseAddress {
-            split(
-                bytes, 0, text.count, by: first,
-                else: { start, end in
-                    split(
-                        bytes, start, end, by: second,
-                        else: { start, end in
-                            encodePiece(bytes + start, end - start, with: encoder, into: &ids)
-                        }, token: { ids.append($0) })
-                }, token: { ids.append($0) })
-        }
+        encodeAll(text, with: encoder, continues: false, into: &ids)
         if let limit = maxLength ?? components.truncation?.maxLength {
             let room = max(limit - (around == nil ? 0 : 2), 0)
             let excess = ids.count - body - room
@@ -169,6 +159,31 @@ public final class ByteLevelBPETokenizer: Sendable {
             }
         }
         if let around { ids.append(around.sep) }
+    }
+
+    /// - Parameter continues: whether the text before has gone before, and ended in no added token
+    private func encodeAll(
+        _ text: UnsafeBufferPointer<UInt8>, with encoder: WordEncoder, continues: Bool, into ids: inout [Int32]
+    ) {
+        guard let bytes = text.baseAddress else { return }
+        split(
+            bytes, 0, text.count, by: first,
+            else: { start, end in
+                split(
+                    bytes, start, end, by: second,
+                    else: { start, end in
+                        encodePiece(
+                            bytes + start, end - start, begins: !continues || start > 0, with: encoder, into: &ids)
+                    }, token: { ids.append($0) })
+            }, token: { ids.append($0) })
+    }
+
+    /// The ids of a part of a text that was cut where `TokenStream` cuts.
+    func encodePart(_ text: UnsafeBufferPointer<UInt8>, continues: Bool) -> [Int32] {
+        var ids: [Int32] = []
+        ids.reserveCapacity(text.count / 3 + 4)
+        withEncoder { encodeAll(text, with: $0, continues: continues, into: &ids) }
+        return ids
     }
 
     /// Calls `token` for each added token of `matcher` in the text and `piece` for what lies between, in order.
@@ -190,9 +205,9 @@ public final class ByteLevelBPETokenizer: Sendable {
     }
 
     private func encodePiece(
-        _ text: UnsafePointer<UInt8>, _ count: Int, with encoder: WordEncoder, into ids: inout [Int32]
+        _ text: UnsafePointer<UInt8>, _ count: Int, begins: Bool, with encoder: WordEncoder, into ids: inout [Int32]
     ) {
-        if components.preTokenizer.addPrefixSpace && text[0] != UInt8(ascii: " ") {
+        if begins && components.preTokenizer.addPrefixSpace && text[0] != UInt8(ascii: " ") {
             let prefixed = [UInt8(ascii: " ")] + UnsafeBufferPointer(start: text, count: count)
             prefixed.withUnsafeBufferPointer { encoder.encode($0.baseAddress!, $0.count, into: &ids) }
         } else {

@@ -93,14 +93,16 @@ struct PreTokenizer {
 
     /// As `lastCut`, for valid UTF-8 without white space to cut at: between two classes, but never at an apostrophe,
     /// which may take letters with it.
-    func lastCutBetweenClasses(_ text: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int? {
+    func lastCutBetweenClasses(
+        _ text: UnsafePointer<UInt8>, from start: Int, to end: Int, where isAllowed: (Int) -> Bool = { _ in true }
+    ) -> Int? {
         var position = start
         var before: UInt8?
         var cut: Int?
         while position < end {
             let this = classes.ofCharacter(text + position)
             if let before, before != this.class, before != UnicodeClasses.space,
-                text[position - 1] != UInt8(ascii: "'")
+                text[position - 1] != UInt8(ascii: "'"), isAllowed(position)
             {
                 cut = position
             }

@@ -12,6 +12,9 @@ public struct MessageFramer: Sendable {
     /// Bytes a message may have, its NUL not counted.
     public let limit: Int
 
+    /// Bytes of memory that are kept for the next message.
+    private static let keptCapacity = 64 << 10
+
     private var buffer: [UInt8] = []
     /// Where the first message not yet given out begins.
     private var start = 0
@@ -50,10 +53,11 @@ public struct MessageFramer: Sendable {
             return nil
         }
         guard end - start <= limit else { throw MessageTooLarge(limit: limit) }
-        defer {
-            start = end + 1
-            scanned = start
-        }
-        return Array(buffer[start..<end])
+        let message = Array(buffer[start..<end])
+        start = end + 1
+        scanned = start
+        // An unused connection holds no memory for the large message it once sent.
+        if start == buffer.count && buffer.capacity > Self.keptCapacity { (buffer, start, scanned) = ([], 0, 0) }
+        return message
     }
 }

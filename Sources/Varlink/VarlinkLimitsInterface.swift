@@ -3,7 +3,7 @@ public enum VarlinkLimitsInterface {
     public static let name = "io.kantaibert.Limits"
 
     public static let errors: [any VarlinkErrorReply.Type] = [
-        TooManyConnections.self, RequestTooLarge.self, TimedOut.self,
+        TooManyConnections.self, RequestTooLarge.self, RequestMemoryExceeded.self, TimedOut.self,
     ]
 
     public struct TooManyConnections: VarlinkErrorReply, Equatable {
@@ -31,6 +31,24 @@ public enum VarlinkLimitsInterface {
         public init(limit: Int) { self.limit = limit }
     }
 
+    public struct RequestMemoryExceeded: VarlinkErrorReply, Equatable {
+        public static let name = "io.kantaibert.Limits.RequestMemoryExceeded"
+        /// Bytes.
+        public var limit: Int
+        /// The limit is that of one user, not that of all together.
+        public var perUser: Bool
+
+        public init(limit: Int, perUser: Bool) {
+            self.limit = limit
+            self.perUser = perUser
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case limit
+            case perUser = "per_user"
+        }
+    }
+
     public struct TimedOut: VarlinkErrorReply, Equatable {
         public static let name = "io.kantaibert.Limits.TimedOut"
         /// What took too long: a request that did not end, or an answer that was not ready.
@@ -54,6 +72,10 @@ public enum VarlinkLimitsInterface {
         # A request may have `limit` bytes.
         error RequestTooLarge (limit: int)
 
+        # Requests that are under way or arriving take what there is of `limit` bytes; with `per_user`, those of the caller's
+        # user. The same request may be taken later.
+        error RequestMemoryExceeded (limit: int, per_user: bool)
+
         # After so many seconds a request had not come to its end, or the service had no answer, or no further one.
         error TimedOut (part: (request, answer), seconds: float)
 
@@ -66,6 +88,12 @@ extension VarlinkLimitsInterface.TooManyConnections: CustomStringConvertible {
 
 extension VarlinkLimitsInterface.RequestTooLarge: CustomStringConvertible {
     public var description: String { "the service takes requests of at most \(limit) bytes" }
+}
+
+extension VarlinkLimitsInterface.RequestMemoryExceeded: CustomStringConvertible {
+    public var description: String {
+        "requests\(perUser ? " of this user" : "") take the \(limit) bytes that there are for them: try again later"
+    }
 }
 
 extension VarlinkLimitsInterface.TimedOut: CustomStringConvertible {

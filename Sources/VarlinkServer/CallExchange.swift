@@ -7,6 +7,7 @@ import Varlink
 struct CallExchange: Sendable {
     let service: VarlinkService
     let peer: PeerCredentials
+    let memory: CallMemory
     let log: LimitLog
     /// Gives one message, without its NUL, to the client; throws where it has gone or is cut off.
     let write: @Sendable (Data) async throws -> Void
@@ -18,15 +19,26 @@ struct CallExchange: Sendable {
 
     /// - Parameter whenEndless: called before the body where the call will not end by itself.
     /// - Returns: whether the last reply was given, or none was wanted. Where not, the connection is of no more use.
-    func answer(_ message: [UInt8], whenEndless: () -> Void) async -> Bool {
+    func answer(_ message: [UInt8], _ shape: JSONShape, whenEndless: () -> Void) async -> Bool {
+        // Before anything is decoded: what nobody would send is not taken apart.
+        guard shape.depth <= JSONShape.deepest, shape.values <= JSONShape.mostValues else {
+            let error = VarlinkServiceError.invalidParameter(parameter: "parameters")
+            return await send(ReplySink(more: false, oneway: false, write: write)) {
+                try VarlinkCoding.encodeError(name: error.name, error.parameters)
+            }
+        }
         let header: VarlinkCallHeader
         do {
-            header = try VarlinkCoding.decodeCall(message)
+            header = try await CodingLane.shared.run(for: peer.uid, bytes: message.count) {
+                try VarlinkCoding.decodeCall(message)
+            }
+        } catch is CancellationError {
+            return false
         } catch {
             log.cutOff(peer, reason: "no call", "what it sent is no call: \(error)")
             return false
         }
-        let context = CallContext(peer: peer, more: header.more ?? false)
+        let context = CallContext(peer: peer, more: header.more ?? false, memory: memory)
         let sink = ReplySink(more: context.more, oneway: header.oneway ?? false, write: write)
         do {
             let method = try service.method(header.method)

@@ -22,7 +22,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     private let peer: PeerCredentials
     private let refusal: VarlinkLimitsInterface.TooManyConnections?
     private let limits: VarlinkServer.Limits
+    private let memory: RequestMemory
     private let log: LimitLog
+    /// Bytes of memory that are counted for what has arrived.
+    private var held = 0
     private var state: ConnectionState
     private var call: Task<Void, Never>?
     private var isCallEndless = false
@@ -36,12 +39,13 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// - Parameter refusal: why there is no place for this client, who is told so and nothing else
     init(
         service: VarlinkService, peer: PeerCredentials, refusal: VarlinkLimitsInterface.TooManyConnections?,
-        limits: VarlinkServer.Limits, log: LimitLog
+        limits: VarlinkServer.Limits, memory: RequestMemory, log: LimitLog
     ) {
         self.service = service
         self.peer = peer
         self.refusal = refusal
         self.limits = limits
+        self.memory = memory
         self.log = log
         state = ConnectionState(messageLimit: limits.messageBytes)
     }
@@ -56,7 +60,9 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isCutOff else { return }
-        perform(state.received(unwrapInboundIn(data).readableBytesView), context.channel)
+        let action = state.received(unwrapInboundIn(data).readableBytesView)
+        guard countBuffered(context.channel) else { return }
+        perform(action, context.channel)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -83,6 +89,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         // What a write under way or a call says from now on starts no clock again.
         deadline?.end()
         deadline = nil
+        giveBack()
         context.fireChannelInactive()
     }
 
@@ -112,16 +119,22 @@ final class ConnectionHandler: ChannelInboundHandler {
 // Calls and their replies.
 extension ConnectionHandler {
     private func start(_ message: [UInt8], _ channel: any Channel) {
+        let shape = JSONShape(message)
+        let memory = CallMemory(memory, peer.uid)
+        if let exceeded = memory.reserve(RequestMemory.needed(for: shape, bytes: message.count)) {
+            return cutOff(exceeded, channel)
+        }
         let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
-        let exchange = CallExchange(service: service, peer: peer, log: log) { message in
+        let exchange = CallExchange(service: service, peer: peer, memory: memory, log: log) { message in
             try await channel.eventLoop.flatSubmit { bound.value.write(message, channel) }.get()
         }
         isCallEndless = false
         waitFor(.phase(.answering))
         call = Task {
-            let replied = await exchange.answer(message) {
+            let replied = await exchange.answer(message, shape) {
                 channel.eventLoop.execute { bound.value.callIsEndless() }
             }
+            memory.release()
             channel.eventLoop.execute { bound.value.callEnded(replied: replied, channel) }
         }
     }
@@ -135,7 +148,9 @@ extension ConnectionHandler {
     private func callEnded(replied: Bool, _ channel: any Channel) {
         call = nil
         isCallEndless = false
-        if !isClosed && !isCutOff { perform(state.callEnded(replied: replied), channel) }
+        guard !isClosed && !isCutOff else { return }
+        let action = state.callEnded(replied: replied)
+        if countBuffered(channel) { perform(action, channel) }
     }
 
     private func write(_ message: Data, _ channel: any Channel) -> EventLoopFuture<Void> {
@@ -174,6 +189,25 @@ extension ConnectionHandler {
         }
     }
 
+    /// Counts the bytes that have arrived against the memory for requests.
+    /// - Returns: false where there is not enough, and the client is cut off
+    private func countBuffered(_ channel: any Channel) -> Bool {
+        let wanted = RequestMemory.needed(forArriving: state.bufferedBytes)
+        if wanted < held {
+            memory.give(held - wanted, peer.uid)
+        } else if let exceeded = memory.take(wanted - held, peer.uid) {
+            cutOff(exceeded, channel)
+            return false
+        }
+        held = wanted
+        return true
+    }
+
+    private func giveBack() {
+        memory.give(held, peer.uid)
+        held = 0
+    }
+
     private func isOverdue(_ channel: any Channel) {
         switch wait {
         case .phase(.receiving):
@@ -195,6 +229,8 @@ extension ConnectionHandler {
     private func cutOff<Reason: VarlinkErrorReply>(_ reason: Reason, _ channel: any Channel) {
         isCutOff = true
         call?.cancel()
+        state.discard()
+        giveBack()
         log.cutOff(peer, reason: Reason.name, "\(reason)")
         guard let message = try? VarlinkCoding.encodeError(name: Reason.name, reason) else {
             return channel.close(promise: nil)

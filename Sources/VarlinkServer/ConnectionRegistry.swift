@@ -1,3 +1,4 @@
+import Fairness
 import NIOCore
 import Synchronization
 import Varlink
@@ -6,7 +7,7 @@ import Varlink
 final class ConnectionRegistry: Sendable {
     private struct State {
         var open: [ObjectIdentifier: any Channel] = [:]
-        var countOfUser: [UInt32: Int] = [:]
+        var places: FairShare<UInt32>
         var stopping = false
     }
 
@@ -17,24 +18,22 @@ final class ConnectionRegistry: Sendable {
         case stopping
     }
 
-    private let limit: Int
-    private let limitOfUser: Int
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     init(limit: Int, limitOfUser: Int) {
-        self.limit = limit
-        self.limitOfUser = limitOfUser
+        state = Mutex(State(places: FairShare(limit: limit, limitOfUser: limitOfUser)))
     }
 
     func add(_ channel: any Channel, user: UInt32) -> Admission {
         let id = ObjectIdentifier(channel)
         let admission: Admission = state.withLock { state in
             if state.stopping { return .stopping }
-            guard state.open.count < limit else { return .refused(.init(limit: limit, perUser: false)) }
-            let count = state.countOfUser[user, default: 0]
-            guard count < limitOfUser else { return .refused(.init(limit: limitOfUser, perUser: true)) }
+            switch state.places.take(for: user) {
+            case .limit: return .refused(.init(limit: state.places.limit, perUser: false))
+            case .limitOfUser: return .refused(.init(limit: state.places.limitOfUser, perUser: true))
+            case nil: break
+            }
             state.open[id] = channel
-            state.countOfUser[user] = count + 1
             return .admitted
         }
         if case .admitted = admission {
@@ -46,8 +45,7 @@ final class ConnectionRegistry: Sendable {
     private func remove(_ id: ObjectIdentifier, _ user: UInt32) {
         state.withLock { state in
             state.open[id] = nil
-            let count = state.countOfUser[user, default: 1] - 1
-            state.countOfUser[user] = count == 0 ? nil : count
+            state.places.give(for: user)
         }
     }
 

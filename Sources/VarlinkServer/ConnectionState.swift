@@ -43,6 +43,9 @@ package struct ConnectionState {
         return !inputEnded && !stopping && framer.bufferedBytes <= most
     }
 
+    /// Bytes that have come and belong to no call under way.
+    package var bufferedBytes: Int { framer.bufferedBytes }
+
     package var phase: Phase {
         if isCallUnderWay { return .answering }
         return framer.bufferedBytes > 0 ? .receiving : .idle
@@ -65,6 +68,12 @@ package struct ConnectionState {
     package mutating func inputClosed() -> Action {
         inputEnded = true
         return isCallUnderWay ? .wait : advance()
+    }
+
+    /// Frees what has arrived, of a connection that is no longer heard.
+    package mutating func discard() {
+        stopping = true
+        framer = MessageFramer(limit: framer.limit)
     }
 
     /// The server stops: the call under way is the last.

@@ -3,6 +3,10 @@ extension VarlinkServer {
     public struct Limits: Sendable, Equatable {
         /// Bytes of one call.
         public var messageBytes: Int
+        /// Bytes of memory for all requests that are arriving or under way, by an upper bound on what reading one takes.
+        public var requestMemory: Int
+        /// Of them, those of one user.
+        public var requestMemoryPerUser: Int
         /// Clients connected at a time.
         public var connections: Int
         /// Of them, those of one user: no user can take every place.
@@ -22,11 +26,14 @@ extension VarlinkServer {
         public var logInterval: Duration
 
         public init(
-            messageBytes: Int = 4 << 20, connections: Int = 256, connectionsPerUser: Int = 128,
+            messageBytes: Int = 4 << 20, requestMemory: Int = 256 << 20, requestMemoryPerUser: Int = 128 << 20,
+            connections: Int = 256, connectionsPerUser: Int = 128,
             idle: Duration = .seconds(600), receiving: Duration = .seconds(30), answering: Duration = .seconds(120),
             reading: Duration = .seconds(30), grace: Duration = .seconds(5), logInterval: Duration = .seconds(10)
         ) {
             self.messageBytes = messageBytes
+            self.requestMemory = requestMemory
+            self.requestMemoryPerUser = requestMemoryPerUser
             self.connections = connections
             self.connectionsPerUser = connectionsPerUser
             self.idle = idle

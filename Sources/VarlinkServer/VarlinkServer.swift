@@ -20,6 +20,7 @@ public final class VarlinkServer: Sendable {
     private let limits: Limits
     private let logger: Logger
     private let connections: ConnectionRegistry
+    private let memory: RequestMemory
 
     public init(service: VarlinkService, listener: Listener, limits: Limits = Limits(), logger: Logger) {
         self.service = service
@@ -27,6 +28,7 @@ public final class VarlinkServer: Sendable {
         self.limits = limits
         self.logger = logger
         self.connections = ConnectionRegistry(limit: limits.connections, limitOfUser: limits.connectionsPerUser)
+        self.memory = RequestMemory(limit: limits.requestMemory, limitOfUser: limits.requestMemoryPerUser)
     }
 
     /// Serves until the task is cancelled; then takes no more calls, waits for those under way as long as
@@ -70,7 +72,7 @@ public final class VarlinkServer: Sendable {
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer {
-                [service, limits, connections, log = LimitLog(logger, interval: limits.logInterval)] channel in
+                [service, limits, connections, memory, log = LimitLog(logger, interval: limits.logInterval)] channel in
                 channel.eventLoop.makeCompletedFuture {
                     let peer = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
                         of: NIOBSDSocket.Handle.self
@@ -83,7 +85,8 @@ public final class VarlinkServer: Sendable {
                     case .stopping: throw ChannelError.eof
                     }
                     try channel.pipeline.syncOperations.addHandler(
-                        ConnectionHandler(service: service, peer: peer, refusal: refusal, limits: limits, log: log))
+                        ConnectionHandler(
+                            service: service, peer: peer, refusal: refusal, limits: limits, memory: memory, log: log))
                 }
             }
     }

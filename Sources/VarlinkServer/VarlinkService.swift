@@ -51,14 +51,17 @@ public struct VarlinkService: Sendable {
     /// Answers a method with one reply.
     ///
     /// - Parameter access: who may call it; whoever else does gets `PermissionDenied`.
+    /// - Parameter replyBytes: about how many bytes a reply takes as JSON, where that can be more than a few thousand: long
+    ///   ones are written where they hold up nobody.
     /// - Parameter body: throws a `VarlinkErrorReply` or a `VarlinkServiceError` for the client to see; anything else
     ///   is logged and becomes the error `INTERFACE.InternalError (message: string)`. Its task is cancelled when the
     ///   client hangs up.
     public mutating func handle<M: VarlinkMethod>(
         _ method: M.Type, access: MethodAccess = .everyone,
+        replyBytes: @escaping @Sendable (M.Reply) -> Int = { _ in 0 },
         _ body: @escaping @Sendable (M.Parameters, CallContext) async throws -> M.Reply
     ) {
-        register(M.self, endless: false, access) { parameters, context, writer in
+        register(M.self, endless: false, access, replyBytes) { parameters, context, writer in
             try await writer.finish(try await body(parameters, context))
         }
     }
@@ -71,7 +74,7 @@ public struct VarlinkService: Sendable {
         _ method: M.Type, access: MethodAccess = .everyone,
         _ body: @escaping @Sendable (M.Parameters, CallContext, ReplyWriter<M.Reply>) async throws -> Void
     ) {
-        register(M.self, endless: false, access, body)
+        register(M.self, endless: false, access, { _ in 0 }, body)
     }
 
     /// Answers a method whose replies end with the connection or the server. A call without `more` gets
@@ -90,12 +93,13 @@ public struct VarlinkService: Sendable {
 
     private mutating func register<M: VarlinkMethod>(
         _ method: M.Type, endless: Bool, _ access: MethodAccess,
+        _ replyBytes: @escaping @Sendable (M.Reply) -> Int = { _ in 0 },
         _ body: @escaping @Sendable (M.Parameters, CallContext, ReplyWriter<M.Reply>) async throws -> Void
     ) {
         precondition(
             interfaces.contains { $0.name == Self.interface(of: M.name) }, "add the interface of \(M.name) first")
         precondition(methods[M.name] == nil, "\(M.name) is handled already")
-        methods[M.name] = Method(handler: Self.handler(M.self, body), endless: endless, access: access)
+        methods[M.name] = Method(handler: Self.handler(M.self, replyBytes, body), endless: endless, access: access)
     }
 }
 
@@ -142,22 +146,30 @@ extension VarlinkService {
     }
 
     private static func handler<M: VarlinkMethod>(
-        _ method: M.Type,
+        _ method: M.Type, _ replyBytes: @escaping @Sendable (M.Reply) -> Int = { _ in 0 },
         _ body: @escaping @Sendable (M.Parameters, CallContext, ReplyWriter<M.Reply>) async throws -> Void
     ) -> Handler {
         { message, context, sink in
-            let parameters: M.Parameters
-            do {
-                parameters = try VarlinkCoding.decodeParameters(M.Parameters.self, of: message)
-            } catch {
-                let parameter = VarlinkCoding.invalidParameter(error, decoding: M.Parameters.self, of: message)
-                throw VarlinkServiceError.invalidParameter(parameter: parameter)
+            let user = context.peer.uid
+            let parameters = try await CodingLane.shared.run(for: user, bytes: message.count) {
+                try decode(M.self, message)
             }
-            if let unknown = try VarlinkCoding.unknownParameter(parameters, of: message) {
-                throw VarlinkServiceError.invalidParameter(parameter: unknown)
-            }
-            try await body(parameters, context, ReplyWriter(sink: sink))
+            try await body(parameters, context, ReplyWriter(sink: sink, user: user, replyBytes: replyBytes))
         }
+    }
+
+    private static func decode<M: VarlinkMethod>(_ method: M.Type, _ message: [UInt8]) throws -> M.Parameters {
+        let parameters: M.Parameters
+        do {
+            parameters = try VarlinkCoding.decodeParameters(M.Parameters.self, of: message)
+        } catch {
+            let parameter = VarlinkCoding.invalidParameter(error, decoding: M.Parameters.self, of: message)
+            throw VarlinkServiceError.invalidParameter(parameter: parameter)
+        }
+        if let unknown = try VarlinkCoding.unknownParameter(parameters, of: message) {
+            throw VarlinkServiceError.invalidParameter(parameter: unknown)
+        }
+        return parameters
     }
 
     /// `io.kantaibert.Inference` of `io.kantaibert.Inference.FillMask`; empty where there is no dot.

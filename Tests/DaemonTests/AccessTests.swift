@@ -37,7 +37,10 @@ import VarlinkServer
 
 extension ManagerService {
     /// With nothing to manage.
-    static func idle(in directory: StateDirectory) throws -> ManagerService {
+    static func idle(
+        in directory: StateDirectory,
+        measureRates: @escaping @Sendable () async throws -> [ManagerInterface.Check] = { [] }
+    ) throws -> ManagerService {
         let metrics = try MetricsStore(path: directory.metrics)
         let hub = EventHub()
         let registry = ModelRegistry(directory: directory)
@@ -49,6 +52,6 @@ extension ManagerService {
         return ManagerService(
             settings: LiveSettings(.builtIn), directory: directory, metrics: metrics, registry: registry,
             training: training, hub: hub,
-            admitted: admitted, journal: journal, version: "0", inboxPending: { 0 })
+            admitted: admitted, journal: journal, version: "0", inboxPending: { 0 }, measureRates: measureRates)
     }
 }

@@ -34,6 +34,8 @@ struct LiveSettingsTests {
         ("inbox:\n  stable: 9s", "inbox"), ("socket:\n  mode: \"0600\"", "socket"),
         ("training:\n  stop: 5s", "training.stop"), ("serving:\n  precision: float32", "serving.precision"),
         ("serving:\n  max_concurrent_requests: 3", "serving.max_concurrent_requests"),
+        ("serving:\n  max_concurrent_requests_per_user: 3", "serving.max_concurrent_requests_per_user"),
+        ("serving:\n  max_request_memory: 1G", "serving.max_request_memory"),
         ("models: [kantaibert]", "models"), ("kantaibert:\n  objective: clm", "kantaibert.objective"),
     ])
     func whatIsReadAtAStartWaitsForOne(text: String, name: String) throws {

@@ -37,6 +37,8 @@ import VarlinkServer
         var settings = Settings.builtIn
         settings.models = models
         settings.serving.maxConcurrentRequests = limit
+        // All clients of a test are one user.
+        settings.serving.maxConcurrentRequestsPerUser = limit
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")
         InferenceService(settings: LiveSettings(settings), registry: registry) { _ in "" }.register(with: &service)
         let socket = directory.root + "/socket"
@@ -165,6 +167,58 @@ import VarlinkServer
             what: "more tokens than can be", method: "Generate",
             parameters: #"{"prompt":"a","sampling":{"max_new_tokens":9223372036854775807,"temperature":0}}"#,
             reply: #""finish_reason":""#),
+        Bad(
+            what: "the least candidates there can be", method: "FillMask",
+            parameters: #"{"text":"<mask>","top_k":-9223372036854775808}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"top_k"}"#),
+        Bad(
+            what: "as many candidates as can be", method: "FillMask",
+            parameters: #"{"text":"<mask>","top_k":9223372036854775807}"#, reply: #""masks":[{"fillings":[{"#),
+        Bad(
+            what: "hundreds of masks", method: "FillMask",
+            parameters: #"{"text":"\#(String(repeating: "<mask> ", count: 300))"}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"text"}"#),
+        Bad(
+            what: "candidates for a long text", method: "FillMask",
+            parameters:
+                #"{"text":"\#(String(repeating: "<mask>", count: 100))\#(String(repeating: "7", count: 800))","top_k":300}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"top_k"}"#),
+        Bad(
+            what: "a hundred thousand targets", method: "FillMask",
+            parameters: #"{"text":"<mask>","targets":[\#(String(repeating: #""a","#, count: 100_000))"b"]}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"targets"}"#),
+        Bad(
+            what: "many ends", method: "Generate",
+            parameters: #"{"prompt":"a","sampling":{"stop":[\#(String(repeating: #""a","#, count: 100))"b"]}}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"stop"}"#),
+        Bad(
+            what: "a long end", method: "Generate",
+            parameters: #"{"prompt":"a","sampling":{"stop":["\#(String(repeating: "a", count: 5000))"]}}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"stop"}"#),
+        Bad(
+            what: "the least seed there can be", method: "Generate",
+            parameters:
+                #"{"prompt":"a","sampling":{"max_new_tokens":1,"seed":-9223372036854775808}}"#,
+            reply: #""seed":-9223372036854775808"#),
+        Bad(
+            what: "the least number of tokens there can be", method: "Generate",
+            parameters: #"{"prompt":"a","sampling":{"max_new_tokens":-9223372036854775808}}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"max_new_tokens"}"#),
+        Bad(
+            what: "more ids than a reply is made of", method: "Detokenize",
+            parameters: #"{"ids":[\#(String(repeating: "9,", count: 280_000))9]}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"ids"}"#),
+        Bad(
+            what: "more values than anybody sends", method: "Detokenize",
+            parameters: #"{"ids":[\#(String(repeating: "9,", count: 400_000))9]}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"parameters"}"#),
+        Bad(
+            what: "a word without end", method: "Score",
+            parameters: #"{"text":"\#(String(repeating: "a", count: 1 << 20))"}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"text"}"#),
+        Bad(
+            what: "a long text without a mask", method: "FillMask",
+            parameters: #"{"text":"\#(long)"}"#, reply: #"NoMask","parameters":{"text":"word word"#),
     ]
 
     @Test func badInputIsAnsweredAndTheConnectionLivesOn() async throws {

@@ -47,4 +47,78 @@ import Testing
         let filling = try await engine.fillMask("PURE<mask>", topK: 1)[0][0]
         #expect(filling.sequence.hasPrefix("pure"))
     }
+
+    /// The batches that all sequences at once would make, whatever the parts in which ids come.
+    @Test(arguments: [Objective.clm, .mlm], [2, 3, 5, 40, 130, 512])
+    func sequencesAreThoseOfTheWholeText(objective: Objective, trainedLength: Int) {
+        for count in [0, 1, 2, 37, 128, 700] {
+            let ids = (0..<count).map { Int32($0 % 300) }
+            let expected = Self.batches(ids, objective, trainedLength)
+            for part in [1, 7, 256, 1000] {
+                var sequences = ScoredSequences(objective, trainedLength: trainedLength)
+                var found: [[[Int32]]] = []
+                var rest = ids[...]
+                var hasEnded = false
+                while true {
+                    if let batch = sequences.next() {
+                        found.append(batch.map { $0.piece + [Int32($0.masked ?? -1)] })
+                    } else if hasEnded {
+                        break
+                    } else if rest.isEmpty {
+                        sequences.end()
+                        hasEnded = true
+                    } else {
+                        sequences.append(Array(rest.prefix(part)))
+                        rest = rest.dropFirst(part)
+                    }
+                    #expect(sequences.held <= part + 2 * trainedLength + 257)
+                }
+                #expect(found == expected, "\(objective) \(trainedLength) \(count) \(part)")
+            }
+        }
+    }
+
+    /// As it was once written: all sequences, then batches of up to 256 tokens.
+    private static func batches(_ ids: [Int32], _ objective: Objective, _ trainedLength: Int) -> [[[Int32]]] {
+        let ids = objective == .clm ? ids + [2] : ids
+        let length = max(1, trainedLength - (objective == .clm ? 1 : 2))
+        let pieces = stride(from: 0, to: ids.count, by: length).map { Array(ids[$0..<min($0 + length, ids.count)]) }
+        var sequences: [[Int32]] = []
+        for piece in pieces {
+            sequences += objective == .clm ? [piece + [-1]] : piece.indices.map { piece + [Int32($0)] }
+        }
+        var batches: [[[Int32]]] = []
+        var tokens = 0
+        for sequence in sequences {
+            if batches.isEmpty || tokens + sequence.count - 1 > 256 {
+                batches.append([])
+                tokens = 0
+            }
+            batches[batches.count - 1].append(sequence)
+            tokens += sequence.count - 1
+        }
+        return batches
+    }
+
+    /// Four megabytes begin to be scored in the memory of a few pieces, and end when their caller leaves.
+    @Test func aTextOfMegabytesTakesNoMemoryOfItsLength() async throws {
+        let text = String(repeating: "Reason is 7. ", count: (4 << 20) / 13)
+        let engine = Fixture.mlm
+        _ = try await engine.score("Reason")
+        let before = Self.residentBytes()
+        let task = Task { try await engine.score(text) }
+        var largest = before
+        for _ in 0..<200 {
+            largest = max(largest, Self.residentBytes())
+            _ = try await engine.score("7")
+        }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(largest - before < 64 << 20, "\(largest - before) bytes")
+    }
+
+    private static func residentBytes() -> Int {
+        let statm = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+        return (statm.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 4096
+    }
 }

@@ -110,6 +110,62 @@ import VarlinkServer
         }
     }
 
+    /// Requests that are begun and not ended take memory: a user gets half of it, and others are answered.
+    @Test func halfSentRequestsTakeNoMoreThanTheirShare() async throws {
+        let limits = VarlinkServer.Limits(messageBytes: 4 << 20, requestMemory: 32 << 20, requestMemoryPerUser: 16 << 20)
+        try await withServer(limits: limits) { socket in
+            try await blocking {
+                let piece = [UInt8](repeating: 0x22, count: 3 << 20)
+                var crowd: [RawConnection] = []
+                var refused = 0
+                for _ in 0..<20 {
+                    let half = try RawConnection(path: socket)
+                    half.send(piece)
+                    crowd.append(half)
+                }
+                for half in crowd where half.wasToldSomething {
+                    #expect(try half.receive()?.contains(#"RequestMemoryExceeded","parameters":{"limit":16777216"#) == true)
+                    refused += 1
+                }
+                // Twice what has come is counted, for each of them.
+                #expect(refused >= 17, "\(refused)")
+                #expect(try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "a")).text == "a")
+                // What they held is free when they have gone.
+                crowd = []
+                var isAnswered = false
+                while !isAnswered {
+                    do {
+                        let text = String(repeating: "x", count: 3 << 20)
+                        #expect(
+                            try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: text)).text.count
+                                == 3 << 20)
+                        isAnswered = true
+                    } catch is VarlinkLimitsInterface.RequestMemoryExceeded {}
+                }
+            }
+        }
+    }
+
+    @Test func whatIsNestedTooDeepIsNotTakenApart() async throws {
+        try await withServer { socket in
+            try await blocking {
+                let nested = try RawConnection(path: socket)
+                let depth = JSONShape.deepest + 1
+                let value = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+                nested.send(#"{"method":"org.example.test.Echo","parameters":{"text":"a","x":\#(value)}}"# + "\0")
+                #expect(try nested.receive()?.contains("InvalidParameter") == true)
+                nested.send(#"{"method":"org.example.test.Echo","parameters":{"text":"a"}}"# + "\0")
+                #expect(try nested.receive()?.contains(#""text":"a""#) == true)
+            }
+        }
+    }
+
+    @Test func aShapeIsCountedOutsideOfTexts() {
+        #expect(JSONShape(Array(#"{"a":[1,2,{"b":"[[[,,,\"["}]}"#.utf8)).depth == 3)
+        #expect(JSONShape(Array(#"{"a":[1,2,{"b":"[[[,,,\"["}]}"#.utf8)).values == 6)
+        #expect(JSONShape([]).values == 1)
+    }
+
     @Test func aClientLearnsWhyItsRequestIsTooLarge() async throws {
         try await withServer(limits: .init(messageBytes: 1 << 16)) { socket in
             try await blocking { () throws -> Void in

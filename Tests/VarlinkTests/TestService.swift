@@ -197,6 +197,12 @@ final class RawConnection: Sendable {
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0
     }
 
+    /// Whether there is something to read within a second, the end included.
+    var wasToldSomething: Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 1000) > 0
+    }
+
     /// Half-closes: nothing more will be sent.
     func shutdownWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
 

@@ -74,6 +74,10 @@ struct Failure: Error {
             self.init(
                 "the service has too much to do; try again in \(Human.duration(Double(error.retryAfterMs) / 1000))",
                 status: EX_TEMPFAIL)
+        case let error as ManagerInterface.Overloaded:
+            self.init(
+                "the service has too much to do; try again in \(Human.duration(Double(error.retryAfterMs) / 1000))",
+                status: EX_TEMPFAIL)
         case let error as ManagerInterface.RunNotFound:
             self.init("there is no run ‘\(error.run)’; ‘kbctl runs’ lists them", status: EX_NOINPUT)
         case let error as ManagerInterface.CorpusNotFound: self.init(noCorpus: error.sha256)
@@ -97,7 +101,8 @@ struct Failure: Error {
         case let error as ManagerInterface.NothingToTrain:
             self.init("the model ‘\(error.model)’ is not trained: \(error.reason)", status: EX_DATAERR)
         case is VarlinkLimitsInterface.RequestTooLarge: self.init("\(error)", status: EX_DATAERR)
-        case is VarlinkLimitsInterface.TooManyConnections, is VarlinkLimitsInterface.TimedOut:
+        case is VarlinkLimitsInterface.TooManyConnections, is VarlinkLimitsInterface.RequestMemoryExceeded,
+            is VarlinkLimitsInterface.TimedOut:
             self.init("\(error)", status: EX_TEMPFAIL)
         default: self.init("the service replied \(type(of: error).name)", status: EX_SOFTWARE)
         }

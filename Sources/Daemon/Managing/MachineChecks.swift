@@ -1,11 +1,12 @@
 import FoundationEssentials
 import Glibc
+import Inference
 import Interface
 import Jobs
 import Kernels
 
 /// What the service finds out about the machine and its own folders, for `kbctl doctor`.
-struct MachineChecks {
+struct MachineChecks: Sendable {
     typealias Check = ManagerInterface.Check
 
     let settings: Settings
@@ -13,9 +14,19 @@ struct MachineChecks {
     /// Names of the models that answer, with the precision of their weights.
     let serving: [(name: String, generation: Int, precision: String)]
 
-    /// Blocks for a second or two.
-    func all() -> [Check] {
-        [blas(), kernels(), products(), memory(), disk(), inbox()] + settings.models.map { model($0.name) }
+    /// - Parameter rates: what `measuredRates` found
+    func all(rates: [Check]) -> [Check] {
+        [blas(), kernels()] + rates + [disk(), inbox()] + settings.models.map { model($0.name) }
+    }
+
+    /// Measures for a second or two how fast the machine multiplies and reads. Each piece of it is a turn on the queue that
+    /// models compute on, so that answers wait for no more than one.
+    static func measuredRates() async throws -> [Check] { [try await products(), try await memory()] }
+
+    private static func rate(_ measurement: RateMeasurement) async throws -> Double {
+        try await measurement.run { piece in
+            await WorkQueue.models.run(for: .measurement, cost: 256) { () throws(Never) in piece() }
+        }
     }
 
     private func blas() -> Check { Check(name: "blas", state: .ok, finding: MachineRates.blas) }
@@ -34,18 +45,21 @@ struct MachineChecks {
         return Check(name: "kernels", state: .ok, finding: "our own for \(own.joined(separator: ", ")), \(threads)")
     }
 
-    private func products() -> Check {
-        func gigaflops(_ rate: Double) -> String { "\(Wording.fixed(rate / 1e9, 0)) GFLOP/s" }
-        var rates = ["float32 \(gigaflops(MachineRates.productRate(.float32)))"]
-        if Precision.hasBFloat16 { rates.append("bfloat16 \(gigaflops(MachineRates.productRate(.bfloat16)))") }
-        if MachineRates.hasOwnFloat32 { rates.append("BLAS float32 \(gigaflops(MachineRates.blasProductRate()))") }
-        return Check(name: "products", state: .ok, finding: rates.joined(separator: ", ") + ", measured now")
+    private static func products() async throws -> Check {
+        func gigaflops(_ measurement: RateMeasurement) async throws -> String {
+            "\(Wording.fixed(try await rate(measurement) / 1e9, 0)) GFLOP/s"
+        }
+        var rates = ["float32 \(try await gigaflops(.product(.float32)))"]
+        if Precision.hasBFloat16 { rates.append("bfloat16 \(try await gigaflops(.product(.bfloat16)))") }
+        if MachineRates.hasOwnFloat32 { rates.append("BLAS float32 \(try await gigaflops(.blasProduct()))") }
+        return Check(
+            name: "products", state: .ok, finding: rates.joined(separator: ", ") + ", measured in the last minute")
     }
 
-    private func memory() -> Check {
+    private static func memory() async throws -> Check {
         Check(
             name: "memory rate", state: .ok,
-            finding: "\(Wording.fixed(MachineRates.memoryReadRate() / 1e9, 1)) GB/s read, measured now")
+            finding: "\(Wording.fixed(try await rate(.memoryRead()) / 1e9, 1)) GB/s read, measured in the last minute")
     }
 
     private func disk() -> Check {

@@ -25,6 +25,10 @@ public struct ManagerService: Sendable {
     private let transfers: Transfers
     private let began = ContinuousClock.now
     private var lists: ManagerLists { ManagerLists(metrics: metrics, models: settings.models.map(\.name)) }
+    private let rates = SharedWork<String, [ManagerInterface.Check]>(keptFor: .seconds(60))
+    private let measureRates: @Sendable () async throws -> [ManagerInterface.Check]
+    /// By generation and name.
+    private let tensors = SharedWork<[String], TensorSummary>(keptFor: .seconds(60), most: 128)
 
     /// Runs that wait, as many as the status has.
     private static let mostQueued = 100
@@ -32,11 +36,14 @@ public struct ManagerService: Sendable {
     /// - Parameters:
     ///   - transferFolder: where sockets for open files are made, beside the service's own; nil: in the state directory
     ///   - inboxPending: how many files in the inbox are not yet decided about
+    ///   - measureRates: what `Doctor` has measured at most once a minute; for tests
     package init(
         settings: LiveSettings, directory: StateDirectory, metrics: MetricsStore, registry: ModelRegistry,
         training: TrainingService, hub: EventHub, admitted: AdmittedCorpora, journal: EventJournal,
-        version: String, transferFolder: String? = nil, inboxPending: @escaping @Sendable () -> Int
+        version: String, transferFolder: String? = nil, inboxPending: @escaping @Sendable () -> Int,
+        measureRates: @escaping @Sendable () async throws -> [ManagerInterface.Check] = MachineChecks.measuredRates
     ) {
+        self.measureRates = measureRates
         live = settings
         self.directory = directory
         self.metrics = metrics
@@ -55,18 +62,32 @@ public struct ManagerService: Sendable {
 
     public func register(with service: inout VarlinkService) {
         service.add(interface: ManagerInterface.name, description: ManagerInterface.description)
-        service.handle(ManagerInterface.GetStatus.self) { _, _ in try await status() }
-        service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: try await models()) }
-        service.handle(ManagerInterface.ListCorpora.self) { parameters, _ in try lists.corpora(parameters) }
-        service.handle(ManagerInterface.ListRuns.self) { parameters, _ in
+        service.handle(ManagerInterface.GetStatus.self) { _, context in try await status(for: context.peer.uid) }
+        service.handle(ManagerInterface.ListModels.self) { _, context in
+            .init(models: try await models(for: context.peer.uid))
+        }
+        // About as much as an entry of each list takes.
+        service.handle(ManagerInterface.ListCorpora.self, replyBytes: { $0.corpora.count * 512 }) {
+            parameters, context in
+            try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.corpora(parameters) }
+        }
+        service.handle(ManagerInterface.ListRuns.self, replyBytes: { $0.runs.count * 1024 }) { parameters, context in
             if let model = parameters.model { try known(model) }
-            return try lists.runs(parameters, current: await training.current)
+            let current = await training.current
+            return try await Blocking.lists.run(for: context.peer.uid) { [lists] in
+                try lists.runs(parameters, current: current)
+            }
         }
-        service.handle(ManagerInterface.ListGenerations.self) { parameters, _ in
+        service.handle(ManagerInterface.ListGenerations.self, replyBytes: { $0.generations.count * 512 }) {
+            parameters, context in
             try known(parameters.model)
-            return try lists.generations(parameters)
+            return try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.generations(parameters) }
         }
-        service.handle(ManagerInterface.GetMetrics.self) { parameters, _ in try lists.measurements(parameters) }
+        service.handle(
+            ManagerInterface.GetMetrics.self, replyBytes: { ($0.steps.count + $0.evaluations.count) * 256 }
+        ) { parameters, context in
+            try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.measurements(parameters) }
+        }
         // What changes something is for administrators.
         service.handle(ManagerInterface.Train.self, access: .administrators) { parameters, _ in
             try await train(parameters)
@@ -81,9 +102,14 @@ public struct ManagerService: Sendable {
         service.handle(ManagerInterface.Promote.self, access: .administrators) { parameters, _ in
             try await promote(parameters)
         }
-        service.handle(ManagerInterface.Describe.self) { parameters, _ in try await describe(parameters) }
-        service.handle(ManagerInterface.DescribeTensor.self) { parameters, _ in try await describe(parameters) }
-        service.handle(ManagerInterface.Doctor.self) { _, _ in try await doctor() }
+        service.handle(ManagerInterface.Describe.self, replyBytes: { $0.parameters.count * 128 }) {
+            parameters, context in
+            try await describe(parameters, for: context.peer.uid)
+        }
+        service.handle(ManagerInterface.DescribeTensor.self) { parameters, context in
+            try await describe(parameters, for: context.peer.uid)
+        }
+        service.handle(ManagerInterface.Doctor.self) { _, context in try await doctor(for: context.peer.uid) }
         service.handleMore(ManagerInterface.Import.self, access: .administrators) { parameters, context, writer in
             try await importModel(parameters, context, writer)
         }
@@ -100,24 +126,31 @@ public struct ManagerService: Sendable {
         }
     }
 
-    private func status() async throws -> ManagerInterface.GetStatus.Reply {
-        let queued = try await training.queued.prefix(Self.mostQueued).map { entry in
-            (try metrics.run(entry.run) ?? RunRecord(id: entry.run, model: entry.model)).asInterface
+    private func status(for user: UInt32) async throws -> ManagerInterface.GetStatus.Reply {
+        let entries = await training.queued.prefix(Self.mostQueued)
+        let queued = try await Blocking.lists.run(for: user) { [metrics] in
+            try entries.map { entry in
+                (try metrics.run(entry.run) ?? RunRecord(id: entry.run, model: entry.model)).asInterface
+            }
         }
         let resources: [String: JSONValue] = ["inbox": .string(directory.inbox), "watches": .int(hub.watches)]
         return .init(
-            version: version, uptimeSeconds: began.duration(to: .now) / .seconds(1), models: try await models(),
+            version: version, uptimeSeconds: began.duration(to: .now) / .seconds(1), models: try await models(for: user),
             run: await training.current?.asInterface, queued: queued, inboxPending: inboxPending(),
             resources: .object(ProcessResources.now().merging(resources) { $1 }))
     }
 
-    private func models() async throws -> [ManagerInterface.Model] {
+    private func models(for user: UInt32) async throws -> [ManagerInterface.Model] {
         var models: [ManagerInterface.Model] = []
-        for settings in settings.models {
+        let names = settings.models.map(\.name)
+        let last = try await Blocking.lists.run(for: user) { [metrics] in
+            try names.map { try metrics.runs(model: $0, limit: 1).first }
+        }
+        for (settings, last) in zip(settings.models, last) {
             let serving = await registry.model(settings.name)
             let evaluation = serving?.record(run: nil)
             let outlook = await training.outlook(settings.name)
-            let state = try await state(of: settings.name, outlook)
+            let state = await state(of: settings.name, outlook, last)
             models.append(
                 .init(
                     name: settings.name, objective: settings.objective == .mlm ? .mlm : .clm,
@@ -125,23 +158,31 @@ public struct ManagerService: Sendable {
                     vocabSize: evaluation?.vocabSize, bitsPerByte: evaluation?.bitsPerByte,
                     evaluationLoss: evaluation?.evaluationLoss,
                     nextTraining: outlook?.date?.interfaceText, state: state,
-                    reason: state == .training ? nil : await explain(settings.name)))
+                    reason: state == .training ? nil : await explain(settings.name, last: last)))
         }
         return models
     }
 
-    private func state(of model: String, _ outlook: Scheduler.Outlook?) async throws -> ManagerInterface.Model.State {
+    private func state(
+        of model: String, _ outlook: Scheduler.Outlook?, _ last: RunRecord?
+    ) async -> ManagerInterface.Model.State {
         if await training.current?.model == model { return .training }
         switch outlook {
         case .begins, .opens: return .waiting
         case .looks, nil: break
         }
         if await training.queued.contains(where: { $0.model == model }) { return .waiting }
-        return try metrics.runs(model: model, limit: 1).first?.state == .failed ? .failed : .idle
+        return last?.state == .failed ? .failed : .idle
     }
 
     /// What the service is doing about a model, or why it does nothing, for people.
     public func explain(_ model: String) async -> String {
+        let last = try? await Blocking.lists.run(for: nil) { [metrics] in try metrics.runs(model: model, limit: 1).first }
+        return await explain(model, last: last ?? nil)
+    }
+
+    /// - Parameter last: the model's newest run
+    private func explain(_ model: String, last: RunRecord?) async -> String {
         if let run = await training.current, run.model == model { return "training: \(RunProgress(run).statusText)" }
         let outlook = await training.outlook(model)
         let wait = outlook?.date.map { "in \(Wording.duration($0.timeIntervalSinceNow))" }
@@ -151,7 +192,6 @@ public struct ManagerService: Sendable {
         case .looks, nil: break
         }
         if await training.queued.contains(where: { $0.model == model }) { return "training is queued" }
-        let last = try? metrics.runs(model: model, limit: 1).first
         if let last, last.state == .failed { return "training failed: \(last.reason ?? last.id)" }
         if await registry.model(model) == nil, let damaged = directory.currentGeneration(of: model) {
             return "generation \(damaged) cannot be opened, the log says why"
@@ -212,29 +252,33 @@ public struct ManagerService: Sendable {
         return .init()
     }
 
-    private func describe(_ parameters: ManagerInterface.Describe.Parameters) async throws
-        -> ManagerInterface.Describe.Reply
-    {
+    private func describe(
+        _ parameters: ManagerInterface.Describe.Parameters, for user: UInt32
+    ) async throws -> ManagerInterface.Describe.Reply {
         let serving = try await serving(parameters.model)
         let layout = ParameterLayout(serving.configuration)
         let folder = serving.engine.directory
         let path = "\(folder)/\(ModelDirectory.configurationFile)"
-        let configuration = try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(filePath: path)))
+        let configuration = try await Blocking.files.run(for: user) {
+            try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(filePath: path)))
+        }
         return .init(
             parameters: layout.entries.map { .init(name: $0.name, shape: $0.shape, count: $0.count) },
             total: layout.count, configuration: configuration, generation: serving.generation, directory: folder)
     }
 
-    private func describe(_ parameters: ManagerInterface.DescribeTensor.Parameters) async throws
-        -> ManagerInterface.DescribeTensor.Reply
-    {
+    private func describe(
+        _ parameters: ManagerInterface.DescribeTensor.Parameters, for user: UInt32
+    ) async throws -> ManagerInterface.DescribeTensor.Reply {
         let serving = try await serving(parameters.model)
         guard ParameterLayout(serving.configuration).entry(parameters.name) != nil else {
             throw ManagerInterface.TensorNotFound(model: parameters.model, tensor: parameters.name)
         }
-        let summary = try await Blocking.run {
-            let file = try SafetensorsFile(path: "\(serving.engine.directory)/\(ModelDirectory.weightsFile)")
-            return try TensorSummary(parameters.name, in: file)
+        let summary = try await tensors.value(for: [serving.engine.directory, parameters.name]) {
+            try await Blocking.files.run(for: user) { caller in
+                let file = try SafetensorsFile(path: "\(serving.engine.directory)/\(ModelDirectory.weightsFile)")
+                return try TensorSummary(parameters.name, in: file) { caller.hasLeft }
+            }
         }
         return .init(
             shape: summary.shape, type: summary.type.rawValue, minimum: summary.minimum, maximum: summary.maximum,
@@ -243,14 +287,15 @@ public struct ManagerService: Sendable {
             values: summary.corners.map { $0.isFinite ? Double($0) : nil })
     }
 
-    private func doctor() async throws -> ManagerInterface.Doctor.Reply {
+    private func doctor(for user: UInt32) async throws -> ManagerInterface.Doctor.Reply {
+        let rates = try await rates.value(for: "", measureRates)
         var serving: [(name: String, generation: Int, precision: String)] = []
         for name in settings.models.map(\.name) {
             guard let model = await registry.model(name) else { continue }
             serving.append((name, model.generation, model.engine.precision.rawValue))
         }
         let checks = MachineChecks(settings: settings, directory: directory, serving: serving)
-        return .init(checks: try await Blocking.run { checks.all() })
+        return .init(checks: try await Blocking.files.run(for: user) { checks.all(rates: rates) })
     }
 
     private func importModel(
@@ -272,7 +317,7 @@ public struct ManagerService: Sendable {
             defer { try? Durable.removeTree(source) }
             let bytes = try await CancelFlag.run { try ReceivedFiles.copy(files, to: source, $0) }
             try await writer.send(.init(bytes: bytes))
-            let staged = try await Blocking.run { [directory] in
+            let staged = try await Blocking.changes.run(for: context.peer.uid) { [directory] in
                 try ModelImport(model: model, directory: directory).stage(from: source)
             }
             guard !Task.isCancelled else {

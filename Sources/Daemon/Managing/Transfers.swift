@@ -1,3 +1,4 @@
+import Dispatch
 import Durable
 import FoundationEssentials
 import Glibc
@@ -9,6 +10,8 @@ import VarlinkServer
 /// Whether the task that waits for blocking work has been cancelled.
 final class CancelFlag: Sendable {
     private let isSet = Atomic(false)
+    /// Of a thread for each of the few transfers at a time.
+    private static let queue = DispatchQueue(label: "io.kantaibert.transfers", attributes: .concurrent)
 
     func check() throws(CancellationError) {
         if isSet.load(ordering: .relaxed) { throw CancellationError() }
@@ -18,7 +21,9 @@ final class CancelFlag: Sendable {
     static func run<Value: Sendable>(_ body: @escaping @Sendable (CancelFlag) throws -> Value) async throws -> Value {
         let flag = CancelFlag()
         return try await withTaskCancellationHandler {
-            try await Blocking.run { try body(flag) }
+            try await withCheckedThrowingContinuation { continuation in
+                queue.async { continuation.resume(with: Result { try body(flag) }) }
+            }
         } onCancel: {
             flag.isSet.store(true, ordering: .relaxed)
         }

@@ -120,7 +120,7 @@ extension TrainingService {
         var isAtTheGate = false
         defer { if !isAtTheGate { opening[model]?.remove(number) } }
         if directory.currentGeneration(of: model) != nil, newestJob(of: model) != nil {
-            let record = try await Blocking.run { [directory] in
+            let record = try await Blocking.changes.run(for: nil) { [directory] in
                 try directory.record(ofGeneration: number, of: model, state: .candidate)
             }
             try metrics.save(record)

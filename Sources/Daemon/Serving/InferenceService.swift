@@ -21,37 +21,58 @@ public struct InferenceService: Sendable {
     ) {
         live = settings
         self.registry = registry
-        admission = Admission(limit: settings.current.serving.maxConcurrentRequests)
+        let serving = settings.current.serving
+        admission = Admission(
+            limit: serving.maxConcurrentRequests, limitOfUser: serving.concurrentRequestsPerUser)
         self.state = state
     }
 
     public func register(with service: inout VarlinkService) {
         service.add(interface: InferenceInterface.name, description: InferenceInterface.description)
-        service.handle(InferenceInterface.FillMask.self) { parameters, _ in
-            try await interfaceErrors { try await admission.admit { try await fillMask(parameters) } }
+        service.handle(
+            InferenceInterface.FillMask.self,
+            replyBytes: { reply in
+                reply.masks.reduce(0) { $0 + $1.fillings.count * (128 + ($1.fillings.first?.sequence.utf8.count ?? 0)) }
+            }
+        ) { parameters, context in
+            try await answer(context) { user in try await fillMask(parameters, for: user) }
         }
         service.handleMore(InferenceInterface.Generate.self) { parameters, context, writer in
-            try await interfaceErrors {
-                try await admission.admit { try await generate(parameters, streams: context.more, writer) }
+            try await answer(context) { user in
+                try await generate(parameters, for: user, streams: context.more, writer)
             }
         }
-        service.handle(InferenceInterface.Score.self) { parameters, _ in
-            try await interfaceErrors { try await admission.admit { try await score(parameters) } }
+        service.handle(InferenceInterface.Score.self) { parameters, context in
+            try await answer(context) { user in try await score(parameters, for: user) }
         }
-        service.handle(InferenceInterface.Tokenize.self) { parameters, _ in
-            try await interfaceErrors { try await admission.admit { try await tokenize(parameters) } }
+        service.handle(InferenceInterface.Tokenize.self, replyBytes: { $0.ids.count * 16 }) { parameters, context in
+            // A byte may be a token.
+            guard
+                context.reserve(
+                    min(parameters.text.utf8.count, RequestLimits.tokens) * RequestLimits.bytesOfToken)
+            else { throw InferenceInterface.Overloaded(retryAfterMs: 1000) }
+            return try await answer(context) { user in try await tokenize(parameters, for: user) }
         }
-        service.handle(InferenceInterface.Detokenize.self) { parameters, _ in
-            try await interfaceErrors { try await admission.admit { try await detokenize(parameters) } }
+        service.handle(InferenceInterface.Detokenize.self, replyBytes: { $0.text.utf8.count }) {
+            parameters, context in
+            try await answer(context) { user in try await detokenize(parameters, for: user) }
         }
     }
 
-    private func fillMask(_ parameters: InferenceInterface.FillMask.Parameters) async throws
+    /// Admits a request, and puts what goes wrong into the interface's words.
+    private func answer<Value>(
+        _ context: CallContext, _ body: (_ user: UInt32) async throws -> Value
+    ) async throws -> Value {
+        let user = context.peer.uid
+        return try await interfaceErrors { try await admission.admit(for: user) { try await body(user) } }
+    }
+
+    private func fillMask(_ parameters: InferenceInterface.FillMask.Parameters, for user: UInt32) async throws
         -> InferenceInterface.FillMask.Reply
     {
         let model = try await model(parameters.model, objective: .mlm)
         let masks = try await model.engine.fillMask(
-            parameters.text, topK: parameters.topK ?? defaults.fillings, targets: parameters.targets)
+            parameters.text, topK: parameters.topK ?? defaults.fillings, targets: parameters.targets, for: user)
         return .init(
             masks: masks.map { fillings in
                 .init(
@@ -64,12 +85,13 @@ public struct InferenceService: Sendable {
 
     /// - Parameter streams: the text goes piece by piece, and the last reply has none of it
     private func generate(
-        _ parameters: InferenceInterface.Generate.Parameters, streams: Bool,
+        _ parameters: InferenceInterface.Generate.Parameters, for user: UInt32, streams: Bool,
         _ writer: ReplyWriter<InferenceInterface.Generate.Reply>
     ) async throws {
         let model = try await model(parameters.model, objective: .clm)
-        let made = try await model.engine.generate(parameters.prompt, sampling: sampling(parameters.sampling)) {
-            piece in
+        let made = try await model.engine.generate(
+            parameters.prompt, sampling: sampling(parameters.sampling), for: user
+        ) { piece in
             if streams { try await writer.send(InferenceInterface.Generate.Reply(text: piece)) }
         }
         try await writer.finish(
@@ -79,30 +101,30 @@ public struct InferenceService: Sendable {
                 receipt: receipt(model, seed: made.seed)))
     }
 
-    private func score(_ parameters: InferenceInterface.Score.Parameters) async throws
+    private func score(_ parameters: InferenceInterface.Score.Parameters, for user: UInt32) async throws
         -> InferenceInterface.Score.Reply
     {
         let model = try await model(parameters.model)
-        let score = try await model.engine.score(parameters.text)
+        let score = try await model.engine.score(parameters.text, for: user)
         return .init(
             logLikelihood: score.logLikelihood, tokens: score.tokens, bitsPerByte: score.bitsPerByte,
             receipt: receipt(model))
     }
 
-    private func tokenize(_ parameters: InferenceInterface.Tokenize.Parameters) async throws
+    private func tokenize(_ parameters: InferenceInterface.Tokenize.Parameters, for user: UInt32) async throws
         -> InferenceInterface.Tokenize.Reply
     {
-        let (ids, tokens) = try await model(parameters.model).engine.tokenize(parameters.text)
+        let (ids, tokens) = try await model(parameters.model).engine.tokenize(parameters.text, for: user)
         return .init(ids: ids.map(Int.init), tokens: tokens)
     }
 
-    private func detokenize(_ parameters: InferenceInterface.Detokenize.Parameters) async throws
+    private func detokenize(_ parameters: InferenceInterface.Detokenize.Parameters, for user: UInt32) async throws
         -> InferenceInterface.Detokenize.Reply
     {
         let model = try await model(parameters.model)
         let ids = parameters.ids.compactMap(Int32.init(exactly:))
         guard ids.count == parameters.ids.count else { throw VarlinkServiceError.invalidParameter(parameter: "ids") }
-        return .init(text: try model.engine.detokenize(ids))
+        return .init(text: try await model.engine.detokenize(ids, for: user))
     }
 
     /// The generation a request means.

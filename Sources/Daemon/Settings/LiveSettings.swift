@@ -44,6 +44,8 @@ private struct StartupSetting: Sendable {
         StartupSetting("training.stop", \.training.stopSeconds),
         StartupSetting("serving.precision", \.serving.precision),
         StartupSetting("serving.max_concurrent_requests", \.serving.maxConcurrentRequests),
+        StartupSetting("serving.max_concurrent_requests_per_user", \.serving.maxConcurrentRequestsPerUser),
+        StartupSetting("serving.max_request_memory", \.serving.maxRequestMemory),
         StartupSetting("socket", \.socket),
     ]
 }

@@ -124,6 +124,10 @@ public struct ServingSettings: Sendable, Equatable {
     public var precision: ServingPrecision = .auto
     /// Requests that may be waiting or under way; one more is answered `Overloaded`.
     public var maxConcurrentRequests: Int = 128
+    /// Of them, those of one user; nil: half.
+    public var maxConcurrentRequestsPerUser: Int?
+    /// Bytes of memory for requests that are arriving or under way; of one user half of it.
+    public var maxRequestMemory: Int = 256 << 20
     public var maxNewTokens: Int = 100
     public var temperature: Double = 0.9
     /// 0: all.
@@ -135,6 +139,8 @@ public struct ServingSettings: Sendable, Equatable {
     public var fillings: Int = 5
 
     public init() {}
+
+    var concurrentRequestsPerUser: Int { maxConcurrentRequestsPerUser ?? max(1, maxConcurrentRequests / 2) }
 }
 
 /// What the matrices of models that serve are kept in.
@@ -160,9 +166,10 @@ public struct SocketSettings: Sendable, Equatable {
     public var group: String?
     /// The group that may change something, beside root and the service's own user.
     public var adminGroup: String?
-    /// Clients at a time, and of one user.
+    /// Clients at a time.
     public var maxConnections: Int = 256
-    public var maxConnectionsPerUser: Int = 128
+    /// Of them, those of one user; nil: half.
+    public var maxConnectionsPerUser: Int?
     /// Bytes of one request.
     public var maxRequestBytes: Int = 4_194_304
     /// How long a connection may stand open unused.

@@ -41,6 +41,21 @@ struct SettingsKey<Root>: Sendable {
         }
     }
 
+    /// `auto` leaves it to a rule.
+    static func automatic(
+        _ name: String, _ path: any WritableKeyPath<Root, Int?> & Sendable, atLeast least: Int
+    ) -> SettingsKey {
+        SettingsKey(name: name, expected: "a whole number, at least \(least), or auto") { text, root in
+            guard text != "auto" else {
+                root[keyPath: path] = nil
+                return true
+            }
+            guard let number = Int(text), number >= least else { return false }
+            root[keyPath: path] = number
+            return true
+        }
+    }
+
     static func bool(_ name: String, _ path: any WritableKeyPath<Root, Bool> & Sendable) -> SettingsKey {
         SettingsKey(name: name, expected: "true or false") { text, root in
             guard let bool = Bool(text) else { return false }
@@ -246,6 +261,12 @@ extension Settings {
     static let servingKeys: [SettingsKey<ServingSettings>] = [
         .word("precision", \.precision),
         .integer("max_concurrent_requests", \.maxConcurrentRequests, atLeast: 1),
+        .automatic("max_concurrent_requests_per_user", \.maxConcurrentRequestsPerUser, atLeast: 1),
+        SettingsKey(name: "max_request_memory", expected: "\(ByteCountText.expected), at least 16M") { text, root in
+            guard let bytes = ByteCountText.bytes(text), bytes >= 16 << 20 else { return false }
+            root.maxRequestMemory = bytes
+            return true
+        },
         .integer("max_new_tokens", \.maxNewTokens, atLeast: 1),
         .real("temperature", \.temperature, 0...100),
         .integer("top_k", \.topK, atLeast: 0),
@@ -269,7 +290,7 @@ extension Settings {
             return true
         },
         .integer("max_connections", \.maxConnections, atLeast: 1),
-        .integer("max_connections_per_user", \.maxConnectionsPerUser, atLeast: 1),
+        .automatic("max_connections_per_user", \.maxConnectionsPerUser, atLeast: 1),
         .integer("max_request_bytes", \.maxRequestBytes, atLeast: 1024),
         .duration("idle_timeout", \.idleTimeoutSeconds),
         .duration("receive_timeout", \.receiveTimeoutSeconds),

@@ -77,6 +77,12 @@ extension APIError {
             self.init(
                 .tooManyRequests, .rateLimit, "the service has too much to do", code: "overloaded",
                 retryAfterMs: error.retryAfterMs)
+        case let error as ManagerInterface.Overloaded:
+            self.init(
+                .tooManyRequests, .rateLimit, "the service has too much to do", code: "overloaded",
+                retryAfterMs: error.retryAfterMs)
+        case let error as VarlinkLimitsInterface.RequestMemoryExceeded:
+            self.init(.serviceUnavailable, .unavailable, "\(error)", code: "overloaded", retryAfterMs: 1000)
         case let error as VarlinkLimitsInterface.TooManyConnections:
             self.init(.serviceUnavailable, .unavailable, "\(error)", code: "overloaded", retryAfterMs: 1000)
         case let error as VarlinkLimitsInterface.RequestTooLarge:

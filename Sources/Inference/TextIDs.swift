@@ -1,0 +1,64 @@
+import Jobs
+import Models
+import Tokenizers
+
+/// The ids of a text that somebody sent, a part at a time, each part a step on `WorkQueue.texts`.
+struct TextIDs: Sendable {
+    private let parameter: String
+    private let user: UInt32
+    private var stream: TokenStream
+
+    /// - Parameter parameter: the text's name in the interface, for errors
+    init(_ engine: InferenceEngine, _ text: String, parameter: String, for user: UInt32) {
+        self.parameter = parameter
+        self.user = user
+        stream = TokenStream(engine.tokenizer, text)
+    }
+
+    /// - Returns: nil at the end
+    /// - Throws: `InferenceError.invalidParameter`; `CancellationError` once the task is cancelled
+    mutating func next() async throws -> [Int32]? {
+        try Task.checkCancellation()
+        do throws(TokenStream.WordTooLong) {
+            let (ids, rest) = try await WorkQueue.texts.run(for: .user(user), cost: stream.nextBytes) {
+                [stream] () throws(TokenStream.WordTooLong) in
+                var stream = stream
+                return (try stream.next(), stream)
+            }
+            stream = rest
+            return ids
+        } catch {
+            throw InferenceError.invalidParameter(parameter, reason: "\(error)")
+        }
+    }
+}
+
+extension InferenceEngine {
+    /// The text as the corpora were written when the model learned from them.
+    func filtered(_ text: String, for user: UInt32) async throws -> String {
+        guard filtersTexts else { return text }
+        try Task.checkCancellation()
+        return await WorkQueue.texts.run(for: .user(user), cost: text.utf8.count) { [self] () throws(Never) in
+            filtered(text)
+        }
+    }
+
+    /// The ids of a prompt behind `<s>`, which is counted to its end but kept only as far as it can be used.
+    struct Prompt: Sendable {
+        var ids: [Int32] = [SpecialToken.bos.rawValue]
+        var count = 1
+        var hasMask = false
+    }
+
+    /// - Parameter limit: ids that are kept
+    func prompt(_ text: String, parameter: String, limit: Int, for user: UInt32) async throws -> Prompt {
+        var prompt = Prompt()
+        var parts = TextIDs(self, try await filtered(text, for: user), parameter: parameter, for: user)
+        while let ids = try await parts.next() {
+            prompt.count += ids.count
+            prompt.hasMask = prompt.hasMask || ids.contains(SpecialToken.mask.rawValue)
+            prompt.ids += ids.prefix(max(0, limit - prompt.ids.count))
+        }
+        return prompt
+    }
+}

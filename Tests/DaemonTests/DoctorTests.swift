@@ -1,0 +1,213 @@
+import Daemon
+import FoundationEssentials
+import Glibc
+import Interface
+import Logging
+import Synchronization
+import Testing
+import Varlink
+import VarlinkServer
+
+/// What hundreds who ask for the same expensive thing get, and cost.
+@Suite(.timeLimit(.minutes(2))) struct DoctorTests {
+    private struct Counts {
+        var begun = 0
+        var ended = 0
+        var cancelled = 0
+        var atATime = 0
+        var mostAtATime = 0
+    }
+
+    /// A measurement that lasts until it is let go or cancelled.
+    private final class Measurement: Sendable {
+        let counts = Mutex(Counts())
+        private let (gate, opens) = AsyncStream.makeStream(of: Void.self)
+        private let (begins, hasBegun) = AsyncStream.makeStream(of: Void.self)
+
+        func run() async throws -> [ManagerInterface.Check] {
+            counts.withLock {
+                $0.begun += 1
+                $0.atATime += 1
+                $0.mostAtATime = max($0.mostAtATime, $0.atATime)
+            }
+            hasBegun.yield()
+            defer { counts.withLock { $0.atATime -= 1 } }
+            for await _ in gate { break }
+            do {
+                try Task.checkCancellation()
+            } catch {
+                counts.withLock { $0.cancelled += 1 }
+                throw error
+            }
+            counts.withLock { $0.ended += 1 }
+            return [.init(name: "products", state: .ok, finding: "fast")]
+        }
+
+        func waitUntilBegun() async { for await _ in begins { break } }
+        func letGo() { opens.finish() }
+    }
+
+    private func withDoctor(
+        _ measurement: Measurement, _ body: @escaping @Sendable (_ socket: String) async throws -> Void
+    ) async throws {
+        let directory = StateDirectory(
+            root: FileManager.default.temporaryDirectory.path + "/doctor-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(atPath: directory.root) }
+        try directory.prepare(models: [])
+        var service = VarlinkService(vendor: "", product: "", version: "", url: "")
+        try ManagerService.idle(in: directory) { try await measurement.run() }.register(with: &service)
+        let socket = directory.root + "/socket"
+        let server = VarlinkServer(
+            service: service, listener: .path(socket), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let (listening, isListening) = AsyncStream.makeStream(of: Void.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await server.run { isListening.yield() } }
+            for await _ in listening { break }
+            let result: Result<Void, any Error>
+            do { result = .success(try await body(socket)) } catch { result = .failure(error) }
+            group.cancelAll()
+            try result.get()
+        }
+    }
+
+    @Test func aStormOfDoctorsIsOneMeasurement() async throws {
+        let measurement = Measurement()
+        try await withDoctor(measurement) { socket in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<30 {
+                    group.addTask {
+                        try await onItsOwnThread {
+                            let reply = try VarlinkClient(path: socket).call(ManagerInterface.Doctor.self, .init())
+                            #expect(reply.checks.contains { $0.finding == "fast" })
+                        }
+                    }
+                }
+                await measurement.waitUntilBegun()
+                // Others are answered meanwhile.
+                try await onItsOwnThread {
+                    _ = try VarlinkClient(path: socket).call(ManagerInterface.GetStatus.self, .init())
+                }
+                measurement.letGo()
+                try await group.waitForAll()
+            }
+            // Within a minute it is what was found before.
+            try await onItsOwnThread {
+                _ = try VarlinkClient(path: socket).call(ManagerInterface.Doctor.self, .init())
+            }
+        }
+        #expect(measurement.counts.withLock { $0.begun } == 1)
+        #expect(measurement.counts.withLock { $0.ended } == 1)
+    }
+
+    @Test func hangingUpEndsTheMeasurement() async throws {
+        let measurement = Measurement()
+        try await withDoctor(measurement) { socket in
+            var clients = try (0..<20).map { _ in try HangingUp(path: socket) }
+            await measurement.waitUntilBegun()
+            clients.removeAll()
+            while measurement.counts.withLock({ $0.cancelled }) == 0 { await Task.yield() }
+        }
+        #expect(measurement.counts.withLock { $0.ended } == 0)
+        #expect(measurement.counts.withLock { $0.mostAtATime } == 1)
+    }
+
+    /// Asks, and leaves without waiting for the answer.
+    private final class HangingUp: @unchecked Sendable {
+        // @unchecked: one thread at a time has it.
+        private let client: VarlinkClient
+        init(path: String) throws {
+            client = try VarlinkClient(path: path)
+            _ = try client.callMore(ManagerInterface.Doctor.self, .init())
+        }
+    }
+
+    // MARK: The pieces by themselves
+
+    @Test func whoComesAfterAllHaveLeftBeginsAnew() async throws {
+        let work = SharedWork<Int, Int>(keptFor: .seconds(60))
+        let (begins, hasBegun) = AsyncStream.makeStream(of: Void.self)
+        let left = Task {
+            try await work.value(for: 1) {
+                hasBegun.yield()
+                try await Task.sleep(for: .seconds(3600))
+                return 1
+            }
+        }
+        for await _ in begins { break }
+        left.cancel()
+        await #expect(throws: CancellationError.self) { try await left.value }
+        #expect(try await work.value(for: 1) { 2 } == 2)
+        #expect(try await work.value(for: 1) { 3 } == 2)
+        #expect(try await work.value(for: 2) { 4 } == 4)
+    }
+
+    @Test func aFailureIsNotKept() async throws {
+        struct Failed: Error {}
+        let work = SharedWork<Int, Int>(keptFor: .seconds(60))
+        await #expect(throws: Failed.self) { try await work.value(for: 1) { throw Failed() } }
+        #expect(try await work.value(for: 1) { 5 } == 5)
+    }
+
+    @Test func moreBlockingWorkThanMayWaitIsRefused() async throws {
+        let blocking = Blocking("test", most: 4)
+        let (running, isRunning) = AsyncStream.makeStream(of: Void.self)
+        let gate = Mutex(false)
+        let calls = (0..<20).map { _ in
+            Task {
+                try await blocking.run(for: 1) { _ in
+                    isRunning.yield()
+                    while !gate.withLock({ $0 }) { sched_yield() }
+                    return 1
+                }
+            }
+        }
+        for await _ in running { break }
+        // Of twenty, two have a place: half of four. The others have been told so, or will be.
+        let (refusals, refusal) = AsyncStream.makeStream(of: Bool.self)
+        for call in calls {
+            Task {
+                do {
+                    _ = try await call.value
+                    refusal.yield(false)
+                } catch {
+                    refusal.yield(error is ManagerInterface.Overloaded)
+                }
+            }
+        }
+        var refused = 0
+        for await isRefusal in refusals {
+            #expect(isRefusal)
+            refused += 1
+            if refused == 18 { break }
+        }
+        // Somebody else finds a place.
+        let other = Task { try await blocking.run(for: 2) { _ in 3 } }
+        gate.withLock { $0 = true }
+        #expect(try await other.value == 3)
+        var answered = 0
+        for await isRefusal in refusals {
+            if !isRefusal { answered += 1 }
+            if answered == 2 { break }
+        }
+    }
+
+    @Test func workWhoseCallerHasLeftIsNotBegun() async throws {
+        let blocking = Blocking("test", most: 8)
+        let (running, isRunning) = AsyncStream.makeStream(of: Void.self)
+        let gate = Mutex(false)
+        let ran = Mutex(false)
+        let first = Task {
+            try await blocking.run(for: 1) { _ in
+                isRunning.yield()
+                while !gate.withLock({ $0 }) { sched_yield() }
+            }
+        }
+        for await _ in running { break }
+        let second = Task { try await blocking.run(for: 1) { _ in ran.withLock { $0 = true } } }
+        second.cancel()
+        gate.withLock { $0 = true }
+        try await first.value
+        await #expect(throws: CancellationError.self) { try await second.value }
+        #expect(!ran.withLock { $0 })
+    }
+}

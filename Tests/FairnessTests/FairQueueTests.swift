@@ -1,0 +1,116 @@
+import Fairness
+import Testing
+
+@Suite struct FairQueueTests {
+    private func drain(_ queue: inout FairQueue<String, Int>) -> [String] {
+        var order: [String] = []
+        while let (user, element) = queue.popFirst() { order.append("\(user)\(element)") }
+        return order
+    }
+
+    @Test func usersAreServedInTurn() {
+        var queue = FairQueue<String, Int>()
+        for number in 0..<4 { queue.push(number, for: "a") }
+        for number in 0..<2 { queue.push(number, for: "b") }
+        queue.push(0, for: "c")
+        #expect(drain(&queue) == ["a0", "b0", "c0", "a1", "b1", "a2", "a3"])
+        #expect(queue.isEmpty)
+    }
+
+    @Test func oneOfAnotherUserDoesNotWaitBehindAHundred() {
+        var queue = FairQueue<String, Int>()
+        for number in 0..<100 { queue.push(number, for: "a", cost: 256) }
+        _ = queue.popFirst()
+        queue.push(0, for: "b", cost: 10)
+        let next = queue.popFirst()
+        #expect(next?.user == "b")
+    }
+
+    @Test func turnsAreInProportionToCosts() {
+        var queue = FairQueue<String, Int>()
+        for number in 0..<50 {
+            queue.push(number, for: "dear", cost: 100)
+            queue.push(number, for: "cheap", cost: 10)
+        }
+        var cheap = 0
+        var dear = 0
+        while cheap < 40, let (user, _) = queue.popFirst() {
+            if user == "cheap" { cheap += 1 } else { dear += 1 }
+        }
+        #expect((4...5).contains(dear), "\(dear)")
+    }
+
+    @Test func whoIdledSavedNothingUp() {
+        var queue = FairQueue<String, Int>()
+        queue.push(0, for: "b")
+        _ = queue.popFirst()
+        for number in 0..<20 { queue.push(number, for: "a") }
+        for _ in 0..<10 { _ = queue.popFirst() }
+        for number in 0..<10 { queue.push(number, for: "b") }
+        let order = drain(&queue)
+        #expect(order.prefix(6).filter { $0.hasPrefix("b") }.count == 3, "\(order)")
+    }
+
+    @Test func whatNobodyWaitsForIsNotCharged() {
+        var queue = FairQueue<String, Int>()
+        for number in 0..<100 { queue.push(number, for: "a", cost: 1000) }
+        queue.removeAll { $0 > 0 }
+        _ = queue.popFirst()
+        queue.push(0, for: "b", cost: 1000)
+        queue.push(1, for: "a", cost: 1000)
+        #expect(drain(&queue) == ["b0", "a1"])
+    }
+
+    @Test func takesTheFirstThatIsWanted() {
+        var queue = FairQueue<String, Int>()
+        for number in 0..<4 { queue.push(number, for: "a") }
+        queue.push(7, for: "b")
+        #expect(queue.popFirst { _, number in number % 2 == 1 }?.element == 1)
+        #expect(queue.popFirst { user, _ in user == "b" }?.element == 7)
+        #expect(queue.popFirst { _, number in number > 9 } == nil)
+        #expect(drain(&queue) == ["a0", "a2", "a3"])
+    }
+}
+
+@Suite struct FairShareTests {
+    @Test func aUserAloneComesToItsLimitAndNoFurther() {
+        var share = FairShare<String>(limit: 128, limitOfUser: 64)
+        for _ in 0..<64 { #expect(share.take(for: "a") == nil) }
+        #expect(share.take(for: "a") == .limitOfUser)
+        #expect(share.take(for: "b") == nil)
+        share.give(for: "a")
+        #expect(share.taken(by: "a") == 63)
+    }
+
+    @Test(arguments: [2, 3, 7, 20])
+    func whoeverComesFindsAPlace(greedy: Int) {
+        var share = FairShare<Int>(limit: 128, limitOfUser: 64)
+        var isGrowing = true
+        while isGrowing {
+            isGrowing = false
+            for user in 0..<greedy where share.take(for: user) == nil { isGrowing = true }
+        }
+        #expect(share.take(for: -1) == nil)
+        let counts = (0..<greedy).map { share.taken(by: $0) }
+        #expect(counts.max()! - counts.min()! <= 1)
+        #expect(counts.max()! <= 64)
+    }
+
+    @Test func withoutALimitOfUsersOneMayHaveAll() {
+        var share = FairShare<Int>(limit: 3, limitOfUser: 100)
+        for _ in 0..<3 { #expect(share.take(for: 1) == nil) }
+        #expect(share.take(for: 2) == .limit)
+    }
+
+    @Test func amountsNeverPassALimit() {
+        var share = FairShare<Int>(limit: 100, limitOfUser: 50)
+        #expect(share.take(51, for: 1) == .limitOfUser)
+        #expect(share.take(.max, for: 1) == .limit)
+        #expect(share.take(50, for: 1) == nil)
+        #expect(share.take(49, for: 2) == nil)
+        #expect(share.taken == 99)
+        #expect(share.take(2, for: 3) == .limit)
+        share.give(50, for: 1)
+        #expect(share.take(40, for: 3) == nil)
+    }
+}
