@@ -7,6 +7,6 @@ struct KBBench: AsyncParsableCommand {
         commandName: "kb-bench", abstract: "Measure and compare: tokenizer, model, training, serving.",
         subcommands: [
             ParityCommand.self, LogitsCommand.self, TokenizerCommand.self, TrainCommand.self, InferCommand.self,
-            SoakCommand.self,
+            SoakCommand.self, HostileCommand.self, HostileClientsCommand.self,
         ])
 }

@@ -16,6 +16,7 @@ struct SoakCommand: ParsableCommand {
     @Option(help: "How long, once both models serve.") var minutes = 30.0
     @Option(help: "Clients at a time.") var clients = 16
     @Option(help: "Seconds from one text to the next.") var every = 60.0
+    @Option(help: "Expensive calls at a time of clients that mean no good; 0 is none.") var hostile = 60
     @Option(help: "Where the service lives; removed afterwards unless named.", completion: .directory)
     var stateDir: String?
 
@@ -23,12 +24,15 @@ struct SoakCommand: ParsableCommand {
         let service = try SoakedService(directory: stateDir ?? "/tmp/kb-soak-\(getpid())")
         defer {
             service.stop()
-            if stateDir == nil { try? FileManager.default.removeItem(atPath: service.directory) }
+            if stateDir == nil { service.remove() }
         }
         try service.start()
         try service.drop(0)
         try service.waitUntilServing()
 
+        let ordinary = OrdinaryUser(socket: service.socket)
+        try ordinary.ask(200)
+        let idle = ordinary.takeTimes()
         let load = SoakLoad(socket: service.socket)
         let start = ContinuousClock.now
         let deadline = start + .seconds(minutes * 60)
@@ -37,6 +41,25 @@ struct SoakCommand: ParsableCommand {
             DispatchQueue(label: "client \(client)").async(group: group) {
                 var state = UInt64(client)
                 while ContinuousClock.now < deadline { load.ask(&state) }
+            }
+        }
+        let failure = Mutex<String?>(nil)
+        DispatchQueue(label: "ordinary").async(group: group) {
+            do {
+                while ContinuousClock.now < deadline { try ordinary.ask(20) }
+            } catch {
+                failure.withLock { $0 = "\(error)" }
+            }
+        }
+        if hostile > 0 {
+            DispatchQueue(label: "hostile").async(group: group) { [hostile, socket = service.socket] in
+                do {
+                    while ContinuousClock.now < deadline {
+                        try HostileClients.start(socket: socket, calls: hostile).wait()
+                    }
+                } catch {
+                    failure.withLock { $0 = "\(error)" }
+                }
             }
         }
         var samples: [SoakSample] = []
@@ -57,6 +80,10 @@ struct SoakCommand: ParsableCommand {
             fflush(nil)
         }
         group.wait()
+        if let failure = failure.withLock({ $0 }) { throw SoakError(description: failure) }
+        print(
+            try jsonLine(
+                HostileReport(calls: hostile, idle: idle, busy: ordinary.takeTimes(), wrong: ordinary.wrong)))
         let verdict = SoakVerdict(
             samples: samples, load: load.counts, dropped: dropped, admitted: try service.admitted(), minutes: minutes)
         print(try jsonLine(verdict))

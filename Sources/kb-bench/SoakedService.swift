@@ -3,11 +3,13 @@ import Glibc
 import Interface
 import Varlink
 
-/// `kantaibertd`, from beside this program, with two tiny models that train whenever there is something new.
+/// `kantaibertd`, from beside this program, with two models: tiny ones that train whenever there is something new, or some
+/// that are there.
 final class SoakedService {
     let directory: String
     let process = Process()
-    var socket: String { directory + "/io.kantaibert" }
+    /// In a folder of its own, which other users may look into.
+    var socket: String { directory + ".socket/io.kantaibert" }
     var log: String { directory + "/log" }
 
     private static let settings = """
@@ -22,24 +24,47 @@ final class SoakedService {
           stable: 500ms
         schedule:
           settle: 5s
+        socket:
+          mode: "0666"
 
         """
 
-    init(directory: String) throws {
+    /// - Parameter models: directories by the models' names, each served as generation 1
+    init(directory: String, models: [String: String] = [:]) throws {
         self.directory = directory
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let files = FileManager.default
+        try files.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try files.createDirectory(
+            atPath: directory + ".socket", withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o755])
+        for (name, source) in models {
+            let generations = "\(directory)/models/\(name)"
+            try files.createDirectory(atPath: generations, withIntermediateDirectories: true)
+            try files.copyItem(atPath: source, toPath: generations + "/1")
+            try files.createSymbolicLink(atPath: generations + "/current", withDestinationPath: "1")
+        }
         try Data(Self.settings.utf8).write(to: URL(filePath: directory + "/kantaibert.yaml"))
         try Data().write(to: URL(filePath: log))
-        var own = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let length = readlink("/proc/self/exe", &own, own.count)
-        process.executableURL = URL(filePath: String(decoding: own[..<max(0, length)], as: UTF8.self))
-            .deletingLastPathComponent().appending(path: "kantaibertd")
-        process.arguments = ["--state-dir", directory, "--config", directory + "/kantaibert.yaml"]
+        process.executableURL = Self.ownProgram.deletingLastPathComponent().appending(path: "kantaibertd")
+        process.arguments = [
+            "--state-dir", directory, "--config", directory + "/kantaibert.yaml", "--socket", socket,
+        ]
         process.standardInput = FileHandle.nullDevice
         process.standardError = try FileHandle(forWritingTo: URL(filePath: log))
     }
 
+    /// Where this program lies.
+    static var ownProgram: URL {
+        var own = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink("/proc/self/exe", &own, own.count)
+        return URL(filePath: String(decoding: own[..<max(0, length)], as: UTF8.self))
+    }
+
     func start() throws { try process.run() }
+
+    func remove() {
+        for path in [directory, directory + ".socket"] { try? FileManager.default.removeItem(atPath: path) }
+    }
 
     func stop() {
         guard process.isRunning else { return }

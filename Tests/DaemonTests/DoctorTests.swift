@@ -151,12 +151,12 @@ import VarlinkServer
     @Test func moreBlockingWorkThanMayWaitIsRefused() async throws {
         let blocking = Blocking("test", most: 4)
         let (running, isRunning) = AsyncStream.makeStream(of: Void.self)
-        let gate = Mutex(false)
+        let gate = Flag()
         let calls = (0..<20).map { _ in
             Task {
                 try await blocking.run(for: 1) { _ in
                     isRunning.yield()
-                    while !gate.withLock({ $0 }) { sched_yield() }
+                    while !gate.isSet { sched_yield() }
                     return 1
                 }
             }
@@ -182,7 +182,7 @@ import VarlinkServer
         }
         // Somebody else finds a place.
         let other = Task { try await blocking.run(for: 2) { _ in 3 } }
-        gate.withLock { $0 = true }
+        gate.set()
         #expect(try await other.value == 3)
         var answered = 0
         for await isRefusal in refusals {
@@ -194,20 +194,26 @@ import VarlinkServer
     @Test func workWhoseCallerHasLeftIsNotBegun() async throws {
         let blocking = Blocking("test", most: 8)
         let (running, isRunning) = AsyncStream.makeStream(of: Void.self)
-        let gate = Mutex(false)
-        let ran = Mutex(false)
+        let gate = Flag()
+        let ran = Flag()
         let first = Task {
             try await blocking.run(for: 1) { _ in
                 isRunning.yield()
-                while !gate.withLock({ $0 }) { sched_yield() }
+                while !gate.isSet { sched_yield() }
             }
         }
         for await _ in running { break }
-        let second = Task { try await blocking.run(for: 1) { _ in ran.withLock { $0 = true } } }
+        let second = Task { try await blocking.run(for: 1) { _ in ran.set() } }
         second.cancel()
-        gate.withLock { $0 = true }
+        gate.set()
         try await first.value
         await #expect(throws: CancellationError.self) { try await second.value }
-        #expect(!ran.withLock { $0 })
+        #expect(!ran.isSet)
     }
+}
+
+private final class Flag: Sendable {
+    private let value = Atomic(false)
+    var isSet: Bool { value.load(ordering: .acquiring) }
+    func set() { value.store(true, ordering: .releasing) }
 }
