@@ -34,7 +34,9 @@ struct CorpusStoreTests {
                 Issue.record("\(number) is admitted")
                 continue
             }
-            #expect(reason.text.hasPrefix("is not UTF-8: ") && reason.text.contains("of its \(bytes.count) bytes"), "\(reason)")
+            #expect(
+                reason.text.hasPrefix("is not UTF-8: ") && reason.text.contains("of its \(bytes.count) bytes"),
+                "\(reason)")
         }
         #expect(try scratch.names(scratch.corpus) == [])
     }

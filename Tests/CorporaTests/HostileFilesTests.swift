@@ -85,7 +85,8 @@ private final class Canceller: Sendable {
         let names = (0..<50_000).map { "\"\($0)\":0" }.joined(separator: ",")
         let marks = String(repeating: "\u{301}", count: 200_000)
         let lines = [
-            "{\"x\":\(zeros),\"text\":\"a\"}", "{\(names),\"text\":\"b\"}", "{\"\(marks)\":\"\(marks)\",\"text\":\"c\"}",
+            "{\"x\":\(zeros),\"text\":\"a\"}", "{\(names),\"text\":\"b\"}",
+            "{\"\(marks)\":\"\(marks)\",\"text\":\"c\"}",
         ]
         #expect(text(try admit("a.jsonl", lines.joined(separator: "\n").utf8)) == "a\nb\nc\n")
     }
@@ -159,7 +160,8 @@ private final class Canceller: Sendable {
         let data = ZipWriter.nothing(blocks: 20_000)
         let name = Array("a.txt".utf8)
         let members = (0..<1000).map { number in
-            ZipWriter.Member(name + Array("\(number)".utf8), data: data, method: 8, size: 0, offset: number == 0 ? nil : 0)
+            ZipWriter.Member(
+                name + Array("\(number)".utf8), data: data, method: 8, size: 0, offset: number == 0 ? nil : 0)
         }
         let reason = rejection(try admit("a.zip", ZipWriter.file(members)))
         // Which of libzip and us finds it first is open.
@@ -206,7 +208,8 @@ private final class Canceller: Sendable {
     @Test(arguments: ["a.txt", "a.csv", "a.tsv", "a.jsonl"])
     func readingIsInterruptedWithinABlock(name: String) throws {
         let header = Array((name.hasSuffix("jsonl") ? "" : "text\n").utf8)
-        let bytes = name.hasSuffix("jsonl") ? Array(String(repeating: "{\"text\":\"a\"}\n", count: 170_000).utf8) : Self.plain
+        let bytes =
+            name.hasSuffix("jsonl") ? Array(String(repeating: "{\"text\":\"a\"}\n", count: 170_000).utf8) : Self.plain
         try interrupt(name, header + bytes, blocks: Self.blocks)
         try interrupt("\(name).gz", try gzip(header + bytes), blocks: Self.blocks)
     }
@@ -233,7 +236,9 @@ private final class Canceller: Sendable {
         let nothing = ZipWriter.nothing(blocks: Self.size / 5)
         let header: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3]
         try interrupt("a.txt.gz", header + nothing + [0, 0, 0, 0, 0, 0, 0, 0], blocks: Self.blocks)
-        try interrupt("a.zip", ZipWriter.file([.init(Array("a.txt".utf8), data: nothing, method: 8, size: 0)]), blocks: Self.blocks)
+        try interrupt(
+            "a.zip", ZipWriter.file([.init(Array("a.txt".utf8), data: nothing, method: 8, size: 0)]),
+            blocks: Self.blocks)
         let member = try gzip([])
         var members = Data()
         for _ in 0..<(Self.size / member.count) { members += member }

@@ -69,7 +69,8 @@ import Testing
                 Issue.record("taken: \(line)")
                 return
             }
-            let expected = text.replacing("\r\n", with: " ").replacing("\n", with: " ").replacing("\r", with: " ") + "\n"
+            let expected =
+                text.replacing("\r\n", with: " ").replacing("\n", with: " ").replacing("\r", with: " ") + "\n"
             #expect(String(decoding: stored, as: UTF8.self) == expected, "\(line)")
             counts.taken += 1
         } catch let error as Unusable {

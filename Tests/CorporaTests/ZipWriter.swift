@@ -12,7 +12,8 @@ struct ZipWriter {
         /// Where the directory says that its bytes are; nil is where they are.
         var offset: Int?
 
-        init(_ name: [UInt8], data: [UInt8], method: UInt16 = 0, crc: UInt32 = 0, size: Int? = nil, offset: Int? = nil) {
+        init(_ name: [UInt8], data: [UInt8], method: UInt16 = 0, crc: UInt32 = 0, size: Int? = nil, offset: Int? = nil)
+        {
             self.name = name
             self.data = data
             self.method = method

@@ -48,11 +48,12 @@ import Varlink
         #expect(pages >= 4)
         // The names of all models stand in each row.
         let models = (0..<500).map { "model-\($0)-\(String(repeating: "x", count: 100))" }
-        try store.restore((0..<100).map { number in
-            CorpusRecord(
-                sha256: String(repeating: "0", count: 60) + "\(1000 + number)", name: "a", bytes: 1, documents: 1,
-                state: .admitted)
-        })
+        try store.restore(
+            (0..<100).map { number in
+                CorpusRecord(
+                    sha256: String(repeating: "0", count: 60) + "\(1000 + number)", name: "a", bytes: 1, documents: 1,
+                    state: .admitted)
+            })
         let reply = try lists(models: models).corpora(.init(state: "admitted"))
         #expect(try bytes(reply) < ManagerLists.pageBytes * 3 / 2 && reply.corpora.count < 100 && reply.next != nil)
     }

@@ -30,7 +30,8 @@ struct SwiftInterface: CustomTestStringConvertible, Sendable {
         types: [
             ManagerInterface.Model.self, ManagerInterface.Corpus.self, ManagerInterface.Run.self,
             ManagerInterface.Generation.self, ManagerInterface.StepMetric.self, ManagerInterface.Evaluation.self,
-            ManagerInterface.CorpusCounts.self, ManagerInterface.Parameter.self, ManagerInterface.Check.self, ManagerInterface.Event.self,
+            ManagerInterface.CorpusCounts.self, ManagerInterface.Parameter.self, ManagerInterface.Check.self,
+            ManagerInterface.Event.self,
         ],
         methods: [
             ManagerInterface.GetStatus.self, ManagerInterface.ListModels.self, ManagerInterface.ListCorpora.self,

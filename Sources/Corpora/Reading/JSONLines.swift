@@ -43,7 +43,8 @@ struct JSONLines: RecordReader {
                 case let count?: "the first has \(count) fields"
                 }
             throw Unusable(
-                "has no object with text in its field ‘\(field)’; \(first): text_column in .kbconfig.yaml names another")
+                "has no object with text in its field ‘\(field)’; \(first): text_column in .kbconfig.yaml names another"
+            )
         }
     }
 
