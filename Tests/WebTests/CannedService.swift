@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Interface
 import Logging
 import Synchronization
@@ -47,12 +48,25 @@ final class CannedService: Sendable {
         service.handle(ManagerInterface.GetStatus.self) { _, _ in Self.status }
         service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: Self.status.models) }
         service.handle(ManagerInterface.ListGenerations.self) { parameters, _ in
-            .init(
-                generations: [2, 3].map {
+            // A page each: the one that serves is on the second.
+            let number = parameters.after == "second" ? 3 : 4
+            return .init(
+                generations: [
                     .init(
-                        model: parameters.model, number: $0, run: "assistant-\($0)", state: .serving, modelSha256: "ab",
-                        created: "2026-01-0\($0)T00:00:00.000Z")
-                })
+                        model: parameters.model, number: number, run: "assistant-\(number)", state: .serving,
+                        modelSha256: "ab", created: "2026-01-0\(number)T00:00:00.000Z")
+                ], next: number == 4 ? "second" : nil)
+        }
+        service.handle(ManagerInterface.ListCorpora.self) { parameters, _ in
+            // What was asked for, as a name.
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            let asked = String(decoding: try encoder.encode(parameters), as: UTF8.self)
+            let corpus = ManagerInterface.Corpus(
+                sha256: "", name: asked, bytes: 1, documents: 0, state: .rejected, reason: "is empty",
+                received: "2026-01-01T00:00:00.000Z", models: [])
+            return .init(
+                corpora: [corpus], next: "8", counts: .init(admitted: 0, duplicate: 0, rejected: 9, removed: 0))
         }
         service.handle(ManagerInterface.Promote.self) { [self] parameters, _ in
             guard parameters.model != "forbidden" else { throw VarlinkServiceError.permissionDenied(needs: "root") }

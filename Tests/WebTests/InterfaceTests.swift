@@ -31,6 +31,23 @@ struct HTTPInterfaceTests {
         }
     }
 
+    @Test func listsArePassedOnPageByPage() async throws {
+        try await WebUnderTest.run { web in
+            let query = "state=rejected&limit=200&after=9&newest_first=true"
+            let answer = try await web.get("/api/corpora?\(query)").json()
+            let corpora = try #require(answer["corpora"] as? [[String: Any]])
+            #expect(
+                corpora.first?["name"] as? String
+                    == #"{"after":"9","limit":200,"newest_first":true,"state":"rejected"}"#)
+            #expect(answer["next"] as? String == "8")
+            #expect((answer["counts"] as? [String: Int])?["rejected"] == 9)
+            #expect(try await web.get("/api/corpora?newest_first=perhaps").error().code == "invalid_type")
+            let generations = try await web.get("/api/generations?model=assistant&after=second").json()
+            #expect((generations["generations"] as? [[String: Any]])?.first?["number"] as? Int == 3)
+            #expect(generations["next"] is String == false)
+        }
+    }
+
     @Test func metricsAreOpenMetrics() async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.get("/metrics")
