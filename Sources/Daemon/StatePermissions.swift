@@ -12,11 +12,16 @@ extension StateDirectory {
     private static let shared: Set = ["inbox", "io.kantaibert", "transfer"]
 
     /// What had been open to others.
-    struct Tightened: Equatable {
-        var folders = 0
-        var files = 0
+    package struct Tightened: Equatable, Sendable {
+        package var folders: Int
+        package var files: Int
 
-        var isEmpty: Bool { folders + files == 0 }
+        package init(folders: Int = 0, files: Int = 0) {
+            self.folders = folders
+            self.files = files
+        }
+
+        package var isEmpty: Bool { folders + files == 0 }
     }
 
     /// The root is for the group to pass through, on the way to inbox and socket.
@@ -33,7 +38,7 @@ extension StateDirectory {
     ///
     /// The root keeps letting others through. Nobody else may write in it, and its names are shown to nobody else, the latter
     /// only where it holds nothing but what is the service's.
-    func tighten() throws(DurableError) -> Tightened {
+    package func tighten() throws(DurableError) -> Tightened {
         let folder = try Self.open(root, at: AT_FDCWD, flags: O_DIRECTORY)
         defer { close(folder) }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []

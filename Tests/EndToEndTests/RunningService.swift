@@ -29,6 +29,17 @@ final class RunningService {
         try? FileManager.default.removeItem(atPath: folder)
     }
 
+    /// Puts a model of the tests' into the state directory, before the service starts: it serves without a training.
+    /// - Parameter fixture: `mlm` or `clm`
+    func serve(_ fixture: String, as model: String) throws {
+        let source = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "../InferenceTests/Fixtures/\(fixture)").standardized
+        let models = folder + "/models/\(model)"
+        try FileManager.default.createDirectory(atPath: models, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: source.path, toPath: models + "/1")
+        try FileManager.default.createSymbolicLink(atPath: models + "/current", withDestinationPath: "1")
+    }
+
     /// Starts the service, and returns when it says that it is ready.
     /// - Parameters:
     ///   - user: whom it runs as, and its group; only root can say so

@@ -1,3 +1,4 @@
+import Glibc
 import Interface
 import Testing
 import WebClient

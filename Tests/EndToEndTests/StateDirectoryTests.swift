@@ -1,0 +1,121 @@
+import Foundation
+import Glibc
+import Interface
+import Testing
+import Varlink
+
+/// What lies in the state directory is the service's alone, and clients know whom they talk to.
+@Suite(
+    "The state directory and its socket", .serialized, .timeLimit(.minutes(5)),
+    .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+struct StateDirectoryTests {
+    /// What the tests themselves put there, and what is for others.
+    private static let others: Set = [
+        "kantaibert.yaml", "log", "notify", "kbctl", "inbox", "io.kantaibert", "transfer", "elsewhere",
+    ]
+
+    private func entries(_ service: RunningService) throws -> [(path: String, mode: mode_t)] {
+        try FileManager.default.contentsOfDirectory(atPath: service.folder).sorted()
+            .filter { !Self.others.contains($0) }.map { name in
+                var status = stat()
+                let path = "\(service.folder)/\(name)"
+                try #require(lstat(path, &status) == 0)
+                return (path, status.st_mode & 0o7777)
+            }
+    }
+
+    private func served(as user: Int? = nil) throws -> RunningService {
+        let service = try RunningService(settings: GateTests.settings(steps: 3))
+        try service.serve("mlm", as: "kantaibert")
+        try service.start(as: user)
+        let events = try service.watch()
+        try service.drop("a.txt", Grammar.text(lines: 50, seed: 3).utf8)
+        _ = try events.first("corpus_admitted")
+        return service
+    }
+
+    @Test("Folders are 0700 and files 0600, also those that an older version made, which is said once")
+    func modes() throws {
+        let service = try served()
+        var found = try entries(service)
+        #expect(found.count >= 7, "\(found)")
+        for name in [
+            "corpus", "models", "runs", "metrics.db", "metrics.db-wal", "metrics.db-shm", "corpora.jsonl", "lock",
+        ] {
+            #expect(found.contains { $0.path == "\(service.folder)/\(name)" }, "\(name)")
+        }
+        for entry in found { #expect(entry.mode & 0o077 == 0, "\(entry)") }
+        #expect(try service.stop().status == 0)
+
+        found = try entries(service)
+        var folders = 0
+        for entry in found {
+            var status = stat()
+            try #require(stat(entry.path, &status) == 0)
+            let isFolder = status.st_mode & S_IFMT == S_IFDIR
+            if isFolder { folders += 1 }
+            chmod(entry.path, isFolder ? 0o750 : 0o640)
+        }
+        try service.start()
+        for entry in try entries(service) { #expect(entry.mode & 0o077 == 0, "\(entry)") }
+        #expect(service.logText.contains("\(folders) folders and \(found.count - folders) files"), "\(service.logText)")
+        #expect(try service.stop().status == 0)
+        try service.start()
+        #expect(service.logText.components(separatedBy: "was open to others").count == 2)
+        #expect(try service.stop().status == 0)
+    }
+
+    @Test(
+        "Another user, of the service's group too, can neither read nor lock what lies there",
+        .enabled(if: geteuid() == 0, "only root can be another user"))
+    func locks() throws {
+        let service = try served()
+        let files = try entries(service).map(\.path) + [service.folder + "/models/kantaibert/1/config.json"]
+        // In root's group, which the files have.
+        let other = ["/usr/bin/setpriv", "--reuid=41001", "--regid=0", "--clear-groups"]
+        for path in files {
+            #expect(try Programs.command(other + ["/usr/bin/test", "-r", path]) != 0, "\(path) can be read")
+            #expect(
+                try Programs.command(other + ["/usr/bin/flock", "-n", "-s", path, "true"]) != 0, "\(path) can be locked"
+            )
+        }
+        _ = try service.client().call(InferenceInterface.FillMask.self, .init(text: "the <mask>"))
+        #expect(try service.stop().status == 0)
+    }
+
+    @Test(
+        "kbctl leaves a ./var of another user alone, and a socket behind which another user listens",
+        .enabled(if: geteuid() == 0, "only root can be another user"),
+        .enabled(if: access(ServiceSocket.system, F_OK) != 0, "a service of the system's is there"))
+    func clients() throws {
+        let service = try RunningService(settings: EndToEndTests.smallest)
+        try #require(chown(service.folder, uid_t(AccessTests.user), gid_t(AccessTests.user)) == 0)
+        try #require(chmod(service.folder + "/notify", 0o777) == 0)
+        try service.start(as: AccessTests.user)
+        let work = "\(service.folder)-work"
+        try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: work) }
+        func kbctl(_ arguments: String...) throws -> Programs.Output {
+            let words = ["--unset=KANTAIBERT_SOCKET", "--chdir=\(work)", Programs.folder + "/kbctl"] + arguments
+            return try Programs.run("/usr/bin/env", words)
+        }
+        // A link to the trap, and the trap itself.
+        try FileManager.default.createSymbolicLink(atPath: work + "/var", withDestinationPath: service.folder)
+        var refused = try kbctl("status")
+        #expect(refused.status == EX_NOPERM && refused.error.contains("no folder of yours"), "\(refused)")
+        unlink(work + "/var")
+        try #require(rename(service.folder, work + "/var") == 0)
+        refused = try kbctl("status")
+        #expect(refused.status == EX_NOPERM && refused.error.contains("belongs to another user"), "\(refused)")
+        #expect(refused.error.contains("--socket"))
+        // Named, the owner of the path may answer.
+        let named = try kbctl("status", "--socket", "./var/io.kantaibert")
+        #expect(named.status == 0, "\(named)")
+        // A socket of a third user's, behind which this one listens.
+        try #require(chown(work + "/var/io.kantaibert", 41_003, 41_003) == 0)
+        refused = try kbctl("status", "--socket", "./var/io.kantaibert")
+        #expect(refused.status == EX_NOPERM && refused.error.contains("is not its owner"), "\(refused)")
+        try #require(rename(work + "/var", service.folder) == 0)
+        #expect(try service.stop().status == 0)
+    }
+}

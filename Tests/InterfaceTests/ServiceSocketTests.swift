@@ -1,0 +1,102 @@
+import FoundationEssentials
+import Glibc
+import Interface
+import Testing
+import Varlink
+
+/// Where a client looks for the service that nobody has named.
+@Suite struct ServiceSocketTests {
+    private let folder = FileManager.default.temporaryDirectory.path + "/socket-\(UUID().uuidString.prefix(8))"
+    private var local: String { folder + "/var" }
+    private let listening: OpenDescriptor
+
+    init() throws {
+        try FileManager.default.createDirectory(atPath: folder + "/var", withIntermediateDirectories: true)
+        chmod(folder + "/var", 0o755)
+        listening = OpenDescriptor(socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0))
+        var address = try #require(UnixAddress.make(folder + "/var/io.kantaibert"))
+        try #require(UnixAddress.with(&address) { bind(listening.number, $0, $1) } == 0)
+        try #require(listen(listening.number, 1) == 0)
+    }
+
+    private func find() throws(UntrustedSocket) -> String {
+        try ServiceSocket.find(system: folder + "/none", folder: local).path
+    }
+
+    private func reason() -> String {
+        do {
+            return try find()
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private func remove() { try? FileManager.default.removeItem(atPath: folder) }
+
+    @Test func aFolderOfOnesOwnIsTaken() throws {
+        defer { remove() }
+        #expect(try find() == local + "/io.kantaibert")
+        let client = try VarlinkClient(path: local + "/io.kantaibert")
+        #expect(client.serverUser == geteuid())
+        try ServiceSocket.find(system: folder + "/none", folder: local).check(server: client.serverUser)
+    }
+
+    @Test func theSystemsComesFirst() throws {
+        defer { remove() }
+        #expect(try ServiceSocket.find(system: folder, folder: local).path == folder)
+    }
+
+    @Test func withoutAnyTheSystemsIsMeant() throws {
+        defer { remove() }
+        unlink(local + "/io.kantaibert")
+        #expect(try find() == folder + "/none")
+    }
+
+    @Test(arguments: [0o775, 0o757, 0o1777]) func aFolderThatOthersMayWriteInIsRefused(mode: mode_t) throws {
+        defer { remove() }
+        chmod(local, mode)
+        #expect(reason().contains("others may write in") && reason().contains("--socket"))
+    }
+
+    @Test func aLinkIsRefused() throws {
+        defer { remove() }
+        try FileManager.default.moveItem(atPath: local, toPath: folder + "/real")
+        try FileManager.default.createSymbolicLink(atPath: local, withDestinationPath: folder + "/real")
+        #expect(reason().contains("is no folder of yours"))
+    }
+
+    @Test func whatIsNoSocketIsRefused() throws {
+        defer { remove() }
+        unlink(local + "/io.kantaibert")
+        symlink("/run/other", local + "/io.kantaibert")
+        #expect(reason().contains("it is no socket"))
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "only root can give files away")) func anothersIsRefused() throws {
+        defer { remove() }
+        chown(local, 41_001, 41_001)
+        #expect(reason().contains("\(local) belongs to another user"))
+        chown(local, 0, 0)
+        chown(local + "/io.kantaibert", 41_001, 41_001)
+        #expect(reason().contains("it belongs to another user"))
+    }
+
+    @Test func whoListensIsLookedAt() throws {
+        defer { remove() }
+        let stranger: uid_t = geteuid() == 41_002 ? 41_003 : 41_002
+        let found = try ServiceSocket.find(system: folder + "/none", folder: local)
+        let named = ServiceSocket(path: found.path)
+        for socket in [found, named] {
+            try socket.check(server: 0)
+            try socket.check(server: geteuid())
+            #expect(throws: UntrustedSocket.self) { try socket.check(server: stranger) }
+            #expect(throws: UntrustedSocket.self) { try socket.check(server: nil) }
+        }
+        if geteuid() == 0 {
+            chown(found.path, stranger, stranger)
+            // Named, the owner of the path may answer.
+            try named.check(server: stranger)
+            #expect(throws: UntrustedSocket.self) { try found.check(server: stranger) }
+        }
+    }
+}
