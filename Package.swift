@@ -125,7 +125,8 @@ let package = Package(
         .target(
             name: "Inference",
             dependencies: [
-                "Fairness", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Parallel", "Durable", "Digests",
+                "Fairness", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Parallel", "Durable",
+                "Digests",
                 crypto,
             ],
             swiftSettings: kernels),

@@ -46,19 +46,29 @@ package struct MemoryLimit: Equatable {
         return MemoryLimit(bytes: Int(limit.rlim_cur), source: name)
     }
 
-    /// `memory.max` of the unified hierarchy, from this process's group up to the root.
+    /// `memory.max` and `memory.high` of the unified hierarchy, from this process's group up to the root, less what others in
+    /// the group hold that they cannot give back: the service shares its group with its run.
     private static func controlGroups(_ root: String) -> [MemoryLimit] {
         let unified = text("\(root)/proc/self/cgroup").split(separator: "\n").first { $0.hasPrefix("0::") }
         guard var group = unified.map({ String($0.dropFirst(3)) }) else { return [] }
         var limits: [MemoryLimit] = []
         while true {
-            let path = "/sys/fs/cgroup\(group == "/" ? "" : group)/memory.max"
-            if let bytes = Int(text(root + path).filter { !$0.isNewline }) {
-                limits.append(MemoryLimit(bytes: bytes, source: path))
+            let folder = "/sys/fs/cgroup\(group == "/" ? "" : group)"
+            let others = max(0, anonymous(root + folder) - resident(root: root))
+            for name in ["memory.max", "memory.high"] {
+                let path = "\(folder)/\(name)"
+                guard let bytes = Int(text(root + path).filter { !$0.isNewline }) else { continue }
+                limits.append(MemoryLimit(bytes: max(0, bytes - others), source: path))
             }
             guard let slash = group.lastIndex(of: "/"), group != "/" else { return limits }
             group = slash == group.startIndex ? "/" : String(group[..<slash])
         }
+    }
+
+    /// Bytes of a group that are in no file; 0 where it does not say.
+    private static func anonymous(_ folder: String) -> Int {
+        let line = text("\(folder)/memory.stat").split(separator: "\n").first { $0.hasPrefix("anon ") }
+        return line.flatMap { Int($0.dropFirst(5)) } ?? 0
     }
 
     /// Empty where there is no such file.

@@ -37,6 +37,17 @@ struct UnitTests {
         #expect(verdict.status == 0, "\(verdict.output)")
     }
 
+    /// Whatever is asked or trained, the system keeps some memory; under pressure the service gives back before it is ended.
+    @Test func theServiceLeavesMemoryToTheSystem() throws {
+        try scratch.install()
+        let unit = try scratch.text("usr/lib/systemd/system/kantaibertd.service").split(separator: "\n")
+        func percent(_ key: String) -> Int? {
+            unit.first { $0.hasPrefix(key + "=") }.flatMap { Int($0.dropFirst(key.count + 1).dropLast()) }
+        }
+        let (high, most) = (try #require(percent("MemoryHigh")), try #require(percent("MemoryMax")))
+        #expect(high < most && most < 100)
+    }
+
     @Test func everythingLiesInItsPlace() throws {
         let output = try scratch.install()
         for program in ["kantaibertd", "kantaibert-train", "kbctl", "kantaibert-web", "kb-bench"] {

@@ -73,7 +73,9 @@ func aRunSaysBeforeItsFirstStepWhatItTakes(optimizer: OptimizerName) throws {
 }
 
 /// A machine's `/proc` and `/sys` as files.
-private func memoryLimit(group: String, limits: [String: String], available: Int) throws -> MemoryLimit {
+private func memoryLimit(
+    group: String, limits: [String: String], available: Int, others: [String: String] = [:]
+) throws -> MemoryLimit {
     let root = FileManager.default.temporaryDirectory.appending(path: "limits-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: root) }
     var files = [
@@ -82,6 +84,7 @@ private func memoryLimit(group: String, limits: [String: String], available: Int
         "proc/self/cgroup": "0::\(group)\n",
     ]
     for (path, limit) in limits { files["sys/fs/cgroup\(path)/memory.max"] = limit }
+    for (path, text) in others { files["sys/fs/cgroup\(path)"] = text }
     for (path, text) in files {
         let url = root.appending(path: path)
         try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
@@ -99,6 +102,22 @@ private func memoryLimit(group: String, limits: [String: String], available: Int
     #expect(own.bytes == 500_000 && own.source == "/sys/fs/cgroup\(group)/memory.max")
     let above = try memoryLimit(group: group, limits: [group: "max\n", "/system.slice": "400000\n"], available: 1_000)
     #expect(above.bytes == 400_000 && above.source == "/sys/fs/cgroup/system.slice/memory.max")
+}
+
+/// A run is in the control group of the service, whose unit limits both.
+@Test func whatTheServiceHoldsAndThePressureLimitCount() throws {
+    let group = "/system.slice/kantaibertd.service"
+    let own = 256 * sysconf(Int32(_SC_PAGESIZE))
+    let limit = try memoryLimit(
+        group: group, limits: [group: "900000000\n"], available: 10_000_000,
+        others: [
+            "\(group)/memory.high": "850000000\n", "\(group)/memory.stat": "anon \(own + 50_000_000)\nfile 700000000\n",
+        ])
+    #expect(limit.bytes == 800_000_000 && limit.source == "/sys/fs/cgroup\(group)/memory.high")
+    let none = try memoryLimit(
+        group: group, limits: [group: "10000000\n"], available: 10_000_000,
+        others: ["\(group)/memory.stat": "anon 99999999999\n"])
+    #expect(none.bytes == 0)
 }
 
 @Test func checkpointsTakeTwoPercentOfTheTimeAtMostAndComeEveryTenMinutesAtLeast() {

@@ -112,7 +112,8 @@ import VarlinkServer
 
     /// Requests that are begun and not ended take memory: a user gets half of it, and others are answered.
     @Test func halfSentRequestsTakeNoMoreThanTheirShare() async throws {
-        let limits = VarlinkServer.Limits(messageBytes: 4 << 20, requestMemory: 32 << 20, requestMemoryPerUser: 16 << 20)
+        let limits = VarlinkServer.Limits(
+            messageBytes: 4 << 20, requestMemory: 32 << 20, requestMemoryPerUser: 16 << 20)
         try await withServer(limits: limits) { socket in
             try await blocking {
                 let piece = [UInt8](repeating: 0x22, count: 3 << 20)
@@ -124,7 +125,8 @@ import VarlinkServer
                     crowd.append(half)
                 }
                 for half in crowd where half.wasToldSomething {
-                    #expect(try half.receive()?.contains(#"RequestMemoryExceeded","parameters":{"limit":16777216"#) == true)
+                    #expect(
+                        try half.receive()?.contains(#"RequestMemoryExceeded","parameters":{"limit":16777216"#) == true)
                     refused += 1
                 }
                 // Twice what has come is counted, for each of them.

@@ -74,7 +74,9 @@ package final class Blocking: Sendable {
     }
 
     /// What nobody looks at for whether its caller has left.
-    package func run<Value: Sendable>(for user: UInt32?, _ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    package func run<Value: Sendable>(for user: UInt32?, _ body: @escaping @Sendable () throws -> Value) async throws
+        -> Value
+    {
         try await run(for: user) { _ in try body() }
     }
 }

@@ -135,7 +135,8 @@ public struct ManagerService: Sendable {
         }
         let resources: [String: JSONValue] = ["inbox": .string(directory.inbox), "watches": .int(hub.watches)]
         return .init(
-            version: version, uptimeSeconds: began.duration(to: .now) / .seconds(1), models: try await models(for: user),
+            version: version, uptimeSeconds: began.duration(to: .now) / .seconds(1),
+            models: try await models(for: user),
             run: await training.current?.asInterface, queued: queued, inboxPending: inboxPending(),
             resources: .object(ProcessResources.now().merging(resources) { $1 }))
     }
@@ -177,7 +178,8 @@ public struct ManagerService: Sendable {
 
     /// What the service is doing about a model, or why it does nothing, for people.
     public func explain(_ model: String) async -> String {
-        let last = try? await Blocking.lists.run(for: nil) { [metrics] in try metrics.runs(model: model, limit: 1).first }
+        let last = try? await Blocking.lists.run(for: nil) { [metrics] in try metrics.runs(model: model, limit: 1).first
+        }
         return await explain(model, last: last ?? nil)
     }
 
