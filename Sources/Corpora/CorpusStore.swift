@@ -46,9 +46,10 @@ public struct CorpusStore: Sendable {
     /// Throws where the store cannot be written, a full disk for one: the file may be offered again later.
     /// - Parameters:
     ///   - options: how it is read
+    ///   - reserve: bytes that stay free on the disk
     ///   - isCancelled: asked before each block of it; where it says so, reading ends, and what was written is removed
     public func admit(
-        _ file: InboxFile, _ options: ReadingOptions = .init(),
+        _ file: InboxFile, _ options: ReadingOptions = .init(), reserve: Int = 0,
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws(DurableError) -> Admission {
         guard let folder = file.openFolder() else { return CorpusStore.unreadable() }
@@ -62,8 +63,14 @@ public struct CorpusStore: Sendable {
 
         // Somebody may have removed it since the start; what comes now is none the worse for it.
         if access(directory, F_OK) != 0 { try Durable.makeDirectory(directory) }
+        // What is too large anyhow is refused by the reading.
+        let room = try DiskRoom(
+            in: directory, reserve: reserve, for: before.bytes > options.maxFileBytes ? 0 : before.bytes)
         let copy = try AsideFile(for: "\(directory)/admission", mode: 0o444)
-        var reading = CorpusReading(options: options, isCancelled: isCancelled) { try copy.append($0) }
+        var reading = CorpusReading(options: options, isCancelled: isCancelled) { piece in
+            try room.take(piece.count)
+            try copy.append(piece)
+        }
         do {
             try reading.read(name: file.name, descriptor: descriptor, bytes: file.signature.bytes)
         } catch let error as Unusable {

@@ -26,6 +26,8 @@ public struct KantaibertService: Sendable {
         public var socket: Socket
         /// The path of `kantaibert-train`.
         public var trainProgram: String
+        /// What the file system of the state directory is good for.
+        var fileSystem: @Sendable (_ path: String) -> StateFileSystem = { StateFileSystem(of: $0) }
         /// Reads the settings again, from where they came.
         public var readSettings: @Sendable () throws(SettingsError) -> Settings
 
@@ -83,8 +85,8 @@ public struct KantaibertService: Sendable {
             settings: live, directory: directory, metrics: metrics, journal: journal, registry: registry,
             admitted: admitted, program: options.trainProgram)
         let inbox = try InboxService(
-            settings: settings, directory: directory, metrics: metrics, admitted: admitted, journal: journal,
-            training: training)
+            settings: settings, live: live, directory: directory, metrics: metrics, admitted: admitted,
+            journal: journal, training: training)
         let manager = ManagerService(
             settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
             hub: hub, admitted: admitted, journal: journal, version: Self.version, transferFolder: transferFolder,
@@ -128,11 +130,30 @@ public struct KantaibertService: Sendable {
                     "\(directory.root) was open to others: \(tightened.folders) folders and \(tightened.files) files are the service’s alone now"
                 )
             }
+        } catch {
+            throw .stateDirectory(error)
+        }
+        try Self.check(options.fileSystem(directory.root), of: directory.root) { logger.warning("\($0)") }
+        do throws(DurableError) {
             let lock = try FileLock(path: directory.lock)
             try TemporaryName.clearLeftovers(in: directory.root)
             return lock
         } catch {
             throw error.errno == EWOULDBLOCK ? .inUse(error) : .stateDirectory(error)
+        }
+    }
+
+    /// - Throws: `StartError.networkFileSystem`
+    package static func check(
+        _ fileSystem: StateFileSystem, of path: String, warn: (String) -> Void
+    ) throws(StartError) {
+        switch fileSystem {
+        case .local: break
+        case .network(let type): throw .networkFileSystem(path: path, type: type)
+        case .unknown(let type):
+            warn(
+                "the state directory \(path) is on a file system in user space (\(type)): where that does not keep locks and "
+                    + "shared memory as the kernel does, the database will be damaged")
         }
     }
 

@@ -6,12 +6,15 @@ import Jobs
 
 /// The lines of a file, read a piece at a time.
 ///
-/// `\n`, `\r\n` and `\r` end a line, as where Python opens a file as text; bytes are left as they are otherwise.
+/// `\n`, `\r\n` and `\r` end a line, as where Python opens a file as text; bytes are left as they are otherwise. A line that is
+/// longer than `LongText.limit` comes in pieces: memory does not grow with it.
 struct TextLines {
     struct Line {
         var bytes: [UInt8]
-        /// Whether an end of line follows; only the last line may lack one.
+        /// Whether an end of line follows; only the last line, and a piece of one that goes on, lack it.
         var isTerminated: Bool
+        /// Whether the next piece belongs to the same line.
+        var goesOn = false
     }
 
     private let file: OpenFile
@@ -20,6 +23,8 @@ struct TextLines {
     private var isAtEnd = false
     /// Of what has been read, where it is to be that of a corpus.
     private var hash: (corpus: JobCorpus, sha256: SHA256)?
+    /// What a cut has left of a line.
+    private var rest: [UInt8] = []
     private static let pieceBytes = 1 << 20
 
     init(path: String) throws(DatasetError) {
@@ -33,10 +38,17 @@ struct TextLines {
         hash = (corpus, SHA256())
     }
 
-    /// The next line, or nil after the last; what follows the last end of line is a line only if it is not empty.
+    /// The next line or piece of one, or nil after the last; what follows the last end of line is a line only if it is not
+    /// empty.
     mutating func next() throws(DatasetError) -> Line? {
-        var bytes: [UInt8] = []
+        var bytes = rest
+        rest = []
         while true {
+            if let cut = LongText.cut(bytes) {
+                rest = Array(bytes[cut...])
+                bytes.removeSubrange(cut...)
+                return Line(bytes: bytes, isTerminated: false, goesOn: true)
+            }
             if position == buffer.count, try !fill() {
                 return bytes.isEmpty ? nil : Line(bytes: bytes, isTerminated: false)
             }
@@ -47,7 +59,8 @@ struct TextLines {
                 position += 1
             }
             bytes.append(contentsOf: buffer[start..<position])
-            guard position < buffer.count else { continue }
+            // The line's end, if it is here, stays for the last piece.
+            guard position < buffer.count, bytes.count <= LongText.limit else { continue }
             let isReturn = buffer[position] == UInt8(ascii: "\r")
             position += 1
             if isReturn {

@@ -15,9 +15,14 @@ public struct TokenShards: Sendable {
     }
 
     /// Cuts, filters and tokenizes all corpora, and puts the shards into `directory`, which must exist.
-    /// - Parameter progress: called after each few samples
+    /// - Parameters:
+    ///   - begins: called before a corpus is read
+    ///   - progress: called after each few samples
+    ///   - ends: called behind each corpus, with how many of its units of text were cut as too long
     public static func build(
-        directory: String, source: ShardSource, tokenizer: ByteLevelBPETokenizer, progress: () -> Void = {}
+        directory: String, source: ShardSource, tokenizer: ByteLevelBPETokenizer,
+        begins: (JobCorpus) -> Void = { _ in }, progress: () -> Void = {},
+        ends: (_ corpus: JobCorpus, _ cutUnits: Int) -> Void = { _, _ in }
     ) throws(DatasetError) -> TokenShards {
         func side(_ name: String) throws(DatasetError) -> ShardSide {
             let writer = try TokenShardWriter(
@@ -28,10 +33,11 @@ public struct TokenShards: Sendable {
         var heldOut = try side("held-out")
         let seen = SeenTexts()
         for corpus in source.corpora {
+            begins(corpus)
             var reader = try SampleReader(
                 corpus: corpus, unit: source.unit, filters: source.filters, seen: seen)
             while true {
-                let samples = try reader.next(atMost: samplesAtOnce)
+                let samples = try reader.next(atMost: samplesAtOnce, bytes: bytesAtOnce)
                 if samples.isEmpty { break }
                 let encodings = tokenizer.encodeBatch(samples.map(\.text))
                 for (sample, tokens) in zip(samples, encodings) where !tokens.isEmpty {
@@ -43,6 +49,7 @@ public struct TokenShards: Sendable {
                 }
                 progress()
             }
+            ends(corpus, reader.cutUnits)
         }
         try training.finish()
         try heldOut.finish()
@@ -50,6 +57,7 @@ public struct TokenShards: Sendable {
     }
 
     private static let samplesAtOnce = 2048
+    private static let bytesAtOnce = 16 << 20
 }
 
 /// One of a run's two shards in the making: what is packed on one side never meets the other's.
@@ -69,9 +77,14 @@ private struct ShardSide {
 }
 
 extension SampleReader {
-    mutating func next(atMost count: Int) throws(DatasetError) -> [Sample] {
+    /// - Parameter most: bytes of text after which there are enough
+    mutating func next(atMost count: Int, bytes most: Int) throws(DatasetError) -> [Sample] {
         var samples: [Sample] = []
-        while samples.count < count, let sample = try next() { samples.append(sample) }
+        var bytes = 0
+        while samples.count < count, bytes < most, let sample = try next() {
+            bytes += sample.text.utf8.count
+            samples.append(sample)
+        }
         return samples
     }
 }

@@ -37,14 +37,14 @@ public enum ManagerInterface {
           name: string,
           bytes: int,
           documents: int,
-          state: (admitted, duplicate, rejected, removed),
+          state: (admitted, duplicate, rejected, removed, set_aside),
           reason: ?string,
           received: string,
           models: []string
         )
 
         # How many there are in each state.
-        type CorpusCounts (admitted: int, duplicate: int, rejected: int, removed: int)
+        type CorpusCounts (admitted: int, duplicate: int, rejected: int, removed: int, set_aside: int)
 
         type Run (
           id: string,

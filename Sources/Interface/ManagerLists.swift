@@ -88,12 +88,19 @@ extension ManagerInterface {
         public var duplicate: Int
         public var rejected: Int
         public var removed: Int
+        public var setAside: Int
 
-        public init(admitted: Int, duplicate: Int, rejected: Int, removed: Int) {
+        public init(admitted: Int, duplicate: Int, rejected: Int, removed: Int, setAside: Int) {
             self.admitted = admitted
             self.duplicate = duplicate
             self.rejected = rejected
             self.removed = removed
+            self.setAside = setAside
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case admitted, duplicate, rejected, removed
+            case setAside = "set_aside"
         }
     }
 

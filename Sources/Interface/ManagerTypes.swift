@@ -53,6 +53,8 @@ extension ManagerInterface {
     public struct Corpus: Codable, Sendable, Equatable {
         public enum State: String, Codable, Sendable, CaseIterable {
             case admitted, duplicate, rejected, removed
+            /// Runs failed of it: it feeds nobody until it is tried again.
+            case setAside = "set_aside"
         }
 
         public var sha256: String

@@ -148,12 +148,17 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
     /// The book's: AdamW 5e-5 falling linearly, one epoch, batch 64, no warm-up.
     case seed
 
+    /// A day, in seconds: who drops in more text than that suffices for has a model tomorrow all the same, and no other model
+    /// waits for longer.
+    private static let longestRun = 86_400.0
+
     public func recipe(for objective: Objective) -> Recipe {
         switch (self, objective) {
         case (.seed, _):
             var recipe = Recipe(
                 learningRate: 5e-5, warmupRatio: 0, weightDecay: 0, perDeviceTrainBatchSize: 64, numTrainEpochs: 1)
             recipe.loadBestModelAtEnd = false
+            recipe.maxTime = RecipeName.longestRun
             return recipe
         case (.default, .mlm):
             var recipe = Recipe(
@@ -163,6 +168,7 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
             recipe.adamBeta2 = 0.98
             recipe.initialization = .positional
             recipe.mlmProbability = 0.3
+            recipe.maxTime = RecipeName.longestRun
             return recipe
         case (.default, .clm):
             var recipe = Recipe(
@@ -171,6 +177,7 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
             recipe.optimizer = .muon
             recipe.adamBeta2 = 0.98
             recipe.initialization = .positional
+            recipe.maxTime = RecipeName.longestRun
             return recipe
         }
     }

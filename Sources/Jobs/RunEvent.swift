@@ -19,8 +19,10 @@ public struct RunEvent: Codable, Sendable, Equatable {
         /// Told to leave: a checkpoint stands, the run can be resumed.
         case interrupted(Interrupted)
         case failed(Failed)
-        /// Alive, where nothing else is told for a while.
+        /// At work on this corpus now, or alive, where nothing else is told for a while.
         case working(Working)
+        /// Lines, paragraphs or records of a corpus were too long, and are trained on in pieces.
+        case unitsCut(UnitsCut)
         /// How a published model does on what is held out of a job.
         case judged(Judged)
     }
@@ -191,13 +193,39 @@ public struct RunEvent: Codable, Sendable, Equatable {
 
     public struct Failed: Codable, Sendable, Equatable {
         public var message: String
-        public init(message: String) { self.message = message }
+        /// SHA-256 of the corpus that is to blame: without it the run may well succeed. Null where it is none's fault.
+        public var corpus: String?
+        public init(message: String, corpus: String? = nil) {
+            self.message = message
+            self.corpus = corpus
+        }
     }
 
     public struct Working: Codable, Sendable, Equatable {
         /// At what, for people.
         public var activity: String
-        public init(activity: String) { self.activity = activity }
+        /// SHA-256 of the corpus that is being read, until another event says something else; null where none is. Where the
+        /// process dies without a word, this one may be to blame.
+        public var corpus: String?
+        public init(activity: String, corpus: String? = nil) {
+            self.activity = activity
+            self.corpus = corpus
+        }
+    }
+
+    public struct UnitsCut: Codable, Sendable, Equatable {
+        /// SHA-256.
+        public var corpus: String
+        public var name: String
+        /// Lines, paragraphs or records that were longer than `bytes`.
+        public var units: Int
+        public var bytes: Int
+        public init(corpus: String, name: String, units: Int, bytes: Int) {
+            self.corpus = corpus
+            self.name = name
+            self.units = units
+            self.bytes = bytes
+        }
     }
 
     public struct Judged: Codable, Sendable, Equatable {

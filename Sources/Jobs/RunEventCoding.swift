@@ -19,6 +19,7 @@ extension RunEvent {
         case .interrupted: "interrupted"
         case .failed: "failed"
         case .working: "working"
+        case .unitsCut: "units_cut"
         case .judged: "judged"
         }
     }
@@ -40,6 +41,7 @@ extension RunEvent {
             case "interrupted": .interrupted(try Interrupted(from: decoder))
             case "failed": .failed(try Failed(from: decoder))
             case "working": .working(try Working(from: decoder))
+            case "units_cut": .unitsCut(try UnitsCut(from: decoder))
             case "judged": .judged(try Judged(from: decoder))
             default:
                 throw DecodingError.dataCorruptedError(
@@ -63,6 +65,7 @@ extension RunEvent {
         case .interrupted(let fields): try fields.encode(to: encoder)
         case .failed(let fields): try fields.encode(to: encoder)
         case .working(let fields): try fields.encode(to: encoder)
+        case .unitsCut(let fields): try fields.encode(to: encoder)
         case .judged(let fields): try fields.encode(to: encoder)
         }
     }

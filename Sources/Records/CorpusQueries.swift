@@ -4,7 +4,8 @@ import GRDB
 extension MetricsStore {
     /// Records a file that was received; on the disk when this returns.
     ///
-    /// What is offered as admitted, but has been admitted before, is recorded as the duplicate it is.
+    /// What is offered as admitted, but has been admitted before, is recorded as the duplicate it is; where it was set aside,
+    /// whoever brings it again wants it tried again.
     /// - Returns: the record as it stands, or null where this very file (`source`) is recorded already
     public func record(_ corpus: CorpusRecord) throws(MetricsError) -> CorpusRecord? {
         try writeDurably("record a corpus") { db in
@@ -19,7 +20,11 @@ extension MetricsStore {
         try writeDurably("record corpora again") { db in
             for corpus in corpora {
                 _ = try insert(corpus, db)
-                if let removed = corpus.removed { try remove(corpus.sha256, at: removed, db) }
+                if let removed = corpus.removed {
+                    try remove(corpus.sha256, at: removed, db)
+                } else if corpus.state != .rejected {
+                    try setAside(corpus.sha256, at: corpus.setAside, because: corpus.reason, db)
+                }
             }
         }
     }
@@ -30,7 +35,10 @@ extension MetricsStore {
         if let source = corpus.source, try CorpusRecord.filter(Column("source") == source).fetchCount(db) > 0 {
             return nil
         }
-        if corpus.state == .admitted, try admitted(corpus.sha256, db) != nil { corpus.state = .duplicate }
+        if corpus.state == .admitted, try admitted(corpus.sha256, db) != nil {
+            corpus.state = .duplicate
+            try setAside(corpus.sha256, at: nil, because: nil, db)
+        }
         try corpus.insert(db)
         corpus.id = db.lastInsertedRowID
         return corpus
@@ -65,7 +73,8 @@ extension MetricsStore {
                 sql: """
                     SELECT * FROM corpora
                     WHERE id IN (SELECT min(id) FROM corpora
-                                 WHERE state <> 'rejected' AND removed IS NULL AND (model IS NULL OR model = ?)
+                                 WHERE state <> 'rejected' AND removed IS NULL AND set_aside IS NULL
+                                       AND (model IS NULL OR model = ?)
                                  GROUP BY sha256)
                     ORDER BY id
                     """, arguments: [model])
@@ -85,6 +94,50 @@ extension MetricsStore {
             try ledger.append([last])
             return true
         }
+    }
+
+    /// Keeps a corpus from models until somebody tries it again, however often it came; on the disk when this returns.
+    /// - Returns: false where there is none of these bytes
+    public func setAsideCorpus(sha256: String, because reason: String) throws(MetricsError) -> Bool {
+        try writeDurably("set a corpus aside") { db in
+            let corpora = CorpusRecord.filter(
+                Column("sha256") == sha256 && Column("removed") == nil && Column("state") != "rejected")
+            guard var last = try corpora.order(Column("id").desc).fetchOne(db) else { return false }
+            let now = Date()
+            try setAside(sha256, at: now, because: reason, db)
+            (last.setAside, last.reason) = (now, reason)
+            try ledger.append([last])
+            return true
+        }
+    }
+
+    /// Lets the corpora of a model that were set aside feed it, and the others that they feed, again.
+    /// - Returns: their SHA-256, in the order they came
+    public func tryAgain(corporaOf model: String) throws(MetricsError) -> [String] {
+        try writeDurably("try corpora again that were set aside") { db in
+            let corpora = try CorpusRecord.filter(
+                Column("set_aside") != nil && Column("removed") == nil
+                    && (Column("model") == nil || Column("model") == model)
+            ).order(Column("id")).fetchAll(db)
+            var tried: [String] = []
+            for var corpus in corpora where !tried.contains(corpus.sha256) {
+                try setAside(corpus.sha256, at: nil, because: nil, db)
+                (corpus.setAside, corpus.reason) = (nil, nil)
+                try ledger.append([corpus])
+                tried.append(corpus.sha256)
+            }
+            return tried
+        }
+    }
+
+    /// - Parameter time: nil takes it back
+    private func setAside(_ sha256: String, at time: Date?, because reason: String?, _ db: Database) throws {
+        var corpora = CorpusRecord.filter(
+            Column("sha256") == sha256 && Column("state") != "rejected" && Column("removed") == nil)
+        if time == nil { corpora = corpora.filter(Column("set_aside") != nil) }
+        _ = try corpora.updateAll(
+            db, Column("set_aside").set(to: time?.formatted(timeStyle)),
+            Column("reason").set(to: time == nil ? nil : reason))
     }
 
     private func remove(_ sha256: String, at time: Date, _ db: Database) throws {

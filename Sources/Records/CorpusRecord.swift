@@ -20,7 +20,7 @@ public struct CorpusRecord: MetricsRecord {
     /// Bytes that were not UTF-8 and have been replaced.
     public var replacedBytes: Int
     public var state: State
-    /// Why it was rejected.
+    /// Why it was rejected, or set aside.
     public var reason: String?
     /// The only model it feeds; null feeds all.
     public var model: String?
@@ -33,6 +33,11 @@ public struct CorpusRecord: MetricsRecord {
     public var filters: String?
     /// When it was taken out; null where it is in.
     public var removed: Date?
+    /// When it was set aside, since runs failed of it: it feeds nobody until somebody tries it again. Null where it was not.
+    public var setAside: Date?
+
+    /// Whether models may learn from it.
+    public var feeds: Bool { state != .rejected && removed == nil && setAside == nil }
 
     public init(
         sha256: String, name: String, bytes: Int, documents: Int, replacedBytes: Int = 0, state: State,

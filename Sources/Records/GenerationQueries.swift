@@ -3,7 +3,8 @@ import GRDB
 extension MetricsStore {
     /// Records a generation or what has become of it; on the disk when this returns.
     ///
-    /// Saved as `serving`, it is the one of its model that serves: the one that did is retired.
+    /// Saved as `serving`, it is the one of its model that serves: the one that did is retired. Recorded again, it keeps the
+    /// time it was made (`created`).
     public func save(_ generation: GenerationRecord) throws(MetricsError) {
         try writeDurably("record generation \(generation.number) of \(generation.model)") { db in
             if generation.state == .serving {
@@ -13,6 +14,23 @@ extension MetricsStore {
                     arguments: [generation.model, generation.number])
             }
             try generation.bounded.upsert(db)
+        }
+    }
+
+    /// Records of the candidates of a model that they may not serve, but for one; on the disk when this returns.
+    /// - Returns: them as they were
+    public func withdrawCandidates(
+        of model: String, but number: Int, because reason: String
+    ) throws(MetricsError) -> [GenerationRecord] {
+        try writeDurably("withdraw the candidates of \(model)") { db in
+            let candidates = GenerationRecord.filter(
+                Column("model") == model && Column("state") == GenerationRecord.State.candidate.rawValue
+                    && Column("number") != number)
+            let records = try candidates.order(Column("number")).fetchAll(db)
+            _ = try candidates.updateAll(
+                db, Column("state").set(to: GenerationRecord.State.rejected.rawValue),
+                Column("reason").set(to: reason))
+            return records
         }
     }
 

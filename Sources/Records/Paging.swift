@@ -14,19 +14,23 @@ public struct Page<Element: Sendable>: Sendable {
 }
 
 extension CorpusRecord {
-    /// A corpus's state as it is listed: what was taken out is neither admitted nor a duplicate.
+    /// A corpus's state as it is listed: what was taken out or set aside is neither admitted nor a duplicate.
     public enum ListedState: String, Sendable, CaseIterable {
         case admitted, duplicate, rejected, removed
+        case setAside = "set_aside"
     }
 
     public var listedState: ListedState {
-        removed != nil ? .removed : ListedState(rawValue: state.rawValue) ?? .rejected
+        if removed != nil { return .removed }
+        return setAside != nil ? .setAside : ListedState(rawValue: state.rawValue) ?? .rejected
     }
 }
 
 extension MetricsStore {
     /// In SQL, as the index `corpora_listed` has it.
-    private static let listedState = "CASE WHEN removed IS NULL THEN state ELSE 'removed' END"
+    private static let listedState = """
+        CASE WHEN removed IS NOT NULL THEN 'removed' WHEN set_aside IS NOT NULL THEN 'set_aside' ELSE state END
+        """
 
     /// - Parameters:
     ///   - state: only these; null for all

@@ -29,11 +29,29 @@ enum Schema {
         migrator.registerMigration("5 views loss_curve and latest_generation") { db in
             try db.execute(sql: views)
         }
-        migrator.registerMigration("6 bounded text, corpora by their state") { db in
+        migrator.registerMigration("6 corpora that are set aside, generations keep their time") { db in
+            try db.execute(sql: setAside)
+            try db.execute(sql: createdOnce)
+        }
+        migrator.registerMigration("7 bounded text, corpora by their state") { db in
             try db.execute(sql: boundedText)
         }
         return migrator
     }
+
+    private static let setAside = """
+        -- When it was set aside, since runs failed of it; null where it was not. The reason stands in reason.
+        ALTER TABLE corpora ADD COLUMN set_aside TEXT;
+        """
+
+    /// What is promoted, or judged, is recorded again; it was made when it was first recorded.
+    private static let createdOnce = """
+        CREATE TRIGGER generations_created AFTER UPDATE ON generations
+        WHEN NEW.created <> OLD.created AND NEW.model_sha256 = OLD.model_sha256
+        BEGIN
+            UPDATE generations SET created = OLD.created WHERE model = NEW.model AND number = NEW.number;
+        END;
+        """
 
     private static let corporaWays = """
         -- Whether it came as records, and is stored with one a line.
@@ -54,7 +72,8 @@ enum Schema {
         UPDATE events SET message = substr(message, 1, 2047) || '…' WHERE length(message) > 2048;
         UPDATE events SET fields = '{}' WHERE length(fields) > 65536;
         -- For lists by state, which come in pages, and for how many there are of each.
-        CREATE INDEX corpora_listed ON corpora (CASE WHEN removed IS NULL THEN state ELSE 'removed' END, id);
+        CREATE INDEX corpora_listed ON corpora (
+            CASE WHEN removed IS NOT NULL THEN 'removed' WHEN set_aside IS NOT NULL THEN 'set_aside' ELSE state END, id);
         """
 
     /// For those who query the file themselves: docs/metrics.md.

@@ -48,6 +48,9 @@ public final class BPETrainer {
     /// - Parameter next: the next piece, whole characters; nil at the end
     public func addPieces(_ next: () throws -> String?) rethrows { words.add(try WordCounts.count(pieces: next)) }
 
+    /// Bytes of memory that `train` takes, about.
+    public var memory: Int { words.memory }
+
     /// Adds texts that have been counted before.
     public func add(_ counts: WordCounts) { words.add(counts) }
 

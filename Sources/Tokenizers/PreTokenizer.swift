@@ -24,6 +24,44 @@ struct PreTokenizer {
         return runEnd(text, start + this.length, end, of: this.class)
     }
 
+    /// Bytes of a word that are counted as one word. A longer one, as a line without a space makes it, is counted in pieces:
+    /// what is held of a text is bounded whatever its words.
+    static let longestCounted = 4096
+    /// So many bytes more are still one word, so that what follows a piece begins as the word went on: a piece never begins
+    /// with an apostrophe that takes a letter with it, or with a space that belongs to the next word.
+    private static let slack = 8
+    /// What stands closer to the end of a block may look otherwise with the text that follows.
+    private static let lookahead = 16
+
+    /// The end of the first piece of the word `start..<end`: its own end, where it is not too long to be counted as one.
+    func pieceEnd(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
+        guard end - start > Self.longestCounted + Self.slack else { return end }
+        var cut = start + Self.longestCounted
+        while text[cut] & 0xC0 == 0x80, cut > start + Self.longestCounted - 4 { cut -= 1 }
+        return cut
+    }
+
+    /// Where a block of valid UTF-8 can be cut that `lastCut` and `lastCutBetweenClasses` find no place in: behind the last
+    /// word that is whole whatever follows, else behind the last whole piece of the word that fills it.
+    /// - Parameter end: more than `longestCounted` and what is looked ahead
+    func lastCutOfPieces(_ text: UnsafePointer<UInt8>, to end: Int) -> Int {
+        let last = end - Self.lookahead
+        var start = 0
+        while true {
+            let wordEnd = wordEnd(text, start, end)
+            guard wordEnd <= last else {
+                if start > 0 { return start }
+                break
+            }
+            start = wordEnd
+        }
+        while true {
+            let piece = pieceEnd(text, start, end)
+            guard piece <= last else { return start }
+            start = piece
+        }
+    }
+
     /// The end of the run of characters of one class that goes on at `start`.
     @inline(__always)
     private func runEnd(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, of wanted: UInt8) -> Int {

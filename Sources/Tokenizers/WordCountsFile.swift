@@ -84,13 +84,17 @@ public struct WordCountStore: Sendable {
 
     /// The counts of a corpus: those that are kept, or, where there are none or they are damaged, those of `file`,
     /// which are then kept.
-    /// - Parameter progress: called after each block of `file` that was read
-    /// - Throws: `TokenizerError` where `file` cannot be read, `DigestMismatch` where it is not the corpus of that SHA-256,
-    ///   `DurableError` where its counts cannot be kept
-    public func counts(sha256: String, file: String, progress: () -> Void = {}) throws -> WordCounts {
+    /// - Parameters:
+    ///   - memoryLimit: as that of `WordCounts.count`; what is kept was counted under some limit
+    ///   - progress: called after each block of `file` that was read
+    /// - Throws: `TokenizerError` where `file` cannot be read, or has too many different words; `DigestMismatch` where it is
+    ///   not the corpus of that SHA-256; `DurableError` where its counts cannot be kept
+    public func counts(
+        sha256: String, file: String, memoryLimit: Int? = nil, progress: () -> Void = {}
+    ) throws -> WordCounts {
         let path = path(sha256)
         if access(path, F_OK) == 0, let kept = try? WordCounts.load(path) { return kept }
-        let counts = try WordCounts.count(file: file, sha256: sha256, progress: progress)
+        let counts = try WordCounts.count(file: file, sha256: sha256, memoryLimit: memoryLimit, progress: progress)
         try Durable.makeDirectory(directory)
         try TemporaryName.clearLeftovers(in: directory)
         try counts.save(path)

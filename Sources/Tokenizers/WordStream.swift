@@ -1,15 +1,16 @@
 import Glibc
 import Parallel
 
-/// Counts words of a text that arrives in blocks: one buffer, cut where no word can span, one `WordCounts` a thread.
+/// Counts words of a text that arrives in blocks: one buffer, cut where no word can span, one `WordCounts` a thread. Its
+/// memory does not grow with the text, but with the different words.
 final class WordStream {
     /// Bytes of text a thread gets at a time.
     static let bytesPerThread = 1 << 20
 
     private let preTokenizer = PreTokenizer()
     private let counts: [WordCounts]
-    private var buffer: UnsafeMutablePointer<UInt8>
-    private var capacity: Int
+    private let buffer: UnsafeMutablePointer<UInt8>
+    private let capacity: Int
     private var filledCount = 0
 
     init(threads: Int) {
@@ -17,6 +18,9 @@ final class WordStream {
         capacity = threads * Self.bytesPerThread
         buffer = .allocate(capacity: capacity)
     }
+
+    /// Bytes of memory that the different words take, about; some are counted by several threads.
+    var wordMemory: Int { counts.reduce(0) { $0 + $1.memory } }
 
     deinit { buffer.deallocate() }
 
@@ -50,27 +54,22 @@ final class WordStream {
         return counts[0]
     }
 
-    /// Counts up to the last place where the text can be cut and keeps the rest. A word longer than the buffer
-    /// makes it grow.
+    /// Counts up to the last place where the text can be cut and keeps the rest.
     private func countWhole() {
-        guard let end = preTokenizer.lastCut(buffer, from: 0, to: filledCount) ?? cutBetweenClasses() else {
-            let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity * 2)
-            memcpy(larger, buffer, filledCount)
-            buffer.deallocate()
-            buffer = larger
-            capacity *= 2
-            return
-        }
+        let end = preTokenizer.lastCut(buffer, from: 0, to: filledCount) ?? cutWithoutSpaces()
         process(end)
         memmove(buffer, buffer + end, filledCount - end)
         filledCount -= end
     }
 
-    /// Text without white space: only whole and valid characters tell where it can be cut.
-    private func cutBetweenClasses() -> Int? {
+    /// Text without white space: only whole and valid characters tell where it can be cut. A word that fills the buffer is
+    /// cut into pieces, at the same places as if it were counted as a whole: they do not depend on the number of threads.
+    private func cutWithoutSpaces() -> Int {
         let whole = filledCount - UTF8Repair.unfinishedSuffix(buffer, filledCount)
-        guard UTF8Repair.validPrefix(buffer, whole) == whole else { return nil }
+        // Bytes of no character make no words that could be told apart.
+        guard UTF8Repair.validPrefix(buffer, whole) == whole else { return whole }
         return preTokenizer.lastCutBetweenClasses(buffer, from: 0, to: whole)
+            ?? preTokenizer.lastCutOfPieces(buffer, to: whole)
     }
 
     /// Counts the first `end` bytes, a piece a thread.

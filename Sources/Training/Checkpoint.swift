@@ -159,6 +159,11 @@ struct CheckpointStore {
         return (state, try SafetensorsFile(path: "\(path)/state.safetensors"))
     }
 
+    /// How many lie in a run's folder.
+    static func count(in directory: String) -> Int {
+        ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).count { $0.hasPrefix(prefix) }
+    }
+
     /// The steps there are checkpoints of, rising.
     private func steps() throws -> [Int] {
         let names: [String]

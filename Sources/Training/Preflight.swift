@@ -46,6 +46,15 @@ struct Preflight {
         return Forecast(plan: plan, limit: limit, peakBytes: peakBytes, decisions: decisions)
     }
 
+    /// What the run writes from here on, beside what lies in its folder already.
+    /// - Throws: `TrainingError.tooLittleSpace`
+    func requireSpace(_ folder: RunFolder, reserve: Int) throws {
+        let estimate = DiskEstimate(job, rows: configuration.vocabSize)
+        let kept = min(CheckpointStore.count(in: job.runDirectory), estimate.checkpoints)
+        try folder.requireSpace(
+            (estimate.checkpoints - kept) * estimate.checkpointBytes + estimate.modelBytes, reserve)
+    }
+
     private func decide(_ plan: MemoryPlan) throws -> RunDecisions {
         let tokens = min(max(Int(tokensPerStep), 1), plan.maximumTokens)
         let precision = try RunDecisions.precision(for: job)
@@ -81,8 +90,7 @@ struct Preflight {
         let cost = StepCost(configuration: configuration)
         let (_, steps) = schedule.remaining(
             step: step, elapsedSeconds: elapsedSeconds, secondsPerStep: decisions.secondsPerStep)
-        let evaluations = steps / max(decisions.secondsPerStep, 1e-9) / Double(job.recipe.evalSteps)
-        let seconds = steps + (evaluations + 1).rounded(.down) * decisions.secondsPerEvaluation
+        let seconds = withEvaluations(steps, decisions)
         let rowTokens = tokensPerStep / Double(job.recipe.samplesPerStep)
         return RunEvent.Preflight(
             parameters: ParameterLayout(configuration).count,
@@ -93,6 +101,17 @@ struct Preflight {
             memoryLimitBytes: forecast.limit.bytes, memoryLimitSource: forecast.limit.source,
             microBatchTokens: decisions.maximumTokens,
             seconds: min(seconds, job.recipe.maxTime.map { $0 + decisions.secondsPerEvaluation } ?? seconds))
+    }
+
+    /// From the first step to the last, whatever `max_time` says, by what was measured before the first; nil where nothing was.
+    func seconds(_ decisions: RunDecisions, _ schedule: Schedule) -> Double? {
+        guard decisions.secondsPerStep > 0 else { return nil }
+        return withEvaluations(Double(schedule.totalSteps) * decisions.secondsPerStep, decisions)
+    }
+
+    private func withEvaluations(_ seconds: Double, _ decisions: RunDecisions) -> Double {
+        let evaluations = seconds / max(decisions.secondsPerStep, 1e-9) / Double(job.recipe.evalSteps)
+        return seconds + (evaluations + 1).rounded(.down) * decisions.secondsPerEvaluation
     }
 
     /// On average.

@@ -8,6 +8,8 @@ final class Pulse {
 
     private let report: (RunEvent.Payload) -> Void
     private var last = ContinuousClock.now
+    /// SHA-256 of the corpus that is being read.
+    private var corpus: String?
 
     init(_ report: @escaping (RunEvent.Payload) -> Void) {
         self.report = report
@@ -21,6 +23,12 @@ final class Pulse {
     /// The work goes on, at this.
     func beat(_ activity: String) {
         guard last.duration(to: .now) >= .seconds(Pulse.seconds) else { return }
-        tell(.working(.init(activity: activity)))
+        tell(.working(.init(activity: activity, corpus: corpus)))
+    }
+
+    /// Says at once which corpus is read from here on, so that it is known should the process die of it; nil: none any more.
+    func read(_ corpus: JobCorpus?, _ activity: String) {
+        self.corpus = corpus?.sha256
+        tell(.working(.init(activity: activity, corpus: corpus?.sha256)))
     }
 }

@@ -36,12 +36,14 @@ extension Trainer {
     /// Brings a run to its first step, or to where it goes on.
     func prepare(_ folder: RunFolder) throws -> Run {
         let recipe = job.recipe
-        let tokenizer = try folder.tokenizer(pulse: pulse) { size in
+        let limit = MemoryLimit.current(given: memoryLimit).bytes
+        let tokenizer = try folder.tokenizer(memoryLimit: limit, pulse: pulse) { size in
             report(.tokenizerTrained(.init(vocabularySize: size, seconds: watch.seconds)))
         }
         let configuration = try RobertaConfiguration(job: job, tokenizerVocabulary: tokenizer.vocabularySize)
         let digest = try folder.tokenizerDigest()
-        let shards = try folder.shards(tokenizer: tokenizer, tokenizerDigest: digest, pulse: pulse, note: note)
+        let shards = try folder.shards(
+            tokenizer: tokenizer, tokenizerDigest: digest, diskReserve: diskReserve, pulse: pulse, note: note)
         let (training, heldOut) = (shards.training.totals, shards.heldOut.totals)
         guard training.rows >= recipe.samplesPerStep, heldOut.rows >= 1 else {
             throw TrainingError.tooFewSamples(
@@ -50,12 +52,13 @@ extension Trainer {
         let batcher = Batcher(
             shard: shards.training, objective: job.objective, batchSize: recipe.samplesPerStep,
             mlmProbability: recipe.mlmProbability, tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
-        let schedule = Schedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
+        var schedule = Schedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,
             memoryLimit: memoryLimit)
         let earlier = try RunDecisions.read(for: job)
         let forecast = try preflight.forecast(earlier)
+        try preflight.requireSpace(folder, reserve: diskReserve)
 
         let model = RobertaModel.initialized(
             configuration: configuration, seed: recipe.seed, positionalHeads: recipe.initialization == .positional)
@@ -80,6 +83,7 @@ extension Trainer {
             if state == nil { decided = preflight.timed(decided, learner, evaluation) }
             try decided.write(for: job)
         }
+        schedule.expect(seconds: preflight.seconds(decided, schedule))
         watch.earlierSeconds = state?.elapsedSeconds ?? 0
         let run = Run(
             tokenizer: tokenizer, shards: shards, decisions: decided, cost: StepCost(configuration: configuration),

@@ -5,7 +5,8 @@ import Jobs
 ///
 /// The rate rises linearly over the first `warmupRatio` of the run and then goes as `lrSchedulerType` says, as
 /// `transformers.get_scheduler`; the first step of a warm-up has a rate above 0 here. Where a run may take `maxTime` seconds,
-/// what is nearer, the last step or the last second, says how far it is.
+/// what is nearer, the last step or the last second, says how far it is; but time is asked only where the steps are expected to
+/// take half of it, or have taken it: a run that is far from `maxTime` has the same rates whatever the machine does.
 public struct Schedule: Sendable {
     public let totalSteps: Int
     private let peak: Double
@@ -14,6 +15,8 @@ public struct Schedule: Sendable {
     /// Share of the run over which `warmup_stable_decay` decays; what the warm-up leaves at most.
     private let decay: Double
     private let maximumSeconds: Double?
+    /// Before, only steps count.
+    private var timeCountsFrom = 0.0
 
     public init(recipe: Recipe, stepsPerEpoch: Int) {
         let epochs = (recipe.numTrainEpochs * Double(stepsPerEpoch)).rounded(.up)
@@ -25,10 +28,16 @@ public struct Schedule: Sendable {
         maximumSeconds = recipe.maxTime
     }
 
+    /// Takes into account how long all steps will take, as it was measured before the first; nil: nobody knows.
+    public mutating func expect(seconds: Double?) {
+        guard let seconds, let maximumSeconds else { return }
+        timeCountsFrom = seconds < maximumSeconds / 2 ? maximumSeconds / 2 : 0
+    }
+
     /// From 0 to 1, before step `step` (from 0).
     public func progress(step: Int, elapsedSeconds: Double) -> Double {
         let ofSteps = Double(step) / Double(totalSteps)
-        guard let maximumSeconds else { return min(ofSteps, 1) }
+        guard let maximumSeconds, elapsedSeconds >= timeCountsFrom else { return min(ofSteps, 1) }
         return min(max(ofSteps, elapsedSeconds / maximumSeconds), 1)
     }
 

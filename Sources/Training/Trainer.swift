@@ -10,7 +10,7 @@ import Tokenizers
 /// One training run, from a job to a published model directory.
 ///
 /// A run that is stopped at any moment goes on from its last checkpoint as if it had never stopped: the same job gives
-/// the same bytes. Only `max_time` may make a difference.
+/// the same bytes. Only a `max_time` that it comes near may make a difference: see `Schedule`.
 public final class Trainer {
     /// How a run ended.
     public enum Outcome: Sendable {
@@ -22,6 +22,8 @@ public final class Trainer {
     let job: Job
     /// As `--memory-limit`; nil leaves it to the machine.
     let memoryLimit: Int?
+    /// Bytes that stay free on the disk.
+    let diskReserve: Int
     /// How long another process of the same run may take to leave.
     let lockSeconds: Double
     let pulse: Pulse
@@ -32,17 +34,20 @@ public final class Trainer {
     /// - Parameters:
     ///   - control: what the run is told while it works
     ///   - memoryLimit: bytes this process may take; nil: what the machine has
+    ///   - diskReserve: bytes that stay free on the disk
     ///   - lockSeconds: how long another process of the same run may take to leave
     ///   - report: gets every event, in order, in the thread that runs
     ///   - note: gets what a person may want to know, one line each
     public init(
-        job: Job, control: RunControl = RunControl(), memoryLimit: Int? = nil, lockSeconds: Double = 0,
+        job: Job, control: RunControl = RunControl(), memoryLimit: Int? = nil, diskReserve: Int = 0,
+        lockSeconds: Double = 0,
         report: @escaping (RunEvent.Payload) -> Void,
         note: @escaping (String) -> Void = { _ in }
     ) {
         self.job = job
         self.control = control
         self.memoryLimit = memoryLimit
+        self.diskReserve = diskReserve
         self.lockSeconds = lockSeconds
         pulse = Pulse(report)
         self.note = note
@@ -179,6 +184,10 @@ public final class Trainer {
     private func saveCheckpoint(_ run: inout Run) throws {
         guard run.savedStep != run.step else { return }
         let start = watch.seconds
+        // Others may have filled the disk since the run began: it goes on from here when they have made room.
+        try FreeSpace.require(
+            DiskEstimate(job, rows: run.learner.model.configuration.vocabSize).checkpointBytes, at: job.runDirectory,
+            reserve: diskReserve)
         let state = CheckpointState(
             step: run.step, updates: run.learner.optimizer.updates, elapsedSeconds: start, badSteps: run.badSteps,
             evaluations: run.evaluations, identity: run.checkpoints.identity, stateSha256: "")

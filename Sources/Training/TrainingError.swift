@@ -11,6 +11,8 @@ public enum TrainingError: Error, CustomStringConvertible {
     case tokenizer(TokenizerError)
     case model(ModelError)
     case file(DurableError)
+    /// This corpus cannot be trained on: without it the run may well succeed.
+    case corpus(sha256: String, name: String, reason: String)
     /// The corpora hold less than one batch, or nothing to be judged on.
     case tooFewSamples(training: Int, heldOut: Int, batch: Int, share: Double)
     /// A checkpoint that belongs to another run.
@@ -23,6 +25,8 @@ public enum TrainingError: Error, CustomStringConvertible {
     case noBFloat16(run: String)
     /// Not even one sequence at a time fits the memory there is.
     case tooLittleMemory(needed: Int, limit: Int, source: String)
+    /// What the run writes does not fit the disk, beside what is kept free there.
+    case tooLittleSpace(path: String, needed: Int, free: Int, reserve: Int)
     /// What should not happen.
     case other(any Error)
 
@@ -48,6 +52,7 @@ public enum TrainingError: Error, CustomStringConvertible {
         case .tokenizer(let error): "\(error)"
         case .model(let error): "\(error)"
         case .file(let error): "\(error)"
+        case .corpus(let sha256, let name, let reason): "the corpus \(name) (\(sha256.prefix(12))): \(reason)"
         case .tooFewSamples(let training, let heldOut, let batch, let share):
             """
             the corpora: expected at least \(batch) training samples (‘recipe.per_device_train_batch_size’) and one \
@@ -70,7 +75,18 @@ public enum TrainingError: Error, CustomStringConvertible {
             \(limit / 1_000_000) MB (\(source)): choose a smaller preset (‘hidden_size’, ‘num_hidden_layers’, \
             ‘vocab_size’), a smaller ‘block_size’, or raise the limit
             """
+        case .tooLittleSpace(let path, let needed, let free, let reserve):
+            """
+            the run writes up to \(needed / 1_000_000) MB below \(path), where \(free / 1_000_000) MB are free and \
+            \(reserve / 1_000_000) MB stay so (retention.reserve): make room, or lower ‘save_total_limit’, \
+            ‘retention.keep_generations’ or ‘retention.keep_runs’
+            """
         case .other(let error): "\(error)"
         }
+    }
+
+    /// SHA-256 of the corpus that is to blame; nil where it is none's fault.
+    public var corpus: String? {
+        if case .corpus(let sha256, _, _) = self { sha256 } else { nil }
     }
 }

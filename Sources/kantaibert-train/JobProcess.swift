@@ -17,7 +17,7 @@ func withJob(
         throw status
     } catch {
         let error = TrainingError(error)
-        output.write(.failed(.init(message: "\(error)")))
+        output.write(.failed(.init(message: "\(error)", corpus: error.corpus)))
         say("\(error)")
         throw error.exitCode
     }

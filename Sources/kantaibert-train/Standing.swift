@@ -12,6 +12,9 @@ struct Standing: ParsableArguments {
     @Option(help: "Bytes of memory the process may take; what needs more is refused before it begins.")
     var memoryLimit: Int?
 
+    @Option(help: "Bytes of the disk that stay free; a run that would write into them is refused before it begins.")
+    var diskReserve: Int = 0
+
     /// `SCHED_BATCH`, which the module of the C library leaves out.
     private static let batch: Int32 = 3
 
@@ -21,6 +24,7 @@ struct Standing: ParsableArguments {
             throw ValidationError("--oom-score-adjust: from 0 to 1000")
         }
         guard memoryLimit.map({ $0 > 0 }) ?? true else { throw ValidationError("--memory-limit: more than 0") }
+        guard diskReserve >= 0 else { throw ValidationError("--disk-reserve: at least 0") }
     }
 
     /// Takes the place. Before the first thread is started: they inherit it. Nothing here needs a privilege; what a sandbox

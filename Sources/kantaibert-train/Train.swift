@@ -32,8 +32,8 @@ struct Run: ParsableCommand {
     func run() throws {
         try withJob(job, standing) { job, control, output in
             let trainer = Trainer(
-                job: job, control: control, memoryLimit: standing.memoryLimit, lockSeconds: 30, report: output.write,
-                note: say)
+                job: job, control: control, memoryLimit: standing.memoryLimit, diskReserve: standing.diskReserve,
+                lockSeconds: 30, report: output.write, note: say)
             if case .interrupted = try trainer.run() { throw ExitCode(EX_TEMPFAIL) }
         }
     }
@@ -53,8 +53,8 @@ func readJob(_ path: String) throws(TrainingError) -> Job {
 extension TrainingError {
     var exitCode: ExitCode {
         switch self {
-        case .job, .noBFloat16, .tooLittleMemory: ExitCode(EX_CONFIG)
-        case .data, .tokenizer, .tooFewSamples, .foreignCheckpoint, .damagedCheckpoint: ExitCode(EX_DATAERR)
+        case .job, .noBFloat16, .tooLittleMemory, .tooLittleSpace: ExitCode(EX_CONFIG)
+        case .data, .corpus, .tokenizer, .tooFewSamples, .foreignCheckpoint, .damagedCheckpoint: ExitCode(EX_DATAERR)
         case .model, .file, .notFinite, .other: ExitCode(EX_SOFTWARE)
         }
     }

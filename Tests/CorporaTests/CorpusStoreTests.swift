@@ -359,4 +359,33 @@ struct CorpusStoreTests {
         try store.prepare()
         #expect(try scratch.names(scratch.corpus) == [])
     }
+
+    @Test(arguments: ["txt", "csv", "gz", "zst", "zip"])
+    func aFileThatIsTooLargeIsRejectedWithTheSetting(ending: String) throws {
+        let file = try scratch.drop("large.\(ending)", [UInt8](repeating: UInt8(ascii: "a"), count: 1001))
+        var options = ReadingOptions()
+        options.maxFileBytes = 1000
+        #expect(
+            try store.admit(file, options)
+                == .rejected(reason: "has 1001 bytes or more, and inbox.max_file_bytes is 1000"))
+        #expect(try scratch.names(scratch.corpus) == [])
+        #expect(ReadingOptions().maxFileBytes == 4 << 30 && ReadingOptions().maxExpandedBytes == 4 << 30)
+    }
+
+    @Test func whatWouldTakeOfTheReserveWaitsWithTheNumbers() throws {
+        let file = try scratch.drop("a.txt", "abc")
+        let (free, total) = try FreeSpace.at(scratch.corpus)
+        #expect(free > 0 && free <= total)
+        let error = #expect(throws: DurableError.self) { try store.admit(file, reserve: total) }
+        #expect(error?.errno == ENOSPC && error?.operation == "write 3 bytes below")
+        #expect(error?.description.contains("of which \(total) stay so (retention.reserve): make room") == true)
+        #expect(try scratch.names(scratch.corpus) == [], "nothing half written")
+        #expect(scratch.text(file.path) == "abc")
+        guard case .admitted = try store.admit(file, reserve: 0) else { Issue.record("not admitted"); return }
+    }
+
+    @Test func aSmallDiskHasASmallReserve() {
+        #expect(FreeSpace.usualReserve(total: 2_000_000_000) == 100_000_000)
+        #expect(FreeSpace.usualReserve(total: 500 << 30) == 1 << 30)
+    }
 }

@@ -56,7 +56,7 @@ private final class ScriptedRun: Sendable {
 
     func supervise(
         restarts: Int = 3, stopSeconds: Double = 10, stallSeconds: Double? = nil, memoryLimit: Int? = nil,
-        leave: Latch = Latch(), onEvent: (@Sendable () -> Void)? = nil
+        diskReserve: Int = 0, leave: Latch = Latch(), onEvent: (@Sendable () -> Void)? = nil
     ) async -> RunSupervisor.Outcome {
         var settings = TrainingSettings()
         settings.maxRestarts = restarts
@@ -64,7 +64,7 @@ private final class ScriptedRun: Sendable {
         settings.stopSeconds = stopSeconds
         settings.stallSeconds = stallSeconds
         settings.memoryLimit = memoryLimit
-        return await RunSupervisor(program: program, settings: settings).supervise(
+        return await RunSupervisor(program: program, settings: settings, diskReserve: diskReserve).supervise(
             job, at: folder + "/job.json", leave: leave
         ) { line in
             self.said.withLock { $0.append(line) }
@@ -151,6 +151,14 @@ struct RunSupervisorTests {
             arguments == "run \(run.folder)/job.json --nice 19 --oom-score-adjust 500 --memory-limit 4000000000\n")
     }
 
+    @Test("It is told what stays free of the disk")
+    func diskReserve() async throws {
+        let run = try ScriptedRun("echo \"$@\" > arguments; publish")
+        #expect(await run.supervise(diskReserve: 1 << 30) == .published)
+        let arguments = try String(contentsOf: URL(filePath: run.folder + "/arguments"), encoding: .utf8)
+        #expect(arguments.contains(" --disk-reserve 1073741824"))
+    }
+
     @Test("Killed between publishing and saying so, it is not started again")
     func killedAfterPublishing() async throws {
         let run = try ScriptedRun("publish; kill -9 $$")
@@ -178,6 +186,53 @@ struct RunSupervisorTests {
         #expect(run.deaths.withLock { $0.count } == 5)
     }
 
+    private static let sha256 = String(repeating: "ab", count: 32)
+
+    @Test("One that dies twice while it reads the same text is given up, and the text named")
+    func faultyCorpus() async throws {
+        let other = String(repeating: "cd", count: 32)
+        let run = try ScriptedRun(
+            """
+            say working '"activity":"tokenizes","corpus":"\(other)"'
+            [ $LIFE = 1 ] && kill -9 $$
+            say units_cut '"corpus":"\(other)","name":"x","units":1,"bytes":2'
+            say working '"activity":"tokenizes","corpus":"\(Self.sha256)"'
+            kill -SEGV $$
+            """)
+        let outcome = await run.supervise(restarts: 9)
+        #expect(outcome == .failed(reason: "SIGSEGV, 2 times at the same text", corpus: Self.sha256))
+        #expect(run.deaths.withLock { $0.map(\.corpus) } == [other, Self.sha256])
+    }
+
+    @Test(
+        "No text is to blame for a run that says why it failed, that was told to end, or that reads none",
+        arguments: [
+            #"say failed '"message":"the disk is full"'; exit 70"#, "kill -TERM $$",
+            #"say working '"activity":"merges"'; kill -9 $$"#, #"say interrupted '"step":0'; kill -9 $$"#,
+            "kill -9 $$; say nothing",
+        ])
+    func nobodyToBlame(_ end: String) async throws {
+        let reads = end.hasSuffix("say nothing") ? "" : #"say working '"activity":"reads","corpus":"\#(Self.sha256)"'"#
+        let run = try ScriptedRun("\(reads)\n\(end)")
+        guard case .failed(let reason, let corpus) = await run.supervise(restarts: 2) else {
+            Issue.record("it did not fail")
+            return
+        }
+        #expect(corpus == nil && reason.hasSuffix(", 3 times"), "\(reason)")
+    }
+
+    @Test("A text that the run itself blames is named at once", arguments: [65, 78])
+    func blamedCorpus(status: Int) async throws {
+        let run = try ScriptedRun(
+            #"say failed '"message":"bad bytes","corpus":"\#(Self.sha256)"'; exit \#(status)"#)
+        let outcome = await run.supervise()
+        #expect(
+            outcome
+                == (status == 65
+                    ? .refused(reason: "bad bytes", corpus: Self.sha256)
+                    : .failed(reason: "bad bytes", corpus: Self.sha256)))
+    }
+
     @Test("Bad data are not tried twice", arguments: [65, 78])
     func badData(status: Int) async throws {
         let run = try ScriptedRun("say failed '\"message\":\"nothing to learn\"'; exit \(status)")
@@ -199,7 +254,7 @@ struct RunSupervisorTests {
     func noProgram() async throws {
         let run = try ScriptedRun("")
         try Durable.removeTree(run.program)
-        guard case .failed(let reason) = await run.supervise(restarts: 0) else {
+        guard case .failed(let reason, _) = await run.supervise(restarts: 0) else {
             Issue.record("it did not fail")
             return
         }

@@ -1,5 +1,6 @@
 import Daemon
 import FoundationEssentials
+import Jobs
 import Testing
 
 @Suite("Scheduler")
@@ -181,5 +182,127 @@ struct SchedulerTests {
         #expect(try scheduler.train("b", force: true, now: Self.at(1)).get().run == "b-1")
         #expect(try scheduler.train("b", force: true, now: Self.at(2)).get().run == "b-1")
         #expect(throws: Scheduler.Refusal.nothingNew) { try scheduler.train("a", force: false, now: Self.at(2)).get() }
+    }
+
+    @Test("Who drops a file more often than settle puts training off no longer than ten times settle, an hour at most")
+    func longestWait() throws {
+        for (settle, longest) in [(10.0, 100.0), (600, 3600), (7200, 7200)] {
+            var settings = ScheduleSettings()
+            settings.settleSeconds = settle
+            let schedule = Schedule(settings, local: .utc)
+            var scheduler = Self.fresh([.init(name: "a", schedule: schedule)])
+            var began: Double?
+            var seconds = 0.0
+            while began == nil, seconds <= 2 * longest {
+                let actions = scheduler.corpusAdmitted("x\(seconds)", for: ["a"], now: Self.at(seconds))
+                if actions.contains(where: { if case .start = $0 { true } else { false } }) { began = seconds }
+                seconds += settle / 2
+            }
+            #expect(began == longest, "\(settle)")
+        }
+    }
+
+    @Test("The longest wait counts from the first corpus that no run has been begun with")
+    func longestWaitBeginsAnew() {
+        var scheduler = Self.fresh([Self.model("a")])
+        _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
+        for second in stride(from: 5.0, through: 95, by: 5) {
+            #expect(
+                scheduler.corpusAdmitted("x\(second)", for: ["a"], now: Self.at(second))
+                    == [.wake(Self.at(min(second + 10, 100)).time)])
+        }
+        #expect(scheduler.tick(now: Self.at(100)).first == .enqueued(.init(run: "a-1", model: "a")))
+        #expect(scheduler.memory.waiting == [:])
+        // During the run the next wait begins.
+        _ = scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(110))
+        #expect(scheduler.memory.waiting == ["a": Self.at(110).date])
+        #expect(scheduler.corpusAdmitted("z", for: ["a"], now: Self.at(119)) == [.wake(Self.at(129).time)])
+        #expect(scheduler.corpusRemoved("y", now: Self.at(120)) == [])
+        #expect(scheduler.corpusRemoved("z", now: Self.at(121)) == [])
+        #expect(scheduler.memory.waiting == [:], "what is removed does not wait")
+        #expect(scheduler.outlook("a", now: Self.at(121)) == nil)
+    }
+
+    @Test("Restarts do not put training off without end, nor does a clock that was set")
+    func longestWaitOverRestarts() throws {
+        var memory = Scheduler.Memory()
+        var began: Double?
+        for life in 0..<30 where began == nil {
+            let now = Self.at(Double(life) * 8)
+            var scheduler = Scheduler(models: [Self.model("a", fed: ["x"])])
+            let actions = scheduler.start(unfinished: [], memory: memory, now: now)
+            if actions.contains(where: { if case .start = $0 { true } else { false } }) { began = Double(life) * 8 }
+            // As it is written and read.
+            memory = try JobCoding.decode(Scheduler.Memory.self, from: JobCoding.encode(scheduler.memory))
+        }
+        #expect(began == 104)
+        // The clock is set back by an hour, then ahead by a day.
+        for (ahead, due) in [(-3600.0, 10.0), (86_400, 0)] {
+            var scheduler = Scheduler(models: [Self.model("a", fed: ["x"])])
+            let now = Scheduler.Moment(time: Self.start.time, date: Self.start.date.addingTimeInterval(ahead))
+            _ = scheduler.start(
+                unfinished: [], memory: .init(waiting: ["a": Self.start.date]), now: now)
+            #expect(scheduler.running == nil || due == 0)
+            #expect(scheduler.tick(now: Self.at(due)).isEmpty || due > 0)
+            #expect(scheduler.running?.run == "a-1")
+        }
+    }
+
+    @Test("A corpus that a run failed of is set aside, and the others are trained on at once")
+    func setAside() throws {
+        var scheduler = Self.fresh()
+        _ = scheduler.corpusAdmitted("bad", for: ["a", "b"], now: Self.at(0))
+        _ = scheduler.corpusAdmitted("good", for: ["a"], now: Self.at(1))
+        _ = scheduler.tick(now: Self.at(11))
+        #expect(scheduler.running?.corpora == ["bad", "good"] && scheduler.queue.map(\.run) == ["b-1"])
+        let actions = scheduler.setAside("bad", run: "a-1", now: Self.at(20))
+        let started = Scheduler.Entry(run: "a-2", model: "a", corpora: ["good"])
+        #expect(
+            actions == [
+                .dropped(.init(run: "b-1", model: "b")), .enqueued(.init(run: "a-2", model: "a")),
+                .start(started, resumes: false),
+            ])
+        #expect(scheduler.ended("a-2", published: true, now: Self.at(30)) == [])
+        #expect(throws: Scheduler.Refusal.nothingNew) {
+            try scheduler.train("a", force: false, now: Self.at(31)).get()
+        }
+        // Brought again, it is new to whom it fed.
+        #expect(scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(40)) == [.wake(Self.at(50).time)])
+        _ = scheduler.tick(now: Self.at(50))
+        #expect(scheduler.running?.corpora == ["good", "bad"])
+    }
+
+    @Test("The only corpus there is is set aside: nothing is trained, and brought again it is")
+    func setAsideAlone() {
+        var scheduler = Self.fresh([Self.model("a")])
+        _ = scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(0))
+        _ = scheduler.tick(now: Self.at(10))
+        #expect(scheduler.setAside("bad", run: "a-1", now: Self.at(20)) == [])
+        #expect(throws: Scheduler.Refusal.noCorpus) { try scheduler.train("a", force: true, now: Self.at(21)).get() }
+        #expect(scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(40)) == [.wake(Self.at(50).time)])
+    }
+
+    @Test("What is left has been learned already: it is not trained on again")
+    func setAsideLeavesNothingNew() {
+        var scheduler = Self.fresh([Self.model("a", fed: ["good"], learned: ["good"], attempted: ["good"])])
+        _ = scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(0))
+        _ = scheduler.tick(now: Self.at(10))
+        #expect(scheduler.setAside("bad", run: "a-1", now: Self.at(20)) == [])
+        #expect(scheduler.tick(now: Self.at(200)) == [] && scheduler.memory.waiting == [:])
+    }
+
+    @Test("Who asked for a run that is begun anew has it at once too")
+    func setAsideByHand() throws {
+        var scheduler = Self.fresh([Self.model("a", fed: ["bad", "good"], attempted: ["bad", "good"])])
+        let run = try scheduler.train("a", force: true, now: Self.at(0)).get().run
+        _ = scheduler.setAside("bad", run: run, now: Self.at(1))
+        #expect(scheduler.running?.isByHand == true && scheduler.running?.run == "a-2")
+    }
+
+    @Test("A memory of before there was a longest wait is read")
+    func olderMemory() throws {
+        let old = Data(#"{"by_hand":["a-1"],"elapsed":{"a":"2026-01-01T00:00:00.000Z"}}"#.utf8)
+        let memory = try JobCoding.decode(Scheduler.Memory.self, from: old)
+        #expect(memory.byHand == ["a-1"] && memory.waiting == [:] && memory.elapsed.count == 1)
     }
 }

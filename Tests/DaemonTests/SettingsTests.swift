@@ -71,6 +71,32 @@ struct SettingsTests {
         #expect(settings.schedule.settleSeconds == 90)
     }
 
+    @Test("What bounds a run's time, a file's size and the disk has a default, and can be put another way")
+    func bounds() throws {
+        let usual = Settings.builtIn
+        #expect(usual.models.allSatisfy { $0.recipe.maxTime == 86_400 })
+        #expect(usual.retention.reserveBytes == nil && usual.inbox.reading.maxFileBytes == 4 << 30)
+        let settings = try Settings.parse(
+            """
+            assistant:
+              max_time: none
+            inbox:
+              max_file_bytes: 1000
+            retention:
+              reserve: 512M
+            """, file: "bounds.yaml")
+        #expect(settings.model(named: "assistant")?.recipe.maxTime == nil)
+        #expect(settings.model(named: "kantaibert")?.recipe.maxTime == 86_400)
+        #expect(settings.inbox.reading.maxFileBytes == 1000 && settings.retention.reserveBytes == 512 << 20)
+        for (text, key) in [
+            ("assistant: {max_time: soon}", "assistant.max_time"), ("retention: {reserve: -1}", "retention.reserve"),
+            ("inbox: {max_file_bytes: 0}", "inbox.max_file_bytes"),
+        ] {
+            let error = #expect(throws: SettingsError.self) { try Settings.parse(text, file: "bounds.yaml") }
+            #expect(error?.key == key)
+        }
+    }
+
     @Test("A model's schedule goes before the schedule of all, key by key; none takes a key back")
     func schedules() throws {
         let settings = try Settings.parse(

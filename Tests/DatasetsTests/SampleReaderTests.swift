@@ -77,3 +77,58 @@ func samplesAreCutAsPythonDoes(text: String, paragraphs: [String], lines: [Strin
     let fiveDeviations = 212
     #expect(abs(heldOut.count - 2000) < fiveDeviations, "\(heldOut.count)")
 }
+
+/// A line, paragraph or record without end costs no more memory than one that is as long as the limit.
+@Test(arguments: [SampleUnit.lines, .records, .paragraphs, .packed])
+func whatIsTooLongIsCutAtWhiteSpace(unit: SampleUnit) throws {
+    let folder = try TemporaryFolder()
+    let words = "Two things fill the mind "
+    let long = String(repeating: words, count: 3 * SampleReader.longest / words.utf8.count)
+    let end = unit.endsAtBlankLine ? "\n\n" : "\n"
+    let path = try folder.write("corpus.txt", ("before" + end + long + end + "after").utf8)
+    var reader = try SampleReader(path: path, unit: unit, filters: [])
+    var samples: [Sample] = []
+    while let sample = try reader.next() { samples.append(sample) }
+    #expect(reader.cutUnits == 1)
+    #expect(samples.first?.text == "before" && samples.last?.text == "after")
+    let pieces = samples.dropFirst().dropLast()
+    #expect(pieces.count == 3)
+    #expect(pieces.map(\.text).joined() == long, "nothing is lost, no word is cut")
+    #expect(pieces.allSatisfy { $0.text.utf8.count <= SampleReader.longest })
+    #expect(pieces.dropFirst().allSatisfy { $0.text.hasPrefix(" ") && !$0.text.hasPrefix("  ") })
+    // All are held out, or none: by the first one's own text.
+    #expect(Set(pieces.map(\.hash)) == [Sample.hash(of: pieces.first!.text)])
+    #expect(Set(samples.map(\.hash)).count == 3)
+}
+
+@Test func aParagraphOfManyLinesIsCutTooAndItsLineEndsAreNot() throws {
+    let folder = try TemporaryFolder()
+    let line = String(repeating: "x", count: 99) + "\n"
+    let path = try folder.write(
+        "corpus.txt", (String(repeating: line, count: SampleReader.longest / 50) + "\nnext").utf8)
+    var reader = try SampleReader(path: path, unit: .paragraphs, filters: [])
+    var samples: [Sample] = []
+    while let sample = try reader.next() { samples.append(sample) }
+    #expect(samples.count > 2 && samples.allSatisfy { $0.text.utf8.count <= SampleReader.longest })
+    #expect(samples.last?.text == "next" && reader.cutUnits == 1)
+    let lines = samples.dropLast().flatMap { $0.text.split(separator: "\n") }
+    #expect(lines.count == SampleReader.longest / 50 && lines.allSatisfy { $0.count == 99 })
+}
+
+@Test func withoutWhiteSpaceItIsCutBetweenCharacters() throws {
+    let long = String(repeating: "数", count: SampleReader.longest / 2)
+    let pieces = try samples(of: (long + "\n").utf8, .lines)
+    #expect(pieces.map(\.text).joined() == long && pieces.count == 2)
+    #expect(pieces[0].text.utf8.count == SampleReader.longest / 3 * 3)
+    // Bytes of no character end up somewhere, too.
+    let noise = [UInt8](repeating: 0x80, count: 2 * SampleReader.longest)
+    #expect(try samples(of: noise, .lines).count >= 2)
+}
+
+@Test func exactlyAsLongIsNotCut() throws {
+    let whole = String(repeating: "x y ", count: SampleReader.longest / 4)
+    for unit in [SampleUnit.lines, .paragraphs] {
+        #expect(try samples(of: (whole + "\r\nb").utf8, unit).first?.text.hasPrefix(whole) == (unit == .lines))
+        #expect(try samples(of: whole.utf8, unit).map(\.text) == [whole])
+    }
+}

@@ -190,6 +190,71 @@ struct GateTests {
         #expect(try service.stop().status == 0)
     }
 
+    @Test(
+        "Whom a person promotes serves: a candidate that waited at that moment does not take over, over a kill either",
+        arguments: [false, true])
+    func withdrawn(isKilled: Bool) throws {
+        let service = try RunningService(settings: Self.settings(steps: 200))
+        try service.start()
+        var events = try service.watch()
+        try service.drop("a.txt", Grammar.text(lines: 1000, seed: 3).utf8)
+        _ = try events.first("generation_serves")
+        let models = service.folder + "/models/kantaibert/"
+        let source = service.folder + "/elsewhere"
+        try FileManager.default.copyItem(atPath: models + "1", toPath: source)
+        #expect(try service.kbctl("import", source, "--model", "kantaibert").status == 0)
+        #expect(try events.first("generation_serves").number("generation") == 2)
+        let made = try generations(service).map(\.created)
+
+        // A third one is at the gate, and stays there while its judge is held up.
+        #expect(try service.kbctl("import", source, "--model", "kantaibert").status == 0)
+        var judge: pid_t?
+        let deadline = Date(timeIntervalSinceNow: 60)
+        while judge == nil, Date() < deadline { judge = try? service.trainingProcess() }
+        let stopped = try #require(judge)
+        #expect(kill(stopped, SIGSTOP) == 0)
+        _ = try service.client().call(ManagerInterface.Promote.self, .init(model: "kantaibert", generation: 1))
+        let rejected = try events.first("generation_rejected")
+        #expect(rejected.number("generation") == 3)
+        #expect(rejected.message.contains("generation 1 was promoted by hand while it waited"))
+        if isKilled {
+            try service.kill()
+            kill(stopped, SIGKILL)
+            try service.start()
+            events = try service.watch()
+        } else {
+            kill(stopped, SIGCONT)
+        }
+        // Whatever was at the gate is through with it when the next one is.
+        #expect(try service.kbctl("import", source, "--model", "kantaibert").status == 0)
+        let judged = try events.first("generation 4 is judged") {
+            $0.kind == "generation_judged" && $0.number("generation") == 4
+        }
+        #expect(judged.number("incumbent") == 1)
+        #expect(try events.first("generation_serves").number("generation") == 4)
+        let found = try generations(service)
+        #expect(found.map(\.state) == [.retired, .retired, .rejected, .serving], "\(service.logText)")
+        #expect(found[2].reason == "generation 1 was promoted by hand while it waited")
+        // Promoted, judged and found again, they are as old as they were.
+        #expect(found.prefix(2).map(\.created) == made)
+        #expect(try service.stop().status == 0)
+
+        // Without the database, and copied without their times, it is the same.
+        for name in ["metrics.db", "metrics.db-wal", "metrics.db-shm"] {
+            try? FileManager.default.removeItem(atPath: service.folder + "/" + name)
+        }
+        for number in 1...4 {
+            let weights = models + "\(number)/model.safetensors"
+            try FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: weights)
+        }
+        try service.start()
+        let again = try generations(service)
+        #expect(again.map(\.created) == found.map(\.created))
+        #expect(again.map(\.state) == found.map(\.state))
+        #expect(again[2].reason == found[2].reason)
+        #expect(try service.stop().status == 0)
+    }
+
     enum Disturbance: CaseIterable {
         case serviceStops, serviceIsKilled, runIsKilled, runHangs, runIsCancelled
     }

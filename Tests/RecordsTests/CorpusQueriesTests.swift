@@ -93,4 +93,39 @@ struct CorpusQueriesTests {
         try store.save(RunRecord(id: "b-2", model: "b", state: .finished))
         #expect(try store.modelsByCorpus()[sha(3)] == ["b"])
     }
+
+    @Test func whatIsSetAsideFeedsNobodyUntilItIsTriedAgain() throws {
+        _ = try store.record(corpus(1, "bad.txt", source: "1"))
+        _ = try store.record(corpus(1, "bad-for-a.txt", model: "a", source: "2"))
+        _ = try store.record(corpus(2, "good.txt", source: "3"))
+        #expect(try store.setAsideCorpus(sha256: sha(3), because: "it is not there") == false)
+        #expect(try store.setAsideCorpus(sha256: sha(1), because: "a-1 failed of it"))
+        #expect(try store.corpora(feeding: "a").map(\.name) == ["good.txt"])
+        #expect(try store.corpora(feeding: "b").map(\.name) == ["good.txt"])
+        let bad = try #require(try store.corpus(sha256: sha(1)))
+        #expect(bad.setAside != nil && bad.reason == "a-1 failed of it" && bad.state == .admitted)
+        #expect(try store.unneededCorpora().isEmpty, "its text stays")
+        // The ledger has it too.
+        let renewed = try MetricsStore(path: "\(scratch.folder)/renewed.db")
+        try renewed.restore(store.ledger.records())
+        #expect(try renewed.corpora(feeding: "a").map(\.name) == ["good.txt"])
+
+        // Somebody brings it again.
+        #expect(try store.record(corpus(1, "again.txt", source: "4"))?.state == .duplicate)
+        #expect(try store.corpora(feeding: "a").map(\.name) == ["bad.txt", "good.txt"])
+        #expect(try store.corpus(sha256: sha(1))?.reason == nil)
+        // Or asks for it.
+        #expect(try store.setAsideCorpus(sha256: sha(1), because: "again"))
+        #expect(try store.tryAgain(corporaOf: "b") == [sha(1)])
+        #expect(try store.tryAgain(corporaOf: "b") == [])
+        #expect(try store.corpora(feeding: "b").map(\.name) == ["bad.txt", "good.txt"])
+        let again = try MetricsStore(path: "\(scratch.folder)/again.db")
+        try again.restore(store.ledger.records())
+        #expect(try again.corpora(feeding: "b").map(\.sha256) == [sha(1), sha(2)])
+        // Or takes it out.
+        #expect(try store.setAsideCorpus(sha256: sha(1), because: "once more"))
+        #expect(try store.removeCorpus(sha256: sha(1)))
+        #expect(try store.tryAgain(corporaOf: "a") == [])
+        #expect(try store.unneededCorpora() == [sha(1)])
+    }
 }

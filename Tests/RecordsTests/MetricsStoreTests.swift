@@ -175,4 +175,39 @@ struct MetricsStoreTests {
         }
         #expect(try store.steps(ofRun: "r").count == 200)
     }
+
+    @Test func aGenerationKeepsTheTimeItWasMade() throws {
+        let store = try scratch.store()
+        func record(_ state: GenerationRecord.State, _ digit: Int = 1, at time: Date) -> GenerationRecord {
+            GenerationRecord(
+                model: "a", number: 1, run: "a-1", state: state, modelSha256: sha(digit), parameters: 1, vocabSize: 1,
+                created: time)
+        }
+        try store.save(record(.candidate, at: noon))
+        try store.save(record(.serving, at: noon.addingTimeInterval(3600)))
+        let promoted = try #require(try store.generation(1, of: "a"))
+        #expect(promoted.created == noon && promoted.state == .serving)
+        // Another one that got the number is another one.
+        try store.save(record(.serving, 2, at: noon.addingTimeInterval(7200)))
+        #expect(try store.generation(1, of: "a")?.created == noon.addingTimeInterval(7200))
+    }
+
+    @Test func candidatesAreWithdrawnButForOne() throws {
+        let store = try scratch.store()
+        for (number, state) in [(1, .serving), (2, .candidate), (3, .rejected), (4, .candidate), (5, .candidate)]
+            as [(Int, GenerationRecord.State)]
+        {
+            try store.save(
+                GenerationRecord(
+                    model: "a", number: number, run: "", state: state, modelSha256: sha(number), parameters: 1,
+                    vocabSize: 1, created: noon))
+        }
+        let withdrawn = try store.withdrawCandidates(of: "a", but: 4, because: "by hand")
+        #expect(withdrawn.map(\.number) == [2, 5] && withdrawn.allSatisfy { $0.state == .candidate })
+        #expect(
+            try store.generations(of: "a").map(\.state) == [.rejected, .candidate, .rejected, .rejected, .serving])
+        #expect(try store.generation(5, of: "a")?.reason == "by hand")
+        #expect(try store.generation(3, of: "a")?.reason == nil)
+        #expect(try store.withdrawCandidates(of: "b", but: 1, because: "by hand").isEmpty)
+    }
 }

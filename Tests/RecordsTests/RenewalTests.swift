@@ -184,4 +184,59 @@ struct RenewalTests {
         #expect(try store.runs().count == 2)
         #expect(try store.events(limit: 9).map(\.message) == ["new"])
     }
+
+    private static let day = 86_400.0
+
+    /// An event a day, for so many days up to `now`, and a step with each.
+    private func recordDays(_ count: Int, upTo now: Date, _ store: MetricsStore) throws {
+        if try store.run("a-1") == nil { try store.save(RunRecord(id: "a-1", model: "a", finished: noon)) }
+        for day in (0..<count).reversed() {
+            try store.record(
+                EventRecord(kind: "k", message: "\(day)", time: now.addingTimeInterval(-Double(day) * Self.day)))
+        }
+    }
+
+    @Test func whatIsOldGoesByTheClockWhereItIsRight() throws {
+        let store = try scratch.store()
+        try recordDays(120, upTo: noon, store)
+        let age = try store.age(keeping: 90 * Self.day, now: noon)
+        #expect(age == RowAge(cutoff: noon.addingTimeInterval(-90 * Self.day), isJump: false))
+        #expect(try store.removeRows(before: age.cutoff) == 29)
+    }
+
+    @Test(arguments: [365.0, 3_650, 36_500])
+    func aClockThatIsSetAheadMakesNothingOld(days: Double) throws {
+        let store = try scratch.store()
+        try recordDays(100, upTo: noon, store)
+        let ahead = noon.addingTimeInterval(days * Self.day)
+        // Before anything is recorded by the wrong clock, and afterwards.
+        for events in [0, 1, 3] {
+            for event in 0..<events {
+                try store.record(EventRecord(kind: "k", message: "ahead", time: ahead.addingTimeInterval(Double(event))))
+            }
+            let age = try store.age(keeping: 90 * Self.day, now: ahead.addingTimeInterval(60))
+            #expect(age.isJump)
+            // Nine days of it count.
+            #expect(try store.removeRows(before: age.cutoff) == (events == 0 ? 18 : 0))
+            #expect(try store.events(limit: 1000).count { $0.message != "ahead" } == 82)
+        }
+        // Set right again: what was recorded meanwhile harms nothing.
+        try store.record(EventRecord(kind: "k", message: "back", time: noon.addingTimeInterval(600)))
+        let age = try store.age(keeping: 90 * Self.day, now: noon.addingTimeInterval(1200))
+        #expect(try store.removeRows(before: age.cutoff) == 0)
+    }
+
+    @Test func aClockThatIsSetBackMakesNothingOld() throws {
+        let store = try scratch.store()
+        try recordDays(80, upTo: noon, store)
+        let back = noon.addingTimeInterval(-3_650 * Self.day)
+        try store.record(EventRecord(kind: "k", message: "back", time: back))
+        let age = try store.age(keeping: 90 * Self.day, now: back.addingTimeInterval(60))
+        #expect(try store.removeRows(before: age.cutoff) == 0)
+    }
+
+    @Test func anEmptyDatabaseHasNothingOld() throws {
+        let age = try scratch.store().age(keeping: 1, now: noon)
+        #expect(age == RowAge(cutoff: .distantPast, isJump: false))
+    }
 }

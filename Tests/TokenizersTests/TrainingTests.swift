@@ -54,6 +54,58 @@ import Tokenizers
         }
     }
 
+    /// Without a cut that all can see, blocks of any size are cut at the same places.
+    @Test func aWordLongerThanAnythingIsCountedInPieces() throws {
+        let parts: [(name: String, text: String)] = [
+            ("letters", "abcdefghijk"), ("wide letters", "数é"), ("spaces", " "), ("line ends", "\n"),
+            ("apostrophes", "'"), ("signs and apostrophes", "!'"), ("wide spaces", "\u{3000}"),
+        ]
+        for (name, part) in parts {
+            for (before, after) in [("", ""), ("a ", "'s"), ("'", "s"), (" ", " x"), ("\n", "\n\nx")] {
+                var text = Array(before.utf8)
+                while text.count < 5_000_003 { text += part.utf8 }
+                text += after.utf8
+                let whole = WordCounts()
+                text.withUnsafeBytes { whole.add(text: $0) }
+                for sizes in [[1_234_567], [4096, 77], [1 << 20]] {
+                    let streamed = WordCounts.count(text: text, inBlocksOf: sizes)
+                    #expect(streamed == whole, "\(name) between ‘\(before)’ and ‘\(after)’ in blocks of \(sizes)")
+                }
+                #expect(whole.memory < 2_000_000, "\(name): \(whole.memory)")
+            }
+        }
+        // What is not longer is one word, as ever.
+        let counts = WordCounts()
+        Array(String(repeating: "a", count: 4104).utf8).withUnsafeBytes { counts.add(text: $0) }
+        #expect(counts.count == 1)
+        Array(String(repeating: "a", count: 4105).utf8).withUnsafeBytes { counts.add(text: $0) }
+        #expect(counts.count == 3)
+    }
+
+    @Test func tooManyDifferentWordsAreRefusedBeforeTheyTakeTheMemory() throws {
+        try Fixtures.withTemporaryDirectory { folder in
+            var random: UInt64 = 88172645463325252
+            let letters = (0..<3_000_000).map { _ -> UInt8 in
+                random ^= random << 13
+                random ^= random >> 7
+                random ^= random << 17
+                return UInt8(ascii: "a") + UInt8(random % 26)
+            }
+            try Data(letters).write(to: URL(filePath: folder + "/letters"))
+            let error = #expect(throws: TokenizerError.self) {
+                try WordCounts.count(file: folder + "/letters", memoryLimit: 10_000_000)
+            }
+            #expect(error?.place == "its different words")
+            #expect(error?.description.contains("at most 10 MB of memory") == true)
+            #expect(try WordCounts.count(file: folder + "/letters", memoryLimit: 100_000_000).count == 733)
+            let store = WordCountStore(directory: folder + "/counts")
+            let sha256 = String(repeating: "a", count: 64)
+            #expect(throws: TokenizerError.self) {
+                try store.counts(sha256: sha256, file: folder + "/letters", memoryLimit: 10_000_000)
+            }
+        }
+    }
+
     @Test func keptCountsGiveTheSameTokenizer() throws {
         try Fixtures.withTemporaryDirectory { folder in
             let corpora = [

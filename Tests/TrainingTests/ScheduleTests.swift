@@ -75,3 +75,23 @@ func theRateRisesFallsAndIsNeverZeroBeforeTheEnd(kind: LearningRateScheduleName)
     let bySteps = schedule.remaining(step: 990, elapsedSeconds: 50, secondsPerStep: 1)
     #expect(bySteps.steps == 10 && bySteps.seconds == 10)
 }
+
+@Test func aTimeThatIsFarAwayChangesNothing() {
+    var schedule = Schedule(recipe: recipe(maxTime: 100), stepsPerEpoch: 1000)
+    schedule.expect(seconds: 49)
+    let bySteps = Schedule(recipe: recipe(), stepsPerEpoch: 1000)
+    for (step, seconds) in [(0, 0.0), (0, 10), (10, 0.4), (10, 49), (900, 49.9)] {
+        #expect(
+            schedule.learningRate(step: step, elapsedSeconds: seconds)
+                == bySteps.learningRate(step: step, elapsedSeconds: seconds))
+    }
+    // It takes longer than was expected: the run ends in time all the same, the rate at 0.
+    #expect(schedule.learningRate(step: 10, elapsedSeconds: 75) == 0.25)
+    #expect(schedule.isOver(step: 10, elapsedSeconds: 100) && !schedule.isOver(step: 10, elapsedSeconds: 99))
+    // One that is expected to come near goes by time from the beginning, and so does one of which nobody knows.
+    var near = Schedule(recipe: recipe(maxTime: 100), stepsPerEpoch: 1000)
+    near.expect(seconds: 51)
+    #expect(near.learningRate(step: 10, elapsedSeconds: 25) == 0.75)
+    near.expect(seconds: nil)
+    #expect(near.learningRate(step: 10, elapsedSeconds: 25) == 0.75)
+}

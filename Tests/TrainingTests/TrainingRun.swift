@@ -8,6 +8,8 @@ import Training
 final class TrainingRun {
     var job: Job
     let folder: String
+    var memoryLimit: Int?
+    var diskReserve = 0
     private(set) var events: [RunEvent.Payload] = []
     private(set) var notes: [String] = []
 
@@ -50,7 +52,7 @@ final class TrainingRun {
         notes = []
         return try withoutActuallyEscaping(heard) { heard throws(TrainingError) in
             let trainer = Trainer(
-                job: job, control: control,
+                job: job, control: control, memoryLimit: memoryLimit, diskReserve: diskReserve,
                 report: { payload in
                     self.events.append(payload)
                     heard(payload, control)

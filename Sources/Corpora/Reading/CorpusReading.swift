@@ -28,6 +28,7 @@ package struct CorpusReading {
 
     /// - Throws: `Unusable`, `ReadingInterrupted`, and what `write` throws
     package mutating func read(name: String, descriptor: Int32, bytes size: Int) throws {
+        guard size <= options.maxFileBytes else { throw options.tooLarge(atLeast: size) }
         let (compression, expandedName) = Compression.of(name: name)
         guard compression == .zip else {
             let format = options.format ?? TextFormat(name: expandedName)

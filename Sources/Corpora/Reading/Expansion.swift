@@ -35,11 +35,15 @@ struct Expansion {
     private func raw(_ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: Expansion.pieceBytes, alignment: 16)
         defer { piece.deallocate() }
+        var bytesRead = 0
         while true {
             try interruption.check()
             let count = retrying { read(descriptor, piece.baseAddress, piece.count) }
             guard count >= 0 else { throw Unusable("cannot be read: \(String(cString: strerror(errno)))") }
             if count == 0 { return }
+            // It may be growing while it is read.
+            bytesRead += count
+            guard bytesRead <= options.maxFileBytes else { throw options.tooLarge(atLeast: bytesRead) }
             try take(UnsafeRawBufferPointer(rebasing: piece[..<count]))
         }
     }

@@ -76,8 +76,8 @@ extension EventKind {
     /// What files, a full disk, or somebody with a loop around a command can bring about.
     fileprivate var comesInBursts: Bool {
         switch self {
-        case .corpusAdmitted, .corpusDuplicate, .corpusRejected, .corpusRemoved, .fileLeftAlone, .problem, .stepSkipped,
-            .evaluation, .checkpoint, .pruned, .settingsReloaded, .settingsRefused, .runQueued, .runCancelled:
+        case .corpusAdmitted, .corpusDuplicate, .corpusRejected, .corpusRemoved, .corpusCut, .fileLeftAlone, .problem,
+            .stepSkipped, .evaluation, .checkpoint, .pruned, .settingsReloaded, .settingsRefused, .runQueued, .runCancelled:
             true
         default: false
         }

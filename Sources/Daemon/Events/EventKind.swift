@@ -11,6 +11,10 @@ public enum EventKind: String, Sendable, CaseIterable {
     case corpusDuplicate = "corpus_duplicate"
     case corpusRejected = "corpus_rejected"
     case corpusRemoved = "corpus_removed"
+    /// Runs failed of it, and go on without it.
+    case corpusSetAside = "corpus_set_aside"
+    /// It has lines, paragraphs or records that are trained on in pieces, for they are too long.
+    case corpusCut = "corpus_cut"
     /// It lies in the inbox and is no file to read: a link, a FIFO, a device.
     case fileLeftAlone = "file_left_alone"
     case runQueued = "run_queued"
@@ -72,6 +76,8 @@ public enum EventKind: String, Sendable, CaseIterable {
         case .stepSkipped: "b1f0c7a6d3e94a0f8c52e1745a9d0014"
         case .corpusRemoved: "b1f0c7a6d3e94a0f8c52e1745a9d0020"
         case .fileLeftAlone: "b1f0c7a6d3e94a0f8c52e1745a9d0021"
+        case .corpusSetAside: "b1f0c7a6d3e94a0f8c52e1745a9d0022"
+        case .corpusCut: "b1f0c7a6d3e94a0f8c52e1745a9d0023"
         case .generationJudged: "b1f0c7a6d3e94a0f8c52e1745a9d0040"
         case .generationRejected: "b1f0c7a6d3e94a0f8c52e1745a9d0041"
         case .pruned: "b1f0c7a6d3e94a0f8c52e1745a9d0042"
@@ -87,7 +93,7 @@ public enum EventKind: String, Sendable, CaseIterable {
 
     var level: Logger.Level {
         switch self {
-        case .corpusRejected, .fileLeftAlone, .generationRejected, .runDied, .stepSkipped: .warning
+        case .corpusRejected, .corpusSetAside, .fileLeftAlone, .generationRejected, .runDied, .stepSkipped: .warning
         case .runFailed, .generationDamaged, .metricsRenewed, .problem, .settingsRefused: .error
         case .serviceReady, .settingsReloaded, .generationServes, .runStarted, .runFinished: .notice
         default: .info

@@ -44,11 +44,18 @@ extension ServiceEvent {
         case .checkpoint(let checkpoint):
             kind = .checkpoint
             message = "checkpoint after step \(checkpoint.step)"
+        case .unitsCut(let cut):
+            kind = .corpusCut
+            message =
+                "\(cut.name) has \(Wording.count(cut.units)) lines, paragraphs or records of more than "
+                + "\(Wording.bytes(cut.bytes)), which are trained on in pieces"
         case .published, .interrupted, .failed, .working, .judged: return nil
         }
+        var corpus: String?
+        if case .unitsCut(let cut) = event.payload { corpus = cut.corpus }
         self.init(
-            kind, "\(job.run): \(message)", model: job.model, run: job.run, fields: Self.fields(of: event),
-            time: event.time)
+            kind, "\(job.run): \(message)", model: job.model, run: job.run, corpus: corpus,
+            fields: Self.fields(of: event), time: event.time)
     }
 
     /// The numbers of the event, under the names they have on the run's standard output.

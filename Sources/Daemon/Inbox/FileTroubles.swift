@@ -10,8 +10,13 @@ package struct FileTroubles {
 
     package init() {}
 
+    /// - Parameters:
+    ///   - trouble: what tells it from another one
+    ///   - description: the trouble as it is told; nil: `trouble` itself
     /// - Returns: the line to be told, if there is one, and whether the file is among those that are remembered
-    package mutating func note(_ name: String, _ trouble: String, now: ContinuousClock.Instant) -> (String?, Bool) {
+    package mutating func note(
+        _ name: String, _ trouble: String, _ description: String? = nil, now: ContinuousClock.Instant
+    ) -> (String?, Bool) {
         if last[name] == trouble { return (nil, true) }
         let isRemembered = last[name] != nil || last.count < Self.most
         if isRemembered { last[name] = trouble }
@@ -21,7 +26,7 @@ package struct FileTroubles {
         }
         defer { untold = 0 }
         let others = untold == 0 ? "" : "; so do \(Wording.count(untold)) others that were not told of"
-        return ("\(name) stays in the inbox for now: \(trouble)\(others)", true)
+        return ("\(name) stays in the inbox for now: \(description ?? trouble)\(others)", true)
     }
 
     /// The file came through.

@@ -30,12 +30,13 @@ final class InboxService: Service {
     private let taking = Atomic(0)
 
     private let settings: InboxSettings
+    private let live: LiveSettings
     private let inbox: String
     private let troubles = Mutex(FileTroubles())
 
     /// - Throws: `DurableError` where the inbox cannot be watched or the store not be written.
     init(
-        settings: Settings, directory: StateDirectory, metrics: MetricsStore, admitted: AdmittedCorpora,
+        settings: Settings, live: LiveSettings, directory: StateDirectory, metrics: MetricsStore, admitted: AdmittedCorpora,
         journal: EventJournal,
         training: TrainingService
     ) throws(DurableError) {
@@ -63,6 +64,7 @@ final class InboxService: Service {
         self.training = training
         self.models = models
         self.settings = settings.inbox
+        self.live = live
         inbox = directory.inbox
     }
 
@@ -109,7 +111,9 @@ final class InboxService: Service {
 
     /// The file stays in the inbox for now, and is tried again.
     private func wait(_ file: InboxFile, for error: any Error) {
-        let (line, isKnown) = troubles.withLock { $0.note(file.name, "\(error)", now: .now) }
+        // How much is free is another number each time.
+        let trouble = (error as? DurableError).map { "\($0.operation) \($0.path) \($0.errno)" } ?? "\(error)"
+        let (line, isKnown) = troubles.withLock { $0.note(file.name, trouble, "\(error)", now: .now) }
         if let line {
             journal.report(ServiceEvent(.problem, line, fields: ["name": .string(file.name)]))
         }
@@ -120,8 +124,14 @@ final class InboxService: Service {
 
     private func admit(_ file: InboxFile, _ reading: ReadingOptions) async throws -> Admission {
         try await withCheckedThrowingContinuation { continuation in
+            let retention = live.current.retention
             queue.async { [store, stopping] in
-                continuation.resume(with: Result { try store.admit(file, reading) { stopping.isOpen } })
+                continuation.resume(
+                    with: Result {
+                        try store.admit(file, reading, reserve: try retention.reserve(at: store.directory)) {
+                            stopping.isOpen
+                        }
+                    })
             }
         }
     }
@@ -130,6 +140,7 @@ final class InboxService: Service {
     private func record(_ stored: StoredCorpus, of file: InboxFile, source: String, filters: [TextFilter]?) async throws
     {
         let only = onlyModel(of: file)
+        let wasSetAside = try metrics.corpus(sha256: stored.sha256)?.setAside != nil
         let (recorded, isStored) = try admitted.record(
             CorpusRecord(
                 sha256: stored.sha256, name: file.name, bytes: stored.bytes, documents: stored.documents,
@@ -138,14 +149,16 @@ final class InboxService: Service {
                 filters: try filters.map { String(decoding: try JobCoding.encode($0), as: UTF8.self) }), at: stored.path
         )
         // Told of before it leaves the inbox: where it cannot leave, it is trained on all the same.
-        if let recorded { await announce(recorded, stored, of: file, only: only) }
+        if let recorded { await announce(recorded, stored, of: file, only: only, wasSetAside: wasSetAside) }
         // The text of a corpus removed earlier went while this file was found to be the same.
         let isReleased = try isStored && store.release(file)
         // Or it was touched since it was read: a file whose time alone is another is a duplicate next time.
         if !isReleased { watcher.offerAgain(file, after: .zero) }
     }
 
-    private func announce(_ recorded: CorpusRecord, _ stored: StoredCorpus, of file: InboxFile, only: String?) async {
+    private func announce(
+        _ recorded: CorpusRecord, _ stored: StoredCorpus, of file: InboxFile, only: String?, wasSetAside: Bool
+    ) async {
         let replaced = stored.replacedBytes == 0 ? "" : ", \(stored.replacedBytes) bytes that were not UTF-8 replaced"
         let fields: [String: JSONValue] = [
             "name": .string(file.name), "bytes": .int(stored.bytes), "replaced_bytes": .int(stored.replacedBytes),
@@ -154,8 +167,9 @@ final class InboxService: Service {
         if recorded.state == .duplicate {
             journal.report(
                 ServiceEvent(
-                    .corpusDuplicate, "\(file.name) is known already", model: only, corpus: stored.sha256,
-                    fields: fields))
+                    .corpusDuplicate,
+                    "\(file.name) is known already" + (wasSetAside ? ", had been set aside, and is tried again" : ""),
+                    model: only, corpus: stored.sha256, fields: fields))
         } else {
             journal.report(
                 ServiceEvent(
@@ -163,7 +177,9 @@ final class InboxService: Service {
                     model: only, corpus: stored.sha256, fields: fields))
         }
         // A duplicate can be new to a model: what came for another now comes for this one too.
-        await training.corpusAdmitted(stored.sha256, for: only.map { [$0] } ?? models)
+        // What is tried again feeds all that it fed.
+        let fed = wasSetAside ? (try? metrics.modelsFed(by: stored.sha256, of: models)) : nil
+        await training.corpusAdmitted(stored.sha256, for: fed ?? only.map { [$0] } ?? models)
     }
 
     private func reject(_ file: InboxFile, source: String, reason: String) throws {

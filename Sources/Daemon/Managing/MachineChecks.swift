@@ -1,3 +1,4 @@
+import Durable
 import FoundationEssentials
 import Glibc
 import Inference
@@ -63,30 +64,27 @@ struct MachineChecks: Sendable {
     }
 
     private func disk() -> Check {
-        var status = statvfs()
-        guard statvfs(directory.root, &status) == 0 else {
+        let free: Int
+        let total: Int
+        do {
+            (free, total) = try FreeSpace.at(directory.root)
+        } catch {
             return Check(
-                name: "disk", state: .warning, finding: "\(directory.root): \(String(cString: strerror(errno)))",
-                advice: "is it mounted, and the service's own?")
+                name: "disk", state: .warning, finding: "\(error)", advice: "is it mounted, and the service's own?")
         }
-        let free = Int(status.f_bavail) * Int(status.f_frsize)
-        let finding = "\(Wording.fixed(Double(free) / 1e9, 1)) GB free under \(directory.root)"
-        // Checkpoints of weights and two moments, one more than are kept, and the model itself with its packed weights.
+        let reserve = settings.retention.reserve(ofTotal: total)
+        let finding =
+            "\(Wording.fixed(Double(free) / 1e9, 1)) GB free under \(directory.root), of which "
+            + "\(Wording.fixed(Double(reserve) / 1e9, 1)) GB stay so (retention.reserve)"
         let largest =
-            settings.models.map { model in
-                let rows = model.architecture.vocabSize ?? 52_000
-                let parameters =
-                    model.architecture.hiddenSize
-                    * (rows + model.architecture.maxPositionEmbeddings + model.architecture.numHiddenLayers
-                        * (4 * model.architecture.hiddenSize + 2 * model.architecture.intermediateSize))
-                return parameters * 4 * (3 * (model.recipe.saveTotalLimit + 2) + 2)
-            }.max() ?? 0
+            reserve
+            + (settings.models.map { DiskEstimate(architecture: $0.architecture, recipe: $0.recipe).bytes }.max() ?? 0)
         guard free < largest else { return Check(name: "disk", state: .ok, finding: finding) }
         return Check(
             name: "disk", state: .warning, finding: finding,
             advice:
-                "a run of the largest model writes up to \(Wording.fixed(Double(largest) / 1e9, 1)) GB: make room, or "
-                + "lower save_total_limit")
+                "a run of the largest model writes up to \(Wording.fixed(Double(largest - reserve) / 1e9, 1)) GB: make "
+                + "room, or lower save_total_limit")
     }
 
     private func inbox() -> Check {

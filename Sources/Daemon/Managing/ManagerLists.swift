@@ -37,7 +37,7 @@ package struct ManagerLists: Sendable {
                 sha256: corpus.sha256, name: corpus.name, bytes: corpus.bytes, documents: corpus.documents,
                 state: .init(rawValue: corpus.listedState.rawValue) ?? .rejected,
                 reason: corpus.reason, received: corpus.received.interfaceText,
-                models: corpus.state == .rejected || corpus.removed != nil ? [] : corpus.model.map { [$0] } ?? models)
+                models: corpus.feeds ? corpus.model.map { [$0] } ?? models : [])
         }
         return .init(corpora: corpora, next: next, counts: after == nil ? try counts() : nil)
     }
@@ -100,7 +100,7 @@ package struct ManagerLists: Sendable {
         func count(_ state: CorpusRecord.ListedState) -> Int { counts[state] ?? 0 }
         return .init(
             admitted: count(.admitted), duplicate: count(.duplicate), rejected: count(.rejected),
-            removed: count(.removed))
+            removed: count(.removed), setAside: count(.setAside))
     }
 
     private static func limit(_ limit: Int?, most: Int) throws -> Int {

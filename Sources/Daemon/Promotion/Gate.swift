@@ -24,6 +24,8 @@ struct Gate: Sendable {
         case rejected(PromotionVerdict)
         /// It stays a candidate.
         case unjudged(reason: String)
+        /// A person has promoted another one while it waited: it has had its time.
+        case withdrawn
         /// It can never serve.
         case damaged(reason: String)
         /// The disk does not let it serve now.
@@ -60,6 +62,7 @@ struct Gate: Sendable {
             let incumbent = directory.currentGeneration(of: model)
             // Promoted by its owner, or before a kill.
             if incumbent == number { return .serves(nil) }
+            if isWithdrawn(candidate) { return .withdrawn }
             let verdict: PromotionVerdict
             if let incumbent, let run = candidate.run {
                 let rival = directory.generation(incumbent, of: model)
@@ -68,7 +71,7 @@ struct Gate: Sendable {
                 switch outcome {
                 case .published: break
                 case .left: return .left
-                case .failed(let reason), .refused(let reason): return .unjudged(reason: reason)
+                case .failed(let reason, _), .refused(let reason, _): return .unjudged(reason: reason)
                 }
                 guard said.count == 2 else { return .unjudged(reason: "the judges said nothing") }
                 if let flaw = said[0].flaw { return .damaged(reason: flaw) }
@@ -80,17 +83,31 @@ struct Gate: Sendable {
                     tolerance: tolerance)
             }
             // We have awaited: someone may have promoted another one, which is the one to be compared with then.
-            guard directory.currentGeneration(of: model) == incumbent else { continue }
+            guard directory.currentGeneration(of: model) == incumbent, !isWithdrawn(candidate) else { continue }
             journal.attempt("the verdict is not written") { try verdict.write(folder) }
             guard verdict.passes else { return .rejected(verdict) }
             do {
-                return .serves(try await registry.promote(model, to: number))
+                return .serves(
+                    try await registry.promote(model, to: number) {
+                        // It was opened meanwhile, which takes a while.
+                        if isWithdrawn(candidate) { throw Withdrawn() }
+                    })
+            } catch is Withdrawn {
+                return .withdrawn
             } catch let error as DurableError {
                 return .unable(error)
             } catch {
                 return .damaged(reason: "\(error)")
             }
         }
+    }
+
+    private struct Withdrawn: Error {}
+
+    /// Whether its record says that it is no candidate any more. Of what is not recorded nobody has withdrawn anything.
+    private func isWithdrawn(_ candidate: Candidate) -> Bool {
+        let record = try? metrics.generation(candidate.generation, of: candidate.model)
+        return record?.state == .rejected
     }
 
     private func tell(_ verdict: PromotionVerdict, _ candidate: Candidate, seconds: Double) {

@@ -17,13 +17,15 @@ extension StateDirectory {
         let weights = "\(directory)/\(ModelDirectory.weightsFile)"
         let configuration = try ModelDirectory.configuration(of: directory)
         let facts = try TrainingFacts.read(directory: directory)
-        let made = try FileManager.default.attributesOfItem(atPath: weights)[.modificationDate] as? Date
+        let made = try GenerationTime.ensure(in: directory) {
+            try FileManager.default.attributesOfItem(atPath: weights)[.modificationDate] as? Date ?? Date()
+        }
         var record = GenerationRecord(
             model: model, number: number, run: facts?.run ?? "", state: state,
             modelSha256: try modelSha256 ?? SHA256.hash(ofFile: weights).hexadecimal,
             parameters: ParameterLayout(configuration).count,
             vocabSize: configuration.vocabSize, evaluationLoss: facts?.evaluation?.loss,
-            bitsPerByte: facts?.evaluation?.bitsPerByte, created: made ?? Date())
+            bitsPerByte: facts?.evaluation?.bitsPerByte, created: made)
         record.take(PromotionVerdict.read(directory))
         return record
     }

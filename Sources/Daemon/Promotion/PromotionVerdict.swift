@@ -57,6 +57,13 @@ struct PromotionVerdict: Codable, Sendable, Equatable {
         self.tolerance = tolerance
     }
 
+    /// It was not let through the gate, for a person has promoted another one while it waited.
+    init(withdrawn reason: String, tolerance: Double) {
+        passes = false
+        self.reason = reason
+        self.tolerance = tolerance
+    }
+
     /// Nil where the generation has not been to the gate.
     static func read(_ directory: String) -> PromotionVerdict? {
         guard let json = try? Durable.read("\(directory)/\(file)") else { return nil }

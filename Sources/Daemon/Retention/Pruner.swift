@@ -2,6 +2,7 @@ import Durable
 import FoundationEssentials
 import Inference
 import Records
+import Synchronization
 import Varlink
 
 /// Removes what the settings do not keep: generations, what finished runs leave, packed weights of what does not serve, and
@@ -11,9 +12,13 @@ struct Pruner: Sendable {
     let directory: StateDirectory
     let metrics: MetricsStore
     let journal: EventJournal
+    /// Whether it has been said that the clock went ahead.
+    let doubt: Once
 
-    /// - Parameter held: generations, by model, that are being opened
-    func prune(held: [String: Set<Int>]) {
+    /// - Parameters:
+    ///   - held: generations, by model, that are being opened
+    ///   - now: what the clock says
+    func prune(held: [String: Set<Int>], now: Date = Date()) {
         var removed: [String] = []
         for model in settings.models.map(\.name) {
             journal.attempt("old generations of \(model) stay for now") {
@@ -23,7 +28,15 @@ struct Pruner: Sendable {
         }
         journal.attempt("old rows stay in the database for now") {
             guard let seconds = settings.retention.keepMetricsSeconds else { return }
-            let rows = try metrics.removeRows(before: Date(timeIntervalSinceNow: -seconds))
+            let age = try metrics.age(keeping: seconds, now: now)
+            if age.isJump, doubt.isFirst() {
+                journal.report(
+                    ServiceEvent(
+                        .pruned,
+                        "rows of the database that are older than retention.keep_metrics by the clock stay for now: it went "
+                            + "ahead by a long time in which nothing was recorded, so it was set, or the machine was off"))
+            }
+            let rows = age.cutoff > .distantPast ? try metrics.removeRows(before: age.cutoff) : 0
             if rows > 0 { removed.append("\(rows) rows of the database") }
         }
         guard !removed.isEmpty else { return }
@@ -79,4 +92,12 @@ struct Pruner: Sendable {
             }
         }
     }
+}
+
+/// Something that is said once in a life of the service.
+final class Once: Sendable {
+    private let isOver = Atomic(false)
+
+    /// - Returns: true the first time
+    func isFirst() -> Bool { !isOver.exchange(true, ordering: .relaxed) }
 }

@@ -5,7 +5,7 @@ import Jobs
 enum MissingText: Error, CustomStringConvertible {
     /// Their files have gone from `corpus/`.
     case deleted([JobCorpus])
-    /// All of it was taken out since the run was asked for.
+    /// All of it was taken out, or set aside, since the run was asked for.
     case takenOut
 
     /// - Throws: `MissingText`
@@ -23,7 +23,7 @@ enum MissingText: Error, CustomStringConvertible {
             return
                 "what it is to learn from has gone from corpus/: \(names). Put the file into the inbox again, or take "
                 + "the text out with ‘kbctl corpora rm \(beginnings)\(corpora.count > 3 ? " …" : "")’"
-        case .takenOut: return "all texts that it was to learn from have been taken out"
+        case .takenOut: return "all texts that it was to learn from have been taken out, or set aside"
         }
     }
 }

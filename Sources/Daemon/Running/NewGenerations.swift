@@ -3,6 +3,7 @@ import FoundationEssentials
 import Interface
 import Jobs
 import Records
+import Synchronization
 import Varlink
 
 /// How a generation comes to serve: those of runs and imported ones by the gate, others by their owner's wish.
@@ -42,6 +43,8 @@ extension TrainingService {
         case .unjudged(let reason):
             end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)", model: model)
             leaveCandidate(model, number, reason, run: run)
+        case .withdrawn:
+            end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)", model: model)
         case .damaged(let reason):
             end(
                 .failed, kind: .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)",
@@ -90,14 +93,44 @@ extension TrainingService {
             tolerance: settings.promotion.tolerance)
     }
 
-    /// The way back, or forward, to a generation that exists.
+    /// The way back, or forward, to a generation that exists. Whatever is at the gate or waits for it at this moment is older
+    /// than the wish, and does not take over from it.
     public func promote(_ model: String, to generation: Int) async throws {
         opening[model, default: []].insert(generation)
         defer { opening[model]?.remove(generation) }
-        guard let serving = try await registry.promote(model, to: generation) else { return }
+        let reason = "generation \(generation) was promoted by hand while it waited"
+        let withdrawn = Mutex<[GenerationRecord]>([])
+        let serving: ServingModel?
+        do {
+            serving = try await registry.promote(model, to: generation, isByHand: true) { [metrics] in
+                // Recorded before `current` points elsewhere: killed in between, no candidate takes over.
+                let records = try metrics.withdrawCandidates(of: model, but: generation, because: reason)
+                withdrawn.withLock { $0 = records }
+            }
+        } catch {
+            for record in withdrawn.withLock({ $0 }) {
+                journal.attempt("generation \(record.number) of \(model) stays withdrawn") { try metrics.save(record) }
+            }
+            throw error
+        }
+        guard let serving else { return }
         announce(serving, run: nil)
+        for record in withdrawn.withLock({ $0 }) { tell(ofWithdrawn: record, reason) }
         opening[model]?.remove(generation)
         prune()
+    }
+
+    private func tell(ofWithdrawn record: GenerationRecord, _ reason: String) {
+        let folder = directory.generation(record.number, of: record.model)
+        journal.attempt("that generation \(record.number) of \(record.model) is withdrawn is not written") {
+            try PromotionVerdict(withdrawn: reason, tolerance: settings.promotion.tolerance).write(folder)
+        }
+        journal.report(
+            ServiceEvent(
+                .generationRejected,
+                "\(record.model) \(record.number) does not serve: \(reason); promote it to overrule",
+                model: record.model, run: record.run.isEmpty ? nil : record.run,
+                fields: ["generation": .int(record.number), "reason": .string(reason)]))
     }
 
     /// Gives a model directory that was written aside the next number, and brings it to the gate, with what is held out of
@@ -180,6 +213,8 @@ extension TrainingService {
                 ServiceEvent(
                     .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)", model: model))
         case .unable(let error): leaveCandidate(model, number, "\(error)", run: nil)
+        // Whoever promoted another one has been told.
+        case .withdrawn: break
         // The next life of the service judges it.
         case .left: return
         }

@@ -28,7 +28,7 @@ struct RunProgress: Sendable {
         case .evaluation(let evaluation): record.evaluationLoss = evaluation.loss
         case .published(let published):
             record.evaluationLoss = published.evaluation?.loss ?? record.evaluationLoss
-        case .tokenizerTrained, .preflight, .stepSkipped, .checkpoint, .interrupted, .failed, .judged: break
+        case .tokenizerTrained, .preflight, .stepSkipped, .checkpoint, .interrupted, .failed, .judged, .unitsCut: break
         case .working(let working): activity = working.activity
         }
     }

@@ -100,7 +100,7 @@ extension TrainingService {
                 .runDied,
                 "\(run) died (\(cause)); restart \(death.restart) of "
                     + "\(settings.training.maxRestarts) in \(Wording.duration(death.waitSeconds))",
-                model: model, run: run,
+                model: model, run: run, corpus: death.corpus,
                 fields: [
                     "reason": .string(death.cause), "restart": .int(death.restart),
                     "last_lines": .array(death.lastLines.map(JSONValue.string)),
@@ -127,5 +127,10 @@ extension TrainingService {
         journal.report(ServiceEvent(kind, message, model: model, run: progress.record.id, fields: fields))
     }
 
-    var supervisor: RunSupervisor { RunSupervisor(program: program, settings: settings.training) }
+    var supervisor: RunSupervisor {
+        RunSupervisor(
+            program: program, settings: settings.training,
+            // A disk that does not say how large it is will say more when something is written.
+            diskReserve: (try? settings.retention.reserve(at: directory.root)) ?? 0)
+    }
 }

@@ -21,8 +21,10 @@ extension TrainingService {
     }
 
     /// A run now, whatever the schedule says.
+    /// - Parameter force: also where nothing is new, and with the corpora that were set aside
     /// - Returns: the run's name; it may be one that waits already
     public func train(_ model: String, force: Bool) throws(Scheduler.Refusal) -> String {
+        if force { tryAgain(corporaOf: model) }
         let (run, actions) = try scheduler.train(model, force: force, now: .now).get()
         perform(actions)
         return run

@@ -27,6 +27,7 @@ public actor TrainingService: Service {
     private var alarm: Task<Void, Never>?
     var underWay: UnderWay?
     private var memory: ScheduleMemory
+    private let clockDoubt = Once()
     private var statusRate = LineRate()
     var stepRate = LineRate()
 
@@ -45,6 +46,8 @@ public actor TrainingService: Service {
         var isPausing = false
         /// What it has is of no use to another run.
         var isRefused = false
+        /// SHA-256 of the corpus that it has failed of.
+        var faultyCorpus: String?
         /// Of the model it has published, as the run says.
         var modelSha256: String?
     }
@@ -105,11 +108,13 @@ public actor TrainingService: Service {
                     guard name.hasPrefix("\(model.name)-") else { return nil }
                     return Int(name.dropFirst(model.name.count + 1))
                 }
+                let learned = Set(try finished.map { try metrics.corpora(ofRun: $0.id) } ?? [])
+                let attempted = Set(try ended.first.map { try metrics.corpora(ofRun: $0.id) } ?? [])
                 return Scheduler.Model(
                     name: model.name, schedule: Schedule(model.schedule, local: local),
-                    fed: try metrics.corpora(feeding: model.name).map(\.sha256),
-                    learned: Set(try finished.map { try metrics.corpora(ofRun: $0.id) } ?? []),
-                    attempted: Set(try ended.first.map { try metrics.corpora(ofRun: $0.id) } ?? []),
+                    fed: try metrics.corpora(feeding: model.name).map(\.sha256), learned: learned,
+                    // One that failed of a corpus that was set aside has tried none of the others.
+                    attempted: attempted.isEmpty ? learned : attempted,
                     nextNumber: (numbers.max() ?? 0) + 1)
             })
         var remembered = Scheduler.Memory()
@@ -191,13 +196,18 @@ public actor TrainingService: Service {
         }
         let isPublished = await conclude(outcome, run: run, model: start.entry.model, job: job)
         let goesOn = outcome == .left && underWay?.isCancelled == false
+        let faultyCorpus = underWay?.faultyCorpus
         underWay = nil
         prune()
         admitted.sweep()
         // The scheduler of the next life finds an interrupted run by its record.
         guard outcome != .left || !stopping.isOpen else { return }
-        perform(
-            goesOn ? scheduler.paused(run, now: .now) : scheduler.ended(run, published: isPublished, now: .now))
+        if let faultyCorpus {
+            perform(scheduler.setAside(faultyCorpus, run: run, now: .now))
+        } else {
+            perform(
+                goesOn ? scheduler.paused(run, now: .now) : scheduler.ended(run, published: isPublished, now: .now))
+        }
         tellStatus()
     }
 
@@ -235,8 +245,11 @@ public actor TrainingService: Service {
             end(.interrupted, kind: .runPaused, "\(run) pauses, its window has closed", model: model)
         case .left:
             end(.interrupted, kind: .runInterrupted, "\(run) goes on when the service is back", model: model)
-        case .failed(let reason), .refused(let reason):
-            underWay?.isRefused = outcome == .refused(reason: reason)
+        case .failed(let reason, let corpus), .refused(let reason, let corpus):
+            if case .refused = outcome { underWay?.isRefused = true }
+            if let corpus, job?.corpora.contains(where: { $0.sha256 == corpus }) == true {
+                setAside(corpus, because: reason, run: run, model: model)
+            }
             end(.failed, kind: .runFailed, "\(run) failed: \(reason)", reason: reason, model: model)
         }
         return false
@@ -247,7 +260,8 @@ public actor TrainingService: Service {
     }
 
     func prune() {
-        Pruner(settings: settings, directory: directory, metrics: metrics, journal: journal).prune(held: opening)
+        Pruner(settings: settings, directory: directory, metrics: metrics, journal: journal, doubt: clockDoubt)
+            .prune(held: opening)
     }
 
     /// One line for `systemctl status`, at most once a second: a manager that is slow to read holds its writers up.

@@ -6,6 +6,9 @@ public struct Schedule: Sendable, Equatable {
     var onArrival: Bool
     /// How long no new corpus may have come.
     var settle: Duration
+    /// How long a corpus may have to wait for others to settle: ten times `settle`, an hour at most, and never less than
+    /// `settle` itself.
+    var longestWait: Duration { max(settle, min(settle * 10, .seconds(3600))) }
     /// A run is queued so many seconds after the last time that `every` or `calendar` came.
     var everySeconds: Double?
     var calendar: CalendarExpression?

@@ -33,6 +33,8 @@ extension Scheduler {
 struct ScheduledModel: Sendable {
     private var known: Scheduler.Model
     private var newestArrival: Scheduler.Time?
+    /// When the first corpus came that no run has been begun with; nil where none waits.
+    private(set) var waitingSince: Scheduler.Moment?
     /// When what has come is trained on, if `on_arrival` says so.
     var dueAt: Scheduler.Time?
     /// When the schedule's time last came, or else when this schedule was first seen; nil: it has no times.
@@ -47,6 +49,26 @@ struct ScheduledModel: Sendable {
     subscript<Value>(dynamicMember path: WritableKeyPath<Scheduler.Model, Value>) -> Value {
         get { known[keyPath: path] }
         set { known[keyPath: path] = newValue }
+    }
+
+    /// Takes over from an earlier life of the service how long a corpus has waited.
+    /// - Parameter date: when the first one came that waits
+    mutating func waited(since date: Date?, _ now: Scheduler.Moment) {
+        guard let date, waitingSince != nil else { return }
+        // A clock that was set back makes nobody wait for longer than from now on, one set ahead ends the wait.
+        let seconds = min(max(0, now.date.timeIntervalSince(date)), known.schedule.longestWait / .seconds(1))
+        waitingSince = Scheduler.Moment(
+            time: now.time.advanced(by: .seconds(-seconds)), date: min(date, now.date))
+        if dueAt != nil { dueAt = settledAt }
+    }
+
+    /// When what has come is trained on: when no more has come for `settle`, but no later than the longest wait after the
+    /// first that waits, or someone who drops a file now and then would put training off without end.
+    private var settledAt: Scheduler.Time? {
+        guard let newestArrival else { return nil }
+        let settled = newestArrival.advanced(by: known.schedule.settle)
+        guard let waitingSince else { return settled }
+        return min(settled, waitingSince.time.advanced(by: known.schedule.longestWait))
     }
 
     /// - Parameter elapsed: when the schedule's time last came; nil: it has never been seen
@@ -64,24 +86,56 @@ struct ScheduledModel: Sendable {
         begin(elapsed: elapsed, now)
         guard schedule.onArrival else { return dueAt = nil }
         let isWaiting = !Set(known.fed).isSubset(of: known.attempted)
-        dueAt = isWaiting ? newestArrival?.advanced(by: schedule.settle) : nil
+        dueAt = isWaiting ? settledAt : nil
     }
 
     /// Something has come that the last run was not trained on.
     mutating func arrive(_ now: Scheduler.Moment) {
         guard !Set(known.fed).isSubset(of: known.attempted) else { return }
         newestArrival = now.time
-        if known.schedule.onArrival { dueAt = now.time.advanced(by: known.schedule.settle) }
+        if waitingSince == nil { waitingSince = now }
+        if known.schedule.onArrival { dueAt = settledAt }
+    }
+
+    /// A run begins or goes on with these: where they are all there is, nothing waits any more.
+    mutating func take(_ corpora: [String]) {
+        if Set(known.fed).isSubset(of: corpora) { waitingSince = nil }
+    }
+
+    /// The last run was, or was to be, trained on these.
+    mutating func attempt(_ corpora: Set<String>) {
+        known.attempted = corpora
+        if Set(known.fed).isSubset(of: corpora) { waitingSince = nil }
+    }
+
+    /// A corpus that comes again is new to the model.
+    mutating func forget(_ sha256: String) {
+        known.attempted.remove(sha256)
+        known.learned.remove(sha256)
+    }
+
+    /// A corpus is not learned from any more.
+    mutating func remove(_ sha256: String) {
+        known.fed.removeAll { $0 == sha256 }
+        guard Set(known.fed).isSubset(of: known.attempted) else { return }
+        dueAt = nil
+        waitingSince = nil
     }
 
     mutating func learn(_ corpora: Set<String>, published: Bool, _ now: Scheduler.Moment) {
         known.attempted = corpora
         if published { known.learned = corpora }
         // A run of an earlier life of the service, gone on with, may have learned all there is.
-        if Set(known.fed).isSubset(of: corpora) { dueAt = nil }
-        guard known.schedule.onArrival, dueAt == nil, !Set(known.fed).isSubset(of: corpora) else { return }
+        guard !Set(known.fed).isSubset(of: corpora) else {
+            dueAt = nil
+            waitingSince = nil
+            return
+        }
+        if waitingSince == nil { waitingSince = now }
+        if newestArrival == nil { newestArrival = now.time }
+        guard known.schedule.onArrival, dueAt == nil else { return }
         // What came during the run settled from its own arrival on.
-        dueAt = (newestArrival ?? now.time).advanced(by: known.schedule.settle)
+        dueAt = settledAt
     }
 
     /// Where the clock on the wall was set back behind the schedule's last time, its times come again; so does systemd's
@@ -100,11 +154,10 @@ struct ScheduledModel: Sendable {
     }
 
     /// Lets what had just come at the schedule's time settle; what comes after it no longer counts, or a steady stream of
-    /// text would never be trained on.
+    /// text would never be trained on. Nor is it put off for longer than the longest wait, over restarts too.
     /// - Returns: whether it has
     mutating func settleElapse(_ now: Scheduler.Moment) -> Bool {
-        let settled = newestArrival?.advanced(by: known.schedule.settle) ?? now.time
-        let due = elapseDueAt ?? max(settled, now.time)
+        let due = elapseDueAt ?? max(settledAt ?? now.time, now.time)
         elapseDueAt = due
         return due <= now.time
     }

@@ -75,10 +75,21 @@ public struct Scheduler: Sendable {
         public var elapsed: [String: Date]
         /// The runs that somebody asked for and that are not over.
         public var byHand: [String]
+        /// When the first corpus came that waits to be trained on, by model.
+        public var waiting: [String: Date]
 
-        public init(elapsed: [String: Date] = [:], byHand: [String] = []) {
+        public init(elapsed: [String: Date] = [:], byHand: [String] = [], waiting: [String: Date] = [:]) {
             self.elapsed = elapsed
             self.byHand = byHand
+            self.waiting = waiting
+        }
+
+        /// What an older version has not written is empty.
+        public init(from decoder: any Decoder) throws {
+            let keys = try decoder.container(keyedBy: CodingKeys.self)
+            elapsed = try keys.decode([String: Date].self, forKey: .elapsed)
+            byHand = try keys.decode([String].self, forKey: .byHand)
+            waiting = try keys.decodeIfPresent([String: Date].self, forKey: .waiting) ?? [:]
         }
     }
 
@@ -97,15 +108,19 @@ public struct Scheduler: Sendable {
     }
 
     public var memory: Memory {
-        Memory(
-            elapsed: Dictionary(
-                uniqueKeysWithValues: models.compactMap { model in model.elapsed.map { (model.name, $0) } }),
-            byHand: (queue + [running].compactMap(\.self)).filter(\.isByHand).map(\.run).sorted())
+        func dates(_ date: (ScheduledModel) -> Date?) -> [String: Date] {
+            Dictionary(uniqueKeysWithValues: models.compactMap { model in date(model).map { (model.name, $0) } })
+        }
+        return Memory(
+            elapsed: dates(\.elapsed),
+            byHand: (queue + [running].compactMap(\.self)).filter(\.isByHand).map(\.run).sorted(),
+            waiting: dates(\.waitingSince?.date))
     }
 
     // MARK: What happens
 
-    /// Corpora that came while the service was away are due `settle` from now.
+    /// Corpora that came while the service was away are due `settle` from now, or sooner where one has waited for others
+    /// before.
     /// - Parameter unfinished: runs to go on with, in their order
     public mutating func start(unfinished: [Entry], memory: Memory = Memory(), now: Moment) -> [Action] {
         queue = unfinished.map { entry in
@@ -116,6 +131,7 @@ public struct Scheduler: Sendable {
         for index in models.indices {
             models[index].begin(elapsed: memory.elapsed[models[index].name], now)
             models[index].arrive(now)
+            models[index].waited(since: memory.waiting[models[index].name], now)
         }
         return queue.map(Action.enqueued) + advance(now)
     }
@@ -133,16 +149,38 @@ public struct Scheduler: Sendable {
     /// The corpus is not to be learned from any more; a run that has begun goes on with it.
     /// - Returns: a run that has no job yet is dropped where no text is left for it
     public mutating func corpusRemoved(_ sha256: String, now: Moment) -> [Action] {
+        let dropped = remove(sha256)
+        return dropped.isEmpty ? [] : dropped + advance(now)
+    }
+
+    /// The run that had its turn has failed of a corpus, which is set aside: it feeds no model, and the run's model is trained on
+    /// the others at once.
+    public mutating func setAside(_ sha256: String, run: String, now: Moment) -> [Action] {
+        let entry = leaveTurn(run)
+        var actions = remove(sha256)
+        for index in models.indices { models[index].forget(sha256) }
+        if let index = models.firstIndex(where: { $0.name == entry.model }) {
+            // The others have been learned, or have not been tried without it.
+            models[index].attempt(models[index].learned)
+            let isNew = Set(models[index].fed) != models[index].learned
+            if isNew, !models[index].fed.isEmpty, covering(index) == nil {
+                actions.append(.enqueued(enqueue(index, isByHand: entry.isByHand)))
+            }
+        }
+        return actions + advance(now)
+    }
+
+    /// - Returns: the runs without a job that have no text left
+    private mutating func remove(_ sha256: String) -> [Action] {
         var dropped: [Action] = []
         for index in models.indices {
-            models[index].fed.removeAll { $0 == sha256 }
-            if Set(models[index].fed).isSubset(of: models[index].attempted) { models[index].dueAt = nil }
+            models[index].remove(sha256)
             guard models[index].fed.isEmpty else { continue }
             let isIdle = { (entry: Entry) in entry.model == models[index].name && entry.corpora == nil }
             dropped += queue.filter(isIdle).map(Action.dropped)
             queue.removeAll(where: isIdle)
         }
-        return dropped.isEmpty ? [] : dropped + advance(now)
+        return dropped
     }
 
     /// The moment asked for with `wake` has come; harmless at any other.
@@ -193,7 +231,7 @@ public struct Scheduler: Sendable {
         guard let place = queue.firstIndex(where: { $0.run == run }) else { return nil }
         let entry = queue.remove(at: place)
         if let index = models.firstIndex(where: { $0.name == entry.model }) {
-            models[index].attempted = Set(entry.corpora ?? models[index].fed)
+            models[index].attempt(Set(entry.corpora ?? models[index].fed))
         }
         return [.dropped(entry)] + advance(now)
     }
@@ -295,7 +333,10 @@ public struct Scheduler: Sendable {
         } else if let place = queue.firstIndex(where: { mayWork($0, now) }) {
             var entry = queue.remove(at: place)
             let resumes = entry.corpora != nil
-            entry.corpora = entry.corpora ?? models.first { $0.name == entry.model }?.fed ?? []
+            let index = models.firstIndex { $0.name == entry.model }
+            let corpora = entry.corpora ?? index.map { models[$0].fed } ?? []
+            entry.corpora = corpora
+            if let index { models[index].take(corpora) }
             running = entry
             actions.append(.start(entry, resumes: resumes))
         }

@@ -17,6 +17,8 @@ public actor ModelRegistry {
     private let precision: WeightPrecision
     private var serving: [String: ServingModel] = [:]
     private var newestRequest: [String: Int] = [:]
+    /// Of those that a person has made.
+    private var newestWish: [String: Int] = [:]
 
     public init(directory: StateDirectory, precision: ServingPrecision = .auto) {
         self.directory = directory
@@ -34,22 +36,30 @@ public actor ModelRegistry {
     }
 
     /// Opens a generation, points `models/NAME/current` to it and serves it.
+    /// - Parameters:
+    ///   - isByHand: a person wants it: only another person's newer wish overtakes it, whatever the gate lets through
+    ///     meanwhile
+    ///   - beforeServing: called when it is open, just before `current` points to it; what it throws leaves all as it was
     /// - Returns: nil where a newer request has overtaken this one
-    /// - Throws: `InferenceError` or `DurableError`; what served before goes on.
-    public func promote(_ name: String, to generation: Int) async throws -> ServingModel? {
-        try await open(name, generation) { [directory] in
+    /// - Throws: `InferenceError` or `DurableError`, and what `beforeServing` throws; what served before goes on.
+    public func promote(
+        _ name: String, to generation: Int, isByHand: Bool = false, beforeServing: @Sendable () throws -> Void = {}
+    ) async throws -> ServingModel? {
+        try await open(name, generation, isByHand: isByHand) { [directory] in
+            try beforeServing()
             try Durable.switchSymbolicLink(at: directory.current(of: name), to: "\(generation)")
         }
     }
 
-    private func open(_ name: String, _ generation: Int, beforeServing: () throws -> Void = {}) async throws
-        -> ServingModel?
-    {
+    private func open(
+        _ name: String, _ generation: Int, isByHand: Bool = false, beforeServing: @Sendable () throws -> Void = {}
+    ) async throws -> ServingModel? {
         let mine = newestRequest[name, default: 0] + 1
         newestRequest[name] = mine
+        if isByHand { newestWish[name] = mine }
         let engine = try await Self.load(directory.generation(generation, of: name), precision)
         // We have awaited: a newer request may have begun.
-        guard mine == newestRequest[name] else { return nil }
+        guard mine == (isByHand ? newestWish : newestRequest)[name] else { return nil }
         try beforeServing()
         let model = ServingModel(name: name, generation: generation, engine: engine)
         serving[name] = model

@@ -15,7 +15,8 @@ extension ServingModel {
         var record = GenerationRecord(
             model: name, number: generation, run: run ?? engine.trainingArguments?.run ?? "", state: .serving,
             modelSha256: engine.modelSHA256, parameters: parameterCount, vocabSize: configuration.vocabSize,
-            evaluationLoss: evaluation?.loss, bitsPerByte: evaluation?.bitsPerByte)
+            evaluationLoss: evaluation?.loss, bitsPerByte: evaluation?.bitsPerByte,
+            created: GenerationTime.read(engine.directory) ?? Date())
         record.take(PromotionVerdict.read(engine.directory))
         return record
     }

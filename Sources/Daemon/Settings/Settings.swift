@@ -1,4 +1,5 @@
 import Corpora
+import Durable
 import Jobs
 import Kernels
 import TextFilters
@@ -115,8 +116,16 @@ public struct RetentionSettings: Sendable, Equatable {
     public var keepRuns: Int = 20
     /// How long steps, evaluations and events stay in the database; nil: for ever.
     public var keepMetricsSeconds: Double? = 90 * 86_400
+    /// Bytes of the disk that neither corpora nor runs may take; nil: as `FreeSpace.usualReserve` says.
+    public var reserveBytes: Int?
 
     public init() {}
+
+    /// - Parameter total: bytes of the whole file system
+    func reserve(ofTotal total: Int) -> Int { reserveBytes ?? FreeSpace.usualReserve(total: total) }
+
+    /// Of the file system that `path` is in.
+    func reserve(at path: String) throws(DurableError) -> Int { reserve(ofTotal: try FreeSpace.at(path).total) }
 }
 
 /// How models answer, and what a request gets that does not say.

@@ -143,10 +143,9 @@ extension Recipe {
         .integer("gradient_accumulation_steps", \.gradientAccumulationSteps),
         .real("num_train_epochs", \.numTrainEpochs),
         .optionalInteger("max_steps", \.maxSteps),
-        SettingsKey(name: "max_time", expected: DurationText.expected) { text, root in
-            guard let seconds = DurationText.seconds(text) else { return false }
-            root.maxTime = seconds
-            return true
+        SettingsKey(name: "max_time", expected: "\(DurationText.expected), or none") { text, root in
+            root.maxTime = text == "none" ? nil : DurationText.seconds(text)
+            return text == "none" || root.maxTime != nil
         },
         .optionalInteger("early_stopping_patience", \.earlyStoppingPatience),
         .bool("load_best_model_at_end", \.loadBestModelAtEnd),
@@ -188,6 +187,7 @@ extension Settings {
             root.reading.textColumn = text
             return true
         },
+        .integer("max_file_bytes", \.reading.maxFileBytes, atLeast: 1),
         .integer("max_expanded_bytes", \.reading.maxExpandedBytes, atLeast: 1),
         .integer("max_expansion_ratio", \.reading.maxExpansionRatio, atLeast: 1),
         .integer("max_record_bytes", \.reading.maxRecordBytes, atLeast: 1),
@@ -256,6 +256,10 @@ extension Settings {
             guard let seconds = DurationText.seconds(text) else { return false }
             root.keepMetricsSeconds = seconds
             return true
+        },
+        SettingsKey(name: "reserve", expected: "\(ByteCountText.expected), or auto") { text, root in
+            root.reserveBytes = text == "auto" ? nil : ByteCountText.bytes(text)
+            return text == "auto" || root.reserveBytes != nil
         },
     ]
     static let servingKeys: [SettingsKey<ServingSettings>] = [

@@ -39,6 +39,15 @@ struct RunProcess: Sendable {
             }
         }
 
+        /// Whether somebody has told it to end, or it has never begun.
+        var isByHand: Bool {
+            switch self {
+            case .signal(let signal): [SIGHUP, SIGINT, SIGQUIT, SIGTERM].contains(Int32(signal))
+            case .notStarted: true
+            case .status, .outOfMemory, .stalled, .tookTooMuch: false
+            }
+        }
+
         private static func name(of signal: Int) -> String {
             names[Int32(signal)].map { "SIG\($0)" } ?? "signal \(signal)"
         }

@@ -9,9 +9,10 @@ package struct RunSupervisor: Sendable {
         case published
         /// It was told to leave; the run can go on later.
         case left
-        case failed(reason: String)
+        /// - Parameter corpus: SHA-256 of the one that is to blame
+        case failed(reason: String, corpus: String? = nil)
         /// Its data are of no use, its checkpoints among them: the same again would end the same way.
-        case refused(reason: String)
+        case refused(reason: String, corpus: String? = nil)
     }
 
     /// A process that died, and what is done about it.
@@ -21,15 +22,24 @@ package struct RunSupervisor: Sendable {
         /// Counted from 1.
         package var restart: Int
         package var waitSeconds: Double
+        /// SHA-256 of the corpus that was being read.
+        package var corpus: String?
     }
 
     private let program: String
     private let settings: TrainingSettings
+    private let diskReserve: Int
 
-    /// - Parameter program: the path of `kantaibert-train`
-    package init(program: String, settings: TrainingSettings) {
+    /// Deaths in a row while the same corpus was read, after which it is to blame.
+    private static let deathsToBlame = 2
+
+    /// - Parameters:
+    ///   - program: the path of `kantaibert-train`
+    ///   - diskReserve: bytes that a run leaves free on the disk
+    package init(program: String, settings: TrainingSettings, diskReserve: Int = 0) {
         self.program = program
         self.settings = settings
+        self.diskReserve = diskReserve
     }
 
     /// Trains.
@@ -71,6 +81,7 @@ package struct RunSupervisor: Sendable {
         onDeath: @escaping @Sendable (Death) async -> Void, isDone: @Sendable () -> Bool
     ) async -> Outcome {
         var restarts = 0
+        var suspect: (corpus: String, deaths: Int)?
         while true {
             if isDone() { return .published }
             if leave.isOpen { return .left }
@@ -87,8 +98,17 @@ package struct RunSupervisor: Sendable {
             let reason = await life.failure ?? "\(ending.cause)"
             // Bad data and a bad job are as bad the next time.
             let described = Self.describe(reason, ending.lastLines)
-            if ending.cause == .status(65) { return .refused(reason: described) }
-            if ending.cause == .status(78) { return .failed(reason: described) }
+            let blamed = await life.blamed
+            if ending.cause == .status(65) { return .refused(reason: described, corpus: blamed) }
+            if ending.cause == .status(78) { return .failed(reason: described, corpus: blamed) }
+            // One that has said why it failed has not named the corpus, and one that was told to end has not died of it.
+            let corpus = await life.failure == nil && !ending.cause.isByHand ? await life.corpus : nil
+            suspect = corpus.map { ($0, $0 == suspect?.corpus ? suspect!.deaths + 1 : 1) }
+            if let suspect, suspect.deaths >= Self.deathsToBlame {
+                return .failed(
+                    reason: Self.describe(reason, times: ", \(suspect.deaths) times at the same text", ending.lastLines),
+                    corpus: suspect.corpus)
+            }
             // A run that gets on between its deaths is not given up.
             if await life.reachedCheckpoint { restarts = 0 }
             guard restarts < settings.maxRestarts else {
@@ -97,7 +117,8 @@ package struct RunSupervisor: Sendable {
             let wait = settings.restartWaitSeconds * [1, 4, 16, 64][min(restarts, 3)]
             restarts += 1
             await onDeath(
-                Death(cause: reason, lastLines: ending.lastLines, restart: restarts, waitSeconds: wait))
+                Death(
+                    cause: reason, lastLines: ending.lastLines, restart: restarts, waitSeconds: wait, corpus: corpus))
             if await leave.wait(atMost: .seconds(wait)) { return .left }
         }
     }
@@ -105,19 +126,31 @@ package struct RunSupervisor: Sendable {
     /// What the process is to take of the machine, for its command line.
     private var standing: [String] {
         ["--nice", "\(settings.nice)", "--oom-score-adjust", "\(settings.oomScoreAdjust)"]
+            + (diskReserve > 0 ? ["--disk-reserve", "\(diskReserve)"] : [])
             + (settings.memoryLimit.map { ["--memory-limit", "\($0)"] } ?? [])
     }
 
     /// What one process said about itself.
     private actor Life {
         private(set) var failure: String?
+        /// The corpus that it says is to blame.
+        private(set) var blamed: String?
+        /// The corpus that it is reading.
+        private(set) var corpus: String?
         private(set) var reachedCheckpoint = false
 
         func note(_ event: RunEvent) {
             switch event.payload {
-            case .failed(let failed): failure = failed.message
-            case .checkpoint: reachedCheckpoint = true
-            default: break
+            case .failed(let failed):
+                failure = failed.message
+                blamed = failed.corpus
+            case .checkpoint:
+                reachedCheckpoint = true
+                corpus = nil
+            case .working(let working): corpus = working.corpus
+            // Said of one corpus while the next has not begun.
+            case .unitsCut: break
+            default: corpus = nil
             }
         }
     }

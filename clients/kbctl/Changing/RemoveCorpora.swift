@@ -15,12 +15,12 @@ struct RemoveCorpora: ParsableCommand {
 
     func run() throws {
         let client = try global.connect()
-        let there = try client.all(ManagerInterface.ListCorpora.self, .init(state: "admitted")) { page in
-            page.corpora.map(\.sha256)
+        let there = try ["admitted", "set_aside"].flatMap { state in
+            try client.all(ManagerInterface.ListCorpora.self, .init(state: state)) { page in page.corpora.map(\.sha256) }
         }
         // All are looked up before one is removed.
         let found = try corpora.map { beginning in
-            let matches = there.filter { $0.hasPrefix(beginning.lowercased()) }
+            let matches = Set(there).filter { $0.hasPrefix(beginning.lowercased()) }
             guard matches.count < 2 else {
                 throw Failure(
                     "‘\(beginning)’ is the beginning of \(matches.count) corpora: give more of it", status: EX_USAGE)

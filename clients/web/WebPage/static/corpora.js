@@ -8,7 +8,7 @@ import { load, save } from "./store.js";
 import { askForToken } from "./token.js";
 
 const FILTERS = [["", "All"], ["admitted", "Admitted"], ["rejected", "Rejected"], ["duplicate", "Duplicates"],
-  ["removed", "Removed"]];
+  ["removed", "Removed"], ["set_aside", "Set aside"]];
 
 const PAGE = 200;
 
@@ -144,7 +144,7 @@ async function loadMore() {
 const page = (after) =>
   get("/api/corpora", { state: filter || undefined, limit: PAGE, after, newest_first: true });
 
-const STATES = { admitted: "good", rejected: "bad", duplicate: "warn" };
+const STATES = { admitted: "good", rejected: "bad", duplicate: "warn", set_aside: "bad" };
 
 function draw() {
   const all = Object.values(counts ?? {}).reduce((sum, count) => sum + count, 0);

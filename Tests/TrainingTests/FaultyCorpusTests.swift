@@ -1,0 +1,135 @@
+import Durable
+import FoundationEssentials
+import Glibc
+import Jobs
+import Testing
+import Training
+
+/// Texts that no run must die of, or that it dies of by name.
+@Suite(.serialized)
+struct FaultyCorpusTests {
+    private func add(_ bytes: some Sequence<UInt8>, _ digit: Character, to run: TrainingRun) throws -> JobCorpus {
+        let path = "\(run.folder)/\(digit).txt"
+        let data = Data(bytes)
+        try data.write(to: URL(filePath: path))
+        let corpus = JobCorpus(
+            sha256: String(repeating: digit, count: 64), name: "\(digit).txt", path: path, bytes: data.count)
+        run.job.corpora.append(corpus)
+        return corpus
+    }
+
+    private func letters(_ count: Int) -> [UInt8] {
+        var random: UInt64 = 88172645463325252
+        return (0..<count).map { _ in
+            random ^= random << 13
+            random ^= random >> 7
+            random ^= random << 17
+            return UInt8(ascii: "a") + UInt8(random % 26)
+        }
+    }
+
+    private func cuts(_ run: TrainingRun) -> [RunEvent.UnitsCut] {
+        run.events.compactMap { if case .unitsCut(let cut) = $0 { cut } else { nil } }
+    }
+
+    /// The peak of this process grows by a small part of the line, whatever is done with it.
+    @Test(arguments: [
+        (Objective.mlm, SampleUnit.lines, " "), (.clm, .paragraphs, ""), (.mlm, .packed, ""), (.clm, .records, " "),
+    ])
+    func aLineOfAnyLengthTakesBoundedMemory(objective: Objective, unit: SampleUnit, space: String) throws {
+        let run = try TrainingRun(objective)
+        run.job.samples = unit
+        run.job.recipe.maxSteps = 2
+        run.job.recipe.maxTime = nil
+        let before = try peak(run)
+        let size = 64 << 20
+        let word = Array(("understanding" + space).utf8)
+        let corpus = try add((0..<size).lazy.map { word[$0 % word.count] }, "c", to: run)
+        try run.startOver()
+        let after = try peak(run)
+        #expect(after - before < size, "\(after) bytes, \(before) without")
+        #expect(cuts(run) == [.init(corpus: corpus.sha256, name: "c.txt", units: 1, bytes: 2 << 20)])
+    }
+
+    /// Runs, and says how high the memory of this process was meanwhile.
+    private func peak(_ run: TrainingRun) throws -> Int {
+        try Data("5".utf8).write(to: URL(filePath: "/proc/self/clear_refs"))
+        try run.run()
+        let status = String(decoding: try Durable.read("/proc/self/status"), as: UTF8.self)
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
+        return try #require(line.split(separator: " ").compactMap { Int($0) }.first) * 1024
+    }
+
+    @Test func wordsThatDoNotFitTheMemoryAreTheirCorpussFault() throws {
+        let run = try TrainingRun(.mlm)
+        let corpus = try add(letters(20_000_000), "c", to: run)
+        run.memoryLimit = 400_000_000
+        let error = #expect(throws: TrainingError.self) { try run.run() }
+        #expect(error?.corpus == corpus.sha256)
+        #expect(error?.description.contains("the corpus c.txt (cccccccccccc): ") == true, "\(error!)")
+        #expect(error?.description.contains("memory") == true)
+        run.job.corpora.removeLast()
+        try run.run()
+    }
+
+    @Test func ofSeveralThatAreTooMuchTogetherTheLargestIsNamed() throws {
+        let run = try TrainingRun(.mlm)
+        _ = try add(letters(5_000_000).map { $0 - 32 }, "a", to: run)
+        let larger = try add(letters(8_000_000), "c", to: run)
+        run.memoryLimit = 360_000_000
+        let error = #expect(throws: TrainingError.self) { try run.run() }
+        #expect(error?.corpus == larger.sha256, "\(error!)")
+    }
+
+    @Test func aRunSaysWhichCorpusItReadsAndWhenItReadsNoneAnyMore() throws {
+        let run = try TrainingRun(.clm)
+        let other = try add("some more of it\n".utf8, "0", to: run)
+        try run.run()
+        let first = run.job.corpora[0].sha256
+        var said: [(String, String?)] = []
+        for case .working(let working) in run.events where said.last?.1 != working.corpus || said.isEmpty {
+            said.append((working.activity, working.corpus))
+        }
+        #expect(
+            said.map { "\($0.0) \($0.1?.prefix(2) ?? "")" } == [
+                "counts words \(other.sha256.prefix(2))", "counts words \(first.prefix(2))", "merges ",
+                "tokenizes \(other.sha256.prefix(2))", "tokenizes \(first.prefix(2))", "gets ready ",
+            ])
+    }
+
+    @Test func whatDoesNotFitTheDiskIsRefusedBeforeTheFirstStep() throws {
+        let run = try TrainingRun(.mlm)
+        try run.run { event, control in
+            if case .checkpoint = event { control.leave() }
+        }
+        let free = try FreeSpace.at(run.folder).free
+        run.diskReserve = free
+        let error = #expect(throws: TrainingError.self) { try run.run() }
+        guard case .tooLittleSpace(_, let needed, let found, free) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(needed > 1_000_000 && found > 0)
+        #expect(error?.description.contains("(retention.reserve): make room") == true)
+        #expect(run.checkpoints.count == 1, "what it has stays")
+        // With room it goes on from there.
+        run.diskReserve = 0
+        try run.run()
+        #expect(run.started?.resumedStep == 6)
+        // One that has not begun is refused before it tokenizes.
+        try run.startOver()
+        run.diskReserve = free
+        #expect(throws: TrainingError.self) { try run.run() }
+        #expect(!FileManager.default.fileExists(atPath: "\(run.job.runDirectory)/shards/training.tokens"))
+    }
+
+    @Test func aFullDiskIsEstimatedOnceForAll() {
+        let architecture = Preset.kantaibert.architecture
+        let estimate = DiskEstimate(
+            architecture: architecture, recipe: RecipeName.default.recipe(for: .mlm), textBytes: 1000)
+        #expect(estimate.checkpoints == 4 && estimate.shardBytes == 1000)
+        // 83.5 million numbers, three times.
+        #expect((1_000_000_000...1_010_000_000).contains(estimate.checkpointBytes), "\(estimate)")
+        #expect(estimate.bytes == 1000 + 4 * estimate.checkpointBytes + estimate.modelBytes)
+    }
+}
