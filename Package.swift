@@ -147,7 +147,9 @@ let package = Package(
 
         .target(
             name: "Fuzzing",
-            dependencies: ["Daemon", "Corpora", "Models", "Tokenizers", "Interface", "Varlink", "Durable"],
+            dependencies: [
+                "Daemon", "Corpora", "Models", "Tokenizers", "Interface", "Varlink", "Durable", "WebClient", log,
+            ],
             swiftSettings: ours),
         .target(name: "Parity", dependencies: ["Models", "Kernels", "Durable"], swiftSettings: ours),
 
@@ -171,6 +173,7 @@ let package = Package(
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ] + nio,
             path: "clients/web/WebClient", swiftSettings: ours),
         .executableTarget(

@@ -135,7 +135,7 @@ import Testing
         try store.save(RunRecord(id: "r", model: "a", state: .failed, reason: "why"))
         try store.record(EventRecord(kind: "problem", message: "m", time: noon))
         let huge = String(repeating: "x", count: 15_000_000)
-        try write("DELETE FROM grdb_migrations WHERE identifier LIKE '6 %'")
+        try write("DELETE FROM grdb_migrations WHERE identifier LIKE '7 %'")
         try write("DROP INDEX corpora_listed")
         try write("UPDATE corpora SET reason = ? WHERE state = 'rejected'", [huge])
         try write("UPDATE runs SET reason = ?", [huge])

@@ -76,6 +76,109 @@ struct InboxTests {
         }
     }
 
+    @Test func aChunkedFileThatIsCutOffLeavesNothing() async throws {
+        try await WebUnderTest.run { web in
+            try await web.conversation { _, outbound in
+                try await outbound.write(
+                    ByteBuffer(
+                        string: """
+                            POST /api/inbox?name=a.txt HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r
+                            Authorization: Bearer \(WebUnderTest.token.text)\r\n\r\n5\r\nwhole\r\n9\r\nhalf
+                            """))
+                while try web.files.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+            }
+            while try !web.files.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        }
+    }
+
+    /// A member of the group puts a link where a folder of the inbox was.
+    @Test(arguments: [true, false]) func aFolderExchangedForALinkLeadsNowhere(isWhileItComes: Bool) async throws {
+        try await WebUnderTest.run { web in
+            let manager = FileManager.default
+            let elsewhere = "\(web.folder)/elsewhere"
+            try manager.createDirectory(atPath: elsewhere, withIntermediateDirectories: false)
+            let folder = "\(web.inbox)/assistant"
+            guard isWhileItComes else {
+                try manager.createSymbolicLink(atPath: folder, withDestinationPath: elsewhere)
+                let answer = try await put(web, "name=a.txt&model=assistant", [65])
+                #expect(answer.status == 409)
+                #expect(try answer.error().code == "inbox_in_the_way")
+                #expect(try manager.contentsOfDirectory(atPath: elsewhere) == [])
+                return
+            }
+            try await web.conversation { inbound, outbound in
+                try await outbound.write(
+                    ByteBuffer(
+                        string: """
+                            POST /api/inbox?name=a.txt&model=assistant HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r
+                            Connection: close\r\nAuthorization: Bearer \(WebUnderTest.token.text)\r\n\r\nfir
+                            """))
+                while try web.files.count < 2 { try await Task.sleep(for: .milliseconds(5)) }
+                try manager.moveItem(atPath: folder, toPath: "\(web.inbox)/aside")
+                try manager.createSymbolicLink(atPath: folder, withDestinationPath: elsewhere)
+                try await outbound.write(ByteBuffer(string: "st\n"))
+                for try await _ in inbound {}
+            }
+            // It is where it was being written, under its other name.
+            #expect(try manager.contentsOfDirectory(atPath: elsewhere) == [])
+            #expect(try String(contentsOfFile: "\(web.inbox)/aside/a.txt", encoding: .utf8) == "first\n")
+        }
+    }
+
+    /// A link under the name of a file takes its name, and is not followed.
+    @Test func aLinkIsAName() async throws {
+        try await WebUnderTest.run { web in
+            let elsewhere = "\(web.folder)/elsewhere"
+            try FileManager.default.createSymbolicLink(atPath: "\(web.inbox)/a.txt", withDestinationPath: elsewhere)
+            #expect(try await put(web, "name=a.txt", [66]).json()["name"] as? String == "a-2.txt")
+            #expect(!FileManager.default.fileExists(atPath: elsewhere))
+        }
+    }
+
+    @Test func aDiskThatIsNearlyFullIsLeftToTheService() async throws {
+        try await WebUnderTest.run(reserve: 1 << 60) { web in
+            let answer = try await put(web, "name=a.txt", [65])
+            #expect(answer.status == 507)
+            #expect(try web.files == [])
+        }
+    }
+
+    /// Together they may have twice as many bytes as one: three that announce nearly as many as one may have are too many.
+    @Test func filesOnTheirWayShareABound() async throws {
+        try await WebUnderTest.run { web in
+            let head = """
+                HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(WebUnderTest.uploadLimit)\r
+                Authorization: Bearer \(WebUnderTest.token.text)\r\n\r\nbeginning
+                """
+            try await web.conversation { _, first in
+                try await first.write(ByteBuffer(string: "POST /api/inbox?name=a.txt \(head)"))
+                try await web.conversation { _, second in
+                    try await second.write(ByteBuffer(string: "POST /api/inbox?name=b.txt \(head)"))
+                    while try web.files.count < 2 { try await Task.sleep(for: .milliseconds(5)) }
+                    let answer = try await put(web, "name=c.txt", [65])
+                    #expect(answer.status == 429)
+                    #expect(try answer.error().code == "too_many_uploads")
+                }
+            }
+            // They have hung up: their bytes count no longer.
+            while try await put(web, "name=c.txt", [65]).status != 201 { try await Task.sleep(for: .milliseconds(5)) }
+        }
+    }
+
+    /// What a process that is gone was writing; what others write stays.
+    @Test func leftoversGoAtTheStart() async throws {
+        try await WebUnderTest.run { web in
+            let inbox = Inbox(path: web.inbox, limit: 1)
+            let manager = FileManager.default
+            try manager.createDirectory(atPath: "\(web.inbox)/assistant", withIntermediateDirectories: false)
+            for name in [".a.txt.1-1-7.tmp", "assistant/.b.txt.1-1-8.tmp", ".hidden", "a.txt"] {
+                try Data("half".utf8).write(to: URL(filePath: "\(web.inbox)/\(name)"))
+            }
+            #expect(inbox.clearLeftovers() == 2)
+            #expect(try web.files == [".hidden", "a.txt", "assistant"])
+        }
+    }
+
     @Test(arguments: [
         ("kant.txt", "kant.txt"), ("../../etc/passwd", "passwd"), ("C:\\books\\kant.txt", "kant.txt"),
         ("...hidden", "hidden"), (" a b ", "a b"),

@@ -211,7 +211,7 @@ struct StreamTests {
         }
     }
 
-    private func connect(to port: Int) throws -> Int32 {
+    func connect(to port: Int) throws -> Int32 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -228,7 +228,7 @@ struct StreamTests {
 }
 
 /// Keeps the warnings of a log.
-private final class Warnings: LogHandler {
+final class Warnings: LogHandler {
     let lines = Mutex<[String]>([])
     var logLevel: Logger.Level {
         get { .warning }

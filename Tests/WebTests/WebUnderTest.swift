@@ -21,11 +21,12 @@ final class WebUnderTest: Sendable {
 
     /// Runs `body` with server and service, and takes both away again.
     static func run(
-        limits: HTTPLimits = HTTPLimits(), hosts: [String] = [], service isThere: Bool = true,
+        limits: HTTPLimits = HTTPLimits(), hosts: [String] = [], reserve: Int = 0, client: ServiceClient? = nil,
+        service isThere: Bool = true,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ body: (WebUnderTest) async throws -> Void
     ) async throws {
-        let web = try await WebUnderTest(limits: limits, hosts: hosts, logger: logger)
+        let web = try await WebUnderTest(limits: limits, hosts: hosts, reserve: reserve, client: client, logger: logger)
         defer {
             web.web.cancel()
             try? FileManager.default.removeItem(atPath: web.folder)
@@ -34,15 +35,18 @@ final class WebUnderTest: Sendable {
         try await web.withService { try await body(web) }
     }
 
-    private init(limits: HTTPLimits, hosts: [String], logger: Logger) async throws {
+    private init(
+        limits: HTTPLimits, hosts: [String], reserve: Int, client: ServiceClient?, logger: Logger
+    ) async throws {
         folder = "/tmp/kantaibert-web-\(getpid())-\(UInt64.random(in: 0 ..< .max))"
         try FileManager.default.createDirectory(atPath: "\(folder)/inbox", withIntermediateDirectories: true)
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
         let options = WebServer.Options(
             sockets: .open(host: "127.0.0.1", port: 0), socket: "\(folder)/socket",
-            inbox: Inbox(path: "\(folder)/inbox", limit: Self.uploadLimit), token: Self.token, hosts: hosts)
+            inbox: Inbox(path: "\(folder)/inbox", limit: Self.uploadLimit, reserve: reserve),
+            token: Self.token, hosts: hosts)
         let server = WebServer(
-            options: options, limits: limits, logger: logger
+            options: options, limits: limits, client: client, logger: logger
         ) { continuation.yield($0[0].port!) }
         web = Task {
             defer { continuation.finish() }

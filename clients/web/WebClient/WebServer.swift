@@ -18,10 +18,12 @@ public struct WebServer: Sendable {
         public var tokenFile: String?
         /// Names by which this machine is called, beside those of the loopback interface.
         public var hosts: [String]
+        /// Connections that one address other than this machine's may have; nil is the usual number.
+        public var connectionsPerAddress: Int?
 
         public init(
             sockets: HTTPSockets, socket: String, inbox: Inbox, token: AccessToken, tokenFile: String? = nil,
-            hosts: [String] = []
+            hosts: [String] = [], connectionsPerAddress: Int? = nil
         ) {
             self.sockets = sockets
             self.socket = ServiceSocket(path: socket)
@@ -29,11 +31,13 @@ public struct WebServer: Sendable {
             self.token = token
             self.tokenFile = tokenFile
             self.hosts = hosts
+            self.connectionsPerAddress = connectionsPerAddress
         }
     }
 
     private let options: Options
     private let limits: HTTPLimits
+    private let client: ServiceClient
     private let logger: Logger
     private let whenListening: @Sendable ([SocketAddress]) -> Void
 
@@ -41,30 +45,42 @@ public struct WebServer: Sendable {
     public init(
         options: Options, logger: Logger, whenListening: @escaping @Sendable ([SocketAddress]) -> Void = { _ in }
     ) {
-        self.init(options: options, limits: HTTPLimits(), logger: logger, whenListening: whenListening)
+        var limits = HTTPLimits()
+        limits.connectionsPerAddress = options.connectionsPerAddress ?? limits.connectionsPerAddress
+        self.init(options: options, limits: limits, logger: logger, whenListening: whenListening)
     }
 
+    /// - Parameter client: asks in place of one for `options.socket`
     package init(
-        options: Options, limits: HTTPLimits, logger: Logger,
+        options: Options, limits: HTTPLimits, client: ServiceClient? = nil, logger: Logger,
         whenListening: @escaping @Sendable ([SocketAddress]) -> Void
     ) {
         self.options = options
         self.limits = limits
+        self.client = client ?? ServiceClient(socket: options.socket)
         self.logger = logger
         self.whenListening = whenListening
     }
 
     /// Serves until the task is cancelled or SIGTERM or SIGINT comes.
     public func run() async throws {
-        let client = ServiceClient(socket: options.socket)
-        let feed = EventFeed(client: client, logger: logger)
+        try await run(until: [.sigterm, .sigint])
+    }
+
+    /// Serves until the task is cancelled or one of the signals comes.
+    package func run(until signals: [UnixSignal]) async throws {
+        let leftovers = options.inbox.clearLeftovers()
+        if leftovers > 0 {
+            logger.notice("removed \(leftovers) files that were on their way when the last process ended")
+        }
+        let feed = EventFeed(client: client, subscriberLimit: limits.eventStreams, logger: logger)
         let log = LimitLog(logger, interval: limits.logInterval)
         let listener = HTTPListener(
             sockets: options.sockets, responder: router(client, feed, log).buildResponder(), limits: limits, log: log,
             whenListening: whenListening, whenStopping: feed.finish)
         let group = ServiceGroup(
             configuration: .init(
-                services: [feed, listener], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+                services: [feed, listener], gracefulShutdownSignals: signals, logger: logger))
         try await group.run()
     }
 

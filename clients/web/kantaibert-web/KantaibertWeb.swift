@@ -14,7 +14,8 @@ struct KantaibertWeb: AsyncParsableCommand {
         abstract: "Serves a page to ask the models and to watch them train, and an HTTP interface for programs.",
         discussion: """
             Every option can be given as a variable too: KANTAIBERT_WEB_LISTEN, KANTAIBERT_SOCKET, KANTAIBERT_INBOX, \
-            KANTAIBERT_WEB_UPLOAD_LIMIT_MB, KANTAIBERT_WEB_TOKEN_FILE, KANTAIBERT_WEB_HOSTS (with commas between).
+            KANTAIBERT_WEB_UPLOAD_LIMIT_MB, KANTAIBERT_WEB_TOKEN_FILE, KANTAIBERT_WEB_HOSTS (with commas between), \
+            KANTAIBERT_WEB_CONNECTIONS_PER_ADDRESS.
 
             Exit status: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments, 69 the address cannot be listened on, \
             73 the token cannot be written, 77 ./var is not this user's alone, 70 anything else.
@@ -45,8 +46,17 @@ struct KantaibertWeb: AsyncParsableCommand {
             "A name by which this machine is asked, beside localhost; may be given again.", valueName: "name"))
     var hosts: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Connections that one address may have, other than this machine’s own; a proxy is one address.",
+            valueName: "count"))
+    var connectionsPerAddress = Place.variable("KANTAIBERT_WEB_CONNECTIONS_PER_ADDRESS").flatMap { Int($0) } ?? 128
+
     func validate() throws {
-        guard uploadLimitMb > 0 else { throw ValidationError("--upload-limit-mb has to be above 0") }
+        guard (1...1 << 20).contains(uploadLimitMb) else {
+            throw ValidationError("--upload-limit-mb has to be from 1 to \(1 << 20)")
+        }
+        guard connectionsPerAddress > 0 else { throw ValidationError("--connections-per-address has to be above 0") }
         _ = try Place.address(listen)
     }
 
@@ -72,7 +82,8 @@ struct KantaibertWeb: AsyncParsableCommand {
         var options = WebServer.Options(
             sockets: try Place.sockets(listen), socket: socket.path,
             inbox: Inbox(path: inbox ?? Place.inbox(besides: socket.path), limit: uploadLimitMb << 20), token: token,
-            tokenFile: tokenFile, hosts: hosts + Place.list("KANTAIBERT_WEB_HOSTS"))
+            tokenFile: tokenFile, hosts: hosts + Place.list("KANTAIBERT_WEB_HOSTS"),
+            connectionsPerAddress: connectionsPerAddress)
         options.socket = socket
         let server = WebServer(options: options, logger: logger) { addresses in
             SystemdNotify.ready()

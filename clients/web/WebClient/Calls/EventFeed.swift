@@ -27,8 +27,9 @@ public final class EventFeed: Service {
 
     private struct State {
         var service = ServiceState(up: false, message: "not asked yet")
-        /// The last events that are no steps, oldest first.
+        /// The last events that are no steps, oldest first, and their bytes.
         var recent: [ManagerInterface.Event] = []
+        var recentBytes: [Int] = []
         var steps: [ManagerInterface.Event] = []
         var counts: [String: Int] = [:]
         var subscribers: [Int: AsyncStream<ByteBuffer>.Continuation] = [:]
@@ -37,6 +38,14 @@ public final class EventFeed: Service {
     }
 
     private static let recentLimit = 100
+    /// Bytes these may have together, as they are sent. The latest is kept whatever its size.
+    private static let recentBytesLimit = 1 << 20
+    /// Bytes one event may have.
+    private static let eventLimit = 256 << 10
+    /// Kinds that are counted each for itself: those of another version's service are not known here.
+    private static let kindLimit = 200
+    /// Steps that wait to be sent.
+    private static let stepLimit = 10_000
     /// Frames that wait for one subscriber. Who has more has not read for minutes, and does better to come again.
     private static let frameLimit = 256
     private static let stepInterval = Duration.milliseconds(250)
@@ -61,15 +70,20 @@ public final class EventFeed: Service {
     var subscriberCount: Int { state.withLock { $0.subscribers.count } }
 
     /// The frames from now on, a greeting first. Ends where the reader is too slow, or the program stops.
+    ///
+    /// Where there are too many already, the one that has listened the longest is ended: its page asks again, and whoever
+    /// comes is heard.
     func subscribe() throws -> AsyncStream<ByteBuffer> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: ByteBuffer.self, bufferingPolicy: .bufferingOldest(Self.frameLimit))
-        try state.withLock { state in
-            guard !state.isFinished else { return continuation.finish() }
-            guard state.subscribers.count < subscriberLimit else {
-                throw APIError(
-                    .serviceUnavailable, .unavailable, "\(subscriberLimit) pages are open already",
-                    code: "too_many_streams", retryAfterMs: 10000)
+        let displaced = try state.withLock { state -> AsyncStream<ByteBuffer>.Continuation? in
+            guard !state.isFinished else {
+                continuation.finish()
+                return nil
+            }
+            var displaced: AsyncStream<ByteBuffer>.Continuation?
+            if state.subscribers.count >= subscriberLimit, let oldest = state.subscribers.keys.min() {
+                displaced = state.subscribers.removeValue(forKey: oldest)
             }
             let id = state.next
             state.next += 1
@@ -79,7 +93,9 @@ public final class EventFeed: Service {
             let hello = Hello(service: state.service, recent: state.recent)
             continuation.yield(try ServerSentEvents.frame(event: "hello", hello))
             state.subscribers[id] = continuation
+            return displaced
         }
+        displaced?.finish()
         return stream
     }
 
@@ -118,11 +134,13 @@ public final class EventFeed: Service {
                 let status = try await client.call(ManagerInterface.GetStatus.self, .init())
                 set(ServiceState(up: true, version: status.version))
                 wait = .milliseconds(200)
-                try await client.callMore(ManagerInterface.Watch.self, .init()) { take($0.event) }
+                try await client.watch(ManagerInterface.Watch.self, .init(), replyBytes: Self.eventLimit) {
+                    take($0.event)
+                }
                 throw VarlinkClientError.closed
             } catch {
                 try Task.checkCancellation()
-                set(ServiceState(up: false, message: APIError(error).message))
+                set(ServiceState(up: false, message: APIError(error).message.clipped(to: APIError.messageLimit)))
             }
             try await Task.sleep(for: wait)
             wait = min(wait * 2, .seconds(2))
@@ -143,13 +161,23 @@ public final class EventFeed: Service {
 
     private func take(_ event: ManagerInterface.Event) {
         let isStep = event.kind == "step"
+        let frame = isStep ? nil : try? ServerSentEvents.frame(event: "event", event)
         state.withLock { state in
-            state.counts[event.kind, default: 0] += 1
+            let kind =
+                state.counts[event.kind] != nil || state.counts.count < Self.kindLimit
+                ? event.kind.clipped(to: 100) : "other"
+            state.counts[kind, default: 0] += 1
             if isStep {
                 state.steps.append(event)
-            } else {
+                if state.steps.count > Self.stepLimit { state.steps.removeFirst() }
+            } else if let frame {
                 state.recent.append(event)
-                if state.recent.count > Self.recentLimit { state.recent.removeFirst() }
+                state.recentBytes.append(frame.readableBytes)
+                var bytes = state.recentBytes.reduce(0, +)
+                while state.recent.count > Self.recentLimit || bytes > Self.recentBytesLimit && state.recent.count > 1 {
+                    state.recent.removeFirst()
+                    bytes -= state.recentBytes.removeFirst()
+                }
             }
         }
         if isStep {
@@ -157,7 +185,7 @@ public final class EventFeed: Service {
         } else {
             // What comes after a step is not to be told before it.
             flushSteps()
-            if let frame = try? ServerSentEvents.frame(event: "event", event) { send(frame) }
+            if let frame { send(frame) }
         }
     }
 

@@ -14,23 +14,54 @@ struct TooManyCalls: Error {
 ///
 /// Every call has a connection of its own: hanging up is how one is cancelled.
 public struct ServiceClient: Sendable {
-    /// Bytes a reply may have.
-    private static let replyLimit = 64 << 20
+    /// Gives the replies to a call, both as they travel.
+    package typealias Answers = @Sendable (_ call: [UInt8]) async throws -> [[UInt8]]
+
+    private enum Transport {
+        case socket(ServiceSocket)
+        case answers(Answers)
+    }
+
+    /// Bound what one reply, all replies to one call, and all replies that are being read may have. A service of another
+    /// version, or something else on its socket, may send anything.
+    package struct Limits: Sendable {
+        package var replyBytes = 16 << 20
+        package var callBytes = 32 << 20
+        package var bytes = 96 << 20
+
+        package init() {}
+    }
+
     private static let errors = InferenceInterface.errors + ManagerInterface.errors
 
-    private let socket: ServiceSocket
+    private let transport: Transport
     private let calls: CallCount
+    private let limits: Limits
 
     /// - Parameters:
     ///   - limit: calls at a time; the service takes no more than so many connections from all its clients together
     public init(socket: ServiceSocket, limit: Int = 100) {
-        self.socket = socket
-        calls = CallCount(limit: limit)
+        self.init(.socket(socket), limit: limit, limits: Limits())
     }
 
     /// As above, of a socket that somebody has named.
     public init(path: String, limit: Int = 100) {
         self.init(socket: ServiceSocket(path: path), limit: limit)
+    }
+
+    package init(path: String, limit: Int = 100, limits: Limits) {
+        self.init(.socket(ServiceSocket(path: path)), limit: limit, limits: limits)
+    }
+
+    /// Asks `answers` in place of a service.
+    package init(answers: @escaping Answers, limit: Int = 100) {
+        self.init(.answers(answers), limit: limit, limits: Limits())
+    }
+
+    private init(_ transport: Transport, limit: Int, limits: Limits) {
+        self.transport = transport
+        self.limits = limits
+        calls = CallCount(limit: limit, bytes: limits.bytes)
     }
 
     /// Calls a method that gives one reply.
@@ -39,8 +70,9 @@ public struct ServiceClient: Sendable {
     public func call<M: VarlinkMethod>(_ method: M.Type, _ parameters: M.Parameters) async throws -> M.Reply {
         try await calls.counted {
             var reply: M.Reply?
-            try await exchange(M.self, parameters, more: false) { reply = $0 }
-            return reply!
+            try await exchange(M.self, parameters, more: false, limits) { reply = $0 }
+            guard let reply else { throw VarlinkClientError.closed }
+            return reply
         }
     }
 
@@ -61,17 +93,35 @@ public struct ServiceClient: Sendable {
         }
     }
 
+    /// As `call`, for an answer that nobody waits for any longer than `deadline`.
+    public func call<M: VarlinkMethod>(
+        _ method: M.Type, _ parameters: M.Parameters, within deadline: Duration
+    ) async throws -> M.Reply {
+        try await withDeadline(deadline) { try await call(M.self, parameters) }
+    }
+
     /// Calls a method that gives any number of replies.
     public func callMore<M: VarlinkMethod>(
         _ method: M.Type, _ parameters: M.Parameters, _ each: (M.Reply) async throws -> Void
     ) async throws {
-        try await calls.counted { try await exchange(M.self, parameters, more: true, each) }
+        try await calls.counted { try await exchange(M.self, parameters, more: true, limits, each) }
+    }
+
+    /// As `callMore`, for a method whose replies come for as long as the service runs: only each of them is bounded.
+    func watch<M: VarlinkMethod>(
+        _ method: M.Type, _ parameters: M.Parameters, replyBytes: Int, _ each: (M.Reply) async throws -> Void
+    ) async throws {
+        var bounds = limits
+        bounds.replyBytes = replyBytes
+        bounds.callBytes = .max
+        try await calls.counted { try await exchange(M.self, parameters, more: true, bounds, each) }
     }
 
     /// As `callMore`, for who takes the replies where the call was not made. Ends the call when it is let go.
     public func replies<M: VarlinkMethod>(
         _ method: M.Type, _ parameters: M.Parameters
     ) -> AsyncThrowingStream<M.Reply, any Error> {
+        // Bounded by the bytes of a call.
         AsyncThrowingStream { continuation in
             let task = Task {
                 do {
@@ -87,27 +137,57 @@ public struct ServiceClient: Sendable {
 
     /// Returns after the last reply; throws where the connection ends before it.
     private func exchange<M: VarlinkMethod>(
-        _ method: M.Type, _ parameters: M.Parameters, more: Bool, _ each: (M.Reply) async throws -> Void
+        _ method: M.Type, _ parameters: M.Parameters, more: Bool, _ bounds: Limits,
+        _ each: (M.Reply) async throws -> Void
     ) async throws {
-        let message = try VarlinkCoding.encodeCall(M.self, parameters, more: more)
-        let connection = try await connect()
-        try await connection.executeThenClose { inbound, outbound in
-            try await outbound.write(ByteBuffer(bytes: message + [0]))
-            var framer = MessageFramer(limit: Self.replyLimit)
-            for try await piece in inbound {
-                framer.append(piece.readableBytesView)
-                while let message = try framer.next() {
-                    let (reply, continues) = try decode(M.self, message)
-                    if continues && !more {
-                        throw VarlinkClientError.malformedReply(reason: "more replies than were asked for")
-                    }
-                    try await each(reply)
-                    if !continues { return }
-                }
+        let call = Array(try VarlinkCoding.encodeCall(M.self, parameters, more: more))
+        var total = 0
+        /// Returns whether it was the last one.
+        func take(_ message: [UInt8]) async throws -> Bool {
+            let (sum, isTooLarge) = total.addingReportingOverflow(message.count)
+            guard !isTooLarge, sum <= bounds.callBytes else { throw tooLarge(M.self) }
+            total = sum
+            let (reply, continues) = try decode(M.self, message)
+            if continues && !more {
+                throw VarlinkClientError.malformedReply(reason: "more replies than were asked for")
             }
-            try Task.checkCancellation()
-            throw VarlinkClientError.closed
+            try await each(reply)
+            return !continues
         }
+        switch transport {
+        case .answers(let answers):
+            for message in try await answers(call) {
+                if try await take(message) { return }
+            }
+        case .socket(let socket):
+            let connection = try await connect(socket)
+            let isComplete = try await connection.executeThenClose { inbound, outbound in
+                try await outbound.write(ByteBuffer(bytes: call + [0]))
+                var framer = MessageFramer(limit: bounds.replyBytes)
+                var held = 0
+                defer { calls.release(held) }
+                for try await piece in inbound {
+                    framer.append(piece.readableBytesView)
+                    guard calls.hold(framer.bufferedBytes - held) else { throw calls.tooMany }
+                    held = framer.bufferedBytes
+                    do {
+                        while let message = try framer.next() {
+                            if try await take(message) { return true }
+                        }
+                    } catch is MessageFramer.MessageTooLarge {
+                        throw tooLarge(M.self)
+                    }
+                }
+                return false
+            }
+            if isComplete { return }
+        }
+        try Task.checkCancellation()
+        throw VarlinkClientError.closed
+    }
+
+    private func tooLarge<M: VarlinkMethod>(_ method: M.Type) -> VarlinkClientError {
+        .malformedReply(reason: "\(M.name): more bytes than a reply may have")
     }
 
     private func decode<M: VarlinkMethod>(
@@ -124,7 +204,7 @@ public struct ServiceClient: Sendable {
         }
     }
 
-    private func connect() async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
+    private func connect(_ socket: ServiceSocket) async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
         let path = socket.path
         do {
             let connection: NIOAsyncChannel<ByteBuffer, ByteBuffer> = try await ClientBootstrap(
@@ -159,21 +239,43 @@ public struct ServiceClient: Sendable {
     }
 }
 
-/// Counts the calls under way, and refuses one too many.
+/// Counts the calls under way and the bytes of their replies, and refuses what is too much.
 private final class CallCount: Sendable {
-    private let limit: Int
-    private let underWay = Mutex(0)
+    private struct UnderWay {
+        var calls = 0
+        var bytes = 0
+    }
 
-    init(limit: Int) { self.limit = limit }
+    private let limit: Int
+    private let bytes: Int
+    private let underWay = Mutex(UnderWay())
+
+    init(limit: Int, bytes: Int) {
+        self.limit = limit
+        self.bytes = bytes
+    }
+
+    var tooMany: TooManyCalls { TooManyCalls(limit: limit) }
 
     func counted<Result>(_ body: () async throws -> Result) async throws -> Result {
-        let admitted = underWay.withLock { count in
-            guard count < limit else { return false }
-            count += 1
+        let admitted = underWay.withLock { underWay in
+            guard underWay.calls < limit else { return false }
+            underWay.calls += 1
             return true
         }
-        guard admitted else { throw TooManyCalls(limit: limit) }
-        defer { underWay.withLock { $0 -= 1 } }
+        guard admitted else { throw tooMany }
+        defer { underWay.withLock { $0.calls -= 1 } }
         return try await body()
     }
+
+    /// Adds bytes that are held, or takes some away; false, and nothing is added, where all calls together hold too much.
+    func hold(_ more: Int) -> Bool {
+        underWay.withLock { underWay in
+            guard more <= 0 || underWay.bytes + more <= bytes else { return false }
+            underWay.bytes += more
+            return true
+        }
+    }
+
+    func release(_ held: Int) { underWay.withLock { $0.bytes -= held } }
 }

@@ -14,6 +14,12 @@ struct APIError: Error, Encodable, Equatable {
         case server = "server_error"
     }
 
+    /// Bytes of a message and of the name of a field: parts of both may come from the request or from the service.
+    static let messageLimit = 500
+    static let paramLimit = 100
+    /// No client waits longer.
+    private static let longestRetryMs = 3_600_000
+
     var status: HTTPResponse.Status
     var kind: Kind
     /// A sentence for people.
@@ -63,21 +69,37 @@ struct APIError: Error, Encodable, Equatable {
     func encode(to encoder: any Encoder) throws {
         var whole = encoder.container(keyedBy: CodingKeys.self)
         var container = whole.nestedContainer(keyedBy: ErrorKeys.self, forKey: .error)
-        try container.encode(message, forKey: .message)
+        try container.encode(message.clipped(to: Self.messageLimit), forKey: .message)
         try container.encode(kind, forKey: .type)
         // OpenAI's clients expect the two keys, null where there is nothing to say.
-        try container.encode(param, forKey: .param)
+        try container.encode(param?.clipped(to: Self.paramLimit), forKey: .param)
         try container.encode(code, forKey: .code)
     }
 
     var response: Response {
         var headers = HTTPFields()
         if let retryAfterMs {
-            headers[.retryAfter] = "\((max(0, retryAfterMs) + 999) / 1000)"
-            headers[HTTPField.Name("retry-after-ms")!] = "\(max(0, retryAfterMs))"
+            let milliseconds = min(max(0, retryAfterMs), Self.longestRetryMs)
+            headers[.retryAfter] = "\((milliseconds + 999) / 1000)"
+            headers[HTTPField.Name("retry-after-ms")!] = "\(milliseconds)"
         }
         if closes { headers[.connection] = "close" }
         if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         return .json(self, status: status, headers: headers)
+    }
+}
+
+extension String {
+    /// At most so many bytes of it, without control characters; what is left out is marked.
+    func clipped(to bytes: Int) -> String {
+        var clipped = String.UnicodeScalarView()
+        var count = 0
+        for scalar in unicodeScalars {
+            count += UTF8.width(scalar)
+            guard count <= bytes else { return String(clipped) + "…" }
+            let isControl = scalar.properties.generalCategory == .control
+            clipped.append(isControl ? "\u{FFFD}" : scalar)
+        }
+        return String(clipped)
     }
 }

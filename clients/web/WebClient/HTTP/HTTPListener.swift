@@ -4,6 +4,7 @@ import HummingbirdCore
 import LimitedLogging
 import Logging
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import ServiceLifecycle
 
@@ -22,7 +23,8 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
     let whenStopping: @Sendable () -> Void
 
     func run() async throws {
-        let connections = OpenConnections(limit: limits.connections)
+        let connections = OpenConnections(
+            limit: limits.connections, perPeer: limits.connectionsPerAddress, peer: limits.peer)
         let channels = try await bind(bootstrap(connections))
         whenListening(channels.compactMap(\.localAddress))
         try await withTaskCancellationOrGracefulShutdownHandler {
@@ -45,10 +47,18 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
     }
 
     private func bootstrap(_ connections: OpenConnections) -> ServerBootstrap {
+        let unsent = UnsentBytes(limit: limits.unsentBytes)
         let http = HTTP1Channel(
             responder: { [responder, log] request, writer, channel in
                 let context = Responder.Context(source: .init(channel: channel, logger: log.logger))
-                let response = try await responder.respond(to: request, context: context)
+                var response = try await responder.respond(to: request, context: context)
+                if !unsent.hasRoom(for: response.body.contentLength ?? 0) {
+                    response =
+                        APIError(
+                            .serviceUnavailable, .unavailable, "too many answers wait for their clients",
+                            code: "overloaded", retryAfterMs: 1000
+                        ).response
+                }
                 try await writer.write(response: response.head, body: response.body)
             },
             configuration: .init(
@@ -61,24 +71,39 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { [log, limits] channel in
-                guard connections.add(channel) else {
+                let admission = connections.add(channel)
+                guard admission == .admitted else {
+                    let isShare = admission == .shareUsedUp
+                    let kind = isShare ? "too many connections of one address" : "too many connections"
                     log.write(
-                        .warning, "too many connections", "too many connections",
-                        metadata: ["limit": "\(limits.connections)"])
+                        .warning, kind, kind,
+                        metadata: ["limit": "\(isShare ? limits.connectionsPerAddress : limits.connections)"])
                     return channel.close()
                 }
                 // The task ends with the connection, which is closed at the latest when the server stops.
-                return http.setup(channel: channel, logger: log.logger).map { connection in
+                return http.setup(channel: channel, logger: log.logger).flatMapThrowing { connection in
+                    let pipeline = channel.pipeline.syncOperations
+                    let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+                    try pipeline.addHandler(
+                        RequestWatch(connections: connections, unsent: unsent), position: .after(decoder))
                     Task { await http.handle(value: connection, logger: log.logger) }
-                }.map { _ in }
+                }
             }
     }
 }
 
 /// A bound on each thing a client controls, beside the sizes of bodies.
 package struct HTTPLimits: Sendable {
-    /// Clients connected at a time; one more is closed at once.
+    /// Clients connected at a time. One more takes the place of the one that has waited for its client the longest.
     package var connections = 512
+    /// Connections that one address (of IPv6 one network) may have, other than this machine's own.
+    package var connectionsPerAddress = 128
+    /// Whom a connection counts against; nil is nobody.
+    package var peer: @Sendable (SocketAddress?) -> Peer? = { Peer($0) }
+    /// Pages that hear of events at a time. One more takes the place of the one that has heard of them the longest.
+    package var eventStreams = 256
+    /// Bytes of answers, of all connections together, that wait for their clients.
+    package var unsentBytes = 64 << 20
     /// How long a client may send nothing where it is its turn.
     package var idle = Duration.seconds(30)
     /// How long a client may take nothing of an answer that waits for it.

@@ -28,6 +28,8 @@ enum JSONText {
 extension Request {
     /// Bytes a JSON body may have.
     static let jsonLimit = 1 << 20
+    /// How deep its arrays and objects may lie in each other; none that is taken needs more than three.
+    static let jsonDepthLimit = 16
     /// How long a client may take to send one.
     private static let jsonDeadline = Duration.seconds(30)
 
@@ -45,8 +47,25 @@ extension Request {
     }
 
     private static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8]) throws -> Value {
-        guard case .object? = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else {
+        // The decoder would also take UTF-16, and make something else of it than its bytes.
+        guard String(validating: bytes, as: UTF8.self) != nil, !bytes.contains(0) else {
+            throw APIError(.badRequest, "the body is not UTF-8", code: "invalid_json")
+        }
+        guard bytes.first(where: { !" \t\r\n".utf8.contains($0) }) == UInt8(ascii: "{") else {
             throw APIError(.badRequest, "the body is not a JSON object", code: "invalid_json")
+        }
+        let shape = JSONShape(bytes)
+        guard shape.depth <= jsonDepthLimit else {
+            throw APIError(
+                .badRequest, "the body has arrays and objects more than \(jsonDepthLimit) deep", code: "invalid_json")
+        }
+        guard (try? JSONDecoder().decode(ObjectProbe.self, from: Data(bytes)))?.isObject == true else {
+            throw APIError(.badRequest, "the body is not a JSON object", code: "invalid_json")
+        }
+        // Where a value fits no type at all, the field is named below.
+        if let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)), value.memberCount != shape.members
+        {
+            throw APIError(.badRequest, "the body has two fields of the same name", code: "repeated_field")
         }
         // As the parameters of a call, so that a wrong field is found the same way.
         let message = Array(#"{"parameters":"#.utf8) + bytes + [UInt8(ascii: "}")]
@@ -56,8 +75,35 @@ extension Request {
             throw error
         } catch {
             let field = VarlinkCoding.invalidParameter(error, decoding: Value.self, of: message)
+                .clipped(to: APIError.paramLimit)
             throw APIError(
                 .badRequest, "‘\(field)’ is missing or of the wrong type", param: field, code: "invalid_type")
+        }
+    }
+}
+
+/// Whether a text is a JSON object, whatever its members are.
+private struct ObjectProbe: Decodable {
+    let isObject: Bool
+    private struct Key: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    init(from decoder: any Decoder) throws {
+        isObject = (try? decoder.container(keyedBy: Key.self)) != nil
+    }
+}
+
+extension JSONValue {
+    /// Members of this object and of those in it.
+    fileprivate var memberCount: Int {
+        switch self {
+        case .array(let values): values.reduce(0) { $0 + $1.memberCount }
+        case .object(let members): members.reduce(members.count) { $0 + $1.value.memberCount }
+        default: 0
         }
     }
 }

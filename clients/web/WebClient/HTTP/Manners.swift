@@ -15,6 +15,8 @@ struct Manners<Context: RequestContext>: RouterMiddleware {
         """
     }
 
+    private static var fault: HTTPField.Name { .init(RequestWatch.faultHeader)! }
+
     let log: LimitLog
 
     func handle(
@@ -22,12 +24,15 @@ struct Manners<Context: RequestContext>: RouterMiddleware {
     ) async throws -> Response {
         var response: Response
         do {
+            if let fault = request.headers[Self.fault].flatMap(HeadFault.init(rawValue:)) { throw fault.error }
             response = try await next(request, context)
         } catch {
             let error = APIError(error)
             if error.status.kind == .serverError {
                 log.write(
-                    .warning, "a request failed", "\(request.method) \(request.uri.path): \(error.message)")
+                    .warning, "a request failed",
+                    "\(request.method.rawValue.clipped(to: 20)) \(request.uri.path.clipped(to: 200)): "
+                        + error.message.clipped(to: APIError.messageLimit))
             }
             response = error.response
         }

@@ -1,34 +1,131 @@
+import Glibc
 import NIOCore
 import Synchronization
 
-/// The connections that are open, so that they can be counted and told to stop.
+/// The connections that are open: counted, shared out, and told to stop.
+///
+/// When all places are taken, a new connection gets the place of the one that has waited for its client the longest.
+/// A connection whose request has arrived completely and is not yet answered is never closed for another.
 final class OpenConnections: Sendable {
+    private struct Connection {
+        let channel: any Channel
+        /// Whose share it counts against; nil for local peers, which all have the same address.
+        let peer: Peer?
+        /// When the client last completed something: the connection, a request's head, a piece of its body.
+        var lastActive: NIODeadline
+        /// Requests that have arrived completely, and answers that have been sent completely. An answer that refuses a
+        /// request may precede the request's end.
+        var requests = 0
+        var answers = 0
+        /// Answers that are written, and that the client has not yet taken.
+        var untaken = 0
+
+        /// An answer that is written has a second for itself; then it waits for its client as others do.
+        func isWorkedOn(at now: NIODeadline) -> Bool {
+            requests > answers || untaken > 0 && now - lastActive < .seconds(1)
+        }
+    }
+
     private struct State {
-        var open: [ObjectIdentifier: any Channel] = [:]
+        var open: [ObjectIdentifier: Connection] = [:]
+        var peers: [Peer: Int] = [:]
+        /// Closed for another, and not yet gone.
+        var closing = 0
         var stopping = false
+
+        mutating func remove(_ id: ObjectIdentifier) -> Connection? {
+            guard let connection = open.removeValue(forKey: id) else { return nil }
+            if let peer = connection.peer {
+                peers[peer, default: 1] -= 1
+                if peers[peer] == 0 { peers[peer] = nil }
+            }
+            return connection
+        }
+
+        /// The connection that has waited the longest for its client, of all or of one peer's.
+        func longestWaiting(of peer: Peer?) -> ObjectIdentifier? {
+            let now = NIODeadline.now()
+            return open.filter { !$1.isWorkedOn(at: now) && (peer == nil || $1.peer == peer) }
+                .min { $0.value.lastActive < $1.value.lastActive }?.key
+        }
+    }
+
+    enum Admission: Equatable {
+        case admitted
+        /// All places are taken, or the server stops.
+        case full
+        /// The peer's address has used up its share.
+        case shareUsedUp
     }
 
     private let limit: Int
+    private let limitPerPeer: Int
     private let state = Mutex(State())
 
-    init(limit: Int) {
+    private let peer: @Sendable (SocketAddress?) -> Peer?
+
+    /// - Parameter peer: whom a connection counts against; nil is nobody
+    init(limit: Int, perPeer: Int, peer: @escaping @Sendable (SocketAddress?) -> Peer?) {
         self.limit = limit
+        limitPerPeer = perPeer
+        self.peer = peer
     }
 
-    /// False where the connection is one too many, or comes too late.
-    func add(_ channel: any Channel) -> Bool {
+    /// Admits a connection, closing another where that makes room.
+    func add(_ channel: any Channel) -> Admission {
         let id = ObjectIdentifier(channel)
-        let added = state.withLock { state in
-            guard !state.stopping, state.open.count < limit else { return false }
-            state.open[id] = channel
+        let peer = self.peer(channel.remoteAddress)
+        let (admission, displaced) = state.withLock { state -> (Admission, (any Channel)?) in
+            // Closed connections hold their descriptors for a moment.
+            guard !state.stopping, state.closing < limit else { return (.full, nil) }
+            let isShareUsedUp = peer.map { state.peers[$0, default: 0] >= limitPerPeer } ?? false
+            var displaced: (any Channel)?
+            if isShareUsedUp || state.open.count >= limit {
+                guard let waiting = state.longestWaiting(of: isShareUsedUp ? peer : nil) else {
+                    return (isShareUsedUp ? .shareUsedUp : .full, nil)
+                }
+                displaced = state.remove(waiting)?.channel
+                state.closing += 1
+            }
+            state.open[id] = Connection(channel: channel, peer: peer, lastActive: .now())
+            if let peer { state.peers[peer, default: 0] += 1 }
+            return (.admitted, displaced)
+        }
+        if let displaced {
+            displaced.closeFuture.whenComplete { _ in self.state.withLock { $0.closing -= 1 } }
+            displaced.close(promise: nil)
+        }
+        if admission == .admitted {
+            channel.closeFuture.whenComplete { _ in self.state.withLock { _ = $0.remove(id) } }
+        }
+        return admission
+    }
+
+    /// Notes a head or a piece of a body. False where the connection has been closed for another.
+    func received(on channel: any Channel) -> Bool { update(channel) { _ in } }
+
+    /// Notes the end of a request. False where the connection has been closed for another: the request must not begin.
+    func receivedEnd(on channel: any Channel) -> Bool { update(channel) { $0.requests += 1 } }
+
+    /// Notes that an answer is written to its end.
+    func answered(on channel: any Channel) {
+        _ = update(channel) {
+            $0.answers += 1
+            $0.untaken += 1
+        }
+    }
+
+    /// Notes that an answer has been taken to its end.
+    func taken(on channel: any Channel) { _ = update(channel) { $0.untaken -= 1 } }
+
+    private func update(_ channel: any Channel, _ change: (inout Connection) -> Void) -> Bool {
+        let id = ObjectIdentifier(channel)
+        return state.withLock { state in
+            guard state.open[id] != nil else { return false }
+            change(&state.open[id]!)
+            state.open[id]!.lastActive = .now()
             return true
         }
-        if added {
-            channel.closeFuture.whenComplete { _ in
-                self.state.withLock { _ = $0.open.removeValue(forKey: id) }
-            }
-        }
-        return added
     }
 
     /// Lets every connection end its request under way, closes what is left after `grace`, and returns when all are
@@ -36,7 +133,7 @@ final class OpenConnections: Sendable {
     func stop(grace: Duration, on eventLoop: any EventLoop) async {
         let open = state.withLock { state in
             state.stopping = true
-            return Array(state.open.values)
+            return state.open.values.map(\.channel)
         }
         for channel in open { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
         let deadline = eventLoop.scheduleTask(in: TimeAmount(grace)) {
@@ -44,5 +141,35 @@ final class OpenConnections: Sendable {
         }
         for channel in open { try? await channel.closeFuture.get() }
         deadline.cancel()
+    }
+}
+
+/// Whom a connection counts against: an IPv4 address, or the network (/64) of an IPv6 address.
+package struct Peer: Hashable, Sendable {
+    private let prefix: [UInt8]
+
+    /// Nil for the loopback interface and for Unix sockets, where the address does not tell clients apart.
+    package init?(_ address: SocketAddress?) {
+        guard let text = address?.ipAddress else { return nil }
+        if let bytes = Self.bytes(of: text, AF_INET, count: 4) {
+            guard bytes[0] != 127 else { return nil }
+            prefix = bytes
+        } else if let bytes = Self.bytes(of: text, AF_INET6, count: 16) {
+            // An IPv4 address in the form of IPv6.
+            if bytes[..<10].allSatisfy({ $0 == 0 }) && bytes[10] == 0xff && bytes[11] == 0xff {
+                guard bytes[12] != 127 else { return nil }
+                prefix = Array(bytes[12...])
+            } else {
+                guard bytes != [UInt8](repeating: 0, count: 15) + [1] else { return nil }
+                prefix = Array(bytes[..<8])
+            }
+        } else {
+            return nil
+        }
+    }
+
+    private static func bytes(of text: String, _ family: Int32, count: Int) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: count)
+        return inet_pton(family, text, &bytes) == 1 ? bytes : nil
     }
 }

@@ -39,9 +39,15 @@ struct Completion: Encodable, Sendable {
 
         /// - Parameter countsPrompt: a prompt counts once, however many texts are made of it
         mutating func add(_ reply: InferenceInterface.Generate.Reply, countsPrompt: Bool) {
-            if countsPrompt { promptTokens += reply.promptTokens ?? 0 }
-            completionTokens += reply.generatedTokens ?? 0
-            totalTokens = promptTokens + completionTokens
+            if countsPrompt { promptTokens = Self.sum(promptTokens, reply.promptTokens) }
+            completionTokens = Self.sum(completionTokens, reply.generatedTokens)
+            totalTokens = Self.sum(promptTokens, completionTokens)
+        }
+
+        /// What a service of another version counts may be anything.
+        private static func sum(_ count: Int, _ more: Int?) -> Int {
+            let (sum, isTooLarge) = count.addingReportingOverflow(max(0, more ?? 0))
+            return isTooLarge ? .max : sum
         }
 
         private enum CodingKeys: String, CodingKey {

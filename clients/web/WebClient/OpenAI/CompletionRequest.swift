@@ -5,6 +5,9 @@ import Interface
 struct CompletionRequest: Decodable, Sendable {
     /// Texts asked for in one request.
     static let choiceLimit = 16
+    /// Texts that end an answer, and bytes each may have.
+    static let stopLimit = 16
+    static let stopBytes = 1 << 10
 
     struct StreamOptions: Decodable, Sendable {
         var includeUsage: Bool?
@@ -51,12 +54,17 @@ struct CompletionRequest: Decodable, Sendable {
             topP: try optional(.topP), minP: try optional(.minP),
             repetitionPenalty: try optional(.repetitionPenalty),
             stop: fields.contains(.stop) ? try Self.texts(fields, .stop) : nil, seed: try optional(.seed))
-        guard n >= 1, prompts.count * n <= Self.choiceLimit else {
+        guard !prompts.isEmpty else {
+            throw APIError(.badRequest, "‘prompt’ has no text", param: "prompt", code: "invalid_value")
+        }
+        let (texts, isTooLarge) = prompts.count.multipliedReportingOverflow(by: n)
+        guard n >= 1, !isTooLarge, texts <= Self.choiceLimit else {
             throw APIError(
                 .badRequest,
                 "from 1 to \(Self.choiceLimit) texts can be asked for at once, not \(prompts.count) × \(n)",
                 param: "n", code: "invalid_value")
         }
+        try Self.check(sampling)
         try Self.refuse(fields)
     }
 
@@ -70,6 +78,29 @@ struct CompletionRequest: Decodable, Sendable {
                 return .init(prompt: prompt, model: model, sampling: sampling == .init() ? nil : sampling)
             }
         }
+    }
+
+    /// Refuses what no service takes; how far a value may go within that, the service says.
+    private static func check(_ sampling: InferenceInterface.Sampling) throws {
+        func check(_ isValid: Bool, _ key: CodingKeys, _ range: String) throws {
+            guard !isValid else { return }
+            throw APIError(
+                .badRequest, "‘\(key.stringValue)’ has to be \(range)", param: key.stringValue, code: "invalid_value")
+        }
+        func isIn<Number: Comparable>(_ range: ClosedRange<Number>, _ value: Number?) -> Bool {
+            value.map { range.contains($0) } ?? true
+        }
+        let most = Double.greatestFiniteMagnitude
+        try check(isIn(1...Int(Int32.max), sampling.maxNewTokens), .maxTokens, "1 or more")
+        try check(isIn(0...most, sampling.temperature), .temperature, "0 or more")
+        try check(isIn(0...Int(Int32.max), sampling.topK), .topK, "0 (all) or more")
+        try check(isIn(0...1, sampling.topP), .topP, "above 0, at most 1")
+        try check(isIn(0...1, sampling.minP), .minP, "from 0 to 1")
+        try check(isIn(0...most, sampling.repetitionPenalty), .repetitionPenalty, "above 0")
+        let stops = sampling.stop ?? []
+        try check(
+            stops.count <= stopLimit && stops.allSatisfy { (1...stopBytes).contains($0.utf8.count) }, .stop,
+            "up to \(stopLimit) texts of 1 to \(stopBytes) bytes")
     }
 
     /// A text or a list of texts; null is none.

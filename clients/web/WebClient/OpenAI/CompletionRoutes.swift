@@ -11,16 +11,19 @@ struct CompletionRoutes {
         router.post("v1/completions") { request, _ in
             var request = request
             let asked = try await request.json(CompletionRequest.self)
+            let calls = asked.calls
             let blank = Completion(
                 id: "cmpl-\(Self.identifier())", created: Int(Date().timeIntervalSince1970), model: asked.model ?? "",
                 choices: [])
             return asked.isStream
-                ? try await stream(asked, blank, request) : try await whole(asked, blank, request)
+                ? try await stream(asked, calls, blank, request) : try await whole(asked, calls, blank, request)
         }
     }
 
-    private func whole(_ asked: CompletionRequest, _ blank: Completion, _ request: Request) async throws -> Response {
-        let calls = asked.calls
+    private func whole(
+        _ asked: CompletionRequest, _ calls: [InferenceInterface.Generate.Parameters], _ blank: Completion,
+        _ request: Request
+    ) async throws -> Response {
         let client = client
         let replies: [Int: InferenceInterface.Generate.Reply]
         do {
@@ -49,9 +52,11 @@ struct CompletionRoutes {
     }
 
     /// The texts one after another, each piece as it is made.
-    private func stream(_ asked: CompletionRequest, _ blank: Completion, _ request: Request) async throws -> Response {
+    private func stream(
+        _ asked: CompletionRequest, _ calls: [InferenceInterface.Generate.Parameters], _ blank: Completion,
+        _ request: Request
+    ) async throws -> Response {
         let client = client
-        let calls = asked.calls
         let first = client.replies(InferenceInterface.Generate.self, calls[0])
         // What is wrong with the request shows in its first reply, while the status can still say so.
         var iterator = first.makeAsyncIterator()

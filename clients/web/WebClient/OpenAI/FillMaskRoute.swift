@@ -4,6 +4,10 @@ import Interface
 /// `POST /v1/fill-mask`: `io.kantaibert.Inference.FillMask`; each mask's candidates have the fields of the Hugging Face
 /// pipeline.
 struct FillMaskRoute {
+    /// Candidates for each mask, and words to choose from.
+    static let topKLimit = 1000
+    static let targetLimit = 1000
+
     let client: ServiceClient
 
     private struct Answer: Encodable {
@@ -17,6 +21,15 @@ struct FillMaskRoute {
         router.post("v1/fill-mask") { request, _ in
             var request = request
             let parameters = try await request.json(InferenceInterface.FillMask.Parameters.self)
+            guard (1...Self.topKLimit).contains(parameters.topK ?? 1) else {
+                throw APIError(
+                    .badRequest, "‘top_k’ has to be from 1 to \(Self.topKLimit)", param: "top_k", code: "invalid_value")
+            }
+            guard (1...Self.targetLimit).contains(parameters.targets?.count ?? 1) else {
+                throw APIError(
+                    .badRequest, "‘targets’ has to have from 1 to \(Self.targetLimit) words", param: "targets",
+                    code: "invalid_value")
+            }
             let reply = try await client.call(InferenceInterface.FillMask.self, parameters)
             return Response.json(
                 Answer(model: reply.receipt.model, masks: reply.masks.map(\.fillings), receipt: reply.receipt))

@@ -6,6 +6,9 @@ import Varlink
 
 /// `GET /v1/models` and `GET /v1/models/NAME`: the models that answer, in OpenAI's shape.
 struct ModelRoutes {
+    /// Each is asked for its generations: a service has a handful.
+    private static let modelLimit = 1000
+
     let client: ServiceClient
 
     struct Model: Encodable, Sendable {
@@ -43,7 +46,11 @@ struct ModelRoutes {
 
     private func models() async throws -> [Model] {
         var models: [Model] = []
-        for model in try await client.call(ManagerInterface.ListModels.self, .init()).models {
+        let all = try await client.call(ManagerInterface.ListModels.self, .init()).models
+        guard all.count <= Self.modelLimit else {
+            throw VarlinkClientError.malformedReply(reason: "\(all.count) models")
+        }
+        for model in all {
             guard let serving = model.generation else { continue }
             var created: String?
             try await client.pages(ManagerInterface.ListGenerations.self, .init(model: model.name)) { page in
@@ -61,6 +68,6 @@ struct ModelRoutes {
     /// Of `2026-01-01T00:00:00.000Z`.
     private static func seconds(_ time: String) -> Int? {
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-        return (try? style.parse(time)).map { Int($0.timeIntervalSince1970) }
+        return (try? style.parse(time)).flatMap { Int(exactly: $0.timeIntervalSince1970.rounded(.down)) }
     }
 }

@@ -24,8 +24,9 @@ struct HealthRoutes {
                 let status = try await status()
                 return Response.json(Health(status: "ok", version: status.version))
             } catch {
+                let message = APIError(error).message.clipped(to: APIError.messageLimit)
                 return Response.json(
-                    Health(status: "unavailable", message: APIError(error).message), status: .serviceUnavailable)
+                    Health(status: "unavailable", message: message), status: .serviceUnavailable)
             }
         }
         router.get("metrics") { _, _ in

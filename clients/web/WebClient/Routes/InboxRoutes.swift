@@ -16,9 +16,9 @@ struct InboxRoutes {
 
     func add(to router: some RouterMethods<BasicRequestContext>) {
         router.group("api").add(middleware: TokenCheck(token: token)).post("inbox") { request, _ in
-            let query = request.uri.queryParameters
+            let query = try Query(request.uri)
             let name = try query.text("name")
-            let folder = query["model"].map(String.init)
+            let folder = query["model"]
             if let folder { try await check(folder) }
             let length = request.headers[.contentLength].flatMap { Int($0) }
             let file = try await inbox.put(name, folder: folder, length: length, request.body)

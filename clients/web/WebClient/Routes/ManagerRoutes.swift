@@ -6,39 +6,44 @@ import Varlink
 
 /// `/api/…`: the methods of `io.kantaibert.Manager`, replies as they came. Those that change something need the token.
 struct ManagerRoutes {
+    /// The longest that a reply is waited for: beginning to serve a generation takes some seconds.
+    private static let deadline = Duration.seconds(60)
+
     let client: ServiceClient
     let token: AccessToken
 
+    private func ask<M: VarlinkMethod>(_ method: M.Type, _ parameters: M.Parameters) async throws -> Response {
+        .json(try await client.call(M.self, parameters, within: Self.deadline))
+    }
+
     func add(to router: some RouterMethods<BasicRequestContext>) {
         let api = router.group("api")
-        api.get("status") { _, _ in Response.json(try await client.call(ManagerInterface.GetStatus.self, .init())) }
+        api.get("status") { _, _ in try await ask(ManagerInterface.GetStatus.self, .init()) }
         api.get("runs") { request, _ in
-            let query = request.uri.queryParameters
+            let query = try Query(request.uri)
             let parameters = ManagerInterface.ListRuns.Parameters(
-                model: query["model"].map(String.init), limit: try query.integer("limit"),
-                after: query["after"].map(String.init))
-            return Response.json(try await client.call(ManagerInterface.ListRuns.self, parameters))
+                model: query["model"], limit: try query.integer("limit"), after: query["after"])
+            return try await ask(ManagerInterface.ListRuns.self, parameters)
         }
         api.get("metrics") { request, _ in
-            let query = request.uri.queryParameters
+            let query = try Query(request.uri)
             let parameters = ManagerInterface.GetMetrics.Parameters(
                 run: try query.text("run"), afterStep: try query.integer("after_step"),
                 limit: try query.integer("limit"))
-            return Response.json(try await client.call(ManagerInterface.GetMetrics.self, parameters))
+            return try await ask(ManagerInterface.GetMetrics.self, parameters)
         }
         api.get("generations") { request, _ in
-            let query = request.uri.queryParameters
+            let query = try Query(request.uri)
             let parameters = ManagerInterface.ListGenerations.Parameters(
-                model: try query.text("model"), limit: try query.integer("limit"),
-                after: query["after"].map(String.init))
-            return Response.json(try await client.call(ManagerInterface.ListGenerations.self, parameters))
+                model: try query.text("model"), limit: try query.integer("limit"), after: query["after"])
+            return try await ask(ManagerInterface.ListGenerations.self, parameters)
         }
         api.get("corpora") { request, _ in
-            let query = request.uri.queryParameters
+            let query = try Query(request.uri)
             let parameters = ManagerInterface.ListCorpora.Parameters(
-                state: query["state"].map(String.init), limit: try query.integer("limit"),
-                after: query["after"].map(String.init), newestFirst: try query.flag("newest_first"))
-            return Response.json(try await client.call(ManagerInterface.ListCorpora.self, parameters))
+                state: query["state"], limit: try query.integer("limit"), after: query["after"],
+                newestFirst: try query.flag("newest_first"))
+            return try await ask(ManagerInterface.ListCorpora.self, parameters)
         }
         addChanging(to: api.group().add(middleware: TokenCheck(token: token)))
     }
@@ -49,47 +54,17 @@ struct ManagerRoutes {
         api.post("train") { request, _ in
             var request = request
             let parameters = try await request.json(ManagerInterface.Train.Parameters.self)
-            return Response.json(try await client.call(ManagerInterface.Train.self, parameters))
+            return try await ask(ManagerInterface.Train.self, parameters)
         }
         api.post("cancel") { request, _ in
             var request = request
             let parameters = try await request.json(ManagerInterface.CancelRun.Parameters.self)
-            return Response.json(try await client.call(ManagerInterface.CancelRun.self, parameters))
+            return try await ask(ManagerInterface.CancelRun.self, parameters)
         }
         api.post("promote") { request, _ in
             var request = request
             let parameters = try await request.json(ManagerInterface.Promote.Parameters.self)
-            return Response.json(try await client.call(ManagerInterface.Promote.self, parameters))
+            return try await ask(ManagerInterface.Promote.self, parameters)
         }
-    }
-}
-
-extension FlatDictionary<Substring, Substring> {
-    /// A parameter of the query that has to be there.
-    func text(_ name: Substring) throws -> String {
-        guard let value = self[name], !value.isEmpty else {
-            throw APIError(.badRequest, "the parameter ‘\(name)’ is missing", param: String(name), code: "missing")
-        }
-        return String(value)
-    }
-
-    /// Nil where it is not there.
-    func flag(_ name: Substring) throws -> Bool? {
-        guard let value = self[name] else { return nil }
-        guard let flag = Bool(String(value)) else {
-            throw APIError(
-                .badRequest, "‘\(name)’ is neither true nor false", param: String(name), code: "invalid_type")
-        }
-        return flag
-    }
-
-    /// Nil where it is not there.
-    func integer(_ name: Substring) throws -> Int? {
-        guard let value = self[name] else { return nil }
-        guard let number = Int(value) else {
-            throw APIError(
-                .badRequest, "‘\(name)’ is not a whole number", param: String(name), code: "invalid_type")
-        }
-        return number
     }
 }

@@ -1,0 +1,257 @@
+import Foundation
+import Glibc
+import Interface
+import Logging
+import NIOCore
+import Synchronization
+import Testing
+import Varlink
+import WebClient
+
+/// Clients that take places and do nothing with them.
+struct CrowdTests {
+    private static let ask = "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    private static let health = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+    private func connect(_ count: Int, to web: WebUnderTest, sending text: String = "") throws -> [Int32] {
+        try (0..<count).map { _ in
+            let descriptor = try StreamTests().connect(to: web.port)
+            _ = text.withCString { Glibc.send(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+            return descriptor
+        }
+    }
+
+    /// More connections than there are places, with nothing sent, half a head, or a body that does not come.
+    @Test(arguments: [
+        "", "GET /health HT",
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+        "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ])
+    func sixHundredThatWaitShutNobodyOut(beginning: String) async throws {
+        try await WebUnderTest.run { web in
+            let idle = try connect(600, to: web, sending: beginning)
+            defer { for descriptor in idle { close(descriptor) } }
+            let clock = ContinuousClock()
+            let start = clock.now
+            for _ in 0..<20 { #expect(try await web.get("/health").status == 200) }
+            // They would have been cut off after 30 s.
+            #expect(clock.now - start < .seconds(15))
+        }
+    }
+
+    /// Whoever is being answered keeps the place, however many come.
+    @Test func aRequestUnderWayIsNotClosed() async throws {
+        var limits = HTTPLimits()
+        limits.connections = 4
+        try await WebUnderTest.run(limits: limits) { web in
+            try await web.conversation { inbound, outbound in
+                try await outbound.write(ByteBuffer(string: Self.ask))
+                var iterator = inbound.makeAsyncIterator()
+                _ = try await iterator.next()
+                let idle = try connect(20, to: web)
+                defer { for descriptor in idle { close(descriptor) } }
+                #expect(try await web.get("/health").status == 200)
+                var watching = web.service.watching.stream.makeAsyncIterator()
+                _ = await watching.next()
+                web.service.tell(.init(kind: "problem", message: "still here", fields: [:], time: ""))
+                var text = ""
+                while !text.contains("still here"), let piece = try await iterator.next() {
+                    text += String(buffer: piece)
+                }
+                #expect(text.contains("still here"))
+            }
+        }
+    }
+
+    /// The page that came last is heard; the one that has listened the longest comes again.
+    @Test func thePageThatComesLastIsHeard() async throws {
+        var limits = HTTPLimits()
+        limits.eventStreams = 2
+        try await WebUnderTest.run(limits: limits) { web in
+            func greeted(_ iterator: inout NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator) async throws -> Bool
+            {
+                var text = ""
+                while !text.contains("event: hello"), let piece = try await iterator.next() {
+                    text += String(buffer: piece)
+                }
+                return text.contains("event: hello")
+            }
+            try await web.conversation { firstIn, firstOut in
+                try await firstOut.write(ByteBuffer(string: Self.ask))
+                var first = firstIn.makeAsyncIterator()
+                #expect(try await greeted(&first))
+                try await web.conversation { secondIn, secondOut in
+                    try await secondOut.write(ByteBuffer(string: Self.ask))
+                    var second = secondIn.makeAsyncIterator()
+                    #expect(try await greeted(&second))
+                    try await web.conversation { thirdIn, thirdOut in
+                        try await thirdOut.write(ByteBuffer(string: Self.ask))
+                        var third = thirdIn.makeAsyncIterator()
+                        #expect(try await greeted(&third))
+                        // The first one ends; the others do not.
+                        while try await first.next() != nil {}
+                        #expect(try await web.get("/metrics").body.contains("kantaibert_web_event_streams 2\n"))
+                    }
+                }
+            }
+        }
+    }
+
+    /// All clients of one address that is not this machine's: what they have too many of is taken from them alone.
+    @Test func anAddressHasItsShare() async throws {
+        var limits = HTTPLimits()
+        limits.connectionsPerAddress = 2
+        let elsewhere = try SocketAddress(ipAddress: "192.0.2.1", port: 1)
+        // Who comes from 127.0.0.1 counts as coming from elsewhere.
+        limits.peer = { $0?.ipAddress == "127.0.0.1" ? Peer(elsewhere) : nil }
+        try await WebUnderTest.run(limits: limits) { web in
+            let idle = try connect(20, to: web)
+            defer { for descriptor in idle { close(descriptor) } }
+            // The longest waiting of its own makes room.
+            #expect(try await web.get("/health").status == 200)
+            try await web.conversation { firstIn, firstOut in
+                try await firstOut.write(ByteBuffer(string: Self.ask))
+                var first = firstIn.makeAsyncIterator()
+                #expect(try await first.next() != nil)
+                try await web.conversation { secondIn, secondOut in
+                    try await secondOut.write(ByteBuffer(string: Self.ask))
+                    var second = secondIn.makeAsyncIterator()
+                    #expect(try await second.next() != nil)
+                    // Both are answered: a third is closed at once.
+                    let answered = try await web.conversation { inbound, _ in
+                        var count = 0
+                        for try await piece in inbound { count += piece.readableBytes }
+                        return count
+                    }
+                    #expect(answered == 0)
+                }
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("127.0.0.1", nil), ("127.4.5.6", nil), ("::1", nil), ("::ffff:127.0.0.1", nil), ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::2"),
+        ] as [(String, String?)])
+    func whomAConnectionCountsAgainst(address: String, same: String?) throws {
+        let peer = Peer(try SocketAddress(ipAddress: address, port: 1))
+        let expected = try same.flatMap { Peer(try SocketAddress(ipAddress: $0, port: 2)) }
+        #expect(peer == expected)
+        for other in ["192.0.2.9", "2001:db8:0:1::1"] {
+            let other = Peer(try SocketAddress(ipAddress: other, port: 1))
+            #expect(peer == nil || peer != other)
+        }
+    }
+}
+
+/// A service that has gone mad, or something else on its socket.
+struct HostileServiceTests {
+    /// The one reply to every call but that for events.
+    private static func client(_ replies: String...) -> ServiceClient {
+        let messages = replies.map { Array($0.utf8) }
+        return ServiceClient { call in
+            if String(decoding: call, as: UTF8.self).contains("Manager.Watch") {
+                try await Task.sleep(for: .seconds(3600))
+            }
+            return messages
+        }
+    }
+
+    @Test func countsThatOverflow() async throws {
+        let count = Int.max
+        let reply =
+            #"{"parameters":{"text":"a","finish_reason":"end","prompt_tokens":\#(count),"generated_tokens":\#(count)}}"#
+        try await WebUnderTest.run(client: Self.client(reply), service: false) { web in
+            let answer = try await web.post("/v1/completions", json: #"{"prompt":["a","b"]}"#)
+            #expect(answer.status == 200)
+            let usage = try #require(try answer.json()["usage"] as? [String: Int])
+            #expect(usage.values.allSatisfy { $0 == .max })
+        }
+    }
+
+    @Test(arguments: [Int.max, Int.min, -1]) func aTimeToWaitThatOverflows(milliseconds: Int) async throws {
+        let reply = #"{"error":"io.kantaibert.Inference.Overloaded","parameters":{"retry_after_ms":\#(milliseconds)}}"#
+        try await WebUnderTest.run(client: Self.client(reply), service: false) { web in
+            let answer = try await web.post("/v1/completions", json: #"{"prompt":"a"}"#)
+            #expect(answer.status == 429)
+            #expect(try #require(answer.headers["retry-after"].flatMap { Int($0) }) <= 3600)
+        }
+    }
+
+    @Test func aReplyThatIsNone() async throws {
+        for reply in [
+            "", "{", "[]", "null", #"{"parameters":[]}"#, #"{"continues":true,"parameters":{"models":[]}}"#,
+            String(repeating: "[", count: 100_000),
+        ] {
+            try await WebUnderTest.run(client: Self.client(reply), service: false) { web in
+                let models = try await web.get("/v1/models")
+                #expect(models.status == 503)
+                let metrics = try await web.get("/metrics")
+                #expect(metrics.body.contains("kantaibert_up 0\n"))
+            }
+        }
+    }
+
+    /// Sends without end, in place of a reply and in replies without end.
+    @Test(arguments: ["a", "{\"continues\":true,\"parameters\":{\"text\":\"a\"}}\0"])
+    func aReplyWithoutEnd(piece: String) async throws {
+        let path = "/tmp/kantaibert-web-\(getpid())-\(UInt64.random(in: 0 ..< .max))"
+        let listening = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer {
+            close(listening)
+            unlink(path)
+        }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let isBound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listening, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
+        try #require(isBound && listen(listening, 4) == 0)
+        let pieces = Array(String(repeating: piece, count: 10_000).utf8)
+        let sent = Mutex(0)
+        let thread = Thread {
+            let connection = accept(listening, nil, nil)
+            while true {
+                let count = pieces.withUnsafeBytes {
+                    send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                }
+                if count <= 0 { break }
+                sent.withLock { $0 += count }
+            }
+            close(connection)
+        }
+        thread.start()
+        var limits = ServiceClient.Limits()
+        limits.replyBytes = 1 << 20
+        limits.callBytes = 2 << 20
+        let client = ServiceClient(path: path, limits: limits)
+        await #expect(throws: VarlinkClientError.self) {
+            try await client.callMore(InferenceInterface.Generate.self, .init(prompt: "a")) { _ in }
+        }
+        #expect(sent.withLock { $0 } < 64 << 20)
+    }
+}
+
+/// What is written down of requests.
+struct LogTests {
+    @Test func aLineIsBoundedAndHoldsNoSecret() async throws {
+        let warnings = Warnings()
+        let name = String(repeating: "n", count: 10_000)
+        try await WebUnderTest.run(service: false, logger: Logger(label: "test") { _ in warnings }) { web in
+            let headers = WebUnderTest.authorized
+            #expect(try await web.get("/v1/models/\(name)", headers: headers).status == 503)
+            let answer = try await web.post("/v1/completions", json: #"{"prompt":"a secret prompt"}"#, headers: headers)
+            #expect(answer.status == 503)
+        }
+        let lines = warnings.lines.withLock { $0 }
+        #expect(!lines.isEmpty)
+        for line in lines {
+            #expect(line.utf8.count < 1000)
+            #expect(!line.contains(WebUnderTest.token.text) && !line.contains("a secret prompt"))
+        }
+    }
+}
