@@ -17,7 +17,7 @@ public struct FuzzTarget: Sendable {
 
     public static let all: [FuzzTarget] =
         [.framer, .json, .tokenizer, .configuration, .safetensors, .settings] + calls + [.csv, .jsonLines]
-        + archives + [.folderConfiguration]
+        + archives + [.folderConfiguration] + http
 
     public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 }

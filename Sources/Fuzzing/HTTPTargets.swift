@@ -1,0 +1,142 @@
+import FoundationEssentials
+import Glibc
+import Interface
+import Varlink
+import WebClient
+
+/// What HTTP clients send to `kantaibert-web`, and what a service that has gone mad replies to it. The requests go through
+/// the whole server, over a Unix socket; the service is a function.
+extension FuzzTarget {
+    static let http: [FuzzTarget] = [
+        body(
+            "http_completions", "/v1/completions",
+            texts(
+                #"{"model":"m","prompt":"a","max_tokens":3,"temperature":0.5,"top_p":0.9,"n":2,"stop":["x"],"seed":7}"#,
+                #"{"prompt":["a","b"],"stream":true,"stream_options":{"include_usage":true},"stop":null,"top_k":1}"#,
+                #"{"prompt":"a","echo":false,"logit_bias":{},"best_of":1,"min_p":0.1,"repetition_penalty":1.1}"#)),
+        body(
+            "http_fill_mask", "/v1/fill-mask",
+            texts(#"{"text":"a <mask>","model":"m","top_k":3,"targets":["b"]}"#, #"{"text":"<mask>"}"#)),
+        body("http_train", "/api/train", texts(#"{"model":"m","force":true}"#, "{}")),
+        body("http_cancel", "/api/cancel", texts(#"{"run":"m-1"}"#)),
+        body("http_promote", "/api/promote", texts(#"{"model":"m","generation":2}"#)),
+        inbox, request, service,
+    ]
+
+    private static func body(_ name: String, _ path: String, _ seeds: [[UInt8]]) -> FuzzTarget {
+        FuzzTarget(name: name, seeds: seeds) { input in
+            let answer = WebUnderFuzz.shared.post(path, type: "application/json", input)
+            check(answer, "\(path) with \(String(decoding: input.prefix(500), as: UTF8.self))")
+            if answer.headers.contains("text/event-stream") {
+                expect(answer.body.hasSuffix("data: [DONE]\n\n"), "a stream without an end: \(answer.body)")
+            }
+        }
+    }
+
+    /// The first line is the query, as it comes or, where it is none, escaped; the rest is the file.
+    private static let inbox = FuzzTarget(
+        name: "http_inbox",
+        seeds: texts("name=a.txt\nthe text", "name=critique%20of%20reason.txt&model=m\n", "model=m&name=..%2F..%2Fb\nx")
+    ) { input in
+        let line = input.prefix { $0 != UInt8(ascii: "\n") }
+        let content = Array(input.dropFirst(line.count + 1))
+        let query = line.prefix(2000).map { byte in
+            let isPlain = (0x21...0x7e).contains(byte) && byte != UInt8(ascii: "#")
+            return isPlain
+                ? String(Unicode.Scalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }.joined()
+        let web = WebUnderFuzz.shared
+        let answer = web.post("/api/inbox?\(query)", type: "text/plain", content)
+        check(answer, "the upload ?\(query)")
+        let files = web.takeFiles()
+        guard answer.status == 201 else {
+            expect(files.isEmpty, "\(files.map(\.name)) of an upload with the status \(answer.status)")
+            return
+        }
+        expect(files.count == 1 && files[0].bytes == content, "\(files.map(\.name)) of one upload")
+        expect(answer.body.contains("\"bytes\":\(content.count)"), answer.body)
+    }
+
+    /// Everything that goes over a connection. Where no answer comes, more is waited for, and the client hangs up.
+    private static let request = FuzzTarget(
+        name: "http_request",
+        seeds: texts(
+            "GET /v1/models/m HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            "GET /api/runs?model=m&limit=3 HTTP/1.1\r\nHost: [::1]:1\r\nLast-Event-ID: 4\r\nRange: bytes=0-\r\n\r\n",
+            "GET http://localhost/api/metrics?run=m-1&after_step=4 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "HEAD /api/events HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: *\r\n\r\nGET / HTTP/1.0\r\nHost: a\r\n\r\n",
+            "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nSec-Fetch-Site: none\r\n\r\n",
+            "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+                + "Transfer-Encoding: chunked\r\n\r\ne\r\n{\"prompt\":\"a\"}\r\n0\r\nX: y\r\n\r\n",
+            "POST /v1/fill-mask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
+                + "{\"text\":\"<mask>\"}GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n")
+    ) { input in
+        let bytes = WebUnderFuzz.shared.exchange(input, hangsUp: true)
+        // A client that hangs up early may be told nothing.
+        guard !bytes.isEmpty else { return }
+        guard let answer = HTTPAnswerUnderFuzz(bytes) else {
+            fatalError("no answer of HTTP: \(String(decoding: bytes.prefix(500), as: UTF8.self))")
+        }
+        expect(
+            (100...599).contains(answer.status) && answer.status != 500,
+            "\(answer.status) for \(String(decoding: input.prefix(500), as: UTF8.self))")
+    }
+
+    /// The first byte says what is asked for, the rest are the service's replies with NUL between.
+    private static let service = FuzzTarget(
+        name: "http_service",
+        seeds: [
+            (0, #"{"parameters":{"text":"a","finish_reason":"stop","prompt_tokens":9,"generated_tokens":9}}"#),
+            (
+                1,
+                #"{"continues":true,"parameters":{"text":"a"}}"# + "\0"
+                    + #"{"parameters":{"text":"","receipt":{"model":"m","generation":1,"model_sha256":"","seed":1}}}"#
+            ),
+            (
+                2,
+                #"{"parameters":{"masks":[{"fillings":[]}],"receipt":{"model":"m","generation":1,"model_sha256":"","seed":1}}}"#
+            ),
+            (3, #"{"parameters":{"models":[{"name":"m","objective":"clm","generation":3,"state":"idle"}]}}"#),
+            (
+                4,
+                #"{"parameters":{"version":"1","uptime_seconds":1e300,"models":[],"queued":[],"inbox_pending":1,"resources":{"cpu_seconds":1}}}"#
+            ),
+            (0, #"{"error":"io.kantaibert.Inference.Overloaded","parameters":{"retry_after_ms":9223372036854775807}}"#),
+            (5, #"{"error":"org.varlink.service.PermissionDenied","parameters":{"needs":"root"}}"#),
+        ].map { [UInt8($0)] + Array($1.utf8) }
+    ) { input in
+        guard let first = input.first else { return }
+        let replies = input.dropFirst().split(separator: 0).map(Array.init)
+        let web = WebUnderFuzz.shared
+        let requests: [(String, String)] = [
+            ("POST /v1/completions", #"{"prompt":["a","b"]}"#),
+            ("POST /v1/completions", #"{"prompt":"a","stream":true}"#),
+            ("POST /v1/fill-mask", #"{"text":"<mask>"}"#), ("GET /v1/models", ""), ("GET /metrics", ""),
+            ("POST /api/promote", #"{"model":"m","generation":1}"#), ("GET /health", ""),
+            ("GET /api/metrics?run=a", ""), ("GET /api/corpora", ""),
+        ]
+        let (line, body) = requests[Int(first) % requests.count]
+        let answer = web.answering(replies) { web.ask(line, type: "application/json", Array(body.utf8)) }
+        expect((200...599).contains(answer.status), "\(answer.status) for \(line)")
+        expect(answer.body.utf8.count <= 1 << 20, "\(answer.body.utf8.count) bytes for \(line)")
+    }
+
+    /// What holds for every request that is HTTP.
+    private static func check(_ answer: HTTPAnswerUnderFuzz, _ what: @autoclosure () -> String) {
+        expect((200...599).contains(answer.status) && answer.status != 500, "\(answer.status) for \(what())")
+        guard answer.status >= 400 else { return }
+        struct Answer: Decodable {
+            struct Fault: Decodable {
+                var message: String
+                var type: String
+            }
+            var error: Fault
+        }
+        guard let error = try? JSONDecoder().decode(Answer.self, from: Data(answer.body.utf8)).error else {
+            fatalError("an error that is not OpenAI's: \(answer.body) for \(what())")
+        }
+        expect(!error.message.isEmpty && !error.type.isEmpty, "an error that says nothing: \(answer.body)")
+        expect(answer.body.utf8.count < 5000, "\(answer.body.utf8.count) bytes of an error")
+    }
+}
