@@ -148,7 +148,8 @@ let package = Package(
         .target(
             name: "Fuzzing",
             dependencies: [
-                "Daemon", "Corpora", "Models", "Tokenizers", "Interface", "Varlink", "Durable", "WebClient", log,
+                "Daemon", "Corpora", "Inference", "Models", "Tokenizers", "Datasets", "Jobs", "Interface", "Varlink",
+                "Durable", "WebClient", log,
             ],
             swiftSettings: ours),
         .target(name: "Parity", dependencies: ["Models", "Kernels", "Durable"], swiftSettings: ours),
@@ -157,7 +158,9 @@ let package = Package(
         .executableTarget(
             name: "kantaibertd", dependencies: ["Daemon", "Systemd", arguments, log], swiftSettings: ours),
         .executableTarget(
-            name: "kantaibert-train", dependencies: ["Training", "Jobs", "Durable", arguments], swiftSettings: ours),
+            name: "kantaibert-train",
+            dependencies: ["Training", "Inference", "Models", "Kernels", "Jobs", "Durable", arguments],
+            swiftSettings: ours),
         .executableTarget(
             name: "kbctl", dependencies: ["Interface", "Varlink", arguments], path: "clients/kbctl",
             swiftSettings: ours, linkerSettings: standalone),

@@ -76,7 +76,8 @@ public struct KantaibertService: Sendable {
             let (found, problems) = recovery.refill(metrics)
             journal.report(ServiceEvent(missing: directory.metrics, found: found, problems: problems))
         }
-        let registry = ModelRegistry(directory: directory, precision: settings.serving.precision)
+        let registry = ModelRegistry(
+            directory: directory, precision: settings.serving.precision, trainProgram: options.trainProgram)
         await openModels(registry, journal, metrics)
         journal.attempt("generations on the disk are not recorded") { _ = try recovery.generations(metrics) }
         let admitted = AdmittedCorpora(metrics: metrics, directory: directory, journal: journal)

@@ -23,8 +23,11 @@ public final class TokenShard: @unchecked Sendable {
     static let headerBytes = 16
 
     /// Opens a shard and checks all of it.
-    /// - Parameter key: what the shard must have been made from
-    public init(path: String, key: UInt64) throws(DatasetError) {
+    /// - Parameters:
+    ///   - key: what the shard must have been made from
+    ///   - vocabularySize: ids are below it
+    ///   - longestRow: tokens of a row at most
+    public init(path: String, key: UInt64, vocabularySize: Int, longestRow: Int) throws(DatasetError) {
         let mapping = try MappedFile(path: path)
         func require(_ condition: Bool, _ field: String, _ expected: String, _ found: String) throws(DatasetError) {
             guard condition else { throw .shard(path: path, field: field, expected: expected, found: found) }
@@ -59,18 +62,40 @@ public final class TokenShard: @unchecked Sendable {
         isWide = width == 4
         self.mapping = mapping
         self.totals = totals
+        try require(
+            totals.rows <= Int(UInt32.max) && totals.textBytes >= 0 && totals.textTokens >= 0, "counts",
+            "at most 2³² rows, no negative count", "\(totals)")
         var previous: UInt64 = 0
+        var longest: UInt64 = 0
         for row in 0...totals.rows {
             let offset = offsets[row]
             try require(
                 offset >= previous && (row > 0 || offset == 0), "offset of row \(row)", "at least \(previous)",
                 "\(offset)")
+            longest = max(longest, offset - previous)
             previous = offset
         }
         try require(previous == totals.tokens, "end of the last row", "\(totals.tokens)", "\(previous)")
+        try require(
+            longest == totals.longestRow && longest <= longestRow, "longest row",
+            "\(totals.longestRow), at most \(longestRow)", "\(longest)")
+        // The checksum is one against damage; embeddings are indexed by what stands here.
+        let largest = largestToken
+        try require(
+            largest.map { $0 < vocabularySize } ?? true, "token", "less than \(vocabularySize)", "\(largest ?? 0)")
     }
 
     public var rows: Int { totals.rows }
+
+    /// Of all rows; nil where there is none.
+    private var largestToken: UInt32? {
+        let tokens = mapping.bytes.baseAddress! + TokenShard.headerBytes
+        if isWide {
+            return UnsafeBufferPointer(start: tokens.assumingMemoryBound(to: UInt32.self), count: totals.tokens).max()
+        }
+        return UnsafeBufferPointer(start: tokens.assumingMemoryBound(to: UInt16.self), count: totals.tokens).max()
+            .map(UInt32.init)
+    }
 
     /// Tokens of a row, special ones included.
     public func length(ofRow row: Int) -> Int {
@@ -139,12 +164,14 @@ public struct ShardTotals: Sendable, Equatable {
 }
 
 /// A fast digest against damage, not against forgery: FNV-1a over words of eight bytes, in four lanes.
-struct ShardDigest {
+package struct ShardDigest {
     private var lanes = SIMD4<UInt64>(0xcbf2_9ce4_8422_2325, 1, 2, 3)
     private var lane = 0
 
+    package init() {}
+
     /// - Parameter bytes: a multiple of 8
-    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func add(_ bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count % 8 == 0)
         for offset in stride(from: 0, to: bytes.count, by: 8) {
             let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
@@ -155,7 +182,7 @@ struct ShardDigest {
         }
     }
 
-    var value: UInt64 {
+    package var value: UInt64 {
         (0..<4).reduce(0) { value, lane in
             let mixed = (value ^ lanes[lane]) &* 0xbf58_476d_1ce4_e5b9
             return mixed ^ (mixed >> 31)
@@ -168,14 +195,8 @@ private final class MappedFile {
     let bytes: UnsafeRawBufferPointer
 
     init(path: String) throws(DatasetError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .file(DurableError(operation: "open", path: path, errno: errno)) }
+        let (descriptor, size) = try wrap { () throws(DurableError) in try Durable.openRegular(path) }
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            throw .file(DurableError(operation: "fstat", path: path, errno: errno))
-        }
-        let size = Int(status.st_size)
         guard size > 0 else { throw .shard(path: path, field: "size", expected: "more than 0", found: "0") }
         guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), address != MAP_FAILED else {
             throw .file(DurableError(operation: "mmap", path: path, errno: errno))

@@ -9,9 +9,15 @@ public struct TokenShards: Sendable {
     public let heldOut: TokenShard
 
     /// Opens what `build` has written in `directory` for this very source.
-    public init(directory: String, source: ShardSource) throws(DatasetError) {
-        training = try TokenShard(path: "\(directory)/training.tokens", key: source.key)
-        heldOut = try TokenShard(path: "\(directory)/held-out.tokens", key: source.key)
+    /// - Parameter vocabularySize: of the tokenizer
+    public init(directory: String, source: ShardSource, vocabularySize: Int) throws(DatasetError) {
+        func open(_ name: String) throws(DatasetError) -> TokenShard {
+            try TokenShard(
+                path: "\(directory)/\(name).tokens", key: source.key, vocabularySize: vocabularySize,
+                longestRow: source.blockSize)
+        }
+        training = try open("training")
+        heldOut = try open("held-out")
     }
 
     /// Cuts, filters and tokenizes all corpora, and puts the shards into `directory`, which must exist.
@@ -53,7 +59,8 @@ public struct TokenShards: Sendable {
         }
         try training.finish()
         try heldOut.finish()
-        return try TokenShards(directory: directory, source: source)
+        return try TokenShards(
+            directory: directory, source: source, vocabularySize: tokenizer.vocabularySize)
     }
 
     private static let samplesAtOnce = 2048
@@ -124,7 +131,7 @@ public struct ShardSource: Sendable, Equatable {
             blockSize: job.recipe.blockSize, heldOut: job.recipe.heldOut, tokenizerDigest: tokenizerDigest)
     }
 
-    var key: UInt64 {
+    package var key: UInt64 {
         let parts =
             corpora.map(\.sha256) + ["|", objective.rawValue, unit.rawValue, "|"] + filters.map(\.description)
             + ["|", "\(blockSize)", "\(heldOut)", tokenizerDigest] + corpora.flatMap(\.ownWays)

@@ -16,8 +16,8 @@ public struct FuzzTarget: Sendable {
     }
 
     public static let all: [FuzzTarget] =
-        [.framer, .json, .tokenizer, .configuration, .safetensors, .settings] + calls + [.csv, .jsonLines]
-        + archives + [.folderConfiguration] + http
+        [.framer, .json, .tokenizer, .configuration, .safetensors, .settings, .trainingArguments, .model, .tokenShard]
+        + calls + [.csv, .jsonLines] + archives + [.folderConfiguration] + http
 
     public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 }

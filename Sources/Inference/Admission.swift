@@ -1,5 +1,6 @@
 import Fairness
 import Glibc
+import Kernels
 import Synchronization
 
 /// How many requests may be with the models at a time, waiting or under way; the next is turned away at once, and told
@@ -19,7 +20,7 @@ public final class Admission: Sendable {
     ///   - limit: at least 1
     ///   - limitOfUser: of them, those of one user; nil: all
     public init(limit: Int, limitOfUser: Int? = nil) {
-        precondition(limit >= 1)
+        checked(limit >= 1)
         state = Mutex(State(places: FairShare(limit: limit, limitOfUser: limitOfUser ?? limit)))
     }
 

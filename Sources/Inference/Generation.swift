@@ -126,7 +126,7 @@ final class GenerationRun: @unchecked Sendable {
 
     /// What the next step shows to the model, with the others'.
     var next: (ids: [Int32], cache: KeyValueCache) {
-        guard let cache else { preconditionFailure("a step before the generation has a place") }
+        guard let cache else { fatalError("a step before the generation has a place") }
         return (Array(ids[seen...]), cache)
     }
 
@@ -136,7 +136,7 @@ final class GenerationRun: @unchecked Sendable {
     /// Shows the model the next part of a prompt that takes turns of its own; with its last the first token is generated.
     /// - Returns: how many tokens that were
     func takePrompt(_ model: PackedModel) -> Int {
-        guard let cache else { preconditionFailure("a prompt before the generation has a place") }
+        guard let cache else { fatalError("a prompt before the generation has a place") }
         let part = ids[seen..<min(promptTokens, seen + Self.promptTurn)]
         let isLast = part.endIndex == promptTokens
         let logits = model.prefill(Array(part), cache: cache, isLast: isLast) { WorkQueue.models.letOthersIn() }

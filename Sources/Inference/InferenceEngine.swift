@@ -42,34 +42,31 @@ public final class InferenceEngine: Sendable {
     /// Opens a directory as `kantaibert-train` or transformers' `save_pretrained` write it. The first time, its matrices are
     /// packed into a file beside it (see `PackedFile`), which is only mapped from then on. Blocks while it reads and
     /// hashes the weights: call it from a thread that may wait.
+    /// - Parameter modelSHA256: of `model.safetensors`, where it is known already; nil reads all of it
     /// - Throws: `InferenceError.load` with the file that cannot be served, and why.
-    public init(directory: String, precision: WeightPrecision = .float32) throws(InferenceError) {
+    public init(
+        directory: String, precision: WeightPrecision = .float32, modelSHA256 known: String? = nil
+    ) throws(InferenceError) {
         self.directory = directory
+        // Before the weights are read: their size is bounded by then.
+        let folder = try ModelFolder(directory)
         let weights = directory + "/" + ModelDirectory.weightsFile
         do throws(DurableError) {
-            modelSHA256 = try SHA256.hash(ofFile: weights).hexadecimal
+            modelSHA256 = try known ?? SHA256.hash(ofFile: weights).hexadecimal
         } catch {
             throw .load(path: weights, reason: String(cString: strerror(error.errno)))
         }
         do throws(ModelError) {
             (model, packedFileFailure) = try PackedFile.openModel(
-                directory: directory, modelSHA256: modelSHA256, precision)
+                directory: directory, configuration: folder.configuration, file: folder.weights,
+                modelSHA256: modelSHA256, precision)
         } catch {
             throw .load(path: error.path, reason: error.reason)
         }
-        do throws(TokenizerError) {
-            tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
-        } catch {
-            throw .load(path: directory, reason: error.description)
-        }
+        tokenizer = folder.tokenizer
         let rows = model.configuration.vocabSize
-        guard tokenizer.vocabularySize <= rows else {
-            throw .load(
-                path: directory,
-                reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, and the embedding only \(rows) rows")
-        }
         objective = model.configuration.isDecoder ? .clm : .mlm
-        trainingArguments = try TrainingFacts.read(directory: directory)
+        trainingArguments = folder.facts
         filters = TextPipeline(trainingArguments?.filters ?? [])
         let special = Set(SpecialToken.allCases.map(\.rawValue)).subtracting([SpecialToken.eos.rawValue])
         anyID = Array(repeating: true, count: rows)
@@ -102,6 +99,27 @@ public final class InferenceEngine: Sendable {
     /// The text as the corpora were written when the model learned from them.
     func filtered(_ text: String) -> String {
         filters.prompt(text, keeping: SpecialToken.mask.content)
+    }
+
+    /// Has the model answer a fixed text.
+    /// - Throws: `InferenceError.load` where a probability is not a finite number
+    package func requireFiniteAnswer() throws(InferenceError) {
+        let text = tokenizer.encode("The quick brown fox jumps over the lazy dog.")
+        let ids =
+            [SpecialToken.bos.rawValue] + text.prefix(configuration.longestSequence - 3)
+            + [SpecialToken.mask.rawValue, SpecialToken.eos.rawValue]
+        let rows = configuration.vocabSize
+        let logits = model.logits(inputIDs: ids, sequenceOffsets: [0, ids.count], rows: Array(ids.indices))
+        for row in ids.indices {
+            let scores = logits.withUnsafeBufferPointer {
+                Scores(UnsafeBufferPointer(rebasing: $0[row * rows..<(row + 1) * rows]), where: anyID)
+            }
+            guard scores.infiniteCount == 0, scores.largest.isFinite, scores.normalizer().isFinite else {
+                throw .load(
+                    path: "\(directory)/\(ModelDirectory.weightsFile)",
+                    reason: "the model answers a fixed text with what is not a number")
+            }
+        }
     }
 
     func require(_ wanted: Objective) throws(InferenceError) {

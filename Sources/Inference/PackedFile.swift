@@ -14,13 +14,13 @@ import Models
 enum PackedFile {
     private static let headerBytes = 4_096
 
+    /// - Parameter file: the directory's weights, of the size that `configuration` asks for
     /// - Returns: the model, and why its file could not be written, where it was to be and could not
     static func openModel(
-        directory: String, modelSHA256: String, _ precision: WeightPrecision
+        directory: String, configuration: RobertaConfiguration, file: SafetensorsFile, modelSHA256: String,
+        _ precision: WeightPrecision
     ) throws(ModelError) -> (model: PackedModel, failure: DurableError?) {
-        let configuration = try ModelDirectory.configuration(of: directory)
         let layout = PackedLayout(configuration, precision)
-        let file = try SafetensorsFile(path: "\(directory)/\(ModelDirectory.weightsFile)")
         let path = path(directory, precision)
         let title = title(layout, modelSHA256: modelSHA256)
         if let mapped = MappedFile(path, bytes: headerBytes + layout.bytes),
@@ -32,10 +32,13 @@ enum PackedFile {
                 memory: mapped)
             return (model, nil)
         }
+        // What does not fit the configuration is refused before there is memory for it; what was packed once is finite.
+        let all = ParameterLayout(configuration)
+        for entry in all.entries { try file.require(entry.name, shape: entry.shape) }
+        for entry in all.entries { try file.requireFinite(entry.name) }
         let arena = Arena(bytes: layout.bytes)
         let base = UnsafeMutableRawPointer(arena.take(UInt8.self, layout.bytes))
         let packed = UnsafeRawBufferPointer(start: base, count: layout.bytes)
-        // What does not fit the configuration is refused before anything is written.
         let model = try PackedModel(
             configuration: configuration, file: file, layout: layout, base: base, memory: arena)
         try layout.pack(file, into: base)
@@ -59,7 +62,7 @@ enum PackedFile {
         return (lean, nil)
     }
 
-    fileprivate static func path(_ directory: String, _ precision: WeightPrecision) -> String {
+    static func path(_ directory: String, _ precision: WeightPrecision) -> String {
         "\(directory)/.packed-\(precision.rawValue)"
     }
 
@@ -99,7 +102,7 @@ private final class MappedFile {
 
     /// Nil where there is no file of exactly that many bytes.
     init?(_ path: String, bytes: Int) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var status = stat()

@@ -28,21 +28,29 @@ extension Job {
 extension Architecture {
     /// The five special tokens and the 256 bytes, without which there is no byte-level tokenizer.
     public static let smallestVocabulary = 261
+    /// What a tokenizer's file may hold.
+    public static let largestVocabulary = 1 << 20
 
     func validate() throws(JobError) {
         if let vocabSize {
             try require(
-                (Architecture.smallestVocabulary...1 << 24).contains(vocabSize), "architecture.vocab_size",
-                "null, or from \(Architecture.smallestVocabulary) (five special tokens and 256 bytes) to \(1 << 24)",
+                (Architecture.smallestVocabulary...Architecture.largestVocabulary).contains(vocabSize),
+                "architecture.vocab_size",
+                "null, or from \(Architecture.smallestVocabulary) (five special tokens and 256 bytes) to "
+                    + "\(Architecture.largestVocabulary)",
                 "\(vocabSize)")
         }
+        // What is published has to pass `RobertaConfiguration.flaw`, which has the reasons.
         let sizes = [
-            ("hidden_size", hiddenSize), ("num_hidden_layers", numHiddenLayers),
-            ("num_attention_heads", numAttentionHeads), ("intermediate_size", intermediateSize),
-            ("max_position_embeddings", maxPositionEmbeddings),
+            ("hidden_size", hiddenSize, 1...1 << 16), ("num_hidden_layers", numHiddenLayers, 1...512),
+            ("num_attention_heads", numAttentionHeads, 1...1 << 16),
+            ("intermediate_size", intermediateSize, 1...1 << 16),
+            ("max_position_embeddings", maxPositionEmbeddings, 5...1 << 20),
         ]
-        for (key, size) in sizes {
-            try require((1...1 << 20).contains(size), "architecture.\(key)", "from 1 to \(1 << 20)", "\(size)")
+        for (key, size, range) in sizes {
+            try require(
+                range.contains(size), "architecture.\(key)", "from \(range.lowerBound) to \(range.upperBound)",
+                "\(size)")
         }
         try require(
             hiddenSize % numAttentionHeads == 0, "architecture.num_attention_heads",
@@ -54,10 +62,10 @@ extension Architecture {
             try require(share >= 0 && share < 1, "architecture.\(key)", "at least 0 and less than 1", "\(share)")
         }
         try require(
-            initializerRange > 0 && initializerRange.isFinite, "architecture.initializer_range", "more than 0",
-            "\(initializerRange)")
+            initializerRange > 0 && initializerRange <= 100, "architecture.initializer_range",
+            "more than 0, at most 100", "\(initializerRange)")
         try require(
-            layerNormEps >= 0 && layerNormEps.isFinite, "architecture.layer_norm_eps", "at least 0", "\(layerNormEps)")
+            (0...1).contains(layerNormEps), "architecture.layer_norm_eps", "from 0 to 1", "\(layerNormEps)")
     }
 }
 
@@ -95,6 +103,11 @@ extension Recipe {
         for (key, count) in counts {
             try require((1...Int(UInt32.max)).contains(count), "recipe.\(key)", "at least 1", "\(count)")
         }
+        let samples = perDeviceTrainBatchSize.multipliedReportingOverflow(by: gradientAccumulationSteps)
+        try require(
+            !samples.overflow && samples.partialValue <= Int(UInt32.max), "recipe.gradient_accumulation_steps",
+            "at most \(UInt32.max) samples a step with recipe.per_device_train_batch_size",
+            "\(gradientAccumulationSteps)")
         let smallestBlock = objective == .mlm ? 3 : 2
         try require(
             blockSize >= smallestBlock, "recipe.block_size", "at least \(smallestBlock) for \(objective.rawValue)",

@@ -33,7 +33,7 @@ public func adamWUpdate(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
     firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>, count: Int, _ step: AdamWStep
 ) {
-    precondition(step.step >= 1)
+    checked(step.step >= 1)
     var numbers = kb_adamw_step(
         learning_rate: Float(step.learningRate), beta1: Float(step.beta1), beta2: Float(step.beta2),
         epsilon: Float(step.epsilon), weight_decay: Float(step.weightDecay), gradient_scale: Float(step.gradientScale),

@@ -20,7 +20,7 @@ public final class Arena: @unchecked Sendable {
         capacity = max((bytes + page - 1) & ~(page - 1), page)
         let mapped = mmap(nil, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let mapped, mapped != MAP_FAILED else {
-            preconditionFailure("no address space for \(capacity) bytes: \(String(cString: strerror(errno)))")
+            fatalError("no address space for \(capacity) bytes: \(String(cString: strerror(errno)))")
         }
         base = mapped
         if page == hugePage { madvise(base, capacity, MADV_HUGEPAGE) }
@@ -31,7 +31,7 @@ public final class Arena: @unchecked Sendable {
     /// `count` zeroes of a trivial type, for as long as the arena lives.
     public func take<Element: BitwiseCopyable>(_ type: Element.Type, _ count: Int) -> UnsafeMutablePointer<Element> {
         let bytes = Arena.rounded(count * MemoryLayout<Element>.stride)
-        precondition(used + bytes <= capacity, "the arena holds \(capacity) bytes, \(used + bytes) were asked for")
+        checked(used + bytes <= capacity, "the arena holds \(capacity) bytes, \(used + bytes) were asked for")
         defer { used += bytes }
         return (base + used).bindMemory(to: type, capacity: max(count, 1))
     }

@@ -9,7 +9,7 @@ public struct SequenceOffsets: Sendable, Equatable {
 
     /// - Parameter offsets: rising, from 0; one more than there are sequences
     public init(_ offsets: [Int]) {
-        precondition(offsets.first == 0 && zip(offsets, offsets.dropFirst()).allSatisfy { $0 <= $1 })
+        checked(offsets.first == 0 && zip(offsets, offsets.dropFirst()).allSatisfy { $0 <= $1 })
         self.offsets = offsets
         var squares = [0]
         for (from, to) in zip(offsets, offsets.dropFirst()) {
@@ -58,7 +58,7 @@ public func attentionForward(
 ) {
     let hidden = out.columns
     let width = hidden / shape.heads
-    precondition(qkv.columns == 3 * hidden && width * shape.heads == hidden && out.rows == shape.sequences.tokens)
+    checked(qkv.columns == 3 * hidden && width * shape.heads == hidden && out.rows == shape.sequences.tokens)
     let scale = 1 / Float(width).squareRoot()
     ThreadPool.shared.forEach(shape.sequences.count * shape.heads) { task in
         let (sequence, head) = task.quotientAndRemainder(dividingBy: shape.heads)
@@ -142,8 +142,8 @@ public struct DecodedAttention {
     ///   - q: `[new, hidden]`, the last `new` of the sequence
     ///   - k, v: `[total, hidden]`, the new tokens' own among them
     public init(out: Matrix, q: Matrix, k: Matrix, v: Matrix) {
-        precondition(out.rows == q.rows && out.columns == q.columns && k.columns == q.columns && v.columns == q.columns)
-        precondition(q.rows <= k.rows && v.rows == k.rows)
+        checked(out.rows == q.rows && out.columns == q.columns && k.columns == q.columns && v.columns == q.columns)
+        checked(q.rows <= k.rows && v.rows == k.rows)
         self.out = out
         self.q = q
         self.k = k

@@ -32,9 +32,9 @@ public struct LossSums: Sendable, Equatable {
 public func crossEntropy(
     _ logits: Matrix, bias: Vector, labels: ArraySlice<Int32>, gradientScale: Float?
 ) -> LossSums {
-    precondition(bias.count == logits.columns)
-    precondition(labels.count == logits.rows)
-    precondition(labels.allSatisfy { $0 >= 0 && $0 < logits.columns }, "crossEntropy: a label outside the vocabulary")
+    checked(bias.count == logits.columns)
+    checked(labels.count == logits.rows)
+    checked(labels.allSatisfy { $0 >= 0 && $0 < logits.columns }, "crossEntropy: a label outside the vocabulary")
     return withUnsafeTemporaryAllocation(of: (loss: Float, hit: Bool).self, capacity: max(logits.rows, 1)) { results in
         ThreadPool.shared.forEach(logits.rows) { row in
             let label = Int(labels[labels.startIndex + row])

@@ -41,7 +41,7 @@ public func dropoutScale(_ probability: Double) -> Float { Float(1 / (1 - probab
 public func biasDropoutResidualForward(
     _ y: Matrix, x: Matrix, bias: Vector, residual: Matrix, mask: UnsafePointer<UInt8>?, scale: Float
 ) {
-    precondition(x.rows == y.rows && x.columns == y.columns && residual.rows == x.rows && bias.count == x.columns)
+    checked(x.rows == y.rows && x.columns == y.columns && residual.rows == x.rows && bias.count == x.columns)
     Tiles.forEach(x.rows, size: Tiles.rows(ofColumns: x.columns)) { tile in
         for row in tile {
             kb_bias_dropout_residual(
@@ -56,7 +56,7 @@ public func biasDropoutResidualForward(
 ///   - dx, dy: `[tokens, features]`
 ///   - mask: `[tokens · features]`
 public func dropoutBackward(dx: Matrix, dy: Matrix, mask: UnsafePointer<UInt8>, scale: Float) {
-    precondition(dx.rows == dy.rows && dx.columns == dy.columns)
+    checked(dx.rows == dy.rows && dx.columns == dy.columns)
     Tiles.forEach(dy.rows, size: Tiles.rows(ofColumns: dy.columns)) { tile in
         for row in tile { kb_mask(dx.row(row), dy.row(row), mask + row * dy.columns, scale, dy.columns) }
     }

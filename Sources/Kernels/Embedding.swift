@@ -9,9 +9,9 @@ import Parallel
 public func embeddingForward(
     _ y: Matrix, ids: [Int32], positions: [Int32], words: Matrix, positionTable: Matrix, types: Vector
 ) {
-    precondition(ids.count == y.rows && positions.count == y.rows && y.columns == words.columns)
-    precondition(ids.allSatisfy { $0 >= 0 && $0 < words.rows }, "embeddingForward: an id outside the vocabulary")
-    precondition(positions.allSatisfy { $0 >= 0 && $0 < positionTable.rows }, "embeddingForward: a position too far")
+    checked(ids.count == y.rows && positions.count == y.rows && y.columns == words.columns)
+    checked(ids.allSatisfy { $0 >= 0 && $0 < words.rows }, "embeddingForward: an id outside the vocabulary")
+    checked(positions.allSatisfy { $0 >= 0 && $0 < positionTable.rows }, "embeddingForward: a position too far")
     Tiles.forEach(y.rows, size: Tiles.rows(ofColumns: y.columns)) { tile in
         for row in tile {
             let out = y.row(row)
@@ -27,7 +27,7 @@ public func embeddingForward(
 public func embeddingBackward(
     dwords: Matrix, dpositions: Matrix, dtypes: Vector, dy: Matrix, ids: [Int32], positions: [Int32], padding: Int32
 ) {
-    precondition(ids.count == dy.rows && positions.count == dy.rows)
+    checked(ids.count == dy.rows && positions.count == dy.rows)
     // Cut by columns: two tokens may share a row, and each sum is taken in the order of the tokens.
     Tiles.forEach(dy.columns, size: 64) { part in
         let at = part.lowerBound

@@ -5,7 +5,7 @@ import CKernels
 ///   - y, x: `[tokens, features]`
 ///   - bias: `[features]`
 public func biasGELUForward(_ y: Matrix, x: Matrix, bias: Vector) {
-    precondition(x.rows == y.rows && x.columns == y.columns && x.columns == bias.count)
+    checked(x.rows == y.rows && x.columns == y.columns && x.columns == bias.count)
     Tiles.forEach(x.rows, size: Tiles.rows(ofColumns: x.columns)) { tile in
         for row in tile { kb_bias_gelu(y.row(row), x.row(row), bias.base, x.columns) }
     }
@@ -15,7 +15,7 @@ public func biasGELUForward(_ y: Matrix, x: Matrix, bias: Vector) {
 /// - Parameters:
 ///   - dx, dy, x: `[tokens, features]`
 public func geluBackward(dx: Matrix, dy: Matrix, x: Matrix) {
-    precondition(x.rows == dy.rows && x.columns == dy.columns && dx.rows == x.rows && dx.columns == x.columns)
+    checked(x.rows == dy.rows && x.columns == dy.columns && dx.rows == x.rows && dx.columns == x.columns)
     Tiles.forEach(x.rows, size: Tiles.rows(ofColumns: x.columns)) { tile in
         for row in tile { kb_gelu_backward(dx.row(row), dy.row(row), x.row(row), x.columns) }
     }

@@ -8,8 +8,8 @@ import CKernels
 public func layerNormForward(
     _ y: Matrix, mean: Vector, rstd: Vector, x: Matrix, weight: Vector, bias: Vector, epsilon: Float
 ) {
-    precondition(x.rows == y.rows && x.columns == y.columns && weight.count == x.columns && bias.count == x.columns)
-    precondition(mean.count >= x.rows && rstd.count >= x.rows)
+    checked(x.rows == y.rows && x.columns == y.columns && weight.count == x.columns && bias.count == x.columns)
+    checked(mean.count >= x.rows && rstd.count >= x.rows)
     Tiles.forEach(x.rows, size: Tiles.rows(ofColumns: x.columns)) { tile in
         for row in tile {
             kb_layer_norm(
@@ -24,8 +24,8 @@ public func layerNormForward(
 public func layerNormBackward(
     dx: Matrix, dweight: Vector, dbias: Vector, dy: Matrix, x: Matrix, mean: Vector, rstd: Vector, weight: Vector
 ) {
-    precondition(x.rows == dy.rows && x.columns == dy.columns && dx.rows == x.rows && dx.columns == x.columns)
-    precondition(x.stride == dy.stride, "layerNormBackward: x and dy are of one stride")
+    checked(x.rows == dy.rows && x.columns == dy.columns && dx.rows == x.rows && dx.columns == x.columns)
+    checked(x.stride == dy.stride, "layerNormBackward: x and dy are of one stride")
     Tiles.forEach(x.columns, size: 128) { part in
         let at = part.lowerBound
         kb_layer_norm_parameters_backward(

@@ -29,7 +29,7 @@ public func linearBackward(
 ///   - x: `[tokens, features]`
 ///   - bias: `[features]`
 public func addBias(_ x: Matrix, _ bias: Vector) {
-    precondition(x.columns == bias.count)
+    checked(x.columns == bias.count)
     Tiles.forEach(x.rows, size: Tiles.rows(ofColumns: x.columns)) { tile in
         for row in tile { kb_add_bias(x.row(row), bias.base, x.columns) }
     }
@@ -38,7 +38,7 @@ public func addBias(_ x: Matrix, _ bias: Vector) {
 /// dbias += Σ over tokens of dy.
 /// - Parameter dy: `[tokens, features]`
 public func biasBackward(_ dbias: Vector, dy: Matrix) {
-    precondition(dy.columns == dbias.count)
+    checked(dy.columns == dbias.count)
     // Cut by columns: each sum is then taken in the order of the rows, whoever takes it.
     Tiles.forEach(dy.columns, size: 256) { part in
         kb_add_rows(dbias.base + part.lowerBound, dy.base + part.lowerBound, dy.rows, part.count, dy.stride)
@@ -47,6 +47,6 @@ public func biasBackward(_ dbias: Vector, dy: Matrix) {
 
 /// y += x.
 public func add(_ y: Vector, _ x: Vector) {
-    precondition(y.count == x.count)
+    checked(y.count == x.count)
     kb_add(y.base, x.base, y.count)
 }

@@ -8,7 +8,7 @@ public struct Matrix {
     public let stride: Int
 
     public init(_ base: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int? = nil) {
-        precondition(rows >= 0 && columns >= 0 && stride ?? columns >= columns)
+        checked(rows >= 0 && columns >= 0 && stride ?? columns >= columns)
         self.base = base
         self.rows = rows
         self.columns = columns
@@ -20,13 +20,13 @@ public struct Matrix {
 
     /// Rows `range` of this view.
     public func rows(_ range: Range<Int>) -> Matrix {
-        precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+        checked(range.lowerBound >= 0 && range.upperBound <= rows)
         return Matrix(base + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
     }
 
     /// Columns `range` of this view.
     public func columns(_ range: Range<Int>) -> Matrix {
-        precondition(range.lowerBound >= 0 && range.upperBound <= columns)
+        checked(range.lowerBound >= 0 && range.upperBound <= columns)
         return Matrix(base + range.lowerBound, rows: rows, columns: range.count, stride: stride)
     }
 }

@@ -21,9 +21,9 @@ public func matrixProduct(
 ) {
     let (m, n) = (c.rows, c.columns)
     let k = aForm == .asIs ? a.columns : a.rows
-    precondition(m == (aForm == .asIs ? a.rows : a.columns), "matrixProduct: c is [\(m), \(n)], a has \(a.rows) rows")
-    precondition(n == (bForm == .asIs ? b.columns : b.rows), "matrixProduct: c is [\(m), \(n)], b is not")
-    precondition(k == (bForm == .asIs ? b.rows : b.columns), "matrixProduct: a and b share no inner size")
+    checked(m == (aForm == .asIs ? a.rows : a.columns), "matrixProduct: c is [\(m), \(n)], a has \(a.rows) rows")
+    checked(n == (bForm == .asIs ? b.columns : b.rows), "matrixProduct: c is [\(m), \(n)], b is not")
+    checked(k == (bForm == .asIs ? b.rows : b.columns), "matrixProduct: a and b share no inner size")
     guard m > 0, n > 0 else { return }
     if precision == .bfloat16 || Precision.hasPackedFloat32 && isWorthPacking(m, n, k) {
         packedProduct(c, a, aForm, b, bForm, inner: k, beta: beta, precision: precision)

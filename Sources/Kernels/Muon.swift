@@ -29,7 +29,7 @@ public func muonUpdate(
     parameters: Matrix, gradients: Matrix, momentumBuffer: Matrix, _ step: MuonStep, precision: Precision
 ) {
     let (rows, columns) = (parameters.rows, parameters.columns)
-    precondition(parameters.stride == columns && gradients.stride == columns && momentumBuffer.stride == columns)
+    checked(parameters.stride == columns && gradients.stride == columns && momentumBuffer.stride == columns)
     let count = rows * columns
     withScratch(rows: rows, columns: columns) { update, spare in
         Tiles.forEach(count, size: 1 << 15) { part in

@@ -26,7 +26,7 @@ package func packedProduct(
     _ c: Matrix, _ a: Matrix, _ aForm: Transposition, _ b: Matrix, _ bForm: Transposition, inner: Int, beta: Float,
     precision: Precision
 ) {
-    precondition(beta == 0 || beta == 1)
+    checked(beta == 0 || beta == 1)
     let rows = PackedFactor(a, count: c.rows, innerAlongRow: aForm == .asIs, precision)
     let columns = PackedFactor(b, count: c.columns, innerAlongRow: bForm == .transposed, precision)
     let stretch = stretchSize(inner, precision)

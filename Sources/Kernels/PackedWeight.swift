@@ -46,7 +46,7 @@ public struct PackedWeight {
 
     /// - Parameter base: on a cache line, `bytes` of it
     public init(_ base: UnsafeMutableRawPointer, outFeatures: Int, inFeatures: Int, _ precision: WeightPrecision) {
-        precondition(outFeatures > 0 && inFeatures > 0 && UInt(bitPattern: base) % 64 == 0)
+        checked(outFeatures > 0 && inFeatures > 0 && UInt(bitPattern: base) % 64 == 0)
         self.precision = precision
         self.outFeatures = outFeatures
         self.inFeatures = inFeatures
@@ -65,7 +65,7 @@ public struct PackedWeight {
     ///   - rows: `[outputs, inFeatures]`
     ///   - first: the output of the first row; begins a strip
     public func pack(_ rows: Matrix, at first: Int) {
-        precondition(first % Self.strip == 0 && first + rows.rows <= outFeatures && rows.columns == inFeatures)
+        checked(first % Self.strip == 0 && first + rows.rows <= outFeatures && rows.columns == inFeatures)
         Tiles.forEach(rows.rows, size: Self.strip) { part in
             let (x, stride, count) = (rows.row(part.lowerBound), rows.stride, part.count)
             let output = first + part.lowerBound
@@ -126,7 +126,7 @@ public func linearForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: S
 
 /// - Parameter isFast: whether to use the instructions that `weight.precision` is fast with
 package func packedForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: SumOrder? = nil, isFast: Bool) {
-    precondition(y.rows == x.rows && y.columns == weight.outFeatures && x.columns == weight.inFeatures)
+    checked(y.rows == x.rows && y.columns == weight.outFeatures && x.columns == weight.inFeatures)
     let order = order ?? SumOrder(rows: x.rows)
     switch weight.precision {
     case .float32:

@@ -14,7 +14,7 @@ public struct Scores {
     ///   - logits: `[vocab]`
     ///   - mayBeChosen: `[vocab]`
     public init(_ logits: UnsafeBufferPointer<Float>, where mayBeChosen: [Bool]) {
-        precondition(logits.count == mayBeChosen.count, "\(logits.count) logits for \(mayBeChosen.count) tokens")
+        checked(logits.count == mayBeChosen.count, "\(logits.count) logits for \(mayBeChosen.count) tokens")
         var (infinite, largest) = (0, -Double.infinity)
         values = Array(unsafeUninitializedCapacity: logits.count) { buffer, count in
             mayBeChosen.withUnsafeBytes { mask in

@@ -54,13 +54,16 @@ struct ConfigurationFile: Codable {
     func configuration(path: String) throws(ModelError) -> RobertaConfiguration {
         func expect(_ key: String, _ found: String?, _ expected: String) throws(ModelError) {
             guard let found, found != expected else { return }
-            throw ModelError(path: path, reason: "`\(key)` is \(found), this program knows only \(expected)")
+            throw ModelError(
+                path: path, reason: "`\(key)` is \(found.prefix(100)), this program knows only \(expected)")
         }
         try expect("model_type", modelType, "roberta")
         try expect("hidden_act", hiddenAct, "gelu")
         try expect("position_embedding_type", positionEmbeddingType, "absolute")
         try expect("type_vocab_size", typeVocabSize.map(String.init), "1")
+        try expect("bos_token_id", bosTokenId.map(String.init), "0")
         try expect("pad_token_id", padTokenId.map(String.init), "1")
+        try expect("eos_token_id", eosTokenId.map(String.init), "2")
         let configuration = RobertaConfiguration(
             vocabSize: vocabSize, hiddenSize: hiddenSize, numHiddenLayers: numHiddenLayers,
             numAttentionHeads: numAttentionHeads, intermediateSize: intermediateSize,
@@ -75,7 +78,9 @@ struct ConfigurationFile: Codable {
 
     static func read(_ path: String) throws(ModelError) -> RobertaConfiguration {
         let bytes: [UInt8]
-        do { bytes = try Durable.read(path) } catch { throw ModelError(path: path, reason: "\(error)") }
+        do { bytes = try Durable.read(path, atMost: ModelDirectory.mostConfigurationBytes) } catch {
+            throw ModelError(path: path, reason: "\(error)")
+        }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         let file: ConfigurationFile

@@ -18,7 +18,7 @@ public final class KeyValueCache: @unchecked Sendable {
     let values: [Matrix]
 
     init(_ configuration: RobertaConfiguration, capacity: Int, firstPosition: Int32) {
-        precondition(capacity + Int(firstPosition) <= configuration.maxPositionEmbeddings)
+        checked(capacity + Int(firstPosition) <= configuration.maxPositionEmbeddings)
         self.capacity = capacity
         self.firstPosition = firstPosition
         let hidden = configuration.hiddenSize
@@ -45,8 +45,8 @@ extension RobertaModel {
     /// - Parameter ids: at least one, at most what `cache` has room for
     /// - Returns: logits, `[vocabSize]`
     public func decode(_ ids: [Int32], cache: KeyValueCache) -> [Float] {
-        precondition(configuration.isDecoder, "decode: the model is not causal")
-        precondition(!ids.isEmpty && cache.count + ids.count <= cache.capacity)
+        checked(configuration.isDecoder, "decode: the model is not causal")
+        checked(!ids.isEmpty && cache.count + ids.count <= cache.capacity)
         let (new, hiddenSize) = (ids.count, configuration.hiddenSize)
         let headRows = LanguageModelHead.Workspace.rows(configuration, wanted: 1)
         let arena = Arena(

@@ -6,10 +6,19 @@ import FoundationEssentials
 public enum ModelDirectory {
     public static let weightsFile = "model.safetensors"
     public static let configurationFile = "config.json"
+    /// Of `config.json`.
+    public static let mostConfigurationBytes = 1 << 20
 
     /// What `config.json` says of the model.
     public static func configuration(of directory: String) throws(ModelError) -> RobertaConfiguration {
         try ConfigurationFile.read("\(directory)/\(configurationFile)")
+    }
+
+    /// Opens a directory's weights, whose size and tensors have to be what `config.json` says. No weight is read.
+    public static func open(_ directory: String) throws(ModelError) -> (RobertaConfiguration, SafetensorsFile) {
+        let configuration = try configuration(of: directory)
+        let file = try SafetensorsFile(path: "\(directory)/\(weightsFile)", bytes: configuration.weightsBytes)
+        return (configuration, file)
     }
 
     /// Writes a model into a folder that exists and is not yet published.
@@ -52,10 +61,13 @@ public enum ModelDirectory {
 extension RobertaModel {
     /// Reads a directory that this program or transformers wrote, its numbers in float32, float16 or bfloat16.
     public static func load(directory: String) throws(ModelError) -> RobertaModel {
-        let configuration = try ModelDirectory.configuration(of: directory)
-        let file = try SafetensorsFile(path: "\(directory)/\(ModelDirectory.weightsFile)")
-        let parameters = Parameters(layout: ParameterLayout(configuration))
+        let (configuration, file) = try ModelDirectory.open(directory)
+        let layout = ParameterLayout(configuration)
+        // Before there is memory for them.
+        for entry in layout.entries { _ = try file.tensor(entry.name, shape: entry.shape) }
+        let parameters = Parameters(layout: layout)
         try parameters.read(from: file)
+        for entry in layout.entries { try file.requireFinite(entry.name) }
         return RobertaModel(configuration: configuration, parameters: parameters)
     }
 }

@@ -4,17 +4,22 @@ extension RobertaModel {
     /// Reads a directory that transformers wrote, its tensors under any of the names it gives them: the encoder's with or
     /// without `roberta.`, the last bias as the head's or as its decoder's (what `RobertaLMHead.forward` adds).
     public static func importing(directory: String) throws(ModelError) -> RobertaModel {
-        let configuration = try ModelDirectory.configuration(of: directory)
-        let file = try SafetensorsFile(path: "\(directory)/\(ModelDirectory.weightsFile)")
+        let (configuration, file) = try ModelDirectory.open(directory)
         guard file.tensors.keys.contains(where: { $0.hasPrefix("lm_head.") }) else {
             throw ModelError(
                 path: file.path,
                 reason: "it has no head (lm_head.…): save RobertaForMaskedLM or RobertaForCausalLM, not RobertaModel")
         }
-        let parameters = Parameters(layout: ParameterLayout(configuration))
-        for entry in parameters.layout.entries {
-            let name = names(entry.name).first { file.tensors[$0] != nil } ?? entry.name
+        let layout = ParameterLayout(configuration)
+        let found = layout.entries.map { entry in
+            names(entry.name).first { file.tensors[$0] != nil } ?? entry.name
+        }
+        // Before there is memory for them.
+        for (name, entry) in zip(found, layout.entries) { _ = try file.tensor(name, shape: entry.shape) }
+        let parameters = Parameters(layout: layout)
+        for (name, entry) in zip(found, layout.entries) {
             try file.read(name, shape: entry.shape, into: parameters[entry])
+            try file.requireFinite(name)
         }
         return RobertaModel(configuration: configuration, parameters: parameters)
     }

@@ -109,8 +109,8 @@ extension PackedModel {
     ///   and with room for them
     /// - Returns: what each sequence expects next, `[batch.count, vocabSize]`, in the decoder's memory
     public func decode(_ batch: [(ids: [Int32], cache: KeyValueCache)], in decoder: DecoderMemory) -> Matrix {
-        precondition(decoder.configuration == configuration && (1...PackedModel.largestBatch).contains(batch.count))
-        precondition(batch.allSatisfy { $0.ids.count <= SumOrder.straightRows })
+        checked(decoder.configuration == configuration && (1...PackedModel.largestBatch).contains(batch.count))
+        checked(batch.allSatisfy { $0.ids.count <= SumOrder.straightRows })
         let w = decoder.workspace
         var (ids, last): ([Int32], [Int]) = ([], [])
         for part in batch {
@@ -130,10 +130,10 @@ extension PackedModel {
         _ w: PackedWorkspace, ids: [Int32], parts: [(cache: KeyValueCache, count: Int)], wanted: [Int], order: SumOrder,
         pause: () -> Void = {}
     ) {
-        precondition(configuration.isDecoder, "decode: the model is not causal")
+        checked(configuration.isDecoder, "decode: the model is not causal")
         var (places, ranges): ([Int32], [Range<Int>]) = ([], [])
         for (cache, count) in parts {
-            precondition(count >= 1 && cache.count + count <= cache.capacity)
+            checked(count >= 1 && cache.count + count <= cache.capacity)
             ranges.append(places.count..<places.count + count)
             places += (0..<count).map { Int32(cache.count + $0) + cache.firstPosition }
         }

@@ -65,8 +65,8 @@ public final class PackedModel: @unchecked Sendable {
     /// w.x = LN(word + position + type)
     /// - Parameter positions: each token's row of the position table
     func embed(_ w: PackedWorkspace, ids: [Int32], positions places: [Int32]) {
-        precondition(ids.allSatisfy { $0 >= 0 && $0 < configuration.vocabSize }, "embed: an id outside the vocabulary")
-        precondition(places.allSatisfy { $0 >= 0 && $0 < positions.rows }, "embed: a position too far")
+        checked(ids.allSatisfy { $0 >= 0 && $0 < configuration.vocabSize }, "embed: an id outside the vocabulary")
+        checked(places.allSatisfy { $0 >= 0 && $0 < positions.rows }, "embed: a position too far")
         let (x, sum) = (w.x.rows(0..<ids.count), w.sum.rows(0..<ids.count))
         for (row, id) in ids.enumerated() {
             embeddings.read(Int(id), into: sum.row(row))

@@ -20,7 +20,7 @@ public final class Parameters: @unchecked Sendable {
 
     /// The tensor of that name, which must be in the layout.
     public subscript(name: String) -> UnsafeMutableBufferPointer<Float> {
-        guard let entry = layout.entry(name) else { preconditionFailure("no parameter is called \(name)") }
+        guard let entry = layout.entry(name) else { fatalError("no parameter is called \(name)") }
         return self[entry]
     }
 
@@ -37,13 +37,13 @@ public final class Parameters: @unchecked Sendable {
     }
 
     public func copy(from other: Parameters) {
-        precondition(layout == other.layout)
+        checked(layout == other.layout)
         values.baseAddress!.update(from: other.values.baseAddress!, count: values.count)
     }
 
     func matrix(_ name: String) -> Matrix {
         guard let entry = layout.entry(name), entry.shape.count == 2 else {
-            preconditionFailure("no matrix is called \(name)")
+            fatalError("no matrix is called \(name)")
         }
         return matrix(entry)
     }

@@ -44,21 +44,74 @@ public struct RobertaConfiguration: Sendable, Equatable {
     public var longestSequence: Int { maxPositionEmbeddings - Int(Self.firstPosition) }
 
     /// The first thing wrong with these numbers, or nil.
+    ///
+    /// Without a flaw, no sum or product of sizes that a model of this configuration is laid out with overflows, and no
+    /// sum of an int8 product does: 255 · 127 · `mostInputs` fits 32 bits with a sign.
     public var flaw: String? {
         let sizes = [
-            ("vocab_size", vocabSize), ("hidden_size", hiddenSize), ("num_hidden_layers", numHiddenLayers),
-            ("num_attention_heads", numAttentionHeads), ("intermediate_size", intermediateSize),
-            ("max_position_embeddings", maxPositionEmbeddings),
+            ("vocab_size", vocabSize, RobertaConfiguration.fewestRows...RobertaConfiguration.mostRows),
+            ("hidden_size", hiddenSize, 1...RobertaConfiguration.mostInputs),
+            ("num_hidden_layers", numHiddenLayers, 1...RobertaConfiguration.mostLayers),
+            ("num_attention_heads", numAttentionHeads, 1...RobertaConfiguration.mostInputs),
+            ("intermediate_size", intermediateSize, 1...RobertaConfiguration.mostInputs),
+            (
+                "max_position_embeddings", maxPositionEmbeddings,
+                RobertaConfiguration.fewestPositions...RobertaConfiguration.mostPositions
+            ),
         ]
-        for (key, size) in sizes where size < 1 || size > 1 << 24 {
-            return "`\(key)` is \(size), expected 1 to \(1 << 24)"
+        for (key, size, range) in sizes where !range.contains(size) {
+            return "`\(key)` is \(size), expected \(range.lowerBound) to \(range.upperBound)"
         }
         if hiddenSize % numAttentionHeads != 0 {
             return "`hidden_size` \(hiddenSize) is not a multiple of `num_attention_heads` \(numAttentionHeads)"
         }
-        if maxPositionEmbeddings <= Int(Self.firstPosition) {
-            return "`max_position_embeddings` is \(maxPositionEmbeddings), expected at least \(Self.firstPosition + 1)"
+        // NaN is in no range.
+        let shares = [
+            ("hidden_dropout_prob", hiddenDropoutProb), ("attention_probs_dropout_prob", attentionProbsDropoutProb),
+        ]
+        for (key, share) in shares where !(0..<1).contains(share) {
+            return "`\(key)` is \(share), expected at least 0 and less than 1"
+        }
+        if !(0...RobertaConfiguration.largestInitializerRange).contains(initializerRange) {
+            return "`initializer_range` is \(initializerRange), expected 0 to "
+                + "\(RobertaConfiguration.largestInitializerRange)"
+        }
+        if !(0...1).contains(layerNormEps) { return "`layer_norm_eps` is \(layerNormEps), expected 0 to 1" }
+        if parameterCount > RobertaConfiguration.mostParameters {
+            return "its sizes make \(parameterCount) parameters, expected at most "
+                + "\(RobertaConfiguration.mostParameters)"
         }
         return nil
+    }
+
+    /// Special tokens, and one that is none.
+    public static let fewestRows = 6
+    public static let mostRows = 1 << 22
+    /// Of a matrix: what `hidden_size` and `intermediate_size` may be.
+    public static let mostInputs = 1 << 16
+    public static let mostLayers = 512
+    /// `<s>`, a token and `</s>` have positions.
+    public static let fewestPositions = Int(firstPosition) + 3
+    public static let mostPositions = 1 << 20
+    public static let largestInitializerRange = 100.0
+    /// 34 GB of them in float32.
+    public static let mostParameters = 1 << 33
+
+    /// Numbers in the model. Sizes in their ranges make less than 2⁴⁶.
+    private var parameterCount: Int {
+        let (hidden, intermediate) = (hiddenSize, intermediateSize)
+        let layer = 4 * (hidden * hidden + hidden) + 2 * hidden * intermediate + intermediate + hidden + 4 * hidden
+        let embeddings = (vocabSize + maxPositionEmbeddings + 1) * hidden + 2 * hidden
+        let head = vocabSize + hidden * hidden + hidden + 2 * hidden + (tieWordEmbeddings ? 0 : vocabSize * hidden)
+        return embeddings + numHiddenLayers * layer + head
+    }
+
+    /// Bytes that a file of this model's weights has: in 16 bits a number without its header at least; at most in 32 bits,
+    /// with everything that transformers writes beside the parameters (a decoder that is tied, positions, a pooler).
+    var weightsBytes: ClosedRange<Int> {
+        let parameters = parameterCount
+        let beside =
+            vocabSize * hiddenSize + vocabSize + hiddenSize * hiddenSize + hiddenSize + 2 * maxPositionEmbeddings
+        return 8 + 2 * parameters...8 + SafetensorsHeader.longest + 4 * (parameters + beside)
     }
 }

@@ -15,8 +15,8 @@ public final class RobertaModel: @unchecked Sendable {
 
     /// - Parameter parameters: of the layout of `configuration`
     public init(configuration: RobertaConfiguration, parameters: Parameters) {
-        precondition(configuration.flaw == nil, configuration.flaw ?? "")
-        precondition(parameters.layout == ParameterLayout(configuration))
+        checked(configuration.flaw == nil, configuration.flaw ?? "")
+        checked(parameters.layout == ParameterLayout(configuration))
         self.configuration = configuration
         self.parameters = parameters
         weights = RobertaWeights(parameters, layers: configuration.numHiddenLayers)
@@ -52,7 +52,7 @@ public final class RobertaModel: @unchecked Sendable {
     /// - Parameter counts: of ids from 0; `[tokens]`, at most as many as the embedding has rows
     public func setHeadBias(toFrequencies counts: [Int]) {
         let bias = parameters["lm_head.bias"]
-        precondition(counts.count <= bias.count)
+        checked(counts.count <= bias.count)
         let total = Double(counts.reduce(0, +)) + 0.5 * Double(bias.count)
         for id in bias.indices {
             bias[id] = Float(log(((id < counts.count ? Double(counts[id]) : 0) + 0.5) / total))

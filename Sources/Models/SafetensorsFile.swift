@@ -1,5 +1,6 @@
-import FoundationEssentials
+import Durable
 import Glibc
+import Kernels
 
 /// Number formats of a safetensors file.
 public enum TensorType: String, Codable, Sendable {
@@ -11,7 +12,7 @@ public enum TensorType: String, Codable, Sendable {
 
     /// Numbers of this type as float32.
     func read(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
-        precondition(source.count == bytes * destination.count)
+        checked(source.count == bytes * destination.count)
         switch self {
         case .float32:
             UnsafeMutableRawBufferPointer(destination).copyMemory(from: source)
@@ -51,23 +52,28 @@ public final class SafetensorsFile: @unchecked Sendable {
     private let base: UnsafeRawPointer
     private let size: Int
 
-    /// No header needs more, and a damaged length must not cost memory (the limit of the reference implementation).
-    private static let longestHeader = 100_000_000
-
-    public init(path: String) throws(ModelError) {
+    /// Opens a file and checks every figure of its header.
+    /// - Parameter bytes: what the file's size must be in
+    public init(path: String, bytes: ClosedRange<Int>? = nil) throws(ModelError) {
         self.path = path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw ModelError(path: path, reason: "cannot be opened: \(String(cString: strerror(errno)))")
+        let (descriptor, size): (Int32, Int)
+        do throws(DurableError) {
+            (descriptor, size) = try Durable.openRegular(path)
+        } catch {
+            throw ModelError(
+                path: path,
+                reason: error.errno == EINVAL
+                    ? "is not a file" : "cannot be opened: \(String(cString: strerror(error.errno)))")
         }
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw ModelError(path: path, reason: "is not a file")
-        }
-        let size = Int(status.st_size)
         guard size >= 8 else {
             throw ModelError(path: path, reason: "is \(size) bytes, a safetensors file begins with 8 of header length")
+        }
+        if let bytes, !bytes.contains(size) {
+            throw ModelError(
+                path: path,
+                reason: "is \(size) bytes, expected \(bytes.lowerBound) to \(bytes.upperBound) with the sizes of "
+                    + ModelDirectory.configurationFile)
         }
         guard let mapped = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), mapped != MAP_FAILED else {
             throw ModelError(path: path, reason: "cannot be mapped: \(String(cString: strerror(errno)))")
@@ -95,9 +101,12 @@ public final class SafetensorsFile: @unchecked Sendable {
         _ name: String, shape: [Int], into destination: UnsafeMutableBufferPointer<Float>
     ) throws(ModelError) {
         let tensor = try tensor(name, shape: shape)
-        precondition(destination.count == tensor.count)
+        checked(destination.count == tensor.count)
         tensor.type.read(bytes(tensor), into: destination)
     }
+
+    /// - Throws: where it is missing or of another shape
+    public func require(_ name: String, shape: [Int]) throws(ModelError) { _ = try tensor(name, shape: shape) }
 
     /// - Throws: where it is missing or of another shape
     func tensor(_ name: String, shape: [Int]) throws(ModelError) -> Tensor {
@@ -113,78 +122,57 @@ public final class SafetensorsFile: @unchecked Sendable {
         return tensor
     }
 
-    private struct HeaderEntry: Decodable {
-        let dtype: String
-        let shape: [Int]
-        let data_offsets: [Int]
-    }
-
-    private struct Header: Decodable {
-        var entries: [String: HeaderEntry] = [:]
-        var metadata: [String: String] = [:]
-
-        struct Key: CodingKey {
-            let stringValue: String
-            var intValue: Int? { nil }
-            init(stringValue: String) { self.stringValue = stringValue }
-            init?(intValue: Int) { nil }
-        }
-
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.container(keyedBy: Key.self)
-            for key in container.allKeys {
-                if key.stringValue == "__metadata__" {
-                    metadata = try container.decode([String: String].self, forKey: key)
-                } else {
-                    entries[key.stringValue] = try container.decode(HeaderEntry.self, forKey: key)
-                }
-            }
-        }
-    }
-
     private static func readHeader(
         _ base: UnsafeRawPointer, _ size: Int, _ path: String
     ) throws(ModelError) -> ([String: Tensor], [String: String], [String: String]) {
         let length = base.loadUnaligned(as: UInt64.self).littleEndian
-        guard length <= UInt64(min(size - 8, longestHeader)) else {
+        guard length <= UInt64(min(size - 8, SafetensorsHeader.longest)) else {
             throw ModelError(
-                path: path, reason: "its header claims \(length) bytes, the file has \(size - 8) after the length")
+                path: path,
+                reason: "its header claims \(length) bytes; the file has \(size - 8) after the length, and a header "
+                    + "at most \(SafetensorsHeader.longest)")
         }
         let dataStart = 8 + Int(length)
         let dataSize = size - dataStart
-        let header: Header
-        do {
-            header = try JSONDecoder().decode(Header.self, from: Data(bytes: base + 8, count: Int(length)))
-        } catch { throw ModelError(path: path, reason: "its header is not the JSON of a safetensors file: \(error)") }
+        let header: SafetensorsHeader
+        do throws(SafetensorsHeader.Flaw) {
+            header = try SafetensorsHeader([UInt8](UnsafeRawBufferPointer(start: base + 8, count: Int(length))))
+        } catch {
+            throw ModelError(
+                path: path, reason: "its header is not the JSON of a safetensors file: \(error.reason)")
+        }
 
         var tensors: [String: Tensor] = [:]
         var others: [String: String] = [:]
+        // Tensors lie one behind the other: none has a byte of another's, and no byte is nobody's.
         var covered = 0
-        for (name, entry) in header.entries {
-            let offsets = entry.data_offsets
-            guard offsets.count == 2, offsets[0] >= 0, offsets[0] <= offsets[1], offsets[1] <= dataSize else {
-                throw ModelError(path: path, reason: "`\(name)` claims bytes \(offsets) of \(dataSize)")
+        for entry in header.entries.sorted(by: { ($0.begin, $0.end) < ($1.begin, $1.end) }) {
+            let (name, offsets) = (entry.name, [entry.begin, entry.end])
+            guard entry.begin == covered, entry.end <= dataSize else {
+                throw ModelError(
+                    path: path,
+                    reason: "`\(name)` claims bytes \(offsets) of \(dataSize), expected them to begin at \(covered)")
             }
-            covered += offsets[1] - offsets[0]
-            guard let type = TensorType(rawValue: entry.dtype) else {
-                others[name] = entry.dtype
+            covered = entry.end
+            guard let type = TensorType(rawValue: entry.type) else {
+                others[name] = entry.type
                 continue
             }
             var count = 1
             for extent in entry.shape {
                 let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-                guard extent >= 0, !overflow, product <= size else {
+                guard !overflow, product <= size else {
                     throw ModelError(
                         path: path, reason: "`\(name)` claims the shape \(entry.shape), more than the file")
                 }
                 count = product
             }
-            guard offsets[1] - offsets[0] == count * type.bytes else {
+            guard entry.end - entry.begin == count * type.bytes else {
                 throw ModelError(
                     path: path, reason: "`\(name)` of shape \(entry.shape) claims bytes \(offsets) of \(dataSize)")
             }
             tensors[name] = Tensor(
-                type: type, shape: entry.shape, range: dataStart + offsets[0]..<dataStart + offsets[1])
+                type: type, shape: entry.shape, range: dataStart + entry.begin..<dataStart + entry.end)
         }
         guard covered == dataSize else {
             throw ModelError(path: path, reason: "its tensors cover \(covered) of \(dataSize) bytes")

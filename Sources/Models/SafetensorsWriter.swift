@@ -1,6 +1,7 @@
 import Durable
 import FoundationEssentials
 import Glibc
+import Kernels
 
 /// One tensor on its way into a safetensors file.
 public struct TensorToWrite {
@@ -10,7 +11,7 @@ public struct TensorToWrite {
     public let bytes: UnsafeRawBufferPointer
 
     public init(name: String, type: TensorType = .float32, shape: [Int], bytes: UnsafeRawBufferPointer) {
-        precondition(shape.reduce(1, *) * type.bytes == bytes.count, "\(name): \(shape) is not \(bytes.count) bytes")
+        checked(shape.reduce(1, *) * type.bytes == bytes.count, "\(name): \(shape) is not \(bytes.count) bytes")
         self.name = name
         self.type = type
         self.shape = shape
@@ -83,7 +84,7 @@ extension SafetensorsFile {
     }
 
     private static func quoted(_ text: String) -> String {
-        guard let json = try? JSONEncoder().encode(text) else { preconditionFailure("a string is always valid JSON") }
+        guard let json = try? JSONEncoder().encode(text) else { fatalError("a string is always valid JSON") }
         return String(decoding: json, as: UTF8.self)
     }
 }

@@ -1,4 +1,6 @@
+import Durable
 import Glibc
+import Kernels
 
 /// Rows of one matrix of a safetensors file, read when they are asked for: an embedding of which a sentence needs ten rows
 /// takes no memory, and a file that is cut short meanwhile is no signal, as it would be for a mapped one.
@@ -11,9 +13,10 @@ final class TensorRows: Sendable {
     init(_ file: SafetensorsFile, _ name: String, shape: [Int]) throws(ModelError) {
         tensor = try file.tensor(name, shape: shape)
         columns = shape[1]
-        descriptor = open(file.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw ModelError(path: file.path, reason: "cannot be opened: \(String(cString: strerror(errno)))")
+        do throws(DurableError) {
+            descriptor = try Durable.openRegular(file.path).descriptor
+        } catch {
+            throw ModelError(path: file.path, reason: "cannot be opened: \(String(cString: strerror(error.errno)))")
         }
     }
 
@@ -21,6 +24,7 @@ final class TensorRows: Sendable {
 
     /// Writes row `row` as float32. What cannot be read becomes NaN, which every answer is looked through for.
     func read(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+        checked(row >= 0 && row < tensor.shape[0], "TensorRows: no such row")
         let bytes = columns * tensor.type.bytes
         let destination = UnsafeMutableBufferPointer(start: destination, count: columns)
         withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 4) { buffer in

@@ -55,10 +55,10 @@ public final class TrainingPass {
     public init(
         model: RobertaModel, maximumTokens: Int, maximumSequenceLength: Int, precision: Precision = .float32
     ) {
-        precondition(precision == .float32 || Precision.hasBFloat16, "this CPU does not multiply bfloat16")
+        checked(precision == .float32 || Precision.hasBFloat16, "this CPU does not multiply bfloat16")
         let configuration = model.configuration
         self.precision = precision
-        precondition(maximumSequenceLength <= configuration.longestSequence)
+        checked(maximumSequenceLength <= configuration.longestSequence)
         self.model = model
         self.maximumTokens = maximumTokens
         let scores = configuration.numAttentionHeads * maximumTokens * maximumSequenceLength
@@ -95,7 +95,7 @@ public final class TrainingPass {
         inputIDs: [Int32], sequenceOffsets: [Int], scoredRows: [Int], labels: [Int32], lossScale: Float,
         dropout: DropoutKey?, gradients: Parameters
     ) -> LossSums {
-        precondition(gradients.layout == model.parameters.layout)
+        checked(gradients.layout == model.parameters.layout)
         let configuration = model.configuration
         let shape = attentionShape(sequenceOffsets)
         let dropout = dropout.map {
@@ -145,7 +145,7 @@ public final class TrainingPass {
         let shape = AttentionShape(
             sequences: SequenceOffsets(sequenceOffsets), heads: model.configuration.numAttentionHeads,
             causal: model.configuration.isDecoder)
-        precondition(
+        checked(
             shape.sequences.tokens <= maximumTokens && shape.scoreCount <= maximumScores,
             "TrainingPass: made for \(maximumTokens) tokens, given \(shape.sequences.tokens)")
         return shape

@@ -1,9 +1,12 @@
 /// A JSON document with what Foundation's reader does not keep: the order of an object's keys, keys that come twice,
 /// and the line where each value stands. A vocabulary is large and a mistake in it has to be found.
+///
+/// A value is a place in the document, which is its bytes and 16 bytes for each value: strings are made when they are
+/// asked for.
 struct JSONValue {
-    indirect enum Content {
-        case object([(key: [UInt8], value: JSONValue)])
-        case array([JSONValue])
+    enum Content {
+        case object
+        case array
         /// UTF-8
         case string([UInt8])
         /// As it is written.
@@ -12,27 +15,88 @@ struct JSONValue {
         case null
     }
 
-    let content: Content
-    let line: Int
+    fileprivate let document: JSONDocument
+    fileprivate let node: Int
+
+    var line: Int { Int(document.nodes[node].line) }
+
+    var content: Content {
+        let (start, end) = (Int(document.nodes[node].start), Int(document.nodes[node].end))
+        switch document.bytes[start] {
+        case UInt8(ascii: "{"): return .object
+        case UInt8(ascii: "["): return .array
+        case UInt8(ascii: "\""): return .string(document.string(start))
+        case UInt8(ascii: "t"): return .bool(true)
+        case UInt8(ascii: "f"): return .bool(false)
+        case UInt8(ascii: "n"): return .null
+        default: return .number(Array(document.bytes[start..<end]))
+        }
+    }
 
     /// What it is, for messages.
     var kind: String {
         switch content {
         case .object: "an object"
         case .array: "an array"
-        case .string(let text): "“\(String(decoding: text, as: UTF8.self))”"
+        case .string(let text): shown(text)
         case .number(let text): String(decoding: text, as: UTF8.self)
         case .bool(let value): value ? "true" : "false"
         case .null: "null"
         }
     }
 
-    static func parse(_ bytes: [UInt8], path: String) throws(TokenizerError) -> JSONValue {
-        try bytes.span.withUnsafeBufferPointer { bytes throws(TokenizerError) in
-            var parser = JSONParser(bytes: bytes, path: path)
-            return try parser.document()
+    /// The values in an object (keys and values in turn) or in an array, one after the other.
+    fileprivate var children: some Sequence<JSONValue> {
+        let end = Int(document.nodes[node].next)
+        return sequence(state: node + 1) { [document] next -> JSONValue? in
+            guard next < end else { return nil }
+            defer { next = Int(document.nodes[next].next) }
+            return JSONValue(document: document, node: next)
         }
     }
+
+    static func parse(_ bytes: [UInt8], path: String) throws(TokenizerError) -> JSONValue {
+        let nodes = try bytes.span.withUnsafeBufferPointer { bytes throws(TokenizerError) in
+            var parser = JSONParser(bytes: bytes, path: path)
+            try parser.document()
+            return parser.nodes
+        }
+        return JSONValue(document: JSONDocument(bytes: bytes, nodes: nodes), node: 0)
+    }
+}
+
+/// Bytes that are valid JSON, and where each value of them stands: those of an object or an array follow it.
+private final class JSONDocument {
+    struct Node {
+        /// The value's first byte, and the one behind its last; of an object or an array the first alone.
+        let start: UInt32
+        var end: UInt32
+        /// The node behind all that is in this one.
+        var next: UInt32
+        let line: UInt32
+    }
+
+    let bytes: [UInt8]
+    let nodes: [Node]
+
+    init(bytes: [UInt8], nodes: [Node]) {
+        self.bytes = bytes
+        self.nodes = nodes
+    }
+
+    func string(_ start: Int) -> [UInt8] {
+        bytes.span.withUnsafeBufferPointer { bytes in
+            var parser = JSONParser(bytes: bytes, path: "")
+            parser.position = start
+            guard let text = try? parser.string() else { fatalError("a string that was valid is not any more") }
+            return text
+        }
+    }
+}
+
+/// Bytes of a file for messages: no more than is worth a line.
+func shown(_ text: some Collection<UInt8>) -> String {
+    "“\(String(decoding: text.prefix(100), as: UTF8.self))\(text.count > 100 ? "…" : "")”"
 }
 
 private struct JSONParser {
@@ -43,17 +107,21 @@ private struct JSONParser {
     /// Deeper nesting than any tokenizer has would only exhaust the stack.
     var depth = 0
     static let deepest = 64
+    var nodes: [JSONDocument.Node] = []
+    /// A tokenizer of a million tokens has five.
+    static let mostNodes = 8_000_000
+    static let longestNumber = 64
 
     init(bytes: UnsafeBufferPointer<UInt8>, path: String) {
         self.bytes = bytes
         self.path = path
     }
 
-    mutating func document() throws(TokenizerError) -> JSONValue {
-        let value = try value()
+    mutating func document() throws(TokenizerError) {
+        guard bytes.count < Int(UInt32.max) else { throw error("a file of less than 4 GB") }
+        try value()
         skipSpace()
         guard position == bytes.count else { throw error("the end of the file") }
-        return value
     }
 
     private func error(_ expected: String) -> TokenizerError {
@@ -86,32 +154,39 @@ private struct JSONParser {
         return true
     }
 
-    private mutating func value() throws(TokenizerError) -> JSONValue {
+    private mutating func value() throws(TokenizerError) {
         skipSpace()
         guard position < bytes.count else { throw error("a JSON value") }
-        let start = line
-        let content: JSONValue.Content
+        let node = try addNode()
         switch bytes[position] {
-        case UInt8(ascii: "{"): content = .object(try members())
-        case UInt8(ascii: "["): content = .array(try elements())
-        case UInt8(ascii: "\""): content = .string(try string())
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): content = .number(try number())
-        case UInt8(ascii: "t"): content = try word("true", .bool(true))
-        case UInt8(ascii: "f"): content = try word("false", .bool(false))
-        case UInt8(ascii: "n"): content = try word("null", .null)
+        case UInt8(ascii: "{"): try members()
+        case UInt8(ascii: "["): try elements()
+        case UInt8(ascii: "\""): _ = try string()
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): try number()
+        case UInt8(ascii: "t"): try word("true")
+        case UInt8(ascii: "f"): try word("false")
+        case UInt8(ascii: "n"): try word("null")
         default: throw error("a JSON value")
         }
-        return JSONValue(content: content, line: start)
+        endNode(node)
     }
 
-    private mutating func word(_ text: StaticString, _ content: JSONValue.Content) throws(TokenizerError)
-        -> JSONValue.Content
-    {
+    private mutating func addNode() throws(TokenizerError) -> Int {
+        guard nodes.count < Self.mostNodes else { throw error("at most \(Self.mostNodes) values") }
+        nodes.append(.init(start: UInt32(position), end: 0, next: 0, line: UInt32(line)))
+        return nodes.count - 1
+    }
+
+    private mutating func endNode(_ node: Int) {
+        nodes[node].end = UInt32(position)
+        nodes[node].next = UInt32(nodes.count)
+    }
+
+    private mutating func word(_ text: StaticString) throws(TokenizerError) {
         for index in 0..<text.utf8CodeUnitCount {
             guard position < bytes.count, bytes[position] == text.utf8Start[index] else { throw error("“\(text)”") }
             position += 1
         }
-        return content
     }
 
     private mutating func nest() throws(TokenizerError) {
@@ -120,35 +195,35 @@ private struct JSONParser {
         position += 1
     }
 
-    private mutating func members() throws(TokenizerError) -> [(key: [UInt8], value: JSONValue)] {
+    private mutating func members() throws(TokenizerError) {
         try nest()
         defer { depth -= 1 }
-        var members: [(key: [UInt8], value: JSONValue)] = []
-        if take("}") { return members }
+        if take("}") { return }
         while true {
             skipSpace()
             guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw error("a key in quotes") }
-            let key = try string()
+            let key = try addNode()
+            _ = try string()
+            endNode(key)
             guard take(":") else { throw error("“:”") }
-            members.append((key, try value()))
-            if take("}") { return members }
+            try value()
+            if take("}") { return }
             guard take(",") else { throw error("“,” or “}”") }
         }
     }
 
-    private mutating func elements() throws(TokenizerError) -> [JSONValue] {
+    private mutating func elements() throws(TokenizerError) {
         try nest()
         defer { depth -= 1 }
-        var elements: [JSONValue] = []
-        if take("]") { return elements }
+        if take("]") { return }
         while true {
-            elements.append(try value())
-            if take("]") { return elements }
+            try value()
+            if take("]") { return }
             guard take(",") else { throw error("“,” or “]”") }
         }
     }
 
-    private mutating func number() throws(TokenizerError) -> [UInt8] {
+    private mutating func number() throws(TokenizerError) {
         let start = position
         while position < bytes.count {
             switch bytes[position] {
@@ -160,11 +235,12 @@ private struct JSONParser {
             }
             break
         }
-        guard Double(String(decoding: bytes[start..<position], as: UTF8.self)) != nil else { throw error("a number") }
-        return [UInt8](bytes[start..<position])
+        guard position - start <= Self.longestNumber,
+            Double(String(decoding: bytes[start..<position], as: UTF8.self)) != nil
+        else { throw error("a number") }
     }
 
-    private mutating func string() throws(TokenizerError) -> [UInt8] {
+    mutating func string() throws(TokenizerError) -> [UInt8] {
         position += 1
         var text: [UInt8] = []
         while true {
@@ -237,24 +313,73 @@ extension JSONValue {
     struct Field {
         let value: JSONValue
         let path: String
-        let key: String
+        private let parent: String
+        private let step: Step
 
-        func error(_ expected: String) -> TokenizerError {
-            let place = key.isEmpty ? "line \(value.line)" : "line \(value.line), key \(key)"
-            return TokenizerError(path: path, place: place, expected: expected, found: value.kind)
+        private enum Step {
+            case root
+            case member(JSONValue)
+            case element(Int)
         }
 
-        func members() throws(TokenizerError) -> [(key: [UInt8], value: Field)] {
-            guard case .object(let members) = value.content else { throw error("an object") }
-            return members.map { ($0.key, child($0.value, "." + String(decoding: $0.key, as: UTF8.self))) }
+        init(root: JSONValue, path: String) {
+            self.init(value: root, path: path, parent: "", step: .root)
+        }
+
+        private init(value: JSONValue, path: String, parent: String, step: Step) {
+            self.value = value
+            self.path = path
+            self.parent = parent
+            self.step = step
+        }
+
+        /// As `model.merges[3]`.
+        var key: String {
+            switch step {
+            case .root: return ""
+            case .element(let index): return "\(parent)[\(index)]"
+            case .member(let name):
+                guard case .string(let text) = name.content else { return parent }
+                let name = String(decoding: text.prefix(100), as: UTF8.self)
+                return parent.isEmpty ? name : "\(parent).\(name)"
+            }
+        }
+
+        func error(_ expected: String) -> TokenizerError { errorWithoutValue(expected, value.kind) }
+
+        /// The number of an object's members.
+        func memberCount() throws(TokenizerError) -> Int {
+            guard case .object = value.content else { throw error("an object") }
+            return value.children.reduce(0) { count, _ in count + 1 } / 2
+        }
+
+        func forEachMember(_ body: ([UInt8], Field) throws(TokenizerError) -> Void) throws(TokenizerError) {
+            guard case .object = value.content else { throw error("an object") }
+            let parent = key
+            var key: JSONValue?
+            for child in value.children {
+                guard let name = key else {
+                    key = child
+                    continue
+                }
+                key = nil
+                guard case .string(let text) = name.content else { continue }
+                try body(text, Field(value: child, path: path, parent: parent, step: .member(name)))
+            }
         }
 
         /// The member of this name; null and absent are the same.
         func member(_ name: String) throws(TokenizerError) -> Field? {
-            guard case .object(let members) = value.content else { throw error("an object") }
-            guard let found = members.first(where: { $0.key == Array(name.utf8) }) else { return nil }
+            let wanted = Array(name.utf8)
+            var found: Field?
+            try forEachMember { key, field throws(TokenizerError) in
+                guard key == wanted else { return }
+                guard found == nil else { throw field.errorWithoutValue("each key once", "“\(name)” twice") }
+                found = field
+            }
+            guard let found else { return nil }
             if case .null = found.value.content { return nil }
-            return child(found.value, "." + name)
+            return found
         }
 
         func required(_ name: String) throws(TokenizerError) -> Field {
@@ -262,9 +387,24 @@ extension JSONValue {
             return member
         }
 
-        func elements() throws(TokenizerError) -> [Field] {
-            guard case .array(let elements) = value.content else { throw error("an array") }
-            return elements.enumerated().map { child($1, "[\($0)]") }
+        func forEachElement(_ body: (Field) throws(TokenizerError) -> Void) throws(TokenizerError) {
+            guard case .array = value.content else { throw error("an array") }
+            let parent = key
+            var index = 0
+            for child in value.children {
+                try body(Field(value: child, path: path, parent: parent, step: .element(index)))
+                index += 1
+            }
+        }
+
+        /// - Parameter limit: more of them are refused
+        func elements(atMost limit: Int) throws(TokenizerError) -> [Field] {
+            var elements: [Field] = []
+            try forEachElement { element throws(TokenizerError) in
+                guard elements.count < limit else { throw errorWithoutValue("at most \(limit)", "more") }
+                elements.append(element)
+            }
+            return elements
         }
 
         func bytes() throws(TokenizerError) -> [UInt8] {
@@ -284,10 +424,6 @@ extension JSONValue {
                 range.contains(number)
             else { throw error("a whole number from \(range.lowerBound) to \(range.upperBound)") }
             return number
-        }
-
-        private func child(_ value: JSONValue, _ step: String) -> Field {
-            Field(value: value, path: path, key: key.isEmpty ? String(step.drop { $0 == "." }) : key + step)
         }
     }
 }

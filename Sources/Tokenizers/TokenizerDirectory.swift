@@ -12,6 +12,32 @@ extension ByteLevelBPETokenizer {
         return ByteLevelBPETokenizer(model: model, components: .bare(model), isBare: true)
     }
 
+    /// Of one file of a tokenizer; a million tokens take half as much.
+    public static let mostFileBytes = 1 << 27
+
+    /// Why a model of this program cannot be used with the tokenizer; nil where it can.
+    /// - Parameter rows: of the model's word embedding
+    public func flaw(rows: Int) -> String? {
+        for special in SpecialToken.allCases {
+            let id = id(of: special.content)
+            guard id == special.id, token(special.id) == special.content else {
+                return "the tokenizer's `\(special.content)` has \(id.map { "the id \($0)" } ?? "no id"), "
+                    + "expected \(special.id)"
+            }
+        }
+        guard vocabularySize > SpecialToken.allCases.count else { return "the tokenizer has special tokens alone" }
+        guard vocabularySize <= rows else {
+            return "the tokenizer has \(vocabularySize) tokens, and the embedding only \(rows) rows"
+        }
+        if case .roberta(let cls, let sep, _) = components.postProcessor {
+            guard cls.id == SpecialToken.bos.id, sep.id == SpecialToken.eos.id else {
+                return "the tokenizer's post-processor puts the ids \(cls.id) and \(sep.id) around a text, "
+                    + "expected \(SpecialToken.bos.id) and \(SpecialToken.eos.id)"
+            }
+        }
+        return nil
+    }
+
     /// The tokenizer as `save` writes it. One that was trained or read from `tokenizer.json` is that already; one read
     /// from `vocab.json` and `merges.txt` alone takes the white space before `<mask>` along from now on.
     public func published() -> ByteLevelBPETokenizer {

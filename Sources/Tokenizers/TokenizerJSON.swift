@@ -7,7 +7,7 @@ enum TokenizerJSON {
 
     static func read(_ path: String) throws(TokenizerError) -> ByteLevelBPETokenizer {
         let document = try JSONValue.parse(try TokenizerFile.read(path), path: path)
-        let root = JSONValue.Field(value: document, path: path, key: "")
+        let root = JSONValue.Field(root: document, path: path)
         if let normalizer = try root.member("normalizer") { throw try refused(normalizer, "no normalizer") }
         if let padding = try root.member("padding") { throw padding.error("no padding (null)") }
         let addedTokens = try addedTokens(root)
@@ -70,7 +70,7 @@ enum TokenizerJSON {
     private static func specialPlace(_ field: JSONValue.Field) throws(TokenizerError)
         -> TokenizerComponents.SpecialPlace
     {
-        let parts = try field.elements()
+        let parts = try field.elements(atMost: 2)
         guard parts.count == 2 else { throw field.error("a token and its id") }
         return TokenizerComponents.SpecialPlace(
             content: try parts[0].string(), id: Int32(try parts[1].integer(0...Int(Int32.max))))
@@ -89,13 +89,16 @@ enum TokenizerJSON {
             stride: try field.member("stride")?.integer(0...Int(Int32.max)) ?? 0)
     }
 
+    /// Each is looked for at every place of a text.
+    private static let mostAddedTokens = 1_024
+
     private static func addedTokens(_ root: JSONValue.Field) throws(TokenizerError)
         -> [(field: JSONValue.Field, token: AddedToken)]
     {
         guard let list = try root.member("added_tokens") else { return [] }
         var tokens: [(field: JSONValue.Field, token: AddedToken)] = []
         var ids: Set<Int32> = []
-        for field in try list.elements() {
+        for field in try list.elements(atMost: mostAddedTokens) {
             if let single = try field.member("single_word"), try single.bool() { throw single.error("false") }
             let id = Int32(try field.required("id").integer(0...Int(Int32.max) - 1))
             guard ids.insert(id).inserted else { throw try field.required("id").error("an id of its own") }
@@ -128,17 +131,23 @@ enum TokenizerJSON {
         let contents = try VocabularyFiles.contents(try field.required("vocab"), added: [:])
         let names = TokenNames(contents)
         var merges: [BPEModel.Merge] = []
-        for merge in try field.required("merges").elements() {
+        try field.required("merges").forEachElement { merge throws(TokenizerError) in
             let parts: [[UInt8]]
             if case .string(let text) = merge.value.content {
-                if text.starts(with: "#version".utf8) { continue }
-                parts = text.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false).map(Array.init)
+                if text.starts(with: "#version".utf8) { return }
+                parts = text.split(
+                    separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false
+                ).map(Array.init)
             } else {
                 var found: [[UInt8]] = []
-                for part in try merge.elements() { found.append(try part.bytes()) }
+                try merge.forEachElement { part throws(TokenizerError) in
+                    guard found.count < 3 else { return }
+                    found.append(try part.bytes())
+                }
                 parts = found
             }
             guard parts.count == 2 else { throw merge.error("two tokens") }
+            guard merges.count < contents.count else { throw merge.error("no more merges than tokens") }
             merges.append(
                 try names.merge(
                     parts[0], parts[1], path: merge.path, place: "line \(merge.value.line), key \(merge.key)"))

@@ -31,50 +31,63 @@ enum VocabularyFiles {
 
     static func read(vocabulary: String, merges: String) throws(TokenizerError) -> BPEModel {
         let document = try JSONValue.parse(try TokenizerFile.read(vocabulary), path: vocabulary)
-        let contents = try contents(JSONValue.Field(value: document, path: vocabulary, key: ""), added: [:])
+        let contents = try contents(JSONValue.Field(root: document, path: vocabulary), added: [:])
         let ids = TokenNames(contents)
         var found: [BPEModel.Merge] = []
-        let lines = try TokenizerFile.read(merges).split(
-            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        for (index, line) in lines.enumerated() {
-            let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+        // Line by line: a list of them would take many times what the file has.
+        let text = try TokenizerFile.read(merges)
+        var (start, number) = (0, 0)
+        while start <= text.count {
+            let end = text[start...].firstIndex(of: UInt8(ascii: "\n")) ?? text.count
+            var line = text[start..<end]
+            number += 1
+            start = end + 1
+            if line.last == UInt8(ascii: "\r") { line.removeLast() }
             // Wherever such a line stands Hugging Face takes it for the heading; the last line ends the file.
-            if line.starts(with: "#version".utf8) || (line.isEmpty && index == lines.count - 1) { continue }
-            let parts = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
-            let place = "line \(index + 1)"
+            if line.starts(with: "#version".utf8) || (line.isEmpty && end == text.count) { continue }
+            let parts = line.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
+            let place = "line \(number)"
             guard parts.count == 2 else {
                 throw TokenizerError(
                     path: merges, place: place, expected: "two tokens with a space between",
-                    found: "“\(String(decoding: line, as: UTF8.self))”")
+                    found: shown(line))
+            }
+            guard found.count < contents.count else {
+                throw TokenizerError(
+                    path: merges, place: place, expected: "no more merges than tokens",
+                    found: "more than \(contents.count)")
             }
             found.append(try ids.merge(Array(parts[0]), Array(parts[1]), path: merges, place: place))
         }
         return BPEModel(contents: contents, merges: found)
     }
 
+    /// Of a vocabulary; what the longest training of a tokenizer may make.
+    private static let mostTokens = 1 << 20
+
     /// The tokens of a vocabulary by id.
     /// - Parameter added: contents by id of the tokens that may fill holes
     static func contents(_ vocabulary: JSONValue.Field, added: [Int: [UInt8]]) throws(TokenizerError) -> [[UInt8]] {
-        let members = try vocabulary.members()
-        var contents = [[UInt8]?](repeating: nil, count: members.count)
-        var names = ByteStringTable(capacity: members.count)
-        for (content, field) in members {
-            let name = String(decoding: content, as: UTF8.self)
+        let count = try vocabulary.memberCount()
+        guard count <= mostTokens else {
+            throw vocabulary.errorWithoutValue("at most \(mostTokens) tokens", "\(count)")
+        }
+        var contents = [[UInt8]?](repeating: nil, count: count)
+        var names = ByteStringTable(capacity: count)
+        try vocabulary.forEachMember { content, field throws(TokenizerError) in
             guard names.insert(content).isNew else {
                 throw TokenizerError(
                     path: field.path, place: "line \(field.value.line), key \(field.key)",
-                    expected: "each token once", found: "“\(name)” twice")
+                    expected: "each token once", found: "\(shown(content)) twice")
             }
             let id = try field.integer(0...Int(Int32.max) - 1)
             if id >= contents.count {
-                guard id < members.count + added.count else {
-                    throw field.error("an id below \(members.count), the number of tokens, so that there is no hole")
+                guard id < count + added.count else {
+                    throw field.error("an id below \(count), the number of tokens, so that there is no hole")
                 }
                 contents += [[UInt8]?](repeating: nil, count: id + 1 - contents.count)
             }
-            if let other = contents[id] {
-                throw field.error("an id of its own (“\(String(decoding: other, as: UTF8.self))” has this one)")
-            }
+            if let other = contents[id] { throw field.error("an id of its own (\(shown(other)) has this one)") }
             contents[id] = content
         }
         var whole: [[UInt8]] = []
@@ -101,14 +114,14 @@ struct TokenNames: ~Copyable {
 
     func id(_ content: [UInt8]) -> Int32? { names.find(content).map(Int32.init) }
 
-    func merge(_ first: [UInt8], _ second: [UInt8], path: String, place: String) throws(TokenizerError)
-        -> BPEModel.Merge
-    {
+    func merge(
+        _ first: [UInt8], _ second: [UInt8], path: String, place: @autoclosure () -> String
+    ) throws(TokenizerError) -> BPEModel.Merge {
         func id(_ content: [UInt8], _ expected: String) throws(TokenizerError) -> Int32 {
             guard let id = names.find(content) else {
                 throw TokenizerError(
-                    path: path, place: place, expected: expected,
-                    found: "“\(String(decoding: content, as: UTF8.self))”, which is none")
+                    path: path, place: place(), expected: expected,
+                    found: "\(shown(content)), which is none")
             }
             return Int32(id)
         }
@@ -121,14 +134,16 @@ struct TokenNames: ~Copyable {
 extension JSONValue.Field {
     func errorWithoutValue(_ expected: String, _ found: String) -> TokenizerError {
         let place = key.isEmpty ? "line \(value.line)" : "line \(value.line), key \(key)"
-        return TokenizerError(path: path, place: place, expected: expected, found: found)
+        return TokenizerError(path: path, place: place(), expected: expected, found: found)
     }
 }
 
 enum TokenizerFile {
-    static func read(_ path: String) throws(TokenizerError) -> [UInt8] {
+    static func read(
+        _ path: String, atMost limit: Int = ByteLevelBPETokenizer.mostFileBytes
+    ) throws(TokenizerError) -> [UInt8] {
         do throws(DurableError) {
-            return try Durable.read(path)
+            return try Durable.read(path, atMost: limit)
         } catch {
             throw TokenizerError(path: path, expected: "a readable file", found: error.description)
         }

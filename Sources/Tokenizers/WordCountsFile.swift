@@ -10,6 +10,8 @@ extension WordCounts {
     /// held against their names.
     private static let magic = Array("KBWORDS2".utf8)
     private static let headerBytes = 24
+    /// Of a word in a corpus: a petabyte of it, and the sum of as many corpora as there can be is far from overflowing.
+    private static let mostTimes: Int64 = 1 << 50
 
     public func save(_ path: String) throws(DurableError) {
         let wordBytes = totalBytes
@@ -39,7 +41,7 @@ extension WordCounts {
 
     /// - Throws: where the file is not whole, or of another version
     public static func load(_ path: String) throws(TokenizerError) -> WordCounts {
-        let bytes = try TokenizerFile.read(path)
+        let bytes = try TokenizerFile.read(path, atMost: .max)
         guard bytes.count >= headerBytes + 8, bytes.starts(with: magic) else {
             throw TokenizerError(
                 path: path, place: "the header", expected: "\(String(decoding: magic, as: UTF8.self)) and two numbers",
@@ -53,23 +55,41 @@ extension WordCounts {
                     path: path, place: "the checksum", expected: String(UInt64(littleEndian: stored), radix: 16),
                     found: String(found, radix: 16))
             }
-            // The checksum holds: the numbers are as they were written.
-            let count = Int(UInt64(littleEndian: file.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+            func refuse(_ place: String, _ expected: String, _ found: some Any) -> TokenizerError {
+                TokenizerError(path: path, place: place, expected: expected, found: "\(found)")
+            }
+            // The checksum is one against damage: whoever can write the file can make it right.
+            let words = UInt64(littleEndian: file.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            let wordBytes = UInt64(littleEndian: file.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+            let room = UInt64(file.count - headerBytes - 8)
+            guard words <= room / 12, wordBytes == room - 12 * words else {
+                throw refuse("the header", "numbers that make \(file.count) bytes", "\(words) and \(wordBytes)")
+            }
+            let count = Int(words)
+            let end = file.count - 8
             let counts = WordCounts()
             var wordAt = headerBytes + count * 12
             for index in 0..<count {
-                let times = file.loadUnaligned(fromByteOffset: headerBytes + index * 8, as: Int64.self)
+                let times = Int64(
+                    littleEndian: file.loadUnaligned(fromByteOffset: headerBytes + index * 8, as: Int64.self))
+                guard (1...mostTimes).contains(times) else {
+                    throw refuse("word \(index)", "a count of 1 to \(mostTimes)", times)
+                }
                 let lengthAt = headerBytes + count * 8 + index * 4
                 let length = Int(UInt32(littleEndian: file.loadUnaligned(fromByteOffset: lengthAt, as: UInt32.self)))
+                guard length >= 1, length <= end - wordAt else {
+                    throw refuse("word \(index)", "1 to \(end - wordAt) bytes", length)
+                }
                 let word = file.baseAddress!.advanced(by: wordAt).assumingMemoryBound(to: UInt8.self)
-                counts.add(word, length, times: Int64(littleEndian: times))
+                counts.add(word, length, times: times)
                 wordAt += length
             }
+            guard wordAt == end else { throw refuse("the words", "\(wordBytes) bytes", "\(end - wordAt) fewer") }
             return counts
         }
     }
 
-    private static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    package static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         byteHash(bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
 }

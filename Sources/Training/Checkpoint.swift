@@ -28,6 +28,15 @@ struct CheckpointState: Codable, Equatable {
     /// SHA-256 of `state.safetensors`.
     var stateSha256: String
 
+    /// The first number that no run could have written, or nil. Steps name random numbers by 32 bits.
+    var flaw: String? {
+        if !(0..<Int(UInt32.max)).contains(step) { return "`step` is \(step)" }
+        if !(0...step).contains(updates) { return "`updates` is \(updates) at step \(step)" }
+        if !(0...step).contains(badSteps) { return "`bad_steps` is \(badSteps) at step \(step)" }
+        if !(0..<1e12).contains(elapsedSeconds) { return "`elapsed_seconds` is \(elapsedSeconds)" }
+        return evaluations.flaw(atStep: step)
+    }
+
     struct Identity: Codable, Equatable {
         var objective: Objective
         /// With the rows that the embedding turned out to have.
@@ -134,7 +143,7 @@ struct CheckpointStore {
 
     /// A checkpoint of this very job, whole.
     private func open(_ path: String) throws -> (state: CheckpointState, file: SafetensorsFile) {
-        let json = Data(try Durable.read("\(path)/checkpoint.json"))
+        let json = Data(try Durable.read("\(path)/checkpoint.json", atMost: 1 << 20))
         let state: CheckpointState
         do {
             // The version first: of another one the rest may be anything.
@@ -151,6 +160,9 @@ struct CheckpointStore {
             throw TrainingError.damagedCheckpoint(path: "\(path)/checkpoint.json", reason: "\(error)")
         }
         try state.identity.require(identity, path: path)
+        if let flaw = state.flaw {
+            throw TrainingError.damagedCheckpoint(path: "\(path)/checkpoint.json", reason: flaw)
+        }
         let digest = try SHA256.hash(ofFile: "\(path)/state.safetensors").hexadecimal
         guard digest == state.stateSha256 else {
             throw TrainingError.damagedCheckpoint(
@@ -173,7 +185,7 @@ struct CheckpointStore {
             throw DurableError(operation: "readdir", path: directory, errno: EIO, hint: "\(error)")
         }
         return names.filter { $0.hasPrefix(CheckpointStore.prefix) }
-            .compactMap { Int($0.dropFirst(CheckpointStore.prefix.count)) }.sorted()
+            .compactMap { Int($0.dropFirst(CheckpointStore.prefix.count)) }.filter { $0 >= 0 }.sorted()
     }
 }
 

@@ -8,6 +8,15 @@ struct EvaluationHistory: Codable, Equatable {
     /// Evaluations since the best one.
     private(set) var sinceBest = 0
 
+    /// The first number that no run could have written by this step, or nil.
+    func flaw(atStep step: Int) -> String? {
+        if !(0...step).contains(sinceBest) { return "`since_best` is \(sinceBest) at step \(step)" }
+        for evaluation in [last, best].compactMap(\.self) where !(0...step).contains(evaluation.step) {
+            return "an evaluation is of step \(evaluation.step), after step \(step)"
+        }
+        return nil
+    }
+
     /// - Returns: whether it is the best one so far
     mutating func note(_ evaluation: RunEvent.Evaluation) -> Bool {
         last = evaluation

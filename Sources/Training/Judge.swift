@@ -84,11 +84,8 @@ public struct Judge {
             throw ModelError(path: directory, reason: "is of another objective than \(job.objective.rawValue)")
         }
         let tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
-        guard tokenizer.vocabularySize <= configuration.vocabSize else {
-            throw ModelError(
-                path: directory,
-                reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, the embedding \(configuration.vocabSize)"
-            )
+        if let flaw = tokenizer.flaw(rows: configuration.vocabSize) {
+            throw ModelError(path: directory, reason: flaw)
         }
         let model = try RobertaModel.load(directory: directory)
         // Positions beyond the longest that was trained hold noise.
@@ -132,7 +129,7 @@ public struct Judge {
         }
 
         init(directory: String) {
-            guard let json = try? Durable.read("\(directory)/training_args.json"),
+            guard let json = try? Durable.read("\(directory)/training_args.json", atMost: 1 << 24),
                 let arguments = try? JobCoding.decode(Arguments.self, from: Data(json))
             else { return }
             heldOut = arguments.recipe?.heldOut

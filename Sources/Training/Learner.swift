@@ -58,7 +58,7 @@ public final class Learner {
     /// Does everything a step does, and leaves a learner that has not learned yet bit for bit as it was: what a step takes
     /// can be measured before the first one.
     func rehearse(_ batch: Batch) {
-        precondition(optimizer.updates == 0)
+        checked(optimizer.updates == 0)
         gradients.setToZero()
         _ = addGradients(of: batch, step: 0)
         _ = squaredNorm(gradients.values.baseAddress!, count: gradients.values.count)

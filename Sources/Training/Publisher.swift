@@ -34,7 +34,7 @@ struct Publisher {
         guard access(job.outputDirectory, F_OK) == 0 else { return nil }
         let arguments: TrainingArguments
         do {
-            let json = try Durable.read("\(job.outputDirectory)/\(Publisher.argumentsFile)")
+            let json = try Durable.read("\(job.outputDirectory)/\(Publisher.argumentsFile)", atMost: 1 << 24)
             arguments = try JobCoding.decode(TrainingArguments.self, from: Data(json))
         } catch {
             throw JobError(key: "output_directory", expected: "a place where nothing is", found: "\(error)")

@@ -19,6 +19,18 @@ struct RunDecisions: Codable, Equatable {
     /// Of an evaluation.
     var secondsPerEvaluation: Double
 
+    /// The first number that no run could have written, or nil.
+    private var flaw: String? {
+        // Memory is laid out by it.
+        if !(1...1 << 30).contains(maximumTokens) { return "`maximum_tokens` is \(maximumTokens)" }
+        let rates = [
+            ("product_rate", productRate), ("seconds_per_step", secondsPerStep),
+            ("seconds_per_evaluation", secondsPerEvaluation),
+        ]
+        for (key, rate) in rates where !(0..<1e30).contains(rate) { return "`\(key)` is \(rate)" }
+        return nil
+    }
+
     static func file(in runDirectory: String) -> String { "\(runDirectory)/decisions.json" }
 
     /// Those the run began with; nil where it has not begun.
@@ -26,13 +38,14 @@ struct RunDecisions: Codable, Equatable {
     static func read(for job: Job) throws -> RunDecisions? {
         let path = file(in: job.runDirectory)
         guard access(path, F_OK) == 0 else { return nil }
-        let json = Data(try Durable.read(path))
+        let json = Data(try Durable.read(path, atMost: 1 << 20))
         let decisions: RunDecisions
         do {
             decisions = try JobCoding.decode(RunDecisions.self, from: json)
         } catch {
             throw TrainingError.damagedCheckpoint(path: path, reason: "\(error)")
         }
+        if let flaw = decisions.flaw { throw TrainingError.damagedCheckpoint(path: path, reason: flaw) }
         try requireSupport(of: decisions.precision, job)
         return decisions
     }

@@ -50,18 +50,28 @@ struct RunFolder {
     /// - Throws: `TrainingError.corpus` for one whose words do not fit the memory
     func tokenizer(memoryLimit: Int, pulse: Pulse, trained: (Int) -> Void) throws -> ByteLevelBPETokenizer {
         if access(tokenizerDirectory, F_OK) == 0 {
-            return try ByteLevelBPETokenizer.load(directory: tokenizerDirectory)
+            return try usable(ByteLevelBPETokenizer.load(directory: tokenizerDirectory), tokenizerDirectory)
         }
         let tokenizer: ByteLevelBPETokenizer
         if let directory = job.tokenizer {
             // As it will be when it is read again from the run's folder.
-            tokenizer = try ByteLevelBPETokenizer.load(directory: directory).published()
+            tokenizer = try usable(ByteLevelBPETokenizer.load(directory: directory).published(), directory)
         } else {
             tokenizer = try trainTokenizer(memoryLimit: memoryLimit, pulse)
             trained(tokenizer.vocabularySize)
         }
         try Durable.publishDirectory(tokenizerDirectory) { aside in
             try tokenizer.save(directory: aside, modelMaxLength: modelMaxLength)
+        }
+        return tokenizer
+    }
+
+    /// The tokenizer, where samples can be made and masked with it.
+    private func usable(
+        _ tokenizer: ByteLevelBPETokenizer, _ directory: String
+    ) throws(TokenizerError) -> ByteLevelBPETokenizer {
+        if let flaw = tokenizer.flaw(rows: .max) {
+            throw TokenizerError(path: directory, expected: "a tokenizer with RoBERTa's special tokens", found: flaw)
         }
         return tokenizer
     }
@@ -145,7 +155,8 @@ struct RunFolder {
         if access(directory, F_OK) == 0 {
             try TemporaryName.clearLeftovers(in: directory)
             do {
-                return try TokenShards(directory: directory, source: source)
+                return try TokenShards(
+                    directory: directory, source: source, vocabularySize: tokenizer.vocabularySize)
             } catch {
                 note("making the token shards again: \(error)")
             }

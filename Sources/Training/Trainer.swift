@@ -254,6 +254,7 @@ extension RobertaConfiguration {
             hiddenDropoutProb: architecture.hiddenDropoutProb,
             attentionProbsDropoutProb: architecture.attentionProbsDropoutProb,
             initializerRange: architecture.initializerRange, layerNormEps: architecture.layerNormEps)
+        if let flaw { throw JobError(key: "architecture", expected: "a model that can be laid out", found: flaw) }
     }
 }
 

@@ -10,7 +10,7 @@ import Training
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kantaibert-train", abstract: "Trains one model as a job file says.",
-        subcommands: [Run.self, Evaluate.self])
+        subcommands: [Run.self, Evaluate.self, Check.self, Convert.self])
 }
 
 struct Run: ParsableCommand {
@@ -42,7 +42,7 @@ struct Run: ParsableCommand {
 /// - Parameter path: of `job.json`
 func readJob(_ path: String) throws(TrainingError) -> Job {
     do {
-        return try Job.decode(Data(Durable.read(path)))
+        return try Job.decode(Data(Durable.read(path, atMost: 1 << 28)))
     } catch let error as JobError {
         throw .job(error)
     } catch {

@@ -125,7 +125,8 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
 
 @Test func shardsAreReadAgainAsTheyWereWritten() throws {
     let built = try Built(.clm, .lines, blockSize: 16, heldOut: 0.5)
-    let again = try TokenShards(directory: built.folder.path, source: built.source)
+    let again = try TokenShards(
+        directory: built.folder.path, source: built.source, vocabularySize: built.tokenizer.vocabularySize)
     #expect(built.rows(again.training) == built.rows(built.shards.training))
     #expect(built.rows(again.heldOut) == built.rows(built.shards.heldOut))
 }
@@ -149,13 +150,17 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
         damaged[place] ^= 0x40
         try damaged.write(to: URL(filePath: path))
         #expect(throws: DatasetError.self, "byte \(place) of \(whole.count)") {
-            try TokenShards(directory: built.folder.path, source: built.source)
+            try TokenShards(
+                directory: built.folder.path, source: built.source,
+                vocabularySize: built.tokenizer.vocabularySize)
         }
     }
     for length in [0, 8, whole.count / 2, whole.count - 8, whole.count - 1] {
         try whole.prefix(length).write(to: URL(filePath: path))
         #expect(throws: DatasetError.self, "cut to \(length)") {
-            try TokenShards(directory: built.folder.path, source: built.source)
+            try TokenShards(
+                directory: built.folder.path, source: built.source,
+                vocabularySize: built.tokenizer.vocabularySize)
         }
     }
 }
@@ -165,7 +170,29 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
     let other = ShardSource(
         corpora: built.source.corpora, objective: .mlm, unit: .lines, filters: [.lowercase], blockSize: 32, heldOut: 0,
         tokenizerDigest: "t")
-    #expect(throws: DatasetError.self) { try TokenShards(directory: built.folder.path, source: other) }
+    #expect(throws: DatasetError.self) {
+        try TokenShards(
+            directory: built.folder.path, source: other, vocabularySize: built.tokenizer.vocabularySize)
+    }
+}
+
+/// Embeddings are indexed by what stands in a shard, and memory is laid out for its longest row.
+@Test func aShardWithIdsOrRowsThatTheRunHasNotIsRefused() throws {
+    let built = try Built(.mlm, .lines, blockSize: 32)
+    let largest = built.rows(built.shards.training).joined().max().map(Int.init) ?? 0
+    func open(_ vocabularySize: Int, _ longestRow: Int) throws(DatasetError) {
+        _ = try TokenShard(
+            path: "\(built.folder.path)/training.tokens", key: built.source.key, vocabularySize: vocabularySize,
+            longestRow: longestRow)
+    }
+    try open(largest + 1, 32)
+    for (vocabularySize, longestRow, field) in [(largest, 32, "token"), (largest + 1, 31, "longest row")] {
+        let error = #expect(throws: DatasetError.self) { try open(vocabularySize, longestRow) }
+        guard case .shard(_, field, _, _) = error else {
+            Issue.record("\(String(describing: error))")
+            continue
+        }
+    }
 }
 
 @Test func aCorpusOfOtherBytesMakesNoShards() throws {

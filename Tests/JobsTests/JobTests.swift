@@ -46,6 +46,14 @@ private func changed(_ old: String, _ new: String) throws -> Data {
     ("\"vocab_size\":8000", "\"vocab_size\":260", "architecture.vocab_size"),
     ("\"hidden_dropout_prob\":0.1", "\"hidden_dropout_prob\":1", "architecture.hidden_dropout_prob"),
     ("\"held_out\":0.05", "\"held_out\":0", "recipe.held_out"),
+    ("\"num_hidden_layers\":4", "\"num_hidden_layers\":16000000", "architecture.num_hidden_layers"),
+    ("\"max_position_embeddings\":514", "\"max_position_embeddings\":3", "architecture.max_position_embeddings"),
+    ("\"vocab_size\":8000", "\"vocab_size\":16777216", "architecture.vocab_size"),
+    ("\"layer_norm_eps\":1e-12", "\"layer_norm_eps\":2", "architecture.layer_norm_eps"),
+    (
+        "\"gradient_accumulation_steps\":1", "\"gradient_accumulation_steps\":4294967295",
+        "recipe.gradient_accumulation_steps"
+    ),
     ("\"max_time\":60", "\"max_time\":-1", "recipe.max_time"),
     ("\"objective\":\"clm\"", "\"objective\":\"rlhf\"", "objective"),
     ("\"sha256\":\"0a", "\"sha256\":\"/.", "corpora[0].sha256"),
@@ -127,4 +135,34 @@ func everyPresetTakesEveryRecipe(preset: Preset, name: RecipeName) throws {
         #expect("\(one.value)" != "\(another.value)", "\(one.label ?? "")")
     }
     #expect(try JobCoding.decode(Recipe.self, from: JobCoding.encode(other)) == other)
+}
+
+/// Flipped bits, cuts, and other numbers in the places of numbers: a job, or an error that names its key.
+@Test func noDamageOfAJobTraps() throws {
+    let whole = [UInt8](try JobCoding.encode(sampleJob(), pretty: true))
+    let numbers = ["-1", "9223372036854775807", "18446744073709551616", "1e308", "null", "[]", "0.5"]
+    var state: UInt64 = 16
+    func next(_ bound: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int(state >> 33) % bound
+    }
+    for _ in 0..<2000 {
+        var bytes = whole
+        switch next(3) {
+        case 0: bytes.removeLast(next(bytes.count))
+        case 1: for _ in 0...next(3) { bytes[next(bytes.count)] ^= 1 << UInt8(next(8)) }
+        default:
+            let digits = bytes.indices.filter { (0x30...0x39).contains(bytes[$0]) }
+            let start = digits[next(digits.count)]
+            let end = bytes[start...].firstIndex { !(0x30...0x39).contains($0) } ?? bytes.count
+            bytes.replaceSubrange(start..<end, with: Array(numbers[next(numbers.count)].utf8))
+        }
+        do throws(JobError) {
+            let job = try Job.decode(Data(bytes))
+            // What was taken can be multiplied.
+            #expect(job.recipe.samplesPerStep >= 1)
+        } catch {
+            #expect(!error.expected.isEmpty)
+        }
+    }
 }

@@ -27,6 +27,15 @@ private struct Damage: CustomTestStringConvertible, Sendable {
         Damage(testDescription: "another version", file: "checkpoint.json", reason: "version 1") {
             replacing("\"version\" : 2", "\"version\" : 1", $0)
         },
+        Damage(testDescription: "fewer updates than none", file: "checkpoint.json", reason: "`updates` is -1") {
+            replacing("\"updates\" : 13", "\"updates\" : -1", $0)
+        },
+        Damage(testDescription: "more updates than there are", file: "checkpoint.json", reason: "`updates` is") {
+            replacing("\"updates\" : 13", "\"updates\" : 9223372036854775807", $0)
+        },
+        Damage(testDescription: "a step beyond all steps", file: "checkpoint.json", reason: "`step` is") {
+            replacing("\"step\" : 13,\n  \"updates\"", "\"step\" : 9223372036854775807,\n  \"updates\"", $0)
+        },
         Damage(testDescription: "a key missing", file: "checkpoint.json", reason: "updates") {
             replacing("\"updates\" : 13", "\"updated\" : 13", $0)
         },

@@ -319,9 +319,9 @@ public struct ManagerService: Sendable {
             defer { try? Durable.removeTree(source) }
             let bytes = try await CancelFlag.run { try ReceivedFiles.copy(files, to: source, $0) }
             try await writer.send(.init(bytes: bytes))
-            let staged = try await Blocking.changes.run(for: context.peer.uid) { [directory] in
-                try ModelImport(model: model, directory: directory).stage(from: source)
-            }
+            let staged = try await ModelImport(
+                model: model, directory: directory, process: registry.process, precision: registry.precision
+            ).stage(from: source)
             guard !Task.isCancelled else {
                 try? Durable.removeTree(staged)
                 throw CancellationError()

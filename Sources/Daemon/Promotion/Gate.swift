@@ -74,9 +74,16 @@ struct Gate: Sendable {
                 case .failed(let reason, _), .refused(let reason, _): return .unjudged(reason: reason)
                 }
                 guard said.count == 2 else { return .unjudged(reason: "the judges said nothing") }
-                if let flaw = said[0].flaw { return .damaged(reason: flaw) }
+                if let flaw = said[0].flaw { return damaged(candidate, flaw) }
                 verdict = PromotionVerdict(candidate: said[0], against: said[1], incumbent, tolerance: tolerance)
                 tell(verdict, candidate, seconds: said[0].seconds + said[1].seconds)
+            } else if let run = candidate.run {
+                // Nothing to be compared with, but its own answers have to be numbers.
+                let (outcome, said) = await supervisor.judge(
+                    [folder], jobAt: directory.job(of: run), leave: leave, onDeath: onDeath)
+                if outcome == .left { return .left }
+                if let flaw = said.first?.flaw { return damaged(candidate, flaw) }
+                verdict = PromotionVerdict(alone: said.first, outcome, tolerance: tolerance)
             } else {
                 verdict = PromotionVerdict(
                     unopposed: incumbent == nil ? "no generation serves yet" : "no run says what is held out",
@@ -97,7 +104,7 @@ struct Gate: Sendable {
             } catch let error as DurableError {
                 return .unable(error)
             } catch {
-                return .damaged(reason: "\(error)")
+                return damaged(candidate, "\(error)")
             }
         }
     }
@@ -108,6 +115,20 @@ struct Gate: Sendable {
     private func isWithdrawn(_ candidate: Candidate) -> Bool {
         let record = try? metrics.generation(candidate.generation, of: candidate.model)
         return record?.state == .rejected
+    }
+
+    /// Notes that a candidate can never serve, in its directory and in the database.
+    private func damaged(_ candidate: Candidate, _ reason: String) -> Outcome {
+        let (model, number) = (candidate.model, candidate.generation)
+        let verdict = PromotionVerdict(damaged: reason, tolerance: tolerance)
+        journal.attempt("the verdict is not written") { try verdict.write(directory.generation(number, of: model)) }
+        journal.attempt("generation \(number) of \(model) is not recorded") {
+            guard var record = try metrics.generation(number, of: model) else { return }
+            record.state = .rejected
+            record.take(verdict)
+            try metrics.save(record)
+        }
+        return .damaged(reason: reason)
     }
 
     private func tell(_ verdict: PromotionVerdict, _ candidate: Candidate, seconds: Double) {

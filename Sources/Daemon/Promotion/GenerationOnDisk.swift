@@ -15,7 +15,8 @@ extension StateDirectory {
     ) throws -> GenerationRecord {
         let directory = generation(number, of: model)
         let weights = "\(directory)/\(ModelDirectory.weightsFile)"
-        let configuration = try ModelDirectory.configuration(of: directory)
+        // What its size should be is known before its weights are read.
+        let (configuration, _) = try ModelDirectory.open(directory)
         let facts = try TrainingFacts.read(directory: directory)
         let made = try GenerationTime.ensure(in: directory) {
             try FileManager.default.attributesOfItem(atPath: weights)[.modificationDate] as? Date ?? Date()

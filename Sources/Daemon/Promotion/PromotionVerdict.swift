@@ -64,9 +64,30 @@ struct PromotionVerdict: Codable, Sendable, Equatable {
         self.tolerance = tolerance
     }
 
+    /// Nothing serves that the candidate could be compared with, and a run says what is held out.
+    /// - Parameter candidate: with an evaluation, which is finite; nil where none could be had, as `outcome` says
+    init(alone candidate: RunEvent.Judged?, _ outcome: RunSupervisor.Outcome, tolerance: Double) {
+        let reason =
+            switch (candidate?.evaluation, outcome) {
+            case (let evaluation?, _): "\(Wording.fixed(evaluation.bitsPerByte, 3)) bits a byte held out"
+            case (nil, .failed(let reason, _)), (nil, .refused(let reason, _)): "it could not be judged: \(reason)"
+            case (nil, _): "the judge said nothing"
+            }
+        self.init(unopposed: "no generation serves yet; \(reason)", tolerance: tolerance)
+        judgedBitsPerByte = candidate?.evaluation?.bitsPerByte
+        (samples, bytes) = (candidate?.samples, candidate?.bytes)
+    }
+
+    /// The candidate cannot serve.
+    init(damaged reason: String, tolerance: Double) {
+        passes = false
+        self.reason = reason
+        self.tolerance = tolerance
+    }
+
     /// Nil where the generation has not been to the gate.
     static func read(_ directory: String) -> PromotionVerdict? {
-        guard let json = try? Durable.read("\(directory)/\(file)") else { return nil }
+        guard let json = try? Durable.read("\(directory)/\(file)", atMost: 1 << 20) else { return nil }
         return try? JobCoding.decode(PromotionVerdict.self, from: Data(json))
     }
 

@@ -14,15 +14,20 @@ public struct ServingModel: Sendable {
 /// Which generation of each model answers. A request keeps the one it began with.
 public actor ModelRegistry {
     private let directory: StateDirectory
-    private let precision: WeightPrecision
+    nonisolated let precision: WeightPrecision
+    /// Opens what nobody has opened yet; nil opens it here.
+    nonisolated let process: ModelProcess?
     private var serving: [String: ServingModel] = [:]
     private var newestRequest: [String: Int] = [:]
     /// Of those that a person has made.
     private var newestWish: [String: Int] = [:]
 
-    public init(directory: StateDirectory, precision: ServingPrecision = .auto) {
+    /// - Parameter trainProgram: the path of `kantaibert-train`, which opens what nobody has opened yet, in a process of
+    ///   its own; nil opens it in this one
+    public init(directory: StateDirectory, precision: ServingPrecision = .auto, trainProgram: String? = nil) {
         self.directory = directory
         self.precision = precision.weights
+        process = trainProgram.map { ModelProcess(program: $0) }
     }
 
     public func model(_ name: String) -> ServingModel? { serving[name] }
@@ -57,7 +62,7 @@ public actor ModelRegistry {
         let mine = newestRequest[name, default: 0] + 1
         newestRequest[name] = mine
         if isByHand { newestWish[name] = mine }
-        let engine = try await Self.load(directory.generation(generation, of: name), precision)
+        let engine = try await load(directory.generation(generation, of: name))
         // We have awaited: a newer request may have begun.
         guard mine == (isByHand ? newestWish : newestRequest)[name] else { return nil }
         try beforeServing()
@@ -71,14 +76,22 @@ public actor ModelRegistry {
     /// Reading and hashing hundreds of megabytes is not for the threads of Swift's concurrency.
     private static let queue = DispatchQueue(label: "io.kantaibert.models.load")
 
-    private static func load(_ path: String, _ precision: WeightPrecision) async throws -> InferenceEngine {
+    /// What was checked once, and is the same still, is opened here; anything else is checked by a process first.
+    private func load(_ path: String) async throws -> InferenceEngine {
+        let precision = precision
+        var known = try await Self.onQueue { CheckedFile.modelSHA256(ofDirectory: path, precision) }
+        if known == nil, let process {
+            try await process.check(path, precision)
+            known = try await Self.onQueue { CheckedFile.modelSHA256(ofDirectory: path, precision) }
+        }
+        return try await Self.onQueue { [known] in
+            try InferenceEngine(directory: path, precision: precision, modelSHA256: known)
+        }
+    }
+
+    private static func onQueue<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            queue.async {
-                let opened = Result { () throws(InferenceError) in
-                    try InferenceEngine(directory: path, precision: precision)
-                }
-                continuation.resume(with: opened.mapError { $0 })
-            }
+            queue.async { continuation.resume(with: Result { try body() }) }
         }
     }
 }

@@ -1,0 +1,53 @@
+import Durable
+import Foundation
+import Glibc
+import Testing
+
+/// What is no file, or a file of a size nobody can read, is refused before anything of it is read.
+@Suite(.timeLimit(.minutes(1))) struct BoundedReadTests {
+    private func withFolder(_ body: (String) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/bounded-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try body(folder)
+    }
+
+    @Test func aFileIsReadUpToItsLimit() throws {
+        try withFolder { folder in
+            let path = folder + "/file"
+            for size in [0, 1, 4096, 5000] {
+                let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0) }
+                try Durable.write(bytes, to: path)
+                #expect(try Durable.read(path, atMost: size) == bytes)
+                guard size > 0 else { continue }
+                let error = #expect(throws: DurableError.self) { try Durable.read(path, atMost: size - 1) }
+                #expect(error?.errno == EFBIG && error?.path == path)
+            }
+        }
+    }
+
+    @Test func aTerabyteOfNothingIsRefusedByItsSize() throws {
+        try withFolder { folder in
+            let path = folder + "/sparse"
+            try Durable.write("x", to: path)
+            guard truncate(path, 1 << 40) == 0 else { return }
+            let error = #expect(throws: DurableError.self) { try Durable.read(path, atMost: 1 << 20) }
+            #expect(error?.errno == EFBIG)
+        }
+    }
+
+    /// A pipe without a writer would hold an ordinary `open` up for ever.
+    @Test(arguments: ["pipe", "device", "folder", "socket's place"])
+    func whatIsNoFileIsRefusedAtOnce(kind: String) throws {
+        try withFolder { folder in
+            let path = folder + "/it"
+            switch kind {
+            case "pipe": try #require(mkfifo(path, 0o600) == 0)
+            case "device": try #require(symlink("/dev/zero", path) == 0)
+            case "folder": try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            default: try #require(symlink(folder + "/nothing", path) == 0)
+            }
+            #expect(throws: DurableError.self) { try Durable.read(path, atMost: 1 << 20) }
+        }
+    }
+}
