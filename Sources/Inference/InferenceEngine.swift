@@ -52,7 +52,11 @@ public final class InferenceEngine: Sendable {
         let folder = try ModelFolder(directory)
         let weights = directory + "/" + ModelDirectory.weightsFile
         do throws(DurableError) {
-            modelSHA256 = try known ?? SHA256.hash(ofFile: weights).hexadecimal
+            if let known {
+                modelSHA256 = known
+            } else {
+                modelSHA256 = try SHA256.hash(ofFile: weights).hexadecimal
+            }
         } catch {
             throw .load(path: weights, reason: String(cString: strerror(error.errno)))
         }

@@ -36,7 +36,8 @@ struct SafetensorsHeader {
                 hasMetadata = true
                 var metadata: [String: String] = [:]
                 try reader.object { reader, key throws(Flaw) in
-                    guard metadata.updateValue(try reader.string(), forKey: key) == nil else {
+                    let value = try reader.string()
+                    guard metadata.updateValue(value, forKey: key) == nil else {
                         throw Flaw(reason: "`\(key.prefix(100))` of `__metadata__` comes twice")
                     }
                 }
@@ -99,7 +100,7 @@ private struct Reader {
 
     mutating func end() throws(SafetensorsHeader.Flaw) {
         _ = takes(" ")
-        guard next == nil || bytes[position...].allSatisfy({ $0 == 0x20 }) else { throw flaw("the header's end") }
+        guard next == nil else { throw flaw("the header's end") }
     }
 
     /// Calls `member` with each key, whose value it has to read.

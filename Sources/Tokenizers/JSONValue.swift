@@ -356,13 +356,13 @@ extension JSONValue {
         func forEachMember(_ body: ([UInt8], Field) throws(TokenizerError) -> Void) throws(TokenizerError) {
             guard case .object = value.content else { throw error("an object") }
             let parent = key
-            var key: JSONValue?
+            var last: JSONValue?
             for child in value.children {
-                guard let name = key else {
-                    key = child
+                guard let name = last else {
+                    last = child
                     continue
                 }
-                key = nil
+                last = nil
                 guard case .string(let text) = name.content else { continue }
                 try body(text, Field(value: child, path: path, parent: parent, step: .member(name)))
             }

@@ -22,11 +22,11 @@ struct Check: ParsableCommand {
     var directory: String
 
     @Option(help: "What it is packed for: \(WeightPrecision.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var precision = WeightPrecision.fitting
+    var precision: WeightPrecision?
 
     func run() throws {
         ModelLimits(directory: directory).assume()
-        try withReason { try check(directory, precision) }
+        try withReason { try check(directory, precision ?? .fitting) }
     }
 }
 
@@ -49,13 +49,13 @@ struct Convert: ParsableCommand {
     var objective: Objective
 
     @Option(help: "What it is packed for: \(WeightPrecision.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var precision = WeightPrecision.fitting
+    var precision: WeightPrecision?
 
     func run() throws {
         ModelLimits(directory: source).assume()
         try withReason {
             try ModelConversion.convert(from: source, to: destination, objective: objective)
-            try check(destination, precision)
+            try check(destination, precision ?? .fitting)
         }
     }
 }
