@@ -2,6 +2,7 @@ import Durable
 import FoundationEssentials
 import Jobs
 import Models
+import Tokenizers
 
 /// Writes a model that was trained elsewhere as our own runs write theirs.
 package enum ModelConversion {

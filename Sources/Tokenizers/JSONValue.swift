@@ -85,7 +85,7 @@ private final class JSONDocument {
     }
 
     func string(_ start: Int) -> [UInt8] {
-        bytes.span.withUnsafeBufferPointer { bytes in
+        bytes.withUnsafeBufferPointer { bytes in
             var parser = JSONParser(bytes: bytes, path: "")
             parser.position = start
             guard let text = try? parser.string() else { fatalError("a string that was valid is not any more") }

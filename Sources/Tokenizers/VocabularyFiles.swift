@@ -134,7 +134,7 @@ struct TokenNames: ~Copyable {
 extension JSONValue.Field {
     func errorWithoutValue(_ expected: String, _ found: String) -> TokenizerError {
         let place = key.isEmpty ? "line \(value.line)" : "line \(value.line), key \(key)"
-        return TokenizerError(path: path, place: place(), expected: expected, found: found)
+        return TokenizerError(path: path, place: place, expected: expected, found: found)
     }
 }
 
