@@ -54,6 +54,8 @@ Next, as root:
   journalctl --update-catalog
   systemctl enable --now kantaibertd.socket kantaibertd.service
   usermod -aG kantaibert NAME      # for everyone who is to fill the inbox and ask
+  usermod -aG kantaibert-admin NAME     # who is to read the page's token too, and to train and promote where
+                                        # the settings say socket.admin_group: kantaibert-admin
   systemctl enable --now kantaibert-web.socket   # for the page on http://127.0.0.1:8460
 NEXT
 fi

@@ -60,6 +60,26 @@ struct UnitTests {
         #expect(try scratch.text("usr/lib/tmpfiles.d/kantaibert.conf").contains("/var/lib/kantaibert/inbox 3770 "))
     }
 
+    /// Members pass through to the inbox; the page has the inbox alone, and its token is for administrators.
+    @Test func theStateIsTheServicesOwn() throws {
+        try scratch.install()
+        let service = try scratch.text("usr/lib/systemd/system/kantaibertd.service")
+        for line in ["UMask=0077", "StateDirectoryMode=0710"] { #expect(service.contains("\n\(line)\n")) }
+        let tmpfiles = try scratch.text("usr/lib/tmpfiles.d/kantaibert.conf")
+        #expect(tmpfiles.contains("d /var/lib/kantaibert       0710 kantaibert kantaibert -"))
+        #expect(tmpfiles.contains("d /var/lib/kantaibert-web   2750 kantaibert-web kantaibert-admin -"))
+        let users = try scratch.text("usr/lib/sysusers.d/kantaibert.conf")
+        #expect(users.contains("\ng kantaibert-admin -\n"))
+        #expect(!users.contains("m kantaibert-web kantaibert-admin"))
+        let page = try scratch.text("usr/lib/systemd/system/kantaibert-web.service")
+        for line in [
+            "Group=kantaibert-web", "SupplementaryGroups=kantaibert", "TemporaryFileSystem=/var/lib/kantaibert:ro",
+            "BindPaths=-/var/lib/kantaibert/inbox",
+        ] {
+            #expect(page.contains("\n\(line)\n"))
+        }
+    }
+
     @Test func settingsAreNeverOverwritten() throws {
         try scratch.install()
         let settings = scratch("etc/kantaibert/kantaibert.yaml")
