@@ -35,6 +35,9 @@ is() { found=$(unit "$1") && [ "$found" = "$2" ]; }
 matches() { found=$(unit "$1") && [[ $found =~ $2 ]]; }
 alice() { runuser -u alice -- "$@"; }
 bob() { runuser -u bob -- "$@"; }
+carol() { runuser -u carol -- "$@"; }
+dora() { runuser -u dora -- "$@"; }
+page_user() { runuser -u kantaibert-web -- "$@"; }
 # The journal's entries of the service that have these fields, as JSON, since the last `mark`.
 journal() { found=$(journalctl -u kantaibertd -o json --cursor-file=$here/none "${since[@]}" "$@" 2>&1) && [ -n "$found" ]; }
 since=()
@@ -74,6 +77,8 @@ installation() {
         says systemd-analyze security --threshold=10 --no-pager kantaibertd.service kantaibert-web.service
     systemctl enable kantaibertd.socket kantaibertd.service
     useradd -m -G kantaibert alice
+    useradd -m -G kantaibert carol
+    useradd -m -G kantaibert,kantaibert-admin dora
     useradd -m bob
 }
 
@@ -108,6 +113,51 @@ access() {
     check "a run knows how much memory there is" has_event preflight '(free memory)'
 }
 
+# Two members, one who is none, and the page's user, each trying what they may not.
+strangers() {
+    local state=/var/lib/kantaibert who path corpus
+    corpus=$(find $state/corpus -type f | head -n 1)
+    for who in alice carol bob page_user; do
+        check "$who may not list the state directory" fails $who ls $state
+        for path in "$corpus" $state/metrics.db $state/metrics.db-wal $state/metrics.db-shm $state/corpora.jsonl $state/lock \
+            $state/models/kantaibert/1/model.safetensors $state/runs/kantaibert-1/job.json; do
+            check "there is $path" [ -e "$path" ]
+            check "$who may not read $path" fails $who cat "$path"
+            check "$who may not lock $path" fails $who flock --nonblock --shared "$path" true
+            check "$who may not write $path" fails $who sh -c ": >>'$path'"
+        done
+        check "$who may not plant a corpus" fails $who sh -c ": >'$state/corpus/planted'"
+        check "$who may not plant a socket for files" fails $who mkdir /run/kantaibert/transfer.d
+    done
+    check "the service writes its database all the while" says kbctl runs
+
+    # Hidden, so that it stays in the inbox.
+    carol sh -c "umask 002; echo hers >$inbox/.carols"
+    check "a member may not remove another's file" fails alice rm -f $inbox/.carols
+    check "nor rename it" fails alice mv $inbox/.carols $inbox/.alices
+    check "nor put another in its place" fails alice mv /home/alice/text.txt $inbox/.carols
+    check "its owner may" says carol rm $inbox/.carols
+    check "a member may not put away what was rejected" fails alice mv $inbox/.rejected $inbox/.old
+    check "nor put a file among it" fails alice sh -c ": >$inbox/.rejected/planted"
+    check "nor put a model's inbox away" fails alice mv $inbox/assistant $inbox/.old
+
+    check "who is outside the group may not train" fails bob kbctl train kantaibert --force
+    check "a member may not cancel" fails alice kbctl cancel kantaibert-1
+    check "nor promote" fails alice kbctl promote kantaibert 1
+    check "nor export" fails alice kbctl export assistant /home/alice/copy
+    check "and is told who may" holds "only root"
+    check "root exports" says kbctl export assistant /root/copy
+    cp -r /root/copy /home/alice/model
+    chown -R alice: /home/alice/model
+    check "a member may not import" fails alice kbctl import /home/alice/model --model assistant
+    check "nor the page's user" fails page_user kbctl import /home/alice/model --model assistant
+    mark
+    check "root imports what the service may not read" says kbctl import /root/copy --model assistant
+    check "and it comes to the gate" within 120 has_event generation_judged '"KB_MODEL":"assistant"'
+    check "nothing is left where files were passed" empty find /run/kantaibert/transfer -type s
+    check "nor of what was copied" empty find $state -maxdepth 1 -name '.import*'
+}
+
 fields() {
     journal KB_EVENT=checkpoint
     for field in MESSAGE MESSAGE_ID PRIORITY KB_RUN KB_MODEL KB_STEP; do
@@ -126,8 +176,13 @@ page() {
     check "who opens the page starts it, and it reaches the service" holds '"status":"ok"'
     found=$(systemctl show -P ActiveState kantaibert-web.service)
     check "it is ready then" [ "$found" = active ]
-    check "a member of the group may read the token" says alice cat $token
-    check "who is outside may not" fails bob cat $token
+    check "an administrator may read the token" says dora cat $token
+    check "a member of the group may not" fails alice cat $token
+    check "nor who is outside" fails bob cat $token
+    local pid
+    pid=$(systemctl show -P MainPID kantaibert-web.service)
+    says nsenter --target "$pid" --mount ls -A /var/lib/kantaibert
+    check "of the service's state the page sees the inbox alone" [ "$found" = inbox ]
     says http POST '/api/inbox?name=page.txt' /home/alice/text.txt
     check "without the token nothing comes into the inbox" holds 401
     mark
@@ -287,7 +342,7 @@ if [ -e $here/rebooting ]; then
     echo "all checks are through"
     journalctl -u kantaibertd --no-pager | tail -n 200 >$here/journal
 else
-    for part in installation activation access fields page varlink reload progress stop killed hung; do $part; done
+    for part in installation activation access strangers fields page varlink reload progress stop killed hung; do $part; done
     journalctl -u kantaibertd --no-pager | tail -n 200 >$here/journal
     reboot
 fi

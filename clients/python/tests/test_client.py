@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from conftest import MODELS
 
 import kantaibert
 from kantaibert import AsyncClient, Client
+from kantaibert._protocol import socket_path
 
 REQUEST = json.loads((MODELS / "request.json").read_text())
 EXPECTED = json.loads((MODELS / "transformers.json").read_text())
@@ -108,3 +112,31 @@ def test_only_what_sampling_names_is_taken(service: str) -> None:
     for client in (Client(service), AsyncClient(service)):
         with pytest.raises(TypeError, match="temprature"):
             client.generate("the", temprature=1)  # type: ignore[call-arg]
+
+
+def test_a_var_of_somebody_else_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.path.exists("/run/kantaibert/io.kantaibert"):
+        pytest.skip("a service of the system's is there")
+    monkeypatch.delenv("KANTAIBERT_SOCKET", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert socket_path(None) == "/run/kantaibert/io.kantaibert"
+    folder = tmp_path / "var"
+    folder.mkdir(mode=0o755)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "io.kantaibert"))
+        listening.listen()
+        assert socket_path(None) == "./var/io.kantaibert"
+        folder.chmod(0o777)
+        with pytest.raises(PermissionError, match="others may write"):
+            socket_path(None)
+        folder.chmod(0o755)
+        folder.rename(tmp_path / "real")
+        folder.symlink_to("real")
+        with pytest.raises(PermissionError, match="no folder of yours"):
+            socket_path(None)
+        if os.geteuid() == 0:
+            folder.unlink()
+            (tmp_path / "real").rename(folder)
+            os.chown(folder, 41001, 41001)
+            with pytest.raises(PermissionError, match="another user"):
+                socket_path(None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, AsyncIterator, overload
 from . import _methods
 from ._errors import ProtocolError
 from ._methods import Answer, Call, Generation
-from ._protocol import REPLY_LIMIT, decode_reply, socket_path
+from ._protocol import REPLY_LIMIT, check_server, decode_reply, socket_path
 from ._types import Fillings, Sampling, Score
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ class _Connection:
     @classmethod
     async def calling(cls, path: str, call: bytes) -> _Connection:
         reader, writer = await asyncio.open_unix_connection(path, limit=REPLY_LIMIT)
+        try:
+            check_server(writer.get_extra_info("socket"), path)
+        except BaseException:
+            writer.close()
+            raise
         writer.write(call)
         await writer.drain()
         return cls(reader, writer)

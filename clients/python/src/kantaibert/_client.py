@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterator, overload
 from . import _methods
 from ._errors import ProtocolError
 from ._methods import Answer, Call, Generation
-from ._protocol import REPLY_LIMIT, decode_reply, socket_path
+from ._protocol import REPLY_LIMIT, check_server, decode_reply, socket_path
 from ._types import Fillings, Sampling, Score
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class _Connection:
         try:
             self._socket.settimeout(timeout)
             self._socket.connect(path)
+            check_server(self._socket, path)
             self._socket.sendall(call)
         except BaseException:
             self._socket.close()
@@ -96,7 +97,7 @@ class Client:
 
     def __init__(self, path: str | None = None, timeout: float | None = None) -> None:
         """
-        path: the socket; else $KANTAIBERT_SOCKET, /run/kantaibert/io.kantaibert or ./var/io.kantaibert
+        path: the socket; else $KANTAIBERT_SOCKET, /run/kantaibert/io.kantaibert or this user's own ./var/io.kantaibert
         timeout: seconds to wait for a reply, or for the next piece of one; None waits for ever
         """
         self.path = socket_path(path)
