@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Inference
 import Jobs
 import Records
