@@ -8,7 +8,8 @@ public enum FreeSpace {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { throw DurableError("statvfs", path) }
         func bytes(_ blocks: some BinaryInteger) -> Int {
-            let (bytes, overflow) = Int(clamping: blocks).multipliedReportingOverflow(by: Int(clamping: status.f_frsize))
+            let (bytes, overflow) = Int(clamping: blocks).multipliedReportingOverflow(
+                by: Int(clamping: status.f_frsize))
             return overflow ? .max : bytes
         }
         return (bytes(status.f_bavail), bytes(status.f_blocks))

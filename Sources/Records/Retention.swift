@@ -30,7 +30,9 @@ extension MetricsStore {
             var later = now
             let events = try Row.fetchCursor(db, sql: "SELECT time FROM events ORDER BY id DESC")
             while let row = try events.next() {
-                guard let text = row["time"] as String?, let time = try? Date(text, strategy: timeStyle) else { continue }
+                guard let text = row["time"] as String?, let time = try? Date(text, strategy: timeStyle) else {
+                    continue
+                }
                 let gap = later.timeIntervalSince(time)
                 age += min(max(gap, 0), most)
                 if gap > most { isCapped = true }

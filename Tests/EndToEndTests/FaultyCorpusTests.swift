@@ -50,7 +50,8 @@ struct FaultyCorpusTests {
         #expect(again.run != last)
         _ = try events.first("run_failed")
         #expect(try service.client().call(ManagerInterface.GetStatus.self, .init()).queued.isEmpty)
-        #expect(try service.client().call(ManagerInterface.Train.self, .init(model: "kantaibert", force: true)).runs != [])
+        #expect(
+            try service.client().call(ManagerInterface.Train.self, .init(model: "kantaibert", force: true)).runs != [])
         #expect(try events.first("corpus_set_aside").corpus == bad)
         #expect(try service.kbctl("corpora", "rm", bad).status == 0)
         #expect(try corpus(bad, service)?.state == .removed && corpus(good, service)?.state == .admitted)

@@ -212,7 +212,8 @@ struct RenewalTests {
         // Before anything is recorded by the wrong clock, and afterwards.
         for events in [0, 1, 3] {
             for event in 0..<events {
-                try store.record(EventRecord(kind: "k", message: "ahead", time: ahead.addingTimeInterval(Double(event))))
+                try store.record(
+                    EventRecord(kind: "k", message: "ahead", time: ahead.addingTimeInterval(Double(event))))
             }
             let age = try store.age(keeping: 90 * Self.day, now: ahead.addingTimeInterval(60))
             #expect(age.isJump)

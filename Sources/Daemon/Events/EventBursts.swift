@@ -77,7 +77,8 @@ extension EventKind {
     fileprivate var comesInBursts: Bool {
         switch self {
         case .corpusAdmitted, .corpusDuplicate, .corpusRejected, .corpusRemoved, .corpusCut, .fileLeftAlone, .problem,
-            .stepSkipped, .evaluation, .checkpoint, .pruned, .settingsReloaded, .settingsRefused, .runQueued, .runCancelled:
+            .stepSkipped, .evaluation, .checkpoint, .pruned, .settingsReloaded, .settingsRefused, .runQueued,
+            .runCancelled:
             true
         default: false
         }

@@ -36,7 +36,8 @@ final class InboxService: Service {
 
     /// - Throws: `DurableError` where the inbox cannot be watched or the store not be written.
     init(
-        settings: Settings, live: LiveSettings, directory: StateDirectory, metrics: MetricsStore, admitted: AdmittedCorpora,
+        settings: Settings, live: LiveSettings, directory: StateDirectory, metrics: MetricsStore,
+        admitted: AdmittedCorpora,
         journal: EventJournal,
         training: TrainingService
     ) throws(DurableError) {

@@ -34,7 +34,8 @@ struct Pruner: Sendable {
                     ServiceEvent(
                         .pruned,
                         "rows of the database that are older than retention.keep_metrics by the clock stay for now: it went "
-                            + "ahead by a long time in which nothing was recorded, so it was set, or the machine was off"))
+                            + "ahead by a long time in which nothing was recorded, so it was set, or the machine was off"
+                    ))
             }
             let rows = age.cutoff > .distantPast ? try metrics.removeRows(before: age.cutoff) : 0
             if rows > 0 { removed.append("\(rows) rows of the database") }

@@ -106,7 +106,8 @@ package struct RunSupervisor: Sendable {
             suspect = corpus.map { ($0, $0 == suspect?.corpus ? suspect!.deaths + 1 : 1) }
             if let suspect, suspect.deaths >= Self.deathsToBlame {
                 return .failed(
-                    reason: Self.describe(reason, times: ", \(suspect.deaths) times at the same text", ending.lastLines),
+                    reason: Self.describe(
+                        reason, times: ", \(suspect.deaths) times at the same text", ending.lastLines),
                     corpus: suspect.corpus)
             }
             // A run that gets on between its deaths is not given up.

@@ -26,7 +26,8 @@ struct ListCorpora: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the texts that came in, and what became of them.")
 
-    @Option(help: ArgumentHelp("admitted, duplicate, rejected, removed or set_aside.", valueName: "state")) var state: String?
+    @Option(help: ArgumentHelp("admitted, duplicate, rejected, removed or set_aside.", valueName: "state")) var state:
+        String?
 
     @OptionGroup var global: GlobalOptions
 
