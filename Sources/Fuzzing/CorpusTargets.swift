@@ -79,8 +79,9 @@ extension FuzzTarget {
         FuzzTarget(name: name, seeds: seeds.map { [0] + Data(base64Encoded: $0)! }) { input in
             guard let first = input.first else { return }
             let format = TextFormat.allCases[Int(first) % TextFormat.allCases.count]
-            inFolder("input", Array(input[1...])) { folder in
-                let descriptor = open("\(folder)/input", O_RDONLY | O_CLOEXEC)
+            // A name of its own: targets may run beside each other.
+            inFolder("\(name)-input", Array(input[1...])) { folder in
+                let descriptor = open("\(folder)/\(name)-input", O_RDONLY | O_CLOEXEC)
                 expect(descriptor >= 0, "the input cannot be opened")
                 defer { close(descriptor) }
                 var options = smallReading

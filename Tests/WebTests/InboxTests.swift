@@ -171,7 +171,9 @@ struct InboxTests {
             let inbox = Inbox(path: web.inbox, limit: 1)
             let manager = FileManager.default
             try manager.createDirectory(atPath: "\(web.inbox)/assistant", withIntermediateDirectories: false)
-            for name in [".a.txt.1-1-7.tmp", "assistant/.b.txt.1-1-8.tmp", ".hidden", "a.txt"] {
+            // No process was started then.
+            let never = UInt64.max
+            for name in [".a.txt.1-\(never)-7.tmp", "assistant/.b.txt.1-\(never)-8.tmp", ".hidden", "a.txt"] {
                 try Data("half".utf8).write(to: URL(filePath: "\(web.inbox)/\(name)"))
             }
             #expect(inbox.clearLeftovers() == 2)

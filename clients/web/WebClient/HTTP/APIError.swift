@@ -2,6 +2,7 @@ import FoundationEssentials
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import NIOHTTP1
 
 /// What went wrong, in the shape of OpenAI's errors: `{"error": {"message", "type", "param", "code"}}`.
 struct APIError: Error, Encodable, Equatable {
@@ -58,6 +59,8 @@ struct APIError: Error, Encodable, Equatable {
             self.init(.notFound, "there is nothing at this path", code: "not_found")
         case let error as HTTPError: self.init(error.status, error.body ?? error.status.reasonPhrase)
         case is NIOTooManyBytesError: self.init(.contentTooLarge, "the body is too large", code: "body_too_large")
+        case is HTTPParserError:
+            self.init(.badRequest, "the request has not come to its end", code: "incomplete")
         case is CancellationError: self.init(.serviceUnavailable, .unavailable, "the request was cancelled")
         default: self.init(service: error)
         }

@@ -42,6 +42,7 @@ struct Manners<Context: RequestContext>: RouterMiddleware {
         response.headers[HTTPField.Name("Cross-Origin-Opener-Policy")!] = "same-origin"
         response.headers[HTTPField.Name("Cross-Origin-Resource-Policy")!] = "same-origin"
         if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
-        return response
+        // Bytes behind the head would be taken for the next answer.
+        return request.method == .head ? response.createHeadResponse() : response
     }
 }

@@ -18,6 +18,8 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
     private let unsent: UnsentBytes
     private var requests = 0
     private var answers = 0
+    /// A head has come, and its request's end has not.
+    private var isReceiving = false
     /// Nothing more is taken: the connection is closed for another, or behind a request that was refused.
     private var isOver = false
 
@@ -29,6 +31,7 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isOver else { return }
         let part = unwrapInboundIn(data)
+        if case .end = part { isReceiving = false }
         let isOpen =
             if case .end = part {
                 connections.receivedEnd(on: context.channel)
@@ -44,6 +47,7 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
             return
         }
         requests += 1
+        isReceiving = true
         head.headers.remove(name: Self.faultHeader)
         let fault = HeadFault(head)
         if let fault {
@@ -55,6 +59,15 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
         }
         if fault != nil || !head.isKeepAlive { head.headers.replaceOrAdd(name: "connection", value: "close") }
         context.fireChannelRead(wrapInboundOut(.head(head)))
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // Otherwise the body could be taken for a whole one.
+        if isReceiving, event as? ChannelEvent == .inputClosed {
+            isReceiving = false
+            context.fireErrorCaught(HTTPParserError.invalidEOFState)
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
