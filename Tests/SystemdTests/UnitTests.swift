@@ -64,7 +64,7 @@ struct UnitTests {
     @Test func theStateIsTheServicesOwn() throws {
         try scratch.install()
         let service = try scratch.text("usr/lib/systemd/system/kantaibertd.service")
-        for line in ["UMask=0077", "StateDirectoryMode=0710"] { #expect(service.contains("\n\(line)\n")) }
+        for line in ["UMask=0007", "StateDirectoryMode=0710"] { #expect(service.contains("\n\(line)\n")) }
         let tmpfiles = try scratch.text("usr/lib/tmpfiles.d/kantaibert.conf")
         #expect(tmpfiles.contains("d /var/lib/kantaibert       0710 kantaibert kantaibert -"))
         #expect(tmpfiles.contains("d /var/lib/kantaibert-web   2750 kantaibert-web kantaibert-admin -"))
