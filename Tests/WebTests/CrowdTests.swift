@@ -150,6 +150,27 @@ struct CrowdTests {
     }
 }
 
+/// Memory that bodies take.
+struct BodyBytesTests {
+    @Test func largeBodiesKeepNoSmallOnesOut() {
+        let bytes = BodyBytes(limit: 100, free: 10)
+        do {
+            let first = bytes.begin()
+            #expect(first.grow(to: 50))
+            let second = bytes.begin()
+            #expect(second.grow(to: 70))
+            let third = bytes.begin()
+            #expect(third.grow(to: 10))
+            #expect(!third.grow(to: 11))
+            #expect(!first.grow(to: 51))
+            #expect(first.grow(to: 20))
+            withExtendedLifetime((first, second, third)) {}
+        }
+        #expect(bytes.begin().grow(to: 110))
+        #expect(!bytes.begin().grow(to: 111))
+    }
+}
+
 /// A service that has gone mad, or something else on its socket.
 struct HostileServiceTests {
     /// The one reply to every call but that for events.

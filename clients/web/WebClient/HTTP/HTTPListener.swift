@@ -70,6 +70,8 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            // Some of these wait for a request that does not take its body.
+            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 << 10))
             .childChannelInitializer { [log, limits] channel in
                 let admission = connections.add(channel)
                 guard admission == .admitted else {

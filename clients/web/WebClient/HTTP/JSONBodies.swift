@@ -1,6 +1,7 @@
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 import NIOCore
 import Varlink
 
@@ -41,9 +42,26 @@ extension Request {
             throw APIError(.unsupportedMediaType, "the body has to be of the type application/json")
         }
         let stream = body
-        let buffer = try await withDeadline(Self.jsonDeadline) { try await stream.collect(upTo: Self.jsonLimit) }
+        let held = BodyBytes.shared.begin()
+        let buffer = try await withDeadline(Self.jsonDeadline) { try await Self.collect(stream, held) }
+        defer { withExtendedLifetime(held) {} }
         body = .init(buffer: buffer)
         return try Self.decode(Value.self, Array(buffer.readableBytesView))
+    }
+
+    private static func collect(_ stream: RequestBody, _ held: BodyBytes.Body) async throws -> ByteBuffer {
+        var buffer = ByteBuffer()
+        for try await var piece in stream {
+            let size = buffer.readableBytes + piece.readableBytes
+            guard size <= jsonLimit else { throw NIOTooManyBytesError(maxBytes: jsonLimit) }
+            guard held.grow(to: size) else {
+                throw APIError(
+                    .serviceUnavailable, .unavailable, "too many large requests are on their way; try again later",
+                    code: "overloaded", retryAfterMs: 1000)
+            }
+            buffer.writeBuffer(&piece)
+        }
+        return buffer
     }
 
     private static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8]) throws -> Value {
