@@ -38,7 +38,8 @@ public struct CorpusStore: Sendable {
     public func prepare() throws(DurableError) {
         try Durable.makeDirectory(directory)
         try TemporaryName.clearLeftovers(in: directory)
-        try clearRejected()
+        // What users put in its place is no reason not to start: a rejection that cannot be done says so.
+        try? clearRejected()
     }
 
     /// Copies a file into the store, forced to the disk, unless its bytes are there or are of no use. The file stays.

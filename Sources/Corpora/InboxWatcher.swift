@@ -42,8 +42,9 @@ public final class InboxWatcher: @unchecked Sendable {
     private var unscanned: [String] = []
     private var scan: FolderScan?
     private var isScanScheduled = false
-    private var scanBegan: InboxCandidates.Time?
-    /// How long the last look at everything took.
+    /// When the look at everything that is going on began.
+    private var rescanBegan: InboxCandidates.Time?
+    /// How long the last one took.
     private var lastScan = Duration.zero
     /// When everything is looked at again, for what there was no room for.
     private var rescanDue: InboxCandidates.Time?
@@ -161,7 +162,7 @@ public final class InboxWatcher: @unchecked Sendable {
         watches = [:]
         unscanned = []
         scan = nil
-        scanBegan = nil
+        rescanBegan = nil
         rescanDue = nil
         isShortOfWatches = false
         lastOpened = nil
@@ -353,7 +354,7 @@ public final class InboxWatcher: @unchecked Sendable {
 
     private func unwatchTree(_ folder: String) {
         let inside = folder + "/"
-        for (path, watch) in watches where path == folder || path.hasPrefix(inside) {
+        for (watch, path) in folders where path == folder || path.hasPrefix(inside) {
             inotify.unwatch(watch)
             forget(watch, path)
         }
@@ -367,14 +368,13 @@ public final class InboxWatcher: @unchecked Sendable {
     /// Looks at some more of what lies in folders that are watched, without recursion however deep they lie, and lets
     /// events and files have their turn in between.
     private func goOnScanning() {
-        if scanBegan == nil { scanBegan = .now }
         for _ in 0..<limits.entriesAtOnce {
             if let scan {
                 if let name = scan.next() { look(at: name, in: scan) } else { self.scan = nil }
             } else {
                 guard let folder = unscanned.popLast() else {
-                    lastScan = scanBegan!.duration(to: .now)
-                    scanBegan = nil
+                    if let rescanBegan { lastScan = rescanBegan.duration(to: .now) }
+                    rescanBegan = nil
                     return
                 }
                 beginScan(folder)
@@ -429,6 +429,7 @@ public final class InboxWatcher: @unchecked Sendable {
 
     private func lookAtEverythingAgain() {
         rescanDue = nil
+        rescanBegan = .now
         candidates.hasMissed = false
         unscanned = [root]
         scan = nil

@@ -66,7 +66,7 @@ package final class OpenFolder {
 
     /// Why this process may not remove or rename what has this name; nil where it may. Looks at permissions alone.
     func obstacle(toRemoving name: String) -> Int32? {
-        guard faccessat(descriptor, ".", W_OK | X_OK, AT_EACCESS) == 0 else { return errno }
+        guard faccessat(descriptor, ".", W_OK | X_OK, 0) == 0 else { return errno }
         // In a sticky folder a name is its owner's to remove, and the folder's owner's.
         guard let folder = status, folder.st_mode & S_ISVTX != 0, let file = status(of: name) else { return nil }
         return [0, folder.st_uid, file.st_uid].contains(geteuid()) ? nil : EPERM
