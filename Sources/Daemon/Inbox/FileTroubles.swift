@@ -13,9 +13,11 @@ package struct FileTroubles {
     /// - Parameters:
     ///   - trouble: what tells it from another one
     ///   - description: the trouble as it is told; nil: `trouble` itself
+    ///   - shown: the file's name as it is told; nil: `name` itself
     /// - Returns: the line to be told, if there is one, and whether the file is among those that are remembered
     package mutating func note(
-        _ name: String, _ trouble: String, _ description: String? = nil, now: ContinuousClock.Instant
+        _ name: String, _ trouble: String, _ description: String? = nil, shown: String? = nil,
+        now: ContinuousClock.Instant
     ) -> (String?, Bool) {
         if last[name] == trouble { return (nil, true) }
         let isRemembered = last[name] != nil || last.count < Self.most
@@ -26,7 +28,7 @@ package struct FileTroubles {
         }
         defer { untold = 0 }
         let others = untold == 0 ? "" : "; so do \(Wording.count(untold)) others that were not told of"
-        return ("\(name) stays in the inbox for now: \(description ?? trouble)\(others)", true)
+        return ("\(shown ?? name) stays in the inbox for now: \(description ?? trouble)\(others)", true)
     }
 
     /// The file came through.

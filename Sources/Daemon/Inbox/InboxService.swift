@@ -104,7 +104,7 @@ final class InboxService: Service {
             case .postponed: watcher.offerAgain(file, after: .seconds(settings.stableSeconds))
             case .interrupted: break
             }
-            troubles.withLock { $0.over(file.name) }
+            troubles.withLock { $0.over(file.relativePath) }
         } catch {
             wait(file, for: error)
         }
@@ -114,7 +114,7 @@ final class InboxService: Service {
     private func wait(_ file: InboxFile, for error: any Error) {
         // How much is free is another number each time.
         let trouble = (error as? DurableError).map { "\($0.operation) \($0.path) \($0.errno)" } ?? "\(error)"
-        let (line, isKnown) = troubles.withLock { $0.note(file.name, trouble, "\(error)", now: .now) }
+        let (line, isKnown) = troubles.withLock { $0.note(file.relativePath, trouble, "\(error)", shown: file.name, now: .now) }
         if let line {
             journal.report(ServiceEvent(.problem, line, fields: ["name": .string(file.name)]))
         }

@@ -215,7 +215,7 @@ public struct ServiceClient: Sendable {
                 channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel(wrappingChannelSynchronously: channel) }
             }
             do {
-                try await check(connection.channel)
+                try await check(connection.channel, of: socket)
             } catch {
                 try? await connection.channel.close()
                 throw error
@@ -229,7 +229,7 @@ public struct ServiceClient: Sendable {
     }
 
     /// Whether it is the service that listens.
-    private func check(_ channel: any Channel) async throws {
+    private func check(_ channel: any Channel, of socket: ServiceSocket) async throws {
         let user = try await channel.eventLoop.submit {
             try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
                 UnixPeer.user(of: $0)
