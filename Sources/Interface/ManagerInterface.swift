@@ -172,7 +172,7 @@ public enum ManagerInterface {
           total: int,
           configuration: object,
           generation: ?int,
-          # Where it lies, a Hugging Face model directory.
+          # Where it lies, a Hugging Face model directory that the service's user and root can read; others use Export.
           directory: ?string
         )
 

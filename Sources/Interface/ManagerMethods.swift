@@ -156,7 +156,7 @@ extension ManagerInterface {
             public var total: Int
             public var configuration: JSONValue
             public var generation: Int?
-            /// Where it lies, a Hugging Face model directory.
+            /// Where it lies, a Hugging Face model directory that the service's user and root can read; others use `Export`.
             public var directory: String?
 
             public init(

@@ -8,7 +8,7 @@ struct Kbctl: ParsableCommand {
         abstract: "Talks to kantaibertd: asks its models, and watches how they are trained.",
         discussion: """
             The service is looked for at --socket, else at $KANTAIBERT_SOCKET, /run/kantaibert/io.kantaibert and \
-            ./var/io.kantaibert.
+            ./var/io.kantaibert, the last where ./var is your own and nobody else may write in it.
 
             The exit status is one of sysexits.h: 64 wrong usage, 65 the text or the request cannot be used, 66 no such \
             model or run, 69 no service, 70 an error inside the service, 71 an error of the system, 73 a file cannot be \
