@@ -9,6 +9,9 @@ public struct JSONShape: Sendable, Equatable {
     public private(set) var depth = 0
     public private(set) var values = 1
 
+    /// Whether a call may have it.
+    public var isReadable: Bool { depth <= Self.deepest && values <= Self.mostValues }
+
     public init(_ text: [UInt8]) {
         var open = 0
         var isInString = false

@@ -21,7 +21,7 @@ struct CallExchange: Sendable {
     /// - Returns: whether the last reply was given, or none was wanted. Where not, the connection is of no more use.
     func answer(_ message: [UInt8], _ shape: JSONShape, whenEndless: () -> Void) async -> Bool {
         // Before anything is decoded: what nobody would send is not taken apart.
-        guard shape.depth <= JSONShape.deepest, shape.values <= JSONShape.mostValues else {
+        guard shape.isReadable else {
             let error = VarlinkServiceError.invalidParameter(parameter: "parameters")
             return await send(ReplySink(more: false, oneway: false, write: write)) {
                 try VarlinkCoding.encodeError(name: error.name, error.parameters)

@@ -21,7 +21,8 @@ final class RequestMemory: Sendable {
     /// Bytes held for a whole request: itself, the decoder's copy and its texts, and about a hundred bytes for each value.
     static func needed(for shape: JSONShape, bytes: Int) -> Int {
         guard bytes > free else { return 0 }
-        return 4 * bytes + 96 * min(shape.values, JSONShape.mostValues)
+        // What is refused is not decoded.
+        return shape.isReadable ? 4 * bytes + 96 * shape.values : bytes
     }
 
     func take(_ bytes: Int, _ user: UInt32) -> VarlinkLimitsInterface.RequestMemoryExceeded? {

@@ -114,7 +114,8 @@ import Testing
         }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
-        #expect(largest - before < 64 << 20, "\(largest - before) bytes")
+        // Its sequences, all at once, would be 200 MB; other tests run at the same time.
+        #expect(largest - before < 128 << 20, "\(largest - before) bytes")
     }
 
     private static func residentBytes() -> Int {

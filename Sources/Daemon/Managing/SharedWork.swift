@@ -65,7 +65,12 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
         let task = Task.detached { [self] in
             await ending?.value
             let result: Result<Value, any Error>
-            do { result = .success(try await work()) } catch { result = .failure(error) }
+            do {
+                try Task.checkCancellation()
+                result = .success(try await work())
+            } catch {
+                result = .failure(error)
+            }
             land(key, number, result)
         }
         return Flight(number: number, task: task, waiters: [:])
