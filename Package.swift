@@ -133,7 +133,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Records", "Interface", "Varlink",
+                "CFiles", "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Records", "Interface", "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
                 "Durable", "Digests", crypto,

@@ -1,3 +1,5 @@
+import CFiles
+import Durable
 import FoundationEssentials
 import Glibc
 
@@ -33,9 +35,16 @@ package enum StateFileSystem: Equatable {
             self = .local
             return
         }
-        let mounts = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
+        let mounts = (try? Durable.read("/proc/self/mountinfo")).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        // Mount points are told without links.
+        var resolved = path
+        if let real = realpath(path, nil) {
+            resolved = String(cString: real)
+            free(real)
+        }
         self.init(
-            type: UInt32(truncatingIfNeeded: status.f_type), mountType: Self.mountType(of: path, mountinfo: mounts))
+            type: UInt32(truncatingIfNeeded: status.f_type),
+            mountType: Self.mountType(of: resolved, mountinfo: mounts))
     }
 
     /// The type of the mount that a path is below: the last one of the longest mount point.
@@ -45,7 +54,7 @@ package enum StateFileSystem: Equatable {
         for line in mountinfo.split(separator: "\n") {
             let fields = line.split(separator: " ")
             guard fields.count > 4, let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count else { continue }
-            let point = fields[4].replacing("\\040", with: " ").replacing("\\011", with: "\t")
+            let point = String(fields[4]).replacing("\\040", with: " ").replacing("\\011", with: "\t")
                 .replacing("\\012", with: "\n").replacing("\\134", with: "\\")
             guard path == point || point == "/" || path.hasPrefix(point + "/") else { continue }
             if let best = found, best.point.utf8.count > point.utf8.count { continue }

@@ -64,7 +64,8 @@ public struct TokenShards: Sendable {
     }
 
     private static let samplesAtOnce = 2048
-    private static let bytesAtOnce = 16 << 20
+    /// Of long words each byte takes some forty in the encoder, in each thread that has one.
+    private static let bytesAtOnce = 4 << 20
 }
 
 /// One of a run's two shards in the making: what is packed on one side never meets the other's.

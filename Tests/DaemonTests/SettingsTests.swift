@@ -1,3 +1,4 @@
+import Corpora
 import Daemon
 import FoundationEssentials
 import Jobs

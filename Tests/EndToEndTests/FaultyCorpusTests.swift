@@ -57,4 +57,22 @@ struct FaultyCorpusTests {
         #expect(try corpus(bad, service)?.state == .removed && corpus(good, service)?.state == .admitted)
         _ = try service.stop()
     }
+
+    @Test("A line without end is trained on in little memory, and it is said that it was cut")
+    func endlessLine() throws {
+        // The line, its text and its tokens as a whole would be more than that.
+        let service = try RunningService(
+            settings: GateTests.settings(steps: 20, more: "training:\n  memory_limit: 250M\n  max_restarts: 0"))
+        try service.start()
+        let events = try service.watch()
+        let word = Array("understanding ".utf8)
+        let line = (0..<64 << 20).map { word[$0 % word.count] }
+        try service.drop("long.txt", Array(Grammar.text(lines: 500, seed: 3).utf8) + line)
+        let sha256 = try #require(try events.first("corpus_admitted").corpus)
+        let cut = try events.first("corpus_cut")
+        #expect(cut.corpus == sha256 && cut.number("units") == 1, "\(cut)")
+        _ = try events.first("generation_serves")
+        #expect(try corpus(sha256, service)?.state == .admitted)
+        _ = try service.stop()
+    }
 }

@@ -113,8 +113,10 @@ struct Gate: Sendable {
 
     /// Whether its record says that it is no candidate any more. Of what is not recorded nobody has withdrawn anything.
     private func isWithdrawn(_ candidate: Candidate) -> Bool {
-        let record = try? metrics.generation(candidate.generation, of: candidate.model)
-        return record?.state == .rejected
+        let found = try? metrics.generation(candidate.generation, of: candidate.model)
+        guard let record = found, record.state == .rejected else { return false }
+        // One that was removed by hand may have had the number before.
+        return candidate.modelSha256 ?? record.modelSha256 == record.modelSha256
     }
 
     /// Notes that a candidate can never serve, in its directory and in the database.
