@@ -41,7 +41,7 @@ struct ModelLimits {
         let kind = __rlimit_resource_t(resource.rawValue)
         var limit = rlimit()
         guard getrlimit(kind, &limit) == 0 else { return complain() }
-        limit.rlim_max = min(limit.rlim_max, value)
+        limit.rlim_max = min(limit.rlim_max, rlim_t(value))
         limit.rlim_cur = limit.rlim_max
         if setrlimit(kind, &limit) != 0 { complain() }
     }

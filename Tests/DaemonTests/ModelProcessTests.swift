@@ -2,6 +2,7 @@ import Daemon
 import Durable
 import Foundation
 import Inference
+import Jobs
 import Testing
 
 /// What opens a generation first is a process of its own: here a shell script, which ends in each way that one can end.

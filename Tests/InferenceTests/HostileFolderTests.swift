@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Inference
+import Jobs
 import Kernels
 import Models
 import Testing
