@@ -49,29 +49,27 @@ public final class TokenShard: @unchecked Sendable {
         try require(totals.checksum == digest.value, "checksum", "\(digest.value)", "\(totals.checksum)")
         try require(totals.key == key, "key", "\(key)", "\(totals.key)")
 
-        let tokenBytes = totals.tokens.multipliedReportingOverflow(by: Int(width))
-        let offsetBytes = totals.rows.multipliedReportingOverflow(by: 8)
+        // Below the file's size no product of them overflows.
         try require(
-            !tokenBytes.overflow && !offsetBytes.overflow && totals.tokens >= 0 && totals.rows >= 0, "counts",
-            "counts that fit the file", "\(totals.rows) rows, \(totals.tokens) tokens")
-        let padded = (tokenBytes.partialValue + 7) & ~7
-        let expectedSize = smallest + padded + offsetBytes.partialValue
+            (0...size).contains(totals.tokens) && (0...size).contains(totals.rows) && totals.textBytes >= 0
+                && totals.textTokens >= 0 && totals.rows <= Int(UInt32.max), "counts", "counts that fit the file",
+            "\(totals)")
+        let tokenBytes = totals.tokens * Int(width)
+        let padded = (tokenBytes + 7) & ~7
+        let expectedSize = smallest + padded + totals.rows * 8
         try require(expectedSize == size, "size", "\(expectedSize)", "\(size)")
 
         offsets = (bytes.baseAddress! + TokenShard.headerBytes + padded).assumingMemoryBound(to: UInt64.self)
         isWide = width == 4
         self.mapping = mapping
         self.totals = totals
-        try require(
-            totals.rows <= Int(UInt32.max) && totals.textBytes >= 0 && totals.textTokens >= 0, "counts",
-            "at most 2³² rows, no negative count", "\(totals)")
         var previous: UInt64 = 0
         var longest: UInt64 = 0
         for row in 0...totals.rows {
             let offset = offsets[row]
             try require(
-                offset >= previous && (row > 0 || offset == 0), "offset of row \(row)", "at least \(previous)",
-                "\(offset)")
+                row == 0 ? offset == 0 : offset > previous, "offset of row \(row)",
+                row == 0 ? "0" : "more than \(previous)", "\(offset)")
             longest = max(longest, offset - previous)
             previous = offset
         }

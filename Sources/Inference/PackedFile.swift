@@ -35,7 +35,7 @@ enum PackedFile {
         // What does not fit the configuration is refused before there is memory for it; what was packed once is finite.
         let all = ParameterLayout(configuration)
         for entry in all.entries { try file.require(entry.name, shape: entry.shape) }
-        for entry in all.entries { try file.requireFinite(entry.name) }
+        try file.requireAllFinite()
         let arena = Arena(bytes: layout.bytes)
         let base = UnsafeMutableRawPointer(arena.take(UInt8.self, layout.bytes))
         let packed = UnsafeRawBufferPointer(start: base, count: layout.bytes)

@@ -31,22 +31,25 @@ public struct ServiceSocket: Sendable, Equatable {
         guard access(system, F_OK) != 0 else { return ServiceSocket(path: system) }
         var status = stat()
         let local = ServiceSocket(localIn: folder)
+        func untrusted(_ reason: String) -> UntrustedSocket {
+            UntrustedSocket(path: local.path, reason: reason, isFound: true)
+        }
         guard lstat(local.path, &status) == 0 else { return ServiceSocket(path: system) }
         let opened = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard opened >= 0 else {
-            throw UntrustedSocket(path: local.path, reason: "\(folder) is no folder of yours: \(errorText())")
+            throw untrusted("\(folder) is no folder of yours: \(errorText())")
         }
         defer { close(opened) }
         guard fstat(opened, &status) == 0, status.st_uid == geteuid() else {
-            throw UntrustedSocket(path: local.path, reason: "\(folder) belongs to another user")
+            throw untrusted("\(folder) belongs to another user")
         }
         guard status.st_mode & 0o022 == 0 else {
-            throw UntrustedSocket(path: local.path, reason: "others may write in \(folder)")
+            throw untrusted("others may write in \(folder)")
         }
         guard fstatat(opened, "io.kantaibert", &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFSOCK
-        else { throw UntrustedSocket(path: local.path, reason: "it is no socket") }
+        else { throw untrusted("it is no socket") }
         guard status.st_uid == geteuid() else {
-            throw UntrustedSocket(path: local.path, reason: "it belongs to another user")
+            throw untrusted("it belongs to another user")
         }
         return local
     }
@@ -70,7 +73,11 @@ public struct UntrustedSocket: Error, Sendable, Equatable, CustomStringConvertib
     public let path: String
     public let reason: String
 
+    /// Nobody has named the path.
+    public var isFound = false
+
     public var description: String {
-        "\(path) is not used, as \(reason); where it is meant all the same, name it: --socket \(path)"
+        let advice = isFound ? "; where it is meant all the same, name it: --socket \(path)" : ""
+        return "\(path) is not used, as \(reason)\(advice)"
     }
 }

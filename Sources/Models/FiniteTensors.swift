@@ -2,6 +2,11 @@ import Parallel
 import Synchronization
 
 extension SafetensorsFile {
+    /// Refuses a file with a tensor that `requireFinite` refuses, whether it is a parameter or stands beside them.
+    public func requireAllFinite() throws(ModelError) {
+        for name in tensors.keys.sorted() { try requireFinite(name) }
+    }
+
     /// Refuses a tensor that holds a number with which nothing can be computed: NaN, infinity, or one that rounds to
     /// infinity in bfloat16.
     /// - Throws: with the tensor's name, the first such number and its place; also where there is no such tensor

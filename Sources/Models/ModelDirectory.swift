@@ -67,7 +67,7 @@ extension RobertaModel {
         for entry in layout.entries { _ = try file.tensor(entry.name, shape: entry.shape) }
         let parameters = Parameters(layout: layout)
         try parameters.read(from: file)
-        for entry in layout.entries { try file.requireFinite(entry.name) }
+        try file.requireAllFinite()
         return RobertaModel(configuration: configuration, parameters: parameters)
     }
 }

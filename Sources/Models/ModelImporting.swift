@@ -19,8 +19,8 @@ extension RobertaModel {
         let parameters = Parameters(layout: layout)
         for (name, entry) in zip(found, layout.entries) {
             try file.read(name, shape: entry.shape, into: parameters[entry])
-            try file.requireFinite(name)
         }
+        try file.requireAllFinite()
         return RobertaModel(configuration: configuration, parameters: parameters)
     }
 

@@ -1,3 +1,4 @@
+import Durable
 import Glibc
 import Inference
 import Models
@@ -20,8 +21,12 @@ struct ModelLimits {
         let weights = min(size(ModelDirectory.weightsFile), 1 << 37)
         let small = ModelFolder.files.reduce(into: UInt64(0)) { $0 += min(size($1.name), UInt64($1.mostBytes)) }
         let cores = UInt64(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        // The weights mapped; in float32 where they were half of that; packed, and what was packed mapped.
-        memory = (2 << 30) + cores * (64 << 20) + 6 * weights + 40 * small
+        // What the libraries have taken by now; the weights mapped, in float32 where they were half of that, packed, and
+        // what was packed mapped.
+        let statm = (try? Durable.read("/proc/self/statm")).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let pages = statm.split(separator: " ").first.flatMap { UInt64($0) } ?? 0
+        let libraries = pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
+        memory = libraries + (2 << 30) + cores * (64 << 20) + 6 * weights + 40 * small
         seconds = 300 + weights / 1_000_000
         fileBytes = (16 << 20) + 3 * weights + 4 * small
     }

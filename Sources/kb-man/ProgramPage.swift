@@ -26,7 +26,10 @@ struct ProgramPage {
                     "/var/lib/kantaibert/models/NAME/current/",
                     "The generation that serves, a Hugging Face model directory."
                 ),
-                ("/var/lib/kantaibert/metrics.db", "Corpora, runs, steps and evaluations, an SQLite database; its user's alone."),
+                (
+                    "/var/lib/kantaibert/metrics.db",
+                    "Corpora, runs, steps and evaluations, an SQLite database; the service's alone."
+                ),
                 ("/run/kantaibert/io.kantaibert", "The Varlink socket."),
             ], seeAlso: ["kbctl(1)", "kantaibert.yaml(5)", "kantaibert-train(8)", "journalctl(1)", "systemctl(1)"]),
         ProgramPage(
@@ -48,7 +51,10 @@ struct ProgramPage {
             name: "kantaibert-web", section: 8,
             environment: [("STATE_DIRECTORY, NOTIFY_SOCKET, LISTEN_FDS", "As systemd sets them.")],
             files: [
-                ("/var/lib/kantaibert-web/token", "What calls that change something carry, for kantaibert-admin to read."),
+                (
+                    "/var/lib/kantaibert-web/token",
+                    "What calls that change something carry, for the group kantaibert-admin to read."
+                ),
                 ("/etc/default/kantaibert-web", "Variables for the page under systemd."),
                 ("/run/kantaibert/io.kantaibert", "The service's socket."),
             ], seeAlso: ["kantaibertd(8)", "kbctl(1)", "systemctl(1)"]),

@@ -16,7 +16,7 @@ struct PrivacyTests {
         serving:
           max_concurrent_requests: 2
         socket:
-          max_request_bytes: 64K
+          max_request_bytes: 65536
         logging:
           level: trace
         """

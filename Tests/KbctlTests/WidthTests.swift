@@ -8,7 +8,8 @@ import Testing
 struct WidthTests {
     private static let answers: [[String]] = [
         ["status"], ["models"], ["generations", "kantaibert"], ["generations", "assistant"], ["inspect", "kantaibert"],
-        ["inspect", "kantaibert", "--values", "lm_head.bias"], ["corpora"], ["runs"], ["run"], ["metrics"],
+        ["inspect", "kantaibert", "--values", "lm_head.bias"], ["corpora"],
+        ["corpora", "--state", "admitted"], ["runs", "--model", "paged"], ["runs"], ["run"], ["metrics"],
         ["metrics", "--all"], ["plot"], ["plot", "assistant-1", "b"], ["doctor"], ["watch", "--exit-when-served"],
         ["ask", "long"], ["fill", "<mask>"], ["fill", "理性 <mask>"], ["score", "a"], ["tokenize", "a"],
         ["detokenize", "5", "6"], ["promote", "kantaibert", "4"],

@@ -34,7 +34,9 @@ import Training
         for (index, change) in changes.enumerated() {
             let found = try flaw(change)
             // The tokenizer of a job is one of ours, which is larger than the smallest.
-            #expect(found.job != nil || found.model == nil, "size \(size), change \(index): \(found)")
+            // All sizes together are looked at when the tokenizer, and with it the embedding, is known.
+            let isTooMany = found.model?.contains("parameters") == true
+            #expect(found.job != nil || found.model == nil || isTooMany, "size \(size), change \(index): \(found)")
         }
     }
     for number in [-1, 0, 1e-300, 0.5, 1, 1.5, 100, 101, 1e300, .infinity, .nan] as [Double] {

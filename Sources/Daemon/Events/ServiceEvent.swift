@@ -50,11 +50,11 @@ extension Date {
 }
 
 extension [String: JSONValue] {
-    /// The members there is room for, their strings cut; in the order of their names, numbers first.
+    /// The members there is room for, their strings cut; numbers first, then strings, each in the order of their names.
     /// - Parameter room: bytes that are left
     fileprivate func bounded(_ room: inout Int) -> [String: JSONValue] {
         var members: [String: JSONValue] = [:]
-        let sorted = sorted { ($0.value.isLong ? 1 : 0, $0.key) < ($1.value.isLong ? 1 : 0, $1.key) }
+        let sorted = sorted { ($0.value.rank, $0.key) < ($1.value.rank, $1.key) }
         for (name, value) in sorted {
             room -= name.utf8.count + 8
             guard room > 0 else { break }
@@ -65,10 +65,12 @@ extension [String: JSONValue] {
 }
 
 extension JSONValue {
-    fileprivate var isLong: Bool {
+    /// What may take all the room comes last.
+    fileprivate var rank: Int {
         switch self {
-        case .null, .bool, .int, .double: false
-        case .string, .array, .object: true
+        case .null, .bool, .int, .double: 0
+        case .string: 1
+        case .array, .object: 2
         }
     }
 

@@ -85,7 +85,9 @@ public actor ModelRegistry {
             known = try await Self.onQueue { CheckedFile.modelSHA256(ofDirectory: path, precision) }
         }
         return try await Self.onQueue { [known] in
-            try InferenceEngine(directory: path, precision: precision, modelSHA256: known)
+            let engine = try InferenceEngine(directory: path, precision: precision, modelSHA256: known)
+            if known == nil { try engine.requireFiniteAnswer() }
+            return engine
         }
     }
 

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Interface
 import NIOCore
 import NIOPosix
@@ -217,7 +218,8 @@ public struct ServiceClient: Sendable {
             do {
                 try await check(connection.channel, of: socket)
             } catch {
-                try? await connection.channel.close()
+                // The way to close a channel of this kind.
+                try? await connection.executeThenClose { _, _ in }
                 throw error
             }
             return connection
@@ -230,11 +232,16 @@ public struct ServiceClient: Sendable {
 
     /// Whether it is the service that listens.
     private func check(_ channel: any Channel, of socket: ServiceSocket) async throws {
-        let user = try await channel.eventLoop.submit {
-            try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
-                UnixPeer.user(of: $0)
-            }
-        }.get()
+        let user: uid_t??
+        do {
+            user = try await channel.eventLoop.submit {
+                try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+                    UnixPeer.user(of: $0)
+                }
+            }.get()
+        } catch is ChannelError {
+            throw VarlinkClientError.closed
+        }
         try socket.check(server: user.flatMap(\.self))
     }
 }
