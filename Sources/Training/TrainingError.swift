@@ -87,6 +87,9 @@ public enum TrainingError: Error, CustomStringConvertible {
 
     /// SHA-256 of the corpus that is to blame; nil where it is none's fault.
     public var corpus: String? {
-        if case .corpus(let sha256, _, _) = self { sha256 } else { nil }
+        switch self {
+        case .corpus(let sha256, _, _), .data(.otherBytes(_, let sha256, _, _)): sha256
+        default: nil
+        }
     }
 }
