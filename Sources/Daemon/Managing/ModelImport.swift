@@ -22,7 +22,7 @@ struct ModelImport {
             if let process {
                 try await process.convert(from: source, to: aside, objective: model.objective, precision)
             } else {
-                try await Blocking.run { [model] in
+                try await Blocking.changes.run(for: nil) { [model] in
                     try ModelConversion.convert(from: source, to: aside, objective: model.objective)
                 }
             }
