@@ -133,7 +133,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "CFiles", "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Records", "Interface", "Varlink",
+                "CFiles", "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Records", "Interface",
+                "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
                 "Durable", "Digests", crypto,

@@ -9,7 +9,7 @@ public enum ManagerInterface {
     /// The interface's errors, for a client that wants them typed.
     public static let errors: [any VarlinkErrorReply.Type] = [
         ModelNotFound.self, RunNotFound.self, CorpusNotFound.self, GenerationNotFound.self, NothingToTrain.self,
-        TensorNotFound.self, ImportRefused.self, TransferFailed.self, TooManyTransfers.self,
+        TensorNotFound.self, ImportRefused.self, TransferFailed.self, TooManyTransfers.self, Overloaded.self,
     ]
 
     /// The text of `io.kantaibert.Manager.varlink`.

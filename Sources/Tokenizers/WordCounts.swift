@@ -92,7 +92,9 @@ extension WordCounts {
         file path: String, sha256: String, memoryLimit: Int? = nil, progress: () -> Void = {}
     ) throws -> WordCounts {
         var hash = SHA256()
-        let counts = try count(file: path, memoryLimit: memoryLimit, progress: progress) { hash.update(bufferPointer: $0) }
+        let counts = try count(file: path, memoryLimit: memoryLimit, progress: progress) {
+            hash.update(bufferPointer: $0)
+        }
         try DigestMismatch.check(hash, is: sha256, path: path)
         return counts
     }

@@ -17,7 +17,7 @@ private final class Canceller: Sendable {
 }
 
 /// Files that somebody made to hold up the service, or to have it say what others must not read.
-@Suite(.timeLimit(.minutes(5))) struct HostileFilesTests {
+@Suite(.timeLimit(.minutes(15))) struct HostileFilesTests {
     let scratch: Scratch
     let store: CorpusStore
 

@@ -6,7 +6,7 @@ import Glibc
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct InboxWatcherTests {
+@Suite(.timeLimit(.minutes(15))) struct InboxWatcherTests {
     let scratch: Scratch
 
     init() throws { scratch = try Scratch() }

@@ -6,7 +6,7 @@ import Jobs
 import Testing
 
 /// What opens a generation first is a process of its own: here a shell script, which ends in each way that one can end.
-@Suite(.timeLimit(.minutes(2))) struct ModelProcessTests {
+@Suite(.timeLimit(.minutes(15))) struct ModelProcessTests {
     /// - Parameter script: `$LIFE` is how often it has been started
     private func program(_ script: String, in folder: String) throws -> String {
         let path = folder + "/train.sh"

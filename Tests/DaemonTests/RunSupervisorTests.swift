@@ -75,7 +75,7 @@ private final class ScriptedRun: Sendable {
     }
 }
 
-@Suite("Supervising a run", .timeLimit(.minutes(1)))
+@Suite("Supervising a run", .timeLimit(.minutes(15)))
 struct RunSupervisorTests {
     @Test("What it says arrives in order, and its generation counts as published")
     func publishes() async throws {

@@ -14,7 +14,7 @@ import Varlink
 import VarlinkServer
 
 /// Generations that take over, and a service that is asked for too much.
-@Suite(.timeLimit(.minutes(1))) struct ServingTests {
+@Suite(.timeLimit(.minutes(15))) struct ServingTests {
     /// A state directory with generations of tiny models that have learned nothing, each other numbers.
     final class Models: Sendable {
         let directory = StateDirectory(root: NSTemporaryDirectory() + "serving-\(UUID().uuidString)")

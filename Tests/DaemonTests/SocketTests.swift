@@ -11,7 +11,7 @@ import Varlink
 import VarlinkServer
 
 /// What clients do to a socket with real models behind it: they hang up, and they ask what makes no sense.
-@Suite(.timeLimit(.minutes(2))) struct SocketTests {
+@Suite(.timeLimit(.minutes(15))) struct SocketTests {
     /// A masked and a causal model that have learned nothing, served on a socket of their own.
     private func withModels(
         limit: Int = 8, _ body: @escaping @Sendable (_ socket: String) throws -> Void

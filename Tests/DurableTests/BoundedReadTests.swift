@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// What is no file, or a file of a size nobody can read, is refused before anything of it is read.
-@Suite(.timeLimit(.minutes(1))) struct BoundedReadTests {
+@Suite(.timeLimit(.minutes(15))) struct BoundedReadTests {
     private func withFolder(_ body: (String) throws -> Void) throws {
         let folder = FileManager.default.temporaryDirectory.path + "/bounded-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -5,7 +5,7 @@ import Testing
 
 /// Other users, as the kernel sees them: root takes their ids, which need no entry in /etc/passwd.
 @Suite(
-    "Who may do what", .serialized, .timeLimit(.minutes(2)),
+    "Who may do what", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"),
     .enabled(if: geteuid() == 0, "only root can be another user"))
 struct AccessTests {

@@ -7,7 +7,7 @@ import Varlink
 
 /// Files that come into the inbox by the ways of other programs, more than one step each.
 @Suite(
-    "Copies into the inbox", .serialized, .timeLimit(.minutes(5)),
+    "Copies into the inbox", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct CopyingTests {
     private func corpora(_ service: RunningService) throws -> [ManagerInterface.Corpus] {

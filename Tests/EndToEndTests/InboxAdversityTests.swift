@@ -6,7 +6,7 @@ import Testing
 import Varlink
 
 @Suite(
-    "An inbox in adversity", .serialized, .timeLimit(.minutes(5)),
+    "An inbox in adversity", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct InboxAdversityTests {
     static let settings = """

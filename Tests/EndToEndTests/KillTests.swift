@@ -4,7 +4,7 @@ import Jobs
 import Testing
 
 @Suite(
-    "A run that is killed", .serialized, .timeLimit(.minutes(5)),
+    "A run that is killed", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct KillTests {
     /// That hit a living process.

@@ -6,7 +6,7 @@ import Varlink
 
 /// Prompts and answers stay between the service and who asks.
 @Suite(
-    "Prompts and answers are in no log and no database", .serialized, .timeLimit(.minutes(5)),
+    "Prompts and answers are in no log and no database", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct PrivacyTests {
     private static let settings = """

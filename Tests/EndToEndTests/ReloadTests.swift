@@ -3,7 +3,7 @@ import Glibc
 import Interface
 import Testing
 
-@Suite("SIGHUP", .serialized, .timeLimit(.minutes(5)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+@Suite("SIGHUP", .serialized, .timeLimit(.minutes(15)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct ReloadTests {
     @Test("Settings are read again; wrong ones are refused, and what needs a restart is named")
     func reload() throws {

@@ -6,7 +6,7 @@ import Varlink
 
 /// The text of a corpus that is taken out goes when nothing needs it, and not before.
 @Suite(
-    "Removed corpora", .serialized, .timeLimit(.minutes(5)),
+    "Removed corpora", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct RemovedCorpusTests {
     private func isStored(_ sha256: String, _ service: RunningService) -> Bool {

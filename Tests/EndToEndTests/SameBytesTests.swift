@@ -4,7 +4,7 @@ import Testing
 
 /// Processes of their own: the number of threads is a process's, and so is whatever memory happens to hold.
 @Suite(
-    "The same job gives the same bytes", .serialized, .timeLimit(.minutes(5)),
+    "The same job gives the same bytes", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct SameBytesTests {
     @Test("With any number of threads, in float32", arguments: Objective.allCases)

@@ -4,7 +4,7 @@ import Testing
 import Varlink
 
 @Suite(
-    "A schedule", .serialized, .timeLimit(.minutes(5)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+    "A schedule", .serialized, .timeLimit(.minutes(15)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct ScheduleTests {
     /// A variable TZ by which the clocks of this machine show `hour`:`minute` now, less some seconds.
     static func zone(_ hour: Int, _ minute: Int, lessSeconds: Int = 0) -> [String: String] {

@@ -6,7 +6,7 @@ import Varlink
 
 /// What lies in the state directory is the service's alone, and clients know whom they talk to.
 @Suite(
-    "The state directory and its socket", .serialized, .timeLimit(.minutes(5)),
+    "The state directory and its socket", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct StateDirectoryTests {
     /// What the tests themselves put there, and what is for others.

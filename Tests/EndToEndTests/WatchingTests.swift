@@ -6,7 +6,7 @@ import Varlink
 
 /// What is seen of the service's end, and of much at once, by those who watch and in its log.
 @Suite(
-    "Watching and the log", .serialized, .timeLimit(.minutes(5)),
+    "Watching and the log", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct WatchingTests {
     private static let settings = """

@@ -3,7 +3,7 @@ import Fuzzing
 import Testing
 
 /// A short while of what `make fuzz` does for minutes, the same each time, and all that it ever found.
-@Suite(.timeLimit(.minutes(2))) struct FuzzingTests {
+@Suite(.timeLimit(.minutes(15))) struct FuzzingTests {
     static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
     static let targets = FuzzTarget.all.map(\.name)
 

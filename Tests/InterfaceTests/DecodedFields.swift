@@ -45,6 +45,11 @@ extension Optional: OptionalType where Wrapped: Decodable {
 
 private func cases<E: CaseIterable>(of type: E.Type) -> [E] { Array(E.allCases) }
 
+/// A case as it travels.
+private func name(_ value: Any) -> String {
+    (value as? any RawRepresentable<String>)?.rawValue ?? "\(value)"
+}
+
 /// The type as a `.varlink` file writes it.
 private func varlinkName(_ type: any Decodable.Type) -> String {
     switch type {
@@ -56,7 +61,7 @@ private func varlinkName(_ type: any Decodable.Type) -> String {
     case let array as any ArrayType.Type: "[]" + varlinkName(array.element)
     case let optional as any OptionalType.Type: "?" + varlinkName(optional.wrapped)
     case let enumeration as any CaseIterable.Type:
-        "(" + cases(of: enumeration).map { "\($0)" }.joined(separator: ",") + ")"
+        "(" + cases(of: enumeration).map(name).joined(separator: ",") + ")"
     default: "\(type)"
     }
 }

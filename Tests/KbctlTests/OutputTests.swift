@@ -5,7 +5,7 @@ import Interface
 import Testing
 
 /// What kbctl prints and writes, read by something else than kbctl.
-@Suite(.timeLimit(.minutes(2)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
+@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
 struct OutputTests {
     @Test func plotKeepsToItsScreen() async throws {
         try await Canned.serving { socket in

@@ -3,7 +3,7 @@ import Interface
 import Testing
 
 /// What is for a terminal alone: `chat` and `watch`, typed on and read as somebody would.
-@Suite(.timeLimit(.minutes(3)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
+@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
 struct TerminalTests {
     @Test func chatEditsItsLineAndBringsBackEarlierOnes() async throws {
         try await Canned.serving { socket in

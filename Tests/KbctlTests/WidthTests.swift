@@ -4,7 +4,7 @@ import Interface
 import Testing
 
 /// No command prints a line that is wider than the screen, on standard output or error, whatever it has to tell.
-@Suite(.timeLimit(.minutes(5)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
+@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
 struct WidthTests {
     private static let answers: [[String]] = [
         ["status"], ["models"], ["generations", "kantaibert"], ["generations", "assistant"], ["inspect", "kantaibert"],

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The manual pages as `make man` writes them, read by the programs that show them.
-@Suite(.enabled(if: Pages.areBuilt, "kb-man and the programs are not beside the tests"), .timeLimit(.minutes(2)))
+@Suite(.enabled(if: Pages.areBuilt, "kb-man and the programs are not beside the tests"), .timeLimit(.minutes(15)))
 struct ManTests {
     let pages: Pages
 

@@ -4,7 +4,7 @@ import Models
 import Testing
 
 /// Model directories that somebody made to harm whoever opens them.
-@Suite(.timeLimit(.minutes(1))) struct HostileModelTests {
+@Suite(.timeLimit(.minutes(15))) struct HostileModelTests {
     static let configuration = RobertaConfiguration(
         vocabSize: 48, hiddenSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, intermediateSize: 32,
         maxPositionEmbeddings: 20, isDecoder: false)

@@ -4,7 +4,7 @@ import Records
 import Testing
 
 /// Lists that are read a page at a time.
-@Suite(.timeLimit(.minutes(2))) struct PagingTests {
+@Suite(.timeLimit(.minutes(15))) struct PagingTests {
     let scratch: Scratch
     let store: MetricsStore
 
@@ -74,7 +74,8 @@ import Testing
                 $0,
                 sql: """
                     EXPLAIN QUERY PLAN SELECT * FROM corpora
-                    WHERE CASE WHEN removed IS NULL THEN state ELSE 'removed' END = 'removed' AND id > 5
+                    WHERE CASE WHEN removed IS NOT NULL THEN 'removed' WHEN set_aside IS NOT NULL THEN 'set_aside'
+                               ELSE state END = 'removed' AND id > 5
                     ORDER BY id LIMIT 9
                     """)
         }.map { $0["detail"] as String }

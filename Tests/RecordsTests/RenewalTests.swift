@@ -217,9 +217,9 @@ struct RenewalTests {
             }
             let age = try store.age(keeping: 90 * Self.day, now: ahead.addingTimeInterval(60))
             #expect(age.isJump)
-            // Nine days of it count.
-            #expect(try store.removeRows(before: age.cutoff) == (events == 0 ? 18 : 0))
-            #expect(try store.events(limit: 1000).count { $0.message != "ahead" } == 82)
+            // Nine days of it count, and the minute that was recorded by the wrong clock.
+            #expect(try store.removeRows(before: age.cutoff) == (events == 0 ? 18 : events == 1 ? 1 : 0))
+            #expect(try store.events(limit: 1000).count { $0.message != "ahead" } == (events == 0 ? 82 : 81))
         }
         // Set right again: what was recorded meanwhile harms nothing.
         try store.record(EventRecord(kind: "k", message: "back", time: noon.addingTimeInterval(600)))

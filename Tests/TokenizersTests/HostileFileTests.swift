@@ -5,7 +5,7 @@ import Testing
 import Tokenizers
 
 /// Files of tokenizers that somebody made to harm whoever reads them: each ends in an error that says where.
-@Suite(.timeLimit(.minutes(3))) struct HostileFileTests {
+@Suite(.timeLimit(.minutes(15))) struct HostileFileTests {
     private func refusal(_ text: String, file: String = "tokenizer.json") throws -> TokenizerError {
         try Fixtures.withTemporaryDirectory { folder in
             try Data(text.utf8).write(to: URL(filePath: "\(folder)/\(file)"))

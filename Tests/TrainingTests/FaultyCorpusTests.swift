@@ -10,8 +10,7 @@ import Training
         let path = "\(run.folder)/\(digit).txt"
         let data = Data(bytes)
         try data.write(to: URL(filePath: path))
-        let corpus = JobCorpus(
-            sha256: String(repeating: digit, count: 64), name: "\(digit).txt", path: path, bytes: data.count)
+        let corpus = try JobCorpus(file: path, name: "\(digit).txt")
         run.job.corpora.append(corpus)
         return corpus
     }
@@ -56,7 +55,7 @@ import Training
         run.memoryLimit = 400_000_000
         let error = #expect(throws: TrainingError.self) { try run.run() }
         #expect(error?.corpus == corpus.sha256)
-        #expect(error?.description.contains("the corpus c.txt (cccccccccccc): ") == true, "\(error!)")
+        #expect(error?.description.contains("the corpus c.txt (\(corpus.sha256.prefix(12))): ") == true, "\(error!)")
         #expect(error?.description.contains("memory") == true)
         run.job.corpora.removeLast()
         run.memoryLimit = nil
@@ -81,11 +80,10 @@ import Training
         for case .working(let working) in run.events where said.last?.1 != working.corpus || said.isEmpty {
             said.append((working.activity, working.corpus))
         }
-        #expect(
-            said.map { "\($0.0) \($0.1?.prefix(2) ?? "")" } == [
-                "counts words \(other.sha256.prefix(2))", "counts words \(first.prefix(2))", "merges ",
-                "tokenizes \(other.sha256.prefix(2))", "tokenizes \(first.prefix(2))", "gets ready ",
-            ])
+        let inOrder = [other.sha256, first].sorted().map { $0.prefix(2) }
+        let expected =
+            inOrder.map { "counts words \($0)" } + ["merges "] + inOrder.map { "tokenizes \($0)" } + ["gets ready "]
+        #expect(said.map { "\($0.0) \($0.1?.prefix(2) ?? "")" } == expected)
     }
 
     @Test func whatDoesNotFitTheDiskIsRefusedBeforeTheFirstStep() throws {
@@ -120,7 +118,7 @@ import Training
             architecture: architecture, recipe: RecipeName.default.recipe(for: .mlm), textBytes: 1000)
         #expect(estimate.checkpoints == 4 && estimate.shardBytes == 1000)
         // 83.5 million numbers, three times.
-        #expect((1_000_000_000...1_010_000_000).contains(estimate.checkpointBytes), "\(estimate)")
+        #expect((990_000_000...1_010_000_000).contains(estimate.checkpointBytes), "\(estimate)")
         #expect(estimate.bytes == 1000 + 4 * estimate.checkpointBytes + estimate.modelBytes)
     }
 }

@@ -4,7 +4,7 @@ import Varlink
 import VarlinkServer
 
 /// Clients that mean no good. Each is cut off, told why where it can hear it, and nobody else waits for it.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct LimitsTests {
+@Suite(.serialized, .timeLimit(.minutes(15))) struct LimitsTests {
     private static let sleep = #"{"method":"org.example.test.Sleep"}"# + "\0"
 
     /// Asks until `isOver`, each time over the same connection.

@@ -5,7 +5,7 @@ import Varlink
 import VarlinkServer
 
 /// What becomes of the socket's file.
-@Suite(.timeLimit(.minutes(1))) struct ListeningTests {
+@Suite(.timeLimit(.minutes(15))) struct ListeningTests {
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     private func server(_ listener: VarlinkServer.Listener) -> VarlinkServer {

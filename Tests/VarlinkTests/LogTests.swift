@@ -5,7 +5,7 @@ import Varlink
 import VarlinkServer
 
 /// What the server writes about its clients: enough to find them, never as much as they would like.
-@Suite(.timeLimit(.minutes(2))) struct LogTests {
+@Suite(.timeLimit(.minutes(15))) struct LogTests {
     @Test func aSubscriptionThatEndsClosesItsConnectionAndIsNoError() async throws {
         enum Last: VarlinkMethod {
             static let name = "org.example.test.Last"

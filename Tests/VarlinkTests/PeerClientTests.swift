@@ -7,7 +7,7 @@ import VarlinkServer
 /// The server against a client nobody here wrote: the package `varlink` from PyPI.
 ///
 /// `KANTAIBERT_PEER_PYTHON` names the Python that has it; `python3` where it is not set.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: PeerPython.hasVarlink, "no Python with the package ‘varlink’"))
+@Suite(.timeLimit(.minutes(15)), .enabled(if: PeerPython.hasVarlink, "no Python with the package ‘varlink’"))
 struct PeerClientTests {
     @Test func introspectsCallsAndStreams() async throws {
         let output = try await withServer { socket in

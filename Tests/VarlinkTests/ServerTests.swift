@@ -3,7 +3,7 @@ import Testing
 import Varlink
 import VarlinkServer
 
-@Suite(.timeLimit(.minutes(1))) struct ServerTests {
+@Suite(.timeLimit(.minutes(15))) struct ServerTests {
     @Test func tellsWhatItIs() async throws {
         try await withServer { socket in
             try await blocking {
@@ -92,7 +92,9 @@ import VarlinkServer
                 let good = try VarlinkClient(path: socket)
                 let bad = try RawConnection(path: socket)
                 bad.send(String(repeating: junk, count: times) + "\0")
-                #expect(try bad.receive() == nil)
+                // What is nested too deep is answered before anybody looks whether it is a call.
+                let reply = try bad.receive()
+                #expect(times == 1 ? reply == nil : reply?.contains("InvalidParameter") == true)
                 #expect(try good.call(Example.Echo.self, .init(text: "a")).text == "a")
             }
         }

@@ -66,7 +66,8 @@ final class CannedService: Sendable {
                 sha256: "", name: asked, bytes: 1, documents: 0, state: .rejected, reason: "is empty",
                 received: "2026-01-01T00:00:00.000Z", models: [])
             return .init(
-                corpora: [corpus], next: "8", counts: .init(admitted: 0, duplicate: 0, rejected: 9, removed: 0, setAside: 0))
+                corpora: [corpus], next: "8",
+                counts: .init(admitted: 0, duplicate: 0, rejected: 9, removed: 0, setAside: 0))
         }
         service.handle(ManagerInterface.Promote.self) { [self] parameters, _ in
             guard parameters.model != "forbidden" else { throw VarlinkServiceError.permissionDenied(needs: "root") }

@@ -114,7 +114,9 @@ final class InboxService: Service {
     private func wait(_ file: InboxFile, for error: any Error) {
         // How much is free is another number each time.
         let trouble = (error as? DurableError).map { "\($0.operation) \($0.path) \($0.errno)" } ?? "\(error)"
-        let (line, isKnown) = troubles.withLock { $0.note(file.relativePath, trouble, "\(error)", shown: file.name, now: .now) }
+        let (line, isKnown) = troubles.withLock {
+            $0.note(file.relativePath, trouble, "\(error)", shown: file.name, now: .now)
+        }
         if let line {
             journal.report(ServiceEvent(.problem, line, fields: ["name": .string(file.name)]))
         }

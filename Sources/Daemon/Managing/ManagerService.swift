@@ -26,6 +26,7 @@ public struct ManagerService: Sendable {
     private let began = ContinuousClock.now
     private var lists: ManagerLists { ManagerLists(metrics: metrics, models: settings.models.map(\.name)) }
     private let rates = SharedWork<String, [ManagerInterface.Check]>(keptFor: .seconds(60))
+    private let checks = SharedWork<String, [ManagerInterface.Check]>(keptFor: .zero)
     private let measureRates: @Sendable () async throws -> [ManagerInterface.Check]
     /// By generation and name.
     private let tensors = SharedWork<[String], TensorSummary>(keptFor: .seconds(60), most: 128)
@@ -296,8 +297,11 @@ public struct ManagerService: Sendable {
             guard let model = await registry.model(name) else { continue }
             serving.append((name, model.generation, model.engine.precision.rawValue))
         }
-        let checks = MachineChecks(settings: settings, directory: directory, serving: serving)
-        return .init(checks: try await Blocking.files.run(for: user) { checks.all(rates: rates) })
+        let machine = MachineChecks(settings: settings, directory: directory, serving: serving)
+        return .init(
+            checks: try await checks.value(for: "") {
+                try await Blocking.files.run(for: user) { machine.all(rates: rates) }
+            })
     }
 
     private func importModel(

@@ -35,6 +35,8 @@ struct ScheduledModel: Sendable {
     private var newestArrival: Scheduler.Time?
     /// When the first corpus came that no run has been begun with; nil where none waits.
     private(set) var waitingSince: Scheduler.Moment?
+    /// What the run that has its turn is trained on.
+    private var taken: Set<String> = []
     /// When what has come is trained on, if `on_arrival` says so.
     var dueAt: Scheduler.Time?
     /// When the schedule's time last came, or else when this schedule was first seen; nil: it has no times.
@@ -99,8 +101,12 @@ struct ScheduledModel: Sendable {
 
     /// A run begins or goes on with these: where they are all there is, nothing waits any more.
     mutating func take(_ corpora: [String]) {
-        if Set(known.fed).isSubset(of: corpora) { waitingSince = nil }
+        taken = Set(corpora)
+        if Set(known.fed).isSubset(of: taken) { waitingSince = nil }
     }
+
+    /// The run that had its turn has left it.
+    mutating func leave() { taken = [] }
 
     /// The last run was, or was to be, trained on these.
     mutating func attempt(_ corpora: Set<String>) {
@@ -117,7 +123,7 @@ struct ScheduledModel: Sendable {
     /// A corpus is not learned from any more.
     mutating func remove(_ sha256: String) {
         known.fed.removeAll { $0 == sha256 }
-        guard Set(known.fed).isSubset(of: known.attempted) else { return }
+        guard Set(known.fed).isSubset(of: known.attempted.union(taken)) else { return }
         dueAt = nil
         waitingSince = nil
     }

@@ -293,6 +293,7 @@ public struct Scheduler: Sendable {
         }
         running = nil
         isLeaving = false
+        if let index = models.firstIndex(where: { $0.name == entry.model }) { models[index].leave() }
         return entry
     }
 

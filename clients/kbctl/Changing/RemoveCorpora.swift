@@ -16,7 +16,8 @@ struct RemoveCorpora: ParsableCommand {
     func run() throws {
         let client = try global.connect()
         let there = try ["admitted", "set_aside"].flatMap { state in
-            try client.all(ManagerInterface.ListCorpora.self, .init(state: state)) { page in page.corpora.map(\.sha256) }
+            try client.all(ManagerInterface.ListCorpora.self, .init(state: state)) { page in page.corpora.map(\.sha256)
+            }
         }
         // All are looked up before one is removed.
         let found = try corpora.map { beginning in
