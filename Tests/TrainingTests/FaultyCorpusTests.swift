@@ -1,3 +1,4 @@
+import Datasets
 import Durable
 import FoundationEssentials
 import Jobs

@@ -101,7 +101,7 @@ struct MachineChecks: Sendable {
             guard !isShared || status.st_mode & 0o020 != 0 else {
                 return Check(
                     name: "inbox", state: .warning, finding: "\(folder) is not for its group to write in",
-                    advice: "chmod g+rwxs \(folder)")
+                    advice: "chmod g+rwxs,+t \(folder)")
             }
         }
         return Check(name: "inbox", state: .ok, finding: "\(directory.inbox) and its folders can be read and written")
