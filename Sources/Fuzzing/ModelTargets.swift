@@ -87,7 +87,7 @@ extension FuzzTarget {
             try Durable.makeDirectory(folder + "/shards")
             let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 1).train()
             let source = ShardSource(
-                corpora: [JobCorpus(sha256: "a", name: "a", path: corpus, bytes: 20)], objective: .mlm, unit: .lines,
+                corpora: [try JobCorpus(file: corpus, name: "a")], objective: .mlm, unit: .lines,
                 filters: [], blockSize: 32, heldOut: 0, tokenizerDigest: "t")
             _ = try TokenShards.build(directory: folder + "/shards", source: source, tokenizer: tokenizer)
             return try Durable.read(folder + "/shards/training.tokens", atMost: 1 << 16)

@@ -23,6 +23,7 @@ import VarlinkServer
         let counts = Mutex(Counts())
         private let (gate, opens) = AsyncStream.makeStream(of: Void.self)
         private let (begins, hasBegun) = AsyncStream.makeStream(of: Void.self)
+        private let (ends, hasBeenCancelled) = AsyncStream.makeStream(of: Void.self)
 
         func run() async throws -> [ManagerInterface.Check] {
             counts.withLock {
@@ -37,6 +38,7 @@ import VarlinkServer
                 try Task.checkCancellation()
             } catch {
                 counts.withLock { $0.cancelled += 1 }
+                hasBeenCancelled.yield()
                 throw error
             }
             counts.withLock { $0.ended += 1 }
@@ -44,6 +46,7 @@ import VarlinkServer
         }
 
         func waitUntilBegun() async { for await _ in begins { break } }
+        func waitUntilCancelled() async { for await _ in ends { break } }
         func letGo() { opens.finish() }
     }
 
@@ -105,7 +108,7 @@ import VarlinkServer
             var clients = try (0..<20).map { _ in try HangingUp(path: socket) }
             await measurement.waitUntilBegun()
             clients.removeAll()
-            while measurement.counts.withLock({ $0.cancelled }) == 0 { await Task.yield() }
+            await measurement.waitUntilCancelled()
         }
         // Who was heard only after the others had gone began another one, behind the first.
         #expect(measurement.counts.withLock { $0.mostAtATime } == 1)

@@ -47,6 +47,7 @@ final class CannedService: Sendable {
         }
         service.handle(ManagerInterface.GetStatus.self) { _, _ in Self.status }
         service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: Self.status.models) }
+        service.handle(ManagerInterface.ListRuns.self) { _, _ in .init(runs: []) }
         service.handle(ManagerInterface.ListGenerations.self) { parameters, _ in
             // A page each: the one that serves is on the second.
             let number = parameters.after == "second" ? 3 : 4

@@ -149,7 +149,7 @@ struct CompletionTests {
                 if stream {
                     for try await piece in inbound where String(buffer: piece).contains("and") { break }
                 } else {
-                    while web.service.asked.isEmpty { await Task.yield() }
+                    while web.service.asked.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
                 }
             }
             var cancelled = web.service.cancelled.stream.makeAsyncIterator()
