@@ -21,7 +21,10 @@ extension VarlinkClient {
             throw VarlinkClientError.malformedReply(reason: "Import without a socket for the files")
         }
         do throws(DescriptorPassingError) {
-            try DescriptorPassing.send(files.map(\.file.number), over: try Self.connect(transfer: transfer).number)
+            let socket = try Self.connect(transfer: transfer)
+            // It is closed with its last use, which is not to be before the files have gone.
+            defer { withExtendedLifetime((socket, files)) {} }
+            try DescriptorPassing.send(files.map(\.file.number), over: socket.number)
         } catch {
             // Where the service has hung up, its reply says why.
             guard error == .closed else { throw error }
@@ -43,7 +46,9 @@ extension VarlinkClient {
             throw VarlinkClientError.malformedReply(reason: "Export of names that are none of a model directory")
         }
         let socket = try Self.connect(transfer: transfer)
-        let received = Result { try DescriptorPassing.receive(atMost: reply.files.count, over: socket.number) }
+        let received = withExtendedLifetime(socket) {
+            Result { try DescriptorPassing.receive(atMost: reply.files.count, over: socket.number) }
+        }
         // Where the service has failed, its last reply says why.
         _ = try replies.next()
         let descriptors = try received.get()

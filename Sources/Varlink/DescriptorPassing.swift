@@ -1,6 +1,6 @@
 import Glibc
 
-/// An open file, closed when the last reference goes.
+/// An open file, closed when the last reference goes: who takes its number out keeps a reference for as long as it is used.
 public final class OpenDescriptor: Sendable {
     public let number: Int32
 

@@ -82,7 +82,9 @@ final class Transfers: Sendable {
         _ descriptors: [OpenDescriptor], to user: uid_t, whenListening: (String) async throws -> Void
     ) async throws {
         try await connected(to: user, whenListening) { connection, _, _ in
-            try DescriptorPassing.send(descriptors.map(\.number), over: connection.number)
+            try withExtendedLifetime((descriptors, connection)) {
+                try DescriptorPassing.send(descriptors.map(\.number), over: connection.number)
+            }
         }
     }
 
@@ -168,9 +170,10 @@ private struct TransferSocket: Sendable {
         if mkdir(folder, 0o700) < 0 && errno != EEXIST {
             throw DurableError(operation: "mkdir", path: folder, errno: errno)
         }
-        guard fchmod(try openFolder(folder).number, 0o711) == 0 else {
-            throw DurableError(operation: "chmod", path: folder, errno: errno)
-        }
+        let opened = try openFolder(folder)
+        // Its descriptor is closed with the last use.
+        let status = withExtendedLifetime(opened) { fchmod(opened.number, 0o711) }
+        guard status == 0 else { throw DurableError(operation: "chmod", path: folder, errno: errno) }
     }
 
     /// Opens the folder, where it is one and the service's own.
