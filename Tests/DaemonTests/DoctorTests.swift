@@ -107,6 +107,8 @@ import VarlinkServer
         try await withDoctor(measurement) { socket in
             var clients = try (0..<20).map { _ in try HangingUp(path: socket) }
             await measurement.waitUntilBegun()
+            // They are there until now.
+            withExtendedLifetime(clients) {}
             clients.removeAll()
             await measurement.waitUntilCancelled()
         }

@@ -228,6 +228,7 @@ struct TransferTests {
             #expect(stranger.output == "b''\n", "\(stranger)")
         }
         let socket = OpenDescriptor(try UnixAddress.connect(to: transfer))
+        defer { withExtendedLifetime((socket, files)) {} }
         try DescriptorPassing.send(files.map(\.file.number), over: socket.number)
         var last: ManagerInterface.Import.Reply?
         while let reply = try replies.next() { last = reply }

@@ -17,7 +17,9 @@ struct GenerationTime: Codable {
     /// What is written down, or `made`, which is then; it is never written again.
     static func ensure(in directory: String, made: () throws -> Date) throws -> Date {
         if let known = read(directory) { return known }
-        let time = GenerationTime(created: try made())
+        // In whole seconds, which are the same wherever they are written and read.
+        let seconds = try made().timeIntervalSince1970.rounded(.down)
+        let time = GenerationTime(created: Date(timeIntervalSince1970: seconds))
         // Where it cannot be written now, the files' own time says the same the next time.
         try? Durable.write(JobCoding.encode(time), to: "\(directory)/\(file)")
         return time.created
