@@ -172,7 +172,7 @@ let package = Package(
         .target(
             name: "WebClient",
             dependencies: [
-                "WebPage", "Interface", "Varlink", "LimitedLogging", "Durable", log, lifecycle,
+                "CFiles", "WebPage", "Interface", "Varlink", "LimitedLogging", "Durable", log, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

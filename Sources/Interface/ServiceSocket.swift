@@ -54,13 +54,18 @@ public struct ServiceSocket: Sendable, Equatable {
         return local
     }
 
-    /// Looks at whom the kernel says the client is connected to: root, this user, or the owner of a path that was named.
+    /// Looks at whom the kernel says the client is connected to: root, this user, or the owner of the socket or of the folder
+    /// it lies in, who could put another in its place anyway.
     /// - Parameter user: nil where the kernel does not say
     /// - Throws: `UntrustedSocket`
     public func check(server user: uid_t?) throws(UntrustedSocket) {
         if user == 0 || user == geteuid() { return }
         var status = stat()
-        if !isLocal, let user, stat(path, &status) == 0, status.st_uid == user { return }
+        let slash = path.lastIndex(of: "/") ?? path.startIndex
+        let folder = slash == path.startIndex ? (path.hasPrefix("/") ? "/" : ".") : String(path[..<slash])
+        for owned in [path, folder] where !isLocal && user != nil {
+            if stat(owned, &status) == 0, status.st_uid == user { return }
+        }
         throw UntrustedSocket(
             path: path, reason: "user \(user.map { "\($0)" } ?? "nobody knows") answers there, who is not its owner")
     }

@@ -159,6 +159,7 @@ strangers() {
 }
 
 fields() {
+    since=()
     journal KB_EVENT=checkpoint
     for field in MESSAGE MESSAGE_ID PRIORITY KB_RUN KB_MODEL KB_STEP; do
         check "the journal's entry of a checkpoint has $field" holds "\"$field\":\""

@@ -55,10 +55,11 @@ def _distrusted(folder: str) -> str | None:
 
 
 def check_server(connected: Any, path: str) -> None:
-    """Raises PermissionError unless root, this user or the owner of the path listens there."""
+    """Raises PermissionError unless root, this user or the owner of the path, or of its folder, listens there."""
     credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     user = struct.unpack("3i", credentials)[1]
-    if user not in (0, os.geteuid(), os.stat(path).st_uid):
+    folder = os.path.dirname(path) or "."
+    if user not in (0, os.geteuid(), os.stat(path).st_uid, os.stat(folder).st_uid):
         raise PermissionError(f"{path} is not used, as user {user} answers there, who is not its owner")
 
 

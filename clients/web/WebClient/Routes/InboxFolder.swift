@@ -1,3 +1,4 @@
+import CFiles
 import Durable
 import Glibc
 
@@ -139,22 +140,24 @@ final class InboxFile {
                 operation: "rename", path: "\(folder.path)/\(name)", errno: ESTALE,
                 hint: "somebody has exchanged the file while it came")
         }
-        // A second name, and the first one away: unlike renaming, this replaces nothing.
-        if linkat(folder.descriptor, temporary, folder.descriptor, name, 0) == 0 {
-            unlinkat(folder.descriptor, temporary, 0)
+        // Nothing is replaced; and a watcher of the inbox hears that it was moved in whole, as it would not of a second name.
+        if renameat2(folder.descriptor, temporary, folder.descriptor, name, Self.noReplace) == 0 {
         } else if errno == EEXIST {
             return false
-        } else if errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS {
+        } else if errno == EINVAL || errno == ENOSYS {
             guard try renameOverPlace(as: name) else { return false }
         } else {
-            throw failure("link", name)
+            throw failure("rename", name)
         }
         isPublished = true
         guard retrying({ fsync(folder.descriptor) }) == 0 else { throw failure("fsync", name) }
         return true
     }
 
-    /// For file systems without links: takes the name with an empty file, which only one can make, and replaces that.
+    /// `RENAME_NOREPLACE` of `<linux/fs.h>`.
+    private static let noReplace: UInt32 = 1
+
+    /// For file systems that cannot do so: takes the name with an empty file, which only one can make, and replaces that.
     private func renameOverPlace(as name: String) throws(DurableError) -> Bool {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let place = retrying { openat(folder.descriptor, name, flags, 0o600) }
