@@ -112,10 +112,11 @@ struct StateDirectoryTests {
         // Named, the owner of the path may answer.
         let named = try kbctl("status", "--socket", "./var/io.kantaibert")
         #expect(named.status == 0, "\(named)")
-        // A socket of a third user's, behind which this one listens.
-        try #require(chown(work + "/var/io.kantaibert", 41_003, 41_003) == 0)
+        // A socket of a third user's, in a folder of that one's, behind which this one listens.
+        for path in [work + "/var/io.kantaibert", work + "/var"] { try #require(chown(path, 41_003, 41_003) == 0) }
         refused = try kbctl("status", "--socket", "./var/io.kantaibert")
         #expect(refused.status == EX_NOPERM && refused.error.contains("is not its owner"), "\(refused)")
+        try #require(chown(work + "/var", uid_t(AccessTests.user), gid_t(AccessTests.user)) == 0)
         try #require(rename(work + "/var", service.folder) == 0)
         #expect(try service.stop().status == 0)
     }
