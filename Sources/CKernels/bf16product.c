@@ -1,4 +1,4 @@
-// Matrix products of bfloat16 factors with float32 sums, for CPUs with AVX512_BF16.
+// Matrix products of bfloat16 operands with float32 accumulation, for CPUs with AVX512_BF16.
 #include "CKernels.h"
 
 #if defined(__x86_64__)
@@ -9,7 +9,7 @@ enum { STEPS = 2 };
 
 int kb_has_bf16(void) { return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw"); }
 
-// 32 bfloat16 in order: those of `low`, then those of `high`.
+// Converts to 32 bfloat16 values: those of `low`, followed by those of `high`.
 TARGET static inline __m512i pairs(__m512 low, __m512 high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
 
 TARGET static inline __m512i load_row(const float *x, long left) {

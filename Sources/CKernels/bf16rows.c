@@ -1,4 +1,4 @@
-// A few rows times bfloat16 weights, with float32 sums.
+// Rows times bfloat16 weights, with float32 accumulation.
 #include "CKernels.h"
 #include "clones.h"
 
@@ -12,7 +12,7 @@ KB_INLINE float number(uint32_t u) {
     return v.f;
 }
 
-// To nearest, ties to even; what is not a number stays so.
+// Rounds to nearest, ties to even; NaN stays NaN.
 KB_INLINE uint32_t rounded(float x) {
     uint32_t u = bits(x);
     uint32_t nearest = (u + 0x7FFF + ((u >> 16) & 1)) >> 16;

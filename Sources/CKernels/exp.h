@@ -1,4 +1,4 @@
-// exp, to 1 unit in the last place or two: range reduction to |r| ≤ ln 2 / 2, then a polynomial (Cephes, expf).
+// exp with an error of 1 to 2 ulp: range reduction to |r| ≤ ln 2 / 2, then a polynomial (Cephes, expf).
 #pragma once
 #include "clones.h"
 #include <string.h>

@@ -1,4 +1,4 @@
-// A few rows times float32 weights.
+// Rows times float32 weights.
 #include "CKernels.h"
 #include "clones.h"
 

@@ -1,7 +1,7 @@
 #include "CKernels.h"
 #include "exp.h"
 
-// erf by a rational function of x² on [−4, 4] (the one Eigen and XLA use); beyond, ±1. Error below 3e-7.
+// erf by a rational function of x² on [−4, 4] (the one used by Eigen and XLA), ±1 outside. Error below 3e-7.
 KB_INLINE float erf_rational(float x) {
     x = x < -4.0f ? -4.0f : x;
     x = x > 4.0f ? 4.0f : x;

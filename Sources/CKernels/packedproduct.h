@@ -1,26 +1,26 @@
-// Products of packed factors with float32 sums, for one kind of number: what `f32product.c` and `bf16product.c` share.
+// Products of packed operands with float32 accumulation; the code shared by `f32product.c` and `bf16product.c`.
 //
-// Both factors are packed alike: cut along m (or n) into strips of 16, each strip being, for every dword of k, the dwords of
-// its 16 rows (or columns) side by side: one 512-bit vector. A dword is one step of k in float32, two in bfloat16. The inner
-// kernel holds 8 × 48 sums in registers; for each dword of k it reads three vectors of b and spreads eight dwords of a. A
-// block of k keeps its three strips of b in the L1 cache, or near it.
+// Both operands are packed alike: split along m (or n) into strips of 16. A strip stores, for every dword of k, the
+// dwords of its 16 rows (or columns) contiguously, as one 512-bit vector. A dword is one element of k in float32, two
+// in bfloat16. The inner kernel holds 8 × 48 sums in registers; for each dword of k it loads three vectors of b and
+// broadcasts eight dwords of a. Blocks of k are sized to keep their three strips of b in or near the L1 cache.
 //
-// The includer defines
-//   TARGET                                  the instructions it needs
-//   NAME(x)                                 its names
-//   STEPS                                   steps of k in a dword
-//   load_row(x, left)                       16 dwords along a row of which `left` numbers are left
-//   load_column(x, stride, left, mask)      one dword of each of 16 columns, of which `left` numbers are left below
+// The including file defines
+//   TARGET                                  the target attribute for the instructions it needs
+//   NAME(x)                                 the prefixed name of an exported function
+//   STEPS                                   elements of k per dword
+//   load_row(x, left)                       loads 16 dwords along a row that has `left` elements left
+//   load_column(x, stride, left, mask)      loads one dword from each of 16 columns that have `left` elements left
 //   multiply_add(sum, left, right)
 #include "CKernels.h"
 #include <immintrin.h>
 
 enum { STRIP = 16, BLOCK = 256 /* dwords of k */ };
 
-// The first `count` of 16.
+// Returns a mask of the first `count` of 16 lanes.
 static inline __mmask16 first_lanes(long count) { return count >= STRIP ? 0xFFFF : (__mmask16)((1u << count) - 1); }
 
-// 16 rows of 16 dwords become 16 columns.
+// Transposes a 16 × 16 block of dwords.
 TARGET static inline void transpose(__m512i r[16]) {
     __m512i t[16];
     for (int i = 0; i < 16; i += 2) {
@@ -47,7 +47,7 @@ TARGET static inline void transpose(__m512i r[16]) {
     }
 }
 
-// k lies along a row: one strip of `rows` rows.
+// k runs along the rows of x: packs one strip of `rows` rows.
 TARGET static void pack_rows(uint32_t *packed, const float *x, long stride, long rows, long k) {
     long length = (k + STEPS - 1) / STEPS;
     for (long p = 0; p < length; p += STRIP) {
@@ -60,7 +60,7 @@ TARGET static void pack_rows(uint32_t *packed, const float *x, long stride, long
     }
 }
 
-// k lies across rows: all strips of `columns` columns at once, so that a row is read as it lies in memory.
+// k runs across the rows of x: packs all strips of `columns` columns together, so that each row is read sequentially.
 TARGET static void pack_columns(uint32_t *packed, const float *x, long stride, long columns, long k) {
     long length = (k + STEPS - 1) / STEPS;
     for (long p = 0; p < length; p++)
@@ -78,7 +78,7 @@ TARGET void NAME(pack)(uint32_t *packed, const float *x, long stride, long count
     for (long i = 0; i < count; i += STRIP) pack_rows(packed + i * length, x + i * stride, stride, count - i, k);
 }
 
-// 8 rows × (16·V) columns of c, over `n` dwords of k. What is read of c is asked for at once, to be there at the end.
+// 8 rows × (16·V) columns of c, over `n` dwords of k. Prefetches c, which is needed at the end.
 #define KERNEL(V)                                                                                                      \
     TARGET static void kernel##V(float *c, long stride, long rows, __mmask16 last, const uint32_t *a,                  \
                                  const uint32_t *b, long b_strip, long n, int add) {                                   \
@@ -114,7 +114,7 @@ TARGET void NAME(product)(float *c, long stride, long m, long n, long k, const u
                           int add) {
     long length = (k + STEPS - 1) / STEPS, strip = length * STRIP;
     long p = 0;
-    do {  // once at least: without an inner size, the sums are 0
+    do {  // at least once: if the inner dimension is 0, the sums are 0
         long here = length - p < BLOCK ? length - p : BLOCK;
         int adds = add || p > 0;
         for (long j = 0; j < n; j += 3 * STRIP) {

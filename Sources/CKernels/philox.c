@@ -1,7 +1,7 @@
 #include "CKernels.h"
 #include "clones.h"
 
-enum { BLOCKS = 16 };  // computed side by side, one a lane
+enum { BLOCKS = 16 };  // computed in parallel, one per lane
 
 KB_INLINE void group(uint8_t out[4 * BLOCKS], uint32_t first, uint32_t high, uint32_t step, uint32_t purpose, uint32_t k0,
                      uint32_t k1, uint32_t threshold) {

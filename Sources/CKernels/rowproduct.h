@@ -1,21 +1,21 @@
-// Products of a few rows with packed weights, for one kind of number: what `f32rows.c`, `bf16rows.c` and `s8rows.c` share.
+// Products of a few rows with packed weights; the code shared by `f32rows.c`, `bf16rows.c` and `s8rows.c`.
 //
-// The weights lie as `packedproduct.h` packs a factor: for every 16 outputs a strip, in it for every dword of k one 512-bit
-// vector. A dword is one step of k in float32, two in bfloat16, four in int8. One strip is read from its beginning to its
-// end while up to 8 rows are multiplied with it, so that memory sees one stream for each core and each byte is read once.
-// More rows take two strips at once, which the caches then hold.
+// The weights have the layout of `packedproduct.h`: one strip for every 16 outputs, and in it one 512-bit vector for
+// every dword of k. A dword is one element of k in float32, two in bfloat16, four in int8. Each strip is read once,
+// sequentially, while up to 8 rows are multiplied with it, so that every core reads a single memory stream. With more
+// than 8 rows, two strips are processed at once, because the caches then hold them.
 //
-// Every sum is taken in the order of k alone: what a row gets does not depend on how many there are.
+// Every sum is accumulated in the order of k, so that a row's result does not depend on the number of rows.
 //
-// The includer defines
-//   TARGET                                    the instructions it needs
-//   SUM                                       what sums are kept in
+// The including file defines
+//   TARGET                                    the target attribute for the instructions it needs
+//   SUM                                       the accumulator type
 //   multiply_add(sum, row, weight)
-//   finish(sum, row, strip, context)          the 16 numbers of y
+//   finish(sum, row, strip, context)          converts a sum to 16 elements of y
 #include "CKernels.h"
 #include <immintrin.h>
 
-enum { STRIP = 16, AHEAD = 64 * STRIP /* dwords, 4 KB: memory answers later than the next vectors are wanted */ };
+enum { STRIP = 16, AHEAD = 64 * STRIP /* prefetch distance in dwords: 4 KB covers the memory latency */ };
 
 // R rows × V strips.
 #define KERNEL(R, V)                                                                                                   \

@@ -1,4 +1,4 @@
-// Rows times int8 weights: y = (Σ (u − 128)·s) · row's scale · output's scale, u being the row's numbers as unsigned bytes.
+// Rows times int8 weights: y = (Σ (u − 128)·s) · x_scale · w_scale, where u are the row's values as unsigned bytes.
 #include "CKernels.h"
 #include "clones.h"
 #include <math.h>
@@ -13,7 +13,7 @@ KB_INLINE float largest_magnitude(const float *x, long n) {
     return lanes[0];
 }
 
-// 0, or not a number where one of x is infinite or not a number itself.
+// Returns 0, or NaN if any of x is infinite or NaN.
 KB_INLINE float poison(const float *x, long n) {
 #pragma clang fp reassociate(on)
     float sum = 0;

@@ -9,7 +9,7 @@ KB_CLONES double kb_scores(double *scores, const float *logits, const uint8_t *m
     for (long i = 0; i < n; i += KB_LANES) {
         long here = n - i < KB_LANES ? n - i : KB_LANES;
         for (int j = 0; j < here; j++) {
-            // Not a number, either, is no number times 0.
+            // x · 0 is NaN for an infinite or NaN x.
             int bad = !(logits[i + j] * 0.0f == 0.0f);
             double score = bad || !mask[i + j] ? -INFINITY : (double)logits[i + j];
             counts[j] += bad;
@@ -26,7 +26,7 @@ KB_CLONES double kb_scores(double *scores, const float *logits, const uint8_t *m
     return top;
 }
 
-// eˣ for x ≤ 0, within two units in the last place; 0 below −708. x = n·ln 2 + r, and Taylor's series of eʳ.
+// eˣ for x ≤ 0, with an error of at most 2 ulp; 0 below −708. x = n·ln 2 + r, with the Taylor series of eʳ.
 KB_INLINE double exponential(double x) {
     double clamped = x < -708.0 ? -708.0 : x;
     const double magic = 0x1.8p52;

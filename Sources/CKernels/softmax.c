@@ -14,7 +14,7 @@ KB_INLINE float largest(const float *x, long n) {
     return top;
 }
 
-// x += bias; the largest of x.
+// Computes x += bias and returns the largest of x.
 KB_INLINE float add_bias_largest(float *x, const float *bias, long n) {
     float lanes[KB_LANES];
     for (int j = 0; j < KB_LANES; j++) lanes[j] = -INFINITY;
@@ -34,7 +34,7 @@ KB_INLINE float add_bias_largest(float *x, const float *bias, long n) {
     return top;
 }
 
-// Σ exp(x − top)
+// Returns Σ exp(x − top).
 KB_INLINE float exp_sum(const float *x, long n, float top) {
     float lanes[KB_LANES] = {0};
     long i = 0;

@@ -1,17 +1,18 @@
 import CKernels
 import Parallel
 
-/// The numbers of one AdamW step (Loshchilov & Hutter 2019, algorithm 2), as `torch.optim.AdamW`.
+/// Hyperparameters of one AdamW step (Loshchilov & Hutter 2019, algorithm 2), with the semantics of
+/// `torch.optim.AdamW`.
 public struct AdamWStep: Sendable {
     public var learningRate: Double
     public var beta1: Double
     public var beta2: Double
     public var epsilon: Double
-    /// Decoupled: the parameter shrinks by learningRate · weightDecay of itself.
+    /// Decoupled weight decay: each parameter is multiplied by 1 − learningRate · weightDecay.
     public var weightDecay: Double
-    /// What the gradient is multiplied with first: clipping.
+    /// Factor applied to the gradient first; implements gradient clipping.
     public var gradientScale: Double
-    /// Counted from 1.
+    /// The step number, starting at 1; used for bias correction.
     public var step: Int
 
     public init(
@@ -28,7 +29,7 @@ public struct AdamWStep: Sendable {
     }
 }
 
-/// Moves `count` parameters by one step; updates both moments; reads the gradients.
+/// Applies one AdamW step to `count` parameters: updates the parameters and both moments in place.
 public func adamWUpdate(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
     firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>, count: Int, _ step: AdamWStep
@@ -46,7 +47,7 @@ public func adamWUpdate(
     }
 }
 
-/// Σ x², in double precision, taken in the same order whatever the threads.
+/// Returns Σ x² in double precision. The summation order does not depend on the number of threads.
 public func squaredNorm(_ x: UnsafePointer<Float>, count: Int) -> Double {
     let size = 1 << 16
     let tiles = (count + size - 1) / size
@@ -58,7 +59,7 @@ public func squaredNorm(_ x: UnsafePointer<Float>, count: Int) -> Double {
     }
 }
 
-/// base^exponent by repeated squaring.
+/// Returns base^exponent, computed by repeated squaring.
 private func power(_ base: Double, _ exponent: Int) -> Double {
     var (result, base, exponent) = (1.0, base, exponent)
     while exponent > 0 {

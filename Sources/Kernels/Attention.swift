@@ -1,13 +1,13 @@
 import CKernels
 import Parallel
 
-/// Sequences laid in one row of tokens: sequence `s` is tokens `offsets[s]..<offsets[s + 1]`. Nothing is padded.
+/// Boundaries of sequences packed without padding: sequence `s` is tokens `offsets[s]..<offsets[s + 1]`.
 public struct SequenceOffsets: Sendable, Equatable {
     public let offsets: [Int]
-    /// Where each sequence's squares of scores begin, counted for one head.
+    /// Offset of each sequence's score matrix (length²) within the scores of one head.
     let squares: [Int]
 
-    /// - Parameter offsets: rising, from 0; one more than there are sequences
+    /// - Parameter offsets: non-decreasing, starting at 0; one more element than there are sequences
     public init(_ offsets: [Int]) {
         checked(offsets.first == 0 && zip(offsets, offsets.dropFirst()).allSatisfy { $0 <= $1 })
         self.offsets = offsets
@@ -20,16 +20,16 @@ public struct SequenceOffsets: Sendable, Equatable {
 
     public var count: Int { offsets.count - 1 }
     public var tokens: Int { offsets.last! }
-    /// Σ length², the scores of one head.
+    /// Σ length², the number of attention scores of one head.
     public var squaredTokens: Int { squares.last! }
     public func range(_ sequence: Int) -> Range<Int> { offsets[sequence]..<offsets[sequence + 1] }
 }
 
-/// What multi-head attention is told beside its tensors.
+/// Attention parameters other than the tensors.
 public struct AttentionShape {
     public let sequences: SequenceOffsets
     public let heads: Int
-    /// Whether a token sees only itself and those before it.
+    /// Whether each token attends only to itself and to earlier tokens.
     public let causal: Bool
 
     public init(sequences: SequenceOffsets, heads: Int, causal: Bool) {
@@ -38,7 +38,7 @@ public struct AttentionShape {
         self.causal = causal
     }
 
-    /// Numbers in `probabilities`.
+    /// Number of elements in `probabilities`.
     public var scoreCount: Int { heads * sequences.squaredTokens }
 
     func scores(_ sequence: Int, _ head: Int) -> Int {
@@ -46,12 +46,13 @@ public struct AttentionShape {
     }
 }
 
-/// Scaled dot-product attention within each sequence, head by head: out = dropout(softmax(q·kᵀ/√d))·v. Overwrites `out`.
+/// Computes scaled dot-product attention within each sequence, per head: out = dropout(softmax(q·kᵀ/√d))·v.
+/// Overwrites `out`.
 /// - Parameters:
 ///   - out: `[tokens, hidden]`
-///   - qkv: `[tokens, 3·hidden]`, query, key and value side by side
-///   - probabilities: `[heads · Σ length²]`, the softmax before dropout, kept for the way back
-///   - mask: as `probabilities`; nil drops nothing
+///   - qkv: `[tokens, 3·hidden]`, query, key and value concatenated along the columns
+///   - probabilities: `[heads · Σ length²]`, the softmax before dropout, saved for the backward pass
+///   - mask: same shape as `probabilities`; nil disables dropout
 public func attentionForward(
     _ out: Matrix, qkv: Matrix, probabilities: UnsafeMutablePointer<Float>, _ shape: AttentionShape,
     mask: UnsafePointer<UInt8>?, scale dropoutScale: Float
@@ -86,7 +87,7 @@ public func attentionForward(
     }
 }
 
-/// Undoes `attentionForward`: overwrites `dqkv`.
+/// Backward pass of `attentionForward`. Overwrites `dqkv`.
 /// - Parameters:
 ///   - dqkv: `[tokens, 3·hidden]`
 ///   - dout: `[tokens, hidden]`
@@ -115,7 +116,7 @@ public func attentionBackward(
             } else {
                 serialProduct(dv, probs, .transposed, dresult, .asIs, inner: n, alpha: 1, beta: 0)
             }
-            // dkept = dresult·vᵀ, then back through dropout and softmax
+            // dkept = dresult·vᵀ, followed by the backward pass of dropout and softmax
             serialProduct(scratch, dresult, .asIs, v, .transposed, inner: width, alpha: 1, beta: 0)
             if let mask { kb_mask(scratch.base, scratch.base, mask + at, dropoutScale, n * n) }
             for row in 0..<n {
@@ -130,7 +131,7 @@ public func attentionBackward(
     }
 }
 
-/// One sequence's part in `attentionDecode`.
+/// The tensors of one sequence in `attentionDecode`.
 public struct DecodedAttention {
     let out: Matrix
     let q: Matrix
@@ -139,8 +140,8 @@ public struct DecodedAttention {
 
     /// - Parameters:
     ///   - out: `[new, hidden]`
-    ///   - q: `[new, hidden]`, the last `new` of the sequence
-    ///   - k, v: `[total, hidden]`, the new tokens' own among them
+    ///   - q: `[new, hidden]`, the queries of the sequence's last `new` tokens
+    ///   - k, v: `[total, hidden]`, including the new tokens
     public init(out: Matrix, q: Matrix, k: Matrix, v: Matrix) {
         checked(out.rows == q.rows && out.columns == q.columns && k.columns == q.columns && v.columns == q.columns)
         checked(q.rows <= k.rows && v.rows == k.rows)
@@ -151,12 +152,13 @@ public struct DecodedAttention {
     }
 }
 
-/// Attention of new tokens of a sequence to all tokens so far, whose keys and values are kept. Overwrites `out`.
+/// Computes attention of a sequence's new tokens over all of its tokens, using cached keys and values. Overwrites
+/// `out`.
 public func attentionDecode(_ out: Matrix, q: Matrix, k: Matrix, v: Matrix, heads: Int) {
     attentionDecode([DecodedAttention(out: out, q: q, k: k, v: v)], heads: heads)
 }
 
-/// The same for several sequences, each by itself: what one gets does not depend on the others.
+/// Computes `attentionDecode` for several sequences; each result is independent of the other sequences.
 public func attentionDecode(_ sequences: [DecodedAttention], heads: Int) {
     ThreadPool.shared.forEach(sequences.count * heads) { task in
         let (index, head) = task.quotientAndRemainder(dividingBy: heads)
@@ -166,7 +168,7 @@ public func attentionDecode(_ sequences: [DecodedAttention], heads: Int) {
     }
 }
 
-/// One head.
+/// Computes one attention head of one sequence.
 private func attend(_ sequence: DecodedAttention, columns: Range<Int>) {
     let (out, q) = (sequence.out.columns(columns), sequence.q.columns(columns))
     let (k, v) = (sequence.k.columns(columns), sequence.v.columns(columns))

@@ -1,7 +1,8 @@
-/// Ends the process where a condition does not hold, in every build.
+/// Traps if `condition` is false, in every build configuration.
 ///
-/// This module and those above it are built with `-Ounchecked`, where `precondition` is not checked but assumed: what
-/// protects memory is checked by this. What a file or a request can bring about is refused with an error before it gets here.
+/// This module and the modules that depend on it are built with `-Ounchecked`, where the compiler assumes that a
+/// `precondition` holds instead of checking it. Checks that memory safety depends on must therefore use this function.
+/// Invalid files and requests are rejected with an error before they reach such a check.
 @inlinable
 @inline(__always)
 public func checked(_ condition: Bool, _ message: @autoclosure () -> String = "a broken invariant") {

@@ -1,13 +1,13 @@
 import CKernels
 import Parallel
 
-/// Sums over scored tokens, of which means are made.
+/// Sums over the scored tokens, from which the mean loss and the accuracy are computed.
 public struct LossSums: Sendable, Equatable {
     /// Σ cross-entropy, in nats.
     public var loss: Double
-    /// How often the best guess was right.
+    /// Number of tokens whose highest logit is the label.
     public var hits: Int
-    /// Scored tokens.
+    /// Number of scored tokens.
     public var count: Int
 
     public init(loss: Double = 0, hits: Int = 0, count: Int = 0) {
@@ -23,18 +23,18 @@ public struct LossSums: Sendable, Equatable {
     }
 }
 
-/// logits += b, then the cross-entropy of each row against its label, as
+/// Adds `bias` to the logits and computes the cross-entropy of each row against its label, as
 /// `torch.nn.functional.cross_entropy(reduction="sum")`.
 /// - Parameters:
-///   - logits: `[rows, vocab]`; with a `gradientScale`, overwritten by gradientScale · d loss / d logits
-///   - bias: `[vocab]`; added here, where a row is in the cache
-///   - labels: `[rows]`, within the vocabulary
+///   - logits: `[rows, vocab]`; if `gradientScale` is given, overwritten with gradientScale · d loss / d logits
+///   - bias: `[vocab]`; added here because the row is already in the cache
+///   - labels: `[rows]`, each in 0..<vocab
 public func crossEntropy(
     _ logits: Matrix, bias: Vector, labels: ArraySlice<Int32>, gradientScale: Float?
 ) -> LossSums {
     checked(bias.count == logits.columns)
     checked(labels.count == logits.rows)
-    checked(labels.allSatisfy { $0 >= 0 && $0 < logits.columns }, "crossEntropy: a label outside the vocabulary")
+    checked(labels.allSatisfy { $0 >= 0 && $0 < logits.columns }, "crossEntropy: label outside the vocabulary")
     return withUnsafeTemporaryAllocation(of: (loss: Float, hit: Bool).self, capacity: max(logits.rows, 1)) { results in
         ThreadPool.shared.forEach(logits.rows) { row in
             let label = Int(labels[labels.startIndex + row])

@@ -2,10 +2,11 @@ import CKernels
 import Parallel
 import Random
 
-/// Which elements a step drops: a pure function of seed, step, place in the model and element.
+/// Identifies a dropout mask. Which elements are dropped is a pure function of seed, step, place in the model and
+/// element.
 public struct DropoutKey: Sendable, Equatable {
     public var seed: UInt64
-    /// Unique for each micro-batch of a run.
+    /// Unique for each micro-batch of a training run.
     public var step: UInt32
 
     public init(seed: UInt64, step: UInt32) {
@@ -14,10 +15,11 @@ public struct DropoutKey: Sendable, Equatable {
     }
 }
 
-/// Draws which elements are kept: `mask[i]` is 1 with probability 1 − `probability`, else 0.
+/// Generates a dropout mask: `mask[i]` is 1 with probability 1 − `probability`, otherwise 0.
 ///
-/// Words come from `Philox` at purpose `.dropout`: block 16·⌊i/64⌋ + i mod 16 of place `place`, word ⌊i/16⌋ mod 4.
-/// - Parameter place: where in the model the mask is used; two places never share a number
+/// The random words come from `Philox` with purpose `.dropout`: element i uses word ⌊i/16⌋ mod 4 of block
+/// 16·⌊i/64⌋ + i mod 16 for the given `place`.
+/// - Parameter place: identifies the location in the model; different locations never share random numbers
 public func dropoutMask(
     _ mask: UnsafeMutablePointer<UInt8>, count: Int, probability: Double, place: UInt32, key: DropoutKey
 ) {
@@ -30,10 +32,10 @@ public func dropoutMask(
     }
 }
 
-/// What a kept element is multiplied with, so that the mean stays.
+/// Returns the factor applied to kept elements so that the expected value is preserved.
 public func dropoutScale(_ probability: Double) -> Float { Float(1 / (1 - probability)) }
 
-/// y = residual + dropout(x + b). Overwrites `y`; no mask keeps everything.
+/// Computes y = residual + dropout(x + b). Overwrites `y`. A nil mask keeps every element.
 /// - Parameters:
 ///   - y, x, residual: `[tokens, features]`
 ///   - bias: `[features]`
@@ -51,7 +53,7 @@ public func biasDropoutResidualForward(
     }
 }
 
-/// dx = scale·mask·dy. May be in place.
+/// Computes dx = scale·mask·dy. `dx` may alias `dy`.
 /// - Parameters:
 ///   - dx, dy: `[tokens, features]`
 ///   - mask: `[tokens · features]`

@@ -1,17 +1,18 @@
 import CKernels
 import Parallel
 
-/// y[i] = word[ids[i]] + position[positions[i]] + type[0], the sum RoBERTa normalizes. Overwrites `y`.
+/// Computes y[i] = words[ids[i]] + positionTable[positions[i]] + types, the input of RoBERTa's first LayerNorm.
+/// Overwrites `y`.
 /// - Parameters:
 ///   - y: `[tokens, hidden]`
 ///   - words: `[vocab, hidden]`; positionTable: `[positions, hidden]`; types: `[hidden]`
-///   - ids, positions: `[tokens]`, within the tables
+///   - ids, positions: `[tokens]`, valid row indices of the tables
 public func embeddingForward(
     _ y: Matrix, ids: [Int32], positions: [Int32], words: Matrix, positionTable: Matrix, types: Vector
 ) {
     checked(ids.count == y.rows && positions.count == y.rows && y.columns == words.columns)
-    checked(ids.allSatisfy { $0 >= 0 && $0 < words.rows }, "embeddingForward: an id outside the vocabulary")
-    checked(positions.allSatisfy { $0 >= 0 && $0 < positionTable.rows }, "embeddingForward: a position too far")
+    checked(ids.allSatisfy { $0 >= 0 && $0 < words.rows }, "embeddingForward: token id outside the vocabulary")
+    checked(positions.allSatisfy { $0 >= 0 && $0 < positionTable.rows }, "embeddingForward: position out of range")
     Tiles.forEach(y.rows, size: Tiles.rows(ofColumns: y.columns)) { tile in
         for row in tile {
             let out = y.row(row)
@@ -22,13 +23,14 @@ public func embeddingForward(
     }
 }
 
-/// Adds `dy` to the rows of the tables it came from; the row of `padding` gets none, as `torch.nn.Embedding(padding_idx:)`.
+/// Adds `dy` to the gradients of the table rows that `embeddingForward` read. As in `torch.nn.Embedding(padding_idx:)`,
+/// the row of `padding` receives no gradient.
 /// - Parameter dy: `[tokens, hidden]`
 public func embeddingBackward(
     dwords: Matrix, dpositions: Matrix, dtypes: Vector, dy: Matrix, ids: [Int32], positions: [Int32], padding: Int32
 ) {
     checked(ids.count == dy.rows && positions.count == dy.rows)
-    // Cut by columns: two tokens may share a row, and each sum is taken in the order of the tokens.
+    // Split by columns: two tokens may share a row, and each sum must be taken in token order.
     Tiles.forEach(dy.columns, size: 64) { part in
         let at = part.lowerBound
         for row in 0..<dy.rows {

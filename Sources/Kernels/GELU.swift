@@ -1,6 +1,7 @@
 import CKernels
 
-/// x += b, y = gelu(x): the exact form x·Φ(x), as `torch.nn.GELU()`. Overwrites `y`; keeps x + b in `x` for the way back.
+/// Computes x += b, y = gelu(x), using the exact form x·Φ(x) as in `torch.nn.GELU()`. Overwrites `y`; leaves x + b in
+/// `x` for the backward pass.
 /// - Parameters:
 ///   - y, x: `[tokens, features]`
 ///   - bias: `[features]`
@@ -11,7 +12,7 @@ public func biasGELUForward(_ y: Matrix, x: Matrix, bias: Vector) {
     }
 }
 
-/// dx = dy·gelu′(x), where `x` is what `biasGELUForward` kept. May be in place.
+/// Computes dx = dy·gelu′(x), where `x` holds the value that `biasGELUForward` left there. `dx` may alias `dy`.
 /// - Parameters:
 ///   - dx, dy, x: `[tokens, features]`
 public func geluBackward(dx: Matrix, dy: Matrix, x: Matrix) {

@@ -1,9 +1,9 @@
 import CKernels
 
-/// y = (x − mean)·rstd·weight + bias over each row, as `torch.nn.LayerNorm`. Overwrites `y`, `mean` and `rstd`.
+/// Computes y = (x − mean)·rstd·weight + bias for each row, as `torch.nn.LayerNorm`. Overwrites `y`, `mean` and `rstd`.
 /// - Parameters:
 ///   - y, x: `[tokens, features]`
-///   - mean, rstd: `[tokens]`, kept for the way back
+///   - mean, rstd: `[tokens]`, saved for the backward pass
 ///   - weight, bias: `[features]`
 public func layerNormForward(
     _ y: Matrix, mean: Vector, rstd: Vector, x: Matrix, weight: Vector, bias: Vector, epsilon: Float
@@ -18,14 +18,14 @@ public func layerNormForward(
     }
 }
 
-/// Undoes `layerNormForward`: overwrites `dx`, adds to `dweight` and `dbias`.
+/// Backward pass of `layerNormForward`. Overwrites `dx`; adds to `dweight` and `dbias`.
 /// - Parameters:
-///   - dx, dy, x: `[tokens, features]`; `dx` may be `dy`
+///   - dx, dy, x: `[tokens, features]`; `dx` may alias `dy`
 public func layerNormBackward(
     dx: Matrix, dweight: Vector, dbias: Vector, dy: Matrix, x: Matrix, mean: Vector, rstd: Vector, weight: Vector
 ) {
     checked(x.rows == dy.rows && x.columns == dy.columns && dx.rows == x.rows && dx.columns == x.columns)
-    checked(x.stride == dy.stride, "layerNormBackward: x and dy are of one stride")
+    checked(x.stride == dy.stride, "layerNormBackward: x has stride \(x.stride), dy has stride \(dy.stride)")
     Tiles.forEach(x.columns, size: 128) { part in
         let at = part.lowerBound
         kb_layer_norm_parameters_backward(

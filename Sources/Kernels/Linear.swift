@@ -1,6 +1,6 @@
 import CKernels
 
-/// y = x·Wᵀ, as `torch.nn.Linear` without its bias (which the kernel that follows adds). Overwrites `y`.
+/// Computes y = x·Wᵀ, as `torch.nn.Linear` without bias (the next kernel adds the bias). Overwrites `y`.
 /// - Parameters:
 ///   - y: `[tokens, outFeatures]`
 ///   - x: `[tokens, inFeatures]`
@@ -9,11 +9,11 @@ public func linearForward(_ y: Matrix, x: Matrix, weight: Matrix, precision: Pre
     matrixProduct(y, x, .asIs, weight, .transposed, precision: precision)
 }
 
-/// Undoes `y = x·Wᵀ + b`: adds to `dweight` and `dbias`; writes `dx`, or adds to it.
+/// Backward pass of y = x·Wᵀ + b. Adds to `dweight` and `dbias`; overwrites `dx` or adds to it.
 /// - Parameters:
 ///   - dx: `[tokens, inFeatures]`
 ///   - dy: `[tokens, outFeatures]`
-///   - addToInput: whether `dx` already holds a gradient from elsewhere
+///   - addToInput: whether to add to `dx`, which already holds a gradient, instead of overwriting it
 public func linearBackward(
     dx: Matrix, dweight: Matrix, dbias: Vector, dy: Matrix, x: Matrix, weight: Matrix, addToInput: Bool = false,
     precision: Precision = .float32
@@ -24,7 +24,7 @@ public func linearBackward(
     biasBackward(dbias, dy: dy)
 }
 
-/// x += b in every row.
+/// Computes x += b for every row.
 /// - Parameters:
 ///   - x: `[tokens, features]`
 ///   - bias: `[features]`
@@ -35,17 +35,17 @@ public func addBias(_ x: Matrix, _ bias: Vector) {
     }
 }
 
-/// dbias += Σ over tokens of dy.
+/// Computes dbias += Σ dy over the tokens.
 /// - Parameter dy: `[tokens, features]`
 public func biasBackward(_ dbias: Vector, dy: Matrix) {
     checked(dy.columns == dbias.count)
-    // Cut by columns: each sum is then taken in the order of the rows, whoever takes it.
+    // Split by columns, so that every sum is taken in row order regardless of which thread computes it.
     Tiles.forEach(dy.columns, size: 256) { part in
         kb_add_rows(dbias.base + part.lowerBound, dy.base + part.lowerBound, dy.rows, part.count, dy.stride)
     }
 }
 
-/// y += x.
+/// Computes y += x.
 public func add(_ y: Vector, _ x: Vector) {
     checked(y.count == x.count)
     kb_add(y.base, x.base, y.count)

@@ -2,9 +2,9 @@ import CBLAS
 import CKernels
 import Parallel
 
-/// What this machine multiplies with.
+/// The math libraries and CPU features that this machine uses for matrix products.
 public enum MachineRates {
-    /// As OpenBLAS describes how it was built, and which processor it has chosen its kernels for.
+    /// OpenBLAS's version and build configuration, and the CPU type it selected its kernels for.
     public static var blas: String {
         let configuration = openblas_get_config().map { String(cString: $0) } ?? "BLAS"
         let words = configuration.split(separator: " ").prefix(2).joined(separator: " ")
@@ -12,17 +12,17 @@ public enum MachineRates {
     }
 
     public static var hasOwnFloat32: Bool { Precision.hasPackedFloat32 }
-    /// VNNI, for weights of eight bits.
+    /// Whether the CPU supports VNNI, used for int8 weights.
     public static var hasInt8: Bool { WeightPrecision.int8.isFast }
     public static var threads: Int { ThreadPool.shared.threads }
 }
 
-/// How fast this machine does something on all threads: the best of some times.
+/// Measures the rate of an operation on all threads, as the best of several repetitions.
 ///
-/// Measured in pieces of well under 100 ms each, so that others have the thread pool between them and a measurement that
-/// nobody waits for ends.
+/// The measurement runs in pieces of well under 100 ms each, so that other work can use the thread pool in between and
+/// the measurement can be cancelled.
 public final class RateMeasurement: @unchecked Sendable {
-    // @unchecked: `run` runs one piece after another, and is called once.
+    // @unchecked: `run` is called once and runs its pieces sequentially.
     private let amount: Double
     private let times: Int
     private let preparation: [() -> Void]
@@ -36,19 +36,19 @@ public final class RateMeasurement: @unchecked Sendable {
         self.body = body
     }
 
-    /// Floating-point operations a second of y = x·Wᵀ in shapes of a transformer's layer.
+    /// Measures the floating-point operations per second of y = x·Wᵀ with the shapes of a transformer layer.
     public static func product(_ precision: Precision) -> RateMeasurement {
         product { y, x, weight in matrixProduct(y, x, .asIs, weight, .transposed, precision: precision) }
     }
 
-    /// The same by BLAS.
+    /// Measures the same product computed by BLAS.
     public static func blasProduct() -> RateMeasurement {
         product { y, x, weight in
             Kernels.blasProduct(y, x, .asIs, weight, .transposed, inner: x.columns, beta: 0)
         }
     }
 
-    /// Bytes a second that are read from memory, of more of it than any cache holds.
+    /// Measures memory read bandwidth in bytes per second, over a buffer larger than any cache.
     public static func memoryRead() -> RateMeasurement {
         let (count, part) = (1 << 26, 1 << 18)
         let arena = Arena(bytes: 4 * count + Arena.alignment)
@@ -77,9 +77,9 @@ public final class RateMeasurement: @unchecked Sendable {
         }
     }
 
-    /// - Parameter turn: runs a piece when its turn has come
-    /// - Returns: the rate
-    /// - Throws: `CancellationError` before the next piece once the task is cancelled, and what `turn` throws
+    /// - Parameter turn: runs a piece as soon as it may use the thread pool
+    /// - Returns: the best rate measured
+    /// - Throws: `CancellationError` before the next piece if the task is cancelled; rethrows errors of `turn`
     public func run(turn: (@escaping @Sendable () -> Void) async throws -> Void) async throws -> Double {
         for index in preparation.indices {
             try Task.checkCancellation()

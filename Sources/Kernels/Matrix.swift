@@ -1,6 +1,6 @@
-/// A view of float32 rows in memory that somebody else owns: `Parameters`, `Arena` or a caller's buffer.
+/// A non-owning view of float32 rows; the memory belongs to `Parameters`, `Arena` or a caller's buffer.
 ///
-/// Row `i` begins at `base + i * stride`; `stride` may be larger than `columns` where the view is a part of wider rows.
+/// Row `i` begins at `base + i * stride`; `stride` exceeds `columns` if the view covers part of wider rows.
 public struct Matrix {
     public let base: UnsafeMutablePointer<Float>
     public let rows: Int
@@ -18,20 +18,20 @@ public struct Matrix {
     @inline(__always)
     public func row(_ index: Int) -> UnsafeMutablePointer<Float> { base + index * stride }
 
-    /// Rows `range` of this view.
+    /// Returns a view of the given rows.
     public func rows(_ range: Range<Int>) -> Matrix {
         checked(range.lowerBound >= 0 && range.upperBound <= rows)
         return Matrix(base + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
     }
 
-    /// Columns `range` of this view.
+    /// Returns a view of the given columns.
     public func columns(_ range: Range<Int>) -> Matrix {
         checked(range.lowerBound >= 0 && range.upperBound <= columns)
         return Matrix(base + range.lowerBound, rows: rows, columns: range.count, stride: stride)
     }
 }
 
-/// A view of float32 numbers in memory that somebody else owns.
+/// A non-owning view of contiguous float32 values.
 public struct Vector {
     public let base: UnsafeMutablePointer<Float>
     public let count: Int

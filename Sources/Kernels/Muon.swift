@@ -1,12 +1,12 @@
 import CKernels
 
-/// The numbers of one Muon step (Jordan et al. 2024), as `torch.optim.Muon` with Nesterov momentum.
+/// Hyperparameters of one Muon step (Jordan et al. 2024), as `torch.optim.Muon` with Nesterov momentum.
 public struct MuonStep: Sendable {
     public var learningRate: Double
     public var momentum: Double
-    /// Decoupled: the parameter shrinks by learningRate · weightDecay of itself.
+    /// Decoupled weight decay: each parameter is multiplied by 1 − learningRate · weightDecay.
     public var weightDecay: Double
-    /// What the gradient is multiplied with first: clipping.
+    /// Factor applied to the gradient first; implements gradient clipping.
     public var gradientScale: Double
 
     public init(learningRate: Double, momentum: Double, weightDecay: Double, gradientScale: Double) {
@@ -17,14 +17,14 @@ public struct MuonStep: Sendable {
     }
 }
 
-/// Moves a matrix by one step along the orthogonal matrix nearest to its momentum; updates the momentum; reads the gradients.
+/// Applies one Muon step: updates the momentum and moves the parameters along the nearest orthogonal matrix to it.
 ///
-/// The step is 0.2 · √max(rows, columns) times as long as the orthogonal matrix, so that its root mean square is about
-/// AdamW's and one learning rate serves both (Liu et al. 2025, "Muon is Scalable for LLM Training";
+/// The orthogonal matrix is scaled by 0.2 · √max(rows, columns), which gives the update about the same root mean square
+/// as AdamW's, so that one learning rate works for both (Liu et al. 2025, "Muon is Scalable for LLM Training";
 /// `adjust_lr_fn="match_rms_adamw"`).
 /// - Parameters:
-///   - parameters, gradients, momentumBuffer: `[rows, columns]`, without gaps
-///   - precision: of the products
+///   - parameters, gradients, momentumBuffer: `[rows, columns]`, contiguous
+///   - precision: precision of the matrix products
 public func muonUpdate(
     parameters: Matrix, gradients: Matrix, momentumBuffer: Matrix, _ step: MuonStep, precision: Precision
 ) {
@@ -48,17 +48,17 @@ public func muonUpdate(
     }
 }
 
-/// Bytes that `muonUpdate` takes and gives back, its products' own not counted.
+/// Returns the bytes of scratch memory that `muonUpdate` uses, excluding those of its matrix products.
 public func muonScratchBytes(rows: Int, columns: Int) -> Int {
     let size = min(rows, columns)
     return 2 * 4 * (rows * columns + size * size)
 }
 
-/// Newton and Schulz' iteration towards U·Vᵀ, where x = U·Σ·Vᵀ: five rounds of the quintic of `torch.optim.Muon`, which
-/// leaves singular values between about 0.7 and 1.2.
+/// Approximates U·Vᵀ, where x = U·Σ·Vᵀ, by Newton–Schulz iteration: five rounds of the quintic of `torch.optim.Muon`,
+/// after which the singular values lie between about 0.7 and 1.2.
 /// - Parameters:
-///   - x: `[rows, columns]`, is overwritten
-///   - spare: as `x`
+///   - x: `[rows, columns]`; overwritten
+///   - spare: a buffer of the same shape as `x`; overwritten
 /// - Returns: `x` or `spare`, whichever holds the result
 func orthogonalize(_ x: Matrix, _ spare: Matrix, precision: Precision) -> Matrix {
     let (a, b, c): (Float, Float, Float) = (3.4445, -4.7750, 2.0315)
@@ -69,7 +69,7 @@ func orthogonalize(_ x: Matrix, _ spare: Matrix, precision: Precision) -> Matrix
     var (x, next) = (x, spare)
     withScratch(rows: size, columns: size) { gram, polynomial in
         for _ in 0..<5 {
-            // x ← (a·I + b·G + c·G²)·x with G = x·xᵀ, or from the other side where x is tall
+            // x ← (a·I + b·G + c·G²)·x with G = x·xᵀ; if x is tall, G = xᵀ·x multiplies from the right
             symmetricProduct(gram, x, isWide ? .asIs : .transposed, precision: precision)
             symmetricProduct(polynomial, gram, .asIs, precision: precision)
             Tiles.forEach(size, size: Tiles.rows(ofColumns: size)) { tile in
@@ -89,7 +89,7 @@ func orthogonalize(_ x: Matrix, _ spare: Matrix, precision: Precision) -> Matrix
     return x
 }
 
-/// c = x·xᵀ, or xᵀ·x if transposed; the upper half, which the lower one gives, is copied. Overwrites `c`.
+/// Computes c = x·xᵀ, or c = xᵀ·x if `form` is `.transposed`. Computes one triangle and mirrors it. Overwrites `c`.
 private func symmetricProduct(_ c: Matrix, _ x: Matrix, _ form: Transposition, precision: Precision) {
     let block = 192
     for first in stride(from: 0, to: c.rows, by: block) {
@@ -101,7 +101,7 @@ private func symmetricProduct(_ c: Matrix, _ x: Matrix, _ form: Transposition, p
             matrixProduct(part, x.columns(first..<last), .transposed, x.columns(0..<last), .asIs, precision: precision)
         }
     }
-    // A square of both halves at a time, which the L1 cache holds.
+    // Mirrors 32 × 32 blocks, so that source and destination fit in the L1 cache.
     Tiles.forEach(c.rows, size: 32) { tile in
         for first in stride(from: tile.lowerBound, to: c.rows, by: 32) {
             for row in tile {

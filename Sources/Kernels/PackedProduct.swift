@@ -1,27 +1,27 @@
 import CKernels
 import Parallel
 
-/// The numbers that matrix products multiply. Sums, and everything outside products, are float32 either way.
+/// Precision of matrix product operands. Accumulation, and everything outside products, is float32 in both cases.
 public enum Precision: String, Sendable, Codable, CaseIterable {
     case float32
-    /// Factors rounded to 8 bits of mantissa: twice as fast, where the CPU has instructions for it.
+    /// Operands rounded to an 8-bit significand: twice as fast on CPUs with AVX512_BF16.
     case bfloat16
 
-    /// Whether this CPU multiplies bfloat16 (AVX512_BF16).
+    /// Whether this CPU has bfloat16 multiply instructions (AVX512_BF16).
     public static let hasBFloat16 = kb_has_bf16() != 0
 
-    /// Whether our own kernels multiply float32 on this CPU (AVX-512); else BLAS does.
+    /// Whether this CPU can run the packed float32 kernels (AVX-512); otherwise BLAS is used.
     package static let hasPackedFloat32 = kb_has_avx512() != 0
 
-    /// Steps of the inner size in 32 bits of a packed factor.
+    /// Number of inner-dimension elements in each 32-bit word of a packed operand.
     fileprivate var stepsPerDword: Int { self == .bfloat16 ? 2 : 1 }
 }
 
-/// c = a·b + beta·c as `matrixProduct`, by our own kernels; only where the CPU has what `precision` needs.
+/// Computes c = a·b + beta·c like `matrixProduct`, with the packed kernels. The CPU must support `precision`.
 ///
-/// The inner size is cut into stretches whose packed factors stay in the L3 cache, and the work of a stretch along the
-/// larger side of `c`. The factor that every block needs is packed first; each block packs its own part of the other, which
-/// is then still in the L2 cache.
+/// The inner dimension is split into ranges whose packed operands fit in the L3 cache; within a range, the work is
+/// split along the larger dimension of `c`. The operand shared by all blocks is packed first; each block packs its own
+/// part of the other operand, which then is still in the L2 cache.
 package func packedProduct(
     _ c: Matrix, _ a: Matrix, _ aForm: Transposition, _ b: Matrix, _ bForm: Transposition, inner: Int, beta: Float,
     precision: Precision
@@ -36,7 +36,7 @@ package func packedProduct(
     }
 }
 
-/// c += rows·columns, or c = rows·columns.
+/// Computes c += rows·columns, or c = rows·columns if `overwrite` is set.
 private func addProduct(_ c: Matrix, _ rows: PackedFactor, _ columns: PackedFactor, overwrite: Bool) {
     let byRows = c.rows >= c.columns
     let (shared, blocked) = byRows ? (columns, rows) : (rows, columns)
@@ -59,8 +59,8 @@ private func addProduct(_ c: Matrix, _ rows: PackedFactor, _ columns: PackedFact
     }
 }
 
-/// Rows or columns of `c` that one call of the inner kernels makes, at most: a multiple of the 48 they take at once. There
-/// is an even number of blocks, of about the same size, so that two cores finish together.
+/// Returns how many rows or columns of `c` one call of the inner kernels computes: at most 240, a multiple of the 48
+/// they process at once. The number of blocks is even and their sizes are similar, so that two cores finish together.
 private func blockSize(_ count: Int) -> Int {
     let largest = 240
     let pairs = max(1, (count + 2 * largest - 1) / (2 * largest))
@@ -68,21 +68,21 @@ private func blockSize(_ count: Int) -> Int {
     return min(largest, (size + PackedFactor.strip - 1) / PackedFactor.strip * PackedFactor.strip)
 }
 
-/// Steps of the inner size that are packed at a time: of about the same size, and whole dwords.
+/// Returns how many inner-dimension elements are packed at a time: ranges of similar size, in whole 32-bit words.
 private func stretchSize(_ inner: Int, _ precision: Precision) -> Int {
     let largest = 2_048 * precision.stepsPerDword
     let stretches = max(1, (inner + largest - 1) / largest)
     return max(2, ((inner + stretches - 1) / stretches + 15) & ~15)
 }
 
-/// One factor of a product and how it is packed for the inner kernels; see `packedproduct.h`.
+/// One operand of a product and its packed layout for the inner kernels; see `packedproduct.h`.
 private struct PackedFactor {
     static let strip = 16
 
     let matrix: Matrix
-    /// Rows or columns of `c` it makes.
+    /// Number of rows or columns of `c` that this operand contributes.
     let count: Int
-    /// Whether a row of `matrix` runs along the inner size.
+    /// Whether the inner dimension runs along the rows of `matrix`.
     let innerAlongRow: Bool
     let precision: Precision
 
@@ -95,14 +95,14 @@ private struct PackedFactor {
 
     var innerSize: Int { innerAlongRow ? matrix.columns : matrix.rows }
 
-    /// A part of the inner size.
+    /// Returns a view of a range of the inner dimension.
     func inner(_ part: Range<Int>) -> PackedFactor {
         PackedFactor(
             innerAlongRow ? matrix.columns(part) : matrix.rows(part), count: count, innerAlongRow: innerAlongRow,
             precision)
     }
 
-    /// Dwords that `count` rows or columns of `c` take, in whole strips.
+    /// Returns the number of 32-bit words for `count` rows or columns of `c`, rounded up to whole strips.
     func dwords(_ count: Int) -> Int {
         let steps = precision.stepsPerDword
         return (count + Self.strip - 1) / Self.strip * Self.strip * ((innerSize + steps - 1) / steps)
@@ -110,7 +110,7 @@ private struct PackedFactor {
 
     func bytes(_ count: Int) -> Int { 4 * dwords(count) }
 
-    /// Packs a part of `count` that begins with a strip.
+    /// Packs the rows or columns `part` of `c`, which must begin at a strip boundary.
     func pack(_ part: Range<Int>, into base: UnsafeMutablePointer<UInt32>) {
         let pack = precision == .bfloat16 ? kb_bf16_pack : kb_f32_pack
         let first = matrix.base + part.lowerBound * (innerAlongRow ? matrix.stride : 1)

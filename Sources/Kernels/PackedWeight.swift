@@ -1,19 +1,20 @@
 import CKernels
 import Parallel
 
-/// What the weights of a model that only answers are kept in.
+/// Precision in which an inference-only model stores its weights.
 public enum WeightPrecision: String, Sendable, CaseIterable {
     case float32
-    /// The weights, and what they are multiplied with, rounded to 8 bits of mantissa; sums in float32.
+    /// Weights and activations rounded to an 8-bit significand; accumulation in float32.
     case bfloat16
-    /// Signed bytes with a scale for each output; what they are multiplied with is rounded to bytes row by row, with a scale
-    /// of its own (Dettmers et al., "LLM.int8()", 2022, section 2.1: vector-wise quantization). Sums are exact.
+    /// Signed 8-bit weights with one scale per output. Activations are quantized to 8 bits row by row, each row with
+    /// its own scale (Dettmers et al., "LLM.int8()", 2022, section 2.1: vector-wise quantization). Integer accumulation
+    /// is exact.
     case int8
 
-    /// bfloat16 where this CPU multiplies it, else float32.
+    /// bfloat16 if this CPU has instructions for it, otherwise float32.
     public static let fitting: WeightPrecision = Precision.hasBFloat16 ? .bfloat16 : .float32
 
-    /// Whether this CPU has instructions for such products; without them they are made, but not fast.
+    /// Whether this CPU has instructions for products of this precision. Without them a slower portable kernel is used.
     public var isFast: Bool {
         switch self {
         case .float32: kb_has_avx512() != 0
@@ -22,7 +23,7 @@ public enum WeightPrecision: String, Sendable, CaseIterable {
         }
     }
 
-    /// Steps of the inner size in 32 bits.
+    /// Number of inner-dimension elements in each 32-bit word.
     fileprivate var stepsPerDword: Int {
         switch self {
         case .float32: 1
@@ -32,10 +33,11 @@ public enum WeightPrecision: String, Sendable, CaseIterable {
     }
 }
 
-/// A weight `[outFeatures, inFeatures]`, packed once for every y = x·Wᵀ to come, in memory that somebody else owns.
+/// A non-owning view of a weight `[outFeatures, inFeatures]`, packed once and reused by every y = x·Wᵀ.
 ///
-/// Every 16 outputs are a strip: for each dword of the inner size the dwords of its 16 outputs side by side, as
-/// `packedproduct.h` has it. In int8 the scales of the outputs follow, then 128 times the sums of their bytes.
+/// Every 16 outputs form a strip, which stores, for each 32-bit word of the inner dimension, the words of its 16
+/// outputs contiguously, as described in `packedproduct.h`. In int8 the scales of the outputs follow, then 128 times
+/// the sums of their bytes.
 public struct PackedWeight {
     static let strip = 16
 
@@ -44,7 +46,7 @@ public struct PackedWeight {
     public let inFeatures: Int
     fileprivate let base: UnsafeMutableRawPointer
 
-    /// - Parameter base: on a cache line, `bytes` of it
+    /// - Parameter base: aligned to a cache line, with room for `bytes`
     public init(_ base: UnsafeMutableRawPointer, outFeatures: Int, inFeatures: Int, _ precision: WeightPrecision) {
         checked(outFeatures > 0 && inFeatures > 0 && UInt(bitPattern: base) % 64 == 0)
         self.precision = precision
@@ -53,17 +55,17 @@ public struct PackedWeight {
         self.base = base
     }
 
-    /// What a weight takes: whole cache lines.
+    /// Returns the size of a packed weight in bytes, a multiple of the cache line size.
     public static func bytes(outFeatures: Int, inFeatures: Int, _ precision: WeightPrecision) -> Int {
         let outputs = (outFeatures + strip - 1) / strip * strip
         let dwords = (inFeatures + precision.stepsPerDword - 1) / precision.stepsPerDword
         return 4 * outputs * (dwords + (precision == .int8 ? 2 : 0))
     }
 
-    /// Packs some of the outputs.
+    /// Packs a range of outputs.
     /// - Parameters:
     ///   - rows: `[outputs, inFeatures]`
-    ///   - first: the output of the first row; begins a strip
+    ///   - first: the output index of the first row; must begin a strip
     public func pack(_ rows: Matrix, at first: Int) {
         checked(first % Self.strip == 0 && first + rows.rows <= outFeatures && rows.columns == inFeatures)
         Tiles.forEach(rows.rows, size: Self.strip) { part in
@@ -82,10 +84,10 @@ public struct PackedWeight {
 
     fileprivate var strips: Int { (outFeatures + Self.strip - 1) / Self.strip }
 
-    /// Dwords of the inner size.
+    /// Length of the inner dimension in 32-bit words.
     fileprivate var length: Int { (inFeatures + precision.stepsPerDword - 1) / precision.stepsPerDword }
 
-    /// Where the strip of an output begins.
+    /// Returns a pointer to the strip that begins at `output`.
     fileprivate func dwords(_ output: Int) -> UnsafeMutablePointer<UInt32> {
         base.assumingMemoryBound(to: UInt32.self) + output * length
     }
@@ -101,30 +103,30 @@ public struct PackedWeight {
     }
 }
 
-/// In which order a row's sums are taken. Whichever it is, what the row gets depends on no other row.
+/// Accumulation order within a row. With either order, a row's result does not depend on the other rows.
 public enum SumOrder: Sendable {
-    /// Along the row. The weights are read once for all rows, which are multiplied as they are.
+    /// Sequential along the row. The weights are read once for all rows; the rows are not packed.
     case straight
-    /// In stretches, whose sums are added. The rows are packed as the weights are.
+    /// In blocks whose sums are then added. The rows are packed like the weights.
     case blocked
 
-    /// Up to so many rows, reading the weights costs more than multiplying them.
+    /// Up to this many rows, reading the weights takes longer than multiplying them.
     public static let straightRows = 16
 
-    /// The faster one for so many rows.
+    /// Selects the faster order for the given number of rows.
     public init(rows: Int) { self = rows > Self.straightRows ? .blocked : .straight }
 }
 
-/// y = x·Wᵀ, as `torch.nn.Linear` without its bias. Overwrites `y`.
+/// Computes y = x·Wᵀ, as `torch.nn.Linear` without bias. Overwrites `y`.
 /// - Parameters:
 ///   - y: `[tokens, outFeatures]`
 ///   - x: `[tokens, inFeatures]`
-///   - order: nil is the faster one for as many rows as there are
+///   - order: nil selects the faster order for the number of rows
 public func linearForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: SumOrder? = nil) {
     packedForward(y, x: x, weight: weight, order: order, isFast: weight.precision.isFast)
 }
 
-/// - Parameter isFast: whether to use the instructions that `weight.precision` is fast with
+/// - Parameter isFast: whether to use the CPU instructions specific to `weight.precision`
 package func packedForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: SumOrder? = nil, isFast: Bool) {
     checked(y.rows == x.rows && y.columns == weight.outFeatures && x.columns == weight.inFeatures)
     let order = order ?? SumOrder(rows: x.rows)
@@ -171,7 +173,7 @@ private func bfloat16Rows(
         let rounded = scratch.assumingMemoryBound(to: UInt16.self)
         Tiles.forEach(x.rows, size: SumOrder.straightRows) { part in
             for row in part {
-                // A last step without a partner gets a zero.
+                // Pads an odd row length with a zero.
                 rounded[2 * length * (row + 1) - 1] = 0
                 kb_bf16_round(rounded + 2 * length * row, x.row(row), x.columns)
             }
@@ -209,15 +211,16 @@ private func int8Rows(
     }
 }
 
-/// Calls `body` with outputs that together are all of them, each stretch a whole number of pairs of strips: small enough
-/// that two cores finish together, large enough that memory is read as a stream.
+/// Calls `body` with ranges that cover all outputs, each a whole number of pairs of strips. The ranges are small enough
+/// for two cores to finish together and large enough for sequential memory access.
 private func forEachStretch(of weight: PackedWeight, _ body: (Range<Int>) -> Void) {
     let stretchBytes = 96 << 10
     let pairs = max(1, stretchBytes / (2 * 4 * PackedWeight.strip * weight.length))
     Tiles.forEach(weight.outFeatures, size: 2 * PackedWeight.strip * pairs, body)
 }
 
-/// Many rows: `x` is packed as the weights are, and blocks of `y` are made by the kernels of `packedProduct`.
+/// Computes y = x·Wᵀ for many rows: packs `x` like the weights and computes blocks of `y` with the kernels of
+/// `packedProduct`.
 private func blockProduct(
     _ y: Matrix, x: Matrix, weight: PackedWeight,
     pack: @convention(c) (UnsafeMutablePointer<UInt32>?, UnsafePointer<Float>?, Int, Int, Int, Int32) -> Void,
@@ -233,7 +236,7 @@ private func blockProduct(
         Tiles.forEach(x.rows, size: 2 * strip) { part in
             pack(packed + part.lowerBound * length, x.row(part.lowerBound), x.stride, part.count, x.columns, 1)
         }
-        // Multiples of the 48 outputs the kernels make at once; 240 of each factor stay in the L2 cache.
+        // Multiples of the 48 outputs that the kernels compute at once; 240 rows of each operand fit in the L2 cache.
         let (tall, wide) = (240, 192)
         let down = (x.rows + tall - 1) / tall
         ThreadPool.shared.forEach(down * ((y.columns + wide - 1) / wide)) { block in

@@ -1,18 +1,18 @@
 import CKernels
 import Glibc
 
-/// The logits of one row in double precision, for choosing among them. What may not be chosen is −∞.
+/// The logits of one row in double precision, prepared for sampling. Excluded tokens have the value −∞.
 public struct Scores {
     /// `[vocab]`
     public var values: [Double]
-    /// The largest of `values`; −∞ where there is none.
+    /// The largest of `values`; −∞ if no token is allowed.
     public private(set) var largest: Double
-    /// Logits that were infinite or no number, whether they might be chosen or not.
+    /// Number of logits that are infinite or NaN, including those of excluded tokens.
     public let infiniteCount: Int
 
     /// - Parameters:
     ///   - logits: `[vocab]`
-    ///   - mayBeChosen: `[vocab]`
+    ///   - mayBeChosen: `[vocab]`, whether each token may be chosen
     public init(_ logits: UnsafeBufferPointer<Float>, where mayBeChosen: [Bool]) {
         checked(logits.count == mayBeChosen.count, "\(logits.count) logits for \(mayBeChosen.count) tokens")
         var (infinite, largest) = (0, -Double.infinity)
@@ -28,7 +28,7 @@ public struct Scores {
         infiniteCount = infinite
     }
 
-    /// Changes some of the values, and finds the largest again.
+    /// Modifies the values and recomputes the largest.
     public mutating func change(_ body: (inout [Double]) -> Void) {
         body(&values)
         var largest = -Double.infinity
@@ -36,19 +36,19 @@ public struct Scores {
         self.largest = largest
     }
 
-    /// Σ exp((x − max) / temperature)
+    /// Returns Σ exp((x − max) / temperature).
     public func normalizer(temperature: Double = 1) -> Double { blockSums(temperature).reduce(0, +) }
 
-    /// The first index, in their order, at which the sum of softmax(values / temperature) passes `uniform`.
+    /// Returns the first index at which the cumulative sum of softmax(values / temperature) exceeds `uniform`.
     ///
-    /// Sums are taken of blocks, and then of the one block in which it lies.
+    /// Sums blocks first, then searches the block that contains the index.
     /// - Parameter uniform: in [0, 1)
     public func choose(temperature: Double, uniform: Double) -> Int {
         let sums = blockSums(temperature)
         let goal = uniform * sums.reduce(0, +)
         var (sum, last) = (0.0, 0)
         for (index, blockSum) in sums.enumerated() where blockSum > 0 {
-            // Rounding may leave the goal behind the very last: that is then the one.
+            // Rounding may place the goal beyond the last block; then that block is searched.
             if sum + blockSum <= goal && index < sums.count - 1 {
                 sum += blockSum
                 last = index

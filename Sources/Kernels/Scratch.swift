@@ -1,18 +1,18 @@
 import Synchronization
 
-/// Memory that a kernel needs for the time of a call, kept for the next call that needs as much.
+/// Temporary buffers for kernels, reused across calls.
 enum Scratch {
     private struct Buffer: @unchecked Sendable {
-        // @unchecked: a buffer is either in `idle` or with the one caller that took it.
+        // @unchecked: a buffer is either in `idle` or owned by the caller that took it.
         let base: UnsafeMutableRawPointer
         let bytes: Int
     }
 
     private static let idle = Mutex<[Buffer]>([])
-    /// Idle buffers kept; more than this were for threads that are gone.
+    /// Maximum number of idle buffers; more would belong to threads that have ended.
     private static let kept = 8
 
-    /// Calls `body` with at least `bytes` bytes of no particular content, on a cache line.
+    /// Calls `body` with at least `bytes` bytes of uninitialized memory, aligned to a cache line.
     @inline(__always)
     static func with<Result>(bytes: Int, _ body: (UnsafeMutableRawPointer) -> Result) -> Result {
         let buffer = take(bytes)
@@ -20,7 +20,7 @@ enum Scratch {
         return body(buffer.base)
     }
 
-    /// The smallest idle buffer that is large enough, or a new one.
+    /// Returns the smallest idle buffer that is large enough, or a new one.
     private static func take(_ bytes: Int) -> Buffer {
         let found: Buffer? = idle.withLock { idle in
             let fitting = idle.indices.filter { idle[$0].bytes >= bytes }.min { idle[$0].bytes < idle[$1].bytes }

@@ -2,18 +2,19 @@ import FoundationEssentials
 import Glibc
 import Synchronization
 
-/// The one pool of threads that arithmetic runs on.
+/// The thread pool for compute work.
 ///
-/// Items are handed out one at a time to whoever is free, so that a slow core takes fewer; what an item computes must
-/// not depend on which thread runs it. One call has the pool at a time, others wait for it: a product that needs all
-/// the caches is not served better by half of them.
+/// Items are handed out one at a time to idle threads, so that a slow core processes fewer of them. An item's result
+/// must not depend on the thread that runs it. Only one call uses the pool at a time and others wait: a product that
+/// needs the whole cache gains nothing from sharing it.
 public final class ThreadPool: @unchecked Sendable {
-    // @unchecked: `job` and `generation` are only touched with `lock` held; the rest is atomic or never changes.
+    // @unchecked: `job` and `generation` are accessed only while holding `lock`; everything else is atomic or
+    // immutable.
 
-    /// As many threads as this process may use cores, or `KANTAIBERT_THREADS`.
+    /// The shared pool, with `KANTAIBERT_THREADS` threads, or one thread for each core available to this process.
     public static let shared = ThreadPool(threads: defaultThreads())
 
-    /// Threads that work on a call, the caller's own among them.
+    /// The number of threads that work on a call, including the caller's.
     public let threads: Int
 
     private let turn = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -22,21 +23,21 @@ public final class ThreadPool: @unchecked Sendable {
     private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var job: Job?
     private var generation = 0
-    /// `generation`, for those who look before they sleep.
+    /// A copy of `generation` for workers that spin before they sleep.
     private let announced = Atomic<Int>(0)
-    /// Workers that have not finished with the job.
+    /// Number of workers that have not finished the current job.
     private let busy = Atomic<Int>(0)
-    /// How often to look before sleeping: a product's end and the next one's beginning are microseconds apart.
+    /// How many times to poll before sleeping: consecutive products are microseconds apart.
     private static let looks = 20_000
 
     private struct Job {
         let count: Int
         let next: UnsafeMutablePointer<Atomic<Int>>
-        /// Where the caller keeps it: a worker never holds the closure beyond its last call.
+        /// Points to the caller's closure; a worker does not use it after its last call.
         let body: UnsafePointer<(Int) -> Void>
     }
 
-    /// - Parameter threads: at least 1; with 1 everything runs in the caller.
+    /// - Parameter threads: at least 1; with 1, everything runs on the calling thread.
     public init(threads: Int) {
         precondition(threads >= 1)
         self.threads = threads
@@ -58,9 +59,10 @@ public final class ThreadPool: @unchecked Sendable {
         }
     }
 
-    /// Calls `body` with each of `0..<count`, in any order and on any thread of the pool, and returns when all are done.
+    /// Calls `body` with each of `0..<count`, in any order and on any thread of the pool, and returns when all are
+    /// done.
     ///
-    /// `body` may call `forEach` of its own pool: the inner call then runs in the calling thread alone.
+    /// `body` may call `forEach` on the same pool: the inner call then runs on the calling thread only.
     public func forEach(_ count: Int, _ body: (Int) -> Void) {
         if count <= 1 || threads == 1 || ThreadPool.isWorking {
             for index in 0..<max(count, 0) { body(index) }
@@ -129,7 +131,7 @@ public final class ThreadPool: @unchecked Sendable {
         }
     }
 
-    /// Whether this thread is inside a `forEach`.
+    /// Whether this thread is currently running a `forEach`.
     private static var isWorking: Bool {
         get { pthread_getspecific(workingKey) != nil }
         set { pthread_setspecific(workingKey, newValue ? UnsafeRawPointer(bitPattern: 1) : nil) }

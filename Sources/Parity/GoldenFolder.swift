@@ -3,18 +3,18 @@ import FoundationEssentials
 import Kernels
 import Models
 
-/// Reference values that transformers and PyTorch wrote: `model/`, `batch.json`, `forward.safetensors`,
-/// `gradients.safetensors`, `adamw5.safetensors`, `adamw5_decay.safetensors`, and for a causal model `generate.json`.
+/// Reference values written by transformers and PyTorch: `model/`, `batch.json`, `forward.safetensors`,
+/// `gradients.safetensors`, `adamw5.safetensors`, `adamw5_decay.safetensors` and, for a causal model, `generate.json`.
 public struct GoldenFolder {
     public let path: String
     public let configuration: RobertaConfiguration
-    /// The padded batch with its padding taken out: one row of ids, and where each sequence begins.
+    /// The token ids of the batch with padding removed, concatenated, and the offset at which each sequence begins.
     public let inputIDs: [Int32]
     public let sequenceOffsets: [Int]
-    /// Rows that are scored, and the id each should have said; for a causal model shifted by one.
+    /// The scored rows and the expected id of each; shifted by one position for a causal model.
     public let scoredRows: [Int]
     public let labels: [Int32]
-    /// Where each unpadded row stands among the padded ones.
+    /// The index of each unpadded row among the padded rows.
     let paddedRows: [Int]
 
     private struct Batch: Decodable {
@@ -39,7 +39,7 @@ public struct GoldenFolder {
             let length = mask.reduce(0, +)
             let wanted = batch.labels[sequence]
             for position in 0..<length {
-                // A causal model's row is scored by what comes next.
+                // A causal model's row is scored against the next token.
                 let label =
                     configuration.isDecoder ? (position + 1 < length ? wanted[position + 1] : -100) : wanted[position]
                 if label != -100 {
@@ -54,7 +54,7 @@ public struct GoldenFolder {
         (inputIDs, sequenceOffsets, scoredRows, self.labels, paddedRows) = (ids, offsets, rows, labels, padded)
     }
 
-    /// The model as transformers saved it, its parameters free to be changed.
+    /// Loads the model that transformers saved; the caller may modify its parameters.
     public func loadModel() throws(ModelError) -> RobertaModel { try RobertaModel.load(directory: "\(path)/model") }
 
     func file(_ name: String) throws(ModelError) -> SafetensorsFile { try SafetensorsFile(path: "\(path)/\(name)") }
@@ -63,14 +63,14 @@ public struct GoldenFolder {
         try JSONDecoder().decode([Generated].self, from: Data(Durable.read("\(path)/generate.json")))
     }
 
-    /// A pass wide enough for the batch.
+    /// Creates a training pass large enough for the batch.
     public func makePass(_ model: RobertaModel, precision: Precision = .float32) -> TrainingPass {
         let longest = zip(sequenceOffsets, sequenceOffsets.dropFirst()).map { $1 - $0 }.max() ?? 1
         return TrainingPass(
             model: model, maximumTokens: inputIDs.count, maximumSequenceLength: longest, precision: precision)
     }
 
-    /// Adds the gradient of the batch's mean loss to `gradients`; returns that loss.
+    /// Adds the gradient of the batch's mean loss to `gradients` and returns that loss.
     public func lossAndGradients(_ pass: TrainingPass, _ gradients: Parameters) -> Double {
         let sums = pass.forwardBackward(
             inputIDs: inputIDs, sequenceOffsets: sequenceOffsets, scoredRows: scoredRows, labels: labels,
@@ -78,7 +78,7 @@ public struct GoldenFolder {
         return sums.loss / Double(sums.count)
     }
 
-    /// The batch's mean loss.
+    /// Returns the batch's mean loss.
     public func loss(_ pass: TrainingPass) -> Double {
         let sums = pass.evaluate(
             inputIDs: inputIDs, sequenceOffsets: sequenceOffsets, scoredRows: scoredRows, labels: labels)

@@ -3,12 +3,12 @@ import Glibc
 import Kernels
 import Models
 
-/// One comparison with the reference: the largest error found, and what is allowed.
+/// The result of one comparison with the reference: the largest error and its tolerance.
 public struct ParityResult: Encodable, Sendable {
     public let check: String
     public let error: Double
     public let tolerance: Double
-    /// The tensor or place of the largest error.
+    /// The tensor or position with the largest error.
     public let worst: String
     public var passed: Bool { error <= tolerance }
 
@@ -26,9 +26,10 @@ public struct ParityResult: Encodable, Sendable {
     }
 }
 
-/// Holds this program's forward, backward, optimizer and greedy decoding against PyTorch's.
+/// Compares this project's forward pass, backward pass, optimizer and greedy decoding with PyTorch's.
 public enum ParityCheck {
-    /// A reference gradient below this norm is zero by construction and holds noise (every `attention.self.key.bias`).
+    /// A reference gradient with a norm below this value is mathematically zero and holds rounding noise (every
+    /// `attention.self.key.bias`).
     private static let zeroNorm = 1e-7
 
     public static func run(_ folder: GoldenFolder) throws -> [ParityResult] {
@@ -39,14 +40,14 @@ public enum ParityCheck {
         return results
     }
 
-    /// The reference's logits of every unpadded token, `[inputIDs.count, vocabSize]`.
+    /// Returns the reference logits of every unpadded token, `[inputIDs.count, vocabSize]`.
     public static func expectedLogits(_ folder: GoldenFolder) throws -> [Float] {
         let vocabulary = folder.configuration.vocabSize
         let padded = try read(try folder.file("forward.safetensors"), "logits")
         return folder.paddedRows.flatMap { padded[$0 * vocabulary..<($0 + 1) * vocabulary] }
     }
 
-    /// Logits of every unpadded token, and the loss, within 1e-4.
+    /// Requires the logits of every unpadded token, and the loss, to be within 1e-4 of the reference.
     private static func forward(_ folder: GoldenFolder) throws -> [ParityResult] {
         let model = try folder.loadModel()
         let vocabulary = folder.configuration.vocabSize
@@ -69,7 +70,8 @@ public enum ParityCheck {
         ]
     }
 
-    /// Each tensor's gradient within 1e-3 of its norm; where the reference is zero, below 1e-6.
+    /// Requires each tensor's gradient to be within 1e-3 of the reference's norm, or below 1e-6 if the reference is
+    /// zero.
     private static func gradients(_ folder: GoldenFolder) throws -> [ParityResult] {
         let model = try folder.loadModel()
         let gradients = Parameters(layout: model.parameters.layout)
@@ -90,7 +92,7 @@ public enum ParityCheck {
         return [worst.result("gradients", tolerance: 1e-3), zero.result("zero gradients", tolerance: 1e-6)]
     }
 
-    /// Five steps of AdamW on the batch: parameters within 2e-5, losses and gradient norms within 1e-4.
+    /// Runs five AdamW steps on the batch. Parameters must be within 2e-5, losses and gradient norms within 1e-4.
     private static func adamW(_ folder: GoldenFolder, _ name: String, weightDecay: Double) throws -> [ParityResult] {
         let model = try folder.loadModel()
         let parameters = model.parameters
@@ -130,7 +132,8 @@ public enum ParityCheck {
         ]
     }
 
-    /// Tensors whose gradient is more than noise: AdamW makes steps of full length from noise, too.
+    /// Returns the tensors whose gradient is more than noise. Others are excluded because AdamW takes full-length steps
+    /// even when the gradient is noise.
     private static func comparedEntries(
         _ folder: GoldenFolder, _ layout: ParameterLayout
     ) throws -> [ParameterLayout.Entry] {
@@ -140,9 +143,10 @@ public enum ParityCheck {
         }
     }
 
-    /// The first token's log-probabilities within 1e-4 of the forward pass's, and the same ids as
-    /// `generate(do_sample=False)`, token by token through the key-value cache. That function of transformers 5 counts
-    /// positions from 0 where its forward pass counts from 2; the ids are compared as it counts.
+    /// Decodes greedily, token by token, through the key-value cache. The first token's log-probabilities must be
+    /// within 1e-4 of the forward pass's, and the ids must equal those of `generate(do_sample=False)`. In transformers
+    /// 5 that function counts positions from 0, while its forward pass counts from 2; the ids are compared with
+    /// positions from 0.
     private static func greedy(_ folder: GoldenFolder) throws -> [ParityResult] {
         let model = try folder.loadModel()
         var (different, probabilities) = (Worst(), Worst())
@@ -180,7 +184,7 @@ public enum ParityCheck {
         return Array(buffer)
     }
 
-    /// The largest error so far, and where it was. Not a number counts as infinite.
+    /// Tracks the largest error and where it occurred. NaN counts as infinite.
     private struct Worst {
         var error = 0.0
         var place = ""

@@ -1,14 +1,14 @@
-/// The counter-based generator Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
+/// The Philox4x32-10 counter-based generator (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
 ///
-/// There is no state: the block at a counter is a pure function of key and counter, so that any number can be had
-/// again from (seed, purpose, step, index) alone, in any order and on any thread.
+/// The generator is stateless: each block is a pure function of key and counter. Any number can therefore be recomputed
+/// from (seed, purpose, step, index), in any order and on any thread.
 public struct Philox: Sendable {
     public typealias Block = SIMD4<UInt32>
 
     private let key: SIMD2<UInt32>
     private let purpose: UInt32
 
-    /// What a stream of numbers is for. Two purposes never share a number.
+    /// What a stream of numbers is used for. Streams for different purposes never overlap.
     public enum Purpose: UInt32, Sendable {
         case initialization = 1
         case shuffling, masking, dropout, sampling, evaluation
@@ -19,17 +19,17 @@ public struct Philox: Sendable {
         self.purpose = purpose.rawValue
     }
 
-    /// Four random words.
+    /// Returns four random words.
     /// - Parameters:
-    ///   - step: which draw: a training step, an epoch, a generated token
-    ///   - index: which block of four within it
+    ///   - step: identifies the draw: a training step, an epoch or a generated token
+    ///   - index: the index of the block of four words within the draw
     public func block(step: UInt32, index: UInt64) -> Block {
         Philox.block(
             counter: Block(UInt32(truncatingIfNeeded: index), UInt32(truncatingIfNeeded: index >> 32), step, purpose),
             key: key)
     }
 
-    /// The bare function, as published.
+    /// The Philox4x32-10 function as published.
     public static func block(counter: Block, key: SIMD2<UInt32>) -> Block {
         var (x0, x1, x2, x3) = (counter[0], counter[1], counter[2], counter[3])
         var (k0, k1) = (key[0], key[1])
@@ -46,10 +46,10 @@ public struct Philox: Sendable {
         return Block(x0, x1, x2, x3)
     }
 
-    /// A number in [0, 1) with 24 random bits.
+    /// Returns a number in [0, 1) with 24 random bits.
     public static func uniform(_ word: UInt32) -> Float { Float(word >> 8) * 0x1p-24 }
 
-    /// A number in 0..<bound, of a bias below bound ÷ 2³² (Lemire's multiplication).
+    /// Returns a number in 0..<bound with a bias below bound ÷ 2³² (Lemire's multiplication).
     public static func below(_ bound: UInt32, _ word: UInt32) -> UInt32 {
         UInt32(truncatingIfNeeded: (UInt64(word) &* UInt64(bound)) >> 32)
     }

@@ -1,8 +1,8 @@
-// The inner loops of `Kernels`: each works on memory the caller owns, in the calling thread, and is compiled once for
-// every x86-64 level, the one that fits being picked when the program is loaded.
+// The inner loops of `Kernels`. Each function works on memory owned by the caller, on the calling thread. Most are
+// compiled once for every x86-64 level, and the loader selects the version for the CPU.
 //
-// They are C because Swift has neither function multi-versioning nor a way to ask for 512-bit vectors: the same loop over
-// `exp` makes 0.8 Gelem/s in Swift for the baseline CPU, and 5.7 here with AVX-512.
+// They are written in C because Swift has neither function multiversioning nor a way to request 512-bit vectors: the
+// same loop over `exp` processes 0.8 Gelem/s in Swift built for the baseline CPU, and 5.7 Gelem/s here with AVX-512.
 #pragma once
 #include <stdint.h>
 
@@ -10,24 +10,26 @@
 
 // x = softmax(scale · x) over n elements.
 void kb_softmax(float *x, long n, float scale);
-// dscores = scale · (dprobs − Σ dprobs·probs) · probs, over n elements. May be in place.
+// dscores = scale · (dprobs − Σ dprobs·probs) · probs, over n elements. dscores may alias dprobs.
 void kb_softmax_backward(float *dscores, const float *probs, const float *dprobs, long n, float scale);
-// logits += bias; their cross-entropy against `label`, in nats; sets *best to the largest logit's index (the first of
-// equals). With dscale ≠ 0 the logits become dscale · (softmax(logits) − onehot(label)).
+// Adds bias to the logits and returns their cross-entropy against `label`, in nats. Sets *best to the index of the
+// largest logit (the first if several are equal). If dscale ≠ 0, the logits become dscale · (softmax(logits) −
+// onehot(label)).
 float kb_cross_entropy(float *logits, const float *bias, long n, long label, float dscale, long *best);
-// The logarithm of Σ exp(x).
+// Returns log Σ exp(x).
 float kb_logsumexp(const float *x, long n);
 
 // sampling.c — logits in double precision
 
-// scores = logits where mask ≠ 0 and they are finite, else −∞; returns the largest, and counts those that are not finite.
+// scores = logits where mask ≠ 0 and the logit is finite, otherwise −∞. Returns the largest score; sets *infinite to
+// the number of logits that are not finite.
 double kb_scores(double *scores, const float *logits, const uint8_t *mask, long n, long *infinite);
-// y = exp((scores − top) / temperature), `top` being the largest.
+// y = exp((scores − top) / temperature), where `top` is the largest score.
 void kb_exponentials(double *y, const double *scores, double top, double temperature, long n);
-// The sums of the same over every `block` of them.
+// The same exponentials, summed over each block of `block` scores.
 void kb_exp_sums(double *sums, const double *scores, double top, double temperature, long n, long block);
 
-// attend.c — one token's attention to n others, whose keys or values lie `stride` apart, in one head of `width` numbers
+// attend.c — attention of one token over n tokens in one head of `width` elements; keys and values are `stride` apart
 
 // scores = k·q.
 void kb_attention_scores(float *scores, const float *q, const float *k, long stride, long n, long width);
@@ -38,7 +40,7 @@ void kb_attention_sum(float *out, const float *probs, const float *v, long strid
 
 // x += bias, y = gelu(x), over n elements.
 void kb_bias_gelu(float *y, float *x, const float *bias, long n);
-// dx = dy · gelu′(x). May be in place.
+// dx = dy · gelu′(x). dx may alias dy.
 void kb_gelu_backward(float *dx, const float *dy, const float *x, long n);
 
 // layernorm.c — one row of n elements
@@ -48,7 +50,7 @@ void kb_layer_norm(float *y, float *mean, float *rstd, const float *x, const flo
 // Overwrites dx.
 void kb_layer_norm_backward(float *dx, const float *dy, const float *x, const float *weight, float mean, float rstd,
                             long n);
-// dweight += Σ dy·(x − mean)·rstd and dbias += Σ dy, over `rows` rows of which n columns are looked at.
+// dweight += Σ dy·(x − mean)·rstd and dbias += Σ dy, over `rows` rows and the first n columns.
 void kb_layer_norm_parameters_backward(float *dweight, float *dbias, const float *dy, const float *x, const float *mean,
                                        const float *rstd, long rows, long n, long stride);
 
@@ -61,9 +63,9 @@ void kb_add(float *y, const float *x, long n);
 // y = residual + scale·mask·(x + bias); a null mask keeps every element.
 void kb_bias_dropout_residual(float *y, const float *x, const float *bias, const uint8_t *mask, float scale,
                               const float *residual, long n);
-// y = scale·mask·x. May be in place.
+// y = scale·mask·x. y may alias x.
 void kb_mask(float *y, const float *x, const uint8_t *mask, float scale, long n);
-// y += Σ over rows of x, of which n columns are looked at.
+// y += the sum of the rows of x, over the first n columns.
 void kb_add_rows(float *y, const float *x, long rows, long n, long stride);
 double kb_squared_norm(const float *x, long n);
 
@@ -84,42 +86,44 @@ typedef struct {
 void kb_adamw(float *parameters, const float *gradients, float *first_moment, float *second_moment, long n,
               const kb_adamw_step *step);
 
-// muon.c — before and after the orthogonalization
+// muon.c — momentum before and the update after the orthogonalization
 
-// momentum_buffer moves towards g = gradient_scale · gradients by 1 − momentum; update = g + momentum · (momentum_buffer − g).
+// With g = gradient_scale · gradients: momentum_buffer += (1 − momentum) · (g − momentum_buffer);
+// update = g + momentum · (momentum_buffer − g).
 void kb_muon_momentum(float *update, const float *gradients, float *momentum_buffer, long n, float momentum,
                       float gradient_scale);
 // y = a · y + b · x.
 void kb_scale_add(float *y, float a, const float *x, float b, long n);
 
-// f32product.c, only to be called where kb_has_avx512() says so; bf16product.c, where kb_has_bf16() does
+// f32product.c requires kb_has_avx512(); bf16product.c requires kb_has_bf16()
 
 int kb_has_avx512(void);
 int kb_has_bf16(void);
-// Packs a factor, rounding it to bfloat16 or not: `count` rows of k numbers where k_along_row, else k rows of `count`. A
-// strip is 16 of `count` and takes 16 · k dwords, or 16 · (k + 1) / 2.
+// Packs an operand, in bfloat16 rounding it: `count` rows of k elements if k_along_row, otherwise k rows of `count`
+// elements. A strip holds 16 of the `count` and takes 16 · k dwords, in bfloat16 16 · (k + 1) / 2.
 void kb_f32_pack(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row);
 void kb_bf16_pack(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row);
-// c = a·b, or c += a·b, of packed factors: c is m × n, its rows `stride` apart.
+// c = a·b, or c += a·b if `add` is set, for packed operands: c is m × n with row stride `stride`.
 void kb_f32_product(float *c, long stride, long m, long n, long k, const uint32_t *a, const uint32_t *b, int add);
 void kb_bf16_product(float *c, long stride, long m, long n, long k, const uint32_t *a, const uint32_t *b, int add);
 
 // f32rows.c, bf16rows.c, s8rows.c — rows times packed weights
 
 int kb_has_vnni(void);
-// Packs up to 16 rows of a weight, `count` of k numbers, into one strip as `kb_f32_pack` and `kb_bf16_pack` do, on any CPU.
+// Packs up to 16 rows of a weight (`count` rows of k elements) into one strip, in the layout of `kb_f32_pack` and
+// `kb_bf16_pack`, on any CPU.
 void kb_f32_pack_weights(float *packed, const float *x, long stride, long count, long k);
 void kb_bf16_pack_weights(uint32_t *packed, const float *x, long stride, long count, long k);
-// The same in signed bytes, four in a dword: s = x / scale, at most 127 in magnitude. Sets the 16 rows' scales, and 128
-// times the sums of their bytes.
+// Packs signed bytes, four per dword: s = x / scale, with magnitude at most 127. Sets the scales of the 16 rows, and
+// 128 times the sums of their bytes.
 void kb_s8_pack_weights(uint32_t *packed, float *scales, int32_t *sums, const float *x, long stride, long count, long k);
-// y = x rounded to bfloat16, to nearest.
+// y = x rounded to the nearest bfloat16.
 void kb_bf16_round(uint16_t *y, const float *x, long n);
-// y = x / scale + 128, rounded, and the scale: what makes the largest magnitude 127. Fills the last dword of y.
+// y = round(x / scale) + 128, where scale maps the largest magnitude to 127; sets *scale. Pads the last dword of y.
 void kb_s8_quantize_row(uint8_t *y, float *scale, const float *x, long n);
-// y = x·Wᵀ for rows of k numbers and n outputs. `x` has whole dwords in every row, one behind the other; in float32 its rows
-// are x_stride apart. Only to be called where kb_has_avx512(), kb_has_bf16(), kb_has_vnni() say so; the portable ones
-// anywhere. In int8 both give the same bits.
+// y = x·Wᵀ for rows of k elements and n outputs. Each row of `x` is padded to whole dwords and rows are contiguous; in
+// float32 rows are x_stride apart. The first three require kb_has_avx512(), kb_has_bf16() and kb_has_vnni(); the
+// portable versions run on any CPU. In int8 both versions give bit-identical results.
 void kb_f32_rows(float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride, const float *w);
 void kb_bf16_rows(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const uint32_t *w);
 void kb_s8_rows(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const float *x_scales,
