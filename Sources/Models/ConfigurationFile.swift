@@ -1,7 +1,7 @@
 import Durable
 import FoundationEssentials
 
-/// `config.json` as Hugging Face writes it. Reading accepts what transformers wrote and refuses by name what this model is not.
+/// `config.json` in Hugging Face's format. Accepts files written by transformers; rejects unsupported values by key.
 struct ConfigurationFile: Codable {
     var architectures: [String]?
     var attentionProbsDropoutProb: Double?
@@ -55,7 +55,7 @@ struct ConfigurationFile: Codable {
         func expect(_ key: String, _ found: String?, _ expected: String) throws(ModelError) {
             guard let found, found != expected else { return }
             throw ModelError(
-                path: path, reason: "`\(key)` is \(found.prefix(100)), this program knows only \(expected)")
+                path: path, reason: "`\(key)` is \(found.prefix(100)), only \(expected) is supported")
         }
         try expect("model_type", modelType, "roberta")
         try expect("hidden_act", hiddenAct, "gelu")

@@ -1,15 +1,15 @@
 import Kernels
 
-/// What one encoder layer leaves behind on its way forward, for T tokens, hidden size C, intermediate size I.
+/// Activations of one encoder layer, saved for the backward pass, for T tokens, hidden size C and intermediate size I.
 struct LayerActivations {
     /// (T, 3C): query, key, value
     let qkv: Matrix
     /// (heads · Σ length²): attention probabilities before dropout
     let probabilities: UnsafeMutablePointer<Float>
     let probabilityMask: UnsafeMutablePointer<UInt8>
-    /// (T, C): the heads' answers side by side
+    /// (T, C): outputs of all heads, concatenated
     let context: Matrix
-    /// (T, C): residual + dropout(dense(context)), what the attention's LayerNorm sees
+    /// (T, C): residual + dropout(dense(context)), the input of the attention LayerNorm
     let attentionSum: Matrix
     let attentionMask: UnsafeMutablePointer<UInt8>
     let attentionMean: Vector
@@ -19,7 +19,7 @@ struct LayerActivations {
     /// (T, I): before and after GELU
     let preGELU: Matrix
     let gelu: Matrix
-    /// (T, C): residual + dropout(dense(gelu)), what the last LayerNorm sees
+    /// (T, C): residual + dropout(dense(gelu)), the input of the output LayerNorm
     let outputSum: Matrix
     let outputMask: UnsafeMutablePointer<UInt8>
     let outputMean: Vector
@@ -27,7 +27,7 @@ struct LayerActivations {
     /// (T, C)
     let output: Matrix
 
-    /// Bytes `init` takes from an arena.
+    /// Returns the bytes that `init` allocates from an arena.
     static func bytes(_ configuration: RobertaConfiguration, tokens: Int, scores: Int) -> Int {
         let (hidden, intermediate) = (configuration.hiddenSize, configuration.intermediateSize)
         let matrices = 3 * hidden + 5 * hidden + 2 * intermediate
@@ -73,11 +73,11 @@ struct LayerActivations {
         output = all.output.rows(0..<tokens)
     }
 
-    /// The same memory for a batch of fewer tokens.
+    /// Returns a view of the same memory for a batch of fewer tokens.
     func first(_ tokens: Int) -> LayerActivations { LayerActivations(self, tokens: tokens) }
 }
 
-/// Gradients that a layer's way back needs and forgets.
+/// Temporary gradients of a layer's backward pass.
 struct LayerGradients {
     /// (T, C), (T, 3C), (T, I), (T, C)
     let sum: Matrix
@@ -97,27 +97,28 @@ struct LayerGradients {
     }
 }
 
-/// What dropout is told in one place of the model.
+/// Dropout configuration of the model for one training step.
 struct Dropout {
     let key: DropoutKey
     let hiddenProbability: Double
     let attentionProbability: Double
 
-    /// Places: the embeddings, then three a layer.
+    /// Place numbers for `dropoutMask`: the embeddings, followed by three per layer.
     static let embeddings: UInt32 = 0
     static func attentionProbabilities(_ layer: Int) -> UInt32 { UInt32(1 + 3 * layer) }
     static func attentionOutput(_ layer: Int) -> UInt32 { UInt32(2 + 3 * layer) }
     static func output(_ layer: Int) -> UInt32 { UInt32(3 + 3 * layer) }
 }
 
-/// One layer of `RobertaEncoder`: self-attention, then a feed-forward network, each with a residual and a LayerNorm after it.
+/// One layer of `RobertaEncoder`: self-attention and a feed-forward network, each followed by residual addition and
+/// LayerNorm.
 struct EncoderLayer {
     let index: Int
     let weights: RobertaWeights.Layer
     let epsilon: Float
     let precision: Precision
 
-    /// a.output = layer(x)
+    /// Computes a.output = layer(x).
     /// - Parameter x: (T, C)
     func forward(_ a: LayerActivations, x: Matrix, _ shape: AttentionShape, _ dropout: Dropout?) {
         let hidden = x.columns
@@ -169,11 +170,11 @@ struct EncoderLayer {
             bias: weights.outputNorm.bias, epsilon: epsilon)
     }
 
-    /// Undoes `forward`: turns `dx`, which comes in as the gradient of the layer's output, into that of its input, and adds
-    /// to `gradients`.
+    /// Backward pass of `forward`. On entry `dx` holds the gradient of the layer's output, on return that of its input.
+    /// Adds to `gradients`.
     /// - Parameters:
     ///   - dx, x: (T, C)
-    ///   - dropout: as it was on the way forward
+    ///   - dropout: same value as in the forward pass
     func backward(
         dx: Matrix, x: Matrix, _ a: LayerActivations, _ g: LayerGradients, gradients: RobertaWeights.Layer,
         _ shape: AttentionShape, _ dropout: Dropout?
@@ -192,7 +193,7 @@ struct EncoderLayer {
         layerNormBackward(
             dx: dx, dweight: gradients.outputNorm.weight, dbias: gradients.outputNorm.bias, dy: dx, x: a.outputSum,
             mean: a.outputMean, rstd: a.outputRstd, weight: weights.outputNorm.weight)
-        // outputSum = attentionOutput + dropout(gelu·Wᵀ + b): dx goes on as the residual's gradient
+        // outputSum = attentionOutput + dropout(gelu·Wᵀ + b): dx continues as the residual's gradient
         let dbranch = dropsHidden ? sum : dx
         if dropsHidden { dropoutBackward(dx: sum, dy: dx, mask: a.outputMask, scale: hiddenScale) }
         linearBackward(
@@ -217,7 +218,7 @@ struct EncoderLayer {
         attentionBackward(
             dqkv: dqkv, dout: dcontext, qkv: a.qkv, probabilities: a.probabilities, shape,
             mask: dropsAttention ? a.probabilityMask : nil, scale: dropoutScale(dropout?.attentionProbability ?? 0))
-        // q, k, v = x·Wᵀ + b: three more gradients of x, added to the residual's
+        // q, k, v = x·Wᵀ + b: three more gradients of x, added to the residual's gradient
         let linears = [
             (weights.query, gradients.query), (weights.key, gradients.key), (weights.value, gradients.value),
         ]

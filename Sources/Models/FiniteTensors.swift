@@ -2,14 +2,14 @@ import Parallel
 import Synchronization
 
 extension SafetensorsFile {
-    /// Refuses a file with a tensor that `requireFinite` refuses, whether it is a parameter or stands beside them.
+    /// Checks every tensor of the file with `requireFinite`, including tensors that are not parameters.
     public func requireAllFinite() throws(ModelError) {
         for name in tensors.keys.sorted() { try requireFinite(name) }
     }
 
-    /// Refuses a tensor that holds a number with which nothing can be computed: NaN, infinity, or one that rounds to
-    /// infinity in bfloat16.
-    /// - Throws: with the tensor's name, the first such number and its place; also where there is no such tensor
+    /// Checks that a tensor contains only values that are finite, also after rounding to bfloat16.
+    /// - Throws: `ModelError` with the tensor's name and the first invalid value with its index, or if the tensor is
+    ///   missing
     public func requireFinite(_ name: String) throws(ModelError) {
         guard let tensor = tensors[name] else {
             throw ModelError(path: path, reason: "the tensor `\(name)` is missing")
@@ -28,20 +28,23 @@ extension SafetensorsFile {
         let place = (0..<tensor.count).first { !type.areFinite(bytes, $0..<$0 + 1) } ?? 0
         throw ModelError(
             path: path,
-            reason: "`\(name)` holds \(type.number(bytes, place)) at \(place): not finite, or too large for bfloat16")
+            reason: "`\(name)` contains \(type.number(bytes, place)) at index \(place): "
+                + "not finite, or too large for bfloat16")
     }
 }
 
 extension TensorType {
-    /// The least magnitude, in float32's bits, that rounds to infinity in bfloat16: half a step above its largest number.
+    /// Bit pattern of the smallest float32 that rounds to infinity in bfloat16: half a ulp above bfloat16's largest
+    /// number.
     private static let tooLarge: UInt32 = 0x7F7F_8000
 
-    /// Whether all numbers in `range` are finite, in bfloat16 too.
+    /// Whether all elements in `range` are finite, also after rounding to bfloat16.
     fileprivate func areFinite(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> Bool {
         guard range.lowerBound >= 0, range.upperBound <= bytes.count / self.bytes, let base = bytes.baseAddress else {
             return range.isEmpty
         }
-        // The largest magnitude: bits without a sign are in the order of their numbers, infinity and NaN last.
+        // Finds the largest magnitude: without the sign bit, bit patterns order like their values, infinity and NaN
+        // last.
         switch self {
         case .float32:
             var largest: UInt32 = 0

@@ -1,11 +1,12 @@
 import Kernels
 
 extension RobertaModel {
-    /// Logits of chosen tokens of a batch, without dropout.
+    /// Computes logits of selected tokens of a batch, without dropout.
     /// - Parameters:
-    ///   - inputIDs: all sequences in one row, ids of the vocabulary
-    ///   - sequenceOffsets: where each begins, and the end; none longer than `configuration.longestSequence`
-    ///   - rows: indexes into `inputIDs`
+    ///   - inputIDs: token ids of all sequences, concatenated
+    ///   - sequenceOffsets: start of each sequence and the end; no sequence is longer than
+    ///     `configuration.longestSequence`
+    ///   - rows: indices into `inputIDs`
     /// - Returns: `[rows.count, vocabSize]`
     public func logits(inputIDs: [Int32], sequenceOffsets: [Int], rows: [Int]) -> [Float] {
         let tokens = inputIDs.count
@@ -17,7 +18,7 @@ extension RobertaModel {
             bytes: LayerActivations.bytes(configuration, tokens: tokens, scores: shape.scoreCount)
                 + 8 * tokens * configuration.hiddenSize + 4 * Arena.alignment
                 + LanguageModelHead.Workspace.bytes(configuration, rows: headRows))
-        // One layer's memory serves them all: nothing is kept for a way back.
+        // All layers share one layer's memory, because nothing is saved for a backward pass.
         let activations = LayerActivations(arena, configuration, tokens: tokens, scores: shape.scoreCount)
         let hidden = arena.matrix(rows: tokens, columns: configuration.hiddenSize)
         embed(

@@ -2,8 +2,8 @@ import Glibc
 import Parallel
 import Random
 
-/// Fills a tensor from the normal distribution of mean 0, by Box and Muller from pairs of `philox`'s words.
-/// - Parameter tensorIndex: two tensors of different index share no number
+/// Fills a tensor with normally distributed values of mean 0 (Box–Muller transform on pairs of Philox words).
+/// - Parameter tensorIndex: tensors with different indices use disjoint random numbers
 func fillNormal(
     _ tensor: UnsafeMutableBufferPointer<Float>, deviation: Double, _ philox: Philox, tensorIndex: UInt32
 ) {

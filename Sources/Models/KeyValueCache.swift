@@ -1,19 +1,19 @@
 import Kernels
 
-/// The keys and values of one sequence, so that its next token costs one row and not the whole sequence again.
+/// Cached keys and values of one sequence, so that decoding the next token processes only one row.
 ///
-/// For one thread at a time.
+/// Not safe for concurrent use.
 public final class KeyValueCache: @unchecked Sendable {
-    // @unchecked: whoever decodes a sequence owns its cache.
+    // @unchecked: the task that decodes a sequence owns its cache.
 
-    /// Tokens it can hold.
+    /// Maximum number of tokens.
     public let capacity: Int
-    /// Tokens it holds.
+    /// Current number of tokens.
     public internal(set) var count = 0
-    /// The row of the position table that the first token gets.
+    /// Row of the position table used for the first token.
     let firstPosition: Int32
     private let arena: Arena
-    /// (capacity, C) each, one a layer
+    /// (capacity, C) each, one per layer
     let keys: [Matrix]
     let values: [Matrix]
 
@@ -31,18 +31,19 @@ public final class KeyValueCache: @unchecked Sendable {
 }
 
 extension RobertaModel {
+    /// Creates an empty cache for one sequence.
     /// - Parameters:
-    ///   - capacity: tokens, at most `configuration.longestSequence`
-    ///   - firstPosition: where a sequence begins in the position table: at 2, as every forward pass and all training do.
-    ///     Only `generate()` of transformers 5 counts from 0, and whoever compares with it must, too.
+    ///   - capacity: maximum number of tokens, at most `configuration.longestSequence`
+    ///   - firstPosition: the first token's row in the position table: 2 in every forward pass and in training. Only
+    ///     `generate()` of transformers 5 counts from 0; pass 0 to compare with it.
     public func makeKeyValueCache(
         capacity: Int, firstPosition: Int32 = RobertaConfiguration.firstPosition
     ) -> KeyValueCache {
         KeyValueCache(configuration, capacity: capacity, firstPosition: firstPosition)
     }
 
-    /// Appends tokens to the sequence in `cache`; what a causal model expects after the last of them.
-    /// - Parameter ids: at least one, at most what `cache` has room for
+    /// Appends tokens to the sequence in `cache` and returns a causal model's prediction for the next token.
+    /// - Parameter ids: at least one token, at most the remaining capacity of `cache`
     /// - Returns: logits, `[vocabSize]`
     public func decode(_ ids: [Int32], cache: KeyValueCache) -> [Float] {
         checked(configuration.isDecoder, "decode: the model is not causal")

@@ -1,10 +1,10 @@
 import Kernels
 
-/// `RobertaLMHead`: logits = LN(gelu(dense(x)))·Eᵀ + bias, E being the word embedding where the model is
-/// tied. It runs on the rows that are asked
-/// for alone, and never holds the logits of more than a chunk of them.
+/// `RobertaLMHead`: logits = LN(gelu(dense(x)))·Eᵀ + bias, where E is the word embedding if the weights are tied.
+///
+/// Runs only on the requested rows, and holds the logits of at most one chunk of them at a time.
 struct LanguageModelHead {
-    /// Memory for one chunk of m rows, hidden size C, vocabulary V.
+    /// Memory for a chunk of m rows, with hidden size C and vocabulary size V.
     struct Workspace {
         /// (m, C)
         let input: Matrix
@@ -18,8 +18,8 @@ struct LanguageModelHead {
         /// (m, C)
         let gradient: Matrix
 
-        /// Rows of a chunk, at most: 96 MB of logits, and no more than there are. Each chunk reads all of E twice and its
-        /// gradient once, so that fewer are faster.
+        /// Returns the maximum number of rows in a chunk: 96 MB of logits, and no more rows than wanted. Each chunk
+        /// reads all of E twice and its gradient once, so fewer chunks are faster.
         static func rows(_ configuration: RobertaConfiguration, wanted: Int) -> Int {
             min(max(wanted, 1), max(16, 24_000_000 / configuration.vocabSize))
         }
@@ -45,7 +45,7 @@ struct LanguageModelHead {
     let epsilon: Float
     let precision: Precision
 
-    /// Logits of some rows of `x`; returns a view of `w.logits`, (rows, V).
+    /// Computes the logits of selected rows of `x`. Returns a view of `w.logits`, (rows, V).
     /// - Parameter x: (T, C)
     func forward(_ w: Workspace, x: Matrix, rows: ArraySlice<Int>) -> Matrix {
         let logits = forwardWithoutBias(w, x: x, rows: rows)
@@ -53,7 +53,7 @@ struct LanguageModelHead {
         return logits
     }
 
-    /// As `forward`, but for the last bias.
+    /// Like `forward`, but does not add the output bias.
     private func forwardWithoutBias(_ w: Workspace, x: Matrix, rows: ArraySlice<Int>) -> Matrix {
         let range = 0..<rows.count
         for (to, from) in rows.enumerated() { w.input.row(to).update(from: x.row(from), count: x.columns) }
@@ -68,8 +68,8 @@ struct LanguageModelHead {
         return logits
     }
 
-    /// Loss of some rows of `x` and, with `gradients`, its way back: adds lossScale · dΣloss/dx to those rows of `dx`, and to
-    /// the gradients.
+    /// Computes the loss of selected rows of `x` and, if `backward` is given, runs the backward pass: adds
+    /// lossScale · dΣloss/dx to those rows of `dx`, and adds to `gradients`.
     /// - Parameters:
     ///   - x, dx: (T, C)
     ///   - labels: one for each of `rows`
@@ -78,7 +78,7 @@ struct LanguageModelHead {
         backward: (dx: Matrix, gradients: RobertaWeights, lossScale: Float)?
     ) -> LossSums {
         var sums = LossSums()
-        // Of about the same size: a small rest would cost as much as a whole chunk.
+        // Chunks of similar size: a small last chunk would cost as much as a full one.
         let chunks = max(1, (rows.count + w.logits.rows - 1) / w.logits.rows)
         let size = max(1, (rows.count + chunks - 1) / chunks)
         for first in stride(from: 0, to: rows.count, by: size) {

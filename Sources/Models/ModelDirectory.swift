@@ -1,33 +1,33 @@
 import Durable
 import FoundationEssentials
 
-/// The model's part of a Hugging Face model directory: `config.json`, `model.safetensors` and, for a causal model,
+/// The model files of a Hugging Face model directory: `config.json`, `model.safetensors` and, for a causal model,
 /// `generation_config.json`.
 public enum ModelDirectory {
     public static let weightsFile = "model.safetensors"
     public static let configurationFile = "config.json"
-    /// Of `config.json`.
+    /// Maximum size of `config.json` in bytes.
     public static let mostConfigurationBytes = 1 << 20
 
-    /// What `config.json` says of the model.
+    /// Reads the model configuration from `config.json`.
     public static func configuration(of directory: String) throws(ModelError) -> RobertaConfiguration {
         try ConfigurationFile.read("\(directory)/\(configurationFile)")
     }
 
-    /// Opens a directory's weights, whose size and tensors have to be what `config.json` says. No weight is read.
+    /// Opens the weights and checks that the file size matches `config.json`. Does not read any weights.
     public static func open(_ directory: String) throws(ModelError) -> (RobertaConfiguration, SafetensorsFile) {
         let configuration = try configuration(of: directory)
         let file = try SafetensorsFile(path: "\(directory)/\(weightsFile)", bytes: configuration.weightsBytes)
         return (configuration, file)
     }
 
-    /// Writes a model into a folder that exists and is not yet published.
+    /// Writes a model into an existing folder that is not published yet.
     ///
-    /// The weight of a decoder that is tied to the word embeddings is not written, as transformers does.
+    /// As in transformers, the decoder weight is omitted if it is tied to the word embeddings.
     public static func write(_ model: RobertaModel, to directory: String) throws(ModelError) {
         var tensors = model.parameters.tensorsToWrite()
-        // Twice, under the name of the decoder too: transformers 4.46 leaves the bias of a tied model zero without it, and 5
-        // that of an untied one.
+        // Written a second time as the decoder's bias: without that name, transformers 4.46 leaves the bias of a tied
+        // model at zero, and transformers 5 that of an untied one.
         let bias = model.parameters["lm_head.bias"]
         tensors.append(
             TensorToWrite(name: "lm_head.decoder.bias", shape: [bias.count], bytes: UnsafeRawBufferPointer(bias)))
@@ -59,11 +59,11 @@ public enum ModelDirectory {
 }
 
 extension RobertaModel {
-    /// Reads a directory that this program or transformers wrote, its numbers in float32, float16 or bfloat16.
+    /// Loads a model directory written by this project or by transformers, with float32, float16 or bfloat16 weights.
     public static func load(directory: String) throws(ModelError) -> RobertaModel {
         let (configuration, file) = try ModelDirectory.open(directory)
         let layout = ParameterLayout(configuration)
-        // Before there is memory for them.
+        // Check every shape before allocating memory.
         for entry in layout.entries { _ = try file.tensor(entry.name, shape: entry.shape) }
         let parameters = Parameters(layout: layout)
         try parameters.read(from: file)

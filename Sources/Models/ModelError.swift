@@ -1,8 +1,8 @@
-/// Why a model directory, a safetensors file or a configuration cannot be used.
+/// The reason a model directory, safetensors file or configuration cannot be used.
 public struct ModelError: Error, CustomStringConvertible, Sendable, Equatable {
-    /// The file at fault.
+    /// Path of the invalid file.
     public let path: String
-    /// What was expected and what was found.
+    /// The problem, including what was expected and what was found.
     public let reason: String
 
     public init(path: String, reason: String) {

@@ -1,20 +1,22 @@
 import Kernels
 
 extension RobertaModel {
-    /// Reads a directory that transformers wrote, its tensors under any of the names it gives them: the encoder's with or
-    /// without `roberta.`, the last bias as the head's or as its decoder's (what `RobertaLMHead.forward` adds).
+    /// Loads a model directory written by transformers, accepting all tensor names that its versions use: the encoder
+    /// with or without the `roberta.` prefix, and the output bias as the head's or as its decoder's (the one that
+    /// `RobertaLMHead.forward` adds).
     public static func importing(directory: String) throws(ModelError) -> RobertaModel {
         let (configuration, file) = try ModelDirectory.open(directory)
         guard file.tensors.keys.contains(where: { $0.hasPrefix("lm_head.") }) else {
             throw ModelError(
                 path: file.path,
-                reason: "it has no head (lm_head.…): save RobertaForMaskedLM or RobertaForCausalLM, not RobertaModel")
+                reason: "has no language-model head (lm_head.…); "
+                    + "save RobertaForMaskedLM or RobertaForCausalLM, not RobertaModel")
         }
         let layout = ParameterLayout(configuration)
         let found = layout.entries.map { entry in
             names(entry.name).first { file.tensors[$0] != nil } ?? entry.name
         }
-        // Before there is memory for them.
+        // Check every shape before allocating memory.
         for (name, entry) in zip(found, layout.entries) { _ = try file.tensor(name, shape: entry.shape) }
         let parameters = Parameters(layout: layout)
         for (name, entry) in zip(found, layout.entries) {

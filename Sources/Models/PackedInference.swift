@@ -1,11 +1,11 @@
 import Kernels
 
-/// The orders of sums of a pass: of all tokens up to the last attention, and of those whose logits are wanted behind it.
+/// Accumulation orders of a pass: for all tokens up to the last attention, and for the scored rows after it.
 public struct SumOrders: Sendable, Equatable {
     public var tokens: SumOrder
     public var rows: SumOrder
 
-    /// The faster ones for so many.
+    /// Selects the faster orders for the given numbers of rows.
     public init(tokens: Int, rows: Int) {
         self.tokens = SumOrder(rows: tokens)
         self.rows = SumOrder(rows: rows)
@@ -13,13 +13,15 @@ public struct SumOrders: Sendable, Equatable {
 }
 
 extension PackedModel {
-    /// Logits of chosen tokens of a batch.
+    /// Computes logits of selected tokens of a batch.
     /// - Parameters:
-    ///   - inputIDs: all sequences in one row, ids of the vocabulary
-    ///   - sequenceOffsets: where each begins, and the end; none longer than `configuration.longestSequence`
-    ///   - rows: indexes into `inputIDs`
-    ///   - orders: nil are the fastest; with those of a sequence alone, it gets what it gets alone, bit for bit
-    ///   - pause: called between layers and between parts of the head, some milliseconds of work apart
+    ///   - inputIDs: token ids of all sequences, concatenated
+    ///   - sequenceOffsets: start of each sequence and the end; no sequence is longer than
+    ///     `configuration.longestSequence`
+    ///   - rows: indices into `inputIDs`
+    ///   - orders: nil selects the fastest. With the orders that a sequence would use alone, its result is
+    ///     bit-identical to the result of running it alone.
+    ///   - pause: called between layers and between chunks of the head, every few milliseconds of work
     /// - Returns: `[rows.count, vocabSize]`
     public func logits(
         inputIDs: [Int32], sequenceOffsets: [Int], rows: [Int], orders: SumOrders? = nil, pause: () -> Void = {}
@@ -30,9 +32,9 @@ extension PackedModel {
         let shape = AttentionShape(
             sequences: SequenceOffsets(sequenceOffsets), heads: configuration.numAttentionHeads,
             causal: configuration.isDecoder)
-        // At most 13 MB of logits at a time, for a vocabulary of 52,000: what one part of the head takes, others wait.
+        // At most 13 MB of logits at a time with a vocabulary of 52,000: other requests wait while a chunk is computed.
         let scored = min(rows.count, max(PackedModel.largestBatch, 3_330_000 / configuration.vocabSize))
-        // A token may be asked for more than once.
+        // A token may be requested more than once.
         let w = PackedWorkspace(configuration, tokens: max(tokens, rows.count), scored: scored)
         let scores = Arena(bytes: 4 * shape.scoreCount)
         let probabilities = scores.take(Float.self, shape.scoreCount)
@@ -64,7 +66,7 @@ extension PackedModel {
         return result
     }
 
-    /// Nothing behind the last attention looks at any other row: the wanted ones become the first.
+    /// Moves the wanted rows to the front: nothing after the last attention reads any other row.
     private func keepRows(_ w: PackedWorkspace, _ rows: [Int]) {
         let columns = w.x.columns
         for (matrix, scratch) in [(w.x, w.sum), (w.context, w.attentionOutput)] {
@@ -75,10 +77,11 @@ extension PackedModel {
 }
 
 extension PackedModel {
-    /// Sequences that one step decodes at most.
+    /// Maximum number of sequences decoded in one step.
     public static let largestBatch = 16
 
-    /// - Parameter capacity: tokens, at most `configuration.longestSequence`
+    /// Creates an empty cache for one sequence.
+    /// - Parameter capacity: maximum number of tokens, at most `configuration.longestSequence`
     public func makeKeyValueCache(
         capacity: Int, firstPosition: Int32 = RobertaConfiguration.firstPosition
     ) -> KeyValueCache {
@@ -87,10 +90,10 @@ extension PackedModel {
 
     /// Appends the tokens of a prompt, or of a part of it, to the sequence in `cache`.
     /// - Parameters:
-    ///   - ids: at least one, at most what `cache` has room for
-    ///   - isLast: whether logits are wanted
+    ///   - ids: at least one token, at most the remaining capacity of `cache`
+    ///   - isLast: whether to compute logits
     ///   - pause: called between layers
-    /// - Returns: what is expected after the last token, `[vocabSize]`; without `isLast` nothing
+    /// - Returns: the logits that follow the last token, `[vocabSize]`; empty if `isLast` is false
     public func prefill(
         _ ids: [Int32], cache: KeyValueCache, isLast: Bool = true, pause: () -> Void = {}
     ) -> [Float] {
@@ -102,12 +105,12 @@ extension PackedModel {
         return Array(UnsafeBufferPointer(start: head(w, rows: 1, .straight).base, count: configuration.vocabSize))
     }
 
-    /// Appends a token, or a few, to each of several sequences.
+    /// Appends one or a few tokens to each of several sequences.
     ///
-    /// The same as one after the other, bit for bit, while the weights are read once for all.
-    /// - Parameter batch: at most `largestBatch`; of each sequence at most `SumOrder.straightRows` tokens, and its cache once
-    ///   and with room for them
-    /// - Returns: what each sequence expects next, `[batch.count, vocabSize]`, in the decoder's memory
+    /// The results are bit-identical to decoding the sequences one by one, but the weights are read only once.
+    /// - Parameter batch: at most `largestBatch` sequences, each with at most `SumOrder.straightRows` tokens and with a
+    ///   cache that occurs once and has room for them
+    /// - Returns: next-token logits of each sequence, `[batch.count, vocabSize]`, in the decoder's memory
     public func decode(_ batch: [(ids: [Int32], cache: KeyValueCache)], in decoder: DecoderMemory) -> Matrix {
         checked(decoder.configuration == configuration && (1...PackedModel.largestBatch).contains(batch.count))
         checked(batch.allSatisfy { $0.ids.count <= SumOrder.straightRows })
@@ -121,11 +124,11 @@ extension PackedModel {
         return head(w, rows: batch.count, .straight)
     }
 
-    /// All layers for the next tokens of some sequences.
+    /// Runs all layers on the next tokens of several sequences.
     /// - Parameters:
-    ///   - parts: how many of `ids` are whose
-    ///   - wanted: the rows that are to stand in `w.x`, from its beginning; their sums are taken as one row's alone
-    ///   - order: of all others' sums
+    ///   - parts: the cache of each sequence and the number of its tokens in `ids`
+    ///   - wanted: the rows to move to the beginning of `w.x`; they are accumulated in the order of a single row
+    ///   - order: the accumulation order of all other rows
     private func pass(
         _ w: PackedWorkspace, ids: [Int32], parts: [(cache: KeyValueCache, count: Int)], wanted: [Int], order: SumOrder,
         pause: () -> Void = {}
@@ -165,9 +168,9 @@ extension PackedModel {
     }
 }
 
-/// Memory that `PackedModel.decode` works in, kept from step to step. For one thread at a time.
+/// Memory for `PackedModel.decode`, reused across steps. Not safe for concurrent use.
 public final class DecoderMemory: @unchecked Sendable {
-    // @unchecked: whoever makes the steps owns it.
+    // @unchecked: the task that runs the steps owns it.
     let configuration: RobertaConfiguration
     let workspace: PackedWorkspace
 

@@ -1,22 +1,22 @@
 import Kernels
 
-/// Which matrices of a model are packed, and where each lies in one piece of memory: the one list that packing, the file
-/// beside a generation and the model that serves share.
+/// The packed matrices of a model and their offsets in one memory region. Packing, the packed file next to a generation
+/// and the serving model all use this layout.
 public struct PackedLayout: Sendable, Equatable {
     struct Entry: Sendable, Equatable {
-        /// The tensors whose rows it has, one behind the other.
+        /// Names of the tensors whose rows the matrix concatenates.
         let tensors: [String]
         let outFeatures: Int
         let inFeatures: Int
-        /// Bytes from the beginning, a multiple of 64.
+        /// Offset in bytes, a multiple of 64.
         let offset: Int
     }
 
-    /// Goes up when the same model packs to other bytes.
+    /// Version of the packed format; incremented when the same model packs to different bytes.
     public static let version = 1
 
     public let precision: WeightPrecision
-    /// What all of them take.
+    /// Total size in bytes.
     public let bytes: Int
     let entries: [Entry]
 
@@ -45,7 +45,7 @@ public struct PackedLayout: Sendable, Equatable {
         bytes = offset
     }
 
-    /// The matrices in the order they are used in: four a layer, the head's dense, the words.
+    /// Returns the matrices in order of use: four per layer, the head's dense layer, the decoder.
     func weights(at base: UnsafeMutableRawPointer) -> [PackedWeight] {
         entries.map {
             PackedWeight(base + $0.offset, outFeatures: $0.outFeatures, inFeatures: $0.inFeatures, precision)
@@ -53,13 +53,13 @@ public struct PackedLayout: Sendable, Equatable {
     }
 
     /// Packs a model.
-    /// - Parameter base: `bytes` of memory, on a cache line
+    /// - Parameter base: `bytes` of memory, aligned to a cache line
     public func pack(_ file: SafetensorsFile, into base: UnsafeMutableRawPointer) throws(ModelError) {
         for (entry, weight) in zip(entries, weights(at: base)) {
             var rows = 0
             let shape = [entry.outFeatures / entry.tensors.count, entry.inFeatures]
             let tensors = try entry.tensors.map { name throws(ModelError) in try file.tensor(name, shape: shape) }
-            // As float32, some thousand rows at a time: whole strips.
+            // Converted to float32 in chunks of whole strips.
             let chunk = 4_096
             let arena = Arena(bytes: 4 * min(chunk, entry.outFeatures) * entry.inFeatures)
             let buffer = arena.matrix(rows: min(chunk, entry.outFeatures), columns: entry.inFeatures)

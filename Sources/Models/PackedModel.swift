@@ -1,11 +1,11 @@
 import Kernels
 
-/// A RoBERTa that answers and does not learn: its matrices packed for products in one precision, its vectors and its
-/// positions in float32, the rows of its word embedding read from the file when a token needs them.
+/// An inference-only RoBERTa model. Its matrices are packed for products in one precision, its vectors and its position
+/// table are float32, and the rows of its word embedding are read from the file on demand.
 ///
-/// Embeddings, LayerNorm, GELU, softmax and attention are computed in float32 whatever the precision.
+/// Embeddings, LayerNorm, GELU, softmax and attention are computed in float32 for every precision.
 public final class PackedModel: @unchecked Sendable {
-    // @unchecked: what the pointers show is only read.
+    // @unchecked: the memory behind the pointers is never written after initialization.
 
     public let configuration: RobertaConfiguration
     public let precision: WeightPrecision
@@ -13,7 +13,7 @@ public final class PackedModel: @unchecked Sendable {
     let headDense: PackedWeight
     let headDenseBias: Vector
     let headNorm: RobertaWeights.LayerNorm
-    /// `[vocab, hidden]`, the decoder.
+    /// `[vocab, hidden]`, the decoder weight.
     let words: PackedWeight
     let headBias: Vector
     private let embeddings: TensorRows
@@ -24,9 +24,9 @@ public final class PackedModel: @unchecked Sendable {
     private let memory: AnyObject
 
     /// - Parameters:
-    ///   - file: every tensor of the configuration's `ParameterLayout`
-    ///   - base: `PackedLayout.bytes`, packed from `file`
-    ///   - memory: keeps `base` for as long as it lives
+    ///   - file: contains every tensor of the configuration's `ParameterLayout`
+    ///   - base: `PackedLayout.bytes` of memory, packed from `file`
+    ///   - memory: owns `base`; retained by the model
     public init(
         configuration: RobertaConfiguration, file: SafetensorsFile, layout: PackedLayout,
         base: UnsafeMutableRawPointer, memory: AnyObject
@@ -62,11 +62,11 @@ public final class PackedModel: @unchecked Sendable {
         embeddingNorm = RobertaWeights.LayerNorm(vectors, "roberta.embeddings.LayerNorm")
     }
 
-    /// w.x = LN(word + position + type)
-    /// - Parameter positions: each token's row of the position table
+    /// Computes w.x = LN(word + position + type).
+    /// - Parameter places: each token's row of the position table
     func embed(_ w: PackedWorkspace, ids: [Int32], positions places: [Int32]) {
-        checked(ids.allSatisfy { $0 >= 0 && $0 < configuration.vocabSize }, "embed: an id outside the vocabulary")
-        checked(places.allSatisfy { $0 >= 0 && $0 < positions.rows }, "embed: a position too far")
+        checked(ids.allSatisfy { $0 >= 0 && $0 < configuration.vocabSize }, "embed: token id outside the vocabulary")
+        checked(places.allSatisfy { $0 >= 0 && $0 < positions.rows }, "embed: position out of range")
         let (x, sum) = (w.x.rows(0..<ids.count), w.sum.rows(0..<ids.count))
         for (row, id) in ids.enumerated() {
             embeddings.read(Int(id), into: sum.row(row))
@@ -79,7 +79,7 @@ public final class PackedModel: @unchecked Sendable {
             epsilon: Float(configuration.layerNormEps))
     }
 
-    /// Logits of the first rows of `w.x`, in `w.logits`: LN(gelu(dense(x)))·Eᵀ + bias.
+    /// Computes the logits of the first rows of `w.x` into `w.logits`: LN(gelu(dense(x)))·Eᵀ + bias.
     func head(_ w: PackedWorkspace, rows count: Int, _ order: SumOrder) -> Matrix {
         let rows = 0..<count
         let (x, sum, dense) = (w.x.rows(rows), w.sum.rows(rows), w.attentionOutput.rows(rows))
@@ -95,9 +95,9 @@ public final class PackedModel: @unchecked Sendable {
     }
 }
 
-/// Memory of a pass through a `PackedModel`, for T tokens, hidden size C, intermediate size I, vocabulary V.
+/// Memory for a pass through a `PackedModel`, for T tokens, hidden size C, intermediate size I and vocabulary size V.
 struct PackedWorkspace {
-    /// (T, C): what goes into a layer and what comes out of it
+    /// (T, C): input and output of a layer
     let x: Matrix
     /// (T, 3C): query, key, value
     let qkv: Matrix
@@ -110,11 +110,11 @@ struct PackedWorkspace {
     let gelu: Matrix
     let mean: Vector
     let rstd: Vector
-    /// (m, V)
+    /// (m, V): logits of one chunk of the head
     let logits: Matrix
     private let arena: Arena
 
-    /// - Parameter scored: rows the head runs on at a time
+    /// - Parameter scored: maximum number of rows that the head processes at a time
     init(_ configuration: RobertaConfiguration, tokens: Int, scored: Int) {
         let (hidden, intermediate) = (configuration.hiddenSize, configuration.intermediateSize)
         arena = Arena(
@@ -133,7 +133,7 @@ struct PackedWorkspace {
     }
 }
 
-/// One layer of `RobertaEncoder` with packed matrices: `EncoderLayer` without dropout, and without a way back.
+/// One layer of `RobertaEncoder` with packed matrices: `EncoderLayer` without dropout and without a backward pass.
 struct PackedEncoderLayer {
     private let qkv: PackedWeight
     private let qkvBiases: [Vector]
@@ -161,7 +161,7 @@ struct PackedEncoderLayer {
         epsilon = Float(configuration.layerNormEps)
     }
 
-    /// w.qkv = x·Wᵀ + b of the first rows of `w.x`.
+    /// Computes w.qkv = x·Wᵀ + b for the first rows of `w.x`.
     func project(_ w: PackedWorkspace, rows count: Int, _ order: SumOrder) {
         let (x, out) = (w.x.rows(0..<count), w.qkv.rows(0..<count))
         linearForward(out, x: x, weight: qkv, order: order)
@@ -170,7 +170,8 @@ struct PackedEncoderLayer {
         }
     }
 
-    /// What follows attention: w.x = the layer's output, from the first rows of `w.context` and `w.x`.
+    /// Computes everything after attention: writes the layer's output to `w.x`, from the first rows of `w.context` and
+    /// `w.x`.
     func finish(_ w: PackedWorkspace, rows count: Int, _ order: SumOrder) {
         let rows = 0..<count
         let (x, sum, attended) = (w.x.rows(rows), w.sum.rows(rows), w.attentionOutput.rows(rows))

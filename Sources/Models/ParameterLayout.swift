@@ -1,23 +1,23 @@
-/// Name, shape and place of every tensor, in Hugging Face's order: the one list that files, gradients and moments share.
+/// Name, shape and offset of every tensor, in Hugging Face's order. Files, gradients and moments all use this layout.
 public struct ParameterLayout: Sendable, Equatable {
     public struct Entry: Sendable, Equatable {
         public let name: String
         public let shape: [Int]
-        /// Where the tensor begins in the arena, counted in floats.
+        /// Offset of the tensor in the arena, in floats.
         public let offset: Int
-        /// Numbers in the tensor.
+        /// Number of elements.
         public let count: Int
 
-        /// Biases and LayerNorms are not decayed.
+        /// Whether weight decay applies: not to biases and LayerNorms.
         public var isDecayed: Bool {
             !name.hasSuffix("bias") && !name.contains("LayerNorm") && !name.contains("layer_norm")
         }
     }
 
     public let entries: [Entry]
-    /// Parameters of the model.
+    /// Number of parameters of the model.
     public let count: Int
-    /// Floats of the arena: each tensor begins on a cache line, the gaps are zero.
+    /// Size of the arena in floats. Each tensor begins on a cache line; the gaps are zero.
     public let storageCount: Int
     private let indexes: [String: Int]
 
@@ -55,12 +55,12 @@ public struct ParameterLayout: Sendable, Equatable {
         self.init(shapes)
     }
 
-    /// The name of the weight that makes logits.
+    /// Returns the name of the weight that produces the logits.
     static func decoder(_ configuration: RobertaConfiguration) -> String {
         configuration.tieWordEmbeddings ? "roberta.embeddings.word_embeddings.weight" : "lm_head.decoder.weight"
     }
 
-    /// The tensors that are wanted alone, in the same order.
+    /// Returns a layout of the tensors that satisfy `isWanted`, in the same order.
     public func filter(_ isWanted: (Entry) -> Bool) -> ParameterLayout {
         ParameterLayout(entries.filter(isWanted).map { ($0.name, $0.shape) })
     }
@@ -79,6 +79,6 @@ public struct ParameterLayout: Sendable, Equatable {
         indexes = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
     }
 
-    /// The tensor of that name, or nil.
+    /// Returns the tensor with the given name, or nil.
     public func entry(_ name: String) -> Entry? { indexes[name].map { entries[$0] } }
 }

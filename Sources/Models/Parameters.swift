@@ -1,16 +1,16 @@
 import Kernels
 import Parallel
 
-/// One float32 number for each parameter of a model, in one piece of memory: weights, gradients, or a moment of an optimizer.
+/// One float32 value for each parameter of a model, in one memory region: weights, gradients or optimizer moments.
 public final class Parameters: @unchecked Sendable {
-    // @unchecked: whoever writes (training, loading) has the only reference; models that serve are only read.
+    // @unchecked: training and loading hold the only reference while they write; serving models only read.
 
     public let layout: ParameterLayout
     /// All tensors, `layout.storageCount` floats.
     public let values: UnsafeMutableBufferPointer<Float>
     private let arena: Arena
 
-    /// All zero.
+    /// Creates parameters that are all zero.
     public init(layout: ParameterLayout) {
         self.layout = layout
         arena = Arena(bytes: layout.storageCount * MemoryLayout<Float>.stride)
@@ -18,9 +18,9 @@ public final class Parameters: @unchecked Sendable {
             start: arena.take(Float.self, layout.storageCount), count: layout.storageCount)
     }
 
-    /// The tensor of that name, which must be in the layout.
+    /// The elements of the tensor with the given name, which must be in the layout.
     public subscript(name: String) -> UnsafeMutableBufferPointer<Float> {
-        guard let entry = layout.entry(name) else { fatalError("no parameter is called \(name)") }
+        guard let entry = layout.entry(name) else { fatalError("there is no parameter named \(name)") }
         return self[entry]
     }
 
@@ -43,12 +43,12 @@ public final class Parameters: @unchecked Sendable {
 
     func matrix(_ name: String) -> Matrix {
         guard let entry = layout.entry(name), entry.shape.count == 2 else {
-            fatalError("no matrix is called \(name)")
+            fatalError("there is no matrix named \(name)")
         }
         return matrix(entry)
     }
 
-    /// - Parameter entry: of two dimensions
+    /// - Parameter entry: a tensor with two dimensions
     public func matrix(_ entry: ParameterLayout.Entry) -> Matrix {
         Matrix(values.baseAddress! + entry.offset, rows: entry.shape[0], columns: entry.shape[1])
     }

@@ -1,35 +1,36 @@
 import Glibc
 import Kernels
 
-/// Attention that knows its neighbours before it has learned anything.
+/// Attention heads that are initialized to attend to neighboring tokens.
 ///
-/// A small corpus does not teach a new transformer where to look before it has taught it how often each token occurs, and
-/// there it stays for long. So the position table holds sinusoids (Vaswani et al. 2017, section 3.5) on the first
-/// dimensions, as many as a head is wide; a head's key reads them as they are, its query turned by as many positions as
-/// the head's neighbour is away: q(i)·k(j) is largest at j = i + offset. In the spirit of mimetic initialization (Trockman &
-/// Kolter 2023). It changes where training begins and nothing else: position table, queries and keys are learned like
-/// every other parameter.
+/// On a small corpus, a new transformer first learns token frequencies, and takes long to learn to attend to specific
+/// positions. Here the position table is initialized with sinusoids (Vaswani et al. 2017, section 3.5) in its first
+/// dimensions, as many as a head is wide. A head's key weights copy them; its query weights rotate them by the offset
+/// of the neighbor that the head attends to, so that q(i)·k(j) is largest at j = i + offset. This follows mimetic
+/// initialization (Trockman & Kolter 2023). Only the starting point of training changes: position table, queries and
+/// keys are trained like every other parameter.
 struct PositionalHeads {
     let configuration: RobertaConfiguration
-    /// The score, after division by √width, of the token looked at, above that of any other, in the first layer.
+    /// Score margin, after division by √width, of the attended token over any other token, in the first layer.
     private static let sharpness = 5.0
 
-    /// Which neighbour each head looks at: −1, +1, −2, +2, … or, where none is seen that follows, 0, −1, −2, …
+    /// Returns the offset of the neighbor that a head attends to: −1, +1, −2, +2, …, or 0, −1, −2, … in a causal model.
     private func offset(head: Int) -> Int {
         if configuration.isDecoder { return -head }
         return head % 2 == 0 ? -(head / 2 + 1) : head / 2 + 1
     }
 
     private var width: Int { configuration.hiddenSize / configuration.numAttentionHeads }
-    /// Pairs of sine and cosine.
+    /// Number of pairs of sine and cosine.
     private var frequencies: Int { width / 2 }
 
-    /// Evenly spread up to half a turn a position: scores then cancel for every distance but 0 up to 2 · width.
+    /// Returns evenly spaced angular frequencies up to π per position: scores then cancel for all distances from 1 to
+    /// 2 · width.
     private func frequency(_ index: Int) -> Double { Double.pi * (Double(index) + 0.5) / Double(frequencies) }
 
     func write(to parameters: Parameters) {
         let hidden = configuration.hiddenSize
-        // Positions and words are equally strong in the sum that the first LayerNorm sees.
+        // Position and word embeddings contribute equally to the input of the first LayerNorm.
         let amplitude = configuration.initializerRange * sqrt(Double(hidden) / Double(frequencies))
         let positions = parameters.matrix("roberta.embeddings.position_embeddings.weight")
         for position in Int(RobertaConfiguration.firstPosition)..<positions.rows {
@@ -39,7 +40,7 @@ struct PositionalHeads {
                 positions.row(position)[2 * index + 1] = Float(amplitude * cos(angle))
             }
         }
-        // LayerNorm makes each pair's length √(hidden / width), and a score sums `frequencies` of them.
+        // LayerNorm scales each pair to length √(hidden / width), and a score sums `frequencies` of them.
         let gain = sqrt(Self.sharpness * 2 * sqrt(Double(width)) / Double(hidden))
         for layer in 0..<configuration.numHiddenLayers {
             let name = "roberta.encoder.layer.\(layer).attention.self"

@@ -1,4 +1,4 @@
-/// The numbers of Hugging Face's `RobertaConfig` that shape a model.
+/// The values of Hugging Face's `RobertaConfig` that define a model.
 public struct RobertaConfiguration: Sendable, Equatable {
     public var vocabSize: Int
     public var hiddenSize: Int
@@ -6,13 +6,14 @@ public struct RobertaConfiguration: Sendable, Equatable {
     public var numAttentionHeads: Int
     public var intermediateSize: Int
     public var maxPositionEmbeddings: Int
-    /// Whether a token sees only those before it: a causal model, `RobertaForCausalLM`.
+    /// Whether attention is causal (`RobertaForCausalLM`).
     public var isDecoder: Bool
     public var hiddenDropoutProb: Double
     public var attentionProbsDropoutProb: Double
     public var initializerRange: Double
     public var layerNormEps: Double
-    /// Whether the decoder's weight is the word embedding; ours are, imported ones may have one of their own.
+    /// Whether the decoder weight is the word embedding. Always true for models trained here; imported models may
+    /// differ.
     public var tieWordEmbeddings: Bool
 
     public init(
@@ -35,18 +36,18 @@ public struct RobertaConfiguration: Sendable, Equatable {
         self.tieWordEmbeddings = tieWordEmbeddings
     }
 
-    /// The id that is no token, `<pad>`; positions begin after it.
+    /// The id of `<pad>`. Positions start after it.
     public static let paddingID: Int32 = 1
     /// The position of a sequence's first token.
     public static let firstPosition: Int32 = paddingID + 1
 
-    /// Tokens a sequence holds at most.
+    /// Maximum number of tokens in a sequence.
     public var longestSequence: Int { maxPositionEmbeddings - Int(Self.firstPosition) }
 
-    /// The first thing wrong with these numbers, or nil.
+    /// A description of the first invalid value, or nil.
     ///
-    /// Without a flaw, no sum or product of sizes that a model of this configuration is laid out with overflows, and no
-    /// sum of an int8 product does: 255 · 127 · `mostInputs` fits 32 bits with a sign.
+    /// If nil, no sum or product of sizes in the layout of such a model overflows, and no int8 accumulation does:
+    /// 255 · 127 · `mostInputs` fits in a signed 32-bit integer.
     public var flaw: String? {
         let sizes = [
             ("vocab_size", vocabSize, RobertaConfiguration.fewestRows...RobertaConfiguration.mostRows),
@@ -78,26 +79,26 @@ public struct RobertaConfiguration: Sendable, Equatable {
         }
         if !(0...1).contains(layerNormEps) { return "`layer_norm_eps` is \(layerNormEps), expected 0 to 1" }
         if parameterCount > RobertaConfiguration.mostParameters {
-            return "its sizes make \(parameterCount) parameters, expected at most "
+            return "the sizes result in \(parameterCount) parameters, expected at most "
                 + "\(RobertaConfiguration.mostParameters)"
         }
         return nil
     }
 
-    /// Special tokens, and one that is none.
+    /// The special tokens and one other token.
     public static let fewestRows = 6
     public static let mostRows = 1 << 22
-    /// Of a matrix: what `hidden_size` and `intermediate_size` may be.
+    /// Maximum of `hidden_size` and `intermediate_size`, the input dimensions of a matrix.
     public static let mostInputs = 1 << 16
     public static let mostLayers = 512
-    /// `<s>`, a token and `</s>` have positions.
+    /// Positions for `<s>`, a token and `</s>`.
     public static let fewestPositions = Int(firstPosition) + 3
     public static let mostPositions = 1 << 20
     public static let largestInitializerRange = 100.0
-    /// 34 GB of them in float32.
+    /// 34 GB in float32.
     public static let mostParameters = 1 << 33
 
-    /// Numbers in the model. Sizes in their ranges make less than 2⁴⁶.
+    /// Number of parameters. Sizes within their ranges give less than 2⁴⁶.
     private var parameterCount: Int {
         let (hidden, intermediate) = (hiddenSize, intermediateSize)
         let layer = 4 * (hidden * hidden + hidden) + 2 * hidden * intermediate + intermediate + hidden + 4 * hidden
@@ -106,8 +107,9 @@ public struct RobertaConfiguration: Sendable, Equatable {
         return embeddings + numHiddenLayers * layer + head
     }
 
-    /// Bytes that a file of this model's weights has: in 16 bits a number without its header at least; at most in 32 bits,
-    /// with everything that transformers writes beside the parameters (a decoder that is tied, positions, a pooler).
+    /// Possible sizes of this model's weights file, in bytes. The lower bound is 16 bits per parameter and no header;
+    /// the upper bound is 32 bits per parameter and every extra tensor that transformers writes (a tied decoder,
+    /// position ids, a pooler).
     var weightsBytes: ClosedRange<Int> {
         let parameters = parameterCount
         let beside =

@@ -2,18 +2,18 @@ import Glibc
 import Kernels
 import Random
 
-/// A RoBERTa with its language-model head: masked, or causal where `isDecoder` (`RobertaForMaskedLM`, `RobertaForCausalLM`).
+/// A RoBERTa model with a language-model head, masked (`RobertaForMaskedLM`) or causal (`RobertaForCausalLM`).
 ///
-/// What it computes is in `EncoderLayer`, `LanguageModelHead`, `TrainingPass` (with gradients), `InferencePass` (without)
-/// and `KeyValueCache` (one token after another).
+/// The computation is implemented by `EncoderLayer`, `LanguageModelHead`, `TrainingPass` (with gradients),
+/// `InferencePass` (without) and `KeyValueCache` (incremental decoding).
 public final class RobertaModel: @unchecked Sendable {
-    // @unchecked: `weights` are views of `parameters`, which is shared only to be read.
+    // @unchecked: `weights` are views of `parameters`, which is only read once the model is shared.
 
     public let configuration: RobertaConfiguration
     public let parameters: Parameters
     let weights: RobertaWeights
 
-    /// - Parameter parameters: of the layout of `configuration`
+    /// - Parameter parameters: must have the layout of `configuration`
     public init(configuration: RobertaConfiguration, parameters: Parameters) {
         checked(configuration.flaw == nil, configuration.flaw ?? "")
         checked(parameters.layout == ParameterLayout(configuration))
@@ -22,9 +22,10 @@ public final class RobertaModel: @unchecked Sendable {
         weights = RobertaWeights(parameters, layers: configuration.numHiddenLayers)
     }
 
-    /// A model that has learned nothing, as `RobertaPreTrainedModel._init_weights`: matrices from the normal distribution
-    /// of deviation `initializerRange`, biases 0, LayerNorms 1, the rows of `<pad>` 0.
-    /// - Parameter positionalHeads: whether each head begins with a neighbour to look at, as `PositionalHeads` says
+    /// Creates an untrained model, initialized like `RobertaPreTrainedModel._init_weights`: matrices normally
+    /// distributed with standard deviation `initializerRange`, biases 0, LayerNorm weights 1, the rows of `<pad>` 0.
+    /// - Parameter positionalHeads: whether heads are initialized to attend to neighboring tokens; see
+    ///   `PositionalHeads`
     public static func initialized(
         configuration: RobertaConfiguration, seed: UInt64, positionalHeads: Bool = false
     ) -> RobertaModel {
@@ -47,9 +48,9 @@ public final class RobertaModel: @unchecked Sendable {
         return RobertaModel(configuration: configuration, parameters: parameters)
     }
 
-    /// Lets a new model begin with how often each token occurs: the head's bias becomes the logarithm of the frequencies
-    /// (Lin et al. 2017, section 3.3), with one half of an occurrence for every row of the embedding.
-    /// - Parameter counts: of ids from 0; `[tokens]`, at most as many as the embedding has rows
+    /// Initializes the head's bias with the log frequencies of the tokens (Lin et al. 2017, section 3.3), adding one
+    /// half to every count.
+    /// - Parameter counts: occurrences of each token id, `[tokens]`; at most as many as the embedding has rows
     public func setHeadBias(toFrequencies counts: [Int]) {
         let bias = parameters["lm_head.bias"]
         checked(counts.count <= bias.count)

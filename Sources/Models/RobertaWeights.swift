@@ -1,6 +1,6 @@
 import Kernels
 
-/// The tensors of `Parameters` under the names the arithmetic uses; of weights and of their gradients alike.
+/// Named views of the tensors of `Parameters`, used for weights and for their gradients.
 struct RobertaWeights {
     struct Linear {
         /// `[outFeatures, inFeatures]`
@@ -48,11 +48,11 @@ struct RobertaWeights {
 
     /// `[vocab, hidden]`
     let words: Matrix
-    /// `[vocab, hidden]`, the words' again unless the model is not tied.
+    /// `[vocab, hidden]`; the word embedding if the weights are tied.
     let decoder: Matrix
     /// `[maxPositions, hidden]`
     let positions: Matrix
-    /// `[hidden]`, the only row of the token types.
+    /// `[hidden]`, the only row of the token type embedding.
     let types: Vector
     let embeddingNorm: LayerNorm
     let layers: [Layer]

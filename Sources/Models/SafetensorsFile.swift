@@ -2,7 +2,7 @@ import Durable
 import Glibc
 import Kernels
 
-/// Number formats of a safetensors file.
+/// Element types of a safetensors file.
 public enum TensorType: String, Codable, Sendable {
     case float32 = "F32"
     case float16 = "F16"
@@ -10,7 +10,7 @@ public enum TensorType: String, Codable, Sendable {
 
     var bytes: Int { self == .float32 ? 4 : 2 }
 
-    /// Numbers of this type as float32.
+    /// Converts elements of this type to float32.
     func read(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
         checked(source.count == bytes * destination.count)
         switch self {
@@ -29,16 +29,16 @@ public enum TensorType: String, Codable, Sendable {
     }
 }
 
-/// A safetensors file (huggingface/safetensors, "Format"): 8 bytes of header length, a JSON header, the tensors' bytes.
+/// A safetensors file (huggingface/safetensors, "Format"): an 8-byte header length, a JSON header and the tensor data.
 ///
-/// It is mapped, not read: a tensor costs memory once it is looked at. Every figure of the header is checked when opening.
+/// The file is memory-mapped: a tensor uses memory only once it is accessed. Opening validates the whole header.
 public final class SafetensorsFile: @unchecked Sendable {
     // @unchecked: the mapping is read-only and lives as long as the object.
 
     public struct Tensor: Sendable, Equatable {
         public let type: TensorType
         public let shape: [Int]
-        /// Where its bytes lie in the file.
+        /// Byte range of the tensor's data in the file.
         public let range: Range<Int>
 
         public var count: Int { shape.reduce(1, *) }
@@ -47,13 +47,13 @@ public final class SafetensorsFile: @unchecked Sendable {
     public let path: String
     public let tensors: [String: Tensor]
     public let metadata: [String: String]
-    /// Tensors of types that no parameter has, `position_ids` for one, with their types.
+    /// Element types of the tensors whose type this project does not support, such as `position_ids`.
     private let others: [String: String]
     private let base: UnsafeRawPointer
     private let size: Int
 
-    /// Opens a file and checks every figure of its header.
-    /// - Parameter bytes: what the file's size must be in
+    /// Opens a file and validates its header.
+    /// - Parameter bytes: the range that the file size must be in
     public init(path: String, bytes: ClosedRange<Int>? = nil) throws(ModelError) {
         self.path = path
         let (descriptor, size): (Int32, Int)
@@ -67,12 +67,12 @@ public final class SafetensorsFile: @unchecked Sendable {
         }
         defer { close(descriptor) }
         guard size >= 8 else {
-            throw ModelError(path: path, reason: "is \(size) bytes, a safetensors file begins with 8 of header length")
+            throw ModelError(path: path, reason: "is \(size) bytes, too short for a safetensors file's header length")
         }
         if let bytes, !bytes.contains(size) {
             throw ModelError(
                 path: path,
-                reason: "is \(size) bytes, expected \(bytes.lowerBound) to \(bytes.upperBound) with the sizes of "
+                reason: "is \(size) bytes, expected \(bytes.lowerBound) to \(bytes.upperBound) for the sizes in "
                     + ModelDirectory.configurationFile)
         }
         guard let mapped = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), mapped != MAP_FAILED else {
@@ -90,13 +90,13 @@ public final class SafetensorsFile: @unchecked Sendable {
 
     deinit { munmap(UnsafeMutableRawPointer(mutating: base), size) }
 
-    /// The bytes of a tensor, as they lie in the file.
+    /// The unconverted bytes of a tensor.
     public func bytes(_ tensor: Tensor) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + tensor.range.lowerBound, count: tensor.range.count)
     }
 
-    /// Writes a tensor's numbers to `destination` as float32.
-    /// - Throws: where it is missing or of another shape
+    /// Reads a tensor into `destination`, converted to float32.
+    /// - Throws: `ModelError` if the tensor is missing or has a different shape
     public func read(
         _ name: String, shape: [Int], into destination: UnsafeMutableBufferPointer<Float>
     ) throws(ModelError) {
@@ -105,19 +105,21 @@ public final class SafetensorsFile: @unchecked Sendable {
         tensor.type.read(bytes(tensor), into: destination)
     }
 
-    /// - Throws: where it is missing or of another shape
+    /// Checks that a tensor exists and has the given shape.
+    /// - Throws: `ModelError` if the tensor is missing or has a different shape
     public func require(_ name: String, shape: [Int]) throws(ModelError) { _ = try tensor(name, shape: shape) }
 
-    /// - Throws: where it is missing or of another shape
+    /// Returns the tensor with the given name and shape.
+    /// - Throws: `ModelError` if the tensor is missing or has a different shape
     func tensor(_ name: String, shape: [Int]) throws(ModelError) -> Tensor {
         guard let tensor = tensors[name] else {
             if let type = others[name] {
-                throw ModelError(path: path, reason: "`\(name)` is of type \(type), expected F32, F16 or BF16")
+                throw ModelError(path: path, reason: "`\(name)` has type \(type), expected F32, F16 or BF16")
             }
             throw ModelError(path: path, reason: "the tensor `\(name)` is missing")
         }
         guard tensor.shape == shape else {
-            throw ModelError(path: path, reason: "`\(name)` is of shape \(tensor.shape), expected \(shape)")
+            throw ModelError(path: path, reason: "`\(name)` has shape \(tensor.shape), expected \(shape)")
         }
         return tensor
     }
@@ -129,8 +131,8 @@ public final class SafetensorsFile: @unchecked Sendable {
         guard length <= UInt64(min(size - 8, SafetensorsHeader.longest)) else {
             throw ModelError(
                 path: path,
-                reason: "its header claims \(length) bytes; the file has \(size - 8) after the length, and a header "
-                    + "at most \(SafetensorsHeader.longest)")
+                reason: "the header length is \(length) bytes, but \(size - 8) bytes follow it and a header has at "
+                    + "most \(SafetensorsHeader.longest)")
         }
         let dataStart = 8 + Int(length)
         let dataSize = size - dataStart
@@ -139,19 +141,20 @@ public final class SafetensorsFile: @unchecked Sendable {
             header = try SafetensorsHeader([UInt8](UnsafeRawBufferPointer(start: base + 8, count: Int(length))))
         } catch {
             throw ModelError(
-                path: path, reason: "its header is not the JSON of a safetensors file: \(error.reason)")
+                path: path, reason: "the header is not valid safetensors JSON: \(error.reason)")
         }
 
         var tensors: [String: Tensor] = [:]
         var others: [String: String] = [:]
-        // Tensors lie one behind the other: none has a byte of another's, and no byte is nobody's.
+        // Tensor data must be contiguous: no byte belongs to two tensors or to none.
         var covered = 0
         for entry in header.entries.sorted(by: { ($0.begin, $0.end) < ($1.begin, $1.end) }) {
             let (name, offsets) = (entry.name, [entry.begin, entry.end])
             guard entry.begin == covered, entry.end <= dataSize else {
                 throw ModelError(
                     path: path,
-                    reason: "`\(name)` claims bytes \(offsets) of \(dataSize), expected them to begin at \(covered)")
+                    reason: "`\(name)` has data offsets \(offsets) of \(dataSize) bytes, "
+                        + "expected them to begin at \(covered)")
             }
             covered = entry.end
             guard let type = TensorType(rawValue: entry.type) else {
@@ -163,19 +166,20 @@ public final class SafetensorsFile: @unchecked Sendable {
                 let (product, overflow) = count.multipliedReportingOverflow(by: extent)
                 guard !overflow, product <= size else {
                     throw ModelError(
-                        path: path, reason: "`\(name)` claims the shape \(entry.shape), more than the file")
+                        path: path, reason: "`\(name)` has shape \(entry.shape), which exceeds the file size")
                 }
                 count = product
             }
             guard entry.end - entry.begin == count * type.bytes else {
                 throw ModelError(
-                    path: path, reason: "`\(name)` of shape \(entry.shape) claims bytes \(offsets) of \(dataSize)")
+                    path: path,
+                    reason: "`\(name)` has shape \(entry.shape), which does not match its data offsets \(offsets)")
             }
             tensors[name] = Tensor(
                 type: type, shape: entry.shape, range: dataStart + entry.begin..<dataStart + entry.end)
         }
         guard covered == dataSize else {
-            throw ModelError(path: path, reason: "its tensors cover \(covered) of \(dataSize) bytes")
+            throw ModelError(path: path, reason: "the tensors cover \(covered) of \(dataSize) bytes")
         }
         return (tensors, others, header.metadata)
     }

@@ -1,15 +1,15 @@
 import FoundationEssentials
 
-/// The JSON header of a safetensors file, which is one object: `{"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets":
-/// [0, 24]}, …, "__metadata__": {"KEY": "VALUE", …}}`.
+/// The JSON header of a safetensors file: `{"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …,
+/// "__metadata__": {"KEY": "VALUE", …}}`.
 ///
-/// Read by its own grammar and in a time and memory that its length bounds: no other nesting, no key twice.
+/// The parser accepts only this structure, without duplicate keys, in time and memory proportional to the length.
 struct SafetensorsHeader {
     struct Entry {
         let name: String
         let type: String
         let shape: [Int]
-        /// In the bytes behind the header.
+        /// Offsets relative to the end of the header.
         let begin: Int
         let end: Int
     }
@@ -18,7 +18,7 @@ struct SafetensorsHeader {
         let reason: String
     }
 
-    /// What a header may have: 512 layers, their gradients' moments and all, have 4 MB.
+    /// Maximum length of a header in bytes. A checkpoint of 512 layers with its moments has a header of 4 MB.
     static let longest = 1 << 23
     fileprivate static let longestName = 256
     fileprivate static let mostDimensions = 8
@@ -32,22 +32,22 @@ struct SafetensorsHeader {
         var hasMetadata = false
         try reader.object { reader, name throws(Flaw) in
             if name == "__metadata__" {
-                guard !hasMetadata else { throw Flaw(reason: "`__metadata__` comes twice") }
+                guard !hasMetadata else { throw Flaw(reason: "`__metadata__` occurs twice") }
                 hasMetadata = true
                 var metadata: [String: String] = [:]
                 try reader.object { reader, key throws(Flaw) in
                     let value = try reader.string()
                     guard metadata.updateValue(value, forKey: key) == nil else {
-                        throw Flaw(reason: "`\(key.prefix(100))` of `__metadata__` comes twice")
+                        throw Flaw(reason: "`\(key.prefix(100))` of `__metadata__` occurs twice")
                     }
                 }
                 self.metadata = metadata
                 return
             }
             guard name.utf8.count <= Self.longestName else {
-                throw Flaw(reason: "a tensor's name has more than \(Self.longestName) bytes")
+                throw Flaw(reason: "a tensor name has more than \(Self.longestName) bytes")
             }
-            guard names.insert(name).inserted else { throw Flaw(reason: "`\(name)` comes twice") }
+            guard names.insert(name).inserted else { throw Flaw(reason: "`\(name)` occurs twice") }
             entries.append(try Self.entry(name, &reader))
         }
         try reader.end()
@@ -62,18 +62,19 @@ struct SafetensorsHeader {
             case "data_offsets" where offsets == nil: offsets = try reader.numbers(atMost: 2)
             default:
                 throw Flaw(
-                    reason: "`\(name)` has `\(key.prefix(100))`, expected dtype, shape and data_offsets, each once")
+                    reason: "`\(name)` has the key `\(key.prefix(100))`, expected dtype, shape and data_offsets, "
+                        + "once each")
             }
         }
         guard let type, let shape, let offsets, offsets.count == 2 else {
             throw Flaw(reason: "`\(name)` lacks its dtype, its shape or its two data_offsets")
         }
-        guard offsets[0] <= offsets[1] else { throw Flaw(reason: "`\(name)` claims bytes \(offsets)") }
+        guard offsets[0] <= offsets[1] else { throw Flaw(reason: "`\(name)` has decreasing data offsets \(offsets)") }
         return Entry(name: name, type: type, shape: shape, begin: offsets[0], end: offsets[1])
     }
 }
 
-/// Reads just the JSON that a header is made of. Every access to `bytes` is preceded by a check of its place.
+/// A parser for the subset of JSON used in headers. Every access to `bytes` is preceded by a bounds check.
 private struct Reader {
     private let bytes: [UInt8]
     private var position = 0
@@ -86,7 +87,7 @@ private struct Reader {
 
     private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
-    /// Takes a character of punctuation, and the white space before it.
+    /// Skips whitespace, then consumes the given character if it is next.
     private mutating func takes(_ byte: Unicode.Scalar) -> Bool {
         while let space = next, [0x20, 0x09, 0x0A, 0x0D].contains(space) { position += 1 }
         guard next == UInt8(ascii: byte) else { return false }
@@ -100,10 +101,10 @@ private struct Reader {
 
     mutating func end() throws(SafetensorsHeader.Flaw) {
         _ = takes(" ")
-        guard next == nil else { throw flaw("the header's end") }
+        guard next == nil else { throw flaw("the end of the header") }
     }
 
-    /// Calls `member` with each key, whose value it has to read.
+    /// Parses an object, calling `member` with each key; `member` must parse the value.
     mutating func object(
         _ member: (inout Reader, String) throws(SafetensorsHeader.Flaw) -> Void
     ) throws(SafetensorsHeader.Flaw) {
@@ -129,7 +130,7 @@ private struct Reader {
         return numbers
     }
 
-    /// A whole number that is not negative, of up to 18 digits: less than 2⁶⁰.
+    /// Parses a non-negative integer of up to 18 digits, which is less than 2⁶⁰.
     private mutating func number() throws(SafetensorsHeader.Flaw) -> Int {
         _ = takes(" ")
         var (value, digits) = (0, 0)
@@ -138,7 +139,7 @@ private struct Reader {
             digits += 1
             position += 1
         }
-        guard digits > 0 else { throw flaw("a whole number") }
+        guard digits > 0 else { throw flaw("a non-negative integer") }
         return value
     }
 

@@ -3,7 +3,7 @@ import FoundationEssentials
 import Glibc
 import Kernels
 
-/// One tensor on its way into a safetensors file.
+/// A tensor to be written to a safetensors file.
 public struct TensorToWrite {
     public let name: String
     public let type: TensorType
@@ -11,7 +11,9 @@ public struct TensorToWrite {
     public let bytes: UnsafeRawBufferPointer
 
     public init(name: String, type: TensorType = .float32, shape: [Int], bytes: UnsafeRawBufferPointer) {
-        checked(shape.reduce(1, *) * type.bytes == bytes.count, "\(name): \(shape) is not \(bytes.count) bytes")
+        checked(
+            shape.reduce(1, *) * type.bytes == bytes.count,
+            "\(name): shape \(shape) does not match \(bytes.count) bytes")
         self.name = name
         self.type = type
         self.shape = shape
@@ -20,7 +22,7 @@ public struct TensorToWrite {
 }
 
 extension Parameters {
-    /// The tensors in Hugging Face's order, under their names behind `prefix`: all, or those that are wanted.
+    /// Returns the tensors that satisfy `isWanted`, in Hugging Face's order, with `prefix` prepended to their names.
     public func tensorsToWrite(
         prefix: String = "", where isWanted: (ParameterLayout.Entry) -> Bool = { _ in true }
     ) -> [TensorToWrite] {
@@ -29,7 +31,7 @@ extension Parameters {
         }
     }
 
-    /// Fills every tensor, or those that are wanted, from a file whose names have `prefix` before them.
+    /// Reads the tensors that satisfy `isWanted` from a file whose tensor names begin with `prefix`.
     public func read(
         from file: SafetensorsFile, prefix: String = "", where isWanted: (ParameterLayout.Entry) -> Bool = { _ in true }
     ) throws(ModelError) {
@@ -40,9 +42,9 @@ extension Parameters {
 }
 
 extension SafetensorsFile {
-    /// Writes a new file: the header padded to 8 bytes, then the tensors one behind the other in the order given.
+    /// Writes a new file: the header, padded to a multiple of 8 bytes, and then the tensors in the given order.
     ///
-    /// The file is neither atomic nor synced: it is written into a folder aside, which is published whole.
+    /// The write is neither atomic nor synced: callers write into a temporary folder and publish it as a whole.
     public static func write(
         _ tensors: [TensorToWrite], metadata: [String: String] = ["format": "pt"], to path: String
     ) throws(ModelError) {
@@ -84,7 +86,7 @@ extension SafetensorsFile {
     }
 
     private static func quoted(_ text: String) -> String {
-        guard let json = try? JSONEncoder().encode(text) else { fatalError("a string is always valid JSON") }
+        guard let json = try? JSONEncoder().encode(text) else { fatalError("every string can be encoded as JSON") }
         return String(decoding: json, as: UTF8.self)
     }
 }

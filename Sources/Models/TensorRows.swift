@@ -2,14 +2,14 @@ import Durable
 import Glibc
 import Kernels
 
-/// Rows of one matrix of a safetensors file, read when they are asked for: an embedding of which a sentence needs ten rows
-/// takes no memory, and a file that is cut short meanwhile is no signal, as it would be for a mapped one.
+/// Reads single rows of a matrix in a safetensors file on demand. An embedding of which a sentence needs ten rows then
+/// takes no memory, and truncating the file in the meantime does not raise SIGBUS, as it would with a memory mapping.
 final class TensorRows: Sendable {
     let columns: Int
     private let descriptor: Int32
     private let tensor: SafetensorsFile.Tensor
 
-    /// - Throws: where the tensor is missing or of another shape, or the file cannot be opened
+    /// - Throws: `ModelError` if the tensor is missing or has a different shape, or if the file cannot be opened
     init(_ file: SafetensorsFile, _ name: String, shape: [Int]) throws(ModelError) {
         tensor = try file.tensor(name, shape: shape)
         columns = shape[1]
@@ -22,9 +22,9 @@ final class TensorRows: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Writes row `row` as float32. What cannot be read becomes NaN, which every answer is looked through for.
+    /// Reads row `row` as float32. If the read fails, the row is filled with NaN, which callers check every result for.
     func read(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
-        checked(row >= 0 && row < tensor.shape[0], "TensorRows: no such row")
+        checked(row >= 0 && row < tensor.shape[0], "TensorRows: row out of range")
         let bytes = columns * tensor.type.bytes
         let destination = UnsafeMutableBufferPointer(start: destination, count: columns)
         withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 4) { buffer in

@@ -1,25 +1,26 @@
 import Glibc
 
-/// What the numbers of one tensor are like.
+/// Summary statistics of one tensor.
 public struct TensorSummary: Sendable, Equatable {
     public let type: TensorType
     public let shape: [Int]
-    /// Of those that are finite; 0 where none is.
+    /// Minimum, maximum, mean and standard deviation of the finite elements; 0 if there are none.
     public private(set) var minimum = 0.0
     public private(set) var maximum = 0.0
     public private(set) var mean = 0.0
     public private(set) var standardDeviation = 0.0
     public private(set) var zeros = 0
     public private(set) var notFinite = 0
-    /// Of the tensor as a matrix, its last dimension being the columns: the first and last three of each.
+    /// Indices of the first and last three rows and columns, with the tensor viewed as a matrix whose columns are its
+    /// last dimension.
     public let rows: [Int]
     public let columns: [Int]
-    /// At `rows` × `columns`, row after row.
+    /// Elements at `rows` × `columns`, in row-major order.
     public private(set) var corners: [Float] = []
 
-    /// Reads all of a tensor, a part at a time.
-    /// - Parameter isUnwanted: looked at between two parts; the rest is left out once it is true
-    /// - Throws: where there is none of that name, and where it is unwanted
+    /// Reads a whole tensor, one chunk at a time.
+    /// - Parameter isUnwanted: checked between chunks; reading stops once it returns true
+    /// - Throws: `ModelError` if there is no tensor of that name, or if reading was stopped
     public init(
         _ name: String, in file: SafetensorsFile, isUnwanted: () -> Bool = { false }
     ) throws(ModelError) {
@@ -48,7 +49,7 @@ public struct TensorSummary: Sendable, Equatable {
         func eachPart(_ body: (UnsafeMutableBufferPointer<Float>) -> Void) throws(ModelError) {
             for first in stride(from: 0, to: tensor.count, by: size) {
                 guard !isUnwanted() else {
-                    throw ModelError(path: file.path, reason: "nobody waits for what is in `\(name)`")
+                    throw ModelError(path: file.path, reason: "reading `\(name)` was canceled")
                 }
                 body(read(first..<min(tensor.count, first + size)))
             }
@@ -74,7 +75,7 @@ public struct TensorSummary: Sendable, Equatable {
                 }
             }
             (minimum, maximum, self.mean) = (Double(low), Double(high), mean)
-            // As torch's `std`: of a sample.
+            // Sample standard deviation, like `torch.std`.
             standardDeviation = count > 1 ? (squares / Double(count - 1)).squareRoot() : 0
         }
         for row in rows {

@@ -1,13 +1,13 @@
 import Kernels
 
-/// One micro-batch there and back: all activations and gradients it needs, allocated once.
+/// The forward and backward pass of one micro-batch. Allocates all activations and temporary gradients once.
 ///
-/// A batch is one row of tokens and the places where its sequences begin; nothing is padded. Not for two threads at once.
+/// A batch is a concatenation of sequences without padding, with their offsets. Not safe for concurrent use.
 public final class TrainingPass {
     private let model: RobertaModel
     private let precision: Precision
     private let arena: Arena
-    /// (T, C): the sum of the three embeddings, and what dropout left of its LayerNorm
+    /// (T, C): the sum of the three embeddings; `embedding` is its LayerNorm after dropout
     private let embeddingSum: Matrix
     private let embeddingMean: Vector
     private let embeddingRstd: Vector
@@ -21,9 +21,8 @@ public final class TrainingPass {
     private let maximumTokens: Int
     private let maximumScores: Int
 
-    /// Bytes of a pass over at most that many tokens.
-    /// - Parameter scoredRows: rows of them that the head runs on, where they are fewer than there is room for: the rest is
-    ///   never written
+    /// Returns the bytes of a pass over at most `maximumTokens` tokens.
+    /// - Parameter scoredRows: expected number of rows that the head runs on; memory reserved for more is never written
     public static func bytes(
         _ configuration: RobertaConfiguration, maximumTokens: Int, maximumSequenceLength: Int, scoredRows: Int? = nil
     ) -> Int {
@@ -37,25 +36,25 @@ public final class TrainingPass {
             + LanguageModelHead.Workspace.bytes(configuration, rows: rows)
     }
 
-    /// Rows that the head takes at once, of as many as are wanted.
+    /// Returns the number of rows that the head processes at once if `wanted` rows are scored.
     public static func headRows(_ configuration: RobertaConfiguration, wanted: Int) -> Int {
         LanguageModelHead.Workspace.rows(configuration, wanted: wanted)
     }
 
-    /// Bytes that the products of a pass take and give back: about the largest factor, packed.
+    /// Returns the bytes of temporary memory used by matrix products: about the size of the largest packed operand.
     public static func scratchBytes(_ configuration: RobertaConfiguration, maximumTokens: Int, scoredRows: Int) -> Int {
         let rows = LanguageModelHead.Workspace.rows(configuration, wanted: scoredRows)
         return 4 * max(rows * configuration.vocabSize, maximumTokens * configuration.intermediateSize)
     }
 
     /// - Parameters:
-    ///   - maximumTokens: of a batch, all sequences together
-    ///   - maximumSequenceLength: of its longest sequence
-    ///   - precision: of the products with weights, there and back
+    ///   - maximumTokens: maximum number of tokens in a batch, over all sequences
+    ///   - maximumSequenceLength: maximum number of tokens in a sequence
+    ///   - precision: precision of products with weights, in the forward and the backward pass
     public init(
         model: RobertaModel, maximumTokens: Int, maximumSequenceLength: Int, precision: Precision = .float32
     ) {
-        checked(precision == .float32 || Precision.hasBFloat16, "this CPU does not multiply bfloat16")
+        checked(precision == .float32 || Precision.hasBFloat16, "this CPU does not support bfloat16")
         let configuration = model.configuration
         self.precision = precision
         checked(maximumSequenceLength <= configuration.longestSequence)
@@ -82,15 +81,15 @@ public final class TrainingPass {
         dhidden = arena.matrix(rows: maximumTokens, columns: hidden)
     }
 
-    /// Adds lossScale · dΣloss/dθ to `gradients`.
+    /// Runs the forward and the backward pass; adds lossScale · dΣloss/dθ to `gradients`.
     /// - Parameters:
-    ///   - inputIDs: all sequences in one row, `[tokens]`
-    ///   - sequenceOffsets: where each begins, and the end; rising from 0
-    ///   - scoredRows: indexes into `inputIDs` of the tokens whose output is scored
-    ///   - labels: the wanted id of each
-    ///   - lossScale: 1 ÷ the tokens scored in the whole step makes the gradient that of the mean
-    ///   - dropout: nil drops nothing
-    /// - Returns: the sums over the scored tokens; the loss unscaled
+    ///   - inputIDs: token ids of all sequences, concatenated, `[tokens]`
+    ///   - sequenceOffsets: start of each sequence and the end; non-decreasing from 0
+    ///   - scoredRows: indices into `inputIDs` of the tokens whose output is scored
+    ///   - labels: the target id of each scored row
+    ///   - lossScale: 1 ÷ the number of tokens scored in the whole step gives the gradient of the mean loss
+    ///   - dropout: nil disables dropout
+    /// - Returns: the sums over the scored tokens, with the loss unscaled
     public func forwardBackward(
         inputIDs: [Int32], sequenceOffsets: [Int], scoredRows: [Int], labels: [Int32], lossScale: Float,
         dropout: DropoutKey?, gradients: Parameters
@@ -132,7 +131,7 @@ public final class TrainingPass {
         return sums
     }
 
-    /// The loss alone, without dropout. Parameters as of `forwardBackward`.
+    /// Computes the loss without dropout and without gradients. The parameters are those of `forwardBackward`.
     public func evaluate(
         inputIDs: [Int32], sequenceOffsets: [Int], scoredRows: [Int], labels: [Int32]
     ) -> LossSums {
@@ -147,11 +146,11 @@ public final class TrainingPass {
             causal: model.configuration.isDecoder)
         checked(
             shape.sequences.tokens <= maximumTokens && shape.scoreCount <= maximumScores,
-            "TrainingPass: made for \(maximumTokens) tokens, given \(shape.sequences.tokens)")
+            "TrainingPass: capacity is \(maximumTokens) tokens, the batch has \(shape.sequences.tokens)")
         return shape
     }
 
-    /// (T, C): what the last layer says.
+    /// Runs the embeddings and all layers; returns the output of the last layer, (T, C).
     private func forward(
         _ inputIDs: [Int32], _ positions: [Int32], _ shape: AttentionShape, _ dropout: Dropout?
     ) -> Matrix {
@@ -164,7 +163,7 @@ public final class TrainingPass {
             dropoutMask(
                 embeddingMask, count: tokens * hidden.columns, probability: dropout.hiddenProbability,
                 place: Dropout.embeddings, key: dropout.key)
-            // The same factors as on the way back.
+            // Multiplies by the same factors as the backward pass.
             dropoutBackward(
                 dx: hidden, dy: hidden, mask: embeddingMask, scale: dropoutScale(dropout.hiddenProbability))
         }
@@ -188,14 +187,14 @@ extension RobertaModel {
         LanguageModelHead(weights: weights, epsilon: Float(configuration.layerNormEps), precision: precision)
     }
 
-    /// Each token's row of the position table.
+    /// Returns each token's row of the position table.
     func positions(_ sequences: SequenceOffsets) -> [Int32] {
         (0..<sequences.count).flatMap { sequence in
             (0..<sequences.range(sequence).count).map { Int32($0) + RobertaConfiguration.firstPosition }
         }
     }
 
-    /// out = LN(sum), sum = word + position + type: `RobertaEmbeddings` without its dropout.
+    /// Computes out = LN(sum), sum = word + position + type: `RobertaEmbeddings` without dropout.
     func embed(_ out: Matrix, sum: Matrix, mean: Vector, rstd: Vector, ids: [Int32], positions: [Int32]) {
         embeddingForward(
             sum, ids: ids, positions: positions, words: weights.words, positionTable: weights.positions,

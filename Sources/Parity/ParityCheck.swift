@@ -47,7 +47,7 @@ public enum ParityCheck {
         return folder.paddedRows.flatMap { padded[$0 * vocabulary..<($0 + 1) * vocabulary] }
     }
 
-    /// Requires the logits of every unpadded token, and the loss, to be within 1e-4 of the reference.
+    /// Compares the logits of every unpadded token, and the loss, with a tolerance of 1e-4.
     private static func forward(_ folder: GoldenFolder) throws -> [ParityResult] {
         let model = try folder.loadModel()
         let vocabulary = folder.configuration.vocabSize
@@ -70,8 +70,8 @@ public enum ParityCheck {
         ]
     }
 
-    /// Requires each tensor's gradient to be within 1e-3 of the reference's norm, or below 1e-6 if the reference is
-    /// zero.
+    /// Compares each tensor's gradient; the norm of the difference may be 1e-3 of the reference's norm, or 1e-6 if the
+    /// reference is zero.
     private static func gradients(_ folder: GoldenFolder) throws -> [ParityResult] {
         let model = try folder.loadModel()
         let gradients = Parameters(layout: model.parameters.layout)

@@ -110,7 +110,7 @@ import Testing
         (
             #"{"a":{"dtype":"F32","shape":[6],"data_offsets":[0,24]},"#
                 + #""b":{"dtype":"F32","shape":[6],"data_offsets":[0,24]}}"#,
-            "claims"
+            "data offsets"
         ),
         (
             #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"#
@@ -121,27 +121,27 @@ import Testing
         (
             #"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},"#
                 + #""a":{"dtype":"F32","shape":[3],"data_offsets":[12,24]}}"#,
-            "`a` comes twice"
+            "`a` occurs twice"
         ),
         (
             #"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},"#
                 + #""\u0061":{"dtype":"F32","shape":[3],"data_offsets":[12,24]}}"#,
-            "`a` comes twice"
+            "`a` occurs twice"
         ),
         (
             #"{"__metadata__":{},"#
                 + #""__metadata__":{},"a":{"dtype":"F32","shape":[6],"data_offsets":[0,24]}}"#,
-            "comes twice"
+            "occurs twice"
         ),
-        (#"{"a":{"dtype":"F32","dtype":"F16","shape":[6],"data_offsets":[0,24]}}"#, "each once"),
+        (#"{"a":{"dtype":"F32","dtype":"F16","shape":[6],"data_offsets":[0,24]}}"#, "once each"),
         (#"{"a":{"dtype":"F32","shape":[6],"data_offsets":[0,24],"x":1}}"#, "`x`"),
         (#"{"a":{"dtype":"F32","shape":[6],"data_offsets":[0]}}"#, "data_offsets"),
-        (#"{"a":{"dtype":"F32","shape":[6],"data_offsets":[24,0]}}"#, "claims"),
-        (#"{"a":{"dtype":"F32","shape":[-6],"data_offsets":[0,24]}}"#, "whole number"),
+        (#"{"a":{"dtype":"F32","shape":[6],"data_offsets":[24,0]}}"#, "data offsets"),
+        (#"{"a":{"dtype":"F32","shape":[-6],"data_offsets":[0,24]}}"#, "a non-negative integer"),
         (#"{"a":{"dtype":"F32","shape":[999999999999999999,999999999999999999],"data_offsets":[0,24]}}"#, "shape"),
         (#"{"a":{"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,24]}}"#, "at byte"),
         (#"{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,6],"data_offsets":[0,24]}}"#, "at most 8"),
-        (#"{"a":{"dtype":"F32","shape":[6],"data_offsets":[0,99999]}}"#, "claims"),
+        (#"{"a":{"dtype":"F32","shape":[6],"data_offsets":[0,99999]}}"#, "data offsets"),
         (#"{"a":[[[[[[[[[["#, "at byte"),
         (#"[]"#, "at byte"),
         (#"{"a":{"dtype":"F32","shape":[6],"data_offsets":[0,24]}}x"#, "end"),
@@ -166,7 +166,7 @@ import Testing
             try withUnsafeBytes(of: length.littleEndian) { Data($0) }.write(to: URL(filePath: path))
             try #require(truncate(path, off_t(length) + 8) == 0)
             let error = #expect(throws: ModelError.self) { try SafetensorsFile(path: path) }
-            #expect(error?.reason.contains("claims \(length) bytes") == true)
+            #expect(error?.reason.contains("length is \(length) bytes") == true)
         }
     }
 
@@ -208,7 +208,7 @@ import Testing
             for tensor in tensors { tensor.bytes.deallocate() }
             for error in refusals(folder) {
                 #expect(
-                    error.path == path && error.reason.contains("`\(name)`") && error.reason.contains("at 37"),
+                    error.path == path && error.reason.contains("`\(name)`") && error.reason.contains("at index 37"),
                     "\(error)")
             }
         }
