@@ -6,29 +6,30 @@ import Glibc
 import Jobs
 import Models
 
-/// Where a run stands, beside its numbers: `checkpoint.json`.
+/// The state of a run other than its tensors, stored as `checkpoint.json`.
 ///
-/// There is no random state and no position in the data: both follow from seed and step.
+/// Neither random state nor the data position is stored: both are derived from the seed and the step.
 struct CheckpointState: Codable, Equatable {
-    /// Of this layout of files.
+    /// Version of the checkpoint format.
     static let currentVersion = 2
     var version = currentVersion
-    /// Steps behind the run, skipped ones included.
+    /// Completed steps, including skipped ones.
     var step: Int
-    /// Updates of the optimizer, which counts them for its bias correction.
+    /// Optimizer updates; used for bias correction.
     var updates: Int
-    /// Seconds the run has been at work.
+    /// Time spent training, in seconds.
     var elapsedSeconds: Double
-    /// Skipped steps at the end.
+    /// Number of consecutive skipped steps up to this one.
     var badSteps: Int
-    /// How the evaluations went until here.
+    /// Results of the evaluations so far.
     var evaluations: EvaluationHistory
-    /// What was held on to, so that a checkpoint is not taken for another job's.
+    /// Properties of the job, used to reject a checkpoint of another job.
     var identity: Identity
     /// SHA-256 of `state.safetensors`.
     var stateSha256: String
 
-    /// The first number that no run could have written, or nil. Steps name random numbers by 32 bits.
+    /// A description of the first value that no run could have written, or nil. The step is used as a 32-bit Philox
+    /// counter.
     var flaw: String? {
         if !(0..<Int(UInt32.max)).contains(step) { return "`step` is \(step)" }
         if !(0...step).contains(updates) { return "`updates` is \(updates) at step \(step)" }
@@ -39,12 +40,12 @@ struct CheckpointState: Codable, Equatable {
 
     struct Identity: Codable, Equatable {
         var objective: Objective
-        /// With the rows that the embedding turned out to have.
+        /// Includes the actual number of embedding rows.
         var architecture: Architecture
         var seed: UInt64
         var optimizer: OptimizerName
         var samplesPerStep: Int
-        /// Of the tokenizer and of the samples.
+        /// Digest of the tokenizer files.
         var tokenizer: String
         var trainingTokens: Int
         var trainingRows: Int
@@ -55,8 +56,8 @@ private struct CheckpointVersion: Decodable {
     var version: Int
 }
 
-/// The folders `checkpoint-N` of a run: `state.safetensors` (parameters; `exp_avg.*` and `exp_avg_sq.*`, the moments,
-/// under PyTorch's names) and `checkpoint.json`. Each appears whole, by a rename.
+/// The folders `checkpoint-N` of a run. Each contains `state.safetensors` (the parameters and, under PyTorch's names,
+/// the moments `exp_avg.*` and `exp_avg_sq.*`) and `checkpoint.json`, and is published atomically by a rename.
 struct CheckpointStore {
     let directory: String
     let identity: CheckpointState.Identity
@@ -64,8 +65,8 @@ struct CheckpointStore {
     private static let firstMoment = "exp_avg."
     private static let secondMoment = "exp_avg_sq."
 
-    /// Writes a checkpoint and removes the oldest beyond `limit`, but for the one of step `kept`.
-    /// - Returns: its folder
+    /// Writes a checkpoint and deletes the oldest ones beyond `limit`, except the checkpoint of step `kept`.
+    /// - Returns: the checkpoint's folder
     func save(_ learner: Learner, state: CheckpointState, limit: Int, keeping kept: Int?) throws -> String {
         let path = path(ofStep: state.step)
         let tensors =
@@ -78,16 +79,16 @@ struct CheckpointStore {
             var state = state
             state.stateSha256 = try SHA256.hash(ofFile: "\(aside)/state.safetensors").hexadecimal
             try Durable.write(JobCoding.encode(state, pretty: true), to: "\(aside)/checkpoint.json")
-            // One of the same step is damaged, or it would have been resumed from and not written again.
+            // An existing checkpoint of this step is damaged: otherwise the run would have resumed from it.
             try Durable.removeWhole(path)
         }
         for old in try steps().dropLast(limit) where old != kept { try Durable.removeWhole(self.path(ofStep: old)) }
         return path
     }
 
-    /// Puts the newest whole checkpoint into `learner`, or returns nil where there is none at all.
-    /// - Parameter note: told of each damaged one that is passed over
-    /// - Throws: `TrainingError.foreignCheckpoint`, `.damagedCheckpoint` where none of them is whole
+    /// Restores the newest intact checkpoint into `learner`. Returns nil if there are no checkpoints.
+    /// - Parameter note: called with a message for each damaged checkpoint that is skipped
+    /// - Throws: `TrainingError.foreignCheckpoint`; `.damagedCheckpoint` if there are checkpoints but none is intact
     func restore(into learner: Learner, note: (String) -> Void) throws -> CheckpointState? {
         var newestFlaw: TrainingError?
         for step in try steps().reversed() {
@@ -96,7 +97,7 @@ struct CheckpointStore {
                 let state = try load(path, into: learner)
                 guard state.step == step else {
                     throw TrainingError.damagedCheckpoint(
-                        path: "\(path)/checkpoint.json", reason: "holds step \(state.step)")
+                        path: "\(path)/checkpoint.json", reason: "contains step \(state.step)")
                 }
                 return state
             } catch {
@@ -106,7 +107,7 @@ struct CheckpointStore {
                     case TrainingError.damagedCheckpoint(let place, let reason): (place, reason)
                     default: (path, "\(error)")
                     }
-                note("passing over a damaged checkpoint: \(place): \(reason)")
+                note("skipping a damaged checkpoint: \(place): \(reason)")
                 newestFlaw = newestFlaw ?? .damagedCheckpoint(path: place, reason: reason)
             }
         }
@@ -114,7 +115,7 @@ struct CheckpointStore {
         return nil
     }
 
-    /// Puts the parameters of an earlier step into `model`.
+    /// Restores the parameters of an earlier step into `model`.
     /// - Throws: `TrainingError.foreignCheckpoint`, `.damagedCheckpoint`
     func restoreParameters(ofStep step: Int, into model: RobertaModel) throws {
         let path = path(ofStep: step)
@@ -141,17 +142,17 @@ struct CheckpointStore {
         return state
     }
 
-    /// A checkpoint of this very job, whole.
+    /// Opens a checkpoint and checks that it is intact and belongs to this job.
     private func open(_ path: String) throws -> (state: CheckpointState, file: SafetensorsFile) {
         let json = Data(try Durable.read("\(path)/checkpoint.json", atMost: 1 << 20))
         let state: CheckpointState
         do {
-            // The version first: of another one the rest may be anything.
+            // Decode the version first: the rest of the file may differ between versions.
             let version = try JobCoding.decode(CheckpointVersion.self, from: json).version
             guard version == CheckpointState.currentVersion else {
                 throw TrainingError.damagedCheckpoint(
                     path: "\(path)/checkpoint.json",
-                    reason: "is of version \(version), this program reads \(CheckpointState.currentVersion)")
+                    reason: "has version \(version), expected \(CheckpointState.currentVersion)")
             }
             state = try JobCoding.decode(CheckpointState.self, from: json)
         } catch let error as TrainingError {
@@ -171,12 +172,12 @@ struct CheckpointStore {
         return (state, try SafetensorsFile(path: "\(path)/state.safetensors"))
     }
 
-    /// How many lie in a run's folder.
+    /// Returns the number of checkpoints in a run's folder.
     static func count(in directory: String) -> Int {
         ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).count { $0.hasPrefix(prefix) }
     }
 
-    /// The steps there are checkpoints of, rising.
+    /// Returns the steps of all checkpoints in ascending order.
     private func steps() throws -> [Int] {
         let names: [String]
         do {
@@ -190,6 +191,7 @@ struct CheckpointStore {
 }
 
 extension CheckpointState.Identity {
+    /// Checks that a checkpoint belongs to the expected job.
     /// - Throws: `TrainingError.foreignCheckpoint` with the first key that differs
     fileprivate func require(_ expected: Self, path: String) throws {
         func require(_ key: String, _ expected: some Equatable, _ found: some Equatable) throws {

@@ -1,9 +1,9 @@
-/// When a run whose recipe has no `save_steps` writes a checkpoint: at least every ten minutes, and every minute where
-/// that takes no more than 2 % of the time.
+/// Decides when to write a checkpoint if the recipe has no `save_steps`: at least every ten minutes, and as often as
+/// every minute if checkpoints take no more than 2 % of the time.
 package struct CheckpointCadence {
-    /// Seconds the run had been at work when the last one began; of the start where there is none.
+    /// When the last checkpoint began, in seconds of training time; initially the time at the start.
     private var last: Double
-    /// Seconds from one to the next.
+    /// Time between checkpoints, in seconds.
     private var interval = shortestInterval
 
     private static let shortestInterval = 60.0

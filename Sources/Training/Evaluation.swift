@@ -5,9 +5,10 @@ import Kernels
 import Models
 
 extension Learner {
-    /// How the model does on the held-out samples, with the same masks every time; nil where no token can be scored.
+    /// Evaluates the model on the held-out samples, with the same masks every time. Returns nil if no token can be
+    /// scored.
     /// - Parameters:
-    ///   - totals: of the shard that the batches come from
+    ///   - totals: totals of the shard that the batches come from
     ///   - progress: called after each batch
     func evaluate(
         _ batches: EvaluationBatches, totals: ShardTotals, objective: Objective, step: Int, progress: () -> Void
@@ -23,14 +24,14 @@ extension Learner {
 }
 
 extension RunEvent.Evaluation {
-    /// Nil where no token was scored, or the loss is no number.
+    /// Creates an evaluation from summed losses. Nil if no token was scored or the loss is not finite.
     /// - Parameters:
-    ///   - textTokens: of the text that was asked about, without special ones
-    ///   - textBytes: of that text
+    ///   - textTokens: number of tokens of the evaluated text, without special tokens
+    ///   - textBytes: number of bytes of the evaluated text
     init?(_ sums: LossSums, objective: Objective, textTokens: Int, textBytes: Int, step: Int) {
         guard sums.count > 0, sums.loss.isFinite else { return nil }
         let loss = sums.loss / Double(sums.count)
-        // A masked model says what a token costs, and is taken to ask for all of them.
+        // The mean cost of a masked token stands for all tokens of the text.
         let nats =
             switch objective {
             case .clm: sums.loss

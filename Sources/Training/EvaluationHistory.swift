@@ -1,23 +1,24 @@
 import Jobs
 
-/// What a run remembers of its evaluations: the best one, and how long ago that was.
+/// The last and the best evaluation of a run.
 struct EvaluationHistory: Codable, Equatable {
     private(set) var last: RunEvent.Evaluation?
-    /// The one with the lowest loss, the first of equals.
+    /// The evaluation with the lowest loss; the earliest if several are equal.
     private(set) var best: RunEvent.Evaluation?
     /// Evaluations since the best one.
     private(set) var sinceBest = 0
 
-    /// The first number that no run could have written by this step, or nil.
+    /// A description of the first value that no run could have written by this step, or nil.
     func flaw(atStep step: Int) -> String? {
         if !(0...step).contains(sinceBest) { return "`since_best` is \(sinceBest) at step \(step)" }
         for evaluation in [last, best].compactMap(\.self) where !(0...step).contains(evaluation.step) {
-            return "an evaluation is of step \(evaluation.step), after step \(step)"
+            return "an evaluation has step \(evaluation.step), after step \(step)"
         }
         return nil
     }
 
-    /// - Returns: whether it is the best one so far
+    /// Records an evaluation.
+    /// - Returns: whether it is the best so far
     mutating func note(_ evaluation: RunEvent.Evaluation) -> Bool {
         last = evaluation
         if let best, best.loss <= evaluation.loss {

@@ -6,16 +6,17 @@ import Kernels
 import Models
 import Tokenizers
 
-/// Asks published models for the same held-out lines of a job, each in its own tokens: their bits a byte can be compared.
+/// Evaluates published models on the same held-out text of a job. Each model uses its own tokenizer, so the results are
+/// compared in bits per byte.
 ///
-/// A line is held out by its hash, so that no model was trained on it, whatever corpora it had. Where a model held out a
-/// smaller share, only that share is asked for.
+/// Text is held out by its hash, so no model was trained on it, regardless of its corpora. If a model held out a
+/// smaller share, only that share is evaluated.
 public struct Judge {
-    /// Of text, at most: half a million tokens or fewer whatever the corpora, half a minute of two cores a model
-    /// at the book's size.
+    /// Maximum size of the evaluated text in bytes: at most half a million tokens, which take half a minute per model
+    /// on two cores for the book's model size.
     public static let mostBytes = 1 << 19
 
-    /// It was told to leave.
+    /// Thrown when the evaluation is asked to stop.
     public struct Interrupted: Error {}
 
     private let job: Job
@@ -23,7 +24,7 @@ public struct Judge {
     private let pulse: Pulse
     private let note: (String) -> Void
 
-    /// Tokens that go through a model at once.
+    /// Maximum number of tokens in a batch.
     private static let tokensAtOnce = 1024
 
     public init(
@@ -36,18 +37,18 @@ public struct Judge {
         self.note = note
     }
 
-    /// Reports one `judged` for each model directory, in their order.
-    /// - Throws: `TrainingError` where the job has no held-out text; `Interrupted`
+    /// Reports one `judged` event for each model directory, in order.
+    /// - Throws: `TrainingError` if the job has no held-out text; `Interrupted`
     public func judge(_ directories: [String]) throws {
         let corpora = job.corpora.filter { corpus in
             let isThere = FileManager.default.isReadableFile(atPath: corpus.path)
-            if !isThere { note("\(corpus.path) is gone, the others are asked for") }
+            if !isThere { note("skipping the missing corpus \(corpus.path)") }
             return isThere
         }
         let facts = directories.map(Facts.init(directory:))
         let share = facts.compactMap(\.heldOut).reduce(job.recipe.heldOut, min)
         var text = try heldOut(corpora, share)
-        // The smaller share of a small corpus may be nothing.
+        // In a small corpus, the smaller share may contain no samples.
         if text.samples.isEmpty { text = try heldOut(corpora, job.recipe.heldOut) }
         guard !text.samples.isEmpty else {
             throw TrainingError.tooFewSamples(training: 0, heldOut: 0, batch: 0, share: job.recipe.heldOut)
@@ -58,7 +59,7 @@ public struct Judge {
                 directory: directory, evaluation: nil, samples: text.samples.count, bytes: text.bytes, seconds: 0)
             do {
                 judged.evaluation = try evaluate(directory, facts, text)
-                if judged.evaluation == nil { judged.flaw = "what it says is not a number" }
+                if judged.evaluation == nil { judged.flaw = "the loss is not finite" }
             } catch let error as Interrupted {
                 throw error
             } catch {
@@ -74,21 +75,21 @@ public struct Judge {
             corpora: corpora, objective: job.objective, unit: job.samples, filters: job.filters, share: share,
             mostBytes: Judge.mostBytes
         ) {
-            try check("reads what is held out")
+            try check("reading the held-out text")
         }
     }
 
     private func evaluate(_ directory: String, _ facts: Facts, _ text: HeldOutText) throws -> RunEvent.Evaluation? {
         let configuration = try ModelDirectory.configuration(of: directory)
         guard configuration.isDecoder == (job.objective == .clm) else {
-            throw ModelError(path: directory, reason: "is of another objective than \(job.objective.rawValue)")
+            throw ModelError(path: directory, reason: "was not trained for the objective \(job.objective.rawValue)")
         }
         let tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
         if let flaw = tokenizer.flaw(rows: configuration.vocabSize) {
             throw ModelError(path: directory, reason: flaw)
         }
         let model = try RobertaModel.load(directory: directory)
-        // Positions beyond the longest that was trained hold noise.
+        // Position embeddings beyond the longest training sequence are untrained.
         let trained = facts.longestPosition ?? configuration.longestSequence
         let blockSize = max(3, min(job.recipe.blockSize, trained, configuration.longestSequence))
         let rows = text.rows(tokenizer: tokenizer, blockSize: blockSize)
@@ -100,7 +101,7 @@ public struct Judge {
             maximumTokens: Judge.tokensAtOnce)
         var sums = LossSums()
         for batch in batches where !batch.scoredRows.isEmpty {
-            try check("judges \(directory)")
+            try check("evaluating \(directory)")
             sums += pass.evaluate(
                 inputIDs: batch.inputIDs, sequenceOffsets: batch.sequenceOffsets, scoredRows: batch.scoredRows,
                 labels: batch.labels)
@@ -115,7 +116,7 @@ public struct Judge {
         pulse.beat(activity)
     }
 
-    /// What `training_args.json` says, where there is one; nil of what it does not say.
+    /// Facts from `training_args.json`; nil if the file or the key is missing.
     private struct Facts {
         var heldOut: Double?
         var longestPosition: Int?

@@ -1,17 +1,17 @@
 import Durable
 import Glibc
 
-/// What this process may take of the machine's memory, and who says so.
+/// The amount of memory that this process may use, and where the limit comes from.
 package struct MemoryLimit: Equatable {
     package var bytes: Int
-    /// As a reader would look it up.
+    /// Name of the limit's source, as a user would look it up.
     package var source: String
 
-    /// The lowest of: what is free, the limits of the control groups this process is in, and its own.
+    /// Returns the lowest of the available memory, the limits of the process's control groups and its resource limits.
     /// - Parameters:
-    ///   - given: what the process was told, in bytes; nil where it was told nothing
-    ///   - asksForFree: whether what is free counts, which others may give back at any time
-    ///   - root: where `/proc` and `/sys` are, for tests
+    ///   - given: limit passed on the command line, in bytes
+    ///   - asksForFree: whether to include available memory, which changes as other processes use or release memory
+    ///   - root: prefix for `/proc` and `/sys`, for tests
     package static func current(given: Int? = nil, asksForFree: Bool = true, root: String = "") -> MemoryLimit {
         let candidates =
             [
@@ -20,16 +20,16 @@ package struct MemoryLimit: Equatable {
                 addressSpace(RLIMIT_DATA, "RLIMIT_DATA"),
             ]
             .compactMap(\.self) + controlGroups(root)
-        return candidates.min { $0.bytes < $1.bytes } ?? MemoryLimit(bytes: .max, source: "nothing")
+        return candidates.min { $0.bytes < $1.bytes } ?? MemoryLimit(bytes: .max, source: "no limit")
     }
 
-    /// Bytes of memory that this process holds.
+    /// Returns the resident set size of this process in bytes.
     package static func resident(root: String = "") -> Int {
         let pages = text("\(root)/proc/self/statm").split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
         return pages * sysconf(Int32(_SC_PAGESIZE))
     }
 
-    /// What can be had without swapping, and what this process holds already.
+    /// Returns the memory available without swapping, plus the memory that this process already uses.
     private static func available(_ root: String) -> MemoryLimit? {
         for line in text("\(root)/proc/meminfo").split(separator: "\n") where line.hasPrefix("MemAvailable:") {
             guard let kilobytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else { return nil }
@@ -46,8 +46,9 @@ package struct MemoryLimit: Equatable {
         return MemoryLimit(bytes: Int(limit.rlim_cur), source: name)
     }
 
-    /// `memory.max` and `memory.high` of the unified hierarchy, from this process's group up to the root, less what others in
-    /// the group hold that they cannot give back: the service shares its group with its run.
+    /// Returns `memory.max` and `memory.high` of the unified hierarchy, for each group from this process's up to the
+    /// root. Subtracts the anonymous memory of other processes in the group, because the service shares its group with
+    /// its run.
     private static func controlGroups(_ root: String) -> [MemoryLimit] {
         let unified = text("\(root)/proc/self/cgroup").split(separator: "\n").first { $0.hasPrefix("0::") }
         guard var group = unified.map({ String($0.dropFirst(3)) }) else { return [] }
@@ -65,13 +66,13 @@ package struct MemoryLimit: Equatable {
         }
     }
 
-    /// Bytes of a group that are in no file; 0 where it does not say.
+    /// Returns the anonymous memory of a group in bytes; 0 if it is not known.
     private static func anonymous(_ folder: String) -> Int {
         let line = text("\(folder)/memory.stat").split(separator: "\n").first { $0.hasPrefix("anon ") }
         return line.flatMap { Int($0.dropFirst(5)) } ?? 0
     }
 
-    /// Empty where there is no such file.
+    /// Returns the contents of a file, or an empty string if it cannot be read.
     private static func text(_ path: String) -> String {
         (try? Durable.read(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }

@@ -1,23 +1,23 @@
 import Jobs
 import Models
 
-/// How much of a batch goes through the model at once, and what memory the run needs with it.
+/// The micro-batch size of a run and the memory that the run needs with it.
 public struct MemoryPlan: Sendable, Equatable {
-    /// Tokens at once; a larger batch is taken in parts, which gives the same gradients up to rounding.
+    /// Maximum number of tokens per micro-batch. Splitting a batch changes the gradients only by rounding.
     public let maximumTokens: Int
-    /// Tokens of the longest sequence that will come, in training or evaluation.
+    /// Length of the longest sequence, in tokens, in training or evaluation.
     public let longestRow: Int
-    /// Bytes of weights, gradients, moments, activations and the products' scratch; without the program itself.
+    /// Bytes of weights, gradients, moments, activations and temporary memory of products, without the program itself.
     public let bytes: Int
 
-    /// Bytes that activations may take where memory does not say less. The same everywhere, so that a run gives the same
-    /// numbers on a machine with other memory.
+    /// Maximum size of the activations in bytes, unless memory is scarcer. The value is the same on every machine, so
+    /// that a run computes the same numbers on machines with different amounts of memory.
     public static let activationBytes = 1 << 30
 
-    /// The largest plan that keeps to both limits; where even one sequence at a time does not, the plan for that.
+    /// Creates the largest plan within both limits, or a plan for one sequence at a time if even that exceeds them.
     /// - Parameters:
-    ///   - activationBytes: what activations may take
-    ///   - limit: what the whole plan may take; nil asks no one
+    ///   - activationBytes: limit for the activations
+    ///   - limit: limit for the whole plan; nil for none
     public init(
         configuration: RobertaConfiguration, recipe: Recipe, longestRow: Int,
         activationBytes: Int = MemoryPlan.activationBytes, limit: Int? = nil
@@ -33,7 +33,7 @@ public struct MemoryPlan: Sendable, Equatable {
         self.init(configuration: configuration, recipe: recipe, longestRow: longestRow, maximumTokens: tokens)
     }
 
-    /// The plan for as many tokens at once, decided earlier.
+    /// Creates a plan with a micro-batch size that was chosen earlier.
     init(configuration: RobertaConfiguration, recipe: Recipe, longestRow: Int, maximumTokens: Int) {
         self.maximumTokens = maximumTokens
         self.longestRow = longestRow
@@ -44,10 +44,10 @@ public struct MemoryPlan: Sendable, Equatable {
         -> Int
     {
         let layout = ParameterLayout(configuration)
-        // A batch may well have more to guess than its share.
+        // A batch may contain more masked tokens than the expected share.
         let scoredRows =
             configuration.isDecoder ? tokens : min(tokens, Int(1.2 * recipe.mlmProbability * Double(tokens)) + 1)
-        // Weights, gradients, first moments; second moments of what AdamW moves.
+        // Weights, gradients and first moments; second moments of the tensors that AdamW updates.
         let numbers = 3 * layout.storageCount + Optimizer.secondMoments(layout, recipe)
         return 4 * numbers
             + TrainingPass.bytes(

@@ -2,17 +2,19 @@ import Jobs
 import Kernels
 import Models
 
-/// AdamW, which decays all but biases and LayerNorms; or Muon for the matrices of layers and head, and AdamW for the rest.
+/// AdamW, with weight decay for everything except biases and LayerNorms; or Muon for the matrices of layers and head,
+/// and AdamW for the rest.
 public final class Optimizer {
-    /// AdamW's first moments; for a matrix of Muon's, its momentum.
+    /// First moments of AdamW; momentum of Muon.
     public let firstMoment: Parameters
-    /// Zero, and never touched, for Muon's matrices.
+    /// Second moments of AdamW; zero and never accessed for Muon's matrices.
     public let secondMoment: Parameters
-    /// Updates made so far.
+    /// Number of updates so far.
     public internal(set) var updates = 0
     private let recipe: Recipe
     private let precision: Precision
-    /// Stretches of the arena that are AdamW's and decayed or not, gaps between tensors included: they are zero and stay so.
+    /// Ranges of the arena that AdamW updates, with or without decay. They include the gaps between tensors, which stay
+    /// zero.
     private let stretches: [(range: Range<Int>, isDecayed: Bool)]
     private let muon: [ParameterLayout.Entry]
 
@@ -38,22 +40,22 @@ public final class Optimizer {
         recipe.optimizer == .muon && entry.isDecayed && !entry.name.contains("embeddings")
     }
 
-    /// Whether AdamW moves the tensor, which then has a second moment.
+    /// Whether AdamW updates the tensor, which then has a second moment.
     func hasSecondMoment(_ entry: ParameterLayout.Entry) -> Bool { !Optimizer.isMuons(entry, recipe) }
 
-    /// Second moments that are kept.
+    /// Returns the number of elements that have a second moment.
     static func secondMoments(_ layout: ParameterLayout, _ recipe: Recipe) -> Int {
         layout.entries.reduce(0) { $0 + (isMuons($1, recipe) ? 0 : $1.count) }
     }
 
-    /// Bytes that an update takes and gives back.
+    /// Returns the bytes of temporary memory that an update uses.
     static func scratchBytes(_ layout: ParameterLayout, _ recipe: Recipe) -> Int {
         layout.entries.filter { isMuons($0, recipe) }.map { muonScratchBytes(rows: $0.shape[0], columns: $0.shape[1]) }
             .max() ?? 0
     }
 
-    /// Moves the parameters by one step.
-    /// - Parameter gradientScale: what the gradients are multiplied with first
+    /// Updates the parameters.
+    /// - Parameter gradientScale: factor applied to the gradients first
     func update(_ parameters: Parameters, gradients: Parameters, learningRate: Double, gradientScale: Double) {
         updates += 1
         for (range, isDecayed) in stretches {

@@ -3,25 +3,25 @@ import Jobs
 import Kernels
 import Models
 
-/// What a run will need, held against what there is, before its first step.
+/// Compares what a run needs with what the machine has, before the first step.
 struct Preflight {
     let job: Job
     let configuration: RobertaConfiguration
     let shards: TokenShards
     let batcher: Batcher
     let schedule: Schedule
-    /// Bytes that the process may take, where someone has said so.
+    /// Memory limit passed on the command line, in bytes, if any.
     let memoryLimit: Int?
 
     struct Forecast {
         var plan: MemoryPlan
         var limit: MemoryLimit
-        /// Of the whole process, at its highest.
+        /// Expected peak memory of the whole process.
         var peakBytes: Int
         var decisions: RunDecisions
     }
 
-    /// Decides precision and micro-batch, or takes over what was decided.
+    /// Chooses precision and micro-batch size, or uses earlier decisions.
     /// - Throws: `TrainingError.tooLittleMemory`, `.noBFloat16`
     func forecast(_ decided: RunDecisions?) throws -> Forecast {
         let longestRow = max(shards.training.totals.longestRow, shards.heldOut.totals.longestRow)
@@ -37,7 +37,8 @@ struct Preflight {
                 configuration: configuration, recipe: job.recipe, longestRow: longestRow, limit: limit.bytes - program)
         }
         let peakBytes = program + plan.bytes
-        // A run that has begun keeps its micro-batch, and does not give up because others hold the memory just now.
+        // A resumed run keeps its micro-batch size and does not fail only because other processes use memory at the
+        // moment.
         let hardLimit = decided == nil ? limit : MemoryLimit.current(given: memoryLimit, asksForFree: false)
         guard peakBytes <= hardLimit.bytes else {
             throw TrainingError.tooLittleMemory(needed: peakBytes, limit: hardLimit.bytes, source: hardLimit.source)
@@ -46,7 +47,7 @@ struct Preflight {
         return Forecast(plan: plan, limit: limit, peakBytes: peakBytes, decisions: decisions)
     }
 
-    /// What the run writes from here on, beside what lies in its folder already.
+    /// Checks that the disk has room for what the run will still write.
     /// - Throws: `TrainingError.tooLittleSpace`
     func requireSpace(_ folder: RunFolder, reserve: Int) throws {
         let estimate = DiskEstimate(job, rows: configuration.vocabSize)
@@ -65,7 +66,7 @@ struct Preflight {
             secondsPerEvaluation: 0)
     }
 
-    /// The decisions with what a step and an evaluation take, measured on the learner, which is left as it is.
+    /// Returns the decisions with the measured durations of a step and an evaluation. Does not change the learner.
     func timed(_ decisions: RunDecisions, _ learner: Learner, _ heldOut: EvaluationBatches) -> RunDecisions {
         var (decisions, batcher) = (decisions, batcher)
         let batch = batcher.batch(step: 0)
@@ -74,7 +75,7 @@ struct Preflight {
             body()
             return (ContinuousClock.now - start) / .seconds(1)
         }
-        // The first time, memory is touched for the first time.
+        // Warm up: the first run touches its memory for the first time.
         learner.rehearse(batch)
         decisions.secondsPerStep = seconds { learner.rehearse(batch) } * tokensPerStep / Double(batch.tokens)
         if let first = heldOut.makeIterator().next() {
@@ -103,7 +104,8 @@ struct Preflight {
             seconds: min(seconds, job.recipe.maxTime.map { $0 + decisions.secondsPerEvaluation } ?? seconds))
     }
 
-    /// From the first step to the last, whatever `max_time` says, by what was measured before the first; nil where nothing was.
+    /// Returns the expected duration of the whole run, ignoring `max_time`, from the durations measured before the
+    /// first step; nil if they were not measured.
     func seconds(_ decisions: RunDecisions, _ schedule: Schedule) -> Double? {
         guard decisions.secondsPerStep > 0 else { return nil }
         return withEvaluations(Double(schedule.totalSteps) * decisions.secondsPerStep, decisions)
@@ -114,11 +116,11 @@ struct Preflight {
         return seconds + (evaluations + 1).rounded(.down) * decisions.secondsPerEvaluation
     }
 
-    /// On average.
+    /// Average number of tokens per step.
     private var tokensPerStep: Double {
         Double(shards.training.totals.tokens) / Double(batcher.stepsPerEpoch)
     }
 
-    /// Share of the tokens that the head runs on.
+    /// Share of the tokens that the head scores.
     private var scoredShare: Double { job.objective == .clm ? 1 : job.recipe.mlmProbability }
 }

@@ -7,12 +7,12 @@ import Jobs
 import Models
 import Tokenizers
 
-/// Puts a finished model where the job wants it: whole, by a rename, or not at all.
+/// Publishes a finished model at the job's output directory, atomically by a rename.
 struct Publisher {
     let job: Job
     private static let argumentsFile = "training_args.json"
 
-    /// Writes the model directory aside, in the same folder, and gives it its name.
+    /// Writes the model directory under a temporary name in the same folder and renames it.
     /// - Returns: the SHA-256 of `model.safetensors`
     func publish(_ model: RobertaModel, tokenizer: ByteLevelBPETokenizer, arguments: TrainingArguments) throws -> String
     {
@@ -28,8 +28,9 @@ struct Publisher {
         return try SHA256.hash(ofFile: "\(job.outputDirectory)/\(ModelDirectory.weightsFile)").hexadecimal
     }
 
-    /// What this very run has published already, before it was stopped from saying so; nil where nothing is there.
-    /// - Throws: `JobError` where something else is there
+    /// Returns the model if this run already published it, before it was stopped; nil if the output directory does not
+    /// exist.
+    /// - Throws: `JobError` if the output directory contains something else
     func alreadyPublished() throws -> RunEvent.Published? {
         guard access(job.outputDirectory, F_OK) == 0 else { return nil }
         let arguments: TrainingArguments
@@ -37,11 +38,11 @@ struct Publisher {
             let json = try Durable.read("\(job.outputDirectory)/\(Publisher.argumentsFile)", atMost: 1 << 24)
             arguments = try JobCoding.decode(TrainingArguments.self, from: Data(json))
         } catch {
-            throw JobError(key: "output_directory", expected: "a place where nothing is", found: "\(error)")
+            throw JobError(key: "output_directory", expected: "a path that does not exist", found: "\(error)")
         }
         guard arguments.run == job.run else {
             throw JobError(
-                key: "output_directory", expected: "a place where nothing is",
+                key: "output_directory", expected: "a path that does not exist",
                 found: "‘\(job.outputDirectory)’ of run ‘\(arguments.run)’")
         }
         let model = try RobertaModel.load(directory: job.outputDirectory)

@@ -1,14 +1,14 @@
 import Jobs
 
-/// Lets a run say that it is alive where nothing else is told for a while. Who hears nothing at all for minutes may take
-/// the process for one that hangs.
+/// Emits a heartbeat event if a run has reported nothing for a while. Without events, the service treats the run as
+/// hung.
 final class Pulse {
-    /// What a run leaves at most between two events, as long as it gets on.
+    /// Maximum time between two events of a working run, in seconds.
     static let seconds = 15.0
 
     private let report: (RunEvent.Payload) -> Void
     private var last = ContinuousClock.now
-    /// SHA-256 of the corpus that is being read.
+    /// SHA-256 of the corpus that is being read, or nil.
     private var corpus: String?
 
     init(_ report: @escaping (RunEvent.Payload) -> Void) {
@@ -20,13 +20,14 @@ final class Pulse {
         report(event)
     }
 
-    /// The work goes on, at this.
+    /// Emits a `working` event with the given activity if the last event is old enough.
     func beat(_ activity: String) {
         guard last.duration(to: .now) >= .seconds(Pulse.seconds) else { return }
         tell(.working(.init(activity: activity, corpus: corpus)))
     }
 
-    /// Says at once which corpus is read from here on, so that it is known should the process die of it; nil: none any more.
+    /// Reports immediately that reading of a corpus begins, so that a crash can be attributed to it; nil ends the
+    /// reading.
     func read(_ corpus: JobCorpus?, _ activity: String) {
         self.corpus = corpus?.sha256
         tell(.working(.init(activity: activity, corpus: corpus?.sha256)))

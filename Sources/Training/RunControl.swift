@@ -2,7 +2,7 @@ import Dispatch
 import Jobs
 import Synchronization
 
-/// What a run is told while it works; heard between two steps.
+/// Commands for a running job, which takes effect between two steps.
 public final class RunControl: Sendable {
     private struct State {
         var isPaused = false
@@ -10,7 +10,7 @@ public final class RunControl: Sendable {
         var isLeaving = false
     }
 
-    /// What to do before the next step.
+    /// The action to take before the next step.
     enum Instruction {
         case goOn, checkpoint, leave
     }
@@ -31,7 +31,7 @@ public final class RunControl: Sendable {
         changed.signal()
     }
 
-    /// Write a checkpoint and end.
+    /// Asks the run to write a checkpoint and exit.
     public func leave() {
         state.withLock { $0.isLeaving = true }
         changed.signal()
@@ -39,8 +39,8 @@ public final class RunControl: Sendable {
 
     var isLeaving: Bool { state.withLock { $0.isLeaving } }
 
-    /// The next instruction; waits while the run is paused and nothing else is wanted.
-    /// - Parameter waiting: called now and then meanwhile
+    /// Returns the next instruction; blocks while the run is paused and there is nothing else to do.
+    /// - Parameter waiting: called periodically while waiting
     func next(waiting: () -> Void) -> Instruction {
         while true {
             let instruction: Instruction? = state.withLock { state in

@@ -5,23 +5,23 @@ import Jobs
 import Kernels
 import Models
 
-/// What depends on the machine, decided and measured once, before the first step: `decisions.json`. A run that is resumed,
-/// here or elsewhere, goes on as it began.
+/// Machine-dependent decisions and measurements, made once before the first step and stored in `decisions.json`. A
+/// resumed run reuses them, also on another machine.
 struct RunDecisions: Codable, Equatable {
-    /// Of matrix products.
+    /// Precision of matrix products.
     var precision: Precision
-    /// Tokens that go through the model at once.
+    /// Maximum number of tokens per micro-batch.
     var maximumTokens: Int
-    /// Floating-point operations a second of the products with weights, in the run's shapes.
+    /// Floating-point operations per second of products with weights, in the shapes of this run.
     var productRate: Double
-    /// Of a step of `tokensPerStep` tokens, before the first one.
+    /// Duration of an average step, measured before the first step.
     var secondsPerStep: Double
-    /// Of an evaluation.
+    /// Duration of an evaluation, measured before the first step.
     var secondsPerEvaluation: Double
 
-    /// The first number that no run could have written, or nil.
+    /// A description of the first value that no run could have written, or nil.
     private var flaw: String? {
-        // Memory is laid out by it.
+        // Memory is allocated according to this value.
         if !(1...1 << 30).contains(maximumTokens) { return "`maximum_tokens` is \(maximumTokens)" }
         let rates = [
             ("product_rate", productRate), ("seconds_per_step", secondsPerStep),
@@ -33,8 +33,8 @@ struct RunDecisions: Codable, Equatable {
 
     static func file(in runDirectory: String) -> String { "\(runDirectory)/decisions.json" }
 
-    /// Those the run began with; nil where it has not begun.
-    /// - Throws: `TrainingError.noBFloat16` where they ask for bfloat16 and the CPU lacks it
+    /// Reads the decisions of an earlier start of the run; nil if there was none.
+    /// - Throws: `TrainingError.noBFloat16` if the run uses bfloat16 and this CPU does not support it
     static func read(for job: Job) throws -> RunDecisions? {
         let path = file(in: job.runDirectory)
         guard access(path, F_OK) == 0 else { return nil }
@@ -54,10 +54,11 @@ struct RunDecisions: Codable, Equatable {
         try Durable.write(JobCoding.encode(self, pretty: true), to: RunDecisions.file(in: job.runDirectory))
     }
 
-    /// The precision that the recipe asks for, or bfloat16 where the CPU has it.
+    /// Returns the precision that the recipe requests; `auto` selects bfloat16 if the CPU supports it.
     ///
-    /// Not what a measurement says is faster: the same job has to give the same bytes whatever else the machine does. Every
-    /// CPU with AVX512_BF16 multiplies at least as many bfloat16 a cycle as float32, in half the bytes.
+    /// The choice does not depend on a measurement, because a job must produce the same bytes whatever else the machine
+    /// does. Every CPU with AVX512_BF16 multiplies at least as many bfloat16 as float32 values per cycle, in half the
+    /// bytes.
     /// - Throws: `TrainingError.noBFloat16`
     static func precision(for job: Job) throws -> Precision {
         switch job.recipe.precision {

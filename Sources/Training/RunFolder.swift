@@ -9,52 +9,52 @@ import Kernels
 import TextFilters
 import Tokenizers
 
-/// What a run keeps in its folder besides checkpoints: the tokenizer and the token shards, each made once.
+/// The run's files other than checkpoints: the tokenizer and the token shards, each created once.
 struct RunFolder {
     let job: Job
 
-    /// Refuses what cannot be trained on before anything is written.
+    /// Checks the corpora and the tokenizer before anything is written.
     init(job: Job) throws {
         self.job = job
         for (index, corpus) in job.corpora.enumerated() {
             guard let flaw = RunFolder.flaw(ofCorpus: corpus.path) else { continue }
             throw JobError(
-                key: "corpora[\(index)].path", expected: "a file with text that can be read",
+                key: "corpora[\(index)].path", expected: "a readable text file",
                 found: "‘\(corpus.path)’: \(flaw)")
         }
         if let tokenizer = job.tokenizer, access(tokenizer, R_OK | X_OK) != 0 {
             throw JobError(
-                key: "tokenizer", expected: "a folder with a tokenizer",
+                key: "tokenizer", expected: "a tokenizer directory",
                 found: "‘\(tokenizer)’: \(String(cString: strerror(errno)))")
         }
     }
 
-    /// Why there is no text to be read; nil where there may be.
+    /// Returns why a corpus file cannot be read, or nil.
     private static func flaw(ofCorpus path: String) -> String? {
         var status = stat()
         guard access(path, R_OK) == 0, stat(path, &status) == 0 else { return String(cString: strerror(errno)) }
-        guard status.st_mode & S_IFMT == S_IFREG else { return "not a file" }
+        guard status.st_mode & S_IFMT == S_IFREG else { return "not a regular file" }
         return status.st_size == 0 ? "an empty file" : nil
     }
 
     var tokenizerDirectory: String { "\(job.runDirectory)/tokenizer" }
 
-    /// Tokens a tokenizer gets at most where the embedding grows with it.
+    /// Maximum vocabulary size if the job does not set one.
     private static let largestAutomaticVocabulary = 52_000
 
-    /// The run's tokenizer, trained now if it has none yet.
+    /// Returns the run's tokenizer, training it first if necessary.
     /// - Parameters:
-    ///   - memoryLimit: bytes of memory that the process may take
-    ///   - trained: told the vocabulary's size if it was
-    ///   - pulse: told while the work goes on
-    /// - Throws: `TrainingError.corpus` for one whose words do not fit the memory
+    ///   - memoryLimit: memory that the process may use, in bytes
+    ///   - trained: called with the vocabulary size after training
+    ///   - pulse: emits heartbeats
+    /// - Throws: `TrainingError.corpus` if the distinct words of a corpus exceed the memory limit
     func tokenizer(memoryLimit: Int, pulse: Pulse, trained: (Int) -> Void) throws -> ByteLevelBPETokenizer {
         if access(tokenizerDirectory, F_OK) == 0 {
             return try usable(ByteLevelBPETokenizer.load(directory: tokenizerDirectory), tokenizerDirectory)
         }
         let tokenizer: ByteLevelBPETokenizer
         if let directory = job.tokenizer {
-            // As it will be when it is read again from the run's folder.
+            // Matches what is read back from the run's folder.
             tokenizer = try usable(ByteLevelBPETokenizer.load(directory: directory).published(), directory)
         } else {
             tokenizer = try trainTokenizer(memoryLimit: memoryLimit, pulse)
@@ -66,7 +66,7 @@ struct RunFolder {
         return tokenizer
     }
 
-    /// The tokenizer, where samples can be made and masked with it.
+    /// Checks that a tokenizer has the special tokens needed for samples and masks.
     private func usable(
         _ tokenizer: ByteLevelBPETokenizer, _ directory: String
     ) throws(TokenizerError) -> ByteLevelBPETokenizer {
@@ -76,17 +76,17 @@ struct RunFolder {
         return tokenizer
     }
 
-    /// Tokens of the longest sequence the model has positions for.
+    /// Maximum sequence length of the model, in tokens.
     var modelMaxLength: Int { job.architecture.maxPositionEmbeddings - 2 }
 
-    /// Each corpus is one sequence: its bytes as they are, or what the filters make of its samples.
+    /// Trains a tokenizer. Each corpus is one sequence: its raw bytes, or its filtered samples.
     private func trainTokenizer(memoryLimit: Int, _ pulse: Pulse) throws -> ByteLevelBPETokenizer {
         let trainer = try BPETrainer(
             vocabularySize: job.architecture.vocabSize ?? RunFolder.largestAutomaticVocabulary,
             minFrequency: job.recipe.minFrequency)
         let seen = SeenTexts()
-        let activity = "counts words"
-        // The model's own memory is not taken yet.
+        let activity = "counting words"
+        // The model's memory is not allocated yet.
         let limit = memoryLimit / 2
         var largest: (corpus: JobCorpus, memory: Int)?
         for corpus in job.corpora.sorted(by: { $0.sha256 < $1.sha256 }) {
@@ -97,15 +97,15 @@ struct RunFolder {
             trainer.add(counts)
             if largest.map({ counts.memory > $0.memory }) ?? true { largest = (corpus, counts.memory) }
             if trainer.memory > limit, let largest {
-                // Each of them fits by itself.
+                // Each corpus fits by itself, but all together do not.
                 throw RunFolder.blame(
                     largest.corpus,
-                    "the different words of all corpora take more than \(limit / 1_000_000) MB of memory, and it has the "
-                        + "most of them")
+                    "the distinct words of all corpora take more than \(limit / 1_000_000) MB of memory, and this "
+                        + "corpus has the most")
             }
         }
-        pulse.read(nil, "merges")
-        return try trainer.train { pulse.beat("merges") }
+        pulse.read(nil, "merging")
+        return try trainer.train { pulse.beat("merging") }
     }
 
     private func count(
@@ -131,7 +131,7 @@ struct RunFolder {
         }
     }
 
-    /// Says of what is wrong with a corpus itself that it is this one. That a file cannot be read is the disk's fault.
+    /// Attributes errors in a text to its corpus. Read errors are not attributed, because the disk is at fault.
     private func blaming<Value>(_ corpus: JobCorpus, _ body: () throws -> Value) throws -> Value {
         do {
             return try body()
@@ -144,8 +144,8 @@ struct RunFolder {
         .corpus(sha256: corpus.sha256, name: corpus.name, reason: reason)
     }
 
-    /// The run's token shards, made now if they are not there, damaged, or of something else.
-    /// - Parameter diskReserve: bytes that stay free on the disk
+    /// Returns the run's token shards, building them if they are missing, damaged or made from a different source.
+    /// - Parameter diskReserve: bytes to keep free on the disk
     func shards(
         tokenizer: ByteLevelBPETokenizer, tokenizerDigest: String, diskReserve: Int, pulse: Pulse,
         note: (String) -> Void
@@ -158,13 +158,13 @@ struct RunFolder {
                 return try TokenShards(
                     directory: directory, source: source, vocabularySize: tokenizer.vocabularySize)
             } catch {
-                note("making the token shards again: \(error)")
+                note("rebuilding the token shards: \(error)")
             }
         }
         try Durable.makeDirectory(directory)
-        // Those that cannot be used are replaced, one after the other.
+        // Unusable shards are replaced one after the other.
         try requireSpace(DiskEstimate(job).shardBytes, diskReserve)
-        let activity = "tokenizes"
+        let activity = "tokenizing"
         let shards = try TokenShards.build(directory: directory, source: source, tokenizer: tokenizer) { corpus in
             pulse.read(corpus, activity)
         } progress: {
@@ -176,10 +176,11 @@ struct RunFolder {
                     .init(
                         corpus: corpus.sha256, name: corpus.name, units: cutUnits, bytes: SampleReader.longest)))
         }
-        pulse.read(nil, "gets ready")
+        pulse.read(nil, "preparing")
         return shards
     }
 
+    /// Checks that the disk has room for `bytes` in addition to the reserve.
     /// - Throws: `TrainingError.tooLittleSpace`
     func requireSpace(_ bytes: Int, _ reserve: Int) throws {
         let free = try FreeSpace.at(job.runDirectory).free
@@ -187,7 +188,7 @@ struct RunFolder {
         throw TrainingError.tooLittleSpace(path: job.runDirectory, needed: bytes, free: free, reserve: reserve)
     }
 
-    /// A digest of what the tokenizer does.
+    /// Returns a digest of the tokenizer's vocabulary and merges.
     func tokenizerDigest() throws -> String {
         var hash = SHA256()
         for name in ["vocab.json", "merges.txt"] {
@@ -198,7 +199,7 @@ struct RunFolder {
 }
 
 extension DiskEstimate {
-    /// - Parameter rows: of the embedding, once the tokenizer is known
+    /// - Parameter rows: number of embedding rows, once the tokenizer is known
     init(_ job: Job, rows: Int? = nil) {
         self.init(
             architecture: job.architecture, recipe: job.recipe, rows: rows,

@@ -6,7 +6,7 @@ import Models
 import Parallel
 import Tokenizers
 
-/// Everything the steps of a run need, and where they stand.
+/// The objects and the state of a run in progress.
 struct Run {
     let tokenizer: ByteLevelBPETokenizer
     let shards: TokenShards
@@ -19,21 +19,21 @@ struct Run {
     var batcher: Batcher
     var cadence: CheckpointCadence
     var evaluations = EvaluationHistory()
-    /// Steps behind the run.
+    /// Completed steps, including skipped ones.
     var step = 0
-    /// Skipped steps in a row.
+    /// Number of consecutive skipped steps.
     var badSteps = 0
-    /// The step of the newest checkpoint.
+    /// Step of the newest checkpoint.
     var savedStep = 0
-    /// Steps of this process, and what one takes, by the last twenty or so of them.
+    /// Number of steps in this process, and the average duration of about the last twenty.
     var stepsTimed = 0
     var secondsPerStep = 0.0
-    /// Operations a second: what was measured before the first step, or of the best step where the machine was busy then.
+    /// Operations per second: measured before the first step, raised to the rate of the fastest step.
     var productRate: Double
 }
 
 extension Trainer {
-    /// Brings a run to its first step, or to where it goes on.
+    /// Prepares a new run for its first step, or restores an earlier run from its newest checkpoint.
     func prepare(_ folder: RunFolder) throws -> Run {
         let recipe = job.recipe
         let limit = MemoryLimit.current(given: memoryLimit).bytes

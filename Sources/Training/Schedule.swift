@@ -1,21 +1,22 @@
 import Glibc
 import Jobs
 
-/// How far a run is, and what the learning rate is there.
+/// The progress and the learning rate of a run.
 ///
-/// The rate rises linearly over the first `warmupRatio` of the run and then goes as `lrSchedulerType` says, as
-/// `transformers.get_scheduler`; the first step of a warm-up has a rate above 0 here. Where a run may take `maxTime` seconds,
-/// what is nearer, the last step or the last second, says how far it is; but time is asked only where the steps are expected to
-/// take half of it, or have taken it: a run that is far from `maxTime` has the same rates whatever the machine does.
+/// The learning rate rises linearly over the first `warmupRatio` of the run and then follows `lrSchedulerType`, as in
+/// `transformers.get_scheduler`; unlike there, the first warm-up step has a rate above 0. With `maxTime`, progress is
+/// the larger of the share of steps and the share of time. Time only counts if the steps are expected to take at least
+/// half of `maxTime`, or once they have taken that long: the rates of a shorter run do not depend on the machine's
+/// speed.
 public struct Schedule: Sendable {
     public let totalSteps: Int
     private let peak: Double
     private let kind: LearningRateScheduleName
     private let warmup: Double
-    /// Share of the run over which `warmup_stable_decay` decays; what the warm-up leaves at most.
+    /// Share of the run over which `warmup_stable_decay` decays, at most what the warm-up leaves.
     private let decay: Double
     private let maximumSeconds: Double?
-    /// Before, only steps count.
+    /// Elapsed seconds before which only steps count.
     private var timeCountsFrom = 0.0
 
     public init(recipe: Recipe, stepsPerEpoch: Int) {
@@ -28,13 +29,13 @@ public struct Schedule: Sendable {
         maximumSeconds = recipe.maxTime
     }
 
-    /// Takes into account how long all steps will take, as it was measured before the first; nil: nobody knows.
+    /// Sets the expected duration of all steps, measured before the first; nil if unknown.
     public mutating func expect(seconds: Double?) {
         guard let seconds, let maximumSeconds else { return }
         timeCountsFrom = seconds < maximumSeconds / 2 ? maximumSeconds / 2 : 0
     }
 
-    /// From 0 to 1, before step `step` (from 0).
+    /// Returns the progress from 0 to 1 before step `step` (counted from 0).
     public func progress(step: Int, elapsedSeconds: Double) -> Double {
         let ofSteps = Double(step) / Double(totalSteps)
         guard let maximumSeconds, elapsedSeconds >= timeCountsFrom else { return min(ofSteps, 1) }
@@ -53,12 +54,12 @@ public struct Schedule: Sendable {
         }
     }
 
-    /// Whether step `step` (from 0) is not to be taken any more; the first always is.
+    /// Whether the run ends before step `step` (counted from 0). The first step always runs.
     public func isOver(step: Int, elapsedSeconds: Double) -> Bool {
         step > 0 && progress(step: step, elapsedSeconds: elapsedSeconds) >= 1
     }
 
-    /// Steps and seconds to come, judged by the seconds a step takes.
+    /// Estimates the remaining steps and seconds from the duration of a step.
     public func remaining(step: Int, elapsedSeconds: Double, secondsPerStep: Double) -> (steps: Int, seconds: Double) {
         let steps = max(totalSteps - step, 0)
         guard let maximumSeconds else { return (steps, Double(steps) * secondsPerStep) }

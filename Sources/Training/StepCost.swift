@@ -2,24 +2,24 @@ import Datasets
 import Kernels
 import Models
 
-/// The matrix products that a step cannot do without, for a model and a batch.
+/// The floating-point cost of the matrix products in a training step.
 public struct StepCost {
     public let configuration: RobertaConfiguration
 
     public init(configuration: RobertaConfiguration) { self.configuration = configuration }
 
-    /// Floating-point operations, a multiplication and an addition counted as two, of the products there and back.
+    /// Returns the floating-point operations of the forward and the backward pass; a multiply-add counts as two.
     /// - Parameters:
-    ///   - tokens: of the batch
-    ///   - scoredRows: rows that the head runs on
+    ///   - tokens: number of tokens in the batch
+    ///   - scoredRows: number of rows that the head scores
     ///   - squaredTokens: Σ length² over the sequences
     public func flops(tokens: Int, scoredRows: Int, squaredTokens: Int) -> Double {
         let (hidden, intermediate) = (Double(configuration.hiddenSize), Double(configuration.intermediateSize))
         let layer = Double(tokens) * (4 * hidden * hidden + 2 * hidden * intermediate)
-        // Scores and their use; of a causal model half of them.
+        // q·kᵀ and probabilities·v; half of them in a causal model.
         let attention = Double(squaredTokens) * 2 * hidden / (configuration.isDecoder ? 2 : 1)
         let head = Double(scoredRows) * (hidden * hidden + hidden * Double(configuration.vocabSize))
-        // Forward, and as much for each of the two factors on the way back.
+        // The forward pass, and the same again for each of the two gradients in the backward pass.
         return 3 * 2 * (Double(configuration.numHiddenLayers) * (layer + attention) + head)
     }
 
@@ -30,11 +30,11 @@ public struct StepCost {
             squaredTokens: lengths.reduce(0) { $0 + $1 * $1 })
     }
 
-    /// Floating-point operations a second of this machine's products with weights, in the shapes of such a batch.
+    /// Measures the floating-point operations per second of products with weights, in the shapes of such a batch.
     public func productRate(tokens: Int, scoredRows: Int, precision: Precision) -> Double {
         let (hidden, intermediate) = (configuration.hiddenSize, configuration.intermediateSize)
         let rows = max(1, min(scoredRows, TrainingPass.headRows(configuration, wanted: scoredRows)))
-        // In a step's proportion: times a layer's products occur for each of the head's.
+        // `times` weights each shape by how often it occurs in a step.
         let shapes: [(rows: Int, inner: Int, outer: Int, times: Double)] = [
             (tokens, hidden, hidden, 4 * Double(configuration.numHiddenLayers)),
             (tokens, hidden, intermediate, Double(configuration.numHiddenLayers)),
@@ -49,14 +49,14 @@ public struct StepCost {
         return flops / seconds
     }
 
-    /// What y = x·Wᵀ, dx = dy·W and dW += dyᵀ·x take, at best.
+    /// Returns the best time for y = x·Wᵀ, dx = dy·W and dW += dyᵀ·x, in seconds.
     private static func secondsThereAndBack(_ rows: Int, _ inner: Int, _ outer: Int, _ precision: Precision) -> Double {
         let arena = Arena(bytes: 4 * (rows * inner + rows * outer + 2 * inner * outer) + 4 * Arena.alignment)
         let x = arena.matrix(rows: rows, columns: inner)
         let y = arena.matrix(rows: rows, columns: outer)
         let weight = arena.matrix(rows: outer, columns: inner)
         let dweight = arena.matrix(rows: outer, columns: inner)
-        // There and back x stays what it is, however often.
+        // Keeps the magnitude of x stable over repeated passes.
         let stable = 1 / Float(inner * outer).squareRoot()
         for (matrix, value) in [(x, 1), (y, 1), (weight, stable), (dweight, 0)] {
             matrix.base.update(repeating: value, count: matrix.rows * matrix.columns)

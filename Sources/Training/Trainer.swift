@@ -7,24 +7,24 @@ import Models
 import Parallel
 import Tokenizers
 
-/// One training run, from a job to a published model directory.
+/// Executes a training run, from a job to a published model directory.
 ///
-/// A run that is stopped at any moment goes on from its last checkpoint as if it had never stopped: the same job gives
-/// the same bytes. Only a `max_time` that it comes near may make a difference: see `Schedule`.
+/// A run that is stopped at any moment resumes from its last checkpoint as if it had not been interrupted: the same job
+/// produces the same bytes. Only a run that approaches its `max_time` may differ; see `Schedule`.
 public final class Trainer {
-    /// How a run ended.
+    /// The result of a run.
     public enum Outcome: Sendable {
         case published(RunEvent.Published)
-        /// It was told to leave, and can be started again from this step.
+        /// The run was asked to stop and can be resumed from this step.
         case interrupted(step: Int)
     }
 
     let job: Job
-    /// As `--memory-limit`; nil leaves it to the machine.
+    /// Value of `--memory-limit`; nil uses the limits of the machine.
     let memoryLimit: Int?
-    /// Bytes that stay free on the disk.
+    /// Bytes to keep free on the disk.
     let diskReserve: Int
-    /// How long another process of the same run may take to leave.
+    /// How long to wait for another process of the same run to exit.
     let lockSeconds: Double
     let pulse: Pulse
     let note: (String) -> Void
@@ -32,12 +32,12 @@ public final class Trainer {
     private let control: RunControl
 
     /// - Parameters:
-    ///   - control: what the run is told while it works
-    ///   - memoryLimit: bytes this process may take; nil: what the machine has
-    ///   - diskReserve: bytes that stay free on the disk
-    ///   - lockSeconds: how long another process of the same run may take to leave
-    ///   - report: gets every event, in order, in the thread that runs
-    ///   - note: gets what a person may want to know, one line each
+    ///   - control: delivers commands to the run
+    ///   - memoryLimit: memory this process may use, in bytes; nil uses the limits of the machine
+    ///   - diskReserve: bytes to keep free on the disk
+    ///   - lockSeconds: how long to wait for another process of the same run to exit
+    ///   - report: receives every event in order, on the thread that runs
+    ///   - note: receives messages for the user, one line each
     public init(
         job: Job, control: RunControl = RunControl(), memoryLimit: Int? = nil, diskReserve: Int = 0,
         lockSeconds: Double = 0,
@@ -53,7 +53,7 @@ public final class Trainer {
         self.note = note
     }
 
-    /// Runs to the end, in the calling thread and on the thread pool.
+    /// Runs to completion on the calling thread and the thread pool.
     public func run() throws(TrainingError) -> Outcome {
         do {
             return try runHoldingLock()
@@ -79,8 +79,8 @@ public final class Trainer {
         return try train(run, publisher)
     }
 
-    /// Waits a while for a process of the same run that leaves: its service may have been killed and be back before the
-    /// checkpoint is written.
+    /// Acquires the run's lock, waiting for an earlier process of the same run to exit: a service that was killed may
+    /// have restarted before that process has written its checkpoint.
     private func takeLock() throws -> FileLock {
         let path = "\(job.runDirectory)/lock"
         let deadline = ContinuousClock.now.advanced(by: .seconds(lockSeconds))
@@ -170,12 +170,13 @@ public final class Trainer {
                     remainingSeconds: remaining.seconds, log: isWorthALine)))
     }
 
-    /// - Returns: whether the model was never better
+    /// Evaluates the model and records the result.
+    /// - Returns: whether the result is the best so far
     @discardableResult
     private func evaluate(_ run: inout Run) -> Bool {
         let evaluation = run.learner.evaluate(
             run.heldOut, totals: run.shards.heldOut.totals, objective: job.objective, step: run.step
-        ) { pulse.beat("evaluates") }
+        ) { pulse.beat("evaluating") }
         guard let evaluation else { return false }
         report(.evaluation(evaluation))
         return run.evaluations.note(evaluation)
@@ -184,7 +185,7 @@ public final class Trainer {
     private func saveCheckpoint(_ run: inout Run) throws {
         guard run.savedStep != run.step else { return }
         let start = watch.seconds
-        // Others may have filled the disk since the run began: it goes on from here when they have made room.
+        // If other processes have filled the disk since the run began, it can resume from here once there is space.
         try FreeSpace.require(
             DiskEstimate(job, rows: run.learner.model.configuration.vocabSize).checkpointBytes, at: job.runDirectory,
             reserve: diskReserve)
@@ -222,8 +223,8 @@ public final class Trainer {
         return .published(published)
     }
 
-    /// Puts the best model back where the recipe wants it and a later one stands.
-    /// - Returns: the evaluation of what stands then
+    /// Restores the best model if the recipe requests it and it is not the current one.
+    /// - Returns: the evaluation of the model that will be published
     private func chooseModel(_ run: Run) -> RunEvent.Evaluation? {
         let (last, best) = (run.evaluations.last, run.evaluations.best)
         guard job.recipe.loadBestModelAtEnd, let best, best.step != run.step else { return last }
@@ -231,20 +232,21 @@ public final class Trainer {
             try run.checkpoints.restoreParameters(ofStep: best.step, into: run.learner.model)
             return best
         } catch {
-            note("the last model is published, not the best one, of step \(best.step): \(error)")
+            note("publishing the last model instead of the best one, from step \(best.step): \(error)")
             return last
         }
     }
 }
 
 extension RobertaConfiguration {
-    /// The model a job describes, with an embedding that holds every token.
+    /// Creates the configuration of the job's model, with at least one embedding row per token.
     init(job: Job, tokenizerVocabulary: Int) throws(JobError) {
         let architecture = job.architecture
         let rows = architecture.vocabSize ?? (tokenizerVocabulary + 63) & ~63
         guard rows >= tokenizerVocabulary else {
             throw JobError(
-                key: "architecture.vocab_size", expected: "at least \(tokenizerVocabulary), the tokenizer's tokens",
+                key: "architecture.vocab_size",
+                expected: "at least \(tokenizerVocabulary), the tokenizer's vocabulary size",
                 found: "\(rows)")
         }
         self.init(
@@ -254,18 +256,18 @@ extension RobertaConfiguration {
             hiddenDropoutProb: architecture.hiddenDropoutProb,
             attentionProbsDropoutProb: architecture.attentionProbsDropoutProb,
             initializerRange: architecture.initializerRange, layerNormEps: architecture.layerNormEps)
-        if let flaw { throw JobError(key: "architecture", expected: "a model that can be laid out", found: flaw) }
+        if let flaw { throw JobError(key: "architecture", expected: "a valid model configuration", found: flaw) }
     }
 }
 
-/// Seconds a run has been at work, those before it was resumed included, those it was paused left out.
+/// Measures training time in seconds, including the time before a resume and excluding pauses.
 struct Stopwatch {
     var earlierSeconds = 0.0
     private var start = ContinuousClock.now
 
     var seconds: Double { earlierSeconds + (ContinuousClock.now - start) / .seconds(1) }
 
-    /// What `body` takes does not count.
+    /// Runs `body` without counting its duration.
     mutating func pausing<Value>(_ body: () -> Value) -> Value {
         let before = ContinuousClock.now
         let value = body()

@@ -4,30 +4,30 @@ import Jobs
 import Models
 import Tokenizers
 
-/// Why a run cannot begin, or cannot go on.
+/// The reason a run cannot start or continue.
 public enum TrainingError: Error, CustomStringConvertible {
     case job(JobError)
     case data(DatasetError)
     case tokenizer(TokenizerError)
     case model(ModelError)
     case file(DurableError)
-    /// This corpus cannot be trained on: without it the run may well succeed.
+    /// A corpus that cannot be trained on; the run may succeed without it.
     case corpus(sha256: String, name: String, reason: String)
-    /// The corpora hold less than one batch, or nothing to be judged on.
+    /// The corpora contain less than one batch of training samples, or no held-out sample.
     case tooFewSamples(training: Int, heldOut: Int, batch: Int, share: Double)
     /// A checkpoint that belongs to another run.
     case foreignCheckpoint(path: String, key: String, expected: String, found: String)
-    /// Checkpoints are there, and none can be read; the reason is the newest one's.
+    /// Checkpoints exist, but none can be read; the reason is that of the newest one.
     case damagedCheckpoint(path: String, reason: String)
-    /// So many steps in a row whose loss or gradient was not finite.
+    /// Too many consecutive steps with a loss or gradient that is not finite.
     case notFinite(steps: Int, lastStep: Int, reason: String)
-    /// The run's products are bfloat16's, by its settings or since it began, and this CPU has none.
+    /// The run uses bfloat16, by its settings or since it was started, and this CPU does not support it.
     case noBFloat16(run: String)
-    /// Not even one sequence at a time fits the memory there is.
+    /// Even one sequence at a time does not fit into memory.
     case tooLittleMemory(needed: Int, limit: Int, source: String)
-    /// What the run writes does not fit the disk, beside what is kept free there.
+    /// The disk does not have room for the run in addition to the reserved space.
     case tooLittleSpace(path: String, needed: Int, free: Int, reserve: Int)
-    /// What should not happen.
+    /// An unexpected error.
     case other(any Error)
 
     public init(_ error: any Error) {
@@ -35,7 +35,7 @@ public enum TrainingError: Error, CustomStringConvertible {
             switch error {
             case let error as TrainingError: error
             case let error as JobError: .job(error)
-            // A disk that fails is no flaw of the data: the same again may go well.
+            // A disk error is not a problem of the data: a retry may succeed.
             case DatasetError.file(let error): .file(error)
             case let error as DatasetError: .data(error)
             case let error as TokenizerError: .tokenizer(error)
@@ -56,36 +56,36 @@ public enum TrainingError: Error, CustomStringConvertible {
         case .tooFewSamples(let training, let heldOut, let batch, let share):
             """
             the corpora: expected at least \(batch) training samples (‘recipe.per_device_train_batch_size’) and one \
-            held out (‘recipe.held_out’ is \(share)), found \(training) and \(heldOut)
+            held-out sample (‘recipe.held_out’ is \(share)), found \(training) and \(heldOut)
             """
         case .foreignCheckpoint(let path, let key, let expected, let found):
-            "\(path): ‘\(key)’: expected \(expected), found \(found); the checkpoint is another job's"
+            "\(path): ‘\(key)’: expected \(expected), found \(found); the checkpoint belongs to another job"
         case .damagedCheckpoint(let path, let reason):
-            "\(path): \(reason); without the checkpoints the run begins anew"
+            "\(path): \(reason); to start the run from the beginning, delete its checkpoints"
         case .notFinite(let steps, let lastStep, let reason):
-            "\(steps) steps in a row up to step \(lastStep) could not be used: \(reason)"
+            "\(steps) consecutive steps up to step \(lastStep) were skipped: \(reason)"
         case .noBFloat16(let run):
             """
-            ‘recipe.precision’: the run ‘\(run)’ multiplies bfloat16, which this CPU does not (AVX512_BF16): set it to \
-            float32 or auto and start a new run, or finish this one where it began
+            ‘recipe.precision’: the run ‘\(run)’ uses bfloat16, which this CPU does not support (AVX512_BF16): set it \
+            to float32 or auto and start a new run, or resume this one on the machine where it was started
             """
         case .tooLittleMemory(let needed, let limit, let source):
             """
-            the run needs \(needed / 1_000_000) MB of memory even with one sequence at a time, and may take \
+            the run needs \(needed / 1_000_000) MB of memory even with one sequence at a time, but the limit is \
             \(limit / 1_000_000) MB (\(source)): choose a smaller preset (‘hidden_size’, ‘num_hidden_layers’, \
             ‘vocab_size’), a smaller ‘block_size’, or raise the limit
             """
         case .tooLittleSpace(let path, let needed, let free, let reserve):
             """
-            the run writes up to \(needed / 1_000_000) MB below \(path), where \(free / 1_000_000) MB are free and \
-            \(reserve / 1_000_000) MB stay so (retention.reserve): make room, or lower ‘save_total_limit’, \
+            the run writes up to \(needed / 1_000_000) MB below \(path), where \(free / 1_000_000) MB are free, \
+            \(reserve / 1_000_000) MB of them reserved (retention.reserve): make room, or lower ‘save_total_limit’, \
             ‘retention.keep_generations’ or ‘retention.keep_runs’
             """
         case .other(let error): "\(error)"
         }
     }
 
-    /// SHA-256 of the corpus that is to blame; nil where it is none's fault.
+    /// SHA-256 of the corpus that caused the error, or nil.
     public var corpus: String? {
         switch self {
         case .corpus(let sha256, _, _), .data(.otherBytes(_, let sha256, _, _)): sha256

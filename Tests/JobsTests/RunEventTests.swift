@@ -27,7 +27,7 @@ private let evaluation = RunEvent.Evaluation(
         .init(step: 3, directory: "/m/1", modelSha256: "ab", parameters: 1, vocabSize: 8000, evaluation: evaluation)),
     .interrupted(.init(step: 3)),
     .failed(.init(message: "a\nmessage of two lines")),
-    .working(.init(activity: "counts words")),
+    .working(.init(activity: "counting words")),
     .judged(.init(directory: "/m/1", evaluation: evaluation, samples: 3, bytes: 90, seconds: 1.5)),
     .judged(.init(directory: "/m/1", evaluation: nil, samples: 0, bytes: 0, seconds: 0, flaw: "no such file")),
 ])

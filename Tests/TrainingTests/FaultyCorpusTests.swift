@@ -83,7 +83,7 @@ import Training
         }
         let inOrder = [other.sha256, first].sorted().map { $0.prefix(2) }
         let expected =
-            inOrder.map { "counts words \($0)" } + ["merges "] + inOrder.map { "tokenizes \($0)" } + ["gets ready "]
+            inOrder.map { "counting words \($0)" } + ["merging "] + inOrder.map { "tokenizing \($0)" } + ["preparing "]
         #expect(said.map { "\($0.0) \($0.1?.prefix(2) ?? "")" } == expected)
     }
 
