@@ -1,12 +1,12 @@
-/// Some samples of a step, without padding: all tokens in one row.
+/// The samples of a training step or a part of them, concatenated without padding.
 public struct Batch: Sendable, Equatable {
-    /// As the model gets them, masks in place; `[tokens]`.
+    /// Token ids with masks applied; `[tokens]`.
     public var inputIDs: [Int32] = []
-    /// Where each sequence begins in `inputIDs`, and the end: `[sequences + 1]`.
+    /// Start of each sequence in `inputIDs`, and the end: `[sequences + 1]`.
     public var sequenceOffsets: [Int] = [0]
-    /// Rows of `inputIDs` whose output is scored, in order.
+    /// Indices of the scored tokens in `inputIDs`, in ascending order.
     public var scoredRows: [Int] = []
-    /// The id each scored row should give.
+    /// The target id of each scored token.
     public var labels: [Int32] = []
 
     public init() {}
@@ -14,7 +14,8 @@ public struct Batch: Sendable, Equatable {
     public var sequences: Int { sequenceOffsets.count - 1 }
     public var tokens: Int { inputIDs.count }
 
-    /// The batch as consecutive ones of at most `maximumTokens` and `maximumSequences`; a longer sequence stands alone.
+    /// Splits the batch into consecutive batches of at most `maximumTokens` and `maximumSequences`. A sequence longer
+    /// than `maximumTokens` forms a batch of its own.
     public func split(maximumTokens: Int, maximumSequences: Int = .max) -> [Batch] {
         if tokens <= maximumTokens, sequences <= maximumSequences { return [self] }
         var parts: [Batch] = []

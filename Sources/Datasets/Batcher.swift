@@ -1,9 +1,9 @@
 import Jobs
 import Random
 
-/// The batch of every step, as a pure function of the step: there is no position to remember or to lose.
+/// Creates the batch of each step as a pure function of the step, so that there is no data position to store.
 ///
-/// Each epoch goes through all rows once in an order of its own; the last batch of an epoch may be smaller.
+/// Each epoch visits all rows once in its own random order; the last batch of an epoch may be smaller.
 public struct Batcher: Sendable {
     public let batchSize: Int
     public let stepsPerEpoch: Int
@@ -12,17 +12,18 @@ public struct Batcher: Sendable {
     private let masking: Masking
     private let shuffling: Philox
     private let maskingGenerator: Philox
-    /// The order of the epoch that was asked for last.
+    /// Row order of the most recently requested epoch.
     private var order: [UInt32] = []
     private var orderedEpoch: Int?
 
-    /// - Parameter tokenizerVocabulary: tokens the tokenizer knows, which may be fewer than the embedding's rows
+    /// - Parameter tokenizerVocabulary: the tokenizer's vocabulary size, which may be smaller than the number of
+    ///   embedding rows
     public init(
         shard: TokenShard, objective: Objective, batchSize: Int, mlmProbability: Double, tokenizerVocabulary: Int,
         seed: UInt64
     ) {
         precondition(shard.rows > 0 && batchSize > 0)
-        precondition(shard.rows <= Int(UInt32.max), "rows are counted in 32 bits")
+        precondition(shard.rows <= Int(UInt32.max), "the number of rows exceeds 32 bits")
         self.shard = shard
         self.objective = objective
         self.batchSize = batchSize
@@ -32,7 +33,8 @@ public struct Batcher: Sendable {
         maskingGenerator = Philox(seed: seed, purpose: .masking)
     }
 
-    /// - Parameter step: from 0
+    /// Returns the batch of a step.
+    /// - Parameter step: counted from 0
     public mutating func batch(step: Int) -> Batch {
         let epoch = step / stepsPerEpoch
         if orderedEpoch != epoch { arrange(epoch: epoch) }
@@ -58,7 +60,7 @@ public struct Batcher: Sendable {
         return batch
     }
 
-    /// Fisher and Yates' shuffle.
+    /// Shuffles the rows of an epoch (Fisher–Yates).
     private mutating func arrange(epoch: Int) {
         order = (0..<UInt32(shard.rows)).map { $0 }
         for place in stride(from: order.count - 1, to: 0, by: -1) {
@@ -71,7 +73,7 @@ public struct Batcher: Sendable {
 }
 
 extension Batch {
-    /// Every token but the last of its sequence is to be followed by the next one.
+    /// Makes every token except the last of each sequence predict the next token.
     mutating func scoreNextTokens() {
         for sequence in 0..<sequences {
             for row in sequenceOffsets[sequence]..<sequenceOffsets[sequence + 1] - 1 {

@@ -2,13 +2,13 @@ import Digests
 import Durable
 import Jobs
 
-/// Corpora or shards that cannot be used.
+/// The reason corpora or token shards cannot be used.
 public enum DatasetError: Error, CustomStringConvertible {
     /// A file could not be read or written.
     case file(DurableError)
-    /// A file of token shards that is not as it was written, or was made from something else.
+    /// A token shard file is damaged or was made from a different source.
     case shard(path: String, field: String, expected: String, found: String)
-    /// The file of a corpus does not hold the bytes that were admitted under its SHA-256.
+    /// The file of a corpus does not match the SHA-256 under which it was admitted.
     case otherBytes(name: String, sha256: String, path: String, found: String)
 
     public var description: String {
@@ -18,9 +18,9 @@ public enum DatasetError: Error, CustomStringConvertible {
             "\(path): \(field): expected \(expected), found \(found)"
         case .otherBytes(let name, let sha256, let path, let found):
             """
-            the corpus ‘\(name)’ was changed or damaged since it was admitted: \(path) holds bytes of SHA-256 \
-            \(found.prefix(12))…, not of its name. Put the file into the inbox again, or take the text out with \
-            ‘kbctl corpora rm \(sha256.prefix(12))’
+            the corpus ‘\(name)’ was changed or damaged after it was admitted: the SHA-256 of \(path) is \
+            \(found.prefix(12))…, which does not match its name. Put the file into the inbox again, or remove the \
+            corpus with ‘kbctl corpora rm \(sha256.prefix(12))’
             """
         }
     }

@@ -1,17 +1,17 @@
 import Jobs
 import Random
 
-/// The held-out rows in their order, in batches of at most so many tokens.
+/// The held-out rows in order, in batches of at most `maximumTokens` tokens.
 ///
-/// Masks depend on the row's number and nothing else: every evaluation of a run asks the same questions, and so do two runs on
-/// the same rows, whatever share of the tokens they were trained to guess.
+/// Masks depend only on the row number. All evaluations of a run therefore mask the same tokens, and so do two runs on
+/// the same rows, regardless of their `mlm_probability`.
 public struct EvaluationBatches: Sequence, Sendable {
     private let shard: any TokenRowSource
     private let objective: Objective
     private let masking: Masking
     private let maximumTokens: Int
 
-    /// Share of the tokens that a masked model has to guess here, as Devlin et al. 2018.
+    /// Share of the tokens that are masked for evaluation (Devlin et al. 2018).
     public static let mlmProbability = 0.15
 
     public init(shard: any TokenRowSource, objective: Objective, tokenizerVocabulary: Int, maximumTokens: Int) {
@@ -41,7 +41,7 @@ public struct EvaluationBatches: Sequence, Sendable {
         shard.append(row: row, to: &batch.inputIDs)
         batch.sequenceOffsets.append(batch.tokens)
         guard objective == .mlm else { return }
-        // Not the run's seed.
+        // A constant seed, so that masks do not depend on the run.
         let generator = Philox(seed: 0, purpose: .evaluation)
         let scored = batch.scoredRows.count
         for place in start..<batch.tokens {

@@ -2,22 +2,22 @@ import Jobs
 import TextFilters
 import Tokenizers
 
-/// Some of the text that is held out of corpora, for asking several models the same.
+/// A selection of the held-out text of corpora, for comparing several models.
 ///
-/// Where there is more than enough, those samples are taken whose hashes are lowest: a choice that is as good as by lot, the
-/// same every time, and hardly another one when corpora are added. A text that occurs twice is asked for once.
+/// If the text exceeds the limit, the samples with the lowest hashes are selected. This is equivalent to a random
+/// choice, is reproducible, and changes little when corpora are added. Duplicate texts are selected once.
 public struct HeldOutText: Sendable {
-    /// In the order of their hashes.
+    /// Samples in ascending order of their hashes.
     public let samples: [Sample]
-    /// UTF-8 bytes of the samples.
+    /// Total size of the samples in UTF-8 bytes.
     public let bytes: Int
     private let objective: Objective
     private let unit: SampleUnit
 
     /// - Parameters:
-    ///   - share: of the samples that count as held out
-    ///   - mostBytes: of text; one sample is taken however long it is
-    ///   - progress: called now and then; what it throws ends the reading
+    ///   - share: share of the samples that are held out
+    ///   - mostBytes: maximum size of the text; at least one sample is selected regardless of its size
+    ///   - progress: called periodically; an error that it throws stops the reading
     public init(
         corpora: [JobCorpus], objective: Objective, unit: SampleUnit, filters: [TextFilter], share: Double,
         mostBytes: Int, progress: () throws -> Void
@@ -40,8 +40,8 @@ public struct HeldOutText: Sendable {
         self.unit = unit
     }
 
-    /// The samples as a model with this tokenizer is asked for them.
-    /// - Parameter blockSize: tokens of a row at most, `<s>` and `</s>` included
+    /// Tokenizes the samples into rows for a model.
+    /// - Parameter blockSize: maximum number of tokens in a row, including `<s>` and `</s>`
     public func rows(tokenizer: ByteLevelBPETokenizer, blockSize: Int) -> HeldOutRows {
         var rows = TokenRows(objective: objective, unit: unit, blockSize: blockSize)
         var made = HeldOutRows()
@@ -53,12 +53,12 @@ public struct HeldOutText: Sendable {
         return made
     }
 
-    /// The samples with the lowest hashes, in about twice the memory that they take.
+    /// Collects the samples with the lowest hashes, using about twice the memory of the result.
     private struct Choice {
         let mostBytes: Int
         var samples: [Sample] = []
         private var bytes = 0
-        /// A sample from here on is not among the lowest any more.
+        /// Samples with this or a higher hash are no longer candidates.
         private var end: UInt64?
 
         init(mostBytes: Int) { self.mostBytes = mostBytes }
@@ -91,7 +91,7 @@ public struct HeldOutText: Sendable {
 /// Rows of tokens in memory.
 public struct HeldOutRows: TokenRowSource {
     fileprivate(set) var lines: [[Int32]] = []
-    /// Of the samples, without special ones, also those that a block cut off.
+    /// Number of tokens of the samples, without special tokens and including tokens that were truncated.
     public fileprivate(set) var textTokens = 0
 
     public var rows: Int { lines.count }

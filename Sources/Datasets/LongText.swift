@@ -1,12 +1,12 @@
-/// Where a line, paragraph or record is cut that is longer than anybody writes one: it is trained on piece by piece, so that the
-/// memory it takes is bounded.
+/// Splits extremely long lines, paragraphs and records into pieces, which are separate samples, so that memory use is
+/// bounded.
 enum LongText {
-    /// Bytes of a unit of text that stays whole: a thousand pages' paragraph.
+    /// Maximum size of a unit of text that is not split, in bytes: a paragraph of a thousand pages.
     static let limit = 2 << 20
 
-    /// Where the first piece of a text ends: before the last white space that `limit` reaches, so that no word is cut, else
-    /// between two characters.
-    /// - Returns: nil where it is not too long
+    /// Returns the end of the first piece: before the last white space within `limit`, so that no word is split, or
+    /// else between two characters.
+    /// - Returns: nil if the text is within the limit
     static func cut(_ text: [UInt8]) -> Int? {
         guard text.count > limit else { return nil }
         func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }

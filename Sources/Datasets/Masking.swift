@@ -1,20 +1,21 @@
 import Random
 import Tokenizers
 
-/// Which tokens a masked model has to guess: each with probability `probability`, never a special one; of these 80 %
-/// become `<mask>`, 10 % another token, 10 % stay (Devlin et al. 2018, as `DataCollatorForLanguageModeling` does it).
+/// Masks tokens for masked language modeling. Each token is selected with probability `probability`, except special
+/// tokens; of the selected tokens 80 % become `<mask>`, 10 % a random token, and 10 % stay unchanged (Devlin et al.
+/// 2018, as in `DataCollatorForLanguageModeling`).
 struct Masking: Sendable {
     var probability: Float
-    /// Ids from 5 up to here, without it, are what a token is replaced by.
+    /// Exclusive upper bound of the ids of random tokens; the lower bound is 5.
     var vocabularySize: Int
 
-    /// Masks row `row` of the batch if the word at (step, index) says so.
+    /// Masks row `row` of the batch if the random block selects it.
     func mask(_ batch: inout Batch, row: Int, block: Philox.Block) {
         guard isCandidate(batch.inputIDs[row]), Philox.uniform(block[0]) < probability else { return }
         choose(&batch, row: row, block: block)
     }
 
-    /// Makes one row scored, so that a batch always teaches something; none where all tokens are special.
+    /// Masks one row, so that every batch has a scored token. Does nothing if all tokens are special.
     func maskOne(_ batch: inout Batch, rows: Range<Int>, block: Philox.Block) {
         let candidates = rows.filter { isCandidate(batch.inputIDs[$0]) }
         guard !candidates.isEmpty else { return }

@@ -1,14 +1,15 @@
 import Jobs
 import Tokenizers
 
-/// Samples joined into one stream, `</s>` behind each, and cut into rows of `blockSize`, the last one shorter.
+/// Concatenates samples, each followed by `</s>`, and splits them into rows of `blockSize` tokens; the last row may be
+/// shorter.
 ///
-/// - `clm`: `<s>` and the next `blockSize` − 1 of the stream, so that each token of it is predicted once.
-/// - `mlm`: `<s> … </s>`, as RoBERTa's FULL-SENTENCES (Liu et al. 2019, section 4.2). Where a sample ends with its row, one
-///   `</s>` ends both; a row that has no room for a token behind a sample's `</s>` is one shorter.
+/// - `clm`: `<s>` and the next `blockSize` − 1 tokens, so that each token is predicted once.
+/// - `mlm`: `<s> … </s>`, as RoBERTa's FULL-SENTENCES (Liu et al. 2019, section 4.2). If a sample ends at the end of a
+///   row, one `</s>` ends both. A row that has no room for a token after a sample's `</s>` is one token shorter.
 ///
-/// The stream goes on from one corpus file into the next: a `</s>` stands between, as between any two samples, and
-/// attention sees across it. No more than a row is held.
+/// The stream continues across corpus files: a `</s>` separates them like any two samples, and attention spans it. At
+/// most one row is buffered.
 struct PackedRows {
     private let objective: Objective
     private let blockSize: Int
@@ -21,11 +22,11 @@ struct PackedRows {
         self.blockSize = blockSize
     }
 
-    /// The rows that cannot take more when a sample has been joined.
+    /// Appends a sample and returns the rows that are complete.
     mutating func append(_ tokens: [Int32]) -> [[Int32]] {
         var rows: [[Int32]] = []
         for token in tokens + [PackedRows.eos] {
-            // A masked row keeps room for its own end.
+            // A masked row reserves room for its final `</s>`.
             let mayBeLast = objective == .clm || token == PackedRows.eos
             if row.count >= (mayBeLast ? blockSize : blockSize - 1) { rows += finish() }
             row.append(token)
@@ -33,7 +34,7 @@ struct PackedRows {
         return rows
     }
 
-    /// What has been joined and not yet given out: one row or none.
+    /// Returns the last, incomplete row, or nothing.
     mutating func finish() -> [[Int32]] {
         guard row.count > 1 else { return [] }
         if objective == .mlm, row.last != PackedRows.eos { row.append(PackedRows.eos) }

@@ -1,8 +1,8 @@
-/// A piece of a corpus that is trained on, or held out, as a whole.
+/// A piece of a corpus that is used for training, or held out, as a whole.
 public struct Sample: Sendable, Equatable {
-    /// As the tokenizer gets it: filtered, and valid UTF-8.
+    /// The tokenizer's input: filtered and valid UTF-8.
     public var text: String
-    /// Of the text as it stands in the corpus, before any filter: what decides whether the sample is held out.
+    /// Hash of the unfiltered text in the corpus; determines whether the sample is held out.
     public var hash: UInt64
 
     public init(text: String, hash: UInt64) {
@@ -10,13 +10,13 @@ public struct Sample: Sendable, Equatable {
         self.hash = hash
     }
 
-    /// Whether this sample is among the held-out `share` of all samples. The same text always is or never is: what
-    /// one generation was judged on, no later one is trained on.
+    /// Whether this sample belongs to the held-out `share` of all samples. The decision depends only on the text, so no
+    /// generation is trained on text that an earlier one was evaluated on.
     public func isHeldOut(share: Double) -> Bool {
         Double(hash >> 11) * 0x1p-53 < share
     }
 
-    /// FNV-1a of 64 bits, finished as in splitmix64 so that every bit depends on every byte.
+    /// Returns the 64-bit FNV-1a hash, finalized as in splitmix64 so that every bit depends on every byte.
     public static func hash(of text: String) -> UInt64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }

@@ -4,35 +4,35 @@ import Durable
 import Jobs
 import TextFilters
 
-/// Cuts one corpus file into samples, in the order of the file and without reading all of it at once.
+/// Splits a corpus file into samples, in file order, reading the file in chunks.
 ///
 /// - `lines`: every line that is not blank.
-/// - `paragraphs`: what stands between blank lines (`\n[ \t]*\n`), without the line ends around it, if not blank.
-/// - `records`: as `lines`; a structured corpus is admitted with one record a line.
-/// - `packed`: as `paragraphs`; what is joined is their tokens.
+/// - `paragraphs`: the text between blank lines (`\n[ \t]*\n`) without surrounding line ends, if not blank.
+/// - `records`: same as `lines`; structured corpora are stored with one record per line.
+/// - `packed`: same as `paragraphs`; their tokens are concatenated later.
 ///
-/// One that is longer than `longest` is cut at white space, and each piece is a sample of its own; whether they are held out
-/// is decided by the first one's hash for all of them, so that what is trained on and what is asked are never of one unit.
+/// A unit that is longer than `longest` is split at white space into several samples. The hash of the first piece
+/// determines whether all of them are held out, so that a unit is never used for both training and evaluation.
 public struct SampleReader {
-    /// Bytes of a line, paragraph or record that is not cut.
+    /// Maximum size of a line, paragraph or record that is not split, in bytes.
     public static let longest = LongText.limit
 
-    /// Those so far that were longer.
+    /// Number of units so far that were split.
     public private(set) var cutUnits = 0
     private var lines: TextLines
     private let unit: SampleUnit
     private let filters: TextPipeline
     private let seen: SeenTexts
-    /// Of the unit that is being cut.
+    /// Hash of the unit that is being split.
     private var unitHash: UInt64?
-    /// Of the piece that came last.
+    /// Whether the last piece was not the end of its unit.
     private var isInsideUnit = false
-    /// What a cut has left of a paragraph; nil where one begins next.
+    /// Remainder of a paragraph after a split; nil if a new paragraph begins next.
     private var rest: [UInt8]?
-    /// Whether the next line is a piece of the last one.
+    /// Whether the next line continues the last one.
     private var isInsideLine = false
 
-    /// - Parameter seen: what `dedupe_lines` has let pass so far; one for all corpora of a run
+    /// - Parameter seen: the lines that `dedupe_lines` has seen so far; shared by all corpora of a run
     public init(path: String, unit: SampleUnit, filters: [TextFilter], seen: SeenTexts = SeenTexts())
         throws(DatasetError)
     {
@@ -46,16 +46,16 @@ public struct SampleReader {
         self.seen = seen
     }
 
-    /// Reads a corpus of a job. Its bytes are held against its SHA-256 on the way: where they are others, `next` throws in
-    /// place of the end, and what came before must not be used.
+    /// Opens a corpus of a job. Its SHA-256 is verified while reading: on a mismatch, `next` throws at the end of the
+    /// file, and the samples read before must be discarded.
     /// - Parameters:
-    ///   - unit: how it is cut, and `filters` what it goes through, where the corpus does not say itself
+    ///   - unit, filters: used if the corpus does not specify its own
     public init(corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter], seen: SeenTexts) throws(DatasetError) {
         self.init(
             try TextLines(corpus: corpus), corpus.samples ?? unit, corpus.filters ?? filters, seen)
     }
 
-    /// The next sample, or nil at the end of the corpus.
+    /// Returns the next sample, or nil at the end of the corpus.
     public mutating func next() throws(DatasetError) -> Sample? {
         while let piece = unit.endsAtBlankLine ? try nextParagraph() : try lines.next() {
             if !isInsideUnit {
@@ -63,7 +63,7 @@ public struct SampleReader {
                 if piece.goesOn { cutUnits += 1 }
             }
             isInsideUnit = piece.goesOn
-            // Bytes that are not UTF-8 are replaced, as Python's errors="replace" does.
+            // Invalid UTF-8 is replaced, as with Python's errors="replace".
             let text = String(decoding: piece.bytes, as: UTF8.self)
             guard !text.isBlank else { continue }
             let hash = unitHash ?? Sample.hash(of: text)
@@ -77,10 +77,10 @@ public struct SampleReader {
         return nil
     }
 
-    /// What stands before the next separator, line ends around it removed, or a piece of that.
+    /// Returns the text before the next separator without surrounding line ends, or a piece of it.
     ///
-    /// A separator takes the end of the line before it, a blank line, and that line's end. So a blank line right after
-    /// a separator begins the next paragraph; line ends around it are stripped, but its spaces are not.
+    /// A separator consists of the end of the preceding line, a blank line and its line end. A blank line directly
+    /// after a separator therefore begins the next paragraph; its line ends are stripped, but its spaces are kept.
     private mutating func nextParagraph() throws(DatasetError) -> TextLines.Line? {
         var paragraph = rest
         rest = nil
@@ -116,14 +116,14 @@ public struct SampleReader {
 }
 
 extension String {
-    /// Whether Python's `str.strip` would leave nothing.
+    /// Whether Python's `str.strip` would return an empty string.
     var isBlank: Bool {
         unicodeScalars.allSatisfy { isWhiteSpace($0.value) }
     }
 }
 
 extension JobCorpus {
-    /// A file as it is now, under its SHA-256.
+    /// Creates a corpus from a file, identified by the SHA-256 of its current contents.
     public init(file path: String, name: String) throws(DurableError) {
         self.init(sha256: try SHA256.hash(ofFile: path).hexadecimal, name: name, path: path, bytes: 0)
     }

@@ -4,14 +4,15 @@ import Durable
 import Glibc
 import Jobs
 
-/// The lines of a file, read a piece at a time.
+/// The lines of a file, read in chunks.
 ///
-/// `\n`, `\r\n` and `\r` end a line, as where Python opens a file as text; bytes are left as they are otherwise. A line that is
-/// longer than `LongText.limit` comes in pieces: memory does not grow with it.
+/// Lines end with `\n`, `\r\n` or `\r`, as in Python's text mode; bytes are otherwise unchanged. A line longer than
+/// `LongText.limit` is returned in pieces, so that memory use is bounded.
 struct TextLines {
     struct Line {
         var bytes: [UInt8]
-        /// Whether an end of line follows; only the last line, and a piece of one that goes on, lack it.
+        /// Whether a line end follows. False for the last line of a file without one, and for all but the last piece of
+        /// a line.
         var isTerminated: Bool
         /// Whether the next piece belongs to the same line.
         var goesOn = false
@@ -21,9 +22,9 @@ struct TextLines {
     private var buffer: [UInt8] = []
     private var position = 0
     private var isAtEnd = false
-    /// Of what has been read, where it is to be that of a corpus.
+    /// Hash of the bytes read so far, if they belong to a corpus.
     private var hash: (corpus: JobCorpus, sha256: SHA256)?
-    /// What a cut has left of a line.
+    /// Remainder of a line after a split.
     private var rest: [UInt8] = []
     private static let pieceBytes = 1 << 20
 
@@ -31,15 +32,15 @@ struct TextLines {
         file = try OpenFile(path: path)
     }
 
-    /// The lines of a corpus. At its end, `next` throws `otherBytes` where it was not the bytes of its SHA-256 that have
-    /// been read.
+    /// Opens the file of a corpus. At the end of the file, `next` throws `otherBytes` if the contents do not match its
+    /// SHA-256.
     init(corpus: JobCorpus) throws(DatasetError) {
         try self.init(path: corpus.path)
         hash = (corpus, SHA256())
     }
 
-    /// The next line or piece of one, or nil after the last; what follows the last end of line is a line only if it is not
-    /// empty.
+    /// Returns the next line or piece of a line, or nil after the last. Text after the last line end counts as a line
+    /// only if it is not empty.
     mutating func next() throws(DatasetError) -> Line? {
         var bytes = rest
         rest = []
@@ -59,7 +60,7 @@ struct TextLines {
                 position += 1
             }
             bytes.append(contentsOf: buffer[start..<position])
-            // The line's end, if it is here, stays for the last piece.
+            // If the line must be split, its line end stays in the buffer for the last piece.
             guard position < buffer.count, bytes.count <= LongText.limit else { continue }
             let isReturn = buffer[position] == UInt8(ascii: "\r")
             position += 1
@@ -71,7 +72,7 @@ struct TextLines {
         }
     }
 
-    /// Replaces the used-up buffer by the next piece of the file; false at its end.
+    /// Replaces the consumed buffer with the next chunk of the file. Returns false at the end of the file.
     private mutating func fill() throws(DatasetError) -> Bool {
         guard !isAtEnd else { return false }
         buffer = try file.read(atMost: TextLines.pieceBytes)
@@ -91,7 +92,7 @@ struct TextLines {
     }
 }
 
-/// A descriptor that is closed with the last reference to it.
+/// A file descriptor that is closed with the last reference to it.
 private final class OpenFile {
     private let descriptor: Int32
     private let path: String

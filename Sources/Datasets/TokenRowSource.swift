@@ -1,7 +1,7 @@
-/// Rows of tokens that can be had in any order.
+/// Rows of tokens with random access.
 public protocol TokenRowSource: Sendable {
     var rows: Int { get }
-    /// Tokens of a row, special ones included.
+    /// Returns the number of tokens in a row, including special tokens.
     func length(ofRow row: Int) -> Int
     func append(row: Int, to ids: inout [Int32])
 }

@@ -1,10 +1,10 @@
 import Jobs
 import Tokenizers
 
-/// How samples' tokens become rows of at most `blockSize`, as training and `hf_check.py` have them.
+/// Converts tokenized samples to rows of at most `blockSize` tokens, as training and `hf_check.py` use them.
 ///
-/// - `mlm`: one row, `<s> tokens </s>`, tokens beyond the block cut off.
-/// - `clm`: the tokens and `</s>`, cut into pieces of `blockSize` − 1, `<s>` before each. A line is one row of its own.
+/// - `mlm`: one row, `<s> tokens </s>`, truncated to the block size.
+/// - `clm`: the tokens and `</s>`, split into pieces of `blockSize` − 1, each preceded by `<s>`.
 /// - `packed`: see `PackedRows`.
 struct TokenRows {
     private let objective: Objective
@@ -21,7 +21,7 @@ struct TokenRows {
         if unit == .packed { packed = PackedRows(objective: objective, blockSize: blockSize) }
     }
 
-    /// The rows that are finished with the next sample.
+    /// Appends a sample and returns the rows that are complete.
     mutating func append(_ tokens: [Int32]) -> [[Int32]] {
         if let rows = packed?.append(tokens) { return rows }
         let bos = SpecialToken.bos.rawValue
@@ -37,6 +37,6 @@ struct TokenRows {
         }
     }
 
-    /// What is left when no more samples come.
+    /// Returns the remaining row after the last sample, if any.
     mutating func finish() -> [[Int32]] { packed?.finish() ?? [] }
 }

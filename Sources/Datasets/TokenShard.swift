@@ -1,14 +1,14 @@
 import Durable
 import Glibc
 
-/// Rows of tokens in one file, mapped into memory: a corpus is tokenized once, and only the pages in use are held.
+/// A memory-mapped file of token rows. A corpus is tokenized once, and only the pages in use occupy memory.
 ///
-/// The file, in the machine's byte order (it does not leave the run's folder):
+/// File format, in native byte order (the file never leaves the run's folder):
 /// ```
-/// magic 8 bytes | version UInt32 | bytes a token, 2 or 4, UInt32
-/// tokens of all rows, one after the other | zeros up to a multiple of 8
+/// magic 8 bytes | version UInt32 | bytes per token, 2 or 4, UInt32
+/// tokens of all rows, concatenated | zero padding to a multiple of 8
 /// row offsets UInt64 [rows + 1], in tokens
-/// ShardTotals, 7 × UInt64, the last one a checksum of everything before it
+/// ShardTotals, 7 × UInt64; the last one is a checksum of everything before it
 /// ```
 public final class TokenShard: @unchecked Sendable {
     // @unchecked: the mapping is read-only and lives as long as this object.
@@ -22,11 +22,11 @@ public final class TokenShard: @unchecked Sendable {
     static let version: UInt32 = 1
     static let headerBytes = 16
 
-    /// Opens a shard and checks all of it.
+    /// Opens a shard and validates its whole contents.
     /// - Parameters:
-    ///   - key: what the shard must have been made from
-    ///   - vocabularySize: ids are below it
-    ///   - longestRow: tokens of a row at most
+    ///   - key: hash of the expected source
+    ///   - vocabularySize: exclusive upper bound of the token ids
+    ///   - longestRow: maximum number of tokens in a row
     public init(path: String, key: UInt64, vocabularySize: Int, longestRow: Int) throws(DatasetError) {
         let mapping = try MappedFile(path: path)
         func require(_ condition: Bool, _ field: String, _ expected: String, _ found: String) throws(DatasetError) {
@@ -41,7 +41,7 @@ public final class TokenShard: @unchecked Sendable {
         let version = bytes.load(fromByteOffset: 8, as: UInt32.self)
         try require(version == TokenShard.version, "version", "\(TokenShard.version)", "\(version)")
         let width = bytes.load(fromByteOffset: 12, as: UInt32.self)
-        try require(width == 2 || width == 4, "bytes a token", "2 or 4", "\(width)")
+        try require(width == 2 || width == 4, "bytes per token", "2 or 4", "\(width)")
 
         var digest = ShardDigest()
         digest.add(UnsafeRawBufferPointer(rebasing: bytes.dropLast(8)))
@@ -49,7 +49,7 @@ public final class TokenShard: @unchecked Sendable {
         try require(totals.checksum == digest.value, "checksum", "\(digest.value)", "\(totals.checksum)")
         try require(totals.key == key, "key", "\(key)", "\(totals.key)")
 
-        // Below the file's size no product of them overflows.
+        // Counts up to the file size cannot overflow in the following products.
         try require(
             (0...size).contains(totals.tokens) && (0...size).contains(totals.rows) && totals.textBytes >= 0
                 && totals.textTokens >= 0 && totals.rows <= Int(UInt32.max), "counts", "counts that fit the file",
@@ -77,7 +77,7 @@ public final class TokenShard: @unchecked Sendable {
         try require(
             longest == totals.longestRow && longest <= longestRow, "longest row",
             "\(totals.longestRow), at most \(longestRow)", "\(longest)")
-        // The checksum is one against damage; embeddings are indexed by what stands here.
+        // The checksum only detects accidental damage, and ids are used as indices into the embedding.
         let largest = largestToken
         try require(
             largest.map { $0 < vocabularySize } ?? true, "token", "less than \(vocabularySize)", "\(largest ?? 0)")
@@ -85,7 +85,7 @@ public final class TokenShard: @unchecked Sendable {
 
     public var rows: Int { totals.rows }
 
-    /// Of all rows; nil where there is none.
+    /// The largest token id; nil if the shard is empty.
     private var largestToken: UInt32? {
         let tokens = mapping.bytes.baseAddress! + TokenShard.headerBytes
         if isWide {
@@ -95,13 +95,13 @@ public final class TokenShard: @unchecked Sendable {
             .map(UInt32.init)
     }
 
-    /// Tokens of a row, special ones included.
+    /// Returns the number of tokens in a row, including special tokens.
     public func length(ofRow row: Int) -> Int {
         precondition((0..<rows).contains(row))
         return Int(offsets[row + 1] - offsets[row])
     }
 
-    /// How often each id below `vocabularySize` occurs in all rows.
+    /// Returns the number of occurrences of each id below `vocabularySize`.
     public func tokenCounts(vocabularySize: Int) -> [Int] {
         var counts = [Int](repeating: 0, count: vocabularySize)
         var ids: [Int32] = []
@@ -127,18 +127,18 @@ public final class TokenShard: @unchecked Sendable {
     }
 }
 
-/// What a shard holds, as its last bytes say.
+/// Totals of a shard, stored at the end of its file.
 public struct ShardTotals: Sendable, Equatable {
     public var rows = 0
-    /// In the rows, special ones included.
+    /// Number of tokens in all rows, including special tokens.
     public var tokens = 0
-    /// Tokens of the longest row.
+    /// Number of tokens in the longest row.
     public var longestRow = 0
-    /// UTF-8 bytes of the samples' texts, also of what a block cut off.
+    /// Size of the samples in UTF-8 bytes, including text that was truncated.
     public var textBytes = 0
-    /// Tokens of the samples' texts, without special ones, also those that a block cut off.
+    /// Number of tokens of the samples, without special tokens and including tokens that were truncated.
     public var textTokens = 0
-    /// What the shard was made from.
+    /// Hash of the source the shard was made from.
     var key: UInt64 = 0
     var checksum: UInt64 = 0
 
@@ -157,23 +157,23 @@ public struct ShardTotals: Sendable, Equatable {
         checksum = word(6)
     }
 
-    /// All but the checksum, which is of these too.
+    /// All words except the checksum, which covers them.
     var words: [UInt64] { [rows, tokens, longestRow, textBytes, textTokens].map { UInt64($0) } + [key] }
 }
 
-/// A fast digest against damage, not against forgery: FNV-1a over words of eight bytes, in four lanes.
+/// A fast checksum against accidental damage, not against forgery: FNV-1a over 8-byte words in four lanes.
 package struct ShardDigest {
     private var lanes = SIMD4<UInt64>(0xcbf2_9ce4_8422_2325, 1, 2, 3)
     private var lane = 0
 
     package init() {}
 
-    /// - Parameter bytes: a multiple of 8
+    /// - Parameter bytes: length must be a multiple of 8
     package mutating func add(_ bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count % 8 == 0)
         for offset in stride(from: 0, to: bytes.count, by: 8) {
             let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            // The rotation carries high bits down, which the product alone never does.
+            // The rotation moves high bits down, which the multiplication alone cannot do.
             let mixed = (lanes[lane] ^ word) &* 0x0000_0100_0000_01b3
             lanes[lane] = (mixed << 29) | (mixed >> 35)
             lane = (lane + 1) & 3
@@ -188,7 +188,7 @@ package struct ShardDigest {
     }
 }
 
-/// A file mapped read-only.
+/// A read-only memory-mapped file.
 private final class MappedFile {
     let bytes: UnsafeRawBufferPointer
 

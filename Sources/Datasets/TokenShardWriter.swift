@@ -1,6 +1,6 @@
 import Durable
 
-/// Writes one `TokenShard`, row after row; only the offsets are kept in memory.
+/// Writes a `TokenShard` row by row; only the row offsets are kept in memory.
 final class TokenShardWriter {
     private let file: AsideFile
     private let isWide: Bool
@@ -11,8 +11,8 @@ final class TokenShardWriter {
     private static let bufferBytes = 1 << 20
 
     /// - Parameters:
-    ///   - vocabularySize: ids are below it; up to 65,536 they take two bytes each
-    ///   - key: what the shard is made from
+    ///   - vocabularySize: exclusive upper bound of the token ids; up to 65,536, a token takes two bytes
+    ///   - key: hash of the source of the shard
     init(path: String, vocabularySize: Int, key: UInt64) throws(DatasetError) {
         file = try wrap { () throws(DurableError) in try AsideFile(for: path) }
         isWide = vocabularySize > 1 << 16
@@ -22,10 +22,10 @@ final class TokenShardWriter {
         put(UInt32(isWide ? 4 : 2))
     }
 
-    /// The rows of one sample.
+    /// Appends the rows of one sample.
     /// - Parameters:
-    ///   - textBytes: of the sample's text
-    ///   - textTokens: of the sample's text, before it was cut
+    ///   - textBytes: size of the sample's text in bytes
+    ///   - textTokens: number of tokens of the sample's text, before truncation
     func append(rows: [[Int32]], textBytes: Int, textTokens: Int) throws(DatasetError) {
         for row in rows {
             for id in row {
@@ -58,7 +58,7 @@ final class TokenShardWriter {
         withUnsafeBytes(of: value) { buffer.append(contentsOf: $0) }
     }
 
-    /// Writes what makes whole words and keeps the rest.
+    /// Writes all complete words and keeps the rest.
     private func flush() throws(DatasetError) {
         let whole = buffer.count & ~7
         let words = Array(buffer[..<whole])
@@ -74,7 +74,7 @@ final class TokenShardWriter {
     }
 }
 
-/// Says of a failed file operation that it was one of the data's.
+/// Wraps a failed file operation in a `DatasetError`.
 func wrap<Value>(_ body: () throws(DurableError) -> Value) throws(DatasetError) -> Value {
     do {
         return try body()

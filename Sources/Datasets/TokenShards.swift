@@ -3,13 +3,13 @@ import Jobs
 import TextFilters
 import Tokenizers
 
-/// The tokenized corpora of a run: what is trained on, and what is held out.
+/// The tokenized corpora of a run, split into training and held-out rows.
 public struct TokenShards: Sendable {
     public let training: TokenShard
     public let heldOut: TokenShard
 
-    /// Opens what `build` has written in `directory` for this very source.
-    /// - Parameter vocabularySize: of the tokenizer
+    /// Opens the shards that `build` wrote to `directory` for the given source.
+    /// - Parameter vocabularySize: the tokenizer's vocabulary size
     public init(directory: String, source: ShardSource, vocabularySize: Int) throws(DatasetError) {
         func open(_ name: String) throws(DatasetError) -> TokenShard {
             try TokenShard(
@@ -20,11 +20,11 @@ public struct TokenShards: Sendable {
         heldOut = try open("held-out")
     }
 
-    /// Cuts, filters and tokenizes all corpora, and puts the shards into `directory`, which must exist.
+    /// Splits, filters and tokenizes all corpora and writes the shards to `directory`, which must exist.
     /// - Parameters:
     ///   - begins: called before a corpus is read
-    ///   - progress: called after each few samples
-    ///   - ends: called behind each corpus, with how many of its units of text were cut as too long
+    ///   - progress: called after each group of samples
+    ///   - ends: called after each corpus with the number of units that were split because of their length
     public static func build(
         directory: String, source: ShardSource, tokenizer: ByteLevelBPETokenizer,
         begins: (JobCorpus) -> Void = { _ in }, progress: () -> Void = {},
@@ -64,11 +64,11 @@ public struct TokenShards: Sendable {
     }
 
     private static let samplesAtOnce = 2048
-    /// Of long words each byte takes some forty in the encoder, in each thread that has one.
+    /// The encoder needs some forty bytes of memory for each byte of long words, on every thread that has one.
     private static let bytesAtOnce = 4 << 20
 }
 
-/// One of a run's two shards in the making: what is packed on one side never meets the other's.
+/// One of a run's two shards while it is being written. Packing never mixes the two.
 private struct ShardSide {
     let writer: TokenShardWriter
     var rows: TokenRows
@@ -85,7 +85,8 @@ private struct ShardSide {
 }
 
 extension SampleReader {
-    /// - Parameter most: bytes of text after which there are enough
+    /// Returns the next samples.
+    /// - Parameter most: size of the text, in bytes, after which no further sample is added
     mutating func next(atMost count: Int, bytes most: Int) throws(DatasetError) -> [Sample] {
         var samples: [Sample] = []
         var bytes = 0
@@ -97,9 +98,9 @@ extension SampleReader {
     }
 }
 
-/// Everything that decides which tokens stand in the shards, and in which order.
+/// Everything that determines the tokens in the shards and their order.
 public struct ShardSource: Sendable, Equatable {
-    /// In the order of their SHA-256, so that the same corpora make the same shards however they came.
+    /// Corpora sorted by SHA-256, so that the same corpora give the same shards regardless of their order.
     public let corpora: [JobCorpus]
     public let objective: Objective
     public let unit: SampleUnit
@@ -110,8 +111,8 @@ public struct ShardSource: Sendable, Equatable {
     public let tokenizerDigest: String
 
     /// - Parameters:
-    ///   - blockSize: tokens of a row at most, `<s>` and `</s>` included
-    ///   - heldOut: share of the samples that is held out
+    ///   - blockSize: maximum number of tokens in a row, including `<s>` and `</s>`
+    ///   - heldOut: share of the samples that are held out
     public init(
         corpora: [JobCorpus], objective: Objective, unit: SampleUnit, filters: [TextFilter], blockSize: Int,
         heldOut: Double,
@@ -141,7 +142,7 @@ public struct ShardSource: Sendable, Equatable {
 }
 
 extension JobCorpus {
-    /// How it is cut and filtered unlike the others of the job.
+    /// The corpus's own splitting and filters, if it overrides those of the job.
     fileprivate var ownWays: [String] {
         guard samples != nil || filters != nil else { return [] }
         return [

@@ -9,50 +9,50 @@ extension Objective: ExpressibleByArgument {}
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Opens a model directory as the service does.",
+        abstract: "Checks that a model directory can be served.",
         discussion: """
-            Every number of its files is checked, and every weight; it is packed for serving and answers a text. The service \
-            has this done before it opens what nobody has opened yet, in a process that has limits of memory, time and \
-            files, and whose end is not the service's.
+            Validates the files and all weights, packs the model for serving and runs it on a short text. The service \
+            runs this command before it opens a new model, so that a damaged or malicious model cannot crash the \
+            service; the process has limits for memory, time and files.
 
-            Exit status: 0 it can be served, 65 it cannot, and an event `failed` says why.
+            Exit status: 0 the model can be served, 65 it cannot; an event `failed` contains the reason.
             """)
 
     @Argument(help: "The model directory.", completion: .directory)
     var directory: String
 
-    @Option(help: "What it is packed for: \(WeightPrecision.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(help: "Precision to pack for: \(WeightPrecision.allCases.map(\.rawValue).joined(separator: ", ")).")
     var precision: WeightPrecision?
 
     func run() throws {
-        ModelLimits(directory: directory).assume()
+        ModelLimits(directory: directory).apply()
         try withReason { try check(directory, precision ?? .fitting) }
     }
 }
 
 struct Convert: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Writes a model directory of transformers as the service keeps its own, and checks it.",
+        abstract: "Converts a transformers model directory to the service's format and checks it.",
         discussion: """
-            The service has this done with what is imported, as it has what nobody has opened yet checked.
+            The service runs this command to import a model, with the same limits as `check`.
 
-            Exit status: 0 it can be served, 65 it cannot, and an event `failed` says why.
+            Exit status: 0 the model can be served, 65 it cannot; an event `failed` contains the reason.
             """)
 
-    @Argument(help: "A directory as save_pretrained writes it.", completion: .directory)
+    @Argument(help: "A model directory written by save_pretrained.", completion: .directory)
     var source: String
 
-    @Argument(help: "A new directory.", completion: .directory)
+    @Argument(help: "The directory to create.", completion: .directory)
     var destination: String
 
-    @Option(help: "What the model has to be able to do: mlm or clm.")
+    @Option(help: "The model's objective: mlm or clm.")
     var objective: Objective
 
-    @Option(help: "What it is packed for: \(WeightPrecision.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(help: "Precision to pack for: \(WeightPrecision.allCases.map(\.rawValue).joined(separator: ", ")).")
     var precision: WeightPrecision?
 
     func run() throws {
-        ModelLimits(directory: source).assume()
+        ModelLimits(directory: source).apply()
         try withReason {
             try ModelConversion.convert(from: source, to: destination, objective: objective)
             try check(destination, precision ?? .fitting)
@@ -63,11 +63,11 @@ struct Convert: ParsableCommand {
 private func check(_ directory: String, _ precision: WeightPrecision) throws {
     let engine = try InferenceEngine(directory: directory, precision: precision)
     try engine.requireFiniteAnswer()
-    // Where neither can be kept beside the model, it is checked again the next time, and serves all the same.
+    // If the result cannot be stored next to the model, the model can still be served; it is checked again next time.
     do { try CheckedFile.write(for: engine) } catch { say("\(error)") }
 }
 
-/// Says why something could not be done, as an event and for people.
+/// Reports an error as a `failed` event and on standard error.
 private func withReason(_ work: () throws -> Void) throws {
     let output = EventOutput {}
     do {

@@ -5,16 +5,16 @@ import Training
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Asks published models for what is held out of a job.",
+        abstract: "Evaluates published models on the held-out text of a job.",
         discussion: """
-            For each model directory comes an event `judged` out of standard output, with bits a byte that can be compared \
-            whatever the tokenizers, or with what is wrong with it. The end of standard input, where it is a pipe or a \
-            socket, and SIGTERM end it.
+            Writes an event `judged` for each model directory to standard output. It contains the bits per byte, which \
+            are comparable across tokenizers, or the reason the model cannot be evaluated. SIGTERM stops the command, \
+            and so does the end of standard input if that is a pipe or a socket.
 
-            Exit status: 0 all are judged, 75 interrupted, 65 bad data, 78 bad job, 70 anything else.
+            Exit status: 0 all models were evaluated, 75 interrupted, 65 bad data, 78 bad job, 70 any other error.
             """)
 
-    @Argument(help: "The job, a JSON file.", completion: .file(extensions: ["json"]))
+    @Argument(help: "The job file, in JSON.", completion: .file(extensions: ["json"]))
     var job: String
 
     @Argument(help: "The model directories.", completion: .directory)

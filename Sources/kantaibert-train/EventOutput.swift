@@ -2,12 +2,12 @@ import FoundationEssentials
 import Glibc
 import Jobs
 
-/// Standard output as the events of a run: each a whole line, written at once.
+/// Writes the events of a run to standard output, one JSON object per line, without buffering.
 final class EventOutput {
     private let lost: () -> Void
     private var isLost = false
 
-    /// - Parameter lost: called once when nobody reads any more
+    /// - Parameter lost: called once when the reader of standard output is gone
     init(lost: @escaping () -> Void) {
         self.lost = lost
         signal(SIGPIPE, SIG_IGN)
@@ -19,7 +19,7 @@ final class EventOutput {
         do {
             line = try JobCoding.encode(RunEvent(payload))
         } catch {
-            say("an event could not be written: \(error)")
+            say("cannot encode an event: \(error)")
             return
         }
         line.append(UInt8(ascii: "\n"))
@@ -28,7 +28,7 @@ final class EventOutput {
             let written = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
             if written < 0 {
                 if errno == EINTR { continue }
-                say("nobody reads the events any more: \(String(cString: strerror(errno)))")
+                say("cannot write events to standard output: \(String(cString: strerror(errno)))")
                 isLost = true
                 lost()
                 return

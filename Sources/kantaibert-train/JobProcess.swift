@@ -2,11 +2,12 @@ import ArgumentParser
 import Jobs
 import Training
 
-/// What each command that works on a job has round its work: its place, its ears, its events, and the status it ends with.
+/// Runs the work of a command on a job: applies the process limits, handles signals and commands, reports errors as
+/// events and sets the exit status.
 func withJob(
     _ path: String, _ standing: Standing, _ work: (Job, RunControl, EventOutput) throws -> Void
 ) throws {
-    standing.assume()
+    standing.apply()
     let control = RunControl()
     listenForSignals(control)
     listenToStandardInput(control)

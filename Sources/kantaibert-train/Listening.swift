@@ -3,14 +3,16 @@ import Glibc
 import Jobs
 import Training
 
-/// SIGTERM and SIGINT mean "checkpoint and leave".
+/// Handles SIGTERM and SIGINT by asking the run to write a checkpoint and exit.
 ///
-/// A handler, not a mask: libraries have threads of their own before `main` begins, and a signal that one of them does
-/// not block would end the process.
+/// Uses a signal handler instead of a signal mask: libraries start threads before `main` begins, and a signal that one
+/// of those threads does not block would terminate the process.
 func listenForSignals(_ control: RunControl) {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else {
-        say("no pipe for signals, SIGTERM will end the run at once: \(String(cString: strerror(errno)))")
+        say(
+            "cannot create a pipe for signals, SIGTERM will end the run without a checkpoint: "
+                + String(cString: strerror(errno)))
         return
     }
     let reading = ends[0]
@@ -31,10 +33,10 @@ func listenForSignals(_ control: RunControl) {
     }
 }
 
-/// Where the handler writes. Set once, before the handler is.
+/// The write end of the pipe, used by the signal handler. Set once, before the handler is installed.
 nonisolated(unsafe) private var signalPipe: Int32 = -1
 
-/// Takes commands from standard input, where it is a pipe or a socket: a terminal or a file is nobody who commands.
+/// Reads commands from standard input if it is a pipe or a socket, but not from a terminal or a file.
 func listenToStandardInput(_ control: RunControl) {
     var status = stat()
     guard fstat(STDIN_FILENO, &status) == 0 else { return }

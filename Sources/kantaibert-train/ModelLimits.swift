@@ -3,26 +3,26 @@ import Glibc
 import Inference
 import Models
 
-/// What a process that opens somebody's model may take, whatever the files say: set before the first of them is opened,
-/// by their sizes alone.
+/// Resource limits of a process that opens an untrusted model. They depend only on the sizes of the model's files, and
+/// are set before the first file is opened.
 struct ModelLimits {
     private let memory: UInt64
     private let seconds: UInt64
     private let fileBytes: UInt64
 
-    /// - Parameter directory: what is to be read
+    /// - Parameter directory: the model directory to be read
     init(directory: String) {
         func size(_ name: String) -> UInt64 {
             var status = stat()
             guard lstat("\(directory)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return 0 }
             return UInt64(clamping: status.st_size)
         }
-        // Nobody reads more, or more than once: what is larger is refused.
+        // Larger files are rejected, and no file is read more than once.
         let weights = min(size(ModelDirectory.weightsFile), 1 << 37)
         let small = ModelFolder.files.reduce(into: UInt64(0)) { $0 += min(size($1.name), UInt64($1.mostBytes)) }
         let cores = UInt64(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        // What the libraries have taken by now; the weights mapped, in float32 where they were half of that, packed, and
-        // what was packed mapped.
+        // The memory already used by libraries, plus the mapped weights, their float32 copy if they are 16-bit, the
+        // packed weights, and the mapped packed weights.
         let statm = (try? Durable.read("/proc/self/statm")).map { String(decoding: $0, as: UTF8.self) } ?? ""
         let pages = statm.split(separator: " ").first.flatMap { UInt64($0) } ?? 0
         let libraries = pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
@@ -31,8 +31,8 @@ struct ModelLimits {
         fileBytes = (16 << 20) + 3 * weights + 4 * small
     }
 
-    /// Sets the limits, and closes what a parent may have left open.
-    func assume() {
+    /// Sets the limits and closes descriptors inherited from the parent process.
+    func apply() {
         limit(RLIMIT_CORE, 0)
         limit(RLIMIT_CPU, seconds)
         limit(RLIMIT_FSIZE, fileBytes)
@@ -51,6 +51,6 @@ struct ModelLimits {
         if setrlimit(kind, &limit) != 0 { complain() }
     }
 
-    /// Not a reason to leave a model unopened: the files are checked all the same.
-    private func complain() { say("setrlimit: \(String(cString: strerror(errno))); going on without it") }
+    /// A limit that cannot be set is only logged, because the files are validated anyway.
+    private func complain() { say("setrlimit: \(String(cString: strerror(errno))); continuing without the limit") }
 }

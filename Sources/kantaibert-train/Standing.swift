@@ -1,37 +1,37 @@
 import ArgumentParser
 import Glibc
 
-/// What this process may take of the machine while others want it too.
+/// Scheduling priority and resource limits of this process.
 struct Standing: ParsableArguments {
-    @Option(help: "Niceness, from 0 to 19; the scheduler then takes the process for batch work.")
+    @Option(help: "Niceness, from 0 to 19; also selects the scheduling policy SCHED_BATCH.")
     var nice: Int32?
 
-    @Option(help: "How much sooner than others the kernel ends this process when memory runs out, from 0 to 1000.")
+    @Option(help: "Value for oom_score_adj, from 0 to 1000; higher values make the kernel kill this process earlier.")
     var oomScoreAdjust: Int?
 
-    @Option(help: "Bytes of memory the process may take; what needs more is refused before it begins.")
+    @Option(help: "Memory limit in bytes; a run that needs more fails before it starts.")
     var memoryLimit: Int?
 
-    @Option(help: "Bytes of the disk that stay free; a run that would write into them is refused before it begins.")
+    @Option(help: "Disk space to keep free, in bytes; a run that would use it fails before it starts.")
     var diskReserve: Int = 0
 
-    /// `SCHED_BATCH`, which the module of the C library leaves out.
+    /// `SCHED_BATCH`, which Swift's Glibc module does not import.
     private static let batch: Int32 = 3
 
     func validate() throws {
-        guard nice.map({ (0...19).contains($0) }) ?? true else { throw ValidationError("--nice: from 0 to 19") }
+        guard nice.map({ (0...19).contains($0) }) ?? true else { throw ValidationError("--nice: expected 0 to 19") }
         guard oomScoreAdjust.map({ (0...1000).contains($0) }) ?? true else {
-            throw ValidationError("--oom-score-adjust: from 0 to 1000")
+            throw ValidationError("--oom-score-adjust: expected 0 to 1000")
         }
-        guard memoryLimit.map({ $0 > 0 }) ?? true else { throw ValidationError("--memory-limit: more than 0") }
-        guard diskReserve >= 0 else { throw ValidationError("--disk-reserve: at least 0") }
+        guard memoryLimit.map({ $0 > 0 }) ?? true else { throw ValidationError("--memory-limit: expected more than 0") }
+        guard diskReserve >= 0 else { throw ValidationError("--disk-reserve: expected at least 0") }
     }
 
-    /// Takes the place. Before the first thread is started: they inherit it. Nothing here needs a privilege; what a sandbox
-    /// forbids all the same is told, and the work goes on without.
-    func assume() {
+    /// Applies the settings. Must be called before the first thread is started, because threads inherit them. No
+    /// privileges are needed; if a sandbox forbids a call, the error is logged and the process continues.
+    func apply() {
         if let nice {
-            // Libraries have threads of their own before `main` begins, and each thread has its own niceness.
+            // Niceness is per thread, and libraries start threads before `main` begins.
             for thread in threads() {
                 if setpriority(__priority_which_t(PRIO_PROCESS.rawValue), id_t(thread), nice) != 0 {
                     complain("setpriority")
@@ -64,6 +64,6 @@ struct Standing: ParsableArguments {
     }
 
     private func complain(_ call: String) {
-        say("\(call): \(String(cString: strerror(errno))); going on without it")
+        say("\(call): \(String(cString: strerror(errno))); continuing without it")
     }
 }

@@ -5,26 +5,26 @@ import Glibc
 import Jobs
 import Training
 
-/// One training run, a process of its own: it may be killed by the kernel, a bug or its owner, and serving goes on.
+/// Runs one training job in its own process, so that a crash or a kill of the run does not affect serving.
 @main
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "kantaibert-train", abstract: "Trains one model as a job file says.",
+        commandName: "kantaibert-train", abstract: "Trains a model as specified by a job file.",
         subcommands: [Run.self, Evaluate.self, Check.self, Convert.self])
 }
 
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Trains, or goes on training, and publishes the model.",
+        abstract: "Trains a model, or resumes its training, and publishes it.",
         discussion: """
-            Events come out of standard output, one JSON object a line. Where standard input is a pipe or a socket, it \
-            takes the words pause, resume and checkpoint, one a line; its end, and SIGTERM, mean: write a checkpoint \
-            and leave.
+            Writes events to standard output, one JSON object per line. If standard input is a pipe or a socket, the \
+            commands pause, resume and checkpoint are read from it, one per line; its end, like SIGTERM, makes the run \
+            write a checkpoint and exit.
 
-            Exit status: 0 published, 75 interrupted with a checkpoint, 65 bad data, 78 bad job, 70 anything else.
+            Exit status: 0 published, 75 interrupted with a checkpoint, 65 bad data, 78 bad job, 70 any other error.
             """)
 
-    @Argument(help: "The job, a JSON file.", completion: .file(extensions: ["json"]))
+    @Argument(help: "The job file, in JSON.", completion: .file(extensions: ["json"]))
     var job: String
 
     @OptionGroup var standing: Standing
@@ -39,14 +39,15 @@ struct Run: ParsableCommand {
     }
 }
 
-/// - Parameter path: of `job.json`
+/// Reads and decodes a job file.
+/// - Parameter path: the path of `job.json`
 func readJob(_ path: String) throws(TrainingError) -> Job {
     do {
         return try Job.decode(Data(Durable.read(path, atMost: 1 << 28)))
     } catch let error as JobError {
         throw .job(error)
     } catch {
-        throw .job(JobError(key: "", expected: "a file that can be read", found: "\(error)"))
+        throw .job(JobError(key: "", expected: "a readable file", found: "\(error)"))
     }
 }
 
@@ -60,7 +61,7 @@ extension TrainingError {
     }
 }
 
-/// A line for people, on standard error.
+/// Prints a message for the user to standard error.
 func say(_ message: String) {
     let line = Array("kantaibert-train: \(message)\n".utf8)
     line.withUnsafeBytes { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }

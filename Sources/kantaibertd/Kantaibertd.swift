@@ -4,41 +4,41 @@ import Glibc
 import Logging
 import Systemd
 
-/// The service: watches the inbox, trains, serves, answers.
+/// The service: watches the inbox, trains models and answers requests.
 @main
 struct Kantaibertd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kantaibertd",
-        abstract: "Trains language models on the text that is put into its inbox, and answers from them.",
+        abstract: "Trains language models on the text in its inbox and answers requests with them.",
         discussion: """
-            Settings are in /etc/kantaibert/kantaibert.yaml, data in /var/lib/kantaibert. Without root or systemd: \
-            kantaibertd --state-dir ./var
+            The settings are in /etc/kantaibert/kantaibert.yaml, the data in /var/lib/kantaibert. To run without root \
+            or systemd: kantaibertd --state-dir ./var
 
-            SIGHUP (systemctl reload kantaibertd) reads the settings again; the log names those that need a restart.
+            SIGHUP (systemctl reload kantaibertd) reloads the settings; the log names the settings that need a restart.
 
-            Exit status: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments, 73 the state directory cannot be used, \
-            75 another kantaibertd uses it, 78 wrong settings, 70 anything else.
+            Exit status: 0 stopped by SIGTERM or SIGINT, 64 invalid arguments, 73 the state directory cannot be used, \
+            75 another kantaibertd is using it, 78 invalid settings, 70 any other error.
             """,
         version: KantaibertService.version)
 
     @Option(
-        help: "The settings, a YAML file. (default: /etc/kantaibert/kantaibert.yaml, where there is one)",
+        help: "The settings file, in YAML. (default: /etc/kantaibert/kantaibert.yaml, if it exists)",
         completion: .file(extensions: ["yaml", "yml"]))
     var config: String?
 
     @Option(
         help:
-            "Where everything is kept, the socket included. (default: /var/lib/kantaibert, the socket in /run/kantaibert)",
+            "The directory for all data and the socket. (default: /var/lib/kantaibert, the socket in /run/kantaibert)",
         completion: .directory)
     var stateDir: String?
 
-    @Flag(help: "Only check the settings: say what is wrong and end with status 78, or say nothing and end with 0.")
+    @Flag(help: "Only check the settings: exit with status 0 if they are valid, else print the error and exit with 78.")
     var checkSettings = false
 
-    @Option(help: "The path of the socket.")
+    @Option(help: "Path of the socket.")
     var socket: String?
 
-    @Option(help: "The program that trains. (default: kantaibert-train beside this program)", completion: .file())
+    @Option(help: "Path of the training program. (default: kantaibert-train next to this program)", completion: .file())
     var trainProgram: String?
 
     func run() async throws {
@@ -54,8 +54,8 @@ struct Kantaibertd: AsyncParsableCommand {
             throw failure(EX_CONFIG, "\(error)")
         }
         guard !checkSettings else { return }
-        // Nothing is for others. Whether the inbox is for the group, the umask of the unit or the shell says; everything else
-        // is made for the service alone.
+        // Files are created without permissions for others. The umask of the unit or the shell decides whether the
+        // inbox is accessible to the group; everything else is created for the service's user only.
         umask(umask(0o077) | 0o007)
         SystemdLogging.bootstrap(level: Logger.Level(rawValue: settings.logging.level) ?? .info)
         let directory = StateDirectory(root: stateDir ?? environment["STATE_DIRECTORY"] ?? "/var/lib/kantaibert")

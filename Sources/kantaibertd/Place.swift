@@ -3,7 +3,7 @@ import Daemon
 import Glibc
 import Systemd
 
-/// Where things are that nobody has named.
+/// Default locations of files and the socket.
 enum Place {
     static func environment() -> [String: String] {
         var variables: [String: String] = [:]
@@ -21,7 +21,8 @@ enum Place {
         return access(path, F_OK) == 0 ? path : nil
     }
 
-    /// An argument decides; then systemd, by the name `varlink`; then the state directory; then the runtime directory.
+    /// Returns the socket to listen on: the argument if given, else the systemd socket named `varlink`, else a socket
+    /// in the state directory, else one in the runtime directory.
     static func socket(argument: String?, stateDirectory: String?, _ environment: [String: String])
         -> KantaibertService.Socket
     {
@@ -32,11 +33,11 @@ enum Place {
         return .path("\(stateDirectory ?? environment["RUNTIME_DIRECTORY"] ?? "/run/kantaibert")/io.kantaibert")
     }
 
-    /// The path of a program in the folder of this one.
+    /// Returns the path of a program in the same folder as this one.
     static func beside(program name: String) throws -> String {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = readlink("/proc/self/exe", &buffer, buffer.count)
-        guard length > 0 else { throw ValidationError("/proc/self/exe cannot be read: name --train-program") }
+        guard length > 0 else { throw ValidationError("cannot read /proc/self/exe; specify --train-program") }
         let path = String(decoding: buffer[..<length], as: UTF8.self)
         return path[..<(path.lastIndex(of: "/") ?? path.startIndex)] + "/\(name)"
     }
