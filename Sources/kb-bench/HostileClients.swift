@@ -6,9 +6,9 @@ import Interface
 import Synchronization
 import Varlink
 
-/// Clients that mean no good, in a process of their own and, from root, of another user.
+/// A separate process with hostile clients; if started by root, it runs as a different user.
 final class HostileClients {
-    /// `nobody`.
+    /// The user `nobody`.
     static let user: uid_t = 65534
     static var hasOtherUser: Bool { geteuid() == 0 }
 
@@ -26,24 +26,24 @@ final class HostileClients {
 
     func wait() throws {
         process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw SoakError(description: "the hostile clients have died") }
+        guard process.terminationStatus == 0 else { throw SoakError(description: "the hostile clients failed") }
     }
 }
 
-/// The process of `HostileClients`.
+/// The command that runs in the process of `HostileClients`.
 struct HostileClientsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "hostile-clients", abstract: "Ask for expensive things and hang up.", shouldDisplay: false)
+        commandName: "hostile-clients", abstract: "Send expensive requests and hang up.", shouldDisplay: false)
 
     @Option(help: "The service's socket.") var socket: String
-    @Option(help: "Calls.") var calls = 300
-    @Option(help: "Clients at a time.") var clients = 100
+    @Option(help: "Number of calls.") var calls = 300
+    @Option(help: "Number of concurrent clients.") var clients = 100
 
     func run() throws {
         signal(SIGPIPE, SIG_IGN)
         if geteuid() == 0 {
             guard setgroups(0, nil) == 0, setgid(HostileClients.user) == 0, setuid(HostileClients.user) == 0 else {
-                throw SoakError(description: "cannot become another user: \(String(cString: strerror(errno)))")
+                throw SoakError(description: "cannot change the user: \(String(cString: strerror(errno)))")
             }
         }
         let next = Atomic(0)
@@ -72,13 +72,14 @@ private struct HostileTally: Encodable {
     let outcomes: [String: Int]
 }
 
-/// One thing to ask that costs the service more than the client.
+/// A kind of call that costs the service more than the client.
 private enum HostileCall: String, CaseIterable {
     case doctor, score, half, endless, deaf, tensor, masks, manyMasks, generate, lists, tokenize
 
     private static let words = String(repeating: "the pure reason of all things is a law ", count: 25_000)
 
-    /// - Returns: how it ended, in a word
+    /// Makes the call.
+    /// - Returns: its outcome, as one word
     func make(_ socket: String, _ number: Int) -> String {
         do {
             try ask(socket, number)
@@ -98,7 +99,7 @@ private enum HostileCall: String, CaseIterable {
         let patience = Duration.milliseconds(20 + 37 * (number % 50))
         switch self {
         case .doctor:
-            // Many a time, each but the last hung up on.
+            // Starts several calls; all but the last are abandoned.
             for _ in 0..<10 {
                 _ = try VarlinkClient(path: socket, errors: errors).callMore(ManagerInterface.Doctor.self, .init())
             }
@@ -146,7 +147,7 @@ private enum HostileCall: String, CaseIterable {
     }
 }
 
-/// A connection that sends what it is told, and reads nothing.
+/// A connection that sends raw bytes and never reads.
 private final class RawSocket {
     private let descriptor: Int32
 
@@ -156,14 +157,15 @@ private final class RawSocket {
         guard UnixAddress.with(&address, { connect(descriptor, $0, $1) }) == 0 else {
             throw VarlinkClientError.connect(path: path, errno: errno)
         }
-        // Who is not read from any more is to notice.
+        // Time out if the service stops reading.
         var patience = timeval(tv_sec: 2, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }
 
     deinit { close(descriptor) }
 
-    /// - Returns: false where the other side does not take it
+    /// Sends all bytes.
+    /// - Returns: false if the peer does not accept them
     @discardableResult
     func send(_ bytes: [UInt8]) -> Bool {
         var sent = 0

@@ -5,16 +5,16 @@ import Interface
 import Synchronization
 import Varlink
 
-/// An ordinary user beside clients that mean no good: the real service with models of the usual size, and how long
-/// `FillMask` takes before and meanwhile. The clients run as another user where this program runs as root, since users share
-/// the service; otherwise all are one user, and the answer says little.
+/// Measures the latency of `FillMask` for an ordinary user, before and while hostile clients are active, with the real
+/// service and models of the usual size. If this program runs as root, the clients run as a different user, because the
+/// service shares its capacity by user; otherwise all are one user, and the result says little.
 struct HostileCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "hostile", abstract: "Measure FillMask beside clients that ask for expensive things and hang up.")
+        commandName: "hostile", abstract: "Measure FillMask while other clients send expensive requests and hang up.")
 
-    @Option(help: "Expensive calls.") var calls = 300
-    @Option(help: "Questions of the ordinary user before the others come.") var questions = 300
-    @Option(help: "A folder for models with random weights; kept, and used again.", completion: .directory)
+    @Option(help: "Number of expensive calls.") var calls = 300
+    @Option(help: "Number of FillMask calls before the hostile clients start.") var questions = 300
+    @Option(help: "A folder for models with random weights, which are kept and reused.", completion: .directory)
     var models: String?
 
     func run() throws {
@@ -40,7 +40,7 @@ struct HostileCommand: ParsableCommand {
         while clients.isRunning { try ordinary.ask(1) }
         try clients.wait()
         guard service.process.isRunning else {
-            throw SoakError(description: "the service has died; its log is \(service.log)")
+            throw SoakError(description: "the service has exited; its log is \(service.log)")
         }
         let report = HostileReport(calls: calls, idle: idle, busy: ordinary.takeTimes(), wrong: ordinary.wrong)
         print(try jsonLine(report))
@@ -48,11 +48,11 @@ struct HostileCommand: ParsableCommand {
     }
 }
 
-/// What an ordinary user sees.
+/// Latency measured by an ordinary user.
 struct HostileReport: Encodable {
     let bench = "hostile"
     let calls: Int
-    /// The others are another user.
+    /// Whether the hostile clients run as a different user.
     let otherUser = HostileClients.hasOtherUser
     let questions: Int
     let wrong: Int
@@ -60,12 +60,12 @@ struct HostileReport: Encodable {
     let idleP99Ms: Double
     let busyP50Ms: Double
     let busyP99Ms: Double
-    /// Of the 99th percentiles.
+    /// Busy 99th percentile divided by the idle one.
     let ratio: Double
 
     /// - Parameters:
-    ///   - idle: milliseconds
-    ///   - busy: milliseconds
+    ///   - idle: latencies before the hostile clients start, in milliseconds
+    ///   - busy: latencies while they run, in milliseconds
     init(calls: Int, idle: [Double], busy: [Double], wrong: Int) {
         func percentile(_ times: [Double], _ percent: Int) -> Double {
             let sorted = times.sorted()
@@ -82,7 +82,7 @@ struct HostileReport: Encodable {
     }
 }
 
-/// Fills masks, one after the other, and looks whether the answers stay the same.
+/// Sends `FillMask` calls one after the other and checks that the answers do not change.
 final class OrdinaryUser: Sendable {
     private struct State {
         var times: [Double] = []
@@ -97,7 +97,7 @@ final class OrdinaryUser: Sendable {
 
     init(socket: String) { self.socket = socket }
 
-    /// - Throws: what the service refuses: it has no reason to
+    /// - Throws: any error of a call; the service has no reason to reject one
     func ask(_ count: Int) throws {
         for _ in 0..<count {
             let number = state.withLock { state in
@@ -119,7 +119,7 @@ final class OrdinaryUser: Sendable {
         }
     }
 
-    /// Milliseconds of each question since the last time this was asked.
+    /// Returns the latencies since the last call of this function, in milliseconds.
     func takeTimes() -> [Double] {
         state.withLock { state in
             defer { state.times = [] }

@@ -5,36 +5,36 @@ import FoundationEssentials
 import Interface
 import Varlink
 
-/// `kb-bench infer`: how fast the service answers, through its socket; the fields of `hf_infer_bench.py`.
+/// `kb-bench infer`: measures inference through the service's socket, with the output fields of `hf_infer_bench.py`.
 struct InferCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "infer",
         abstract: "Measure fill-mask latency and generation speed through a temporary socket.",
         discussion: """
-            DIR is a model directory as kantaibert-train or transformers write it. Without one, two models of preset \
-            kantaibert with random weights and 52,000 tokens are made, and kept with --keep.
+            DIR is a model directory written by kantaibert-train or transformers. If none is given, two models of \
+            preset kantaibert with random weights and a vocabulary of 52,000 are created; --keep keeps them.
             """)
 
-    @Option(help: ArgumentHelp("A masked model.", valueName: "DIR")) var mlm: String?
-    @Option(help: ArgumentHelp("A causal model.", valueName: "DIR")) var clm: String?
-    @Option(help: "What the weights are kept in: auto, float32, bfloat16 or int8.")
+    @Option(help: ArgumentHelp("A masked language model.", valueName: "DIR")) var mlm: String?
+    @Option(help: ArgumentHelp("A causal language model.", valueName: "DIR")) var clm: String?
+    @Option(help: "Precision of the weights: auto, float32, bfloat16 or int8.")
     var precision: ServingPrecision = .auto
-    @Option(help: ArgumentHelp("Where models with random weights are made, and found the next time.", valueName: "DIR"))
+    @Option(help: ArgumentHelp("Folder in which models with random weights are kept and reused.", valueName: "DIR"))
     var keep: String?
 
-    @Option(help: ArgumentHelp("Measure bits a byte of its lines, and nothing else.", valueName: "FILE")) var text:
+    @Option(help: ArgumentHelp("Only measure the bits per byte of this file's lines.", valueName: "FILE")) var text:
         String?
-    @Option(help: "Lines of --text at most.") var lines = 200
+    @Option(help: "Maximum number of lines of --text.") var lines = 200
 
-    @Option(help: ArgumentHelp("Let 32 clients ask for so long, and nothing else.", valueName: "SECONDS")) var load:
+    @Option(help: ArgumentHelp("Only run a load test with 32 clients for this long.", valueName: "SECONDS")) var load:
         Double?
 
     @Option(
         help: ArgumentHelp(
-            "Measure fill-mask and one stream of the service that listens there, which may be training.",
+            "Measure fill-mask and one generation stream of a running service, which may be training.",
             valueName: "PATH"))
     var socket: String?
-    @Option(help: ArgumentHelp("Wait so long between two sentences.", valueName: "MILLISECONDS")) var pause = 0
+    @Option(help: ArgumentHelp("Pause between two sentences.", valueName: "MILLISECONDS")) var pause = 0
 
     func run() async throws {
         if let socket {
@@ -95,7 +95,7 @@ struct InferCommand: AsyncParsableCommand {
         }
     }
 
-    /// The first model of each objective that serves.
+    /// Measures the first serving model of each objective.
     private static func measureService(_ socket: String, pauseMilliseconds: Int) throws {
         let models = try VarlinkClient(path: socket).call(ManagerInterface.ListModels.self, .init()).models
         func first(_ objective: ManagerInterface.Model.Objective) -> String? {
@@ -116,26 +116,26 @@ struct InferCommand: AsyncParsableCommand {
 
 extension ServingPrecision: ExpressibleByArgument {}
 
-/// What the process holds that both serves and asks.
+/// Memory use of this process, which contains both the server and the clients.
 private struct MemoryReading: Encodable {
     var bench = "memory"
     var dtype: String
-    /// With the models open, before the first request.
+    /// Resident memory after loading the models, before the first request.
     var loadedRssMb: Int
-    /// After the last; of these, mapped files and the rest.
+    /// Resident memory after the last request, in total and split into mapped files and anonymous memory.
     var servedRssMb: Int
     var fileRssMb: Int
     var anonymousRssMb: Int
 }
 
-/// A figure of `/proc/self/status`, in megabytes.
+/// Returns a field of `/proc/self/status` in megabytes.
 private func residentMegabytes(_ field: String = "VmRSS") -> Int {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix("\(field):") }
     return (line?.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) } ?? 0) / 1_024
 }
 
-/// Runs what waits for a socket on a thread of its own, away from those that answer it.
+/// Runs blocking socket calls on a dedicated thread, so that they do not occupy the threads of the server.
 private func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         DispatchQueue(label: "bench").async { continuation.resume(with: Result(catching: body)) }

@@ -5,9 +5,9 @@ import Jobs
 import Logging
 import VarlinkServer
 
-/// The service's own answering, on a temporary socket and without the rest of the service.
+/// Runs the service's inference part on a temporary socket.
 enum InferServer {
-    /// Serves the directories, each as generation 1 of a model, while `body` runs.
+    /// Serves each directory as generation 1 of a model while `body` runs.
     static func with(
         mlm: String?, clm: String?, precision: ServingPrecision,
         _ body: @Sendable @escaping (_ socket: String) async throws -> Void
@@ -46,15 +46,15 @@ enum InferServer {
                     return
                 }
             }
-            // The first to end is the body, or a server that could not listen.
+            // The first task to end is the body, or a server that could not listen.
             try await group.next()
             group.cancelAll()
         }
     }
 
-    /// A folder of links to the model's files, its packed weights among them where it has any: those that are made go with
-    /// the folder. Without `training_args.json` the whole length of the position table is
-    /// served: what is timed is the arithmetic, which is the same for positions that were never trained.
+    /// Creates a folder of symbolic links to the model's files, including existing packed weights; newly packed weights
+    /// are deleted with the folder. Without `training_args.json` the whole position table is served: only speed is
+    /// measured, which is the same for untrained positions.
     private static func link(_ source: String, to folder: String) throws {
         let files = FileManager.default
         let absolute = source.hasPrefix("/") ? source : files.currentDirectoryPath + "/" + source

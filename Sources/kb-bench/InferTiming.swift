@@ -4,17 +4,17 @@ import Interface
 import Synchronization
 import Varlink
 
-/// Latency of `FillMask` for sentences that differ.
+/// Latency of `FillMask` for distinct sentences.
 struct FillMaskTiming: Encodable {
     var bench = "fill-mask"
     var dtype: String
-    /// Who ask at the same time, each for the next sentence when it has the last.
+    /// Number of concurrent clients; each sends its next sentence after the previous answer.
     var clients: Int
     var p50Ms: Double
     var p99Ms: Double
-    /// Of all clients together.
+    /// Throughput of all clients together.
     var sentencesPerS: Double
-    /// The first candidate of the first sentence.
+    /// The first candidate for the first sentence.
     var top: String
 
     static func measure(
@@ -44,7 +44,7 @@ struct FillMaskTiming: Encodable {
             sentencesPerS: rounded(Double(clients * sentences.count) * 1_000 / milliseconds, 1), top: top)
     }
 
-    /// 203: the first three warm up.
+    /// 203 sentences, of which the first three are the warm-up.
     static let sentences: [String] = {
         let subjects = ["thinking", "knowledge", "reason", "experience", "judgement", "will", "intuition", "nature"]
         let verbs = ["involves", "requires", "contains", "precedes", "determines", "limits"]
@@ -53,15 +53,15 @@ struct FillMaskTiming: Encodable {
     }()
 }
 
-/// Tokens a second of `Generate`, streamed.
+/// Throughput of `Generate` in tokens per second, streamed.
 struct GenerateTiming: Encodable {
     var bench = "generate"
     var dtype: String
     var streams: Int
-    /// Tokens that one answer has at most.
+    /// Maximum number of tokens in an answer.
     var answerTokens: Int
     var tokensPerS: Double
-    /// Until the reply to a prompt of 400 tokens that asks for one; null where the model's positions do not reach.
+    /// Time until the reply to a 400-token prompt with one new token; null if the model does not support that length.
     var firstTokenMs400: Double?
 
     private enum CodingKeys: String, CodingKey {
@@ -69,7 +69,7 @@ struct GenerateTiming: Encodable {
         case firstTokenMs400 = "first_token_ms_400"
     }
 
-    /// - Parameter answerTokens: each stream asks again until it has 100
+    /// - Parameter answerTokens: tokens per call; each stream repeats the call until it has 100 tokens
     static func measure(
         socket: String, model: String, streams: Int, answerTokens: Int = 100, dtype: String
     ) throws -> GenerateTiming {
@@ -77,7 +77,7 @@ struct GenerateTiming: Encodable {
         let total = Mutex(0)
         let (milliseconds, _) = try timed {
             try together(streams) { stream in
-                // A seed may end early at </s>: the next goes on until there are as many tokens as were asked for.
+                // A generation may end early at </s>; the next seed continues until enough tokens are generated.
                 var (made, seed) = (0, 1 + 1_000 * stream)
                 while made < 100 {
                     made += try generate(
@@ -96,7 +96,8 @@ struct GenerateTiming: Encodable {
     static let prompt = "I would like to assist"
     static let longText = "The faculty of human reason has a peculiar fate in nature. "
 
-    /// - Returns: the tokens that were generated, at least 1 so that a model that always ends is not asked for ever
+    /// - Returns: the number of generated tokens, at least 1, so that a model that always ends at once terminates the
+    ///   loop
     private static func generate(socket: String, model: String, seed: Int, tokens: Int) throws -> Int {
         let replies = try VarlinkClient(path: socket).callMore(
             InferenceInterface.Generate.self,
@@ -132,10 +133,10 @@ struct GenerateTiming: Encodable {
     }
 }
 
-/// Calls `body` on `count` threads at once; throws what the last one threw.
+/// Calls `body` on `count` threads concurrently and rethrows the last error.
 private func together(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) throws {
     let failure = Mutex<(any Error)?>(nil)
-    // Each has a thread of its own: `concurrentPerform` has no more than there are cores.
+    // One thread per call: `concurrentPerform` uses at most as many threads as there are cores.
     let group = DispatchGroup()
     for index in 0..<count {
         DispatchQueue(label: "client \(index)").async(group: group) {

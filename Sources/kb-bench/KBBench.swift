@@ -1,10 +1,10 @@
 import ArgumentParser
 
-/// Measures what the project's issues make claims about; each command prints one JSON object a line.
+/// Benchmarks and comparisons with reference implementations. Each command prints one JSON object per line.
 @main
 struct KBBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "kb-bench", abstract: "Measure and compare: tokenizer, model, training, serving.",
+        commandName: "kb-bench", abstract: "Benchmark and verify tokenizers, models, training and serving.",
         subcommands: [
             ParityCommand.self, LogitsCommand.self, TokenizerCommand.self, TrainCommand.self, InferCommand.self,
             SoakCommand.self, HostileCommand.self, HostileClientsCommand.self,

@@ -3,7 +3,7 @@ import Interface
 import Synchronization
 import Varlink
 
-/// Many clients at once, some of which hang up: every answer must be the one that was given before, to one client alone.
+/// Runs many concurrent clients, some of which hang up. Every answer must equal the answer to a single client.
 struct LoadTest: Encodable {
     var bench = "load"
     var dtype: String
@@ -13,10 +13,10 @@ struct LoadTest: Encodable {
     var hangUps: Int
     var overloaded: Int
     var wrong: Int
-    /// Of `FillMask` under this load.
+    /// 99th percentile of `FillMask` latency under this load.
     var fillMaskP99Ms: Double
 
-    /// One thing that is asked, and comes back the same.
+    /// A call with a deterministic answer.
     private enum Question: Sendable {
         case fill(String)
         case generate(seed: Int, tokens: Int)
@@ -54,7 +54,7 @@ struct LoadTest: Encodable {
         var fillMilliseconds: [Double] = []
     }
 
-    /// - Parameter socket: serves `mlm` and `clm`
+    /// - Parameter socket: socket of a service with the models `mlm` and `clm`
     static func measure(socket: String, seconds: Double, clients: Int = 32, dtype: String) throws -> LoadTest {
         let alone = try VarlinkClient(path: socket)
         let expected = try Question.all.map { try $0.answer(alone) }
@@ -87,7 +87,7 @@ struct LoadTest: Encodable {
                     InferenceInterface.Generate.self,
                     .init(prompt: GenerateTiming.prompt, model: "clm", sampling: .init(maxNewTokens: 200)))
                 _ = try replies.next()
-                // The connection goes with its client.
+                // Deallocating the client closes the connection.
                 tally.withLock { $0.hangUps += 1 }
                 return
             }

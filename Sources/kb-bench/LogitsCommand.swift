@@ -2,14 +2,14 @@ import ArgumentParser
 import FoundationEssentials
 import Models
 
-/// `kb-bench logits`: what a directory that transformers wrote makes of some tokens, for `Tests/Parity/import_parity.py`.
+/// `kb-bench logits`: prints the logits of a transformers model directory, for `Tests/Parity/import_parity.py`.
 struct LogitsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logits", abstract: "Print the logits of each token of a sequence, as JSON.")
 
-    @Argument(help: "A model directory, read as an import reads it.") var directory: String
-    @Argument(help: "The ids of the tokens.") var ids: [Int32]
-    @Option(help: ArgumentHelp("Write the model as we publish it; the folder must exist.", valueName: "dir"))
+    @Argument(help: "A model directory, loaded as for an import.") var directory: String
+    @Argument(help: "Token ids.") var ids: [Int32]
+    @Option(help: ArgumentHelp("Write the model in the published format to an existing folder.", valueName: "dir"))
     var write: String?
 
     func run() throws {

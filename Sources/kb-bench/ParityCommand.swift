@@ -2,14 +2,14 @@ import ArgumentParser
 import FoundationEssentials
 import Parity
 
-/// Holds forward, backward, optimizer and greedy decoding against a folder of reference values.
+/// Compares forward pass, backward pass, optimizer and greedy decoding with a folder of reference values.
 struct ParityCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "parity",
         abstract: "Compare with reference values of transformers and PyTorch.",
         discussion: """
-            Prints one JSON object a comparison: its largest error, what is allowed, and where it was. Ends with status 1 \
-            where an error is larger than allowed.
+            Prints one JSON object per comparison, with the largest error, the tolerance and the position of the \
+            error. Exits with status 1 if an error exceeds its tolerance.
             """)
 
     @Argument(

@@ -3,13 +3,13 @@ import Jobs
 import Models
 import Tokenizers
 
-/// Two models of preset `kantaibert` that have learned nothing, with a tokenizer of 52,000 tokens: what is timed is the
-/// arithmetic, and its cost does not depend on the weights.
+/// Two untrained models of preset `kantaibert` with a vocabulary of 52,000, for measuring speed, which does not depend
+/// on the weights.
 struct RandomModels {
     let mlm: String
     let clm: String
 
-    /// - Parameter folder: holds `mlm` and `clm`; those that are there are taken as they are
+    /// - Parameter folder: contains `mlm` and `clm`; existing models are reused
     init(folder: String) throws {
         mlm = folder + "/mlm"
         clm = folder + "/clm"
@@ -31,7 +31,8 @@ struct RandomModels {
         }
     }
 
-    /// The words that are measured with are a token each; the rest are of syllables drawn at random.
+    /// Trains a tokenizer in which the words of the benchmarks are single tokens; the other tokens are random
+    /// syllables.
     private static func tokenizer() throws -> ByteLevelBPETokenizer {
         let trainer = try BPETrainer(vocabularySize: 52_000, minFrequency: 1)
         let known = FillMaskTiming.sentences + [GenerateTiming.prompt, GenerateTiming.longText]

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Interface
 import Varlink
 
-/// Bits a byte of a text, line by line, through `Score`: what a precision costs in quality.
+/// Bits per byte of a text, line by line, through `Score`; shows the quality loss of a precision.
 struct ScoreTiming: Encodable {
     var bench = "score"
     var dtype: String
@@ -12,7 +12,7 @@ struct ScoreTiming: Encodable {
     var bitsPerByte: Double
     var tokensPerS: Double
 
-    /// - Parameter lines: of the file's first that are not empty
+    /// - Parameter lines: maximum number of non-empty lines, from the beginning of the file
     static func measure(socket: String, model: String, file: String, lines limit: Int, dtype: String) throws
         -> ScoreTiming
     {

@@ -6,18 +6,18 @@ import Interface
 import Synchronization
 import Varlink
 
-/// The real service on a fresh state directory, for as long as one likes: training, many clients, a corpus every minute.
+/// Runs the real service on a fresh state directory under load: training, many clients, and a new corpus every minute.
 ///
-/// Prints a line each time it looks at the process, and at the end one with the verdict.
+/// Prints a line for each sample of the process and a final line with the verdict.
 struct SoakCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "soak", abstract: "Keep kantaibertd under load, and look for what grows, is lost or is wrong.")
+        commandName: "soak", abstract: "Run kantaibertd under load and detect leaks, lost corpora and wrong answers.")
 
-    @Option(help: "How long, once both models serve.") var minutes = 30.0
-    @Option(help: "Clients at a time.") var clients = 16
-    @Option(help: "Seconds from one text to the next.") var every = 60.0
-    @Option(help: "Expensive calls at a time of clients that mean no good; 0 is none.") var hostile = 60
-    @Option(help: "Where the service lives; removed afterwards unless named.", completion: .directory)
+    @Option(help: "Duration after both models are serving.") var minutes = 30.0
+    @Option(help: "Number of concurrent clients.") var clients = 16
+    @Option(help: "Seconds between two new texts.") var every = 60.0
+    @Option(help: "Number of expensive calls per round of hostile clients; 0 disables them.") var hostile = 60
+    @Option(help: "State directory of the service; a temporary one is used by default.", completion: .directory)
     var stateDir: String?
 
     func run() throws {
@@ -73,7 +73,7 @@ struct SoakCommand: ParsableCommand {
                 dropped += 1
             }
             guard let sample = SoakSample(process: service.process.processIdentifier, seconds: seconds) else {
-                throw SoakError(description: "the service has died; its log is \(service.log)")
+                throw SoakError(description: "the service has exited; its log is \(service.log)")
             }
             samples.append(sample)
             print(try jsonLine(sample))
@@ -91,7 +91,7 @@ struct SoakCommand: ParsableCommand {
     }
 }
 
-/// What the service's process holds at a moment.
+/// Resource use of the service's process at one point in time.
 struct SoakSample: Encodable {
     let bench = "soak sample"
     let seconds: Double
@@ -99,7 +99,7 @@ struct SoakSample: Encodable {
     let descriptors: Int
     let threads: Int
 
-    /// Nil where there is no such process.
+    /// Nil if the process does not exist.
     init?(process: Int32, seconds: Double) {
         guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8),
             let descriptors = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count
@@ -116,7 +116,7 @@ struct SoakSample: Encodable {
     }
 }
 
-/// What became of it all.
+/// The result of a soak test.
 struct SoakVerdict: Encodable {
     let bench = "soak"
     let minutes: Double
@@ -128,11 +128,11 @@ struct SoakVerdict: Encodable {
     let corporaDropped: Int
     let corporaAdmitted: Int
     let peakRSSBytes: Int
-    /// Of a line through the samples after the first third.
+    /// Slope of a linear fit to the samples after the first third.
     let rssBytesPerHour: Int
     let descriptorsPerHour: Double
     let threadsPerHour: Double
-    /// None: all is well.
+    /// Problems found; empty if the test passed.
     let flaws: [String]
 
     init(samples: [SoakSample], load: SoakLoad.Counts, dropped: Int, admitted: Int, minutes: Double) {
@@ -161,11 +161,11 @@ struct SoakVerdict: Encodable {
         if load.wrong > 0 { flaws.append("\(load.wrong) wrong answers") }
         if !load.failures.isEmpty { flaws.append("\(load.failures.count) calls failed") }
         if admitted != dropped { flaws.append("\(dropped - admitted) corpora lost") }
-        // In half an hour: a tenth of what it holds, a descriptor or two for a run under way, and no thread.
+        // Allowed growth: a tenth of the peak memory, and a few descriptors and threads for a run in progress.
         let hours = (late.last.map(\.seconds) ?? 0) / 3600 - (late.first.map(\.seconds) ?? 0) / 3600
-        if Double(rssBytesPerHour) * hours > 0.1 * Double(peakRSSBytes) { flaws.append("memory grows") }
-        if descriptorsPerHour * hours > 8 { flaws.append("descriptors grow") }
-        if threadsPerHour * hours > 8 { flaws.append("threads grow") }
+        if Double(rssBytesPerHour) * hours > 0.1 * Double(peakRSSBytes) { flaws.append("memory use grows") }
+        if descriptorsPerHour * hours > 8 { flaws.append("the number of descriptors grows") }
+        if threadsPerHour * hours > 8 { flaws.append("the number of threads grows") }
         self.flaws = flaws
     }
 }

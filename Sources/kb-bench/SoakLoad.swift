@@ -2,7 +2,7 @@ import Interface
 import Synchronization
 import Varlink
 
-/// What the clients of a soak ask, and whether one generation always answered the same.
+/// The requests of a soak test's clients. Checks that a generation always gives the same answer to the same request.
 final class SoakLoad: Sendable {
     struct Counts: Sendable {
         var answers = 0
@@ -10,7 +10,7 @@ final class SoakLoad: Sendable {
         var overloaded = 0
         var wrong = 0
         var failures: [String] = []
-        /// The first answer of a generation to a question.
+        /// The first answer of each generation to each request.
         var first: [String: String] = [:]
     }
 
@@ -20,7 +20,7 @@ final class SoakLoad: Sendable {
 
     init(socket: String) { self.socket = socket }
 
-    /// One question, over a connection of its own.
+    /// Sends one request over a new connection.
     func ask(_ random: inout UInt64) {
         random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         let number = Int(random >> 40)
@@ -66,7 +66,7 @@ final class SoakLoad: Sendable {
         note("\(seed)", reply.receipt?.generation ?? 0, reply.text)
     }
 
-    /// In pieces it is the same text as in one.
+    /// A streamed generation must give the same text as one in a single reply.
     private func stream(_ client: VarlinkClient, _ seed: Int) throws {
         let replies = try client.callMore(InferenceInterface.Generate.self, question(seed))
         var text = ""
@@ -82,7 +82,7 @@ final class SoakLoad: Sendable {
         .init(prompt: "the pure", sampling: .init(maxNewTokens: 40, temperature: 1, seed: seed))
     }
 
-    /// The connection goes with its client.
+    /// Abandons a stream: deallocating the client closes the connection.
     private func hangUp(_ client: VarlinkClient) throws {
         _ = try client.callMore(InferenceInterface.Generate.self, question(7)).next()
         state.withLock { $0.hangUps += 1 }

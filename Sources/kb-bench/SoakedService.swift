@@ -3,12 +3,12 @@ import Glibc
 import Interface
 import Varlink
 
-/// `kantaibertd`, from beside this program, with two models: tiny ones that train whenever there is something new, or some
-/// that are there.
+/// Runs `kantaibertd` from this program's folder with two models: tiny ones that are trained whenever there is new
+/// text, or existing ones.
 final class SoakedService {
     let directory: String
     let process = Process()
-    /// In a folder of its own, which other users may look into.
+    /// The socket, in a folder of its own that other users can access.
     var socket: String { directory + ".socket/io.kantaibert" }
     var log: String { directory + "/log" }
 
@@ -29,7 +29,7 @@ final class SoakedService {
 
         """
 
-    /// - Parameter models: directories by the models' names, each served as generation 1
+    /// - Parameter models: model directories by model name, each served as generation 1
     init(directory: String, models: [String: String] = [:]) throws {
         self.directory = directory
         let files = FileManager.default
@@ -53,7 +53,7 @@ final class SoakedService {
         process.standardError = try FileHandle(forWritingTo: URL(filePath: log))
     }
 
-    /// Where this program lies.
+    /// Path of this program.
     static var ownProgram: URL {
         var own = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = readlink("/proc/self/exe", &own, own.count)
@@ -72,7 +72,7 @@ final class SoakedService {
         process.waitUntilExit()
     }
 
-    /// The settings again, where the service takes SIGHUP; else the signal would end it.
+    /// Reloads the settings with SIGHUP, unless the service does not handle it and would be terminated.
     func reload() {
         guard let status = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8),
             let line = status.split(separator: "\n").first(where: { $0.hasPrefix("SigCgt:") }),
@@ -82,7 +82,7 @@ final class SoakedService {
         kill(process.processIdentifier, SIGHUP)
     }
 
-    /// Text number `number`, unlike all others; moved in whole.
+    /// Puts a text into the inbox atomically. Each number gives a different text.
     func drop(_ number: Int) throws {
         let words = [
             "reason", "the", "of", "pure", "sense", "is", "object", "all", "time", "space", "law", "moral", "we",
@@ -98,7 +98,7 @@ final class SoakedService {
         }
         let aside = "\(directory)/aside-\(number)"
         try Data(text.utf8).write(to: URL(filePath: aside))
-        // The service makes the inbox when it starts.
+        // The service creates the inbox when it starts.
         while !FileManager.default.fileExists(atPath: "\(directory)/inbox/.rejected") && process.isRunning {
             usleep(10_000)
         }
@@ -117,10 +117,10 @@ final class SoakedService {
             }
             sleep(1)
         }
-        throw SoakError(description: "the service has ended; its log is \(log)")
+        throw SoakError(description: "the service has exited; its log is \(log)")
     }
 
-    /// Once the inbox is empty.
+    /// Returns the number of admitted corpora once the inbox is empty.
     func admitted() throws -> Int {
         let client = try VarlinkClient(path: socket)
         let patience = ContinuousClock.now + .seconds(30)
@@ -133,7 +133,7 @@ final class SoakedService {
     }
 }
 
-/// Why a soak cannot go on.
+/// The reason a soak test cannot continue.
 struct SoakError: Error, CustomStringConvertible {
     let description: String
 }

@@ -2,13 +2,14 @@ import ArgumentParser
 import FoundationEssentials
 import Tokenizers
 
-/// The fields of `hf_tokenizer_bench.py`: the same work, on the same file, in the same order.
+/// Performs the same work as `hf_tokenizer_bench.py`, on the same file and in the same order, with the same output
+/// fields.
 struct TokenizerBenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measure training and encoding on one file.")
+        commandName: "bench", abstract: "Measure training and encoding on a file.")
 
-    @Argument(help: ArgumentHelp("UTF-8 text.", valueName: "file")) var file: String
-    @Option(help: "Tokens at most.") var vocab = 52_000
+    @Argument(help: ArgumentHelp("A UTF-8 text file.", valueName: "file")) var file: String
+    @Option(help: "Maximum vocabulary size.") var vocab = 52_000
 
     func run() throws {
         let clock = ContinuousClock()
@@ -35,7 +36,7 @@ struct TokenizerBenchCommand: ParsableCommand {
         var check = 0
         for line in lines { check += cold.encode(line).count }
         let serial = (clock.now - start).inSeconds
-        precondition(check == tokens, "one by one and in a batch the ids are the same")
+        precondition(check == tokens, "encoding one by one and in a batch gives different ids")
         print(
             """
             {"peer": "kantaibert", "train_s": \(decimals(train, 4)), "train_peak_rss_mb": \(peak), \

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
 
-/// `kb-bench tokenizer`: training, encoding, and the figures of `hf_tokenizer_bench.py`.
+/// `kb-bench tokenizer`: trains, applies and measures tokenizers, with the output fields of `hf_tokenizer_bench.py`.
 struct TokenizerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tokenizer", abstract: "Train, apply and measure byte-level BPE tokenizers.",
@@ -15,14 +15,14 @@ extension ContinuousClock.Duration {
     var inSeconds: Double { self / .seconds(1) }
 }
 
-/// The most memory this process has held so far.
+/// Returns the peak resident memory of this process in megabytes.
 func peakResidentMegabytes() -> Int {
     var usage = rusage()
     getrusage(RUSAGE_SELF.rawValue, &usage)
     return usage.ru_maxrss / 1024
 }
 
-/// `value` with so many decimals, as JSON writes numbers.
+/// Rounds `value` to the given number of decimal places.
 func decimals(_ value: Double, _ places: Int) -> Double {
     let scale = pow(10, Double(places))
     return (value * scale).rounded() / scale

@@ -4,16 +4,16 @@ import Tokenizers
 
 struct TokenizerEncodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "encode", abstract: "Encode JSON strings from standard input, one a line.",
+        commandName: "encode", abstract: "Encode JSON strings from standard input, one per line.",
         discussion: """
-            Prints {"ids": […], "tokens": […], "decoded": …} for each, in order, as ASCII JSON. Where there is a \
-            tokenizer.json, it decides; with vocab.json and merges.txt alone the five special tokens are taken as they stand.
+            Prints {"ids": […], "tokens": […], "decoded": …} for each line, as ASCII JSON. Uses tokenizer.json if it \
+            exists; otherwise vocab.json and merges.txt with the five special tokens of RoBERTa.
             """)
 
-    @Argument(help: ArgumentHelp("A Hugging Face tokenizer's directory.", valueName: "dir")) var directory: String
-    @Flag(help: "Put <s> and </s> around, as the post-processor says.") var addSpecialTokens = false
-    @Option(help: "Cut to so many ids, special tokens included.") var maxLength: Int?
-    @Flag(help: "Leave special tokens out of “decoded”.") var skipSpecialTokens = false
+    @Argument(help: ArgumentHelp("A Hugging Face tokenizer directory.", valueName: "dir")) var directory: String
+    @Flag(help: "Add <s> and </s> as the post-processor specifies.") var addSpecialTokens = false
+    @Option(help: "Maximum number of ids, including special tokens; the rest is truncated.") var maxLength: Int?
+    @Flag(help: "Omit special tokens from “decoded”.") var skipSpecialTokens = false
 
     func run() throws {
         let tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
@@ -35,7 +35,7 @@ struct TokenizerEncodeCommand: ParsableCommand {
     }
 }
 
-/// A JSON string in which everything but printable ASCII is escaped.
+/// Encodes a string as JSON, escaping everything except printable ASCII.
 private func asciiJSON(_ text: String) -> String {
     var json = "\""
     for unit in text.utf16 {

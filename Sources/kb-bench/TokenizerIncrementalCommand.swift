@@ -5,14 +5,14 @@ import Glibc
 import Jobs
 import Tokenizers
 
-/// What one more corpus costs when the word counts of the others are kept.
+/// Measures the cost of adding a corpus when the word counts of the others are cached.
 struct TokenizerIncrementalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "incremental",
-        abstract: "Compare training on all files with adding the last one to kept word counts.")
+        abstract: "Compare training on all files with adding the last one to cached word counts.")
 
-    @Argument(help: ArgumentHelp("UTF-8 text.", valueName: "file")) var files: [String]
-    @Option(help: "Tokens at most.") var vocab = 52_000
+    @Argument(help: ArgumentHelp("UTF-8 text files.", valueName: "file")) var files: [String]
+    @Option(help: "Maximum vocabulary size.") var vocab = 52_000
 
     func run() throws {
         let clock = ContinuousClock()

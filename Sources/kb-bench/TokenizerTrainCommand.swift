@@ -5,10 +5,10 @@ struct TokenizerTrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train", abstract: "Train a tokenizer on files, each one sequence, and write its directory.")
 
-    @Argument(help: ArgumentHelp("UTF-8 text.", valueName: "file")) var files: [String]
-    @Option(help: "Tokens at most.") var vocabSize = 52_000
-    @Option(help: "How often a pair must occur to be merged.") var minFrequency = 2
-    @Option(help: ArgumentHelp("Where the tokenizer is written.", valueName: "dir")) var out: String
+    @Argument(help: ArgumentHelp("UTF-8 text files.", valueName: "file")) var files: [String]
+    @Option(help: "Maximum vocabulary size.") var vocabSize = 52_000
+    @Option(help: "Minimum frequency of a pair to be merged.") var minFrequency = 2
+    @Option(help: ArgumentHelp("The tokenizer directory to write.", valueName: "dir")) var out: String
     func run() throws {
         let start = ContinuousClock.now
         let trainer = try BPETrainer(vocabularySize: vocabSize, minFrequency: minFrequency)

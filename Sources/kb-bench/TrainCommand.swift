@@ -11,23 +11,24 @@ import Training
 extension Objective: ExpressibleByArgument {}
 extension Preset: ExpressibleByArgument {}
 
-/// How products of matrices are computed.
+/// Precision of matrix products.
 enum BenchPrecision: String, ExpressibleByArgument, CaseIterable {
     case fp32, bf16
 }
 
-/// How fast a model learns, as `hf_train_bench.py` measures it: lines of a corpus, block 128, dropout on.
+/// Measures training speed under the conditions of `hf_train_bench.py`: lines of a corpus, block size 128, with
+/// dropout.
 struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "train", abstract: "Measure steps of training: tokens a second, without padding.")
+        commandName: "train", abstract: "Measure training steps in tokens per second, excluding padding.")
 
-    @Option(help: "fp32 or bf16.") var precision: BenchPrecision = .fp32
-    @Option(help: "mlm or clm.") var objective: Objective
-    @Option(help: "kantaibert, small or tiny.") var preset: Preset = .kantaibert
-    @Option(help: "The text; every line that is not blank is a sample.") var corpus: String
-    @Option(help: "Steps; the median is over those after the fourth.") var steps: Int = 16
-    @Option(help: "Samples a step.") var batch: Int = 64
-    @Option(help: "A folder with a tokenizer; without it, one is trained on the corpus.") var tokenizer: String?
+    @Option(help: "Precision: fp32 or bf16.") var precision: BenchPrecision = .fp32
+    @Option(help: "Objective: mlm or clm.") var objective: Objective
+    @Option(help: "Model size: kantaibert, small or tiny.") var preset: Preset = .kantaibert
+    @Option(help: "A text file; every line that is not blank is a sample.") var corpus: String
+    @Option(help: "Number of steps; the median excludes the first four.") var steps: Int = 16
+    @Option(help: "Number of samples per step.") var batch: Int = 64
+    @Option(help: "A tokenizer directory; by default a tokenizer is trained on the corpus.") var tokenizer: String?
 
     func validate() throws {
         guard steps > TrainMeasurement.warmupSteps else {
@@ -35,7 +36,7 @@ struct TrainCommand: ParsableCommand {
         }
         guard batch >= 1 else { throw ValidationError("--batch: expected at least 1, found \(batch)") }
         guard precision == .fp32 || Precision.hasBFloat16 else {
-            throw ValidationError("--precision: this CPU does not multiply bfloat16 (AVX512_BF16)")
+            throw ValidationError("--precision: this CPU does not support bfloat16 (AVX512_BF16)")
         }
     }
 
@@ -56,7 +57,7 @@ struct TrainCommand: ParsableCommand {
         let tokenizer = try loadTokenizer(vocabularySize: vocabulary, minFrequency: recipe.minFrequency)
         guard tokenizer.vocabularySize <= vocabulary else {
             throw ValidationError(
-                "--tokenizer: \(tokenizer.vocabularySize) tokens, the preset has room for \(vocabulary)")
+                "--tokenizer: the vocabulary size is \(tokenizer.vocabularySize), the preset supports \(vocabulary)")
         }
         let source = ShardSource(
             corpora: [try JobCorpus(file: corpus, name: corpus)], objective: objective, unit: .lines,

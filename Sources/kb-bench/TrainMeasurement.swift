@@ -1,28 +1,28 @@
 import Jobs
 import Parallel
 
-/// What `kb-bench train` prints: the fields of `hf_train_bench.py`, and some of our own.
+/// The output of `kb-bench train`: the fields of `hf_train_bench.py` and additional ones.
 struct TrainMeasurement: Encodable {
     struct Timing {
-        /// Of the batch, without padding.
+        /// Number of tokens in the batch, without padding.
         var tokens: Int
-        /// Of the products it cannot do without.
+        /// Floating-point operations of the batch's matrix products.
         var flops: Double
         var seconds: Double
     }
 
-    /// Steps that do not count: memory is touched for the first time in them.
+    /// Number of warm-up steps, which are not counted; they touch memory for the first time.
     static let warmupSteps = 4
 
     var precision: String
     var objective: Objective
     var preset: Preset
-    /// The median over the steps that count.
+    /// Median over the counted steps.
     var tokensPerS: Double
     var sPerStep: Double
-    /// The share of the time that the products would take alone, at the rate measured for them in this run.
+    /// Share of the time that the matrix products alone would take, at the rate measured for them in this run.
     var mfu: Double
-    /// That rate.
+    /// The rate measured for the matrix products.
     var productGflopPerS: Double
     var gflopPerStep: Double
     var peakRssMb: Int
@@ -54,7 +54,7 @@ struct TrainMeasurement: Encodable {
     }
 }
 
-/// The middle value, or the mean of the two in the middle.
+/// Returns the median.
 private func median(_ values: [Double]) -> Double {
     precondition(!values.isEmpty)
     let sorted = values.sorted()
