@@ -3,7 +3,7 @@ import Jobs
 import Testing
 import Tokenizers
 
-/// Shards of many short lines, of which no two are the same.
+/// Shards of many short, distinct lines.
 private struct Lines {
     let folder: TemporaryFolder
     let shards: TokenShards
@@ -28,14 +28,14 @@ private struct Lines {
     }
 }
 
-/// The batch with the masks undone.
+/// Returns the sequences of a batch with the masks undone.
 private func original(_ batch: Batch) -> [[Int32]] {
     var ids = batch.inputIDs
     for (row, label) in zip(batch.scoredRows, batch.labels) { ids[row] = label }
     return (0..<batch.sequences).map { Array(ids[batch.sequenceOffsets[$0]..<batch.sequenceOffsets[$0 + 1]]) }
 }
 
-@Test func anEpochHasEveryRowOnceInAnOrderOfItsOwn() throws {
+@Test func eachEpochShufflesAllRows() throws {
     let lines = try Lines(.mlm, count: 100)
     var batcher = lines.batcher(.mlm)
     #expect(batcher.stepsPerEpoch == 4)
@@ -46,7 +46,7 @@ private func original(_ batch: Batch) -> [[Int32]] {
     #expect(epochs[0] != epochs[1])
 }
 
-@Test func aBatchDependsOnSeedAndStepAlone() throws {
+@Test func batchDependsOnlyOnSeedAndStep() throws {
     let lines = try Lines(.mlm, count: 100)
     var forward = lines.batcher(.mlm)
     var backward = lines.batcher(.mlm)
@@ -57,7 +57,7 @@ private func original(_ batch: Batch) -> [[Int32]] {
     #expect(other.batch(step: 0) != there[0])
 }
 
-@Test func masksAreFifteenPercentInEightyTenTen() throws {
+@Test func maskingFollowsEightyTenTenSplit() throws {
     let lines = try Lines(.mlm, count: 2000)
     var batcher = lines.batcher(.mlm, batchSize: 500)
     var (ordinary, masked, kept, replaced) = (0, 0, 0, 0)
@@ -74,24 +74,24 @@ private func original(_ batch: Batch) -> [[Int32]] {
         #expect(!batch.inputIDs.indices.contains { batch.inputIDs[$0] == 4 && !batch.scoredRows.contains($0) })
     }
     let scored = masked + kept + replaced
-    /// Within five standard deviations of a binomial.
+    /// Allows five standard deviations of a binomial distribution.
     func expectShare(_ count: Int, of total: Int, _ share: Double, _ what: Comment) {
         let deviation = (Double(total) * share * (1 - share)).squareRoot()
         #expect(abs(Double(count) - Double(total) * share) < 5 * deviation, what)
     }
     expectShare(scored, of: ordinary, 0.15, "scored \(scored) of \(ordinary)")
     expectShare(masked, of: scored, 0.8, "masked \(masked) of \(scored)")
-    // A token is at times replaced by itself: one of 256.
+    // One of 256 random replacements is the token itself.
     expectShare(kept, of: scored, 0.1 + 0.1 / 256, "kept \(kept) of \(scored)")
 }
 
-@Test func aTokenIsMaskedInOneEpochAndNotInAnother() throws {
+@Test func masksDifferBetweenEpochs() throws {
     let lines = try Lines(.mlm, count: 8)
     var batcher = lines.batcher(.mlm, batchSize: 8)
     #expect(batcher.batch(step: 0).scoredRows != batcher.batch(step: 1).scoredRows)
 }
 
-@Test func everyBatchHasSomethingToGuess() throws {
+@Test func everyBatchHasAMaskedToken() throws {
     let lines = try Lines(.mlm, count: 40)
     var batcher = Batcher(
         shard: lines.shards.training, objective: .mlm, batchSize: 1, mlmProbability: 1e-9,
@@ -103,7 +103,7 @@ private func original(_ batch: Batch) -> [[Int32]] {
     }
 }
 
-@Test func aCausalModelIsAskedForTheNextToken() throws {
+@Test func causalLabelsAreNextTokens() throws {
     let lines = try Lines(.clm, count: 10)
     var batcher = lines.batcher(.clm, batchSize: 10)
     let batch = batcher.batch(step: 0)
@@ -114,7 +114,7 @@ private func original(_ batch: Batch) -> [[Int32]] {
 }
 
 @Test(arguments: [1, 30, 64, 100, 10_000])
-func aBatchInPartsIsTheSameBatch(maximumTokens: Int) throws {
+func splitPreservesBatch(maximumTokens: Int) throws {
     let lines = try Lines(.mlm, count: 32)
     var batcher = lines.batcher(.mlm)
     let batch = batcher.batch(step: 0)
@@ -129,7 +129,7 @@ func aBatchInPartsIsTheSameBatch(maximumTokens: Int) throws {
     }
 }
 
-@Test func evaluationAsksTheSameWhateverTheBatch() throws {
+@Test func evaluationMasksAreIndependentOfBatchSize() throws {
     let lines = try Lines(.mlm, count: 300, heldOut: 0.3)
     func questions(_ maximumTokens: Int) -> [[Int32]] {
         EvaluationBatches(

@@ -12,11 +12,11 @@ private func heldOut(_ folder: TemporaryFolder, share: Double = 0.5, mostBytes: 
         share: share, mostBytes: mostBytes, progress: {})
 }
 
-@Test func theLowestHashesAreAskedForWhateverComesWithThem() throws {
+@Test func selectsSamplesWithLowestHashes() throws {
     let folder = try TemporaryFolder()
     let lines = (0..<4000).map { "Line number \($0) of a text" }
     try Data(lines[..<1500].joined(separator: "\n").utf8).write(to: URL(filePath: folder.path + "/a"))
-    // Half of the second is in the first.
+    // The first half of b is also in a.
     try Data(lines[750...].joined(separator: "\n").utf8).write(to: URL(filePath: folder.path + "/b"))
     let expected = lines.map { Sample(text: $0.lowercased(), hash: Sample.hash(of: $0)) }
         .filter { $0.isHeldOut(share: 0.5) }.sorted { $0.hash < $1.hash }

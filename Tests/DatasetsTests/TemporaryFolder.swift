@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// A folder of a test's own, removed with the last reference to it.
+/// A temporary folder that is removed with the last reference to it.
 final class TemporaryFolder: Sendable {
     let path: String
 

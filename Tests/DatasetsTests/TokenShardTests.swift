@@ -13,7 +13,7 @@ private let text = """
 
     """
 
-/// A tokenizer that knows bytes and little else.
+/// Returns a tokenizer with little more than the byte alphabet.
 private func byteTokenizer() throws -> ByteLevelBPETokenizer {
     let trainer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 2)
     return try trainer.train()
@@ -25,7 +25,7 @@ private struct Built {
     let shards: TokenShards
     let tokenizer: ByteLevelBPETokenizer
 
-    /// - Parameter texts: of one corpus each
+    /// - Parameter texts: the text of each corpus
     init(
         _ objective: Objective, _ unit: SampleUnit, blockSize: Int, heldOut: Double = 0, texts: [String] = [text]
     ) throws {
@@ -50,19 +50,19 @@ private struct Built {
     }
 }
 
-@Test func maskedSamplesAreOneRowCutAtTheBlock() throws {
+@Test func mlmTruncatesSampleToOneRow() throws {
     let built = try Built(.mlm, .lines, blockSize: 50)
     let lines = text.split(separator: "\n").map(String.init)
     let expected = lines.map { [0] + built.tokenizer.encode($0).prefix(48) + [2] }
     #expect(built.rows(built.shards.training) == expected)
     let totals = built.shards.training.totals
     #expect(totals.longestRow == 50)
-    // What the block cut off counts for bits a byte.
+    // The bits per byte include truncated text.
     #expect(totals.textBytes == lines.reduce(0) { $0 + $1.utf8.count })
     #expect(totals.textTokens == lines.reduce(0) { $0 + built.tokenizer.encode($1).count })
 }
 
-@Test func causalParagraphsAreCutIntoPieces() throws {
+@Test func clmSplitsSampleIntoRows() throws {
     let built = try Built(.clm, .paragraphs, blockSize: 32)
     let paragraphs = text.split(separator: "\n\n").map { $0.split(separator: "\n").joined(separator: "\n") }
     // As hf_check.py: ids = tokens + </s>, pieces of block − 1, <s> before each.
@@ -73,12 +73,12 @@ private struct Built {
     #expect(built.rows(built.shards.training) == expected)
 }
 
-/// By hand, at a block of six: `<` and `/` stand for `<s>` and `</s>`, a letter for its token.
+/// Packed rows for a block size of six: `<` and `/` stand for `<s>` and `</s>`, a letter for its token.
 private let packings: [(texts: [String], clm: [String], mlm: [String])] = [
     (["ab"], ["<ab/"], ["<ab/"]),
     (["abcd\n\nef\n\nghijk"], ["<abcd/", "<ef/gh", "<ijk/"], ["<abcd/", "<ef/g/", "<hijk/"]),
     (["abcd\n\nef\n", "ghijk\n"], ["<abcd/", "<ef/gh", "<ijk/"], ["<abcd/", "<ef/g/", "<hijk/"]),
-    // A masked row with one place left: no token fits between two ends.
+    // In a masked row with one place left, no token fits before the final `</s>`.
     (["abc\n\ndef"], ["<abc/d", "<ef/"], ["<abc/", "<def/"]),
     (["abcde"], ["<abcde", "</"], ["<abcd/", "<e/"]),
     (["abcdefghijklm\n\nn"], ["<abcde", "<fghij", "<klm/n", "</"], ["<abcd/", "<efgh/", "<ijkl/", "<m/n/"]),
@@ -86,7 +86,7 @@ private let packings: [(texts: [String], clm: [String], mlm: [String])] = [
 ]
 
 @Test(arguments: packings)
-func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) throws {
+func packedRowsAreFullExceptTheLast(texts: [String], clm: [String], mlm: [String]) throws {
     for (objective, expected) in [(Objective.clm, clm), (.mlm, mlm)] {
         let built = try Built(objective, .packed, blockSize: 6, texts: texts)
         let rows: [[Int32]] = expected.map { row in
@@ -100,7 +100,7 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
     }
 }
 
-@Test func packedSidesAreTwoStreams() throws {
+@Test func packsTrainingAndHeldOutSeparately() throws {
     let paragraphs = (0..<300).map { "paragraph \($0)" + String(repeating: "!", count: $0 % 40) }
     let built = try Built(
         .clm, .packed, blockSize: 32, heldOut: 0.3,
@@ -116,14 +116,14 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
         #expect(rows.allSatisfy { $0[0] == 0 } && rows.dropLast().allSatisfy { $0.count == 32 })
         #expect(shard.totals.textTokens == stream.count - chosen.count)
         #expect(shard.totals.textBytes == chosen.reduce(0) { $0 + $1.utf8.count })
-        // What bits a byte are made of: each token and each `</s>` is asked for once.
+        // The basis of bits per byte: every token and every `</s>` is scored once.
         let batches = EvaluationBatches(
             shard: shard, objective: .clm, tokenizerVocabulary: built.tokenizer.vocabularySize, maximumTokens: 100)
         #expect(batches.flatMap(\.labels) == stream)
     }
 }
 
-@Test func shardsAreReadAgainAsTheyWereWritten() throws {
+@Test func shardsRoundTrip() throws {
     let built = try Built(.clm, .lines, blockSize: 16, heldOut: 0.5)
     let again = try TokenShards(
         directory: built.folder.path, source: built.source, vocabularySize: built.tokenizer.vocabularySize)
@@ -131,7 +131,7 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
     #expect(built.rows(again.heldOut) == built.rows(built.shards.heldOut))
 }
 
-@Test func aSampleIsOnOneSideOnly() throws {
+@Test func duplicateSamplesAreOnOneSide() throws {
     let lines = (0..<200).map { "sample number \($0 % 100)" }
     let built = try Built(.mlm, .lines, blockSize: 64, heldOut: 0.3, texts: [lines.joined(separator: "\n")])
     let training = Set(built.rows(built.shards.training))
@@ -141,7 +141,7 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
     #expect(training.count + heldOut.count == 100)
 }
 
-@Test func anyDamagedByteIsNoticed() throws {
+@Test func detectsAnyDamagedByte() throws {
     let built = try Built(.mlm, .lines, blockSize: 32)
     let path = "\(built.folder.path)/training.tokens"
     let whole = try Data(contentsOf: URL(filePath: path))
@@ -165,7 +165,7 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
     }
 }
 
-@Test func shardsOfSomethingElseAreRefused() throws {
+@Test func rejectsShardsOfAnotherSource() throws {
     let built = try Built(.mlm, .lines, blockSize: 32)
     let other = ShardSource(
         corpora: built.source.corpora, objective: .mlm, unit: .lines, filters: [.lowercase], blockSize: 32, heldOut: 0,
@@ -176,8 +176,8 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
     }
 }
 
-/// Embeddings are indexed by what stands in a shard, and memory is laid out for its longest row.
-@Test func aShardWithIdsOrRowsThatTheRunHasNotIsRefused() throws {
+/// Token ids index the embedding, and the longest row determines memory allocation.
+@Test func rejectsShardWithIdsOrRowsOutOfRange() throws {
     let built = try Built(.mlm, .lines, blockSize: 32)
     let largest = built.rows(built.shards.training).joined().max().map(Int.init) ?? 0
     func open(_ vocabularySize: Int, _ longestRow: Int) throws(DatasetError) {
@@ -195,13 +195,13 @@ func packedRowsAreFullButTheLast(texts: [String], clm: [String], mlm: [String]) 
     }
 }
 
-@Test func aCorpusOfOtherBytesMakesNoShards() throws {
+@Test func changedCorpusProducesNoShards() throws {
     let folder = try TemporaryFolder()
     let path = try folder.write("corpus.txt", text.utf8)
     let source = ShardSource(
         corpora: [try JobCorpus(file: path, name: "kant.txt")], objective: .mlm, unit: .lines, filters: [],
         blockSize: 64, heldOut: 0, tokenizerDigest: "t")
-    // As many bytes, of which the last is another.
+    // Same size, but a different last byte.
     _ = try folder.write("corpus.txt", Array(text.utf8).dropLast() + [UInt8(ascii: "!")])
     let error = try #require(throws: DatasetError.self) {
         try TokenShards.build(directory: folder.path, source: source, tokenizer: byteTokenizer())

@@ -3,9 +3,9 @@ import Random
 import Testing
 
 @Suite struct DropoutTests {
-    /// The vectorized generator must say what `Philox` says.
+    /// The vectorized generator in C must produce the same words as `Philox`.
     @Test(arguments: [1, 63, 64, 65, 1000, 40_000])
-    func maskIsMadeOfPhiloxWords(count: Int) {
+    func maskMatchesPhilox(count: Int) {
         let key = DropoutKey(seed: 0x0123_4567_89AB_CDEF, step: 77)
         var mask = [UInt8](repeating: 9, count: count)
         dropoutMask(&mask, count: count, probability: 0.25, place: 5, key: key)
@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test func dropsTheShareAskedFor() {
+    @Test func dropsRequestedShare() {
         let count = 1 << 20
         var mask = [UInt8](repeating: 0, count: count)
         dropoutMask(&mask, count: count, probability: 0.1, place: 0, key: DropoutKey(seed: 1, step: 1))

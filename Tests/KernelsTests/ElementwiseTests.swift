@@ -4,11 +4,11 @@ import Kernels
 import Random
 import Testing
 
-/// The loops in C against the same formulas in double precision, at lengths that leave every kind of remainder.
+/// Compares the C loops with the same formulas in double precision, at lengths with every kind of remainder.
 @Suite struct ElementwiseTests {
     static let lengths = [1, 2, 15, 16, 17, 64, 100, 771]
 
-    @Test func geluIsExact() {
+    @Test func geluMatchesErfc() {
         let x = (0..<20_001).map { Float($0 - 10_000) / 1_000 }
         let zero = [Float](repeating: 0, count: x.count)
         var (y, kept) = (zero, x)
@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test(arguments: lengths)
-    func softmaxSumsToOneAndKnowsLargeNumbers(count: Int) {
+    func softmaxMatchesDoublePrecisionAndHandlesLargeInputs(count: Int) {
         let scores = random(count, seed: 3, scale: 40)
         var probabilities = scores
         kb_softmax(&probabilities, count, 0.5)
@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test(arguments: lengths)
-    func crossEntropyAndItsGradient(count: Int) {
+    func crossEntropyAndGradientMatchDoublePrecision(count: Int) {
         let (products, bias) = (random(count, seed: 4, scale: 6), random(count, seed: 9))
         let logits = zip(products, bias).map { $0 + $1 }
         let label = count / 2
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(arguments: lengths)
-    func layerNormAndItsGradient(count: Int) {
+    func layerNormMatchesDoublePrecisionAndFiniteDifference(count: Int) {
         let (x, weight, bias, dy) = (
             random(count, seed: 5), random(count, seed: 6), random(count, seed: 7), random(count, seed: 8)
         )
@@ -68,7 +68,7 @@ import Testing
         }
         for (ours, exact) in zip(y, normed(x.map(Double.init))) { #expect(abs(Double(ours) - exact) < 1e-5) }
 
-        guard count > 2 else { return }  // two elements are always normed to the same, up to epsilon
+        guard count > 2 else { return }  // the normalized values of two elements are constant, up to epsilon
         var dx = x
         kb_layer_norm_backward(&dx, dy, x, weight, mean, rstd, count)
         for index in stride(from: 0, to: count, by: max(1, count / 7)) {
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func aBufferIsWrittenUpToItsEndAndNoFurther() {
+    @Test func writesStayWithinBuffer() {
         for count in Self.lengths {
             var guarded = [Float](repeating: 7, count: count + 32)
             guarded.withUnsafeMutableBufferPointer { buffer in

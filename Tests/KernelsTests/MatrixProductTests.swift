@@ -2,11 +2,12 @@ import Kernels
 import Random
 import Testing
 
-/// Every way to a product against three plain loops in double precision, at shapes on either side of every cut.
+/// Compares every implementation of the matrix product with plain loops in double precision, at shapes on both sides of
+/// every block boundary.
 @Suite struct MatrixProductTests {
-    /// Who multiplies.
+    /// Implementation of the product.
     enum Kind: String, CaseIterable, CustomTestStringConvertible {
-        /// What `matrixProduct` takes for the shape.
+        /// The implementation that `matrixProduct` selects for the shape.
         case fitting
         case blas, packed, bfloat16
 
@@ -18,10 +19,10 @@ import Testing
             }
         }
 
-        /// Largest error of a sum of k products of numbers in [−0.5, 0.5).
+        /// Returns the maximum error of a sum of k products of values in [−0.5, 0.5).
         func tolerance(inner k: Int) -> Double {
-            // In bfloat16 a factor's rounding error is at most 2⁻⁹ of it, in float32 that of the growing sum shows; of k
-            // products of two, at random signs, about √k.
+            // The rounding error of a bfloat16 operand is at most 2⁻⁹ of its value; in float32 the rounding of the
+            // growing sum dominates. With k products of two operands and random signs, errors grow with √k.
             (self == .bfloat16 ? 0x1p-10 : 0x1p-21) * Double(k).squareRoot() + 1e-6
         }
 
@@ -37,7 +38,7 @@ import Testing
     static let kinds = Kind.allCases.filter(\.isHere)
 
     @Test(arguments: kinds, shapes)
-    func agreesWithPlainLoops(kind: Kind, shape: (m: Int, n: Int, k: Int)) {
+    func matchesNaiveProduct(kind: Kind, shape: (m: Int, n: Int, k: Int)) {
         let (m, n, k) = shape
         let arena = Arena(bytes: 2 * 4 * (m + 9) * (k + 9) + 2 * 4 * (k + 9) * (n + 9) + 4 * m * (n + 9) + 4096)
         let a = Factor(arena, rows: m, columns: k, seed: 1)
@@ -52,7 +53,7 @@ import Testing
             for bForm in [Transposition.asIs, .transposed] {
                 for beta: Float in [0, 1] {
                     for row in 0..<m { (c.row(row) - 3).update(repeating: 0.5, count: n + 9) }
-                    multiply(kind, c, a.lying(aForm), aForm, b.lying(bForm), bForm, inner: k, beta: beta)
+                    multiply(kind, c, a.operand(aForm), aForm, b.operand(bForm), bForm, inner: k, beta: beta)
                     var worst = 0.0
                     for row in 0..<m {
                         for column in 0..<n {
@@ -80,10 +81,10 @@ import Testing
         }
     }
 
-    /// A matrix of numbers in [−0.5, 0.5) and its transpose, both with rows wider than they are, not a number beside them.
+    /// A matrix of values in [−0.5, 0.5) and its transpose, both as views of wider rows that are otherwise NaN.
     private struct Factor {
         let matrix: Matrix
-        let turned: Matrix
+        let transposed: Matrix
 
         init(_ arena: Arena, rows: Int, columns: Int, seed: UInt64) {
             func wide(_ rows: Int, _ columns: Int) -> Matrix {
@@ -91,18 +92,18 @@ import Testing
                 whole.base.update(repeating: .nan, count: rows * whole.stride)
                 return whole.columns(2..<columns + 2)
             }
-            (matrix, turned) = (wide(rows, columns), wide(columns, rows))
+            (matrix, transposed) = (wide(rows, columns), wide(columns, rows))
             let philox = Philox(seed: seed, purpose: .initialization)
             for row in 0..<rows {
                 for column in 0..<columns {
                     let word = philox.block(step: UInt32(row), index: UInt64(column))[0]
                     matrix.row(row)[column] = Philox.uniform(word) - 0.5
-                    turned.row(column)[row] = matrix.row(row)[column]
+                    transposed.row(column)[row] = matrix.row(row)[column]
                 }
             }
         }
 
-        /// As it must lie to be used in that form.
-        func lying(_ form: Transposition) -> Matrix { form == .asIs ? matrix : turned }
+        /// Returns the matrix that gives the same operand in the given form.
+        func operand(_ form: Transposition) -> Matrix { form == .asIs ? matrix : transposed }
     }
 }

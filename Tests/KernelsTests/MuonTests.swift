@@ -2,7 +2,7 @@ import Foundation
 import Kernels
 import Testing
 
-/// Muon against `torch.optim.Muon` (`Fixtures/muon_reference.py`).
+/// Compares Muon with `torch.optim.Muon` (`Fixtures/muon_reference.py`).
 @Suite struct MuonTests {
     struct Case: Decodable, CustomTestStringConvertible {
         let rows: Int
@@ -18,7 +18,7 @@ import Testing
         return try! JSONDecoder().decode([Case].self, from: Data(contentsOf: url))
     }()
 
-    /// The parameters after each step, the gradients being `scale` times too small.
+    /// Returns the parameters after each step, with gradients divided by `scale`.
     private func steps(_ reference: Case, scale: Float = 1, precision: Precision = .float32) -> [[Float]] {
         let (rows, columns) = (reference.rows, reference.columns)
         let arena = Arena(bytes: 3 * Arena.rounded(4 * rows * columns))
@@ -35,14 +35,14 @@ import Testing
     }
 
     @Test(arguments: cases)
-    func stepsAreTorchs(reference: Case) {
-        for (ours, torchs) in zip(steps(reference, scale: 0.5), reference.after) {
-            for (our, torch) in zip(ours, torchs) { #expect(abs(our - torch) < 2e-5, "\(our), torch \(torch)") }
+    func stepsMatchTorch(reference: Case) {
+        for (ours, expected) in zip(steps(reference, scale: 0.5), reference.after) {
+            for (our, torch) in zip(ours, expected) { #expect(abs(our - torch) < 2e-5, "\(our), torch \(torch)") }
         }
     }
 
-    @Test(.enabled(if: Precision.hasBFloat16, "this CPU does not multiply bfloat16"), arguments: cases)
-    func bfloat16TurnsTheStepLittle(reference: Case) {
+    @Test(.enabled(if: Precision.hasBFloat16, "this CPU does not support bfloat16"), arguments: cases)
+    func bfloat16StepIsCloseToFloat32(reference: Case) {
         let (exact, rounded) = (steps(reference), steps(reference, precision: .bfloat16))
         var (moved, differs) = (0.0, 0.0)
         for index in reference.before.indices {
@@ -52,9 +52,9 @@ import Testing
         #expect(differs.squareRoot() < 0.06 * moved.squareRoot(), "\(differs.squareRoot() / moved.squareRoot())")
     }
 
-    /// Larger than the blocks that the symmetric products are cut into.
+    /// Uses shapes larger than the blocks of the symmetric products.
     @Test(arguments: [(200, 500), (500, 200)])
-    func singularValuesComeNearOne(rows: Int, columns: Int) {
+    func singularValuesAreNearOne(rows: Int, columns: Int) {
         let arena = Arena(bytes: 3 * Arena.rounded(4 * rows * columns) + 4 * 200 * 200)
         let (parameters, gradients, buffer) = (
             arena.matrix(rows: rows, columns: columns), arena.matrix(rows: rows, columns: columns),
@@ -66,7 +66,7 @@ import Testing
         muonUpdate(
             parameters: parameters, gradients: gradients, momentumBuffer: buffer,
             MuonStep(learningRate: 1 / length, momentum: 0, weightDecay: 0, gradientScale: 1), precision: .float32)
-        // −U·Vᵀ is left: its Gram matrix has the squared singular values, about 1, on the diagonal, and little beside it.
+        // The result is −U·Vᵀ. The diagonal of its Gram matrix holds squared row norms, which are about 1.
         let gram = arena.matrix(rows: 200, columns: 200)
         if rows < columns {
             matrixProduct(gram, parameters, .asIs, parameters, .transposed)

@@ -2,8 +2,8 @@ import Kernels
 import Random
 import Testing
 
-/// Products with packed weights against plain loops in double precision, for one row and for many, with the CPU's own
-/// instructions and without them.
+/// Compares products with packed weights to plain loops in double precision, for one row and for many, with and without
+/// the CPU-specific kernels.
 @Suite struct PackedWeightTests {
     static let shapes = [
         (1, 1, 1), (1, 300, 64), (2, 5, 7), (3, 16, 32), (8, 17, 49), (9, 33, 1), (16, 47, 130), (16, 200, 257),
@@ -13,7 +13,7 @@ import Testing
         [true, false].filter { !$0 || precision.isFast }.map { (precision, $0) }
     }
 
-    /// Numbers in [−0.5, 0.5), with room for NaN beside them that nothing may read.
+    /// Returns values in [−0.5, 0.5), surrounded by NaN that must not be read.
     static func numbers(_ arena: Arena, rows: Int, columns: Int, seed: UInt64) -> Matrix {
         let whole = arena.matrix(rows: rows, columns: columns + 5)
         whole.base.update(repeating: .nan, count: rows * whole.stride)
@@ -42,19 +42,20 @@ import Testing
         Arena(bytes: 4 * (m * (k + 5) + (n + 16) * (2 * k + 12) + 3 * m * (n + 9)) + 4096)
     }
 
-    /// Largest error of a sum of k products of numbers in [−0.5, 0.5).
+    /// Returns the maximum error of a sum of k products of values in [−0.5, 0.5).
     static func tolerance(_ precision: WeightPrecision, inner k: Int) -> Double {
         switch precision {
         case .float32: 0x1p-21 * Double(k).squareRoot() + 1e-6
-        // A factor's rounding error is at most 2⁻⁹ of it; of k products of two, at random signs, about √k.
+        // The rounding error of an operand is at most 2⁻⁹ of its value; with random signs, errors grow with √k.
         case .bfloat16: 0x1p-10 * Double(k).squareRoot() + 1e-6
-        // At most half of 1/127 of 0.5, of either factor: 2⁻⁹, times 0.5, four standard deviations of k of them.
+        // The error of each operand is at most half of 1/127 of 0.5, times 0.5; allows four standard deviations of k
+        // errors.
         case .int8: 0x1p-9 * Double(k).squareRoot() + 0x1p-8
         }
     }
 
     @Test(arguments: ways, shapes)
-    func agreesWithPlainLoops(way: (precision: WeightPrecision, isFast: Bool), shape: (m: Int, n: Int, k: Int)) {
+    func matchesNaiveProduct(way: (precision: WeightPrecision, isFast: Bool), shape: (m: Int, n: Int, k: Int)) {
         let (m, n, k) = shape
         let arena = Self.arena(m, n, k)
         let x = Self.numbers(arena, rows: m, columns: k, seed: 1)
@@ -75,9 +76,10 @@ import Testing
         #expect(worst <= Self.tolerance(way.precision, inner: k))
     }
 
-    /// Bit for bit, whichever order is asked for. In float32 and bfloat16 a row is several stretches, the last one cut short.
+    /// Requires bit-identical results for both orders. In float32 and bfloat16 a row spans several ranges, the last one
+    /// shorter.
     @Test(arguments: ways, [SumOrder.straight, .blocked])
-    func whatARowGetsDoesNotDependOnTheOthers(way: (precision: WeightPrecision, isFast: Bool), order: SumOrder) {
+    func rowResultIsIndependentOfOtherRows(way: (precision: WeightPrecision, isFast: Bool), order: SumOrder) {
         let (m, n, k) = (50, 83, 1_060)
         let arena = Self.arena(m, n, k)
         let x = Self.numbers(arena, rows: m, columns: k, seed: 3)
@@ -95,7 +97,7 @@ import Testing
     }
 
     @Test(.enabled(if: WeightPrecision.int8.isFast, "this CPU has no AVX512_VNNI"))
-    func bytesAreMultipliedExactlyEitherWay() {
+    func int8KernelsAreBitIdentical() {
         let (m, n, k) = (11, 83, 301)
         let arena = Self.arena(m, n, k)
         let x = Self.numbers(arena, rows: m, columns: k, seed: 5)
@@ -107,7 +109,7 @@ import Testing
     }
 
     @Test(arguments: ways)
-    func whatIsNotANumberIsNotHidden(way: (precision: WeightPrecision, isFast: Bool)) {
+    func propagatesNonFiniteValues(way: (precision: WeightPrecision, isFast: Bool)) {
         for bad in [Float.nan, .infinity] {
             for inWeight in [true, false] {
                 let arena = Self.arena(2, 20, 40)
@@ -123,7 +125,7 @@ import Testing
     }
 
     @Test(arguments: WeightPrecision.allCases)
-    func rowsOfZeroesGiveZeroes(precision: WeightPrecision) {
+    func zeroInputGivesZeroOutput(precision: WeightPrecision) {
         let arena = Self.arena(1, 20, 40)
         let (x, weight) = (arena.matrix(rows: 1, columns: 40), arena.matrix(rows: 20, columns: 40))
         let y = arena.matrix(rows: 1, columns: 20)

@@ -3,7 +3,7 @@ import Glibc
 import Models
 import Testing
 
-/// Model directories that somebody made to harm whoever opens them.
+/// Malicious or invalid model directories must be rejected.
 @Suite(.timeLimit(.minutes(15))) struct HostileModelTests {
     static let configuration = RobertaConfiguration(
         vocabSize: 48, hiddenSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, intermediateSize: 32,
@@ -35,7 +35,7 @@ import Testing
         for open in ways {
             do {
                 _ = try open(folder)
-                Issue.record("it was opened")
+                Issue.record("the model was loaded")
             } catch let error as ModelError {
                 errors.append(error)
             } catch {
@@ -55,7 +55,7 @@ import Testing
         ("attention_probs_dropout_prob", "-0.5"), ("initializer_range", "1e30"), ("bos_token_id", "7"),
         ("eos_token_id", "-2"), ("pad_token_id", "0"),
     ])
-    func numbersOfNoModelAreRefusedByTheirKey(key: String, value: String) throws {
+    func rejectsOutOfRangeConfigurationValues(key: String, value: String) throws {
         try withModel { folder in
             try edit(folder, key, value)
             for error in refusals(folder) {
@@ -64,8 +64,8 @@ import Testing
         }
     }
 
-    /// Each size for itself is possible, all of them together are more than anybody has.
-    @Test func sizesThatMakeTooManyParametersAreRefused() throws {
+    /// Every size is within its range, but the total number of parameters is not.
+    @Test func rejectsTooManyParameters() throws {
         try withModel { folder in
             try edit(folder, "hidden_size", "65536")
             try edit(folder, "num_hidden_layers", "512")
@@ -73,11 +73,11 @@ import Testing
         }
     }
 
-    @Test func weightsOfAnotherSizeThanTheConfigurationSaysAreRefusedUnread() throws {
+    @Test func rejectsWeightsFileOfWrongSize() throws {
         try withModel { folder in
             let path = "\(folder)/model.safetensors"
             for size in [1 << 40, 1 << 33, 100] {
-                // Not every file system has sparse files of a terabyte.
+                // Some file systems do not support sparse files of a terabyte.
                 guard truncate(path, off_t(size)) == 0 else { continue }
                 for error in refusals(folder) {
                     #expect(error.path == path && error.reason.contains("is \(size) bytes"), "\(error)")
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test(arguments: ["config.json", "model.safetensors"], ["pipe", "/dev/zero", "folder"])
-    func whatIsNoFileIsRefused(file: String, kind: String) throws {
+    func rejectsNonRegularFiles(file: String, kind: String) throws {
         try withModel { folder in
             let path = "\(folder)/\(file)"
             try FileManager.default.removeItem(atPath: path)
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    /// Headers over 24 bytes of numbers, and what has to be said of each.
+    /// Headers for 24 bytes of data, and the expected part of the error message.
     @Test(arguments: [
         (
             #"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"#
@@ -148,7 +148,7 @@ import Testing
         (#"{"a"#, "closing quote"),
         (#"{"a\"#, "closing quote"),
     ])
-    func aHeaderThatLiesIsRefused(header: String, says: String) throws {
+    func rejectsInconsistentHeaders(header: String, says: String) throws {
         try withModel { folder in
             let path = "\(folder)/x.safetensors"
             var bytes = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) } + Data(header.utf8)
@@ -159,7 +159,7 @@ import Testing
         }
     }
 
-    @Test func aHeaderThatIsTooLongIsNotRead() throws {
+    @Test func rejectsOverlongHeader() throws {
         try withModel { folder in
             let path = "\(folder)/x.safetensors"
             let length = UInt64(1 << 24)
@@ -171,7 +171,7 @@ import Testing
     }
 
     @Test(arguments: [TensorType.float32, .float16, .bfloat16], ["NaN", "infinity", "-infinity", "3.4e38"])
-    func weightsThatAreNoNumbersAreRefusedByTheirTensor(type: TensorType, what: String) throws {
+    func rejectsNonFiniteWeights(type: TensorType, what: String) throws {
         let number: Float =
             switch what {
             case "NaN": .nan
@@ -192,7 +192,7 @@ import Testing
                 case .float32: kept.append(numbers.withUnsafeBytes { Array($0) })
                 case .float16: kept.append(numbers.map { Float16($0) }.withUnsafeBytes { Array($0) })
                 case .bfloat16:
-                    // To nearest, but that a NaN stays one.
+                    // Round to nearest, but keep NaN.
                     let rounded = numbers.map { number in
                         number.isNaN ? UInt16(0x7FC0) : UInt16((number.bitPattern &+ 0x8000) >> 16)
                     }
@@ -214,14 +214,14 @@ import Testing
         }
     }
 
-    /// A copy in memory of its own.
+    /// Returns a copy in separately allocated memory.
     private func pointer(_ kept: [[UInt8]], _ index: Int) -> UnsafePointer<UInt8> {
         let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: kept[index].count)
         copy.initialize(from: kept[index], count: kept[index].count)
         return UnsafePointer(copy)
     }
 
-    @Test func theLargestNumbersOfBfloat16AreNumbers() throws {
+    @Test func acceptsLargestBfloat16Values() throws {
         let model = RobertaModel.initialized(configuration: Self.configuration, seed: 3)
         let name = "lm_head.dense.weight"
         try withModel { folder in
@@ -233,8 +233,8 @@ import Testing
         }
     }
 
-    /// What older transformers write beside the parameters is no reason to refuse a file.
-    @Test func whatTransformersWritesBesideIsAllowed() throws {
+    /// Files with the extra tensors that older transformers versions write must be accepted.
+    @Test func acceptsExtraTensorsOfTransformers() throws {
         let model = RobertaModel.initialized(configuration: Self.configuration, seed: 3)
         let words = model.parameters["roberta.embeddings.word_embeddings.weight"]
         let (hidden, positions) = (Self.configuration.hiddenSize, Self.configuration.maxPositionEmbeddings)

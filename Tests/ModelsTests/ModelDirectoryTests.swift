@@ -14,7 +14,7 @@ import Testing
         try body(url.path)
     }
 
-    @Test func writesAndReadsTheSameModel() throws {
+    @Test func modelRoundTrips() throws {
         let model = RobertaModel.initialized(configuration: Self.configuration, seed: 5)
         try withDirectory { directory in
             try ModelDirectory.write(model, to: directory)
@@ -42,7 +42,7 @@ import Testing
         #expect(one.parameters["lm_head.bias"].allSatisfy { $0 == 0 })
     }
 
-    @Test func everyTruncationOfTheWeightsIsRefused() throws {
+    @Test func rejectsTruncatedWeights() throws {
         let model = RobertaModel.initialized(configuration: Self.configuration, seed: 5)
         try withDirectory { directory in
             try ModelDirectory.write(model, to: directory)
@@ -63,7 +63,7 @@ import Testing
         ("num_hidden_layers", "2", "layer.1"), ("num_attention_heads", "0", "num_attention_heads"),
         ("type_vocab_size", "2", "type_vocab_size"), ("vocab_size", "\"many\"", "vocabSize"),
     ])
-    func aConfigurationThatDoesNotFitIsRefusedByItsKey(key: String, value: String, named: String) throws {
+    func rejectsMismatchedConfiguration(key: String, value: String, named: String) throws {
         let model = RobertaModel.initialized(configuration: Self.configuration, seed: 5)
         try withDirectory { directory in
             try ModelDirectory.write(model, to: directory)

@@ -2,7 +2,7 @@ import Foundation
 import Models
 import Testing
 
-/// What `make parity` asks transformers about, as far as it goes without it.
+/// Import tests that do not need transformers; `make parity` compares imports with transformers itself.
 struct ModelImportingTests {
     static func configuration(tied: Bool) -> RobertaConfiguration {
         RobertaConfiguration(
@@ -11,7 +11,7 @@ struct ModelImportingTests {
     }
 
     @Test(arguments: [true, false], [true, false])
-    func namesDoNotMatter(tied: Bool, prefix: Bool) throws {
+    func importsAllTensorNameVariants(tied: Bool, prefix: Bool) throws {
         let model = RobertaModel.initialized(configuration: Self.configuration(tied: tied), seed: 3)
         try withFolder { folder in
             try ModelDirectory.write(model, to: folder)
@@ -31,7 +31,7 @@ struct ModelImportingTests {
         }
     }
 
-    @Test func aModelWithoutItsHeadIsRefused() throws {
+    @Test func rejectsModelWithoutHead() throws {
         let model = RobertaModel.initialized(configuration: Self.configuration(tied: true), seed: 3)
         try withFolder { folder in
             try ModelDirectory.write(model, to: folder)
@@ -43,8 +43,8 @@ struct ModelImportingTests {
         }
     }
 
-    /// A checkpoint of older transformers has `position_ids`, whole numbers of 64 bits.
-    @Test func aTensorOfAnotherTypeIsLeftAlone() throws {
+    /// Checkpoints of older transformers versions contain `position_ids` as 64-bit integers.
+    @Test func ignoresTensorsOfUnsupportedType() throws {
         try withFolder { folder in
             let header = Array(
                 #"{"ids":{"dtype":"I64","shape":[2],"data_offsets":[0,16]},"x":{"dtype":"F32","shape":[1],"data_offsets":[16,20]}}"#
@@ -59,8 +59,8 @@ struct ModelImportingTests {
         }
     }
 
-    /// Held against sums made here, in the plain way.
-    @Test func aTensorIsSummarized() throws {
+    /// Compares with statistics computed directly from the elements.
+    @Test func summaryMatchesDirectComputation() throws {
         let model = RobertaModel.initialized(configuration: Self.configuration(tied: true), seed: 3)
         let name = "roberta.embeddings.word_embeddings.weight"
         let numbers = model.parameters[name]

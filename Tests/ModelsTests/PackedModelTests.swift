@@ -4,7 +4,7 @@ import Models
 import Parity
 import Testing
 
-/// The model that serves, against transformers' logits and against itself in other company.
+/// Compares the serving model with transformers' logits, and batched with single-sequence results.
 @Suite struct PackedModelTests {
     static func model(_ objective: String, _ precision: WeightPrecision) throws -> (GoldenFolder, PackedModel) {
         let folder = try ReferenceTests.folder(objective)
@@ -18,12 +18,13 @@ import Testing
         return (folder, model)
     }
 
-    /// In float32 within the rounding of another order of sums. In bfloat16 each factor is off by at most 2⁻⁹ of itself and
-    /// in int8 by 1/254 of its row's largest, which in rows of normal numbers is about three times their deviation: per
-    /// layer some 0.3 % and 1.5 % of a logit's spread, of which four layers' worth, at random signs, are allowed twice.
+    /// In float32, only the summation order differs. In bfloat16 the error of an operand is at most 2⁻⁹ of its value,
+    /// and in int8 1/254 of the row's maximum, which for normally distributed rows is about three standard deviations:
+    /// per layer about 0.3 % and 1.5 % of the logits' standard deviation. The tolerance is twice the error of four
+    /// layers with random signs.
     @Test(
         arguments: ["mlm", "clm"], [(.float32, 1e-4), (.bfloat16, 0.012), (.int8, 0.06)] as [(WeightPrecision, Double)])
-    func logitsAreThoseOfTransformers(objective: String, allowed: (precision: WeightPrecision, error: Double)) throws {
+    func logitsMatchTransformers(objective: String, allowed: (precision: WeightPrecision, error: Double)) throws {
         let (folder, model) = try Self.model(objective, allowed.precision)
         let expected = try ParityCheck.expectedLogits(folder)
         let found = model.logits(
@@ -43,7 +44,7 @@ import Testing
     }
 
     @Test(arguments: WeightPrecision.allCases)
-    func chosenRowsAreThoseOfAll(precision: WeightPrecision) throws {
+    func selectedRowsMatchFullPass(precision: WeightPrecision) throws {
         let (folder, model) = try Self.model("mlm", precision)
         let range = folder.sequenceOffsets[0]..<folder.sequenceOffsets[1]
         let ids = Array(folder.inputIDs[range])
@@ -57,9 +58,9 @@ import Testing
         }
     }
 
-    /// Bit for bit, with the orders of sums of a sequence alone, however many there are.
+    /// Requires bit-identical results with a single sequence's accumulation orders, for any batch size.
     @Test(arguments: WeightPrecision.allCases, [4, 20])
-    func aBatchGivesEachSequenceWhatItGetsAlone(precision: WeightPrecision, length: Int) throws {
+    func batchedLogitsAreBitIdenticalToSingleSequence(precision: WeightPrecision, length: Int) throws {
         let (folder, model) = try Self.model("mlm", precision)
         let orders = SumOrders(tokens: length, rows: 1)
         func id(_ sequence: Int, _ place: Int) -> Int32 { Int32(5 + (31 * sequence + 17 * place) % 300) }
@@ -77,8 +78,8 @@ import Testing
         }
     }
 
-    /// A prompt in parts and a token at a time is the whole sequence at once.
-    @Test func cacheAgreesWithWholeSequence() throws {
+    /// Prefilling in parts and decoding token by token must match a pass over the whole sequence.
+    @Test func cachedDecodingMatchesFullPass() throws {
         let (folder, model) = try Self.model("clm", .float32)
         let ids = Array(folder.inputIDs[folder.sequenceOffsets[3]..<folder.sequenceOffsets[4]])
         let whole = model.logits(inputIDs: ids, sequenceOffsets: [0, ids.count], rows: [ids.count - 2, ids.count - 1])
@@ -94,14 +95,14 @@ import Testing
         }
     }
 
-    /// Bit for bit: what a sequence gets must not depend on who else is in the step, nor on its place there. Some begin with
-    /// their prompt while others are beyond it.
+    /// Requires results that are bit-identical regardless of the other sequences and the position in the batch. Some
+    /// sequences start with their prompt while others are already past it.
     @Test(arguments: WeightPrecision.allCases)
-    func aStepGivesEachSequenceWhatItGetsAlone(precision: WeightPrecision) throws {
+    func batchedDecodingIsBitIdenticalToSingleSequence(precision: WeightPrecision) throws {
         let (folder, model) = try Self.model("clm", precision)
         let (memory, vocabulary) = (DecoderMemory(model), folder.configuration.vocabSize)
         func id(_ sequence: Int, _ place: Int) -> Int32 { Int32(5 + (31 * sequence + 17 * place) % 300) }
-        // Prompts of 1 to 16 tokens, and then three, one at a time.
+        // Prompts of 1 to 16 tokens, followed by three single tokens.
         let parts: [[[Int32]]] = (0..<PackedModel.largestBatch).map { index in
             let length = 1 + (5 * index) % SumOrder.straightRows
             return [(0..<length).map { id(index, $0) }] + (0..<3).map { [id(index, length + $0)] }
@@ -119,7 +120,7 @@ import Testing
         }
         for size in [2, 3, 8, 9, PackedModel.largestBatch] {
             let caches = (0..<size).map { cache($0) }
-            // The odd ones are a step ahead.
+            // Sequences with an odd index are one step ahead.
             for index in stride(from: 1, to: size, by: 2) { _ = model.prefill(parts[index][0], cache: caches[index]) }
             for step in 0..<3 {
                 let members = Array((0..<size).reversed())
@@ -133,7 +134,7 @@ import Testing
         }
     }
 
-    @Test func aTensorThatIsMissingIsNamed() throws {
+    @Test func missingTensorErrorNamesTensor() throws {
         let folder = try ReferenceTests.folder("clm")
         var configuration = folder.configuration
         configuration.numHiddenLayers += 1

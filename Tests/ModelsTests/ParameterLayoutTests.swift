@@ -6,7 +6,7 @@ import Testing
         vocabSize: 52_000, hiddenSize: 768, numHiddenLayers: 6, numAttentionHeads: 12, intermediateSize: 3072,
         maxPositionEmbeddings: 514, isDecoder: false)
 
-    @Test func theBooksModelHas83504416ParametersIn106Tensors() {
+    @Test func kantaibertHas83504416ParametersIn106Tensors() {
         let layout = ParameterLayout(Self.kantaibert)
         #expect(layout.entries.count == 106)
         #expect(layout.count == 83_504_416)
@@ -14,7 +14,7 @@ import Testing
         #expect(layout.entry("lm_head.decoder.weight") == nil)
     }
 
-    @Test func decayLeavesBiasesAndLayerNormsAlone() {
+    @Test func biasesAndLayerNormsAreNotDecayed() {
         let layout = ParameterLayout(Self.kantaibert)
         let decayed = layout.entries.filter(\.isDecayed).map(\.name)
         #expect(decayed.count == 3 + 6 * 6 + 1)

@@ -4,7 +4,7 @@ import Models
 import Parity
 import Testing
 
-/// Everything is held against numbers of PyTorch and transformers; see Fixtures/README.md.
+/// Compares results with reference values of PyTorch and transformers; see Fixtures/README.md.
 @Suite struct ReferenceTests {
     static func folder(_ objective: String) throws -> GoldenFolder {
         let fixtures = try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures/\(objective)")
@@ -12,7 +12,7 @@ import Testing
     }
 
     @Test(arguments: ["mlm", "clm"])
-    func agreesWithPyTorch(objective: String) throws {
+    func matchesPyTorch(objective: String) throws {
         let results = try ParityCheck.run(try Self.folder(objective))
         #expect(results.count == (objective == "clm" ? 12 : 10))
         for result in results {
@@ -20,7 +20,8 @@ import Testing
         }
     }
 
-    /// Along each tensor's gradient the loss must rise by the gradient's norm, over a step that moves it by about 1e-3.
+    /// Compares the slope of the loss along each tensor's gradient with the gradient's norm, for a loss change of about
+    /// 1e-3.
     @Test(arguments: ["mlm", "clm"])
     func gradientMatchesFiniteDifference(objective: String) throws {
         let folder = try Self.folder(objective)
@@ -32,7 +33,7 @@ import Testing
             let gradient = gradients[entry]
             let norm = gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
             if entry.name.hasSuffix("attention.self.key.bias") {
-                // Softmax does not see a constant: zero by construction.
+                // Softmax is invariant to a constant shift, so the gradient is zero.
                 #expect(norm < 1e-6, "\(entry.name)")
                 continue
             }
@@ -51,7 +52,7 @@ import Testing
         }
     }
 
-    /// With dropout the backward pass must undo the very masks of the forward pass.
+    /// The backward pass must use the same dropout masks as the forward pass.
     @Test(arguments: ["mlm", "clm"])
     func gradientMatchesFiniteDifferenceUnderDropout(objective: String) throws {
         let folder = try Self.folder(objective)
@@ -71,7 +72,7 @@ import Testing
             return sums.loss / Double(sums.count)
         }
         let withDropout = loss()
-        #expect(abs(withDropout - folder.loss(pass)) > 1e-3, "dropout must change the loss")
+        #expect(abs(withDropout - folder.loss(pass)) > 1e-3, "dropout does not change the loss")
         let analytic = Parameters(layout: gradients.layout)
         analytic.copy(from: gradients)
         for entry in model.parameters.layout.entries where !entry.name.hasSuffix("attention.self.key.bias") {
@@ -92,9 +93,9 @@ import Testing
         }
     }
 
-    /// With products in bfloat16 every gradient stays within 2 % of float32's.
+    /// With bfloat16 products, every gradient must be within 2 % of the float32 gradient.
     @Test(.enabled(if: Precision.hasBFloat16, "this CPU has no AVX512_BF16"), arguments: ["mlm", "clm"])
-    func bfloat16GradientsAreNear(objective: String) throws {
+    func bfloat16GradientsAreCloseToFloat32(objective: String) throws {
         let folder = try Self.folder(objective)
         let model = try folder.loadModel()
         let (exact, rounded) = (
@@ -111,8 +112,8 @@ import Testing
         }
     }
 
-    /// Decoding token by token through the cache is the same as the whole sequence at once.
-    @Test func cacheAgreesWithWholeSequence() throws {
+    /// Decoding token by token with the cache must match a pass over the whole sequence.
+    @Test func cachedDecodingMatchesFullPass() throws {
         let folder = try Self.folder("clm")
         let model = try folder.loadModel()
         let ids = Array(folder.inputIDs[folder.sequenceOffsets[3]..<folder.sequenceOffsets[4]])
@@ -124,9 +125,9 @@ import Testing
         for (one, other) in zip(whole, last) { #expect(abs(one - other) < 1e-4) }
     }
 
-    /// What a sequence gets does not depend on its neighbours in the batch.
+    /// A sequence's result must not depend on the other sequences of its batch.
     @Test(arguments: ["mlm", "clm"])
-    func sequencesDoNotSeeEachOther(objective: String) throws {
+    func sequencesInABatchAreIndependent(objective: String) throws {
         let folder = try Self.folder(objective)
         let model = try folder.loadModel()
         let range = folder.sequenceOffsets[1]..<folder.sequenceOffsets[2]

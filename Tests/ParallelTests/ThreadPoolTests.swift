@@ -13,7 +13,7 @@ import Testing
         }
     }
 
-    @Test func whatWasWrittenIsSeenWhenTheCallReturns() {
+    @Test func writesAreVisibleAfterForEachReturns() {
         let pool = ThreadPool(threads: 2)
         var squares = [Int](repeating: 0, count: 64)
         for round in 1...2_000 {
@@ -25,14 +25,14 @@ import Testing
         }
     }
 
-    @Test func aCallWithinACallRunsInTheSameThread() {
+    @Test func nestedForEachRunsOnCallingThread() {
         let pool = ThreadPool(threads: 2)
         let total = Counter()
         pool.forEach(8) { _ in pool.forEach(8) { _ in total.value.add(1, ordering: .relaxed) } }
         #expect(total.value.load(ordering: .relaxed) == 64)
     }
 
-    @Test func callersTakeTurns() async {
+    @Test func concurrentCallersAreSerialized() async {
         let pool = ThreadPool(threads: 2)
         let total = Counter()
         await withTaskGroup(of: Void.self) { group in

@@ -1,7 +1,7 @@
 import Random
 import Testing
 
-/// The vectors that Random123 publishes for philox4x32-10 (`kat_vectors`).
+/// Test vectors that Random123 publishes for philox4x32-10 (`kat_vectors`).
 @Test(arguments: [
     (SIMD4<UInt32>(0, 0, 0, 0), SIMD2<UInt32>(0, 0), SIMD4<UInt32>(0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8)),
     (
@@ -13,11 +13,11 @@ import Testing
         SIMD4(0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1)
     ),
 ])
-func publishedVector(counter: SIMD4<UInt32>, key: SIMD2<UInt32>, expected: SIMD4<UInt32>) {
+func matchesPublishedVectors(counter: SIMD4<UInt32>, key: SIMD2<UInt32>, expected: SIMD4<UInt32>) {
     #expect(Philox.block(counter: counter, key: key) == expected)
 }
 
-@Test func everyPartOfTheAddressCounts() {
+@Test func blockDependsOnEveryParameter() {
     let blocks = [
         Philox(seed: 1, purpose: .masking).block(step: 0, index: 0),
         Philox(seed: 2, purpose: .masking).block(step: 0, index: 0),
@@ -30,13 +30,13 @@ func publishedVector(counter: SIMD4<UInt32>, key: SIMD2<UInt32>, expected: SIMD4
     #expect(Set(blocks).count == blocks.count)
 }
 
-@Test func uniformStaysBelowOne() {
+@Test func uniformIsLessThanOne() {
     #expect(Philox.uniform(0) == 0)
     #expect(Philox.uniform(.max) < 1)
     #expect(Philox.uniform(.max) == 1 - 0x1p-24)
 }
 
-@Test func belowReachesBothEndsAndNoMore() {
+@Test func belowCoversItsRange() {
     #expect(Philox.below(7, 0) == 0)
     #expect(Philox.below(7, .max) == 6)
     #expect(Philox.below(1, .max) == 0)

@@ -3,7 +3,7 @@ import Jobs
 import Testing
 import Training
 
-/// A run that soon learns its few lines by heart, and is then worse on the others.
+/// Creates a run that overfits its few lines quickly.
 private func overfitting(_ change: (inout Recipe) -> Void) throws -> TrainingRun {
     let run = try TrainingRun(.clm, lines: 60)
     run.job.recipe.learningRate = 2e-2
@@ -31,20 +31,20 @@ private func published(_ run: TrainingRun) throws -> RunEvent.Published {
 
 private struct NotPublished: Error {}
 
-@Test func theBestModelIsPublished() throws {
+@Test func publishesBestModel() throws {
     let run = try overfitting { _ in }
     try run.run()
     let best = try best(run)
     #expect(best.step < 120, "the run does not overfit")
     #expect(try published(run).evaluation == best)
     #expect(run.checkpoints.contains("checkpoint-\(best.step)"))
-    // The very parameters of that step: as a run that ends there publishes them.
+    // Must be the parameters of that step: compare with a run that ends there.
     let short = try overfitting { $0.maxSteps = best.step }
     try short.run()
     #expect(try published(run).modelSha256 == published(short).modelSha256)
 }
 
-@Test func withoutPatienceLeftARunEnds() throws {
+@Test func earlyStoppingEndsRun() throws {
     let run = try overfitting { $0.earlyStoppingPatience = 2 }
     try run.run()
     let best = try best(run)
@@ -53,7 +53,7 @@ private struct NotPublished: Error {}
     #expect(try published(run).evaluation == best)
 }
 
-@Test func whatWasBestIsRememberedOverAnInterruption() throws {
+@Test func bestModelSurvivesInterruption() throws {
     let whole = try overfitting { $0.earlyStoppingPatience = 2 }
     try whole.run()
     let run = try overfitting { $0.earlyStoppingPatience = 2 }
@@ -66,11 +66,11 @@ private struct NotPublished: Error {}
     #expect(try published(run).modelSha256 == published(whole).modelSha256)
 }
 
-@Test func aBestModelThatIsDamagedIsSaid() throws {
+@Test func publishesLastModelIfBestIsDamaged() throws {
     let run = try overfitting { $0.saveTotalLimit = 1 }
     var damaged: String?
     try run.run { event, _ in
-        // Long after the best one.
+        // A step well after the best evaluation.
         guard case .step(let step) = event, step.step == 115, let best = run.evaluations.min(by: { $0.loss < $1.loss })
         else { return }
         let path = "\(run.job.runDirectory)/checkpoint-\(best.step)/state.safetensors"
@@ -79,5 +79,5 @@ private struct NotPublished: Error {}
     }
     #expect(damaged != nil)
     #expect(try published(run).evaluation == run.evaluations.last)
-    #expect(run.notes.contains { $0.contains("not the best one") })
+    #expect(run.notes.contains { $0.contains("instead of the best one") })
 }

@@ -3,43 +3,43 @@ import Jobs
 import Testing
 import Training
 
-/// What has become of one file of a checkpoint, the one of step 13.
+/// Damage to one file of the checkpoint of step 13.
 private struct Damage: CustomTestStringConvertible, Sendable {
     var testDescription: String
     var file: String
-    /// What the error has to say, beside the file.
+    /// Expected part of the error message in addition to the file name.
     var reason = ""
-    /// Nil removes the file.
+    /// Returns the damaged contents; nil removes the file.
     var change: @Sendable (Data) -> Data?
 
     static let all = [
-        Damage(testDescription: "half a state", file: "state.safetensors", reason: "SHA-256") {
+        Damage(testDescription: "truncated state", file: "state.safetensors", reason: "SHA-256") {
             $0.prefix($0.count / 2)
         },
-        Damage(testDescription: "an empty state", file: "state.safetensors", reason: "SHA-256") { _ in Data() },
-        Damage(testDescription: "no state", file: "state.safetensors") { _ in nil },
-        Damage(testDescription: "half the numbers", file: "checkpoint.json") { $0.prefix($0.count / 2) },
-        Damage(testDescription: "empty numbers", file: "checkpoint.json") { _ in Data() },
-        Damage(testDescription: "no numbers", file: "checkpoint.json") { _ in nil },
-        Damage(testDescription: "a word for a number", file: "checkpoint.json", reason: "updates") {
+        Damage(testDescription: "empty state", file: "state.safetensors", reason: "SHA-256") { _ in Data() },
+        Damage(testDescription: "missing state", file: "state.safetensors") { _ in nil },
+        Damage(testDescription: "truncated JSON", file: "checkpoint.json") { $0.prefix($0.count / 2) },
+        Damage(testDescription: "empty JSON", file: "checkpoint.json") { _ in Data() },
+        Damage(testDescription: "missing JSON", file: "checkpoint.json") { _ in nil },
+        Damage(testDescription: "string instead of number", file: "checkpoint.json", reason: "updates") {
             replacing("\"updates\" : 13", "\"updates\" : \"many\"", $0)
         },
-        Damage(testDescription: "another version", file: "checkpoint.json", reason: "version 1") {
+        Damage(testDescription: "older version", file: "checkpoint.json", reason: "version 1") {
             replacing("\"version\" : 2", "\"version\" : 1", $0)
         },
-        Damage(testDescription: "fewer updates than none", file: "checkpoint.json", reason: "`updates` is -1") {
+        Damage(testDescription: "negative updates", file: "checkpoint.json", reason: "`updates` is -1") {
             replacing("\"updates\" : 13", "\"updates\" : -1", $0)
         },
-        Damage(testDescription: "more updates than there are", file: "checkpoint.json", reason: "`updates` is") {
+        Damage(testDescription: "too many updates", file: "checkpoint.json", reason: "`updates` is") {
             replacing("\"updates\" : 13", "\"updates\" : 9223372036854775807", $0)
         },
-        Damage(testDescription: "a step beyond all steps", file: "checkpoint.json", reason: "`step` is") {
+        Damage(testDescription: "step out of range", file: "checkpoint.json", reason: "`step` is") {
             replacing("\"step\" : 13,\n  \"updates\"", "\"step\" : 9223372036854775807,\n  \"updates\"", $0)
         },
-        Damage(testDescription: "a key missing", file: "checkpoint.json", reason: "updates") {
+        Damage(testDescription: "missing key", file: "checkpoint.json", reason: "updates") {
             replacing("\"updates\" : 13", "\"updated\" : 13", $0)
         },
-        Damage(testDescription: "another step's", file: "checkpoint.json", reason: "step 12") {
+        Damage(testDescription: "different step", file: "checkpoint.json", reason: "step 12") {
             replacing("\"step\" : 13,\n  \"updates\"", "\"step\" : 12,\n  \"updates\"", $0)
         },
     ]
@@ -52,7 +52,7 @@ private struct Damage: CustomTestStringConvertible, Sendable {
         let url = URL(filePath: "\(run.job.runDirectory)/checkpoint-13/\(file)")
         let whole = try Data(contentsOf: url)
         let changed = change(whole)
-        try #require(changed != whole, "the damage does none: \(String(decoding: whole.prefix(4000), as: UTF8.self))")
+        try #require(changed != whole, "the file is unchanged: \(String(decoding: whole.prefix(4000), as: UTF8.self))")
         if let changed { try changed.write(to: url) } else { try FileManager.default.removeItem(at: url) }
     }
 }
@@ -64,7 +64,7 @@ private func leave(_ run: TrainingRun, at stop: Int) throws {
 }
 
 @Test(arguments: Damage.all)
-private func aDamagedCheckpointIsPassedOverForAWholeOne(damage: Damage) throws {
+private func resumesFromOlderCheckpointIfNewestIsDamaged(damage: Damage) throws {
     let run = try TrainingRun(.mlm)
     let expected = try run.run().sha256
     try run.startOver()
@@ -77,7 +77,7 @@ private func aDamagedCheckpointIsPassedOverForAWholeOne(damage: Damage) throws {
 }
 
 @Test(arguments: Damage.all)
-private func aDamagedCheckpointAloneEndsTheRunBeforeAnyStep(damage: Damage) throws {
+private func failsIfOnlyCheckpointIsDamaged(damage: Damage) throws {
     let run = try TrainingRun(.mlm)
     run.job.recipe.saveSteps = 1000
     try leave(run, at: 13)

@@ -5,7 +5,7 @@ import Jobs
 import Testing
 import Training
 
-/// Texts that no run must die of, or that it dies of by name.
+/// Corpora that a run must handle, or reject with an error that names the corpus.
 @Suite struct FaultyCorpusTests {
     private func add(_ bytes: some Sequence<UInt8>, _ digit: Character, to run: TrainingRun) throws -> JobCorpus {
         let path = "\(run.folder)/\(digit).txt"
@@ -33,7 +33,7 @@ import Training
     @Test(arguments: [
         (Objective.mlm, SampleUnit.lines, " "), (.clm, .paragraphs, ""), (.mlm, .packed, ""), (.clm, .records, " "),
     ])
-    func aLineThatIsTooLongIsTrainedOnInPiecesAndSaidSo(objective: Objective, unit: SampleUnit, space: String) throws {
+    func splitsAndReportsLongUnits(objective: Objective, unit: SampleUnit, space: String) throws {
         let run = try TrainingRun(objective)
         run.job.samples = unit
         run.job.recipe.maxSteps = 2
@@ -45,12 +45,12 @@ import Training
         try run.startOver()
         try run.run()
         #expect(cuts(run) == [.init(corpus: corpus.sha256, name: "c.txt", units: 1, bytes: 2 << 20)])
-        // All pieces are on one side.
+        // All pieces are either training or held-out samples.
         let started = try #require(run.started)
         #expect(started.trainSamples + started.heldOutSamples > rows + 3)
     }
 
-    @Test func wordsThatDoNotFitTheMemoryAreTheirCorpussFault() throws {
+    @Test func attributesMemoryErrorToCorpus() throws {
         let run = try TrainingRun(.mlm)
         let corpus = try add(letters(20_000_000), "c", to: run)
         run.memoryLimit = 400_000_000
@@ -63,7 +63,7 @@ import Training
         try run.run()
     }
 
-    @Test func ofSeveralThatAreTooMuchTogetherTheLargestIsNamed() throws {
+    @Test func attributesCombinedMemoryErrorToLargestCorpus() throws {
         let run = try TrainingRun(.mlm)
         _ = try add(letters(5_000_000).map { $0 - 32 }, "a", to: run)
         let larger = try add(letters(8_000_000), "c", to: run)
@@ -72,7 +72,7 @@ import Training
         #expect(error?.corpus == larger.sha256, "\(error!)")
     }
 
-    @Test func aRunSaysWhichCorpusItReadsAndWhenItReadsNoneAnyMore() throws {
+    @Test func reportsCorpusBeingRead() throws {
         let run = try TrainingRun(.clm)
         let other = try add("some more of it\n".utf8, "0", to: run)
         try run.run()
@@ -87,7 +87,7 @@ import Training
         #expect(said.map { "\($0.0) \($0.1?.prefix(2) ?? "")" } == expected)
     }
 
-    @Test func whatDoesNotFitTheDiskIsRefusedBeforeTheFirstStep() throws {
+    @Test func failsBeforeFirstStepIfDiskIsFull() throws {
         let run = try TrainingRun(.mlm)
         try run.run { event, control in
             if case .checkpoint = event { control.leave() }
@@ -101,24 +101,24 @@ import Training
         }
         #expect(needed > 1_000_000 && found > 0)
         #expect(error?.description.contains("(retention.reserve): make room") == true)
-        #expect(run.checkpoints.count == 1, "what it has stays")
-        // With room it goes on from there.
+        #expect(run.checkpoints.count == 1, "the existing checkpoint was not kept")
+        // The run resumes once there is space.
         run.diskReserve = 0
         try run.run()
         #expect(run.started?.resumedStep == 6)
-        // One that has not begun is refused before it tokenizes.
+        // A new run fails before it tokenizes.
         try run.startOver()
         run.diskReserve = .max / 2
         #expect(throws: TrainingError.self) { try run.run() }
         #expect(!FileManager.default.fileExists(atPath: "\(run.job.runDirectory)/shards/training.tokens"))
     }
 
-    @Test func aFullDiskIsEstimatedOnceForAll() {
+    @Test func estimatesDiskUse() {
         let architecture = Preset.kantaibert.architecture
         let estimate = DiskEstimate(
             architecture: architecture, recipe: RecipeName.default.recipe(for: .mlm), textBytes: 1000)
         #expect(estimate.checkpoints == 4 && estimate.shardBytes == 1000)
-        // 83.5 million numbers, three times.
+        // Three float32 values for each of 83.5 million parameters.
         #expect((990_000_000...1_010_000_000).contains(estimate.checkpointBytes), "\(estimate)")
         #expect(estimate.bytes == 1000 + 4 * estimate.checkpointBytes + estimate.modelBytes)
     }

@@ -4,8 +4,8 @@ import Models
 import Testing
 import Training
 
-/// What a job may ask for can be laid out, and served when it is published: the two lists of limits agree.
-@Test func everyArchitectureOfAJobIsOneOfAModel() throws {
+/// Every architecture that a job accepts must be valid for a model: the limits of both must agree.
+@Test func jobLimitsImplyModelLimits() throws {
     func flaw(_ change: (inout Architecture) -> Void) throws -> (job: JobError?, model: String?) {
         let run = try TrainingRun(.mlm)
         run.job.recipe.blockSize = 3
@@ -33,8 +33,8 @@ import Training
         ]
         for (index, change) in changes.enumerated() {
             let found = try flaw(change)
-            // The tokenizer of a job is one of ours, which is larger than the smallest.
-            // All sizes together are looked at when the tokenizer, and with it the embedding, is known.
+            // The tokenizer of a job is larger than the smallest one, and the total number of parameters is only
+            // checked once the tokenizer, and with it the size of the embedding, is known.
             let isTooMany = found.model?.contains("parameters") == true
             #expect(found.job != nil || found.model == nil || isTooMany, "size \(size), change \(index): \(found)")
         }
@@ -51,12 +51,12 @@ import Training
     }
 }
 
-/// Each file of a run's folder changed by chance: the run goes on, or says what is wrong.
+/// Random damage to a file of the run's folder must either have no effect or produce a typed error.
 @Test(arguments: [
     "checkpoint-13/checkpoint.json", "checkpoint-13/state.safetensors", "decisions.json", "shards/training.tokens",
     "tokenizer/tokenizer.json",
 ])
-private func noDamageOfARunsFilesTraps(file: String) throws {
+private func damagedRunFilesDoNotTrap(file: String) throws {
     let run = try TrainingRun(.mlm, lines: 120)
     run.job.recipe.saveSteps = 1000
     try run.run { event, control in
@@ -93,18 +93,18 @@ private func noDamageOfARunsFilesTraps(file: String) throws {
                 if case .started = event { control.leave() }
             }
         } catch {
-            // Nothing of ours fell through.
+            // Errors of this project have a specific case.
             if case .other(let unknown) = error { Issue.record("round \(round): \(unknown)") }
         }
     }
 }
 
-/// Numbers of `decisions.json` by which memory is laid out.
+/// Invalid values in `decisions.json`, which determine memory allocation.
 @Test(arguments: [
     ("maximum_tokens", "-1"), ("maximum_tokens", "0"), ("maximum_tokens", "9223372036854775807"),
     ("product_rate", "-1e300"), ("seconds_per_step", "1e300"),
 ])
-private func decisionsThatNoRunMadeAreRefused(key: String, value: String) throws {
+private func rejectsInvalidDecisions(key: String, value: String) throws {
     let run = try TrainingRun(.mlm, lines: 120)
     run.job.recipe.saveSteps = 1000
     try run.run { event, control in

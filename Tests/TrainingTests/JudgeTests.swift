@@ -14,9 +14,9 @@ private func published(_ run: TrainingRun) throws -> RunEvent.Published {
     return published
 }
 
-/// What the trainer found with a learner of its own on shards of its own, before the model was written.
+/// The evaluation of a published model must match the trainer's evaluation before it was written.
 @Test(arguments: Objective.allCases)
-func theJudgeFindsWhatTheTrainerFound(objective: Objective) throws {
+func evaluationMatchesTrainer(objective: Objective) throws {
     let run = try TrainingRun(objective, lines: 3000)
     run.job.recipe.precision = .float32
     run.job.recipe.heldOut = 0.2
@@ -25,13 +25,13 @@ func theJudgeFindsWhatTheTrainerFound(objective: Objective) throws {
     let verdict = try #require(try judged(run, [run.job.outputDirectory]).first)
     let found = try #require(verdict.evaluation)
     #expect(verdict.flaw == nil && verdict.samples > 100)
-    // A causal model is asked for every token. A masked one for others: the rows come in another order.
+    // A causal model is scored on all tokens. Masks differ because the order of the rows differs.
     let tolerance = objective == .clm ? 1e-4 : 0.1
     #expect(abs(found.bitsPerByte / evaluation.bitsPerByte - 1) < tolerance)
     #expect(try judged(run, [run.job.outputDirectory]).first?.evaluation == found)
 }
 
-@Test func whatCannotBeJudgedIsSaidOfIt() throws {
+@Test func reportsModelsThatCannotBeEvaluated() throws {
     let run = try TrainingRun(.mlm)
     try run.run()
     let good = run.job.outputDirectory
@@ -44,7 +44,7 @@ func theJudgeFindsWhatTheTrainerFound(objective: Objective) throws {
     #expect(verdicts[0].flaw?.contains("model.safetensors") == true)
 }
 
-@Test func aModelThatHeldOutLessIsNotAskedForWhatItLearned() throws {
+@Test func usesSmallestHeldOutShare() throws {
     let run = try TrainingRun(.clm, lines: 3000)
     run.job.recipe.heldOut = 0.3
     try run.run()

@@ -28,7 +28,7 @@ private func learner(
         precision: .float32)
 }
 
-/// Sixteen sequences of growing length, each followed by the next id.
+/// Returns sixteen sequences of 2 to 11 tokens with next-token labels.
 private func batch() -> Batch {
     var batch = Batch()
     for sequence in 0..<16 {
@@ -46,7 +46,7 @@ private func batch() -> Batch {
 }
 
 @Test(arguments: OptimizerName.allCases, [false, true])
-func aBatchInPartsMovesTheModelAsAWholeOneDoes(optimizer: OptimizerName, accumulates: Bool) {
+func microbatchesMatchWholeBatch(optimizer: OptimizerName, accumulates: Bool) {
     let whole = learner(optimizer: optimizer)
     let parts =
         accumulates ? learner(accumulation: 4, optimizer: optimizer) : learner(activationBytes: 1, optimizer: optimizer)
@@ -60,7 +60,7 @@ func aBatchInPartsMovesTheModelAsAWholeOneDoes(optimizer: OptimizerName, accumul
     }
 }
 
-@Test func weightsAreDecayedAndLayerNormsAreNot() throws {
+@Test func decaysWeightsButNotLayerNorms() throws {
     let learner = learner()
     let parameters = learner.model.parameters
     let positions = "roberta.embeddings.position_embeddings.weight"
@@ -68,22 +68,22 @@ func aBatchInPartsMovesTheModelAsAWholeOneDoes(optimizer: OptimizerName, accumul
     let positionsBefore = Array(parameters[positions][unused])
     let norm = "roberta.embeddings.LayerNorm.weight"
     _ = learner.learn(batch(), step: 0, learningRate: 1e-3)
-    // No gradient comes to a position that no sequence reaches: decay alone, learningRate · weightDecay of it.
+    // A position that no sequence reaches has no gradient, only weight decay of learningRate · weightDecay.
     for (old, new) in zip(positionsBefore, parameters[positions][unused]) {
         #expect(abs(new - old * (1 - 1e-4)) <= 1e-6 * abs(old), "\(old) → \(new)")
     }
-    // AdamW's first step is learningRate in the gradient's direction; decay would add or take a tenth of it.
+    // AdamW's first step has the length learningRate; weight decay would change it by a tenth.
     let steps = parameters[norm].map { abs(abs($0 - 1) - 1e-3) }
     #expect(steps.count { $0 < 5e-6 } > 28, "\(steps)")
 }
 
-@Test func dropoutIsTheStepsOwn() {
+@Test func dropoutDependsOnStep() {
     let outcomes = [0, 0, 1].map { learner(dropout: 0.3).learn(batch(), step: $0, learningRate: 1e-3).loss }
     #expect(outcomes[0] == outcomes[1])
     #expect(outcomes[0] != outcomes[2])
 }
 
-@Test func aBatchWithNothingToScoreChangesNothing() {
+@Test func skipsBatchWithoutScoredTokens() {
     let learner = learner()
     var empty = batch()
     empty.scoredRows = []

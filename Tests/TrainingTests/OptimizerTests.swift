@@ -12,12 +12,12 @@ private func configuration(isDecoder: Bool = true) -> RobertaConfiguration {
         maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: isDecoder)
 }
 
-@Test func theHeadBeginsWithTheFrequencies() {
+@Test func headBiasStartsWithTokenFrequencies() {
     let model = RobertaModel.initialized(configuration: configuration(), seed: 3)
     let counts = (0..<400).map { $0 % 7 == 0 ? 0 : 1000 / ($0 + 1) }
     model.setHeadBias(toFrequencies: counts)
     let bias = model.parameters["lm_head.bias"]
-    // Probabilities, of tokens that never occur too.
+    // The biases must be log probabilities, including tokens that never occur.
     let sum = bias.reduce(0) { $0 + exactExp(Double($1)) }
     #expect(abs(sum - 1) < 1e-5, "\(sum)")
     let total = Double(counts.reduce(0, +)) + 256
@@ -26,18 +26,18 @@ private func configuration(isDecoder: Bool = true) -> RobertaConfiguration {
 }
 
 @Test(arguments: [false, true])
-func headsBeginWithANeighbour(isDecoder: Bool) {
+func headsInitiallyAttendToNeighbors(isDecoder: Bool) {
     let model = RobertaModel.initialized(
         configuration: configuration(isDecoder: isDecoder), seed: 3, positionalHeads: true)
     let plain = RobertaModel.initialized(configuration: configuration(isDecoder: isDecoder), seed: 3)
-    // Nothing but positions, queries and keys differs from what Hugging Face would begin with.
+    // Only positions, queries and keys differ from Hugging Face's initialization.
     for entry in model.parameters.layout.entries {
         let changes = ["position_embeddings.weight", "query.weight", "key.weight"].contains {
             entry.name.hasSuffix($0)
         }
         #expect((Array(model.parameters[entry]) != Array(plain.parameters[entry])) == changes, "\(entry.name)")
     }
-    // Scores between bare positions: query and key of each head, as the first layer would have them of no words.
+    // Computes the scores between positions alone, using the query and key weights of each head in the first layer.
     let (hidden, heads) = (architecture.hiddenSize, architecture.numAttentionHeads)
     let width = hidden / heads
     let positions = model.parameters["roberta.embeddings.position_embeddings.weight"]
@@ -45,7 +45,7 @@ func headsBeginWithANeighbour(isDecoder: Bool) {
     let key = model.parameters["roberta.encoder.layer.0.attention.self.key.weight"]
     func project(_ weight: UnsafeMutableBufferPointer<Float>, _ head: Int, _ position: Int) -> [Float] {
         (0..<width).map { row in
-            // The first dimensions alone: what stands beyond them is noise.
+            // Only the first dimensions are initialized; the others are noise.
             (0..<width).reduce(0) {
                 $0 + weight[(head * width + row) * hidden + $1] * positions[position * hidden + $1]
             }
@@ -62,7 +62,7 @@ func headsBeginWithANeighbour(isDecoder: Bool) {
     }
 }
 
-/// e^x in double precision, without a library that may be as inexact as what it checks.
+/// Computes e^x in double precision without the C library, which could have the same error as the code under test.
 private func exactExp(_ x: Double) -> Double {
     var (sum, term) = (1.0, 1.0)
     let small = x / 1024

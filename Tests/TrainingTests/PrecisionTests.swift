@@ -3,7 +3,7 @@ import Kernels
 import Testing
 import Training
 
-/// Losses of 200 steps of preset `small`.
+/// Returns the losses of 200 steps with preset `small`.
 private func losses(_ precision: PrecisionSetting, _ objective: Objective) throws -> [Double] {
     let run = try TrainingRun(objective)
     run.job.architecture = Preset.small.architecture
@@ -19,8 +19,8 @@ private func losses(_ precision: PrecisionSetting, _ objective: Objective) throw
     return run.steps.map(\.loss)
 }
 
-@Test(.enabled(if: Precision.hasBFloat16, "this CPU does not multiply bfloat16"), arguments: Objective.allCases)
-func bfloat16LearnsAsFloat32Does(objective: Objective) throws {
+@Test(.enabled(if: Precision.hasBFloat16, "this CPU does not support bfloat16"), arguments: Objective.allCases)
+func bfloat16TrainingMatchesFloat32(objective: Objective) throws {
     let (exact, rounded) = (try losses(.float32, objective), try losses(.bfloat16, objective))
     #expect(exact.count == 200 && rounded.count == 200)
     for first in stride(from: 0, to: 200, by: 50) {
@@ -29,8 +29,8 @@ func bfloat16LearnsAsFloat32Does(objective: Objective) throws {
     }
 }
 
-/// A measurement would let the machine's load decide which bytes a job gives.
-@Test func precisionIsDecidedByTheCPUAlone() throws {
+/// The choice must not depend on a measurement, because then the machine's load would change a job's result.
+@Test func precisionDependsOnlyOnCPU() throws {
     let run = try TrainingRun(.mlm)
     run.job.recipe.maxSteps = 1
     try run.run()

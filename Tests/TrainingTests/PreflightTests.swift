@@ -13,15 +13,15 @@ private func book() -> RobertaConfiguration {
         maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: false)
 }
 
-@Test func aStepsFlopsAreCounted() {
-    // 6 · 42.5 million weights of the layers · 950 tokens, and 6 · 768 · (52,000 + 768) · 142 rows of the head.
+@Test func flopsMatchFormula() {
+    // Layers: 6 · 42.5 million weights · 950 tokens; head: 6 · 768 · (52,000 + 768) · 142 rows.
     let flops = StepCost(configuration: book()).flops(tokens: 950, scoredRows: 142, squaredTokens: 0)
     let layers: Double = 6 * 6 * (4 * 768 * 768 + 2 * 768 * 3072) * 950
     let head: Double = 6 * 142 * 768 * (52_000 + 768)
     #expect(flops == layers + head)
 }
 
-@Test func theMicroBatchShrinksUntilItFits() {
+@Test func microbatchShrinksToFitMemory() {
     var recipe = RecipeName.seed.recipe(for: .mlm)
     recipe.blockSize = 128
     let wide = MemoryPlan(configuration: book(), recipe: recipe, longestRow: 128)
@@ -33,7 +33,7 @@ private func book() -> RobertaConfiguration {
 }
 
 @Test(arguments: OptimizerName.allCases)
-func aRunSaysBeforeItsFirstStepWhatItTakes(optimizer: OptimizerName) throws {
+func reportsPreflightBeforeFirstStep(optimizer: OptimizerName) throws {
     let run = try TrainingRun(.mlm)
     run.job.recipe.optimizer = optimizer
     try run.run()
@@ -50,7 +50,7 @@ func aRunSaysBeforeItsFirstStepWhatItTakes(optimizer: OptimizerName) throws {
     #expect(run.steps.allSatisfy { $0.mfu > 0 })
 }
 
-@Test func whatWasDecidedIsUsedAgain() throws {
+@Test func resumedRunReusesDecisions() throws {
     let run = try TrainingRun(.mlm)
     run.job.recipe.precision = .float32
     try run.run { event, control in
@@ -60,7 +60,7 @@ func aRunSaysBeforeItsFirstStepWhatItTakes(optimizer: OptimizerName) throws {
     let text = try String(contentsOf: path, encoding: .utf8)
     let before = try #require(decisions(text))
     #expect(before["maximum_tokens"] ?? 0 > 0 && before["product_rate"] ?? 0 > 0 && before["seconds_per_step"] ?? 0 > 0)
-    // As of a machine with less memory, and another clock.
+    // As if the decisions were made on a slower machine.
     let rate = try #require(before["product_rate"])
     try Data(text.replacing("\(rate)", with: "123456789").utf8).write(to: path)
     try run.run()
@@ -72,7 +72,7 @@ func aRunSaysBeforeItsFirstStepWhatItTakes(optimizer: OptimizerName) throws {
     #expect(preflight.productRate == 123_456_789)
 }
 
-/// A machine's `/proc` and `/sys` as files.
+/// Returns the memory limit for a simulated `/proc` and `/sys`.
 private func memoryLimit(
     group: String, limits: [String: String], available: Int, others: [String: String] = [:]
 ) throws -> MemoryLimit {
@@ -93,10 +93,10 @@ private func memoryLimit(
     return MemoryLimit.current(root: root.path)
 }
 
-@Test func theLowestLimitCounts() throws {
+@Test func usesLowestMemoryLimit() throws {
     let group = "/system.slice/kantaibertd.service"
     let free = try memoryLimit(group: group, limits: [group: "max\n"], available: 1_000)
-    // Free memory, and the 256 pages that this process has already.
+    // Available memory plus the 256 pages that the process already uses.
     #expect(free.bytes == 1_000 * 1_024 + 256 * sysconf(Int32(_SC_PAGESIZE)) && free.source == "free memory")
     let own = try memoryLimit(group: group, limits: [group: "500000\n", "/system.slice": "900000\n"], available: 1_000)
     #expect(own.bytes == 500_000 && own.source == "/sys/fs/cgroup\(group)/memory.max")
@@ -104,8 +104,8 @@ private func memoryLimit(
     #expect(above.bytes == 400_000 && above.source == "/sys/fs/cgroup/system.slice/memory.max")
 }
 
-/// A run is in the control group of the service, whose unit limits both.
-@Test func whatTheServiceHoldsAndThePressureLimitCount() throws {
+/// A run shares the service's control group and therefore its limits.
+@Test func subtractsServiceMemoryAndHonorsMemoryHigh() throws {
     let group = "/system.slice/kantaibertd.service"
     let own = 256 * sysconf(Int32(_SC_PAGESIZE))
     let limit = try memoryLimit(
@@ -120,7 +120,7 @@ private func memoryLimit(
     #expect(none.bytes == 0)
 }
 
-@Test func checkpointsTakeTwoPercentOfTheTimeAtMostAndComeEveryTenMinutesAtLeast() {
+@Test func checkpointsAreFrequentButTakeAtMostTwoPercent() {
     for cost in [0.001, 0.5, 3, 40] {
         var cadence = CheckpointCadence(now: 0)
         var (now, writing, last, count) = (0.0, 0.0, 0.0, 0)
@@ -134,7 +134,7 @@ private func memoryLimit(
             (writing, count) = (writing + cost, count + 1)
         }
         #expect(count >= 59)
-        // Where ten minutes are not enough for a slow disk, there is one all the same.
+        // If a checkpoint takes longer than 2 % of ten minutes, one is still written every ten minutes.
         if cost < 12 { #expect(writing <= 0.02 * now, "\(cost) s each, \(count) times") }
     }
 }
@@ -144,7 +144,7 @@ private func decisions(_ text: String) -> [String: Double]? {
     return object.compactMapValues(\.value)
 }
 
-/// A number, or anything else.
+/// A JSON number, or nil for any other value.
 private struct Number: Decodable {
     var value: Double?
     init(from decoder: any Decoder) throws { value = try? decoder.singleValueContainer().decode(Double.self) }

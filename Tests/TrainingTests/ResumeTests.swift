@@ -3,7 +3,7 @@ import Jobs
 import Testing
 import Training
 
-/// The SHA-256 of the model that the job gives when nobody disturbs it.
+/// Returns the SHA-256 of the model that an uninterrupted run produces.
 private func undisturbed(_ run: TrainingRun) throws -> String {
     let sha256 = try #require(try run.run().sha256)
     try run.startOver()
@@ -11,7 +11,7 @@ private func undisturbed(_ run: TrainingRun) throws -> String {
 }
 
 @Test(arguments: Objective.allCases, OptimizerName.allCases)
-func aRunStoppedAndResumedGivesTheSameBytes(objective: Objective, optimizer: OptimizerName) throws {
+func resumedRunGivesSameBytes(objective: Objective, optimizer: OptimizerName) throws {
     let run = try TrainingRun(objective)
     run.job.recipe.optimizer = optimizer
     let expected = try undisturbed(run)
@@ -26,7 +26,7 @@ func aRunStoppedAndResumedGivesTheSameBytes(objective: Objective, optimizer: Opt
     #expect(run.steps.map(\.step) == [24])
 }
 
-@Test func whatWasPublishedIsPublishedAgain() throws {
+@Test func rerunReportsPublishedModel() throws {
     let run = try TrainingRun(.mlm)
     let first = try #require(try run.run().sha256)
     let last = run.events.last
@@ -37,14 +37,14 @@ func aRunStoppedAndResumedGivesTheSameBytes(objective: Objective, optimizer: Opt
     #expect(error?.description.contains("output_directory") == true)
 }
 
-@Test func asManyCheckpointsStayAsTheRecipeSays() throws {
+@Test func keepsSaveTotalLimitCheckpoints() throws {
     let run = try TrainingRun(.mlm)
     try run.run()
     #expect(run.checkpoints == ["checkpoint-18", "checkpoint-24"])
 }
 
 @Test(arguments: ["state.safetensors", "checkpoint.json"])
-func aDamagedCheckpointIsPassedOver(file: String) throws {
+func skipsDamagedCheckpoint(file: String) throws {
     let run = try TrainingRun(.clm)
     let expected = try undisturbed(run)
     try run.run { event, control in
@@ -57,7 +57,7 @@ func aDamagedCheckpointIsPassedOver(file: String) throws {
     #expect(run.notes.contains { $0.contains("checkpoint-13") })
 }
 
-@Test func damagedCheckpointsAloneEndTheRunBeforeAnyStep() throws {
+@Test func failsIfAllCheckpointsAreDamaged() throws {
     let run = try TrainingRun(.clm)
     try run.run { event, control in
         if case .step(let step) = event, step.step == 3 { control.leave() }
@@ -68,7 +68,7 @@ func aDamagedCheckpointIsPassedOver(file: String) throws {
     #expect(run.steps.isEmpty)
 }
 
-@Test func aCheckpointOfAnotherArchitectureIsNamedByItsKey() throws {
+@Test func rejectsCheckpointOfAnotherArchitecture() throws {
     let run = try TrainingRun(.mlm)
     try run.run { event, control in
         if case .step(let step) = event, step.step == 3 { control.leave() }
@@ -81,7 +81,7 @@ func aDamagedCheckpointIsPassedOver(file: String) throws {
     }
 }
 
-@Test func damagedShardsAreMadeAgain() throws {
+@Test func rebuildsDamagedShards() throws {
     let run = try TrainingRun(.mlm)
     let expected = try undisturbed(run)
     try run.run { event, control in
@@ -92,10 +92,10 @@ func aDamagedCheckpointIsPassedOver(file: String) throws {
     #expect(run.notes.contains { $0.contains("training.tokens") })
 }
 
-@Test func whatAKilledRunLeftUnfinishedGoes() throws {
+@Test func removesLeftoversOfKilledRun() throws {
     let run = try TrainingRun(.mlm)
     run.job.wordCountsDirectory = "\(run.folder)/word-counts"
-    // Of a process that cannot be: process ids are smaller.
+    // Names a process that cannot exist: process ids are smaller.
     let leftover = ".half.4194305-1-1.tmp"
     for folder in [run.job.runDirectory, "\(run.job.runDirectory)/shards", "\(run.folder)/word-counts"] {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -106,7 +106,7 @@ func aDamagedCheckpointIsPassedOver(file: String) throws {
     #expect(left == [])
 }
 
-@Test func aPausedRunStillWritesCheckpoints() throws {
+@Test func pausedRunWritesCheckpoints() throws {
     let run = try TrainingRun(.mlm)
     let expected = try undisturbed(run)
     run.job.recipe.saveSteps = 1000
@@ -128,7 +128,7 @@ func aDamagedCheckpointIsPassedOver(file: String) throws {
     #expect(outcome.sha256 == expected)
 }
 
-@Test func twoRunsInOneFolderAreOneTooMany() throws {
+@Test func rejectsConcurrentRunInSameFolder() throws {
     let run = try TrainingRun(.mlm)
     var second: TrainingError?
     try run.run { event, control in
@@ -142,7 +142,7 @@ func aDamagedCheckpointIsPassedOver(file: String) throws {
     #expect(second?.description.contains("/lock") == true, "\(String(describing: second))")
 }
 
-/// Turns over a byte in the middle of a file.
+/// Flips a bit in the middle of a file.
 private func damage(_ path: String) throws {
     var bytes = try Data(contentsOf: URL(filePath: path))
     bytes[bytes.count / 2] ^= 0x10

@@ -14,14 +14,14 @@ private func recipe(
     return recipe
 }
 
-@Test func withoutWarmUpTheRateFallsAsHuggingFacesLinearOne() {
+@Test func linearScheduleMatchesHuggingFace() {
     let schedule = Schedule(recipe: recipe(), stepsPerEpoch: 5)
     let rates = (0..<5).map { schedule.learningRate(step: $0, elapsedSeconds: 0) }
     // get_linear_schedule_with_warmup(num_warmup_steps=0, num_training_steps=5)
     for (rate, expected) in zip(rates, [1.0, 0.8, 0.6, 0.4, 0.2]) { #expect(abs(rate - expected) < 1e-12) }
 }
 
-@Test func theOtherSchedulesGoAsHuggingFacesDo() {
+@Test func otherSchedulesMatchHuggingFace() {
     func rates(_ recipe: Recipe) -> [Double] {
         let schedule = Schedule(recipe: recipe, stepsPerEpoch: 8)
         return (0..<8).map { schedule.learningRate(step: $0, elapsedSeconds: 0) }
@@ -43,7 +43,7 @@ private func recipe(
 }
 
 @Test(arguments: [LearningRateScheduleName.linear, .cosine, .warmupStableDecay])
-func theRateRisesFallsAndIsNeverZeroBeforeTheEnd(kind: LearningRateScheduleName) {
+func rateWarmsUpDecaysAndStaysPositive(kind: LearningRateScheduleName) {
     let schedule = Schedule(recipe: recipe(kind, warmup: 0.1), stepsPerEpoch: 100)
     let rates = (0..<100).map { schedule.learningRate(step: $0, elapsedSeconds: 0) }
     #expect(rates.allSatisfy { $0 > 0 && $0 <= 1 })
@@ -52,23 +52,23 @@ func theRateRisesFallsAndIsNeverZeroBeforeTheEnd(kind: LearningRateScheduleName)
     #expect(rates.max() == 1)
 }
 
-@Test func whateverEndsFirstEndsTheRun() {
+@Test func totalStepsIsLimitedByEpochsAndMaxSteps() {
     #expect(Schedule(recipe: recipe(epochs: 2.5), stepsPerEpoch: 3).totalSteps == 8)
     #expect(Schedule(recipe: recipe(epochs: 2, maxSteps: 4), stepsPerEpoch: 3).totalSteps == 4)
     #expect(Schedule(recipe: recipe(epochs: 1, maxSteps: 4), stepsPerEpoch: 3).totalSteps == 3)
 }
 
-@Test func timeDrivesTheRateWhereItIsShorterThanTheSteps() {
+@Test func maxTimeDrivesRateIfItEndsFirst() {
     let schedule = Schedule(recipe: recipe(maxTime: 100), stepsPerEpoch: 1000)
     #expect(schedule.learningRate(step: 10, elapsedSeconds: 50) == 0.5)
     #expect(schedule.learningRate(step: 750, elapsedSeconds: 50) == 0.25)
     #expect(schedule.learningRate(step: 20, elapsedSeconds: 100) == 0)
     #expect(schedule.isOver(step: 20, elapsedSeconds: 100))
     #expect(!schedule.isOver(step: 20, elapsedSeconds: 99))
-    #expect(!schedule.isOver(step: 0, elapsedSeconds: 1000), "a run takes one step at least")
+    #expect(!schedule.isOver(step: 0, elapsedSeconds: 1000), "a run takes at least one step")
 }
 
-@Test func whatIsLeftIsTheNearerEnd() {
+@Test func remainingIsLimitedByStepsAndTime() {
     let schedule = Schedule(recipe: recipe(maxTime: 100), stepsPerEpoch: 1000)
     let byTime = schedule.remaining(step: 10, elapsedSeconds: 50, secondsPerStep: 1)
     #expect(byTime.steps == 50 && byTime.seconds == 50)
@@ -76,7 +76,7 @@ func theRateRisesFallsAndIsNeverZeroBeforeTheEnd(kind: LearningRateScheduleName)
     #expect(bySteps.steps == 10 && bySteps.seconds == 10)
 }
 
-@Test func aTimeThatIsFarAwayChangesNothing() {
+@Test func distantMaxTimeDoesNotChangeRate() {
     var schedule = Schedule(recipe: recipe(maxTime: 100), stepsPerEpoch: 1000)
     schedule.expect(seconds: 49)
     let bySteps = Schedule(recipe: recipe(), stepsPerEpoch: 1000)
@@ -85,10 +85,10 @@ func theRateRisesFallsAndIsNeverZeroBeforeTheEnd(kind: LearningRateScheduleName)
             schedule.learningRate(step: step, elapsedSeconds: seconds)
                 == bySteps.learningRate(step: step, elapsedSeconds: seconds))
     }
-    // It takes longer than was expected: the run ends in time all the same, the rate at 0.
+    // The steps take longer than expected: the run still ends in time, with a rate of 0.
     #expect(schedule.learningRate(step: 10, elapsedSeconds: 75) == 0.25)
     #expect(schedule.isOver(step: 10, elapsedSeconds: 100) && !schedule.isOver(step: 10, elapsedSeconds: 99))
-    // One that is expected to come near goes by time from the beginning, and so does one of which nobody knows.
+    // If the expected duration is close to the limit, or unknown, time counts from the beginning.
     var near = Schedule(recipe: recipe(maxTime: 100), stepsPerEpoch: 1000)
     near.expect(seconds: 51)
     #expect(near.learningRate(step: 10, elapsedSeconds: 25) == 0.75)

@@ -7,7 +7,7 @@ import Tokenizers
 import Training
 
 @Test(arguments: Objective.allCases)
-func aRunEndsInAModelDirectory(objective: Objective) throws {
+func runPublishesModelDirectory(objective: Objective) throws {
     let run = try TrainingRun(objective)
     try run.run()
     guard case .published(let published) = run.events.last else {
@@ -37,7 +37,7 @@ func aRunEndsInAModelDirectory(objective: Objective) throws {
 }
 
 @Test(arguments: Objective.allCases)
-func theLossFallsAndEveryStepIsReported(objective: Objective) throws {
+func lossDecreasesAndEveryStepIsReported(objective: Objective) throws {
     let run = try TrainingRun(objective)
     run.job.recipe.maxSteps = 120
     run.job.recipe.evalSteps = 60
@@ -48,18 +48,18 @@ func theLossFallsAndEveryStepIsReported(objective: Objective) throws {
     #expect(run.steps.last?.learningRate ?? 1 < run.job.recipe.learningRate / 50)
     #expect(run.evaluations.map(\.step) == [60, 120])
     let loss = try #require(run.evaluations.last?.loss)
-    // A model that has learned nothing is at ln 512.
+    // The initial loss is ln 512.
     #expect(loss < 6.238 - 1.5, "\(loss)")
     #expect(run.evaluations[1].loss < run.evaluations[0].loss)
 }
 
 @Test(arguments: [SampleUnit.paragraphs, .packed])
-func bitsAByteAreTheNatsOfTheTextOverItsBytes(samples: SampleUnit) throws {
+func bitsPerByteMatchesDefinition(samples: SampleUnit) throws {
     let run = try TrainingRun(.clm)
     run.job.samples = samples
     try run.run()
     let evaluation = try #require(run.evaluations.last)
-    // Every held-out token and `</s>` is scored once; what they are, the tokenizer says.
+    // Every held-out token and `</s>` is scored once; the tokenizer determines the tokens.
     let tokenizer = try ByteLevelBPETokenizer.load(directory: run.job.outputDirectory)
     let text = try String(contentsOf: URL(filePath: run.job.corpora[0].path), encoding: .utf8)
     let paragraphs = text.split(separator: "\n\n").map { $0.split(separator: "\n").joined(separator: "\n") }
@@ -71,7 +71,7 @@ func bitsAByteAreTheNatsOfTheTextOverItsBytes(samples: SampleUnit) throws {
 }
 
 @Test(arguments: Objective.allCases)
-func packedSamplesTrainEveryPositionOfTheBlock(objective: Objective) throws {
+func packedSamplesUseWholeBlock(objective: Objective) throws {
     let run = try TrainingRun(objective)
     run.job.samples = .packed
     run.job.recipe.blockSize = 32
@@ -84,7 +84,7 @@ func packedSamplesTrainEveryPositionOfTheBlock(objective: Objective) throws {
     #expect(run.steps.allSatisfy { $0.tokens > 8 * 31 - 32 && $0.tokens <= 8 * 32 })
 }
 
-@Test func aTokenizerLargerThanTheEmbeddingIsRefused() throws {
+@Test func rejectsTokenizerLargerThanEmbedding() throws {
     let run = try TrainingRun(.mlm)
     try run.run()
     let other = try TrainingRun(.mlm)
@@ -94,7 +94,7 @@ func packedSamplesTrainEveryPositionOfTheBlock(objective: Objective) throws {
     #expect(error?.description.contains("architecture.vocab_size") == true, "\(String(describing: error))")
 }
 
-@Test func theEmbeddingGrowsWithTheTokenizer() throws {
+@Test func embeddingSizeFollowsTokenizer() throws {
     let run = try TrainingRun(.mlm)
     run.job.architecture.vocabSize = nil
     run.job.recipe.maxSteps = 1
@@ -104,7 +104,7 @@ func packedSamplesTrainEveryPositionOfTheBlock(objective: Objective) throws {
     #expect(rows % 64 == 0 && rows >= tokenizer.vocabularySize && rows - tokenizer.vocabularySize < 64)
 }
 
-@Test func timeEndsARun() throws {
+@Test func maxTimeEndsRun() throws {
     let run = try TrainingRun(.mlm)
     run.job.recipe.maxSteps = nil
     run.job.recipe.numTrainEpochs = 1e6
@@ -118,7 +118,7 @@ func packedSamplesTrainEveryPositionOfTheBlock(objective: Objective) throws {
     #expect(run.evaluations.count == 1)
 }
 
-@Test func stepsThatAreNotFiniteAreSkippedAndAtLastEndTheRun() throws {
+@Test func skipsNonFiniteStepsThenFails() throws {
     let run = try TrainingRun(.clm)
     run.job.recipe.learningRate = 1e30
     run.job.recipe.warmupRatio = 0
@@ -132,7 +132,7 @@ func packedSamplesTrainEveryPositionOfTheBlock(objective: Objective) throws {
     #expect(!FileManager.default.fileExists(atPath: run.job.outputDirectory))
 }
 
-/// What is wrong, as the error has to name it, and how a job comes to have it.
+/// Invalid jobs: the expected part of the error message, and the change that makes the job invalid.
 private let badJobs: [(String, @Sendable (inout Job) throws -> Void)] = [
     ("corpora[0].path", { $0.corpora[0].path = "/nowhere/corpus.txt" }),
     ("corpora[0].path", { $0.corpora[0].path = "/tmp" }),
@@ -143,7 +143,7 @@ private let badJobs: [(String, @Sendable (inout Job) throws -> Void)] = [
 ]
 
 @Test(arguments: badJobs)
-func badJobsAreRefusedBeforeAnythingIsWritten(named: String, change: @Sendable (inout Job) throws -> Void) throws {
+func rejectsInvalidJobsBeforeWriting(named: String, change: @Sendable (inout Job) throws -> Void) throws {
     let run = try TrainingRun(.mlm)
     try change(&run.job)
     let error = #expect(throws: TrainingError.self) { try run.run() }
@@ -152,7 +152,7 @@ func badJobsAreRefusedBeforeAnythingIsWritten(named: String, change: @Sendable (
     #expect(run.events.isEmpty)
 }
 
-/// As above, of corpora that turn out too small when they are cut.
+/// The same for corpora that turn out to be too small once they are split.
 private let smallCorpora: [(String, @Sendable (inout Job) throws -> Void)] = [
     ("recipe.per_device_train_batch_size", { $0.recipe.perDeviceTrainBatchSize = 4000 }),
     ("recipe.held_out", { $0.recipe.heldOut = 1e-12 }),
@@ -166,7 +166,7 @@ private let smallCorpora: [(String, @Sendable (inout Job) throws -> Void)] = [
 ]
 
 @Test(arguments: smallCorpora)
-func tooFewSamplesAreRefusedBeforeAnyStep(named: String, change: @Sendable (inout Job) throws -> Void) throws {
+func rejectsTooFewSamples(named: String, change: @Sendable (inout Job) throws -> Void) throws {
     let run = try TrainingRun(.mlm)
     try change(&run.job)
     let error = #expect(throws: TrainingError.self) { try run.run() }
@@ -178,9 +178,9 @@ func tooFewSamplesAreRefusedBeforeAnyStep(named: String, change: @Sendable (inou
     #expect(run.started == nil)
 }
 
-/// Another text of the same size under the SHA-256 of the corpus, with the words of the corpus kept and without.
+/// Replaces the corpus with another text of the same size, with and without cached word counts.
 @Test(arguments: [false, true])
-func aCorpusOfOtherBytesIsNamedAndNotLearnedFrom(keepsWords: Bool) throws {
+func rejectsChangedCorpus(keepsWords: Bool) throws {
     let run = try TrainingRun(.mlm)
     run.job.recipe.precision = .float32
     if keepsWords {
@@ -200,7 +200,7 @@ func aCorpusOfOtherBytesIsNamedAndNotLearnedFrom(keepsWords: Bool) throws {
     #expect(error?.description.contains("kbctl corpora rm \(corpus.sha256.prefix(12))") == true)
     #expect(run.started == nil)
     #expect(!FileManager.default.fileExists(atPath: "\(run.job.runDirectory)/shards/training.tokens"))
-    // The right bytes are learned from, whatever was kept of the others.
+    // Once the original text is restored, the run must not use anything cached from the changed one.
     bytes[bytes.count / 2] ^= 1
     try bytes.write(to: URL(filePath: corpus.path))
     let published = try run.run().sha256
@@ -209,7 +209,7 @@ func aCorpusOfOtherBytesIsNamedAndNotLearnedFrom(keepsWords: Bool) throws {
     #expect(try plain.run().sha256 == published)
 }
 
-@Test func keptWordCountsGiveTheSameTokenizer() throws {
+@Test func cachedWordCountsGiveSameTokenizer() throws {
     let (plain, counting, again) = (try TrainingRun(.mlm), try TrainingRun(.mlm), try TrainingRun(.mlm))
     counting.job.wordCountsDirectory = "\(counting.folder)/word-counts"
     again.job.wordCountsDirectory = counting.job.wordCountsDirectory

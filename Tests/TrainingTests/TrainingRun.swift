@@ -4,7 +4,7 @@ import Jobs
 import Synchronization
 import Training
 
-/// A tiny job in a folder of its own, which is removed with the last reference to it.
+/// A tiny job in a temporary folder, which is removed with the last reference to it.
 final class TrainingRun {
     var job: Job
     let folder: String
@@ -33,7 +33,7 @@ final class TrainingRun {
             outputDirectory: "\(folder)/models/test/1")
     }
 
-    /// Lines that repeat a pattern, with a blank one after every third.
+    /// Returns lines with a repeating pattern and a blank line after every third.
     private static func text(lines: Int) -> String {
         let subjects = ["reason", "the understanding", "experience", "the will", "a concept", "intuition"]
         let verbs = ["contains", "presupposes", "determines", "limits", "unites"]
@@ -43,8 +43,8 @@ final class TrainingRun {
         }.joined()
     }
 
-    /// Runs the job as it is now.
-    /// - Parameter heard: gets every event while the run waits, and may command it
+    /// Runs the job in its current configuration.
+    /// - Parameter heard: called synchronously with every event; may send commands to the run
     @discardableResult
     func run(_ heard: (RunEvent.Payload, RunControl) -> Void = { _, _ in }) throws(TrainingError) -> Trainer.Outcome {
         let control = RunControl()
@@ -76,7 +76,7 @@ final class TrainingRun {
         return names.filter { $0.hasPrefix("checkpoint-") }.sorted()
     }
 
-    /// Removes what the run made, for another from the beginning.
+    /// Removes the results of earlier runs.
     func startOver() throws {
         for path in [job.runDirectory, "\(folder)/models"] where FileManager.default.fileExists(atPath: path) {
             try FileManager.default.removeItem(atPath: path)
