@@ -261,7 +261,7 @@ struct TransferTests {
         unlink(cache + "/tokenizer.json")
         mkfifo(cache + "/tokenizer.json", 0o600)
         let pipe = try service.kbctl("import", cache, "--model", "kantaibert")
-        #expect(pipe.status == EX_DATAERR && pipe.error.contains("tokenizer.json is no regular file"), "\(pipe)")
+        #expect(pipe.status == EX_DATAERR && pipe.error.contains("tokenizer.json is not a regular file"), "\(pipe)")
         unlink(cache + "/tokenizer.json")
         try FileManager.default.createSymbolicLink(
             atPath: cache + "/tokenizer.json", withDestinationPath: "/dev/zero")

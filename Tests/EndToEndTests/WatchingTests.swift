@@ -52,7 +52,7 @@ struct WatchingTests {
         let said = String(decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         kbctl.waitUntilExit()
         #expect(kbctl.terminationStatus == 69)
-        #expect(said == "kbctl: the service has stopped, and with it what could be watched\n")
+        #expect(said == "kbctl: the service stopped while it was being watched\n")
         #expect(!service.logText.contains(" error "), "\(service.logText)")
         #expect(service.logText.contains("kantaibertd stops"))
     }

@@ -7,10 +7,10 @@ import Testing
 import Varlink
 import VarlinkServer
 
-/// A service that says what a test wants to see printed.
+/// A service with canned replies, to test what kbctl prints.
 enum Canned {
     static let rejection =
-        "2.104 bits a byte held out, 1.931 of generation 3, 9.0 % more where 2.0 % are allowed (promotion.tolerance)"
+        "2.104 bits per byte on held-out text, generation 3 has 1.931: 9.0 % more, and 2.0 % are allowed"
     static let receipt = InferenceInterface.Receipt(model: "kantaibert", generation: 3, modelSha256: "ab", seed: 7)
     static let models = [
         ManagerInterface.Model(
@@ -35,7 +35,7 @@ enum Canned {
                 time: "2026-01-01T12:00:00.000Z")
         ])
 
-    /// A run under way; and when the events of it were sent, nothing left to do.
+    /// Statuses with a run in progress, and once its events were sent, an idle service.
     static var untilServed: [ManagerInterface.GetStatus.Reply] {
         var served = models
         served[1].state = .idle
@@ -53,8 +53,8 @@ enum Canned {
                 ], time: "2026-01-01T12:00:00.000Z"))
     }
 
-    /// - Parameter statuses: what GetStatus replies: the first until the events were sent, then the others one after
-    ///   another, the last for ever.
+    /// - Parameter statuses: replies of GetStatus: the first until the events were sent, then one after another; the
+    ///   last is repeated
     static func service(statuses: [ManagerInterface.GetStatus.Reply]) -> VarlinkService {
         let left = StatusQueue(statuses)
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")
@@ -72,7 +72,7 @@ enum Canned {
                 try await Task.sleep(for: .seconds(3600))
             }
             if parameters.prompt.contains("long") {
-                // Words that end in the next piece, or never.
+                // Words that span two pieces, or never end.
                 for piece in ["A critique of pu", "re reason, which is long enough for", " any scr", "een; 理性理性理性"] {
                     try await writer.send(.init(text: piece))
                 }
@@ -148,7 +148,7 @@ enum Canned {
                 let number = Int(parameters.after ?? "0") ?? 0
                 return .init(corpora: [paged(number)], next: number < 4 ? "\(number + 1)" : nil)
             }
-            // A service that never comes to an end.
+            // A faulty service whose pages never end.
             if parameters.state == "removed" { return .init(corpora: [paged(0)], next: "5") }
             return .init(corpora: [
                 .init(
@@ -202,7 +202,7 @@ enum Canned {
             return .init(runs: [failed], next: number < 8 ? "\(number + 1)" : nil)
         }
         service.handle(ManagerInterface.Train.self) { parameters, _ in
-            throw ManagerInterface.NothingToTrain(model: parameters.model ?? "", reason: "nothing has come")
+            throw ManagerInterface.NothingToTrain(model: parameters.model ?? "", reason: "there are no corpora")
         }
         service.handleSubscription(ManagerInterface.Watch.self) { _, _, writer in
             try await writer.send(event(219))
@@ -217,7 +217,7 @@ enum Canned {
         return service
     }
 
-    /// The names become longer with the number.
+    /// A corpus whose name is longer on later pages.
     private static func paged(_ number: Int) -> ManagerInterface.Corpus {
         .init(
             sha256: String(repeating: "\(number)", count: 64),
@@ -233,7 +233,7 @@ enum Canned {
             resources: [:])
     }
 
-    /// Runs `body` while a service with `statuses` answers on `socket`.
+    /// Runs `body` while a service with `statuses` listens on `socket`.
     static func serving(
         statuses: [ManagerInterface.GetStatus.Reply] = [status()],
         _ body: @escaping @Sendable (_ socket: String) throws -> Void
@@ -253,7 +253,7 @@ enum Canned {
             }
             for await _ in listening { break }
             defer { group.cancelAll() }
-            // The body blocks until a process has ended: not on the threads that the server's calls need.
+            // `body` blocks until a process has exited, so it must not occupy the threads that the server needs.
             try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
                 let thread = BlockingThread { done.resume(with: Result { try body(socket) }) }
                 thread.start()
@@ -271,7 +271,7 @@ private final class StatusQueue: Sendable {
 
     func next() -> ManagerInterface.GetStatus.Reply {
         left.withLock { left in
-            // Whoever asks first gets the first, however late.
+            // The first caller gets the first status, however late it calls.
             if left.goesOn, left.isAsked, left.statuses.count > 1 { left.statuses.removeFirst() }
             left.isAsked = true
             return left.statuses[0]

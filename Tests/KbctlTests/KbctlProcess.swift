@@ -2,7 +2,7 @@ import FoundationEssentials
 import Glibc
 import Testing
 
-/// The real `kbctl`, which lies where the tests were built.
+/// Runs the real `kbctl`, from the directory where the tests were built.
 enum KbctlProcess {
     static let path = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "kbctl").path
     static let isBuilt = access(path, X_OK) == 0
@@ -14,7 +14,7 @@ enum KbctlProcess {
     }
 
     enum Input {
-        /// No more than a pipe holds.
+        /// At most as much as a pipe holds.
         case bytes([UInt8])
         case file(String)
 
@@ -33,11 +33,11 @@ enum KbctlProcess {
         }
     }
 
-    /// Runs it to its end.
+    /// Runs kbctl and waits for it to exit.
     ///
     /// - Parameters:
-    ///   - columns: gives it a terminal so wide as standard output and error; nil gives it pipes
-    ///   - input: what it reads on standard input: text, or all of a file
+    ///   - columns: width of the terminal that is its standard output and error; nil uses pipes
+    ///   - input: its standard input: text, or the contents of a file
     static func run(
         _ arguments: [String], socket: String, columns: UInt16? = nil, input: Input = .bytes([])
     ) throws -> Result {
@@ -64,7 +64,7 @@ enum KbctlProcess {
     }
 }
 
-/// Two ends: one for the child to write to, one to read from.
+/// A pair of descriptors: one that the child writes to, one to read from.
 private struct FilePair {
     let ours: Int32
     let theirs: Int32
@@ -76,7 +76,7 @@ private struct FilePair {
     }
 
     static func terminal(columns: UInt16) throws -> FilePair {
-        // Glibc does not show `posix_openpt` and its kin to Swift: TIOCSPTLCK unlocks, TIOCGPTN tells the number.
+        // Swift cannot see glibc's `posix_openpt` family: TIOCSPTLCK unlocks the terminal, TIOCGPTN returns its number.
         let master = open("/dev/ptmx", O_RDWR | O_NOCTTY)
         try #require(master >= 0)
         var locked: Int32 = 0
@@ -90,19 +90,19 @@ private struct FilePair {
         return closingOnExec(master, slave)
     }
 
-    /// Another test's child must not hold these open.
+    /// Sets close-on-exec, so that no child of another test inherits the descriptors.
     private static func closingOnExec(_ ours: Int32, _ theirs: Int32) -> FilePair {
         for descriptor in [ours, theirs] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         return FilePair(ours: ours, theirs: theirs)
     }
 
-    /// Everything the child writes, a terminal's line ends as one character.
+    /// Reads everything the child writes, with a terminal's line ends converted to `\n`.
     func readToEnd() -> String {
         close(theirs)
         defer { close(ours) }
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 4096)
-        // A terminal whose other end is closed gives an error, a pipe nothing.
+        // Reading a terminal whose other end is closed is an error; reading such a pipe returns 0.
         while case let count = read(ours, &piece, piece.count), count > 0 { bytes += piece[..<count] }
         return String(decoding: bytes, as: UTF8.self).replacing("\r\n", with: "\n")
     }

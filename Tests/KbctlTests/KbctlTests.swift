@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
 struct KbctlTests {
-    @Test func askStreamsAndKeepsEscapesOffTheScreen() async throws {
+    @Test func askStreamsTextAndEscapesControlCharactersOnATerminal() async throws {
         try await Canned.serving { socket in
             let piped = try KbctlProcess.run(["ask", "I would like to assist"], socket: socket)
             #expect(piped.output == " the\u{1B}[2J user.\n")
@@ -14,7 +14,7 @@ struct KbctlTests {
         }
     }
 
-    @Test func aTextMayComeOnStandardInput() async throws {
+    @Test func readsTextFromStandardInput() async throws {
         try await Canned.serving { socket in
             for (input, text) in [
                 ("echo a\nb\n", "echo a\nb"), ("echo a\r\n", "echo a"), ("echo a", "echo a"), ("echo\n\n", "echo\n"),
@@ -33,7 +33,7 @@ struct KbctlTests {
         }
     }
 
-    @Test func whatEveryCommandTakesMayStandBeforeItsName() async throws {
+    @Test func globalOptionsMayPrecedeTheCommand() async throws {
         try await Canned.serving { socket in
             for words in [["--json", "--socket", socket, "models"], ["models", "--json", "--socket", socket]] {
                 let result = try KbctlProcess.run(words, socket: "/none")
@@ -47,14 +47,14 @@ struct KbctlTests {
         }
     }
 
-    @Test func aListOfNothingSaysSo() async throws {
+    @Test func emptyListsPrintAMessage() async throws {
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(["corpora", "--state", "duplicate"], socket: socket)
-            #expect(result.output == "no texts\n" && result.status == 0)
+            #expect(result.output == "no corpora\n" && result.status == 0)
         }
     }
 
-    @Test func jsonHasTheFieldsOfTheInterface() async throws {
+    @Test func jsonOutputHasTheFieldsOfTheInterface() async throws {
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(["ask", "--json", "--max-new-tokens", "9", "I would"], socket: socket)
             let reply = try JSONDecoder().decode(
@@ -69,7 +69,7 @@ struct KbctlTests {
         }
     }
 
-    @Test func tablesLineUp() async throws {
+    @Test func tableColumnsAreAligned() async throws {
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(["fill", "human <mask>."], socket: socket)
             #expect(
@@ -82,7 +82,7 @@ struct KbctlTests {
         }
     }
 
-    @Test func statusFitsItsScreen() async throws {
+    @Test func statusFitsTheScreen() async throws {
         try await Canned.serving { socket in
             let wide = try KbctlProcess.run(["status"], socket: socket)
             #expect(
@@ -109,12 +109,12 @@ struct KbctlTests {
 
     @Test(
         arguments: [
-            (["ask", "-m", "none", "a"], 66, "there is no model ‘none’; there is kantaibert, assistant"),
+            (["ask", "-m", "none", "a"], 66, "there is no model ‘none’; the models are kantaibert, assistant"),
             (["ask", "-m", "new", "a"], 75, "the model ‘new’ cannot answer yet: training is queued"),
             (["fill", "a"], 65, "the text has no <mask> to fill"),
-            (["train", "assistant"], 65, "the model ‘assistant’ is not trained: nothing has come"),
+            (["train", "assistant"], 65, "the model ‘assistant’ was not trained: there are no corpora"),
         ] as [([String], Int32, String)])
-    func errorsAreOneLine(arguments: [String], status: Int32, message: String) async throws {
+    func errorsArePrintedAsOneLine(arguments: [String], status: Int32, message: String) async throws {
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(arguments, socket: socket)
             #expect(result.errors == "kbctl: \(message)\n")
@@ -123,19 +123,19 @@ struct KbctlTests {
         }
     }
 
-    @Test func withoutAServiceItSaysHowToStartOne() throws {
+    @Test func saysHowToStartAMissingService() throws {
         let result = try KbctlProcess.run(["status"], socket: "/none/socket")
         #expect(result.status == 69)
         #expect(result.errors.hasPrefix("kbctl: no service answers on /none/socket; start it with"))
         #expect(result.errors.split(separator: "\n").count == 1)
     }
 
-    @Test func wrongUsageIsSixtyFour() throws {
+    @Test func wrongUsageExitsWith64() throws {
         #expect(try KbctlProcess.run(["fill"], socket: "/none/socket").status == 64)
         #expect(try KbctlProcess.run(["--help"], socket: "/none/socket").status == 0)
     }
 
-    @Test func watchPrintsPlainLinesAndEndsWhenAllServe() async throws {
+    @Test func watchPrintsPlainLinesAndExitsWhenAllModelsServe() async throws {
         try await Canned.serving(statuses: Canned.untilServed) { socket in
             let result = try KbctlProcess.run(["watch", "--exit-when-served"], socket: socket)
             #expect(result.status == 0)
@@ -145,7 +145,7 @@ struct KbctlTests {
         }
     }
 
-    @Test func watchDrawsItsBarAnewOnATerminal() async throws {
+    @Test func watchRedrawsItsProgressBarOnATerminal() async throws {
         try await Canned.serving(statuses: Canned.untilServed) { socket in
             let result = try KbctlProcess.run(["watch", "--exit-when-served"], socket: socket, columns: 70)
             #expect(result.status == 0)
@@ -155,19 +155,19 @@ struct KbctlTests {
         }
     }
 
-    @Test func watchFailsWhereARunHasFailed() async throws {
+    @Test func watchFailsIfARunHasFailed() async throws {
         var failed = Canned.models
         failed[1].state = .failed
         try await Canned.serving(statuses: [Canned.status(models: failed, run: nil, inboxPending: 0)]) { socket in
             let result = try KbctlProcess.run(["watch", "--exit-when-served"], socket: socket)
-            #expect(result.errors == "kbctl: training ‘assistant’ has failed: the disk is full\n")
+            #expect(result.errors == "kbctl: training ‘assistant’ failed: the disk is full\n")
             #expect(result.status == 70)
         }
     }
 }
 
 extension String {
-    /// The pieces between one separator and the next.
+    /// Splits at each occurrence of `separator`.
     fileprivate func components(between separator: String) -> [String] {
         var pieces = [""]
         var rest = Array(unicodeScalars)[...]

@@ -4,10 +4,10 @@ import Glibc
 import Interface
 import Testing
 
-/// What kbctl prints and writes, read by something else than kbctl.
+/// Checks the output of kbctl with independent readers.
 @Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
 struct OutputTests {
-    @Test func plotKeepsToItsScreen() async throws {
+    @Test func plotFitsTheScreen() async throws {
         try await Canned.serving { socket in
             for columns in [40, 80, 132] as [UInt16] {
                 let result = try KbctlProcess.run(["plot", "assistant-1", "other"], socket: socket, columns: columns)
@@ -15,13 +15,13 @@ struct OutputTests {
                 let lines = result.output.split(separator: "\n")
                 #expect(lines.count > 10)
                 for line in lines { #expect(line.count <= Int(columns), "\(line)") }
-                // Without colours each run has a mark of its own, and what is held out one of all.
+                // Without colors, each run has its own mark; held-out losses share one.
                 for mark in ["+", "x", "◆", "└"] { #expect(result.output.contains(mark), "\(mark)") }
             }
         }
     }
 
-    @Test func svgIsWellFormedAndHasItsCurves() async throws {
+    @Test func svgIsWellFormedAndContainsTheCurves() async throws {
         try await Canned.serving { socket in
             let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).svg")
             defer { try? FileManager.default.removeItem(at: path) }
@@ -36,9 +36,9 @@ struct OutputTests {
         }
     }
 
-    /// Python's zlib inflates it and checks its sums.
+    /// Python's zlib inflates the image and verifies the checksums.
     @Test(.enabled(if: Python.isThere, "no python3"))
-    func pngIsOneOfItsSize() async throws {
+    func pngIsValidAndHasTheExpectedSize() async throws {
         try await Canned.serving { socket in
             let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).png").path
             defer { try? FileManager.default.removeItem(atPath: path) }
@@ -69,7 +69,7 @@ struct OutputTests {
         }
     }
 
-    @Test func csvIsOneLineAStep() async throws {
+    @Test func csvHasOneLinePerStep() async throws {
         try await Canned.serving { socket in
             let lines = try KbctlProcess.run(["metrics", "assistant-1", "--csv"], socket: socket).output
                 .split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
@@ -81,7 +81,7 @@ struct OutputTests {
         }
     }
 
-    @Test func listsAreFollowedPageByPage() async throws {
+    @Test func listsFollowAllPages() async throws {
         try await Canned.serving { socket in
             func lines(_ arguments: [String]) throws -> [Substring] {
                 let result = try KbctlProcess.run(arguments, socket: socket)
@@ -91,7 +91,7 @@ struct OutputTests {
             let corpora = try lines(["corpora", "--state", "admitted"])
             try #require(corpora.count == 6 && corpora[0].hasPrefix("RECEIVED"), "\(corpora)")
             for number in 0..<5 { #expect(corpora[number + 1].hasSuffix("n-\(number).txt"), "\(corpora)") }
-            // One reply a line.
+            // One reply per line.
             let replies = try lines(["corpora", "--state", "admitted", "--json"]).map {
                 try JSONDecoder().decode(ManagerInterface.ListCorpora.Reply.self, from: Data($0.utf8))
             }
@@ -117,8 +117,8 @@ struct OutputTests {
         }
     }
 
-    /// The grammar of OpenMetrics 1.0, as far as gauges and counters go.
-    @Test func openMetricsAreInTheirGrammar() async throws {
+    /// Checks against the grammar of OpenMetrics 1.0 for gauges and counters.
+    @Test func openMetricsOutputFollowsTheGrammar() async throws {
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(["metrics", "--openmetrics"], socket: socket)
             let lines = result.output.split(separator: "\n", omittingEmptySubsequences: false)
@@ -142,7 +142,7 @@ struct OutputTests {
         }
     }
 
-    @Test func aTensorsCornersHaveTheirPlaces() async throws {
+    @Test func inspectPlacesTheCornersOfATensor() async throws {
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(
                 ["inspect", "kantaibert", "--values", "lm_head.bias"], socket: socket)
@@ -158,7 +158,7 @@ struct OutputTests {
         }
     }
 
-    @Test func doctorSaysWhatToDo() async throws {
+    @Test func doctorPrintsAdvice() async throws {
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(["doctor"], socket: socket)
             #expect(result.status == 0)
@@ -174,8 +174,8 @@ struct OutputTests {
         #expect(away.output.contains("does not answer"))
     }
 
-    /// Wide characters count as two columns, those that are put over others as none.
-    @Test func wideTextKeepsToTheScreen() async throws {
+    /// Wide characters take two columns, combining characters none.
+    @Test func wideCharactersFitTheScreen() async throws {
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(["fill", "理性 <mask>"], socket: socket, columns: 30)
             let lines = result.output.split(separator: "\n").dropFirst()
@@ -191,7 +191,7 @@ struct OutputTests {
     }
 
     @Test(arguments: ["bash", "zsh", "fish"])
-    func completionIsAScriptOfItsShell(shell: String) throws {
+    func completionScriptIsAcceptedByItsShell(shell: String) throws {
         let script = try KbctlProcess.run(["completion", shell], socket: "/none/socket")
         #expect(script.status == 0)
         for command in ["generations", "doctor", "--openmetrics"]
@@ -211,7 +211,7 @@ struct OutputTests {
     }
 
     #if !DEBUG
-        @Test func isSmallEnoughToCopyAnywhere() throws {
+        @Test func binaryIsAtMost15500000Bytes() throws {
             let bytes = try FileManager.default.attributesOfItem(atPath: KbctlProcess.path)[.size] as? Int
             #expect(try #require(bytes) <= 15_500_000)
         }

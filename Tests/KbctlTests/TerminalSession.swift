@@ -2,12 +2,12 @@ import FoundationEssentials
 import Glibc
 import Testing
 
-/// `kbctl` at a terminal of its own, which a test reads and types on as somebody would.
+/// A `kbctl` process on a pseudoterminal, which a test reads from and types on.
 final class TerminalSession {
     private let master: Int32
     private let pid: pid_t
     private var isReaped = false
-    /// All that was printed so far.
+    /// Everything printed so far.
     private(set) var output = ""
     private var unread = ""
 
@@ -17,18 +17,18 @@ final class TerminalSession {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        // The first terminal that the leader of a new session opens becomes its own: Ctrl-C is then a signal to it.
+        // The first terminal opened by a session leader becomes its controlling terminal: Ctrl-C then sends SIGINT.
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, name, O_RDWR, 0)
         posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // The threads of tests may block signals, which a child would inherit.
+        // Threads of tests may block signals; a child would inherit the mask.
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)
-        let newSession: Int16 = 0x80  // POSIX_SPAWN_SETSID, which glibc does not show to Swift
+        let newSession: Int16 = 0x80  // POSIX_SPAWN_SETSID, which Swift cannot see
         posix_spawnattr_setflags(&attributes, newSession | Int16(POSIX_SPAWN_SETSIGMASK))
         var words = ([KbctlProcess.path] + arguments).map { strdup($0) } + [nil]
         let variables = ["KANTAIBERT_SOCKET=\(socket)", "TZ=UTC", "TERM=xterm-256color", "NO_COLOR=1"]
@@ -46,7 +46,7 @@ final class TerminalSession {
         waitpid(pid, nil, 0)
     }
 
-    /// Waits until `text` is printed behind what was waited for last.
+    /// Waits until `text` is printed after the text of the previous call.
     func expect(_ text: String, within seconds: Int = 60, sourceLocation: SourceLocation = #_sourceLocation) throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
         while ContinuousClock.now < deadline {
@@ -65,8 +65,8 @@ final class TerminalSession {
         _ = write(master, bytes, bytes.count)
     }
 
-    /// Waits for its end.
-    /// - Returns: the exit status; −1 after a signal
+    /// Waits for kbctl to exit.
+    /// - Returns: the exit status; −1 if a signal killed it
     func end() -> Int32 {
         let deadline = ContinuousClock.now.advanced(by: .seconds(60))
         while ContinuousClock.now < deadline, read(for: 200) {}
@@ -77,7 +77,7 @@ final class TerminalSession {
         return status & 0x7F == 0 ? status >> 8 & 0xFF : -1
     }
 
-    /// - Returns: false where the other end is closed
+    /// - Returns: false if the other end is closed
     private func read(for milliseconds: Int32) -> Bool {
         var entry = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, milliseconds) > 0 else { return true }
@@ -91,7 +91,7 @@ final class TerminalSession {
     }
 
     private static func openTerminal(columns: UInt16, rows: UInt16) throws -> (master: Int32, name: String) {
-        // Glibc does not show `posix_openpt` and its kin to Swift: TIOCSPTLCK unlocks, TIOCGPTN tells the number.
+        // Swift cannot see glibc's `posix_openpt` family: TIOCSPTLCK unlocks the terminal, TIOCGPTN returns its number.
         let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
         try #require(master >= 0)
         var locked: Int32 = 0

@@ -2,19 +2,19 @@ import FoundationEssentials
 import Interface
 import Testing
 
-/// What is for a terminal alone: `chat` and `watch`, typed on and read as somebody would.
+/// Tests `chat` and `watch` on a terminal.
 @Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
 struct TerminalTests {
-    @Test func chatEditsItsLineAndBringsBackEarlierOnes() async throws {
+    @Test func chatEditsLinesAndRecallsEarlierOnes() async throws {
         try await Canned.serving { socket in
             let session = try TerminalSession(["chat"], socket: socket)
             try session.expect("> ")
-            // A letter that is forgotten, put in by going back; a word too many, taken away again.
+            // Moves back to insert a missing letter, then deletes a superfluous word.
             session.type("echo helo\u{1B}[Dl\u{05} world\u{17}\u{7F}\r")
             try session.expect("[echo hello]")
             try session.expect("> ")
             session.type("\u{1B}[A again\r")
-            // The model is given what was said before, too.
+            // The prompt includes the session so far.
             try session.expect("[echo hello\r\n[echo hello]\r\necho hello again]")
             try session.expect("> ")
             session.type("/new\r")
@@ -27,35 +27,35 @@ struct TerminalTests {
         }
     }
 
-    @Test func chatEditsWhatIsWiderThanALetter() async throws {
+    @Test func chatEditsWideAndCombiningCharacters() async throws {
         try await Canned.serving { socket in
             let session = try TerminalSession(["chat"], socket: socket, columns: 30)
             try session.expect("> ")
             session.type("echo 理性x")
             try session.expect("x")
             session.type("\u{1B}[D\u{1B}[D\u{7F}")
-            // Back over the wide character behind the cursor, and the letter: three columns.
+            // The cursor moves back over the wide character and the letter: three columns.
             try session.expect("性x\u{1B}[3D")
             session.type("é\u{301}\r")
             try session.expect("[echo é\u{301}性x]")
-            // Before the prompt it is the terminal's, not the line's.
+            // Input typed before the prompt would be handled by the terminal, not by the line editor.
             try session.expect("> ")
             session.type("\u{04}")
             #expect(session.end() == 0)
         }
     }
 
-    @Test func watchingNothingSaysSo() async throws {
+    @Test func watchSaysThatNoRunIsInProgress() async throws {
         try await Canned.serving(statuses: [Canned.status(run: nil)]) { socket in
             let session = try TerminalSession(["watch"], socket: socket)
-            try session.expect("no run is under way, 2 in the inbox")
+            try session.expect("no run is in progress, 2 in the inbox")
             session.type("\u{03}")
             _ = session.end()
         }
     }
 
-    /// Another run than the one that is watched is a run all the same.
-    @Test func watchingAnotherRunDoesNotSayThereIsNone() async throws {
+    /// A run other than the watched one still counts as a run.
+    @Test func watchDoesNotDenyARunThatIsNotWatched() async throws {
         try await Canned.serving { socket in
             let session = try TerminalSession(["watch", "kantaibert-1"], socket: socket)
             try session.expect("validation loss")
@@ -65,7 +65,7 @@ struct TerminalTests {
         }
     }
 
-    @Test func controlCEndsAnAnswerAndNotTheTalk() async throws {
+    @Test func controlCStopsAnAnswerButNotTheSession() async throws {
         try await Canned.serving { socket in
             let session = try TerminalSession(["chat"], socket: socket)
             try session.expect("> ")
@@ -83,17 +83,17 @@ struct TerminalTests {
         }
     }
 
-    @Test func watchGrowsATableOverItsBar() async throws {
+    @Test func watchPrintsATableAboveItsProgressBar() async throws {
         try await Canned.serving(statuses: Canned.untilServed) { socket in
             let session = try TerminalSession(["watch", "--exit-when-served"], socket: socket, columns: 100)
-            // What the run has behind it, then what happens.
+            // Past evaluations first, then new events.
             try session.expect("step  training loss  validation loss\r\n")
             try session.expect("100         6.5000           6.4000\r\n")
             try session.expect("assistant ━")
             try session.expect("219/3216 · 6 % · 01:05 left")
             try session.expect("219         5.2500           5.1000\r\n")
             #expect(session.end() == 0)
-            #expect(session.output.hasSuffix("\r\u{1B}[2K"), "the bar is gone at the end")
+            #expect(session.output.hasSuffix("\r\u{1B}[2K"), "the progress bar was not erased at the end")
         }
     }
 }

@@ -3,7 +3,7 @@ import Glibc
 import Interface
 import Testing
 
-/// No command prints a line that is wider than the screen, on standard output or error, whatever it has to tell.
+/// No command prints a line wider than the screen, on standard output or standard error.
 @Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
 struct WidthTests {
     private static let answers: [[String]] = [
@@ -21,7 +21,7 @@ struct WidthTests {
         ["status", "--socket", "/none/" + String(repeating: "folder/", count: 8) + "socket"],
         ["status", "--socket", String(repeating: "/folder", count: 40)], ["corpora", "rm", "ff"],
         ["import", "/none/directory/with/a/name/that/is/long", "--model", "kantaibert"],
-        // What ArgumentParser says.
+        // Messages of ArgumentParser.
         ["fill"], ["nonsense"], ["status", "--nonsense"], ["ask", "--top-k", "many", "a"], ["completion", "tcsh"],
         ["metrics", "--csv", "--json"],
     ]
@@ -32,7 +32,7 @@ struct WidthTests {
     ]
 
     @Test(arguments: [40, 80] as [UInt16])
-    func answersFit(columns: UInt16) async throws {
+    func repliesFitTheScreen(columns: UInt16) async throws {
         for arguments in Self.answers {
             try await Canned.serving(statuses: arguments[0] == "watch" ? Canned.untilServed : [Canned.status()]) {
                 let result = try KbctlProcess.run(arguments, socket: $0, columns: columns)
@@ -44,13 +44,13 @@ struct WidthTests {
     }
 
     @Test(arguments: [40, 80] as [UInt16])
-    func failuresFitAndAreWhole(columns: UInt16) async throws {
+    func errorsFitTheScreenAndAreComplete(columns: UInt16) async throws {
         try await Canned.serving { socket in
             for arguments in Self.failures {
                 let result = try KbctlProcess.run(arguments, socket: socket, columns: columns)
                 #expect(result.status != 0 && !result.errors.isEmpty, "\(arguments)")
                 Self.expectFit(result, columns, arguments)
-                // What is broken into lines is the same as what a file gets.
+                // Wrapping must not change the text: a pipe gets the same.
                 let whole = try KbctlProcess.run(arguments, socket: socket)
                 #expect(Self.letters(result.errors) == Self.letters(whole.errors), "\(arguments)")
             }
@@ -58,7 +58,7 @@ struct WidthTests {
     }
 
     @Test(arguments: [40, 80] as [UInt16])
-    func helpFitsAndIsWhole(columns: UInt16) throws {
+    func helpFitsTheScreenAndIsComplete(columns: UInt16) throws {
         for command in Self.commands {
             let result = try KbctlProcess.run(command + ["--help"], socket: "/none", columns: columns)
             #expect(result.status == 0 && result.output.contains("USAGE: kbctl"), "\(command)")
@@ -69,7 +69,7 @@ struct WidthTests {
     }
 
     @Test(arguments: [40, 80] as [UInt16])
-    func chatFits(columns: UInt16) async throws {
+    func chatFitsTheScreen(columns: UInt16) async throws {
         try await Canned.serving { socket in
             let session = try TerminalSession(["chat"], socket: socket, columns: columns)
             try session.expect("> ")
@@ -85,8 +85,8 @@ struct WidthTests {
         }
     }
 
-    /// What a word turned out to be too long for: it is moved, not cut.
-    @Test func aStreamIsBrokenBetweenWords() async throws {
+    /// A word that turns out not to fit is moved to the next line, not split.
+    @Test func streamedTextIsWrappedBetweenWords() async throws {
         try await Canned.serving { socket in
             let lines = Screen.lines(try KbctlProcess.run(["ask", "long"], socket: socket, columns: 20).output)
             #expect(
@@ -105,9 +105,9 @@ struct WidthTests {
     private static func letters(_ text: String) -> String { String(text.filter { !$0.isWhitespace }) }
 }
 
-/// A terminal without an edge: how far to the right anything was written on it.
+/// A terminal of unlimited width that records how far to the right text was written.
 private struct Screen {
-    /// The lines as they stand at the end.
+    /// The lines at the end.
     static func lines(_ text: String) -> [String] { read(text).lines }
     static func widest(_ text: String) -> Int { read(text).widest }
 
@@ -116,7 +116,7 @@ private struct Screen {
         var column = 0
         var widest = 0
         var rest = Array(text.unicodeScalars)[...]
-        /// Takes away what stands at `column` and behind it.
+        /// Erases from `column` to the end of the line.
         func cut() {
             var width = 0
             let kept = lines[lines.count - 1].prefix { cell in
@@ -132,7 +132,7 @@ private struct Screen {
                 column = 0
             case "\r": column = 0
             case "\u{1B}":
-                // CSI number letter: D goes left, K erases, m colours.
+                // CSI number letter: D moves left, K erases, m sets the color.
                 rest = rest.dropFirst()
                 var number = ""
                 while let digit = rest.first, digit.properties.numericType != nil {

@@ -3,7 +3,7 @@ import Interface
 
 struct Completion: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print a script that completes commands and options.",
+        abstract: "Print a completion script for a shell.",
         discussion: """
             bash: kbctl completion bash > /etc/bash_completion.d/kbctl
             zsh:  kbctl completion zsh > /usr/local/share/zsh/site-functions/_kbctl

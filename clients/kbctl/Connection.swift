@@ -4,7 +4,7 @@ import Interface
 import Varlink
 
 extension GlobalOptions {
-    /// Connects to the service, wherever it is.
+    /// Connects to the service and checks that its owner can be trusted.
     func connect() throws -> VarlinkClient {
         let place = try serviceSocket
         let client = try VarlinkClient(path: place.path, errors: InferenceInterface.errors + ManagerInterface.errors)

@@ -2,10 +2,10 @@ import Glibc
 import Interface
 import Varlink
 
-/// What went wrong as one line for people, and the exit status it ends with.
+/// An error as a one-line message for the user, with the exit status.
 struct Failure: Error {
     let message: String
-    /// One of sysexits.h.
+    /// An exit status from sysexits.h.
     let status: Int32
 
     init(_ message: String, status: Int32) {
@@ -13,7 +13,7 @@ struct Failure: Error {
         self.status = status
     }
 
-    /// Nil for what is ArgumentParser's to say.
+    /// Returns nil for errors that ArgumentParser reports itself.
     init?(_ error: any Error) {
         switch error {
         case let failure as Failure: self = failure
@@ -36,7 +36,8 @@ struct Failure: Error {
         switch error {
         case .connect(let path, EACCES), .connect(let path, EPERM):
             self.init(
-                "\(path) may not be used by you; who is in the group kantaibert may: sudo usermod -aG kantaibert $USER",
+                "permission denied on \(path): join the group kantaibert (sudo usermod -aG kantaibert $USER) and log "
+                    + "in again",
                 status: EX_NOPERM)
         case .connect(let path, _):
             self.init(
@@ -44,7 +45,7 @@ struct Failure: Error {
                     + "‘kantaibertd --state-dir ./var’ and use --socket ./var/io.kantaibert", status: EX_UNAVAILABLE)
         case .pathTooLong: self.init("\(error)", status: EX_USAGE)
         case .closed:
-            self.init("the service has closed the connection: it stops, or was stopped", status: EX_UNAVAILABLE)
+            self.init("the service closed the connection: it is stopping or was restarted", status: EX_UNAVAILABLE)
         case .system: self.init("\(error)", status: EX_OSERR)
         case .malformedReply, .busy: self.init("\(error)", status: EX_PROTOCOL)
         }
@@ -53,10 +54,10 @@ struct Failure: Error {
     private init(service error: VarlinkServiceError) {
         switch error {
         case .invalidParameter(let parameter):
-            self.init("the service does not take this value of ‘\(parameter)’", status: EX_USAGE)
+            self.init("the service rejected the value of ‘\(parameter)’", status: EX_USAGE)
         case .permissionDenied: self.init("\(error)", status: EX_NOPERM)
         case .methodNotFound, .interfaceNotFound, .methodNotImplemented, .expectedMore:
-            self.init("\(error): it is another version than this kbctl", status: EX_PROTOCOL)
+            self.init("\(error): the service and kbctl have different versions", status: EX_PROTOCOL)
         }
     }
 
@@ -69,14 +70,14 @@ struct Failure: Error {
         case is InferenceInterface.NoMask:
             self.init("the text has no <mask> to fill", status: EX_DATAERR)
         case let error as InferenceInterface.PromptTooLong:
-            self.init("the text has \(error.tokens) tokens, the model takes \(error.limit)", status: EX_DATAERR)
+            self.init("the text has \(error.tokens) tokens; the model takes at most \(error.limit)", status: EX_DATAERR)
         case let error as InferenceInterface.Overloaded:
             self.init(
-                "the service has too much to do; try again in \(Human.duration(Double(error.retryAfterMs) / 1000))",
+                "the service is overloaded; try again in \(Human.duration(Double(error.retryAfterMs) / 1000))",
                 status: EX_TEMPFAIL)
         case let error as ManagerInterface.Overloaded:
             self.init(
-                "the service has too much to do; try again in \(Human.duration(Double(error.retryAfterMs) / 1000))",
+                "the service is overloaded; try again in \(Human.duration(Double(error.retryAfterMs) / 1000))",
                 status: EX_TEMPFAIL)
         case let error as ManagerInterface.RunNotFound:
             self.init("there is no run ‘\(error.run)’; ‘kbctl runs’ lists them", status: EX_NOINPUT)
@@ -93,13 +94,13 @@ struct Failure: Error {
         case let error as ManagerInterface.ImportRefused:
             self.init("the model cannot be imported: \(error.reason)", status: EX_DATAERR)
         case let error as ManagerInterface.TransferFailed:
-            self.init("the files were not passed to or from the service: \(error.reason)", status: EX_IOERR)
+            self.init("the transfer of the files failed: \(error.reason)", status: EX_IOERR)
         case let error as ManagerInterface.TooManyTransfers:
             self.init(
-                "\(error.limit) imports and exports are under way already; try again when one has ended",
+                "\(error.limit) imports and exports are already in progress; try again when one has finished",
                 status: EX_TEMPFAIL)
         case let error as ManagerInterface.NothingToTrain:
-            self.init("the model ‘\(error.model)’ is not trained: \(error.reason)", status: EX_DATAERR)
+            self.init("the model ‘\(error.model)’ was not trained: \(error.reason)", status: EX_DATAERR)
         case is VarlinkLimitsInterface.RequestTooLarge: self.init("\(error)", status: EX_DATAERR)
         case is VarlinkLimitsInterface.TooManyConnections, is VarlinkLimitsInterface.RequestMemoryExceeded,
             is VarlinkLimitsInterface.TimedOut:
@@ -113,7 +114,7 @@ struct Failure: Error {
     }
 
     private init(noModel name: String, of available: [String]) {
-        let known = available.isEmpty ? "there is none" : "there is \(available.joined(separator: ", "))"
+        let known = available.isEmpty ? "none is configured" : "the models are \(available.joined(separator: ", "))"
         self.init("there is no model ‘\(name)’; \(known)", status: EX_NOINPUT)
     }
 }

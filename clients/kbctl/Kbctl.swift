@@ -5,38 +5,39 @@ import Glibc
 struct Kbctl: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kbctl",
-        abstract: "Talks to kantaibertd: asks its models, and watches how they are trained.",
+        abstract: "Client of kantaibertd: queries its models and manages their training.",
         discussion: """
-            The service is looked for at --socket, else at $KANTAIBERT_SOCKET, /run/kantaibert/io.kantaibert and \
-            ./var/io.kantaibert, the last where ./var is your own and nobody else may write in it.
+            The socket of the service is --socket, or else the first of $KANTAIBERT_SOCKET, \
+            /run/kantaibert/io.kantaibert and ./var/io.kantaibert. The last is used only if you own ./var and nobody \
+            else can write to it.
 
-            The exit status is one of sysexits.h: 64 wrong usage, 65 the text or the request cannot be used, 66 no such \
-            model or run, 69 no service, 70 an error inside the service, 71 an error of the system, 73 a file cannot be \
-            made, 74 nobody reads what is printed, 75 try again later, 76 the service is another version, 77 not \
-            permitted, 78 the settings do not allow it.
+            Exit status, as in sysexits.h: 64 wrong usage, 65 unusable text or request, 66 no such model or run, 69 \
+            the service is not available, 70 an error in the service, 71 a system error, 73 a file cannot be created, \
+            74 an input or output error, 75 a temporary failure, try again later, 76 the service has another version, \
+            77 permission denied, 78 not possible with the service's settings.
             """,
         subcommands: [],
         groupedSubcommands: [
             CommandGroup(
-                name: "Ask the models",
+                name: "Inference",
                 subcommands: [Ask.self, Chat.self, Fill.self, Score.self, Tokenize.self, Detokenize.self]),
             CommandGroup(
-                name: "See what goes on",
+                name: "Inspect",
                 subcommands: [
                     Status.self, Watch.self, Models.self, Generations.self, Inspect.self, Corpora.self, Runs.self,
                     RunDetails.self, Metrics.self, Plot.self, Doctor.self,
                 ]),
             CommandGroup(
-                name: "Train and publish",
+                name: "Manage",
                 subcommands: [Train.self, Cancel.self, Promote.self, Import.self, Export.self]),
-            CommandGroup(name: "For the shell", subcommands: [Completion.self]),
+            CommandGroup(name: "Shell", subcommands: [Completion.self]),
         ])
 
-    /// Those of every command, which may stand before its name as well as behind.
+    /// The options of every command. They may precede the name of the command as well as follow it.
     @OptionGroup var global: GlobalOptions
 
     static func main() {
-        // A reader that goes away, as in `kbctl watch | head`, is no error of ours.
+        // A reader that exits, as in `kbctl watch | head`, is not an error.
         signal(SIGPIPE, SIG_DFL)
         do {
             var command = try parseAsRoot()
@@ -48,10 +49,10 @@ struct Kbctl: ParsableCommand {
         }
     }
 
-    /// Ends with what ArgumentParser has to say: help, or what was wrong with the words given.
+    /// Prints ArgumentParser's message (help, or a usage error) and exits.
     private static func leave(_ error: any Error) -> Never {
         let status = exitCode(for: error)
-        // Scripts for shells and descriptions for programs are as wide as they are.
+        // Completion scripts and machine-readable descriptions must not be wrapped.
         let isForPrograms = CommandLine.arguments.contains {
             $0.hasPrefix("--experimental") || $0.hasPrefix("--generate")
         }
@@ -66,21 +67,21 @@ struct Kbctl: ParsableCommand {
     }
 }
 
-/// What every command takes.
+/// Options of every command.
 struct GlobalOptions: ParsableArguments {
-    @Flag(name: .long, help: "Print JSON, with the fields of the service's interface.")
+    @Flag(name: .long, help: "Print the service's reply as JSON.")
     var json = false
 
-    @Option(name: .long, help: ArgumentHelp("The service's socket.", valueName: "path"), completion: .file())
+    @Option(name: .long, help: ArgumentHelp("The socket of the service.", valueName: "path"), completion: .file())
     var socket: String?
 
-    /// Read by `Style`, before a command is parsed.
-    @Flag(name: .long, help: "Print without colours, as where NO_COLOR is set.")
+    /// `Style` reads this flag from the command line itself, before a command is parsed.
+    @Flag(name: .long, help: "Print without colors. Setting NO_COLOR does the same.")
     var noColor = false
 }
 
-/// What every command about one model takes.
+/// The option of every command that queries one model.
 struct ModelOption: ParsableArguments {
-    @Option(name: .shortAndLong, help: ArgumentHelp("The model; else the first that can do it.", valueName: "name"))
+    @Option(name: .shortAndLong, help: ArgumentHelp("The model; by default the first suitable one.", valueName: "name"))
     var model: String?
 }

@@ -5,10 +5,10 @@ import Varlink
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look at the machine and the installation, and say what to do about what is wrong.",
+        abstract: "Check the machine and the installation, and say how to fix problems.",
         discussion: """
-            What the service has to measure takes a second or two. Each line is ✓, or ! with what to do under it. The exit \
-            status is 0 whatever is found, as long as the service answers; 69 where it does not.
+            The service's measurements take a second or two. A line that starts with ! is a problem; the line below it \
+            says how to fix it. The exit status is 0 if the service answers, whatever is found, and 69 if it does not.
             """)
 
     @OptionGroup var global: GlobalOptions

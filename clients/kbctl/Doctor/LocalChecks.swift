@@ -2,7 +2,7 @@ import FoundationEssentials
 import Glibc
 import Interface
 
-/// What is seen from outside the service, whose sandbox hides it.
+/// Checks that run in kbctl because the service's sandbox hides what they look at.
 enum LocalChecks {
     typealias Check = ManagerInterface.Check
 
@@ -24,7 +24,7 @@ enum LocalChecks {
         guard !known.isEmpty else {
             return Check(
                 name: "processor", state: .warning, finding: finding,
-                advice: "training and answering will be slow: AVX2 or AVX-512 make them several times as fast")
+                advice: "training and inference are several times as fast on a CPU with AVX2 or AVX-512")
         }
         return Check(name: "processor", state: .ok, finding: finding)
     }
@@ -35,15 +35,15 @@ enum LocalChecks {
             (field(name, of: text)?.split(separator: " ").first.flatMap { Int($0) } ?? 0) * 1024
         }
         let (total, free) = (bytes("MemTotal"), bytes("MemAvailable"))
-        let finding = "\(Human.bytes(total)), \(Human.bytes(free)) of it available"
-        // The preset of 83.5 million parameters with the optimizer's state and a batch.
+        let finding = "\(Human.bytes(total)), \(Human.bytes(free)) available"
+        // What a run of the preset kantaibert needs: 83.5 million parameters, the optimizer's state and a batch.
         guard free < 2_500_000_000 else { return Check(name: "memory", state: .ok, finding: finding) }
         return Check(
             name: "memory", state: .warning, finding: finding,
-            advice: "the preset kantaibert trains in about 2.5 GB: close something, or take preset: small")
+            advice: "training the preset kantaibert takes about 2.5 GB: free some memory, or use preset: small")
     }
 
-    /// PCI's class 03 is displays, vendor 10de NVIDIA.
+    /// PCI class 03 is a display controller, vendor 10de is NVIDIA.
     private static func graphics() -> Check? {
         let devices = "/sys/bus/pci/devices"
         let names = (try? FileManager.default.contentsOfDirectory(atPath: devices)) ?? []
@@ -52,21 +52,22 @@ enum LocalChecks {
             || names.contains {
                 text("\(devices)/\($0)/vendor").hasPrefix("0x10de") && text("\(devices)/\($0)/class").hasPrefix("0x03")
             }
-        guard hasCard else { return Check(name: "graphics", state: .ok, finding: "no NVIDIA card, and none is needed") }
+        guard hasCard else { return Check(name: "graphics", state: .ok, finding: "no NVIDIA GPU; none is needed") }
         return Check(
             name: "graphics", state: .ok,
-            finding: "an NVIDIA card is there; it is not used, everything runs on the CPU",
-            advice: "what transformers trains on it, kbctl import takes over")
+            finding: "an NVIDIA GPU is present but not used: everything runs on the CPU",
+            advice: "a model trained on it with transformers can be imported with kbctl import")
     }
 
     private static func unit() -> Check {
         guard access("/run/systemd/system", F_OK) == 0 else {
-            return Check(name: "unit", state: .ok, finding: "systemd does not run here")
+            return Check(name: "unit", state: .ok, finding: "systemd is not running on this machine")
         }
         let properties = "LoadState,ActiveState,SubState,Result,NRestarts"
         guard let output = Subprocess.output(["systemctl", "show", "kantaibertd.service", "-p", properties]) else {
             return Check(
-                name: "unit", state: .warning, finding: "systemctl cannot be asked", advice: "is it in the PATH?")
+                name: "unit", state: .warning, finding: "systemctl cannot be run",
+                advice: "check that it is in the PATH")
         }
         func value(_ name: String) -> String {
             output.split(separator: "\n").first { $0.hasPrefix("\(name)=") }.map {
@@ -75,7 +76,7 @@ enum LocalChecks {
         }
         guard value("LoadState") == "loaded" else {
             return Check(
-                name: "unit", state: .ok, finding: "kantaibertd.service is not installed; started by hand, then")
+                name: "unit", state: .ok, finding: "kantaibertd.service is not installed")
         }
         let restarts = Int(value("NRestarts")) ?? 0
         let finding =
@@ -84,31 +85,32 @@ enum LocalChecks {
         guard value("ActiveState") == "active" else {
             return Check(
                 name: "unit", state: .warning, finding: "\(finding), result \(value("Result"))",
-                advice: "journalctl -u kantaibertd -e tells why; sudo systemctl restart kantaibertd starts it again")
+                advice:
+                    "see journalctl -u kantaibertd -e for the reason; sudo systemctl restart kantaibertd restarts it")
         }
         return Check(
             name: "unit", state: restarts > 0 ? .warning : .ok, finding: finding,
-            advice: restarts > 0 ? "journalctl -u kantaibertd -p warning tells why" : nil)
+            advice: restarts > 0 ? "see journalctl -u kantaibertd -p warning for the reason" : nil)
     }
 
     private static func socket(_ path: String) -> Check {
         var status = stat()
         guard stat(path, &status) == 0 else {
             return Check(
-                name: "socket", state: .warning, finding: "\(path) is not there",
-                advice: "sudo systemctl start kantaibertd.socket, or kantaibertd --state-dir ./var")
+                name: "socket", state: .warning, finding: "\(path) does not exist",
+                advice: "start the service: sudo systemctl start kantaibertd.socket, or kantaibertd --state-dir ./var")
         }
         guard access(path, W_OK) == 0 else {
             return Check(
-                name: "socket", state: .warning, finding: "\(path) may not be used by you",
+                name: "socket", state: .warning, finding: "you have no permission to use \(path)",
                 advice: "sudo usermod -aG kantaibert $USER, then log in again")
         }
         let mode = String(status.st_mode & 0o777, radix: 8)
         guard status.st_mode & 0o006 == 0 else {
             return Check(
                 name: "socket", state: .warning,
-                finding: "\(path), mode 0\(mode): everybody on this machine may use it",
-                advice: "socket.mode in kantaibert.yaml, or SocketMode= of kantaibertd.socket, should be 0660")
+                finding: "\(path), mode 0\(mode): every user of this machine can use it",
+                advice: "set socket.mode in kantaibert.yaml, or SocketMode= in kantaibertd.socket, to 0660")
         }
         return Check(name: "socket", state: .ok, finding: "\(path), mode 0\(mode)")
     }
@@ -118,7 +120,7 @@ enum LocalChecks {
         return String(decoding: data, as: UTF8.self)
     }
 
-    /// `name : value` of a file in /proc.
+    /// Returns the value of a line `name : value` of a file in /proc.
     private static func field(_ name: String, of text: String) -> String? {
         for line in text.split(separator: "\n") where line.hasPrefix(name) {
             let parts = line.split(separator: ":", maxSplits: 1)

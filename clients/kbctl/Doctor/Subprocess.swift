@@ -1,8 +1,8 @@
 import Glibc
 
-/// Other programs, run to their end.
+/// Runs other programs and waits for them to exit.
 enum Subprocess {
-    /// What a program prints; nil where it is not there or fails.
+    /// Returns the standard output of a program; nil if it cannot be started or fails.
     static func output(_ arguments: [String]) -> String? {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { return nil }
@@ -29,8 +29,8 @@ enum Subprocess {
         return status(of: pid) == 0 ? String(decoding: bytes, as: UTF8.self) : nil
     }
 
-    /// Runs a program with our own standard input, output and error.
-    /// - Returns: its exit status; nil where it is not there or a signal ended it
+    /// Runs a program with this process's standard input, output and error.
+    /// - Returns: the exit status; nil if the program cannot be started or was killed by a signal
     static func run(_ arguments: [String]) -> Int32? {
         var words = arguments.map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }

@@ -1,10 +1,10 @@
 import Glibc
 
-/// Keys out of the bytes that a terminal sends for them.
+/// Decodes the bytes that a terminal sends into keys.
 struct KeyReader {
     private var bytes: [UInt8] = []
 
-    /// Waits for the next key; nil where standard input has ended.
+    /// Waits for the next key; returns nil at the end of standard input.
     mutating func next() -> LineBuffer.Key? {
         while true {
             if let key = take() { return key }
@@ -22,7 +22,7 @@ struct KeyReader {
         }
     }
 
-    /// Nil where the bytes are the beginning of a key at most.
+    /// Returns nil if the bytes are an incomplete key.
     private mutating func take() -> LineBuffer.Key? {
         while let first = bytes.first {
             if first == 0x1B {
@@ -41,11 +41,11 @@ struct KeyReader {
         return nil
     }
 
-    /// Everything up to the next control character that is whole; what is pasted comes at once.
+    /// Returns the complete characters up to the next control character, so that pasted text arrives at once.
     private mutating func takeText() -> String? {
         var end = bytes.firstIndex { $0 < 0x20 || $0 == 0x7F } ?? bytes.count
         if end == bytes.count {
-            // A character may be cut in two by the end of what was read.
+            // The last character may be incomplete.
             var start = end - 1
             while start > 0, end - start < 4, bytes[start] & 0xC0 == 0x80 { start -= 1 }
             let length = bytes[start] >= 0xF0 ? 4 : bytes[start] >= 0xE0 ? 3 : bytes[start] >= 0xC0 ? 2 : 1
@@ -56,7 +56,7 @@ struct KeyReader {
         return String(decoding: bytes[..<end], as: UTF8.self)
     }
 
-    /// Of the sequence at the beginning; nil while its end has not come.
+    /// Returns the length of the escape sequence at the start; nil if it is incomplete.
     private static func escapeLength(_ bytes: [UInt8]) -> Int? {
         guard bytes.count > 1 else { return nil }
         guard bytes[1] == UInt8(ascii: "[") || bytes[1] == UInt8(ascii: "O") else { return 2 }
@@ -70,7 +70,7 @@ struct KeyReader {
         0x17: .deleteWord, 0x7F: .backspace, 0x09: .text(" "),
     ]
 
-    /// As xterm and the Linux console send them (console_codes(4), "Xterm Control Sequences").
+    /// Escape sequences of xterm and the Linux console (console_codes(4), "Xterm Control Sequences").
     private static let escapes: [String: LineBuffer.Key] = [
         "[A": .up, "[B": .down, "[C": .right, "[D": .left, "[H": .home, "[F": .end, "OA": .up, "OB": .down,
         "OC": .right,

@@ -1,4 +1,4 @@
-/// A line while it is written, and the lines before it: what each key does, without a terminal.
+/// The state of the line editor, without a terminal: the edited line, the cursor and the history.
 struct LineBuffer: Equatable {
     enum Key: Equatable {
         case text(String)
@@ -10,21 +10,21 @@ struct LineBuffer: Equatable {
     enum Outcome: Equatable {
         case goesOn
         case line(String)
-        /// The line was given up.
+        /// The line was abandoned.
         case interrupted
         case ended
     }
 
     private(set) var characters: [Character] = []
-    /// Characters before the cursor.
+    /// The number of characters before the cursor.
     private(set) var cursor = 0
     private(set) var history: [String] = []
-    /// Which line of the history is shown; `history.count` for the new one.
+    /// Index of the history entry shown; `history.count` for the new line.
     private var place = 0
-    /// The new line, while an older one is shown.
+    /// The new line, saved while a history entry is shown.
     private var draft: [Character] = []
 
-    /// Lines the history keeps.
+    /// Maximum length of the history.
     private static let longestHistory = 1000
 
     var text: String { String(characters) }
@@ -59,7 +59,7 @@ struct LineBuffer: Equatable {
     }
 
     private mutating func insert(_ text: String) {
-        // Through a string: an accent joins the letter before it.
+        // Inserted as a string, because a combining character joins the character before it.
         let before = String(characters[..<cursor]) + text
         characters = Array(before + String(characters[cursor...]))
         cursor = min(before.count, characters.count)

@@ -1,8 +1,8 @@
 import Glibc
 
-/// Asks for lines at the terminal, which can be edited while they are written.
+/// Reads lines from the terminal with editing and history.
 ///
-/// A line longer than the screen is wide moves sideways under the prompt.
+/// A line wider than the screen is scrolled horizontally.
 final class LineEditor {
     private let prompt: String
     private var buffer = LineBuffer()
@@ -12,7 +12,7 @@ final class LineEditor {
         self.prompt = prompt
     }
 
-    /// The next line; nil after the last. Where standard input is no terminal, lines come as they are.
+    /// Returns the next line; nil at the end. Lines are read unedited if standard input is not a terminal.
     func next() -> String? {
         var saved = termios()
         guard Terminal.isInteractive, tcgetattr(STDIN_FILENO, &saved) == 0 else { return readLine() }
@@ -46,7 +46,7 @@ final class LineEditor {
 
     private func draw() {
         let room = max(8, (Terminal.columns ?? 80) - prompt.cells - 1)
-        // The part that is shown ends with the cursor at the earliest.
+        // The visible part extends at least to the cursor.
         var start = 0
         let before = Array(buffer.beforeCursor)
         while before[start...].reduce(0, { $0 + $1.cells }) > room { start += 1 }

@@ -4,16 +4,16 @@ import Varlink
 
 struct Ask: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Let a model go on with a text; prints as it is made.")
+        abstract: "Continue a text; prints it as it is generated.")
 
-    @Argument(help: "How the text begins; - reads it from standard input.") var text: TextArgument
+    @Argument(help: "The text to continue; - reads it from standard input.") var text: TextArgument
 
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var model: ModelOption
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-        // Before there is a connection, which may not wait for ever.
+        // Read before connecting: the service closes a connection that is idle for long.
         let prompt = try text.value
         let client = try global.connect()
         let parameters = InferenceInterface.Generate.Parameters(
@@ -28,18 +28,19 @@ struct Ask: ParsableCommand {
     }
 }
 
-/// How the next token is chosen; what is not given is the service's to decide.
+/// Sampling options. The service's settings decide those that are not given.
 struct SamplingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Tokens to make at most.", valueName: "n")) var maxNewTokens: Int?
-    @Option(help: ArgumentHelp("0 always takes the likeliest token.", valueName: "t")) var temperature: Double?
-    @Option(help: ArgumentHelp("Choose among the k likeliest tokens.", valueName: "k")) var topK: Int?
-    @Option(help: ArgumentHelp("Choose among the likeliest tokens that make up p.", valueName: "p")) var topP: Double?
-    @Option(help: ArgumentHelp("Leave out tokens less likely than p times the likeliest.", valueName: "p"))
+    @Option(help: ArgumentHelp("Generate at most this many tokens.", valueName: "n")) var maxNewTokens: Int?
+    @Option(help: ArgumentHelp("0 always picks the most likely token.", valueName: "t")) var temperature: Double?
+    @Option(help: ArgumentHelp("Sample from the k most likely tokens.", valueName: "k")) var topK: Int?
+    @Option(help: ArgumentHelp("Sample from the most likely tokens whose probabilities sum to p.", valueName: "p"))
+    var topP: Double?
+    @Option(help: ArgumentHelp("Exclude tokens less likely than p times the most likely one.", valueName: "p"))
     var minP: Double?
-    @Option(help: ArgumentHelp("Above 1 makes tokens that were used less likely.", valueName: "r"))
+    @Option(help: ArgumentHelp("Above 1 makes tokens that already occurred less likely.", valueName: "r"))
     var repetitionPenalty: Double?
-    @Option(help: ArgumentHelp("End before this text; may be given again.", valueName: "text")) var stop: [String] = []
-    @Option(help: ArgumentHelp("The same seed gives the same text.", valueName: "n")) var seed: Int?
+    @Option(help: ArgumentHelp("End before this text; can be repeated.", valueName: "text")) var stop: [String] = []
+    @Option(help: ArgumentHelp("The same seed generates the same text.", valueName: "n")) var seed: Int?
 
     var value: InferenceInterface.Sampling? {
         let sampling = InferenceInterface.Sampling(

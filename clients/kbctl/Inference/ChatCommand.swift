@@ -6,11 +6,11 @@ import Varlink
 
 struct Chat: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Talk with a model, line by line.",
+        abstract: "Continue texts in an interactive session.",
         discussion: """
-            Each line is given to the model behind what was said before, as much of it as the model takes, and the answer \
-            is printed as it is made. Arrow keys edit the line and bring back earlier ones; Ctrl-C ends an answer, Ctrl-D \
-            the talk. /new begins anew, /help tells what else there is.
+            Each line is appended to the session so far, and the model continues it; the beginning of a session that \
+            is too long for the model is dropped. Arrow keys edit the line and recall earlier ones. Ctrl-C stops an \
+            answer, Ctrl-D ends the session, /new starts a new one, and /help lists the commands.
             """)
 
     @OptionGroup var sampling: SamplingOptions
@@ -20,13 +20,13 @@ struct Chat: ParsableCommand {
     func run() throws {
         var talk = Talk()
         let editor = LineEditor(prompt: "> ")
-        // Before the first line is asked for: that there is a service, and a model that can go on with a text.
+        // Checked before the first prompt: the service answers, and has a causal model.
         let models = try global.connect().call(ManagerInterface.ListModels.self, .init()).models
         if model.model == nil, !models.contains(where: { $0.objective == .clm }) {
-            throw Failure("there is no model that goes on with a text, only ones that fill masks", status: EX_CONFIG)
+            throw Failure("no causal model (objective: clm) is configured; chat needs one", status: EX_CONFIG)
         }
         if Terminal.isInteractive {
-            let hint = "Ctrl-C ends an answer, Ctrl-D the talk; /help"
+            let hint = "Ctrl-C stops an answer, Ctrl-D ends the session; /help"
             for line in hint.wrapped(indent: 0) { Terminal.line(Style.dim(line)) }
         }
         while let line = editor.next() {
@@ -35,8 +35,8 @@ struct Chat: ParsableCommand {
             case "/new": talk = Talk()
             case "/quit": return
             case "/help":
-                Terminal.line("/new     forget what was said")
-                Terminal.line("/quit    end, as Ctrl-D does")
+                Terminal.line("/new     start a new session")
+                Terminal.line("/quit    end the session, like Ctrl-D")
             default: try answer(line.trimmed, &talk)
             }
         }
@@ -49,7 +49,7 @@ struct Chat: ParsableCommand {
             do {
                 return try speak(&talk)
             } catch let error as InferenceInterface.PromptTooLong {
-                // The oldest is forgotten, until what is left fits.
+                // Drops the oldest lines until the rest fits.
                 guard talk.forgetOldest() else {
                     talk = said
                     return Terminal.complain("kbctl: \(Failure(error)?.message ?? "\(error)")")
@@ -62,7 +62,7 @@ struct Chat: ParsableCommand {
     }
 
     private func speak(_ talk: inout Talk) throws {
-        // A connection for each answer: closing it ends the answer.
+        // One connection per answer: closing it cancels the answer.
         let client = try global.connect()
         let parameters = InferenceInterface.Generate.Parameters(
             prompt: talk.prompt, model: model.model, sampling: sampling.value)
@@ -82,7 +82,7 @@ struct Chat: ParsableCommand {
             let text = answer.isEmpty ? String(reply.text.drop { $0.isWhitespace }) : reply.text
             answer += text
             screen.write(text)
-            // The last one: nothing comes after it that could be waited for.
+            // The last reply; the service sends nothing after it.
             if reply.finishReason != nil { break }
         }
         Terminal.write(interrupt.hasCome ? "^C\n" : "\n")
@@ -90,7 +90,7 @@ struct Chat: ParsableCommand {
     }
 }
 
-/// What was said, the oldest first.
+/// The lines and answers of the session, oldest first.
 private struct Talk {
     private var lines: [String] = []
 
@@ -98,7 +98,7 @@ private struct Talk {
 
     mutating func add(_ line: String) { lines.append(line) }
 
-    /// - Returns: false where there is only what was said last
+    /// - Returns: false if only the newest line is left
     mutating func forgetOldest() -> Bool {
         guard lines.count > 1 else { return false }
         lines.removeFirst()
@@ -106,7 +106,7 @@ private struct Talk {
     }
 }
 
-/// Ctrl-C while it lives: noted, and not the end of the program.
+/// Records SIGINT instead of ending the program, for the lifetime of this value.
 private final class Interrupt {
     private static let come = Atomic(false)
 

@@ -3,12 +3,12 @@ import Interface
 import Varlink
 
 struct Fill: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Guess what stands behind each <mask> of a text.")
+    static let configuration = CommandConfiguration(abstract: "Predict the token behind each <mask> of a text.")
 
-    @Argument(help: "A text with <mask> in it; - reads it from standard input.") var text: TextArgument
+    @Argument(help: "A text that contains <mask>; - reads it from standard input.") var text: TextArgument
 
-    @Option(name: [.short, .long], help: ArgumentHelp("Guesses for each mask.", valueName: "k")) var topK: Int?
-    @Option(help: ArgumentHelp("Choose among these words only; may be given again.", valueName: "word"))
+    @Option(name: [.short, .long], help: ArgumentHelp("Predictions per mask.", valueName: "k")) var topK: Int?
+    @Option(help: ArgumentHelp("Consider only this word; can be repeated.", valueName: "word"))
     var target: [String] = []
 
     @OptionGroup var model: ModelOption

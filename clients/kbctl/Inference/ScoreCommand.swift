@@ -3,7 +3,7 @@ import Interface
 import Varlink
 
 struct Score: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Say how likely a model finds a text.")
+    static let configuration = CommandConfiguration(abstract: "Compute the log-likelihood of a text.")
 
     @Argument(help: "The text; - reads it from standard input.") var text: TextArgument
 
@@ -17,6 +17,6 @@ struct Score: ParsableCommand {
         if global.json { return try Terminal.json(reply) }
         Terminal.line("log-likelihood  \(Human.number(reply.logLikelihood, 3)) nats")
         Terminal.line("tokens          \(Human.count(reply.tokens))")
-        Terminal.line("bits a byte     \(Human.number(reply.bitsPerByte, 3))")
+        Terminal.line("bits per byte   \(Human.number(reply.bitsPerByte, 3))")
     }
 }

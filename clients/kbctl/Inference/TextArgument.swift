@@ -2,17 +2,19 @@ import ArgumentParser
 import FoundationEssentials
 import Glibc
 
-/// A text given as an argument, or as all of standard input where the argument is `-`.
+/// A text given as an argument, or read from standard input if the argument is `-`.
 struct TextArgument: ExpressibleByArgument {
     private let argument: String
 
-    /// More than any service takes in a request.
+    /// Larger than any request that a service accepts.
     private static let mostBytes = 64 << 20
 
     init(argument: String) { self.argument = argument }
 
-    /// To be asked for before a connection is made: standard input may take longer than one may be idle. Without the line end that `echo` and editors put behind a text.
-    /// - Throws: `Failure` where standard input cannot be read, is too long, or is not UTF-8
+    /// Returns the text without the line end that `echo` and editors append.
+    ///
+    /// Call this before connecting: standard input may take longer than a connection may be idle.
+    /// - Throws: `Failure` if standard input cannot be read, is too long, or is not UTF-8
     var value: String {
         get throws {
             guard argument == "-" else { return argument }
@@ -32,7 +34,8 @@ struct TextArgument: ExpressibleByArgument {
             if count > 0 {
                 bytes += piece.prefix(count)
                 guard bytes.count <= mostBytes else {
-                    throw Failure("standard input is longer than 64 MiB, too much for a request", status: EX_DATAERR)
+                    throw Failure(
+                        "standard input is longer than 64 MiB, the largest possible request", status: EX_DATAERR)
                 }
             } else if errno != EINTR {
                 throw Failure("standard input cannot be read: \(String(cString: strerror(errno)))", status: EX_IOERR)

@@ -3,7 +3,7 @@ import Interface
 import Varlink
 
 struct Tokenize: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Cut a text into a model's tokens.")
+    static let configuration = CommandConfiguration(abstract: "Split a text into tokens.")
 
     @Argument(help: "The text; - reads it from standard input.") var text: TextArgument
 
@@ -22,9 +22,9 @@ struct Tokenize: ParsableCommand {
 }
 
 struct Detokenize: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Put a model's tokens together again.")
+    static let configuration = CommandConfiguration(abstract: "Convert token ids back to text.")
 
-    @Argument(help: "The numbers of the tokens.") var ids: [Int]
+    @Argument(help: "The token ids.") var ids: [Int]
 
     @OptionGroup var model: ModelOption
     @OptionGroup var global: GlobalOptions

@@ -4,10 +4,11 @@ import Varlink
 
 struct Generations: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List a model's generations, the newest first.",
+        abstract: "List the generations of a model, newest first.",
         discussion: """
-            A new generation serves if it is no worse than the one that serves then. GATE is its bits a byte on held-out \
-            lines, AGAINST those of the other on the same lines, with its number. Why one does not serve stands below.
+            A new generation is promoted unless it is worse than the serving one. GATE is its bits per byte on \
+            held-out text; AGAINST is the result of the then serving generation on the same text, with its number. The \
+            reason why a generation was not promoted is printed below the table.
             """)
 
     @Argument(help: ArgumentHelp("The model.", valueName: "model")) var name: String
@@ -30,7 +31,7 @@ struct Generations: ParsableCommand {
             }
             guard !reply.generations.isEmpty else {
                 if isFirst {
-                    Terminal.paragraph("\(name) has no generation yet; ‘kbctl models’ says what is waited for")
+                    Terminal.paragraph("\(name) has no generation yet; ‘kbctl models’ shows why")
                 }
                 return true
             }
@@ -66,17 +67,17 @@ struct Generations: ParsableCommand {
         }
     }
 
-    /// Why it does not serve, and how it would.
+    /// Prints why a generation does not serve, and how to promote it.
     private func note(_ generation: ManagerInterface.Generation) {
         let number = generation.number
         let text: String
         switch generation.state {
-        case .rejected: text = "rejected: \(generation.reason ?? "it says not why")"
-        case .candidate: text = "a candidate: \(generation.reason ?? "it is not judged yet")"
+        case .rejected: text = "rejected: \(generation.reason ?? "no reason was recorded")"
+        case .candidate: text = "a candidate: \(generation.reason ?? "it has not been evaluated yet")"
         case .serving, .retired: return
         }
         Terminal.line("")
         Terminal.paragraph("\(name) \(number) is \(text)")
-        Terminal.paragraph("‘kbctl promote \(name) \(number)’ makes it serve all the same", lead: "→ ", indent: 2)
+        Terminal.paragraph("‘kbctl promote \(name) \(number)’ serves it nevertheless", lead: "→ ", indent: 2)
     }
 }

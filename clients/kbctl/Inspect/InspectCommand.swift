@@ -4,11 +4,12 @@ import Varlink
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the tensors of a model, or the numbers in one.",
-        discussion: "They are those of the generation that serves, in Hugging Face's order and under its names.")
+        abstract: "List the tensors of a model, or show the values of one.",
+        discussion: "Shows the serving generation, with Hugging Face's names in Hugging Face's order.")
 
     @Argument(help: ArgumentHelp("The model.", valueName: "model")) var name: String
-    @Option(help: ArgumentHelp("Statistics and corners of this tensor.", valueName: "tensor")) var values: String?
+    @Option(help: ArgumentHelp("Show statistics and corner values of this tensor.", valueName: "tensor")) var values:
+        String?
 
     @OptionGroup var global: GlobalOptions
 
@@ -41,7 +42,7 @@ struct Inspect: ParsableCommand {
         Terminal.line(Style.bold(name.cutInFront(to: Terminal.columns ?? .max)))
         for (name, text) in facts { Terminal.line("\(name.padded(to: 18)) \(text)") }
         Terminal.line("")
-        // A gap in the numbers of rows or columns is where the tensor goes on.
+        // The service sends the corners only: a gap in the row or column numbers is shown as an ellipsis.
         var headings: [(String, Table.Alignment)] = [("", .right)]
         for (index, column) in tensor.columns.enumerated() {
             if index > 0, column > tensor.columns[index - 1] + 1 { headings.append(("…", .left)) }

@@ -18,16 +18,16 @@ struct Models: ParsableCommand {
 
 struct Corpora: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the texts that came in, and what became of them; take one out.",
+        abstract: "List or remove corpora: the files that were received.",
         subcommands: [ListCorpora.self, RemoveCorpora.self], defaultSubcommand: ListCorpora.self)
 }
 
 struct ListCorpora: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "List the texts that came in, and what became of them.")
+        commandName: "list", abstract: "List the files that were received, with their state.")
 
-    @Option(help: ArgumentHelp("admitted, duplicate, rejected, removed or set_aside.", valueName: "state")) var state:
-        String?
+    @Option(help: ArgumentHelp("Only admitted, duplicate, rejected, removed or set_aside.", valueName: "state"))
+    var state: String?
 
     @OptionGroup var global: GlobalOptions
 
@@ -46,7 +46,7 @@ struct ListCorpora: ParsableCommand {
                 return true
             }
             guard !reply.corpora.isEmpty else {
-                if isFirst { Terminal.paragraph("no texts") }
+                if isFirst { Terminal.paragraph("no corpora") }
                 return true
             }
             for corpus in reply.corpora {

@@ -6,20 +6,20 @@ struct Metrics: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print a run's steps and evaluations.",
         discussion: """
-            On a screen a long run is thinned out; --all, --csv and --json print every step. A line of --csv is a step, and \
-            has what was held out where the step was evaluated.
+            The table of a long run omits steps; --all, --csv and --json print every one. --csv prints one line per \
+            step, with the held-out results on the steps that were evaluated.
 
-            --openmetrics prints the state of the service instead, for the textfile collector of node_exporter.
+            --openmetrics prints the state of the service instead, for node_exporter's textfile collector.
             """)
 
-    /// Steps a table has where not all are asked for.
+    /// Steps shown in the table without `--all`.
     private static let shown = 40
 
-    @Argument(help: ArgumentHelp("The run; else the newest.", valueName: "run")) var id: String?
-    @Option(help: ArgumentHelp("Only what came after this step.", valueName: "n")) var afterStep: Int?
-    @Flag(help: "Every step.") var all = false
-    @Flag(help: "Comma-separated values, under a line of names.") var csv = false
-    @Flag(help: "The state of the service, as OpenMetrics text.") var openmetrics = false
+    @Argument(help: ArgumentHelp("The run; by default the newest.", valueName: "run")) var id: String?
+    @Option(help: ArgumentHelp("Only steps after this one.", valueName: "n")) var afterStep: Int?
+    @Flag(help: "Print every step.") var all = false
+    @Flag(help: "Print comma-separated values with a header line.") var csv = false
+    @Flag(help: "Print the state of the service as OpenMetrics text.") var openmetrics = false
 
     @OptionGroup var global: GlobalOptions
 
@@ -27,7 +27,7 @@ struct Metrics: ParsableCommand {
         guard [csv, openmetrics, global.json].count(where: { $0 }) < 2 else {
             throw ValidationError("--csv, --openmetrics and --json exclude each other")
         }
-        guard !openmetrics || id == nil else { throw ValidationError("--openmetrics is about no single run") }
+        guard !openmetrics || id == nil else { throw ValidationError("--openmetrics does not take a run") }
     }
 
     func run() throws {
@@ -48,7 +48,7 @@ struct Metrics: ParsableCommand {
             printHeadings()
             return try forEachPage { page in printCSV(page.steps, Self.evaluations(page)) }
         }
-        // A first time only to count them.
+        // A first pass only counts the steps.
         var count = 0
         if !all { try forEachPage { count += $0.steps.count } }
         let stride = max(1, (count + Self.shown - 1) / Self.shown)

@@ -2,12 +2,12 @@ import FoundationEssentials
 import Interface
 import Varlink
 
-/// The models in a table, and under it what is to be said of each.
+/// A table of the models, followed by a note on each model that needs one.
 struct ModelList {
     private let models: [ManagerInterface.Model]
     private let generations: [String: [ManagerInterface.Generation]]
 
-    /// - Parameter generations: of each model that has one
+    /// - Parameter generations: the generations of each model that has one
     init(_ models: [ManagerInterface.Model], _ generations: [String: [ManagerInterface.Generation]]) {
         self.models = models
         self.generations = generations
@@ -41,14 +41,14 @@ struct ModelList {
         var notes = model.reason.map { ["\(model.name): \($0)"] } ?? []
         if let newest = generations[model.name]?.max(by: { $0.number < $1.number }), newest.state == .rejected {
             notes.append(
-                "\(model.name): generation \(newest.number) is rejected; ‘kbctl generations \(model.name)’ says why")
+                "\(model.name): generation \(newest.number) was rejected; ‘kbctl generations \(model.name)’ shows why")
         }
         return notes
     }
 }
 
 extension VarlinkClient {
-    /// Of each model that has one.
+    /// Returns the generations of each model that has one.
     func generations(of models: [ManagerInterface.Model]) throws -> [String: [ManagerInterface.Generation]] {
         var generations: [String: [ManagerInterface.Generation]] = [:]
         for model in models where model.generation != nil {

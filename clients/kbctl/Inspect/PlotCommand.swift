@@ -6,16 +6,16 @@ import Varlink
 
 struct Plot: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Draw the loss curves of runs.",
+        abstract: "Plot the losses of runs.",
         discussion: """
-            Lines are training losses, diamonds what is held out; several runs are drawn over one another. On a long run \
-            each point of a line is the mean of some steps.
+            Lines are training losses, diamonds held-out losses; several runs share one chart. In a long run, each \
+            point of a line is the mean of several steps.
             """)
 
-    @Argument(help: ArgumentHelp("The runs; else the newest.", valueName: "run")) var runs: [String] = []
-    @Option(help: ArgumentHelp("Draw into an SVG file.", valueName: "file"), completion: .file(extensions: ["svg"]))
+    @Argument(help: ArgumentHelp("The runs; by default the newest.", valueName: "run")) var runs: [String] = []
+    @Option(help: ArgumentHelp("Write an SVG file.", valueName: "file"), completion: .file(extensions: ["svg"]))
     var svg: String?
-    @Option(help: ArgumentHelp("Draw into a PNG file.", valueName: "file"), completion: .file(extensions: ["png"]))
+    @Option(help: ArgumentHelp("Write a PNG file.", valueName: "file"), completion: .file(extensions: ["png"]))
     var png: String?
 
     @OptionGroup var global: GlobalOptions
@@ -37,7 +37,7 @@ struct Plot: ParsableCommand {
         }
         let curves = try names.map { try Curve(run: $0, client) }
         guard curves.contains(where: { !$0.training.isEmpty || !$0.heldOut.isEmpty }) else {
-            throw Failure("\(names.joined(separator: ", ")): no step has been made yet", status: EX_NOINPUT)
+            throw Failure("\(names.joined(separator: ", ")): no step has been completed yet", status: EX_NOINPUT)
         }
         let chart = Chart(curves)
         if let svg { try save(Data(SVG.drawing(chart).file().utf8), to: svg) }
@@ -60,10 +60,10 @@ struct Plot: ParsableCommand {
 }
 
 extension VarlinkClient {
-    /// - Throws: `Failure` where there is none
+    /// - Throws: `Failure` if there is no run
     func newestRun() throws -> ManagerInterface.Run {
         guard let run = try call(ManagerInterface.ListRuns.self, .init(limit: 1)).runs.first else {
-            throw Failure("nothing was trained yet", status: EX_NOINPUT)
+            throw Failure("no model has been trained yet", status: EX_NOINPUT)
         }
         return run
     }

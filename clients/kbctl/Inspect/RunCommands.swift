@@ -5,9 +5,9 @@ import Interface
 import Varlink
 
 struct Runs: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the training runs, the newest first.")
+    static let configuration = CommandConfiguration(abstract: "List training runs, newest first.")
 
-    @Option(help: ArgumentHelp("At most so many.", valueName: "n")) var limit: Int?
+    @Option(help: ArgumentHelp("List at most this many.", valueName: "n")) var limit: Int?
 
     @OptionGroup var model: ModelOption
     @OptionGroup var global: GlobalOptions
@@ -50,7 +50,7 @@ struct Runs: ParsableCommand {
 struct RunDetails: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "run", abstract: "Show one run.")
 
-    @Argument(help: ArgumentHelp("The run; else the newest.", valueName: "run")) var id: String?
+    @Argument(help: ArgumentHelp("The run; by default the newest.", valueName: "run")) var id: String?
 
     @OptionGroup var global: GlobalOptions
 
@@ -79,7 +79,7 @@ struct RunDetails: ParsableCommand {
                 (
                     "best",
                     "\(Human.number(best.loss, 4)) after step \(Human.count(best.step)), "
-                        + "\(Human.number(best.bitsPerByte, 3)) bits a byte, \(Human.percent(best.accuracy)) right"
+                        + "\(Human.number(best.bitsPerByte, 3)) bits per byte, \(Human.percent(best.accuracy)) correct"
                 ))
         }
         Terminal.line(Style.bold(run.id.cut(to: Terminal.columns ?? .max)))
@@ -97,15 +97,15 @@ struct RunDetails: ParsableCommand {
         return found
     }
 
-    /// The median: pauses and the first steps do not count.
+    /// The median, so that pauses and the slow first steps have no effect.
     private func speed(_ history: RunHistory) -> String {
         let speeds = history.speeds.sorted()
         let shares = history.shares.sorted()
-        let speed = "\(Human.count(Int(speeds[speeds.count / 2]))) a second"
-        return shares.isEmpty ? speed : "\(speed), \(Human.percent(shares[shares.count / 2])) of the products' rate"
+        let speed = "\(Human.count(Int(speeds[speeds.count / 2]))) per second"
+        return shares.isEmpty ? speed : "\(speed), MFU \(Human.percent(shares[shares.count / 2]))"
     }
 
-    /// `  ▇▅▃▂▂▁▁▁`, of means; nothing for fewer than two.
+    /// Returns the means of the values as `  ▇▅▃▂▂▁▁▁`, or an empty string for fewer than two.
     private func sparkline(_ values: [Double]) -> String {
         guard values.count > 1 else { return "" }
         let count = min(32, values.count)
@@ -119,7 +119,7 @@ struct RunDetails: ParsableCommand {
     }
 }
 
-/// The numbers of a run that are shown as a whole: of each step no more than them is kept.
+/// The series that `kbctl run` summarizes. Nothing else of each step is kept in memory.
 private struct RunHistory {
     private(set) var tokens = 0
     private(set) var losses: [Double] = []

@@ -18,13 +18,13 @@ struct Status: ParsableCommand {
         if let run = status.run {
             Terminal.line(ProgressLine(run).text(columns: Terminal.columns))
         } else {
-            Terminal.line("no training under way")
+            Terminal.line("no training in progress")
         }
         if !status.queued.isEmpty {
             Terminal.paragraph("queued: \(status.queued.map(\.id).joined(separator: ", "))")
         }
         let files = status.inboxPending
         Terminal.paragraph(
-            files == 0 ? "nothing waits in the inbox" : "\(files) file\(files == 1 ? "" : "s") in the inbox")
+            files == 0 ? "the inbox is empty" : "\(files) file\(files == 1 ? "" : "s") in the inbox")
     }
 }

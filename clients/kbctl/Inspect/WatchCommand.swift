@@ -5,16 +5,16 @@ import Varlink
 
 struct Watch: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what the service does as it happens, with a bar for the run.",
+        abstract: "Follow the service's events and the progress of training.",
         discussion: """
-            On a terminal, the losses after each evaluation grow into a table. Where standard output is no terminal, plain \
-            lines are printed. --exit-when-served is for scripts: it ends with \
-            0 when every model serves and nothing is waiting or under way, and with 70 when a run has failed.
+            On a terminal, evaluations are listed in a table above a progress bar; otherwise, plain lines are printed. \
+            --exit-when-served is for scripts: it exits with 0 when every model serves and no run is queued or in \
+            progress, and with 70 when a run has failed.
             """)
 
-    @Argument(help: ArgumentHelp("Only this run.", valueName: "run")) var id: String?
+    @Argument(help: ArgumentHelp("Follow only this run.", valueName: "run")) var id: String?
 
-    @Flag(help: "End when every model serves and nothing is left to do.") var exitWhenServed = false
+    @Flag(help: "Exit when every model serves and no work is left.") var exitWhenServed = false
 
     @OptionGroup var global: GlobalOptions
 
@@ -46,14 +46,14 @@ struct Watch: ParsableCommand {
         }
         while true {
             if exitWhenServed, try isServed(status, client) {
-                // What came before the service was at rest is still to be shown.
+                // Events from before the service became idle are still to be printed.
                 while try replies.wait(for: .zero), let reply = try replies.next() { try show(reply.event) }
                 return
             }
             screen.draw()
             if try replies.wait(for: .seconds(1)) {
                 guard let reply = try replies.next() else {
-                    throw Failure("the service has stopped, and with it what could be watched", status: EX_UNAVAILABLE)
+                    throw Failure("the service stopped while it was being watched", status: EX_UNAVAILABLE)
                 }
                 try show(reply.event)
             }
@@ -64,7 +64,7 @@ struct Watch: ParsableCommand {
         }
     }
 
-    /// - Throws: `Failure` where nothing goes on any more and a model has failed.
+    /// - Throws: `Failure` if no work is left and the training of a model has failed
     private func isServed(_ status: ManagerInterface.GetStatus.Reply, _ client: VarlinkClient) throws -> Bool {
         let isAtRest =
             status.run == nil && status.queued.isEmpty && status.inboxPending == 0
@@ -73,7 +73,7 @@ struct Watch: ParsableCommand {
         if let failed = status.models.first(where: { $0.state == .failed }) {
             let last = try client.call(ManagerInterface.ListRuns.self, .init(model: failed.name, limit: 1)).runs.first
             throw Failure(
-                "training ‘\(failed.name)’ has failed: \(last?.reason ?? last?.id ?? "see the journal")",
+                "training ‘\(failed.name)’ failed: \(last?.reason ?? last?.id ?? "see the journal")",
                 status: EX_SOFTWARE)
         }
         return status.models.allSatisfy { $0.generation != nil }

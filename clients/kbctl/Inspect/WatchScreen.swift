@@ -2,31 +2,31 @@ import FoundationEssentials
 import Interface
 import Varlink
 
-/// Lines that stay, and under them, on a terminal, the line of the run that is drawn again and again.
+/// The output of `kbctl watch`: lines that scroll, and on a terminal a progress line below them that is redrawn.
 struct WatchScreen {
     let isInteractive: Bool
     private var progress: ProgressLine?
     private var table = LossTable()
-    /// Where the watching of the run began, for its steps a second.
+    /// The first step seen of the run, from which steps per second are computed.
     private var first: (step: Int, time: ContinuousClock.Instant)?
-    /// When the run began that has not yet shown a step.
+    /// The start time of a run that has not completed a step yet.
     private var began: Date?
     private var lastStepLine: ContinuousClock.Instant?
     private var isDrawn = false
 
-    /// Seconds between two lines about steps where each line stays.
+    /// Interval between progress lines when output is not a terminal.
     private static let interval = Duration.seconds(5)
 
     init(isInteractive: Bool) {
         self.isInteractive = isInteractive
     }
 
-    /// Shows a run that is under way; what it has behind it is added afterwards.
+    /// Shows a run in progress. Its past evaluations are added afterwards.
     mutating func begin(_ run: ManagerInterface.Run) {
         progress = ProgressLine(run)
     }
 
-    /// Adds a page of what the run has behind it.
+    /// Adds a page of the run's past steps and evaluations.
     mutating func add(_ metrics: ManagerInterface.GetMetrics.Reply, of run: ManagerInterface.Run) {
         var steps = metrics.steps[...]
         for evaluation in metrics.evaluations {
@@ -38,11 +38,11 @@ struct WatchScreen {
         for step in steps { table.note(loss: step.loss) }
     }
 
-    /// Says on a terminal why nothing is to be seen yet.
+    /// Says, on a terminal, why there is no progress to show.
     func beginIdle(waiting: Int, inbox: Int) {
         guard isInteractive else { return }
         let rest = [(waiting, "waiting"), (inbox, "in the inbox")].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
-        Terminal.paragraph((["no run is under way"] + rest).joined(separator: ", "))
+        Terminal.paragraph((["no run is in progress"] + rest).joined(separator: ", "))
     }
 
     mutating func show(_ event: ManagerInterface.Event) {
@@ -71,17 +71,17 @@ struct WatchScreen {
         if isInteractive, event.kind == "evaluation", let run = event.run, let step = event.fields["step"]?.number {
             return table.row(of: run, step: Int(step), validation: event.fields["loss"]?.number).forEach(Terminal.line)
         }
-        // What happens every minute would tear the table.
+        // Checkpoints come every minute and would break up the table of losses.
         guard !isInteractive || event.kind != "checkpoint" else { return }
         table.close()
         let time = Human.date(event.time).map(Human.timeOfDay) ?? event.time
         Terminal.paragraph(event.message, lead: "\(Style.dim(time)) ", indent: time.count + 1)
     }
 
-    /// Draws the run's line anew, on a terminal.
+    /// Redraws the progress line, on a terminal.
     mutating func draw() {
         guard isInteractive, let progress else { return }
-        // One column less: a line as wide as the screen would scroll it.
+        // One column less: a line as wide as the screen would scroll.
         Terminal.write("\r\u{1B}[2K" + progress.text(columns: Terminal.columns.map { $0 - 1 }))
         isDrawn = true
     }
@@ -106,7 +106,7 @@ struct WatchScreen {
     }
 }
 
-/// The losses after each evaluation, a line each; the headings again where other lines have come between.
+/// Losses, one line per evaluation. The headings are repeated after other lines were printed.
 private struct LossTable {
     private var sum = 0.0
     private var count = 0
@@ -114,7 +114,7 @@ private struct LossTable {
 
     private static let headings = ["step", "training loss", "validation loss"]
 
-    /// A step's loss: a row has the mean of those since the row before.
+    /// Records a step's loss. A row shows the mean since the previous row.
     mutating func note(loss: Double) {
         sum += loss
         count += 1

@@ -6,25 +6,25 @@ import Varlink
 
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Copy the generation that serves, with a model card.",
+        abstract: "Export the serving generation with a model card.",
         discussion: """
-            For administrators. The copy is a Hugging Face model directory; its README.md says what the model was trained on, how, and how to \
-            load it. --check asks the service and transformers (of python3, or of $KANTAIBERT_PYTHON) about the same text, \
-            and compares what they make likely.
+            For administrators. Writes a Hugging Face model directory whose README.md says what the model was trained \
+            on, how, and how to load it. --check compares the log-likelihood that the service and transformers (of \
+            python3, or of $KANTAIBERT_PYTHON) compute for the same text.
             """)
 
     @Argument(help: ArgumentHelp("The model.", valueName: "model")) var name: String
     @Argument(
-        help: ArgumentHelp("Where the copy is to be; must not exist yet.", valueName: "dir"), completion: .directory)
+        help: ArgumentHelp("The directory to create.", valueName: "dir"), completion: .directory)
     var directory: String
-    @Flag(help: "Compare with transformers, where it is installed.") var check = false
+    @Flag(help: "Compare the copy's results in transformers with the service's.") var check = false
 
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
         let client = try global.connect()
         guard access(directory, F_OK) != 0 else {
-            throw Failure("\(directory) exists already; name a place where nothing is", status: EX_CANTCREAT)
+            throw Failure("\(directory) already exists; name a directory that does not", status: EX_CANTCREAT)
         }
         let models = try client.call(ManagerInterface.ListModels.self, .init()).models
         guard let model = models.first(where: { $0.name == name }) else {
@@ -33,10 +33,10 @@ struct Export: ParsableCommand {
         let exported = try client.exportModel(name)
         let description = try client.call(ManagerInterface.Describe.self, .init(model: name))
         guard description.generation == exported.generation else {
-            throw Failure("another generation has begun to serve meanwhile; try again", status: EX_TEMPFAIL)
+            throw Failure("another generation was promoted during the export; try again", status: EX_TEMPFAIL)
         }
         let generations = try client.call(ManagerInterface.ListGenerations.self, .init(model: name)).generations
-        // Under a name aside until all of it is there.
+        // Written under a temporary name and renamed when complete.
         let aside = "\(directory).part-\(getpid())"
         var isWhole = false
         defer { if !isWhole { try? FileManager.default.removeItem(atPath: aside) } }
@@ -60,14 +60,14 @@ struct Export: ParsableCommand {
         if check { try TransformersCheck(client: client, model: model, directory: directory).run(quietly: global.json) }
     }
 
-    /// Copies what the service has opened for this process.
+    /// Copies a file that the service opened for this process.
     private static func copy(_ source: NamedFile, to path: String) throws {
         let file = OpenDescriptor(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666))
         guard file.number >= 0 else { throw CopyError(operation: "open", path: path, number: errno) }
         var block = [UInt8](repeating: 0, count: 1 << 20)
         var offset = 0
         while true {
-            // Others may have been given the same open file, and its position with it.
+            // The open file description, and with it the file offset, may be shared with other processes.
             let count = pread(source.file.number, &block, block.count, offset)
             if count < 0 && errno == EINTR { continue }
             guard count >= 0 else { throw CopyError(operation: "read", path: source.name, number: errno) }

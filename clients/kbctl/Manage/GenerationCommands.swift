@@ -4,10 +4,10 @@ import Varlink
 
 struct Promote: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a generation the one that serves: also the way back.")
+        abstract: "Serve this generation; also rolls back to an earlier one.")
 
     @Argument(help: ArgumentHelp("The model.", valueName: "model")) var name: String
-    @Argument(help: "The number of the generation.") var generation: Int
+    @Argument(help: "The generation's number.") var generation: Int
 
     @OptionGroup var global: GlobalOptions
 
@@ -15,12 +15,12 @@ struct Promote: ParsableCommand {
         let reply = try global.connect().call(
             ManagerInterface.Promote.self, .init(model: name, generation: generation))
         if global.json { return try Terminal.json(reply) }
-        Terminal.paragraph("\(name) \(generation) serves")
+        Terminal.paragraph("\(name) now serves generation \(generation)")
     }
 }
 
 struct Cancel: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Stop a run that waits or is under way.")
+    static let configuration = CommandConfiguration(abstract: "Cancel a run that is queued or in progress.")
 
     @Argument(help: ArgumentHelp("The run.", valueName: "run")) var id: String
 
@@ -29,6 +29,6 @@ struct Cancel: ParsableCommand {
     func run() throws {
         let reply = try global.connect().call(ManagerInterface.CancelRun.self, .init(run: id))
         if global.json { return try Terminal.json(reply) }
-        Terminal.paragraph("\(id) is told to stop")
+        Terminal.paragraph("\(id) is being cancelled")
     }
 }

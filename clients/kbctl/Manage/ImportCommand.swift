@@ -5,16 +5,17 @@ import Varlink
 
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a RoBERTa model that was trained elsewhere a generation.",
+        abstract: "Import a RoBERTa model as a new generation.",
         discussion: """
-            For administrators. The directory is one that transformers' save_pretrained wrote, of RobertaForMaskedLM for a model of kind mlm, of \
-            RobertaForCausalLM for one of kind clm: model.safetensors in float32, float16 or bfloat16, config.json and a \
-            byte-level BPE tokenizer. It is read with your permissions and left as it is: kbctl opens the files and hands them \
-            to the service, which copies them.
+            For administrators. The directory is the output of transformers' save_pretrained: RobertaForMaskedLM for a \
+            model of kind mlm, RobertaForCausalLM for kind clm, with model.safetensors in float32, float16 or \
+            bfloat16, config.json and a byte-level BPE tokenizer. It is read with your permissions and not modified: \
+            kbctl opens the files and passes them to the service, which copies them.
             """)
 
-    @Argument(help: ArgumentHelp("The directory.", valueName: "dir"), completion: .directory) var directory: String
-    @Option(name: .shortAndLong, help: ArgumentHelp("The model it becomes a generation of.", valueName: "name"))
+    @Argument(help: ArgumentHelp("The model directory.", valueName: "dir"), completion: .directory) var directory:
+        String
+    @Option(name: .shortAndLong, help: ArgumentHelp("The model to import it into.", valueName: "name"))
     var model: String
 
     @OptionGroup var global: GlobalOptions
@@ -30,7 +31,7 @@ struct Import: ParsableCommand {
         }
         guard files.contains(where: { $0.name == "config.json" }) else {
             throw Failure(
-                "\(directory) is no model directory that can be read: it has no config.json", status: EX_NOINPUT)
+                "\(directory) is not a readable model directory: it has no config.json", status: EX_NOINPUT)
         }
         let reply: ManagerInterface.Import.Reply
         do {
@@ -46,15 +47,16 @@ struct Import: ParsableCommand {
         let generations = try client.call(ManagerInterface.ListGenerations.self, .init(model: model)).generations
         if generations.contains(where: { $0.number == generation && $0.state == .candidate }) {
             Terminal.paragraph(
-                "It serves if it is no worse than what serves; ‘kbctl generations \(model)’ says so in a while.")
+                "It will be evaluated and promoted unless it is worse than the serving generation; see "
+                    + "‘kbctl generations \(model)’.")
         }
     }
 
-    /// Opens a file of the directory for the service to read, through symbolic links: a Hugging Face cache has nothing else.
-    /// - Returns: nil where there is none
+    /// Opens a file of the directory for the service. Follows symbolic links: a Hugging Face cache consists of them.
+    /// - Returns: nil if the file does not exist
     private func open(_ name: String) throws -> OpenDescriptor? {
         let path = "\(directory)/\(name)"
-        // Not blocking: a pipe without a writer would hold this up for ever.
+        // O_NONBLOCK: opening a FIFO without a writer would block forever.
         let number = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard number >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
@@ -63,7 +65,7 @@ struct Import: ParsableCommand {
         let file = OpenDescriptor(number)
         var status = stat()
         guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw Failure("\(path) is no regular file", status: EX_DATAERR)
+            throw Failure("\(path) is not a regular file", status: EX_DATAERR)
         }
         return file
     }

@@ -2,12 +2,12 @@ import FoundationEssentials
 import Interface
 import Varlink
 
-/// The README.md of an exported model, with the head that the Hugging Face Hub reads.
+/// The README.md of an exported model, with the metadata header that the Hugging Face Hub reads.
 struct ModelCard {
     let model: ManagerInterface.Model
     let description: ManagerInterface.Describe.Reply
     let generation: ManagerInterface.Generation?
-    /// The exported copy.
+    /// The exported model directory.
     let directory: String
 
     var text: String {
@@ -17,8 +17,8 @@ struct ModelCard {
             "---", "library_name: transformers", "pipeline_tag: \(isCausal ? "text-generation" : "fill-mask")",
             "tags: [roberta, kantaibert]", "---", "",
             "# \(model.name), generation \(description.generation.map { "\($0)" } ?? "?")", "",
-            "A RoBERTa-type transformer of \(Human.count(description.total)) parameters, trained from scratch by kantaibert "
-                + (isCausal ? "to continue text." : "to fill masks."), "",
+            "A RoBERTa-type transformer of \(Human.count(description.total)) parameters, trained from scratch by "
+                + (isCausal ? "kantaibert to continue text." : "kantaibert to fill masks."), "",
             "| | |", "|---|---|",
         ]
         lines += facts(arguments).map { "| \($0.0) | \($0.1) |" }
@@ -53,7 +53,7 @@ struct ModelCard {
             ("layers, hidden size, heads", shape.joined(separator: ", ")),
             ("vocabulary", configuration["vocab_size"]?.number.map { Human.count(Int($0)) }),
             ("run", arguments["run"]?.string ?? generation?.run), ("steps", number("steps")),
-            ("tokens of text", number("training_tokens")),
+            ("training tokens", number("training_tokens")),
             ("optimizer", arguments["recipe"]?["optimizer"]?.string),
             ("learning rate", arguments["recipe"]?["learning_rate"]?.number.map { "\($0)" }),
             ("held-out loss", (evaluation?["loss"]?.number ?? model.evaluationLoss).map { Human.number($0, 4) }),
@@ -62,7 +62,7 @@ struct ModelCard {
                 evaluation?["accuracy"]?.number.map { "\(Human.number($0 * 100, 1)) %" }
             ),
             (
-                "held-out bits a byte",
+                "held-out bits per byte",
                 (evaluation?["bits_per_byte"]?.number ?? model.bitsPerByte).map { Human.number($0, 3) }
             ),
             ("created", generation?.created),
@@ -78,7 +78,7 @@ struct ModelCard {
 }
 
 extension JSONValue {
-    /// Nil where it is none.
+    /// The value of a JSON string; nil for any other value.
     var string: String? {
         guard case .string(let text) = self else { return nil }
         return text

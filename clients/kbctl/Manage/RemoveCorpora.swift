@@ -5,10 +5,10 @@ import Varlink
 
 struct RemoveCorpora: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rm", abstract: "Take texts out of the next training.",
-        discussion: "A run that has begun, and a model that has learned from them, keep what they have.")
+        commandName: "rm", abstract: "Exclude corpora from future training.",
+        discussion: "Runs that have started and models that were trained on them are not affected.")
 
-    @Argument(help: ArgumentHelp("Their SHA-256, or its beginning; ‘kbctl corpora’ shows it.", valueName: "sha256"))
+    @Argument(help: ArgumentHelp("SHA-256 digests, or unique prefixes; see ‘kbctl corpora’.", valueName: "sha256"))
     var corpora: [String]
 
     @OptionGroup var global: GlobalOptions
@@ -19,12 +19,12 @@ struct RemoveCorpora: ParsableCommand {
             try client.all(ManagerInterface.ListCorpora.self, .init(state: state)) { page in page.corpora.map(\.sha256)
             }
         }
-        // All are looked up before one is removed.
+        // All are looked up before any is removed.
         let found = try corpora.map { beginning in
             let matches = Set(there).filter { $0.hasPrefix(beginning.lowercased()) }
             guard matches.count < 2 else {
                 throw Failure(
-                    "‘\(beginning)’ is the beginning of \(matches.count) corpora: give more of it", status: EX_USAGE)
+                    "‘\(beginning)’ matches \(matches.count) corpora; give more digits", status: EX_USAGE)
             }
             guard let match = matches.first, !beginning.isEmpty else {
                 throw Failure(noCorpus: beginning)

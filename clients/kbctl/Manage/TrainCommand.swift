@@ -4,12 +4,12 @@ import Varlink
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Start training now, whatever the schedule says.",
-        discussion: "Without a name, every model that has something new to learn from is trained.")
+        abstract: "Start training now, regardless of the schedule.",
+        discussion: "Without a name, every model that has new corpora is trained.")
 
     @Argument(help: "The model.") var model: String?
 
-    @Flag(help: "Also where there is nothing new to learn from.") var force = false
+    @Flag(help: "Train even if there are no new corpora.") var force = false
 
     @OptionGroup var global: GlobalOptions
 

@@ -3,23 +3,24 @@ import Glibc
 import Interface
 import Varlink
 
-/// An exported directory and the service, asked about the same text: do transformers' logits say what the service says?
+/// Compares the log-likelihood of a text under transformers, with the exported directory, and under the service.
 struct TransformersCheck {
     let client: VarlinkClient
     let model: ManagerInterface.Model
     let directory: String
 
-    /// A service that serves in bfloat16 rounds to eight bits of mantissa: so far apart, in nats a token, is rounding.
+    /// Largest difference, in nats per token, that the rounding of a service in bfloat16 (8 bits of mantissa) explains.
     private static let tolerance = 0.05
     private static let text = "I would like to know what human reason can do."
 
-    /// - Throws: `Failure` where they differ, or transformers is not there
+    /// - Throws: `Failure` if the results differ, or transformers is not installed
     func run(quietly: Bool) throws {
         let python = ProcessInfo.processInfo.environment["KANTAIBERT_PYTHON"] ?? "python3"
         let lowercases = Self.filters(directory).contains { $0 == "lowercase" || $0 == "tweets" }
         let text = lowercases ? Self.text.lowercased() : Self.text
         guard Subprocess.output([python, "-c", "import torch, transformers"]) != nil else {
-            throw Failure("\(python) has no transformers with PyTorch to check with", status: EX_UNAVAILABLE)
+            throw Failure(
+                "--check needs transformers and PyTorch, which \(python) does not have", status: EX_UNAVAILABLE)
         }
         let score = try client.call(InferenceInterface.Score.self, .init(text: Self.text, model: model.name))
         guard let output = Subprocess.output([python, "-c", Self.program, directory, text, model.objective.rawValue]),
@@ -28,14 +29,16 @@ struct TransformersCheck {
         let apart = abs(theirs - score.logLikelihood) / Double(max(1, score.tokens))
         guard apart <= Self.tolerance else {
             throw Failure(
-                "transformers finds a log-likelihood of \(Human.number(theirs, 4)) nats where the service finds "
-                    + "\(Human.number(score.logLikelihood, 4)): \(Human.number(apart, 4)) a token apart",
+                "the log-likelihood is \(Human.number(theirs, 4)) nats in transformers and "
+                    + "\(Human.number(score.logLikelihood, 4)) in the service: a difference of "
+                    + "\(Human.number(apart, 4)) nats per token",
                 status: EX_SOFTWARE)
         }
         guard !quietly else { return }
         Terminal.paragraph(
-            "checked: transformers' log-likelihood is \(Human.number(theirs, 4)) nats, the service's "
-                + "\(Human.number(score.logLikelihood, 4)), \(Human.scientific(apart)) a token apart")
+            "checked: the log-likelihood is \(Human.number(theirs, 4)) nats in transformers and "
+                + "\(Human.number(score.logLikelihood, 4)) in the service, a difference of "
+                + "\(Human.scientific(apart)) nats per token")
     }
 
     private static func filters(_ directory: String) -> [String] {
@@ -45,7 +48,7 @@ struct TransformersCheck {
         return filters.compactMap(\.string)
     }
 
-    /// As `Score`: of a causal model log p(text and `</s>`), of a masked one the sum over the tokens, each masked in turn.
+    /// Computes what `Score` does: log p(text and `</s>`) of a causal model, the pseudo-log-likelihood of a masked one.
     private static let program = """
         import sys, torch, transformers
         directory, text, objective = sys.argv[1:]

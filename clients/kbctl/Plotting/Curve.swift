@@ -1,7 +1,7 @@
 import Interface
 import Varlink
 
-/// What a run's losses were: of its steps, and of what is held out.
+/// Training and held-out losses of a run.
 struct Curve {
     typealias Point = (step: Double, loss: Double)
 
@@ -9,7 +9,7 @@ struct Curve {
     let training: [Point]
     let heldOut: [Point]
 
-    /// Asks the service for the run's losses; nothing else of its steps is kept.
+    /// Requests the run's losses from the service. Nothing else of each step is kept.
     init(run: String, _ client: VarlinkClient) throws {
         self.run = run
         var (training, heldOut): ([Point], [Point]) = ([], [])
@@ -22,8 +22,8 @@ struct Curve {
         self.heldOut = heldOut
     }
 
-    /// The mean of each of `count` equal parts of `range`, where there is anything in it: what is drawn has no more points
-    /// than there is room for, and a single step's noise does not hide the way the losses go.
+    /// Returns the mean of each non-empty one of `count` equal parts of `range`, to draw no more points than fit and to
+    /// smooth the noise of single steps.
     func thinnedTraining(to count: Int, over range: ClosedRange<Double>) -> [Point] {
         guard training.count > count, range.upperBound > range.lowerBound else { return training }
         var sums = [(step: Double, loss: Double, count: Double)](repeating: (0, 0, 0), count: count)
@@ -38,7 +38,7 @@ struct Curve {
     }
 }
 
-/// The losses of some runs and the axes that hold them all.
+/// The losses of several runs, with axes that cover all of them.
 struct Chart {
     let curves: [Curve]
     let steps: Axis
@@ -49,25 +49,25 @@ struct Chart {
         let points = curves.flatMap { $0.training + $0.heldOut }
         let steps = Axis(covering: points.map(\.step) + [0], ticks: 6)
         self.steps = steps
-        // Means: the first steps' noise would take half of the chart.
+        // The axis covers means: the noise of the first steps would take half of the chart.
         losses = Axis(
             covering: curves.flatMap { $0.thinnedTraining(to: 150, over: steps.range) + $0.heldOut }.map(\.loss),
             ticks: 6)
     }
 }
 
-/// A scale with ticks at round numbers.
+/// An axis with ticks at round numbers.
 struct Axis {
     let range: ClosedRange<Double>
     let ticks: [Double]
     private let digits: Int
 
-    /// - Parameter count: ticks there should be about
+    /// - Parameter count: approximate number of ticks
     init(covering values: [Double], ticks count: Int) {
         let finite = values.filter(\.isFinite)
         let (low, high) = (finite.min() ?? 0, finite.max() ?? 1)
         let span = high > low ? high - low : max(1, high.magnitude)
-        // 1, 2 or 5 times a power of ten.
+        // Tick spacing: 1, 2 or 5 times a power of ten.
         var unit = 1.0
         while unit * 10 <= span / Double(count) { unit *= 10 }
         while unit > span / Double(count) { unit /= 10 }
@@ -81,7 +81,7 @@ struct Axis {
         self.digits = digits
     }
 
-    /// 0 at the beginning, 1 at the end.
+    /// Returns the position on the axis: 0 at the start, 1 at the end.
     func share(_ value: Double) -> Double { (value - range.lowerBound) / (range.upperBound - range.lowerBound) }
 
     func label(_ tick: Double) -> String {

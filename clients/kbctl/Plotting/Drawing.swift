@@ -1,11 +1,11 @@
-/// Something a chart can be drawn on: places in pixels from the upper left corner.
+/// A surface that a chart can be drawn on. Coordinates are pixels from the upper left corner.
 protocol Surface {
     associatedtype File
 
     init(width: Int, height: Int)
     mutating func line(_ points: [Place], color: Color, width: Double)
     mutating func diamond(_ center: Place, radius: Double, color: Color)
-    /// - Parameter place: of the middle of the text's height, and of its side that `anchor` names
+    /// - Parameter place: the vertical center of the text, and horizontally the position that `anchor` names
     mutating func text(_ text: String, at place: Place, anchor: Anchor, color: Color)
     func file() -> File
 }
@@ -26,7 +26,7 @@ struct Color: Equatable {
 
     static let ink = Color(red: 0x33, green: 0x33, blue: 0x33)
     static let rule = Color(red: 0xDD, green: 0xDD, blue: 0xDD)
-    /// Told apart by those who see colours otherwise too (Okabe and Ito, "Color Universal Design", 2008).
+    /// A palette that color-blind people can distinguish (Okabe and Ito, "Color Universal Design", 2008).
     static let runs = [
         Color(red: 0x00, green: 0x72, blue: 0xB2), Color(red: 0xD5, green: 0x5E, blue: 0x00),
         Color(red: 0x00, green: 0x9E, blue: 0x73), Color(red: 0xCC, green: 0x79, blue: 0xA7),
@@ -35,7 +35,7 @@ struct Color: Equatable {
 }
 
 extension Surface {
-    /// The chart as a picture: training losses as lines, held-out losses as diamonds that thin lines join.
+    /// Draws a chart: training losses as lines, held-out losses as diamonds joined by thin lines.
     static func drawing(_ chart: Chart, width: Int = 1600, height: Int = 900) -> Self {
         var surface = Self(width: width, height: height)
         let plot = (left: 110.0, right: Double(width) - 50, top: 40.0, bottom: Double(height) - 80)
@@ -62,7 +62,7 @@ extension Surface {
             ], color: .ink, width: 1)
         surface.text(
             "step", at: Place(x: (plot.left + plot.right) / 2, y: plot.bottom + 56), anchor: .middle, color: .ink)
-        surface.text("loss, nats a token", at: Place(x: plot.left, y: plot.top - 20), anchor: .start, color: .ink)
+        surface.text("loss, nats per token", at: Place(x: plot.left, y: plot.top - 20), anchor: .start, color: .ink)
         for (index, curve) in chart.curves.enumerated() {
             let color = Color.runs[index % Color.runs.count]
             let parts = Int(plot.right - plot.left) / 2

@@ -1,9 +1,9 @@
-/// PNG files (ISO/IEC 15948), compressed by what a chart has much of: pixels like the one above, and runs of them.
+/// Encodes PNG files (ISO/IEC 15948). The compression exploits what a chart has: runs of pixels equal to the row above.
 enum PNG {
     /// - Parameter rgb: red, green, blue, row after row
     static func encode(width: Int, height: Int, rgb: [UInt8]) -> [UInt8] {
         precondition(rgb.count == 3 * width * height)
-        // Before each row the filter's number: 2, the difference from the row above (section 9.2).
+        // Each row starts with its filter type: 2 (Up), the difference from the row above (section 9.2).
         var filtered: [UInt8] = []
         filtered.reserveCapacity(rgb.count + height)
         for row in 0..<height {
@@ -12,7 +12,7 @@ enum PNG {
                 filtered.append(row == 0 ? rgb[place] : rgb[place] &- rgb[place - 3 * width])
             }
         }
-        // 8 bits a channel, true colour; compression, filter method, interlacing: the only, the only, none.
+        // Bit depth 8, color type 2 (truecolor), compression method 0, filter method 0, no interlacing.
         let header = bytes(UInt32(width)) + bytes(UInt32(height)) + [8, 2, 0, 0, 0]
         return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
             + chunk("IHDR", header) + chunk("IDAT", Zlib.compress(filtered)) + chunk("IEND", [])
@@ -39,8 +39,8 @@ enum PNG {
     }
 }
 
-/// A zlib stream (RFC 1950) of one block with the fixed codes (RFC 1951, section 3.2.6): bytes as they are, and runs of the
-/// same byte as one match of distance 1.
+/// Writes zlib streams (RFC 1950) of one block with fixed Huffman codes (RFC 1951, section 3.2.6): literals, and runs of
+/// the same byte as matches of distance 1.
 enum Zlib {
     static func compress(_ input: [UInt8]) -> [UInt8] {
         var bits = BitWriter(bytes: [0x78, 0x01])
@@ -79,7 +79,7 @@ private struct BitWriter {
 
     init(bytes: [UInt8]) { self.bytes = bytes }
 
-    /// The lowest bit first.
+    /// Appends bits, least significant first.
     mutating func put(_ value: UInt32, _ count: UInt32) {
         held |= value << heldCount
         heldCount += count
@@ -90,7 +90,7 @@ private struct BitWriter {
         }
     }
 
-    /// A literal byte, the end of the block (256) or the code of a length (257…285).
+    /// Appends a literal byte, the end of the block (256) or a length code (257…285).
     mutating func literal(_ symbol: Int) {
         switch symbol {
         case ..<144: code(UInt32(0x30 + symbol), 8)
@@ -100,12 +100,12 @@ private struct BitWriter {
         }
     }
 
-    /// A match of `length` (3…258) bytes, each the byte before it.
+    /// Appends a match of `length` (3…258) bytes at distance 1.
     mutating func runOf(_ length: Int) {
         if length == 258 {
             literal(285)
         } else {
-            // Codes come in groups of four with the same number of bits that follow; the first eight have none.
+            // Length codes come in groups of four with the same number of extra bits; the first eight have none.
             var extra = 0
             while length - 3 >= 8 << extra { extra += 1 }
             let first = extra == 0 ? 0 : 4 << extra
@@ -113,11 +113,11 @@ private struct BitWriter {
             literal(257 + group)
             if extra > 0 { put(UInt32((length - 3 - first) & (1 << extra - 1)), UInt32(extra)) }
         }
-        // Distance 1.
+        // Distance code 0: distance 1.
         code(0, 5)
     }
 
-    /// Huffman codes go in with their highest bit first.
+    /// Appends a Huffman code, most significant bit first.
     private mutating func code(_ value: UInt32, _ count: UInt32) {
         for bit in (0..<count).reversed() { put(value >> bit & 1, 1) }
     }

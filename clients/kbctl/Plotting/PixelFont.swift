@@ -1,10 +1,10 @@
-/// Letters of 6 × 13 pixels for pictures: the printable part of ASCII of the font 6x13 of the X Window System ("misc-fixed"),
-/// which is in the public domain.
+/// A 6 × 13 pixel font for PNG charts: printable ASCII of the X Window System's font 6x13 ("misc-fixed"), which is in
+/// the public domain.
 enum PixelFont {
     static let width = 6
     static let height = 13
 
-    /// One byte a row, the leftmost pixel in its highest bit. What is not in the font is a question mark.
+    /// Returns one byte per row, with the leftmost pixel in the highest bit. Unknown characters become question marks.
     static func rows(_ character: Character) -> [UInt8] {
         let code = character.asciiValue.map(Int.init) ?? 0
         let start = height * ((0x20...0x7E).contains(code) ? code - 0x20 : 0x3F - 0x20)
@@ -16,7 +16,7 @@ enum PixelFont {
         return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
     }()
 
-    /// Four characters a line, from the space to the tilde.
+    /// Glyphs from the space to the tilde, four per line.
     private static let hexadecimal = """
         00000000000000000000000000 00002020202020202000200000 00005050500000000000000000 0000005050f850f85050000000
         00002078a0a0702828f0200000 000048a85010204050a8900000 00000040a0a040a09890680000 00002020200000000000000000

@@ -1,8 +1,8 @@
-/// A chart in pixels, lines smoothed at their edges, for a PNG file.
+/// A chart rasterized with anti-aliasing, for a PNG file.
 struct Raster: Surface {
     private let width: Int
     private let height: Int
-    /// Red, green, blue, row after row.
+    /// RGB triples in row-major order.
     private var pixels: [UInt8]
 
     init(width: Int, height: Int) {
@@ -50,7 +50,7 @@ struct Raster: Surface {
 
     func file() -> [UInt8] { PNG.encode(width: width, height: height, rgb: pixels) }
 
-    /// - Parameter coverage: of the pixel around a place; below 0 none, above 1 all of it
+    /// - Parameter coverage: share of the pixel at a place that is covered, clamped to 0...1
     private mutating func shade(
         x: ClosedRange<Double>, y: ClosedRange<Double>, _ color: Color, _ coverage: (Place) -> Double
     ) {
@@ -73,7 +73,7 @@ struct Raster: Surface {
         }
     }
 
-    /// Of a place from the line between two others.
+    /// Returns the distance of a point from a line segment.
     private static func distance(_ place: Place, _ from: Place, _ to: Place) -> Double {
         let (dx, dy) = (to.x - from.x, to.y - from.y)
         let length = dx * dx + dy * dy

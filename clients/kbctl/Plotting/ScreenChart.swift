@@ -1,6 +1,6 @@
-/// A chart in characters: braille, each character a grid of 2 × 4 dots. Training losses are lines, held-out losses `◆`.
+/// A chart in braille characters, each a grid of 2 × 4 dots. Training losses are lines, held-out losses `◆`.
 ///
-/// Runs are told apart by colours. Where there are none, each run has a mark of its own instead of the dots.
+/// Runs are distinguished by color, or without colors by a mark per run in place of the dots.
 struct ScreenChart {
     private struct Cell {
         var dots: UInt8 = 0
@@ -20,8 +20,8 @@ struct ScreenChart {
     private static let bits: [[UInt8]] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]]
 
     /// - Parameters:
-    ///   - columns: of the whole chart, labels included
-    ///   - rows: of the curves alone
+    ///   - columns: width of the chart including labels
+    ///   - rows: height of the curves without the axis
     static func lines(_ chart: Chart, columns: Int, rows: Int, hasColors: Bool) -> [String] {
         var screen = ScreenChart(chart, columns: columns, rows: rows, hasColors: hasColors)
         for index in chart.curves.indices { screen.draw(index) }
@@ -48,7 +48,7 @@ struct ScreenChart {
         for point in curve.thinnedTraining(to: 2 * width, over: chart.steps.range) {
             let place = dot(point)
             let from = last ?? place
-            // A line from the last point: one dot for each step along its longer side.
+            // A line from the previous point: one dot per step along its longer dimension.
             let count = max(1, max(abs(place.x - from.x), abs(place.y - from.y)))
             for part in 0...count {
                 set(

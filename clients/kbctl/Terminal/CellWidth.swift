@@ -1,8 +1,8 @@
-/// How many columns of a screen text takes: two for a character of East Asia or an emoji, none for what is put over another.
+/// Width on a terminal: two columns for East Asian wide characters and emoji, none for combining characters.
 extension Character {
     var cells: Int {
         if utf8.count == 1 { return asciiValue.map { $0 < 0x20 || $0 == 0x7F ? 0 : 1 } ?? 1 }
-        // A flag, a family, a letter with its accents: as wide as the widest part. U+FE0F asks for the picture.
+        // A grapheme cluster is as wide as its widest scalar. U+FE0F selects emoji presentation.
         return unicodeScalars.reduce(0) { max($0, $1 == "\u{FE0F}" ? 2 : $1.cells) }
     }
 }
@@ -12,7 +12,7 @@ extension StringProtocol {
 }
 
 extension String {
-    /// At most `width` columns wide, the last of them `…` where something is missing.
+    /// Truncates at the end to `width` columns, the last of them `…`.
     func cut(to width: Int) -> String {
         guard cells > width else { return self }
         guard width > 0 else { return "" }
@@ -23,18 +23,18 @@ extension String {
         } + "…"
     }
 
-    /// At most `width` columns wide, the first of them `…` where something is missing.
+    /// Truncates at the beginning to `width` columns, the first of them `…`.
     func cutInFront(to width: Int) -> String {
         guard cells > width else { return self }
         return String(String(reversed()).cut(to: width).reversed())
     }
 
-    /// In lines that fit behind `indent` columns of the screen, cut between words, and in a word that is longer than a line.
+    /// Wraps to lines that fit to the right of `indent` columns, between words, and within a word longer than a line.
     func wrapped(indent: Int, columns: Int? = Terminal.columns) -> [String] {
         guard let columns else { return [self] }
         let room = max(1, columns - indent)
         var lines = [""]
-        // How wide the last line is.
+        // Width of the last line.
         var width = 0
         for word in split(whereSeparator: { $0 == " " || $0.isNewline }) {
             if width > 0 {
@@ -58,7 +58,7 @@ extension String {
         return lines
     }
 
-    /// With spaces behind or before it to be `width` columns wide; a wider one as it is.
+    /// Pads with spaces to `width` columns; a wider string is returned unchanged.
     func padded(to width: Int, _ alignment: Table.Alignment = .left) -> String {
         let padding = String(repeating: " ", count: max(0, width - cells))
         return alignment == .left ? self + padding : padding + self
@@ -75,7 +75,8 @@ extension Unicode.Scalar {
         return properties.isEmojiPresentation || Self.wide.contains { $0.contains(value) } ? 2 : 1
     }
 
-    /// What Unicode's EastAsianWidth.txt calls W or F and is no emoji; blocks as a whole, unassigned places included.
+    /// Non-emoji ranges of width W or F in Unicode's EastAsianWidth.txt, as whole blocks including unassigned code
+    /// points.
     private static let wide: [ClosedRange<UInt32>] = [
         0x1100...0x115F, 0x2329...0x232A, 0x2E80...0x303E, 0x3041...0x33FF, 0x3400...0x4DBF, 0x4E00...0xA4CF,
         0xA960...0xA97C, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE10...0xFE19, 0xFE30...0xFE6F, 0xFF00...0xFF60,

@@ -1,10 +1,10 @@
-/// Text that is printed as it is made, its lines broken between words. A word that turns out too long for its line, when a
-/// part of it stands there already, is moved to the next one.
+/// Prints text as it is generated and wraps it between words. If a word turns out not to fit after part of it was
+/// printed, the part is erased and the word moved to the next line.
 struct FlowingText {
-    /// One column less than the screen: in the last one a terminal does not say whether its line is over. Nil breaks nothing.
+    /// One column less than the screen, because terminals differ in when the last column wraps. Nil disables wrapping.
     private let room = Terminal.columns.map { max(1, $0 - 1) }
     private var column = 0
-    /// What has been printed since the last space.
+    /// The text printed since the last white space.
     private var word = ""
 
     mutating func write(_ text: String) {
@@ -34,7 +34,7 @@ struct FlowingText {
         Terminal.write(output)
     }
 
-    /// Takes the word along, unless it fills the line.
+    /// Moves the current word to the next line, unless it fills the whole line.
     private mutating func newLine() -> String {
         let width = word.cells
         guard width > 0, width < column else {

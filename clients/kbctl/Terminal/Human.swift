@@ -1,9 +1,9 @@
 import FoundationEssentials
 import Glibc
 
-/// Numbers and times as people read them.
+/// Formats numbers and times for display.
 enum Human {
-    /// With `digits` places after the point; `–` for nothing.
+    /// Formats with `digits` decimal places; `–` for nil.
     static func number(_ value: Double?, _ digits: Int) -> String {
         guard let value else { return "–" }
         return formatted("%.\(digits)f", value)
@@ -13,7 +13,7 @@ enum Human {
 
     static func scientific(_ value: Double) -> String { formatted("%.2e", value) }
 
-    /// `83,504,416`; `–` for nothing.
+    /// `83,504,416`; `–` for nil.
     static func count(_ value: Int?) -> String {
         guard let value else { return "–" }
         var groups: [Substring] = []
@@ -36,7 +36,7 @@ enum Human {
         return "\(number(size, 1)) TB"
     }
 
-    /// `7 %`; `–` for nothing.
+    /// `7 %`; `–` for nil.
     static func percent(_ share: Double?) -> String { share.map { "\(number($0 * 100, 0)) %" } ?? "–" }
 
     /// `8 s`, `12 min`, `3 h 05 min`, `2 d 4 h`.
@@ -57,7 +57,7 @@ enum Human {
         return whole < 3600 ? short : "\(whole / 3600):\(short)"
     }
 
-    /// `12 min ago`, `in 45 s`; the text itself where it is no time the interface writes; `–` for nothing.
+    /// `12 min ago`, `in 45 s`; text that is not a timestamp is returned unchanged; `–` for nil.
     static func relative(_ time: String?, to now: Date = Date()) -> String {
         guard let time else { return "–" }
         guard let date = Self.date(time) else { return time }
@@ -65,13 +65,13 @@ enum Human {
         return seconds > 0 ? "in \(duration(seconds))" : "\(duration(-seconds)) ago"
     }
 
-    /// A time as the interface writes it: `2026-01-01T00:00:00.000Z`.
+    /// Parses a timestamp of the interface: `2026-01-01T00:00:00.000Z`.
     static func date(_ text: String) -> Date? {
         (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
             ?? (try? Date(text, strategy: Date.ISO8601FormatStyle()))
     }
 
-    /// `12:00:01`, in the zone of whoever looks.
+    /// `12:00:01`, in the local time zone.
     static func timeOfDay(_ date: Date) -> String {
         var seconds = time_t(date.timeIntervalSince1970)
         var local = tm()

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Interface
 import Varlink
 
-/// A run on one line: how far it is, how it goes, how long it still takes.
+/// The progress of a run on one line: steps, losses, rate and remaining time.
 struct ProgressLine: Equatable {
     var model: String
     var run: String
@@ -12,9 +12,9 @@ struct ProgressLine: Equatable {
     var loss: Double?
     var tokensPerSecond: Double?
     var remainingSeconds: Double?
-    /// When the run began.
+    /// When the run started.
     var started: Date?
-    /// Measured by whoever watches.
+    /// Measured by the client that watches the run.
     var stepsPerSecond: Double?
 
     init(_ run: ManagerInterface.Run) {
@@ -29,7 +29,7 @@ struct ProgressLine: Equatable {
         started = run.started.flatMap(Human.date)
     }
 
-    /// Nil where the event is no step of a run.
+    /// Returns nil unless the event is a training step.
     init?(_ event: ManagerInterface.Event) {
         guard event.kind == "step", let run = event.run, let step = event.fields["step"]?.number,
             let totalSteps = event.fields["total_steps"]?.number
@@ -46,7 +46,8 @@ struct ProgressLine: Equatable {
 
     /// `assistant ━━━━──── 218/3216 · 7 % · 01:24 < 19:39 · 2.5 it/s · epoch 0.07 · loss 5.4321 · 1812 tokens/s`
     ///
-    /// - Parameter columns: how wide the screen is. The bar takes what the figures leave; the last figures go first.
+    /// - Parameter columns: width of the screen. The bar takes the space left by the figures; figures are dropped from
+    ///   the end.
     func text(columns: Int?, now: Date = Date()) -> String {
         let share = totalSteps > 0 ? min(1, Double(step) / Double(totalSteps)) : 0
         var figures = ["\(step)/\(totalSteps)", "\(Int(share * 100)) %"]
@@ -75,7 +76,7 @@ struct ProgressLine: Equatable {
 }
 
 extension JSONValue {
-    /// Nil where it is none.
+    /// The value of a JSON number; nil for any other value.
     var number: Double? {
         switch self {
         case .int(let value): Double(value)

@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// How text is set off on a screen that has colours; elsewhere it stays as it is.
+/// Terminal text styles. Without color support, text is returned unchanged.
 enum Style: String {
     case bold = "1"
     case dim = "2"
@@ -11,7 +11,7 @@ enum Style: String {
     case magenta = "35"
     case cyan = "36"
 
-    /// `--no-color`, NO_COLOR (no-color.org) and a terminal that has none are obeyed.
+    /// False with `--no-color`, NO_COLOR (no-color.org), or a terminal without colors.
     static let isOn: Bool = {
         let environment = ProcessInfo.processInfo.environment
         return Terminal.isInteractive && environment["NO_COLOR", default: ""].isEmpty

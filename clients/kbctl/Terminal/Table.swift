@@ -1,4 +1,4 @@
-/// Rows under headings, in columns that line up, no wider than the screen.
+/// A table with headings and aligned columns, no wider than the screen.
 struct Table {
     enum Alignment {
         case left, right
@@ -6,20 +6,20 @@ struct Table {
 
     private let headings: [String]
     private let alignments: [Alignment]
-    /// Columns that give way where the screen is too narrow, in equal measure.
+    /// Columns that are truncated, equally, if the screen is too narrow.
     private let elastic: [Int]
-    /// Columns that a narrow screen does without, the first of them first.
+    /// Columns that are dropped on a narrow screen, in this order.
     private let spare: [Int]
-    /// Whether what is too long keeps its end: names that begin alike.
+    /// Truncate cells at the beginning instead of the end, for names with a common prefix.
     private let keepsEnds: Bool
     private var rows: [(cells: [String], style: Style?)] = []
-    /// The columns as the first page had them; nil before it.
+    /// The layout of the first page; nil before it is printed.
     private var place: Layout?
 
-    /// The columns that are shown, and how wide each is.
+    /// The visible columns and their widths.
     private typealias Layout = (shown: [Int], widths: [Int])
 
-    /// So much of a column that gives way stays at least.
+    /// Minimum width of a truncated column.
     private static let leastElastic = 8
 
     init(_ columns: [(String, Alignment)], elastic: [Int] = [0], spare: [Int] = [], keepsEnds: Bool = false) {
@@ -30,14 +30,14 @@ struct Table {
         self.keepsEnds = keepsEnds
     }
 
-    /// - Parameter style: of the whole row
+    /// - Parameter style: style of the whole row
     mutating func add(_ row: [String], style: Style? = nil) {
         precondition(row.count == headings.count)
-        // A name may hold anything; a table has one line a row.
+        // A cell may contain line ends; a row must not.
         rows.append((row.map { Terminal.visible($0.split(whereSeparator: \.isNewline).joined(separator: " ")) }, style))
     }
 
-    /// - Parameter columns: how wide the screen is; nil does not cut.
+    /// - Parameter columns: width of the screen; nil does not truncate
     func lines(columns: Int?) -> [String] {
         let place = layout(columns)
         return ([headings] + rows.map(\.cells)).map { line($0, place, columns) }
@@ -46,7 +46,7 @@ struct Table {
     private func line(_ row: [String], _ place: Layout, _ columns: Int?) -> String {
         var line = place.shown.map { column in
             let (cell, width) = (row[column], place.widths[column])
-            // Without a screen nothing is cut; a later page may have longer cells than the first.
+            // Without a screen nothing is truncated; a later page may have longer cells than the first.
             guard columns != nil else { return cell.padded(to: width, alignments[column]) }
             let cut = keepsEnds ? cell.cutInFront(to: width) : cell.cut(to: width)
             return cut.padded(to: width, alignments[column])
@@ -55,7 +55,7 @@ struct Table {
         return columns.map { line.cut(to: $0) } ?? line
     }
 
-    /// Prints the rows there are and forgets them. What is added afterwards stands under them, in columns of the same width.
+    /// Prints and discards the rows added so far. Later pages keep the layout and have no headings.
     mutating func printPage() {
         let columns = Terminal.columns
         let place = self.place ?? layout(columns)
@@ -71,7 +71,7 @@ struct Table {
         rows.removeAll()
     }
 
-    /// - Parameter empty: the line where there are no rows
+    /// - Parameter empty: the line to print if there are no rows
     func print(empty: String? = nil, indent: String = "") {
         if rows.isEmpty, let empty { return Terminal.paragraph(empty) }
         let styles = [Style.bold] + rows.map(\.style)

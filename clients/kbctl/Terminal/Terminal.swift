@@ -1,15 +1,15 @@
 import FoundationEssentials
 import Glibc
 
-/// Standard output and error, and what is known of the screen behind them.
+/// Standard output and error, and the properties of the terminal.
 enum Terminal {
-    /// Whether people read standard output as it comes.
+    /// Whether standard output is a terminal.
     static let isInteractive = isatty(STDOUT_FILENO) == 1
 
-    /// Columns of the screen; nil where standard output is none.
+    /// Columns of the screen; nil if standard output is not a terminal.
     static var columns: Int? { size?.columns }
 
-    /// Of the screen; nil where standard output is none.
+    /// Rows of the screen; nil if standard output is not a terminal.
     static var size: (columns: Int, rows: Int)? { size(of: STDOUT_FILENO) }
 
     private static func size(of descriptor: Int32) -> (columns: Int, rows: Int)? {
@@ -21,7 +21,7 @@ enum Terminal {
         return (Int(size.ws_col), Int(size.ws_row))
     }
 
-    /// Writes at once, without a buffer between: what a model says is to be seen as it comes.
+    /// Writes without buffering, so that generated text appears immediately.
     static func write(_ text: String) {
         put(text, to: STDOUT_FILENO)
     }
@@ -30,18 +30,18 @@ enum Terminal {
         write(text + "\n")
     }
 
-    /// In as many lines as it takes.
+    /// Prints text wrapped to the screen.
     ///
     /// - Parameters:
-    ///   - lead: what stands before it; the other lines begin under its end
-    ///   - indent: how wide `lead` is
+    ///   - lead: printed before the text; further lines are aligned with the end of it
+    ///   - indent: width of `lead`
     static func paragraph(_ text: String, lead: String = "", indent: Int = 0) {
         for (index, piece) in visible(text).wrapped(indent: indent).enumerated() {
             line((index == 0 ? lead : String(repeating: " ", count: indent)) + piece)
         }
     }
 
-    /// Text that a model made or somebody wrote: control characters must not reach the screen.
+    /// Replaces control characters in untrusted text, which could otherwise send escape sequences to the terminal.
     static func visible(_ text: String) -> String {
         isInteractive ? printable(text) : text
     }
@@ -55,14 +55,14 @@ enum Terminal {
                 }))
     }
 
-    /// A message for people on standard error, as wide as the screen behind that.
+    /// Prints an error message to standard error, wrapped to its screen.
     static func complain(_ text: String) {
         let isScreen = isatty(STDERR_FILENO) == 1
         let lines = (isScreen ? printable(text) : text).wrapped(indent: 0, columns: size(of: STDERR_FILENO)?.columns)
         put(lines.map { $0 + "\n" }.joined(), to: STDERR_FILENO)
     }
 
-    /// What ArgumentParser says: each line as wide as the screen, what goes on below it set in a little more.
+    /// Prints a usage message of ArgumentParser, each line wrapped to the screen with a hanging indent.
     static func complain(usage text: String) {
         put(fitted(text, columns: size(of: STDERR_FILENO)?.columns), to: STDERR_FILENO)
     }
@@ -73,14 +73,15 @@ enum Terminal {
         text.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line -> [String] in
             guard let columns, line.cells > columns else { return [String(line)] }
             let indent = line.prefix { $0 == " " }.count
-            // The rest of a description stands under its beginning, the rest of anything else a little further right.
+            // Continuation lines of a description are aligned with its first line; others are indented by a few
+            // columns.
             let hang = indent > columns / 2 ? indent : indent + 2
             let pieces = String(line.dropFirst(indent)).wrapped(indent: hang, columns: columns)
             return pieces.enumerated().map { String(repeating: " ", count: $0 == 0 ? indent : hang) + $1 }
         }.joined(separator: "\n") + "\n"
     }
 
-    /// One JSON object on a line.
+    /// Prints a value as one line of JSON.
     static func json(_ value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -93,7 +94,7 @@ enum Terminal {
             let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if written < 0 {
                 if errno == EINTR { continue }
-                // Nobody is left to tell; the status says it.
+                // There is nowhere left to report the error; the exit status tells.
                 exit(EX_IOERR)
             }
             bytes = bytes.dropFirst(written)
