@@ -1,4 +1,4 @@
-"""The page in a browser, in the words of who uses it."""
+"""Drives the page in a browser."""
 
 import glob
 import json
@@ -39,7 +39,7 @@ class Page:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def text(self, selector):
-        """What the element says now; it may be replaced at any time, so that it is read in one go."""
+        """Returns the element's text, read by one script because the element may be replaced at any time."""
         return self.script(
             "const found = document.querySelector(arguments[0]);"
             "return found && found.getClientRects().length ? found.innerText : ''", selector)
@@ -60,7 +60,7 @@ class Page:
                     lambda: word in self.text(selector), seconds)
 
     def drop(self, path):
-        """A file from the file manager, let go over the page."""
+        """Drops a file on the page."""
         box = self.script("const b = document.getElementById('drop').getBoundingClientRect();"
                           "return [b.x + b.width / 2, b.y + b.height / 2]")
         for kind in ["dragEnter", "dragOver", "drop"]:
@@ -73,13 +73,13 @@ class Page:
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500})
 
     def throttle(self, bytes_per_second):
-        """-1 lifts it."""
+        """Limits the download rate in bytes per second; -1 removes the limit."""
         self.command("Network.enable", {})
         self.command("Network.emulateNetworkConditions", {
             "offline": False, "latency": 0, "downloadThroughput": bytes_per_second, "uploadThroughput": -1})
 
     def shoot(self):
-        """Every page in both themes, wide and on a small telephone: pictures, and what axe-core finds wrong."""
+        """Takes screenshots of every page in both themes, on a wide screen and a phone; returns axe-core's findings."""
         with open(glob.glob(f"{sysconfig.get_paths()['purelib']}/axe_playwright_python/axe.min.js")[0]) as file:
             axe = file.read()
         problems = []
@@ -105,7 +105,7 @@ class Page:
         return problems
 
     def _axe(self, axe):
-        # Not by a script element: the page's policy would not let it in.
+        # Not by a script element, which the page's content security policy forbids.
         self.command("Runtime.evaluate", {"expression": axe})
         found = self.driver.execute_async_script(
             "const done = arguments[0]; axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] })"
@@ -113,7 +113,7 @@ class Page:
         return [f"{name}: {help}: {nodes[:2]}" for name, help, nodes in found]
 
     def addresses(self):
-        """Everything the page has asked for since the last time."""
+        """Returns the URLs requested by the page since the last call."""
         asked = set()
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]
@@ -122,6 +122,6 @@ class Page:
         return asked
 
     def complaints(self):
-        """What the browser's console has of errors, but for answers that say no on purpose."""
+        """Returns the errors in the browser's console, except for intentional error responses."""
         return [entry["message"] for entry in self.driver.get_log("browser")
                 if entry["level"] == "SEVERE" and "Failed to load resource" not in entry["message"]]

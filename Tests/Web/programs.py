@@ -1,4 +1,4 @@
-"""The HTTP interface with clients nobody here wrote: openai from PyPI, and Prometheus' OpenMetrics parser."""
+"""Tests the HTTP API with third-party clients: openai from PyPI, and Prometheus' OpenMetrics parser."""
 
 import openai
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -9,7 +9,7 @@ def check(servers):
     assert sorted(model.id for model in client.models.list()) == ["assistant", "kantaibert"]
     assert client.models.retrieve("assistant").created > 1_500_000_000
 
-    # A text may find its end at once: one that does not is looked for.
+    # A text may end immediately: find a seed whose text does not.
     for seed in range(50):
         asked = dict(model="assistant", prompt="the old fox", max_tokens=12, temperature=0.8, top_p=0.95, seed=seed)
         whole = client.completions.create(**asked)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The page in a real browser, and the HTTP interface with clients nobody here wrote: run.sh BUILD_DIRECTORY
-# Screenshots go to .web-shots (or SHOTS). Skips with a reason where the browser or Python cannot be had.
+# Tests the page in a real browser, and the HTTP API with third-party clients: run.sh BUILD_DIRECTORY
+# Screenshots are written to .web-shots (or SHOTS). Skips with a reason if the browser or Python is missing.
 set -eu
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."

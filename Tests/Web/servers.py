@@ -1,4 +1,4 @@
-"""kantaibertd and kantaibert-web on a folder of their own."""
+"""Runs kantaibertd and kantaibert-web on a temporary state directory."""
 
 import os
 import random
@@ -32,8 +32,8 @@ inbox:
 
 
 def grammar(lines, seed):
-    """Sentences of a small language, enough for a tiny model to have something to learn. Paragraphs are so long that a
-    model that goes on with a sentence seldom finds an end."""
+    """Returns sentences of a small artificial language that a tiny model can learn. Paragraphs are so long that generated
+    text rarely ends early."""
     pick = random.Random(seed).choice
     return "".join(
         f"{pick(['the', 'every', 'some'])} {pick(['red', 'old', 'small', 'wise'])} "
@@ -44,7 +44,7 @@ def grammar(lines, seed):
 
 
 def wait(what, condition, seconds=60, every=0.05):
-    """The first true value of `condition`."""
+    """Waits for `condition` to be true and returns its value."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         value = condition()
@@ -80,7 +80,7 @@ class Servers:
         assert self.service.wait(30) == 0, "kantaibertd did not end well"
 
     def get(self, path):
-        """The status, the headers and the text of an answer."""
+        """Returns the status, the headers and the body of a response."""
         try:
             with urllib.request.urlopen(self.base + path, timeout=30) as answer:
                 return answer.status, answer.headers, answer.read().decode()

@@ -1,4 +1,4 @@
-"""A day with the page, in two minutes: ask, watch a run, stop, fill, promote, drop a file, lose the service.
+"""Tests the page in a browser: generate, follow a run, stop, fill masks, promote, upload a file, lose the service.
 
 test_web.py BUILD_DIRECTORY SCREENSHOT_DIRECTORY
 """
@@ -14,7 +14,7 @@ from servers import Servers, grammar, wait
 NASTY = "<img src=x onerror=document.title='interpreted'>.txt"
 
 
-def before_there_is_a_model(page):
+def without_a_model(page):
     page.open(f"token={page.servers.token}")
     wait("the token is out of the address", lambda: "token" not in page.driver.current_url)
     wait("the page shows the service", lambda: page.script("return document.getElementById('service').dataset.state") == "up")
@@ -22,13 +22,13 @@ def before_there_is_a_model(page):
     page.until(".answer .problem", "cannot answer yet: waiting for text")
 
 
-def a_file_is_dropped(page):
+def uploading_files(page):
     path = f"{page.servers.folder}/{NASTY}"
     with open(path, "w") as file:
         file.write(grammar(6000, seed=1))
     page.open("corpora")
     page.drop(path)
-    page.until("#uploads", "is in the inbox")
+    page.until("#uploads", "added to the inbox")
     page.until("#corpora", "admitted")
     assert NASTY in page.text("#corpora"), page.text("#corpora")
     rubbish = f"{page.servers.folder}/picture.png"
@@ -41,10 +41,10 @@ def a_file_is_dropped(page):
     with open(large, "w") as file:
         file.truncate(9 << 20)
     page.drop(large)
-    page.until("#uploads", "9.4 MB; 8.4 MB are possible")
+    page.until("#uploads", "9.4 MB, the limit is 8.4 MB")
 
 
-def a_curve_grows(page):
+def following_a_run(page):
     page.open("training")
     page.until("#run-card", "kantaibert-1")
     page.until("#run-card h2", "assistant-1", 120)
@@ -56,7 +56,7 @@ def a_curve_grows(page):
     wait("bar and title say how far it is", lambda: page.script(
         "const share = document.querySelector('#run-card progress')?.value;"
         "return share > 0 && document.title.startsWith(`${Math.floor(share * 100)} % · Training`)"))
-    # By keyboard, as with the pointer.
+    # The keyboard works like the pointer.
     page.script("document.querySelector('.plot').focus()")
     page.driver.switch_to.active_element.send_keys("\ue012")
     wait("the values are shown", lambda: "tokens/s" in page.text("#chart .tip"))
@@ -67,14 +67,14 @@ def a_curve_grows(page):
     assert "kantaibert-1" in page.text("#runs") and "assistant-1" in page.text("#runs")
 
 
-def asking_and_stopping(page):
+def generating_and_stopping(page):
     page.open("chat")
     page.click("#chat-clear")
     page.write("#chat-prompt", "the <b>old</b> fox")
-    # So slowly that there is something to stop.
+    # Slow enough that there is something to stop.
     page.throttle(1500)
     made = "const made = document.querySelector('.answer:last-child .made'); return made ? made.textContent : ''"
-    # A text may find its end at once: then another is asked for.
+    # A text may end immediately: then generate another.
     for _ in range(10):
         page.click("#generate")
         first = wait("the text begins", lambda: page.script(made))
@@ -104,7 +104,7 @@ def asking_and_stopping(page):
     assert page.find("#sampling-seed").get_attribute("value") == "11"
 
 
-def filling(page):
+def filling_masks(page):
     page.open("fill")
     page.write("#fill-text", "every wise <mask> sees the <mask> at night.")
     page.click("#fill-form .primary")
@@ -128,8 +128,8 @@ def filling(page):
     wait("it is filled", lambda: len(page.all(".mask")) == 1)
 
 
-def another_generation(page):
-    # Whoever has no right token is asked for it.
+def promoting_a_generation(page):
+    # A wrong token makes the page ask for it.
     page.script("localStorage.setItem('kantaibert.token', '\"wrong\"')")
     page.open("training")
     wait("there are models", lambda: page.script("return document.querySelectorAll('#train-model option').length") == 3)
@@ -139,15 +139,15 @@ def another_generation(page):
     wait("the token is asked for", lambda: page.script("return document.getElementById('token-dialog').open"))
     page.write("#token-input", "still wrong")
     page.click("#token-form .primary")
-    page.until("#token-problem", "not the token")
+    page.until("#token-problem", "The token is wrong")
     page.write("#token-input", page.servers.token)
     page.click("#token-form .primary")
     page.until("#run-card h2", "assistant-2")
     wait("the earlier run lies underneath", lambda: page.all(".line.earlier"))
     page.open("models")
     back = "button[data-model=assistant][data-generation='1']"
-    # A candidate may be promoted too, but the gate may be faster than the click.
-    wait("generation 2 is judged", lambda: page.all(back) or "rejected" in page.text("#models"), 120)
+    # A candidate can be promoted too, but the evaluation may finish before the click.
+    wait("generation 2 is evaluated", lambda: page.all(back) or "rejected" in page.text("#models"), 120)
     if page.all(back):
         page.click(back)
         wait("generation 1 serves again", lambda: page.all("button[data-model=assistant][data-generation='2']"))
@@ -155,10 +155,10 @@ def another_generation(page):
     wait("generation 2 serves", lambda: page.all(back))
 
 
-def the_service_goes_and_comes(page):
+def losing_the_service(page):
     page.open("chat")
     page.servers.stop_service()
-    page.until("#away", "The service is away")
+    page.until("#away", "The service is not available")
     wait("nothing can be generated", lambda: not page.find("#generate").is_enabled())
     page.servers.start_service()
     wait("it is back", lambda: not page.text("#away"))
@@ -175,20 +175,20 @@ def main(build, shots):
         servers.start_service()
         servers.start_web()
         page = Page(servers, shots)
-        for step in [before_there_is_a_model, a_file_is_dropped, a_curve_grows, asking_and_stopping, filling,
-                     another_generation, the_service_goes_and_comes]:
+        for step in [without_a_model, uploading_files, following_a_run, generating_and_stopping, filling_masks,
+                     promoting_a_generation, losing_the_service]:
             began = time.monotonic()
             step(page)
             print(f"{step.__name__.replace('_', ' ')}: {time.monotonic() - began:.1f} s", flush=True)
         assert page.driver.title != "interpreted"
         programs.check(servers)
-        print("openai and prometheus-client understand every answer", flush=True)
+        print("openai and prometheus-client parse every response", flush=True)
         problems = page.shoot()
         elsewhere = [address for address in page.addresses()
                      if not address.startswith((servers.base, "data:", "chrome:", "about:"))]
-        problems += [f"asked elsewhere: {address}" for address in elsewhere] + page.complaints()
+        problems += [f"requested from another server: {address}" for address in elsewhere] + page.complaints()
         assert not problems, "\n".join(problems)
-        print(f"every page looked at by axe-core, in both themes, at 1280 and 360 pixels: {shots}")
+        print(f"axe-core checked every page in both themes at 1280 and 360 pixels; screenshots: {shots}")
     except BaseException:
         if page:
             page.driver.save_screenshot(f"{shots}/failed.png")

@@ -5,7 +5,7 @@ import Synchronization
 import Varlink
 import VarlinkServer
 
-/// A service that says what a test wants to hear, and remembers what it was asked.
+/// A service with canned replies that records the calls it receives.
 final class CannedService: Sendable {
     static let receipt = InferenceInterface.Receipt(
         model: "assistant", generation: 3, modelSha256: "0123456789abcdef", seed: 7)
@@ -25,7 +25,7 @@ final class CannedService: Sendable {
     private let promoted = Mutex<[ManagerInterface.Promote.Parameters]>([])
     var asked: [InferenceInterface.Generate.Parameters] { generated.withLock { $0 } }
     var promotions: [ManagerInterface.Promote.Parameters] { promoted.withLock { $0 } }
-    /// A word for each call of Generate with the prompt "for ever" that was cancelled.
+    /// Yields once for each cancelled call of Generate with the prompt "for ever".
     let cancelled = AsyncStream.makeStream(of: Void.self)
     private let watchers = Mutex<[Int: AsyncStream<ManagerInterface.Event>.Continuation]>([:])
     let watching = AsyncStream.makeStream(of: Void.self)
@@ -49,7 +49,7 @@ final class CannedService: Sendable {
         service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: Self.status.models) }
         service.handle(ManagerInterface.ListRuns.self) { _, _ in .init(runs: []) }
         service.handle(ManagerInterface.ListGenerations.self) { parameters, _ in
-            // A page each: the one that serves is on the second.
+            // One generation per page: the serving one is on the second.
             let number = parameters.after == "second" ? 3 : 4
             return .init(
                 generations: [
@@ -59,7 +59,7 @@ final class CannedService: Sendable {
                 ], next: number == 4 ? "second" : nil)
         }
         service.handle(ManagerInterface.ListCorpora.self) { parameters, _ in
-            // What was asked for, as a name.
+            // Returns the requested parameters as the corpus's name.
             let encoder = JSONEncoder()
             encoder.outputFormatting = .sortedKeys
             let asked = String(decoding: try encoder.encode(parameters), as: UTF8.self)

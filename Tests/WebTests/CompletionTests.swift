@@ -3,9 +3,9 @@ import Interface
 import NIOCore
 import Testing
 
-/// `POST /v1/completions` against what OpenAI documents, and against what reaches the service.
+/// Checks `POST /v1/completions` against OpenAI's documentation, and the calls that reach the service.
 struct CompletionTests {
-    @Test func aWholeAnswer() async throws {
+    @Test func completesAPrompt() async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.post(
                 "/v1/completions",
@@ -36,7 +36,7 @@ struct CompletionTests {
         }
     }
 
-    @Test func nothingSaidIsLeftToTheService() async throws {
+    @Test func omittedParametersAreLeftToTheService() async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.post("/v1/completions", json: #"{"prompt": "long", "model": null}"#)
             #expect(answer.status == 200)
@@ -44,13 +44,13 @@ struct CompletionTests {
         }
     }
 
-    @Test func severalTextsKeepTheirOrder() async throws {
+    @Test func choicesKeepTheirOrder() async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.post("/v1/completions", json: #"{"prompt": ["a", "long"], "n": 2, "seed": 5}"#)
             let choices = try #require(try answer.json()["choices"] as? [[String: Any]])
             #expect(choices.map { $0["index"] as? Int } == [0, 1, 2, 3])
             #expect(choices.map { $0["finish_reason"] as? String } == ["stop", "stop", "length", "length"])
-            // A prompt counts once.
+            // The tokens of a prompt are counted once.
             let usage = try #require(try answer.json()["usage"] as? [String: Int])
             #expect(usage == ["prompt_tokens": 8, "completion_tokens": 8, "total_tokens": 16])
             let asked = web.service.asked.map { "\($0.prompt) \($0.sampling!.seed!)" }
@@ -58,7 +58,7 @@ struct CompletionTests {
         }
     }
 
-    @Test func aStreamEndsWithUsageAndDone() async throws {
+    @Test func streamEndsWithUsageAndDone() async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.post(
                 "/v1/completions",
@@ -100,7 +100,7 @@ struct CompletionTests {
         ("", 400, "invalid_json", nil),
         (#"{"prompt": "I"}, "more": {}"#, 400, "invalid_json", nil),
     ])
-    func whatIsWrongIsSaid(body: String, status: Int, code: String, param: String?) async throws {
+    func invalidRequestsNameTheField(body: String, status: Int, code: String, param: String?) async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.post("/v1/completions", json: body)
             #expect(answer.status == status)
@@ -114,8 +114,8 @@ struct CompletionTests {
         }
     }
 
-    /// A connection that was read to its end, to see a client hang up, takes no more requests.
-    @Test(arguments: ["assistant", "none"]) func aConnectionThatClosesSaysSo(model: String) async throws {
+    /// Detecting a hang-up reads the connection to its end, so it cannot accept further requests.
+    @Test(arguments: ["assistant", "none"]) func announcesThatTheConnectionCloses(model: String) async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.post(
                 "/v1/completions", json: #"{"prompt": "I", "model": "\#(model)"}"#,
@@ -124,7 +124,7 @@ struct CompletionTests {
         }
     }
 
-    @Test func aServiceThatIsAwayIsSaid() async throws {
+    @Test func reportsThatTheServiceIsNotAvailable() async throws {
         try await WebUnderTest.run(service: false) { web in
             for path in ["/v1/completions", "/v1/fill-mask"] {
                 let answer = try await web.post(path, json: #"{"prompt": "I", "text": "a <mask>"}"#)
@@ -136,7 +136,7 @@ struct CompletionTests {
         }
     }
 
-    @Test(arguments: [true, false]) func whoHangsUpAsksForNothingMore(stream: Bool) async throws {
+    @Test(arguments: [true, false]) func hangingUpCancelsGeneration(stream: Bool) async throws {
         try await WebUnderTest.run { web in
             let body = #"{"prompt": "for ever", "stream": \#(stream)}"#
             try await web.conversation { inbound, outbound in

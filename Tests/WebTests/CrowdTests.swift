@@ -8,7 +8,7 @@ import Testing
 import Varlink
 import WebClient
 
-/// Clients that take places and do nothing with them.
+/// Clients that hold connections without using them.
 struct CrowdTests {
     private static let ask = "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -20,7 +20,7 @@ struct CrowdTests {
         }
     }
 
-    /// A client whose connection goes while the crowd is still being accepted asks again, as browsers do.
+    /// Retries, as browsers do, if the connection closes while the crowd is still being accepted.
     private func isAnswered(_ web: WebUnderTest) async throws {
         for attempt in 1...10 {
             do {
@@ -31,14 +31,14 @@ struct CrowdTests {
         }
     }
 
-    /// More connections than there are places, with nothing sent, half a head, or a body that does not come.
+    /// More connections than the limit, with nothing sent, half a head, or a missing body.
     @Test(arguments: [
         "", "GET /health HT",
         "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
         "GET /api/place HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ])
-    func sixHundredThatWaitShutNobodyOut(beginning: String) async throws {
-        // Both ends are this process's.
+    func sixHundredIdleConnectionsDoNotBlockOthers(beginning: String) async throws {
+        // Both ends belong to this process.
         var descriptors = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
         descriptors.rlim_cur = min(descriptors.rlim_max, max(descriptors.rlim_cur, 4096))
@@ -47,7 +47,7 @@ struct CrowdTests {
         try await WebUnderTest.run { web in
             let idle = try connect(600, to: web, sending: beginning)
             defer { for descriptor in idle { close(descriptor) } }
-            // A place whose request is being answered is not free yet: those that have asked are answered, or closed, first.
+            // A connection whose request is being answered cannot be replaced: wait until these are answered or closed.
             if beginning.hasPrefix("GET /api/place") {
                 for descriptor in idle {
                     var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
@@ -57,13 +57,13 @@ struct CrowdTests {
             let clock = ContinuousClock()
             let start = clock.now
             for _ in 0..<20 { try await isAnswered(web) }
-            // They would have been cut off after 30 s.
+            // The idle timeout would have closed them after 30 s.
             #expect(clock.now - start < .seconds(15))
         }
     }
 
-    /// Whoever is being answered keeps the place, however many come.
-    @Test func aRequestUnderWayIsNotClosed() async throws {
+    /// A request in progress keeps its connection, however many clients connect.
+    @Test func requestInProgressIsNotClosedForAnother() async throws {
         var limits = HTTPLimits()
         limits.connections = 4
         try await WebUnderTest.run(limits: limits) { web in
@@ -86,8 +86,8 @@ struct CrowdTests {
         }
     }
 
-    /// The page that came last is heard; the one that has listened the longest comes again.
-    @Test func thePageThatComesLastIsHeard() async throws {
+    /// The newest page receives events; the one with the oldest stream reconnects.
+    @Test func newestEventStreamReplacesTheOldest() async throws {
         var limits = HTTPLimits()
         limits.eventStreams = 2
         try await WebUnderTest.run(limits: limits) { web in
@@ -111,7 +111,7 @@ struct CrowdTests {
                         try await thirdOut.write(ByteBuffer(string: Self.ask))
                         var third = thirdIn.makeAsyncIterator()
                         #expect(try await greeted(&third))
-                        // The first one ends; the others do not.
+                        // The first stream ends; the others do not.
                         while try await first.next() != nil {}
                         #expect(try await web.get("/metrics").body.contains("kantaibert_web_event_streams 2\n"))
                     }
@@ -120,17 +120,17 @@ struct CrowdTests {
         }
     }
 
-    /// All clients of one address that is not this machine's: what they have too many of is taken from them alone.
-    @Test func anAddressHasItsShare() async throws {
+    /// The clients of one remote address only displace each other.
+    @Test func connectionsPerAddressAreLimited() async throws {
         var limits = HTTPLimits()
         limits.connectionsPerAddress = 2
         let elsewhere = try SocketAddress(ipAddress: "192.0.2.1", port: 1)
-        // Who comes from 127.0.0.1 counts as coming from elsewhere.
+        // The test treats 127.0.0.1 as a remote address.
         limits.peer = { $0?.ipAddress == "127.0.0.1" ? Peer(elsewhere) : nil }
         try await WebUnderTest.run(limits: limits) { web in
             let idle = try connect(20, to: web)
             defer { for descriptor in idle { close(descriptor) } }
-            // The longest waiting of its own makes room.
+            // The longest-waiting connection of the same address is closed.
             #expect(try await web.get("/health").status == 200)
             try await web.conversation { firstIn, firstOut in
                 try await firstOut.write(ByteBuffer(string: Self.ask))
@@ -140,7 +140,7 @@ struct CrowdTests {
                     try await secondOut.write(ByteBuffer(string: Self.ask))
                     var second = secondIn.makeAsyncIterator()
                     #expect(try await second.next() != nil)
-                    // Both are answered: a third is closed at once.
+                    // Both are being answered: a third connection is closed immediately.
                     let answered = try await web.conversation { inbound, _ in
                         var count = 0
                         for try await piece in inbound { count += piece.readableBytes }
@@ -157,7 +157,7 @@ struct CrowdTests {
             ("127.0.0.1", nil), ("127.4.5.6", nil), ("::1", nil), ("::ffff:127.0.0.1", nil), ("192.0.2.1", "192.0.2.1"),
             ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::2"),
         ] as [(String, String?)])
-    func whomAConnectionCountsAgainst(address: String, same: String?) throws {
+    func connectionCountsAgainstItsAddressOrNetwork(address: String, same: String?) throws {
         let peer = Peer(try SocketAddress(ipAddress: address, port: 1))
         let expected = try same.flatMap { Peer(try SocketAddress(ipAddress: $0, port: 2)) }
         #expect(peer == expected)
@@ -168,9 +168,9 @@ struct CrowdTests {
     }
 }
 
-/// Memory that bodies take.
+/// Limits the memory of request bodies.
 struct BodyBytesTests {
-    @Test func largeBodiesKeepNoSmallOnesOut() {
+    @Test func largeBodiesDoNotBlockSmallOnes() {
         let bytes = BodyBytes(limit: 100, free: 10)
         do {
             let first = bytes.begin()
@@ -189,9 +189,9 @@ struct BodyBytesTests {
     }
 }
 
-/// A service that has gone mad, or something else on its socket.
+/// A faulty service, or another program on its socket.
 struct HostileServiceTests {
-    /// The one reply to every call but that for events.
+    /// Replies the same to every call except the event subscription.
     private static func client(_ replies: String...) -> ServiceClient {
         let messages = replies.map { Array($0.utf8) }
         return ServiceClient { call in
@@ -202,7 +202,7 @@ struct HostileServiceTests {
         }
     }
 
-    @Test func countsThatOverflow() async throws {
+    @Test func tokenCountsThatOverflowAreClamped() async throws {
         let count = Int.max
         let reply =
             #"{"parameters":{"text":"a","finish_reason":"end","prompt_tokens":\#(count),"generated_tokens":\#(count)}}"#
@@ -214,7 +214,7 @@ struct HostileServiceTests {
         }
     }
 
-    @Test(arguments: [Int.max, Int.min, -1]) func aTimeToWaitThatOverflows(milliseconds: Int) async throws {
+    @Test(arguments: [Int.max, Int.min, -1]) func retryAfterIsClamped(milliseconds: Int) async throws {
         let reply = #"{"error":"io.kantaibert.Inference.Overloaded","parameters":{"retry_after_ms":\#(milliseconds)}}"#
         try await WebUnderTest.run(client: Self.client(reply), service: false) { web in
             let answer = try await web.post("/v1/completions", json: #"{"prompt":"a"}"#)
@@ -223,7 +223,7 @@ struct HostileServiceTests {
         }
     }
 
-    @Test func aReplyThatIsNone() async throws {
+    @Test func malformedRepliesFailTheCall() async throws {
         for reply in [
             "", "{", "[]", "null", #"{"parameters":[]}"#, #"{"continues":true,"parameters":{"models":[]}}"#,
             String(repeating: "[", count: 100_000),
@@ -237,9 +237,9 @@ struct HostileServiceTests {
         }
     }
 
-    /// Sends without end, in place of a reply and in replies without end.
+    /// Sends endlessly: one endless reply, and endless replies.
     @Test(arguments: ["a", "{\"continues\":true,\"parameters\":{\"text\":\"a\"}}\0"])
-    func aReplyWithoutEnd(piece: String) async throws {
+    func endlessRepliesAreCutOff(piece: String) async throws {
         let path = "/tmp/kantaibert-web-\(getpid())-\(UInt64.random(in: 0 ..< .max))"
         let listening = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         defer {
@@ -280,9 +280,9 @@ struct HostileServiceTests {
     }
 }
 
-/// What is written down of requests.
+/// What the log contains of requests.
 struct LogTests {
-    @Test func aLineIsBoundedAndHoldsNoSecret() async throws {
+    @Test func logLinesAreBoundedAndContainNoSecrets() async throws {
         let warnings = Warnings()
         let name = String(repeating: "n", count: 10_000)
         try await WebUnderTest.run(service: false, logger: Logger(label: "test") { _ in warnings }) { web in

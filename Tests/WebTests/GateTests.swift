@@ -4,14 +4,14 @@ import Interface
 import Testing
 import WebClient
 
-/// Who is let in: by host, by origin, by token.
+/// Access control by host, origin and token.
 struct GateTests {
     @Test(arguments: [
         ("127.0.0.1", 200), ("localhost:9999", 200), ("[::1]:8460", 200), ("box.lan", 200), ("BOX.lan:80", 200),
         ("evil.example", 421), ("127.0.0.1.evil.example:8460", 421), ("localhost.:8460", 421), ("", 400),
         ("[::1]evil", 421),
     ])
-    func aHostThatIsNotOurs(host: String, status: Int) async throws {
+    func foreignHostsAreRejected(host: String, status: Int) async throws {
         try await WebUnderTest.run(hosts: ["box.lan"]) { web in
             let answer = try await web.get("/v1/models", headers: ["Host": host])
             #expect(answer.status == status)
@@ -26,7 +26,7 @@ struct GateTests {
         (["Sec-Fetch-Site": "cross-site"], 403), (["Sec-Fetch-Site": "same-site"], 403),
         (["Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"], 403),
     ])
-    func anotherSite(headers: [String: String], status: Int) async throws {
+    func requestsFromOtherSitesAreRejected(headers: [String: String], status: Int) async throws {
         try await WebUnderTest.run { web in
             let headers = headers.merging(["Host": "localhost:1"]) { $1 }
             for answer in [
@@ -39,7 +39,7 @@ struct GateTests {
         }
     }
 
-    @Test func aLinkFromAnotherSiteLeadsToThePage() async throws {
+    @Test func linksFromOtherSitesReachThePage() async throws {
         try await WebUnderTest.run { web in
             let headers = ["Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"]
             let page = try await web.get("/", headers: headers)
@@ -49,9 +49,9 @@ struct GateTests {
         }
     }
 
-    /// A form on another site sends one of these three, or a browser that is too old for `Origin`.
+    /// A form on another site sends one of these three types, even in browsers too old to send `Origin`.
     @Test(arguments: ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a"])
-    func aFormIsNoJSON(type: String) async throws {
+    func formsAreRejected(type: String) async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.post(
                 "/v1/completions", json: #"{"prompt": "I"}"#, headers: ["Content-Type": type])
@@ -61,7 +61,7 @@ struct GateTests {
     }
 
     @Test(arguments: ["/api/promote", "/api/train", "/api/cancel", "/api/token", "/api/inbox?name=a.txt"])
-    func whatChangesSomethingNeedsTheToken(path: String) async throws {
+    func changesRequireTheToken(path: String) async throws {
         try await WebUnderTest.run { web in
             let wrong = String(WebUnderTest.token.text.reversed())
             for headers in [[:], ["Authorization": "Bearer \(wrong)"], ["Authorization": WebUnderTest.token.text]] {
@@ -75,7 +75,7 @@ struct GateTests {
         }
     }
 
-    @Test func withTheTokenItReachesTheService() async throws {
+    @Test func validTokenReachesTheService() async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.post(
                 "/api/promote", json: #"{"model": "assistant", "generation": 2}"#, headers: WebUnderTest.authorized)
@@ -90,7 +90,7 @@ struct GateTests {
         }
     }
 
-    @Test func theTokenIsKeptInAFileOfItsOwner() async throws {
+    @Test func tokenFileIsReadableByItsOwnerOnly() async throws {
         try await WebUnderTest.run { web in
             let path = "\(web.folder)/token"
             let made = try AccessToken(file: path)
@@ -102,7 +102,7 @@ struct GateTests {
         }
     }
 
-    @Test func inAFolderWithSetgidItsGroupMayReadTheToken() async throws {
+    @Test func tokenInASetgidFolderIsReadableByTheGroup() async throws {
         try await WebUnderTest.run { web in
             let folder = "\(web.folder)/state"
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
@@ -115,7 +115,7 @@ struct GateTests {
         }
     }
 
-    @Test(arguments: [0o640, 0o604, 0o660]) func aTokenThatOthersCouldReadIsReplaced(mode: mode_t) async throws {
+    @Test(arguments: [0o640, 0o604, 0o660]) func tokenThatOthersCouldReadIsReplaced(mode: mode_t) async throws {
         try await WebUnderTest.run { web in
             let path = "\(web.folder)/token"
             let old = try AccessToken(file: path)

@@ -4,10 +4,10 @@ import NIOPosix
 import Testing
 import WebClient
 
-/// An HTTP answer, read by rules of RFC 9112 that are written down here once more.
+/// An HTTP response, parsed by an independent implementation of RFC 9112.
 struct HTTPAnswer: Sendable {
     var status: Int
-    /// Names in small letters.
+    /// Header names in lower case.
     var headers: [String: String]
     var body: String
 
@@ -15,7 +15,7 @@ struct HTTPAnswer: Sendable {
         try #require(try JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any], "\(body)")
     }
 
-    /// The `code` and `param` of an error in OpenAI's shape.
+    /// The `code`, `param` and message of an error in OpenAI's format.
     func error() throws -> (code: String?, param: String?, message: String) {
         let error = try #require(try json()["error"] as? [String: Any])
         #expect(error.keys.sorted() == ["code", "message", "param", "type"])
@@ -53,7 +53,7 @@ struct HTTPAnswer: Sendable {
 }
 
 extension WebUnderTest {
-    /// Bytes go out as a test has them, and come back as they are.
+    /// Sends and receives raw bytes.
     func conversation<Result>(
         _ body: (
             _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
@@ -93,7 +93,7 @@ extension WebUnderTest {
     static var authorized: [String: String] { ["Authorization": "Bearer \(token.text)"] }
 }
 
-/// The frames of a stream of server-sent events, as they come.
+/// Reads the frames of a stream of server-sent events.
 func frames(
     _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ take: (String) throws -> Bool
 ) async throws {

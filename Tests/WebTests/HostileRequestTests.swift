@@ -6,11 +6,11 @@ import Testing
 import Varlink
 import WebClient
 
-/// Requests that nobody would send who means well: each costs one clear error, and the next is answered.
+/// Hostile requests: each gets one clear error, and the next request is answered.
 struct HostileRequestTests {
     private static let json = ["Content-Type": "application/json"]
 
-    /// The first two ended the program.
+    /// The first two used to crash the program.
     @Test(
         arguments: [
             (#"{"prompt":[],"stream":true}"#, "invalid_value", "prompt"),
@@ -44,7 +44,7 @@ struct HostileRequestTests {
             (#"{"prompt":"a","stream_options":{"include_usage":true,"include_usage":false}}"#, "repeated_field", nil),
             ("\u{FEFF}{}", "invalid_json", nil), ("{\"prompt\":\"a\u{0}\"}", "invalid_json", nil),
         ] as [(String, String, String?)])
-    func aCompletion(body: String, code: String, param: String?) async throws {
+    func invalidCompletionRequestsAreRejected(body: String, code: String, param: String?) async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.post("/v1/completions", json: body)
             #expect(answer.status == 400)
@@ -60,7 +60,7 @@ struct HostileRequestTests {
         (#"{"text":"a <mask>","top_k":0}"#, "top_k"), (#"{"text":"a <mask>","top_k":9223372036854775807}"#, "top_k"),
         (#"{"text":"a <mask>","targets":[]}"#, "targets"), (#"{"text":["a <mask>"]}"#, "text"),
     ])
-    func aMask(body: String, param: String) async throws {
+    func invalidFillMaskRequestsAreRejected(body: String, param: String) async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.post("/v1/fill-mask", json: body)
             #expect(answer.status == 400)
@@ -68,7 +68,7 @@ struct HostileRequestTests {
         }
     }
 
-    @Test(arguments: ["[", "{\"a\":"]) func whatLiesDeepIsNotDecoded(opening: String) async throws {
+    @Test(arguments: ["[", "{\"a\":"]) func deeplyNestedJSONIsNotDecoded(opening: String) async throws {
         try await WebUnderTest.run { web in
             for (path, field) in [("/v1/completions", "prompt"), ("/v1/fill-mask", "text")] {
                 let deep = "{\"\(field)\":" + String(repeating: opening, count: 100_000)
@@ -76,14 +76,14 @@ struct HostileRequestTests {
                 #expect(answer.status == 400)
                 #expect(try answer.error().code == "invalid_json")
             }
-            // Brackets in a text are text.
+            // Brackets inside a string do not count as nesting.
             let text = String(repeating: "[", count: 1000)
             #expect(try await web.post("/v1/completions", json: #"{"prompt":"\#(text)"}"#).status == 200)
         }
     }
 
     @Test(arguments: [[0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d], Array("{\"prompt\":\"a\"}".data(using: .utf16)!)])
-    func whatIsNoUTF8IsRefused(body: [UInt8]) async throws {
+    func bodiesThatAreNotUTF8AreRejected(body: [UInt8]) async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.request("POST", "/v1/completions", headers: Self.json, body)
             #expect(answer.status == 400)
@@ -91,8 +91,8 @@ struct HostileRequestTests {
         }
     }
 
-    /// What comes back does not grow with what was sent.
-    @Test func errorsAreShort() async throws {
+    /// The size of an error does not depend on the size of the request.
+    @Test func errorsDoNotGrowWithTheRequest() async throws {
         try await WebUnderTest.run { web in
             let name = String(repeating: "k", count: 90_000)
             for answer in [
@@ -118,7 +118,7 @@ struct HostileRequestTests {
         ("/api/metrics?run=", "missing", "run"), ("/api/metrics?run=a&after_step=-9", "invalid_value", "after_step"),
         ("/api/generations", "missing", "model"),
     ])
-    func aQuery(path: String, code: String, param: String) async throws {
+    func invalidQueriesAreRejected(path: String, code: String, param: String) async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.get(path)
             #expect(answer.status == 400)
@@ -134,7 +134,7 @@ struct HostileRequestTests {
     ]
 
     @Test(arguments: ["HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"])
-    func anotherMethod(method: String) async throws {
+    func everyRouteAnswersEveryMethod(method: String) async throws {
         try await WebUnderTest.run { web in
             for path in Self.everything {
                 let answer = try await web.request(method, path)
@@ -146,8 +146,8 @@ struct HostileRequestTests {
         }
     }
 
-    /// The answer to HEAD has no events, and holds no place.
-    @Test func headersOfAStreamAreNoStream() async throws {
+    /// The response to HEAD has no events and does not count as a stream.
+    @Test func headRequestsDoNotOpenStreams() async throws {
         try await WebUnderTest.run { web in
             let head = try await web.request("HEAD", "/api/events")
             #expect(head.status == 200)
@@ -156,7 +156,7 @@ struct HostileRequestTests {
         }
     }
 
-    @Test func whatIsNotOfferedChangesNothing() async throws {
+    @Test func unsupportedFieldsWithDefaultValuesAreAccepted() async throws {
         try await WebUnderTest.run { web in
             let headers = ["Range": "bytes=0-3", "Last-Event-ID": "\(UInt64.max)", "If-Range": "x", "Accept": ""]
             let answer = try await web.get("/static/app.js", headers: headers)
@@ -166,7 +166,7 @@ struct HostileRequestTests {
     }
 }
 
-/// Heads that two programs could read differently.
+/// Request heads that two programs could interpret differently.
 struct HeadTests {
     private static let body = #"{"prompt":"I"}"#
 
@@ -191,9 +191,9 @@ struct HeadTests {
         ("Host: localhost\r\nContent-Type: text/plain\r\nContent-Type: application/json", "repeated_header"),
         ("Host: localhost\r\nSec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site", "repeated_header"),
     ])
-    func whatIsThereTwiceIsRefused(headers: String, code: String) async throws {
+    func repeatedHeadersAreRejected(headers: String, code: String) async throws {
         try await WebUnderTest.run { web in
-            // The connection is closed behind it: the second request is not read.
+            // The connection is closed after the error: the second request is not read.
             let answer = try await answer(
                 web, "GET /api/status HTTP/1.1\r\n\(headers)\r\n\r\nGET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
             )
@@ -203,8 +203,8 @@ struct HeadTests {
         }
     }
 
-    /// The marker of a fault is the server's own.
-    @Test func nobodyElseSaysWhatIsAFault() async throws {
+    /// Only the server can set the internal header that marks a fault.
+    @Test func clientsCannotSendTheFaultHeader() async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.get("/health", headers: ["kantaibert-fault": "no_host"])
             #expect(answer.status == 200)
@@ -217,7 +217,7 @@ struct HeadTests {
         ("ftp://localhost/health", 400), ("health", 400), ("/health#a", 400), ("localhost:80", 400), ("*", 400),
         ("//evil.example/health", 404),
     ])
-    func theWholeAddress(target: String, status: Int) async throws {
+    func absoluteTargetsMustMatchTheHost(target: String, status: Int) async throws {
         try await WebUnderTest.run { web in
             let answer = try await answer(
                 web, "GET \(target) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -225,7 +225,7 @@ struct HeadTests {
         }
     }
 
-    /// Each could carry a second request past a proxy.
+    /// Each could smuggle a second request past a proxy.
     @Test(arguments: [
         "Content-Length: 14\r\nContent-Length: 14", "Content-Length: 14\r\nContent-Length: 15",
         "Content-Length: 14, 14", "Content-Length: +14", "Content-Length: 99999999999999999999",
@@ -234,7 +234,7 @@ struct HeadTests {
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: xchunked",
     ])
-    func twoLengthsAreNone(headers: String) async throws {
+    func ambiguousBodyLengthsAreRejected(headers: String) async throws {
         try await WebUnderTest.run { web in
             let answer = try await answer(
                 web,
@@ -245,7 +245,7 @@ struct HeadTests {
         }
     }
 
-    @Test func bodiesThatComeOtherwise() async throws {
+    @Test func chunkedEncodedAndExpectedBodies() async throws {
         try await WebUnderTest.run { web in
             let head =
                 "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
@@ -265,8 +265,8 @@ struct HeadTests {
         }
     }
 
-    /// A client that waits for `100 Continue` gets it, and then its answer.
-    @Test func aClientThatWaitsIsToldToGoOn() async throws {
+    /// A client that waits for `100 Continue` receives it, and then the response.
+    @Test func expect100ContinueIsAnswered() async throws {
         try await WebUnderTest.run { web in
             try await web.conversation { inbound, outbound in
                 try await outbound.write(
@@ -289,7 +289,7 @@ struct HeadTests {
         }
     }
 
-    @Test func oneAfterAnother() async throws {
+    @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
         try await WebUnderTest.run { web in
             let requests = (0..<20).map { "GET /v1/models/m\($0) HTTP/1.1\r\nHost: localhost\r\n\r\n" }.joined()
             try await web.conversation { inbound, outbound in

@@ -7,13 +7,13 @@ func permissions(_ path: String) throws -> Int {
     try #require(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
 }
 
-/// Files that are put into the inbox: whole or not at all, under a name that means nothing else.
+/// Uploads into the inbox: atomic, and under safe names.
 struct InboxTests {
     private func put(_ web: WebUnderTest, _ query: String, _ bytes: [UInt8]) async throws -> HTTPAnswer {
         try await web.request("POST", "/api/inbox?\(query)", headers: WebUnderTest.authorized, bytes)
     }
 
-    @Test func aFileComesAsItIs() async throws {
+    @Test func uploadIsStoredUnmodified() async throws {
         try await WebUnderTest.run { web in
             let bytes = (0..<90_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
             let answer = try await put(web, "name=critique%20of%20reason.txt", bytes)
@@ -24,7 +24,7 @@ struct InboxTests {
         }
     }
 
-    @Test func aFileForOneModel() async throws {
+    @Test func uploadForOneModelGoesIntoItsFolder() async throws {
         try await WebUnderTest.run { web in
             let known = try await put(web, "name=a.txt&model=assistant", [65])
             #expect(known.status == 201)
@@ -34,7 +34,7 @@ struct InboxTests {
         }
     }
 
-    @Test func noFileTakesAnothersPlace() async throws {
+    @Test func uploadsDoNotReplaceFiles() async throws {
         try await WebUnderTest.run { web in
             try Data("first".utf8).write(to: URL(filePath: "\(web.inbox)/a.txt"))
             #expect(try await put(web, "name=a.txt", [66]).json()["name"] as? String == "a-2.txt")
@@ -44,11 +44,11 @@ struct InboxTests {
         }
     }
 
-    @Test func whatIsTooLargeLeavesNothing() async throws {
+    @Test func oversizedUploadsLeaveNothing() async throws {
         try await WebUnderTest.run { web in
             let bytes = [UInt8](repeating: 65, count: WebUnderTest.uploadLimit + 1)
             #expect(try await put(web, "name=a.txt", bytes).status == 413)
-            // A size that is not announced is counted.
+            // An unannounced size is counted while receiving.
             let chunked = try await web.request(
                 "POST", "/api/inbox?name=a.txt",
                 headers: WebUnderTest.authorized.merging(["Transfer-Encoding": "chunked", "Content-Length": ""]) { $1 }
@@ -59,7 +59,7 @@ struct InboxTests {
         }
     }
 
-    @Test func whoHangsUpInTheMiddleLeavesNothing() async throws {
+    @Test func abortedUploadLeavesNothing() async throws {
         try await WebUnderTest.run { web in
             try await web.conversation { _, outbound in
                 try await outbound.write(
@@ -68,7 +68,7 @@ struct InboxTests {
                             POST /api/inbox?name=a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r
                             Authorization: Bearer \(WebUnderTest.token.text)\r\n\r\nhalf a fi
                             """))
-                // It has begun: a hidden file is there.
+                // Wait until the upload has started: there is a hidden file.
                 while try web.files.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
                 #expect(try web.files.allSatisfy { $0.hasPrefix(".") })
             }
@@ -76,7 +76,7 @@ struct InboxTests {
         }
     }
 
-    @Test func aChunkedFileThatIsCutOffLeavesNothing() async throws {
+    @Test func abortedChunkedUploadLeavesNothing() async throws {
         try await WebUnderTest.run { web in
             try await web.conversation { _, outbound in
                 try await outbound.write(
@@ -91,8 +91,8 @@ struct InboxTests {
         }
     }
 
-    /// A member of the group puts a link where a folder of the inbox was.
-    @Test(arguments: [true, false]) func aFolderExchangedForALinkLeadsNowhere(isWhileItComes: Bool) async throws {
+    /// A member of the group replaces a folder of the inbox by a link.
+    @Test(arguments: [true, false]) func folderReplacedByALinkIsNotFollowed(isWhileItComes: Bool) async throws {
         try await WebUnderTest.run { web in
             let manager = FileManager.default
             let elsewhere = "\(web.folder)/elsewhere"
@@ -119,14 +119,14 @@ struct InboxTests {
                 try await outbound.write(ByteBuffer(string: "st\n"))
                 for try await _ in inbound {}
             }
-            // It is where it was being written, under its other name.
+            // The file is in the renamed original folder.
             #expect(try manager.contentsOfDirectory(atPath: elsewhere) == [])
             #expect(try String(contentsOfFile: "\(web.inbox)/aside/a.txt", encoding: .utf8) == "first\n")
         }
     }
 
-    /// A link under the name of a file takes its name, and is not followed.
-    @Test func aLinkIsAName() async throws {
+    /// A link counts as an existing file of that name, and is not followed.
+    @Test func linksAreNotFollowed() async throws {
         try await WebUnderTest.run { web in
             let elsewhere = "\(web.folder)/elsewhere"
             try FileManager.default.createSymbolicLink(atPath: "\(web.inbox)/a.txt", withDestinationPath: elsewhere)
@@ -135,7 +135,7 @@ struct InboxTests {
         }
     }
 
-    @Test func aDiskThatIsNearlyFullIsLeftToTheService() async throws {
+    @Test func uploadsLeaveTheDiskReserveFree() async throws {
         try await WebUnderTest.run(reserve: 1 << 60) { web in
             let answer = try await put(web, "name=a.txt", [65])
             #expect(answer.status == 507)
@@ -143,8 +143,8 @@ struct InboxTests {
         }
     }
 
-    /// Together they may have twice as many bytes as one: three that announce nearly as many as one may have are too many.
-    @Test func filesOnTheirWayShareABound() async throws {
+    /// All uploads together may have twice the size limit of one: three of nearly that limit are too many.
+    @Test func concurrentUploadsShareALimit() async throws {
         try await WebUnderTest.run { web in
             let head = """
                 HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(WebUnderTest.uploadLimit)\r
@@ -160,18 +160,18 @@ struct InboxTests {
                     #expect(try answer.error().code == "too_many_uploads")
                 }
             }
-            // They have hung up: their bytes count no longer.
+            // They have hung up, so their bytes no longer count.
             while try await put(web, "name=c.txt", [65]).status != 201 { try await Task.sleep(for: .milliseconds(5)) }
         }
     }
 
-    /// What a process that is gone was writing; what others write stays.
-    @Test func leftoversGoAtTheStart() async throws {
+    /// Removes files of exited processes; keeps those of running ones.
+    @Test func leftoversAreRemovedAtStartup() async throws {
         try await WebUnderTest.run { web in
             let inbox = Inbox(path: web.inbox, limit: 1)
             let manager = FileManager.default
             try manager.createDirectory(atPath: "\(web.inbox)/assistant", withIntermediateDirectories: false)
-            // No process was started then.
+            // No process was started at that time.
             let never = UInt64.max
             for name in [".a.txt.1-\(never)-7.tmp", "assistant/.b.txt.1-\(never)-8.tmp", ".hidden", "a.txt"] {
                 try Data("half".utf8).write(to: URL(filePath: "\(web.inbox)/\(name)"))
@@ -189,11 +189,11 @@ struct InboxTests {
         ("Kritik der Vernunft – ü.txt", "Kritik der Vernunft – ü.txt"),
         ("", nil), ("..", nil), ("/", nil), ("\u{0}\u{7}", nil),
     ])
-    func aNameIsMadeSafe(given: String, safe: String?) {
+    func fileNamesAreMadeSafe(given: String, safe: String?) {
         #expect(Inbox.safeName(given) == safe)
     }
 
-    @Test func aLongNameIsCutBetweenCharacters() throws {
+    @Test func longNamesAreTruncatedBetweenCharacters() throws {
         let name = try #require(Inbox.safeName(String(repeating: "é", count: 300)))
         #expect(name.utf8.count == 200)
         #expect(name.allSatisfy { $0 == "é" })

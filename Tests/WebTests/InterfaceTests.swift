@@ -5,9 +5,9 @@ import Testing
 import WebClient
 import WebPage
 
-/// Everything else that programs ask for.
+/// The other routes for programs.
 struct HTTPInterfaceTests {
-    @Test func masksAreFilled() async throws {
+    @Test func fillsMasks() async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.post("/v1/fill-mask", json: #"{"text": "a <mask>", "top_k": 1}"#)
             let masks = try #require(try answer.json()["masks"] as? [[[String: Any]]])
@@ -19,7 +19,7 @@ struct HTTPInterfaceTests {
         }
     }
 
-    @Test func modelsThatAnswerAreListed() async throws {
+    @Test func listsModelsWithAServingGeneration() async throws {
         try await WebUnderTest.run { web in
             let list = try await web.get("/v1/models").json()
             let models = try #require(list["data"] as? [[String: Any]])
@@ -31,7 +31,7 @@ struct HTTPInterfaceTests {
         }
     }
 
-    @Test func listsArePassedOnPageByPage() async throws {
+    @Test func listsArePaginated() async throws {
         try await WebUnderTest.run { web in
             let query = "state=rejected&limit=200&after=9&newest_first=true"
             let answer = try await web.get("/api/corpora?\(query)").json()
@@ -48,7 +48,7 @@ struct HTTPInterfaceTests {
         }
     }
 
-    @Test func metricsAreOpenMetrics() async throws {
+    @Test func metricsAreValidOpenMetrics() async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.get("/metrics")
             #expect(
@@ -66,8 +66,8 @@ struct HTTPInterfaceTests {
         }
     }
 
-    /// The program holds the files as they lie in the repository, and no others.
-    @Test func thePageIsInTheProgram() async throws {
+    /// The program embeds exactly the files of the repository.
+    @Test func pageFilesAreEmbedded() async throws {
         let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "clients/web/WebPage/static").path()
         let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
@@ -90,12 +90,12 @@ struct HTTPInterfaceTests {
         }
     }
 
-    /// Nothing the page loads comes from elsewhere, and nothing in it makes markup of text.
-    @Test func thePageAsksNobodyElse() throws {
+    /// The page loads nothing from other servers and never inserts text as markup.
+    @Test func pageLoadsNothingFromOtherServers() throws {
         for file in PageFile.all {
             let text = String(decoding: file.bytes, as: UTF8.self)
             let addresses = text.components(separatedBy: "://").dropLast().map { $0.suffix(5) }
-            // The name of SVG's namespace is an address that nothing is asked at.
+            // SVG's namespace is a URL that is never requested.
             #expect(
                 addresses.count == text.components(separatedBy: "http://www.w3.org/2000/svg").count - 1, "\(file.name)")
             for word in [

@@ -8,7 +8,7 @@ import Testing
 import Varlink
 import WebClient
 
-/// Event streams, and clients that are slow, large or many.
+/// Event streams, and slow, oversized or many clients.
 struct StreamTests {
     private static let event = ManagerInterface.Event(
         kind: "corpus_rejected", message: "<script>alert(1)</script>\n\nevent: hello", fields: [:],
@@ -16,8 +16,8 @@ struct StreamTests {
 
     private static let ask = "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
-    /// 200 pages, one subscription, and no thread for each.
-    @Test func twoHundredPagesHearTheSame() async throws {
+    /// 200 pages share one subscription and need no thread each.
+    @Test func twoHundredPagesReceiveTheSameEvents() async throws {
         try await WebUnderTest.run { web in
             var watching = web.service.watching.stream.makeAsyncIterator()
             _ = await watching.next()
@@ -50,14 +50,14 @@ struct StreamTests {
                 return try await group.reduce(into: Set<String>()) { $0.insert($1) }
             }
             #expect(heard.count == 1)
-            // Whatever an event says, it stays one line of data.
+            // An event is one line of data, whatever its text.
             let data = try #require(heard.first?.components(separatedBy: "data: ").last)
             let decoded = try JSONDecoder().decode(ManagerInterface.Event.self, from: Data(data.utf8))
             #expect(decoded == Self.event)
         }
     }
 
-    @Test func stepsComeTogether() async throws {
+    @Test func stepsAreBatched() async throws {
         try await WebUnderTest.run { web in
             var watching = web.service.watching.stream.makeAsyncIterator()
             _ = await watching.next()
@@ -87,7 +87,7 @@ struct StreamTests {
         }
     }
 
-    @Test func aServiceThatGoesAndComesIsTold() async throws {
+    @Test func reportsWhenTheServiceStopsAndStarts() async throws {
         try await WebUnderTest.run(service: false) { web in
             try await web.conversation { inbound, outbound in
                 try await outbound.write(ByteBuffer(string: Self.ask))
@@ -98,7 +98,7 @@ struct StreamTests {
                         text += String(buffer: piece)
                         if text.contains(word) { return }
                     }
-                    Issue.record("\(word) has not come")
+                    Issue.record("\(word) was not received")
                 }
                 try await wait(for: #""up":false"#)
                 try await web.withService { try await wait(for: #""up":true,"version":"1.0""#) }
@@ -108,14 +108,14 @@ struct StreamTests {
         }
     }
 
-    /// Sends half a request and waits: the server closes.
+    /// Sends half a request and waits for the server to close the connection.
     @Test(arguments: [
         "GET /health HT",
         "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
     ])
-    func aClientThatSaysNothingMoreIsLeft(beginning: String) async throws {
+    func idleClientsAreDisconnected(beginning: String) async throws {
         var limits = HTTPLimits()
-        // Long enough for the beginning to be heard on a busy machine.
+        // Long enough to receive the beginning on a busy machine.
         limits.idle = .seconds(2)
         try await WebUnderTest.run(limits: limits) { web in
             do {
@@ -124,14 +124,14 @@ struct StreamTests {
                     for try await _ in inbound {}
                 }
             } catch is ChannelError {
-                // Closed before the rest of it was heard: that is the end, too.
+                // Closed before the rest was received, which is also correct.
             } catch let error as IOError where error.errnoCode == ECONNRESET {
             }
         }
     }
 
-    /// Asks for much and reads nothing of it.
-    @Test func aClientThatTakesNothingIsLeft() async throws {
+    /// Requests a large response and does not read it.
+    @Test func clientsThatDoNotReadAreDisconnected() async throws {
         var limits = HTTPLimits()
         limits.stalled = .milliseconds(200)
         try await WebUnderTest.run(limits: limits) { web in
@@ -141,7 +141,7 @@ struct StreamTests {
             defer { close(descriptor) }
             _ = Self.ask.withCString { Glibc.send(descriptor, $0, strlen($0), 0) }
             let long = String(repeating: "long ", count: 20_000)
-            // Kernel and server hold some megabytes before the writer has to wait.
+            // The kernel and the server buffer several megabytes before the writer has to wait.
             var isOpen = true
             while isOpen {
                 for _ in 0..<20 { web.service.tell(.init(kind: "problem", message: long, fields: [:], time: "")) }
@@ -153,7 +153,7 @@ struct StreamTests {
         }
     }
 
-    @Test func whatIsTooLargeIsRefused() async throws {
+    @Test func oversizedRequestsAreRejected() async throws {
         try await WebUnderTest.run { web in
             let prompt = String(repeating: "a", count: 1 << 20)
             let answer = try await web.post("/v1/completions", json: #"{"prompt": "\#(prompt)"}"#)
@@ -165,7 +165,7 @@ struct StreamTests {
         }
     }
 
-    @Test func whatFailsForEverybodyIsOneLine() async throws {
+    @Test func repeatedFailuresAreLoggedOnce() async throws {
         let warnings = Warnings()
         try await WebUnderTest.run(service: false, logger: Logger(label: "test") { _ in warnings }) { web in
             for _ in 0..<20 {
@@ -176,12 +176,12 @@ struct StreamTests {
         #expect(warnings.lines.withLock { $0 }.filter { $0.hasPrefix("GET /api/status: ") }.count == 1)
     }
 
-    @Test func oneConnectionTooManyIsClosed() async throws {
+    @Test func connectionsOverTheLimitAreClosed() async throws {
         var limits = HTTPLimits()
         limits.connections = 3
         try await WebUnderTest.run(limits: limits) { web in
             let held = try (0..<3).map { _ in try connect(to: web.port) }
-            // Waiting for an answer would hold up the threads that the server makes it with.
+            // Blocking here would occupy the threads that the server needs to respond.
             let answers = await withCheckedContinuation { continuation in
                 DispatchQueue(label: "held").async {
                     continuation.resume(
@@ -200,7 +200,7 @@ struct StreamTests {
             }
             #expect(answered == 0)
             for descriptor in held { close(descriptor) }
-            // The places come free when the server has seen it.
+            // Connections are released once the server notices.
             var isServed = false
             while !isServed {
                 do {
@@ -210,7 +210,7 @@ struct StreamTests {
                         return false
                     }
                 } catch let error as IOError where error.errnoCode == ECONNRESET {
-                    // Closed while it was asked.
+                    // Closed while it was connecting.
                 }
             }
         }
@@ -232,7 +232,7 @@ struct StreamTests {
     }
 }
 
-/// Keeps the warnings of a log.
+/// Collects the warnings of a log.
 final class Warnings: LogHandler {
     let lines = Mutex<[String]>([])
     var logLevel: Logger.Level {

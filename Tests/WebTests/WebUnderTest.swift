@@ -6,7 +6,7 @@ import Testing
 import VarlinkServer
 import WebClient
 
-/// A web server of its own on a port that was free, before a service that can be started and stopped.
+/// A web server on a free port, in front of a service that can be started and stopped.
 final class WebUnderTest: Sendable {
     static let token = AccessToken()
     static let uploadLimit = 100_000
@@ -19,7 +19,7 @@ final class WebUnderTest: Sendable {
     var inbox: String { "\(folder)/inbox" }
     var socket: String { "\(folder)/socket" }
 
-    /// Runs `body` with server and service, and takes both away again.
+    /// Runs `body` with a server and a service, and stops both afterwards.
     static func run(
         limits: HTTPLimits = HTTPLimits(), hosts: [String] = [], reserve: Int = 0, client: ServiceClient? = nil,
         service isThere: Bool = true,
@@ -55,7 +55,7 @@ final class WebUnderTest: Sendable {
         port = try #require(await ports.first { _ in true })
     }
 
-    /// The service answers while `body` runs.
+    /// Runs the service while `body` runs.
     func withService(_ body: () async throws -> Void) async throws {
         let server = VarlinkServer(
             service: service.varlink, listener: .path(socket), limits: .init(grace: .milliseconds(100)),
@@ -77,7 +77,7 @@ final class WebUnderTest: Sendable {
         _ = await running.result
     }
 
-    /// What lies in the inbox, hidden files too.
+    /// The files in the inbox, including hidden ones.
     var files: [String] {
         get throws { try FileManager.default.subpathsOfDirectory(atPath: inbox).sorted() }
     }

@@ -6,19 +6,19 @@ import NIOCore
 import ServiceLifecycle
 import UnixSignals
 
-/// The whole of `kantaibert-web`: a client of the service that speaks HTTP to others.
+/// The HTTP server of `kantaibert-web`, which is itself a client of the service.
 public struct WebServer: Sendable {
     public struct Options: Sendable {
         public var sockets: HTTPSockets
-        /// The service's socket.
+        /// Path of the service's socket.
         public var socket: ServiceSocket
         public var inbox: Inbox
         public var token: AccessToken
-        /// Where `token` can be read; nil where it is in no file.
+        /// The file that holds `token`; nil if it is not stored in a file.
         public var tokenFile: String?
-        /// Names by which this machine is called, beside those of the loopback interface.
+        /// Host names of this machine that are accepted in addition to those of the loopback interface.
         public var hosts: [String]
-        /// Connections that one address other than this machine's may have; nil is the usual number.
+        /// Maximum number of connections from one remote address; nil is the default.
         public var connectionsPerAddress: Int?
 
         public init(
@@ -41,7 +41,7 @@ public struct WebServer: Sendable {
     private let logger: Logger
     private let whenListening: @Sendable ([SocketAddress]) -> Void
 
-    /// - Parameter whenListening: called with the addresses, when clients can connect
+    /// - Parameter whenListening: called with the addresses once clients can connect
     public init(
         options: Options, logger: Logger, whenListening: @escaping @Sendable ([SocketAddress]) -> Void = { _ in }
     ) {
@@ -50,7 +50,7 @@ public struct WebServer: Sendable {
         self.init(options: options, limits: limits, logger: logger, whenListening: whenListening)
     }
 
-    /// - Parameter client: asks in place of one for `options.socket`
+    /// - Parameter client: used instead of a client for `options.socket`
     package init(
         options: Options, limits: HTTPLimits, client: ServiceClient? = nil, logger: Logger,
         whenListening: @escaping @Sendable ([SocketAddress]) -> Void
@@ -62,16 +62,16 @@ public struct WebServer: Sendable {
         self.whenListening = whenListening
     }
 
-    /// Serves until the task is cancelled or SIGTERM or SIGINT comes.
+    /// Serves until the task is cancelled or SIGTERM or SIGINT arrives.
     public func run() async throws {
         try await run(until: [.sigterm, .sigint])
     }
 
-    /// Serves until the task is cancelled or one of the signals comes.
+    /// Serves until the task is cancelled or one of the signals arrives.
     package func run(until signals: [UnixSignal]) async throws {
         let leftovers = options.inbox.clearLeftovers()
         if leftovers > 0 {
-            logger.notice("removed \(leftovers) files that were on their way when the last process ended")
+            logger.notice("removed \(leftovers) incomplete uploads of an earlier process")
         }
         let feed = EventFeed(client: client, subscriberLimit: limits.eventStreams, logger: logger)
         let log = LimitLog(logger, interval: limits.logInterval)

@@ -1,11 +1,11 @@
 import Crypto
 
-/// A file of the page, as it lies in the program.
+/// A file of the page, embedded in the program.
 public struct PageFile: Sendable {
     public let name: String
     public let contentType: String
     public let bytes: [UInt8]
-    /// Changes with the bytes, quotes included.
+    /// Changes with the contents. Includes the quotes.
     public let eTag: String
 
     private init(_ name: String, _ contentType: String, _ bytes: [UInt8]) {
@@ -20,7 +20,7 @@ public struct PageFile: Sendable {
         .init(name, "text/javascript; charset=utf-8", bytes)
     }
 
-    /// Everything in `static`; a test holds the two together.
+    /// All files of `static`; a test compares the two.
     public static let all: [PageFile] = [
         .init("index.html", "text/html; charset=utf-8", PackageResources.index_html),
         .init("style.css", "text/css; charset=utf-8", PackageResources.style_css),

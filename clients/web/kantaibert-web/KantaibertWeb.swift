@@ -6,57 +6,57 @@ import NIOCore
 import Systemd
 import WebClient
 
-/// The page, and HTTP for programs: a client of the service's socket.
+/// The program that serves the web page and the HTTP API, as a client of the service's socket.
 @main
 struct KantaibertWeb: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kantaibert-web",
-        abstract: "Serves a page to ask the models and to watch them train, and an HTTP interface for programs.",
+        abstract: "Serves a web page to query models and follow their training, and an HTTP API.",
         discussion: """
-            Every option can be given as a variable too: KANTAIBERT_WEB_LISTEN, KANTAIBERT_SOCKET, KANTAIBERT_INBOX, \
-            KANTAIBERT_WEB_UPLOAD_LIMIT_MB, KANTAIBERT_WEB_TOKEN_FILE, KANTAIBERT_WEB_HOSTS (with commas between), \
+            Environment variables set the same options: KANTAIBERT_WEB_LISTEN, KANTAIBERT_SOCKET, KANTAIBERT_INBOX, \
+            KANTAIBERT_WEB_UPLOAD_LIMIT_MB, KANTAIBERT_WEB_TOKEN_FILE, KANTAIBERT_WEB_HOSTS (separated by commas), \
             KANTAIBERT_WEB_CONNECTIONS_PER_ADDRESS.
 
-            Exit status: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments, 69 the address cannot be listened on, \
-            73 the token cannot be written, 77 ./var is not this user's alone, 70 anything else.
+            Exit status: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments, 69 cannot listen on the address, 73 the \
+            token cannot be written, 77 other users can write to ./var, 70 any other error.
             """)
 
-    @Option(help: ArgumentHelp("Where to listen, where systemd has not opened a socket.", valueName: "host:port"))
+    @Option(help: ArgumentHelp("The address to listen on, unless systemd passes a socket.", valueName: "host:port"))
     var listen = Place.variable("KANTAIBERT_WEB_LISTEN") ?? "127.0.0.1:8460"
 
     @Option(
         help:
-            "The service’s socket. (default: /run/kantaibert/io.kantaibert, or this user’s own ./var/io.kantaibert where that is not)"
+            "The socket of the service. (default: /run/kantaibert/io.kantaibert, else your own ./var/io.kantaibert)"
     )
     var socket: String?
 
-    @Option(help: "The inbox for files that are dropped on the page. (default: that of the service)")
+    @Option(help: "The inbox for files dropped on the page. (default: the service’s inbox)")
     var inbox: String?
 
-    @Option(help: ArgumentHelp("The largest file that may be dropped.", valueName: "mb"))
+    @Option(help: ArgumentHelp("The maximum size of an uploaded file.", valueName: "mb"))
     var uploadLimitMb = Place.variable("KANTAIBERT_WEB_UPLOAD_LIMIT_MB").flatMap { Int($0) } ?? 1024
 
     @Option(
-        help: "The file of the token; made where there is none. (default: token in $STATE_DIRECTORY, or none)")
+        help: "The file that holds the token; created if missing. (default: $STATE_DIRECTORY/token, or none)")
     var tokenFile: String?
 
     @Option(
         name: .customLong("allow-host"),
         help: ArgumentHelp(
-            "A name by which this machine is asked, beside localhost; may be given again.", valueName: "name"))
+            "A further host name to accept besides localhost; can be repeated.", valueName: "name"))
     var hosts: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "Connections that one address may have, other than this machine’s own; a proxy is one address.",
+            "The maximum number of connections from one remote address; a proxy is one address.",
             valueName: "count"))
     var connectionsPerAddress = Place.variable("KANTAIBERT_WEB_CONNECTIONS_PER_ADDRESS").flatMap { Int($0) } ?? 128
 
     func validate() throws {
         guard (1...1 << 20).contains(uploadLimitMb) else {
-            throw ValidationError("--upload-limit-mb has to be from 1 to \(1 << 20)")
+            throw ValidationError("--upload-limit-mb must be from 1 to \(1 << 20)")
         }
-        guard connectionsPerAddress > 0 else { throw ValidationError("--connections-per-address has to be above 0") }
+        guard connectionsPerAddress > 0 else { throw ValidationError("--connections-per-address must be above 0") }
         _ = try Place.address(listen)
     }
 
@@ -74,7 +74,7 @@ struct KantaibertWeb: AsyncParsableCommand {
         do {
             token = try tokenFile.map { try AccessToken(file: $0) } ?? AccessToken()
             if token.isReplaced, let tokenFile {
-                logger.warning("others could read the token in \(tokenFile): it is replaced by a new one")
+                logger.warning("other users could read the token in \(tokenFile); replaced it by a new one")
             }
         } catch {
             throw failure(EX_CANTCREAT, "\(error)")
@@ -92,20 +92,21 @@ struct KantaibertWeb: AsyncParsableCommand {
         do {
             try await server.run()
         } catch let error as IOError {
-            throw failure(EX_UNAVAILABLE, "\(listen) cannot be listened on: \(error)")
+            throw failure(EX_UNAVAILABLE, "cannot listen on \(listen): \(error)")
         } catch let error as SocketAddressError {
-            throw failure(EX_UNAVAILABLE, "\(listen) cannot be listened on: \(error)")
+            throw failure(EX_UNAVAILABLE, "cannot listen on \(listen): \(error)")
         } catch {
             throw failure(EX_SOFTWARE, "\(error)")
         }
     }
 
-    /// Says where the page is: to a person with the token, to the journal without.
+    /// Reports the URL of the page: on a terminal with the token, in the journal without.
     private func greet(_ addresses: [SocketAddress], token: AccessToken, tokenFile: String?, _ logger: Logger) {
         if let tokenFile {
             logger.notice("the token is in \(tokenFile)")
         } else if isatty(STDERR_FILENO) == 0 {
-            logger.notice("started without --token-file: nobody knows the token, and the page can change nothing")
+            logger.notice(
+                "started without --token-file: the token is not known to anyone, so the page cannot change anything")
         }
         for address in addresses {
             guard let port = address.port, let host = address.ipAddress else { continue }
@@ -113,7 +114,8 @@ struct KantaibertWeb: AsyncParsableCommand {
             logger.notice("listening on \(url)")
             if isatty(STDERR_FILENO) == 1 { say("open \(url)#token=\(token.text)") }
             if host != "127.0.0.1" && host != "::1" {
-                logger.warning("\(url) is reached from other machines: whoever does may ask, and nothing is encrypted")
+                logger.warning(
+                    "\(url) is reachable from other machines: anyone there can query the models, without encryption")
             }
         }
     }

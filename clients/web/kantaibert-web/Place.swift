@@ -4,7 +4,7 @@ import Interface
 import Systemd
 import WebClient
 
-/// Where things are that nobody has named.
+/// Default paths and addresses.
 enum Place {
     static func variable(_ name: String) -> String? {
         guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { return nil }
@@ -15,13 +15,13 @@ enum Place {
         (variable(name) ?? "").split(separator: ",").map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }
     }
 
-    /// As for `kbctl`.
+    /// The socket, chosen as in `kbctl`.
     static func socket() throws(UntrustedSocket) -> ServiceSocket {
         if let named = variable("KANTAIBERT_SOCKET") { return ServiceSocket(path: named) }
         return try ServiceSocket.find()
     }
 
-    /// The service keeps its socket in the folder with everything else, where it was started with `--state-dir`.
+    /// The inbox. A service started with `--state-dir` keeps it next to its socket.
     static func inbox(besides socket: String) -> String {
         if let named = variable("KANTAIBERT_INBOX") { return named }
         let folder = socket.lastIndex(of: "/").map { String(socket[..<$0]) } ?? "."
@@ -32,20 +32,20 @@ enum Place {
         variable("KANTAIBERT_WEB_TOKEN_FILE") ?? variable("STATE_DIRECTORY").map { "\($0)/token" }
     }
 
-    /// What systemd has opened, else what is to be opened.
+    /// The sockets passed by systemd, or else the address to listen on.
     static func sockets(_ listen: String) throws -> HTTPSockets {
         let descriptors = listenDescriptors().map(\.descriptor)
         return descriptors.isEmpty ? try address(listen) : .descriptors(descriptors)
     }
 
-    /// `127.0.0.1:8460`, `[::1]:8460`, `localhost:0`.
+    /// Parses an address such as `127.0.0.1:8460`, `[::1]:8460` or `localhost:0`.
     static func address(_ text: String) throws -> HTTPSockets {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            throw ValidationError("‘\(text)’ is no address: HOST:PORT is")
+            throw ValidationError("‘\(text)’ is not an address of the form HOST:PORT")
         }
         let host = text[..<colon].filter { $0 != "[" && $0 != "]" }
         guard !host.isEmpty else {
-            throw ValidationError("‘\(text)’ names no host: 127.0.0.1:PORT is this machine alone")
+            throw ValidationError("‘\(text)’ has no host; use 127.0.0.1:PORT for this machine only")
         }
         return .open(host: host, port: Int(port))
     }

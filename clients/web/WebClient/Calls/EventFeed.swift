@@ -7,27 +7,28 @@ import ServiceLifecycle
 import Synchronization
 import Varlink
 
-/// What happens in the service, from one subscription to everyone who has the page open.
+/// Distributes the service's events from one subscription to every open page.
 ///
-/// Every frame is made once. Steps, of which a small model takes a hundred a second, go out together four times a second.
+/// Each frame is encoded once. Training steps, up to a hundred per second for a small model, are sent in batches four
+/// times a second.
 public final class EventFeed: Service {
-    /// How the service is, as the page is told.
+    /// The state of the service as sent to the page.
     struct ServiceState: Encodable, Sendable, Equatable {
         var up: Bool
         var version: String?
-        /// Why it is down, for people.
+        /// Why the service is down, as a message for users.
         var message: String?
     }
 
-    /// What a page that has just come gets first.
+    /// The first frame of a new subscriber.
     private struct Hello: Encodable {
         var service: ServiceState
         var recent: [ManagerInterface.Event]
     }
 
     private struct State {
-        var service = ServiceState(up: false, message: "not asked yet")
-        /// The last events that are no steps, oldest first, and their bytes.
+        var service = ServiceState(up: false, message: "not connected yet")
+        /// Recent events other than steps, oldest first, with their encoded sizes.
         var recent: [ManagerInterface.Event] = []
         var recentBytes: [Int] = []
         var steps: [ManagerInterface.Event] = []
@@ -38,15 +39,16 @@ public final class EventFeed: Service {
     }
 
     private static let recentLimit = 100
-    /// Bytes these may have together, as they are sent. The latest is kept whatever its size.
+    /// Maximum total size of these, as encoded. The latest is kept whatever its size.
     private static let recentBytesLimit = 1 << 20
-    /// Bytes one event may have.
+    /// Maximum encoded size of one event.
     private static let eventLimit = 256 << 10
-    /// Kinds that are counted each for itself: those of another version's service are not known here.
+    /// Event kinds that are counted separately. A service of another version may send others.
     private static let kindLimit = 200
-    /// Steps that wait to be sent.
+    /// Steps that have not been sent yet.
     private static let stepLimit = 10_000
-    /// Frames that wait for one subscriber. Who has more has not read for minutes, and does better to come again.
+    /// Maximum number of frames queued for one subscriber. A client with more has not read for minutes and must
+    /// reconnect.
     private static let frameLimit = 256
     private static let stepInterval = Duration.milliseconds(250)
     private static let heartbeat = Duration.seconds(15)
@@ -55,7 +57,7 @@ public final class EventFeed: Service {
     private let subscriberLimit: Int
     private let logger: Logger
     private let state = Mutex(State())
-    /// Somebody waits for steps.
+    /// Signals that there are steps to send.
     private let stepsWait = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     public init(client: ServiceClient, subscriberLimit: Int = 256, logger: Logger) {
@@ -65,14 +67,13 @@ public final class EventFeed: Service {
     }
 
     var service: ServiceState { state.withLock { $0.service } }
-    /// Events since this process began, by their kind.
+    /// Number of events since this process started, by kind.
     var counts: [String: Int] { state.withLock { $0.counts } }
     var subscriberCount: Int { state.withLock { $0.subscribers.count } }
 
-    /// The frames from now on, a greeting first. Ends where the reader is too slow, or the program stops.
+    /// Returns a stream of frames, the initial snapshot first. It ends if the reader is too slow or the program stops.
     ///
-    /// Where there are too many already, the one that has listened the longest is ended: its page asks again, and whoever
-    /// comes is heard.
+    /// If there are too many subscribers, the oldest stream is ended to admit the new one. Its page reconnects.
     func subscribe() throws -> AsyncStream<ByteBuffer> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: ByteBuffer.self, bufferingPolicy: .bufferingOldest(Self.frameLimit))
@@ -99,7 +100,7 @@ public final class EventFeed: Service {
         return stream
     }
 
-    /// Ends every stream.
+    /// Ends all streams.
     func finish() {
         let subscribers = state.withLock { state in
             state.isFinished = true
@@ -126,7 +127,7 @@ public final class EventFeed: Service {
         finish()
     }
 
-    /// Watches the service, and waits for it to come back where it is away.
+    /// Watches the service and reconnects when it becomes available again.
     private func watch() async throws {
         var wait = Duration.milliseconds(200)
         while true {
@@ -154,7 +155,8 @@ public final class EventFeed: Service {
         }
         guard changed else { return }
         if service.up != wasUp {
-            logger.notice(service.up ? "the service answers" : "the service is away: \(service.message ?? "")")
+            logger.notice(
+                service.up ? "connected to the service" : "the service is not available: \(service.message ?? "")")
         }
         if let frame = try? ServerSentEvents.frame(event: "service", service) { send(frame) }
     }
@@ -183,7 +185,7 @@ public final class EventFeed: Service {
         if isStep {
             stepsWait.continuation.yield()
         } else {
-            // What comes after a step is not to be told before it.
+            // Preserves the order: steps collected so far are sent before the event that follows them.
             flushSteps()
             if let frame { send(frame) }
         }

@@ -6,16 +6,16 @@ import NIOPosix
 import Synchronization
 import Varlink
 
-/// More calls at a time than `ServiceClient` makes.
+/// Thrown when `ServiceClient` already has the maximum number of calls in progress.
 struct TooManyCalls: Error {
     let limit: Int
 }
 
-/// Calls the service over its socket, without a thread for each.
+/// Calls the service over its socket without blocking threads.
 ///
-/// Every call has a connection of its own: hanging up is how one is cancelled.
+/// Each call uses its own connection, because a call is cancelled by closing the connection.
 public struct ServiceClient: Sendable {
-    /// Gives the replies to a call, both as they travel.
+    /// Sends an encoded call and returns a stream of the encoded replies.
     package typealias Answers = @Sendable (_ call: [UInt8]) async throws -> [[UInt8]]
 
     private enum Transport {
@@ -23,8 +23,8 @@ public struct ServiceClient: Sendable {
         case answers(Answers)
     }
 
-    /// Bound what one reply, all replies to one call, and all replies that are being read may have. A service of another
-    /// version, or something else on its socket, may send anything.
+    /// Maximum bytes of one reply, of all replies to one call, and of all replies being read. A service of another
+    /// version, or another program on its socket, may send anything.
     package struct Limits: Sendable {
         package var replyBytes = 16 << 20
         package var callBytes = 32 << 20
@@ -40,12 +40,12 @@ public struct ServiceClient: Sendable {
     private let limits: Limits
 
     /// - Parameters:
-    ///   - limit: calls at a time; the service takes no more than so many connections from all its clients together
+    ///   - limit: maximum number of concurrent calls, because the service limits the connections of all its clients
     public init(socket: ServiceSocket, limit: Int = 100) {
         self.init(.socket(socket), limit: limit, limits: Limits())
     }
 
-    /// As above, of a socket that somebody has named.
+    /// Creates a client for a socket that was given explicitly.
     public init(path: String, limit: Int = 100) {
         self.init(socket: ServiceSocket(path: path), limit: limit)
     }
@@ -54,7 +54,7 @@ public struct ServiceClient: Sendable {
         self.init(.socket(ServiceSocket(path: path)), limit: limit, limits: limits)
     }
 
-    /// Asks `answers` in place of a service.
+    /// Creates a client that calls `answers` instead of a service, for tests.
     package init(answers: @escaping Answers, limit: Int = 100) {
         self.init(.answers(answers), limit: limit, limits: Limits())
     }
@@ -65,9 +65,9 @@ public struct ServiceClient: Sendable {
         calls = CallCount(limit: limit, bytes: limits.bytes)
     }
 
-    /// Calls a method that gives one reply.
+    /// Calls a method that has one reply.
     ///
-    /// - Throws: the error the service replied with, `VarlinkClientError` or `TooManyCalls`.
+    /// - Throws: the error that the service replied, `VarlinkClientError` or `TooManyCalls`
     public func call<M: VarlinkMethod>(_ method: M.Type, _ parameters: M.Parameters) async throws -> M.Reply {
         try await calls.counted {
             var reply: M.Reply?
@@ -77,9 +77,9 @@ public struct ServiceClient: Sendable {
         }
     }
 
-    /// Calls a method for one page after another.
+    /// Calls a paginated method until all pages were read.
     ///
-    /// - Parameter each: gets each page, and returns whether the next is wanted
+    /// - Parameter each: called with each page; returns whether to request the next one
     func pages<M: PagedMethod>(
         _ method: M.Type, _ parameters: M.Parameters, _ each: (M.Reply) throws -> Bool
     ) async throws {
@@ -88,27 +88,27 @@ public struct ServiceClient: Sendable {
             let reply = try await call(M.self, parameters)
             guard try each(reply), let next = M.next(after: reply, of: parameters) else { return }
             guard next != parameters else {
-                throw VarlinkClientError.malformedReply(reason: "\(M.name): the next page is this one")
+                throw VarlinkClientError.malformedReply(reason: "\(M.name): the next page is the same page")
             }
             parameters = next
         }
     }
 
-    /// As `call`, for an answer that nobody waits for any longer than `deadline`.
+    /// Like `call`, with a timeout.
     public func call<M: VarlinkMethod>(
         _ method: M.Type, _ parameters: M.Parameters, within deadline: Duration
     ) async throws -> M.Reply {
         try await withDeadline(deadline) { try await call(M.self, parameters) }
     }
 
-    /// Calls a method that gives any number of replies.
+    /// Calls a method that has any number of replies.
     public func callMore<M: VarlinkMethod>(
         _ method: M.Type, _ parameters: M.Parameters, _ each: (M.Reply) async throws -> Void
     ) async throws {
         try await calls.counted { try await exchange(M.self, parameters, more: true, limits, each) }
     }
 
-    /// As `callMore`, for a method whose replies come for as long as the service runs: only each of them is bounded.
+    /// Like `callMore`, for an endless stream of replies: limits each reply, but not their total size.
     func watch<M: VarlinkMethod>(
         _ method: M.Type, _ parameters: M.Parameters, replyBytes: Int, _ each: (M.Reply) async throws -> Void
     ) async throws {
@@ -118,11 +118,11 @@ public struct ServiceClient: Sendable {
         try await calls.counted { try await exchange(M.self, parameters, more: true, bounds, each) }
     }
 
-    /// As `callMore`, for who takes the replies where the call was not made. Ends the call when it is let go.
+    /// Like `callMore`, but returns the replies as a stream. Releasing the stream cancels the call.
     public func replies<M: VarlinkMethod>(
         _ method: M.Type, _ parameters: M.Parameters
     ) -> AsyncThrowingStream<M.Reply, any Error> {
-        // Bounded by the bytes of a call.
+        // Unbounded in count: the byte limit of a call bounds it.
         AsyncThrowingStream { continuation in
             let task = Task {
                 do {
@@ -136,21 +136,21 @@ public struct ServiceClient: Sendable {
         }
     }
 
-    /// Returns after the last reply; throws where the connection ends before it.
+    /// Returns after the last reply; throws if the connection closes before that.
     private func exchange<M: VarlinkMethod>(
         _ method: M.Type, _ parameters: M.Parameters, more: Bool, _ bounds: Limits,
         _ each: (M.Reply) async throws -> Void
     ) async throws {
         let call = Array(try VarlinkCoding.encodeCall(M.self, parameters, more: more))
         var total = 0
-        /// Returns whether it was the last one.
+        /// Returns whether this was the last reply.
         func take(_ message: [UInt8]) async throws -> Bool {
             let (sum, isTooLarge) = total.addingReportingOverflow(message.count)
             guard !isTooLarge, sum <= bounds.callBytes else { throw tooLarge(M.self) }
             total = sum
             let (reply, continues) = try decode(M.self, message)
             if continues && !more {
-                throw VarlinkClientError.malformedReply(reason: "more replies than were asked for")
+                throw VarlinkClientError.malformedReply(reason: "more than one reply to a call without ‘more’")
             }
             try await each(reply)
             return !continues
@@ -188,7 +188,7 @@ public struct ServiceClient: Sendable {
     }
 
     private func tooLarge<M: VarlinkMethod>(_ method: M.Type) -> VarlinkClientError {
-        .malformedReply(reason: "\(M.name): more bytes than a reply may have")
+        .malformedReply(reason: "\(M.name): the reply is larger than the limit")
     }
 
     private func decode<M: VarlinkMethod>(
@@ -218,7 +218,7 @@ public struct ServiceClient: Sendable {
             do {
                 try await check(connection.channel, of: socket)
             } catch {
-                // The way to close a channel of this kind.
+                // Leaving `executeThenClose` closes the channel.
                 try? await connection.executeThenClose { _, _ in }
                 throw error
             }
@@ -230,7 +230,7 @@ public struct ServiceClient: Sendable {
         }
     }
 
-    /// Whether it is the service that listens.
+    /// Checks that the process that listens is the service.
     private func check(_ channel: any Channel, of socket: ServiceSocket) async throws {
         let user: uid_t??
         do {
@@ -246,7 +246,7 @@ public struct ServiceClient: Sendable {
     }
 }
 
-/// Counts the calls under way and the bytes of their replies, and refuses what is too much.
+/// Counts concurrent calls and the bytes of their replies, and enforces the limits.
 private final class CallCount: Sendable {
     private struct UnderWay {
         var calls = 0
@@ -275,7 +275,8 @@ private final class CallCount: Sendable {
         return try await body()
     }
 
-    /// Adds bytes that are held, or takes some away; false, and nothing is added, where all calls together hold too much.
+    /// Adds or subtracts bytes held in memory. Returns false, without adding, if all calls together would exceed the
+    /// limit.
     func hold(_ more: Int) -> Bool {
         underWay.withLock { underWay in
             guard more <= 0 || underWay.bytes + more <= bytes else { return false }

@@ -4,7 +4,7 @@ import Hummingbird
 import NIOCore
 import NIOHTTP1
 
-/// What went wrong, in the shape of OpenAI's errors: `{"error": {"message", "type", "param", "code"}}`.
+/// An error in the format of OpenAI's API: `{"error": {"message", "type", "param", "code"}}`.
 struct APIError: Error, Encodable, Equatable {
     enum Kind: String, Encodable {
         case invalidRequest = "invalid_request_error"
@@ -15,23 +15,23 @@ struct APIError: Error, Encodable, Equatable {
         case server = "server_error"
     }
 
-    /// Bytes of a message and of the name of a field: parts of both may come from the request or from the service.
+    /// Maximum bytes of a message and of a field's name. Parts of both may come from the request or the service.
     static let messageLimit = 500
     static let paramLimit = 100
-    /// No client waits longer.
+    /// Upper bound of `Retry-After`, in milliseconds.
     private static let longestRetryMs = 3_600_000
 
     var status: HTTPResponse.Status
     var kind: Kind
-    /// A sentence for people.
+    /// A message for users.
     var message: String
-    /// The field of the request that it is about.
+    /// The field of the request that caused the error.
     var param: String?
-    /// One word for programs.
+    /// An identifier for programs.
     var code: String?
-    /// When it may be worth another try.
+    /// When to try again.
     var retryAfterMs: Int?
-    /// The connection takes no more requests.
+    /// Whether the connection must be closed after the response.
     var closes = false
 
     init(
@@ -46,12 +46,12 @@ struct APIError: Error, Encodable, Equatable {
         self.retryAfterMs = retryAfterMs
     }
 
-    /// Of a request that is wrong itself.
+    /// Creates an error about an invalid request.
     init(_ status: HTTPResponse.Status, _ message: String, param: String? = nil, code: String? = nil) {
         self.init(status, .invalidRequest, message, param: param, code: code)
     }
 
-    /// Of anything that a route throws.
+    /// Converts any error thrown by a route.
     init(_ error: any Error) {
         switch error {
         case let error as APIError: self = error
@@ -60,7 +60,7 @@ struct APIError: Error, Encodable, Equatable {
         case let error as HTTPError: self.init(error.status, error.body ?? error.status.reasonPhrase)
         case is NIOTooManyBytesError: self.init(.contentTooLarge, "the body is too large", code: "body_too_large")
         case is HTTPParserError:
-            self.init(.badRequest, "the request has not come to its end", code: "incomplete")
+            self.init(.badRequest, "the request is incomplete", code: "incomplete")
         case is CancellationError: self.init(.serviceUnavailable, .unavailable, "the request was cancelled")
         default: self.init(service: error)
         }
@@ -74,7 +74,7 @@ struct APIError: Error, Encodable, Equatable {
         var container = whole.nestedContainer(keyedBy: ErrorKeys.self, forKey: .error)
         try container.encode(message.clipped(to: Self.messageLimit), forKey: .message)
         try container.encode(kind, forKey: .type)
-        // OpenAI's clients expect the two keys, null where there is nothing to say.
+        // OpenAI's clients expect both keys, with null for no value.
         try container.encode(param?.clipped(to: Self.paramLimit), forKey: .param)
         try container.encode(code, forKey: .code)
     }
@@ -93,7 +93,7 @@ struct APIError: Error, Encodable, Equatable {
 }
 
 extension String {
-    /// At most so many bytes of it, without control characters; what is left out is marked.
+    /// Returns the text without control characters, truncated to a number of bytes; truncation is marked.
     func clipped(to bytes: Int) -> String {
         var clipped = String.UnicodeScalarView()
         var count = 0

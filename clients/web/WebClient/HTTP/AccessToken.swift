@@ -1,17 +1,17 @@
 import Durable
 import Glibc
 
-/// The secret that calls which change something carry.
+/// The secret required by calls that change something.
 public struct AccessToken: Sendable {
     /// 32 hexadecimal digits.
     public let text: String
 
-    /// Whether the file held one that others could have read.
+    /// Whether a token that others could have read was replaced.
     public private(set) var isReplaced = false
 
     private init(_ text: String) { self.text = text }
 
-    /// A new one.
+    /// Creates a random token.
     public init() {
         var generator = SystemRandomNumberGenerator()
         text = (0..<16).map { _ in
@@ -20,10 +20,10 @@ public struct AccessToken: Sendable {
         }.joined()
     }
 
-    /// The one that a file holds; where there is none, a new one is written into it.
+    /// Reads the token from a file, or creates it there.
     ///
-    /// It is its owner's alone to read, but in a folder with setgid, whose group may read it too: the unit's folder has the
-    /// group of the administrators. One that this user has written and others could read is no secret any more, and is replaced.
+    /// Only the owner can read the file, except in a setgid folder, where the group can read it too: the unit's folder
+    /// belongs to the administrators' group. A token of this user's that others could have read is replaced.
     public init(file path: String) throws {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         var shared = stat()
@@ -44,7 +44,7 @@ public struct AccessToken: Sendable {
         try Durable.write(text + "\n", to: path, mode: group == nil ? 0o600 : 0o640)
     }
 
-    /// - Returns: nil where there is no file, or no token in it
+    /// - Returns: nil if the file does not exist or does not contain a token
     private static func read(_ path: String) -> (text: String, status: stat)? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
@@ -57,7 +57,7 @@ public struct AccessToken: Sendable {
         return text.utf8.count >= 16 ? (text, status) : nil
     }
 
-    /// In a time that does not tell how much of it was right.
+    /// Compares in constant time, so that the duration does not reveal how many characters match.
     func matches(_ given: some StringProtocol) -> Bool {
         let (given, expected) = (Array(given.utf8), Array(text.utf8))
         guard given.count == expected.count else { return false }

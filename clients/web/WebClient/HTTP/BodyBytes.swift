@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Bytes of JSON bodies that are being received, of all clients together: so many connections with a body of the largest
-/// size each would be more memory than there is.
+/// Limits the memory of all JSON bodies being received: a body of maximum size on each connection would exceed the
+/// memory.
 package final class BodyBytes: Sendable {
     static let shared = BodyBytes(limit: 64 << 20, free: 16 << 10)
 
@@ -9,20 +9,20 @@ package final class BodyBytes: Sendable {
     private let free: Int
     private let held = Mutex(0)
 
-    /// - Parameter free: bytes that every body may have in any case, so that large ones keep no small ones out
+    /// - Parameter free: bytes that each body may always have, so that large bodies do not block small ones
     package init(limit: Int, free: Int) {
         self.limit = limit
         self.free = free
     }
 
-    /// What one body holds, until the last reference goes.
+    /// The bytes held by one body, until its last reference is released.
     package final class Body: Sendable {
         private let bytes: BodyBytes
         private let counted = Mutex(0)
 
         fileprivate init(_ bytes: BodyBytes) { self.bytes = bytes }
 
-        /// False where it is too much for all together; the body is to be given up then.
+        /// Returns false if the total would exceed the limit; the body must then be rejected.
         package func grow(to size: Int) -> Bool {
             counted.withLock { counted in
                 let more = max(0, size - bytes.free) - counted

@@ -8,18 +8,18 @@ import NIOHTTP1
 import NIOPosix
 import ServiceLifecycle
 
-/// Serves HTTP/1.1 on sockets that this process or systemd has opened.
+/// Serves HTTP/1.1 on sockets opened by this process or by systemd.
 ///
-/// Hummingbird's own server opens its socket itself; this one takes its connections, its router and nothing else.
+/// Hummingbird's own server always opens its socket itself; this one uses Hummingbird's connections and router only.
 struct HTTPListener<Responder: HTTPResponder>: Service
 where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
     let sockets: HTTPSockets
     let responder: Responder
     let limits: HTTPLimits
     let log: LimitLog
-    /// Called with the addresses, when clients can connect.
+    /// Called with the addresses once clients can connect.
     let whenListening: @Sendable ([SocketAddress]) -> Void
-    /// Called when no more requests are taken: what never ends by itself is to end now.
+    /// Called when no more requests are accepted: endless responses must end now.
     let whenStopping: @Sendable () -> Void
 
     func run() async throws {
@@ -55,7 +55,8 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
                 if !unsent.hasRoom(for: response.body.contentLength ?? 0) {
                     response =
                         APIError(
-                            .serviceUnavailable, .unavailable, "too many answers wait for their clients",
+                            .serviceUnavailable, .unavailable,
+                            "too many responses are waiting to be read; try again later",
                             code: "overloaded", retryAfterMs: 1000
                         ).response
                 }
@@ -70,19 +71,19 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            // Some of these wait for a request that does not take its body.
+            // Some connections wait for a request whose body is never read.
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 << 10))
             .childChannelInitializer { [log, limits] channel in
                 let admission = connections.add(channel)
                 guard admission == .admitted else {
                     let isShare = admission == .shareUsedUp
-                    let kind = isShare ? "too many connections of one address" : "too many connections"
+                    let kind = isShare ? "too many connections from one address" : "too many connections"
                     log.write(
                         .warning, kind, kind,
                         metadata: ["limit": "\(isShare ? limits.connectionsPerAddress : limits.connections)"])
                     return channel.close()
                 }
-                // The task ends with the connection, which is closed at the latest when the server stops.
+                // The task ends with its connection, which is closed when the server stops at the latest.
                 return http.setup(channel: channel, logger: log.logger).flatMapThrowing { connection in
                     let pipeline = channel.pipeline.syncOperations
                     let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
@@ -94,33 +95,33 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
     }
 }
 
-/// A bound on each thing a client controls, beside the sizes of bodies.
+/// Limits on everything a client controls, other than body sizes.
 package struct HTTPLimits: Sendable {
-    /// Clients connected at a time. One more takes the place of the one that has waited for its client the longest.
+    /// Maximum number of connections. A further one replaces the connection that has waited for its client the longest.
     package var connections = 512
-    /// Connections that one address (of IPv6 one network) may have, other than this machine's own.
+    /// Maximum number of connections from one remote address (for IPv6, one network).
     package var connectionsPerAddress = 128
-    /// Whom a connection counts against; nil is nobody.
+    /// Returns the peer whose limit a connection counts against; nil if there is none.
     package var peer: @Sendable (SocketAddress?) -> Peer? = { Peer($0) }
-    /// Pages that hear of events at a time. One more takes the place of the one that has heard of them the longest.
+    /// Maximum number of event streams. A further one replaces the oldest.
     package var eventStreams = 256
-    /// Bytes of answers, of all connections together, that wait for their clients.
+    /// Maximum bytes of responses, over all connections, that clients have not read yet.
     package var unsentBytes = 64 << 20
-    /// How long a client may send nothing where it is its turn.
+    /// How long a client may take to send more of a request.
     package var idle = Duration.seconds(30)
-    /// How long a client may take nothing of an answer that waits for it.
+    /// How long a client may go without reading any of a pending response.
     package var stalled = Duration.seconds(30)
-    /// How often what clients bring about is written down.
+    /// Minimum interval between log messages that clients can cause.
     package var logInterval = Duration.seconds(10)
-    /// How long requests under way may take to end once the server stops.
+    /// How long requests in progress may take to finish when the server stops.
     package var grace = Duration.seconds(3)
 
     package init() {}
 }
 
-/// Where to listen.
+/// The address to listen on.
 public enum HTTPSockets: Sendable, Equatable {
     case open(host: String, port: Int)
-    /// Listening sockets that somebody else opened, systemd for instance.
+    /// Listening sockets opened by another program such as systemd.
     case descriptors([Int32])
 }

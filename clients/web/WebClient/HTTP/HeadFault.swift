@@ -1,10 +1,10 @@
 import HTTPTypes
 import NIOHTTP1
 
-/// What is wrong with the head of a request, by RFC 9112 and by what is taken here.
+/// A fault in the head of a request, by RFC 9112 and this server's stricter rules.
 ///
-/// Two programs that read an ambiguous head differently, a proxy and this one for instance, can be played off against each
-/// other. Such a request is refused before anything looks at it.
+/// If two programs, such as a proxy and this server, interpret an ambiguous head differently, one request can be
+/// smuggled inside another. Such requests are rejected before routing.
 enum HeadFault: String, CaseIterable, Sendable {
     case noHost = "no_host"
     case secondHost = "second_host"
@@ -22,7 +22,7 @@ enum HeadFault: String, CaseIterable, Sendable {
     case repeatedFetchSite = "sec-fetch-site"
     case repeatedFetchMode = "sec-fetch-mode"
 
-    /// Headers that a decision is taken by, and that have one value.
+    /// Single-valued headers that decisions are based on.
     private static let single: [HeadFault] = [
         .repeatedOrigin, .repeatedAuthorization, .repeatedContentType, .repeatedFetchSite, .repeatedFetchMode,
     ]
@@ -56,7 +56,7 @@ enum HeadFault: String, CaseIterable, Sendable {
         return single.first { head.headers[$0.rawValue].count > 1 }
     }
 
-    /// A name or an address, with or without a port: nothing that makes a list, a path or a user of it.
+    /// Checks for a host name or address with an optional port, without list separators, path or user.
     private static func isAuthority(_ text: String) -> Bool {
         text.utf8.count <= 300
             && text.utf8.allSatisfy {
@@ -70,9 +70,9 @@ enum HeadFault: String, CaseIterable, Sendable {
             }
     }
 
-    /// A path, or the whole address of the same host.
+    /// Checks for a path, or an absolute URL of the same host.
     private static func target(_ head: HTTPRequestHead, _ host: String) -> HeadFault? {
-        // Printable ASCII: everything else has to be escaped.
+        // Printable ASCII: everything else must be percent-encoded.
         guard head.uri.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "#") }) else {
             return .invalidTarget
         }
@@ -86,28 +86,31 @@ enum HeadFault: String, CaseIterable, Sendable {
 
     var error: APIError {
         switch self {
-        case .noHost: .init(.badRequest, "the request names no host", param: "host", code: "invalid_host")
+        case .noHost: .init(.badRequest, "the Host header is missing", param: "host", code: "invalid_host")
         case .secondHost: .init(.badRequest, "the request has two Host headers", param: "host", code: "invalid_host")
-        case .invalidHost: .init(.badRequest, "the Host header names no host", param: "host", code: "invalid_host")
+        case .invalidHost: .init(.badRequest, "the Host header is invalid", param: "host", code: "invalid_host")
         case .otherHost:
-            .init(.badRequest, "the Host header and the address differ", param: "host", code: "invalid_host")
-        case .invalidTarget: .init(.badRequest, "the request asks for no path", code: "invalid_target")
+            .init(.badRequest, "the Host header and the request target differ", param: "host", code: "invalid_host")
+        case .invalidTarget: .init(.badRequest, "the request target is not a path", code: "invalid_target")
         case .invalidLength, .secondLength:
             .init(
-                .badRequest, "the request does not have one Content-Length", param: "content-length",
+                .badRequest, "the request has more than one Content-Length", param: "content-length",
                 code: "invalid_length")
         case .transferEncoding:
             .init(
-                .badRequest, "a body is sent with a Content-Length or in chunks", param: "transfer-encoding",
+                .badRequest, "a body needs either a Content-Length or chunked Transfer-Encoding",
+                param: "transfer-encoding",
                 code: "invalid_length")
         case .contentEncoding:
             .init(
-                .unsupportedMediaType, "a body has to come as it is, without Content-Encoding",
+                .unsupportedMediaType, "a body with Content-Encoding is not supported",
                 param: "content-encoding", code: "unsupported_encoding")
         case .expectation:
-            .init(.expectationFailed, "this is not expected here", param: "expect", code: "unsupported_expectation")
+            .init(
+                .expectationFailed, "only ‘Expect: 100-continue’ is supported", param: "expect",
+                code: "unsupported_expectation")
         case .repeatedOrigin, .repeatedAuthorization, .repeatedContentType, .repeatedFetchSite, .repeatedFetchMode:
-            .init(.badRequest, "the header ‘\(rawValue)’ is there twice", param: rawValue, code: "repeated_header")
+            .init(.badRequest, "the header ‘\(rawValue)’ occurs twice", param: rawValue, code: "repeated_header")
         }
     }
 }

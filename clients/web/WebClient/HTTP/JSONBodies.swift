@@ -6,13 +6,13 @@ import NIOCore
 import Varlink
 
 extension Response {
-    /// A JSON answer.
+    /// Creates a JSON response.
     static func json(
         _ value: some Encodable, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]
     ) -> Response {
         var headers = headers
         headers[.contentType] = "application/json"
-        // What is encoded here holds no number that JSON has no word for.
+        // The encoded values contain no NaN or infinity, which JSON cannot represent.
         let body = (try? JSONText.encode(value)) ?? ByteBuffer(string: "null")
         return Response(status: status, headers: headers, body: .init(byteBuffer: body))
     }
@@ -27,19 +27,19 @@ enum JSONText {
 }
 
 extension Request {
-    /// Bytes a JSON body may have.
+    /// Maximum size of a JSON body in bytes.
     static let jsonLimit = 1 << 20
-    /// How deep its arrays and objects may lie in each other; none that is taken needs more than three.
+    /// Maximum nesting depth; no accepted body needs more than three.
     static let jsonDepthLimit = 16
-    /// How long a client may take to send one.
+    /// How long a client may take to send a body.
     private static let jsonDeadline = Duration.seconds(30)
 
-    /// The body as JSON of this type. What was read stays with the request, so that its end can still be waited for.
+    /// Decodes the body as JSON. Returns the request too, so that the caller can still wait for its end.
     mutating func json<Value: Decodable & Sendable>(_ type: Value.Type) async throws -> Value {
-        // A form on somebody else's page can send three types of body, and JSON is none of them.
+        // A form on another site can send three types of body; JSON is not one of them.
         guard let type = headers[.contentType]?.split(separator: ";").first?.lowercased(), type == "application/json"
         else {
-            throw APIError(.unsupportedMediaType, "the body has to be of the type application/json")
+            throw APIError(.unsupportedMediaType, "the content type must be application/json")
         }
         let stream = body
         let held = BodyBytes.shared.begin()
@@ -56,7 +56,7 @@ extension Request {
             guard size <= jsonLimit else { throw NIOTooManyBytesError(maxBytes: jsonLimit) }
             guard held.grow(to: size) else {
                 throw APIError(
-                    .serviceUnavailable, .unavailable, "too many large requests are on their way; try again later",
+                    .serviceUnavailable, .unavailable, "too many large requests are being received; try again later",
                     code: "overloaded", retryAfterMs: 1000)
             }
             buffer.writeBuffer(&piece)
@@ -65,7 +65,7 @@ extension Request {
     }
 
     private static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8]) throws -> Value {
-        // The decoder would also take UTF-16, and make something else of it than its bytes.
+        // JSONDecoder would also accept UTF-16, which the checks below do not understand.
         guard String(validating: bytes, as: UTF8.self) != nil, !bytes.contains(0) else {
             throw APIError(.badRequest, "the body is not UTF-8", code: "invalid_json")
         }
@@ -75,17 +75,17 @@ extension Request {
         let shape = JSONShape(bytes)
         guard shape.depth <= jsonDepthLimit else {
             throw APIError(
-                .badRequest, "the body has arrays and objects more than \(jsonDepthLimit) deep", code: "invalid_json")
+                .badRequest, "the body is nested more than \(jsonDepthLimit) levels deep", code: "invalid_json")
         }
         guard (try? JSONDecoder().decode(ObjectProbe.self, from: Data(bytes)))?.isObject == true else {
             throw APIError(.badRequest, "the body is not a JSON object", code: "invalid_json")
         }
-        // Where a value fits no type at all, the field is named below.
+        // If a value has the wrong type, the field is named below.
         if let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)), value.memberCount != shape.members
         {
             throw APIError(.badRequest, "the body has two fields of the same name", code: "repeated_field")
         }
-        // As the parameters of a call, so that a wrong field is found the same way.
+        // Wrapped as the parameters of a call, to find a wrong field in the same way.
         let message = Array(#"{"parameters":"#.utf8) + bytes + [UInt8(ascii: "}")]
         do {
             return try VarlinkCoding.decodeParameters(Value.self, of: message)
@@ -100,7 +100,7 @@ extension Request {
     }
 }
 
-/// Whether a text is a JSON object, whatever its members are.
+/// Returns whether a text is a JSON object, whatever its members are.
 private struct ObjectProbe: Decodable {
     let isObject: Bool
     private struct Key: CodingKey {
@@ -116,7 +116,7 @@ private struct ObjectProbe: Decodable {
 }
 
 extension JSONValue {
-    /// Members of this object and of those in it.
+    /// Returns the number of members of this object and all nested ones.
     fileprivate var memberCount: Int {
         switch self {
         case .array(let values): values.reduce(0) { $0 + $1.memberCount }
@@ -126,7 +126,7 @@ extension JSONValue {
     }
 }
 
-/// Cancels `body` where it takes longer.
+/// Runs `body` with a timeout.
 func withDeadline<Result: Sendable>(
     _ deadline: Duration, _ body: @escaping @Sendable () async throws -> Result
 ) async throws -> Result {
@@ -138,7 +138,9 @@ func withDeadline<Result: Sendable>(
         }
         defer { group.cancelAll() }
         guard let first = try await group.next(), let result = first else {
-            throw APIError(.requestTimeout, "it took longer than \(deadline.components.seconds) s", code: "timeout")
+            throw APIError(
+                .requestTimeout, "the request was not received within \(deadline.components.seconds) s", code: "timeout"
+            )
         }
         return result
     }

@@ -1,10 +1,10 @@
-/// What a JSON text is made of, found without recursion and before a decoder builds anything from it.
+/// Measures the structure of a JSON text without recursion, before a decoder allocates anything.
 ///
-/// Not a validator: whether the text is JSON is for the decoder to say.
+/// Not a validator: the decoder decides whether the text is JSON.
 struct JSONShape: Equatable {
-    /// How deep arrays and objects lie in each other.
+    /// Nesting depth of arrays and objects.
     private(set) var depth = 0
-    /// Members of all objects together. A decoder that finds fewer has dropped some of the same name.
+    /// Total number of object members. A decoder that returns fewer dropped duplicate keys.
     private(set) var members = 0
 
     init(_ text: some Sequence<UInt8>) {

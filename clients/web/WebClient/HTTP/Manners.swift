@@ -3,10 +3,10 @@ import Hummingbird
 import LimitedLogging
 import Logging
 
-/// What every answer has in common: errors in one shape, and headers that keep a browser from doing more than the page
-/// needs.
+/// Middleware for all responses: converts errors to one format and adds headers that restrict the browser to what the
+/// page needs.
 struct Manners<Context: RequestContext>: RouterMiddleware {
-    /// Nothing but our own files, no frames, no forms, no text that becomes markup.
+    /// Allows the server's own files only: no frames, no forms, no conversion of text to markup.
     static var contentSecurityPolicy: String {
         """
         default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -30,7 +30,7 @@ struct Manners<Context: RequestContext>: RouterMiddleware {
             let error = APIError(error)
             if error.status.kind == .serverError {
                 log.write(
-                    .warning, "a request failed",
+                    .warning, "request failed",
                     "\(request.method.rawValue.clipped(to: 20)) \(request.uri.path.clipped(to: 200)): "
                         + error.message.clipped(to: APIError.messageLimit))
             }
@@ -42,7 +42,7 @@ struct Manners<Context: RequestContext>: RouterMiddleware {
         response.headers[HTTPField.Name("Cross-Origin-Opener-Policy")!] = "same-origin"
         response.headers[HTTPField.Name("Cross-Origin-Resource-Policy")!] = "same-origin"
         if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
-        // Bytes behind the head would be taken for the next answer.
+        // A body after the head would be read as the next response.
         return request.method == .head ? response.createHeadResponse() : response
     }
 }

@@ -2,25 +2,25 @@ import Glibc
 import NIOCore
 import Synchronization
 
-/// The connections that are open: counted, shared out, and told to stop.
+/// Tracks open connections: enforces the limits and stops connections at shutdown.
 ///
-/// When all places are taken, a new connection gets the place of the one that has waited for its client the longest.
-/// A connection whose request has arrived completely and is not yet answered is never closed for another.
+/// At the limit, a new connection replaces the one that has waited for its client the longest. A connection whose
+/// request has arrived completely and has not been answered is never closed for another.
 final class OpenConnections: Sendable {
     private struct Connection {
         let channel: any Channel
-        /// Whose share it counts against; nil for local peers, which all have the same address.
+        /// The peer whose limit the connection counts against; nil for local peers, which all have the same address.
         let peer: Peer?
-        /// When the client last completed something: the connection, a request's head, a piece of its body.
+        /// When the client last completed a connection, a request head or a part of a body.
         var lastActive: NIODeadline
-        /// Requests that have arrived completely, and answers that have been sent completely. An answer that refuses a
-        /// request may precede the request's end.
+        /// Requests received completely, and responses sent completely. The response that rejects a request may precede
+        /// the end of the request.
         var requests = 0
         var answers = 0
-        /// Answers that are written, and that the client has not yet taken.
+        /// Responses that were written but not yet read by the client.
         var untaken = 0
 
-        /// An answer that is written has a second for itself; then it waits for its client as others do.
+        /// A written response is protected for one second; after that the connection counts as waiting for its client.
         func isWorkedOn(at now: NIODeadline) -> Bool {
             requests > answers || untaken > 0 && now - lastActive < .seconds(1)
         }
@@ -29,7 +29,7 @@ final class OpenConnections: Sendable {
     private struct State {
         var open: [ObjectIdentifier: Connection] = [:]
         var peers: [Peer: Int] = [:]
-        /// Closed for another, and not yet gone.
+        /// Connections that were closed for another but have not ended yet.
         var closing = 0
         var stopping = false
 
@@ -42,7 +42,7 @@ final class OpenConnections: Sendable {
             return connection
         }
 
-        /// The connection that has waited the longest for its client, of all or of one peer's.
+        /// Returns the connection that has waited for its client the longest, of all connections or of one peer's.
         func longestWaiting(of peer: Peer?) -> ObjectIdentifier? {
             let now = NIODeadline.now()
             return open.filter { !$1.isWorkedOn(at: now) && (peer == nil || $1.peer == peer) }
@@ -52,9 +52,9 @@ final class OpenConnections: Sendable {
 
     enum Admission: Equatable {
         case admitted
-        /// All places are taken, or the server stops.
+        /// The limit is reached, or the server is stopping.
         case full
-        /// The peer's address has used up its share.
+        /// The limit of the peer's address is reached.
         case shareUsedUp
     }
 
@@ -64,19 +64,19 @@ final class OpenConnections: Sendable {
 
     private let peer: @Sendable (SocketAddress?) -> Peer?
 
-    /// - Parameter peer: whom a connection counts against; nil is nobody
+    /// - Parameter peer: returns the peer whose limit a connection counts against; nil if there is none
     init(limit: Int, perPeer: Int, peer: @escaping @Sendable (SocketAddress?) -> Peer?) {
         self.limit = limit
         limitPerPeer = perPeer
         self.peer = peer
     }
 
-    /// Admits a connection, closing another where that makes room.
+    /// Admits a connection, closing another one if necessary and possible.
     func add(_ channel: any Channel) -> Admission {
         let id = ObjectIdentifier(channel)
         let peer = self.peer(channel.remoteAddress)
         let (admission, displaced) = state.withLock { state -> (Admission, (any Channel)?) in
-            // Closed connections hold their descriptors for a moment.
+            // Closed connections keep their descriptors for a moment.
             guard !state.stopping, state.closing < limit else { return (.full, nil) }
             let isShareUsedUp = peer.map { state.peers[$0, default: 0] >= limitPerPeer } ?? false
             var displaced: (any Channel)?
@@ -101,13 +101,14 @@ final class OpenConnections: Sendable {
         return admission
     }
 
-    /// Notes a head or a piece of a body. False where the connection has been closed for another.
+    /// Records a request head or part of a body. Returns false if the connection was closed for another.
     func received(on channel: any Channel) -> Bool { update(channel) { _ in } }
 
-    /// Notes the end of a request. False where the connection has been closed for another: the request must not begin.
+    /// Records the end of a request. Returns false if the connection was closed for another; the request must not
+    /// start.
     func receivedEnd(on channel: any Channel) -> Bool { update(channel) { $0.requests += 1 } }
 
-    /// Notes that an answer is written to its end.
+    /// Records that a response was written completely.
     func answered(on channel: any Channel) {
         _ = update(channel) {
             $0.answers += 1
@@ -115,7 +116,7 @@ final class OpenConnections: Sendable {
         }
     }
 
-    /// Notes that an answer has been taken to its end.
+    /// Records that the client has read a response completely.
     func taken(on channel: any Channel) { _ = update(channel) { $0.untaken -= 1 } }
 
     private func update(_ channel: any Channel, _ change: (inout Connection) -> Void) -> Bool {
@@ -128,8 +129,8 @@ final class OpenConnections: Sendable {
         }
     }
 
-    /// Lets every connection end its request under way, closes what is left after `grace`, and returns when all are
-    /// closed.
+    /// Lets each connection finish its current request, closes the remaining ones after `grace`, and returns when all
+    /// are closed.
     func stop(grace: Duration, on eventLoop: any EventLoop) async {
         let open = state.withLock { state in
             state.stopping = true
@@ -144,18 +145,18 @@ final class OpenConnections: Sendable {
     }
 }
 
-/// Whom a connection counts against: an IPv4 address, or the network (/64) of an IPv6 address.
+/// The peer whose limit a connection counts against: an IPv4 address, or the /64 network of an IPv6 address.
 package struct Peer: Hashable, Sendable {
     private let prefix: [UInt8]
 
-    /// Nil for the loopback interface and for Unix sockets, where the address does not tell clients apart.
+    /// Returns nil for the loopback interface and Unix sockets, where the address does not distinguish clients.
     package init?(_ address: SocketAddress?) {
         guard let text = address?.ipAddress else { return nil }
         if let bytes = Self.bytes(of: text, AF_INET, count: 4) {
             guard bytes[0] != 127 else { return nil }
             prefix = bytes
         } else if let bytes = Self.bytes(of: text, AF_INET6, count: 16) {
-            // An IPv4 address in the form of IPv6.
+            // An IPv4-mapped IPv6 address.
             if bytes[..<10].allSatisfy({ $0 == 0 }) && bytes[10] == 0xff && bytes[11] == 0xff {
                 guard bytes[12] != 127 else { return nil }
                 prefix = Array(bytes[12...])

@@ -1,28 +1,28 @@
 import Hummingbird
 import HummingbirdCore
 
-/// The parameters of an address, each at most once.
+/// The query parameters of a URL. Each may occur once.
 struct Query {
     private var parameters: [String: String] = [:]
 
-    /// - Throws: `APIError` where a parameter is there twice or is not what an escaped UTF-8 text is
+    /// - Throws: `APIError` if a parameter occurs twice or is not percent-encoded UTF-8
     init(_ uri: URI) throws {
         for pair in (uri.query ?? "").split(separator: "&") {
             let equals = pair.firstIndex(of: "=") ?? pair.endIndex
             guard let name = Self.unescaped(pair[..<equals]), let value = Self.unescaped(pair[equals...].dropFirst())
             else {
                 throw APIError(
-                    .badRequest, "a parameter of the address is not escaped UTF-8", param: String(pair[..<equals]),
+                    .badRequest, "a query parameter is not percent-encoded UTF-8", param: String(pair[..<equals]),
                     code: "invalid_query")
             }
             guard parameters.updateValue(value, forKey: name) == nil else {
                 throw APIError(
-                    .badRequest, "the parameter ‘\(name)’ is there twice", param: name, code: "repeated_parameter")
+                    .badRequest, "the parameter ‘\(name)’ occurs twice", param: name, code: "repeated_parameter")
             }
         }
     }
 
-    /// Nil where an escape has no two digits, or the bytes are no UTF-8.
+    /// Returns nil if an escape is incomplete, or the bytes are not UTF-8.
     private static func unescaped(_ text: Substring) -> String? {
         var bytes: [UInt8] = []
         var rest = text.utf8
@@ -43,19 +43,19 @@ struct Query {
         Character(Unicode.Scalar(byte)).hexDigitValue.map(UInt8.init)
     }
 
-    /// Nil where it is not there.
+    /// Returns nil if the parameter is missing.
     subscript(_ name: String) -> String? { parameters[name] }
 
-    /// Nil where it is not there.
+    /// Returns nil if the parameter is missing.
     func flag(_ name: String) throws -> Bool? {
         guard let value = self[name] else { return nil }
         guard let flag = Bool(value) else {
-            throw APIError(.badRequest, "‘\(name)’ is neither true nor false", param: name, code: "invalid_type")
+            throw APIError(.badRequest, "‘\(name)’ must be true or false", param: name, code: "invalid_type")
         }
         return flag
     }
 
-    /// A parameter that has to be there.
+    /// Returns a required parameter.
     func text(_ name: String) throws -> String {
         guard let value = self[name], !value.isEmpty else {
             throw APIError(.badRequest, "the parameter ‘\(name)’ is missing", param: name, code: "missing")
@@ -63,14 +63,14 @@ struct Query {
         return value
     }
 
-    /// Nil where it is not there; never below 0.
+    /// Returns nil if the parameter is missing; negative numbers are rejected.
     func integer(_ name: String) throws -> Int? {
         guard let value = self[name] else { return nil }
         guard let number = Int(value) else {
-            throw APIError(.badRequest, "‘\(name)’ is not a whole number", param: name, code: "invalid_type")
+            throw APIError(.badRequest, "‘\(name)’ must be an integer", param: name, code: "invalid_type")
         }
         guard number >= 0 else {
-            throw APIError(.badRequest, "‘\(name)’ has to be 0 or more", param: name, code: "invalid_value")
+            throw APIError(.badRequest, "‘\(name)’ must be 0 or more", param: name, code: "invalid_value")
         }
         return number
     }

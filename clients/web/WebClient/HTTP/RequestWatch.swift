@@ -2,10 +2,10 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// Looks at the head of each request before it becomes one, and keeps account of what is under way on the connection.
+/// Checks the head of each request and tracks the requests of the connection.
 ///
-/// Stands directly behind the HTTP decoder. A head with a fault goes on with `faultHeader`, which no client can send, so that
-/// the refusal is an answer like any other, in its turn; the connection is closed behind it.
+/// Directly follows the HTTP decoder in the pipeline. A faulty head is passed on with `faultHeader`, which no client
+/// can send, so that the rejection is answered in order like any other request. The connection is closed afterwards.
 final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -18,9 +18,9 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
     private let unsent: UnsentBytes
     private var requests = 0
     private var answers = 0
-    /// A head has come, and its request's end has not.
+    /// A head has arrived, but not the end of its request.
     private var isReceiving = false
-    /// Nothing more is taken: the connection is closed for another, or behind a request that was refused.
+    /// No more input is accepted: the connection is being closed for another, or after a rejected request.
     private var isOver = false
 
     init(connections: OpenConnections, unsent: UnsentBytes) {
@@ -53,7 +53,8 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
         if let fault {
             head.headers.add(name: Self.faultHeader, value: fault.rawValue)
         } else if head.headers.contains(name: "expect"), requests == answers + 1 {
-            // Between the parts of another answer it would be taken for one of them: a client that does not wait is served.
+            // Inside another response, `100 Continue` would be read as part of it. A pipelining client does not wait
+            // for it anyway.
             context.writeAndFlush(
                 wrapOutboundOut(.head(.init(version: .http1_1, status: .continue))), promise: nil)
         }
@@ -62,7 +63,7 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // Otherwise the body could be taken for a whole one.
+        // Otherwise a truncated body could be read as a complete one.
         if isReceiving, event as? ChannelEvent == .inputClosed {
             isReceiving = false
             context.fireErrorCaught(HTTPParserError.invalidEOFState)
@@ -91,7 +92,7 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
     }
 }
 
-/// Bytes of answers that clients have not taken yet, of all connections together.
+/// Counts the bytes of responses, over all connections, that clients have not read yet.
 final class UnsentBytes: Sendable {
     private let count = Atomic(0)
     private let limit: Int
@@ -101,7 +102,7 @@ final class UnsentBytes: Sendable {
     func add(_ bytes: Int) { count.add(bytes, ordering: .relaxed) }
     func remove(_ bytes: Int) { count.subtract(bytes, ordering: .relaxed) }
 
-    /// Whether an answer of this size may be added. Small ones always may: the number of connections bounds them.
+    /// Returns whether a response of this size may be added. Small ones always may: the connection limit bounds them.
     func hasRoom(for bytes: Int) -> Bool {
         bytes <= 64 << 10 || count.load(ordering: .relaxed) + bytes <= limit
     }

@@ -3,11 +3,11 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// Frames of `text/event-stream`, as the HTML standard has them.
+/// Encodes frames of `text/event-stream` as defined by the HTML standard.
 enum ServerSentEvents {
-    /// - Parameter event: nil is `message`
+    /// - Parameter event: the event type; nil is `message`
     static func frame(event: String? = nil, _ value: some Encodable) throws -> ByteBuffer {
-        // JSON on one line: it needs no splitting.
+        // The JSON is a single line and need not be split.
         var data = try JSONText.encode(value)
         var frame = ByteBuffer(string: event.map { "event: \($0)\ndata: " } ?? "data: ")
         frame.writeBuffer(&data)
@@ -15,16 +15,16 @@ enum ServerSentEvents {
         return frame
     }
 
-    /// The word that ends OpenAI's streams.
+    /// The last frame of OpenAI's streams.
     static let done = ByteBuffer(string: "data: [DONE]\n\n")
-    /// Nothing, to see whether the client is still there.
+    /// An empty comment, sent to detect closed connections.
     static let comment = ByteBuffer(string: ":\n\n")
 
-    /// An answer that goes on until `body` ends or the client hangs up.
+    /// Creates a response that continues until `body` ends or the client hangs up.
     static func response(
         _ body: @escaping @Sendable (inout any ResponseBodyWriter) async throws -> Void, until requestBody: RequestBody
     ) -> Response {
-        // When it has ended, the client's side has been read to the end too: there is no next request.
+        // Detecting a hang-up reads the connection to its end, so there is no next request.
         let headers: HTTPFields = [
             .contentType: "text/event-stream", .cacheControl: "no-store", .connection: "close",
         ]

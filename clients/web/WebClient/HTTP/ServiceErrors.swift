@@ -4,7 +4,7 @@ import Interface
 import Varlink
 
 extension APIError {
-    /// What the service, or the way to it, had to say; anything else is our own fault.
+    /// Converts errors of the service and of the connection to it. Any other error is internal.
     init(service error: any Error) {
         switch error {
         case let error as VarlinkClientError: self.init(client: error)
@@ -14,7 +14,7 @@ extension APIError {
         case let error as any VarlinkErrorReply: self.init(reply: error)
         case let error as TooManyCalls:
             self.init(
-                .serviceUnavailable, .unavailable, "\(error.limit) requests are under way already; try again later",
+                .serviceUnavailable, .unavailable, "\(error.limit) requests are already in progress; try again later",
                 code: "overloaded", retryAfterMs: 1000)
         case let error as VarlinkUnknownError:
             if case .string(let message)? = error.parameters["message"] {
@@ -30,9 +30,9 @@ extension APIError {
         let message =
             switch error {
             case .connect(let path, EACCES), .connect(let path, EPERM):
-                "\(path) may not be used by the web page’s user: it has to be in the group kantaibert"
+                "permission denied on \(path): the user of kantaibert-web must be in the group kantaibert"
             case .connect(let path, _): "no service answers on \(path)"
-            case .closed: "the service has closed the connection: it stops, or was stopped"
+            case .closed: "the service closed the connection: it is stopping or was restarted"
             default: "\(error)"
             }
         self.init(
@@ -42,20 +42,22 @@ extension APIError {
     private init(varlink error: VarlinkServiceError) {
         switch error {
         case .invalidParameter("model"):
-            self.init(.badRequest, "this model is not for this kind of request", param: "model", code: "wrong_model")
+            self.init(
+                .badRequest, "this model does not support this kind of request", param: "model", code: "wrong_model")
         case .invalidParameter(let parameter):
             let name = parameter.hasPrefix("sampling.") ? String(parameter.dropFirst(9)) : parameter
             let field = name == "max_new_tokens" ? "max_tokens" : name
             self.init(
-                .badRequest, "the service does not take this value of ‘\(field)’", param: field, code: "invalid_value")
+                .badRequest, "the service rejected the value of ‘\(field)’", param: field, code: "invalid_value")
         case .permissionDenied(let needs):
             let who = needs.isEmpty ? "" : ": only \(needs) may"
             self.init(
-                .forbidden, .permission, "the service does not let the web page’s user do this\(who)",
+                .forbidden, .permission, "the service does not permit this to the user of kantaibert-web\(who)",
                 code: "not_permitted")
         case .methodNotFound, .interfaceNotFound, .methodNotImplemented, .expectedMore:
             self.init(
-                .internalServerError, .server, "\(error): the service is of another version", code: "other_version")
+                .internalServerError, .server, "\(error): the service and kantaibert-web have different versions",
+                code: "other_version")
         }
     }
 
@@ -71,15 +73,16 @@ extension APIError {
             self.init(.badRequest, "the text has no <mask> to fill", param: "text", code: "no_mask")
         case let error as InferenceInterface.PromptTooLong:
             self.init(
-                .badRequest, "the text has \(error.tokens) tokens, the model takes \(error.limit)", param: "prompt",
+                .badRequest, "the text has \(error.tokens) tokens; the model takes at most \(error.limit)",
+                param: "prompt",
                 code: "context_length_exceeded")
         case let error as InferenceInterface.Overloaded:
             self.init(
-                .tooManyRequests, .rateLimit, "the service has too much to do", code: "overloaded",
+                .tooManyRequests, .rateLimit, "the service is overloaded; try again later", code: "overloaded",
                 retryAfterMs: error.retryAfterMs)
         case let error as ManagerInterface.Overloaded:
             self.init(
-                .tooManyRequests, .rateLimit, "the service has too much to do", code: "overloaded",
+                .tooManyRequests, .rateLimit, "the service is overloaded; try again later", code: "overloaded",
                 retryAfterMs: error.retryAfterMs)
         case let error as VarlinkLimitsInterface.RequestMemoryExceeded:
             self.init(.serviceUnavailable, .unavailable, "\(error)", code: "overloaded", retryAfterMs: 1000)
@@ -97,14 +100,14 @@ extension APIError {
                 code: "generation_not_found")
         case let error as ManagerInterface.NothingToTrain:
             self.init(
-                .conflict, "the model ‘\(error.model)’ is not trained: \(error.reason)", param: "model",
+                .conflict, "the model ‘\(error.model)’ was not trained: \(error.reason)", param: "model",
                 code: "nothing_to_train")
         default: self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
     }
 
     private init(noModel name: String, of available: [String]) {
-        let known = available.isEmpty ? "there is none" : "there is \(available.joined(separator: ", "))"
+        let known = available.isEmpty ? "none is configured" : "the models are \(available.joined(separator: ", "))"
         self.init(
             .notFound, "there is no model ‘\(name)’; \(known)", param: "model", code: "model_not_found")
     }

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Closes a connection whose client has taken nothing for so long that what is written for it piles up.
+/// Closes a connection whose client has stopped reading while data is waiting to be written.
 final class StalledWriteHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = NIOAny
 

@@ -1,7 +1,7 @@
 import HTTPTypes
 import Hummingbird
 
-/// Lets in who knows the token: everyone on this machine reaches the port, but not everyone may change something.
+/// Requires the token: every user of this machine can reach the port, but not everyone may change something.
 struct TokenCheck<Context: RequestContext>: RouterMiddleware {
     let token: AccessToken
 
@@ -11,7 +11,7 @@ struct TokenCheck<Context: RequestContext>: RouterMiddleware {
         guard let given = request.headers[.authorization], given.hasPrefix("Bearer "), token.matches(given.dropFirst(7))
         else {
             throw APIError(
-                .unauthorized, .authentication, "this needs the token: Authorization: Bearer TOKEN",
+                .unauthorized, .authentication, "this requires the token, sent as ‘Authorization: Bearer TOKEN’",
                 code: "invalid_token")
         }
         return try await next(request, context)

@@ -1,6 +1,6 @@
 import Interface
 
-/// The answer of `POST /v1/completions`, and each piece of its stream.
+/// The response of `POST /v1/completions`, and each chunk of a streamed response.
 struct Completion: Encodable, Sendable {
     enum FinishReason: String, Encodable {
         case stop, length
@@ -14,7 +14,7 @@ struct Completion: Encodable, Sendable {
         var text: String
         var index: Int
         var finishReason: FinishReason?
-        /// Not OpenAI's: what the text can be had again with.
+        /// Not part of OpenAI's API: what is needed to generate the same text again.
         var receipt: InferenceInterface.Receipt?
 
         private enum CodingKeys: String, CodingKey {
@@ -37,14 +37,14 @@ struct Completion: Encodable, Sendable {
         var completionTokens = 0
         var totalTokens = 0
 
-        /// - Parameter countsPrompt: a prompt counts once, however many texts are made of it
+        /// - Parameter countsPrompt: false for further completions of a prompt that was counted already
         mutating func add(_ reply: InferenceInterface.Generate.Reply, countsPrompt: Bool) {
             if countsPrompt { promptTokens = Self.sum(promptTokens, reply.promptTokens) }
             completionTokens = Self.sum(completionTokens, reply.generatedTokens)
             totalTokens = Self.sum(promptTokens, completionTokens)
         }
 
-        /// What a service of another version counts may be anything.
+        /// Adds without overflow: a service of another version may send any number.
         private static func sum(_ count: Int, _ more: Int?) -> Int {
             let (sum, isTooLarge) = count.addingReportingOverflow(max(0, more ?? 0))
             return isTooLarge ? .max : sum
@@ -59,10 +59,10 @@ struct Completion: Encodable, Sendable {
 
     var id: String
     let object = "text_completion"
-    /// Seconds since 1970.
+    /// Unix time in seconds.
     var created: Int
     var model: String
-    /// The generation and the first digits of its SHA-256: the same one gives the same text for the same seed.
+    /// The generation and the first digits of its SHA-256. The same fingerprint and seed generate the same text.
     var systemFingerprint: String?
     var choices: [Choice]
     var usage: Usage?

@@ -1,11 +1,11 @@
 import HTTPTypes
 import Interface
 
-/// The body of `POST /v1/completions`: OpenAI's fields, and those of ours that OpenAI has none for.
+/// The body of `POST /v1/completions`: OpenAI's fields, and sampling parameters that OpenAI's API does not have.
 struct CompletionRequest: Decodable, Sendable {
-    /// Texts asked for in one request.
+    /// Maximum number of completions per request.
     static let choiceLimit = 16
-    /// Texts that end an answer, and bytes each may have.
+    /// Maximum number of stop strings, and maximum bytes of each.
     static let stopLimit = 16
     static let stopBytes = 1 << 10
 
@@ -16,7 +16,7 @@ struct CompletionRequest: Decodable, Sendable {
 
     var model: String?
     var prompts: [String]
-    /// Texts for each prompt.
+    /// Completions per prompt.
     var n: Int
     var isStream: Bool
     var includesUsage: Bool
@@ -27,11 +27,11 @@ struct CompletionRequest: Decodable, Sendable {
         case streamOptions = "stream_options"
         case maxTokens = "max_tokens"
         case topP = "top_p"
-        // Not OpenAI's:
+        // Extensions of OpenAI's API:
         case topK = "top_k"
         case minP = "min_p"
         case repetitionPenalty = "repetition_penalty"
-        // OpenAI's, and not ours:
+        // OpenAI's fields that are not supported:
         case echo, suffix, logprobs
         case bestOf = "best_of"
         case presencePenalty = "presence_penalty"
@@ -55,21 +55,21 @@ struct CompletionRequest: Decodable, Sendable {
             repetitionPenalty: try optional(.repetitionPenalty),
             stop: fields.contains(.stop) ? try Self.texts(fields, .stop) : nil, seed: try optional(.seed))
         guard !prompts.isEmpty else {
-            throw APIError(.badRequest, "‘prompt’ has no text", param: "prompt", code: "invalid_value")
+            throw APIError(.badRequest, "‘prompt’ is missing or empty", param: "prompt", code: "invalid_value")
         }
         let (texts, isTooLarge) = prompts.count.multipliedReportingOverflow(by: n)
         guard n >= 1, !isTooLarge, texts <= Self.choiceLimit else {
             throw APIError(
                 .badRequest,
-                "from 1 to \(Self.choiceLimit) texts can be asked for at once, not \(prompts.count) × \(n)",
+                "a request can ask for 1 to \(Self.choiceLimit) completions, not \(prompts.count) × \(n)",
                 param: "n", code: "invalid_value")
         }
         try Self.check(sampling)
         try Self.refuse(fields)
     }
 
-    /// What each choice is made from, in the order of OpenAI's indices. With a seed every text of a prompt has one of its
-    /// own: that of the first is the one given.
+    /// Returns the parameters of each choice in the order of OpenAI's indices. If a seed is given, the first completion
+    /// of a prompt uses it and each further one its own.
     var calls: [InferenceInterface.Generate.Parameters] {
         prompts.flatMap { prompt in
             (0..<n).map { index in
@@ -80,12 +80,12 @@ struct CompletionRequest: Decodable, Sendable {
         }
     }
 
-    /// Refuses what no service takes; how far a value may go within that, the service says.
+    /// Rejects values that no service accepts. The service checks its own, narrower limits.
     private static func check(_ sampling: InferenceInterface.Sampling) throws {
         func check(_ isValid: Bool, _ key: CodingKeys, _ range: String) throws {
             guard !isValid else { return }
             throw APIError(
-                .badRequest, "‘\(key.stringValue)’ has to be \(range)", param: key.stringValue, code: "invalid_value")
+                .badRequest, "‘\(key.stringValue)’ must be \(range)", param: key.stringValue, code: "invalid_value")
         }
         func isIn<Number: Comparable>(_ range: ClosedRange<Number>, _ value: Number?) -> Bool {
             value.map { range.contains($0) } ?? true
@@ -100,10 +100,10 @@ struct CompletionRequest: Decodable, Sendable {
         let stops = sampling.stop ?? []
         try check(
             stops.count <= stopLimit && stops.allSatisfy { (1...stopBytes).contains($0.utf8.count) }, .stop,
-            "up to \(stopLimit) texts of 1 to \(stopBytes) bytes")
+            "up to \(stopLimit) strings of 1 to \(stopBytes) bytes")
     }
 
-    /// A text or a list of texts; null is none.
+    /// Decodes a string or a list of strings; null is an empty list.
     private static func texts(
         _ fields: KeyedDecodingContainer<CodingKeys>, _ key: CodingKeys
     ) throws -> [String] {
@@ -111,17 +111,17 @@ struct CompletionRequest: Decodable, Sendable {
         if let text = try? fields.decode(String.self, forKey: key) { return [text] }
         guard let texts = try? fields.decode([String].self, forKey: key) else {
             throw APIError(
-                .badRequest, "‘\(key.stringValue)’ has to be a text or a list of texts", param: key.stringValue,
+                .badRequest, "‘\(key.stringValue)’ must be a string or a list of strings", param: key.stringValue,
                 code: "invalid_type")
         }
         return texts
     }
 
-    /// A field that would be passed over in silence is refused, unless it says what happens anyway.
+    /// Rejects an unsupported field unless its value is the default, rather than ignoring it silently.
     private static func refuse(_ fields: KeyedDecodingContainer<CodingKeys>) throws {
         func refuse(_ key: CodingKeys) throws {
             throw APIError(
-                .badRequest, "‘\(key.stringValue)’ is not offered", param: key.stringValue,
+                .badRequest, "‘\(key.stringValue)’ is not supported", param: key.stringValue,
                 code: "unsupported_parameter")
         }
         if try fields.decodeIfPresent(Bool.self, forKey: .echo) ?? false { try refuse(.echo) }

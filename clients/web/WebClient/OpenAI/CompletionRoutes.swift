@@ -3,7 +3,7 @@ import Hummingbird
 import Interface
 import NIOCore
 
-/// `POST /v1/completions`: `io.kantaibert.Inference.Generate` in OpenAI's words.
+/// `POST /v1/completions`: calls `io.kantaibert.Inference.Generate` in the format of OpenAI's API.
 struct CompletionRoutes {
     let client: ServiceClient
 
@@ -27,7 +27,7 @@ struct CompletionRoutes {
         let client = client
         let replies: [Int: InferenceInterface.Generate.Reply]
         do {
-            // A client that hangs up asks for nothing any more. To see that, the connection is read to its end.
+            // Generation stops if the client hangs up. Detecting that requires reading the connection to its end.
             replies = try await request.body.consumeWithCancellationOnInboundClose { _ in
                 try await withThrowingTaskGroup(of: (Int, InferenceInterface.Generate.Reply).self) { group in
                     for (index, call) in calls.enumerated() {
@@ -51,14 +51,14 @@ struct CompletionRoutes {
         return .json(completion, headers: [.connection: "close"])
     }
 
-    /// The texts one after another, each piece as it is made.
+    /// Streams the completions one after another, each piece as it is generated.
     private func stream(
         _ asked: CompletionRequest, _ calls: [InferenceInterface.Generate.Parameters], _ blank: Completion,
         _ request: Request
     ) async throws -> Response {
         let client = client
         let first = client.replies(InferenceInterface.Generate.self, calls[0])
-        // What is wrong with the request shows in its first reply, while the status can still say so.
+        // An invalid request fails with the first reply, while the response status can still be set.
         var iterator = first.makeAsyncIterator()
         guard let beginning = try await iterator.next() else { throw CancellationError() }
         return ServerSentEvents.response(

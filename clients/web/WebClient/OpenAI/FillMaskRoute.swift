@@ -1,10 +1,10 @@
 import Hummingbird
 import Interface
 
-/// `POST /v1/fill-mask`: `io.kantaibert.Inference.FillMask`; each mask's candidates have the fields of the Hugging Face
-/// pipeline.
+/// `POST /v1/fill-mask`: calls `io.kantaibert.Inference.FillMask`. Candidates have the fields of Hugging Face's
+/// fill-mask pipeline.
 struct FillMaskRoute {
-    /// Candidates for each mask, and words to choose from.
+    /// Maximum number of candidates per mask, and of target words.
     static let topKLimit = 1000
     static let targetLimit = 1000
 
@@ -23,11 +23,11 @@ struct FillMaskRoute {
             let parameters = try await request.json(InferenceInterface.FillMask.Parameters.self)
             guard (1...Self.topKLimit).contains(parameters.topK ?? 1) else {
                 throw APIError(
-                    .badRequest, "‘top_k’ has to be from 1 to \(Self.topKLimit)", param: "top_k", code: "invalid_value")
+                    .badRequest, "‘top_k’ must be from 1 to \(Self.topKLimit)", param: "top_k", code: "invalid_value")
             }
             guard (1...Self.targetLimit).contains(parameters.targets?.count ?? 1) else {
                 throw APIError(
-                    .badRequest, "‘targets’ has to have from 1 to \(Self.targetLimit) words", param: "targets",
+                    .badRequest, "‘targets’ must contain 1 to \(Self.targetLimit) words", param: "targets",
                     code: "invalid_value")
             }
             let reply = try await client.call(InferenceInterface.FillMask.self, parameters)

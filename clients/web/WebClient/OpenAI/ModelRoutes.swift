@@ -4,9 +4,9 @@ import Hummingbird
 import Interface
 import Varlink
 
-/// `GET /v1/models` and `GET /v1/models/NAME`: the models that answer, in OpenAI's shape.
+/// `GET /v1/models` and `GET /v1/models/NAME`: the models that have a serving generation, in OpenAI's format.
 struct ModelRoutes {
-    /// Each is asked for its generations: a service has a handful.
+    /// Requests the generations of each model; a service has only a few models.
     private static let modelLimit = 1000
 
     let client: ServiceClient
@@ -14,10 +14,10 @@ struct ModelRoutes {
     struct Model: Encodable, Sendable {
         var id: String
         let object = "model"
-        /// When the generation that serves was published, in seconds since 1970.
+        /// When the serving generation was published, as Unix time in seconds.
         var created: Int
         let ownedBy = "kantaibert"
-        /// Not OpenAI's: `mlm` fills masks, `clm` continues text.
+        /// Not part of OpenAI's API: `mlm` fills masks, `clm` continues text.
         var objective: String
         var generation: Int
 
@@ -38,7 +38,8 @@ struct ModelRoutes {
             let id = try context.parameters.require("id")
             guard let model = try await models().first(where: { $0.id == id }) else {
                 throw APIError(
-                    .notFound, "there is no model ‘\(id)’ that answers", param: "model", code: "model_not_found")
+                    .notFound, "there is no model ‘\(id)’ with a serving generation", param: "model",
+                    code: "model_not_found")
             }
             return Response.json(model)
         }
@@ -65,7 +66,7 @@ struct ModelRoutes {
         return models
     }
 
-    /// Of `2026-01-01T00:00:00.000Z`.
+    /// Converts a timestamp such as `2026-01-01T00:00:00.000Z`.
     private static func seconds(_ time: String) -> Int? {
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
         return (try? style.parse(time)).flatMap { Int(exactly: $0.timeIntervalSince1970.rounded(.down)) }

@@ -1,6 +1,6 @@
 import Hummingbird
 
-/// `GET /api/events`: what happens, as server-sent events `hello`, `service`, `event` and `steps`.
+/// `GET /api/events`: the service's events as server-sent events `hello`, `service`, `event` and `steps`.
 struct EventRoutes {
     let feed: EventFeed
 

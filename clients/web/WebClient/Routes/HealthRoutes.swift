@@ -4,9 +4,9 @@ import Interface
 import NIOCore
 import Varlink
 
-/// `GET /health` and `GET /metrics`, for programs that watch.
+/// `GET /health` and `GET /metrics`, for monitoring.
 struct HealthRoutes {
-    /// A service that takes longer is not well.
+    /// A service that takes longer to reply is reported as down.
     private static let deadline = Duration.seconds(3)
 
     let client: ServiceClient

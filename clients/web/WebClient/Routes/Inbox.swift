@@ -6,25 +6,25 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// The folder that the service takes text from.
+/// Uploads into the service's inbox.
 public struct Inbox: Sendable {
-    /// Files that may be on their way at a time.
+    /// Maximum number of concurrent uploads.
     private static let uploadLimit = 4
-    /// Files of one name.
+    /// Maximum number of files with the same name.
     private static let nameLimit = 10_000
-    /// Bytes after which the free space is looked at again, where a file has no announced size.
+    /// For uploads of unknown size: the number of bytes after which free disk space is checked again.
     private static let lookInterval = 16 << 20
 
     let path: String
-    /// Bytes a file may have.
+    /// Maximum size of a file in bytes.
     let limit: Int
-    /// Bytes that stay free on the disk for the service.
+    /// Bytes of disk space left free for the service.
     private let reserve: Int
     private let uploads: Uploads
 
     /// - Parameters:
-    ///   - limit: bytes a file may have; all that are on their way may have twice as many
-    ///   - reserve: bytes that stay free on the disk for the service
+    ///   - limit: maximum size of a file in bytes; all concurrent uploads together may have twice as many
+    ///   - reserve: bytes of disk space left free for the service
     public init(path: String, limit: Int, reserve: Int = 256 << 20) {
         self.path = path
         self.limit = limit
@@ -33,24 +33,24 @@ public struct Inbox: Sendable {
         uploads = Uploads(files: Self.uploadLimit, bytes: isTooLarge ? .max : total)
     }
 
-    /// Removes what a process that was killed had not finished; see `InboxFolder.clearLeftovers`.
+    /// Removes incomplete uploads of a killed process; see `InboxFolder.clearLeftovers`.
     package func clearLeftovers() -> Int { (try? InboxFolder(inbox: path))?.clearLeftovers() ?? 0 }
 
-    /// Puts a file into the inbox, whole or not at all, and takes no other's place.
+    /// Adds a file to the inbox atomically, without replacing another.
     ///
     /// - Parameters:
-    ///   - name: as the client says; see `safeName`
-    ///   - folder: the model that alone is to learn from it
-    ///   - length: bytes that are announced
-    /// - Returns: the name it has there, and its size
+    ///   - name: the client's name for the file; see `safeName`
+    ///   - folder: the model to feed; nil feeds all
+    ///   - length: the announced size in bytes
+    /// - Returns: the file's name in the inbox, and its size
     func put(
         _ name: String, folder: String?, length: Int?, _ body: some AsyncSequence<ByteBuffer, any Error>
     ) async throws -> (name: String, bytes: Int) {
         guard let name = Self.safeName(name) else {
-            throw APIError(.badRequest, "this is no name for a file", param: "name", code: "invalid_name")
+            throw APIError(.badRequest, "this is not a valid file name", param: "name", code: "invalid_name")
         }
         if let folder, Self.safeName(folder) != folder {
-            throw APIError(.badRequest, "this is no name for a folder", param: "model", code: "invalid_name")
+            throw APIError(.badRequest, "this is not a valid model name", param: "model", code: "invalid_name")
         }
         if let length, length > limit { throw tooLarge }
         let upload = try uploads.begin(expecting: length ?? 0)
@@ -72,9 +72,9 @@ public struct Inbox: Sendable {
                 }
                 try piece.withUnsafeReadableBytes { try file.append($0) }
             }
-            // A client that hangs up in the middle ends the body too.
+            // A client that hangs up midway ends the body as well.
             if let length, bytes != length {
-                throw APIError(.badRequest, "\(bytes) bytes came, \(length) were announced", code: "incomplete")
+                throw APIError(.badRequest, "received \(bytes) bytes of the announced \(length)", code: "incomplete")
             }
             return (try await publish(file, as: name), bytes)
         } catch let error as DurableError {
@@ -87,7 +87,7 @@ public struct Inbox: Sendable {
         let (needed, isTooLarge) = bytes.addingReportingOverflow(reserve)
         guard !isTooLarge, free >= needed else {
             throw APIError(
-                507, .server, "the disk has no room for this file and what the service needs",
+                507, .server, "not enough disk space: \(reserve) bytes must stay free for the service",
                 code: "inbox_not_writable")
         }
     }
@@ -95,19 +95,19 @@ public struct Inbox: Sendable {
     private static func failure(_ error: DurableError) -> APIError {
         switch error.errno {
         case ENOSPC, EDQUOT: APIError(507, .server, "\(error)", code: "inbox_not_writable")
-        // Somebody who may write to the inbox has put something in the way.
+        // A user who can write to the inbox created something with this name.
         case ELOOP, ENOTDIR, ESTALE: APIError(.conflict, "\(error)", param: "model", code: "inbox_in_the_way")
         default: APIError(.internalServerError, .server, "\(error)", code: "inbox_not_writable")
         }
     }
 
     private var tooLarge: APIError {
-        APIError(.contentTooLarge, "a file may have \(limit) bytes", code: "body_too_large")
+        APIError(.contentTooLarge, "the file is larger than the limit of \(limit) bytes", code: "body_too_large")
     }
 
-    /// Under the name, or with a number behind it where the inbox has such a file already.
+    /// Publishes under the given name, or with a number appended if the name is taken.
     private func publish(_ file: InboxFile, as name: String) async throws -> String {
-        // Nobody else has it: this function's caller is done with it.
+        // Safe to transfer: the caller no longer uses the value.
         nonisolated(unsafe) let file = file
         return try await NIOThreadPool.singleton.runIfActive {
             let dot = name.lastIndex(of: ".") ?? name.endIndex
@@ -116,12 +116,13 @@ public struct Inbox: Sendable {
                 if try file.publish(as: tried) { return tried }
             }
             throw APIError(
-                .conflict, "the inbox has \(Self.nameLimit) files of this name", param: "name", code: "name_taken")
+                .conflict, "the inbox already has \(Self.nameLimit) files with this name", param: "name",
+                code: "name_taken")
         }
     }
 
-    /// The last part of a path, without what a shell, a terminal or the service would take for something else: no
-    /// separators, no control characters, no dot in front (the service passes over such files), 200 bytes at most.
+    /// Returns the last component of a path as a safe file name: no separators, no control characters, no leading dot
+    /// (the service ignores hidden files), and at most 200 bytes.
     package static func safeName(_ name: String) -> String? {
         let last = name.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last ?? ""
         var safe = String.UnicodeScalarView()
@@ -138,14 +139,14 @@ public struct Inbox: Sendable {
     }
 }
 
-/// Counts the files that are on their way, and their bytes.
+/// Counts concurrent uploads and their bytes.
 private final class Uploads: Sendable {
     private struct UnderWay {
         var files = 0
         var bytes = 0
     }
 
-    /// One of them; counts until the last reference goes.
+    /// One upload; counts until its last reference is released.
     final class Upload: Sendable {
         private let uploads: Uploads
         private let bytes: Mutex<Int>
@@ -155,7 +156,7 @@ private final class Uploads: Sendable {
             self.bytes = Mutex(bytes)
         }
 
-        /// Counts what has come, where it is more than was expected.
+        /// Adds the bytes received beyond the announced size.
         func grow(to size: Int) throws {
             try bytes.withLock { bytes in
                 guard size > bytes else { return }
@@ -183,7 +184,7 @@ private final class Uploads: Sendable {
             return true
         }
         guard isAdmitted else { throw tooMany }
-        // From here on the count is the upload's to take back.
+        // From here on the upload subtracts its count when it ends.
         let upload = Upload(self, bytes: 0)
         try upload.grow(to: expected)
         return upload
@@ -208,7 +209,7 @@ private final class Uploads: Sendable {
 
     private var tooMany: APIError {
         APIError(
-            .tooManyRequests, .rateLimit, "as many files as may be are on their way already",
+            .tooManyRequests, .rateLimit, "too many uploads are in progress; try again later",
             code: "too_many_uploads", retryAfterMs: 5000)
     }
 }

@@ -2,13 +2,13 @@ import CFiles
 import Durable
 import Glibc
 
-/// A folder of the inbox, held open: everything is done in it by its descriptor, so that a folder that is exchanged for a
-/// link while a file is on its way leads nowhere.
+/// An open folder of the inbox. All operations use its descriptor, so that replacing the folder by a symbolic link
+/// during an upload has no effect.
 ///
-/// Members of the group may write to the inbox, and so put links where a folder or a file was.
+/// Members of the group can write to the inbox, and so can replace a folder or a file by a link.
 final class InboxFolder {
     let descriptor: Int32
-    /// For messages alone.
+    /// Used in messages only.
     let path: String
 
     private init(descriptor: Int32, path: String) {
@@ -16,7 +16,8 @@ final class InboxFolder {
         self.path = path
     }
 
-    /// The inbox itself. It lies in a folder of the service's, so that its own name may be a link of an administrator's.
+    /// Opens the inbox itself. Its parent belongs to the service, so a link in its place can only be an
+    /// administrator's.
     init(inbox path: String) throws(DurableError) {
         self.path = path
         descriptor = retrying { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
@@ -25,10 +26,10 @@ final class InboxFolder {
 
     deinit { close(descriptor) }
 
-    /// A folder in this one, made where there is none; throws where the name is a link or a file.
+    /// Opens a subfolder, creating it if needed. Throws if the name is a link or a file.
     func folder(_ name: String) throws(DurableError) -> InboxFolder {
         let inner = "\(path)/\(name)"
-        // The group comes from the inbox by its setgid bit, which the unit's sandbox lets nobody ask for.
+        // The group is inherited through the inbox's setgid bit; the unit's sandbox forbids setting that bit here.
         if mkdirat(descriptor, name, 0o770) == 0 {
             guard retrying({ fsync(descriptor) }) == 0 else {
                 throw DurableError(operation: "fsync", path: path, errno: errno)
@@ -37,7 +38,7 @@ final class InboxFolder {
             throw DurableError(operation: "mkdir", path: inner, errno: errno)
         }
         guard let folder = existing(name) else {
-            throw DurableError(operation: "open", path: inner, errno: errno, hint: "it has to be a folder, and no link")
+            throw DurableError(operation: "open", path: inner, errno: errno, hint: "it must be a folder and not a link")
         }
         return folder
     }
@@ -48,7 +49,7 @@ final class InboxFolder {
         return opened < 0 ? nil : InboxFolder(descriptor: opened, path: "\(path)/\(name)")
     }
 
-    /// Bytes that ordinary processes may still write to the file system.
+    /// Bytes available to unprivileged processes on the file system.
     var freeBytes: Int? {
         var status = statvfs()
         guard fstatvfs(descriptor, &status) == 0 else { return nil }
@@ -56,12 +57,12 @@ final class InboxFolder {
         return isTooLarge ? .max : Int(clamping: bytes)
     }
 
-    /// Removes what processes of this user that are gone were writing here, and in the folders here.
+    /// Removes incomplete files of this user's exited processes here and in the subfolders.
     /// - Returns: the number of files removed
     func clearLeftovers() -> Int { clearLeftovers(andBelow: true) }
 
     private func clearLeftovers(andBelow: Bool) -> Int {
-        // A descriptor of its own: closedir closes it.
+        // A duplicate descriptor, because closedir closes it.
         let own = retrying { openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard own >= 0 else { return 0 }
         guard let stream = fdopendir(own) else {
@@ -94,17 +95,17 @@ final class InboxFolder {
     }
 }
 
-/// A file of an `InboxFolder` that is on its way: whole, or not at all. What is never published is removed when the last
-/// reference goes, and what a killed process left, by `InboxFolder.clearLeftovers` at the next start.
+/// A file being uploaded into an `InboxFolder`, published atomically. An unpublished file is removed when the last
+/// reference is released; files of a killed process are removed by `InboxFolder.clearLeftovers` at the next start.
 ///
-/// One owner at a time: not to be used from two threads.
+/// Not thread-safe: it has one owner at a time.
 final class InboxFile {
     private let folder: InboxFolder
     private let temporary: String
     private let descriptor: Int32
     private var isPublished = false
 
-    /// - Parameter name: what it is likely to be called
+    /// - Parameter name: the name it will probably be published under
     init(in folder: InboxFolder, for name: String) throws(DurableError) {
         self.folder = folder
         temporary = TemporaryName.beside(name)
@@ -125,11 +126,11 @@ final class InboxFile {
         }
     }
 
-    /// Forces the bytes to the disk and gives the file a name that nothing has yet.
-    /// - Returns: false where something has the name; another can be tried
+    /// Flushes the file to disk and publishes it under a name that is not in use.
+    /// - Returns: false if the name is taken; the caller can try another one
     func publish(as name: String) throws(DurableError) -> Bool {
         guard retrying({ fsync(descriptor) }) == 0 else { throw failure("fsync", name) }
-        // The name is the group's to exchange: it has to lead to the file that was written.
+        // A group member can replace the temporary name: it must still refer to the file that was written.
         var written = stat()
         var named = stat()
         guard fstat(descriptor, &written) == 0,
@@ -138,9 +139,10 @@ final class InboxFile {
         guard written.st_ino == named.st_ino, written.st_dev == named.st_dev else {
             throw DurableError(
                 operation: "rename", path: "\(folder.path)/\(name)", errno: ESTALE,
-                hint: "somebody has exchanged the file while it came")
+                hint: "another user replaced the file during the upload")
         }
-        // Nothing is replaced; and a watcher of the inbox hears that it was moved in whole, as it would not of a second name.
+        // Does not replace anything. A rename also notifies the inbox's watcher that the file is complete; a hard link
+        // would not.
         if renameat2(folder.descriptor, temporary, folder.descriptor, name, Self.noReplace) == 0 {
         } else if errno == EEXIST {
             return false
@@ -154,10 +156,11 @@ final class InboxFile {
         return true
     }
 
-    /// `RENAME_NOREPLACE` of `<linux/fs.h>`.
+    /// `RENAME_NOREPLACE` from `<linux/fs.h>`.
     private static let noReplace: UInt32 = 1
 
-    /// For file systems that cannot do so: takes the name with an empty file, which only one can make, and replaces that.
+    /// Fallback for file systems without it: reserves the name by creating an empty file exclusively, then replaces
+    /// that.
     private func renameOverPlace(as name: String) throws(DurableError) -> Bool {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let place = retrying { openat(folder.descriptor, name, flags, 0o600) }

@@ -3,7 +3,7 @@ import Hummingbird
 import Interface
 import Varlink
 
-/// `POST /api/inbox?name=NAME[&model=MODEL]`, the file as the body.
+/// `POST /api/inbox?name=NAME[&model=MODEL]` with the file as the body.
 struct InboxRoutes {
     let client: ServiceClient
     let inbox: Inbox
@@ -26,7 +26,7 @@ struct InboxRoutes {
         }
     }
 
-    /// The inbox has a folder for each model, and for nothing else.
+    /// Checks that the model exists: subfolders of the inbox are named after models.
     private func check(_ model: String) async throws {
         let models = try await client.call(ManagerInterface.ListModels.self, .init()).models.map(\.name)
         guard models.contains(model) else { throw ManagerInterface.ModelNotFound(model: model, available: models) }

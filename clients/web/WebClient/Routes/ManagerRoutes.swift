@@ -4,9 +4,10 @@ import HummingbirdCore
 import Interface
 import Varlink
 
-/// `/api/…`: the methods of `io.kantaibert.Manager`, replies as they came. Those that change something need the token.
+/// `/api/…`: the methods of `io.kantaibert.Manager`, with unmodified replies. Methods that change something need the
+/// token.
 struct ManagerRoutes {
-    /// The longest that a reply is waited for: beginning to serve a generation takes some seconds.
+    /// Timeout of a call. Promoting a generation takes several seconds.
     private static let deadline = Duration.seconds(60)
 
     let client: ServiceClient
@@ -49,7 +50,7 @@ struct ManagerRoutes {
     }
 
     private func addChanging(to api: RouterGroup<BasicRequestContext>) {
-        // Whether the token is right, for who has just typed it.
+        // Lets the page check a token that the user has entered.
         api.post("token") { _, _ in Response(status: .noContent) }
         api.post("train") { request, _ in
             var request = request

@@ -3,15 +3,15 @@ import Hummingbird
 import NIOCore
 import WebPage
 
-/// The page itself, out of the program, and what it needs to know of where it runs.
+/// Serves the page's files, which are embedded in the program, and the facts the page needs about the server.
 struct PageRoutes {
     let inbox: Inbox
     let tokenFile: String?
 
     private struct Place: Encodable {
-        /// Bytes a file may have.
+        /// Maximum size of an uploaded file in bytes.
         var uploadLimit: Int
-        /// Where the token can be read, by who may.
+        /// The file that holds the token.
         var tokenFile: String?
 
         private enum CodingKeys: String, CodingKey {
@@ -29,7 +29,7 @@ struct PageRoutes {
         router.get("api/place") { _, _ in Response.json(place) }
     }
 
-    /// Asked for every time, sent only where it has changed.
+    /// Browsers revalidate each file, and download it only if it has changed.
     private static func answer(_ file: PageFile, to request: Request) -> Response {
         var headers: HTTPFields = [.cacheControl: "no-cache", .eTag: file.eTag]
         if let known = request.headers[.ifNoneMatch], known == "*" || known.contains(file.eTag) {

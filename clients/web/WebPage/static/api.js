@@ -1,9 +1,9 @@
-// Requests to the server this page came from.
+// Requests to the server of this page.
 
 import { load } from "./store.js";
 import { askForToken } from "./token.js";
 
-/** `message` is a sentence for people, `code` a word for programs. */
+/** An error with a `message` for users and a `code` for programs. */
 export class APIError extends Error {
   constructor(message, code, status) {
     super(message);
@@ -17,9 +17,9 @@ export async function failure(response) {
   try {
     error = (await response.json()).error ?? {};
   } catch {
-    // Not ours: the status has to do.
+    // Not an error of this server; only the status is known.
   }
-  return new APIError(error.message ?? `The server says ${response.status}.`, error.code, response.status);
+  return new APIError(error.message ?? `The server replied with status ${response.status}.`, error.code, response.status);
 }
 
 async function request(path, init) {
@@ -28,26 +28,26 @@ async function request(path, init) {
     response = await fetch(path, init);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new APIError("The page’s server does not answer.", "unreachable", 0);
+    throw new APIError("The web server (kantaibert-web) is not responding.", "unreachable", 0);
   }
   if (!response.ok) throw await failure(response);
   return response;
 }
 
-/** Not URLSearchParams: it writes a space as a plus, which is a plus in an address. */
+/** Not URLSearchParams, which encodes a space as a plus; the server decodes a plus as itself. */
 export const queryText = (query) =>
   Object.entries(query).filter(([, value]) => value !== undefined && value !== null)
     .map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
 
 export const get = async (path, query = {}) => (await request(`${path}?${queryText(query)}`)).json();
 
-/** The response itself, for a stream. */
+/** Returns the response object, for streaming. */
 export const ask = (path, body, signal) =>
   request(path, {
     method: "POST", signal, headers: { "content-type": "application/json" }, body: JSON.stringify(body),
   });
 
-/** Something that changes something. Asks for the token where it is missing or wrong; undefined where it is not given. */
+/** A request that changes something. Asks for the token if it is missing or wrong; returns undefined if the user cancels. */
 export async function change(path, body, why) {
   while (true) {
     try {
@@ -65,7 +65,7 @@ export async function change(path, body, why) {
   }
 }
 
-/** A stream of server-sent events that answers a POST; the values of its data, until `[DONE]`. */
+/** Yields the data values of server-sent events in the response to a POST, until `[DONE]`. */
 export async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";

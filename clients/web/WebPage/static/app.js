@@ -1,4 +1,4 @@
-// The frame round the pages: which one is shown, light or dark, and how the service is.
+// The frame around the pages: navigation, theme and service status.
 
 import * as chat from "./chat.js";
 import * as corpora from "./corpora.js";
@@ -31,8 +31,8 @@ function theme(chosen) {
   const dark = chosen === "dark" || (!chosen && matchMedia("(prefers-color-scheme: dark)").matches);
   document.documentElement.dataset.theme = dark ? "dark" : "light";
   const other = dark ? "light" : "dark";
-  $("theme-button").setAttribute("aria-label", `Change to the ${other} theme`);
-  $("theme-button").title = `Change to the ${other} theme`;
+  $("theme-button").setAttribute("aria-label", `Switch to the ${other} theme`);
+  $("theme-button").title = `Switch to the ${other} theme`;
   $("theme-button").onclick = () => {
     save("theme", other);
     theme(other);
@@ -48,13 +48,13 @@ function title() {
 
 function service({ up, message, version }) {
   const { dataset } = $("service");
-  if (up === false && dataset.state !== "down") announce(`The service is away. ${message}`);
-  if (up && dataset.state === "down") announce("The service is back.");
+  if (up === false && dataset.state !== "down") announce(`The service is not available. ${message}`);
+  if (up && dataset.state === "down") announce("The service is available again.");
   dataset.state = up ? "up" : up === false ? "down" : "";
   $("service").querySelector(".service-text").textContent =
-    up ? `running${version ? ` · ${version}` : ""}` : up === false ? "away" : "connecting";
+    up ? `running${version ? ` · ${version}` : ""}` : up === false ? "not available" : "connecting";
   $("away").hidden = up !== false;
-  $("away").textContent = up === false ? `The service is away: ${message} It is tried again all the time.` : "";
+  $("away").textContent = up === false ? `The service is not available: ${message.replace(/\.$/, "")}. Reconnecting automatically.` : "";
 }
 
 function pulse({ run, queued }) {

@@ -1,12 +1,12 @@
-// Loss curves, drawn here: the training loss of every step and a smoother line through it, the held-out loss where it
-// was measured, earlier runs underneath.
+// Draws loss curves: the training loss of each step with a smoothed line, the held-out loss where it was measured, and
+// earlier runs in the background.
 
 import { h, svg } from "./dom.js";
 import { number } from "./format.js";
 
 const MARGIN = { top: 14, right: 14, bottom: 26, left: 46 };
 
-/** About `count` round numbers from `low` to `high`. */
+/** Returns about `count` round numbers from `low` to `high`. */
 function ticks(low, high, count) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -16,7 +16,7 @@ function ticks(low, high, count) {
   return { values: made, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
 }
 
-/** The mean of each column of pixels: a line has no more points than it can show. */
+/** Returns the mean of each pixel column, so that a line has no more points than it can show. */
 function thinned(points, columns) {
   if (points.length <= columns * 2) return points;
   const [first, last] = [points[0].x, points.at(-1).x];
@@ -36,7 +36,7 @@ function thinned(points, columns) {
   return made;
 }
 
-/** The mean of each point and as many on either side: about a hundredth of the curve, and less towards its ends. */
+/** Returns centered moving averages over about a hundredth of the curve, with a smaller window near its ends. */
 function smooth(points) {
   const reach = Math.min(50, Math.round(points.length / 100) + 2);
   const sums = [0];
@@ -48,13 +48,13 @@ function smooth(points) {
 }
 
 export class Chart {
-  /** describe(step): what is known of a step, as [name, text] pairs */
+  /** describe(step): returns the values of a step as [name, text] pairs */
   constructor(container, describe) {
     this.container = container;
     this.describe = describe;
     this.tip = h("div", { class: "tip", "aria-hidden": "true", hidden: true });
     this.root = svg("svg", {
-      class: "plot", tabindex: 0, role: "slider", "aria-label": "Loss of the run; arrow keys move along its steps",
+      class: "plot", tabindex: 0, role: "slider", "aria-label": "Loss of the run; use the arrow keys to move between steps",
       "aria-valuemin": 0, "aria-valuenow": 0, "aria-valuetext": "no step yet",
     });
     container.append(this.root, this.tip);
@@ -67,7 +67,7 @@ export class Chart {
     this.root.addEventListener("keydown", (event) => this.move(event));
   }
 
-  /** train, held: points {x: step, y: loss}; earlier: lists of points; total: steps of the run; log: whether y is */
+  /** train, held: points {x: step, y: loss}; earlier: lists of points; total: steps of the run; log: logarithmic y axis */
   show(data) {
     this.data = data;
     this.frame ??= requestAnimationFrame(() => this.draw());
@@ -86,7 +86,7 @@ export class Chart {
     if (all.length === 0) {
       this.scale = undefined;
       this.root.replaceChildren(
-        svg("text", { x: width / 2, y: height / 2, class: "nothing" }, "The curve begins with the first step."));
+        svg("text", { x: width / 2, y: height / 2, class: "nothing" }, "The curve starts with the first step."));
       return;
     }
     this.scale = this.fit(all, width, height, total, log);
@@ -127,7 +127,7 @@ export class Chart {
   axes(width, height) {
     const { low, high, right, unshape } = this.scale;
     const across = ticks(0, right, Math.max(2, Math.min(8, width / 110)));
-    // On a log scale round numbers are not evenly apart, so that fewer are named.
+    // On a log scale, round numbers are unevenly spaced, so fewer are labeled.
     const up = ticks(unshape(low), unshape(high), Math.max(3, height / 60));
     return [
       ...up.values.filter((value) => value > 0).flatMap((value) => [
@@ -163,7 +163,7 @@ export class Chart {
     this.point(train[Math.max(0, Math.min(train.length - 1, to))].x);
   }
 
-  /** The index of the step that is nearest, by halving. */
+  /** Returns the index of the nearest step, by binary search. */
   nearest(step) {
     const { train } = this.data;
     let [low, high] = [0, train.length - 1];

@@ -1,4 +1,4 @@
-// A text and how the model goes on with it, piece by piece.
+// Streams the model's continuation of a text.
 
 import { ask, events } from "./api.js";
 import { $, announce, h, options } from "./dom.js";
@@ -7,17 +7,17 @@ import { keep, load, save } from "./store.js";
 
 const KEPT = 50;
 const FIELDS = [
-  ["temperature", "Temperature", "0 always takes the likeliest token", { min: 0, max: 5, step: 0.05 }],
-  ["top_p", "Top p", "only the likeliest that together have this probability", { min: 0.01, max: 1, step: 0.01 }],
-  ["top_k", "Top k", "only so many of the likeliest; 0 takes all", { min: 0, step: 1 }],
-  ["min_p", "Min p", "only those at least so probable, relative to the likeliest", { min: 0, max: 1, step: 0.01 }],
-  ["repetition_penalty", "Repetition", "above 1, what was used comes less often", { min: 0.1, step: 0.05 }],
-  ["max_tokens", "Tokens", "to make at most", { min: 1, step: 1 }],
-  ["seed", "Seed", "the same seed gives the same text; empty draws one", { step: 1 }],
-  ["stop", "Stop before", "ends where this text would come", {}],
+  ["temperature", "Temperature", "0 always picks the most likely token", { min: 0, max: 5, step: 0.05 }],
+  ["top_p", "Top p", "sample from the most likely tokens whose probabilities sum to this", { min: 0.01, max: 1, step: 0.01 }],
+  ["top_k", "Top k", "sample from this many of the most likely tokens; 0 uses all", { min: 0, step: 1 }],
+  ["min_p", "Min p", "minimum probability relative to the most likely token", { min: 0, max: 1, step: 0.01 }],
+  ["repetition_penalty", "Repetition penalty", "above 1 makes repeated tokens less likely", { min: 0.1, step: 0.05 }],
+  ["max_tokens", "Max tokens", "generate at most this many", { min: 1, step: 1 }],
+  ["seed", "Seed", "the same seed generates the same text; empty uses a random one", { step: 1 }],
+  ["stop", "Stop string", "end before this text", {}],
 ];
 
-/** The answers that are shown: prompt, text, request, and at the end finish_reason, receipt, usage, seconds. */
+/** The answers shown: prompt, text, request, and when finished finish_reason, receipt, usage, seconds. */
 let answers = load("chat", []);
 let running;
 
@@ -27,7 +27,7 @@ export function start() {
   for (const [name, label, hint, limits] of FIELDS) {
     const id = `sampling-${name}`;
     const input = h("input", {
-      id, name, type: name === "stop" ? "text" : "number", placeholder: name === "seed" ? "drawn" : "default",
+      id, name, type: name === "stop" ? "text" : "number", placeholder: name === "seed" ? "random" : "default",
       inputmode: name === "stop" ? "text" : "decimal", "aria-describedby": `${id}-hint`, ...limits,
     });
     keep(input, `sampling.${name}`);
@@ -70,7 +70,7 @@ export function shown() {
   scrollTo(0, document.body.scrollHeight);
 }
 
-/** The text field is as high as its text, up to a third of the window. */
+/** Adjusts the height of the text field to its text, up to a third of the window. */
 function grow() {
   const field = $("chat-prompt");
   field.style.height = "auto";
@@ -98,7 +98,7 @@ function request() {
   return body;
 }
 
-/** - original: the answer that is made again, to see whether it comes out the same */
+/** - original: the answer to generate again, to compare the result with */
 async function generate(body, original) {
   const answer = { prompt: body.prompt, request: body, text: "", original: original?.text };
   answers.push(answer);
@@ -171,7 +171,7 @@ class AnswerView {
     this.scroll();
   }
 
-  /** Follows the text where its end is in sight. */
+  /** Scrolls along with the text if its end is visible. */
   scroll(always) {
     const page = document.scrollingElement;
     const isNear = page.scrollHeight - page.scrollTop - innerHeight < 240;
@@ -186,7 +186,7 @@ class AnswerView {
     const buttons = [];
     if (answer.receipt) {
       buttons.push(this.button("Replay", () => running || this.replay()));
-      buttons.push(this.button("Go on", () => this.goOn()));
+      buttons.push(this.button("Continue", () => this.goOn()));
     } else if (!running) buttons.push(this.button("Try again", () => running || generate(answer.request)));
     if (answer.text) buttons.push(this.button("Copy", (event) => this.copy(event.target)));
     this.foot.replaceChildren(
@@ -200,11 +200,11 @@ class AnswerView {
     const { receipt, usage, finish, seconds, original, text } = this.answer;
     if (finish === "stopped") return [h("span", {}, "stopped by you")];
     if (!receipt) return [];
-    const why = { stop: "came to its end", length: "cut at the limit" };
+    const why = { stop: "complete", length: "stopped at the token limit" };
     const rate = usage && seconds ? `${Math.round(usage.completion_tokens / seconds)} tokens/s` : undefined;
     const same = original === undefined ? undefined
       : original === text ? h("span", { class: "badge good" }, "the same text")
-      : h("span", { class: "badge warn" }, "another text: another generation serves now");
+      : h("span", { class: "badge warn" }, "different text: another generation is serving now");
     return [
       h("span", { class: "mono" }, `${receipt.model} ${receipt.generation}`),
       h("span", { class: "mono", title: `SHA-256 of the model: ${receipt.model_sha256}` }, `seed ${receipt.seed}`),

@@ -1,4 +1,4 @@
-// What has come and what became of it; files that are dropped go into the inbox.
+// Lists received corpora and uploads files into the inbox.
 
 import { failure, get, queryText } from "./api.js";
 import { $, announce, h, options, replace } from "./dom.js";
@@ -12,11 +12,11 @@ const FILTERS = [["", "All"], ["admitted", "Admitted"], ["rejected", "Rejected"]
 
 const PAGE = 200;
 
-/** The newest first, as many as were asked for. */
+/** The corpora loaded so far, newest first. */
 let corpora = [];
-/** Where the next page begins; null where there is none. */
+/** Cursor of the next page; null if there is none. */
 let next = null;
-/** Of all there are, by their state. */
+/** Number of all corpora, by state. */
 let counts = {};
 let latest = 0;
 let filter = load("corpora.filter", "");
@@ -25,7 +25,7 @@ let limit = Infinity;
 export function start() {
   get("/api/place").then((place) => {
     limit = place.upload_limit;
-    $("drop-hint").textContent = `It goes into the inbox, up to ${bytes(limit)} a file.`;
+    $("drop-hint").textContent = `Files are added to the inbox; at most ${bytes(limit)} each.`;
   }).catch(() => {});
   $("choose").addEventListener("click", () => $("files").click());
   $("files").addEventListener("change", () => {
@@ -34,14 +34,14 @@ export function start() {
   });
   $("corpora-more").addEventListener("click", loadMore);
   dropping();
-  on("status", () => options($("drop-model"), [["", "every model"], ...models().map(([name]) => [name, `${name} alone`])]));
+  on("status", () => options($("drop-model"), [["", "all models"], ...models().map(([name]) => [name, `only ${name}`])]));
   on("service", ({ up }) => up && loadAll());
   on("event", ({ kind }) => kind.startsWith("corpus_") && loadAll());
 }
 
 export const shown = () => loadAll();
 
-/** The whole page takes files while they are over it, and shows where they go. */
+/** Accepts files dropped anywhere on the page, and highlights the drop area. */
 function dropping() {
   const isFile = (event) => event.dataTransfer?.types.includes("Files");
   addEventListener("dragover", (event) => {
@@ -60,8 +60,8 @@ function dropping() {
 }
 
 async function send(files) {
-  if (!load("token") && !(await askForToken("Putting files into the inbox"))) return;
-  // One after another: the inbox takes a few at a time.
+  if (!load("token") && !(await askForToken("Uploading files"))) return;
+  // One at a time: the server limits concurrent uploads.
   for (const file of files) await new Upload(file, $("drop-model").value).send();
 }
 
@@ -76,19 +76,19 @@ class Upload {
   }
 
   async send() {
-    if (this.file.size > limit) return this.end("bad", `has ${bytes(this.file.size)}; ${bytes(limit)} are possible`);
+    if (this.file.size > limit) return this.end("bad", `too large: ${bytes(this.file.size)}, the limit is ${bytes(limit)}`);
     try {
       let response = await this.post();
-      if (response.status === 401 && (await askForToken("Putting files into the inbox"))) response = await this.post();
+      if (response.status === 401 && (await askForToken("Uploading files"))) response = await this.post();
       if (!response.ok) throw await failure(response);
       const { name } = await response.json();
-      this.end("good", name === this.file.name ? "is in the inbox" : `is in the inbox as ${name}`);
+      this.end("good", name === this.file.name ? "added to the inbox" : `added to the inbox as ${name}`);
     } catch (error) {
       this.end("bad", error.message);
     }
   }
 
-  /** By the older interface: only it says how much has gone. */
+  /** Uses XMLHttpRequest, because fetch does not report upload progress. */
   post() {
     const query = queryText({ name: this.file.name, model: this.model || undefined });
     return new Promise((resolve, reject) => {
@@ -114,16 +114,16 @@ class Upload {
   }
 }
 
-/** The newest page again, of the state that is shown. What was loaded beyond it has to be asked for anew. */
+/** Reloads the first page of the selected state. Further pages must be requested again. */
 async function loadAll() {
   const mine = ++latest;
   try {
     const reply = await page();
-    // Events come in clusters: an answer that was overtaken is out of date.
+    // Events arrive in bursts: a response to an older request is out of date.
     if (mine !== latest) return;
     ({ corpora, next, counts } = { counts: {}, ...reply });
   } catch {
-    // What was known stays.
+    // Keep the previous data.
   }
   draw();
 }

@@ -1,4 +1,4 @@
-// Elements, without markup: text is text, whatever it says.
+// Creates elements without parsing markup, so that text is always inserted as text.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -19,21 +19,21 @@ function make(element, properties, children) {
 export const h = (tag, properties, ...children) => make(document.createElement(tag), properties, children);
 export const svg = (tag, properties, ...children) => make(document.createElementNS(SVG, tag), properties, children);
 
-/** Puts `children` in the place of what is there, unless that reads the same: focus and selection stay. */
+/** Replaces the children unless they are equal, to preserve focus and selection. */
 export function replace(element, ...children) {
   const fresh = element.cloneNode(false);
   fresh.append(...children.flat().filter(Boolean));
   if (!fresh.isEqualNode(element)) element.replaceChildren(...fresh.childNodes);
 }
 
-/** The choices of a select, the chosen one kept where it is still there. */
+/** Sets the options of a select and keeps the selection if it still exists. */
 export function options(select, choices, chosen = select.value) {
   replace(select, choices.map(([value, text]) => h("option", { value }, text)));
   if (choices.some(([value]) => value === chosen)) select.value = chosen;
 }
 
 let said;
-/** For who does not see the page. */
+/** Announces a message to screen readers. */
 export function announce(text) {
   clearTimeout(said);
   $("announcer").textContent = "";

@@ -1,4 +1,4 @@
-// A sentence with masks, and what the model would put there.
+// Shows a model's predictions for the masks of a sentence.
 
 import { ask } from "./api.js";
 import { $, announce, h, options } from "./dom.js";
@@ -52,7 +52,7 @@ async function fill() {
     const body = { text, top_k: 8 };
     if ($("fill-model").value) body.model = $("fill-model").value;
     const reply = await (await ask("/v1/fill-mask", body)).json();
-    // An earlier question's answer may come later.
+    // The response to an earlier request may arrive later.
     if (mine !== latest) return;
     result = { text, masks: reply.masks, receipt: reply.receipt };
     const [best] = reply.masks[0];
@@ -80,10 +80,10 @@ function draw() {
         h("p", { class: "prose sentence" }, ...sentence(index)),
         h("ol", { class: "bars" }, ...fillings.map((filling) => bar(filling, index, fillings[0].score))))),
     h("p", { class: "receipt" }, h("span", { class: "mono" }, `${result.receipt.model} ${result.receipt.generation}`),
-      h("span", {}, "a click puts the word into the sentence")));
+      h("span", {}, "click a word to insert it into the sentence")));
 }
 
-/** The text with its masks as gaps, the one this is about marked. */
+/** The sentence with its masks as gaps, the current one highlighted. */
 function sentence(index) {
   return result.text.split(MASK).flatMap((part, place) => place === 0 ? [part] : [
     h("span", { class: place - 1 === index ? "gap this" : "gap" }, h("span", { class: "sr" }, "mask")), part]);
@@ -101,7 +101,7 @@ function bar(filling, index, best) {
 
 function accept(word, index) {
   const parts = result.text.split(MASK);
-  // A token that brings its own space takes the place of the one before the mask.
+  // A token that starts with a space replaces the space before the mask.
   const before = word.startsWith(" ") && /\s$/.test(parts[index]) ? word.slice(1) : word;
   const text = parts.reduce((made, part, place) => made + (place - 1 === index ? before : MASK) + part);
   undone.push(result.text);
@@ -112,5 +112,5 @@ function accept(word, index) {
   save("fill.result", null);
   draw();
   $("fill-text").focus();
-  announce(`The sentence reads: ${text}`);
+  announce(`The sentence is now: ${text}`);
 }

@@ -1,4 +1,4 @@
-// Numbers, lengths of time and dates for people.
+// Formats numbers, durations and dates.
 
 export const number = (value) => (value ?? null) === null ? "–" : Math.round(value).toLocaleString("en");
 export const fixed = (value, digits) => (value ?? null) === null ? "–" : value.toFixed(digits);
@@ -26,7 +26,7 @@ export function duration(seconds) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** The time of day today, else the date too. */
+/** The time of day, with the date unless it is today. */
 export function moment(text) {
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) return "–";

@@ -1,13 +1,13 @@
-// What the service is doing, as it happens: one stream of events, one status, and who wants to know.
+// The live state of the service: one event stream, one status, and their subscribers.
 
 import { get } from "./api.js";
 
 export const state = {
-  /** `up` is undefined until the first word. */
+  /** `up` is undefined until the first message. */
   service: { up: undefined, message: "connecting" },
-  /** GetStatus, its run kept up to date by the steps. */
+  /** The reply of GetStatus; its run is updated with each step. */
   status: undefined,
-  /** Events that are no steps, newest first. */
+  /** Events other than steps, newest first. */
   recent: [],
 };
 
@@ -23,7 +23,7 @@ let pending;
 
 export function start() {
   connect();
-  // What no event tells of, such as a schedule that has come nearer.
+  // Refreshes what no event reports, such as the time until the next training.
   setInterval(() => document.hidden || refresh(), 30_000);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
 }
@@ -57,8 +57,8 @@ function connect() {
     tell("steps", steps);
   });
   source.onerror = () => {
-    service({ up: false, message: "The page’s server does not answer." });
-    // The browser tries again by itself, but not after an answer that was no stream.
+    service({ up: false, message: "The web server (kantaibert-web) is not responding." });
+    // The browser reconnects by itself, but not after a response that was not an event stream.
     if (source.readyState === EventSource.CLOSED) retry = setTimeout(connect, 3000);
   };
 }
@@ -81,11 +81,11 @@ export async function refresh() {
     state.status = await get("/api/status");
     tell("status", state.status);
   } catch {
-    // The stream says it when the service is away.
+    // The event stream reports that the service is not available.
   }
 }
 
-/** The names of the models of an objective (`mlm`, `clm`), as choices; those that cannot answer yet say so. */
+/** The models of an objective (`mlm`, `clm`) as options; those without a generation are marked. */
 export const models = (objective) =>
   (state.status?.models ?? []).filter((model) => !objective || model.objective === objective)
-    .map((model) => [model.name, objective && !model.generation ? `${model.name} (not yet)` : model.name]);
+    .map((model) => [model.name, objective && !model.generation ? `${model.name} (not trained yet)` : model.name]);

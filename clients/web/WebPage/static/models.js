@@ -1,17 +1,17 @@
-// The generations of each model, which of them serves, and the way there and back.
+// Lists the generations of each model; promotes one or rolls back.
 
 import { change, get } from "./api.js";
 import { $, announce, h, replace } from "./dom.js";
 import { fixed, large, moment, number } from "./format.js";
 import { on, refresh, state } from "./live.js";
 
-/** By the model's name, newest first. */
+/** Generations by model name, newest first. */
 const generations = new Map();
 let seen = "";
 
 export function start() {
   on("status", (status) => {
-    // Asked again where another generation serves or has come; the rest of the status is drawn as it is.
+    // Reloaded when a generation was added or promoted; the rest of the status is drawn directly.
     const now = JSON.stringify(status.models.map((model) => [model.name, model.generation, model.state]));
     if (now !== seen) {
       seen = now;
@@ -26,7 +26,7 @@ export const shown = () => loadAll();
 async function loadAll() {
   await Promise.all((state.status?.models ?? []).map(async ({ name, generation }) => {
     try {
-      // The newest, and down to the one that serves: those before are for kbctl.
+      // From the newest down to the serving one; kbctl lists older ones.
       const found = [];
       let after;
       do {
@@ -36,7 +36,7 @@ async function loadAll() {
       } while (after && generation && !found.some(({ number }) => number <= generation));
       generations.set(name, found.sort((a, b) => b.number - a.number));
     } catch {
-      // What was known stays.
+      // Keep the previous data.
     }
   }));
   draw();
@@ -53,8 +53,8 @@ function draw() {
 
 function about(model) {
   const does = model.objective === "mlm" ? "fills masks" : "continues text";
-  if (!model.generation) return `It ${does}, once it has learned to.`;
-  return `It ${does}; generation ${model.generation} serves, with ${large(model.parameters)} parameters and `
+  if (!model.generation) return `It ${does} once it has been trained.`;
+  return `It ${does}; serving generation ${model.generation} with ${large(model.parameters)} parameters and a vocabulary of `
     + `${number(model.vocab_size)} tokens.`;
 }
 
@@ -64,9 +64,9 @@ function table(model) {
   const most = Math.max(...all.map((one) => one.bits_per_byte ?? 0));
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Generations of ${model.name}` },
     h("table", {},
-      h("thead", {}, h("tr", {}, h("th", { class: "num" }, "Nr"), h("th", {}, "State"),
-        h("th", { class: "num" }, "Held out"), h("th", {}, "Bits a byte"), h("th", {}, "Made"),
-        h("th", {}, h("span", { class: "sr" }, "What to do")))),
+      h("thead", {}, h("tr", {}, h("th", { class: "num" }, "No."), h("th", {}, "State"),
+        h("th", { class: "num" }, "Held out"), h("th", {}, "Bits per byte"), h("th", {}, "Created"),
+        h("th", {}, h("span", { class: "sr" }, "Actions")))),
       h("tbody", {}, all.map((one) => row(model, one, most)))));
 }
 
@@ -83,14 +83,14 @@ function row(model, one, most) {
     h("td", { title: `${one.run}, SHA-256 ${one.model_sha256}` }, moment(one.created)),
     h("td", { class: "do" }, !serves
       && h("button", { class: "quiet", type: "button", "data-model": model.name, "data-generation": one.number },
-        one.number < (model.generation ?? 0) ? "Go back" : "Promote",
+        one.number < (model.generation ?? 0) ? "Roll back" : "Promote",
         h("span", { class: "sr" }, `: ${model.name} ${one.number}`))));
 }
 
 async function promote(model, generation) {
   try {
-    if (!(await change("/api/promote", { model, generation }, "Choosing the generation that serves"))) return;
-    announce(`${model} ${generation} serves.`);
+    if (!(await change("/api/promote", { model, generation }, "Promoting a generation"))) return;
+    announce(`${model} now serves generation ${generation}.`);
     await refresh();
     await loadAll();
   } catch (error) {

@@ -1,4 +1,4 @@
-// What is kept over a reload.
+// Stores values across page reloads.
 
 const PREFIX = "kantaibert.";
 
@@ -16,11 +16,11 @@ export function save(key, value) {
     if (value === undefined || value === null) localStorage.removeItem(PREFIX + key);
     else localStorage.setItem(PREFIX + key, JSON.stringify(value));
   } catch {
-    // Storage is full or forbidden: the page works without a memory.
+    // Storage is full or disabled; the page works without it.
   }
 }
 
-/** An input that says the same after a reload. */
+/** Preserves the value of an input across reloads. */
 export function keep(input, key) {
   const property = input.type === "checkbox" ? "checked" : "value";
   const kept = load(key);

@@ -1,11 +1,11 @@
-// The secret that calls which change something carry. It comes with the link (#token=…), or is typed once.
+// The secret required by requests that change something. It comes with the link (#token=…) or is entered once.
 
 import { $ } from "./dom.js";
 import { load, save } from "./store.js";
 
 let answer;
 
-/** Takes the token out of the address, so that it stays in no history. */
+/** Removes the token from the URL, so that it does not remain in the browser's history. */
 export function takeFromAddress() {
   const found = /^#token=([^&]+)$/.exec(location.hash);
   if (!found) return;
@@ -13,12 +13,12 @@ export function takeFromAddress() {
   history.replaceState(null, "", `${location.pathname}#${load("page", "chat")}`);
 }
 
-/** True where a token that is right has been given. */
+/** Resolves to true when a valid token was entered. */
 export function askForToken(why) {
   const dialog = $("token-dialog");
   $("token-text").textContent = why
-    ? `${why} needs the token.`
-    : "Whoever can open this page may ask. What changes something needs the token.";
+    ? `${why} requires the token.`
+    : "Anyone who can open this page can query the models. Changes require the token.";
   $("token-problem").hidden = true;
   $("token-forget").hidden = !load("token");
   $("token-input").value = "";
@@ -37,8 +37,8 @@ function close(isGiven) {
 function show() {
   const known = Boolean(load("token"));
   $("token-button").classList.toggle("on", known);
-  $("token-button").setAttribute("aria-label", known ? "Token: known" : "Token: not known");
-  $("token-button").title = known ? "The token is known: you may change things" : "Without the token you may ask and look";
+  $("token-button").setAttribute("aria-label", known ? "Token: entered" : "Token: not entered");
+  $("token-button").title = known ? "Token entered: changes are allowed" : "Read-only: enter the token to make changes";
 }
 
 async function check() {
@@ -49,7 +49,7 @@ async function check() {
     save("token", token);
     return close(true);
   }
-  $("token-problem").textContent = response ? "That is not the token." : "The page’s server does not answer.";
+  $("token-problem").textContent = response ? "The token is wrong." : "The web server (kantaibert-web) is not responding.";
   $("token-problem").hidden = false;
   $("token-input").select();
 }

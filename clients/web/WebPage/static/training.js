@@ -1,4 +1,4 @@
-// The run under way, how its loss goes down, the runs before it, and what happens.
+// Shows the current run, its loss curves, earlier runs and events.
 
 import { change, get } from "./api.js";
 import { Chart } from "./chart.js";
@@ -11,7 +11,7 @@ const EARLIER = 3;
 
 /** Runs, newest first. */
 let runs = [];
-/** Of each run that was looked at: steps and evaluations in order. */
+/** Steps and evaluations of each run that was viewed, in order. */
 const measured = new Map();
 let chart;
 let running;
@@ -26,8 +26,8 @@ export function start() {
   $("train").addEventListener("click", train);
   on("status", (status) => {
     card(status);
-    options($("train-model"), [["", "whatever has something new"], ...models()]);
-    // The list is asked for again when a run has begun or ended; meanwhile the status is further.
+    options($("train-model"), [["", "models with new text"], ...models()]);
+    // The list is reloaded when a run starts or ends; between those, the status is more recent.
     if (status.run?.id !== running) loadRuns();
     running = status.run?.id;
     Object.assign(runs.find((run) => run.id === running) ?? {}, status.run);
@@ -48,7 +48,7 @@ export function shown() {
   draw();
 }
 
-/** The run that is looked at: the chosen one, else the newest that has steps. */
+/** The selected run, or else the newest with steps. */
 function looked() {
   const chosen = runs.find((run) => run.id === $("run-select").value);
   return chosen ?? runs.find((run) => run.id === running) ?? runs.find((run) => run.step > 0) ?? runs[0];
@@ -62,7 +62,7 @@ async function loadRuns() {
   } catch {
     return;
   }
-  // Events come in clusters: an answer that was overtaken is out of date.
+  // Events arrive in bursts: a response to an older request is out of date.
   if (mine !== latest) return;
   ({ runs } = reply);
   options($("run-select"), [["", "the newest run"], ...runs.map((run) => [run.id, run.id])], load("training.run", ""));
@@ -70,7 +70,7 @@ async function loadRuns() {
   look();
 }
 
-/** Fetches what is missing of the run that is looked at and of those before it. */
+/** Fetches missing steps of the selected run and of earlier ones. */
 async function look() {
   const run = looked();
   if (!run) return draw();
@@ -94,11 +94,11 @@ async function fetchMissing({ id }) {
       after = reply.next ?? undefined;
     } while (after !== undefined);
   } catch {
-    // It comes with the next look.
+    // Fetched with the next update.
   }
 }
 
-/** Steps come by two ways, and a run that was killed makes some again: the later word counts. */
+/** Merges steps from events and requests. A run that was killed repeats some; the later values are kept. */
 function append(run, kind, added) {
   const known = measured.get(run)?.[kind];
   if (!known || added === known) return;
@@ -125,11 +125,11 @@ function draw() {
     : "";
 }
 
-/** What the chart says of a step. */
+/** Returns the values that the chart shows for a step. */
 function describe(step) {
   const known = measured.get(looked()?.id);
   const at = known?.steps.find((one) => one.step === step);
-  // The chart may still show the run before, while the new one's steps are on their way.
+  // The chart may still show the previous run while the new one's steps are being loaded.
   if (!at) return [];
   const held = known.evaluations.filter((one) => one.step <= step).at(-1);
   return [
@@ -141,12 +141,12 @@ function describe(step) {
 
 function card({ run, queued, models: all, inbox_pending }) {
   if (!run) {
-    const files = inbox_pending ? `${inbox_pending} in the inbox are being looked at. ` : "";
+    const files = inbox_pending ? `Files in the inbox: ${inbox_pending}. ` : "";
     const waits = all.map((model) => [
       model.name, model.next_training && `next at ${moment(model.next_training)}`, model.reason,
     ].filter(Boolean)).filter((words) => words.length > 1);
-    return replace($("run-card"), h("p", { class: "lead" }, "Nothing is being trained."),
-      h("p", { class: "hint" }, `${files}Text that comes into the inbox starts a run. `,
+    return replace($("run-card"), h("p", { class: "lead" }, "No training in progress."),
+      h("p", { class: "hint" }, `${files}Add text to the inbox to train a model. `,
         h("a", { href: "#corpora" }, "Corpora")),
       waits.map(([name, ...words]) => h("p", { class: "hint" }, `${name}: ${words.join(", ")}`)));
   }
@@ -170,14 +170,14 @@ async function train() {
   const body = { force: $("train-force").checked };
   if ($("train-model").value) body.model = $("train-model").value;
   await attempt(async () => {
-    const reply = await change("/api/train", body, "Training now");
+    const reply = await change("/api/train", body, "Starting a run");
     if (reply) announce(`Queued: ${reply.runs.join(", ")}`);
   });
 }
 
 async function cancel(run) {
   await attempt(async () => {
-    if (await change("/api/cancel", { run }, "Cancelling a run")) announce(`${run} is cancelled.`);
+    if (await change("/api/cancel", { run }, "Cancelling a run")) announce(`${run} is being cancelled.`);
   });
 }
 
@@ -206,7 +206,7 @@ const LOUD = { run_failed: "bad", run_died: "bad", problem: "bad", generation_da
 
 function events(recent) {
   replace($("events"), recent.length === 0
-    ? h("li", { class: "hint" }, "What happens from now on is told here.")
+    ? h("li", { class: "hint" }, "New events appear here.")
     : recent.slice(0, 100).map((event) => h("li", { class: LOUD[event.kind] ?? "" },
       h("time", { datetime: event.time }, clock(event.time)), h("span", {}, event.message))));
 }
