@@ -1,15 +1,15 @@
-/// A corpus as it lies in the store.
+/// A corpus in the store.
 public struct StoredCorpus: Sendable, Equatable {
-    /// Of the bytes stored, in hexadecimal: also the file's name.
+    /// SHA-256 of the stored bytes in hexadecimal. Also the name of the file.
     public let sha256: String
     public let path: String
-    /// Of the file stored; where bytes were replaced, not those of the file that came.
+    /// Size of the stored file. Differs from the size of the original file if bytes were replaced.
     public let bytes: Int
-    /// Plain text is one document, a table one for each record.
+    /// Number of documents: 1 for plain text, one per record for a table.
     public let documents: Int
-    /// Bytes that were not UTF-8 and became U+FFFD.
+    /// Number of bytes of the original file that were not valid UTF-8 and were replaced by U+FFFD.
     public let replacedBytes: Int
-    /// Whether it came as records, and is stored with one a line.
+    /// Whether the file contained records, which are stored one per line.
     public let isStructured: Bool
 
     public init(
@@ -24,16 +24,17 @@ public struct StoredCorpus: Sendable, Equatable {
     }
 }
 
-/// What became of a file that was offered.
+/// The result of offering a file to the store.
 public enum Admission: Sendable, Equatable {
     case admitted(StoredCorpus)
-    /// These bytes lie in the store already. That is also so where an earlier admission was cut off before it was
-    /// recorded: whether they are known is for the caller's records to say.
+    /// The store already contains these bytes. This is also the result if an earlier admission was interrupted before
+    /// it was recorded; the caller's records tell whether the corpus is known.
     case duplicate(StoredCorpus)
-    /// Not usable, with the reason for the user. It still lies in the inbox: see `CorpusStore.reject`.
+    /// The file is unusable, for a reason that is shown to the user. It is still in the inbox: see
+    /// `CorpusStore.reject`.
     case rejected(reason: RejectionReason)
-    /// It went away or changed while it was read. It will be offered again, if it is still there.
+    /// The file disappeared or changed while it was read. It will be offered again if it still exists.
     case postponed
-    /// Reading was interrupted: nothing of it is stored, and it still lies in the inbox.
+    /// Reading was cancelled. Nothing was stored, and the file is still in the inbox.
     case interrupted
 }

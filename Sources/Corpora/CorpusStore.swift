@@ -3,20 +3,20 @@ import Digests
 import Durable
 import Glibc
 
-/// What a store has found that should not lie there, and has moved aside.
+/// An unexpected file that the store found and moved aside.
 public enum StoreNotice: Sendable, Equatable {
-    /// A file in `corpus/` that is not the text its name says. The text itself has taken its place.
+    /// A file in `corpus/` whose contents do not match the SHA-256 in its name. The correct text has replaced it.
     case damagedCorpus(sha256: String, flaw: String, movedTo: String)
-    /// A link, a file or a folder of another user's at the place of `.rejected`.
+    /// A link, file or directory that belongs to another user and has the name `.rejected`.
     case foreignRejected(path: String, movedTo: String)
 }
 
-/// The admitted corpora, one file each, named by the SHA-256 of its bytes and never changed again.
+/// The admitted corpora, one file per corpus, named by the SHA-256 of its contents and immutable.
 ///
-/// A kill at any moment loses nothing if the caller keeps to this order: `admit`, record, `release`. A file that was
-/// admitted but not released is offered again, and found to be in the store.
+/// No data is lost if the process is killed at any point, provided that the caller follows this order: `admit`, record,
+/// `release`. A file that was admitted but not released is offered again and reported as a duplicate.
 ///
-/// Calls block for as long as the disk takes.
+/// All methods block on disk I/O.
 public struct CorpusStore: Sendable {
     public let directory: String
     public let inbox: String
@@ -25,30 +25,32 @@ public struct CorpusStore: Sendable {
     public var rejectedDirectory: String { "\(inbox)/\(CorpusStore.rejectedName)" }
 
     /// - Parameters:
-    ///   - directory: `corpus/`, which only the service may write in
-    ///   - inbox: where the files come from; what is rejected goes into its `.rejected`
-    ///   - tell: gets what was moved aside
+    ///   - directory: `corpus/`, writable only by the service
+    ///   - inbox: the directory that files are taken from; rejected files are moved to its `.rejected`
+    ///   - tell: called for each file that was moved aside
     public init(directory: String, inbox: String, tell: @escaping @Sendable (StoreNotice) -> Void = { _ in }) {
         self.directory = directory
         self.inbox = inbox
         self.tell = tell
     }
 
-    /// Makes the folders that are missing and removes what a killed admission or rejection left half written.
+    /// Creates missing directories and removes partial files that an interrupted admission or rejection left behind.
     public func prepare() throws(DurableError) {
         try Durable.makeDirectory(directory)
         try TemporaryName.clearLeftovers(in: directory)
-        // What users put in its place is no reason not to start: a rejection that cannot be done says so.
+        // A foreign file named `.rejected` must not prevent startup: rejecting a file reports the error.
         try? clearRejected()
     }
 
-    /// Copies a file into the store, forced to the disk, unless its bytes are there or are of no use. The file stays.
+    /// Copies a file into the store and syncs it to disk, unless it is a duplicate or unusable. Leaves the original
+    /// file in place.
     ///
-    /// Throws where the store cannot be written, a full disk for one: the file may be offered again later.
+    /// Throws if the store cannot be written, for example because the disk is full. The file may be offered again
+    /// later.
     /// - Parameters:
-    ///   - options: how it is read
-    ///   - reserve: bytes that stay free on the disk
-    ///   - isCancelled: asked before each block of it; where it says so, reading ends, and what was written is removed
+    ///   - options: how to read the file
+    ///   - reserve: number of bytes to keep free on the disk
+    ///   - isCancelled: polled before each block; if it returns true, reading stops and the partial copy is removed
     public func admit(
         _ file: InboxFile, _ options: ReadingOptions = .init(), reserve: Int = 0,
         isCancelled: @escaping @Sendable () -> Bool = { false }
@@ -62,9 +64,9 @@ public struct CorpusStore: Sendable {
         guard status.st_mode & S_IFMT == S_IFREG else { return .rejected(reason: "is not a regular file") }
         let before = FileSignature(status)
 
-        // Somebody may have removed it since the start; what comes now is none the worse for it.
+        // The directory may have been removed since startup.
         if access(directory, F_OK) != 0 { try Durable.makeDirectory(directory) }
-        // What is too large anyhow is refused by the reading.
+        // CorpusReading rejects a file that exceeds maxFileBytes, so no space is required for it.
         let room = try DiskRoom(
             in: directory, reserve: reserve, for: before.bytes > options.maxFileBytes ? 0 : before.bytes)
         let copy = try AsideFile(for: "\(directory)/admission", mode: 0o444)
@@ -82,7 +84,7 @@ public struct CorpusStore: Sendable {
         } catch let error as DurableError {
             throw error
         } catch {
-            preconditionFailure("reading throws what it does not know: \(error)")
+            preconditionFailure("CorpusReading threw an undocumented error: \(error)")
         }
         guard isUnchanged(descriptor, before) else { return .postponed }
 
@@ -105,15 +107,15 @@ public struct CorpusStore: Sendable {
         return .admitted(stored)
     }
 
-    /// What lies under a name in the store.
+    /// The state of a name in the store.
     private enum Stored {
         case absent
-        /// The text whose SHA-256 is its name.
+        /// The contents match the SHA-256 in the name.
         case genuine
         case damaged(flaw: String)
     }
 
-    /// The bytes decide: another text of the same size is soon made.
+    /// Compares the contents with the name. Comparing sizes would not detect a file that was replaced.
     private func look(at sha256: String, in corpus: OpenFolder) throws(DurableError) -> Stored {
         let descriptor = corpus.openForReading(sha256)
         guard descriptor >= 0 else {
@@ -127,16 +129,17 @@ public struct CorpusStore: Sendable {
         guard fstat(descriptor, &status) == 0, let owner = corpus.status?.st_uid else {
             throw DurableError(operation: "fstat", path: "\(directory)/\(sha256)", errno: errno)
         }
-        guard status.st_mode & S_IFMT == S_IFREG else { return .damaged(flaw: "is no regular file") }
-        // Another's file could be changed after it was looked at.
+        guard status.st_mode & S_IFMT == S_IFREG else { return .damaged(flaw: "is not a regular file") }
+        // Another user could modify their own file after this check.
         guard [geteuid(), owner, 0].contains(status.st_uid) else {
             return .damaged(flaw: "belongs to user \(status.st_uid)")
         }
         let found = try SHA256.hash(ofDescriptor: descriptor, path: "\(directory)/\(sha256)").hexadecimal
-        return found == sha256 ? .genuine : .damaged(flaw: "holds other bytes, of SHA-256 \(found)")
+        return found == sha256 ? .genuine : .damaged(flaw: "has different contents (SHA-256 \(found))")
     }
 
-    /// - Returns: the name it has now; of nine, the last is replaced
+    /// Moves a damaged file aside. At most nine are kept; the ninth is overwritten.
+    /// - Returns: the new name
     private func setAside(_ sha256: String, in corpus: OpenFolder) throws(DurableError) -> String {
         for number in 1...9 {
             let name = "\(sha256).damaged-\(number)"
@@ -150,8 +153,8 @@ public struct CorpusStore: Sendable {
         return last
     }
 
-    /// Removes a file that was admitted, and recorded, from the inbox, unless it has been changed since it was looked at.
-    /// - Returns: whether it was removed; what has been changed will be offered again
+    /// Removes an admitted and recorded file from the inbox, unless it has changed since it was inspected.
+    /// - Returns: whether the file was removed; a changed file will be offered again
     @discardableResult
     public func release(_ file: InboxFile) throws(DurableError) -> Bool {
         guard let folder = file.openFolder(), folder.signature(of: file.lastName) == file.signature else {
@@ -161,7 +164,7 @@ public struct CorpusStore: Sendable {
         guard file.lastName.withRawPath({ unlinkat(folder.descriptor, $0, 0) }) == 0 else {
             throw DurableError(
                 operation: "unlink", path: file.path, errno: errno,
-                hint: "its folder must be writable for this service; the corpus is safe in the store")
+                hint: "make its directory writable for the service; the corpus is already in the store")
         }
         try folder.sync(path: file.path)
         return true
@@ -173,7 +176,7 @@ public struct CorpusStore: Sendable {
     }
 
     private static func unreadable() -> Admission {
-        // A folder that has become a link is not the one the file lay in.
+        // ENOTDIR: a directory was replaced by a symbolic link, so this is not the path the file was found at.
         [ENOENT, ENOTDIR].contains(errno)
             ? .postponed : .rejected(reason: "cannot be read: \(String(cString: strerror(errno)))")
     }

@@ -1,22 +1,23 @@
 import Durable
 
-/// Keeps the reserve of a disk free while a file is copied into the store.
+/// Ensures that the reserved disk space stays free while a file is copied into the store.
 final class DiskRoom {
     private let directory: String
     private let reserve: Int
     private var sinceChecked = 0
-    /// Others write too, and what is compressed does not say how large it becomes.
+    /// Free space is checked again after this many bytes, because other processes write to the same disk and because
+    /// the expanded size of a compressed file is not known in advance.
     private static let bytesUnchecked = 16 << 20
 
-    /// - Parameter bytes: what is going to be written, as far as it is known
-    /// - Throws: `DurableError` with ENOSPC where there is no room for it
+    /// - Parameter bytes: expected number of bytes to write, as far as it is known
+    /// - Throws: `DurableError` with `ENOSPC` if there is not enough free space
     init(in directory: String, reserve: Int, for bytes: Int) throws(DurableError) {
         self.directory = directory
         self.reserve = reserve
         try FreeSpace.require(bytes, at: directory, reserve: reserve)
     }
 
-    /// So many bytes are about to be written.
+    /// Accounts for bytes that are about to be written.
     func take(_ bytes: Int) throws(DurableError) {
         sinceChecked += bytes
         guard sinceChecked >= DiskRoom.bytesUnchecked else { return }

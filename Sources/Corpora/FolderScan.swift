@@ -1,15 +1,15 @@
 import Durable
 import Glibc
 
-/// The names in a folder, read one after the other; it can be left for a while and gone on with.
+/// An incremental directory listing, which can be suspended and resumed.
 final class FolderScan {
     let path: String
     let folder: OpenFolder
     private let stream: OpaquePointer
 
-    /// - Parameter path: for messages, and for the paths of what is found
+    /// - Parameter path: used in error messages and for the paths of the entries
     init(path: String, folder: OpenFolder) throws(DurableError) {
-        // A second descriptor: closing the stream closes its own.
+        // Duplicated because closedir() closes the descriptor of the stream.
         let second = fcntl(folder.descriptor, F_DUPFD_CLOEXEC, 0)
         guard second >= 0, let stream = fdopendir(second) else {
             let error = DurableError(operation: "opendir", path: path, errno: errno)
@@ -23,7 +23,7 @@ final class FolderScan {
 
     deinit { closedir(stream) }
 
-    /// As `RawPath` has it; nil at the end. Without `.` and `..`.
+    /// Returns the next name in `RawPath` encoding, or nil at the end. Skips `.` and `..`.
     func next() -> String? {
         while let entry = readdir(stream) {
             let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }

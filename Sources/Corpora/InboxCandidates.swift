@@ -1,15 +1,15 @@
-/// Which files of the inbox have been left alone for long enough. A value without I/O: what was seen goes in with the
-/// time, what to do comes out.
+/// Decides which files in the inbox have been unchanged for long enough. A value without I/O: observations are passed
+/// in together with the time, and the files that are ready are returned.
 package struct InboxCandidates {
     package typealias Time = ContinuousClock.Instant
 
     private struct Candidate {
         var signature: FileSignature
-        /// Null while somebody has it open for writing.
+        /// Nil while the file is open for writing.
         var dueAt: Time?
     }
 
-    /// How many times `stable` a file must have been left alone whose writer nobody has watched.
+    /// Factor applied to `stable` for a file whose writer could not be observed.
     private static let unseenFactor = 10
 
     private let stable: Duration
@@ -18,25 +18,25 @@ package struct InboxCandidates {
     private var candidates: [String: Candidate] = [:]
     private var countByOwner: [UInt32: Int] = [:]
 
-    /// Whether a file was seen that there was no room for: it has to be looked for again.
+    /// Whether a file was dropped because the limit was reached. A rescan is needed to find it again.
     package var hasMissed = false
 
-    /// - Parameter most: files that are known at a time; one owner's are half of them at most
+    /// - Parameter most: maximum number of files tracked at a time; a single owner may use at most half of them
     package init(stable: Duration, most: Int = .max) {
         self.stable = stable
         mostOfOneOwner = max(1, most / 2)
         self.most = most
     }
 
-    /// Files seen and not yet handed out.
+    /// Number of files that have been seen but not yet returned by `take`.
     package var count: Int { candidates.count }
 
-    /// Whether there is room for one more file of an owner.
+    /// Whether one more file of this owner can be tracked.
     package func hasRoom(for owner: UInt32) -> Bool {
         count < most && countByOwner[owner, default: 0] < mostOfOneOwner
     }
 
-    /// Whether the file is known as it is, and will be due.
+    /// Whether the file is tracked with this signature and has a due time.
     package func awaits(_ path: String, _ signature: FileSignature) -> Bool {
         candidates[path].map { $0.signature == signature && $0.dueAt != nil } ?? false
     }
@@ -44,7 +44,7 @@ package struct InboxCandidates {
     private mutating func note(_ path: String, _ signature: FileSignature, dueAt: Time?) {
         remove(path)
         guard hasRoom(for: signature.owner) else {
-            // Who has it open closes it some time, and then it is seen again.
+            // A file that is open for writing is reported again when it is closed.
             if dueAt != nil { hasMissed = true }
             return
         }
@@ -58,25 +58,25 @@ package struct InboxCandidates {
         if countByOwner[owner] == 0 { countByOwner[owner] = nil }
     }
 
-    /// The file was closed, moved in, or is known to be open for writing nowhere.
+    /// Records that the file was closed, moved in, or is known not to be open for writing.
     package mutating func settled(_ path: String, _ signature: FileSignature, now: Time) {
         note(path, signature, dueAt: now + stable)
     }
 
-    /// A scan found the file, and nobody can say whether its writer has only paused: it is due after a longer quiet, which
-    /// counts from its last change.
-    /// - Parameter age: since it was changed last; less than zero where a clock was set
+    /// Records that a scan found the file and that it is unknown whether a writer still has it open. It becomes due
+    /// after a longer quiet period, counted from its last change.
+    /// - Parameter age: time since the last modification; negative if the clock was changed
     package mutating func found(_ path: String, _ signature: FileSignature, age: Duration, now: Time) {
         let quiet = stable * Self.unseenFactor
         note(path, signature, dueAt: now + max(stable, quiet - max(.zero, age)))
     }
 
-    /// Somebody writes: it is due only after it was closed.
+    /// Records that the file is being written. It becomes due only after it was closed.
     package mutating func written(_ path: String, _ signature: FileSignature) {
         note(path, signature, dueAt: nil)
     }
 
-    /// The file could not be used now; it is due `delay` from now, unless something has been seen of it since.
+    /// Schedules a file that could not be processed now for `delay` from now, unless a newer observation exists.
     package mutating func again(_ path: String, _ signature: FileSignature, delay: Duration, now: Time) {
         guard candidates[path] == nil else { return }
         note(path, signature, dueAt: now + delay)
@@ -84,25 +84,25 @@ package struct InboxCandidates {
 
     package mutating func gone(_ path: String) { remove(path) }
 
-    /// A folder went away, with all that was in it.
+    /// Removes all files of a directory that was deleted or moved away.
     package mutating func folderGone(_ path: String) {
         for inner in candidates.keys where inner.hasPrefix(path + "/") { remove(inner) }
     }
 
-    /// Everything is forgotten: a scan follows.
+    /// Removes all files. The caller rescans afterwards.
     package mutating func reset() {
         candidates.removeAll()
         countByOwner.removeAll()
         hasMissed = false
     }
 
-    /// When to call `take`; null where nothing is due before something else happens.
+    /// The time of the next call to `take`, or nil if nothing is due without a further observation.
     package var nextDue: Time? { candidates.values.compactMap(\.dueAt).min() }
 
-    /// Hands out what is due and is what it was; what has changed waits again.
+    /// Removes and returns the files that are due and unchanged. Files that have changed start waiting again.
     /// - Parameters:
-    ///   - most: files that are looked at; the others stay due
-    ///   - look: the file's signature now; null where it is gone
+    ///   - most: maximum number of files to check; the others stay due
+    ///   - look: returns the current signature of a file, or nil if it no longer exists
     package mutating func take(
         now: Time, most: Int = .max, look: (String) -> FileSignature?
     ) -> [(path: String, signature: FileSignature)] {

@@ -1,29 +1,30 @@
 import Durable
 import Glibc
 
-/// A file as it lay in the inbox when it was looked at.
+/// A file in the inbox at the time it was inspected.
 public struct InboxFile: Sendable, Hashable {
-    /// Bytes that are not UTF-8 as `RawPath` has them.
+    /// The path in `RawPath` encoding.
     public let path: String
-    /// The path below the inbox, printable and whole.
+    /// The printable path relative to the inbox, not shortened.
     public let relativePath: String
-    /// `relativePath` as it is recorded and shown, `kant.txt` or `assistant/notes.txt`: of more than `longestName` bytes
-    /// its beginning and its end. `source` says which file it is.
+    /// `relativePath` for records and display, such as `kant.txt` or `assistant/notes.txt`. If it exceeds `longestName`
+    /// bytes, the middle is omitted; use `source` to identify the file.
     public let name: String
     public let signature: FileSignature
 
-    /// Bytes of UTF-8 that `name` may have.
+    /// Maximum length of `name` in bytes of UTF-8.
     public static let longestName = 255
 
-    /// The first folder below the inbox, which names the only model this file feeds; null for the inbox itself.
+    /// The first path component below the inbox, which is the name of the only model that this file trains. Nil if the
+    /// file is in the inbox itself.
     public var folder: String? {
         relativePath.firstIndex(of: "/").map { String(relativePath[..<$0]) }
     }
 
-    /// Which file this is, for records: the same text means the same file, unchanged.
+    /// Identifies the file in records: equal values mean the same, unchanged file.
     public var source: String { signature.description }
 
-    /// - Parameter name: the path below the inbox, printable
+    /// - Parameter name: the printable path relative to the inbox
     public init(path: String, name: String, signature: FileSignature) {
         self.path = path
         relativePath = name
@@ -32,20 +33,20 @@ public struct InboxFile: Sendable, Hashable {
     }
 }
 
-/// What tells a file from another one and from its earlier self, without reading it.
+/// File metadata that distinguishes a file from other files and from its earlier versions without reading it.
 public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
     public let device: UInt64
     public let inode: UInt64
     public let bytes: Int
     public let modifiedNanoseconds: Int64
-    /// The user id.
+    /// User ID of the owner.
     public let owner: UInt32
 
     init(_ status: stat) {
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
         bytes = Int(status.st_size)
-        // Anybody may give a file a time that is further away than these reach.
+        // Wraps: a file can have a modification time that is out of range.
         modifiedNanoseconds = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
         owner = status.st_uid
     }
@@ -58,7 +59,7 @@ public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
         self.owner = owner
     }
 
-    /// Of a regular file; null where there is none of that name. Symbolic links are not followed.
+    /// Returns nil if the path does not exist or is not a regular file. Symbolic links are not followed.
     public init?(path: String) {
         var status = stat()
         guard path.withRawPath({ lstat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }

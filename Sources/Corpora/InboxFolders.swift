@@ -1,17 +1,18 @@
 import Durable
 import Glibc
 
-/// The folders that users may write in: the inbox, and one in it for each model.
+/// The directories that users can write to: the inbox, and one subdirectory per model.
 ///
-/// They are sticky: a name in them is removed or renamed by the file's owner and by the service, which owns the folder, and
-/// by no other member of the group.
+/// They are sticky: only the owner of a file and the service, which owns the directory, can remove or rename it, but no
+/// other member of the group.
 public enum InboxFolders {
-    /// Less the umask.
+    /// Subject to the umask.
     private static let mode: mode_t = 0o1775
 
-    /// Makes those that are missing.
+    /// Creates missing directories.
     ///
-    /// Whatever else has a model's name in the inbox stays: it is a user's, and no reason not to start.
+    /// Any other entry that has the name of a model is left in place: it belongs to a user and must not prevent
+    /// startup.
     public static func prepare(_ path: String, models: [String]) throws(DurableError) {
         try Durable.makeDirectory(path, mode: mode)
         guard let inbox = OpenFolder(path, depth: 0) else {
@@ -31,14 +32,14 @@ public enum InboxFolders {
         if isChanged { try inbox.sync(path: path) }
     }
 
-    /// Whether the inbox lets members remove or rename each other's files.
+    /// Whether members of the group can remove or rename each other's files in the inbox.
     public static func isShared(_ path: String) -> Bool {
         guard let status = OpenFolder(path, depth: 0)?.status else { return false }
         return status.st_mode & 0o022 != 0 && status.st_mode & S_ISVTX == 0
     }
 
-    /// A folder that an older version made. One that gives its group away (setgid) a unit's sandbox does not let us
-    /// change; `systemd-tmpfiles --create` does.
+    /// Sets the sticky bit on a directory that an older version created. The sandbox of the unit does not permit this
+    /// for a setgid directory; `systemd-tmpfiles --create` does it instead.
     private static func makeSticky(_ folder: OpenFolder) {
         guard let status = folder.status, status.st_uid == geteuid(), status.st_mode & S_ISVTX == 0,
             status.st_mode & 0o022 != 0

@@ -1,29 +1,29 @@
-/// How much of the watcher's time and memory what lies in the inbox can take, whoever put it there.
+/// Bounds on the memory and CPU time that the contents of the inbox can consume.
 public struct InboxLimits: Sendable {
-    /// Folders below the inbox, one in the other.
+    /// Maximum nesting depth of directories below the inbox.
     public var depth = 32
-    /// Bytes of a folder's path below the inbox.
+    /// Maximum length in bytes of a directory's path relative to the inbox.
     public var pathBytes = 1024
-    /// Folders that are watched, each with a watch of the kernel's.
+    /// Maximum number of watched directories. Each uses one inotify watch.
     public var folders = 4096
-    /// Files that are known and not handed out yet, half of them of one owner at most. The others are found when there is
-    /// room.
+    /// Maximum number of files that are known but not yet delivered; a single owner may use at most half of them. Files
+    /// beyond the limit are found by a later rescan.
     public var candidates = 16_384
-    /// Files that are handed out and not taken yet.
+    /// Maximum number of files that are delivered but not yet consumed.
     public var handedOut = 512
-    /// Names that are remembered as told of.
+    /// Maximum number of ignored names that are remembered as reported.
     public var leftAlone = 4096
-    /// Entries of folders that are looked at before something else has its turn.
+    /// Number of directory entries scanned before other work on the queue gets a turn.
     public var entriesAtOnce = 4096
-    /// Until everything is looked at again for what there was no room for.
+    /// Delay before a rescan for entries that were dropped because a limit was reached.
     public var rescanDelay = Duration.seconds(2)
-    /// Until names that were not told one by one are told as a number.
+    /// Delay before suppressed notices are reported as a count.
     public var sumDelay = Duration.seconds(10)
 
     public init() {}
 }
 
-/// Lets a hundred notices through at once, and one a second in the long run. A value without a clock.
+/// A token bucket that permits 100 notices at once and one per second on average. A value without a clock.
 package struct NoticeRate {
     private static let most = 100.0
     private var allowance = most

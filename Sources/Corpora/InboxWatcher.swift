@@ -3,22 +3,23 @@ import Durable
 import Glibc
 import Synchronization
 
-/// Finds the files that are put into the inbox or a folder below it, also a folder made later.
+/// Watches the inbox and its subdirectories, including directories created later, and delivers the files put there.
 ///
-/// A file is handed out when it has been closed or moved in, its size and time have not changed for `stable` since, and
-/// nobody has it open for writing. What lies there at the start is found too; where the kernel does not say whether it is
-/// open for writing, it has to be left alone for longer (`InboxCandidates.found`). Hidden files and folders, unfinished
-/// ones, symbolic links, whatever is not a regular file, and folders beyond what `InboxLimits` allows are left alone. An
-/// inbox that is removed or renamed is made again.
+/// A file is delivered once it has been closed or moved in, its size and modification time have not changed for
+/// `stable` since then, and no process has it open for writing. Files that exist at startup are found too; if the
+/// kernel cannot tell whether such a file is open for writing, it has to be unchanged for longer
+/// (`InboxCandidates.found`). Ignored are hidden files and directories, names of partial files, symbolic links,
+/// everything that is not a regular file, and directories beyond the limits in `InboxLimits`. If the inbox is removed
+/// or renamed, it is created again.
 ///
-/// Nothing below the inbox is looked at by its whole path: folders are opened one by one, following no link.
+/// Below the inbox, nothing is accessed by its full path: directories are opened one by one without following links.
 public final class InboxWatcher: @unchecked Sendable {
-    // @unchecked: everything below is touched on `queue` alone, but `pending`, which is atomic.
+    // @unchecked: all state is accessed on `queue` only, except `pending`, which is atomic.
 
-    /// The files, each once for each time it was left alone. Ends when the watcher is stopped.
+    /// The files that are ready, each one once per stable period. Finishes when the watcher is stopped.
     public let files: AsyncStream<InboxFile>
 
-    /// Files that have been seen and not yet handed out.
+    /// Number of files that have been seen but not yet delivered.
     public var pendingCount: Int { pending.load(ordering: .relaxed) }
 
     private let root: String
@@ -33,46 +34,47 @@ public final class InboxWatcher: @unchecked Sendable {
     private let readable: any DispatchSourceRead
     private let timer: any DispatchSourceTimer
     private var candidates: InboxCandidates
-    /// When the timer will fire; nil where it is not set.
-    private var armed: InboxCandidates.Time?
+    /// The time the timer is set to, or nil if it is not set.
+    private var timerFiresAt: InboxCandidates.Time?
+    /// The path of each watched directory by its watch descriptor.
     private var folders: [Int32: String] = [:]
-    /// The same the other way round.
+    /// The inverse of `folders`.
     private var watches: [String: Int32] = [:]
-    /// Folders that are watched, and whose content is still to be looked at.
+    /// Directories that are watched but not yet scanned.
     private var unscanned: [String] = []
     private var scan: FolderScan?
     private var isScanScheduled = false
-    /// When the look at everything that is going on began.
+    /// Start time of the rescan in progress.
     private var rescanBegan: InboxCandidates.Time?
-    /// How long the last one took.
+    /// Duration of the last rescan.
     private var lastScan = Duration.zero
-    /// When everything is looked at again, for what there was no room for.
+    /// Time of the next rescan, which looks for entries that were dropped because a limit was reached.
     private var rescanDue: InboxCandidates.Time?
-    /// Until when nothing is handed out, as nobody takes it.
-    private var restingUntil: InboxCandidates.Time?
-    /// Whether a folder was left alone as too many were watched.
+    /// No files are delivered before this time, because the consumer of `files` is not keeping up.
+    private var deliveryPausedUntil: InboxCandidates.Time?
+    /// Whether a directory was ignored because the limit on watched directories was reached.
     private var isShortOfWatches = false
-    /// What lies there and is left alone, and has been told of.
+    /// Paths of ignored entries that have been reported.
     private var leftAlone: Set<String> = []
     private var noticeRate = NoticeRate()
-    /// Notices that were one too many.
-    private var untold = 0
-    private var isSumScheduled = false
-    /// The folder that was opened last, while a batch of events is handled.
+    /// Number of notices suppressed since the last summary.
+    private var suppressedCount = 0
+    private var isSummaryScheduled = false
+    /// The most recently opened directory, cached while a batch of events is handled.
     private var lastOpened: (path: String, folder: OpenFolder)?
     private var isStopped = false
 
-    /// Until a lost inbox is tried again.
+    /// Delay between attempts to create a lost inbox again.
     private static let retryDelay = DispatchTimeInterval.seconds(1)
-    /// Until files are handed out again that nobody took.
-    private static let restDelay = Duration.milliseconds(100)
+    /// Delay before undelivered files are offered to the consumer again.
+    private static let redeliveryDelay = Duration.milliseconds(100)
 
     /// - Parameters:
-    ///   - directory: the inbox; it must exist
-    ///   - stable: how long a file must have been left alone
-    ///   - limits: what the content of the inbox can cost
-    ///   - restore: makes the inbox again, once it is gone. Called on the watcher's own queue, as is `tell`.
-    ///   - tell: gets what there is to say beside the files
+    ///   - directory: the inbox, which must exist
+    ///   - stable: how long a file must be unchanged before it is delivered
+    ///   - limits: bounds on the resources that the contents of the inbox can consume
+    ///   - restore: creates the inbox again after it was removed. Called on the watcher's queue, as is `tell`.
+    ///   - tell: receives diagnostics
     public init(
         directory: String, stable: Duration, limits: InboxLimits = InboxLimits(),
         restore: @escaping @Sendable () throws(DurableError) -> Void,
@@ -92,7 +94,7 @@ public final class InboxWatcher: @unchecked Sendable {
         let inotify = inotify
         readable = DispatchSource.makeReadSource(fileDescriptor: inotify.descriptor, queue: queue)
         timer = DispatchSource.makeTimerSource(queue: queue)
-        // The descriptor must outlive the source that waits for it.
+        // Keeps the descriptor open until the source is cancelled.
         readable.setCancelHandler { withExtendedLifetime(inotify) {} }
         readable.setEventHandler { [weak self] in self?.handleEvents() }
         timer.setEventHandler { [weak self] in self?.handleTimer() }
@@ -101,13 +103,13 @@ public final class InboxWatcher: @unchecked Sendable {
         try queue.sync { () -> Result<Void, DurableError> in
             Result { () throws(DurableError) in
                 try watch(root)
-                goOnScanning()
+                continueScanning()
                 schedule()
             }
         }.get()
     }
 
-    /// Ends `files`.
+    /// Stops watching and finishes `files`.
     public func stop() {
         queue.async { [self] in
             isStopped = true
@@ -117,7 +119,7 @@ public final class InboxWatcher: @unchecked Sendable {
         }
     }
 
-    /// Hands a file out again after a while: it could not be used now.
+    /// Delivers a file again after a delay, because it could not be processed now.
     public func offerAgain(_ file: InboxFile, after delay: Duration) {
         queue.async { [self] in
             candidates.again(file.path, file.signature, delay: delay, now: .now)
@@ -134,24 +136,24 @@ public final class InboxWatcher: @unchecked Sendable {
     private func handleEvents() {
         for event in inotify.events() {
             if event.has(IN_Q_OVERFLOW) {
-                // What happened is lost: look at everything afresh.
+                // Events were lost: scan everything again.
                 forgetEverything()
-                // That the inbox itself went may be among it.
-                do throws(DurableError) { try watch(root) } catch { makeAgain(isFirstTry: true) }
+                // The removal of the inbox may be among the lost events.
+                do throws(DurableError) { try watch(root) } catch { recreateInbox(isFirstTry: true) }
                 continue
             }
             guard let folder = folders[event.watch] else { continue }
             if event.has(IN_IGNORED) {
                 forget(event.watch, folder)
             } else if event.has(IN_DELETE_SELF | IN_MOVE_SELF) {
-                // Of a folder below, its parent's watch tells the same.
-                if folder == root { makeAgain(isFirstTry: true) }
+                // For a subdirectory, the watch of its parent reports the same.
+                if folder == root { recreateInbox(isFirstTry: true) }
             } else if !event.name.hasPrefix(".") {
                 handle(event, in: folder)
             }
         }
         lastOpened = nil
-        if !isScanScheduled { goOnScanning() }
+        if !isScanScheduled { continueScanning() }
         schedule()
     }
 
@@ -176,21 +178,21 @@ public final class InboxWatcher: @unchecked Sendable {
         candidates.hasMissed = true
     }
 
-    /// The inbox is gone, or has another name by now: what is dropped from here on lands in a new one.
-    private func makeAgain(isFirstTry: Bool) {
+    /// Creates the inbox again after it was removed or renamed, so that new files arrive in a watched directory.
+    private func recreateInbox(isFirstTry: Bool) {
         forgetEverything()
         leftAlone = []
         do throws(DurableError) {
             try restore()
             try watch(root)
             tell(.madeAgain)
-            if !isScanScheduled { goOnScanning() }
+            if !isScanScheduled { continueScanning() }
             schedule()
         } catch {
             if isFirstTry { tell(.gone(error)) }
             queue.asyncAfter(deadline: .now() + InboxWatcher.retryDelay) { [weak self] in
                 guard let self, !isStopped else { return }
-                makeAgain(isFirstTry: false)
+                recreateInbox(isFirstTry: false)
             }
         }
     }
@@ -207,23 +209,23 @@ public final class InboxWatcher: @unchecked Sendable {
             candidates.gone(path)
             leftAlone.remove(path)
         } else {
-            guard let status = reopened(folder)?.status(of: event.name) else { return }  // gone since
+            guard let status = reopened(folder)?.status(of: event.name) else { return }  // removed since
             switch status.st_mode & S_IFMT {
             case S_IFREG:
-                // A hard link comes into being without being opened: nobody will close it.
+                // A hard link is created without being opened, so no close event will follow.
                 let isLinked = event.has(IN_CREATE) && status.st_nlink > 1
                 if event.has(IN_CLOSE_WRITE | IN_MOVED_TO) || isLinked {
                     candidates.settled(path, FileSignature(status), now: .now)
                 } else {
                     candidates.written(path, FileSignature(status))
                 }
-            case S_IFDIR: break  // told of by itself
-            default: leaveAlone(path, reasonToLeaveAlone(status))
+            case S_IFDIR: break  // reported by an event with IN_ISDIR
+            default: ignore(path, reasonToIgnore(status))
             }
         }
     }
 
-    /// As `open`, where the last one may be meant again.
+    /// Same as `open`, but reuses the most recently opened directory.
     private func reopened(_ folder: String) -> OpenFolder? {
         if let lastOpened, lastOpened.path == folder { return lastOpened.folder }
         lastOpened = nil
@@ -232,28 +234,29 @@ public final class InboxWatcher: @unchecked Sendable {
         return opened
     }
 
-    private func leaveAlone(_ path: String, _ reason: String) {
-        tellOnce(path, .leftAlone(name: name(path), reason: reason))
+    private func ignore(_ path: String, _ reason: String) {
+        reportOnce(path, .leftAlone(name: name(path), reason: reason))
     }
 
-    /// Names without end can be made: so many are remembered, and so many told of in a time; the others are counted.
-    private func tellOnce(_ path: String, _ notice: @autoclosure () -> InboxNotice) {
+    /// Reports an entry at most once. An unlimited number of names can be created, so the number of remembered names
+    /// and the rate of notices are limited; suppressed notices are counted and reported as a summary.
+    private func reportOnce(_ path: String, _ notice: @autoclosure () -> InboxNotice) {
         guard !leftAlone.contains(path) else { return }
         let isRemembered = leftAlone.count < limits.leftAlone
         if isRemembered { leftAlone.insert(path) }
         if isRemembered, noticeRate.allows(now: .now) { return tell(notice()) }
-        untold += 1
-        guard !isSumScheduled else { return }
-        isSumScheduled = true
+        suppressedCount += 1
+        guard !isSummaryScheduled else { return }
+        isSummaryScheduled = true
         queue.asyncAfter(deadline: .now() + .milliseconds(Int(limits.sumDelay / .milliseconds(1)))) { [weak self] in
             guard let self else { return }
-            isSumScheduled = false
-            if !isStopped { tell(.moreLeftAlone(count: untold)) }
-            untold = 0
+            isSummaryScheduled = false
+            if !isStopped { tell(.moreLeftAlone(count: suppressedCount)) }
+            suppressedCount = 0
         }
     }
 
-    /// The path below the inbox, to be shown.
+    /// The path relative to the inbox, for display.
     private func name(_ path: String) -> String {
         RawPath.shown(below(path))
     }
@@ -265,11 +268,11 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     private func handleTimer() {
-        armed = nil
+        timerFiresAt = nil
         let now = ContinuousClock.now
-        if let due = rescanDue, due <= now { lookAtEverythingAgain() }
-        if let restingUntil, restingUntil > now { return schedule() }
-        restingUntil = nil
+        if let due = rescanDue, due <= now { rescan() }
+        if let deliveryPausedUntil, deliveryPausedUntil > now { return schedule() }
+        deliveryPausedUntil = nil
         let due = candidates.take(now: now, most: limits.handedOut) { path in
             let (folder, name) = split(path)
             return reopened(folder)?.signature(of: name)
@@ -277,7 +280,7 @@ public final class InboxWatcher: @unchecked Sendable {
         var free: [InboxFile] = []
         for (path, signature) in due {
             let (folder, lastName) = split(path)
-            // A second writer, or one who has it by another name, of whom no event tells.
+            // Catches a second writer, or one that uses another hard link, for which there is no event.
             if reopened(folder)?.isOpenForWriting(lastName) == true {
                 candidates.again(path, signature, delay: max(stable, .milliseconds(100)), now: .now)
             } else {
@@ -287,14 +290,14 @@ public final class InboxWatcher: @unchecked Sendable {
         }
         lastOpened = nil
         schedule()
-        for file in free { handOut(file) }
+        for file in free { deliver(file) }
         schedule()
     }
 
-    private func handOut(_ file: InboxFile) {
+    private func deliver(_ file: InboxFile) {
         guard case .dropped = continuation.yield(file) else { return }
-        restingUntil = .now + InboxWatcher.restDelay
-        candidates.again(file.path, file.signature, delay: InboxWatcher.restDelay, now: .now)
+        deliveryPausedUntil = .now + InboxWatcher.redeliveryDelay
+        candidates.again(file.path, file.signature, delay: InboxWatcher.redeliveryDelay, now: .now)
     }
 
     private func split(_ path: String) -> (folder: String, name: String) {
@@ -302,7 +305,7 @@ public final class InboxWatcher: @unchecked Sendable {
         return (String(path[..<slash]), String(path[path.index(after: slash)...]))
     }
 
-    /// A folder of the inbox; nil where it is none, or a link.
+    /// Opens a directory of the inbox. Returns nil if it does not exist or is a link.
     private func open(_ folder: String) -> OpenFolder? {
         OpenFolder(folder, depth: depth(folder))
     }
@@ -311,17 +314,19 @@ public final class InboxWatcher: @unchecked Sendable {
         pending.store(candidates.count, ordering: .relaxed)
         let isScanning = scan != nil || !unscanned.isEmpty
         if candidates.hasMissed, rescanDue == nil, !isScanning { rescanDue = .now + max(limits.rescanDelay, pause) }
-        let handedOut = candidates.nextDue.map { max($0, restingUntil ?? $0) }
-        // A timer that is set again and again, as often as something happens, would never fire.
-        guard let due = [handedOut, rescanDue].compactMap(\.self).min(), armed.map({ due < $0 }) ?? true else { return }
-        armed = due
+        let handedOut = candidates.nextDue.map { max($0, deliveryPausedUntil ?? $0) }
+        // Rearming the timer on every event would postpone it forever.
+        guard let due = [handedOut, rescanDue].compactMap(\.self).min(), timerFiresAt.map({ due < $0 }) ?? true else {
+            return
+        }
+        timerFiresAt = due
         let wait = max(.zero, ContinuousClock.now.duration(to: due))
         let (seconds, attoseconds) = wait.components
         let nanoseconds = Int(min(seconds, 1_000_000)) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)
         timer.schedule(deadline: .now() + .nanoseconds(nanoseconds), leeway: .milliseconds(10))
     }
 
-    /// Watches a folder, and has what lies in it looked at afterwards: in this order, so that nothing can come in between.
+    /// Watches a directory and queues it for scanning, in this order, so that no entry is missed in between.
     private func watch(_ folder: String) throws(DurableError) {
         guard let open = open(folder) else {
             throw DurableError(operation: "open", path: RawPath.shown(folder), errno: errno)
@@ -335,20 +340,20 @@ public final class InboxWatcher: @unchecked Sendable {
 
     private func watchBelow(_ folder: String) {
         guard depth(folder) <= limits.depth else {
-            return leaveAlone(folder, "lies more than \(limits.depth) folders deep: move it up")
+            return ignore(folder, "is more than \(limits.depth) folders deep: move it up")
         }
         guard folder.utf8.count - root.utf8.count <= limits.pathBytes else {
-            return leaveAlone(folder, "has a path of more than \(limits.pathBytes) bytes: move it up")
+            return ignore(folder, "has a path of more than \(limits.pathBytes) bytes: move it up")
         }
         guard watches[folder] != nil || folders.count < limits.folders else {
             isShortOfWatches = true
-            return leaveAlone(folder, "is one more than the \(limits.folders) folders that are watched")
+            return ignore(folder, "exceeds the limit of \(limits.folders) watched folders")
         }
         do throws(DurableError) {
             try watch(folder)
         } catch {
-            // It may have gone again, which is no problem.
-            if error.errno != ENOENT && error.errno != ENOTDIR { tellOnce(folder, .unwatched(error)) }
+            // The directory may have been removed again, which is not an error.
+            if error.errno != ENOENT && error.errno != ENOTDIR { reportOnce(folder, .unwatched(error)) }
         }
     }
 
@@ -363,11 +368,10 @@ public final class InboxWatcher: @unchecked Sendable {
         leftAlone = leftAlone.filter { $0 != folder && !$0.hasPrefix(inside) }
     }
 
-    // MARK: - What lies there already
+    // MARK: - Scanning
 
-    /// Looks at some more of what lies in folders that are watched, without recursion however deep they lie, and lets
-    /// events and files have their turn in between.
-    private func goOnScanning() {
+    /// Scans a limited number of entries, without recursion, then yields the queue to events and due files.
+    private func continueScanning() {
         for _ in 0..<limits.entriesAtOnce {
             if let scan {
                 if let name = scan.next() { look(at: name, in: scan) } else { self.scan = nil }
@@ -385,7 +389,7 @@ public final class InboxWatcher: @unchecked Sendable {
             guard let self else { return }
             isScanScheduled = false
             guard !isStopped else { return }
-            goOnScanning()
+            continueScanning()
             schedule()
         }
     }
@@ -397,23 +401,24 @@ public final class InboxWatcher: @unchecked Sendable {
             }
             scan = try FolderScan(path: folder, folder: open)
         } catch {
-            if error.errno != ENOENT && error.errno != ENOTDIR { tellOnce(folder, .unwatched(error)) }
+            if error.errno != ENOENT && error.errno != ENOTDIR { reportOnce(folder, .unwatched(error)) }
         }
     }
 
     private func look(at name: String, in scan: FolderScan) {
         if name.hasPrefix(".") { return }
         let path = "\(scan.path)/\(name)"
-        guard let status = scan.folder.status(of: name) else { return }  // gone since
+        guard let status = scan.folder.status(of: name) else { return }  // removed since
         switch status.st_mode & S_IFMT {
         case S_IFDIR: watchBelow(path)
         case _ where UnfinishedNames.contains(name): break
         case S_IFREG: found(path, FileSignature(status)) { scan.folder.isOpenForWriting(name) }
-        default: leaveAlone(path, reasonToLeaveAlone(status))
+        default: ignore(path, reasonToIgnore(status))
         }
     }
 
-    /// Its writer, if there is one still, was not seen to begin. Its folder is watched by now: what goes on is told.
+    /// Handles a file found by a scan, whose writer, if any, was not observed. Its directory is already watched, so
+    /// further changes are reported as events.
     private func found(_ path: String, _ signature: FileSignature, _ isOpenForWriting: () -> Bool?) {
         guard !candidates.awaits(path, signature) else { return }
         guard candidates.hasRoom(for: signature.owner) else {
@@ -427,15 +432,15 @@ public final class InboxWatcher: @unchecked Sendable {
         candidates.found(path, signature, age: .nanoseconds(now &- signature.modifiedNanoseconds), now: .now)
     }
 
-    private func lookAtEverythingAgain() {
+    private func rescan() {
         rescanDue = nil
         rescanBegan = .now
         candidates.hasMissed = false
         unscanned = [root]
         scan = nil
-        if !isScanScheduled { goOnScanning() }
+        if !isScanScheduled { continueScanning() }
     }
 
-    /// Between two looks at everything: a fifth of the time is spent on them at most.
+    /// Minimum pause between two rescans, so that at most a fifth of the time is spent scanning.
     private var pause: Duration { lastScan * 4 }
 }

@@ -1,12 +1,12 @@
 import Durable
 import Glibc
 
-/// The kernel's watch on folders (`inotify(7)`). Closed with the last reference; used from one thread at a time.
+/// An inotify instance (`inotify(7)`). Closed when the last reference is released. Not thread-safe.
 final class Inotify {
     struct Event {
         let watch: Int32
         let mask: UInt32
-        /// In the watched folder, as `RawPath` has it; empty for the folder itself.
+        /// Name in the watched directory in `RawPath` encoding; empty for the directory itself.
         let name: String
 
         func has(_ flags: Int32) -> Bool { mask & UInt32(bitPattern: flags) != 0 }
@@ -24,18 +24,19 @@ final class Inotify {
         }
     }
 
-    /// - Returns: the number that events of this folder carry
-    /// - Parameter path: for messages
+    /// Adds a watch for a directory.
+    /// - Parameter path: used in the error
+    /// - Returns: the watch descriptor, which identifies the directory in events
     func watch(_ folder: OpenFolder, path: String) throws(DurableError) -> Int32 {
         let content = IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE
         let own = IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK
-        // By the open descriptor: a path could have become another one's since.
+        // Uses the open descriptor, because the path may refer to another directory by now.
         let watch = inotify_add_watch(
             descriptor, "/proc/self/fd/\(folder.descriptor)", UInt32(bitPattern: content | own))
         guard watch >= 0 else {
             throw DurableError(
                 operation: "inotify_add_watch", path: path, errno: errno,
-                hint: errno == ENOSPC ? "too many folders are watched: raise fs.inotify.max_user_watches" : nil)
+                hint: errno == ENOSPC ? "the limit on watches is reached: raise fs.inotify.max_user_watches" : nil)
         }
         return watch
     }
@@ -44,8 +45,8 @@ final class Inotify {
         inotify_rm_watch(descriptor, watch)
     }
 
-    /// What has happened; nothing where nothing has. Does not wait, and does not return everything at once: somebody who
-    /// opens and closes a file as fast as this can read would never let it come to an end.
+    /// Returns pending events, or an empty array if there are none. Does not block. Reads one buffer only, because a
+    /// process that opens and closes a file in a loop could otherwise keep this method from returning.
     func events() -> [Event] {
         withUnsafeTemporaryAllocation(
             byteCount: Inotify.bufferBytes, alignment: MemoryLayout<inotify_event>.alignment

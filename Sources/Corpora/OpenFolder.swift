@@ -2,17 +2,17 @@ import CFiles
 import Durable
 import Glibc
 
-/// A folder that is held open. Names in it are looked up, made, moved and removed relative to its descriptor, so that a
-/// folder above it that is exchanged meanwhile, for a link out of the inbox for one, changes nothing. Closed with the
-/// last reference.
+/// An open directory. Names are looked up, created, moved and removed relative to its descriptor, so that replacing a
+/// parent directory, for example by a link that points outside the inbox, has no effect. Closed when the last reference
+/// is released.
 package final class OpenFolder {
     package let descriptor: Int32
 
     private static let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
 
-    /// Opens a folder from the inbox downwards without following a link.
-    /// - Parameter depth: how many of the path's last parts lie below the inbox; the rest is not the users'
-    /// - Returns: nil with `errno` where it cannot be opened, `ELOOP` or `ENOTDIR` for a link
+    /// Opens a directory below the inbox without following links.
+    /// - Parameter depth: number of trailing path components below the inbox; users cannot change the components before
+    /// - Returns: nil with `errno` set if the directory cannot be opened; `ELOOP` or `ENOTDIR` for a link
     package init?(_ path: String, depth: Int) {
         var parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         let below = parts.suffix(depth)
@@ -29,8 +29,8 @@ package final class OpenFolder {
         descriptor = folder
     }
 
-    /// Opens a folder in this one.
-    /// - Returns: nil with `errno` where it cannot be opened, `ELOOP` or `ENOTDIR` for a link
+    /// Opens a subdirectory.
+    /// - Returns: nil with `errno` set if the directory cannot be opened; `ELOOP` or `ENOTDIR` for a link
     package init?(_ name: String, in folder: OpenFolder) {
         let inner = name.withRawPath { openat(folder.descriptor, $0, Self.flags | O_NOFOLLOW) }
         guard inner >= 0 else { return nil }
@@ -39,52 +39,53 @@ package final class OpenFolder {
 
     deinit { close(descriptor) }
 
-    /// Of the folder itself.
+    /// Status of the directory itself.
     var status: stat? {
         var status = stat()
         return fstat(descriptor, &status) == 0 ? status : nil
     }
 
-    /// Of what has this name; symbolic links are not followed. Nil with `errno` where there is nothing.
+    /// Returns the status of an entry without following symbolic links, or nil with `errno` set if it does not exist.
     func status(of name: String) -> stat? {
         var status = stat()
         let found = name.withRawPath { fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }
         return found == 0 ? status : nil
     }
 
-    /// Of a regular file.
+    /// Returns the signature of an entry, or nil if it is not a regular file.
     func signature(of name: String) -> FileSignature? {
         guard let status = status(of: name), status.st_mode & S_IFMT == S_IFREG else { return nil }
         return FileSignature(status)
     }
 
-    /// Opens what has this name for reading, if it is no link; a FIFO does not block.
-    /// - Returns: -1 with `errno` where it cannot be opened
+    /// Opens an entry for reading without following links. Does not block on a FIFO.
+    /// - Returns: the descriptor, or -1 with `errno` set
     package func openForReading(_ name: String) -> Int32 {
         name.withRawPath { openat(descriptor, $0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) }
     }
 
-    /// Why this process may not remove or rename what has this name; nil where it may. Looks at permissions alone.
+    /// Returns the `errno` that removing or renaming an entry would fail with, or nil if this process may do so. Checks
+    /// permissions only.
     func obstacle(toRemoving name: String) -> Int32? {
         guard faccessat(descriptor, ".", W_OK | X_OK, 0) == 0 else { return errno }
-        // In a sticky folder a name is its owner's to remove, and the folder's owner's.
+        // In a sticky directory, only the owner of the file and the owner of the directory may remove a name.
         guard let folder = status, folder.st_mode & S_ISVTX != 0, let file = status(of: name) else { return nil }
         return [0, folder.st_uid, file.st_uid].contains(geteuid()) ? nil : EPERM
     }
 
-    /// Moves a name to another folder of the file system; where the new name is taken, it fails with `EEXIST`.
-    /// - Returns: 0, or -1 with `errno`
+    /// Moves an entry to another directory of the same file system. Fails with `EEXIST` if the new name exists.
+    /// - Returns: 0, or -1 with `errno` set
     func move(_ name: String, to folder: OpenFolder, as new: String) -> Int32 {
         name.withRawPath { name in
             new.withRawPath { new in renameat2(descriptor, name, folder.descriptor, new, Self.noReplace) }
         }
     }
 
-    /// `RENAME_NOREPLACE` of `<linux/fs.h>`.
+    /// `RENAME_NOREPLACE` from `<linux/fs.h>`.
     private static let noReplace: UInt32 = 1
 
-    /// Forces the names in the folder to the disk.
-    /// - Parameter path: for messages
+    /// Syncs the directory to disk.
+    /// - Parameter path: used in the error
     func sync(path: String) throws(DurableError) {
         guard retrying({ fsync(descriptor) }) == 0 else {
             throw DurableError(operation: "fsync", path: path, errno: errno)
@@ -93,13 +94,13 @@ package final class OpenFolder {
 }
 
 extension InboxFile {
-    /// The name in its own folder.
+    /// The last component of the path.
     var lastName: String { path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path }
 
     func openFolder() -> OpenFolder? { OpenFolder(folderPath, depth: depth) }
 
-    /// The inbox and the folders below it down to the file's own, all held open; nil with `errno` where one of them has
-    /// gone or is a link.
+    /// Opens the inbox and every directory down to the one that contains the file. Returns nil with `errno` set if one
+    /// of them does not exist or is a link.
     package func openFolders() -> [OpenFolder]? {
         let parts = folderPath.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard var last = OpenFolder(parts.dropLast(depth).joined(separator: "/"), depth: 0) else { return nil }
@@ -112,14 +113,14 @@ extension InboxFile {
         return folders
     }
 
-    /// Which file this is. Its time of change, which nobody can set, tells a second copy that has the first one's inode
-    /// and time of modification from the first.
+    /// Identifies this file. Includes the inode change time, which cannot be set by users, to distinguish a second copy
+    /// that has the inode and modification time of the first.
     public var identity: String {
         guard let status = openFolder()?.status(of: lastName) else { return source }
         return "\(source):\(status.st_ctim.tv_sec).\(status.st_ctim.tv_nsec)"
     }
 
-    /// How many folders below the inbox it lies.
+    /// Number of directories between the inbox and the file.
     private var depth: Int { relativePath.utf8.count { $0 == UInt8(ascii: "/") } }
 
     private var folderPath: String {

@@ -1,12 +1,12 @@
 import Durable
 import Glibc
 
-/// Names on Linux are bytes. As text, each byte that is not UTF-8 is the private character U+10FF00 + byte, so that the
-/// bytes come back whole (as do those of a name that holds such a character itself).
+/// Encodes file names, which are bytes on Linux, as text. Each byte that is not valid UTF-8 becomes the private-use
+/// character U+10FF00 + byte, which makes the encoding reversible (also for names that contain such a character).
 enum RawPath {
     private static let escapes = UInt32(0x10FF00)...UInt32(0x10FFFF)
 
-    /// The text for the bytes of a name.
+    /// Returns the text for the bytes of a name.
     static func text(_ bytes: some Collection<UInt8>) -> String {
         let bytes = Array(bytes)
         if let text = String(validating: bytes, as: UTF8.self), !hasEscape(text) { return text }
@@ -28,7 +28,7 @@ enum RawPath {
         return String(text)
     }
 
-    /// For people and records: `\xE9` for a byte that is not UTF-8, `\x0A` for a character that would break a line.
+    /// Escapes text for display and records: `\xE9` for a byte that is not UTF-8, `\x0A` for a control character.
     static func printable(_ text: String) -> String {
         text.unicodeScalars.reduce(into: "") { printable, scalar in
             let byte = escapes.contains(scalar.value) ? scalar.value - escapes.lowerBound : scalar.value
@@ -41,7 +41,7 @@ enum RawPath {
         }
     }
 
-    /// As `printable`, for messages: of more than 500 bytes its beginning and its end.
+    /// Same as `printable`, but shortened to 500 bytes by omitting the middle. Used in messages.
     static func shown(_ text: String) -> String { printable(text).boundedInTheMiddle(toBytes: 500) }
 
     private static func hasEscape(_ text: String) -> Bool {
@@ -57,7 +57,7 @@ enum RawPath {
 }
 
 extension String {
-    /// Calls `body` with the bytes of a path as the kernel has them.
+    /// Calls `body` with the bytes of a path as the kernel expects them.
     package func withRawPath<Result>(_ body: (UnsafePointer<CChar>) throws -> Result) rethrows -> Result {
         try (RawPath.bytes(self) + [0]).withUnsafeBufferPointer { bytes in
             try bytes.withMemoryRebound(to: CChar.self) { try body($0.baseAddress!) }

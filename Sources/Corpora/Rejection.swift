@@ -6,44 +6,44 @@ extension CorpusStore {
     private static let longestName = 255
     private static let suffix = ".reason"
 
-    /// Moves a file that is of no use to `.rejected/`, with the reason in `FILE.reason` beside it.
+    /// Moves an unusable file to `.rejected/` and writes the reason to `FILE.reason` beside it.
     ///
-    /// Nothing rejected earlier is overwritten: a second `photo.jpg` becomes `photo.2.jpg`. The file keeps its owner and
-    /// mode, so that whoever dropped it can copy it back.
-    /// - Returns: where it lies now; null where it has gone or changed meanwhile
+    /// Earlier rejected files are never overwritten: a second `photo.jpg` becomes `photo.2.jpg`. The file keeps its
+    /// owner and mode, so that its owner can copy it back.
+    /// - Returns: the new path, or nil if the file disappeared or changed in the meantime
     @discardableResult
     public func reject(_ file: InboxFile, reason: String) throws(DurableError) -> String? {
         guard let folder = file.openFolder(), folder.signature(of: file.lastName) == file.signature else { return nil }
         if let obstacle = obstacle(toRemoving: file) { throw obstacle }
         let rejected = try openRejected()
         let name = freeName(for: RawPath.printable(file.lastName), in: rejected)
-        // The reason first: one without a file harms nobody, and is used again when the file is offered again.
+        // Write the reason first: a reason without its file is harmless, and is reused when the file is offered again.
         try write("\(file.name): \(reason)\n", as: name + CorpusStore.suffix, in: rejected)
         guard folder.move(file.lastName, to: rejected, as: name) == 0 else {
             let cause = errno
             _ = (name + CorpusStore.suffix).withRawPath { unlinkat(rejected.descriptor, $0, 0) }
             throw DurableError(
                 operation: "rename", path: file.path, errno: cause,
-                hint: "its folder must be writable for this service, in the same file system as .rejected")
+                hint: "its directory must be writable for the service and be on the same file system as .rejected")
         }
         try rejected.sync(path: rejectedDirectory)
         try folder.sync(path: file.path)
         return "\(rejectedDirectory)/\(name)"
     }
 
-    /// Why a file cannot be taken out of the inbox, with what its owner can do; null where it can.
+    /// Returns the reason a file cannot be removed from the inbox, with a hint for its owner, or nil if it can.
     public func obstacle(toRemoving file: InboxFile) -> DurableError? {
         guard let errno = file.openFolder()?.obstacle(toRemoving: file.lastName) else { return nil }
         return DurableError(
             operation: "unlink", path: RawPath.shown(file.path), errno: errno,
-            hint: "its folder must be writable for this service: chmod g+w it, or move the file into the inbox itself")
+            hint: "make its directory writable for the service (chmod g+w), or move the file to the inbox itself")
     }
 
-    /// Opens `.rejected`, and makes it where it is missing.
+    /// Opens `.rejected`, creating it if necessary.
     ///
-    /// Who may put files into the inbox may also have put a link, a file or a folder of their own in its place: that is
-    /// moved aside, and told of. What is opened here is the service's own, writable for nobody else, and used by its
-    /// descriptor.
+    /// Users who can write to the inbox can also create a link, file or directory with this name. It is moved aside and
+    /// reported. The directory that is returned belongs to the service, is writable for no other user, and is accessed
+    /// through its descriptor.
     func openRejected() throws(DurableError) -> OpenFolder {
         guard let inbox = OpenFolder(self.inbox, depth: 0), let owner = inbox.status else {
             throw DurableError(operation: "open", path: self.inbox, errno: errno)
@@ -67,15 +67,15 @@ extension CorpusStore {
         }
         throw DurableError(
             operation: "open", path: rejectedDirectory, errno: EBUSY,
-            hint: "somebody puts something else in its place again and again")
+            hint: "another process keeps replacing this directory")
     }
 
-    /// Members may read the reasons and copy their files back; only the service changes what lies there.
+    /// Sets the mode so that group members can read reasons and copy files back, but only the service can make changes.
     private func restrict(_ folder: OpenFolder, _ status: stat) {
         let mode = status.st_mode & 0o7777
         let wanted = mode & ~0o022 | S_ISVTX | 0o050
         guard status.st_uid == geteuid(), mode != wanted else { return }
-        // A unit's sandbox lets nobody ask for setgid, not even for a folder that has it.
+        // The sandbox of the unit denies setting setgid, even on a directory that already has it.
         if fchmod(folder.descriptor, wanted) != 0 { _ = fchmod(folder.descriptor, wanted & ~S_ISGID) }
     }
 
@@ -91,7 +91,7 @@ extension CorpusStore {
         }
         throw DurableError(
             operation: "rename", path: rejectedDirectory, errno: errno,
-            hint: "it must be a folder of the service's own, and no link: remove what lies there")
+            hint: "it must be a directory owned by the service, not a link: remove what is there")
     }
 
     private func write(_ text: String, as name: String, in rejected: OpenFolder) throws(DurableError) {
@@ -104,7 +104,7 @@ extension CorpusStore {
         guard file >= 0 else { throw failed("open") }
         defer { close(file) }
         do throws(DurableError) {
-            // For the group whatever the umask.
+            // Group-readable regardless of the umask.
             guard fchmod(file, 0o640) == 0 else { throw failed("chmod") }
             var rest = Array(text.utf8)[...]
             while !rest.isEmpty {
@@ -124,6 +124,7 @@ extension CorpusStore {
         }
     }
 
+    /// Returns a name that is not in use, inserting a number before the extension if necessary.
     private func freeName(for name: String, in rejected: OpenFolder) -> String {
         let dot = name.dropFirst().lastIndex(of: ".") ?? name.endIndex
         let ending = name[dot...].utf8.count <= 16 ? String(name[dot...]) : ""
@@ -136,15 +137,15 @@ extension CorpusStore {
                 kept.removeLast()
             }
             let name = "\(kept)\(mark)"
-            // A file may itself be called FILE.reason; then it has a reason of its own.
+            // A rejected file may itself be named FILE.reason and then has its own FILE.reason.reason.
             let others = [name, name + CorpusStore.suffix + CorpusStore.suffix]
             if others.allSatisfy({ rejected.status(of: $0) == nil }) { return name }
-            // One name may come any number of times: not each of them looks at all before it.
+            // A random number bounds the number of lookups when the same name is rejected many times.
             number = number < 99 ? number + 1 : Int.random(in: 100..<1_000_000_000)
         }
     }
 
-    /// Removes what a killed rejection left half written.
+    /// Removes partial files left behind by an interrupted rejection.
     func clearRejected() throws(DurableError) {
         let scan = try FolderScan(path: rejectedDirectory, folder: try openRejected())
         while let name = scan.next() {

@@ -1,17 +1,17 @@
 import Durable
 
-/// Why a file is of no use, for whoever dropped it: a file's predicate, such as `is empty`.
+/// The reason a file is unusable, worded as a predicate for the user who dropped it, such as `is empty`.
 ///
-/// Every reason is made here, and has at most `longest` bytes, none of which ends a line or controls a terminal. A reason
-/// gives numbers, places and the names of settings, never text out of the file: others read it too.
+/// A reason has at most `longest` bytes and contains no line breaks or terminal control characters. It contains
+/// numbers, locations and names of settings, but never text from the file, because other users can read it.
 public struct RejectionReason: Sendable, Hashable, CustomStringConvertible, ExpressibleByStringInterpolation {
-    /// Bytes of UTF-8 a reason may have.
+    /// Maximum length in bytes of UTF-8.
     public static let longest = 1024
 
     public let text: String
 
     public init(_ text: String) {
-        // Cut twice: whatever comes, no more than a little of it is looked at.
+        // Bounded before as well as after escaping, so that the work does not grow with the input.
         self.text = RawPath.printable(text.bounded(toBytes: Self.longest)).bounded(toBytes: Self.longest)
     }
 
@@ -20,12 +20,12 @@ public struct RejectionReason: Sendable, Hashable, CustomStringConvertible, Expr
     public var description: String { text }
 }
 
-/// Why a file is of no use: thrown while it is read.
+/// Thrown while reading a file that is unusable.
 package struct Unusable: Error {
     package let reason: RejectionReason
 
     init(_ reason: String) { self.reason = RejectionReason(reason) }
 }
 
-/// A file was not read to its end, for the service stops.
+/// Thrown when reading was cancelled because the service is stopping.
 package struct ReadingInterrupted: Error {}

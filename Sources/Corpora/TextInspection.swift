@@ -1,4 +1,4 @@
-/// Decides whether bytes are text to learn from.
+/// Decides whether the contents of a file are usable text.
 struct TextInspection {
     private var bytes = 0
     private var hasNUL = false
@@ -9,30 +9,31 @@ struct TextInspection {
         bytes += piece.count
         if first.count < 2 { first.append(contentsOf: piece.prefix(2 - first.count)) }
         if !hasNUL { hasNUL = piece.contains(0) }
-        // Space and the control characters say nothing; what is not ASCII counts as text.
+        // White space and ASCII control characters are not content; all non-ASCII bytes are.
         if !hasContent { hasContent = piece.contains { $0 > 0x20 && $0 != 0x7F } }
     }
 
-    /// Known as soon as the first NUL is seen.
+    /// The reason for rejecting a binary file. Available as soon as a NUL byte was seen.
     var binaryReason: String? {
         guard hasNUL else { return nil }
         if first == [0xFF, 0xFE] || first == [0xFE, 0xFF] {
             return "is UTF-16, not UTF-8: convert it with iconv -f UTF-16 -t UTF-8"
         }
-        return "is binary: it holds NUL bytes, text does not"
+        return "is binary: it contains NUL bytes"
     }
 
-    /// Known at the end.
+    /// The reason for rejecting a file without content. Valid after the last piece.
     var emptyReason: String? {
         if bytes == 0 { return "is empty" }
-        return hasContent ? nil : "holds nothing but white space"
+        return hasContent ? nil : "contains only white space"
     }
 
-    /// A text in another encoding of Latin letters keeps most of itself; one in another alphabet, or no text, does not.
-    /// - Parameter replacedBytes: of those that came
+    /// The reason for rejecting a file in another encoding. Text in a legacy encoding of the Latin alphabet mostly
+    /// consists of valid bytes; text in another alphabet, or binary data, does not.
+    /// - Parameter replacedBytes: number of input bytes that were replaced
     func encodingReason(replacedBytes: Int) -> String? {
         guard replacedBytes > bytes / 4 else { return nil }
-        return "is not UTF-8: \(replacedBytes) of its \(bytes) bytes are not part of any character; "
+        return "is not UTF-8: \(replacedBytes) of \(bytes) bytes are invalid; "
             + "convert it with iconv -f ENCODING -t UTF-8"
     }
 }

@@ -1,13 +1,13 @@
-/// Makes UTF-8 of any bytes, as Python's `bytes.decode("utf-8", errors="replace")` does: every maximal part of a
-/// sequence that breaks off, and every byte that cannot begin one, becomes one U+FFFD (Unicode 16, section 3.9, "U+FFFD
-/// Substitution of Maximal Subparts").
+/// Converts arbitrary bytes to valid UTF-8 in the same way as Python's `bytes.decode("utf-8", errors="replace")`: each
+/// maximal subpart of an ill-formed sequence, and each byte that cannot start a sequence, is replaced by one U+FFFD
+/// (Unicode 16, section 3.9, "U+FFFD Substitution of Maximal Subparts").
 ///
-/// The bytes may come in pieces cut anywhere.
+/// The input may be split into pieces at any byte.
 package struct UTF8Repair {
-    /// Bytes that were replaced.
+    /// Number of bytes that were replaced.
     package private(set) var replacedBytes = 0
 
-    /// The sequence begun: its bytes so far, how many are still to come, and what the next one may be.
+    /// The incomplete sequence: its bytes so far, the number of missing bytes, and the valid range of the next byte.
     private var begun: [UInt8] = []
     private var missing = 0
     private var next: ClosedRange<UInt8> = 0x80...0xBF
@@ -16,7 +16,7 @@ package struct UTF8Repair {
 
     package init() {}
 
-    /// Appends what is decided by now to `output`.
+    /// Appends all output that is already determined to `output`.
     package mutating func append(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         var index = 0
         while index < bytes.count {
@@ -42,12 +42,12 @@ package struct UTF8Repair {
         }
     }
 
-    /// The bytes are over: a sequence that is still open is one that breaks off.
+    /// Ends the input. An incomplete sequence is replaced.
     package mutating func finish(to output: inout [UInt8]) {
         if missing > 0 { breakOff(&output) }
     }
 
-    /// Unicode's table 3-7, "Well-Formed UTF-8 Byte Sequences".
+    /// Starts a sequence according to Unicode table 3-7, "Well-Formed UTF-8 Byte Sequences".
     private mutating func begin(_ byte: UInt8, _ output: inout [UInt8]) {
         next = 0x80...0xBF
         switch byte {

@@ -1,5 +1,5 @@
-/// Names that programs give to what they have not finished, or keep for themselves: editors, browsers and copying
-/// programs. They rename the file when it is done.
+/// Names that editors, browsers and copying programs use for temporary or private files. Such a file is renamed when it
+/// is complete.
 enum UnfinishedNames {
     private static let endings = [
         "~", ".swp", ".swo", ".swx", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".filepart",
@@ -7,7 +7,7 @@ enum UnfinishedNames {
     ]
 
     static func contains(_ name: String) -> Bool {
-        // `4913` is vim's try whether it may write in a folder; `#x#` is Emacs's, `~$x` an office program's.
+        // `4913` is vim's check for a writable directory, `#x#` belongs to Emacs, `~$x` to office programs.
         name == "4913" || name.hasPrefix("#") && name.hasSuffix("#") || name.hasPrefix("~$")
             || endings.contains { name.lowercased().hasSuffix($0) }
     }

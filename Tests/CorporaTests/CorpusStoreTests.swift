@@ -18,8 +18,8 @@ struct CorpusStoreTests {
     /// `printf abc | sha256sum`
     private let sha256OfABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
-    /// The same sentence in KOI8-R, in Shift JIS, and bytes of no language.
-    @Test func whatIsNoUTF8AtAllIsRejected() throws {
+    /// The same sentence in KOI8-R and in Shift JIS, and random bytes.
+    @Test func rejectsOtherEncodings() throws {
         let cyrillic: [UInt8] = [
             0xFE, 0xD4, 0xCF, 0x20, 0xD1, 0x20, 0xCD, 0xCF, 0xC7, 0xD5, 0x20, 0xDA, 0xCE, 0xC1, 0xD4, 0xD8,
         ]
@@ -31,41 +31,41 @@ struct CorpusStoreTests {
         for (number, bytes) in [cyrillic, japanese, noise].enumerated() {
             let file = try scratch.drop("\(number).txt", bytes)
             guard case .rejected(let reason) = try store.admit(file) else {
-                Issue.record("\(number) is admitted")
+                Issue.record("\(number): admitted")
                 continue
             }
             #expect(
-                reason.text.hasPrefix("is not UTF-8: ") && reason.text.contains("of its \(bytes.count) bytes"),
+                reason.text.hasPrefix("is not UTF-8: ") && reason.text.contains("of \(bytes.count) bytes are invalid"),
                 "\(reason)")
         }
         #expect(try scratch.names(scratch.corpus) == [])
     }
 
-    @Test func theBytesLieUnderTheirHash() throws {
+    @Test func storesFileUnderItsHash() throws {
         let file = try scratch.drop("a.txt", "abc")
         let stored = StoredCorpus(
             sha256: sha256OfABC, path: "\(scratch.corpus)/\(sha256OfABC)", bytes: 3, documents: 1, replacedBytes: 0)
         #expect(try store.admit(file) == .admitted(stored))
         #expect(scratch.text(stored.path) == "abc")
-        #expect(scratch.text(file.path) == "abc", "it stays until it is released")
+        #expect(scratch.text(file.path) == "abc", "stays in the inbox until it is released")
         #expect(try store.release(file))
         #expect(try scratch.names(scratch.inbox) == [".rejected"])
         #expect(try scratch.names(scratch.corpus) == [sha256OfABC])
     }
 
-    @Test func whatComesTwiceIsADuplicate() throws {
+    @Test func reportsDuplicates() throws {
         let first = try scratch.drop("a.txt", "abc")
         _ = try store.admit(first)
         guard case .duplicate(let stored) = try store.admit(first) else { Issue.record("admitted twice"); return }
         #expect(stored.sha256 == sha256OfABC)
         guard case .duplicate = try store.admit(scratch.drop("b.txt", "abc")) else {
-            Issue.record("another name is not another corpus")
+            Issue.record("the same contents under another name were admitted")
             return
         }
-        #expect(try scratch.names(scratch.corpus) == [sha256OfABC], "nothing is left aside")
+        #expect(try scratch.names(scratch.corpus) == [sha256OfABC], "no temporary files remain")
     }
 
-    @Test func whatIsNotUTF8IsReplacedAndCounted() throws {
+    @Test func replacesAndCountsInvalidUTF8() throws {
         let file = try scratch.drop("latin1.txt", [0x4D, 0xFC, 0x6C, 0x6C, 0x65, 0x72, 0x0A])
         guard case .admitted(let stored) = try store.admit(file) else { Issue.record("not admitted"); return }
         #expect(stored.replacedBytes == 1)
@@ -73,8 +73,8 @@ struct CorpusStoreTests {
         #expect(stored.bytes == 9)
     }
 
-    @Test func largeFilesAreCopiedWhole() throws {
-        // A character of three bytes lies across every border of the pieces that are read.
+    @Test func copiesLargeFilesCompletely() throws {
+        // Characters of three bytes, so that one straddles every boundary between the pieces that are read.
         let text = String(repeating: "世", count: 1_000_000)
         guard case .admitted(let stored) = try store.admit(try scratch.drop("a.txt", text)) else {
             Issue.record("not admitted")
@@ -86,11 +86,11 @@ struct CorpusStoreTests {
 
     @Test(arguments: [
         ([], "is empty"),
-        (Array(" \n\t\r\n".utf8), "holds nothing but white space"),
-        ([0x89, 0x50, 0x4E, 0x47, 0x00], "is binary: it holds NUL bytes, text does not"),
+        (Array(" \n\t\r\n".utf8), "contains only white space"),
+        ([0x89, 0x50, 0x4E, 0x47, 0x00], "is binary: it contains NUL bytes"),
         ([0xFF, 0xFE, 0x61, 0x00], "is UTF-16, not UTF-8: convert it with iconv -f UTF-16 -t UTF-8"),
     ])
-    func whatIsOfNoUseIsRejected(bytes: [UInt8], reason: String) throws {
+    func rejectsUnusableFiles(bytes: [UInt8], reason: String) throws {
         let file = try scratch.drop("a.txt", bytes)
         #expect(try store.admit(file) == .rejected(reason: RejectionReason(reason)))
         #expect(try scratch.names(scratch.corpus) == [])
@@ -100,13 +100,13 @@ struct CorpusStoreTests {
     }
 
     @Test(.enabled(if: geteuid() != 0, "root can read everything"))
-    func whatCannotBeReadIsRejected() throws {
+    func rejectsUnreadableFiles() throws {
         let file = try scratch.drop("a.txt", "abc")
         chmod(file.path, 0)
         #expect(try store.admit(file) == .rejected(reason: "cannot be read: Permission denied"))
     }
 
-    @Test func linksAndPipesAreNotFollowed() throws {
+    @Test func doesNotReadLinksOrFIFOs() throws {
         try scratch.drop("a.txt", "abc")
         let signature = try #require(FileSignature(path: "\(scratch.inbox)/a.txt"))
         for (name, make) in [("link", { symlink("a.txt", $0) }), ("pipe", { mkfifo($0, 0o600) })]
@@ -119,7 +119,7 @@ struct CorpusStoreTests {
         }
     }
 
-    @Test func whatHasGoneIsPostponed() throws {
+    @Test func postponesRemovedFiles() throws {
         let file = try scratch.drop("a.txt", "abc")
         unlink(file.path)
         #expect(try store.admit(file) == .postponed)
@@ -127,7 +127,7 @@ struct CorpusStoreTests {
         #expect(try store.reject(file, reason: "gone") == nil)
     }
 
-    @Test func whatWasReplacedMeanwhileIsNotRemoved() throws {
+    @Test func keepsFilesReplacedAfterAdmission() throws {
         let file = try scratch.drop("a.txt", "abc")
         _ = try store.admit(file)
         try scratch.drop("a.txt", "something new")
@@ -136,7 +136,7 @@ struct CorpusStoreTests {
         #expect(scratch.text(file.path) == "something new")
     }
 
-    @Test func nothingRejectedEarlierIsOverwritten() throws {
+    @Test func neverOverwritesRejectedFiles() throws {
         for number in 1...3 {
             let file = try scratch.drop("photo.jpg", "\(number)")
             try store.reject(file, reason: "no \(number)")
@@ -146,32 +146,33 @@ struct CorpusStoreTests {
             #expect(scratch.text("\(scratch.rejected)/\(name)") == "\(number + 1)")
             #expect(scratch.text("\(scratch.rejected)/\(name).reason") == "photo.jpg: no \(number + 1)\n")
         }
-        // A file called like another's reason.
+        // A file whose name is that of another file's reason.
         try store.reject(try scratch.drop("photo.jpg.reason", "4"), reason: "no 4")
         #expect(scratch.text("\(scratch.rejected)/photo.jpg.reason") == "photo.jpg: no 1\n")
         #expect(scratch.text("\(scratch.rejected)/photo.jpg.2.reason") == "4")
     }
 
-    @Test func foldersThatWereRemovedAreMadeAgain() throws {
+    @Test func recreatesRemovedDirectories() throws {
         for folder in [scratch.rejected, store.directory] { try FileManager.default.removeItem(atPath: folder) }
         #expect(try store.reject(try scratch.drop("a.bin", "x"), reason: "no") == "\(scratch.rejected)/a.bin")
         guard case .admitted = try store.admit(try scratch.drop("a.txt", "abc")) else {
-            Issue.record("it is not admitted")
+            Issue.record("not admitted")
             return
         }
         #expect(scratch.text("\(scratch.corpus)/\(sha256OfABC)") == "abc")
     }
 
-    /// What has been told, in order.
+    /// The notices received, in order.
     private final class Told: Sendable {
         private let notices = Mutex<[StoreNotice]>([])
         var all: [StoreNotice] { notices.withLock { $0 } }
         func note(_ notice: StoreNotice) { notices.withLock { $0.append(notice) } }
     }
 
-    /// Who may write in the inbox could have files moved to wherever the service may write, or keep it from starting.
+    /// A user who can write to the inbox could otherwise have files moved to any directory writable for the service, or
+    /// prevent the service from starting.
     @Test(arguments: ["link", "link to nowhere", "file", "FIFO"])
-    func whatLiesInPlaceOfTheRejectedIsMovedAside(kind: String) throws {
+    func movesForeignRejectedEntryAside(kind: String) throws {
         let elsewhere = "\(scratch.path)/elsewhere"
         try FileManager.default.createDirectory(atPath: elsewhere, withIntermediateDirectories: false)
         try FileManager.default.removeItem(atPath: scratch.rejected)
@@ -189,28 +190,28 @@ struct CorpusStoreTests {
         }
         #expect(try scratch.names(elsewhere).isEmpty)
         #expect(try scratch.names(scratch.rejected) == ["1.bin", "1.bin.reason", "2.bin", "2.bin.reason"])
-        #expect(told.all.count == 1, "it is told once")
+        #expect(told.all.count == 1, "reported once")
     }
 
-    @Test(.enabled(if: geteuid() == 0, "only root gives a folder to another"))
-    func aFolderOfAnotherUserIsNotTheRejected() throws {
+    @Test(.enabled(if: geteuid() == 0, "needs root to change the owner of a directory"))
+    func doesNotUseRejectedDirectoryOfAnotherUser() throws {
         #expect(chown(scratch.rejected, 65534, 65534) == 0)
         try store.reject(try scratch.drop("a.bin", "x"), reason: "no")
         #expect(try scratch.names("\(scratch.rejected).aside-1") == [])
         #expect(try scratch.names(scratch.rejected) == ["a.bin", "a.bin.reason"])
     }
 
-    @Test func onlyTheServiceWritesInTheRejected() throws {
+    @Test func makesRejectedDirectoryWritableForServiceOnly() throws {
         chmod(scratch.rejected, 0o777)
         let path = try #require(try store.reject(try scratch.drop("a.bin", "x"), reason: "no"))
         var status = stat()
         #expect(stat(scratch.rejected, &status) == 0 && status.st_mode & 0o1022 == 0o1000)
-        #expect(status.st_mode & 0o050 == 0o050, "members can read why")
+        #expect(status.st_mode & 0o050 == 0o050, "group members can read the reasons")
         #expect(stat(path + ".reason", &status) == 0 && status.st_mode & 0o777 == 0o640)
     }
 
-    /// `.rejected` is a link to `corpus/` at some moments and the service's folder at others, all the time.
-    @Test func aRejectedThatIsExchangedWhileItIsUsedPlantsNothing() throws {
+    /// `.rejected` constantly alternates between a link to `corpus/` and the service's directory.
+    @Test func replacingRejectedDuringUsePlantsNoFiles() throws {
         let (inbox, rejected, corpus) = (scratch.inbox, scratch.rejected, scratch.corpus)
         let isOver = Atomic(false)
         let exchanges = Atomic(0)
@@ -225,10 +226,10 @@ struct CorpusStoreTests {
             }
         }
         var moved = 0
-        // The name of another text, which the file would be taken for.
+        // The name of another text, which a planted file would be mistaken for.
         for number in 0..<2000 {
             let file = try scratch.drop(sha256OfABC, "planted \(number)")
-            // That somebody puts something else there again and again is told as an error.
+            // Constant replacement is reported as an error.
             if let path = try? store.reject(file, reason: "no") { moved += path.isEmpty ? 0 : 1 }
         }
         isOver.store(true, ordering: .relaxed)
@@ -237,9 +238,9 @@ struct CorpusStoreTests {
         #expect(try scratch.names(corpus) == [])
     }
 
-    /// A file of the same size, a link, a folder and another user's file under the name of a text that comes.
+    /// A file of the same size, a link, a directory, or another user's file has the name of the text that is admitted.
     @Test(arguments: ["same size", "link", "folder", "another user's"])
-    func whatWasPlantedInTheStoreIsSetAside(kind: String) throws {
+    func movesPlantedFilesAside(kind: String) throws {
         let place = "\(scratch.corpus)/\(sha256OfABC)"
         switch kind {
         case "same size": try Data("xyz".utf8).write(to: URL(filePath: place))
@@ -249,13 +250,13 @@ struct CorpusStoreTests {
         case "folder": #expect(mkdir(place, 0o700) == 0)
         default:
             try Data("abc".utf8).write(to: URL(filePath: place))
-            // Only root gives a file away.
+            // Only root can change the owner of a file.
             guard chown(place, 65534, 65534) == 0 else { return }
         }
         let told = Told()
         let store = try scratch.store(tell: told.note)
         guard case .admitted(let stored) = try store.admit(try scratch.drop("a.txt", "abc")) else {
-            Issue.record("it is taken for the text")
+            Issue.record("the planted file was mistaken for the text")
             return
         }
         #expect(stored.sha256 == sha256OfABC && scratch.text(stored.path) == "abc")
@@ -267,19 +268,19 @@ struct CorpusStoreTests {
             return
         }
         guard case .duplicate = try store.admit(try scratch.drop("b.txt", "abc")) else {
-            Issue.record("the text is not known")
+            Issue.record("the text is not a duplicate")
             return
         }
         #expect(told.all.count == 1)
     }
 
-    @Test func damagedOnesAreKeptUpToNine() throws {
+    @Test func keepsAtMostNineDamagedFiles() throws {
         let place = "\(scratch.corpus)/\(sha256OfABC)"
         for number in 1...12 {
             try? FileManager.default.removeItem(atPath: place)
             try Data("bad \(number)".utf8).write(to: URL(filePath: place))
             guard case .admitted = try store.admit(try scratch.drop("a.txt", "abc")) else {
-                Issue.record("number \(number)")
+                Issue.record("attempt \(number)")
                 return
             }
         }
@@ -287,8 +288,8 @@ struct CorpusStoreTests {
         #expect(scratch.text("\(place).damaged-1") == "bad 1" && scratch.text("\(place).damaged-9") == "bad 12")
     }
 
-    @Test(.enabled(if: geteuid() != 0, "root can remove everything"))
-    func whatCannotLeaveItsFolderIsNamedWithWhatToDo() throws {
+    @Test(.enabled(if: geteuid() != 0, "needs an ordinary user: root can remove any file"))
+    func reportsHintForFilesThatCannotBeRemoved() throws {
         try scratch.makeFolder("mine")
         let file = try scratch.drop("mine/a.txt", "abc")
         chmod("\(scratch.inbox)/mine", 0o555)
@@ -297,11 +298,11 @@ struct CorpusStoreTests {
             let error = #expect(throws: DurableError.self) { try attempt() }
             #expect(error?.errno == EACCES && error?.hint?.contains("chmod g+w") == true)
         }
-        #expect(try scratch.names(scratch.rejected) == [], "no reason is written for nothing")
+        #expect(try scratch.names(scratch.rejected) == [], "no reason is written without its file")
         #expect(store.obstacle(toRemoving: try scratch.drop("b.txt", "abc")) == nil)
     }
 
-    @Test func foldersOfUsersAreStickyAndNothingInTheirPlaceKeepsAServiceFromStarting() throws {
+    @Test func preparesStickyDirectoriesDespiteForeignEntries() throws {
         let inbox = "\(scratch.path)/new"
         try InboxFolders.prepare(inbox, models: ["one", "two", "three"])
         for name in ["", "/one", "/two"] {
@@ -309,7 +310,7 @@ struct CorpusStoreTests {
             #expect(stat(inbox + name, &status) == 0 && status.st_mode & S_ISVTX != 0)
         }
         #expect(!InboxFolders.isShared(inbox))
-        // As an older version made it.
+        // The mode set by an older version.
         chmod(inbox, 0o775)
         chmod("\(inbox)/one", 0o775)
         #expect(InboxFolders.isShared(inbox))
@@ -324,19 +325,19 @@ struct CorpusStoreTests {
         #expect(scratch.text("\(inbox)/three") == "a text")
     }
 
-    /// One name any number of times: a rejection does not look at all before it.
-    @Test func oneNameCanComeAnyNumberOfTimes() throws {
+    /// Rejecting the same name many times must not check every earlier name.
+    @Test func rejectsTheSameNameManyTimes() throws {
         for number in 1...300 { try store.reject(try scratch.drop("a.bin", "\(number)"), reason: "no") }
         #expect(try scratch.names(scratch.rejected).count == 600)
     }
 
-    @Test func aHalfWrittenReasonIsCleared() throws {
+    @Test func removesPartialReasons() throws {
         try Data("half".utf8).write(to: URL(filePath: "\(scratch.rejected)/.a.reason.999999999-1-1.tmp"))
         try store.prepare()
         #expect(try scratch.names(scratch.rejected) == [])
     }
 
-    @Test func longNamesLeaveRoomForTheReason() throws {
+    @Test func shortensLongNamesToFitReasonSuffix() throws {
         let name = String(repeating: "ü", count: 125) + ".txt"
         for _ in 1...2 {
             let path = try #require(try store.reject(try scratch.drop(name, "x"), reason: "no"))
@@ -346,45 +347,45 @@ struct CorpusStoreTests {
         #expect(try scratch.names(scratch.rejected).count == 4)
     }
 
-    /// Killed after the reason was written, before the file was moved.
-    @Test func anOrphanedReasonIsUsedAgain() throws {
+    /// The process was killed after the reason was written and before the file was moved.
+    @Test func reusesOrphanedReason() throws {
         let file = try scratch.drop("a.txt", "x")
         try Data("a.txt: half\n".utf8).write(to: URL(filePath: "\(scratch.rejected)/a.txt.reason"))
         #expect(try store.reject(file, reason: "whole") == "\(scratch.rejected)/a.txt")
         #expect(try scratch.names(scratch.rejected) == ["a.txt", "a.txt.reason"])
     }
 
-    @Test func aHalfWrittenAdmissionIsCleared() throws {
+    @Test func removesPartialAdmissions() throws {
         try Data("half".utf8).write(to: URL(filePath: "\(scratch.corpus)/.admission.999999999-1-1.tmp"))
         try store.prepare()
         #expect(try scratch.names(scratch.corpus) == [])
     }
 
     @Test(arguments: ["txt", "csv", "gz", "zst", "zip"])
-    func aFileThatIsTooLargeIsRejectedWithTheSetting(ending: String) throws {
+    func rejectsTooLargeFilesNamingTheSetting(ending: String) throws {
         let file = try scratch.drop("large.\(ending)", [UInt8](repeating: UInt8(ascii: "a"), count: 1001))
         var options = ReadingOptions()
         options.maxFileBytes = 1000
         #expect(
             try store.admit(file, options)
-                == .rejected(reason: "has 1001 bytes or more, and inbox.max_file_bytes is 1000"))
+                == .rejected(reason: "has at least 1001 bytes, more than 1000, the limit set by inbox.max_file_bytes"))
         #expect(try scratch.names(scratch.corpus) == [])
         #expect(ReadingOptions().maxFileBytes == 4 << 30 && ReadingOptions().maxExpandedBytes == 4 << 30)
     }
 
-    @Test func whatWouldTakeOfTheReserveWaitsWithTheNumbers() throws {
+    @Test func reportsInsufficientSpaceWithNumbers() throws {
         let file = try scratch.drop("a.txt", "abc")
         let (free, total) = try FreeSpace.at(scratch.corpus)
         #expect(free > 0 && free <= total)
         let error = #expect(throws: DurableError.self) { try store.admit(file, reserve: total) }
         #expect(error?.errno == ENOSPC && error?.operation == "write 3 bytes below")
         #expect(error?.description.contains("of which \(total) stay so (retention.reserve): make room") == true)
-        #expect(try scratch.names(scratch.corpus) == [], "nothing half written")
+        #expect(try scratch.names(scratch.corpus) == [], "no partial file")
         #expect(scratch.text(file.path) == "abc")
         guard case .admitted = try store.admit(file, reserve: 0) else { Issue.record("not admitted"); return }
     }
 
-    @Test func aSmallDiskHasASmallReserve() {
+    @Test func scalesReserveWithDiskSize() {
         #expect(FreeSpace.usualReserve(total: 2_000_000_000) == 100_000_000)
         #expect(FreeSpace.usualReserve(total: 500 << 30) == 1 << 30)
     }

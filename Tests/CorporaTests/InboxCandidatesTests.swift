@@ -5,7 +5,7 @@ private let old = FileSignature(device: 1, inode: 2, bytes: 3, modifiedNanosecon
 private let new = FileSignature(device: 1, inode: 2, bytes: 30, modifiedNanoseconds: 40)
 private let start = ContinuousClock.now
 
-/// The candidates, and a disk that shows whatever the test says.
+/// The candidates, and a simulated disk.
 private final class Inbox {
     var candidates = InboxCandidates(stable: .seconds(2))
     var disk: [String: FileSignature] = [:]
@@ -18,7 +18,7 @@ private final class Inbox {
 struct InboxCandidatesTests {
     private let inbox = Inbox()
 
-    @Test func aFileLeftAloneIsHandedOutOnce() {
+    @Test func returnsStableFileOnce() {
         inbox.disk = ["a": old]
         inbox.candidates.settled("a", old, now: start)
         #expect(inbox.candidates.nextDue == start + .seconds(2))
@@ -28,17 +28,17 @@ struct InboxCandidatesTests {
         #expect(inbox.candidates.nextDue == nil)
     }
 
-    @Test func everyChangeBeginsTheWaitAgain() {
+    @Test func restartsWaitAfterEveryChange() {
         inbox.disk = ["a": new]
         inbox.candidates.settled("a", old, now: start)
-        #expect(inbox.take(after: 2) == [], "it has changed without an event")
+        #expect(inbox.take(after: 2) == [], "changed without an event")
         #expect(inbox.take(after: 3.9) == [])
         inbox.candidates.settled("a", new, now: start + .seconds(3.9))
         #expect(inbox.take(after: 4) == [])
         #expect(inbox.take(after: 5.9) == ["a"])
     }
 
-    @Test func aSlowWriterIsWaitedFor() {
+    @Test func waitsForSlowWriter() {
         inbox.disk = ["a": new]
         inbox.candidates.written("a", old)
         #expect(inbox.candidates.nextDue == nil)
@@ -46,10 +46,10 @@ struct InboxCandidatesTests {
         #expect(inbox.candidates.count == 1)
         inbox.candidates.settled("a", new, now: start + .seconds(1000))
         inbox.candidates.written("a", new)
-        #expect(inbox.take(after: 2000) == [], "it was opened again")
+        #expect(inbox.take(after: 2000) == [], "opened again")
     }
 
-    @Test func whatNobodyHasWatchedIsLeftAloneForLonger() {
+    @Test func waitsLongerForUnobservedWriters() {
         inbox.disk = ["new": old, "old": old, "ahead": old]
         inbox.candidates.found("new", old, age: .seconds(5), now: start)
         inbox.candidates.found("old", old, age: .seconds(3600), now: start)
@@ -57,17 +57,17 @@ struct InboxCandidatesTests {
         #expect(inbox.take(after: 2) == ["old"])
         #expect(inbox.take(after: 14.9) == [])
         #expect(inbox.take(after: 15) == ["new"])
-        #expect(inbox.take(after: 20) == ["ahead"], "a clock that was set is no reason to wait for ever")
+        #expect(inbox.take(after: 20) == ["ahead"], "a modification time in the future must not block a file forever")
     }
 
-    @Test func whatIsOfferedAgainHidesNothingThatWasSeenSince() {
+    @Test func requeueDoesNotHideNewerObservation() {
         inbox.disk = ["a": new]
         inbox.candidates.written("a", new)
         inbox.candidates.again("a", old, delay: .zero, now: start)
-        #expect(inbox.take(after: 1000) == [], "it is being written")
+        #expect(inbox.take(after: 1000) == [], "being written")
     }
 
-    @Test func whatGoesIsForgotten() {
+    @Test func forgetsRemovedFiles() {
         for path in ["in/a", "in/b/c", "in/bc", "in/d"] {
             inbox.candidates.settled(path, old, now: start)
             inbox.disk[path] = old
@@ -79,7 +79,7 @@ struct InboxCandidatesTests {
         #expect(inbox.candidates.count == 0)
     }
 
-    @Test func theOldestComesFirst() {
+    @Test func returnsOldestFirst() {
         inbox.disk = ["a": old, "b": old, "c": old]
         inbox.candidates.settled("b", old, now: start)
         inbox.candidates.settled("c", old, now: start + .seconds(0.5))
@@ -87,15 +87,15 @@ struct InboxCandidatesTests {
         #expect(inbox.take(after: 9) == ["b", "a", "c"])
     }
 
-    @Test func aPostponedFileComesBack() {
+    @Test func returnsPostponedFileAfterDelay() {
         inbox.disk = ["a": old]
         inbox.candidates.again("a", old, delay: .seconds(30), now: start)
         #expect(inbox.take(after: 29) == [])
         #expect(inbox.take(after: 30) == ["a"])
     }
 
-    /// Who fills the table, with files due or held open, leaves the other half to others.
-    @Test func oneOwnerHasHalfOfThePlaces() {
+    /// An owner who fills the table, with due or open files, leaves the other half to others.
+    @Test func limitsOneOwnerToHalfOfTheTable() {
         func signature(_ number: Int, of owner: UInt32) -> FileSignature {
             FileSignature(device: 1, inode: UInt64(number), bytes: 3, modifiedNanoseconds: 4, owner: owner)
         }
@@ -104,13 +104,13 @@ struct InboxCandidatesTests {
             inbox.candidates.written("open/\(number)", signature(number, of: 1))
         }
         #expect(inbox.candidates.count == 10)
-        #expect(!inbox.candidates.hasMissed, "they are seen again when they are closed")
+        #expect(!inbox.candidates.hasMissed, "seen again when they are closed")
         inbox.candidates.folderGone("open")
         for number in 0..<1000 {
             let path = "\(number)"
             inbox.disk[path] = signature(number, of: 1)
             inbox.candidates.settled(path, signature(number, of: 1), now: start)
-            // A change takes no second place.
+            // A change does not use a second slot.
             inbox.candidates.settled("0", signature(0, of: 1), now: start)
         }
         #expect(inbox.candidates.count == 10 && inbox.candidates.hasMissed)
@@ -122,7 +122,7 @@ struct InboxCandidatesTests {
         #expect(inbox.candidates.count == 0 && inbox.candidates.hasRoom(for: 1))
     }
 
-    @Test func noticesAreAHundredAtOnceAndThenOneASecond() {
+    @Test func allowsBurstOf100NoticesThenOnePerSecond() {
         var rate = NoticeRate()
         #expect((0..<1000).count { _ in rate.allows(now: start) } == 100)
         #expect((0..<1000).count { rate.allows(now: start + .milliseconds(10 * $0)) } == 9)

@@ -11,7 +11,7 @@ import Testing
 
     init() throws { scratch = try Scratch() }
 
-    /// - Parameter tell: by default, there is nothing to say
+    /// - Parameter tell: by default, every diagnostic is recorded as an issue
     private func watcher(
         stable: Duration = .milliseconds(50), limits: InboxLimits = InboxLimits(),
         tell: @escaping @Sendable (InboxNotice) -> Void = { Issue.record("\($0)") }
@@ -22,7 +22,7 @@ import Testing
             restore: { () throws(DurableError) in try Durable.makeDirectory(inbox) }, tell: tell)
     }
 
-    /// The names of the next files, in the order they are handed out.
+    /// Returns the names of the next files in the order they are delivered.
     private func next(_ count: Int, of watcher: InboxWatcher) async -> [String] {
         var names: [String] = []
         for await file in watcher.files {
@@ -32,7 +32,7 @@ import Testing
         return names
     }
 
-    @Test func whatLiesThereAtTheStartIsFound() async throws {
+    @Test func findsExistingFiles() async throws {
         try scratch.makeFolder("assistant/deep")
         try scratch.drop("a.txt", "a")
         try scratch.drop("assistant/deep/b.txt", "b")
@@ -41,7 +41,7 @@ import Testing
         #expect(watcher.pendingCount == 0)
     }
 
-    @Test func theFolderSaysWhichModel() throws {
+    @Test func derivesModelFromFolder() throws {
         let signature = FileSignature(device: 1, inode: 2, bytes: 3, modifiedNanoseconds: 4)
         func folder(_ name: String) -> String? {
             InboxFile(path: "/in/\(name)", name: name, signature: signature).folder
@@ -51,7 +51,7 @@ import Testing
         #expect(folder("assistant/deep/a.txt") == "assistant")
     }
 
-    @Test func writtenMovedAndLinkedFilesAreFound() async throws {
+    @Test func findsWrittenMovedAndLinkedFiles() async throws {
         let watcher = try watcher()
         try scratch.drop("written.txt", "a")
         #expect(await next(1, of: watcher) == ["written.txt"])
@@ -63,7 +63,7 @@ import Testing
         #expect(await next(1, of: watcher) == ["moved.txt"])
     }
 
-    @Test func aFolderMadeLaterIsWatched() async throws {
+    @Test func watchesNewFolders() async throws {
         let watcher = try watcher()
         try scratch.makeFolder("new/deep")
         try scratch.drop("new/deep/a.txt", "a")
@@ -78,12 +78,12 @@ import Testing
         #expect(await next(1, of: watcher) == ["moved/c.txt"])
     }
 
-    @Test func aWriterThatPausesIsWaitedFor() async throws {
+    @Test func waitsForPausingWriter() async throws {
         let watcher = try watcher(stable: .milliseconds(20))
         let descriptor = open("\(scratch.inbox)/slow.txt", O_WRONLY | O_CREAT, 0o644)
         try #require(descriptor >= 0)
         #expect(write(descriptor, "one ", 4) == 4)
-        // Another file comes and is taken while the slow one is still open, though it has not changed for longer.
+        // Another file is delivered while the slow one is still open, although it has been unchanged for longer.
         try scratch.drop("quick.txt", "a")
         #expect(await next(1, of: watcher) == ["quick.txt"])
         #expect(write(descriptor, "two", 3) == 3)
@@ -92,8 +92,8 @@ import Testing
         #expect(scratch.text("\(scratch.inbox)/slow.txt") == "one two")
     }
 
-    /// The files belong to this user, so the kernel says who has them open.
-    @Test func aCopyThatStalledBeforeTheStartIsWaitedFor() async throws {
+    /// The files belong to this user, so the kernel can tell who has them open.
+    @Test func waitsForWriterThatStartedEarlier() async throws {
         let descriptor = open("\(scratch.inbox)/slow.txt", O_WRONLY | O_CREAT, 0o644)
         try #require(descriptor >= 0)
         #expect(write(descriptor, "one ", 4) == 4)
@@ -108,8 +108,8 @@ import Testing
         #expect(await next(1, of: watcher) == ["slow.txt"])
     }
 
-    /// No event tells of what is written through a name outside.
-    @Test func aWriterUnderAnotherNameIsWaitedFor() async throws {
+    /// Writing through a link outside the inbox causes no events.
+    @Test func waitsForWriterThroughAnotherLink() async throws {
         let watcher = try watcher(stable: .milliseconds(20))
         let outside = "\(scratch.path)/outside.txt"
         let descriptor = open(outside, O_WRONLY | O_CREAT, 0o644)
@@ -122,12 +122,12 @@ import Testing
         #expect(await next(1, of: watcher) == ["linked.txt"])
     }
 
-    /// Looking takes a lease, and who opens the file just then has its holder told by a signal.
-    @Test func lookingWhetherAFileIsOpenHarmsNobody() async throws {
+    /// The check takes a lease. A process that opens the file at the same time causes a signal to the lease holder.
+    @Test func leaseCheckDisturbsNoProcess() async throws {
         let path = "\(scratch.inbox)/a.txt"
         let isOver = Atomic(false)
         let opened = Atomic(0)
-        // On a thread of its own: there may be but two for all tests.
+        // Uses its own thread, because the cooperative pool may have only two for all tests.
         let writer = DispatchQueue(label: "writer")
         writer.async {
             while !isOver.load(ordering: .relaxed) {
@@ -147,8 +147,8 @@ import Testing
         #expect(opened.load(ordering: .relaxed) > 0)
     }
 
-    /// A time may be set to anything, and further away than nanoseconds in 64 bits reach.
-    @Test func timesFarAwayAreNoTrouble() async throws {
+    /// A modification time can be set to any value, including values that overflow 64-bit nanoseconds.
+    @Test func acceptsOutOfRangeModificationTimes() async throws {
         for (name, year) in [("a.txt", 1901), ("b.txt", 2100), ("c.txt", 2400)] {
             try scratch.drop(name, "a")
             let time = timespec(tv_sec: (year - 1970) * 31_556_952, tv_nsec: 7)
@@ -158,9 +158,9 @@ import Testing
         #expect(Set(await next(3, of: watcher)) == ["a.txt", "b.txt", "c.txt"])
     }
 
-    @Test(.enabled(if: geteuid() == 0, "only root makes devices"))
-    func devicesAreLeftAlone() async throws {
-        // The memory device `full`, and a block device that is not there.
+    @Test(.enabled(if: geteuid() == 0, "needs root to create devices"))
+    func ignoresDevices() async throws {
+        // The memory device `full`, and a block device that does not exist.
         #expect(mknod("\(scratch.inbox)/early", S_IFCHR | 0o666, 1 << 8 | 7) == 0)
         let told = Told()
         let watcher = try watcher(tell: told.note)
@@ -173,7 +173,7 @@ import Testing
         #expect(told.lines == ["block.txt is a device", "character.txt is a device", "early is a device"])
     }
 
-    @Test func whatIsNotAFileOfTheUsersIsLeftAlone() async throws {
+    @Test func ignoresLinksSocketsFIFOsAndHiddenFiles() async throws {
         let listening = try listeningSocket("\(scratch.inbox)/early.sock")
         defer { close(listening) }
         try scratch.makeFolder("below")
@@ -200,7 +200,7 @@ import Testing
             ])
     }
 
-    /// What the watcher says it leaves alone, each once.
+    /// Collects the ignored entries that are reported.
     private final class Told: Sendable {
         private let notices = Mutex<[String]>([])
 
@@ -230,7 +230,7 @@ import Testing
         return descriptor
     }
 
-    /// Makes folders called `d`, one in the other.
+    /// Creates nested directories named `d`.
     private func makeTree(_ folder: String, depth: Int) throws {
         var folder = open(folder, O_RDONLY | O_DIRECTORY)
         for _ in 0..<depth {
@@ -242,8 +242,9 @@ import Testing
         close(folder)
     }
 
-    /// Deeper than the stack, the number of open files and the length of a path allow; there at the start, and moved in.
-    @Test func aTreeOfAnyDepthIsLeftAloneFromSomewhereOn() async throws {
+    /// Deeper than the stack, the number of open files and PATH_MAX permit: one tree exists at the start, one is moved
+    /// in.
+    @Test func ignoresDeepTrees() async throws {
         try scratch.makeFolder("early")
         try makeTree("\(scratch.inbox)/early", depth: 12_000)
         let told = Told()
@@ -259,19 +260,19 @@ import Testing
         #expect(rename(outside, "\(scratch.inbox)/late") == 0)
         try scratch.drop("c.txt", "c")
         #expect(await next(1, of: watcher) == ["c.txt"])
-        // The folders are looked at beside the files.
+        // Directories are scanned concurrently with the delivery of files.
         while told.lines.count < 2 { try await Task.sleep(for: .milliseconds(5)) }
         #expect(told.lines.map { $0.prefix { $0 != "/" } } == ["early", "late"])
-        #expect(told.lines.allSatisfy { $0.hasSuffix(" lies more than 32 folders deep: move it up") })
+        #expect(told.lines.allSatisfy { $0.hasSuffix(" is more than 32 folders deep: move it up") })
         try Durable.removeTree("\(scratch.inbox)/late")
         try scratch.drop("e.txt", "e")
         #expect(await next(1, of: watcher) == ["e.txt"])
     }
 
-    @Test func foldersWithLongPathsAreLeftAlone() async throws {
+    @Test func ignoresFoldersWithLongPaths() async throws {
         let told = Told()
         let watcher = try watcher(tell: told.note)
-        // Bytes that are not UTF-8 are four each where they are shown.
+        // Each byte that is not UTF-8 is displayed as four characters.
         let name = [CChar](repeating: CChar(bitPattern: 0xFF), count: 255) + [0]
         var folder = open(scratch.inbox, O_RDONLY | O_DIRECTORY)
         for _ in 0..<20 {
@@ -288,7 +289,7 @@ import Testing
         #expect(await next(1, of: watcher) == ["a.txt"])
     }
 
-    @Test func onlySoManyFoldersAreWatchedAndOthersWhenThereIsRoom() async throws {
+    @Test func limitsWatchedFoldersAndRescansWhenRoom() async throws {
         var limits = InboxLimits()
         limits.folders = 10
         limits.rescanDelay = .milliseconds(20)
@@ -302,15 +303,15 @@ import Testing
         let watched = all.subtracting(told.lines.map { String($0.prefix { $0 != " " }) })
         #expect(watched.count == 9)
         for name in watched { rmdir("\(scratch.inbox)/\(name)") }
-        // Which of the others come first is the folder's to say; they leave one after the other.
+        // The order of directory entries is unspecified; the other folders are removed one after another.
         var rest = all.subtracting(watched)
         rest.remove(String(ignored))
         for name in rest { rmdir("\(scratch.inbox)/\(name)") }
         #expect(await next(1, of: watcher) == ["\(ignored)/a.txt"])
     }
 
-    /// A table of a few places, and nobody who takes what is handed out: each file comes all the same.
-    @Test func moreFilesThanPlacesAreFoundOneAfterTheOther() async throws {
+    /// Every file is delivered even if the table is small and the consumer is slow.
+    @Test func findsMoreFilesThanTheTableHolds() async throws {
         var limits = InboxLimits()
         limits.candidates = 8
         limits.handedOut = 3
@@ -330,8 +331,8 @@ import Testing
         #expect(try scratch.names(scratch.inbox) == [])
     }
 
-    /// Names can be made and removed without end.
-    @Test func namesWithoutEndAreCountedAndNotTold() async throws {
+    /// An unlimited number of names can be created and removed.
+    @Test func countsSuppressedNotices() async throws {
         var limits = InboxLimits()
         limits.leftAlone = 500
         limits.sumDelay = .milliseconds(50)
@@ -353,7 +354,7 @@ import Testing
         #expect(await next(1, of: watcher) == ["a.txt"])
     }
 
-    @Test func whatEditorsAndBrowsersHaveNotFinishedIsLeftAlone() async throws {
+    @Test func ignoresPartialFiles() async throws {
         for name in [
             "a.txt~", ".a.txt.swp", "a.txt.swp", "#a.txt#", ".#a.txt", "4913", "a.part", "b.CRDOWNLOAD", "~$a.txt",
         ] {
@@ -367,8 +368,8 @@ import Testing
         #expect(watcher.pendingCount == 0)
     }
 
-    /// A name is bytes. It is admitted, rejected and released like any other.
-    @Test func namesThatAreNotUTF8OrHoldLineEndsAreFound() async throws {
+    /// Names are bytes. Such files are admitted, rejected and released like any other.
+    @Test func handlesNonUTF8NamesAndNamesWithLineBreaks() async throws {
         let names: [[UInt8]] = [
             [0x63, 0x61, 0x66, 0xE9, 0x2E, 0x74, 0x78, 0x74], Array("a\nb.txt".utf8), [0xFF, 0x2F, 0xC3, 0x28],
             Array("é\u{10FF41}.txt".utf8),
@@ -401,7 +402,7 @@ import Testing
         #expect(try scratch.names(scratch.corpus).count == names.count)
     }
 
-    @Test func aFolderExchangedForALinkIsNotFollowed() async throws {
+    @Test func doesNotFollowFolderReplacedByLink() async throws {
         try scratch.makeFolder("folder")
         let file = try scratch.drop("folder/a.txt", "inside")
         let outside = "\(scratch.path)/outside"
@@ -415,7 +416,7 @@ import Testing
         #expect(try scratch.names(scratch.corpus) == [])
     }
 
-    @Test func aFileIsOfferedAgain() async throws {
+    @Test func requeuesFile() async throws {
         let watcher = try watcher()
         let file = try scratch.drop("a.txt", "a")
         #expect(await next(1, of: watcher) == ["a.txt"])
@@ -423,14 +424,14 @@ import Testing
         #expect(await next(1, of: watcher) == ["a.txt"])
     }
 
-    @Test func stoppingEndsTheFiles() async throws {
+    @Test func stopFinishesFiles() async throws {
         let watcher = try watcher()
         watcher.stop()
         for await file in watcher.files { Issue.record("\(file.name)") }
     }
 
     @Test(arguments: ["removed", "renamed"])
-    func anInboxThatGoesAwayIsMadeAgain(how: String) async throws {
+    func recreatesLostInbox(how: String) async throws {
         let (notices, noticed) = AsyncStream.makeStream(of: InboxNotice.self)
         let watcher = try watcher { noticed.yield($0) }
         try scratch.makeFolder("folder")
@@ -447,7 +448,7 @@ import Testing
             Issue.record("\(String(describing: notice))")
             return
         }
-        // What is done in the old one is nobody's business any more.
+        // Changes in the old directory are not reported.
         if how == "renamed" { try Data("b".utf8).write(to: URL(filePath: "\(old)/folder/b.txt")) }
         try scratch.makeFolder("folder")
         try scratch.drop("folder/c.txt", "c")
@@ -455,7 +456,7 @@ import Testing
         #expect(watcher.pendingCount == 0)
     }
 
-    @Test func anInboxThatCannotBeMadeAgainIsTriedUntilItCan() async throws {
+    @Test func retriesRecreatingInbox() async throws {
         let (notices, noticed) = AsyncStream.makeStream(of: InboxNotice.self)
         let hasRoom = Atomic(false)
         let inbox = scratch.inbox
@@ -484,7 +485,7 @@ import Testing
         #expect(await next(1, of: watcher) == ["a.txt"])
     }
 
-    @Test func anInboxThatIsMissingIsNamed() throws {
+    @Test func reportsMissingInboxByPath() throws {
         let error = #expect(throws: DurableError.self) {
             _ = try InboxWatcher(
                 directory: "\(scratch.path)/none", stable: .seconds(1), restore: {}, tell: { _ in })

@@ -2,9 +2,9 @@ import Corpora
 import Foundation
 import Testing
 
-/// What is JSON and what is in it, held against Foundation's parser.
+/// Compares the JSON Lines reader with Foundation's JSON parser.
 @Suite struct JSONLinesTests {
-    /// Decoded to the last number and string.
+    /// A JSON value that is decoded completely, so that every number and string is validated.
     private indirect enum Tree: Decodable {
         case null, bool(Bool), number(Double), string(String), array([Tree]), object([String: Tree])
 
@@ -32,8 +32,8 @@ import Testing
         #"{"text":5}"#, #"{}"#, #"{"a":"text","text":"b"}"#, #"-12.5e+3"#,
     ].map { Array($0.utf8) }
 
-    /// Seeded.
-    @Test func itTakesWhatFoundationTakes() throws {
+    /// Mutates valid documents; the random number generator is seeded.
+    @Test func agreesWithFoundation() throws {
         var random = SeededNumbers(state: 16)
         let alphabet = Array(#"{}[]",:\u0dD8eE+-.19ntrfals x"#.utf8)
         var counts = (taken: 0, refused: 0)
@@ -58,7 +58,7 @@ import Testing
 
     private func compare(_ bytes: [UInt8], _ counts: inout (taken: Int, refused: Int)) throws {
         let line = String(decoding: bytes, as: UTF8.self)
-        // Foundation refuses numbers that a Double cannot hold, and takes a comma before a closing bracket.
+        // Foundation rejects numbers out of the range of Double, and accepts a trailing comma.
         guard try !line.contains(Regex(#"[eE][-+]?[0-9]{3}|, *[}\]]"#)) else { return }
         let tree = try? JSONDecoder().decode(Tree.self, from: Data(bytes))
         var stored: [UInt8] = []
@@ -66,7 +66,7 @@ import Testing
         do {
             try reading.readDocument(.jsonl) { take in try bytes.withUnsafeBytes(take) }
             guard case .object(let members)? = tree, case .string(let text)? = members["text"] else {
-                Issue.record("taken: \(line)")
+                Issue.record("accepted: \(line)")
                 return
             }
             let expected =
@@ -75,23 +75,23 @@ import Testing
             counts.taken += 1
         } catch let error as Unusable {
             switch error.reason.text {
-            case "line 1: is not JSON":
-                #expect(tree == nil, "refused: \(line)")
+            case "line 1: invalid JSON":
+                #expect(tree == nil, "rejected: \(line)")
                 counts.refused += 1
-            case "line 1: is not a JSON object":
-                if case .object? = tree { Issue.record("no object: \(line)") }
-            case "line 1: its field ‘text’ is not a string":
+            case "line 1: not a JSON object":
+                if case .object? = tree { Issue.record("is an object: \(line)") }
+            case "line 1: field ‘text’ is not a string":
                 guard case .object(let members)? = tree, let text = members["text"] else {
-                    Issue.record("no such field: \(line)")
+                    Issue.record("field is missing: \(line)")
                     return
                 }
                 switch text {
-                case .string, .null: Issue.record("a string: \(line)")
+                case .string, .null: Issue.record("is a string: \(line)")
                 default: break
                 }
             default:
                 guard case .object(let members)? = tree else {
-                    if !line.contains("\\u") { Issue.record("an object: \(line)") }
+                    if !line.contains("\\u") { Issue.record("is not an object: \(line)") }
                     return
                 }
                 if case .string(let text)? = members["text"] {

@@ -2,7 +2,7 @@ import Corpora
 import Durable
 import FoundationEssentials
 
-/// An inbox and a store of a test's own, removed when the test is over.
+/// A temporary inbox and store, removed with the last reference.
 final class Scratch: Sendable {
     let path: String
     var inbox: String { "\(path)/inbox" }
@@ -42,6 +42,6 @@ final class Scratch: Sendable {
         FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    // There may be a tree in it that is too deep for a recursion.
+    // Durable.removeTree, because the directory may contain a tree that is too deep for a recursive removal.
     deinit { try? Durable.removeTree(path) }
 }

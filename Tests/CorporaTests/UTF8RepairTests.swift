@@ -2,7 +2,7 @@ import Corpora
 import Testing
 
 struct UTF8RepairTests {
-    /// `bytes.fromhex(…).decode("utf-8", errors="replace").encode().hex(" ")`, Python 3.11.
+    /// Expected output: `bytes.fromhex(…).decode("utf-8", errors="replace").encode().hex(" ")`, Python 3.11.
     @Test(arguments: [
         ("61 80 62", "61 ef bf bd 62"),
         ("c3 28", "ef bf bd 28"),
@@ -23,20 +23,20 @@ struct UTF8RepairTests {
         ("ef bb bf 61", "ef bb bf 61"),
         ("f1 80 80 e1 80 c2", "ef bf bd ef bf bd ef bf bd"),
     ])
-    func repairsAsPythonDoes(bytes: String, repaired: String) {
+    func repairsLikePython(bytes: String, repaired: String) {
         let bytes = bytes.split(separator: " ").map { UInt8($0, radix: 16)! }
         let expected = repaired.split(separator: " ").map { UInt8($0, radix: 16)! }
         #expect(repair([bytes]).output == expected)
         #expect(repair(bytes.map { [$0] }).output == expected, "one byte at a time")
     }
 
-    @Test func countsTheBytesThatWereReplaced() {
+    @Test func countsReplacedBytes() {
         #expect(repair([Array("Müller 世界 😀".utf8)]).replaced == 0)
         #expect(repair([[0x61, 0xE2, 0x82, 0x41, 0xFF]]).replaced == 3)
         #expect(repair([[0xF0, 0x9F, 0x98]]).replaced == 3)
     }
 
-    /// Against the standard library's decoder, on bytes that are often nearly UTF-8, cut anywhere.
+    /// Compares with the standard library's decoder on nearly valid UTF-8 split at random positions.
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func agreesWithTheStandardLibrary(seed: UInt64) {
         var random = SplitMix(state: seed)

@@ -1,15 +1,15 @@
 import Foundation
 
-/// Writes zip files, also such as no program would.
+/// Writes zip files, including malformed ones.
 struct ZipWriter {
     struct Member {
         var name: [UInt8]
-        /// As it lies in the file, packed by `method`.
+        /// The data as stored in the file, compressed with `method`.
         var data: [UInt8]
         var method: UInt16 = 0
         var crc: UInt32 = 0
         var size = 0
-        /// Where the directory says that its bytes are; nil is where they are.
+        /// Offset of the data according to the central directory. Nil means the actual offset.
         var offset: Int?
 
         init(_ name: [UInt8], data: [UInt8], method: UInt16 = 0, crc: UInt32 = 0, size: Int? = nil, offset: Int? = nil)
@@ -52,7 +52,7 @@ struct ZipWriter {
         return file
     }
 
-    /// Each with its bytes.
+    /// Concatenates integers of the given sizes in little-endian order.
     static func numbers(_ values: [(value: UInt64, bytes: Int)]) -> [UInt8] {
         values.flatMap { number($0.value, $0.bytes) }
     }
@@ -61,7 +61,7 @@ struct ZipWriter {
         (0..<bytes).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
     }
 
-    /// Of zlib and zip.
+    /// Returns the CRC-32 used by zlib and zip.
     static func crc(_ bytes: [UInt8]) -> UInt32 {
         var crc: UInt32 = .max
         for byte in bytes {
@@ -75,7 +75,7 @@ struct ZipWriter {
         return ~crc
     }
 
-    /// Deflated data that expands to nothing: stored blocks without a byte.
+    /// Returns deflated data that expands to nothing: empty stored blocks.
     static func nothing(blocks: Int) -> [UInt8] {
         var data: [UInt8] = []
         for _ in 1..<blocks { data += [0, 0, 0, 0xFF, 0xFF] }

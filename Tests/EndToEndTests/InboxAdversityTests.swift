@@ -156,7 +156,7 @@ struct InboxAdversityTests {
             _ = try service.stop()
             try service.start()
         }
-        #expect(service.logText.contains("d/d/d") && service.logText.contains("lies more than 32 folders deep"))
+        #expect(service.logText.contains("d/d/d") && service.logText.contains("is more than 32 folders deep"))
         // Removed while it is watched.
         let events = try service.watch()
         try Durable.removeTree("\(service.inbox)/d")

@@ -1,7 +1,8 @@
 import Crypto
 import Digests
 
-/// One file on its way into the store: expanded, looked at, made UTF-8, and cut into records where it is structured.
+/// Reads one file for the store: decompresses and inspects it, repairs its UTF-8, and splits structured files into
+/// records.
 package struct CorpusReading {
     package private(set) var bytes = 0
     package private(set) var documents = 0
@@ -13,8 +14,8 @@ package struct CorpusReading {
     private let write: (UnsafeRawBufferPointer) throws -> Void
 
     /// - Parameters:
-    ///   - isCancelled: asked before each block that is read, expanded or made into text
-    ///   - write: takes what is to be stored
+    ///   - isCancelled: polled before each block that is read, decompressed or converted
+    ///   - write: receives the bytes to store
     package init(
         options: ReadingOptions, isCancelled: @escaping @Sendable () -> Bool = { false },
         write: @escaping (UnsafeRawBufferPointer) throws -> Void
@@ -26,7 +27,7 @@ package struct CorpusReading {
 
     var sha256: String { hash.finalize().hexadecimal }
 
-    /// - Throws: `Unusable`, `ReadingInterrupted`, and what `write` throws
+    /// - Throws: `Unusable`, `ReadingInterrupted`, and errors thrown by `write`
     package mutating func read(name: String, descriptor: Int32, bytes size: Int) throws {
         guard size <= options.maxFileBytes else { throw options.tooLarge(atLeast: size) }
         let (compression, expandedName) = Compression.of(name: name)
@@ -39,15 +40,15 @@ package struct CorpusReading {
         }
         let archive = try ZipArchive(descriptor: descriptor, bytes: size, interruption: interruption)
         let members = archive.members.map { ($0, options.format ?? TextFormat(name: $0.name)) }
-        guard let first = members.first else { throw Unusable("holds no file") }
+        guard let first = members.first else { throw Unusable("contains no files") }
         isStructured = first.1.isStructured
         guard members.allSatisfy({ $0.1.isStructured == isStructured }) else {
-            throw Unusable("holds both tables and plain text: make two of it")
+            throw Unusable("contains both tables and plain text: put them into separate archives")
         }
         var limit = ExpansionLimit(bytes: size, options: options)
         for (index, (member, format)) in members.enumerated() {
             do {
-                // A blank line between texts.
+                // Separate texts by a blank line.
                 if index > 0, !isStructured { try store(Array("\n\n".utf8)) }
                 try readDocument(format) { take in
                     try archive.forEachPiece(of: member) { piece in
@@ -56,13 +57,13 @@ package struct CorpusReading {
                     }
                 }
             } catch let error as Unusable where members.count > 1 {
-                throw Unusable("‘\(member.shownName)’ in it: \(error.reason)")
+                throw Unusable("member ‘\(member.shownName)’: \(error.reason)")
             }
         }
     }
 
-    /// One text, which may come in pieces cut anywhere.
-    /// - Parameter forEachPiece: calls what it is given with each piece
+    /// Reads one document, which may be split into pieces at any byte.
+    /// - Parameter forEachPiece: calls its argument with each piece
     package mutating func readDocument(
         _ format: TextFormat, _ forEachPiece: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
     ) throws {
@@ -115,7 +116,7 @@ package struct CorpusReading {
     }
 }
 
-/// The mark that some programs put before UTF-8; whole characters come, so it comes whole.
+/// Strips a UTF-8 byte order mark. The input consists of whole characters, so the mark is never split.
 private struct ByteOrderMark {
     private var isOver = false
 

@@ -1,16 +1,17 @@
-/// CSV as RFC 4180 has it, read as Python's `csv.DictReader` does (`_csv.c`, the dialect `excel`, not strict): the first
-/// row names the columns, fields in quotes may hold delimiters and line ends, rows without fields are passed over, what a
-/// row has too much is left out, and a row that ends before the text has none. Of columns of one name the last counts.
+/// Reads CSV (RFC 4180) in the same way as Python's `csv.DictReader` (`_csv.c`, dialect `excel`, not strict): the first
+/// row contains the column names, quoted fields may contain delimiters and line breaks, empty rows are skipped, surplus
+/// fields are ignored, and a row that is too short to have the text column has no text. If several columns have the
+/// same name, the last one is used.
 ///
-/// Two things Python takes are refused: a quote that is never closed, which would make one record of the rest of the file,
-/// and more columns than `mostColumns`. Work and memory grow with the bytes alone: of the columns only the number is kept,
-/// and where the text is.
+/// Two inputs that Python accepts are rejected: a quoted field that is never closed, which would turn the rest of the
+/// file into one record, and more than `mostColumns` columns. Time is linear in the input. Memory is bounded by the
+/// text column: of the header, only the number of columns and the index of the text column are kept.
 struct DelimitedText: RecordReader {
     private enum State {
         case startOfRecord, startOfField, inField, inQuotes, quoteInQuotes
     }
 
-    /// Columns a table may have.
+    /// Maximum number of columns.
     static let mostColumns = 4096
 
     private(set) var documents = 0
@@ -23,7 +24,7 @@ struct DelimitedText: RecordReader {
     private var line = 1
     private var quoteLine = 1
     private var isHeader = true
-    /// Of the columns with the text's name the last: nil until one was found.
+    /// Index of the last column with the configured name, or nil if none was found so far.
     private var textIndex: Int?
     private let columnBytes: [UInt8]
     private var field: [UInt8] = []
@@ -87,25 +88,26 @@ struct DelimitedText: RecordReader {
 
     mutating func finish(to output: inout [UInt8]) throws {
         guard state != .inQuotes else {
-            throw Unusable("line \(quoteLine): a quote is opened there and never closed")
+            throw Unusable("line \(quoteLine): unterminated quoted field")
         }
         if state != .startOfRecord {
             try endField()
             try endRecord(&output)
         }
-        guard !isHeader else { throw Unusable("has no row that names the columns") }
-        guard documents > 0 else { throw Unusable("has no row with text in its column ‘\(column)’") }
+        guard !isHeader else { throw Unusable("has no header row") }
+        guard documents > 0 else { throw Unusable("has no row with text in column ‘\(column)’") }
     }
 
     private var tooLong: Unusable {
         state == .inQuotes
             ? Unusable(
-                "line \(quoteLine): a quote is opened there and not closed within inbox.max_record_bytes, which is \(limit)"
+                "line \(quoteLine): quoted field is not closed within \(limit) bytes, the limit set by "
+                    + "inbox.max_record_bytes"
             )
-            : lineLimitReason("a row", line: line, limit)
+            : lineLimitReason("the row", line: line, limit)
     }
 
-    /// Of a name in the header, only whether it is the text's counts.
+    /// Whether the current field is needed. A header field that is longer than the configured name cannot match.
     private var isWanted: Bool { isHeader ? field.count <= columnBytes.count : fieldIndex == textIndex }
 
     private mutating func take(_ byte: UInt8) {
@@ -126,12 +128,11 @@ struct DelimitedText: RecordReader {
         if isHeader {
             guard fieldIndex <= Self.mostColumns else {
                 throw Unusable(
-                    "has \(fieldIndex) columns; a table may have \(Self.mostColumns): keep those that are needed")
+                    "has \(fieldIndex) columns, more than the maximum of \(Self.mostColumns): remove unneeded columns")
             }
             guard textIndex != nil else {
                 throw Unusable(
-                    "column ‘\(column)’ is not among its columns, of which there are \(fieldIndex): "
-                        + "text_column in .kbconfig.yaml names another"
+                    "has no column ‘\(column)’ among its \(fieldIndex) columns: set text_column in .kbconfig.yaml"
                 )
             }
             isHeader = false

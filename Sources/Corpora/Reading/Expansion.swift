@@ -3,21 +3,22 @@ import CZstd
 import Durable
 import Glibc
 
-/// Reads a file a piece at a time, expanded where it is compressed. Memory does not grow with the file.
+/// Reads a file in pieces, decompressing it if necessary, in constant memory.
 struct Expansion {
     let descriptor: Int32
-    /// Of the file as it lies there.
+    /// Size of the file on disk.
     let bytes: Int
     let options: ReadingOptions
     let interruption: Interruption
 
-    /// What is read or expanded at a time, and so between two looks at whether to go on.
+    /// Number of bytes read or decompressed between two checks for cancellation.
     static let pieceBytes = 64 << 10
-    /// The largest window of zstd: what it takes at most without being told. So much memory one file may need.
+    /// Base-2 logarithm of the largest accepted zstd window, which is the default limit of zstd. Bounds the memory used
+    /// for one file.
     static let zstdWindowBits: Int32 = 27
 
-    /// Calls `take` with each piece of the text.
-    /// - Throws: `Unusable` for what is damaged, cut off or too large; what `take` throws
+    /// Calls `take` with each piece of the decompressed contents.
+    /// - Throws: `Unusable` if the file is damaged, truncated or too large; errors thrown by `take`
     func forEachPiece(_ compression: Compression, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         var limit = ExpansionLimit(bytes: bytes, options: options)
         let limited: (UnsafeRawBufferPointer) throws -> Void = { piece in
@@ -28,7 +29,7 @@ struct Expansion {
         case .none: try raw(take)
         case .gzip: try gzip(limited)
         case .zstd: try zstd(limited)
-        case .zip: preconditionFailure("an archive has members: see ZipArchive")
+        case .zip: preconditionFailure("zip archives are read with ZipArchive")
         }
     }
 
@@ -41,19 +42,19 @@ struct Expansion {
             let count = retrying { read(descriptor, piece.baseAddress, piece.count) }
             guard count >= 0 else { throw Unusable("cannot be read: \(String(cString: strerror(errno)))") }
             if count == 0 { return }
-            // It may be growing while it is read.
+            // The file may grow while it is read.
             bytesRead += count
             guard bytesRead <= options.maxFileBytes else { throw options.tooLarge(atLeast: bytesRead) }
             try take(UnsafeRawBufferPointer(rebasing: piece[..<count]))
         }
     }
 
-    /// One gzip member or several, one behind the other; zeros may fill up the end.
+    /// Decompresses one or more concatenated gzip members. Trailing zeros are ignored.
     private func gzip(_ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         var stream = z_stream()
         let gzipOnly: Int32 = 16 + MAX_WBITS
         guard inflateInit2_(&stream, gzipOnly, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
-            throw Unusable("cannot be expanded: zlib has no memory")
+            throw Unusable("cannot be decompressed: zlib ran out of memory")
         }
         defer { inflateEnd(&stream) }
         let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Expansion.pieceBytes, alignment: 16)
@@ -78,21 +79,23 @@ struct Expansion {
                 switch status {
                 case Z_STREAM_END:
                     (isInside, hasMember) = (false, true)
-                    guard inflateReset(&stream) == Z_OK else { throw Unusable("cannot be expanded: zlib failed") }
+                    guard inflateReset(&stream) == Z_OK else { throw Unusable("cannot be decompressed: zlib failed") }
                 case Z_OK: if stream.avail_in == 0, stream.avail_out > 0 { return }
                 case Z_BUF_ERROR: return
                 default:
                     let message = stream.msg.map { String(cString: $0) } ?? "error \(status)"
-                    throw Unusable("is not whole gzip data: \(message)")
+                    throw Unusable("is not valid gzip data: \(message)")
                 }
             }
         }
         guard hasMember || isInside else { throw Unusable("is empty") }
-        guard !isInside else { throw Unusable("is gzip data that is cut off") }
+        guard !isInside else { throw Unusable("is truncated gzip data") }
     }
 
     private func zstd(_ take: (UnsafeRawBufferPointer) throws -> Void) throws {
-        guard let stream = ZSTD_createDStream() else { throw Unusable("cannot be expanded: zstd has no memory") }
+        guard let stream = ZSTD_createDStream() else {
+            throw Unusable("cannot be decompressed: zstd ran out of memory")
+        }
         defer { ZSTD_freeDStream(stream) }
         ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, Expansion.zstdWindowBits)
         let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Expansion.pieceBytes, alignment: 16)
@@ -108,14 +111,14 @@ struct Expansion {
                 rest = ZSTD_decompressStream(stream, &buffer, &input)
                 try interruption.check()
                 guard ZSTD_isError(rest) == 0 else {
-                    throw Unusable("is not whole zstd data: \(String(cString: ZSTD_getErrorName(rest)))")
+                    throw Unusable("is not valid zstd data: \(String(cString: ZSTD_getErrorName(rest)))")
                 }
                 if buffer.pos > 0 { try take(UnsafeRawBufferPointer(rebasing: output[..<buffer.pos])) }
                 isFull = buffer.pos == buffer.size
             }
         }
         guard !isEmpty else { throw Unusable("is empty") }
-        guard rest == 0 else { throw Unusable("is zstd data that is cut off") }
+        guard rest == 0 else { throw Unusable("is truncated zstd data") }
     }
 }
 
@@ -126,7 +129,7 @@ extension z_stream {
     }
 }
 
-/// Keeps what is small from becoming large without end.
+/// Limits the decompressed size of a file, as a protection against decompression bombs.
 struct ExpansionLimit {
     private let bytes: Int
     private let options: ReadingOptions
@@ -140,17 +143,19 @@ struct ExpansionLimit {
     mutating func add(_ count: Int) throws {
         expanded += count
         guard expanded <= options.maxExpandedBytes else {
-            throw Unusable("expands to more than inbox.max_expanded_bytes, which is \(options.maxExpandedBytes)")
+            throw Unusable(
+                "expands to more than \(options.maxExpandedBytes) bytes, the limit set by inbox.max_expanded_bytes")
         }
         let (most, overflow) = max(bytes, 1).multipliedReportingOverflow(by: options.maxExpansionRatio)
         guard expanded <= ReadingOptions.ratioFreeBytes || overflow || expanded <= most else {
             throw Unusable(
-                "expands to more than inbox.max_expansion_ratio = \(options.maxExpansionRatio) times its size")
+                "expands to more than \(options.maxExpansionRatio) times its size, the limit set by "
+                    + "inbox.max_expansion_ratio")
         }
     }
 }
 
-/// Whether reading is to end. One is handed from the outside to every loop whose length a file decides.
+/// A cancellation check. Passed to every loop whose length depends on the contents of a file.
 struct Interruption: Sendable {
     let isCancelled: @Sendable () -> Bool
 

@@ -1,7 +1,7 @@
-/// One JSON object a line. A line whose object has no such field, or null in it, has no text; anything else that is not
-/// as it should be is refused with its line, for a file cut short looks just so.
+/// Reads JSON Lines, one object per line. A line whose object lacks the field, or has null in it, has no text. Any
+/// other deviation is rejected with its line number, because a truncated file looks the same.
 ///
-/// Of a line only the text is kept, whatever else is in it, and work grows with its bytes alone.
+/// Only the text of a line is held in memory, and time is linear in the input.
 struct JSONLines: RecordReader {
     private(set) var documents = 0
     private let field: String
@@ -9,9 +9,9 @@ struct JSONLines: RecordReader {
     private var scanner: JSONScanner
     private var line = 1
     private var lineBytes = 0
-    /// Whether anything but white space and control characters has come.
+    /// Whether the line contains anything besides white space and control characters.
     private var hasContent = false
-    /// Fields of the first object.
+    /// Number of fields of the first object.
     private var firstFieldCount: Int?
 
     init(field: String, limit: Int) {
@@ -38,12 +38,12 @@ struct JSONLines: RecordReader {
         guard documents > 0 else {
             let first =
                 switch firstFieldCount {
-                case nil: "there is no object"
-                case 1?: "the first has 1 field"
-                case let count?: "the first has \(count) fields"
+                case nil: "no object found"
+                case 1?: "the first object has 1 field"
+                case let count?: "the first object has \(count) fields"
                 }
             throw Unusable(
-                "has no object with text in its field ‘\(field)’; \(first): text_column in .kbconfig.yaml names another"
+                "has no object with text in field ‘\(field)’ (\(first)): set text_column in .kbconfig.yaml"
             )
         }
     }
@@ -56,11 +56,11 @@ struct JSONLines: RecordReader {
         }
         guard hasContent else { return }
         switch scanner.end() {
-        case .noJSON: throw Unusable("line \(line): is not JSON")
+        case .noJSON: throw Unusable("line \(line): invalid JSON")
         case .tooDeep:
-            throw Unusable("line \(line): is nested more than \(JSONScanner.deepest) deep, which is not read")
-        case .noObject: throw Unusable("line \(line): is not a JSON object")
-        case .noString: throw Unusable("line \(line): its field ‘\(field)’ is not a string")
+            throw Unusable("line \(line): nested more than \(JSONScanner.deepest) levels deep")
+        case .noObject: throw Unusable("line \(line): not a JSON object")
+        case .noString: throw Unusable("line \(line): field ‘\(field)’ is not a string")
         case .text(let text, let fieldCount):
             if firstFieldCount == nil { firstFieldCount = fieldCount }
             if let text, output.appendRecord(text) { documents += 1 }

@@ -1,14 +1,14 @@
-/// Reads one JSON value (RFC 8259) a byte at a time and keeps the string in one field of it, of the first where a name comes
-/// several times. Memory is that of this string and a bit for each level.
+/// Parses one JSON value (RFC 8259) byte by byte and extracts the string in one field of a top-level object. If the
+/// field occurs several times, the first one is used. Memory is limited to this string and one flag per nesting level.
 struct JSONScanner {
-    /// Levels of objects and arrays.
+    /// Maximum nesting depth of objects and arrays.
     static let deepest = 512
 
     enum Ending: Equatable {
         case noJSON, tooDeep, noObject
-        /// The field is there, and neither a string nor null.
+        /// The field exists and is neither a string nor null.
         case noString
-        /// - Parameter text: nil where there is no such field, or null in it
+        /// - Parameter text: nil if the field is missing or null
         case text([UInt8]?, fieldCount: Int)
     }
 
@@ -24,24 +24,24 @@ struct JSONScanner {
 
     private let field: [UInt8]
     private var state = State.value
-    /// Of each level, whether it is an object.
+    /// For each open level, whether it is an object (rather than an array).
     private var levels: [Bool] = []
     private var isName = false
     private var isObject = false
     private var fieldCount = 0
 
-    /// Whether the value that comes belongs to the field that is looked for.
+    /// Whether the next value belongs to the requested field.
     private var isWanted = false
     private var isFound = false
     private var isString = true
     private var text: [UInt8]?
-    /// The string that is being read, where it counts: of a name no more than decides whether it is the field's.
+    /// The bytes of the current string, if needed. Of a name, only enough to compare it with the field.
     private var string: [UInt8] = []
     private var isKept = false
 
     private var digits = 0
     private var unit: UInt32 = 0
-    /// The first half of a pair of escapes.
+    /// The pending high surrogate of a `\u` escape pair.
     private var high: UInt32?
     private var number = Number.sign
     private var literal: StaticString = "null"
@@ -78,9 +78,9 @@ struct JSONScanner {
         }
     }
 
-    /// The value is over.
+    /// Ends the input and returns the result.
     mutating func end() -> Ending {
-        // Only what follows a number ends it.
+        // A number has no closing character: end it as white space would.
         if state == .number { take(0x20) }
         switch state {
         case .tooDeep: return .tooDeep
@@ -212,13 +212,13 @@ struct JSONScanner {
         switch unit {
         case 0xD800...0xDBFF: high = unit
         case 0xDC00...0xDFFF: breakPair()
-        // A text holds no NUL.
+        // Corpora contain no NUL.
         case 0: keepScalar(0xFFFD)
         default: keepScalar(unit)
         }
     }
 
-    /// Half a pair of escapes is no character: what is kept has none.
+    /// Handles an unpaired surrogate, which is an error if the string is kept.
     private mutating func breakPair() {
         high = nil
         if isKept { state = .noJSON }

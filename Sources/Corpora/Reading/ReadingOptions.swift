@@ -1,39 +1,39 @@
-/// How a file of the inbox is read: what its name does not say, and what it may grow to.
+/// Options for reading a file from the inbox: format details that its name does not determine, and size limits.
 public struct ReadingOptions: Sendable, Equatable {
-    /// Null goes by the name.
+    /// The format, or nil to derive it from the file name.
     public var format: TextFormat?
-    /// The column of a table, or the field of a JSON object, that holds the text.
+    /// The column of a table or the field of a JSON object that contains the text.
     public var textColumn = "text"
-    /// Between the fields of a table; null is a comma, in `.tsv` a tab.
+    /// The field delimiter of a table. Nil means a comma, or a tab for `.tsv`.
     public var delimiter: UInt8?
-    /// Bytes of a file as it lies in the inbox. Two cores train on some 1,500 tokens a second, which makes this a week of reading:
-    /// who drops in more at once most probably did not mean to, and who did says so.
+    /// Maximum size in bytes of a file in the inbox. At 1,500 tokens per second on two cores, the default takes a week
+    /// to train on; a larger file is more likely a mistake, and the limit can be raised.
     public var maxFileBytes = 4 << 30
-    /// Bytes that a compressed file may expand to: as many as of one that is not compressed.
+    /// Maximum decompressed size in bytes. The default is the same as for uncompressed files.
     public var maxExpandedBytes = 4 << 30
-    /// How many times its size a compressed file may expand to, once that is more than `ratioFreeBytes`.
+    /// Maximum ratio of decompressed to compressed size, enforced above `ratioFreeBytes`.
     public var maxExpansionRatio = 200
-    /// Bytes of one record, with all its columns: one is in memory as a whole.
+    /// Maximum size in bytes of one record with all its columns. One record at a time is held in memory.
     public var maxRecordBytes = 16 << 20
 
-    /// What little bytes expand to says nothing.
+    /// The expansion ratio is not checked below this size, because it is not meaningful for small files.
     static let ratioFreeBytes = 16 << 20
 
     public init() {}
 
     func tooLarge(atLeast bytes: Int) -> Unusable {
-        Unusable("has \(bytes) bytes or more, and inbox.max_file_bytes is \(maxFileBytes)")
+        Unusable("has at least \(bytes) bytes, more than \(maxFileBytes), the limit set by inbox.max_file_bytes")
     }
 }
 
-/// What a file holds, once it is expanded.
+/// The format of a file after decompression.
 public enum TextFormat: String, Sendable, CaseIterable {
     case text, csv, tsv, jsonl
 
-    /// Whether it is a row of records, each with its text.
+    /// Whether the file is a sequence of records, each with a text.
     public var isStructured: Bool { self != .text }
 
-    /// By the ending of a name without that of its compression; what no table has for its ending is text.
+    /// Derives the format from the extension, without that of the compression. Unknown extensions mean plain text.
     init(name: some StringProtocol) {
         switch ending(of: name) {
         case "csv": self = .csv
@@ -47,7 +47,7 @@ public enum TextFormat: String, Sendable, CaseIterable {
 enum Compression {
     case none, gzip, zstd, zip
 
-    /// - Returns: how a file of this name is compressed, and its name when it no longer is
+    /// - Returns: the compression that the name implies, and the name without its extension
     static func of(name: String) -> (Compression, name: String) {
         let compression: Compression =
             switch ending(of: name) {
@@ -61,7 +61,7 @@ enum Compression {
     }
 }
 
-/// In lower case, without the dot; empty where there is none.
+/// Returns the extension in lower case without the dot, or an empty string if there is none.
 private func ending(of name: some StringProtocol) -> String {
     guard let dot = name.lastIndex(of: "."), !name[dot...].contains("/") else { return "" }
     return name[name.index(after: dot)...].lowercased()

@@ -1,12 +1,12 @@
-/// Makes the text to store of the text that comes, whose bytes are UTF-8 and may be cut anywhere.
+/// Converts the UTF-8 text of a file to the text to store. The input may be split at any byte.
 protocol RecordReader {
-    /// Documents so far.
+    /// Number of documents read so far.
     var documents: Int { get }
     mutating func append(_ bytes: [UInt8], to output: inout [UInt8]) throws
     mutating func finish(to output: inout [UInt8]) throws
 }
 
-/// Plain text: as it is, one document.
+/// Stores plain text unchanged, as one document.
 struct PlainText: RecordReader {
     private(set) var documents = 0
 
@@ -16,8 +16,8 @@ struct PlainText: RecordReader {
 }
 
 extension [UInt8] {
-    /// Appends a record as one line: `\r\n`, `\n` and `\r` in it, which would end the line, become a space each.
-    /// - Returns: false where it holds nothing but white space, and is left out
+    /// Appends a record as one line, replacing each `\r\n`, `\n` and `\r` in it by a space.
+    /// - Returns: false if the record contains only white space and was skipped
     mutating func appendRecord(_ record: [UInt8]) -> Bool {
         guard record.contains(where: { $0 > 0x20 && $0 != 0x7F }) else { return false }
         var isAfterReturn = false
@@ -35,5 +35,5 @@ extension [UInt8] {
 }
 
 func lineLimitReason(_ what: String, line: Int, _ limit: Int) -> Unusable {
-    Unusable("line \(line): \(what) is longer than inbox.max_record_bytes, which is \(limit)")
+    Unusable("line \(line): \(what) is longer than \(limit) bytes, the limit set by inbox.max_record_bytes")
 }

@@ -2,22 +2,23 @@ import CZip
 import Durable
 import Glibc
 
-/// A zip file's members, read one after the other; nothing is ever written under their names.
+/// Reads the members of a zip archive one after another. Nothing is ever written under a member's name.
 ///
-/// What its directory says is bounded before libzip reads it: libzip makes an entry and a place in a table of names for
-/// each member, and its table, which has no secret, can be made to cost the square of their number.
+/// The size of the central directory is limited before libzip reads it: libzip allocates an entry and a hash table slot
+/// per member, and its hash function is unkeyed, so that a crafted archive can cost time quadratic in the number of
+/// members.
 final class ZipArchive {
     struct Member {
         let index: UInt64
         let name: String
 
-        /// For a reason.
+        /// The name, shortened for use in a rejection reason.
         var shownName: String { ZipArchive.shown(name) }
     }
 
-    /// Members a file may have, folders and hidden ones included.
+    /// Maximum number of members, including directories and hidden files.
     static let mostMembers = 16_384
-    /// Bytes of the directory at the end of the file: the names of all members, and what is said of them.
+    /// Maximum size in bytes of the central directory.
     static let mostDirectoryBytes = 16 << 20
     private static let longestShownName = 100
 
@@ -26,9 +27,9 @@ final class ZipArchive {
     let members: [Member]
 
     /// - Parameters:
-    ///   - descriptor: stays the caller's, and open until this is gone
-    ///   - bytes: of the file
-    /// - Throws: `Unusable`, also for what is locked with a password; `ReadingInterrupted`
+    ///   - descriptor: owned by the caller; must stay open for the lifetime of this object
+    ///   - bytes: size of the file
+    /// - Throws: `Unusable` if the archive is invalid, encrypted or too large; `ReadingInterrupted`
     init(descriptor: Int32, bytes: Int, interruption: Interruption) throws {
         try ZipDirectory.check(descriptor: descriptor, bytes: bytes)
         let input = ZipInput(descriptor: descriptor, bytes: bytes, interruption: interruption)
@@ -36,12 +37,12 @@ final class ZipArchive {
         zip_error_init(&error)
         defer { zip_error_fini(&error) }
         guard let source = input.makeSource(&error) else {
-            throw Unusable("cannot be expanded: libzip has no memory")
+            throw Unusable("cannot be decompressed: libzip ran out of memory")
         }
         guard let archive = zip_open_from_source(source, Int32(ZIP_CHECKCONS | ZIP_RDONLY), &error) else {
             zip_source_free(source)
             try interruption.check()
-            throw Unusable("is not a whole zip file: \(String(cString: zip_error_strerror(&error)))")
+            throw Unusable("is not a valid zip file: \(String(cString: zip_error_strerror(&error)))")
         }
         do {
             members = try ZipArchive.members(of: archive, bytes: bytes, interruption)
@@ -53,7 +54,7 @@ final class ZipArchive {
         self.input = input
     }
 
-    /// Folders, hidden files and what macOS puts beside files are no members.
+    /// Lists the members, without directories, hidden files and macOS resource forks.
     private static func members(of archive: OpaquePointer, bytes: Int, _ interruption: Interruption) throws -> [Member]
     {
         let count = zip_get_num_entries(archive, 0)
@@ -65,11 +66,11 @@ final class ZipArchive {
             var status = zip_stat_t()
             zip_stat_init(&status)
             guard zip_stat_index(archive, index, 0, &status) == 0, let raw = status.name else {
-                throw Unusable("is not a whole zip file: \(String(cString: zip_strerror(archive)))")
+                throw Unusable("is not a valid zip file: \(String(cString: zip_strerror(archive)))")
             }
-            // Members that share their bytes would be expanded again and again.
+            // Members that share compressed data would be decompressed repeatedly.
             guard status.comp_size <= rest else {
-                throw Unusable("is not a whole zip file: its members together are larger than it is")
+                throw Unusable("is not a valid zip file: its members add up to more than the size of the file")
             }
             rest -= status.comp_size
             let name = String(cString: raw)
@@ -81,12 +82,12 @@ final class ZipArchive {
             let isUnix = Int32(system) == ZIP_OPSYS_UNIX
             if isUnix, attributes >> 16 & UInt32(S_IFMT) == UInt32(S_IFLNK) { continue }
             guard status.encryption_method == UInt16(ZIP_EM_NONE) else {
-                throw Unusable("has a member that is locked with a password: ‘\(shown(name))’")
+                throw Unusable("has an encrypted member: ‘\(shown(name))’; remove the password")
             }
-            // Others may take any amount of memory: LZMA as much as the member says.
+            // Other methods can use unlimited memory: for LZMA, the member itself determines the amount.
             guard [ZIP_CM_STORE, ZIP_CM_DEFLATE].contains(Int32(status.comp_method)) else {
                 throw Unusable(
-                    "has a member that is neither stored nor deflated, but packed by method \(status.comp_method): "
+                    "has a member compressed with method \(status.comp_method) (supported are stored and deflated): "
                         + "‘\(shown(name))’")
             }
             members.append(Member(index: index, name: name))
@@ -95,7 +96,7 @@ final class ZipArchive {
     }
 
     fileprivate static func tooMany(_ count: UInt64) -> Unusable {
-        Unusable("has \(count) members; a zip file may have \(mostMembers): make several of it, or join the texts")
+        Unusable("has \(count) members, more than the maximum of \(mostMembers): split the archive or join the texts")
     }
 
     fileprivate static func shown(_ name: String) -> String {
@@ -105,7 +106,7 @@ final class ZipArchive {
     func forEachPiece(of member: Member, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         guard let file = zip_fopen_index(archive, member.index, 0) else {
             try input.interruption.check()
-            throw Unusable("‘\(member.shownName)’ in it cannot be read: \(String(cString: zip_strerror(archive)))")
+            throw Unusable("member ‘\(member.shownName)’ cannot be read: \(String(cString: zip_strerror(archive)))")
         }
         defer { zip_fclose(file) }
         let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Expansion.pieceBytes, alignment: 16)
@@ -113,9 +114,9 @@ final class ZipArchive {
         while true {
             let count = zip_fread(file, output.baseAddress, UInt64(output.count))
             try input.interruption.check()
-            // Also where the checksum at the end is another.
+            // Also reported when the checksum at the end does not match.
             guard count >= 0 else {
-                throw Unusable("‘\(member.shownName)’ in it is damaged: \(String(cString: zip_file_strerror(file)))")
+                throw Unusable("member ‘\(member.shownName)’ is damaged: \(String(cString: zip_file_strerror(file)))")
             }
             if count == 0 { return }
             try take(UnsafeRawBufferPointer(rebasing: output[..<Int(count)]))
@@ -125,13 +126,13 @@ final class ZipArchive {
     deinit { zip_discard(archive) }
 }
 
-/// Bounds what the end of a zip file says of its directory, by APPNOTE.TXT 4.3.14 to 4.3.16, wherever libzip may find it.
+/// Limits the values in every end-of-central-directory record that libzip may use (APPNOTE.TXT 4.3.14 to 4.3.16).
 private enum ZipDirectory {
     private static let endBytes = 22
     private static let longestComment = 0xFFFF
     private static let locatorBytes = 20
     private static let zip64EndBytes = 56
-    /// libzip tries each place that looks like the end, and reads a directory for each.
+    /// Maximum number of end-of-central-directory signatures. libzip reads a directory for each of them.
     private static let mostEnds = 4
 
     static func check(descriptor: Int32, bytes: Int) throws {
@@ -140,12 +141,14 @@ private enum ZipDirectory {
         var ends = 0
         for start in tail.indices where isSignature(tail, start, 0x0605_4B50) {
             ends += 1
-            guard ends <= mostEnds else { throw Unusable("is not a whole zip file: it has several ends") }
-            // What is cut off, libzip refuses.
+            guard ends <= mostEnds else {
+                throw Unusable("is not a valid zip file: it has several end-of-central-directory records")
+            }
+            // libzip rejects a truncated record.
             guard start + endBytes <= tail.count else { continue }
             let locator = start - locatorBytes
             let isZip64 = locator >= 0 && isSignature(tail, locator, 0x0706_4B50)
-            // All bits set then mean that the number is in the zip64 part.
+            // If all bits are set, the value is in the zip64 record.
             func bound16(_ place: Int) throws {
                 let members = number(tail, start + place, 2)
                 if !(isZip64 && members == 0xFFFF) { try bound(members: members) }
@@ -170,11 +173,11 @@ private enum ZipDirectory {
     private static func bound(directory: UInt64) throws {
         guard directory > ZipArchive.mostDirectoryBytes else { return }
         throw Unusable(
-            "has a directory of \(directory) bytes; that of a zip file may have \(ZipArchive.mostDirectoryBytes): "
-                + "make several of it, or shorten the names")
+            "has a central directory of \(directory) bytes, more than the maximum of \(ZipArchive.mostDirectoryBytes): "
+                + "split the archive or shorten the names of its members")
     }
 
-    /// Null where the file has no such bytes.
+    /// Returns nil if the range is outside the file.
     private static func read(_ descriptor: Int32, at offset: Int, count: Int) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
@@ -192,13 +195,13 @@ private enum ZipDirectory {
         bytes[start] == UInt8(ascii: "P") && start + 4 <= bytes.count && number(bytes, start, 4) == signature
     }
 
-    /// Little-endian.
+    /// Decodes a little-endian integer.
     private static func number(_ bytes: [UInt8], _ start: Int, _ count: Int) -> UInt64 {
         (0..<count).reversed().reduce(0) { $0 << 8 | UInt64(bytes[start + $1]) }
     }
 }
 
-/// Gives libzip the bytes of a file, until reading is to end: also while a member expands to nothing.
+/// A libzip source that reads from a descriptor and supports cancellation, also while a member decompresses to nothing.
 private final class ZipInput {
     let interruption: Interruption
     private let descriptor: Int32
@@ -215,7 +218,7 @@ private final class ZipInput {
 
     deinit { zip_error_fini(&error) }
 
-    /// - Returns: what holds this object until libzip frees it
+    /// - Returns: a source that retains this object until libzip frees it
     func makeSource(_ error: UnsafeMutablePointer<zip_error_t>) -> OpaquePointer? {
         let own = Unmanaged.passRetained(self)
         let source = zip_source_function_create(
