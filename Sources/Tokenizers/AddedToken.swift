@@ -1,31 +1,31 @@
 import Glibc
 
-/// A token that is found in the text before anything else is done to it; the keys of `tokenizer.json`'s `added_tokens`.
+/// A token that is matched in the text before pre-tokenization: an element of `added_tokens` in `tokenizer.json`.
 struct AddedToken: Sendable, Equatable {
     let id: Int32
     let content: String
-    /// White space before it belongs to it.
+    /// Whether the token absorbs preceding white space.
     var lstrip = false
-    /// White space behind it belongs to it.
+    /// Whether the token absorbs following white space.
     var rstrip = false
-    /// Whether it is looked for only in what the others have left.
+    /// Whether the token is matched in a second pass, in the text that the other tokens leave.
     var normalized = false
-    /// Left out of decoded text on request.
+    /// Whether decoding can omit the token.
     var special = true
 }
 
-/// Finds added tokens in a text: at the leftmost place the longest one, as Hugging Face's `AddedVocabulary`.
+/// Finds added tokens in a text: the leftmost and longest match, as Hugging Face's `AddedVocabulary` does.
 struct AddedTokenMatcher: Sendable {
     struct Match {
         let id: Int32
-        /// Bytes of the text, white space that the token takes along included.
+        /// Byte range in the text, including absorbed white space.
         let start: Int
         let end: Int
     }
 
-    /// By the first byte of the content, longer contents first.
+    /// Candidates by the first byte of their content, longest first.
     private let candidates: [[Candidate]]
-    /// The first byte of all contents, where they have it in common, as `<s>` and `<mask>` do.
+    /// The first byte of all contents if it is the same for all, as for `<s>` and `<mask>`.
     private let commonFirstByte: UInt8?
     let isEmpty: Bool
 
@@ -46,7 +46,8 @@ struct AddedTokenMatcher: Sendable {
         isEmpty = firstBytes.isEmpty
     }
 
-    /// The first match at or behind `from`. White space is only taken back to `floor`, the end of the last match.
+    /// Returns the first match at or after `from`. Preceding white space is absorbed back to `floor`, the end of the
+    /// last match.
     func next(_ text: UnsafePointer<UInt8>, from: Int, floor: Int, end: Int) -> (match: Match, resume: Int)? {
         candidates.withUnsafeBufferPointer { candidates in
             var position = from

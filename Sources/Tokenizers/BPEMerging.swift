@@ -1,13 +1,14 @@
-/// The merge loop of BPE training, after `BpeTrainer::do_train` of Hugging Face: its result, not its data structures.
+/// The merge loop of BPE training. Produces the same result as `BpeTrainer::do_train` of Hugging Face with different
+/// data structures.
 ///
-/// Three of its habits show in the result and are kept: a pair in the queue carries the words where it was when it was
-/// queued, and only these are merged; a merged pair keeps its count; a token that can be made in two ways (`ab`+`c`,
-/// `a`+`bc`, or by chance a special token) is one token with two merges.
+/// Three properties of the original affect the result and are reproduced: a queue entry holds the words in which the
+/// pair occurred when it was queued, and only those are merged; a merged pair keeps its count; a token that results
+/// from two different merges (`ab`+`c` and `a`+`bc`, or by chance a special token) is one token with two merges.
 struct BPEMerging: ~Copyable {
     private let vocabularySize: Int
     private let minFrequency: Int64
 
-    /// Words as token ids, one after the other; a merge shortens a word in place.
+    /// The token ids of all words, concatenated. A merge shortens a word in place.
     private var symbols: [Int32] = []
     private var wordStart: [Int] = []
     private var wordLength: [Int32] = []
@@ -15,12 +16,12 @@ struct BPEMerging: ~Copyable {
 
     private var pairs = PairTable(capacity: 1 << 14)
     private var pairCount: [Int64] = []
-    /// The word last noted for the pair, so that it is noted once.
+    /// The last word recorded for the pair, so that each word is recorded once.
     private var pairLastWord: [UInt32] = []
-    /// Words noted for the pair since the last queueing.
-    private var pairNoted: [Int32] = []
+    /// Number of words recorded for the pair since it was last queued.
+    private var pairWordCount: [Int32] = []
 
-    /// Words of queued pairs; an entry of the queue holds its range.
+    /// The words of queued pairs. A queue entry holds its range.
     private var places: [UInt32] = []
     private var queue = PairQueue()
 
@@ -36,7 +37,7 @@ struct BPEMerging: ~Copyable {
         var idOfByte = [Int32](repeating: 0, count: 256)
         for byte in ByteLevelAlphabet.bytesInOrder { idOfByte[Int(byte)] = Int32(tokens.insert([byte]).index) }
         words.forEach { word, count in
-            // A word of one byte has no pairs.
+            // A word of one byte contains no pairs.
             guard word.count > 1 else { return }
             wordStart.append(symbols.count)
             wordLength.append(Int32(word.count))
@@ -48,7 +49,7 @@ struct BPEMerging: ~Copyable {
     /// - Parameter progress: called before each merge
     mutating func run(progress: () -> Void) {
         queueInitialPairs()
-        var noted: [(pair: Int32, word: UInt32)] = []
+        var recorded: [(pair: Int32, word: UInt32)] = []
         while tokens.count < vocabularySize, let top = queue.first {
             progress()
             let count = pairCount[Int(top.index)]
@@ -61,13 +62,13 @@ struct BPEMerging: ~Copyable {
             let token = newToken(top.pair)
             merges.append((top.pair, token))
             for place in top.placeStart..<top.placeEnd {
-                merge(top.pair, into: token, word: places[place], noting: &noted)
+                merge(top.pair, into: token, word: places[place], recording: &recorded)
             }
-            queueNoted(&noted)
+            queueRecordedPairs(&recorded)
         }
     }
 
-    /// The token that the two of `pair` make, by its bytes.
+    /// Returns the token that the two tokens of `pair` merge into, identified by its bytes.
     private mutating func newToken(_ pair: UInt64) -> Int32 {
         var bytes = Array(tokens[Int(pair >> 32)])
         bytes += tokens[Int(pair & 0xFFFF_FFFF)]
@@ -75,14 +76,14 @@ struct BPEMerging: ~Copyable {
     }
 
     private mutating func queueInitialPairs() {
-        // Twice over the words: first how many places each pair has, then the places themselves.
+        // Two passes over the words: the first counts the words of each pair, the second records them.
         for word in 0..<wordStart.count {
             for position in wordStart[word]..<wordStart[word] + Int(wordLength[word]) - 1 {
                 let pair = indexOf(PairTable.pair(symbols[position], symbols[position + 1]))
                 pairCount[pair] += wordCount[word]
                 if pairLastWord[pair] != UInt32(word) {
                     pairLastWord[pair] = UInt32(word)
-                    pairNoted[pair] += 1
+                    pairWordCount[pair] += 1
                 }
             }
         }
@@ -90,12 +91,12 @@ struct BPEMerging: ~Copyable {
         var total = 0
         for pair in 0..<pairCount.count {
             next[pair] = total
-            total += Int(pairNoted[pair])
+            total += Int(pairWordCount[pair])
             queue.append(
                 PairQueue.Entry(
                     count: pairCount[pair], pair: pairs.pairs[pair], index: Int32(pair), placeStart: next[pair],
                     placeEnd: total))
-            pairNoted[pair] = 0
+            pairWordCount[pair] = 0
             pairLastWord[pair] = Self.noWord
         }
         places = [UInt32](repeating: 0, count: total)
@@ -119,15 +120,15 @@ struct BPEMerging: ~Copyable {
         if isNew {
             pairCount.append(0)
             pairLastWord.append(Self.noWord)
-            pairNoted.append(0)
+            pairWordCount.append(0)
         }
         return index
     }
 
-    /// Merges every `pair` of one word, left to right, and keeps the counts: pairs that were broken lose, pairs that
-    /// came to be win and are noted.
+    /// Merges every occurrence of `pair` in one word from left to right, and updates the counts of the pairs that are
+    /// removed and added. Added pairs are recorded.
     private mutating func merge(
-        _ pair: UInt64, into token: Int32, word: UInt32, noting noted: inout [(pair: Int32, word: UInt32)]
+        _ pair: UInt64, into token: Int32, word: UInt32, recording recorded: inout [(pair: Int32, word: UInt32)]
     ) {
         let first = Int32(truncatingIfNeeded: pair >> 32)
         let second = Int32(truncatingIfNeeded: pair)
@@ -141,12 +142,12 @@ struct BPEMerging: ~Copyable {
                 if write > start {
                     let before = symbols[write - 1]
                     pairCount[indexOf(PairTable.pair(before, first))] -= count
-                    win(PairTable.pair(before, token), count, word, &noted)
+                    addOccurrences(PairTable.pair(before, token), count, word, &recorded)
                 }
                 if read + 2 < end {
                     let after = symbols[read + 2]
                     pairCount[indexOf(PairTable.pair(second, after))] -= count
-                    win(PairTable.pair(token, after), count, word, &noted)
+                    addOccurrences(PairTable.pair(token, after), count, word, &recorded)
                 }
                 symbols[write] = token
                 read += 2
@@ -160,48 +161,49 @@ struct BPEMerging: ~Copyable {
     }
 
     @inline(__always)
-    private mutating func win(
-        _ pair: UInt64, _ count: Int64, _ word: UInt32, _ noted: inout [(pair: Int32, word: UInt32)]
+    private mutating func addOccurrences(
+        _ pair: UInt64, _ count: Int64, _ word: UInt32, _ recorded: inout [(pair: Int32, word: UInt32)]
     ) {
         let index = indexOf(pair)
         pairCount[index] += count
         if pairLastWord[index] != word {
             pairLastWord[index] = word
-            pairNoted[index] += 1
-            noted.append((Int32(index), word))
+            pairWordCount[index] += 1
+            recorded.append((Int32(index), word))
         }
     }
 
-    /// Queues the noted pairs, each with its words.
-    private mutating func queueNoted(_ noted: inout [(pair: Int32, word: UInt32)]) {
+    /// Queues the recorded pairs, each with its words.
+    private mutating func queueRecordedPairs(_ recorded: inout [(pair: Int32, word: UInt32)]) {
         let base = places.count
-        places.append(contentsOf: repeatElement(0, count: noted.count))
+        places.append(contentsOf: repeatElement(0, count: recorded.count))
         var start = base
-        for (pair, word) in noted {
+        for (pair, word) in recorded {
             let index = Int(pair)
-            if pairNoted[index] > 0 {
-                // The first time: reserve the pair's places. From here on `pairNoted` is minus the next free one − 1.
-                let end = start + Int(pairNoted[index])
+            if pairWordCount[index] > 0 {
+                // First occurrence: reserve the range of the pair. From now on, `pairWordCount` encodes the next free
+                // index relative to `base`, as a negative number.
+                let end = start + Int(pairWordCount[index])
                 if pairCount[index] > 0 {
                     queue.insert(
                         PairQueue.Entry(
                             count: pairCount[index], pair: pairs.pairs[index], index: pair, placeStart: start,
                             placeEnd: end))
                 }
-                pairNoted[index] = Int32(base - start - 1)
+                pairWordCount[index] = Int32(base - start - 1)
                 start = end
             }
-            places[base - Int(pairNoted[index]) - 1] = word
-            pairNoted[index] -= 1
+            places[base - Int(pairWordCount[index]) - 1] = word
+            pairWordCount[index] -= 1
         }
-        for (pair, _) in noted {
-            pairNoted[Int(pair)] = 0
+        for (pair, _) in recorded {
+            pairWordCount[Int(pair)] = 0
             pairLastWord[Int(pair)] = Self.noWord
         }
-        noted.removeAll(keepingCapacity: true)
+        recorded.removeAll(keepingCapacity: true)
     }
 
-    /// What was learned. A pair merged twice has the rank of the second time, as in Hugging Face's map of merges.
+    /// Returns the trained model. A pair that was merged twice gets its later rank, as in Hugging Face's map of merges.
     consuming func model() throws(TokenizerError) -> BPEModel {
         var last = PairTable(capacity: merges.count)
         var lastRank: [Int] = []

@@ -1,6 +1,6 @@
 /// A byte-level BPE model: tokens by id, and merges in the order in which they are applied.
 final class BPEModel: @unchecked Sendable {
-    // @unchecked: written in `init`, never again.
+    // @unchecked: immutable after `init`.
 
     struct Merge: Equatable {
         let first: Int32
@@ -8,13 +8,13 @@ final class BPEModel: @unchecked Sendable {
         let token: Int32
     }
 
-    /// UTF-8 of each token as it is written in `vocab.json`, by id.
+    /// Tokens as written in `vocab.json`, in UTF-8, by id.
     let contents: [[UInt8]]
     let merges: [Merge]
-    /// The token that stands for a byte that has none; Hugging Face drops such bytes where this is null.
+    /// The token used for a byte without a token. If nil, such bytes are dropped, as in Hugging Face.
     let unknown: Int32?
     let table: MergeTable
-    /// `[256]`, the id of each byte's own token; -1 where there is none.
+    /// `[256]`, the id of the token of each byte, or -1 if there is none.
     let idOfByte: [Int32]
     /// Whether all 256 bytes have a token.
     let coversAllBytes: Bool

@@ -1,9 +1,9 @@
-/// Trains byte-level BPE tokenizers exactly as `ByteLevelBPETokenizer.train_from_iterator` of Hugging Face does, with
-/// RoBERTa's five special tokens: the same vocabulary and the same merges, in the same order.
+/// Trains byte-level BPE tokenizers with the same result as Hugging Face's `ByteLevelBPETokenizer.train_from_iterator`
+/// with RoBERTa's five special tokens: the same vocabulary, and the same merges in the same order.
 ///
-/// Each text added is one sequence: its end ends a word.
+/// Each text that is added is one sequence: a word never spans two texts.
 public final class BPETrainer {
-    /// 256 bytes and five special tokens.
+    /// The smallest vocabulary size: 256 bytes and five special tokens.
     public static let smallestVocabulary = 256 + SpecialToken.allCases.count
 
     private let vocabularySize: Int
@@ -11,8 +11,8 @@ public final class BPETrainer {
     private let words = WordCounts()
 
     /// - Parameters:
-    ///   - vocabularySize: tokens at most; at least 261. Training ends earlier when no pair is frequent enough.
-    ///   - minFrequency: how often a pair must occur to be merged; at least 1
+    ///   - vocabularySize: maximum number of tokens, at least 261. Training stops early if no pair is frequent enough.
+    ///   - minFrequency: minimum number of occurrences of a pair to be merged, at least 1
     public init(vocabularySize: Int, minFrequency: Int) throws(TokenizerError) {
         guard vocabularySize >= Self.smallestVocabulary else {
             throw TokenizerError(
@@ -29,7 +29,7 @@ public final class BPETrainer {
         self.minFrequency = Int64(minFrequency)
     }
 
-    /// Adds one text. Invalid UTF-8 counts as U+FFFD.
+    /// Adds one text. Invalid UTF-8 is treated as U+FFFD.
     public func addSequence(_ bytes: UnsafeRawBufferPointer) {
         if bytes.count <= WordStream.bytesPerThread {
             words.add(text: bytes)
@@ -38,23 +38,24 @@ public final class BPETrainer {
         }
     }
 
-    /// Adds one file, streamed: memory does not grow with its size.
-    /// - Parameter progress: called after each block that was read
+    /// Adds one file. The file is streamed, so memory does not grow with its size.
+    /// - Parameter progress: called after each block
     public func addFile(_ path: String, progress: () -> Void = {}) throws(TokenizerError) {
         words.add(try WordCounts.count(file: path, progress: progress))
     }
 
-    /// Adds one text that comes in pieces, streamed.
-    /// - Parameter next: the next piece, whole characters; nil at the end
+    /// Adds one text that is streamed in pieces.
+    /// - Parameter next: returns the next piece, which consists of complete characters, or nil at the end
     public func addPieces(_ next: () throws -> String?) rethrows { words.add(try WordCounts.count(pieces: next)) }
 
-    /// Bytes of memory that `train` takes, about.
+    /// Approximate memory in bytes that `train` uses.
     public var memory: Int { words.memory }
 
-    /// Adds texts that have been counted before.
+    /// Adds texts that were counted earlier.
     public func add(_ counts: WordCounts) { words.add(counts) }
 
-    /// Learns the merges. The published form comes out: `<mask>` takes the space before it, `<s> … </s>` around a text.
+    /// Learns the merges and returns a tokenizer with the published components: `<mask>` absorbs preceding white space,
+    /// and `<s> … </s>` surround a text.
     /// - Parameter progress: called before each merge
     public func train(progress: () -> Void = {}) throws(TokenizerError) -> ByteLevelBPETokenizer {
         var merging = BPEMerging(words: words, vocabularySize: vocabularySize, minFrequency: minFrequency)

@@ -1,4 +1,4 @@
-/// A hash of short byte strings, after wyhash: two overlapping loads and one wide multiplication up to 16 bytes.
+/// Hashes short byte strings, based on wyhash: two overlapping loads and one wide multiplication for up to 16 bytes.
 @inline(__always)
 func byteHash(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> UInt64 {
     let raw = UnsafeRawPointer(bytes)
@@ -37,7 +37,7 @@ func folded(_ a: UInt64, _ b: UInt64) -> UInt64 {
     return product.high ^ product.low
 }
 
-/// Whether two byte strings of the same length, at least 1, are equal; without a call for the short ones there are.
+/// Whether two byte strings of the same length, at least 1, are equal. Avoids the call to `memcmp` for short strings.
 @inline(__always)
 func byteEqual(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {
     let (x, y) = (UnsafeRawPointer(a), UnsafeRawPointer(b))

@@ -1,8 +1,9 @@
-/// GPT-2's `bytes_to_unicode`: a printable character for each byte, so that a vocabulary can be written as text.
+/// GPT-2's `bytes_to_unicode`, which maps each byte to a printable character so that a vocabulary can be stored as
+/// text.
 ///
-/// Printable bytes of Latin-1 stand for themselves, the other 68 are U+0100, U+0101, … in the order of the bytes.
+/// Printable Latin-1 bytes map to themselves. The other 68 bytes map to U+0100, U+0101, … in ascending order.
 enum ByteLevelAlphabet {
-    /// The character of each byte; all of them lie below U+0800.
+    /// The character of each byte. All of them are below U+0800.
     static let characters: [UInt16] = {
         var next: UInt16 = 0x100
         return (UInt16(0)..<256).map { byte in
@@ -15,10 +16,10 @@ enum ByteLevelAlphabet {
         }
     }()
 
-    /// The bytes in the order of their characters: the order of the alphabet's ids.
+    /// The bytes sorted by their characters, which is the order of the ids of the alphabet.
     static let bytesInOrder: [UInt8] = (UInt8(0)...255).sorted { characters[Int($0)] < characters[Int($1)] }
 
-    /// The byte of each character below U+0144, or -1.
+    /// The byte of each character below U+0144, or -1 if there is none.
     private static let bytes: [Int16] = {
         var bytes = [Int16](repeating: -1, count: 0x144)
         for (byte, character) in characters.enumerated() { bytes[Int(character)] = Int16(byte) }
@@ -30,7 +31,7 @@ enum ByteLevelAlphabet {
         return UInt8(bytes[Int(character.value)])
     }
 
-    /// UTF-8 of the characters that stand for `bytes`.
+    /// Appends the characters of `bytes` in UTF-8.
     static func write(_ bytes: some Sequence<UInt8>, to text: inout [UInt8]) {
         for byte in bytes {
             let character = characters[Int(byte)]
@@ -49,8 +50,8 @@ enum ByteLevelAlphabet {
         return text
     }
 
-    /// The bytes a token stands for: those of its characters, or, where one of them stands for no byte, its own UTF-8
-    /// (as `decode_chain` of Hugging Face's ByteLevel).
+    /// Returns the bytes that a token represents: those of its characters, or, if one of its characters represents no
+    /// byte, its own UTF-8 (as in `decode_chain` of Hugging Face's ByteLevel).
     static func decode(_ text: [UInt8]) -> [UInt8] {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(text.count)

@@ -1,33 +1,33 @@
 import Parallel
 import Synchronization
 
-/// A byte-level BPE tokenizer with GPT-2's pattern, as Hugging Face's: any text to ids and back without loss.
+/// A byte-level BPE tokenizer with GPT-2's pattern that is compatible with Hugging Face. Encoding and decoding is
+/// lossless.
 ///
-/// Immutable; one can be used from all threads. Texts must be valid UTF-8; where bytes come that are not, each invalid
-/// part counts as U+FFFD.
+/// Immutable and safe to use from multiple threads. Texts are UTF-8; each invalid subpart is treated as U+FFFD.
 public final class ByteLevelBPETokenizer: Sendable {
     let model: BPEModel
     let components: TokenizerComponents
-    /// Whether it came from `vocab.json` and `merges.txt` alone.
+    /// Whether the tokenizer was loaded from `vocab.json` and `merges.txt` only.
     let isBare: Bool
 
-    /// Added tokens, by id.
+    /// Added tokens by id.
     private let added: [Int32: AddedToken]
     private let first: AddedTokenMatcher
     private let second: AddedTokenMatcher
-    /// What the tokens stand for, one after the other; token `id` is `decodedStart[id]..<decodedStart[id + 1]`.
+    /// The concatenated bytes of all tokens. Token `id` is `decodedStart[id]..<decodedStart[id + 1]`.
     private let decoded: [UInt8]
     private let decodedStart: [Int]
-    /// Encoders that no thread uses at the moment, with what they have cached.
+    /// Encoders that are not in use, with their caches.
     private let idle = Mutex<[SendableEncoder]>([])
 
     private struct SendableEncoder: @unchecked Sendable {
-        // @unchecked: taken out of `idle` by one thread at a time.
+        // @unchecked: used by one thread at a time, which removes it from `idle`.
         let encoder: WordEncoder
     }
 
-    /// - Parameter components: every added token's id is the model's for its content, or follows the model's ids without
-    ///   a hole
+    /// - Parameter components: the id of each added token must be that of its content in the model, or be contiguous
+    ///   with the ids of the model
     init(model: BPEModel, components: TokenizerComponents, isBare: Bool = false) {
         self.model = model
         self.components = components
@@ -49,35 +49,37 @@ public final class ByteLevelBPETokenizer: Sendable {
         self.decodedStart = decodedStart
     }
 
-    /// The same tokenizer with nothing in its caches.
+    /// Returns the same tokenizer with empty caches.
     public func withEmptyCache() -> ByteLevelBPETokenizer {
         ByteLevelBPETokenizer(model: model, components: components, isBare: isBare)
     }
 
-    /// Tokens, added ones included; ids are `0..<vocabularySize`.
+    /// Number of tokens, including added tokens. Valid ids are `0..<vocabularySize`.
     public let vocabularySize: Int
 
-    /// A token as it is written in `vocab.json`, `Ġof`; null where the id is none.
+    /// Returns a token as written in `vocab.json`, such as `Ġof`, or nil if the id is invalid.
     public func token(_ id: Int32) -> String? {
         guard id >= 0 && id < vocabularySize else { return nil }
         return added[id]?.content ?? String(decoding: model.contents[Int(id)], as: UTF8.self)
     }
 
-    /// The id of a token as it is written in `vocab.json`.
+    /// Returns the id of a token as written in `vocab.json`, or nil if there is none.
     public func id(of token: String) -> Int32? {
         let content = Array(token.utf8)
         return model.id(of: content) ?? components.addedTokens.first { Array($0.content.utf8) == content }?.id
     }
 
-    /// Whether decoding leaves the token out where special tokens are to be skipped.
+    /// Whether decoding omits this token if special tokens are skipped.
     public func isSpecial(_ id: Int32) -> Bool { added[id]?.special ?? false }
 
-    // MARK: Text to ids
+    // MARK: Encoding
 
+    /// Encodes a text.
     /// - Parameters:
-    ///   - addSpecialTokens: whether the post-processor puts `<s>` and `</s>` around
-    ///   - maxLength: ids at most, special ones included; what is too long is cut at the end. Null takes what
-    ///     `tokenizer.json` says, usually no limit.
+    ///   - addSpecialTokens: whether the post-processor adds `<s>` and `</s>`
+    ///   - maxLength: maximum number of ids, including special tokens; longer texts are truncated at the end. Nil
+    ///     applies
+    ///     the truncation of `tokenizer.json`, which usually has none.
     public func encode(_ text: String, addSpecialTokens: Bool = false, maxLength: Int? = nil) -> [Int32] {
         var text = text
         return text.withUTF8 { text in
@@ -88,7 +90,7 @@ public final class ByteLevelBPETokenizer: Sendable {
         }
     }
 
-    /// As `encode(_:)`, of bytes; each invalid part counts as U+FFFD.
+    /// Same as `encode(_:)`, but for UTF-8 bytes. Each invalid subpart is treated as U+FFFD.
     public func encode(utf8: UnsafeRawBufferPointer, addSpecialTokens: Bool = false, maxLength: Int? = nil) -> [Int32] {
         var ids: [Int32] = []
         ids.reserveCapacity(utf8.count / 3 + 4)
@@ -96,7 +98,7 @@ public final class ByteLevelBPETokenizer: Sendable {
         return ids
     }
 
-    /// As `encode(utf8:)`, behind what `ids` holds already.
+    /// Same as `encode(utf8:)`, but appends to `ids`.
     public func encode(
         utf8: UnsafeRawBufferPointer, addSpecialTokens: Bool = false, maxLength: Int? = nil,
         appendingTo ids: inout [Int32]
@@ -113,7 +115,7 @@ public final class ByteLevelBPETokenizer: Sendable {
         }
     }
 
-    /// Each text by itself, on all threads of the pool.
+    /// Encodes texts independently of each other, on all threads of the pool.
     public func encodeBatch(_ texts: [String], addSpecialTokens: Bool = false) -> [[Int32]] {
         let pieces = min(texts.count, ThreadPool.shared.threads * 16)
         return [[Int32]](unsafeUninitializedCapacity: texts.count) { results, count in
@@ -161,7 +163,7 @@ public final class ByteLevelBPETokenizer: Sendable {
         if let around { ids.append(around.sep) }
     }
 
-    /// - Parameter continues: whether the text before has gone before, and ended in no added token
+    /// - Parameter continues: whether the preceding text was encoded separately and did not end with an added token
     private func encodeAll(
         _ text: UnsafeBufferPointer<UInt8>, with encoder: WordEncoder, continues: Bool, into ids: inout [Int32]
     ) {
@@ -178,7 +180,7 @@ public final class ByteLevelBPETokenizer: Sendable {
             }, token: { ids.append($0) })
     }
 
-    /// The ids of a part of a text that was cut where `TokenStream` cuts.
+    /// Encodes one part of a text that was split by `TokenStream`.
     func encodePart(_ text: UnsafeBufferPointer<UInt8>, continues: Bool) -> [Int32] {
         var ids: [Int32] = []
         ids.reserveCapacity(text.count / 3 + 4)
@@ -186,7 +188,7 @@ public final class ByteLevelBPETokenizer: Sendable {
         return ids
     }
 
-    /// Calls `token` for each added token of `matcher` in the text and `piece` for what lies between, in order.
+    /// Calls `token` for each added token found by `matcher` and `piece` for the text between them, in order.
     @inline(__always)
     private func split(
         _ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, by matcher: AddedTokenMatcher,
@@ -215,14 +217,14 @@ public final class ByteLevelBPETokenizer: Sendable {
         }
     }
 
-    // MARK: Ids to text
+    // MARK: Decoding
 
-    /// The text of `ids`. Bytes that are no UTF-8 become U+FFFD; ids that are no token are passed over.
+    /// Decodes ids to text. Invalid UTF-8 is replaced by U+FFFD, and invalid ids are ignored.
     public func decode(_ ids: [Int32], skipSpecialTokens: Bool = false) -> String {
         String(decoding: decodeBytes(ids, skipSpecialTokens: skipSpecialTokens), as: UTF8.self)
     }
 
-    /// The bytes of `ids`; a character may begin in one token and end in the next.
+    /// Decodes ids to bytes. A character may be split between tokens.
     public func decodeBytes(_ ids: [Int32], skipSpecialTokens: Bool = false) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(ids.count * 4)

@@ -1,8 +1,9 @@
 import Glibc
 
-/// Numbers distinct byte strings 0, 1, 2, … in the order they come, stores each once, and keeps a tally of each.
+/// Assigns indexes 0, 1, 2, … to distinct byte strings in order of insertion, stores each once, and keeps a counter for
+/// each.
 ///
-/// Open addressing with half of the hash in the slot, so that a miss seldom touches the strings.
+/// A hash table with open addressing. Each slot holds half of the hash, so that a miss rarely accesses the strings.
 struct ByteStringTable: ~Copyable {
     private struct Entry {
         let hash: UInt64
@@ -11,15 +12,15 @@ struct ByteStringTable: ~Copyable {
         let count: Int
     }
 
-    /// `[mask + 1]`: upper half of the hash, then the index + 1; 0 is free.
+    /// `[mask + 1]`: upper half of the hash, then the index + 1; 0 for a free slot.
     private var slots: UnsafeMutablePointer<UInt64>
     private var mask: Int
-    /// As many as half of the slots.
+    /// Capacity is half the number of slots.
     private var entries: UnsafeMutablePointer<Entry>
     private(set) var count = 0
     private var bytes: UnsafeMutablePointer<UInt8>
     private var byteCapacity: Int
-    /// Bytes of all strings together.
+    /// Total size in bytes of all strings.
     private(set) var totalBytes = 0
 
     init(capacity: Int = 64) {
@@ -39,7 +40,7 @@ struct ByteStringTable: ~Copyable {
         bytes.deallocate()
     }
 
-    /// The bytes of string `index`; valid until the next `insert`.
+    /// Returns the bytes of string `index`. Valid until the next `insert`.
     @inline(__always)
     subscript(index: Int) -> UnsafeBufferPointer<UInt8> {
         precondition(index >= 0 && index < count)
@@ -59,7 +60,7 @@ struct ByteStringTable: ~Copyable {
         }
     }
 
-    /// - Returns: the string's index, and whether it is new
+    /// - Returns: the index of the string, and whether it was inserted
     mutating func insert(_ text: [UInt8]) -> (index: Int, isNew: Bool) {
         let known = count
         let index = text.withUnsafeBufferPointer {
@@ -69,10 +70,10 @@ struct ByteStringTable: ~Copyable {
         return (index, index == known)
     }
 
-    /// Inserts a string and adds to its tally.
+    /// Inserts a string if necessary and adds to its counter.
     @inline(__always)
     mutating func add(_ text: UnsafePointer<UInt8>, _ count: Int, times: Int64) {
-        // `insert` may move the entries: the index comes first.
+        // `insert` may reallocate `entries`, so it must be called first.
         let index = insert(text, count)
         entries[index].tally += times
     }
@@ -85,7 +86,7 @@ struct ByteStringTable: ~Copyable {
         return append(text, count, hash, slot)
     }
 
-    /// The slot that holds the string, or the free one where it belongs.
+    /// Returns the slot that holds the string, or the free slot where it would be inserted.
     @inline(__always)
     private func find(_ text: UnsafePointer<UInt8>, _ count: Int, _ hash: UInt64) -> Int {
         var slot = Int(truncatingIfNeeded: hash) & mask

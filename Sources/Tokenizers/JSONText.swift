@@ -1,4 +1,4 @@
-/// JSON written as Hugging Face's `serde_json` writes it: only quotes, backslashes and control characters are escaped.
+/// Writes JSON in the same way as Hugging Face's `serde_json`: escapes only quotes, backslashes and control characters.
 struct JSONText {
     private(set) var bytes: [UInt8] = []
 

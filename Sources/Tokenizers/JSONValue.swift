@@ -1,15 +1,15 @@
-/// A JSON document with what Foundation's reader does not keep: the order of an object's keys, keys that come twice,
-/// and the line where each value stands. A vocabulary is large and a mistake in it has to be found.
+/// A JSON document that preserves what Foundation's parser does not: the order of object keys, duplicate keys, and the
+/// line of each value, which is needed to locate errors in large vocabularies.
 ///
-/// A value is a place in the document, which is its bytes and 16 bytes for each value: strings are made when they are
-/// asked for.
+/// A value is an index into the document, which consists of the bytes and 16 bytes per value. Strings are decoded on
+/// demand.
 struct JSONValue {
     enum Content {
         case object
         case array
-        /// UTF-8
+        /// Decoded, in UTF-8.
         case string([UInt8])
-        /// As it is written.
+        /// The literal as written.
         case number([UInt8])
         case bool(Bool)
         case null
@@ -33,7 +33,7 @@ struct JSONValue {
         }
     }
 
-    /// What it is, for messages.
+    /// A description of the value for error messages.
     var kind: String {
         switch content {
         case .object: "an object"
@@ -45,7 +45,7 @@ struct JSONValue {
         }
     }
 
-    /// The values in an object (keys and values in turn) or in an array, one after the other.
+    /// The values in an object (alternating keys and values) or in an array, in document order.
     fileprivate var children: some Sequence<JSONValue> {
         let end = Int(document.nodes[node].next)
         return sequence(state: node + 1) { [document] next -> JSONValue? in
@@ -65,13 +65,13 @@ struct JSONValue {
     }
 }
 
-/// Bytes that are valid JSON, and where each value of them stands: those of an object or an array follow it.
+/// Validated JSON and the locations of its values. The descendants of an object or an array follow it in `nodes`.
 private final class JSONDocument {
     struct Node {
-        /// The value's first byte, and the one behind its last; of an object or an array the first alone.
+        /// Byte range of the value.
         let start: UInt32
         var end: UInt32
-        /// The node behind all that is in this one.
+        /// Index of the node after all descendants of this one.
         var next: UInt32
         let line: UInt32
     }
@@ -88,13 +88,13 @@ private final class JSONDocument {
         bytes.withUnsafeBufferPointer { bytes in
             var parser = JSONParser(bytes: bytes, path: "")
             parser.position = start
-            guard let text = try? parser.string() else { fatalError("a string that was valid is not any more") }
+            guard let text = try? parser.string() else { fatalError("string was validated during parsing") }
             return text
         }
     }
 }
 
-/// Bytes of a file for messages: no more than is worth a line.
+/// Returns the bytes as quoted text for error messages, at most 100 bytes of them.
 func shown(_ text: some Collection<UInt8>) -> String {
     "“\(String(decoding: text.prefix(100), as: UTF8.self))\(text.count > 100 ? "…" : "")”"
 }
@@ -104,11 +104,11 @@ private struct JSONParser {
     let path: String
     var position = 0
     var line = 1
-    /// Deeper nesting than any tokenizer has would only exhaust the stack.
+    /// Nesting depth, limited to protect the stack. No tokenizer file needs more.
     var depth = 0
     static let deepest = 64
     var nodes: [JSONDocument.Node] = []
-    /// A tokenizer of a million tokens has five.
+    /// Maximum number of values. A tokenizer with a million tokens has five million.
     static let mostNodes = 8_000_000
     static let longestNumber = 64
 
@@ -201,7 +201,7 @@ private struct JSONParser {
         if take("}") { return }
         while true {
             skipSpace()
-            guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw error("a key in quotes") }
+            guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw error("a quoted key") }
             let key = try addNode()
             _ = try string()
             endNode(key)
@@ -256,11 +256,11 @@ private struct JSONParser {
             case UInt8(ascii: "\""):
                 position += 1
                 guard text.withUnsafeBufferPointer({ UTF8Repair.repaired($0) == nil }) else {
-                    throw error("valid UTF-8 in a string before this")
+                    throw error("valid UTF-8 in the preceding string")
                 }
                 return text
             case UInt8(ascii: "\\"): try escape(&text)
-            default: throw error("no control character in a string")
+            default: throw error("no unescaped control character in a string")
             }
         }
     }
@@ -284,14 +284,14 @@ private struct JSONParser {
             {
                 position += 2
                 let low = try hexadecimal()
-                guard low & 0xFC00 == 0xDC00 else { throw error("the second half of a surrogate pair before this") }
+                guard low & 0xFC00 == 0xDC00 else { throw error("a low surrogate after the high surrogate") }
                 code = 0x10000 + (code & 0x3FF) << 10 + low & 0x3FF
             }
-            guard let scalar = Unicode.Scalar(code) else { throw error("a whole surrogate pair before this") }
+            guard let scalar = Unicode.Scalar(code) else { throw error("a complete surrogate pair") }
             text += Array(String(Character(scalar)).utf8)
         default:
             position -= 1
-            throw error("one of \" \\ / b f n r t u behind a backslash")
+            throw error("one of \" \\ / b f n r t u after a backslash")
         }
     }
 
@@ -309,7 +309,7 @@ private struct JSONParser {
 }
 
 extension JSONValue {
-    /// A value and the way to it, so that what is wrong with it can be said with its place.
+    /// A value and its path in the document, so that errors can be located.
     struct Field {
         let value: JSONValue
         let path: String
@@ -333,7 +333,7 @@ extension JSONValue {
             self.step = step
         }
 
-        /// As `model.merges[3]`.
+        /// The path of the value, such as `model.merges[3]`.
         var key: String {
             switch step {
             case .root: return ""
@@ -368,13 +368,13 @@ extension JSONValue {
             }
         }
 
-        /// The member of this name; null and absent are the same.
+        /// Returns the member with this name, or nil if it is null or missing.
         func member(_ name: String) throws(TokenizerError) -> Field? {
             let wanted = Array(name.utf8)
             var found: Field?
             try forEachMember { key, field throws(TokenizerError) in
                 guard key == wanted else { return }
-                guard found == nil else { throw field.errorWithoutValue("each key once", "“\(name)” twice") }
+                guard found == nil else { throw field.errorWithoutValue("unique keys", "“\(name)” twice") }
                 found = field
             }
             guard let found else { return nil }
@@ -397,7 +397,7 @@ extension JSONValue {
             }
         }
 
-        /// - Parameter limit: more of them are refused
+        /// - Parameter limit: maximum number of elements
         func elements(atMost limit: Int) throws(TokenizerError) -> [Field] {
             var elements: [Field] = []
             try forEachElement { element throws(TokenizerError) in
@@ -422,7 +422,7 @@ extension JSONValue {
         func integer(_ range: ClosedRange<Int>) throws(TokenizerError) -> Int {
             guard case .number(let text) = value.content, let number = Int(String(decoding: text, as: UTF8.self)),
                 range.contains(number)
-            else { throw error("a whole number from \(range.lowerBound) to \(range.upperBound)") }
+            else { throw error("an integer from \(range.lowerBound) to \(range.upperBound)") }
             return number
         }
     }

@@ -1,8 +1,8 @@
-/// For a pair of adjacent tokens, the merge's rank and the token it makes.
+/// Maps a pair of adjacent tokens to the rank of its merge and the resulting token.
 final class MergeTable: @unchecked Sendable {
-    // @unchecked: written in `init`, never again.
+    // @unchecked: immutable after `init`.
 
-    /// Rank in the upper half, token in the lower; smaller is merged earlier.
+    /// Rank in the upper 32 bits, token in the lower 32. Smaller values are merged first.
     typealias Found = UInt64
     static let none = Found.max
 
@@ -14,7 +14,7 @@ final class MergeTable: @unchecked Sendable {
     private let slots: UnsafeMutablePointer<Slot>
     private let mask: Int
 
-    /// - Parameter merges: in the order of their ranks; of a pair that comes twice the last counts
+    /// - Parameter merges: in rank order; if a pair occurs twice, the last one is used
     init(_ merges: [BPEModel.Merge]) {
         var slotCount = 128
         while slotCount < merges.count * 3 { slotCount *= 2 }
@@ -39,7 +39,7 @@ final class MergeTable: @unchecked Sendable {
         let pair = PairTable.pair(first, second)
         var slot = slot(pair)
         while true {
-            // An empty slot holds `none`.
+            // The value of an empty slot is `none`.
             if slots[slot].pair == pair || slots[slot].pair == .max { return slots[slot].found }
             slot = (slot &+ 1) & mask
         }

@@ -1,5 +1,5 @@
-/// A heap of pairs: the highest count first, then the smaller pair of ids. Counts in it may be out of date; whoever
-/// takes the first one looks.
+/// A heap of pairs, ordered by descending count, then by ascending pair. Counts may be stale; the caller checks the
+/// first entry.
 struct PairQueue {
     struct Entry {
         var count: Int64
@@ -17,7 +17,7 @@ struct PairQueue {
 
     var first: Entry? { entries.first }
 
-    /// Adds an entry without putting it in order; `heapify` does.
+    /// Appends an entry without restoring the heap property. Call `heapify` afterwards.
     mutating func append(_ entry: Entry) { entries.append(entry) }
 
     mutating func heapify() {
@@ -36,7 +36,7 @@ struct PairQueue {
         entries[index] = entry
     }
 
-    /// Gives the first entry the count it has by now, and its place.
+    /// Updates the count of the first entry and moves the entry to its position.
     mutating func replaceFirstCount(_ count: Int64) {
         entries[0].count = count
         siftDown(0)

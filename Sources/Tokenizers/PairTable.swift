@@ -1,5 +1,5 @@
-/// Numbers pairs of token ids 0, 1, 2, … in the order they come. A pair is one word: the first id in the upper half, so
-/// that the order of the words is the order of the pairs.
+/// Assigns indexes 0, 1, 2, … to pairs of token ids in order of insertion. A pair is one integer with the first id in
+/// the upper 32 bits, so that integers and pairs have the same order.
 struct PairTable: ~Copyable {
     private static let free = UInt64.max
 
@@ -40,7 +40,7 @@ struct PairTable: ~Copyable {
         return nil
     }
 
-    /// - Returns: the pair's index, and whether it is new
+    /// - Returns: the index of the pair, and whether it was inserted
     @inline(__always)
     mutating func insert(_ pair: UInt64) -> (index: Int, isNew: Bool) {
         var slot = slot(pair)

@@ -1,14 +1,14 @@
-/// Cuts text into words as GPT-2's pattern does, without a regular-expression engine:
+/// Splits text into words according to GPT-2's pattern, without a regular expression engine:
 ///
 ///     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 ///
-/// Every character belongs to exactly one of the pattern's four classes, so that a word is a run of one class, with at
-/// most one space before it. The text must be valid UTF-8: nothing is checked here.
+/// Every character belongs to exactly one of the four classes of the pattern, so a word is a run of one class,
+/// optionally preceded by one space. The text must be valid UTF-8, which is not checked.
 struct PreTokenizer {
     private let classes = UnicodeClasses.shared
     private let ofByte = UnicodeClasses.shared.ofByte
 
-    /// The end of the word that begins at `start`, where `start < end`.
+    /// Returns the end of the word that starts at `start`, where `start < end`.
     @inline(__always)
     func wordEnd(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
         let first = text[start]
@@ -24,16 +24,16 @@ struct PreTokenizer {
         return runEnd(text, start + this.length, end, of: this.class)
     }
 
-    /// Bytes of a word that are counted as one word. A longer one, as a line without a space makes it, is counted in pieces:
-    /// what is held of a text is bounded whatever its words.
+    /// Maximum number of bytes that are counted as one word. A longer word, such as a line without spaces, is counted
+    /// in pieces, which bounds memory.
     static let longestCounted = 4096
-    /// So many bytes more are still one word, so that what follows a piece begins as the word went on: a piece never begins
-    /// with an apostrophe that takes a letter with it, or with a space that belongs to the next word.
+    /// A word that is longer by at most this many bytes is still one word. Prevents a piece from starting with an
+    /// apostrophe that belongs to a contraction or with a space that belongs to the next word.
     private static let slack = 8
-    /// What stands closer to the end of a block may look otherwise with the text that follows.
+    /// The boundaries of words closer than this to the end of a block may depend on the following text.
     private static let lookahead = 16
 
-    /// The end of the first piece of the word `start..<end`: its own end, where it is not too long to be counted as one.
+    /// Returns the end of the first piece of the word `start..<end`, which is `end` unless the word is too long.
     func pieceEnd(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
         guard end - start > Self.longestCounted + Self.slack else { return end }
         var cut = start + Self.longestCounted
@@ -41,9 +41,10 @@ struct PreTokenizer {
         return cut
     }
 
-    /// Where a block of valid UTF-8 can be cut that `lastCut` and `lastCutBetweenClasses` find no place in: behind the last
-    /// word that is whole whatever follows, else behind the last whole piece of the word that fills it.
-    /// - Parameter end: more than `longestCounted` and what is looked ahead
+    /// Returns a position to split a block of valid UTF-8 in which `lastCut` and `lastCutBetweenClasses` find none:
+    /// after the last word that cannot continue, or else after the last complete piece of the word that fills the
+    /// block.
+    /// - Parameter end: greater than `longestCounted + lookahead`
     func lastCutOfPieces(_ text: UnsafePointer<UInt8>, to end: Int) -> Int {
         let last = end - Self.lookahead
         var start = 0
@@ -62,7 +63,7 @@ struct PreTokenizer {
         }
     }
 
-    /// The end of the run of characters of one class that goes on at `start`.
+    /// Returns the end of the run of characters of one class that continues at `start`.
     @inline(__always)
     private func runEnd(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, of wanted: UInt8) -> Int {
         var position = start
@@ -81,7 +82,7 @@ struct PreTokenizer {
         return position
     }
 
-    /// `\s+(?!\S)|\s+`: all spaces up to the end of the text, else all but the last, else the one there is.
+    /// Matches `\s+(?!\S)|\s+`: all spaces at the end of the text, otherwise all but the last space, but at least one.
     private func spacesEnd(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
         var position = start
         var last = start
@@ -94,7 +95,7 @@ struct PreTokenizer {
         return end
     }
 
-    /// The length of `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll` or `'d` at the beginning of `text`.
+    /// Returns the length of `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll` or `'d` at the start of `text`, or nil.
     @inline(__always)
     private func contraction(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int? {
         guard count >= 2 else { return nil }
@@ -106,18 +107,18 @@ struct PreTokenizer {
         }
     }
 
-    /// Whether the character before `position` is a space of the pattern.
+    /// Whether the character before `position` is in the class `\s`.
     func isSpace(before position: Int, of text: UnsafePointer<UInt8>) -> Bool {
         var start = position - 1
         while start > 0 && position - start < 4 && text[start] & 0xC0 == 0x80 { start -= 1 }
-        // Bytes that are no character become U+FFFD, which is none either.
+        // Invalid bytes become U+FFFD, which is not a space.
         guard let code = UTF8Repair.character(text + start, position - start) else { return false }
         return classes.of(code) == UnicodeClasses.space
     }
 
-    /// The last place up to `end` where the text can be cut so that the words of both sides are the words of the whole:
-    /// before ASCII white space that follows something else. The text need not be valid UTF-8.
-    /// - Returns: null where there is no such place behind `start`
+    /// Returns the last position before `end` where the text can be split without changing its words: before ASCII
+    /// white space that follows a character of another class. The text may contain invalid UTF-8.
+    /// - Returns: nil if there is no such position after `start`
     func lastCut(_ text: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int? {
         var position = end - 1
         while position > start {
@@ -129,8 +130,8 @@ struct PreTokenizer {
         return nil
     }
 
-    /// As `lastCut`, for valid UTF-8 without white space to cut at: between two classes, but never at an apostrophe,
-    /// which may take letters with it.
+    /// Same as `lastCut`, but for valid UTF-8 without white space: splits between two classes, except at an apostrophe,
+    /// which may start a contraction.
     func lastCutBetweenClasses(
         _ text: UnsafePointer<UInt8>, from start: Int, to end: Int, where isAllowed: (Int) -> Bool = { _ in true }
     ) -> Int? {

@@ -1,4 +1,4 @@
-/// The five tokens that every tokenizer trained here has, at the ids RoBERTa gives them.
+/// The five special tokens of every tokenizer trained here, with the ids that RoBERTa uses.
 public enum SpecialToken: Int32, CaseIterable, Sendable {
     case bos = 0, pad, eos, unk, mask
 

@@ -1,18 +1,18 @@
-/// The ids of a text a part at a time: those that `encode` gives for the whole text, in memory that does not grow with it.
+/// Encodes a text incrementally, with the same ids as `encode` for the whole text, in constant memory.
 ///
-/// A text is cut where words end anyway, never in, and never right behind, an added token. Where `tokenizer.json` cuts
-/// texts that are too long, the text is one part.
+/// The text is split only at word boundaries, and never inside or directly after an added token. If the tokenizer
+/// truncates long texts, the whole text is encoded at once.
 public struct TokenStream: Sendable {
-    /// A text without a place to cut it.
+    /// Thrown if the text cannot be split because of a long word.
     public struct WordTooLong: Error, Equatable, CustomStringConvertible {
         public let limit: Int
         public init(limit: Int) { self.limit = limit }
         public var description: String { "has a word of more than \(limit) bytes" }
     }
 
-    /// Bytes of a part, where the text can be cut in time.
+    /// Size of a part in bytes, if the text can be split there.
     public static let partBytes = 1 << 16
-    /// Bytes without a place to cut: more than that is no text.
+    /// Maximum number of bytes without a possible split.
     public static let longestWord = 1 << 18
 
     private let tokenizer: ByteLevelBPETokenizer
@@ -30,10 +30,10 @@ public struct TokenStream: Sendable {
         added = tokenizer.components.addedTokens.map { Array($0.content.utf8) }.filter { !$0.isEmpty }
     }
 
-    /// Bytes that the next part may have at most.
+    /// Maximum size in bytes of the next part.
     public var nextBytes: Int { min(count - position, Self.partBytes) }
 
-    /// The ids of the next part; nil at the end.
+    /// Returns the ids of the next part, or nil at the end.
     public mutating func next() throws(WordTooLong) -> [Int32]? {
         guard position < count else { return nil }
         guard tokenizer.components.truncation == nil else {
@@ -51,12 +51,12 @@ public struct TokenStream: Sendable {
         return found.ids
     }
 
-    /// Where a part ends that begins at `start`; nil where no place is near enough.
+    /// Returns the end of the part that starts at `start`, or nil if there is no split within `longestWord` bytes.
     private static func end(
         of text: UnsafePointer<UInt8>, from start: Int, count: Int, added: [[UInt8]]
     ) -> Int? {
         let preTokenizer = PreTokenizer()
-        /// Whether an added token lies across `cut`, or ends there.
+        /// Whether no added token spans or ends at `cut`.
         func isFree(_ cut: Int) -> Bool {
             added.allSatisfy { content in
                 (1...content.count).allSatisfy { before in

@@ -1,33 +1,33 @@
-/// What stands around the model in `tokenizer.json`. Only these components exist here; reading refuses others by name.
+/// The components of `tokenizer.json` other than the model. All others are rejected by name when reading.
 struct TokenizerComponents: Sendable, Equatable {
-    /// Options of a `ByteLevel` component that it writes back; offsets are not ours.
+    /// Options of a `ByteLevel` component. `trimOffsets` is only written back, because offsets are not computed.
     struct ByteLevel: Sendable, Equatable {
         var addPrefixSpace: Bool
         var trimOffsets: Bool
     }
 
-    struct SpecialPlace: Sendable, Equatable {
+    struct SpecialTokenID: Sendable, Equatable {
         let content: String
         let id: Int32
     }
 
     enum PostProcessor: Sendable, Equatable {
         case none
-        /// Changes offsets, not ids.
+        /// Affects offsets only, not ids.
         case byteLevel(ByteLevel)
-        /// `<s>` before the text and `</s>` behind it.
-        case roberta(cls: SpecialPlace, sep: SpecialPlace, ByteLevel)
+        /// Adds `<s>` before and `</s>` after the text.
+        case roberta(cls: SpecialTokenID, sep: SpecialTokenID, ByteLevel)
     }
 
-    /// How a text too long is cut before special tokens are added.
+    /// Truncation of long texts, applied before special tokens are added.
     struct Truncation: Sendable, Equatable {
         enum Side: String, Sendable {
             case right = "Right"
             case left = "Left"
         }
-        /// Tokens at most, special ones included.
+        /// Maximum number of tokens, including special tokens.
         var maxLength: Int
-        /// The side that is cut off.
+        /// The side at which tokens are removed.
         var direction: Side
         var strategy: String
         var stride: Int
@@ -39,25 +39,26 @@ struct TokenizerComponents: Sendable, Equatable {
     var decoder: ByteLevel
     var truncation: Truncation?
 
-    /// RoBERTa's: what we publish. `<mask>` takes the white space before it.
+    /// RoBERTa's components, used for published models. `<mask>` absorbs preceding white space.
     static let published = TokenizerComponents(
         addedTokens: SpecialToken.allCases.map {
             AddedToken(id: $0.id, content: $0.content, lstrip: $0 == .mask)
         },
         preTokenizer: ByteLevel(addPrefixSpace: false, trimOffsets: true),
         postProcessor: .roberta(
-            cls: SpecialPlace(content: SpecialToken.bos.content, id: SpecialToken.bos.id),
-            sep: SpecialPlace(content: SpecialToken.eos.content, id: SpecialToken.eos.id),
+            cls: SpecialTokenID(content: SpecialToken.bos.content, id: SpecialToken.bos.id),
+            sep: SpecialTokenID(content: SpecialToken.eos.content, id: SpecialToken.eos.id),
             ByteLevel(addPrefixSpace: false, trimOffsets: true)),
         decoder: ByteLevel(addPrefixSpace: true, trimOffsets: true))
 
-    /// For `vocab.json` and `merges.txt` alone: those of the five special tokens that the model has, as they stand.
+    /// Returns the components for `vocab.json` and `merges.txt` without `tokenizer.json`: those special tokens that the
+    /// vocabulary contains, without `lstrip`.
     static func bare(_ model: BPEModel) -> TokenizerComponents {
         let found = SpecialToken.allCases.compactMap { special in
             model.id(of: Array(special.content.utf8)).map { AddedToken(id: $0, content: special.content) }
         }
-        func place(_ token: SpecialToken) -> SpecialPlace? {
-            found.first { $0.content == token.content }.map { SpecialPlace(content: $0.content, id: $0.id) }
+        func place(_ token: SpecialToken) -> SpecialTokenID? {
+            found.first { $0.content == token.content }.map { SpecialTokenID(content: $0.content, id: $0.id) }
         }
         var components = published
         components.addedTokens = found

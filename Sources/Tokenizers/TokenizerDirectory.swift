@@ -1,9 +1,9 @@
 import Durable
 import Glibc
 
-/// A tokenizer as a Hugging Face directory holds it.
+/// Loading and saving a tokenizer in a Hugging Face model directory.
 extension ByteLevelBPETokenizer {
-    /// Reads `tokenizer.json` where there is one, else `vocab.json` and `merges.txt`.
+    /// Loads `tokenizer.json` if it exists, otherwise `vocab.json` and `merges.txt`.
     public static func load(directory: String) throws(TokenizerError) -> ByteLevelBPETokenizer {
         let whole = directory + "/tokenizer.json"
         if access(whole, F_OK) == 0 { return try TokenizerJSON.read(whole) }
@@ -12,34 +12,35 @@ extension ByteLevelBPETokenizer {
         return ByteLevelBPETokenizer(model: model, components: .bare(model), isBare: true)
     }
 
-    /// Of one file of a tokenizer; a million tokens take half as much.
+    /// Maximum size in bytes of a tokenizer file, twice what a million tokens need.
     public static let mostFileBytes = 1 << 27
 
-    /// Why a model of this program cannot be used with the tokenizer; nil where it can.
-    /// - Parameter rows: of the model's word embedding
+    /// Returns why a model of this project cannot use the tokenizer, or nil if it can.
+    /// - Parameter rows: number of rows of the word embedding
     public func flaw(rows: Int) -> String? {
         for special in SpecialToken.allCases {
             let id = id(of: special.content)
             guard id == special.id, token(special.id) == special.content else {
-                return "the tokenizer's `\(special.content)` has \(id.map { "the id \($0)" } ?? "no id"), "
+                return "the tokenizer's `\(special.content)` has \(id.map { "id \($0)" } ?? "no id"), "
                     + "expected \(special.id)"
             }
         }
-        guard vocabularySize > SpecialToken.allCases.count else { return "the tokenizer has special tokens alone" }
+        guard vocabularySize > SpecialToken.allCases.count else { return "the tokenizer has only special tokens" }
         guard vocabularySize <= rows else {
-            return "the tokenizer has \(vocabularySize) tokens, and the embedding only \(rows) rows"
+            return "the tokenizer has \(vocabularySize) tokens, but the embedding has only \(rows) rows"
         }
         if case .roberta(let cls, let sep, _) = components.postProcessor {
             guard cls.id == SpecialToken.bos.id, sep.id == SpecialToken.eos.id else {
-                return "the tokenizer's post-processor puts the ids \(cls.id) and \(sep.id) around a text, "
+                return "the tokenizer's post-processor adds the ids \(cls.id) and \(sep.id), "
                     + "expected \(SpecialToken.bos.id) and \(SpecialToken.eos.id)"
             }
         }
         return nil
     }
 
-    /// The tokenizer as `save` writes it. One that was trained or read from `tokenizer.json` is that already; one read
-    /// from `vocab.json` and `merges.txt` alone takes the white space before `<mask>` along from now on.
+    /// Returns the tokenizer in the form that `save` writes. It is unchanged if it was trained or loaded from
+    /// `tokenizer.json`. If it was loaded from `vocab.json` and `merges.txt`, `<mask>` now absorbs preceding white
+    /// space.
     public func published() -> ByteLevelBPETokenizer {
         guard isBare else { return self }
         var components = components
@@ -51,11 +52,11 @@ extension ByteLevelBPETokenizer {
         return ByteLevelBPETokenizer(model: model, components: components)
     }
 
-    /// Writes `vocab.json`, `merges.txt`, `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json` of the
-    /// published form.
+    /// Writes `vocab.json`, `merges.txt`, `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json` in
+    /// the published form.
     /// - Parameters:
-    ///   - directory: made where it is missing
-    ///   - modelMaxLength: ids a model can take at most, special ones included
+    ///   - directory: created if necessary
+    ///   - modelMaxLength: maximum number of ids that the model accepts, including special tokens
     public func save(directory: String, modelMaxLength: Int) throws(DurableError) {
         try Durable.makeDirectory(directory)
         let published = published()
@@ -72,7 +73,7 @@ extension ByteLevelBPETokenizer {
     }
 }
 
-/// The two files from which transformers learns what each special token is for.
+/// Writes the two files that tell transformers the role of each special token.
 private struct TokenizerConfig {
     let components: TokenizerComponents
     let modelMaxLength: Int
@@ -82,7 +83,7 @@ private struct TokenizerConfig {
         ("pad_token", .pad), ("mask_token", .mask),
     ]
 
-    /// The roles that have their token in this tokenizer.
+    /// The roles whose token exists in this tokenizer.
     private var roles: [(role: String, token: AddedToken)] {
         Self.roles.compactMap { role, special in
             components.addedTokens.first { $0.content == special.content }.map { (role, $0) }

@@ -1,8 +1,8 @@
-/// What is wrong with a tokenizer's file, a setting or a corpus: where, what was expected, what was found.
+/// An error in a tokenizer file, a setting or a corpus: its location, what was expected and what was found.
 public struct TokenizerError: Error, CustomStringConvertible, Equatable {
     /// The file, or the name of the parameter.
     public let path: String
-    /// `line 12`, `key model.merges[3]`; null where the whole file is meant.
+    /// The location, such as `line 12` or `key model.merges[3]`, or nil if the error concerns the whole file.
     public let place: String?
     public let expected: String
     public let found: String

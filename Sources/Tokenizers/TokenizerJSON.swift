@@ -1,7 +1,7 @@
-/// `tokenizer.json`, the one file that holds a whole Hugging Face tokenizer.
+/// Reads and writes `tokenizer.json`, the single file that describes a Hugging Face tokenizer.
 ///
-/// Understood are the components of GPT-2's and RoBERTa's tokenizers. What is not understood is refused by its name:
-/// passing over it would give other ids than Hugging Face's.
+/// Supports the components of the GPT-2 and RoBERTa tokenizers. An unsupported component is rejected by name, because
+/// ignoring it would produce ids that differ from Hugging Face's.
 enum TokenizerJSON {
     // MARK: Reading
 
@@ -45,7 +45,7 @@ enum TokenizerJSON {
     {
         let found = try byteLevel(component)
         if let pattern = try component.member("use_regex"), try !pattern.bool() {
-            throw pattern.error("true: GPT-2's pattern")
+            throw pattern.error("true (only GPT-2's pattern is supported)")
         }
         return found
     }
@@ -61,18 +61,18 @@ enum TokenizerJSON {
         case "ByteLevel": return .byteLevel(try flags(component))
         case "RobertaProcessing":
             return .roberta(
-                cls: try specialPlace(try component.required("cls")),
-                sep: try specialPlace(try component.required("sep")), try flags(component))
+                cls: try specialTokenID(try component.required("cls")),
+                sep: try specialTokenID(try component.required("sep")), try flags(component))
         default: throw try refused(component, "ByteLevel or RobertaProcessing")
         }
     }
 
-    private static func specialPlace(_ field: JSONValue.Field) throws(TokenizerError)
-        -> TokenizerComponents.SpecialPlace
+    private static func specialTokenID(_ field: JSONValue.Field) throws(TokenizerError)
+        -> TokenizerComponents.SpecialTokenID
     {
         let parts = try field.elements(atMost: 2)
-        guard parts.count == 2 else { throw field.error("a token and its id") }
-        return TokenizerComponents.SpecialPlace(
+        guard parts.count == 2 else { throw field.error("an array of a token and its id") }
+        return TokenizerComponents.SpecialTokenID(
             content: try parts[0].string(), id: Int32(try parts[1].integer(0...Int(Int32.max))))
     }
 
@@ -89,7 +89,7 @@ enum TokenizerJSON {
             stride: try field.member("stride")?.integer(0...Int(Int32.max)) ?? 0)
     }
 
-    /// Each is looked for at every place of a text.
+    /// Limited because every added token is searched for at every position of a text.
     private static let mostAddedTokens = 1_024
 
     private static func addedTokens(_ root: JSONValue.Field) throws(TokenizerError)
@@ -101,9 +101,9 @@ enum TokenizerJSON {
         for field in try list.elements(atMost: mostAddedTokens) {
             if let single = try field.member("single_word"), try single.bool() { throw single.error("false") }
             let id = Int32(try field.required("id").integer(0...Int(Int32.max) - 1))
-            guard ids.insert(id).inserted else { throw try field.required("id").error("an id of its own") }
+            guard ids.insert(id).inserted else { throw try field.required("id").error("a unique id") }
             let content = try field.required("content")
-            guard try !content.bytes().isEmpty else { throw content.error("a token that is not empty") }
+            guard try !content.bytes().isEmpty else { throw content.error("a non-empty token") }
             let special = try field.member("special")?.bool() ?? false
             let token = AddedToken(
                 id: id, content: try content.string(), lstrip: try field.member("lstrip")?.bool() ?? false,
@@ -147,7 +147,7 @@ enum TokenizerJSON {
                 parts = found
             }
             guard parts.count == 2 else { throw merge.error("two tokens") }
-            guard merges.count < contents.count else { throw merge.error("no more merges than tokens") }
+            guard merges.count < contents.count else { throw merge.error("at most as many merges as tokens") }
             merges.append(
                 try names.merge(
                     parts[0], parts[1], path: merge.path, place: "line \(merge.value.line), key \(merge.key)"))
@@ -160,7 +160,7 @@ enum TokenizerJSON {
         return BPEModel(contents: contents, merges: merges, unknown: unknown)
     }
 
-    /// Added tokens are the model's own, or follow it without a hole.
+    /// Checks that each added token is in the vocabulary with the same id, or has the next id after it.
     private static func check(
         _ addedTokens: [(field: JSONValue.Field, token: AddedToken)], _ model: BPEModel
     ) throws(TokenizerError) {
@@ -168,7 +168,7 @@ enum TokenizerJSON {
         for (field, token) in addedTokens {
             let content = Array(token.content.utf8)
             if let id = model.id(of: content) {
-                guard id == token.id else { throw try field.required("id").error("\(id), as in the vocabulary") }
+                guard id == token.id else { throw try field.required("id").error("\(id), its id in the vocabulary") }
             } else {
                 guard token.id == next else { throw try field.required("id").error("\(next), the next free id") }
                 next += 1

@@ -1,6 +1,6 @@
-/// Invalid UTF-8 becomes U+FFFD, one for each maximal part of a character, as Python's `errors="replace"` makes it.
+/// Replaces invalid UTF-8 by U+FFFD, one per maximal subpart, in the same way as Python's `errors="replace"`.
 enum UTF8Repair {
-    /// The code point that the first `count` bytes spell; null unless they are exactly one well-formed character.
+    /// Decodes the first `count` bytes. Returns nil unless they are exactly one well-formed character.
     static func character(_ text: UnsafePointer<UInt8>, _ count: Int) -> UInt32? {
         guard let length = wellFormedLength(text, count), length == count else { return nil }
         switch count {
@@ -13,7 +13,7 @@ enum UTF8Repair {
         }
     }
 
-    /// The bytes with every invalid part replaced, or null if there is none.
+    /// Returns the bytes with every invalid subpart replaced, or nil if all bytes are valid.
     static func repaired(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
         guard let text = bytes.baseAddress else { return nil }
         let valid = validPrefix(text, bytes.count)
@@ -31,7 +31,7 @@ enum UTF8Repair {
         return result
     }
 
-    /// The length of the well-formed beginning.
+    /// Returns the length of the longest valid prefix.
     static func validPrefix(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         var position = 0
         while position < count {
@@ -46,7 +46,7 @@ enum UTF8Repair {
         return position
     }
 
-    /// How many bytes at the end may be the beginning of a character that goes on after them.
+    /// Returns the number of trailing bytes that may be the start of a character that continues after them.
     static func unfinishedSuffix(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         for length in 1...3 where length <= count {
             let first = text[count - length]
@@ -58,7 +58,8 @@ enum UTF8Repair {
         return 0
     }
 
-    /// The second bytes a first byte allows (Unicode Standard, table 3-7), and the character's length.
+    /// Returns the length of the character that starts with a byte, and the valid range of the second byte (Unicode
+    /// Standard, table 3-7).
     @inline(__always)
     private static func form(_ first: UInt8) -> (length: Int, second: ClosedRange<UInt8>)? {
         switch first {
@@ -81,7 +82,7 @@ enum UTF8Repair {
         return form.length
     }
 
-    /// The length of the longest beginning of a character there is at `text`, where none is whole; at least 1.
+    /// Returns the length of the maximal subpart at `text`, where no well-formed character starts. At least 1.
     private static func maximalPart(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         guard let form = form(text[0]), count > 1, form.second.contains(text[1]) else { return 1 }
         var length = 2

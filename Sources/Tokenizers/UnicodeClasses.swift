@@ -1,14 +1,14 @@
-/// What GPT-2's pattern tells apart: `\p{L}`, `\p{N}`, `\s`, and the rest.
+/// The character classes of GPT-2's pattern: `\p{L}`, `\p{N}`, `\s`, and everything else.
 ///
-/// One byte a code point in two stages: 128 code points make a block, equal blocks are stored once.
+/// A two-stage table with one byte per code point: blocks of 128 code points, with equal blocks stored once.
 final class UnicodeClasses: @unchecked Sendable {
-    // @unchecked: written in `init`, never again.
+    // @unchecked: immutable after `init`.
 
     static let other: UInt8 = 0
     static let letter: UInt8 = 1
     static let number: UInt8 = 2
     static let space: UInt8 = 3
-    /// In `ofByte`: the byte is part of a longer character.
+    /// Used in `ofByte` for bytes of multi-byte characters.
     static let multibyte: UInt8 = 4
 
     static let shared = UnicodeClasses()
@@ -48,7 +48,7 @@ final class UnicodeClasses: @unchecked Sendable {
     @inline(__always)
     func of(_ code: UInt32) -> UInt8 { blocks[Int(blockOf[Int(code >> 7)]) << 7 | Int(code & 127)] }
 
-    /// The class of the character that begins at `text`, and its length in bytes. `text` is valid UTF-8.
+    /// Returns the class and the length in bytes of the character at `text`, which must be valid UTF-8.
     @inline(__always)
     func ofCharacter(_ text: UnsafePointer<UInt8>) -> (class: UInt8, length: Int) {
         let first = text[0]

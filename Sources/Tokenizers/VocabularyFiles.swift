@@ -1,6 +1,6 @@
 import Durable
 
-/// `vocab.json` and `merges.txt`: a model as `ByteLevelBPETokenizer.save_model` of Hugging Face writes it.
+/// Reads and writes `vocab.json` and `merges.txt`, as `ByteLevelBPETokenizer.save_model` of Hugging Face does.
 enum VocabularyFiles {
     static func vocabulary(_ model: BPEModel) -> [UInt8] {
         var text = JSONText()
@@ -34,7 +34,7 @@ enum VocabularyFiles {
         let contents = try contents(JSONValue.Field(root: document, path: vocabulary), added: [:])
         let ids = TokenNames(contents)
         var found: [BPEModel.Merge] = []
-        // Line by line: a list of them would take many times what the file has.
+        // Parsed line by line, because an array of lines would take several times the size of the file.
         let text = try TokenizerFile.read(merges)
         var (start, number) = (0, 0)
         while start <= text.count {
@@ -43,18 +43,18 @@ enum VocabularyFiles {
             number += 1
             start = end + 1
             if line.last == UInt8(ascii: "\r") { line.removeLast() }
-            // Wherever such a line stands Hugging Face takes it for the heading; the last line ends the file.
+            // Hugging Face skips every line that starts with "#version". The last line is empty.
             if line.starts(with: "#version".utf8) || (line.isEmpty && end == text.count) { continue }
             let parts = line.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
             let place = "line \(number)"
             guard parts.count == 2 else {
                 throw TokenizerError(
-                    path: merges, place: place, expected: "two tokens with a space between",
+                    path: merges, place: place, expected: "two tokens separated by a space",
                     found: shown(line))
             }
             guard found.count < contents.count else {
                 throw TokenizerError(
-                    path: merges, place: place, expected: "no more merges than tokens",
+                    path: merges, place: place, expected: "at most as many merges as tokens",
                     found: "more than \(contents.count)")
             }
             found.append(try ids.merge(Array(parts[0]), Array(parts[1]), path: merges, place: place))
@@ -62,11 +62,11 @@ enum VocabularyFiles {
         return BPEModel(contents: contents, merges: found)
     }
 
-    /// Of a vocabulary; what the longest training of a tokenizer may make.
+    /// Maximum number of tokens of a vocabulary. Training cannot produce more.
     private static let mostTokens = 1 << 20
 
-    /// The tokens of a vocabulary by id.
-    /// - Parameter added: contents by id of the tokens that may fill holes
+    /// Returns the tokens of a vocabulary by id.
+    /// - Parameter added: contents by id of the tokens that may fill gaps
     static func contents(_ vocabulary: JSONValue.Field, added: [Int: [UInt8]]) throws(TokenizerError) -> [[UInt8]] {
         let count = try vocabulary.memberCount()
         guard count <= mostTokens else {
@@ -78,24 +78,24 @@ enum VocabularyFiles {
             guard names.insert(content).isNew else {
                 throw TokenizerError(
                     path: field.path, place: "line \(field.value.line), key \(field.key)",
-                    expected: "each token once", found: "\(shown(content)) twice")
+                    expected: "unique tokens", found: "\(shown(content)) twice")
             }
             let id = try field.integer(0...Int(Int32.max) - 1)
             if id >= contents.count {
                 guard id < count + added.count else {
-                    throw field.error("an id below \(count), the number of tokens, so that there is no hole")
+                    throw field.error("an id below \(count), the number of tokens (ids must be contiguous)")
                 }
                 contents += [[UInt8]?](repeating: nil, count: id + 1 - contents.count)
             }
-            if let other = contents[id] { throw field.error("an id of its own (\(shown(other)) has this one)") }
+            if let other = contents[id] { throw field.error("a unique id (already used by \(shown(other)))") }
             contents[id] = content
         }
         var whole: [[UInt8]] = []
         for (id, content) in contents.enumerated() {
             guard let content = content ?? added[id] else {
-                // Trailing places may be empty; a hole has a token behind it.
+                // Missing ids at the end are permitted; a gap is followed by a token.
                 if contents[id...].allSatisfy({ $0 == nil }) { break }
-                throw vocabulary.errorWithoutValue("ids without a hole", "no token with the id \(id)")
+                throw vocabulary.errorWithoutValue("contiguous ids", "no token with id \(id)")
             }
             whole.append(content)
         }
@@ -103,7 +103,7 @@ enum VocabularyFiles {
     }
 }
 
-/// Ids by content, while a model is being read.
+/// Looks up ids by content while a model is being read.
 struct TokenNames: ~Copyable {
     private var names: ByteStringTable
 
@@ -121,13 +121,13 @@ struct TokenNames: ~Copyable {
             guard let id = names.find(content) else {
                 throw TokenizerError(
                     path: path, place: place(), expected: expected,
-                    found: "\(shown(content)), which is none")
+                    found: "\(shown(content)), which is not in the vocabulary")
             }
             return Int32(id)
         }
         return BPEModel.Merge(
             first: try id(first, "tokens of the vocabulary"), second: try id(second, "tokens of the vocabulary"),
-            token: try id(first + second, "two tokens that make a token of the vocabulary"))
+            token: try id(first + second, "two tokens whose concatenation is in the vocabulary"))
     }
 }
 

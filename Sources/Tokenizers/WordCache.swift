@@ -1,16 +1,16 @@
-/// The ids of words met before. Of bounded size: when it is full it starts anew, which costs each frequent word one
-/// merging.
+/// Caches the ids of words. Its size is bounded: when it is full, it is cleared, and frequent words are merged again
+/// once.
 final class WordCache {
     private struct Slot {
         var hash: UInt64
         var keyOffset: UInt32
         var idOffset: UInt32
-        /// 0: free
+        /// 0 for a free slot.
         var keyCount: UInt16
         var idCount: UInt16
     }
 
-    /// Longer words are seldom met again.
+    /// Longer words are not cached, because they rarely occur again.
     static let longestWord = 64
     private static let slotCount = 1 << 16
     private static let mostWords = slotCount / 2
@@ -43,7 +43,7 @@ final class WordCache {
         (wordCount, keyCount, idCount) = (0, 0, 0)
     }
 
-    /// The ids of `word`, if it is known; valid until the next `insert`.
+    /// Returns the ids of a cached word, or nil. Valid until the next `insert`.
     @inline(__always)
     func find(_ word: UnsafePointer<UInt8>, _ count: Int, hash: UInt64) -> UnsafeBufferPointer<Int32>? {
         var index = Int(truncatingIfNeeded: hash) & (Self.slotCount - 1)
@@ -57,7 +57,7 @@ final class WordCache {
         return nil
     }
 
-    /// - Parameter word: not in the cache, of `1...longestWord` bytes
+    /// - Parameter word: must not be in the cache; `1...longestWord` bytes
     func insert(_ word: UnsafePointer<UInt8>, _ count: Int, hash: UInt64, ids found: UnsafeBufferPointer<Int32>) {
         if wordCount == Self.mostWords || keyCount + count > Self.keyCapacity || idCount + found.count > Self.idCapacity
         {

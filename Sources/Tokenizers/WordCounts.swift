@@ -4,31 +4,31 @@ import Durable
 import Glibc
 import Parallel
 
-/// How often each word of GPT-2's pattern occurs in one or several corpora: all that training a tokenizer needs to
-/// know of them. Its memory grows with the distinct words, not with the text.
+/// The number of occurrences of each word of GPT-2's pattern in one or more corpora, which is all that tokenizer
+/// training needs. Memory grows with the number of distinct words, not with the length of the text.
 ///
-/// Counts of several corpora can be added in any order; training on the sum is training on all of them.
+/// Counts of several corpora can be added in any order. Training on the sum is equivalent to training on all corpora.
 public final class WordCounts {
     fileprivate var words = ByteStringTable()
 
     public init() {}
 
-    /// Distinct words.
+    /// Number of distinct words.
     public var count: Int { words.count }
 
-    /// Bytes of the distinct words together.
+    /// Total size in bytes of the distinct words.
     var totalBytes: Int { words.totalBytes }
 
-    /// Bytes of memory that training a tokenizer on these words takes, about: each word's bytes in two tables, as symbols and
-    /// as places of pairs, and what is kept of a word beside them.
+    /// Approximate memory in bytes needed to train a tokenizer on these words: the bytes of each word in two tables, as
+    /// symbols and as positions of pairs, plus the metadata of each word.
     public var memory: Int { totalBytes * 16 + count * 128 }
 
-    /// Calls `body` with each word's bytes and its count.
+    /// Calls `body` with the bytes and the count of each word.
     func forEach(_ body: (UnsafeBufferPointer<UInt8>, Int64) -> Void) {
         for index in 0..<words.count { body(words[index], words.tally(index)) }
     }
 
-    /// Adds a whole text: its end ends a word. Invalid UTF-8 counts as U+FFFD.
+    /// Adds a complete text, whose end also ends a word. Invalid UTF-8 is treated as U+FFFD.
     public func add(text: UnsafeRawBufferPointer) {
         let text = text.bindMemory(to: UInt8.self)
         if let repaired = UTF8Repair.repaired(text) {
@@ -58,7 +58,7 @@ public final class WordCounts {
 }
 
 extension ByteStringTable {
-    /// Adds 1 for each word of a valid text.
+    /// Adds the words of valid UTF-8 text.
     fileprivate mutating func addWords(of text: UnsafePointer<UInt8>, _ count: Int) {
         let preTokenizer = PreTokenizer()
         var start = 0
@@ -74,20 +74,20 @@ extension ByteStringTable {
 }
 
 extension WordCounts {
-    /// Counts the words of one file, read in blocks, on all threads of the pool.
+    /// Counts the words of a file, which is read in blocks, on all threads of the pool.
     /// - Parameters:
-    ///   - memoryLimit: bytes of memory that training on its different words may take; nil: however many
-    ///   - progress: called after each block that was read
-    /// - Throws: `TokenizerError`, also where the different words are more than that
+    ///   - memoryLimit: maximum memory in bytes that training on the distinct words may use, or nil for no limit
+    ///   - progress: called after each block
+    /// - Throws: `TokenizerError` if the file cannot be read or the distinct words exceed the memory limit
     public static func count(
         file path: String, memoryLimit: Int? = nil, progress: () -> Void = {}
     ) throws(TokenizerError) -> WordCounts {
         try count(file: path, memoryLimit: memoryLimit, progress: progress) { _ in }
     }
 
-    /// As `count(file:memoryLimit:progress:)`, of a file whose SHA-256 is known.
-    /// - Throws: `DigestMismatch` where it holds other bytes; `TokenizerError` where it cannot be read, or its different words
-    ///   take more memory than the limit
+    /// Same as `count(file:memoryLimit:progress:)`, but verifies the SHA-256 of the file.
+    /// - Throws: `DigestMismatch` if the contents do not match; `TokenizerError` if the file cannot be read or the
+    ///   distinct words exceed the memory limit
     public static func count(
         file path: String, sha256: String, memoryLimit: Int? = nil, progress: () -> Void = {}
     ) throws -> WordCounts {
@@ -99,7 +99,7 @@ extension WordCounts {
         return counts
     }
 
-    /// - Parameter take: gets each block that was read
+    /// - Parameter take: called with each block that was read
     private static func count(
         file path: String, memoryLimit: Int?, progress: () -> Void, take: (UnsafeRawBufferPointer) -> Void
     ) throws(TokenizerError) -> WordCounts {
@@ -120,14 +120,14 @@ extension WordCounts {
         }
     }
 
-    /// Counts the words of one text in memory, on all threads of the pool.
+    /// Counts the words of a text in memory on all threads of the pool.
     public static func count(text: UnsafeRawBufferPointer) -> WordCounts {
         let stream = WordStream(threads: ThreadPool.shared.threads)
         stream.append(text)
         return stream.finish()
     }
 
-    /// As `count(text:)`, as if the text came in blocks of these sizes, in turn.
+    /// Same as `count(text:)`, but simulates a text that arrives in blocks of the given sizes, which are cycled.
     package static func count(text: [UInt8], inBlocksOf sizes: [Int]) -> WordCounts {
         let stream = WordStream(threads: ThreadPool.shared.threads)
         var start = 0
@@ -140,17 +140,17 @@ extension WordCounts {
         return stream.finish()
     }
 
-    /// Counts the words of one text that comes in pieces, on all threads of the pool.
+    /// Counts the words of a text that is streamed in pieces on all threads of the pool.
     static func count(pieces next: () throws -> String?) rethrows -> WordCounts {
         let stream = WordStream(threads: ThreadPool.shared.threads)
         while let piece = try next() { piece.utf8.span.bytes.withUnsafeBytes { stream.append($0) } }
         return stream.finish()
     }
 
-    /// As `count(file:)`, of a text that comes in pieces.
+    /// Same as `count(file:)`, but for a text that is streamed in pieces.
     /// - Parameters:
-    ///   - name: for the error
-    ///   - next: the next piece, whole characters; nil at the end
+    ///   - name: used in errors
+    ///   - next: returns the next piece, which consists of complete characters, or nil at the end
     public static func count(
         name: String, memoryLimit: Int?, pieces next: () throws -> String?
     ) throws -> WordCounts {
@@ -164,24 +164,24 @@ extension WordCounts {
 }
 
 extension WordStream {
-    /// - Throws: `TokenizerError` where the different words take more memory
+    /// - Throws: `TokenizerError` if the distinct words exceed the memory limit
     fileprivate func require(_ limit: Int?, _ path: String) throws(TokenizerError) {
         guard let limit, wordMemory > limit else { return }
         throw TokenizerError(
-            path: path, place: "its different words", expected: "at most \(limit / 1_000_000) MB of memory for them",
-            found: "more: it is no text of a language, or too much of it")
+            path: path, place: "its distinct words", expected: "at most \(limit / 1_000_000) MB of memory for them",
+            found: "more: the text is not natural language, or there is too much of it")
     }
 }
 
 extension TokenizerError {
-    /// What the last system call reported.
+    /// Returns an error for the current `errno`.
     static func system(_ path: String, _ expected: String) -> TokenizerError {
         TokenizerError(path: path, expected: expected, found: String(cString: strerror(errno)))
     }
 }
 
 extension WordCounts: Equatable {
-    /// The same words as often, in whatever order they came.
+    /// Whether both contain the same words with the same counts, in any order.
     public static func == (a: WordCounts, b: WordCounts) -> Bool {
         guard a.count == b.count else { return false }
         var same = true
@@ -191,6 +191,6 @@ extension WordCounts: Equatable {
         return same
     }
 
-    /// How often `word` occurs.
+    /// Returns the number of occurrences of `word`.
     public func times(of word: [UInt8]) -> Int64 { words.find(word).map { words.tally($0) } ?? 0 }
 }

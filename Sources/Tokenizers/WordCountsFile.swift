@@ -1,16 +1,16 @@
 import Durable
 import Glibc
 
-/// Word counts on disk: what a corpus is to tokenizer training, a small part of its size.
+/// Word counts on disk. They contain all that tokenizer training needs to know about a corpus, and are much smaller.
 ///
-/// Little-endian: the magic, the number of words, the bytes of all words, then the counts (`Int64`), the lengths
-/// (`UInt32`), the words, and a checksum of everything before it.
+/// Little-endian: the magic, the number of words, the size of all words in bytes, then the counts (`Int64`), the
+/// lengths (`UInt32`), the words, and a checksum of everything before it.
 extension WordCounts {
-    /// Changes whenever a text would be cut into other words. In `KBWORDS1` were the words of files whose bytes nobody had
-    /// held against their names.
+    /// Must change whenever texts are split into words differently. `KBWORDS1` files may contain counts of corpora
+    /// whose digest was not verified.
     private static let magic = Array("KBWORDS2".utf8)
     private static let headerBytes = 24
-    /// Of a word in a corpus: a petabyte of it, and the sum of as many corpora as there can be is far from overflowing.
+    /// Maximum count of a word in one corpus. The sum over all corpora cannot overflow.
     private static let mostTimes: Int64 = 1 << 50
 
     public func save(_ path: String) throws(DurableError) {
@@ -39,13 +39,13 @@ extension WordCounts {
         try Durable.write(bytes, to: path)
     }
 
-    /// - Throws: where the file is not whole, or of another version
+    /// - Throws: `TokenizerError` if the file is damaged or has another version
     public static func load(_ path: String) throws(TokenizerError) -> WordCounts {
         let bytes = try TokenizerFile.read(path, atMost: .max)
         guard bytes.count >= headerBytes + 8, bytes.starts(with: magic) else {
             throw TokenizerError(
-                path: path, place: "the header", expected: "\(String(decoding: magic, as: UTF8.self)) and two numbers",
-                found: "\(bytes.count) bytes that begin otherwise")
+                path: path, place: "the header", expected: "\(String(decoding: magic, as: UTF8.self)) and two integers",
+                found: "\(bytes.count) bytes with a different header")
         }
         return try bytes.span.bytes.withUnsafeBytes { file throws(TokenizerError) in
             let stored = file.loadUnaligned(fromByteOffset: file.count - 8, as: UInt64.self)
@@ -58,12 +58,12 @@ extension WordCounts {
             func refuse(_ place: String, _ expected: String, _ found: some Any) -> TokenizerError {
                 TokenizerError(path: path, place: place, expected: expected, found: "\(found)")
             }
-            // The checksum is one against damage: whoever can write the file can make it right.
+            // The checksum detects accidental damage only; all values have to be validated.
             let words = UInt64(littleEndian: file.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
             let wordBytes = UInt64(littleEndian: file.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
             let room = UInt64(file.count - headerBytes - 8)
             guard words <= room / 12, wordBytes == room - 12 * words else {
-                throw refuse("the header", "numbers that make \(file.count) bytes", "\(words) and \(wordBytes)")
+                throw refuse("the header", "sizes that add up to \(file.count) bytes", "\(words) and \(wordBytes)")
             }
             let count = Int(words)
             let end = file.count - 8
@@ -94,21 +94,21 @@ extension WordCounts {
     }
 }
 
-/// The word counts of corpora, each kept under the corpus's SHA-256, so that a corpus is read once however often the
+/// A cache of word counts by the SHA-256 of their corpus, so that a corpus is read only once, however often the
 /// tokenizer is trained.
 public struct WordCountStore: Sendable {
     public let directory: String
 
-    /// - Parameter directory: made when the first counts are kept
+    /// - Parameter directory: created when the first counts are saved
     public init(directory: String) { self.directory = directory }
 
-    /// The counts of a corpus: those that are kept, or, where there are none or they are damaged, those of `file`,
-    /// which are then kept.
+    /// Returns the saved counts of a corpus. If there are none, or they are damaged, counts the words in `file` and
+    /// saves the result.
     /// - Parameters:
-    ///   - memoryLimit: as that of `WordCounts.count`; what is kept was counted under some limit
-    ///   - progress: called after each block of `file` that was read
-    /// - Throws: `TokenizerError` where `file` cannot be read, or has too many different words; `DigestMismatch` where it is
-    ///   not the corpus of that SHA-256; `DurableError` where its counts cannot be kept
+    ///   - memoryLimit: as for `WordCounts.count`; not applied to saved counts
+    ///   - progress: called after each block that is read from `file`
+    /// - Throws: `TokenizerError` if `file` cannot be read or has too many distinct words; `DigestMismatch` if it does
+    ///   not match the SHA-256; `DurableError` if the counts cannot be saved
     public func counts(
         sha256: String, file: String, memoryLimit: Int? = nil, progress: () -> Void = {}
     ) throws -> WordCounts {
@@ -121,7 +121,7 @@ public struct WordCountStore: Sendable {
         return counts
     }
 
-    /// Forgets a corpus; one that is not known is none.
+    /// Removes the saved counts of a corpus, if any.
     public func remove(sha256: String) { unlink(path(sha256)) }
 
     private func path(_ sha256: String) -> String { directory + "/" + sha256 + ".words" }

@@ -1,11 +1,11 @@
-/// Turns words into ids: always the merge of the lowest rank first, of several the leftmost, as `Word::merge_all` of
-/// Hugging Face does. Holds what one thread needs for that.
+/// Encodes words by repeatedly applying the merge with the lowest rank, leftmost first, as `Word::merge_all` of Hugging
+/// Face does. Holds the state of one thread.
 final class WordEncoder {
     private let model: BPEModel
     private let cache = WordCache()
     private let preTokenizer = PreTokenizer()
 
-    /// Up to here looking through all pairs is faster than keeping them in a heap.
+    /// Up to this length, a linear search over all pairs is faster than a heap.
     private static let shortWord = 96
     private let symbols: UnsafeMutablePointer<Int32>
     private let pairs: UnsafeMutablePointer<MergeTable.Found>
@@ -21,7 +21,7 @@ final class WordEncoder {
         pairs.deallocate()
     }
 
-    /// Appends the ids of `text`, which is valid UTF-8, each word by itself.
+    /// Appends the ids of `text`, which must be valid UTF-8, word by word.
     func encode(_ text: UnsafePointer<UInt8>, _ count: Int, into ids: inout [Int32]) {
         var start = 0
         while start < count {
@@ -104,13 +104,13 @@ final class WordEncoder {
     }
 }
 
-/// A word of any length being merged: a linked list of symbols and a heap of pairs, n log n in its length.
+/// A long word during merging: a linked list of symbols and a heap of pairs. Takes O(n log n) time.
 private struct LongWord {
     private var ids: [Int32]
     private var next: [Int32]
     private var previous: [Int32]
-    /// Rank in the upper half, position in the lower; the smallest first. An entry whose pair has changed since has
-    /// another rank by now.
+    /// Rank in the upper 32 bits, position in the lower 32; smallest first. An entry is stale if the rank of the pair
+    /// at its position has changed.
     private var heap: [UInt64] = []
 
     init(_ ids: [Int32]) {

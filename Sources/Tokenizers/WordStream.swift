@@ -1,10 +1,10 @@
 import Glibc
 import Parallel
 
-/// Counts words of a text that arrives in blocks: one buffer, cut where no word can span, one `WordCounts` a thread. Its
-/// memory does not grow with the text, but with the different words.
+/// Counts the words of a text that arrives in blocks. Uses one buffer, split at word boundaries, and one `WordCounts`
+/// per thread. Memory grows with the number of distinct words, not with the length of the text.
 final class WordStream {
-    /// Bytes of text a thread gets at a time.
+    /// Number of bytes of text per thread in one round.
     static let bytesPerThread = 1 << 20
 
     private let preTokenizer = PreTokenizer()
@@ -19,23 +19,24 @@ final class WordStream {
         buffer = .allocate(capacity: capacity)
     }
 
-    /// Bytes of memory that the different words take, about; some are counted by several threads.
+    /// Approximate memory in bytes used by the distinct words. A word counted by several threads is included several
+    /// times.
     var wordMemory: Int { counts.reduce(0) { $0 + $1.memory } }
 
     deinit { buffer.deallocate() }
 
-    /// Where the next bytes of the text go; never empty.
+    /// Returns the unused part of the buffer, where the caller stores the next bytes. Never empty.
     func room() -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: buffer + filledCount, count: capacity - filledCount)
     }
 
-    /// Takes the `count` bytes that were put into `room`.
+    /// Processes `count` bytes that the caller stored in `room()`.
     func filled(_ count: Int) {
         filledCount += count
         if filledCount == capacity { countWhole() }
     }
 
-    /// Copies the next bytes of the text.
+    /// Appends bytes by copying them.
     func append(_ bytes: UnsafeRawBufferPointer) {
         var position = 0
         while position < bytes.count {
@@ -47,14 +48,14 @@ final class WordStream {
         }
     }
 
-    /// Counts what is left and returns the counts of the whole text.
+    /// Counts the remaining text and returns the counts of the whole text.
     func finish() -> WordCounts {
         process(filledCount)
         for other in counts.dropFirst() { counts[0].add(other) }
         return counts[0]
     }
 
-    /// Counts up to the last place where the text can be cut and keeps the rest.
+    /// Counts the text up to the last possible cut and keeps the rest.
     private func countWhole() {
         let end = preTokenizer.lastCut(buffer, from: 0, to: filledCount) ?? cutWithoutSpaces()
         process(end)
@@ -62,17 +63,17 @@ final class WordStream {
         filledCount -= end
     }
 
-    /// Text without white space: only whole and valid characters tell where it can be cut. A word that fills the buffer is
-    /// cut into pieces, at the same places as if it were counted as a whole: they do not depend on the number of threads.
+    /// Returns a cut in a text without white space, where only complete, valid characters determine the possible cuts.
+    /// A word that fills the buffer is split into pieces at positions that do not depend on the number of threads.
     private func cutWithoutSpaces() -> Int {
         let whole = filledCount - UTF8Repair.unfinishedSuffix(buffer, filledCount)
-        // Bytes of no character make no words that could be told apart.
+        // Invalid bytes cannot be split wrongly: each becomes U+FFFD.
         guard UTF8Repair.validPrefix(buffer, whole) == whole else { return whole }
         return preTokenizer.lastCutBetweenClasses(buffer, from: 0, to: whole)
             ?? preTokenizer.lastCutOfPieces(buffer, to: whole)
     }
 
-    /// Counts the first `end` bytes, a piece a thread.
+    /// Counts the first `end` bytes, one piece per thread.
     private func process(_ end: Int) {
         var cuts = [0]
         for thread in 1..<max(counts.count, 1) {

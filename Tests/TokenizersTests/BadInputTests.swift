@@ -2,17 +2,17 @@ import Foundation
 import Testing
 import Tokenizers
 
-/// What is refused, and that the message says where, what was expected and what was found.
+/// Invalid input is rejected with an error that states the location, what was expected and what was found.
 @Suite struct BadInputTests {
     @Test(arguments: [(260, 2, "vocab_size", "260"), (0, 2, "vocab_size", "0"), (261, 0, "min_frequency", "0")])
-    func settings(vocabularySize: Int, minFrequency: Int, path: String, found: String) throws {
+    func rejectsInvalidSettings(vocabularySize: Int, minFrequency: Int, path: String, found: String) throws {
         let error = try #require(throws: TokenizerError.self) {
             try BPETrainer(vocabularySize: vocabularySize, minFrequency: minFrequency)
         }
         #expect(error.path == path && error.found == found)
     }
 
-    @Test func missingCorpus() throws {
+    @Test func reportsMissingCorpus() throws {
         let trainer = try BPETrainer(vocabularySize: 300, minFrequency: 2)
         let error = try #require(throws: TokenizerError.self) { try trainer.addFile("/nowhere/corpus.txt") }
         #expect(error.path == "/nowhere/corpus.txt")
@@ -21,30 +21,30 @@ import Tokenizers
 
     private static let vocabulary = #"{"a": 0, "b": 1, "ab": 2}"#
 
-    /// `vocab.json`, `merges.txt`, and what the error has to say.
+    /// `vocab.json`, `merges.txt`, and parts of the expected error.
     static let pairs:
         [(vocabulary: String, merges: String, file: String, place: String, expected: String, found: String)] = [
-            (vocabulary, "#version: 0.2\na b\nab\n", "merges.txt", "line 3", "two tokens with a space between", "“ab”"),
+            (vocabulary, "#version: 0.2\na b\nab\n", "merges.txt", "line 3", "two tokens separated by a space", "“ab”"),
             (vocabulary, "#version: 0.2\na b c\n", "merges.txt", "line 2", "two tokens", "“a b c”"),
             (vocabulary, "#version: 0.2\n\na b\n", "merges.txt", "line 2", "two tokens", "“”"),
             (vocabulary, "a b\na z\n", "merges.txt", "line 2", "tokens of the vocabulary", "“z”"),
-            (vocabulary, "b a\n", "merges.txt", "line 1", "make a token", "“ba”"),
-            (#"{"a": 0,\#n"b": 0}"#, "", "vocab.json", "line 2, key b", "an id of its own", "0"),
-            (#"{"a": 0, "b": 2, "c": 3}"#, "", "vocab.json", "line 1, key c", "no hole", "3"),
-            (#"{"a": 0, "c": 2}"#, "", "vocab.json", "line 1, key c", "no hole", "2"),
-            (#"{"a": 0, "a": 1}"#, "", "vocab.json", "line 1, key a", "each token once", "twice"),
-            (#"{"a": -1}"#, "", "vocab.json", "key a", "a whole number", "-1"),
-            (#"{"a": "0"}"#, "", "vocab.json", "key a", "a whole number", "“0”"),
+            (vocabulary, "b a\n", "merges.txt", "line 1", "concatenation is in the vocabulary", "“ba”"),
+            (#"{"a": 0,\#n"b": 0}"#, "", "vocab.json", "line 2, key b", "a unique id", "0"),
+            (#"{"a": 0, "b": 2, "c": 3}"#, "", "vocab.json", "line 1, key c", "contiguous", "3"),
+            (#"{"a": 0, "c": 2}"#, "", "vocab.json", "line 1, key c", "contiguous", "2"),
+            (#"{"a": 0, "a": 1}"#, "", "vocab.json", "line 1, key a", "unique tokens", "twice"),
+            (#"{"a": -1}"#, "", "vocab.json", "key a", "an integer", "-1"),
+            (#"{"a": "0"}"#, "", "vocab.json", "key a", "an integer", "“0”"),
             ("{\"a\": 0,\n\"b\"", "", "vocab.json", "line 2", "“:”", "the end of the file"),
-            ("{\"a\": 0,\n", "", "vocab.json", "line 2", "a key in quotes", "the end of the file"),
+            ("{\"a\": 0,\n", "", "vocab.json", "line 2", "a quoted key", "the end of the file"),
             ("{\"a\": 0} x", "", "vocab.json", "line 1", "the end of the file", "“x”"),
             ("", "", "vocab.json", "line 1", "a JSON value", "the end of the file"),
             ("[0]", "", "vocab.json", "line 1", "an object", "an array"),
-            ("{\"\\ud800\": 0}", "", "vocab.json", "line 1", "a whole surrogate pair", "“\"”"),
+            ("{\"\\ud800\": 0}", "", "vocab.json", "line 1", "a complete surrogate pair", "“\"”"),
         ]
 
     @Test(arguments: pairs.indices)
-    func vocabularyAndMerges(index: Int) throws {
+    func rejectsInvalidVocabularyOrMerges(index: Int) throws {
         let (vocabulary, merges, file, place, expected, found) = Self.pairs[index]
         try Fixtures.withTemporaryDirectory { folder in
             try Data(vocabulary.utf8).write(to: URL(fileURLWithPath: folder + "/vocab.json"))
@@ -53,7 +53,7 @@ import Tokenizers
         }
     }
 
-    /// Changes to a good `tokenizer.json`, and what the error has to say.
+    /// Modifications of a valid `tokenizer.json`, and parts of the expected error.
     static let changes: [(from: String, to: String, place: String, expected: String, found: String)] = [
         (#""normalizer": null"#, #""normalizer": {"type": "NFC"}"#, "normalizer.type", "no normalizer", "“NFC”"),
         (
@@ -81,7 +81,7 @@ import Tokenizers
         (#""padding": null"#, #""padding": {"strategy": "BatchLongest"}"#, "padding", "no padding", "an object"),
         (#""single_word": false"#, #""single_word": true"#, "added_tokens[0].single_word", "false", "true"),
         (#"{"id": 4, "content": "<mask>""#, #"{"id": 9, "content": "<mask>""#, "added_tokens[4].id", "4", "9"),
-        (#"{"id": 1, "content": "<pad>""#, #"{"id": 0, "content": "<pad>""#, "added_tokens[1].id", "of its own", "0"),
+        (#"{"id": 1, "content": "<pad>""#, #"{"id": 0, "content": "<pad>""#, "added_tokens[1].id", "a unique id", "0"),
         (#"["x", "x"]"#, #"["x"]"#, "model.merges[0]", "two tokens", "an array"),
         (#"["x", "x"]"#, #""x""#, "model.merges[0]", "two tokens", "“x”"),
         (#"["x", "x"]"#, #"["x", "xxxxx"]"#, "model.merges[0]", "tokens of the vocabulary", "“xxxxx”"),
@@ -90,7 +90,7 @@ import Tokenizers
     ]
 
     @Test(arguments: changes.indices)
-    func tokenizerJSON(index: Int) throws {
+    func rejectsInvalidTokenizerJSON(index: Int) throws {
         let (from, to, place, expected, found) = Self.changes[index]
         try Fixtures.withTemporaryDirectory { folder in
             let trainer = try BPETrainer(vocabularySize: 300, minFrequency: 2)
@@ -105,7 +105,7 @@ import Tokenizers
         }
     }
 
-    @Test func truncatedAnywhere() throws {
+    @Test func rejectsTruncatedTokenizerJSON() throws {
         try Fixtures.withTemporaryDirectory { folder in
             let whole = try Fixtures.bytes("nasty-700/tokenizer.json")
             let path = folder + "/tokenizer.json"

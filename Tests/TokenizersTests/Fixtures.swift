@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import Tokenizers
 
-/// What Hugging Face `tokenizers` 0.23 made, stored beside the tests.
+/// Reference output of Hugging Face `tokenizers` 0.23, stored with the tests.
 enum Fixtures {
     static func path(_ name: String) -> String {
         Bundle.module.resourceURL!.appendingPathComponent("Fixtures").appendingPathComponent(name).path
@@ -10,7 +10,7 @@ enum Fixtures {
 
     static func bytes(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path(name))) }
 
-    /// One line of `encodings.jsonl`: what `encode` and `decode` gave, without special tokens added.
+    /// One line of `encodings.jsonl`: the results of `encode` and `decode` without special tokens.
     struct Encoding: Decodable {
         let text: String
         let ids: [Int32]
@@ -23,7 +23,7 @@ enum Fixtures {
         return try lines.map { try JSONDecoder().decode(Encoding.self, from: Data($0)) }
     }
 
-    /// Calls `body` with a folder that is gone afterwards.
+    /// Calls `body` with a temporary directory that is removed afterwards.
     static func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tokenizers-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -32,11 +32,11 @@ enum Fixtures {
     }
 }
 
-/// Equality of strings as bytes: Swift's own takes canonically equivalent ones for equal.
+/// Compares strings by bytes. `==` would treat canonically equivalent strings as equal.
 func sameBytes(_ a: String, _ b: String) -> Bool { Array(a.utf8) == Array(b.utf8) }
 
 extension Fixtures {
-    /// A tokenizer read from `vocab.json` and `merges.txt` alone.
+    /// Calls `body` with a tokenizer loaded from `vocab.json` and `merges.txt` only.
     static func withBareTokenizer(_ name: String, _ body: (ByteLevelBPETokenizer) throws -> Void) throws {
         try withTemporaryDirectory { folder in
             for file in ["vocab.json", "merges.txt"] {

@@ -2,9 +2,9 @@ import Foundation
 import Testing
 import Tokenizers
 
-/// Training and encoding against stored results of Hugging Face.
+/// Compares training and encoding with stored results of Hugging Face.
 @Suite struct GoldenTests {
-    @Test func trainingGivesTheSameFiles() throws {
+    @Test func trainingMatchesHuggingFace() throws {
         let trainer = try BPETrainer(vocabularySize: 700, minFrequency: 2)
         try trainer.addFile(Fixtures.path("nasty.txt"))
         let tokenizer = try trainer.train()
@@ -18,7 +18,7 @@ import Tokenizers
     }
 
     @Test(arguments: ["nasty-700", "kant-320", "kant-1000"])
-    func encodingsAreTheSame(name: String) throws {
+    func encodingsMatchHuggingFace(name: String) throws {
         try Fixtures.withTemporaryDirectory { folder in
             for file in ["vocab.json", "merges.txt"] {
                 try Fixtures.bytes(name + "/" + file).write(to: URL(fileURLWithPath: folder + "/" + file))
@@ -34,7 +34,7 @@ import Tokenizers
         }
     }
 
-    @Test func tokenizerJSONDecides() throws {
+    @Test func prefersTokenizerJSON() throws {
         let tokenizer = try ByteLevelBPETokenizer.load(directory: Fixtures.path("nasty-700"))
         for wanted in try Fixtures.encodings("nasty-700/encodings.jsonl") {
             #expect(tokenizer.encode(wanted.text) == wanted.ids, "\(wanted.text.debugDescription)")

@@ -4,7 +4,7 @@ import Glibc
 import Testing
 import Tokenizers
 
-/// Files of tokenizers that somebody made to harm whoever reads them: each ends in an error that says where.
+/// Malicious tokenizer files are rejected with an error that states the location.
 @Suite(.timeLimit(.minutes(15))) struct HostileFileTests {
     private func refusal(_ text: String, file: String = "tokenizer.json") throws -> TokenizerError {
         try Fixtures.withTemporaryDirectory { folder in
@@ -23,35 +23,36 @@ import Tokenizers
         """
     }
 
-    @Test func nestingIsBounded() throws {
+    @Test func limitsNestingDepth() throws {
         let deep = String(repeating: "[", count: 1_000_000)
         #expect(try refusal(deep).expected.contains("levels of nesting"))
         let objects = String(repeating: "{\"a\":", count: 1_000_000)
         #expect(try refusal(objects).expected.contains("levels of nesting"))
     }
 
-    /// The memory for a value is bounded by their number.
-    @Test func valuesAreBounded() throws {
+    /// The number of values is limited, which bounds memory.
+    @Test func limitsNumberOfValues() throws {
         let many = "[" + String(repeating: "0,", count: 8_000_001) + "0]"
         #expect(try refusal(many).expected.contains("at most 8000000 values"))
     }
 
-    @Test func mergesAreNoMoreThanTokens() throws {
+    @Test func limitsMergesToNumberOfTokens() throws {
         let vocabulary = #""a": 0, "b": 1, "ab": 2"#
         let pair = #"["a", "b"]"#
         let error = try refusal(
             tokenizer(vocabulary: vocabulary, merges: Array(repeating: pair, count: 4).joined(separator: ",")))
-        #expect(error.expected == "no more merges than tokens" && error.place?.contains("model.merges[3]") == true)
+        #expect(
+            error.expected == "at most as many merges as tokens" && error.place?.contains("model.merges[3]") == true)
         let lines = String(repeating: "a b\n", count: 100_000)
         let text = try refusal(lines, file: "merges.txt")
-        #expect(text.expected == "no more merges than tokens" && text.place == "line 4")
-        // One that is the whole file long is said in a line.
+        #expect(text.expected == "at most as many merges as tokens" && text.place == "line 4")
+        // A line as long as the file is shortened in the message.
         let long = try refusal(String(repeating: "x", count: 1 << 20) + "\n", file: "merges.txt")
         #expect(long.found.count < 200)
     }
 
     @Test(arguments: ["-1", "2147483648", "9223372036854775808", "1e3", "\"0\"", "1.0"])
-    func idsAreWholeNumbersOfTokens(id: String) throws {
+    func rejectsInvalidIds(id: String) throws {
         let error = try refusal(tokenizer(vocabulary: "\"a\": \(id)", merges: ""))
         #expect(error.place?.contains("model.vocab.a") == true, "\(error)")
         let added = #"{"content": "<s>", "special": true, "id": "# + id + "}"
@@ -59,18 +60,18 @@ import Tokenizers
         #expect(other.place?.contains("added_tokens[0].id") == true, "\(other)")
     }
 
-    @Test func addedTokensAreBounded() throws {
+    @Test func limitsAddedTokens() throws {
         let added = (1...1_025).map { #"{"id": \#($0), "content": "<\#($0)>"}"# }.joined(separator: ",")
         #expect(try refusal(tokenizer(vocabulary: "\"a\": 0", merges: "", added: added)).expected == "at most 1024")
     }
 
-    @Test func aKeyTwiceIsRefused() throws {
+    @Test func rejectsDuplicateKeys() throws {
         let error = try refusal(#"{"model": {}, "model": {}, "pre_tokenizer": {"type": "ByteLevel"}}"#)
-        #expect(error.expected == "each key once", "\(error)")
+        #expect(error.expected == "unique keys", "\(error)")
     }
 
     @Test(arguments: ["tokenizer.json", "vocab.json"])
-    func whatIsTooLargeIsNotRead(file: String) throws {
+    func doesNotReadTooLargeFiles(file: String) throws {
         try Fixtures.withTemporaryDirectory { folder in
             try Data("{}".utf8).write(to: URL(filePath: "\(folder)/\(file)"))
             guard truncate("\(folder)/\(file)", 1 << 40) == 0 else { return }
@@ -82,7 +83,7 @@ import Tokenizers
     }
 
     @Test(arguments: ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
-    func aModelNeedsEachSpecialTokenInItsPlace(token: String) throws {
+    func requiresSpecialTokensAtTheirIds(token: String) throws {
         try Fixtures.withTemporaryDirectory { folder in
             let trained = try BPETrainer(vocabularySize: 300, minFrequency: 2).train()
             #expect(trained.flaw(rows: trained.vocabularySize) == nil)
@@ -96,8 +97,8 @@ import Tokenizers
         }
     }
 
-    /// Counts whose checksum is right and whose numbers are not, as somebody would make them.
-    @Test func wordCountsThatLieAreRefused() throws {
+    /// Word counts with a valid checksum and manipulated values.
+    @Test func rejectsInconsistentWordCounts() throws {
         try Fixtures.withTemporaryDirectory { folder in
             let path = "\(folder)/counts.words"
             let counts = WordCounts()
@@ -117,12 +118,12 @@ import Tokenizers
                         changed.replaceSubrange(
                             (changed.count - 8)..., with: withUnsafeBytes(of: sum.littleEndian) { Data($0) })
                         try changed.write(to: URL(filePath: path))
-                        // Another count or another letter is no lie that can be seen; anything else is an error.
+                        // A changed count or letter cannot be detected; everything else must throw.
                         do { _ = try WordCounts.load(path) } catch is TokenizerError {}
                     }
                 }
             }
-            // Whatever length of a word: never behind the file.
+            // An oversized word length must not cause reads beyond the end of the file.
             var longer = whole
             longer[24 + 8 * counts.count] = 0xFF
             let sum = [UInt8](longer.dropLast(8)).withUnsafeBytes { WordCounts.checksum($0) }

@@ -2,14 +2,14 @@ import Foundation
 import Testing
 import Tokenizers
 
-/// More of what Hugging Face made, written by `Tests/Parity/tokenizer_fixtures.py`.
+/// Compares with results of Hugging Face that were written by `Tests/Parity/tokenizer_fixtures.py`.
 @Suite struct PeerTests {
     struct Training: Decodable {
         let name: String
         let texts: [String]
         let vocabSize: Int
         let minFrequency: Int
-        /// Those behind the alphabet.
+        /// The tokens after the alphabet.
         let tokens: [String]
         let merges: [[String]]
     }
@@ -36,7 +36,7 @@ import Tokenizers
         }
     }
 
-    @Test func trainingsAreTheSame() throws {
+    @Test func trainingMatchesHuggingFaceFixtures() throws {
         let trainings = try lines("training.jsonl", Training.self)
         #expect(trainings.count > 20)
         for wanted in trainings {
@@ -58,11 +58,11 @@ import Tokenizers
         "roberta-pairs", "roberta-strings", "gpt2-pairs", "gpt2-strings", "added-pairs", "prefix-pairs", "cut-pairs",
         "left-pairs",
     ])
-    func shapesAreRead(shape: String) throws {
+    func readsAllTokenizerJSONVariants(shape: String) throws {
         let tokenizer = try ByteLevelBPETokenizer.load(directory: Fixtures.path("shapes/\(shape)"))
         let encodings = try lines("shapes/\(shape)/encodings.jsonl", ShapeEncoding.self)
         try check(tokenizer, encodings)
-        // Written and read again it is still the same.
+        // Saving and loading must not change the results.
         try Fixtures.withTemporaryDirectory { folder in
             try tokenizer.save(directory: folder, modelMaxLength: 512)
             try check(try ByteLevelBPETokenizer.load(directory: folder), encodings)
@@ -83,7 +83,7 @@ import Tokenizers
         }
     }
 
-    @Test func randomStringsAreTheSame() throws {
+    @Test func randomStringsMatchHuggingFace() throws {
         try Fixtures.withBareTokenizer("nasty-700") { tokenizer in
             let encodings = try lines("random.jsonl", RandomEncoding.self)
             for wanted in encodings {
@@ -93,7 +93,7 @@ import Tokenizers
         }
     }
 
-    @Test func truncationKeepsTheSpecialTokens() throws {
+    @Test func truncationKeepsSpecialTokens() throws {
         let trainer = try BPETrainer(vocabularySize: 261, minFrequency: 2)
         let tokenizer = try trainer.train()
         let whole = tokenizer.encode("abcdef", addSpecialTokens: true)
@@ -110,7 +110,7 @@ import Tokenizers
             ])
     }
 
-    @Test func bareModelsArePublishedWithTheSpaceBeforeTheMask() throws {
+    @Test func publishesBareModelsWithLstripMask() throws {
         try Fixtures.withBareTokenizer("nasty-700") { bare in
             #expect(bare.encode("a <mask>").count == 3)
             try Fixtures.withTemporaryDirectory { folder in

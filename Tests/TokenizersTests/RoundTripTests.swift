@@ -2,9 +2,9 @@ import Foundation
 import Testing
 import Tokenizers
 
-/// Any text comes back: random strings from a seed that is printed when one does not.
+/// Encodes and decodes random strings. The seed is printed on failure.
 @Suite struct RoundTripTests {
-    /// SplitMix64, so that a printed seed gives the strings again.
+    /// SplitMix64, so that a printed seed reproduces the strings.
     private struct Generator: RandomNumberGenerator {
         var state: UInt64
 
@@ -37,7 +37,7 @@ import Tokenizers
         return text
     }
 
-    @Test func decodingUndoesEncoding() throws {
+    @Test func decodingInvertsEncoding() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         var generator = Generator(state: seed)
         try Fixtures.withBareTokenizer("nasty-700") { tokenizer in
@@ -51,8 +51,8 @@ import Tokenizers
         }
     }
 
-    /// Random bytes count as the text that replacing every invalid part makes of them.
-    @Test func invalidBytesAreReplaced() throws {
+    /// Random bytes are encoded like the text in which every invalid subpart is replaced.
+    @Test func replacesInvalidBytes() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         var generator = Generator(state: seed)
         let tokenizer = try BPETrainer(vocabularySize: 261, minFrequency: 1).train()
@@ -69,7 +69,7 @@ import Tokenizers
             try #require(
                 sameBytes(tokenizer.decode(bytes.map { tokenizer.idOfByte($0) }), text), "seed \(seed), round \(round)")
         }
-        // Python's bytes([…]).decode("utf-8", "replace") has as many.
+        // Number of replacement characters in Python's bytes([…]).decode("utf-8", "replace").
         for (bytes, count) in [
             ([0xE2, 0x82], 1), ([0xE2, 0x28], 1), ([0xED, 0xA0, 0x80], 3), ([0xF0, 0x9F, 0x99, 0xF0], 2),
             ([0xC0, 0x80], 2),
@@ -82,7 +82,7 @@ import Tokenizers
 }
 
 extension ByteLevelBPETokenizer {
-    /// The token of one byte, in a tokenizer without merges.
+    /// Returns the token of one byte in a tokenizer without merges.
     fileprivate func idOfByte(_ byte: UInt8) -> Int32 {
         (0..<Int32(vocabularySize)).first { !isSpecial($0) && decodeBytes([$0]) == [byte] }!
     }

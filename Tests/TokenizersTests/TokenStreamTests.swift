@@ -1,7 +1,7 @@
 import Testing
 import Tokenizers
 
-/// A text in parts has the ids of the whole.
+/// Encoding a text in parts yields the ids of the whole text.
 @Suite struct TokenStreamTests {
     private struct Random: RandomNumberGenerator {
         var state: UInt64
@@ -30,11 +30,11 @@ import Tokenizers
     }
 
     @Test(arguments: [UInt64(1), 2, 3, 4])
-    func partsHaveTheIdsOfTheWhole(seed: UInt64) throws {
+    func partsMatchWholeText(seed: UInt64) throws {
         let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 1).train()
         var random = Random(state: seed)
         for _ in 0..<3 {
-            // Sometimes with few kinds, so that there is hardly a place to cut.
+            // Odd seeds use only few pieces, so that there are few positions to split.
             let kinds = seed % 2 == 0 ? Self.pieces : (0..<4).map { _ in Self.pieces.randomElement(using: &random)! }
             var text = ""
             while text.utf8.count < 300_000 { text += kinds.randomElement(using: &random)! }
@@ -44,12 +44,12 @@ import Tokenizers
                 #expect(found.ids == whole, "seed \(seed)")
                 #expect(found.count > 1)
             } catch is TokenStream.WordTooLong {
-                #expect(seed % 2 == 1, "a text of all kinds has places to cut")
+                #expect(seed % 2 == 1, "a text with all pieces can always be split")
             }
         }
     }
 
-    @Test func textsWithoutWhiteSpaceAreCutBetweenClasses() throws {
+    @Test func splitsTextWithoutWhiteSpaceBetweenClasses() throws {
         let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 1).train()
         let text = String(repeating: "純粋理性批判、", count: 10_000)
         let found = try parts(tokenizer, text)
@@ -57,7 +57,7 @@ import Tokenizers
         #expect(found.count > 2)
     }
 
-    @Test func aWordWithoutEndIsRefused() throws {
+    @Test func rejectsTooLongWord() throws {
         let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 1).train()
         var stream = TokenStream(tokenizer, String(repeating: "a", count: 300_000))
         #expect(throws: TokenStream.WordTooLong(limit: TokenStream.longestWord)) { try stream.next() }

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 import Tokenizers
 
-/// Training: streams, sums and damaged files give what one text in memory gives.
+/// Training on streams, sums and restored counts yields the same result as training on one text in memory.
 @Suite struct TrainingTests {
     private func merges(_ add: (BPETrainer) throws -> Void, vocabularySize: Int = 600) throws -> [String?] {
         let trainer = try BPETrainer(vocabularySize: vocabularySize, minFrequency: 2)
@@ -13,7 +13,7 @@ import Tokenizers
         return (0..<Int32(tokenizer.vocabularySize)).map { tokenizer.token($0) }
     }
 
-    @Test func emptyCorpusTrainsToTheAlphabet() throws {
+    @Test func emptyCorpusYieldsAlphabetOnly() throws {
         let trainer = try BPETrainer(vocabularySize: 52_000, minFrequency: 2)
         [UInt8]().withUnsafeBytes { trainer.addSequence($0) }
         let tokenizer = try trainer.train()
@@ -22,8 +22,8 @@ import Tokenizers
         #expect(tokenizer.decode(tokenizer.encode("naïve 数学")) == "naïve 数学")
     }
 
-    @Test func eachTextIsASequence() throws {
-        // Together the spaces would be one word.
+    @Test func separatesSequences() throws {
+        // In one text, the spaces would form one word.
         let apart = try merges { trainer in
             for _ in 0..<5 { Array("a  ".utf8).withUnsafeBytes { trainer.addSequence($0) } }
         }
@@ -34,8 +34,8 @@ import Tokenizers
         #expect(together.contains("Ġa") && !apart.contains("Ġa"))
     }
 
-    /// Blocks end inside words, runs of spaces, characters and invalid bytes; the counts are those of one pass.
-    @Test func blocksAreCutWhereNoWordSpans() throws {
+    /// Blocks end inside words, runs of spaces, characters and invalid bytes. The counts are those of a single pass.
+    @Test func splitsBlocksAtWordBoundaries() throws {
         let parts: [(name: String, text: [UInt8])] = [
             ("prose", Array("It's a naïve  text,\r\n\n  don't  you 数学は think?\t".utf8)),
             ("no spaces", Array("数学は楽しい。漢字123かな'sab'".utf8)),
@@ -54,8 +54,8 @@ import Tokenizers
         }
     }
 
-    /// Without a cut that all can see, blocks of any size are cut at the same places.
-    @Test func aWordLongerThanAnythingIsCountedInPieces() throws {
+    /// Without safe boundaries, blocks of any size are split at the same positions.
+    @Test func countsVeryLongWordsInPieces() throws {
         let parts: [(name: String, text: String)] = [
             ("letters", "abcdefghijk"), ("wide letters", "数é"), ("spaces", " "), ("line ends", "\n"),
             ("apostrophes", "'"), ("signs and apostrophes", "!'"), ("wide spaces", "\u{3000}"),
@@ -74,7 +74,7 @@ import Tokenizers
                 #expect(whole.memory < 2_000_000, "\(name): \(whole.memory)")
             }
         }
-        // What is not longer is one word, as ever.
+        // A word up to the limit is still one word.
         let counts = WordCounts()
         Array(String(repeating: "a", count: 4104).utf8).withUnsafeBytes { counts.add(text: $0) }
         #expect(counts.count == 1)
@@ -82,7 +82,7 @@ import Tokenizers
         #expect(counts.count == 3)
     }
 
-    @Test func tooManyDifferentWordsAreRefusedBeforeTheyTakeTheMemory() throws {
+    @Test func enforcesMemoryLimitOnDistinctWords() throws {
         try Fixtures.withTemporaryDirectory { folder in
             var random: UInt64 = 88172645463325252
             let letters = (0..<3_000_000).map { _ -> UInt8 in
@@ -95,7 +95,7 @@ import Tokenizers
             let error = #expect(throws: TokenizerError.self) {
                 try WordCounts.count(file: folder + "/letters", memoryLimit: 10_000_000)
             }
-            #expect(error?.place == "its different words")
+            #expect(error?.place == "its distinct words")
             #expect(error?.description.contains("at most 10 MB of memory") == true)
             #expect(try WordCounts.count(file: folder + "/letters", memoryLimit: 100_000_000).count == 733)
             let store = WordCountStore(directory: folder + "/counts")
@@ -106,7 +106,7 @@ import Tokenizers
         }
     }
 
-    @Test func keptCountsGiveTheSameTokenizer() throws {
+    @Test func storedCountsYieldTheSameTokenizer() throws {
         try Fixtures.withTemporaryDirectory { folder in
             let corpora = [
                 "one": "the cat sat on the mat. ", "two": "the hat ’twas on that cat\r\n", "three": "数学 数学は the the ",
@@ -127,7 +127,7 @@ import Tokenizers
                 try merges { trainer in for name in names { try trainer.addFile("\(folder)/\(name)") } }
             }
             #expect(try kept(["one", "two"]) == anew(["one", "two"]))
-            // The files are not read again: they are gone, and only the new one is there.
+            // The files are not read again: they are moved away, and only the new one exists.
             for name in ["one", "two"] {
                 try FileManager.default.moveItem(atPath: "\(folder)/\(name)", toPath: "\(folder)/\(name).away")
             }
@@ -139,7 +139,7 @@ import Tokenizers
             #expect(try three == anew(["three", "two", "one"]))
             #expect(try two == anew(["one", "three"]))
 
-            // Damaged counts are made again from the file.
+            // Damaged counts are replaced by counting the file again.
             let path = folder + "/counts/\(sums["one"]!).words"
             var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
             let place = bytes.count / 2
@@ -152,7 +152,7 @@ import Tokenizers
             store.remove(sha256: sums["one"]!)
             #expect(!FileManager.default.fileExists(atPath: path))
 
-            // Of a file that holds other bytes than its name says, nothing is kept.
+            // No counts are saved for a file whose contents do not match the digest.
             #expect(throws: DigestMismatch.self) { try store.counts(sha256: sums["one"]!, file: "\(folder)/two") }
             #expect(!FileManager.default.fileExists(atPath: path))
         }
