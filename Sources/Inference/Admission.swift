@@ -3,30 +3,30 @@ import Glibc
 import Kernels
 import Synchronization
 
-/// How many requests may be with the models at a time, waiting or under way; the next is turned away at once, and told
-/// when to come again, rather than made to wait for longer than its client does.
+/// Limits the number of concurrent requests, waiting or active. A request over the limit is rejected immediately with a
+/// retry time, instead of waiting longer than its client does.
 ///
-/// Users share the places (`FairShare`): one that wants them all leaves some for whoever comes.
+/// Users share the limit (`FairShare`), so that a single user cannot occupy all of it.
 public final class Admission: Sendable {
     private let state: Mutex<State>
 
     private struct State {
         var places: FairShare<UInt32>
-        /// Of the requests so far, the later ones weighing more.
+        /// Exponential moving average of the duration of a request.
         var meanSeconds = 0.1
     }
 
     /// - Parameters:
-    ///   - limit: at least 1
-    ///   - limitOfUser: of them, those of one user; nil: all
+    ///   - limit: maximum number of requests, at least 1
+    ///   - limitOfUser: maximum number of requests of one user; nil means `limit`
     public init(limit: Int, limitOfUser: Int? = nil) {
         checked(limit >= 1)
         state = Mutex(State(places: FairShare(limit: limit, limitOfUser: limitOfUser ?? limit)))
     }
 
-    /// Answers a request, if there is room for it.
-    /// - Parameter user: whose request it is
-    /// - Throws: `InferenceError.overloaded`, with the time in which about one place comes free
+    /// Runs a request if the limit permits it.
+    /// - Parameter user: the user to whom the request is charged
+    /// - Throws: `InferenceError.overloaded` with the estimated time until another request can be admitted
     public func admit<Value>(
         for user: UInt32 = geteuid(), _ request: () async throws -> Value
     ) async throws -> Value {

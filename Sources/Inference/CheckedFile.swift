@@ -6,10 +6,11 @@ import Kernels
 import Models
 import Tokenizers
 
-/// That a model directory has been opened whole once, by a process that was there for it alone: the file `.checked` in it.
+/// The file `.checked` in a model directory, which records that the directory was opened completely by a separate
+/// process.
 ///
-/// It names what was looked at and with what: the versions of the checks and of the packed weights, the precision, and the
-/// SHA-256 of each file that serving reads. Any other byte in them, and the directory counts as one nobody has looked at.
+/// It contains the versions of the checks and of the packed weights, the precision, and the SHA-256 of each file that
+/// serving reads. If any byte of these files changes, the directory counts as unchecked.
 package enum CheckedFile {
     private static let name = ".checked"
     private static let mostBytes = 4_096
@@ -17,13 +18,14 @@ package enum CheckedFile {
         ModelDirectory.configurationFile, TrainingFacts.file, "tokenizer.json", "vocab.json", "merges.txt",
     ]
 
-    /// Looks whether a directory is as it was when it was checked. Blocks while it hashes the weights.
-    /// - Returns: the SHA-256 of the weights; nil where nobody has checked what lies there
+    /// Returns whether a directory is unchanged since it was checked. Blocks while the weights are hashed.
+    /// - Returns: the SHA-256 of the weights, or nil if the current contents were not checked
     package static func modelSHA256(ofDirectory directory: String, _ precision: WeightPrecision) -> String? {
         guard let written = try? Durable.read("\(directory)/\(name)", atMost: mostBytes),
-            // Packing takes the memory that the other process is there for.
+            // Without the packed file, opening would pack the weights, whose memory use is the reason for a separate
+            // process.
             access(PackedFile.path(directory, precision), R_OK) == 0,
-            // What is no model any more is not hashed: it may be of any size.
+            // Validates the size first, so that a file of arbitrary size is not hashed.
             (try? ModelDirectory.open(directory)) != nil,
             let sha256 = try? SHA256.hash(ofFile: "\(directory)/\(ModelDirectory.weightsFile)").hexadecimal,
             let text = try? text(directory, precision, modelSHA256: sha256), written.elementsEqual(text.utf8)
@@ -31,7 +33,7 @@ package enum CheckedFile {
         return sha256
     }
 
-    /// Notes that the directory of an engine has been checked.
+    /// Records that the directory of an engine was checked.
     package static func write(for engine: InferenceEngine) throws {
         let text = try text(engine.directory, engine.precision, modelSHA256: engine.modelSHA256)
         try Durable.write(text, to: "\(engine.directory)/\(name)")

@@ -4,12 +4,14 @@ import Models
 import Parallel
 import Synchronization
 
-/// The generations under way on one engine, which go forward together: a step takes the next token of each, or a prompt that
-/// is short, and reads the weights once for all (iteration-level scheduling: Yu et al., "Orca", 2022, section 3.1).
+/// The active generations of one engine, which advance together: one step computes the next token of each, or a short
+/// prompt, and reads the weights once for all of them (iteration-level scheduling: Yu et al., "Orca", 2022, section
+/// 3.1).
 ///
-/// Requests join and leave between steps. A step is one turn on `WorkQueue.models`, and the next one stands behind whatever
-/// has come meanwhile. A longer prompt takes turns of its own, alternating with the others' steps. The places of a step are
-/// shared by users (`GenerationPlaces`): where more have a cache than a step takes, the latest of whoever has most wait.
+/// Requests join and leave between steps. A step is one turn on `WorkQueue.models`, and the next step is queued behind
+/// everything that has arrived in the meantime. A longer prompt takes separate turns, which alternate with steps. Users
+/// share the places of a step (`GenerationPlaces`): if more generations have a cache than fit into a step, the most
+/// recent ones of the users with the most generations wait.
 final class ContinuousBatch: Sendable {
     private static let policy = GenerationPlaces(places: PackedModel.largestBatch)
 
@@ -18,16 +20,16 @@ final class ContinuousBatch: Sendable {
 
     private struct State {
         var waiting = FairQueue<UInt32, GenerationRun>()
-        /// In the order they got their caches.
+        /// In the order in which they received their caches.
         var active: [GenerationRun] = []
-        /// Whether a turn is on the queue.
+        /// Whether a turn is queued.
         var isScheduled = false
-        /// Whether the last turn was a prompt's.
+        /// Whether the last turn processed a prompt.
         var lastWasPrompt = false
-        /// When each user's prompts last had a turn.
+        /// Number of the last turn that processed a prompt of each user.
         var lastPromptTurn: [UInt32: Int] = [:]
         var turns = 0
-        /// Made with the first step.
+        /// Allocated by the first step.
         var memory: DecoderMemory?
     }
 
@@ -40,7 +42,7 @@ final class ContinuousBatch: Sendable {
         self.model = model
     }
 
-    /// How many are under way or wait, between two turns.
+    /// Number of generations that are active or waiting.
     var count: Int { state.withLock { $0.active.count + $0.waiting.count } }
 
     func add(_ run: GenerationRun) {
@@ -52,7 +54,7 @@ final class ContinuousBatch: Sendable {
         if begins { schedule(cost: PackedModel.largestBatch) }
     }
 
-    /// - Parameter cost: of the turn before, as the next one's is not known yet
+    /// - Parameter cost: cost of the previous turn, because that of the next one is not known yet
     private func schedule(cost: Int) {
         WorkQueue.models.enqueue(for: .generations, cost: cost) { [self] in takeTurn() }
     }
@@ -70,12 +72,13 @@ final class ContinuousBatch: Sendable {
         schedule(cost: cost)
     }
 
-    /// Lets go who has hung up, lets in who waits, and says whose turn it is; nil where nobody is left.
+    /// Removes cancelled generations, admits waiting ones, and returns the next turn, or nil if no generations are
+    /// left.
     private func nextTurn() -> Turn? {
         state.withLock { state in
             state.active.removeAll(where: \.isOver)
             state.waiting.removeAll(where: \.isOver)
-            letIn(&state)
+            admitWaiting(&state)
             guard !state.active.isEmpty else {
                 state.isScheduled = false
                 state.lastPromptTurn = [:]
@@ -84,7 +87,7 @@ final class ContinuousBatch: Sendable {
             state.turns &+= 1
             let stepping = Self.policy.stepping(state.active.map(\.user), turn: state.turns).map { state.active[$0] }
             let ready = stepping.filter(\.goesWithOthers)
-            // Of several users' prompts that of whoever has waited longest for one.
+            // If several users have a prompt, the one whose last prompt is longest ago is served.
             let prompt = stepping.filter { !$0.goesWithOthers }
                 .min { state.lastPromptTurn[$0.user, default: -1] < state.lastPromptTurn[$1.user, default: -1] }
             if let prompt, ready.isEmpty || !state.lastWasPrompt {
@@ -99,7 +102,7 @@ final class ContinuousBatch: Sendable {
         }
     }
 
-    private func letIn(_ state: inout State) {
+    private func admitWaiting(_ state: inout State) {
         while true {
             let (active, waiting) = (state.active.map(\.user), state.waiting.users)
             let next = state.waiting.popFirst { user, _ in

@@ -4,39 +4,39 @@ import Kernels
 import Models
 import Tokenizers
 
-/// One candidate for a mask, with the fields of the Hugging Face fill-mask pipeline.
+/// A candidate for a mask, with the fields of the Hugging Face fill-mask pipeline.
 public struct Filling: Sendable, Equatable {
-    /// Its probability, of all rows of the vocabulary.
+    /// Probability over all rows of the vocabulary.
     public let score: Double
     public let token: Int32
     public let tokenString: String
-    /// The whole text with the candidate in the mask's place.
+    /// The whole text with the mask replaced by the candidate.
     public let sequence: String
 }
 
 extension InferenceEngine {
-    /// Candidates for each `<mask>` of a text, as transformers' `FillMaskPipeline` gives them.
+    /// Returns candidates for each `<mask>` of a text, in the same way as `FillMaskPipeline` of transformers.
     ///
-    /// The softmax runs over all rows of the vocabulary, also those without a token, which are never offered. With one mask
-    /// `sequence` is without special tokens, with several it shows them, and the other masks stay in it.
+    /// The softmax includes all rows of the vocabulary, also rows without a token, which are never returned. With one
+    /// mask, `sequence` omits special tokens; with several masks, it contains them and the other masks.
     /// - Parameters:
-    ///   - topK: how many candidates a mask, at least 1; fewer where there are fewer
-    ///   - targets: only these words, each by its first token
-    ///   - user: whose share of turns it takes
-    /// - Returns: one list for each mask, in order; the most likely candidate first
-    /// - Throws: `noMask`, `promptTooLong`, `wrongObjective`, `invalidParameter` for `top_k`, `targets`
-    ///   and a `text` of more than `RequestLimits` allow.
+    ///   - topK: maximum number of candidates per mask, at least 1
+    ///   - targets: if not nil, only these words are candidates, each represented by its first token
+    ///   - user: the user to whose share of turns the work is charged
+    /// - Returns: one list per mask in order, the most likely candidate first
+    /// - Throws: `noMask`, `promptTooLong`, `wrongObjective`; `invalidParameter` if `top_k`, `targets` or the `text`
+    ///   exceeds `RequestLimits`
     public func fillMask(
         _ text: String, topK: Int = 5, targets: [String]? = nil, for user: UInt32 = geteuid()
     ) async throws -> [[Filling]] {
         try require(.mlm)
         guard topK >= 1 else {
-            throw InferenceError.invalidParameter("top_k", reason: "must be at least 1, is \(topK)")
+            throw InferenceError.invalidParameter("top_k", reason: "must be at least 1, but is \(topK)")
         }
         let limit = configuration.longestSequence
         let prompt = try await self.prompt(text, parameter: "text", limit: limit, for: user)
         guard prompt.hasMask else { throw InferenceError.noMask(text: RequestLimits.quoted(text)) }
-        // With the `</s>` behind it.
+        // Strictly less, because `</s>` is appended.
         guard prompt.count < limit else {
             throw InferenceError.promptTooLong(tokens: prompt.count + 1, limit: limit)
         }
@@ -53,14 +53,15 @@ extension InferenceEngine {
 
     private func check(masks: Int, topK: Int, wanted: Set<Int32>?, textBytes: Int) throws(InferenceError) {
         guard masks <= RequestLimits.masks else {
-            throw .invalidParameter("text", reason: "has \(masks) masks, at most \(RequestLimits.masks) are filled")
+            throw .invalidParameter(
+                "text", reason: "has \(masks) masks, but at most \(RequestLimits.masks) are supported")
         }
         let candidates = min(topK, wanted?.count ?? tokenizer.vocabularySize)
         guard masks * candidates <= RequestLimits.candidateBytes / max(64, textBytes) else {
             throw .invalidParameter(
                 "top_k",
-                reason: "makes \(candidates) texts for each of \(masks) masks, together at most "
-                    + "\(RequestLimits.candidateBytes) bytes are possible")
+                reason: "\(candidates) candidates for each of \(masks) masks would exceed "
+                    + "\(RequestLimits.candidateBytes) bytes of text")
         }
     }
 
@@ -92,18 +93,19 @@ extension InferenceEngine {
         return fillings
     }
 
-    /// The id of each target: of a token written as in `vocab.json`, else of the first token of the text.
+    /// Returns the ids of the targets: of the token written as in `vocab.json`, or else of the first token of the text.
     private func targetIDs(_ targets: [String], for user: UInt32) async throws(InferenceError) -> Set<Int32> {
         let bytes = targets.reduce(0) { $0 + $1.utf8.count }
         guard targets.count <= RequestLimits.targets, bytes <= RequestLimits.targetBytes else {
             throw .invalidParameter(
                 "targets",
-                reason: "may be \(RequestLimits.targets) words of \(RequestLimits.targetBytes) bytes together")
+                reason: "must be at most \(RequestLimits.targets) words with a total of at most "
+                    + "\(RequestLimits.targetBytes) bytes")
         }
         let ids = await WorkQueue.texts.run(for: .user(user), cost: bytes) { [self] () throws(Never) in
             targets.compactMap { tokenizer.id(of: $0) ?? tokenizer.encode(filtered($0)).first }
         }
-        guard !ids.isEmpty else { throw .invalidParameter("targets", reason: "needs at least one word") }
+        guard !ids.isEmpty else { throw .invalidParameter("targets", reason: "must contain at least one word") }
         return Set(ids)
     }
 }

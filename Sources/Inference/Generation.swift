@@ -5,37 +5,38 @@ import Models
 import Synchronization
 import Tokenizers
 
-/// Why a generation came to its end.
+/// The reason that a generation ended.
 public enum FinishReason: String, Sendable, Codable {
-    /// A stop string appeared.
+    /// A stop string was found.
     case stop
-    /// `max_new_tokens`, or the longest position that was trained, was reached.
+    /// `max_new_tokens` or the longest trained position was reached.
     case length
-    /// The model ended the text with `</s>`.
+    /// The model generated `</s>`.
     case end
 }
 
-/// A finished generation.
+/// The result of a generation.
 public struct Generated: Sendable, Equatable {
-    /// All pieces joined; the prompt and the stop string are not in it.
+    /// The concatenated pieces, without the prompt and the stop string.
     public let text: String
     public let finishReason: FinishReason
-    /// `<s>` among them.
+    /// Number of tokens of the prompt, including `<s>`.
     public let promptTokens: Int
-    /// The tokens that were chosen, without `</s>`.
+    /// Number of generated tokens, without `</s>`.
     public let generatedTokens: Int
-    /// What `SamplingOptions.seed` must be to have this text again.
+    /// The value of `SamplingOptions.seed` that reproduces this text.
     public let seed: Int
 }
 
 extension InferenceEngine {
-    /// Continues a prompt, a token at a time and together with all others under way, until one of `FinishReason` holds.
+    /// Continues a prompt token by token, together with all other active generations, until one of `FinishReason`
+    /// applies.
     /// - Parameters:
-    ///   - prompt: its tokens follow an `<s>`
-    ///   - user: whose share of places and turns it takes
-    ///   - onPiece: gets each piece of text when it is ready, never an empty one; meanwhile generation goes on
-    /// - Throws: `InferenceError` (`promptTooLong`, `wrongObjective`, `invalidParameter`, `notANumber`), what `onPiece`
-    ///   throws, and `CancellationError` before the next token once the task is cancelled.
+    ///   - prompt: the text to continue; `<s>` is prepended
+    ///   - user: the user to whose share of places and turns the work is charged
+    ///   - onPiece: called with each non-empty piece of text; generation continues meanwhile
+    /// - Throws: `InferenceError` (`promptTooLong`, `wrongObjective`, `invalidParameter`, `notANumber`), errors thrown
+    ///   by `onPiece`, and `CancellationError` before the next token if the task was cancelled
     public func generate(
         _ prompt: String, sampling: SamplingOptions = SamplingOptions(), for user: UInt32 = geteuid(),
         onPiece: @Sendable (String) async throws -> Void = { _ in }
@@ -47,7 +48,7 @@ extension InferenceEngine {
         guard prompt.count <= limit else { throw InferenceError.promptTooLong(tokens: prompt.count, limit: limit) }
         let (steps, output) = AsyncThrowingStream.makeStream(of: GenerationRun.Step.self)
         let run = try GenerationRun(engine: self, prompt: prompt.ids, sampling: sampling, user: user, output: output)
-        // Whichever way the caller leaves, its place is free at the next step.
+        // Frees the place at the next step, however this function exits.
         defer { run.cancel() }
         return try await withTaskCancellationHandler {
             batch.add(run)
@@ -63,14 +64,14 @@ extension InferenceEngine {
     }
 }
 
-/// One generation under way. It makes its tokens as fast as the model does, and its pieces wait for whoever takes them.
+/// An active generation. Tokens are generated at the speed of the model; pieces are buffered for the consumer.
 final class GenerationRun: @unchecked Sendable {
-    // @unchecked: after `init` it is only touched in turns on `WorkQueue.models`, by one thread at a time; `isCancelled` is
+    // @unchecked: after `init`, accessed only in turns on `WorkQueue.models`, by one thread at a time; `isCancelled` is
     // atomic.
 
     struct Step: Sendable {
         let piece: String
-        /// Nil while there is more to come.
+        /// Nil unless this is the last step.
         let result: Generated?
     }
 
@@ -82,11 +83,11 @@ final class GenerationRun: @unchecked Sendable {
     private let promptTokens: Int
     private let output: AsyncThrowingStream<Step, any Error>.Continuation
     private let isCancelled = Atomic(false)
-    /// Nil while it waits for a place.
+    /// Nil while the generation waits for a place.
     private var cache: KeyValueCache?
-    /// The prompt and what was generated.
+    /// The prompt and the generated tokens.
     private var ids: [Int32]
-    /// Tokens of `ids` that the model has seen.
+    /// Number of tokens of `ids` that the model has processed.
     private var seen = 0
     private var assembler: PieceAssembler
     private var text = ""
@@ -109,37 +110,36 @@ final class GenerationRun: @unchecked Sendable {
         assembler = PieceAssembler(stops: sampling.stop)
     }
 
-    /// Nobody waits for the rest.
+    /// Ends the generation at the next step, because its result is no longer needed.
     func cancel() { isCancelled.store(true, ordering: .relaxed) }
 
     var isOver: Bool { hasEnded || isCancelled.load(ordering: .relaxed) }
 
-    /// Takes a place among those under way.
+    /// Allocates the cache, so that the generation takes part in steps.
     func join(_ model: PackedModel) {
-        // The last token that is generated is not shown to the model any more.
+        // The last generated token is not processed by the model.
         cache = model.makeKeyValueCache(capacity: promptTokens + maximumTokens - 1)
     }
 
-    /// Whether what the model is to see next is little enough to go with the others' next tokens: the last token, or what is
-    /// left of a prompt.
+    /// Whether the tokens to process next are few enough for a common step: the last token, or the rest of a prompt.
     var goesWithOthers: Bool { ids.count - seen <= SumOrder.straightRows }
 
-    /// What the next step shows to the model, with the others'.
+    /// The tokens to process in the next common step.
     var next: (ids: [Int32], cache: KeyValueCache) {
-        guard let cache else { fatalError("a step before the generation has a place") }
+        guard let cache else { fatalError("step without a cache") }
         return (Array(ids[seen...]), cache)
     }
 
-    /// Tokens of a prompt that one turn takes: the others' next tokens wait for it.
+    /// Maximum number of prompt tokens per turn, because the next tokens of other generations wait for it.
     private static let promptTurn = 256
 
-    /// Shows the model the next part of a prompt that takes turns of its own; with its last the first token is generated.
-    /// - Returns: how many tokens that were
+    /// Processes the next part of a long prompt. The last part generates the first token.
+    /// - Returns: number of tokens processed
     func takePrompt(_ model: PackedModel) -> Int {
-        guard let cache else { fatalError("a prompt before the generation has a place") }
+        guard let cache else { fatalError("prompt without a cache") }
         let part = ids[seen..<min(promptTokens, seen + Self.promptTurn)]
         let isLast = part.endIndex == promptTokens
-        let logits = model.prefill(Array(part), cache: cache, isLast: isLast) { WorkQueue.models.letOthersIn() }
+        let logits = model.prefill(Array(part), cache: cache, isLast: isLast) { WorkQueue.models.yieldToOthers() }
         if isLast {
             logits.withUnsafeBufferPointer { take($0) }
         } else {
@@ -148,7 +148,7 @@ final class GenerationRun: @unchecked Sendable {
         return part.count
     }
 
-    /// Generates the token that follows, once the model has seen all of `ids`.
+    /// Chooses the next token after the model has processed all of `ids`.
     /// - Parameter logits: `[vocabSize]`
     func take(_ logits: UnsafeBufferPointer<Float>) {
         seen = ids.count
@@ -171,7 +171,7 @@ final class GenerationRun: @unchecked Sendable {
         let piece = piece + assembler.finish()
         text += piece
         hasEnded = true
-        // An unfinished character at the very end can still make a stop string whole.
+        // An incomplete character at the end, when replaced by U+FFFD, can complete a stop string.
         output.yield(
             Step(
                 piece: piece,

@@ -1,18 +1,19 @@
-/// Which generations have a cache and which of them take part in a step, by whose they are. A value without I/O.
+/// Decides which generations have a cache, and which of them take part in a step, based on their users. A value without
+/// I/O.
 package struct GenerationPlaces {
-    /// Generations that one step takes.
+    /// Maximum number of generations in one step.
     package let places: Int
 
     package init(places: Int) { self.places = places }
 
-    /// How many may have a cache. Beyond the places those of users that have less than their share, whose generations then
-    /// take the places of others'.
+    /// Maximum number of generations with a cache. Those beyond `places` are reserved for users with less than their
+    /// share, whose generations then displace others from a step.
     package var caches: Int { 2 * places }
 
-    /// Whether a user's next generation gets a cache.
+    /// Whether the next generation of a user receives a cache.
     /// - Parameters:
-    ///   - active: the users of those that have one
-    ///   - waiting: the users of those that do not
+    ///   - active: the users of the generations that have a cache
+    ///   - waiting: the users of the generations that do not
     package func mayJoin(_ user: UInt32, active: [UInt32], waiting: Set<UInt32>) -> Bool {
         if active.count < places { return true }
         guard active.count < caches else { return false }
@@ -20,10 +21,11 @@ package struct GenerationPlaces {
         return active.count { $0 == user } < max(1, places / max(1, users))
     }
 
-    /// The indexes of those that take part in a step: the first of each user, then the second of each, and so on.
+    /// Returns the indexes of the generations that take part in a step: the first of each user, then the second of
+    /// each, and so on.
     /// - Parameters:
-    ///   - users: of those that have a cache, in the order they came
-    ///   - turn: moves which user is first, so that with more users than places each has its turn
+    ///   - users: the users of the generations that have a cache, in order of arrival
+    ///   - turn: rotates the order of users, so that every user is served even if there are more users than places
     package func stepping(_ users: [UInt32], turn: Int) -> [Int] {
         guard users.count > places else { return Array(users.indices) }
         var own: [UInt32: [Int]] = [:]

@@ -8,29 +8,31 @@ import Models
 import TextFilters
 import Tokenizers
 
-/// One model directory, open for answering: what the `Inference` interface asks of one generation.
+/// Serves requests for one model directory, which is one generation of a model.
 ///
-/// Nothing in it changes after `init`. A request holds the engine it began on, so that a newer generation can take over
-/// while older requests finish, and the older model is released with the last of them.
+/// Immutable after `init`. A request retains the engine it started with, so that a newer generation can take over while
+/// older requests finish. The older model is released with the last of them.
 public final class InferenceEngine: Sendable {
-    /// Where the model was read from.
+    /// The directory the model was loaded from.
     public let directory: String
-    /// What the model can be asked for: `clm` where `config.json` says `is_decoder`.
+    /// The objective of the model: `clm` if `is_decoder` is true in `config.json`.
     public let objective: Objective
-    /// SHA-256 of `model.safetensors`, in hexadecimal.
+    /// SHA-256 of `model.safetensors` in hexadecimal.
     public let modelSHA256: String
-    /// What the model was made of; nil for a directory that something else wrote.
+    /// Facts about the training run, or nil if the directory was written by other software.
     public let trainingArguments: TrainingFacts?
     public let tokenizer: ByteLevelBPETokenizer
-    /// Why the packed weights could not be kept beside the model and take memory instead; nil where they are.
+    /// The error that prevented the packed weights from being written to a file, so that they are held in memory. Nil
+    /// if they are mapped from a file.
     public let packedFileFailure: DurableError?
 
     let model: PackedModel
-    /// The generations under way.
+    /// The active generations.
     let batch: ContinuousBatch
-    /// The sentences with masks that wait.
+    /// Texts with masks that wait to be processed.
     let sentences: MaskBatch
-    /// Whether generation may choose this id: it has a token, and is no special one but `</s>`. `[vocabSize]`
+    /// Whether generation may choose each id: it has a token, and is not a special token other than `</s>`.
+    /// `[vocabSize]`
     let mayEmit: [Bool]
     /// True for every id. `[vocabSize]`
     let anyID: [Bool]
@@ -39,16 +41,16 @@ public final class InferenceEngine: Sendable {
     public var configuration: RobertaConfiguration { model.configuration }
     public var precision: WeightPrecision { model.precision }
 
-    /// Opens a directory as `kantaibert-train` or transformers' `save_pretrained` write it. The first time, its matrices are
-    /// packed into a file beside it (see `PackedFile`), which is only mapped from then on. Blocks while it reads and
-    /// hashes the weights: call it from a thread that may wait.
-    /// - Parameter modelSHA256: of `model.safetensors`, where it is known already; nil reads all of it
-    /// - Throws: `InferenceError.load` with the file that cannot be served, and why.
+    /// Opens a directory written by `kantaibert-train` or by `save_pretrained` of transformers. The first time, the
+    /// matrices are packed into a file in the directory (see `PackedFile`), which is only mapped from then on. Blocks
+    /// while the weights are read and hashed, so it must not be called on the cooperative thread pool.
+    /// - Parameter modelSHA256: the SHA-256 of `model.safetensors` if it is already known; nil hashes the file
+    /// - Throws: `InferenceError.load` with the path of the invalid file and the reason
     public init(
         directory: String, precision: WeightPrecision = .float32, modelSHA256 known: String? = nil
     ) throws(InferenceError) {
         self.directory = directory
-        // Before the weights are read: their size is bounded by then.
+        // First, because it limits the size of the weights.
         let folder = try ModelFolder(directory)
         let weights = directory + "/" + ModelDirectory.weightsFile
         do throws(DurableError) {
@@ -79,34 +81,36 @@ public final class InferenceEngine: Sendable {
         mayEmit = (0..<Int32(rows)).map { [tokenizer] in tokenizer.token($0) != nil && !special.contains($0) }
     }
 
-    /// Generations that are under way or wait for a place.
+    /// Number of generations that are active or waiting.
     public var generationsUnderWay: Int {
-        get async { await WorkQueue.models.run(for: .signOfLife, cost: 1) { [batch] () throws(Never) in batch.count } }
+        get async {
+            await WorkQueue.models.run(for: .livenessCheck, cost: 1) { [batch] () throws(Never) in batch.count }
+        }
     }
 
-    /// Returns once there was a turn on the queue that all models compute on: never, where it hangs.
+    /// Waits for a turn on the queue on which all models compute. Does not return if the queue hangs.
     public static func waitForATurn() async {
-        await WorkQueue.models.run(for: .signOfLife, cost: 1) { () throws(Never) in }
+        await WorkQueue.models.run(for: .livenessCheck, cost: 1) { () throws(Never) in }
     }
 
-    /// The most tokens a prompt may have, `<s>` among them. The last token of a training sample is only ever predicted: its
-    /// own position was not trained.
+    /// Maximum number of tokens of a prompt, including `<s>`. The position of the last token of a training sample was
+    /// never trained, because that token is only predicted.
     var longestPrompt: Int { trainingArguments == nil ? configuration.longestSequence : trainedLength - 1 }
 
-    /// The most tokens of one sequence that training saw, `<s>` and `</s>` among them.
+    /// Number of tokens of the longest training sequence, including `<s>` and `</s>`.
     var trainedLength: Int {
         min(configuration.longestSequence, trainingArguments?.longestPosition ?? configuration.longestSequence)
     }
 
     var filtersTexts: Bool { !filters.isEmpty }
 
-    /// The text as the corpora were written when the model learned from them.
+    /// Applies the text filters that were applied to the corpora in training.
     func filtered(_ text: String) -> String {
         filters.prompt(text, keeping: SpecialToken.mask.content)
     }
 
-    /// Has the model answer a fixed text.
-    /// - Throws: `InferenceError.load` where a probability is not a finite number
+    /// Runs the model on a fixed text.
+    /// - Throws: `InferenceError.load` if a logit is not finite
     package func requireFiniteAnswer() throws(InferenceError) {
         let text = tokenizer.encode("The quick brown fox jumps over the lazy dog.")
         let ids =
@@ -121,7 +125,7 @@ public final class InferenceEngine: Sendable {
             guard scores.infiniteCount == 0, scores.largest.isFinite, scores.normalizer().isFinite else {
                 throw .load(
                     path: "\(directory)/\(ModelDirectory.weightsFile)",
-                    reason: "the model answers a fixed text with what is not a number")
+                    reason: "the model produces non-finite logits for a test text")
             }
         }
     }

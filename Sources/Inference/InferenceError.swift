@@ -1,34 +1,35 @@
 import Jobs
 
-/// Why the engine could not answer, or could not be opened.
+/// An error that occurred while loading a model or answering a request.
 public enum InferenceError: Error, Equatable, CustomStringConvertible {
-    /// A text to fill has no `<mask>` in it.
+    /// The text of a fill-mask request contains no `<mask>`.
     case noMask(text: String)
+    /// The prompt is longer than the model supports.
     /// - Parameters:
-    ///   - tokens: what the prompt came to, `<s>` (and, of a masked model, `</s>`) among them
-    ///   - limit: the most this model takes
+    ///   - tokens: number of tokens of the prompt, including `<s>` and, for a masked model, `</s>`
+    ///   - limit: maximum number of tokens
     case promptTooLong(tokens: Int, limit: Int)
-    /// The model was trained for something else.
+    /// The model has another objective.
     case wrongObjective(expected: Objective, found: Objective)
-    /// A request's field, under its name in the interface, has a value that cannot be used.
+    /// A field of the request, named as in the interface, has an invalid value.
     case invalidParameter(_ name: String, reason: String)
-    /// As many requests are being answered as may be.
+    /// The limit on concurrent requests is reached.
     case overloaded(retryAfterMilliseconds: Int)
-    /// The model answered with something that is not a number: its weights are damaged.
+    /// The model computed non-finite logits, because its weights are damaged.
     case notANumber
-    /// A model directory, or a file of it, cannot be served.
+    /// A model directory or one of its files is invalid.
     case load(path: String, reason: String)
 
     public var description: String {
         switch self {
         case .noMask(let text): "no <mask> in ‘\(text)’"
         case .promptTooLong(let tokens, let limit):
-            "the prompt is \(tokens) tokens long, and this model takes at most \(limit)"
+            "the prompt has \(tokens) tokens, but this model accepts at most \(limit)"
         case .wrongObjective(let expected, let found):
-            "needs a model of objective \(expected.rawValue), and this one is \(found.rawValue)"
+            "requires a model with objective \(expected.rawValue), but this model has objective \(found.rawValue)"
         case .invalidParameter(let name, let reason): "\(name): \(reason)"
-        case .overloaded(let milliseconds): "too many requests, try again in \(milliseconds) ms"
-        case .notANumber: "the model's output is not a number: its weights are damaged"
+        case .overloaded(let milliseconds): "too many requests; try again in \(milliseconds) ms"
+        case .notANumber: "the model's output is not finite: its weights are damaged"
         case .load(let path, let reason): "\(path): \(reason)"
         }
     }

@@ -3,23 +3,22 @@ import Models
 import Parallel
 import Synchronization
 
-/// Sentences with masks that wait for their turn at the same time, and then have it together: the weights are read once for
-/// all of them.
+/// Texts with masks that wait at the same time and are processed together, so that the weights are read only once.
 ///
-/// Each asks for a turn on `WorkQueue.models`. The user whose turn comes has its first sentence answered, and those of
-/// others behind it, user by user, whose sums are taken in the same order, so that each gets what it gets alone; their own
-/// turns then find nothing to do.
+/// Each text requests a turn on `WorkQueue.models`. A user's turn processes the first text of that user together with
+/// texts of other users, in turn, whose sums are accumulated in the same order, so that batching does not change any
+/// result. The turns of the other users then find nothing to do.
 final class MaskBatch: Sendable {
     private struct Sentence: Sendable {
         let ids: [Int32]
         let masks: [Int]
-        /// Gets the logits at the masks, `[masks.count, vocabSize]`, on a thread of the pool.
+        /// Receives the logits at the masks, `[masks.count, vocabSize]`, on a thread of the pool.
         let take: @Sendable (UnsafeBufferPointer<Float>) -> Void
 
         var orders: SumOrders { SumOrders(tokens: ids.count, rows: masks.count) }
     }
 
-    /// Tokens that one turn is worth.
+    /// Maximum number of tokens of one turn.
     private static let largestTurn = 256
 
     private let model: PackedModel
@@ -29,12 +28,12 @@ final class MaskBatch: Sendable {
         self.model = model
     }
 
-    /// Computes the logits at a sentence's masks, together with whoever waits as well.
+    /// Computes the logits at the masks of a text, together with other waiting texts.
     /// - Parameters:
     ///   - ids: at most `configuration.longestSequence`
     ///   - masks: indexes into `ids`, at least one
-    ///   - user: whose turn it takes
-    ///   - body: gets the logits, `[masks.count, vocabSize]`, on a thread of the pool
+    ///   - user: the user whose turn is used
+    ///   - body: receives the logits, `[masks.count, vocabSize]`, on a thread of the pool
     func run<Value: Sendable, Failure: Error>(
         ids: [Int32], masks: [Int], for user: UInt32,
         _ body: @escaping @Sendable (UnsafeBufferPointer<Float>) throws(Failure) -> Value
@@ -63,7 +62,7 @@ final class MaskBatch: Sendable {
             offsets.append(ids.count)
         }
         let logits = model.logits(inputIDs: ids, sequenceOffsets: offsets, rows: rows, orders: first.orders) {
-            WorkQueue.models.letOthersIn()
+            WorkQueue.models.yieldToOthers()
         }
         let columns = model.configuration.vocabSize
         logits.withUnsafeBufferPointer { logits in
@@ -75,8 +74,8 @@ final class MaskBatch: Sendable {
         }
     }
 
-    /// Takes the user's first sentence and those that go with it, as many as one turn on the queue is worth: up to 256
-    /// tokens, at least one sentence.
+    /// Removes and returns the user's first text and other texts that can be batched with it, up to 256 tokens in total
+    /// and at least one text.
     private static func takeBatch(_ waiting: inout FairQueue<UInt32, Sentence>, of user: UInt32) -> [Sentence] {
         guard let first = waiting.popFirst(where: { owner, _ in owner == user })?.element else { return [] }
         var taken = [first]

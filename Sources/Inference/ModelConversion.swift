@@ -4,21 +4,21 @@ import Jobs
 import Models
 import Tokenizers
 
-/// Writes a model that was trained elsewhere as our own runs write theirs.
+/// Converts a model that was trained by other software to the form that our own runs write.
 package enum ModelConversion {
-    /// Reads a directory as transformers wrote it, and writes its model into a new one. Blocks meanwhile.
+    /// Reads a model directory written by transformers, and writes the model to a new directory. Blocks.
     /// - Parameters:
-    ///   - destination: must not exist; what was written stays there where this throws
-    ///   - objective: what the model has to be able to do
-    /// - Throws: `InferenceError.load` where it is no such model; `DurableError`
+    ///   - destination: must not exist; partial output remains there if this function throws
+    ///   - objective: the objective that the model must have
+    /// - Throws: `InferenceError.load` if the model is invalid or has another objective; `DurableError`
     package static func convert(from source: String, to destination: String, objective: Objective) throws {
         let folder = try ModelFolder(source, isForeign: true)
         guard folder.configuration.isDecoder == (objective == .clm) else {
             throw InferenceError.load(
                 path: source,
                 reason: folder.configuration.isDecoder
-                    ? "it is a causal model (is_decoder), and the one it is for fills masks (objective: mlm)"
-                    : "it fills masks, and the one it is for continues text (objective: clm, is_decoder: true)")
+                    ? "is a causal model (is_decoder: true), but the target model has objective mlm"
+                    : "is a masked language model, but the target model has objective clm (is_decoder: true)")
         }
         do {
             let model = try RobertaModel.importing(directory: source)
@@ -28,7 +28,7 @@ package enum ModelConversion {
         } catch let error as ModelError {
             throw InferenceError.load(path: error.path, reason: error.reason)
         }
-        // What one of our own models was made of goes with it; anything else has no such file.
+        // Preserves the training facts of our own models. Other models have none.
         if folder.facts != nil {
             let facts = try Durable.read("\(source)/\(TrainingFacts.file)", atMost: TrainingFacts.mostBytes)
             try Durable.write(facts, to: "\(destination)/\(TrainingFacts.file)")

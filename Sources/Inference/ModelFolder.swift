@@ -3,21 +3,21 @@ import Glibc
 import Models
 import Tokenizers
 
-/// What a model directory holds, every number of it and how they go together checked: the one place that decides what can be
-/// served, for imports and for generations of our own.
+/// The validated contents of a model directory. This is the only place that decides whether a model can be served, both
+/// for imported models and for our own generations.
 ///
-/// Costs no more than the small files: of the weights it looks at the header alone, and no file is read whose size was not
-/// bounded before. `InferenceEngine` and `FiniteTensors` look at the weights themselves.
+/// Reads only the small files and the header of the weights, and limits the size of every file before reading it.
+/// `InferenceEngine` and `FiniteTensors` validate the weights themselves.
 package struct ModelFolder: Sendable {
     package let configuration: RobertaConfiguration
     package let weights: SafetensorsFile
     package let tokenizer: ByteLevelBPETokenizer
     package let facts: TrainingFacts?
 
-    /// Goes up when something is checked that was not before: what passed an older one is looked at again.
+    /// Must be incremented when a check is added, so that directories checked by an older version are checked again.
     package static let version = 1
 
-    /// The small files that are read, and how many bytes of each at most.
+    /// The small files that are read, with the maximum size of each.
     package static let files: [(name: String, mostBytes: Int)] = [
         (ModelDirectory.configurationFile, ModelDirectory.mostConfigurationBytes),
         (TrainingFacts.file, TrainingFacts.mostBytes),
@@ -26,8 +26,9 @@ package struct ModelFolder: Sendable {
         ("special_tokens_map.json", 1 << 20), ("generation_config.json", 1 << 20), ("promotion.json", 1 << 20),
     ]
 
-    /// - Parameter isForeign: whether something else may have written it, and a `training_args.json` that is none of ours too
-    /// - Throws: `InferenceError.load` with the file at fault
+    /// - Parameter isForeign: whether the directory may have been written by other software, so that an invalid
+    ///   `training_args.json` is ignored
+    /// - Throws: `InferenceError.load` with the path of the invalid file
     package init(_ directory: String, isForeign: Bool = false) throws(InferenceError) {
         for (name, mostBytes) in Self.files + [(ModelDirectory.weightsFile, .max)] {
             try Self.requireFile("\(directory)/\(name)", mostBytes: mostBytes)
@@ -50,13 +51,13 @@ package struct ModelFolder: Sendable {
         }
     }
 
-    /// Refuses what is there and is no file, a link to one among it, or is too large.
+    /// Rejects a path that exists but is not a regular file (including symbolic links) or is too large.
     private static func requireFile(_ path: String, mostBytes: Int) throws(InferenceError) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .load(path: path, reason: "is not a regular file") }
         guard Int(status.st_size) <= mostBytes else {
-            throw .load(path: path, reason: "is \(status.st_size) bytes, expected at most \(mostBytes)")
+            throw .load(path: path, reason: "has \(status.st_size) bytes, expected at most \(mostBytes)")
         }
     }
 }

@@ -5,17 +5,18 @@ import Glibc
 import Kernels
 import Models
 
-/// A generation's packed weights, in the file `.packed-PRECISION` of its directory: made when it is first opened, and mapped
-/// from then on.
+/// The packed weights of a generation in the file `.packed-PRECISION` of its directory, which is created when the
+/// generation is first opened, and mapped from then on.
 ///
-/// The file is a page of text and the bytes of a `PackedLayout`. The text names the layout's version, the precision, the
-/// model's SHA-256 and that of the bytes: a file that is damaged, cut short, or of another model is made again, and takes the
-/// place of those of other precisions. Where it cannot be written, the weights stay in memory, and the reason is told.
+/// The file consists of a page of text and the bytes of a `PackedLayout`. The text contains the version of the layout,
+/// the precision, and the SHA-256 of the model and of the bytes. A file that is damaged, truncated or belongs to
+/// another model is created again, and replaces those of other precisions. If it cannot be written, the weights stay in
+/// memory and the error is returned.
 enum PackedFile {
     private static let headerBytes = 4_096
 
-    /// - Parameter file: the directory's weights, of the size that `configuration` asks for
-    /// - Returns: the model, and why its file could not be written, where it was to be and could not
+    /// - Parameter file: the weights of the directory, with the sizes that `configuration` requires
+    /// - Returns: the model, and the error that prevented the file from being written, if any
     static func openModel(
         directory: String, configuration: RobertaConfiguration, file: SafetensorsFile, modelSHA256: String,
         _ precision: WeightPrecision
@@ -32,7 +33,8 @@ enum PackedFile {
                 memory: mapped)
             return (model, nil)
         }
-        // What does not fit the configuration is refused before there is memory for it; what was packed once is finite.
+        // Weights that do not match the configuration are rejected before memory is allocated for them. Weights that
+        // were packed before are known to be finite.
         let all = ParameterLayout(configuration)
         for entry in all.entries { try file.require(entry.name, shape: entry.shape) }
         try file.requireAllFinite()
@@ -54,7 +56,7 @@ enum PackedFile {
         } catch {
             return (model, error)
         }
-        // Half a gigabyte of what is not served any more is no use; whoever has it mapped keeps it.
+        // Frees the disk space of precisions that are no longer served. Existing mappings stay valid.
         for other in WeightPrecision.allCases where other != precision { unlink(self.path(directory, other)) }
         guard let mapped = MappedFile(path, bytes: headerBytes + layout.bytes) else { return (model, nil) }
         let lean = try PackedModel(
@@ -89,18 +91,18 @@ enum PackedFile {
 }
 
 extension InferenceEngine {
-    /// The files of packed weights that may lie in a model directory.
+    /// Returns the paths of the packed weights that a model directory may contain.
     package static func packedFiles(ofDirectory directory: String) -> [String] {
         WeightPrecision.allCases.map { PackedFile.path(directory, $0) }
     }
 }
 
-/// A whole file, mapped to be read.
+/// A file that is mapped read-only.
 private final class MappedFile {
     let base: UnsafeMutableRawPointer
     let contents: UnsafeRawBufferPointer
 
-    /// Nil where there is no file of exactly that many bytes.
+    /// Returns nil unless the path is a regular file of exactly this size.
     init?(_ path: String, bytes: Int) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }

@@ -1,23 +1,23 @@
-/// Turns the bytes of generated tokens into pieces of text that may be shown at once.
+/// Assembles the bytes of generated tokens into pieces of text that can be shown immediately.
 ///
-/// A piece is valid UTF-8, holds nothing that a later token could change, and nothing of a stop string: a character whose
-/// bytes are not all there waits for the rest, and text that may be the beginning of a stop string waits until it is not.
-/// The pieces joined are the whole text.
+/// A piece is valid UTF-8, cannot be changed by later tokens, and contains no part of a stop string: an incomplete
+/// character is held back until it is complete, and text that may be the start of a stop string is held back until that
+/// is decided. The concatenated pieces are the whole text.
 package struct PieceAssembler: Sendable {
     private let stops: [[UInt8]]
-    /// The beginning of a character, at most three bytes.
+    /// An incomplete character, at most three bytes.
     private var unfinished: [UInt8] = []
-    /// Valid UTF-8 that may begin a stop string.
+    /// Valid UTF-8 that may be the start of a stop string.
     private var held: [UInt8] = []
-    /// Whether a stop string has appeared; no piece follows.
+    /// Whether a stop string was found. No further pieces are returned.
     package private(set) var hasStopped = false
 
-    /// - Parameter stops: not empty strings
+    /// - Parameter stops: non-empty strings
     package init(stops: [String]) {
         self.stops = stops.map { Array($0.utf8) }
     }
 
-    /// The piece that these bytes make ready, often empty.
+    /// Appends bytes and returns the text that can be shown now, which is often empty.
     package mutating func append(_ bytes: [UInt8]) -> String {
         guard !hasStopped else { return "" }
         unfinished += bytes
@@ -28,7 +28,7 @@ package struct PieceAssembler: Sendable {
         return release()
     }
 
-    /// What was held back, now that nothing follows.
+    /// Ends the input and returns the text that was held back.
     package mutating func finish() -> String {
         guard !hasStopped else { return "" }
         held += String(decoding: unfinished, as: UTF8.self).utf8
@@ -51,8 +51,8 @@ package struct PieceAssembler: Sendable {
         return piece
     }
 
-    /// How many bytes at the end are a character that lacks bytes. What stands before them starts no character that
-    /// they could complete, so that the two decode apart as they would together.
+    /// Returns the number of trailing bytes that are an incomplete character. Decoding them separately from the bytes
+    /// before them yields the same text as decoding both together.
     private static func unfinishedSuffix(of bytes: [UInt8]) -> Int {
         for length in 1...3 where length <= bytes.count {
             let byte = bytes[bytes.count - length]

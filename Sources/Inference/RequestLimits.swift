@@ -1,26 +1,26 @@
-/// Bounds on what one request may ask for: what it names is computed or held all at once. More is an
-/// `InferenceError.invalidParameter` with the parameter's name.
+/// Limits on a single request, because its parts are computed or held in memory at once. A request that exceeds one
+/// fails with `InferenceError.invalidParameter`.
 public enum RequestLimits {
-    /// `<mask>`s of a text.
+    /// Maximum number of `<mask>` tokens in a text.
     public static let masks = 128
-    /// Bytes of the texts of all candidates for all masks of a text.
+    /// Maximum total size in bytes of the texts of all candidates for all masks.
     public static let candidateBytes = 4 << 20
-    /// Words of `targets`, and the bytes of all.
+    /// Maximum number of words in `targets`, and their maximum total size in bytes.
     public static let targets = 4096
     public static let targetBytes = 1 << 16
-    /// Strings of `stop`, and the bytes of each.
+    /// Maximum number of strings in `stop`, and the maximum size of each in bytes.
     public static let stops = 16
     public static let stopBytes = 1024
-    /// Tokens that `Tokenize` replies with.
+    /// Maximum number of tokens in a reply of `Tokenize`.
     public static let tokens = 1 << 20
-    /// Ids that `Detokenize` takes.
+    /// Maximum number of ids in a call of `Detokenize`.
     public static let ids = 1 << 18
-    /// Bytes of a text that an error repeats.
+    /// Maximum number of bytes of a text that an error quotes.
     public static let quotedBytes = 1000
-    /// Bytes that a token takes on its way into a reply of `Tokenize`.
+    /// Memory in bytes that a token uses while a reply of `Tokenize` is built.
     public static let bytesOfToken = 160
 
-    /// The beginning of a text, for an error.
+    /// Returns the beginning of a text for use in an error.
     static func quoted(_ text: String) -> String {
         text.utf8.count <= quotedBytes ? text : String(decoding: text.utf8.prefix(quotedBytes), as: UTF8.self) + "…"
     }

@@ -2,15 +2,15 @@ import Glibc
 import Kernels
 import Random
 
-/// Chooses tokens from logits: the steps of transformers' `generate(do_sample=True)`, in its order.
+/// Chooses tokens from logits in the same steps and order as `generate(do_sample=True)` in transformers.
 ///
-/// Each step works on scores in Double, and takes a token out by making its score −∞. `top_k` and `top_p` keep what
-/// `TopKLogitsWarper` and `TopPLogitsWarper` keep, `min_p` what `MinPLogitsWarper` keeps. Where one of them is on, the
-/// tokens that none could keep are left out before, so that the steps see few.
+/// Each step operates on scores in Double and excludes a token by setting its score to −∞. `top_k`, `top_p` and `min_p`
+/// keep the same tokens as `TopKLogitsWarper`, `TopPLogitsWarper` and `MinPLogitsWarper`. If one of them is enabled,
+/// tokens that no step could keep are excluded in advance, so that the steps process few tokens.
 package struct Sampler: Sendable {
     private let options: SamplingOptions
     private let random: Philox
-    /// Whether the token of this id may ever be chosen. `[vocabSize]`
+    /// Whether each token may be chosen. `[vocabSize]`
     private let mayEmit: [Bool]
 
     package init(options: SamplingOptions, seed: Int, mayEmit: [Bool]) {
@@ -25,11 +25,12 @@ package struct Sampler: Sendable {
         }
     }
 
+    /// Returns the next token.
     /// - Parameters:
     ///   - logits: `[vocabSize]`
-    ///   - history: the prompt and what was generated, for the repetition penalty
-    ///   - step: how many tokens were generated before; the random number is a function of seed and step alone
-    /// - Throws: `InferenceError.notANumber` where no token that may be emitted has a finite logit.
+    ///   - history: the prompt and the generated tokens, for the repetition penalty
+    ///   - step: number of tokens generated so far; the random number depends only on the seed and the step
+    /// - Throws: `InferenceError.notANumber` if no allowed token has a finite logit
     package func next(
         logits: UnsafeBufferPointer<Float>, history: [Int32], step: Int
     ) throws(InferenceError) -> Int32 {
@@ -50,8 +51,8 @@ package struct Sampler: Sendable {
         return Int32(ids[Sampler.choose(kept, uniform: uniform(step: step))])
     }
 
-    /// The tokens that the first step in use could keep, in order of ids: their scores after the temperature, and, where
-    /// that step looks at probabilities, the Σ exp of all.
+    /// Returns the tokens that the first enabled step could keep, in ascending order: their scores after temperature
+    /// and, if that step depends on probabilities, the sum of exp over all tokens.
     private func candidates(_ scores: Scores) -> (ids: [Int], scores: [Double], normalizer: Double?) {
         func warm(_ score: Double) -> Double {
             max((score - scores.largest) / options.temperature, -.greatestFiniteMagnitude)
@@ -64,7 +65,7 @@ package struct Sampler: Sendable {
         } else if options.topP < 1 {
             let sum = scores.normalizer(temperature: options.temperature)
             normalizer = sum
-            // Half of what `keepTopP` leaves out, so that rounding leaves nothing out that it would keep.
+            // Half of the bound of `keepTopP`, so that rounding cannot exclude a token that it would keep.
             threshold = log(0.5 * Sampler.negligible(options.topP, of: scores.values.count) * sum)
         } else {
             threshold = log(options.minP)
@@ -79,7 +80,7 @@ package struct Sampler: Sendable {
         return (ids, kept, normalizer)
     }
 
-    /// All that follows the repetition penalty, in order.
+    /// Applies all steps after the repetition penalty.
     package static func warp(_ scores: inout [Double], _ options: SamplingOptions) {
         applyTemperature(&scores, options.temperature)
         if options.topK > 0 { keepTopK(&scores, options.topK) }
@@ -87,20 +88,22 @@ package struct Sampler: Sendable {
         if options.minP > 0 { keepMinP(&scores, options.minP) }
     }
 
-    /// A number in [0, 1) with 53 random bits.
+    /// Returns a random number in [0, 1) with 53 bits.
     private func uniform(step: Int) -> Double {
         let block = random.block(step: UInt32(truncatingIfNeeded: step), index: 0)
         return Double((UInt64(block[0]) << 32 | UInt64(block[1])) >> 11) * 0x1p-53
     }
 
-    /// Keskar et al., "CTRL", 2019: a positive logit is divided by the penalty, a negative one multiplied, once a token.
+    /// Keskar et al., "CTRL", 2019: divides positive logits by the penalty and multiplies negative ones, once per
+    /// token.
     package static func penalizeRepetition(_ scores: inout [Double], of history: [Int32], penalty: Double) {
         for id in Set(history) where scores[Int(id)] > -.infinity {
             scores[Int(id)] = scores[Int(id)] < 0 ? scores[Int(id)] * penalty : scores[Int(id)] / penalty
         }
     }
 
-    /// The largest score becomes 0 on the way, so that no temperature, however small, makes an infinity.
+    /// Divides the scores by the temperature. The largest score is shifted to 0 first, so that even the smallest
+    /// temperature causes no overflow.
     package static func applyTemperature(_ scores: inout [Double], _ temperature: Double) {
         let largest = scores.max() ?? 0
         for index in scores.indices where scores[index] > -.infinity {
@@ -108,19 +111,19 @@ package struct Sampler: Sendable {
         }
     }
 
-    /// Fan et al., 2018. Tokens equal to the k-th stay, as in transformers.
+    /// Fan et al., 2018. Tokens that tie with the k-th token are kept, as in transformers.
     package static func keepTopK(_ scores: inout [Double], _ k: Int) {
         guard let last = topIndices(of: scores, count: k).last else { return }
         let threshold = scores[last]
         for index in scores.indices where scores[index] < threshold { scores[index] = -.infinity }
     }
 
-    /// Holtzman et al., "The Curious Case of Neural Text Degeneration", 2020: a token stays while those above it have
-    /// less than `p` together; the most likely one always stays. Of equal ones the higher id counts as above the lower,
-    /// as transformers' ascending sort has it.
+    /// Holtzman et al., "The Curious Case of Neural Text Degeneration", 2020: keeps a token if all tokens above it have
+    /// a total probability of less than `p`. The most likely token is always kept. Of equally likely tokens, the one
+    /// with the higher id is considered above, which matches the ascending sort of transformers.
     /// - Parameters:
-    ///   - normalizer: Σ exp(x − max) of all scores, where those given are not all
-    ///   - count: how many those are
+    ///   - normalizer: Σ exp(x − max) over all scores, if `scores` is only a part of them
+    ///   - count: number of all scores
     package static func keepTopP(_ scores: inout [Double], _ p: Double, normalizer: Double? = nil, of count: Int? = nil)
     {
         let probabilities = softmax(scores, normalizer: normalizer)
@@ -139,16 +142,17 @@ package struct Sampler: Sendable {
         scores = kept
     }
 
-    /// All of less than this probability have less than 1 − p together, so the nucleus is in what is left without them.
+    /// Returns a bound on probabilities. All tokens below it have a total probability of less than 1 − p, so the
+    /// nucleus does not change if they are excluded.
     private static func negligible(_ p: Double, of count: Int) -> Double { (1 - p) / Double(2 * count) }
 
-    /// Nguyen et al., "Turning Up the Heat", 2024: a token stays if it has at least `p` times the best one's probability.
+    /// Nguyen et al., "Turning Up the Heat", 2024: keeps tokens with at least `p` times the highest probability.
     package static func keepMinP(_ scores: inout [Double], _ p: Double) {
         let threshold = (scores.max() ?? 0) + log(p)
         for index in scores.indices where scores[index] < threshold { scores[index] = -.infinity }
     }
 
-    /// The first index, in order of ids, at which the sum of the probabilities passes `uniform`.
+    /// Returns the first index, in ascending order, at which the cumulative probability exceeds `uniform`.
     package static func choose(_ scores: [Double], uniform: Double) -> Int {
         let probabilities = softmax(scores)
         var sum = 0.0
@@ -161,8 +165,8 @@ package struct Sampler: Sendable {
         return last
     }
 
-    /// exp(x − max) / Σ exp(x − max); −∞ becomes 0.
-    /// - Parameter normalizer: the Σ where those given are not all
+    /// Computes exp(x − max) / Σ exp(x − max), where −∞ becomes 0.
+    /// - Parameter normalizer: the sum over all scores, if `scores` is only a part of them
     package static func softmax(_ scores: [Double], normalizer: Double? = nil) -> [Double] {
         let largest = scores.max() ?? 0
         var sum = 0.0

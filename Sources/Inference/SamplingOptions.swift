@@ -1,21 +1,22 @@
-/// How the next token is chosen, under the names of transformers' `GenerationConfig`.
+/// Options for choosing the next token, with the names of `GenerationConfig` in transformers.
 ///
-/// The order in which they apply, and their formulas, are in `docs/serving.md`.
+/// For the order in which they apply and their formulas, see `docs/serving.md`.
 public struct SamplingOptions: Sendable, Equatable {
     public var maxNewTokens: Int
-    /// Logits are divided by it; 0 always takes the most likely token.
+    /// Divisor of the logits. 0 always chooses the most likely token.
     public var temperature: Double
-    /// Only the `topK` most likely tokens; 0 takes all.
+    /// Number of most likely tokens to choose from. 0 means all.
     public var topK: Int
-    /// Only the fewest most likely tokens that together have at least this probability; 1 takes all.
+    /// Restricts the choice to the smallest set of most likely tokens with at least this total probability. 1 means
+    /// all.
     public var topP: Double
-    /// Only tokens at least this many times as likely as the most likely one; 0 takes all.
+    /// Minimum probability of a token relative to that of the most likely token. 0 means all tokens.
     public var minP: Double
-    /// Above 1, tokens that stand in the prompt or were generated become less likely; 1 changes nothing.
+    /// Values above 1 make tokens of the prompt and of the generated text less likely. 1 has no effect.
     public var repetitionPenalty: Double
-    /// Generation ends before the first of these to appear in the generated text.
+    /// Generation stops before the first occurrence of one of these strings.
     public var stop: [String]
-    /// The same seed gives the same text; nil draws one, which the answer names.
+    /// The same seed reproduces the same text. Nil draws a random seed, which the result contains.
     public var seed: Int?
 
     public init(
@@ -32,21 +33,23 @@ public struct SamplingOptions: Sendable, Equatable {
         self.seed = seed
     }
 
-    /// - Throws: `InferenceError.invalidParameter`, which names the first field out of its range.
+    /// - Throws: `InferenceError.invalidParameter` with the name of the first field that is out of range
     public func validate() throws(InferenceError) {
         func check(_ isValid: Bool, _ name: String, _ range: String, _ found: some Any) throws(InferenceError) {
-            guard isValid else { throw .invalidParameter(name, reason: "must be \(range), is \(found)") }
+            guard isValid else { throw .invalidParameter(name, reason: "must be \(range), but is \(found)") }
         }
         try check(maxNewTokens >= 1, "max_new_tokens", "at least 1", maxNewTokens)
-        try check(temperature >= 0 && temperature.isFinite, "temperature", "0 or more", temperature)
-        try check(topK >= 0, "top_k", "0 (all) or more", topK)
-        try check(topP > 0 && topP <= 1, "top_p", "above 0, at most 1", topP)
+        try check(temperature >= 0 && temperature.isFinite, "temperature", "at least 0", temperature)
+        try check(topK >= 0, "top_k", "at least 0 (0 means all)", topK)
+        try check(topP > 0 && topP <= 1, "top_p", "greater than 0 and at most 1", topP)
         try check(minP >= 0 && minP <= 1, "min_p", "from 0 to 1", minP)
         try check(
-            repetitionPenalty > 0 && repetitionPenalty.isFinite, "repetition_penalty", "above 0", repetitionPenalty)
-        try check(!stop.contains(""), "stop", "strings that are not empty", "\(stop.count) strings, one of them empty")
+            repetitionPenalty > 0 && repetitionPenalty.isFinite, "repetition_penalty", "greater than 0",
+            repetitionPenalty)
+        try check(!stop.contains(""), "stop", "non-empty strings", "\(stop.count) strings, one of which is empty")
         try check(
             stop.count <= RequestLimits.stops && stop.allSatisfy { $0.utf8.count <= RequestLimits.stopBytes }, "stop",
-            "at most \(RequestLimits.stops) strings of \(RequestLimits.stopBytes) bytes", "\(stop.count) strings")
+            "at most \(RequestLimits.stops) strings of at most \(RequestLimits.stopBytes) bytes",
+            "\(stop.count) strings")
     }
 }

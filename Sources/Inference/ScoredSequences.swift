@@ -1,15 +1,15 @@
 import Jobs
 import Tokenizers
 
-/// A piece of a text, and which of its tokens are looked for.
+/// A piece of a text and the tokens of it that are scored.
 package struct ScoredSequence: Sendable {
     package let piece: [Int32]
-    /// The one token that is masked and looked for; nil looks for each, given those before it.
+    /// Index of the token that is masked and scored, or nil if each token is scored given the tokens before it.
     package let masked: Int?
 
     package var scoredCount: Int { masked == nil ? piece.count : 1 }
 
-    /// Adds the sequence as the model gets it, the rows of `ids` at which it is scored, and the ids wanted there.
+    /// Appends the input ids of the sequence, the rows at which it is scored, and the target ids of those rows.
     func append(ids: inout [Int32], places: inout [Int], labels: inout [Int32]) {
         let start = ids.count
         ids.append(SpecialToken.bos.rawValue)
@@ -28,45 +28,46 @@ package struct ScoredSequence: Sendable {
     }
 }
 
-/// Cuts the ids of a text into pieces, and the pieces into batches of sequences to be scored. Holds one piece and one batch,
-/// however long the text is. A value without I/O.
+/// Splits the ids of a text into pieces, and groups the pieces into batches of sequences. Holds only one piece and one
+/// batch, regardless of the length of the text. A value without I/O.
 package struct ScoredSequences {
-    /// Tokens of a batch, as many as one turn on the queue is worth.
+    /// Number of tokens of a batch, which matches one turn on the queue.
     private static let batchTokens = 256
 
     private let objective: Objective
     private let pieceLength: Int
-    /// Ids that have come and are in no piece yet.
+    /// Ids that are not part of a piece yet.
     private var ids: ArraySlice<Int32> = []
     private var hasEnded = false
     private var piece: [Int32] = []
-    /// Of a masked model's piece, the token whose sequence is next.
+    /// Index of the next token of `piece` to be masked.
     private var nextMasked = 0
-    /// A sequence that did not fit into the last batch.
+    /// A sequence that did not fit into the previous batch.
     private var left: ScoredSequence?
     private var batch: [ScoredSequence] = []
     private var tokens = 0
 
-    /// - Parameter trainedLength: tokens of the longest sequence that was trained, `<s>` and `</s>` among them
+    /// - Parameter trainedLength: number of tokens of the longest training sequence, including `<s>` and `</s>`
     package init(_ objective: Objective, trainedLength: Int) {
         self.objective = objective
         pieceLength = max(1, trainedLength - (objective == .clm ? 1 : 2))
     }
 
-    /// Ids and sequences that are held at the moment.
+    /// Number of ids and sequences that are currently held.
     package var held: Int { ids.count + piece.count + batch.count }
 
     package mutating func append(_ more: [Int32]) {
         ids = ArraySlice(Array(ids) + more)
     }
 
-    /// The text has ended. A causal model is scored on the `</s>` behind it, too.
+    /// Ends the text. For a causal model, a final `</s>` is scored as well.
     package mutating func end() {
         if objective == .clm { append([SpecialToken.eos.rawValue]) }
         hasEnded = true
     }
 
-    /// The next whole batch: up to 256 tokens, at least one sequence. Nil where ids are needed first, and at the end.
+    /// Returns the next complete batch of up to 256 tokens and at least one sequence, or nil if more ids are needed or
+    /// at the end.
     package mutating func next() -> [ScoredSequence]? {
         while let sequence = nextSequence() {
             if !batch.isEmpty, tokens + sequence.piece.count > Self.batchTokens {

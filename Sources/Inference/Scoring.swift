@@ -4,26 +4,26 @@ import Kernels
 import Models
 import Tokenizers
 
-/// How likely a model finds a text.
+/// The likelihood of a text under a model.
 public struct TextScore: Sendable, Equatable {
-    /// In nats: of a causal model, log p(text); of a masked one, the sum over the tokens of log p(token | all others)
-    /// (the pseudo-log-likelihood of Salazar et al., 2020).
+    /// Natural logarithm of the likelihood. For a causal model, log p(text); for a masked model, the sum over all
+    /// tokens of log p(token | all other tokens), the pseudo-log-likelihood of Salazar et al. (2020).
     public let logLikelihood: Double
-    /// The tokens scored; of a causal model the final `</s>` among them.
+    /// Number of scored tokens. For a causal model, this includes the final `</s>`.
     public let tokens: Int
-    /// −`logLikelihood` ÷ (ln 2 × the text's bytes); 0 for an empty text.
+    /// −`logLikelihood` ÷ (ln 2 × number of bytes of the text); 0 for an empty text.
     public let bitsPerByte: Double
 }
 
 extension InferenceEngine {
-    /// Scores a text, cut into pieces of the longest length that was trained. Takes memory for a few pieces, however long
-    /// the text is.
+    /// Scores a text, split into pieces of the longest trained length. Memory does not grow with the length of the
+    /// text.
     ///
-    /// A causal model is scored on the tokens and a final `</s>`, each piece after an `<s>`; a masked one on each token
-    /// masked in turn, each piece between `<s>` and `</s>`.
-    /// - Parameter user: whose share of turns it takes
-    /// - Throws: `InferenceError.notANumber` and `.invalidParameter`; `CancellationError` before the next batch once the
-    ///   task is cancelled.
+    /// A causal model is scored on all tokens and a final `</s>`, with `<s>` before each piece. A masked model is
+    /// scored on each token, which is masked in turn, with `<s>` and `</s>` around each piece.
+    /// - Parameter user: the user to whose share of turns the work is charged
+    /// - Throws: `InferenceError.notANumber` and `.invalidParameter`; `CancellationError` before the next batch if the
+    ///   task was cancelled
     public func score(_ text: String, for user: UInt32 = geteuid()) async throws -> TextScore {
         let scored = try await filtered(text, for: user)
         var parts = TextIDs(self, scored, parameter: "text", for: user)
@@ -64,7 +64,7 @@ extension InferenceEngine {
         }
         let rows = configuration.vocabSize
         let logits = model.logits(inputIDs: ids, sequenceOffsets: offsets, rows: places) {
-            WorkQueue.models.letOthersIn()
+            WorkQueue.models.yieldToOthers()
         }
         var sum = 0.0
         for (index, label) in labels.enumerated() {

@@ -2,21 +2,21 @@ import Jobs
 import Models
 import Tokenizers
 
-/// The ids of a text that somebody sent, a part at a time, each part a step on `WorkQueue.texts`.
+/// The ids of the text of a request, computed part by part, each in a step on `WorkQueue.texts`.
 struct TextIDs: Sendable {
     private let parameter: String
     private let user: UInt32
     private var stream: TokenStream
 
-    /// - Parameter parameter: the text's name in the interface, for errors
+    /// - Parameter parameter: the name of the text in the interface, for errors
     init(_ engine: InferenceEngine, _ text: String, parameter: String, for user: UInt32) {
         self.parameter = parameter
         self.user = user
         stream = TokenStream(engine.tokenizer, text)
     }
 
-    /// - Returns: nil at the end
-    /// - Throws: `InferenceError.invalidParameter`; `CancellationError` once the task is cancelled
+    /// - Returns: the ids of the next part, or nil at the end
+    /// - Throws: `InferenceError.invalidParameter`; `CancellationError` if the task was cancelled
     mutating func next() async throws -> [Int32]? {
         try Task.checkCancellation()
         do throws(TokenStream.WordTooLong) {
@@ -34,7 +34,7 @@ struct TextIDs: Sendable {
 }
 
 extension InferenceEngine {
-    /// The text as the corpora were written when the model learned from them.
+    /// Applies the text filters that were applied to the corpora in training.
     func filtered(_ text: String, for user: UInt32) async throws -> String {
         guard filtersTexts else { return text }
         try Task.checkCancellation()
@@ -43,14 +43,14 @@ extension InferenceEngine {
         }
     }
 
-    /// The ids of a prompt behind `<s>`, which is counted to its end but kept only as far as it can be used.
+    /// The ids of a prompt after `<s>`. All tokens are counted, but only as many as the model supports are kept.
     struct Prompt: Sendable {
         var ids: [Int32] = [SpecialToken.bos.rawValue]
         var count = 1
         var hasMask = false
     }
 
-    /// - Parameter limit: ids that are kept
+    /// - Parameter limit: maximum number of ids to keep
     func prompt(_ text: String, parameter: String, limit: Int, for user: UInt32) async throws -> Prompt {
         var prompt = Prompt()
         var parts = TextIDs(self, try await filtered(text, for: user), parameter: parameter, for: user)

@@ -2,9 +2,9 @@ import Glibc
 import Tokenizers
 
 extension InferenceEngine {
-    /// The ids of a text and how each token is written in `vocab.json`; no tokens are added.
-    /// - Parameter user: whose share of turns it takes
-    /// - Throws: `InferenceError.invalidParameter` for a text of more than `RequestLimits.tokens`.
+    /// Returns the ids of a text, and each token as written in `vocab.json`. No special tokens are added.
+    /// - Parameter user: the user to whose share of turns the work is charged
+    /// - Throws: `InferenceError.invalidParameter` if the text has more than `RequestLimits.tokens`
     public func tokenize(
         _ text: String, for user: UInt32 = geteuid()
     ) async throws -> (ids: [Int32], tokens: [String]) {
@@ -22,16 +22,16 @@ extension InferenceEngine {
         return (ids, tokens)
     }
 
-    /// The text of ids, special tokens shown.
-    /// - Throws: `InferenceError.invalidParameter` for an id without a token, and for more than `RequestLimits.ids`.
+    /// Decodes ids to text, including special tokens.
+    /// - Throws: `InferenceError.invalidParameter` if an id has no token, or if there are more than `RequestLimits.ids`
     public func detokenize(_ ids: [Int32], for user: UInt32 = geteuid()) async throws(InferenceError) -> String {
         guard ids.count <= RequestLimits.ids else {
-            throw .invalidParameter("ids", reason: "are more than \(RequestLimits.ids)")
+            throw .invalidParameter("ids", reason: "must have at most \(RequestLimits.ids) elements")
         }
         return try await WorkQueue.texts.run(for: .user(user), cost: ids.count) {
             [self] () throws(InferenceError) in
             for (index, id) in ids.enumerated() where tokenizer.token(id) == nil {
-                throw .invalidParameter("ids", reason: "[\(index)] is \(id), which has no token")
+                throw .invalidParameter("ids", reason: "element \(index) is \(id), which is not a token id")
             }
             return tokenizer.decode(ids)
         }

@@ -1,6 +1,7 @@
-/// The indices of the `count` largest scores, largest first; of equal scores the lower index comes first.
+/// Returns the indices of the `count` largest scores in descending order. Ties are ordered by index.
 ///
-/// Scores of −∞ and those `isCandidate` refuses are left out. O(n log count): a heap of the best so far, worst on top.
+/// Excludes scores of −∞ and indices that `isCandidate` rejects. Takes O(n log count) time with a heap of the best
+/// scores so far, worst on top.
 package func topIndices(of scores: [Double], count: Int, where isCandidate: (Int) -> Bool = { _ in true }) -> [Int] {
     func isWorse(_ a: Int, _ b: Int) -> Bool { scores[a] < scores[b] || (scores[a] == scores[b] && a > b) }
     guard count > 0 else { return [] }

@@ -4,14 +4,14 @@ import Glibc
 import Jobs
 import TextFilters
 
-/// What serving needs of `training_args.json`. The rest of it, which grows with what training can do, is not read: a
-/// generation published by an older version goes on serving.
+/// The part of `training_args.json` that serving needs. Other keys are ignored, so that generations published by other
+/// versions can still be served.
 public struct TrainingFacts: Decodable, Sendable, Equatable {
-    /// The run that made the model.
+    /// The run that produced the model.
     public let run: String
-    /// The text filters the corpora went through.
+    /// The text filters that were applied to the corpora.
     public let filters: [TextFilter]
-    /// Tokens of the longest training sample, `<s>` and `</s>` included.
+    /// Number of tokens of the longest training sample, including `<s>` and `</s>`.
     public let longestPosition: Int
     public let evaluation: RunEvent.Evaluation?
 
@@ -19,9 +19,9 @@ public struct TrainingFacts: Decodable, Sendable, Equatable {
     package static let mostBytes = 1 << 24
     private static let mostFilters = 100
 
-    /// - Parameter longestSequence: of the model
-    /// - Returns: nil for a directory without the file, as something else wrote it
-    /// - Throws: `InferenceError.load` where the file cannot be read, or its numbers are none of such a model
+    /// - Parameter longestSequence: the longest sequence of the model
+    /// - Returns: nil if the file does not exist, because the directory was written by other software
+    /// - Throws: `InferenceError.load` if the file cannot be read or its values do not match the model
     package static func read(directory: String, longestSequence: Int) throws(InferenceError) -> TrainingFacts? {
         guard let facts = try read(directory: directory) else { return nil }
         let path = "\(directory)/\(file)"
@@ -32,12 +32,13 @@ public struct TrainingFacts: Decodable, Sendable, Equatable {
         }
         guard facts.filters.count <= mostFilters else {
             throw .load(
-                path: path, reason: "`filters` are \(facts.filters.count), expected at most \(mostFilters)")
+                path: path,
+                reason: "`filters` has \(facts.filters.count) elements, expected at most \(mostFilters)")
         }
         return facts
     }
 
-    /// What the file says, whatever its numbers.
+    /// Reads the file without validating its values.
     package static func read(directory: String) throws(InferenceError) -> TrainingFacts? {
         let path = "\(directory)/\(file)"
         guard access(path, F_OK) == 0 else { return nil }

@@ -2,35 +2,37 @@ import Dispatch
 import Fairness
 import Synchronization
 
-/// Who a step of work is for: they take turns.
+/// The owner of a step of work. Owners take turns.
 package enum WorkOwner: Hashable, Sendable {
     case user(UInt32)
-    /// The generations under way, which go forward together whoever asked for them.
+    /// The active generations of all users, which advance together.
     case generations
-    /// What is measured of the machine.
+    /// Measurements of the machine.
     case measurement
-    /// The look whether there are still turns.
-    case signOfLife
+    /// Checks that the queue is making progress.
+    case livenessCheck
 }
 
-/// A thread for work that takes longer than the threads of Swift's concurrency may be held up.
+/// A serial queue with its own thread, for work that would block the cooperative thread pool for too long.
 ///
-/// Work comes in steps of milliseconds: the next token of all generations, one batch of sentences. Steps run one at a time.
-/// Owners take turns in proportion to what their steps cost (`FairQueue`), those of one owner in the order they came, and
-/// whoever needs more of them asks for the next when it has the last. A longer step lets others in between its parts.
+/// Work is submitted in steps of milliseconds, such as the next token of all generations or one batch of texts. Steps
+/// run one at a time. Owners take turns in proportion to the cost of their steps (`FairQueue`); the steps of one owner
+/// run in order. An owner with more work enqueues the next step when the last one has finished. A longer step lets
+/// steps of other owners run between its parts.
 package final class WorkQueue: Sendable {
-    /// What models compute, of all engines: one step has the whole thread pool. Costs are tokens.
+    /// Computations of all models. A step uses the whole thread pool. Costs are in tokens.
     package static let models = WorkQueue(label: "io.kantaibert.inference.models")
-    /// What tokenizers do: a megabyte of text does not hold up the next token of somebody else. Costs are bytes.
+    /// Tokenization and text filtering, so that a large text does not delay the next token of another user. Costs are
+    /// in bytes.
     package static let texts = WorkQueue(label: "io.kantaibert.inference.texts")
 
     private struct State {
         var waiting = FairQueue<WorkOwner, @Sendable () -> Void>()
-        /// Owners of the step under way and of those it is let in by.
+        /// Owners of the current step and of the steps nested in it, outermost first.
         var running: [WorkOwner] = []
     }
 
-    /// Steps that may be let in by one another: more would add to the first one's wait, and to the stack.
+    /// Maximum nesting of steps. A higher value would increase the latency of the outermost step and the stack depth.
     private static let deepest = 3
 
     private let queue: DispatchQueue
@@ -40,17 +42,17 @@ package final class WorkQueue: Sendable {
         queue = DispatchQueue(label: label, qos: .userInitiated)
     }
 
-    /// Runs one step that nobody waits for.
+    /// Enqueues a step without waiting for it.
     package func enqueue(for owner: WorkOwner, cost: Int, _ step: @escaping @Sendable () -> Void) {
         state.withLock { $0.waiting.push(step, for: owner, cost: cost) }
         queue.async { [self] in
-            // None where it was let in by another step.
+            // Nil if the step already ran nested in another step.
             guard let step = take({ $0.waiting.popFirst() }) else { return }
             perform(step)
         }
     }
 
-    /// Runs one step and returns what it made.
+    /// Runs a step and returns its result.
     package func run<Value: Sendable, Failure: Error>(
         for owner: WorkOwner, cost: Int, _ step: @escaping @Sendable () throws(Failure) -> Value
     ) async throws(Failure) -> Value {
@@ -60,9 +62,9 @@ package final class WorkQueue: Sendable {
         return try result.get()
     }
 
-    /// Runs one step of an owner that has had less than the one whose step this is called in, if one waits. For the places
-    /// between the parts of a step, where it holds neither a lock nor the thread pool.
-    package func letOthersIn() {
+    /// Runs one waiting step of another owner that has received less than the owner of the current step, if there is
+    /// one. Must be called between the parts of a step, while it holds neither a lock nor the thread pool.
+    package func yieldToOthers() {
         let step = take { state in
             guard !state.waiting.isEmpty, state.running.count < Self.deepest, let current = state.running.last else {
                 return nil

@@ -3,14 +3,14 @@ import Inference
 import Testing
 
 @Suite struct AdmissionTests {
-    /// Keeps requests under way until it is opened.
+    /// Blocks requests until it is opened.
     private final class Gate: Sendable {
         private let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
         func open() { continuation.finish() }
         func wait() async { for await _ in stream {} }
     }
 
-    /// - Returns: how many of `count` requests are admitted
+    /// - Returns: the number of requests that are admitted
     private func fill(
         _ admission: Admission, by user: UInt32, _ count: Int, _ gate: Gate, _ group: inout TaskGroup<Void>
     ) async -> Int {
@@ -36,12 +36,12 @@ import Testing
         return admitted
     }
 
-    @Test func aUserWith128CallsRefusesNobodyElse() async throws {
+    @Test func oneUserCannotStarveOthers() async throws {
         let admission = Admission(limit: 128, limitOfUser: 64)
         let gate = Gate()
         await withTaskGroup(of: Void.self) { group in
             #expect(await fill(admission, by: 1, 128, gate, &group) == 64)
-            // The next one finds a place, and as many as leave some for a third.
+            // The second user is admitted, but cannot take so many places that none are left for a third.
             #expect(await fill(admission, by: 2, 1, gate, &group) == 1)
             #expect(await fill(admission, by: 2, 128, gate, &group) > 20)
             #expect(await fill(admission, by: 3, 1, gate, &group) == 1)
@@ -52,12 +52,12 @@ import Testing
 }
 
 @Suite struct WorkQueueTests {
-    /// Steps in the order they ran.
+    /// Returns the names of steps in the order in which they ran.
     private func order(_ body: (WorkQueue, @escaping @Sendable (String) -> Void) async -> Void) async -> [String] {
         let queue = WorkQueue(label: "test")
         let (steps, step) = AsyncStream.makeStream(of: String.self)
         await body(queue) { step.yield($0) }
-        // Behind all others, whoever they were for.
+        // Waits for the steps of all owners.
         for user in UInt32(0)..<9 { await queue.run(for: .user(user), cost: 1) { () throws(Never) in } }
         step.finish()
         var order: [String] = []
@@ -65,7 +65,7 @@ import Testing
         return order
     }
 
-    @Test func usersTakeTurns() async {
+    @Test func ownersTakeTurns() async {
         let order = await order { queue, ran in
             let (gate, opens) = (Latching(), Latching())
             queue.enqueue(for: .user(0), cost: 1) {
@@ -81,15 +81,15 @@ import Testing
         #expect(order == ["a0", "b0", "g0", "a1", "b1", "a2"])
     }
 
-    @Test func aLongStepLetsOthersInButNotItsOwn() async {
+    @Test func longStepYieldsToOtherOwnersOnly() async {
         let order = await order { queue, ran in
             let (gate, opens) = (Latching(), Latching())
             queue.enqueue(for: .user(1), cost: 1000) {
                 gate.open()
                 opens.wait()
                 ran("long begins")
-                queue.letOthersIn()
-                queue.letOthersIn()
+                queue.yieldToOthers()
+                queue.yieldToOthers()
                 ran("long ends")
             }
             gate.wait()
@@ -101,9 +101,9 @@ import Testing
     }
 }
 
-/// Opens once; waited for by threads.
+/// A latch that threads wait for.
 private final class Latching: @unchecked Sendable {
-    // @unchecked: a semaphore is made for several threads.
+    // @unchecked: a semaphore is thread-safe.
     private let semaphore = DispatchSemaphore(value: 0)
     func open() { semaphore.signal() }
     func wait() { semaphore.wait() }
@@ -112,12 +112,12 @@ private final class Latching: @unchecked Sendable {
 @Suite struct GenerationPlacesTests {
     private let policy = GenerationPlaces(places: 16)
 
-    @Test func oneUserHasAllPlacesWhileItIsAlone() {
+    @Test func givesAllPlacesToASingleUser() {
         #expect(policy.stepping(Array(repeating: 1, count: 16), turn: 3).count == 16)
         #expect(!policy.mayJoin(1, active: Array(repeating: 1, count: 16), waiting: [1]))
     }
 
-    @Test func anotherOneTakesHalfOfThem() {
+    @Test func sharesPlacesBetweenTwoUsers() {
         var active = [UInt32](repeating: 1, count: 16)
         while policy.mayJoin(2, active: active, waiting: [1, 2]) { active.append(2) }
         #expect(active.count == 24)
@@ -129,7 +129,7 @@ private final class Latching: @unchecked Sendable {
         }
     }
 
-    @Test func ofMoreUsersThanPlacesEachHasItsTurn() {
+    @Test func rotatesWhenUsersExceedPlaces() {
         let active = (0..<20).map { UInt32($0) }
         var seen: Set<UInt32> = []
         for turn in 0..<20 { for index in policy.stepping(active, turn: turn) { seen.insert(active[index]) } }

@@ -3,9 +3,9 @@ import Kernels
 import Synchronization
 import Testing
 
-/// Many generations at once, with others between them.
+/// Concurrent generations, mixed with other requests.
 @Suite struct ContinuousBatchTests {
-    /// As different from one another as requests may be; more than a step takes.
+    /// Options that differ between requests.
     static func sampling(_ index: Int) -> SamplingOptions {
         SamplingOptions(
             maxNewTokens: 3 + 7 * (index % 6), temperature: index % 5 == 0 ? 0 : 1.1, topK: index % 3 == 0 ? 50 : 0,
@@ -13,12 +13,12 @@ import Testing
     }
 
     static func prompt(_ index: Int) -> String {
-        // The last one takes a turn of its own.
+        // The last prompt is long enough for separate turns.
         ["The", "Reason", "", "Human thinking involves", "777777777777", String(repeating: "7", count: 30)][index % 6]
     }
 
     @Test(arguments: WeightPrecision.allCases)
-    func everyTextIsWhatItIsAlone(precision: WeightPrecision) async throws {
+    func batchingDoesNotChangeGeneratedText(precision: WeightPrecision) async throws {
         let copy = try Fixture.Copy(of: "clm")
         let engine = try InferenceEngine(directory: copy.directory, precision: precision)
         var alone: [Generated] = []
@@ -29,7 +29,7 @@ import Testing
         try await withThrowingTaskGroup(of: (Int, Generated?).self) { group in
             for index in 0..<40 {
                 group.addTask { (index, try await engine.generate(Self.prompt(index), sampling: Self.sampling(index))) }
-                // And some that hang up, and sentences to score, among them.
+                // Cancelled generations and scoring requests run at the same time.
                 group.addTask {
                     struct HungUp: Error {}
                     await #expect(throws: HungUp.self) {
@@ -48,10 +48,10 @@ import Testing
         #expect(await engine.generationsUnderWay == 0)
     }
 
-    @Test func whoHangsUpFreesItsPlaceAtTheNextStep() async throws {
+    @Test func cancellationFreesPlaceAtNextStep() async throws {
         let copy = try Fixture.Copy(of: "clm")
         let engine = try InferenceEngine(directory: copy.directory)
-        // Twenty that wait for their first piece to be taken, for ever.
+        // Twenty generations whose consumers block on the first piece.
         let (started, hasStarted) = AsyncStream.makeStream(of: Void.self)
         let tasks = (0..<20).map { seed in
             Task {
@@ -68,12 +68,12 @@ import Testing
         }
         for task in tasks { task.cancel() }
         for task in tasks { await #expect(throws: CancellationError.self) { try await task.value } }
-        // Its own steps come after those that were on the queue when they hung up.
+        // Runs after all steps that were queued at the time of cancellation.
         _ = try await engine.generate("The", sampling: SamplingOptions(maxNewTokens: 2, temperature: 0))
         #expect(await engine.generationsUnderWay == 0)
     }
 
-    @Test func aFullHouseTurnsTheNextAwayAndSaysWhenToComeAgain() async throws {
+    @Test func rejectsRequestsOverLimitWithRetryTime() async throws {
         let admission = Admission(limit: 2)
         let (gate, opens) = AsyncStream.makeStream(of: Void.self)
         let (entered, enters) = AsyncStream.makeStream(of: Void.self)
@@ -100,7 +100,7 @@ import Testing
         #expect(nested == 4)
     }
 
-    @Test func aRequestThatFailsLeavesItsPlace() async throws {
+    @Test func failedRequestReleasesItsPlace() async throws {
         struct Failed: Error {}
         let admission = Admission(limit: 1)
         await #expect(throws: Failed.self) { try await admission.admit { throw Failed() } }

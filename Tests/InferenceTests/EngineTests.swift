@@ -6,32 +6,36 @@ import TextFilters
 import Testing
 
 @Suite struct EngineTests {
-    @Test func theHashIsThatOfTheFile() {
+    @Test func computesSHA256OfWeights() {
         // sha256sum Fixtures/*/model.safetensors
         #expect(Fixture.mlm.modelSHA256 == "57b33ccc3fc5c59ef76d78d8bd669bed7e0caa147d57bd07e8b5ef792b1c41fa")
         #expect(Fixture.clm.modelSHA256 == "57b33ccc3fc5c59ef76d78d8bd669bed7e0caa147d57bd07e8b5ef792b1c41fa")
     }
 
-    @Test func theObjectiveIsInTheConfiguration() {
+    @Test func readsObjectiveFromConfiguration() {
         #expect(Fixture.mlm.objective == .mlm)
         #expect(Fixture.clm.objective == .clm)
     }
 
-    @Test func tokensAndTextGoBothWays() async throws {
+    @Test func tokenizesAndDetokenizes() async throws {
         let text = "naïve café — <mask> 🙂"
         let (ids, tokens) = try await Fixture.mlm.tokenize(text)
         #expect(ids.count == tokens.count)
         #expect(ids.contains(4) && tokens.contains("<mask>"))
         #expect(try await Fixture.mlm.detokenize(ids) == text)
-        await #expect(throws: InferenceError.invalidParameter("ids", reason: "[1] is 310, which has no token")) {
+        await #expect(
+            throws: InferenceError.invalidParameter("ids", reason: "element 1 is 310, which is not a token id")
+        ) {
             try await Fixture.mlm.detokenize([5, 310])
         }
-        await #expect(throws: InferenceError.invalidParameter("ids", reason: "[0] is -1, which has no token")) {
+        await #expect(
+            throws: InferenceError.invalidParameter("ids", reason: "element 0 is -1, which is not a token id")
+        ) {
             try await Fixture.mlm.detokenize([-1])
         }
     }
 
-    /// The path and the reason a directory is refused with.
+    /// Returns the path and the reason with which a directory is rejected.
     func refusal(_ change: (Fixture.Copy) throws -> Void) throws -> (path: String, reason: String) {
         let copy = try Fixture.Copy(of: "clm")
         try change(copy)
@@ -44,7 +48,7 @@ import Testing
         return ("", "")
     }
 
-    @Test func aModelCutShortIsRefused() throws {
+    @Test func rejectsTruncatedWeights() throws {
         let refusal = try refusal { copy in
             let handle = try FileHandle(forWritingTo: URL(filePath: copy.directory + "/model.safetensors"))
             try handle.truncate(atOffset: 100_000)
@@ -52,12 +56,12 @@ import Testing
         #expect(refusal.path == "/model.safetensors")
     }
 
-    @Test func aConfigurationThatDoesNotFitTheTensorsIsRefused() throws {
+    @Test func rejectsConfigurationThatDoesNotMatchTensors() throws {
         let refusal = try refusal { copy in try copy.edit("config.json") { $0["hidden_size"] = 64 } }
         #expect(!refusal.reason.isEmpty)
     }
 
-    @Test func aTokenizerLargerThanTheEmbeddingIsRefused() throws {
+    @Test func rejectsTokenizerLargerThanEmbedding() throws {
         let refusal = try refusal { copy in
             try copy.edit("tokenizer.json") { object in
                 var model = object["model"] as! [String: Any]
@@ -70,14 +74,14 @@ import Testing
         #expect(refusal.reason.contains("321 tokens") && refusal.reason.contains("320 rows"))
     }
 
-    @Test func trainingArgumentsThatAreNotJSONAreRefused() throws {
+    @Test func rejectsInvalidTrainingArguments() throws {
         let refusal = try refusal { copy in
             try Data("{".utf8).write(to: URL(filePath: copy.directory + "/training_args.json"))
         }
         #expect(refusal.path == "/training_args.json")
     }
 
-    @Test func trainingArgumentsOfAnotherVersionAreRead() throws {
+    @Test func readsTrainingArgumentsOfOtherVersions() throws {
         let copy = try Fixture.Copy(of: "clm")
         try copy.addTrainingArguments(longestPosition: 10, filters: [.lowercase])
         try copy.edit("training_args.json") { object in
@@ -90,7 +94,7 @@ import Testing
         #expect(arguments?.run == "r")
     }
 
-    @Test func aMissingFileIsNamed() throws {
+    @Test func reportsMissingFileByPath() throws {
         for file in ["config.json", "model.safetensors"] {
             let refusal = try refusal { copy in try FileManager.default.removeItem(atPath: copy.directory + "/" + file)
             }

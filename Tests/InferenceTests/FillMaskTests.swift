@@ -5,7 +5,7 @@ import Jobs
 import Testing
 
 @Suite struct FillMaskTests {
-    @Test func candidatesAreThePipelines() async throws {
+    @Test func matchesTransformersPipeline() async throws {
         for (request, masks) in zip(try Fixture.request.fill, try Fixture.reference.fill) {
             let found = try await Fixture.mlm.fillMask(request.text, topK: request.topK, targets: request.targets)
             #expect(found.count == masks.count)
@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func idsWithoutATokenAreNotOfferedAndYetCounted() async throws {
+    @Test func excludesRowsWithoutTokenButNormalizesOverAll() async throws {
         let fillings = try await Fixture.mlm.fillMask("The<mask>", topK: 10_000)[0]
         #expect(fillings.count == Fixture.mlm.tokenizer.vocabularySize)
         #expect(fillings.count < Fixture.mlm.configuration.vocabSize)
@@ -26,34 +26,34 @@ import Testing
         #expect(sum > 0.5 && sum < 1)
     }
 
-    @Test func aTextWithoutAMaskIsRefused() async {
+    @Test func rejectsTextWithoutMask() async {
         await #expect(throws: InferenceError.noMask(text: "The faculty")) {
             try await Fixture.mlm.fillMask("The faculty")
         }
     }
 
-    @Test func aTextThatDoesNotFitIsRefusedWithBothNumbers() async {
+    @Test func rejectsTooLongText() async {
         let text = String(repeating: "7", count: 62) + "<mask>"
         await #expect(throws: InferenceError.promptTooLong(tokens: 65, limit: 64)) {
             try await Fixture.mlm.fillMask(text)
         }
     }
 
-    @Test func theLongestTextThatFitsIsAnswered() async throws {
+    @Test func acceptsLongestText() async throws {
         let text = String(repeating: "7", count: 61) + "<mask>"
         #expect(try await Fixture.mlm.fillMask(text, topK: 3)[0].count == 3)
     }
 
-    @Test func parametersOutOfRangeAreNamed() async {
-        await #expect(throws: InferenceError.invalidParameter("top_k", reason: "must be at least 1, is 0")) {
+    @Test func rejectsOutOfRangeParameters() async {
+        await #expect(throws: InferenceError.invalidParameter("top_k", reason: "must be at least 1, but is 0")) {
             try await Fixture.mlm.fillMask("<mask>", topK: 0)
         }
-        await #expect(throws: InferenceError.invalidParameter("targets", reason: "needs at least one word")) {
+        await #expect(throws: InferenceError.invalidParameter("targets", reason: "must contain at least one word")) {
             try await Fixture.mlm.fillMask("<mask>", targets: [""])
         }
     }
 
-    @Test func aCausalModelFillsNothing() async {
+    @Test func causalModelRejectsFillMask() async {
         await #expect(throws: InferenceError.wrongObjective(expected: .mlm, found: .clm)) {
             try await Fixture.clm.fillMask("<mask>")
         }

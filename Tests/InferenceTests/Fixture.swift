@@ -3,14 +3,15 @@ import Inference
 import Jobs
 import TextFilters
 
-/// The tiny models of `Fixtures`, and what transformers answers for them.
+/// The small models in `Fixtures` and the reference output of transformers for them.
 ///
-/// `mlm` and `clm` are directories as transformers 5.23 wrote them (random weights, 320 rows of which 310 have a token,
-/// 64 positions); `transformers.json` is what `Tests/Parity/inference_reference.py --mlm mlm --clm clm < request.json` prints.
+/// `mlm` and `clm` are directories written by transformers 5.23 (random weights, 320 rows of which 310 have a token, 64
+/// positions). `transformers.json` is the output of
+/// `Tests/Parity/inference_reference.py --mlm mlm --clm clm < request.json`.
 enum Fixture {
     static let mlm = try! InferenceEngine(directory: copies[0].directory)
     static let clm = try! InferenceEngine(directory: copies[1].directory)
-    /// An engine writes its packed weights beside the model.
+    /// Copies, because an engine writes its packed weights to the model directory.
     private static let copies = [try! Copy(of: "mlm"), try! Copy(of: "clm")]
 
     static func path(_ name: String) -> String { Bundle.module.bundlePath + "/Fixtures/" + name }
@@ -73,7 +74,7 @@ enum Fixture {
         var warpers: [[Double]]
     }
 
-    /// A copy of a fixture model to change, deleted with the test.
+    /// A modifiable copy of a fixture model, removed with the last reference.
     final class Copy: Sendable {
         let directory = NSTemporaryDirectory() + "inference-\(UUID().uuidString)"
 
@@ -83,7 +84,7 @@ enum Fixture {
 
         deinit { try? FileManager.default.removeItem(atPath: directory) }
 
-        /// Rewrites a JSON file of the directory.
+        /// Modifies a JSON file of the directory.
         func edit(_ file: String, _ change: (inout [String: Any]) -> Void) throws {
             let url = URL(filePath: directory + "/" + file)
             var object = try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as! [String: Any]
@@ -91,7 +92,7 @@ enum Fixture {
             try JSONSerialization.data(withJSONObject: object).write(to: url)
         }
 
-        /// As `kantaibert-train` leaves it, with these values of interest.
+        /// Adds `training_args.json` as written by `kantaibert-train`, with the given values.
         func addTrainingArguments(longestPosition: Int, filters: [TextFilter] = []) throws {
             let job = Job(
                 run: "r", model: "m", generation: 1, objective: .clm, architecture: Preset.tiny.architecture,

@@ -16,7 +16,7 @@ import Testing
         return (pieces.withLock { $0 }, generated)
     }
 
-    @Test func greedyTextIsTransformers() async throws {
+    @Test func greedyTextMatchesTransformers() async throws {
         for (request, expected) in zip(try Fixture.request.greedy, try Fixture.reference.greedy) {
             var sampling = greedy
             sampling.maxNewTokens = request.maxNewTokens
@@ -27,12 +27,12 @@ import Testing
         }
     }
 
-    @Test func positionsThatWereNotTrainedEndTheText() async throws {
+    @Test func stopsAtLongestTrainedPosition() async throws {
         let copy = try Fixture.Copy(of: "clm")
         try copy.addTrainingArguments(longestPosition: 10)
         let engine = try InferenceEngine(directory: copy.directory)
         let generated = try await engine.generate("777", sampling: greedy)
-        // <s>777 and six more: the tenth token is the last that a training sample predicted.
+        // `<s>777` and six more tokens: the tenth token is the last one that a training sample predicts.
         #expect(generated.promptTokens == 4)
         #expect(generated.generatedTokens == 6)
         #expect(generated.finishReason == .length)
@@ -41,21 +41,21 @@ import Testing
         }
     }
 
-    @Test func aPromptThatDoesNotFitIsRefusedWithBothNumbers() async {
+    @Test func rejectsTooLongPrompt() async {
         let prompt = String(repeating: "7", count: 64)
         await #expect(throws: InferenceError.promptTooLong(tokens: 65, limit: 64)) {
             try await Fixture.clm.generate(prompt)
         }
     }
 
-    @Test func aPromptThatJustFitsHasOneTokenMore() async throws {
+    @Test func generatesOneTokenForLongestPrompt() async throws {
         let generated = try await Fixture.clm.generate(String(repeating: "7", count: 63), sampling: greedy)
         #expect(generated.generatedTokens == 1)
         #expect(generated.finishReason == .length)
     }
 
-    @Test func aStopStringAcrossTokensEndsTheText() async throws {
-        // Its first tokens are " of" and "$".
+    @Test func stopsAtStopStringAcrossTokens() async throws {
+        // The first generated tokens are " of" and "$".
         let request = try Fixture.request.greedy[2]
         #expect(try Fixture.reference.greedy[2].text.hasPrefix(" of$"))
         var sampling = greedy
@@ -67,7 +67,7 @@ import Testing
         #expect(generated.finishReason == .stop)
     }
 
-    @Test func piecesJoinedAreTheTextForManySeeds() async throws {
+    @Test func joinedPiecesEqualText() async throws {
         for seed in 0..<40 {
             var sampling = warm
             sampling.seed = seed
@@ -78,14 +78,14 @@ import Testing
         }
     }
 
-    @Test func theSeedThatWasDrawnGivesTheTextAgain() async throws {
+    @Test func reportedSeedReproducesText() async throws {
         let first = try await Fixture.clm.generate("The", sampling: warm)
         var sampling = warm
         sampling.seed = first.seed
         #expect(try await Fixture.clm.generate("The", sampling: sampling) == first)
     }
 
-    @Test func aSeedGivesTheSameTextWhateverElseIsGenerated() async throws {
+    @Test func seedReproducesTextUnderConcurrency() async throws {
         @Sendable func text(seed: Int) async throws -> String {
             var sampling = warm
             sampling.seed = seed
@@ -100,18 +100,18 @@ import Testing
         }
     }
 
-    @Test func whoTakesPiecesSlowlyHoldsUpNobody() async throws {
+    @Test func slowConsumerDoesNotBlockOthers() async throws {
         let others = Mutex(0)
         _ = try await Fixture.clm.generate("The", sampling: SamplingOptions(maxNewTokens: 5, temperature: 1, seed: 1)) {
             _ in
-            // The first is in the middle of its text, and waits until the second has all of its own.
+            // The first generation is incomplete and waits until the second one has finished.
             others.withLock { $0 += 1 }
             _ = try await Fixture.clm.generate("Reason", sampling: SamplingOptions(maxNewTokens: 20, seed: 2))
         }
         #expect(others.withLock { $0 } > 0)
     }
 
-    @Test func aCancelledTaskStopsAtTheNextToken() async throws {
+    @Test func cancellationStopsAtNextToken() async throws {
         let count = Mutex(0)
         let task = Task {
             try await Fixture.clm.generate("The", sampling: SamplingOptions(maxNewTokens: 60, temperature: 1, seed: 1))
@@ -124,14 +124,14 @@ import Testing
         #expect(count.withLock { $0 } == 1)
     }
 
-    @Test func whatThePieceTakerThrowsEndsTheGeneration() async {
+    @Test func propagatesErrorsFromOnPiece() async {
         struct HungUp: Error {}
         await #expect(throws: HungUp.self) {
             try await Fixture.clm.generate("The", sampling: greedy) { _ in throw HungUp() }
         }
     }
 
-    @Test func aMaskedModelContinuesNothing() async {
+    @Test func maskedModelRejectsGenerate() async {
         await #expect(throws: InferenceError.wrongObjective(expected: .clm, found: .mlm)) {
             try await Fixture.mlm.generate("The")
         }

@@ -6,9 +6,9 @@ import Kernels
 import Models
 import Testing
 
-/// Model directories that somebody made, or damaged, and that an engine is to open.
+/// Malicious or damaged model directories.
 @Suite(.timeLimit(.minutes(15))) struct HostileFolderTests {
-    /// The file of the directory that an engine refuses, and why.
+    /// Returns the file that the engine rejects, and the reason.
     private func refusal(_ directory: String) throws -> (file: String, reason: String) {
         let error = #expect(throws: InferenceError.self) { try InferenceEngine(directory: directory) }
         guard case .load(let path, let reason) = try #require(error) else {
@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test(arguments: [Int.min, -1, 0, 1, 65, Int.max])
-    func aLongestPositionThatTheModelHasNotIsRefused(longest: Int) throws {
+    func rejectsInvalidLongestPosition(longest: Int) throws {
         let copy = try Fixture.Copy(of: "clm")
         try copy.addTrainingArguments(longestPosition: 10)
         try copy.edit("training_args.json") { $0["longest_position"] = longest }
@@ -27,8 +27,8 @@ import Testing
         #expect(file == "/training_args.json" && reason.contains("`longest_position` is \(longest)"))
     }
 
-    /// The longest sequence is known to be in the position table, or a long prompt would read behind it.
-    @Test func whatMayBeAskedFitsThePositions() async throws {
+    /// The longest sequence must fit into the position table, otherwise a long prompt would read beyond it.
+    @Test func limitsSequencesToPositionTable() async throws {
         let copy = try Fixture.Copy(of: "clm")
         try copy.addTrainingArguments(longestPosition: 62)
         let engine = try InferenceEngine(directory: copy.directory)
@@ -41,7 +41,7 @@ import Testing
         ("vocab_size", 1, "/config.json"), ("max_position_embeddings", 3, "/config.json"),
         ("num_hidden_layers", 16_000_000, "/config.json"), ("vocab_size", 100, ""),
     ])
-    func numbersThatDoNotGoTogetherAreRefused(key: String, value: Int, file: String) throws {
+    func rejectsInconsistentConfiguration(key: String, value: Int, file: String) throws {
         let copy = try Fixture.Copy(of: "mlm")
         try copy.edit("config.json") { $0[key] = value }
         let found = try refusal(copy.directory)
@@ -54,7 +54,7 @@ import Testing
     ]
 
     @Test(arguments: files, ["pipe", "a link to /dev/zero", "a link to a file", "a terabyte"])
-    func whatIsNoFileOrTooLargeIsRefused(file: String, kind: String) throws {
+    func rejectsSpecialAndTooLargeFiles(file: String, kind: String) throws {
         let copy = try Fixture.Copy(of: "clm")
         try copy.addTrainingArguments(longestPosition: 10)
         let path = "\(copy.directory)/\(file)"
@@ -75,22 +75,22 @@ import Testing
             try #require(symlink(other, path) == 0)
         default:
             if !FileManager.default.fileExists(atPath: path) { try Data().write(to: URL(filePath: path)) }
-            // Not every file system has such files.
+            // Some file systems do not support files of this size.
             guard truncate(path, 1 << 40) == 0 else { return }
         }
         #expect(try refusal(copy.directory).file == "/" + file)
     }
 
-    /// Changes to `tokenizer.json`, and what is said of them.
+    /// Modifications of `tokenizer.json`, and a part of the expected reason.
     @Test(arguments: [
         ("\"<s>\"", "\"<S>\"", "<s>"), ("\"<mask>\"", "\"<MASK>\"", "<mask>"), ("\"<pad>\"", "\"<PAD>\"", "<pad>"),
         ("\"id\":1,", "\"id\":5,", "id"), ("\"id\":0,", "\"id\":-1,", "id"), ("\"id\":0,", "\"id\":999999,", "id"),
     ])
-    func aTokenizerWithoutTheSpecialTokensIsRefused(from: String, to: String, says: String) throws {
+    func rejectsTokenizerWithoutSpecialTokens(from: String, to: String, says: String) throws {
         let copy = try Fixture.Copy(of: "mlm")
         let url = URL(filePath: copy.directory + "/tokenizer.json")
         let text = try String(contentsOf: url, encoding: .utf8)
-        // However it is laid out.
+        // Normalizes the formatting of the file first.
         let compact = try JSONSerialization.data(
             withJSONObject: JSONSerialization.jsonObject(with: Data(text.utf8)),
             options: [.sortedKeys, .withoutEscapingSlashes])
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test(arguments: ["mlm", "clm"], [Float.nan, .infinity, 3.4e38])
-    func weightsThatAreNoNumbersAreRefusedByTheirTensor(model: String, number: Float) throws {
+    func rejectsNonFiniteWeightsByTensorName(model: String, number: Float) throws {
         let copy = try Fixture.Copy(of: model)
         let name = try Self.poison(copy, with: number)
         let (file, reason) = try refusal(copy.directory)
@@ -109,8 +109,8 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: copy.directory + "/.packed-float32"))
     }
 
-    /// Finite weights that make answers which are not: no reader of numbers sees that, the model has to be asked.
-    @Test func aModelThatCannotAnswerIsFoundByAsking() throws {
+    /// Finite weights can still produce non-finite logits, which only running the model detects.
+    @Test func detectsNonFiniteOutput() throws {
         let good = try Fixture.Copy(of: "mlm")
         let engine = try InferenceEngine(directory: good.directory)
         #expect(throws: Never.self) { try engine.requireFiniteAnswer() }
@@ -118,11 +118,11 @@ import Testing
         _ = try Self.poison(copy, with: 3e38, all: "LayerNorm.weight")
         let poisoned = try InferenceEngine(directory: copy.directory)
         let error = #expect(throws: InferenceError.self) { try poisoned.requireFiniteAnswer() }
-        #expect("\(String(describing: error))".contains("not a number"))
+        #expect("\(String(describing: error))".contains("non-finite"))
     }
 
-    /// What has been checked is known by its bytes, and by what it was checked for.
-    @Test func whatWasCheckedIsKnownUntilAByteChanges() throws {
+    /// A directory counts as checked only for the same bytes and the same precision.
+    @Test func checkedFileIsValidUntilAByteChanges() throws {
         let copy = try Fixture.Copy(of: "mlm")
         #expect(CheckedFile.modelSHA256(ofDirectory: copy.directory, .float32) == nil)
         let engine = try InferenceEngine(directory: copy.directory)
@@ -146,7 +146,7 @@ import Testing
         #expect(CheckedFile.modelSHA256(ofDirectory: copy.directory, .float32) == nil)
     }
 
-    @Test func whatIsImportedIsWrittenAnewAndServes() throws {
+    @Test func convertsImportedModels() throws {
         let copy = try Fixture.Copy(of: "mlm")
         try Data("[1]".utf8).write(to: URL(filePath: copy.directory + "/training_args.json"))
         let destination = copy.directory + "/made"
@@ -155,7 +155,7 @@ import Testing
         #expect(throws: InferenceError.self) {
             try ModelConversion.convert(from: copy.directory, to: destination + "2", objective: .clm)
         }
-        // One of ours keeps what it was made of, and is refused where that cannot be true.
+        // Our own models keep their training facts and are rejected if those are invalid.
         try copy.addTrainingArguments(longestPosition: 9)
         try ModelConversion.convert(from: copy.directory, to: destination + "3", objective: .mlm)
         #expect(try InferenceEngine(directory: destination + "3").trainingArguments?.longestPosition == 9)
@@ -165,9 +165,9 @@ import Testing
         }
     }
 
-    /// Each file changed by chance: an engine opens and answers as before or with numbers, or says what is wrong.
+    /// Random damage to each file: the engine either answers with valid values or throws.
     @Test(arguments: files.filter { $0 != "generation_config.json" } + [".packed-float32"], ["mlm", "clm"])
-    func noDamageTraps(file: String, model: String) async throws {
+    func damagedFilesNeverTrap(file: String, model: String) async throws {
         let copy = try Fixture.Copy(of: model)
         try copy.addTrainingArguments(longestPosition: 20)
         _ = try InferenceEngine(directory: copy.directory)
@@ -197,13 +197,13 @@ import Testing
                 #expect(try await engine.score("pure reason").logLikelihood <= 1e-6, "round \(round)")
                 try engine.requireFiniteAnswer()
             } catch is InferenceError {
-                // Said, not trapped.
+                // An error is expected; a trap is not.
             }
         }
     }
 
-    /// Puts a number into a tensor's middle, or into all numbers of the tensors whose names end so.
-    /// - Returns: the (last) tensor's name
+    /// Writes a number to the middle of a tensor, or to all elements of the tensors whose names have the given suffix.
+    /// - Returns: the name of the (last) tensor
     private static func poison(_ copy: Fixture.Copy, with number: Float, all suffix: String? = nil) throws -> String {
         let path = copy.directory + "/model.safetensors"
         let file = try SafetensorsFile(path: path)
@@ -225,7 +225,7 @@ import Testing
     }
 }
 
-/// Damage by chance, the same for the same seed.
+/// Reproducible random damage.
 struct Damage {
     private var state: UInt64
 
@@ -245,7 +245,7 @@ struct Damage {
         "0.5", "65536", "4294967296", "null", "[]", "{}", "\"\"",
     ]
 
-    /// Flipped bits, a cut, or another number in the place of one.
+    /// Flips bits, truncates, or replaces a number.
     mutating func damaged(_ whole: Data) -> Data {
         var bytes = whole
         switch next(4) {
@@ -253,7 +253,7 @@ struct Damage {
         case 1:
             for _ in 0...next(4) { bytes[next(bytes.count)] ^= 1 << UInt8(next(8)) }
         case 2:
-            // Where headers are.
+            // Near the start, where headers are.
             for _ in 0...next(4) { bytes[next(min(bytes.count, 400))] ^= 1 << UInt8(next(8)) }
         default:
             let digits = bytes.indices.filter { (0x30...0x39).contains(bytes[$0]) }

@@ -2,9 +2,9 @@ import Inference
 import Kernels
 import Testing
 
-/// Many sentences with masks at once.
+/// Concurrent requests with masks.
 @Suite struct MaskBatchTests {
-    /// Some of few tokens and some of many, some with few masks and some with many: the four ways that sums are taken.
+    /// Texts with few and many tokens and with few and many masks, which cover all four accumulation orders.
     static func text(_ index: Int) -> String {
         let masks = String(repeating: "<mask>", count: [1, 2, 20][index % 3])
         let words = String(repeating: "7", count: [1, 9, 30][(index / 3) % 3])
@@ -12,13 +12,13 @@ import Testing
     }
 
     @Test(arguments: WeightPrecision.allCases)
-    func everyAnswerIsWhatItIsAlone(precision: WeightPrecision) async throws {
+    func batchingDoesNotChangePredictions(precision: WeightPrecision) async throws {
         let copy = try Fixture.Copy(of: "mlm")
         let engine = try InferenceEngine(directory: copy.directory, precision: precision)
         var alone: [[[Filling]]] = []
         for index in 0..<36 { alone.append(try await engine.fillMask(Self.text(index), topK: 1 + index)) }
         try await withThrowingTaskGroup(of: (Int, [[Filling]]).self) { group in
-            // More than one turn takes, several times over.
+            // Several times as many requests as fit into one turn.
             for round in 0..<4 {
                 for index in 0..<36 {
                     group.addTask {

@@ -5,13 +5,13 @@ import Jobs
 import Kernels
 import Testing
 
-/// The file that a generation's packed weights lie in.
+/// The file that holds the packed weights of a generation.
 @Suite struct PackedFileTests {
     static func answer(_ engine: InferenceEngine) async throws -> [Filling] {
         try await engine.fillMask("The<mask> of pure reason", topK: 10)[0]
     }
 
-    /// The file's inode: another one where it was made again.
+    /// Returns the inode of the file, which changes if the file is created again.
     static func inode(_ path: String) throws -> Int {
         try #require(try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int)
     }
@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test(arguments: WeightPrecision.allCases)
-    func itIsMadeOnceAndThenMapped(precision: WeightPrecision) async throws {
+    func createsFileOnceThenMapsIt(precision: WeightPrecision) async throws {
         let copy = try Fixture.Copy(of: "mlm")
         let path = "\(copy.directory)/.packed-\(precision.rawValue)"
         try? FileManager.default.removeItem(atPath: path)
@@ -33,11 +33,11 @@ import Testing
         #expect(try Self.temporaries(copy.directory).isEmpty)
     }
 
-    /// What may have happened to the file, each of which must be seen.
+    /// Kinds of damage, each of which must be detected.
     @Test(arguments: [
         "a flipped bit", "a flipped bit of the header", "cut short", "too long", "empty", "another precision's",
     ])
-    func aDamagedFileIsMadeAgain(damage: String) async throws {
+    func recreatesDamagedFile(damage: String) async throws {
         let copy = try Fixture.Copy(of: "mlm")
         let path = "\(copy.directory)/.packed-bfloat16"
         let expected = try await Self.answer(try InferenceEngine(directory: copy.directory, precision: .bfloat16))
@@ -60,10 +60,10 @@ import Testing
         #expect(try Data(contentsOf: URL(filePath: path)) == whole)
     }
 
-    @Test func theFileOfAnotherModelIsMadeAgain() async throws {
+    @Test func recreatesFileOfAnotherModel() async throws {
         let copy = try Fixture.Copy(of: "mlm")
         let before = try await Self.answer(try InferenceEngine(directory: copy.directory))
-        // The same shapes, other numbers: a bias's last byte.
+        // Same shapes, different values: flips the signs of a bias.
         let path = "\(copy.directory)/model.safetensors"
         var model = try Data(contentsOf: URL(filePath: path))
         for index in stride(from: model.count - 64 * 4 + 3, to: model.count, by: 4) { model[index] ^= 0x80 }
@@ -74,10 +74,10 @@ import Testing
         #expect(try Self.inode("\(copy.directory)/.packed-float32") != inode)
     }
 
-    @Test func whereItCannotBeWrittenTheModelServesAllTheSame() async throws {
+    @Test func servesFromMemoryIfFileCannotBeWritten() async throws {
         let copy = try Fixture.Copy(of: "mlm")
         let expected = try await Self.answer(Fixture.mlm)
-        // Nothing can be renamed onto a folder that is not empty.
+        // A file cannot be renamed over a non-empty directory.
         let path = "\(copy.directory)/.packed-float32"
         try? FileManager.default.removeItem(atPath: path)
         try FileManager.default.createDirectory(atPath: path + "/in the way", withIntermediateDirectories: true)
@@ -87,9 +87,11 @@ import Testing
         #expect(try Self.temporaries(copy.directory).isEmpty)
     }
 
-    /// Scores of two lines and more of text: bits a byte, by which the quality of a precision is judged.
+    /// Compares bits per byte, the measure of quality of a precision.
     @Test(arguments: [(.bfloat16, 0.001), (.int8, 0.005)] as [(WeightPrecision, Double)], ["mlm", "clm"])
-    func bitsPerByteHardlyChange(allowed: (precision: WeightPrecision, share: Double), model: String) async throws {
+    func lowerPrecisionBarelyChangesBitsPerByte(allowed: (precision: WeightPrecision, share: Double), model: String)
+        async throws
+    {
         let copy = try Fixture.Copy(of: model)
         let text = "Human reason, in one sphere of its cognition, is called upon to consider questions."
         let exact = try await (model == "mlm" ? Fixture.mlm : Fixture.clm).score(text).bitsPerByte

@@ -14,44 +14,44 @@ import Testing
         pieces(tokens.map { Array($0.utf8) }, stops: stops)
     }
 
-    @Test func aCharacterWaitsForItsBytes() {
+    @Test func holdsBackIncompleteCharacters() {
         let smile = Array("🙂".utf8)
         #expect(pieces([[smile[0]], Array(smile[1...2]), [smile[3], 0x41]]).pieces == ["", "", "🙂A", ""])
     }
 
-    @Test func aCharacterThatNeverEndsIsReplacedAtTheEnd() {
+    @Test func replacesIncompleteCharacterAtEnd() {
         #expect(pieces([[0x41, 0xF0, 0x9F]]).pieces == ["A", "\u{FFFD}"])
         #expect(pieces([[0xE2], [0x41]]).pieces == ["", "\u{FFFD}A", ""])
     }
 
-    @Test func aStopStringAcrossTokensCutsTheTextBeforeIt() {
+    @Test func cutsTextBeforeStopStringAcrossTokens() {
         let (pieces, hasStopped) = pieces(["one ", "two E", "N", "D three"], stops: ["END"])
         #expect(pieces == ["one ", "two ", "", "", ""])
         #expect(hasStopped)
     }
 
-    @Test func whatOnlyLooksLikeAStopStringComesLater() {
+    @Test func releasesPartialStopStringMatches() {
         let (pieces, hasStopped) = pieces(["a E", "N", "x", " E"], stops: ["END"])
         #expect(pieces == ["a ", "", "ENx", " ", "E"])
         #expect(!hasStopped)
     }
 
-    @Test func theStopStringThatEndsFirstCounts() {
+    @Test func usesStopStringThatEndsFirst() {
         #expect(pieces(["xabcdy"], stops: ["abcd", "bc"]).pieces.joined() == "xa")
         #expect(pieces(["xabcy"], stops: ["c", "abc"]).pieces.joined() == "x")
     }
 
-    @Test func aStopStringMayOverlapItsOwnBeginning() {
+    @Test func handlesSelfOverlappingStopStrings() {
         #expect(pieces(["a", "a", "b", "a", "a", "c"], stops: ["aac"]).pieces.joined() == "aab")
     }
 
-    @Test func aStopStringOfSeveralBytesIsFoundInPieces() {
+    @Test func findsMultibyteStopStringInPieces() {
         let bytes = Array("früh — spät".utf8).map { [$0] }
         #expect(pieces(bytes, stops: ["— s"]).pieces.joined() == "früh ")
     }
 
-    /// Random bytes, cut at random places, against the whole decoded at once.
-    @Test func piecesJoinedAreTheWholeText() {
+    /// Random bytes, split at random positions, are compared with the whole text decoded at once.
+    @Test func joinedPiecesEqualWholeText() {
         let alphabet = Array("ab🙂é—".utf8) + [0x80, 0xFF, 0xE2, 0xF0, 0xED, 0xA0]
         for seed in 0..<2_000 as Range<UInt64> {
             let random = Philox(seed: seed, purpose: .sampling)

@@ -29,14 +29,14 @@ import Testing
         #expect(scores == [-4, 0, -.infinity])
     }
 
-    @Test func theSmallestTemperatureIsGreedyAndNotInfinite() {
+    @Test func smallestTemperatureIsGreedyAndFinite() {
         var scores = [1.0, 3, 2]
         Sampler.applyTemperature(&scores, .leastNonzeroMagnitude)
         #expect(Sampler.softmax(scores) == [0, 1, 0])
     }
 
     @Test(arguments: [(1, [0]), (2, [0, 1]), (3, [0, 1, 2, 3]), (4, [0, 1, 2, 3]), (9, [0, 1, 2, 3])])
-    func topKKeepsWhatEqualsTheLast(k: Int, expected: [Int]) {
+    func topKKeepsTies(k: Int, expected: [Int]) {
         var scores = scores
         Sampler.keepTopK(&scores, k)
         #expect(kept(scores) == expected)
@@ -59,12 +59,12 @@ import Testing
     }
 
     @Test(arguments: [(0, 0), (0.49, 0), (0.51, 1), (0.76, 2), (0.88, 3), (1 - 0x1p-53, 3)] as [(Double, Int)])
-    func theNumberPicksByTheCumulatedProbability(uniform: Double, expected: Int) {
+    func choosesByCumulativeProbability(uniform: Double, expected: Int) {
         #expect(Sampler.choose(scores, uniform: uniform) == expected)
     }
 
-    @Test func temperatureComesBeforeTopP() throws {
-        // At temperature ½ the first has 0.73 of the probability, so that it alone is the nucleus of 0.7.
+    @Test func appliesTemperatureBeforeTopP() throws {
+        // At temperature ½, the first token has probability 0.73, so it alone is the nucleus for 0.7.
         let options = SamplingOptions(temperature: 0.5, topP: 0.7)
         for seed in 0..<100 {
             let sampler = Sampler(options: options, seed: seed, mayEmit: [true, true, true, true])
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test func everyStepLeavesWhatTransformersLeaves() throws {
+    @Test func warpersMatchTransformers() throws {
         let warpers = try Fixture.request.warpers
         for (wanted, expected) in zip(warpers.cases, try Fixture.reference.warpers) {
             var scores = warpers.logits
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    /// Shortcuts are taken; what is chosen must be what the steps choose from all scores, one after the other.
+    /// The sampler takes shortcuts. Its choice must equal that of all steps applied to all scores.
     @Test(arguments: [
         SamplingOptions(temperature: 0), SamplingOptions(temperature: 1), SamplingOptions(temperature: 0.3),
         SamplingOptions(temperature: 1e-300), SamplingOptions(temperature: 30),
@@ -100,11 +100,11 @@ import Testing
         SamplingOptions(temperature: 1.1, topK: 100, topP: 0.95, minP: 0.01, repetitionPenalty: 1.2),
         SamplingOptions(temperature: 1, topP: 0.99, minP: 0.02),
     ])
-    func whatIsChosenIsWhatTheStepsChoose(options: SamplingOptions) throws {
+    func shortcutsMatchStepwiseSampling(options: SamplingOptions) throws {
         let count = 2_000
         for step in 0..<60 {
             let philox = Philox(seed: 5, purpose: .initialization)
-            // Many equal ones among them, some forbidden and some that are no numbers.
+            // Includes many ties, disallowed tokens and non-finite logits.
             var logits = (0..<count).map { index in
                 let word = philox.block(step: UInt32(step), index: UInt64(index))[0]
                 return step % 2 == 0 ? 12 * (Philox.uniform(word) - 0.5) : Float(word % 9)
@@ -128,7 +128,7 @@ import Testing
         }
     }
 
-    @Test func exponentialsAreThoseOfTheLibrary() {
+    @Test func exponentialsMatchLibm() {
         let differences = (0..<5_000).map { -0.2 * Float($0) }
         let scores = differences.withUnsafeBufferPointer {
             Scores($0, where: Array(repeating: true, count: differences.count))
@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    @Test func whatMayNotBeEmittedNeverIs() throws {
+    @Test func neverEmitsDisallowedTokens() throws {
         for temperature in [0.0, 1.5] {
             for seed in 0..<200 {
                 let sampler = Sampler(
@@ -150,14 +150,14 @@ import Testing
         }
     }
 
-    @Test func damagedLogitsAreAnErrorAndNotAToken() {
+    @Test func nonFiniteLogitsThrow() {
         let sampler = Sampler(options: SamplingOptions(), seed: 0, mayEmit: [true, true])
         #expect(throws: InferenceError.notANumber) {
             try sampler.next(logits: [.nan, .nan], history: [], step: 0)
         }
     }
 
-    @Test func frequenciesFollowTheProbabilities() throws {
+    @Test func frequenciesMatchProbabilities() throws {
         let sampler = Sampler(options: SamplingOptions(temperature: 1), seed: 11, mayEmit: [true, true, true, true])
         var counts = [0.0, 0, 0, 0]
         let draws = 20_000
@@ -170,7 +170,7 @@ import Testing
         }
     }
 
-    @Test func theLargestComeFirstAndOfEqualsTheLowerIndex() {
+    @Test func topIndicesBreaksTiesByLowerIndex() {
         let scores = (0..<500).map { Double(($0 * 7919) % 101) }
         let sorted = scores.indices.sorted { scores[$0] > scores[$1] || (scores[$0] == scores[$1] && $0 < $1) }
         for count in [0, 1, 2, 17, 499, 500, 600] {
@@ -186,7 +186,7 @@ import Testing
         ("top_p", SamplingOptions(topP: 0)), ("top_p", SamplingOptions(topP: 1.1)), ("min_p", SamplingOptions(minP: 2)),
         ("repetition_penalty", SamplingOptions(repetitionPenalty: 0)), ("stop", SamplingOptions(stop: ["a", ""])),
     ])
-    func optionsOutOfRangeAreNamed(field: String, options: SamplingOptions) {
+    func rejectsOutOfRangeOptions(field: String, options: SamplingOptions) {
         #expect {
             try options.validate()
         } throws: { error in

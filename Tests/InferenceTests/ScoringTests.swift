@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ScoringTests {
     @Test(arguments: ["mlm", "clm"])
-    func likelihoodsAreThoseOfTransformers(objective: String) async throws {
+    func logLikelihoodsMatchTransformers(objective: String) async throws {
         let engine = objective == "mlm" ? Fixture.mlm : Fixture.clm
         let texts = try Fixture.request.score[objective]!
         for (text, expected) in zip(texts, try Fixture.reference.score[objective]!) {
@@ -20,11 +20,11 @@ import Testing
         }
     }
 
-    @Test func aLongTextIsScoredInPieces() async throws {
+    @Test func scoresLongTextInPieces() async throws {
         let copy = try Fixture.Copy(of: "clm")
         try copy.addTrainingArguments(longestPosition: 5)
         let engine = try InferenceEngine(directory: copy.directory)
-        // Four tokens a piece: ids are split between pieces, and only the last piece ends in </s>.
+        // Four tokens per piece: ids are split between pieces, and only the last piece ends with </s>.
         let ids = engine.tokenizer.encode("7777777")
         #expect(ids.count == 7)
         let whole = try await engine.score("7777777")
@@ -32,13 +32,13 @@ import Testing
         let end = try await engine.score("777")
         let six = try await engine.score("7777" + "777")
         #expect(whole == six)
-        // The pieces are 7777 and 777</s>; the same two as texts of their own are 7777, </s> and 777</s>.
+        // The pieces are 7777 and 777</s>. Scored as separate texts, they are 7777, </s> and 777</s>.
         let four = try await engine.score("7777")
         let empty = try await engine.score("")
         #expect(abs(whole.logLikelihood - (four.logLikelihood - empty.logLikelihood + end.logLikelihood)) < 1e-4)
     }
 
-    @Test func theFiltersOfTrainingApply() async throws {
+    @Test func appliesTrainingFilters() async throws {
         let copy = try Fixture.Copy(of: "mlm")
         try copy.addTrainingArguments(longestPosition: 20, filters: [.lowercase])
         let engine = try InferenceEngine(directory: copy.directory)
@@ -48,9 +48,9 @@ import Testing
         #expect(filling.sequence.hasPrefix("pure"))
     }
 
-    /// The batches that all sequences at once would make, whatever the parts in which ids come.
+    /// The batches must not depend on the parts in which the ids arrive.
     @Test(arguments: [Objective.clm, .mlm], [2, 3, 5, 40, 130, 512])
-    func sequencesAreThoseOfTheWholeText(objective: Objective, trainedLength: Int) {
+    func incrementalSequencesMatchWholeText(objective: Objective, trainedLength: Int) {
         for count in [0, 1, 2, 37, 128, 700] {
             let ids = (0..<count).map { Int32($0 % 300) }
             let expected = Self.batches(ids, objective, trainedLength)
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    /// As it was once written: all sequences, then batches of up to 256 tokens.
+    /// Reference implementation: all sequences, then batches of up to 256 tokens.
     private static func batches(_ ids: [Int32], _ objective: Objective, _ trainedLength: Int) -> [[[Int32]]] {
         let ids = objective == .clm ? ids + [2] : ids
         let length = max(1, trainedLength - (objective == .clm ? 1 : 2))
@@ -100,8 +100,8 @@ import Testing
         return batches
     }
 
-    /// Four megabytes are scored a piece at a time, others have their turns meanwhile, and they end when their caller leaves.
-    @Test func aTextOfMegabytesEndsWhenItsCallerLeaves() async throws {
+    /// A text of four megabytes is scored piece by piece; others are served meanwhile; cancellation ends it.
+    @Test func cancelsScoringOfLargeText() async throws {
         let text = String(repeating: "Reason is 7. ", count: (4 << 20) / 13)
         let engine = Fixture.mlm
         let task = Task { try await engine.score(text) }
