@@ -1,16 +1,15 @@
 import Glibc
 
-/// A file written aside, which takes its place whole or not at all.
+/// A file that is written under a temporary name and atomically replaces its target.
 ///
-/// Until `publish` it has a temporary name; what is never published is removed when the last reference goes. One owner
-/// at a time: not to be used from two threads.
+/// If it is never published, it is removed when the last reference is released. Not thread-safe.
 public final class AsideFile {
     private let descriptor: Int32
     private let temporary: String
     private let path: String
     private var published = false
 
-    /// - Parameter path: where the file is to stand; only its folder must exist.
+    /// - Parameter path: path of the target; its directory must exist
     public init(for path: String, mode: mode_t = 0o600) throws(DurableError) {
         self.path = path
         temporary = TemporaryName.beside(path)
@@ -29,8 +28,8 @@ public final class AsideFile {
         }
     }
 
-    /// Forces the bytes to the disk, gives the file its name, replacing what had it, and forces the name to the disk.
-    /// - Parameter final: another place in the same folder, where the name is known only now.
+    /// Syncs the contents to disk, renames the file to its target, replacing an existing file, and syncs the directory.
+    /// - Parameter final: another target in the same directory, if it is known only now
     public func publish(as final: String? = nil) throws(DurableError) {
         precondition(!published, "published twice: \(path)")
         let final = final ?? path
@@ -40,8 +39,9 @@ public final class AsideFile {
         try Durable.syncDirectory(splitPath(final).folder)
     }
 
-    /// As `publish`, but takes no other file's place: an empty file of the name is made first, which only one can make.
-    /// - Returns: false where something has the name already; another can be tried
+    /// Same as `publish`, but never replaces another file: reserves the name by exclusively creating an empty file
+    /// first.
+    /// - Returns: false if the name already exists, so that the caller can try another one
     public func publishNew(as final: String) throws(DurableError) -> Bool {
         let place = retrying { open(final, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) }
         guard place >= 0 else {

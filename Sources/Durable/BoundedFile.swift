@@ -1,8 +1,8 @@
 import Glibc
 
 extension Durable {
-    /// Opens a regular file to be read, and nothing else: a pipe or a device is refused without waiting for it.
-    /// - Returns: the descriptor, which is the caller's to close, and the file's size
+    /// Opens a regular file for reading. Rejects a FIFO or a device without blocking.
+    /// - Returns: the descriptor, which the caller must close, and the size of the file
     package static func openRegular(_ path: String) throws(DurableError) -> (descriptor: Int32, bytes: Int) {
         let descriptor = retrying { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
         guard descriptor >= 0 else { throw DurableError("open", path) }
@@ -19,14 +19,15 @@ extension Durable {
         return (descriptor, Int(status.st_size))
     }
 
-    /// The whole of a regular file whose size is known to be bounded before a byte of it is read.
-    /// - Throws: `DurableError`, with `EINVAL` where it is no regular file and `EFBIG` where it has more than `limit` bytes
+    /// Reads a regular file after checking its size.
+    /// - Throws: `DurableError`, with `EINVAL` if it is not a regular file and `EFBIG` if it has more than `limit`
+    ///   bytes
     public static func read(_ path: String, atMost limit: Int) throws(DurableError) -> [UInt8] {
         let (descriptor, size) = try openRegular(path)
         defer { close(descriptor) }
         func tooLarge(_ found: String) -> DurableError {
             DurableError(
-                operation: "read", path: path, errno: EFBIG, hint: "it has \(found) bytes, at most \(limit) are read")
+                operation: "read", path: path, errno: EFBIG, hint: "has \(found) bytes; the limit is \(limit)")
         }
         guard size <= limit else { throw tooLarge("\(size)") }
         var bytes = [UInt8](repeating: 0, count: size)
@@ -36,7 +37,7 @@ extension Durable {
                 retrying { Glibc.read(descriptor, buffer.baseAddress! + count, size - count) }
             }
             guard read >= 0 else { throw DurableError("read", path) }
-            // Cut short meanwhile.
+            // The file was truncated in the meantime.
             if read == 0 { break }
             count += read
         }

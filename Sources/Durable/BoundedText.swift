@@ -1,14 +1,15 @@
 extension String {
-    /// Returns the text where it has at most `limit` bytes of UTF-8, else its beginning and `…`, cut between two characters
-    /// (Unicode scalars), of at most `limit` bytes together.
+    /// Returns the text if it has at most `limit` bytes of UTF-8. Otherwise returns its beginning followed by `…`, cut
+    /// between Unicode scalars, with at most `limit` bytes in total.
     ///
-    /// For text that others have made and that is recorded or shown: a reason, a name, a message.
+    /// Used for untrusted text that is recorded or displayed, such as reasons, names and messages.
     package func bounded(toBytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         return Self.prefix(of: self, bytes: limit - Self.ellipsis.utf8.count) + Self.ellipsis
     }
 
-    /// As `bounded(toBytes:)`, but keeps the end as well, which tells apart what begins alike: of a path, the file's name.
+    /// Same as `bounded(toBytes:)`, but omits the middle. The end is often distinctive, such as the file name in a
+    /// path.
     package func boundedInTheMiddle(toBytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         let rest = limit - Self.ellipsis.utf8.count

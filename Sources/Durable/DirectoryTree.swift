@@ -1,11 +1,11 @@
 import Glibc
 
 extension Durable {
-    /// Makes a folder with all that `fill` puts into it: whole, or not at all.
+    /// Creates a directory with the contents written by `fill`, atomically.
     ///
-    /// It is filled under a temporary name, and every file and folder below is forced to the disk before it gets its own.
-    /// What fails is removed again. Throws what `fill` throws, and `EEXIST` where `final` exists already.
-    /// - Parameter fill: gets the folder's path as it is for now
+    /// The directory is filled under a temporary name. All its files and subdirectories are synced to disk before it is
+    /// renamed. On failure, it is removed again. Throws errors thrown by `fill`, and `EEXIST` if `final` exists.
+    /// - Parameter fill: called with the temporary path
     public static func publishDirectory(_ final: String, fill: (String) throws -> Void) throws {
         let temporary = TemporaryName.beside(final)
         do {
@@ -13,28 +13,28 @@ extension Durable {
             try fill(temporary)
             try publishDirectory(temporary, as: final)
         } catch {
-            // On a full disk above all, what is of no use must not stay. Where even that fails, the next life clears it.
+            // Frees the space of partial data, above all on a full disk. If this fails too, the next start clears it.
             try? removeTree(temporary)
             throw error
         }
     }
 
-    /// Gives a folder that stands aside in the same file system its name, whole; there must be none of this name yet, or an
-    /// empty one.
+    /// Renames a temporary directory in the same file system after syncing it to disk. The target must not exist, or be
+    /// an empty directory.
     public static func publishDirectory(_ temporary: String, as final: String) throws(DurableError) {
         try syncTree(temporary)
         var status = stat()
         guard lstat(final, &status) != 0 else { throw DurableError(operation: "rename", path: final, errno: EEXIST) }
         guard rename(temporary, final) == 0 else {
-            // A folder takes the place of an empty one at most: what has come since we looked is safe.
+            // rename() replaces only an empty directory, so a directory created since the check is safe.
             let cause = errno == ENOTEMPTY ? EEXIST : errno
             throw DurableError(operation: "rename", path: final, errno: cause)
         }
         try syncDirectory(splitPath(final).folder)
     }
 
-    /// Removes a file, a symbolic link (not what it points to), or a folder with all that is in it. What does not
-    /// exist is removed already.
+    /// Removes a file, a symbolic link (but not its target), or a directory with all its contents. Does nothing if the
+    /// path does not exist.
     public static func removeTree(_ path: String) throws(DurableError) {
         if unlink(path) == 0 || errno == ENOENT { return }
         guard errno == EISDIR || errno == EPERM, try kind(of: path) == S_IFDIR else {
@@ -44,8 +44,8 @@ extension Durable {
         guard rmdir(path) == 0 || errno == ENOENT else { throw DurableError("rmdir", path) }
     }
 
-    /// Goes down and up again by descriptors, one at a time: a tree may be deeper than the stack, the number of open files
-    /// and the length of a path allow.
+    /// Descends and ascends by descriptors, one at a time, because a tree may be deeper than the stack, the number of
+    /// open files and `PATH_MAX` permit.
     private static func removeContent(of path: String) throws(DurableError) {
         let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW
         var folder = retrying { open(path, flags) }
@@ -54,7 +54,7 @@ extension Durable {
             throw DurableError("open", path)
         }
         defer { close(folder) }
-        // The names on the way down, and which folder each lies in: what is moved meanwhile leads nowhere else.
+        // The names of the directories above and their inodes, which detect directories that are moved meanwhile.
         var above: [(name: [CChar], device: dev_t, inode: ino_t)] = []
         while true {
             if let name = try firstFolder(in: folder, path) {
@@ -73,7 +73,7 @@ extension Durable {
                 let here = try status(of: folder, path)
                 guard here.st_dev == last.device, here.st_ino == last.inode else {
                     throw DurableError(
-                        operation: "open", path: path, errno: ENOENT, hint: "it was changed while it was removed")
+                        operation: "open", path: path, errno: ENOENT, hint: "the directory was modified during removal")
                 }
                 guard unlinkat(folder, last.name, AT_REMOVEDIR) == 0 || errno == ENOENT else {
                     throw DurableError("rmdir", path)
@@ -88,9 +88,9 @@ extension Durable {
         return status
     }
 
-    /// Removes what is no folder until it meets one.
+    /// Removes entries until it finds a subdirectory. Returns its name, or nil if there is none.
     private static func firstFolder(in folder: Int32, _ path: String) throws(DurableError) -> [CChar]? {
-        // Its own place in the folder: what was read of it before does not count.
+        // A new description with its own offset, so that every call reads from the start.
         let descriptor = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0, let stream = fdopendir(descriptor) else {
             let error = DurableError("opendir", path)
@@ -118,7 +118,8 @@ extension Durable {
         }
     }
 
-    /// As `removeTree`, out of sight first: a kill leaves the whole of it or a leftover, never half of it under its name.
+    /// Same as `removeTree`, but renames the path first. If the process is killed, either everything exists under the
+    /// original name, or only a leftover.
     public static func removeWhole(_ path: String) throws(DurableError) {
         let aside = TemporaryName.beside(path)
         guard rename(path, aside) == 0 else {
@@ -140,15 +141,15 @@ extension Durable {
                 switch try kind(of: inner) {
                 case S_IFDIR: folders.append(inner)
                 case S_IFREG: try sync(inner, flags: O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-                default: continue  // a symbolic link is part of its folder
+                default: continue  // syncing the directory covers symbolic links
                 }
             }
         }
-        // Each after those in it.
+        // Subdirectories before their parents.
         for folder in folders.reversed() { try syncDirectory(folder) }
     }
 
-    /// The `S_IFMT` bits; symbolic links are not followed.
+    /// Returns the `S_IFMT` bits of the mode. Symbolic links are not followed.
     private static func kind(of path: String) throws(DurableError) -> mode_t {
         var status = stat()
         guard lstat(path, &status) == 0 else { throw DurableError("lstat", path) }

@@ -1,14 +1,14 @@
 import FoundationEssentials
 import Glibc
 
-/// Changes of files that a crash, a kill or a full disk leaves either undone or done, never half.
+/// Atomic changes to files: after a crash, a kill or a full disk, a change is either complete or has not happened.
 ///
-/// Files and folders are their owner's alone unless a `mode` says otherwise, which the umask narrows.
+/// Files and directories are accessible only to their owner, unless `mode` (subject to the umask) is given.
 ///
-/// When a function here returns, what it did has reached the disk. Paths are as the system calls take them; a relative
-/// one is relative to the working directory.
+/// When a function returns, its changes are on disk. Paths are passed to system calls unchanged, so relative paths are
+/// relative to the working directory.
 public enum Durable {
-    /// Puts a file in place, replacing the one that has this name.
+    /// Writes a file, atomically replacing an existing one.
     public static func write(_ bytes: UnsafeRawBufferPointer, to path: String, mode: mode_t = 0o600)
         throws(DurableError)
     {
@@ -29,14 +29,14 @@ public enum Durable {
         try write(Array(text.utf8), to: path, mode: mode)
     }
 
-    /// The whole file.
+    /// Reads a whole file.
     public static func read(_ path: String) throws(DurableError) -> [UInt8] {
         let descriptor = retrying { open(path, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw DurableError("open", path) }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw DurableError("fstat", path) }
-        // Files of /proc say they are empty: always ask for more than is promised, until the end is reached.
+        // Files in /proc report size 0, so read until the end regardless of the reported size.
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Int(status.st_size) + 1)
         while true {
@@ -52,8 +52,8 @@ public enum Durable {
         }
     }
 
-    /// Makes a folder and those above it; one that exists is left as it is.
-    /// - Parameter mode: of the folders that are made, less the umask
+    /// Creates a directory and its missing parents. Does not change an existing directory.
+    /// - Parameter mode: mode of created directories, subject to the umask
     public static func makeDirectory(_ path: String, mode: mode_t = 0o700) throws(DurableError) {
         if mkdir(path, mode) == 0 { return try syncDirectory(splitPath(path).folder) }
         switch errno {
@@ -61,7 +61,8 @@ public enum Durable {
             var status = stat()
             guard stat(path, &status) == 0 else { throw DurableError("stat", path) }
             guard status.st_mode & S_IFMT == S_IFDIR else {
-                throw DurableError(operation: "mkdir", path: path, errno: ENOTDIR, hint: "a file has this name")
+                throw DurableError(
+                    operation: "mkdir", path: path, errno: ENOTDIR, hint: "a file with this name exists")
             }
         case ENOENT:
             let folder = splitPath(path).folder
@@ -74,7 +75,7 @@ public enum Durable {
         }
     }
 
-    /// Makes a symbolic link point to `target`, in one step: a reader finds the old one or the new one.
+    /// Atomically creates or replaces a symbolic link to `target`.
     public static func switchSymbolicLink(at path: String, to target: String) throws(DurableError) {
         let temporary = TemporaryName.beside(path)
         guard symlink(target, temporary) == 0 else { throw DurableError("symlink", path) }
@@ -86,7 +87,7 @@ public enum Durable {
         try syncDirectory(splitPath(path).folder)
     }
 
-    /// Forces the names in a folder to the disk.
+    /// Syncs a directory to disk.
     public static func syncDirectory(_ path: String) throws(DurableError) {
         try sync(path, flags: O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     }

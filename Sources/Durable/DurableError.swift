@@ -1,15 +1,15 @@
 import Glibc
 
-/// A system call on a file that failed: what was tried, where, why, and what to do about it where that is known.
+/// A failed file operation: the operation, the path, the cause and, if known, a remedy.
 public struct DurableError: Error, CustomStringConvertible, Equatable {
-    /// The system call, or the step of ours, such as `fsync`.
+    /// The system call, such as `fsync`, or a description of the operation.
     public let operation: String
     public let path: String
     public let errno: Int32
-    /// Something the reader can act on, or null.
+    /// What the reader can do about the error, or nil.
     public let hint: String?
 
-    /// - Parameter hint: null takes the usual one of this `errno`, if there is one.
+    /// - Parameter hint: nil selects the default hint for `errno`, if there is one
     public init(operation: String, path: String, errno: Int32, hint: String? = nil) {
         self.operation = operation
         self.path = path
@@ -17,7 +17,7 @@ public struct DurableError: Error, CustomStringConvertible, Equatable {
         self.hint = hint ?? DurableError.hint(of: errno)
     }
 
-    /// Reads `errno` as the failed call left it.
+    /// Creates an error from the current `errno`.
     init(_ operation: String, _ path: String) {
         self.init(operation: operation, path: path, errno: Glibc.errno)
     }
@@ -30,12 +30,12 @@ public struct DurableError: Error, CustomStringConvertible, Equatable {
 
     private static func hint(of errno: Int32) -> String? {
         switch errno {
-        case ENOSPC: "the disk is full: free some space, nothing of the old file is lost"
-        case EDQUOT: "the disk quota is used up: free some space, nothing of the old file is lost"
-        case EROFS: "the file system is read-only; a unit needs the folder in ReadWritePaths= or StateDirectory="
-        case EACCES, EPERM: "user \(geteuid()), group \(getegid()) may not do this here"
+        case ENOSPC: "the disk is full: free some space; the old file is intact"
+        case EDQUOT: "the disk quota is exceeded: free some space; the old file is intact"
+        case EROFS: "the file system is read-only: add the directory to ReadWritePaths= or StateDirectory= of the unit"
+        case EACCES, EPERM: "user \(geteuid()), group \(getegid()) has no permission"
         case EMFILE, ENFILE: "too many open files: raise LimitNOFILE="
-        case EIO: "the disk reports an error: look into the kernel's log"
+        case EIO: "the disk reported an error: see the kernel log"
         default: nil
         }
     }

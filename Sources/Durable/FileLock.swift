@@ -1,13 +1,13 @@
 import Glibc
 
-/// The right to be the only one at work on something, held by a process through a file and lost with it.
+/// An exclusive lock on a file, held by a process.
 ///
-/// The lock is the kernel's (`flock`): it goes with the process however that ends, so that no stale file blocks anyone.
-/// The file stays; it holds the owner's process id, for the one who is turned away.
+/// Uses `flock`, so the kernel releases the lock when the process ends for any reason, and a stale file blocks nobody.
+/// The file is not removed. It contains the process ID of the owner for error messages.
 public final class FileLock: Sendable {
     private let descriptor: Int32
 
-    /// Takes the lock, or throws `EWOULDBLOCK` where another has it. Does not wait.
+    /// Acquires the lock without waiting. Throws `EWOULDBLOCK` if another process holds it.
     public init(path: String) throws(DurableError) {
         let descriptor = retrying { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw DurableError("open", path) }
@@ -28,8 +28,8 @@ public final class FileLock: Sendable {
     private static func owner(_ path: String) -> String? {
         guard let bytes = try? Durable.read(path),
             let pid = Int32(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
-        else { return "another process holds it" }
-        return "process \(pid) holds it"
+        else { return "locked by another process" }
+        return "locked by process \(pid)"
     }
 
     deinit {

@@ -1,9 +1,9 @@
 import Glibc
 
-/// Room on a file system, and what has to stay free of it.
+/// Free space of a file system, and the reserve that is kept free.
 public enum FreeSpace {
-    /// Bytes that this user may still write below `path`, and all that the file system has.
-    /// - Parameter path: of something that exists
+    /// Returns the number of bytes that this user can still write to the file system, and its total size.
+    /// - Parameter path: an existing path in the file system
     public static func at(_ path: String) throws(DurableError) -> (free: Int, total: Int) {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { throw DurableError("statvfs", path) }
@@ -15,17 +15,17 @@ public enum FreeSpace {
         return (bytes(status.f_bavail), bytes(status.f_blocks))
     }
 
-    /// What stays free where nobody has said how much: a twentieth of the file system, so that a small disk can be used, and
-    /// no more than 1 GiB, which suffices for the database and the log of a year.
+    /// Returns the default reserve: a twentieth of the file system, so that small disks remain usable, but at most 1
+    /// GiB, which is enough for the database and the log of a year.
     public static func usualReserve(total: Int) -> Int { min(1 << 30, total / 20) }
 
-    /// Refuses what would not leave the reserve free.
-    /// - Throws: `DurableError`, with ENOSPC and the numbers where there is too little
+    /// Checks that a write would leave the reserve free.
+    /// - Throws: `DurableError` with `ENOSPC` if there is not enough free space
     public static func require(_ bytes: Int, at path: String, reserve: Int) throws(DurableError) {
         let free = try at(path).free
         guard free - reserve < bytes else { return }
         throw DurableError(
             operation: "write \(bytes) bytes below", path: path, errno: ENOSPC,
-            hint: "\(free) bytes are free, of which \(reserve) stay so (retention.reserve): make room")
+            hint: "\(free) bytes are free, \(reserve) of which are reserved (retention.reserve): free some space")
     }
 }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The folder a path lies in, and its last part. A trailing `/` does not count.
+/// Splits a path into its directory and its last component. Ignores trailing slashes.
 func splitPath(_ path: String) -> (folder: String, name: String) {
     var path = Substring(path)
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }
@@ -13,7 +13,7 @@ func joinPath(_ folder: String, _ name: String) -> String {
     folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
 }
 
-/// The names in a folder, in the order of their bytes, without `.` and `..`.
+/// Returns the names in a directory, sorted by their bytes, without `.` and `..`.
 func names(in directory: String) throws(DurableError) -> [String] {
     guard let stream = opendir(directory) else { throw DurableError("opendir", directory) }
     defer { closedir(stream) }
@@ -31,7 +31,7 @@ func names(in directory: String) throws(DurableError) -> [String] {
     }
 }
 
-/// Calls again for as long as a signal interrupts the call.
+/// Repeats a system call as long as it fails with `EINTR`.
 package func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
     while true {
         let result = call()

@@ -1,17 +1,17 @@
 import Glibc
 import Synchronization
 
-/// The names of what is not finished yet: `.NAME.PID-START-N.tmp`, beside what it will become.
+/// Names of incomplete files: `.NAME.PID-START-N.tmp`, in the directory of the final file.
 ///
-/// PID and START (the process's start, in the kernel's ticks since boot) say who writes it, so that what a killed
-/// process left can be told from what a living one is writing, even where process ids come round again.
+/// PID and START (start time of the process in clock ticks since boot) identify the writer, so that leftovers of a
+/// killed process can be distinguished from files that are being written, even if process IDs are reused.
 public enum TemporaryName {
     private static let serial = Atomic<UInt64>(0)
     private static let suffix = ".tmp"
-    /// Bytes a file name may have on Linux.
+    /// Maximum length in bytes of a file name on Linux.
     private static let longestName = 255
 
-    /// A name in the folder of `path` that nobody else is given.
+    /// Returns a unique name in the directory of `path`.
     public static func beside(_ path: String) -> String {
         let (folder, name) = splitPath(path)
         let number = serial.wrappingAdd(1, ordering: .relaxed).newValue
@@ -21,7 +21,7 @@ public enum TemporaryName {
         return joinPath(folder, ".\(kept)\(owner)")
     }
 
-    /// Whether a file of this name was being written by a process that is gone.
+    /// Whether the name belongs to a process that no longer exists.
     public static func isLeftover(_ name: String) -> Bool {
         guard name.hasPrefix("."), name.hasSuffix(suffix) else { return false }
         let owner = name.dropLast(suffix.count).split(separator: ".").last ?? ""
@@ -32,8 +32,8 @@ public enum TemporaryName {
         return startTicks(of: pid) != start
     }
 
-    /// Removes what dead writers left in a folder, files and trees; looks at no folder below it.
-    /// - Returns: the names removed, for the log.
+    /// Removes the files and trees that dead processes left in a directory. Does not descend into subdirectories.
+    /// - Returns: the removed names, for the log
     @discardableResult
     public static func clearLeftovers(in directory: String) throws(DurableError) -> [String] {
         let leftovers = try names(in: directory).filter(isLeftover)
@@ -41,10 +41,10 @@ public enum TemporaryName {
         return leftovers
     }
 
-    /// Field 22 of `/proc/PID/stat`; null where there is no such process.
+    /// Returns field 22 of `/proc/PID/stat`, or nil if the process does not exist.
     private static func startTicks(of pid: pid_t) -> UInt64? {
         guard let bytes = try? Durable.read("/proc/\(pid)/stat") else { return nil }
-        // The second field is the program's name in parentheses, which may hold spaces and parentheses itself.
+        // The second field is the program name in parentheses, which may itself contain spaces and parentheses.
         let text = String(decoding: bytes, as: UTF8.self)
         guard let name = text.lastIndex(of: ")") else { return nil }
         let fields = text[text.index(after: name)...].split(separator: " ")

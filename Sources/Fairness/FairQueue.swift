@@ -1,19 +1,20 @@
-/// A queue that serves its users in turn, each in proportion to what its elements cost.
+/// A queue that serves users in turn, in proportion to the cost of their elements.
 ///
-/// Start-time fair queueing (Goyal, Vin and Cheng, 1996): a user's account grows by the cost of each element that is
-/// taken, the user with the lowest account is next, and whoever comes back after a pause begins where the others are, so
-/// that idling saves nothing up. Elements of one user keep their order. A value without I/O.
+/// Implements start-time fair queueing (Goyal, Vin and Cheng, 1996). The account of a user grows by the cost of each
+/// element that is removed. The user with the lowest account is served next. A user who returns after a pause starts at
+/// the level of the others, so that idling earns no credit. Elements of one user keep their order. A value without I/O.
 public struct FairQueue<User: Hashable & Sendable, Element> {
     private struct Lane {
         var waiting: [(element: Element, cost: Int)] = []
-        /// What the user has had.
+        /// Total cost charged to the user (virtual start time of the next element).
         var account: Int
-        /// When it was last served or, before that, when it came: of equal accounts the lower goes first.
+        /// Breaks ties between equal accounts: the number of the last turn of the user, or of the turn when the user
+        /// arrived.
         var turn: Int
     }
 
     private var lanes: [User: Lane] = [:]
-    /// The account at which the last element was taken.
+    /// Virtual time: the account at which the last element was removed.
     private var now = 0
     private var turns = 0
 
@@ -22,10 +23,10 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
     public var isEmpty: Bool { lanes.allSatisfy { $0.value.waiting.isEmpty } }
     public var count: Int { lanes.reduce(0) { $0 + $1.value.waiting.count } }
     public func count(of user: User) -> Int { lanes[user]?.waiting.count ?? 0 }
-    /// Who has elements in the queue.
+    /// The users who have elements in the queue.
     public var users: Set<User> { Set(lanes.lazy.filter { !$0.value.waiting.isEmpty }.map(\.key)) }
 
-    /// - Parameter cost: in any unit, the same for all; at least 1 is charged
+    /// - Parameter cost: in any unit that is the same for all elements; at least 1 is charged
     public mutating func push(_ element: Element, for user: User, cost: Int = 1) {
         let cost = min(max(1, cost), 1 << 40)
         var lane = lanes[user] ?? Lane(account: now, turn: turns)
@@ -38,7 +39,7 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
         lanes[user] = lane
     }
 
-    /// Takes the next element: of the user whose turn it is, the first that is wanted.
+    /// Removes and returns the next element: the first matching element of the user who is next.
     public mutating func popFirst(
         where isWanted: (User, Element) -> Bool = { _, _ in true }
     ) -> (user: User, element: Element)? {
@@ -51,12 +52,12 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
         return nil
     }
 
-    /// Whether `user` has had less than `other`, whose elements may all have been taken.
+    /// Whether `user` has been charged less than `other`. Also valid for users without waiting elements.
     public func isBehind(_ user: User, _ other: User) -> Bool {
         (lanes[user]?.account ?? now) < (lanes[other]?.account ?? now)
     }
 
-    /// Takes elements out that nobody waits for any more. They are not charged for.
+    /// Removes elements that are no longer needed, without charging for them.
     public mutating func removeAll(where isOver: (Element) -> Bool) {
         for user in lanes.keys { lanes[user]?.waiting.removeAll { isOver($0.element) } }
         forget()
@@ -74,7 +75,7 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
         return element
     }
 
-    /// Users with nothing in the queue are forgotten once the others have had as much.
+    /// Drops users without waiting elements once their account is not ahead of the virtual time.
     private mutating func forget() {
         for (user, lane) in lanes where lane.waiting.isEmpty && lane.account <= now { lanes[user] = nil }
     }

@@ -1,14 +1,15 @@
-/// Places, or bytes, that users share: no user takes more than its share, and some are always left for whoever comes.
+/// A limited resource, such as places or bytes, that is shared between users so that some of it is always left for
+/// others.
 ///
-/// With dynamic thresholds (Choudhury and Hahne, 1998): a user may have more as long as what it has is in a fixed
-/// proportion to what is free. The proportion is such that a user alone comes to `limitOfUser`. Where that is half of the
-/// limit, two that want everything come to a third each, three to a quarter, and as much is free for the next. A value
-/// without I/O.
+/// Implements dynamic thresholds (Choudhury and Hahne, 1998): a user may take more as long as what it has is within a
+/// fixed proportion of what is free. The proportion is chosen such that a single user reaches `limitOfUser`. If that is
+/// half of the limit, two greedy users get a third each, three get a quarter each, and the same amount stays free for
+/// the next user. A value without I/O.
 public struct FairShare<User: Hashable & Sendable> {
     public enum Refusal: Sendable, Equatable {
-        /// All together have as much as there is.
+        /// The total limit is reached.
         case limit
-        /// This user has its share.
+        /// The share of this user is used up.
         case limitOfUser
     }
 
@@ -18,8 +19,8 @@ public struct FairShare<User: Hashable & Sendable> {
     private var takenBy: [User: Int] = [:]
 
     /// - Parameters:
-    ///   - limit: at least 1
-    ///   - limitOfUser: what one may have with nobody else there; taken as `limit` where it is larger
+    ///   - limit: total amount, at least 1
+    ///   - limitOfUser: maximum amount of a single user when there are no others; at most `limit`
     public init(limit: Int, limitOfUser: Int) {
         self.limit = max(1, limit)
         self.limitOfUser = min(max(1, limitOfUser), self.limit)
@@ -27,7 +28,7 @@ public struct FairShare<User: Hashable & Sendable> {
 
     public func taken(by user: User) -> Int { takenBy[user, default: 0] }
 
-    /// Takes `amount`, unless that is refused.
+    /// Takes `amount`, or returns the reason for refusing it.
     public mutating func take(_ amount: Int = 1, for user: User) -> Refusal? {
         guard amount > 0 else { return nil }
         guard amount <= limit - taken else { return .limit }
@@ -40,11 +41,11 @@ public struct FairShare<User: Hashable & Sendable> {
         return nil
     }
 
-    /// Gives back what was taken.
+    /// Returns an amount that was taken.
     public mutating func give(_ amount: Int = 1, for user: User) {
         guard amount > 0 else { return }
         let own = takenBy[user, default: 0]
-        guard amount <= own else { fatalError("more is given back than was taken") }
+        guard amount <= own else { fatalError("more was returned than taken") }
         taken -= amount
         takenBy[user] = own == amount ? nil : own - amount
     }

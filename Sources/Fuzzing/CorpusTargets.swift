@@ -3,17 +3,17 @@ import Daemon
 import FoundationEssentials
 import Glibc
 
-/// What people put into the inbox.
+/// Targets for files in the inbox.
 extension FuzzTarget {
-    /// The first byte says in what pieces the table arrives, the second what parts its fields: the records must not depend
-    /// on the pieces.
+    /// The first byte is the size of the pieces in which the table arrives, the second the delimiter. The records must
+    /// not depend on the pieces.
     static let csv = FuzzTarget(
         name: "csv",
         seeds: texts(
             "\u{3},id,text\r\n1,\"a \"\"b\"\"\r\nc\"\r\n\r\n2,d\n3", "\0;\u{FEFF}text;text\na;b\rc;\"\u{20AC}\"",
             "\u{40}\ttext\n\"\"\n")
     ) { input in
-        // Such as a folder may have.
+        // Only delimiters that a directory can configure.
         guard input.count >= 2, input[1] < 0x80, !"\"\r\n".utf8.contains(input[1]) else { return }
         var options = smallReading
         options.delimiter = input[1]
@@ -30,7 +30,7 @@ extension FuzzTarget {
         readAsOneAndInPieces(Array(input[1...]), .jsonl, smallReading, pieces: Int(first) + 1)
     }
 
-    /// The first byte says what is to be inside, where the ending does not.
+    /// The first byte selects the format of the contents if the file name does not determine it.
     static let archives: [FuzzTarget] = [
         archive(
             "gzip", ending: "gz",
@@ -52,7 +52,7 @@ extension FuzzTarget {
             ]),
     ]
 
-    /// `.kbconfig.yaml`, which the group may write, where the settings are an administrator's.
+    /// `.kbconfig.yaml`, which group members can write, unlike the settings of the service.
     static let folderConfiguration = FuzzTarget(
         name: "kbconfig",
         seeds: texts(
@@ -63,11 +63,12 @@ extension FuzzTarget {
             let signature = FileSignature(path: "\(folder)/\(FolderConfiguration.fileName)")!
             let file = InboxFile(path: "\(folder)/a.txt", name: "a.txt", signature: signature)
             guard let found = try? FolderConfiguration(for: file, inbox: folder, defaults: smallReading) else { return }
-            expect(found.reading.maxRecordBytes == smallReading.maxRecordBytes, "a folder has lifted a limit")
+            expect(
+                found.reading.maxRecordBytes == smallReading.maxRecordBytes, "a directory has changed a limit")
         }
     }
 
-    /// Small enough that inputs come up against it.
+    /// Limits small enough to be reached by inputs.
     private static let smallReading: ReadingOptions = {
         var options = ReadingOptions()
         options.maxRecordBytes = 200
@@ -79,7 +80,7 @@ extension FuzzTarget {
         FuzzTarget(name: name, seeds: seeds.map { [0] + Data(base64Encoded: $0)! }) { input in
             guard let first = input.first else { return }
             let format = TextFormat.allCases[Int(first) % TextFormat.allCases.count]
-            // A name of its own: targets may run beside each other.
+            // A separate name, because targets may run concurrently.
             inFolder("\(name)-input", Array(input[1...])) { folder in
                 let descriptor = open("\(folder)/\(name)-input", O_RDONLY | O_CLOEXEC)
                 expect(descriptor >= 0, "the input cannot be opened")
@@ -90,8 +91,8 @@ extension FuzzTarget {
                     try reading.read(name: "input.\(ending)", descriptor: descriptor, bytes: input.count - 1)
                 }
                 guard case .success(let text) = found else { return }
-                // A byte that is not UTF-8 becomes three, and lines between members come on top.
-                expect(text.bytes.count <= 4 * options.maxExpandedBytes, "\(text.bytes.count) bytes came out")
+                // Each invalid byte becomes three bytes, and line breaks are inserted between members.
+                expect(text.bytes.count <= 4 * options.maxExpandedBytes, "expanded to \(text.bytes.count) bytes")
                 check(text)
             }
         }
@@ -104,24 +105,24 @@ extension FuzzTarget {
         let pieces = readingDocument(bytes, format, options, pieces: size)
         switch (whole, pieces) {
         case (.success(let whole), .success(let pieces)):
-            expect(whole == pieces, "\(whole) of one piece, \(pieces) of pieces of \(size)")
+            expect(whole == pieces, "\(whole) in one piece, \(pieces) in pieces of \(size)")
             check(whole)
-        // Where there are two reasons, which one comes first depends on the pieces.
-        case (.failure(let error), .failure): expect(!error.reason.text.isEmpty, "no reason is given")
-        default: fatalError("\(whole) of one piece, \(pieces) of pieces of \(size)")
+        // If there are two reasons for rejection, the pieces determine which one is reported.
+        case (.failure(let error), .failure): expect(!error.reason.text.isEmpty, "empty reason")
+        default: fatalError("\(whole) in one piece, \(pieces) in pieces of \(size)")
         }
     }
 
-    /// What is stored is text, and of records one a line.
+    /// Checks that the stored text is valid and, for structured formats, has one record per line.
     private static func check(_ text: ReadText) {
-        expect(String(validating: text.bytes, as: UTF8.self) != nil, "what is stored is not UTF-8")
-        expect(!text.bytes.contains(0), "what is stored has a NUL")
+        expect(String(validating: text.bytes, as: UTF8.self) != nil, "the stored text is not valid UTF-8")
+        expect(!text.bytes.contains(0), "the stored text contains NUL")
         guard text.isStructured else { return }
         let lines = text.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         expect(lines.count == text.documents + 1, "\(text.documents) records in \(lines.count - 1) lines")
-        expect(lines.last?.isEmpty == true, "the last line is not ended")
+        expect(lines.last?.isEmpty == true, "the last line is not terminated")
         expect(!lines.dropLast().contains(where: \.isEmpty), "an empty record")
-        expect(!text.bytes.contains(UInt8(ascii: "\r")), "a record with a line end in it")
+        expect(!text.bytes.contains(UInt8(ascii: "\r")), "a record with a line break")
     }
 
     private static func readingDocument(
@@ -146,9 +147,9 @@ extension FuzzTarget {
         } catch let error as Unusable {
             return .failure(error)
         } catch {
-            fatalError("an error that tells the user nothing: \(error)")
+            fatalError("unexpected error type: \(error)")
         }
-        expect(reading.bytes == stored.count, "\(reading.bytes) bytes are told, \(stored.count) stored")
+        expect(reading.bytes == stored.count, "\(reading.bytes) bytes reported, \(stored.count) stored")
         return .success(
             ReadText(
                 bytes: stored, documents: reading.documents, replacedBytes: reading.replacedBytes,

@@ -5,16 +5,17 @@ import Glibc
 import Models
 import Tokenizers
 
-/// Readers of files take paths: each input is written into a folder of this process's own, in memory where there is such.
+/// Targets for parsers that read a file. Each input is written to a private directory, in memory if possible.
 extension FuzzTarget {
-    /// A tokenizer that was loaded encodes and decodes whatever text.
+    /// A tokenizer that loads must encode and decode any text.
     static let tokenizer = FuzzTarget(name: "tokenizer", seeds: [smallTokenizer]) { input in
         inFolder("tokenizer.json", input) { folder in
             guard let tokenizer = try? ByteLevelBPETokenizer.load(directory: folder) else { return }
             for text in ["the  human\n", "ü\u{0}😀", String(decoding: input.prefix(200), as: UTF8.self)] {
                 let ids = tokenizer.encode(text)
                 expect(
-                    ids.allSatisfy { tokenizer.token($0) != nil }, "an id without a token, of \(text.debugDescription)")
+                    ids.allSatisfy { tokenizer.token($0) != nil },
+                    "an id without a token for \(text.debugDescription)")
                 _ = tokenizer.decode(ids)
             }
         }
@@ -28,12 +29,12 @@ extension FuzzTarget {
     ) { input in
         inFolder("config.json", input) { folder in
             guard let configuration = try? ModelDirectory.configuration(of: folder) else { return }
-            // What is taken can be laid out: no product of its sizes overflows.
+            // An accepted configuration must have a layout: no product of its sizes may overflow.
             expect(ParameterLayout(configuration).count > 0, "a model without parameters")
         }
     }
 
-    /// Each tensor of a file that was opened lies in the file.
+    /// Every tensor of a file that opens must be within the file.
     static let safetensors = FuzzTarget(name: "safetensors", seeds: [smallSafetensors]) { input in
         inFolder("model.safetensors", input) { folder in
             guard let file = try? SafetensorsFile(path: folder + "/model.safetensors") else { return }
@@ -54,7 +55,7 @@ extension FuzzTarget {
                 + "  hidden_size: 64\n  schedule:\n    settle: 1m 30s\nsocket:\n  mode: \"0660\"\n",
             "serving:\n  temperature: 1e-3\n  precision: int8\n", "{models: [x], x: {objective: clm}}")
     ) { input in
-        // Only `SettingsError` can come: the compiler has it from the signature.
+        // Only `SettingsError` can be thrown, which the compiler checks.
         _ = try? Settings.parse(String(decoding: input, as: UTF8.self), file: "fuzz.yaml")
     }
 

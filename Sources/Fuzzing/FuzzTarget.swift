@@ -1,12 +1,12 @@
-/// Something that reads what others wrote, to be tried with bytes that nobody would write.
+/// A parser of untrusted data, to be run with malformed input.
 ///
-/// Bad input must end in an error. A trap, a hang, or a broken promise of the reader is a finding: targets check what holds
-/// for any input, with `expect`.
+/// Invalid input must cause an error. A trap, a hang, or a violated invariant is a finding. Targets check invariants
+/// that hold for any input with `expect`.
 public struct FuzzTarget: Sendable {
     public let name: String
-    /// Good inputs to begin with.
+    /// Valid inputs to start from.
     public let seeds: [[UInt8]]
-    /// Tries one input.
+    /// Runs the target with one input.
     public let run: @Sendable ([UInt8]) -> Void
 
     public init(name: String, seeds: [[UInt8]], run: @escaping @Sendable ([UInt8]) -> Void) {
@@ -22,7 +22,7 @@ public struct FuzzTarget: Sendable {
     public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 }
 
-/// Also checked where assertions are not: a target that does not check finds only what traps by itself.
+/// Checks an invariant, also in release builds, because otherwise a target would only find traps.
 func expect(_ condition: Bool, _ what: @autoclosure () -> String) {
-    if !condition { fatalError("a promise is broken: \(what())") }
+    if !condition { fatalError("violated invariant: \(what())") }
 }

@@ -4,8 +4,8 @@ import Interface
 import Varlink
 import WebClient
 
-/// What HTTP clients send to `kantaibert-web`, and what a service that has gone mad replies to it. The requests go through
-/// the whole server, over a Unix socket; the service is a function.
+/// Targets for requests to `kantaibert-web`, and for arbitrary replies of the service to it. Requests pass through the
+/// whole server over a Unix socket; the service is a function.
 extension FuzzTarget {
     static let http: [FuzzTarget] = [
         body(
@@ -28,12 +28,12 @@ extension FuzzTarget {
             let answer = WebUnderFuzz.shared.post(path, type: "application/json", input)
             check(answer, "\(path) with \(String(decoding: input.prefix(500), as: UTF8.self))")
             if answer.headers.contains("text/event-stream") {
-                expect(answer.body.hasSuffix("data: [DONE]\n\n"), "a stream without an end: \(answer.body)")
+                expect(answer.body.hasSuffix("data: [DONE]\n\n"), "an unterminated stream: \(answer.body)")
             }
         }
     }
 
-    /// The first line is the query, as it comes or, where it is none, escaped; the rest is the file.
+    /// The first line is the query, with invalid characters escaped. The rest is the file.
     private static let inbox = FuzzTarget(
         name: "http_inbox",
         seeds: texts("name=a.txt\nthe text", "name=critique%20of%20reason.txt&model=m\n", "model=m&name=..%2F..%2Fb\nx")
@@ -47,17 +47,17 @@ extension FuzzTarget {
         }.joined()
         let web = WebUnderFuzz.shared
         let answer = web.post("/api/inbox?\(query)", type: "text/plain", content)
-        check(answer, "the upload ?\(query)")
+        check(answer, "upload ?\(query)")
         let files = web.takeFiles()
         guard answer.status == 201 else {
-            expect(files.isEmpty, "\(files.map(\.name)) of an upload with the status \(answer.status)")
+            expect(files.isEmpty, "\(files.map(\.name)) after an upload with status \(answer.status)")
             return
         }
-        expect(files.count == 1 && files[0].bytes == content, "\(files.map(\.name)) of one upload")
+        expect(files.count == 1 && files[0].bytes == content, "\(files.map(\.name)) after one upload")
         expect(answer.body.contains("\"bytes\":\(content.count)"), answer.body)
     }
 
-    /// Everything that goes over a connection. Where no answer comes, more is waited for, and the client hangs up.
+    /// The raw bytes of a connection. If there is no response, the client shuts down its side of the connection.
     private static let request = FuzzTarget(
         name: "http_request",
         seeds: texts(
@@ -73,17 +73,17 @@ extension FuzzTarget {
             "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n")
     ) { input in
         let bytes = WebUnderFuzz.shared.exchange(input, hangsUp: true)
-        // A client that hangs up early may be told nothing.
+        // A client that disconnects early may receive no response.
         guard !bytes.isEmpty else { return }
         guard let answer = HTTPAnswerUnderFuzz(bytes) else {
-            fatalError("no answer of HTTP: \(String(decoding: bytes.prefix(500), as: UTF8.self))")
+            fatalError("not an HTTP response: \(String(decoding: bytes.prefix(500), as: UTF8.self))")
         }
         expect(
             (100...599).contains(answer.status) && answer.status != 500,
             "\(answer.status) for \(String(decoding: input.prefix(500), as: UTF8.self))")
     }
 
-    /// The first byte says what is asked for, the rest are the service's replies with NUL between.
+    /// The first byte selects the request. The rest are the replies of the service, separated by NUL.
     private static let service = FuzzTarget(
         name: "http_service",
         seeds: [
@@ -106,10 +106,10 @@ extension FuzzTarget {
             (5, #"{"error":"org.varlink.service.PermissionDenied","parameters":{"needs":"root"}}"#),
         ].map { [UInt8($0)] + Array($1.utf8) }
     ) { input in
-        // A reply may be asked for once for each model in another.
+        // Limited, because the server may request a reply once for each model in another reply.
         guard let first = input.first, input.count <= 8192 else { return }
         let replies = input.dropFirst().split(separator: 0).map(Array.init)
-        let web = WebUnderFuzz.besideMadService
+        let web = WebUnderFuzz.withFaultyService
         let requests: [(String, String)] = [
             ("POST /v1/completions", #"{"prompt":["a","b"]}"#),
             ("POST /v1/completions", #"{"prompt":"a","stream":true}"#),
@@ -123,7 +123,7 @@ extension FuzzTarget {
         expect(answer.body.utf8.count <= 1 << 20, "\(answer.body.utf8.count) bytes for \(line)")
     }
 
-    /// What holds for every request that is HTTP.
+    /// Checks the invariants of every response to a well-formed request.
     private static func check(_ answer: HTTPAnswerUnderFuzz, _ what: @autoclosure () -> String) {
         expect((200...599).contains(answer.status) && answer.status != 500, "\(answer.status) for \(what())")
         guard answer.status >= 400 else { return }
@@ -135,9 +135,9 @@ extension FuzzTarget {
             var error: Fault
         }
         guard let error = try? JSONDecoder().decode(Answer.self, from: Data(answer.body.utf8)).error else {
-            fatalError("an error that is not OpenAI's: \(answer.body) for \(what())")
+            fatalError("an error not in OpenAI's format: \(answer.body) for \(what())")
         }
-        expect(!error.message.isEmpty && !error.type.isEmpty, "an error that says nothing: \(answer.body)")
-        expect(answer.body.utf8.count < 5000, "\(answer.body.utf8.count) bytes of an error")
+        expect(!error.message.isEmpty && !error.type.isEmpty, "an error without a message: \(answer.body)")
+        expect(answer.body.utf8.count < 5000, "an error of \(answer.body.utf8.count) bytes")
     }
 }

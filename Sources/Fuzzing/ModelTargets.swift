@@ -6,7 +6,7 @@ import Jobs
 import Models
 import Tokenizers
 
-/// What the service opens of a whole model directory, and what a run maps into its memory.
+/// Targets for model directories that the service opens and for token shards that a run maps.
 extension FuzzTarget {
     static let trainingArguments = FuzzTarget(
         name: "training-args",
@@ -14,11 +14,11 @@ extension FuzzTarget {
     ) { input in
         inFolder("training_args.json", input) { folder in
             guard let facts = try? TrainingFacts.read(directory: folder, longestSequence: 16) else { return }
-            expect((2...16).contains(facts.longestPosition), "a longest position of \(facts.longestPosition)")
+            expect((2...16).contains(facts.longestPosition), "longest position \(facts.longestPosition)")
         }
     }
 
-    /// One file of a small model directory: the first byte says which, the rest is what stands in it.
+    /// A file of a small model directory. The first byte selects the file, the rest is its contents.
     static let model = FuzzTarget(
         name: "model",
         seeds: modelFiles.indices.map { index in
@@ -34,14 +34,14 @@ extension FuzzTarget {
             defer { try? Data(whole).write(to: URL(filePath: file)) }
             try Data(input.dropFirst()).write(to: URL(filePath: file))
             guard let engine = try? InferenceEngine(directory: modelFolder) else { return }
-            // It answers, or says that it cannot.
+            // The model answers, or throws an error.
             try? engine.requireFiniteAnswer()
             let text = engine.tokenizer.encode("the human <mask>")
-            expect(text.allSatisfy { $0 >= 0 && $0 < engine.configuration.vocabSize }, "an id outside the embedding")
+            expect(text.allSatisfy { $0 >= 0 && $0 < engine.configuration.vocabSize }, "an id outside of the embedding")
         } catch { fatalError("\(error)") }
     }
 
-    /// A shard whose checksum is right, whatever else it says.
+    /// A token shard with arbitrary contents and a valid checksum.
     static let tokenShard = FuzzTarget(name: "token-shard", seeds: [smallShard]) { input in
         var bytes = Array(input.dropLast(input.count % 8))
         guard bytes.count >= 72 else { return }
@@ -55,8 +55,8 @@ extension FuzzTarget {
                     path: folder + "/x.tokens", key: key, vocabularySize: 300, longestRow: 32)
             else { return }
             let counts = shard.tokenCounts(vocabularySize: 300)
-            expect(counts.reduce(0, +) == shard.totals.tokens, "tokens that are in no row")
-            for row in 0..<shard.rows { expect(shard.length(ofRow: row) <= 32, "a row that is too long") }
+            expect(counts.reduce(0, +) == shard.totals.tokens, "tokens outside of rows")
+            for row in 0..<shard.rows { expect(shard.length(ofRow: row) <= 32, "a row exceeds the maximum length") }
         }
     }
 

@@ -1,4 +1,4 @@
-/// Changes inputs by chance, the same way for the same seed: what can be tried without libFuzzer, in a test.
+/// Mutates inputs at random, reproducibly for a given seed. Used to run fuzz targets in tests without libFuzzer.
 public struct Mutation: Sendable {
     private var state: UInt64
     private static let words = [
@@ -18,7 +18,7 @@ public struct Mutation: Sendable {
         return Int((z ^ (z >> 31)) % UInt64(bound))
     }
 
-    /// One to eight changes.
+    /// Applies one to eight mutations.
     public mutating func changed(_ input: [UInt8], others: [[UInt8]]) -> [UInt8] {
         var bytes = input
         for _ in 0...next(8) {

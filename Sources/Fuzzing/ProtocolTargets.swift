@@ -3,7 +3,7 @@ import Interface
 import Varlink
 
 extension FuzzTarget {
-    /// The first byte says in what pieces the rest arrives: the messages must not depend on them.
+    /// The first byte is the size of the pieces in which the rest arrives. The messages must not depend on the pieces.
     static let framer = FuzzTarget(
         name: "framer", seeds: [[3] + Array("{\"method\":\"a.b\"}\0{}\0".utf8), [1, 0, 0, 65, 0], [200]]
     ) { input in
@@ -11,8 +11,8 @@ extension FuzzTarget {
         let bytes = Array(input.dropFirst())
         let whole = messages(bytes, pieces: max(1, bytes.count))
         let pieces = messages(bytes, pieces: Int(first) + 1)
-        expect(whole == pieces, "\(whole) of one piece, \(pieces) of pieces of \(Int(first) + 1)")
-        expect(whole.allSatisfy { !$0.contains(0) && $0.count <= 64 }, "a message with a NUL, or a too long one")
+        expect(whole == pieces, "\(whole) in one piece, \(pieces) in pieces of \(Int(first) + 1)")
+        expect(whole.allSatisfy { !$0.contains(0) && $0.count <= 64 }, "a message contains NUL or is too long")
     }
 
     private static func messages(_ bytes: [UInt8], pieces size: Int) -> [[UInt8]] {
@@ -29,16 +29,17 @@ extension FuzzTarget {
         return messages
     }
 
-    /// A value that was read is written and read again as the same.
+    /// A decoded value must be unchanged after encoding and decoding it.
     static let json = FuzzTarget(
         name: "json", seeds: texts(#"{"a":[1,-0.5,1e300,"ü\ud83d\ude00",null,true,{}]}"#, "[[[]]]", "0", #""\u0000""#)
     ) { input in
         guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(input)) else { return }
         let again = try? JSONDecoder().decode(JSONValue.self, from: Data(value.text.utf8))
-        expect(again == value, "\(value.text) became \(again?.text ?? "unreadable")")
+        expect(again == value, "\(value.text) became \(again?.text ?? "undecodable")")
     }
 
-    /// A call as the server takes it: the header, then the parameters of each method, and what an error says of them.
+    /// A call as received by the server: the header, the parameters of each method, and the error for invalid
+    /// parameters.
     static let calls: [FuzzTarget] = [
         calls(
             "inference", InferenceInterface.FillMask.self, InferenceInterface.Generate.self,
@@ -48,7 +49,7 @@ extension FuzzTarget {
             ManagerInterface.ListRuns.self, ManagerInterface.GetMetrics.self, ManagerInterface.Watch.self,
             ManagerInterface.Train.self, ManagerInterface.CancelRun.self, ManagerInterface.Promote.self,
             ManagerInterface.Describe.self),
-        // What a client reads from a service that has gone mad.
+        // Arbitrary replies of a service, as received by a client.
         FuzzTarget(
             name: "replies",
             seeds: texts(
@@ -85,13 +86,13 @@ extension FuzzTarget {
         do {
             let parameters = try VarlinkCoding.decodeParameters(M.Parameters.self, of: message)
             _ = try VarlinkCoding.unknownParameter(parameters, of: message)
-            // What we take, we can send.
+            // Accepted parameters can be encoded and decoded again.
             let sent = Array(try VarlinkCoding.encodeCall(M.self, parameters))
             _ = try VarlinkCoding.decodeParameters(M.Parameters.self, of: sent)
         } catch {
             expect(
                 !VarlinkCoding.invalidParameter(error, decoding: M.Parameters.self, of: message).isEmpty,
-                "an error that names no parameter")
+                "an error without a parameter name")
         }
     }
 

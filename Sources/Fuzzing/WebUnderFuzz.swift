@@ -7,16 +7,16 @@ import Synchronization
 import Varlink
 import WebClient
 
-/// A web server on a Unix socket in this process, with a function for a service.
+/// A web server in this process that listens on a Unix socket and uses a function as its service.
 final class WebUnderFuzz: Sendable {
     static let shared = WebUnderFuzz("web")
-    /// One of its own, for a service that replies anything.
-    static let besideMadService = WebUnderFuzz("web-mad")
+    /// A separate server whose service returns arbitrary replies.
+    static let withFaultyService = WebUnderFuzz("web-mad")
 
     private let socketPath: String
     private let inbox: String
     private let token = AccessToken()
-    /// What the service replies in place of what it should.
+    /// The replies of the service, or nil for regular replies.
     private let replies = Mutex<[[UInt8]]?>(nil)
 
     private init(_ name: String) {
@@ -49,7 +49,7 @@ final class WebUnderFuzz: Sendable {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         unlink(path)
         guard withAddress(path, { bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, 64) == 0 else {
-            fatalError("\(path) cannot be listened on: \(errno)")
+            fatalError("cannot listen on \(path): \(errno)")
         }
         return descriptor
     }
@@ -67,7 +67,7 @@ final class WebUnderFuzz: Sendable {
         }
     }
 
-    /// What a service in order replies.
+    /// Returns the reply of a well-behaved service.
     private static func reply(to call: [UInt8]) throws -> [UInt8] {
         let receipt = InferenceInterface.Receipt(model: "m", generation: 1, modelSha256: "0123456789abcdef", seed: 7)
         let model = ManagerInterface.Model(name: "m", objective: .clm, generation: 1, state: .idle)
@@ -95,7 +95,7 @@ final class WebUnderFuzz: Sendable {
         }
     }
 
-    /// Runs `body` while the service replies with these.
+    /// Runs `body` while the service returns the given replies.
     func answering<Result>(_ messages: [[UInt8]], _ body: () -> Result) -> Result {
         replies.withLock { $0 = messages }
         defer { replies.withLock { $0 = nil } }
@@ -106,29 +106,29 @@ final class WebUnderFuzz: Sendable {
         ask("POST \(target)", type: type, body)
     }
 
-    /// Sends a request in order and returns its answer.
+    /// Sends a well-formed request and returns its response.
     func ask(_ line: String, type: String, _ body: [UInt8]) -> HTTPAnswerUnderFuzz {
         let head = """
             \(line) HTTP/1.1\r\nHost: localhost\r\nContent-Type: \(type)\r\nAuthorization: Bearer \(token.text)\r\nConnection: close\r
             Content-Length: \(body.count)\r\n\r\n
             """
         let bytes = exchange(Array(head.utf8) + body, hangsUp: false)
-        guard let answer = HTTPAnswerUnderFuzz(bytes) else { fatalError("no answer to \(line)") }
+        guard let answer = HTTPAnswerUnderFuzz(bytes) else { fatalError("no response to \(line)") }
         return answer
     }
 
-    /// Sends bytes and returns what comes back until the server closes.
-    /// - Parameter hangsUp: sends the end, where nothing comes for a moment
+    /// Sends bytes and returns everything received until the server closes the connection.
+    /// - Parameter hangsUp: whether to shut down the sending side if nothing arrives for a moment
     func exchange(_ bytes: [UInt8], hangsUp: Bool) -> [UInt8] {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         guard Self.withAddress(socketPath, { connect(descriptor, $0, $1) }) == 0 else {
-            fatalError("the server is gone: \(errno)")
+            fatalError("cannot connect to the server: \(errno)")
         }
         var rest = bytes[...]
         while !rest.isEmpty {
             let sent = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            // A server that has seen enough closes, and has answered before.
+            // The server may respond and close the connection before it has read everything.
             guard sent > 0 else { break }
             rest = rest.dropFirst(sent)
         }
@@ -137,7 +137,7 @@ final class WebUnderFuzz: Sendable {
         var isOpen = hangsUp
         while true {
             var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            // A server that neither answers nor closes is a hang, which libFuzzer and the test have a limit for.
+            // If the server neither responds nor closes, the time limits of libFuzzer and the test apply.
             if poll(&wanted, 1, isOpen ? 20 : -1) == 0 {
                 shutdown(descriptor, Int32(SHUT_WR))
                 isOpen = false
@@ -149,7 +149,7 @@ final class WebUnderFuzz: Sendable {
         }
     }
 
-    /// The files of the inbox and of its folders, which are removed.
+    /// Returns and removes the files in the inbox and its directories.
     func takeFiles() -> [(name: String, bytes: [UInt8])] {
         do {
             var files: [(name: String, bytes: [UInt8])] = []
@@ -158,7 +158,7 @@ final class WebUnderFuzz: Sendable {
                 var status = stat()
                 guard lstat(path, &status) == 0 else { continue }
                 if status.st_mode & S_IFMT == S_IFDIR {
-                    expect(name == "m", "the folder \(name.debugDescription)")
+                    expect(name == "m", "unexpected directory \(name.debugDescription)")
                     for inner in try FileManager.default.contentsOfDirectory(atPath: path) {
                         files.append(("\(name)/\(inner)", try Durable.read("\(path)/\(inner)")))
                     }
@@ -169,18 +169,18 @@ final class WebUnderFuzz: Sendable {
             }
             for file in files {
                 let last = file.name.split(separator: "/").last ?? ""
-                expect(!last.hasPrefix("."), "the hidden file \(file.name.debugDescription)")
+                expect(!last.hasPrefix("."), "unexpected hidden file \(file.name.debugDescription)")
             }
             return files
         } catch { fatalError("\(error)") }
     }
 }
 
-/// The first answer of what came over a connection.
+/// The first response received on a connection.
 struct HTTPAnswerUnderFuzz {
     let status: Int
     let headers: String
-    /// Without the sizes of chunks.
+    /// The body with the chunked encoding removed.
     let body: String
 
     init?(_ bytes: [UInt8]) {

@@ -1,4 +1,4 @@
-/// What Python's `str.isspace`, `str.split` and `\s` take for white space.
+/// Whether Python's `str.isspace`, `str.split` and `\s` treat the character as white space.
 public func isWhiteSpace(_ scalar: UInt32) -> Bool {
     switch scalar {
     case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true
@@ -6,7 +6,7 @@ public func isWhiteSpace(_ scalar: UInt32) -> Bool {
     }
 }
 
-/// What Python's `\w` takes for a part of a word: letters, what has a numeric value, and `_`.
+/// Whether Python's `\w` matches the character: letters, characters with a numeric value, and `_`.
 func isWordCharacter(_ scalar: UInt32) -> Bool {
     if scalar < 128 {
         return switch UInt8(scalar) {
@@ -24,7 +24,7 @@ func isWordCharacter(_ scalar: UInt32) -> Bool {
 }
 
 extension [UInt8] {
-    /// The character that begins at `index` in valid UTF-8, and its length in bytes.
+    /// Returns the character at `index` and its length in bytes. The bytes must be valid UTF-8.
     @inline(__always)
     func character(at index: Int) -> (scalar: UInt32, length: Int) {
         let first = UInt32(self[index])
@@ -38,7 +38,7 @@ extension [UInt8] {
     @inline(__always)
     private func continuation(_ index: Int) -> UInt32 { UInt32(self[index] & 0x3F) }
 
-    /// The character that ends before `index`; nil at the start.
+    /// Returns the character that ends before `index`, or nil at the start.
     func character(before index: Int) -> (scalar: UInt32, length: Int)? {
         guard index > 0 else { return nil }
         var start = index - 1

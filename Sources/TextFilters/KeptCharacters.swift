@@ -1,11 +1,12 @@
-/// The characters that `keep` leaves, written as inside the brackets of a regular expression: `a-z '`.
+/// The set of characters that the `keep` filter retains, written like a character class of a regular expression: `a-z
+/// '`.
 ///
-/// Each character stands for itself, `a-z` for all from a to z; a `-` that is first or last stands for itself too. A
-/// space stands for all white space, as Python's `\s` does. Characters are Unicode scalars.
+/// A character represents itself, and `a-z` all characters from a to z. A `-` at the start or end represents itself. A
+/// space represents all white space, as Python's `\s` does. Characters are Unicode scalars.
 public struct KeptCharacters: Sendable, Hashable {
-    /// As it was written.
+    /// The set as written.
     public let text: String
-    /// A bit for each ASCII character.
+    /// One bit per ASCII character.
     let ascii: (UInt64, UInt64)
     private let others: [ClosedRange<UInt32>]
     private let keepsWhiteSpace: Bool
@@ -29,7 +30,7 @@ public struct KeptCharacters: Sendable, Hashable {
             let last = scalars[index + 2]
             guard first <= last else {
                 let written = String(String.UnicodeScalarView(text.unicodeScalars.dropFirst(index).prefix(3)))
-                throw TextFilterError(key: "keep", expected: "ranges that go upwards", found: "‘\(written)’")
+                throw TextFilterError(key: "keep", expected: "ranges in ascending order", found: "‘\(written)’")
             }
             ranges.append(first...last)
             index += 3

@@ -1,6 +1,6 @@
 extension [UInt8] {
-    /// `str.lower` of Python: of every character Unicode's full mapping, and a capital sigma that ends a word becomes a
-    /// final one. ASCII is done in place.
+    /// Equivalent to `str.lower` in Python: applies the full Unicode mapping, and maps a capital sigma at the end of a
+    /// word to a final sigma. ASCII is converted in place.
     mutating func lowercase() {
         var isASCII = true
         for index in indices {
@@ -34,7 +34,8 @@ extension [UInt8] {
         self = lowered
     }
 
-    /// `handle_capital_sigma` of CPython: a cased letter before it and none after it, ignorable characters aside.
+    /// Equivalent to `handle_capital_sigma` in CPython: preceded by a cased letter and not followed by one, skipping
+    /// case-ignorable characters.
     private func isFinalSigma(at index: Int) -> Bool {
         var before = index
         var isAfterCased = false
@@ -64,9 +65,9 @@ private func isCaseIgnorable(_ scalar: UInt32) -> Bool {
     Unicode.Scalar(scalar)?.properties.isCaseIgnorable ?? false
 }
 
-/// Nil where the character stays as it is.
+/// Returns the lowercase mapping, or nil if the character does not change.
 private func lowerMapping(_ scalar: UInt32) -> String? {
-    // Scripts without case, and emoji: most of what is not Latin.
+    // Ranges of scripts without case and of emoji, which cover most non-Latin text.
     if (0x3000...0xA63F).contains(scalar) || (0xAC00...0xFAFF).contains(scalar) || (0x1F000...0x1FFFF).contains(scalar)
     {
         return nil
@@ -75,7 +76,7 @@ private func lowerMapping(_ scalar: UInt32) -> String? {
     return mapping(of: scalar)
 }
 
-/// Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic: what takes two bytes.
+/// Latin, Greek, Cyrillic, Armenian, Hebrew and Arabic: characters with at most two bytes.
 private let firstTableEnd: UInt32 = 0x800
 private let firstTable: [String?] = (0..<firstTableEnd).map(mapping(of:))
 

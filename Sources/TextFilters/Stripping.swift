@@ -1,5 +1,5 @@
 extension [UInt8] {
-    /// Removes all characters but these.
+    /// Removes all characters that are not in the set.
     mutating func keep(_ kept: KeptCharacters) {
         let (low, high) = kept.ascii
         var written = 0
@@ -47,7 +47,7 @@ extension [UInt8] {
         }
     }
 
-    /// Removes what `match` finds, from the left: from an index to the end that it gives.
+    /// Removes all matches from left to right. `match` returns the end of a match that starts at an index.
     private mutating func strip(_ match: ([UInt8], Int) -> Int?) {
         var pieces: [Range<Int>] = []
         var start = 0
@@ -65,7 +65,7 @@ extension [UInt8] {
         self = pieces.reduce(into: []) { $0.append(contentsOf: self[$1]) }
     }
 
-    /// Of `http://`, `https://` or `www.`, in either case.
+    /// Returns the length of `http://`, `https://` or `www.` in any case, or nil if there is none.
     private func lengthOfURLPrefix(at index: Int) -> Int? {
         for prefix in urlPrefixes where index + prefix.count <= count {
             let isThere = prefix.indices.allSatisfy { offset in

@@ -1,21 +1,21 @@
-/// One step that text goes through before it is tokenized, with its value.
+/// A filter that is applied to text before tokenization, with its parameter.
 ///
-/// In JSON a word, `"lowercase"`, or an object of one key, `{"min_words": 30}`. What each does is said in Python's terms;
-/// the texts are the samples: lines, paragraphs or records.
+/// In JSON, a filter is a string, `"lowercase"`, or an object with one key, `{"min_words": 30}`. The semantics are
+/// those of the given Python expressions. Texts are samples: lines, paragraphs or records.
 public enum TextFilter: Sendable, Hashable {
     /// `text.lower()`
     case lowercase
-    /// All other characters are removed: `re.sub(r"[^…]", "", text)`.
+    /// Removes all other characters: `re.sub(r"[^…]", "", text)`.
     case keep(KeptCharacters)
-    /// A text of fewer words, `len(text.split())`, is left out.
+    /// Drops texts with fewer words: `len(text.split())`.
     case minWords(Int)
-    /// A text of more words is left out.
+    /// Drops texts with more words.
     case maxWords(Int)
     /// `re.sub(r"\b(?:[Hh][Tt][Tt][Pp][Ss]?://|[Ww]{3}\.)\S+", "", text)`
     case stripURLs
-    /// `re.sub(r"(?<!\w)@\w+", "", text)`: the at sign of an address of mail stays.
+    /// `re.sub(r"(?<!\w)@\w+", "", text)`, which leaves email addresses unchanged.
     case stripMentions
-    /// A text that came before, as it is at this step, is left out. The memory takes about 16 bytes a text.
+    /// Drops texts that occurred before in their current form. Uses about 16 bytes of memory per text.
     case dedupeLines
 
     public enum Name: String, Sendable, CaseIterable {
@@ -39,7 +39,7 @@ public enum TextFilter: Sendable, Hashable {
         }
     }
 
-    /// Whether it changes how words are written, and so must change what a model is asked; the others choose texts.
+    /// Whether the filter modifies text, so that it must also be applied to prompts. Other filters only select texts.
     public var appliesToPrompts: Bool {
         switch self {
         case .lowercase, .keep, .stripURLs, .stripMentions: true
@@ -48,9 +48,9 @@ public enum TextFilter: Sendable, Hashable {
     }
 }
 
-/// A filter that cannot be used.
+/// An invalid filter or filter value.
 public struct TextFilterError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Which key it is about: `filters`, or the filter's value, such as `keep`.
+    /// The key with the invalid value: `filters`, or the name of a filter with a value, such as `keep`.
     public var key: String
     public var expected: String
     public var found: String
@@ -69,9 +69,9 @@ extension TextFilter: CustomStringConvertible {
     }
 }
 
-// MARK: By name
+// MARK: Names
 
-/// The values of filters that need one, as they stand in keys beside the list of names.
+/// The values of filters that need one, which are separate keys next to the list of names.
 public struct TextFilterValues: Sendable, Equatable {
     public var keep: String?
     public var minWords: Int?
@@ -85,13 +85,14 @@ public struct TextFilterValues: Sendable, Equatable {
 }
 
 extension TextFilter {
-    /// The recipe for tweets of customer support: lower-case, a–z, white space and apostrophes, at least 30 words.
+    /// Name of a preset for customer support tweets: lower case, a–z, white space and apostrophes, at least 30 words.
     public static let tweets = "tweets"
     private static let tweetNames: [Name] = [.lowercase, .keep, .minWords]
     private static let tweetValues = TextFilterValues(keep: "a-z '", minWords: 30)
 
-    /// The filters of these names, in this order.
-    /// - Parameter values: of the filters that need one; a value without its filter is refused, for it would do nothing
+    /// Returns the filters with these names, in the same order.
+    /// - Parameter values: values of the filters that need one; a value without its filter is rejected, because it
+    ///   would have no effect
     public static func named(_ names: [String], _ values: TextFilterValues = .init()) throws(TextFilterError)
         -> [TextFilter]
     {
@@ -112,7 +113,8 @@ extension TextFilter {
             (.keep, values.keep != nil), (.minWords, values.minWords != nil), (.maxWords, values.maxWords != nil),
         ]
         for (name, isGiven) in given where isGiven && !filters.contains(where: { $0.name == name }) {
-            throw TextFilterError(key: name.rawValue, expected: "\(name.rawValue) among the filters", found: "none")
+            throw TextFilterError(
+                key: name.rawValue, expected: "\(name.rawValue) in the list of filters", found: "only its value")
         }
         return filters
     }
@@ -145,18 +147,18 @@ extension TextFilter {
     private static func unknown(_ name: String) -> TextFilterError {
         let known = Name.allCases.map(\.rawValue) + [tweets]
         return TextFilterError(
-            key: "filters", expected: "names of filters: \(known.joined(separator: ", "))", found: "‘\(name)’")
+            key: "filters", expected: "one of \(known.joined(separator: ", "))", found: "‘\(name)’")
     }
 }
 
-// MARK: As JSON
+// MARK: JSON
 
 extension TextFilter: Codable {
     private struct Key: CodingKey {
         var stringValue: String
         var intValue: Int? { nil }
 
-        /// In camel case: a coder that writes snake_case makes `min_words` of it.
+        /// Creates a key in camel case, which a snake_case encoder converts to `min_words`.
         init(_ name: Name) {
             stringValue =
                 switch name {
@@ -181,7 +183,8 @@ extension TextFilter: Codable {
             }
             let object = try decoder.container(keyedBy: Key.self)
             guard object.allKeys.count == 1 else {
-                throw TextFilterError(key: "filters", expected: "a filter's one key", found: "\(object.allKeys.count)")
+                throw TextFilterError(
+                    key: "filters", expected: "an object with one key", found: "\(object.allKeys.count) keys")
             }
             let key = object.allKeys[0]
             switch Name.allCases.first(where: { Key($0).stringValue == key.stringValue }) {

@@ -1,15 +1,15 @@
-/// Filters, one after the other, on the bytes of valid UTF-8.
+/// A sequence of filters that is applied to valid UTF-8.
 public struct TextPipeline: Sendable {
     private let filters: [TextFilter]
 
     public init(_ filters: [TextFilter]) { self.filters = filters }
 
-    /// Whether texts pass as they are.
+    /// Whether there are no filters.
     public var isEmpty: Bool { filters.isEmpty }
 
-    /// Changes a text as the filters want it.
-    /// - Parameter seen: what `dedupeLines` has let pass so far
-    /// - Returns: false where one of them leaves the text out
+    /// Applies the filters to a text.
+    /// - Parameter seen: the texts that `dedupeLines` has passed so far
+    /// - Returns: false if one of the filters drops the text
     public func apply(to text: inout [UInt8], seen: SeenTexts) -> Bool {
         for filter in filters {
             switch filter {
@@ -25,8 +25,8 @@ public struct TextPipeline: Sendable {
         return true
     }
 
-    /// What a model trained on filtered texts is asked instead of `text`.
-    /// - Parameter mark: a token that is written out in the text and stays as it is, such as `<mask>`
+    /// Applies the filters that modify text to a prompt.
+    /// - Parameter mark: a token in the text that is left unchanged, such as `<mask>`
     public func prompt(_ text: String, keeping mark: String) -> String {
         let prompting = TextPipeline(filters.filter(\.appliesToPrompts))
         guard !prompting.isEmpty else { return text }
@@ -39,16 +39,16 @@ public struct TextPipeline: Sendable {
     }
 }
 
-/// The texts that have come, by a hash of 64 bits: of ten million texts two different ones share it with a probability
-/// of 3 in a million. Used from one thread.
+/// The texts seen so far, represented by 64-bit hashes. Among ten million texts, the probability of a collision is
+/// about 3 in a million. Not thread-safe.
 public final class SeenTexts {
     private var hashes: Set<UInt64> = []
 
     public init() {}
 
-    /// - Returns: false where it has come before
+    /// - Returns: false if the text was inserted before
     func insert(_ text: [UInt8]) -> Bool {
-        // FNV-1a; the set mixes it once more.
+        // FNV-1a. The set applies its own hash function on top.
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in text { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
         return hashes.insert(hash).inserted
@@ -56,7 +56,7 @@ public final class SeenTexts {
 }
 
 extension [UInt8] {
-    /// `len(text.split())`, counted no further than `limit`.
+    /// Equivalent to `len(text.split())`, but stops counting at `limit`.
     func wordCount(upTo limit: Int) -> Int {
         var words = 0
         var isInside = false

@@ -1,7 +1,7 @@
 import Fuzzing
 import Glibc
 
-/// libFuzzer's own main loop (`FuzzerDriver.cpp`), from the runtime without a `main`.
+/// libFuzzer's main loop (`FuzzerDriver.cpp`), from the runtime library without `main`.
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runDriver(
     _ count: UnsafeMutablePointer<Int32>,
@@ -9,15 +9,15 @@ private func runDriver(
     _ test: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
 ) -> Int32
 
-/// `KB_FUZZ_TARGET=NAME kb-fuzz CORPUS [libFuzzer's flags]`. `kb-fuzz --list` names the targets, `kb-fuzz --seeds DIR`
-/// writes the good inputs of each into `DIR/NAME/`.
+/// Runs a fuzz target: `KB_FUZZ_TARGET=NAME kb-fuzz CORPUS [libFuzzer flags]`. `kb-fuzz --list` prints the targets, and
+/// `kb-fuzz --seeds DIR` writes the seed inputs of each target to `DIR/NAME/`.
 @main
 enum KBFuzz {
-    /// From the environment: libFuzzer's callback takes no context.
+    /// Selected by an environment variable, because the callback of libFuzzer has no context argument.
     static let target: FuzzTarget = {
         let name = getenv("KB_FUZZ_TARGET").map { String(cString: $0) } ?? ""
         guard let target = FuzzTarget.named(name) else {
-            fatalError("KB_FUZZ_TARGET is one of \(FuzzTarget.all.map(\.name).joined(separator: " "))")
+            fatalError("KB_FUZZ_TARGET must be one of \(FuzzTarget.all.map(\.name).joined(separator: " "))")
         }
         return target
     }()
@@ -43,7 +43,7 @@ enum KBFuzz {
     private static func write(_ seeds: [[UInt8]], to folder: String) {
         mkdir(folder, 0o755)
         for (number, seed) in seeds.enumerated() {
-            guard let file = fopen("\(folder)/seed-\(number)", "w") else { fatalError("\(folder) cannot be written") }
+            guard let file = fopen("\(folder)/seed-\(number)", "w") else { fatalError("cannot write to \(folder)") }
             fwrite(seed, 1, seed.count, file)
             fclose(file)
         }

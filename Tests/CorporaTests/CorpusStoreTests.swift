@@ -379,7 +379,8 @@ struct CorpusStoreTests {
         #expect(free > 0 && free <= total)
         let error = #expect(throws: DurableError.self) { try store.admit(file, reserve: total) }
         #expect(error?.errno == ENOSPC && error?.operation == "write 3 bytes below")
-        #expect(error?.description.contains("of which \(total) stay so (retention.reserve): make room") == true)
+        #expect(
+            error?.description.contains("\(total) of which are reserved (retention.reserve): free some space") == true)
         #expect(try scratch.names(scratch.corpus) == [], "no partial file")
         #expect(scratch.text(file.path) == "abc")
         guard case .admitted = try store.admit(file, reserve: 0) else { Issue.record("not admitted"); return }

@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-/// What is no file, or a file of a size nobody can read, is refused before anything of it is read.
+/// Special files and files that are too large are rejected before reading.
 @Suite(.timeLimit(.minutes(15))) struct BoundedReadTests {
     private func withFolder(_ body: (String) throws -> Void) throws {
         let folder = FileManager.default.temporaryDirectory.path + "/bounded-" + UUID().uuidString
@@ -12,7 +12,7 @@ import Testing
         try body(folder)
     }
 
-    @Test func aFileIsReadUpToItsLimit() throws {
+    @Test func readsFilesUpToTheLimit() throws {
         try withFolder { folder in
             let path = folder + "/file"
             for size in [0, 1, 4096, 5000] {
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func aTerabyteOfNothingIsRefusedByItsSize() throws {
+    @Test func rejectsSparseFileBySize() throws {
         try withFolder { folder in
             let path = folder + "/sparse"
             try Durable.write("x", to: path)
@@ -36,9 +36,9 @@ import Testing
         }
     }
 
-    /// A pipe without a writer would hold an ordinary `open` up for ever.
+    /// Opening a FIFO without a writer would block.
     @Test(arguments: ["pipe", "device", "folder", "socket's place"])
-    func whatIsNoFileIsRefusedAtOnce(kind: String) throws {
+    func rejectsNonRegularFilesWithoutBlocking(kind: String) throws {
         try withFolder { folder in
             let path = folder + "/it"
             switch kind {

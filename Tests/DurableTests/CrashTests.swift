@@ -2,17 +2,17 @@ import Durable
 import Glibc
 import Testing
 
-/// What is left where a writer is killed, or its disk is full: the whole old file or the whole new one.
+/// If a writer is killed or the disk is full, either the complete old file or the complete new file exists.
 struct CrashTests {
     let scratch: Scratch
 
     init() throws { scratch = try Scratch() }
 
-    /// Long enough for several system calls.
+    /// Large enough for several system calls.
     private static let lengths = [300_000, 500_000]
 
     @Test(arguments: [2, 5, 9, 14, 20, 27, 35, 50])
-    func aKilledWriterLeavesAWholeFile(milliseconds: UInt32) async throws {
+    func killedWriterLeavesIntactFile(milliseconds: UInt32) async throws {
         let path = scratch("file")
         try Durable.write([UInt8](repeating: 0, count: CrashTests.lengths[0]), to: path)
         await #expect(processExitsWith: .signal(SIGKILL)) {
@@ -39,11 +39,11 @@ struct CrashTests {
         #expect(try scratch.names() == ["file"])
     }
 
-    @Test func aFullDiskLeavesTheOldFile() async throws {
+    @Test func fullDiskPreservesOldFile() async throws {
         let path = scratch("file")
         try Durable.write("old", to: path)
         await #expect(processExitsWith: .success) { [path = path as String] in
-            // The limit on a file's size stands for the disk's: the write fails half way.
+            // Simulates a full disk by a limit on the file size, so that the write fails halfway.
             signal(SIGXFSZ, SIG_IGN)
             var limit = rlimit(rlim_cur: 100_000, rlim_max: 100_000)
             #expect(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
@@ -57,7 +57,7 @@ struct CrashTests {
         #expect(try scratch.names() == ["file"])
     }
 
-    @Test func theLockGoesWithItsProcess() async throws {
+    @Test func lockIsReleasedWhenProcessDies() async throws {
         let path = scratch("lock")
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
             let lock = try FileLock(path: path)

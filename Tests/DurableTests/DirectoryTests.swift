@@ -8,7 +8,7 @@ struct DirectoryTests {
 
     init() throws { scratch = try Scratch() }
 
-    @Test func makesFoldersAbove() throws {
+    @Test func createsParentDirectories() throws {
         try Durable.makeDirectory(scratch("a/b/c"), mode: 0o700)
         try Durable.makeDirectory(scratch("a/b/c/"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch("a/b")) == ["c"])
@@ -19,7 +19,7 @@ struct DirectoryTests {
         }
     }
 
-    @Test func publishesAFolderOnce() throws {
+    @Test func publishesDirectoryOnce() throws {
         try Durable.publishDirectory(scratch("7")) { aside in
             try Durable.makeDirectory("\(aside)/inside")
             try Durable.write("weights", to: "\(aside)/inside/model")
@@ -29,18 +29,18 @@ struct DirectoryTests {
 
         let error = #expect(throws: DurableError.self) { try Durable.publishDirectory(scratch("7")) { _ in } }
         #expect(error?.errno == EEXIST)
-        #expect(try scratch.names() == ["7"], "what was written aside is gone")
+        #expect(try scratch.names() == ["7"], "the temporary directory was removed")
         #expect(try Durable.read(scratch("7/inside/model")) == Array("weights".utf8))
     }
 
-    /// Deeper than the stack, the number of open files and the length of a path allow.
-    @Test func removesATreeOfAnyDepth() throws {
+    /// The tree is deeper than the stack, the number of open files and PATH_MAX permit.
+    @Test func removesDeepTree() throws {
         let root = scratch("deep")
         try Durable.makeDirectory(root)
         try Durable.write("kept", to: scratch("kept"))
         var folder = open(root, O_RDONLY | O_DIRECTORY)
         for level in 0..<12_000 {
-            // Some files, a link out of the tree, and a name that is not UTF-8 on the way.
+            // Adds some files, a link that points out of the tree, and a name that is not UTF-8.
             if level % 1000 == 0 {
                 close(openat(folder, "file", O_WRONLY | O_CREAT, 0o600))
                 #expect(symlinkat(scratch("kept"), folder, "link") == 0)
@@ -57,14 +57,14 @@ struct DirectoryTests {
         try Durable.removeTree(root)
     }
 
-    @Test func switchesALink() throws {
+    @Test func switchesSymbolicLink() throws {
         try Durable.switchSymbolicLink(at: scratch("current"), to: "1")
         try Durable.switchSymbolicLink(at: scratch("current"), to: "2")
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: scratch("current")) == "2")
         #expect(try scratch.names() == ["current"])
     }
 
-    @Test func aReaderNeverMissesTheLink() async throws {
+    @Test func readerAlwaysFindsLink() async throws {
         try Durable.switchSymbolicLink(at: scratch("current"), to: "0")
         async let reads = (0..<2_000).reduce(into: Set<String>()) { seen, _ in
             seen.insert((try? FileManager.default.destinationOfSymbolicLink(atPath: scratch("current"))) ?? "missing")
@@ -73,7 +73,7 @@ struct DirectoryTests {
         #expect(await !reads.contains("missing"))
     }
 
-    @Test func removesATreeButNotWhatItsLinksPointTo() throws {
+    @Test func removeTreeDoesNotFollowLinks() throws {
         try Durable.makeDirectory(scratch("keep"))
         try Durable.write("x", to: scratch("keep/file"))
         try Durable.makeDirectory(scratch("tree/a/b"))

@@ -7,19 +7,19 @@ struct FileLockTests {
 
     init() throws { scratch = try Scratch() }
 
-    @Test func onlyOneHoldsIt() throws {
+    @Test func lockIsExclusive() throws {
         do {
             let held = try FileLock(path: scratch("lock"))
             let error = #expect(throws: DurableError.self) { _ = try FileLock(path: scratch("lock")) }
             #expect(error?.errno == EWOULDBLOCK)
             #expect(error?.path == scratch("lock"))
-            #expect(error?.hint == "process \(getpid()) holds it")
+            #expect(error?.hint == "locked by process \(getpid())")
             withExtendedLifetime(held) {}
         }
         _ = try FileLock(path: scratch("lock"))
     }
 
-    @Test func aFolderThatIsMissingIsNamed() throws {
+    @Test func reportsMissingDirectory() throws {
         let error = #expect(throws: DurableError.self) { _ = try FileLock(path: scratch("none/lock")) }
         #expect(error?.errno == ENOENT)
     }

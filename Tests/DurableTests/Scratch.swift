@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// A folder of a test's own, removed when the test is over.
+/// A temporary directory, removed with the last reference.
 final class Scratch: Sendable {
     let path: String
 

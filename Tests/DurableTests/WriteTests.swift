@@ -8,7 +8,7 @@ struct WriteTests {
 
     init() throws { scratch = try Scratch() }
 
-    @Test func replacesTheFileAndLeavesNothingAside() throws {
+    @Test func replacesFileWithoutLeftovers() throws {
         try Durable.write("old", to: scratch("a"))
         try Durable.write([1, 2, 3], to: scratch("a"), mode: 0o600)
         #expect(FileManager.default.contents(atPath: scratch("a")) == Data([1, 2, 3]))
@@ -26,11 +26,11 @@ struct WriteTests {
         }
     }
 
-    @Test func readsFilesThatSayTheyAreEmpty() throws {
+    @Test func readsFilesWithReportedSizeZero() throws {
         #expect(try String(decoding: Durable.read("/proc/self/status"), as: UTF8.self).contains("Threads:"))
     }
 
-    @Test func aFailedWriteNamesPathAndCauseAndKeepsTheOldFile() throws {
+    @Test func failedWriteReportsPathAndKeepsOldFile() throws {
         let error = #expect(throws: DurableError.self) { try Durable.write("x", to: scratch("none/a")) }
         #expect(error?.errno == ENOENT)
         #expect(error?.description == "open \(scratch("none/a")): No such file or directory")
@@ -38,33 +38,33 @@ struct WriteTests {
         try Durable.makeDirectory(scratch("folder/inside"))
         let replaced = #expect(throws: DurableError.self) { try Durable.write("x", to: scratch("folder")) }
         #expect(replaced?.operation == "rename")
-        #expect(try scratch.names() == ["folder"], "the temporary file is gone")
+        #expect(try scratch.names() == ["folder"], "the temporary file was removed")
     }
 
-    @Test func aFullDiskSaysSo() {
+    @Test func describesFullDisk() {
         let error = DurableError(operation: "write", path: "/x", errno: ENOSPC)
         #expect(error.description.hasPrefix("write /x: No space left on device (the disk is full"))
     }
 
-    @Test func whatIsNotPublishedIsRemoved() throws {
+    @Test func removesUnpublishedFile() throws {
         do {
             let file = try AsideFile(for: scratch("a"))
             try [UInt8](repeating: 7, count: 10).withUnsafeBytes { try file.append($0) }
             let aside = try scratch.names()
             #expect(aside.count == 1)
             #expect(aside.allSatisfy { $0.hasPrefix(".a.") && $0.hasSuffix(".tmp") })
-            #expect(!aside.contains(where: TemporaryName.isLeftover), "this process lives")
+            #expect(!aside.contains(where: TemporaryName.isLeftover), "this process is alive")
         }
         #expect(try scratch.names() == [])
     }
 
-    @Test func longNamesFitAside() throws {
+    @Test func shortensTemporaryNameOfLongNames() throws {
         let name = String(repeating: "ü", count: 127)
         try Durable.write("x", to: scratch(name))
         #expect(try scratch.names() == [name])
     }
 
-    @Test func leftoversOfTheDeadAreCleared() throws {
+    @Test func clearsLeftoversOfDeadProcesses() throws {
         let mine = TemporaryName.beside(scratch("x"))
         let reused = ".x.\(getpid())-1-1.tmp"
         for name in [".a.999999999-5-1.tmp", reused, ".hidden.tmp", "b.999999999-5-1.tmp", ".a.1-2.tmp"] {

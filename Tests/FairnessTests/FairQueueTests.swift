@@ -8,7 +8,7 @@ import Testing
         return order
     }
 
-    @Test func usersAreServedInTurn() {
+    @Test func servesUsersInTurn() {
         var queue = FairQueue<String, Int>()
         for number in 0..<4 { queue.push(number, for: "a") }
         for number in 0..<2 { queue.push(number, for: "b") }
@@ -17,7 +17,7 @@ import Testing
         #expect(queue.isEmpty)
     }
 
-    @Test func oneOfAnotherUserDoesNotWaitBehindAHundred() {
+    @Test func newUserIsServedNext() {
         var queue = FairQueue<String, Int>()
         for number in 0..<100 { queue.push(number, for: "a", cost: 256) }
         _ = queue.popFirst()
@@ -26,7 +26,7 @@ import Testing
         #expect(next?.user == "b")
     }
 
-    @Test func turnsAreInProportionToCosts() {
+    @Test func turnsAreProportionalToCost() {
         var queue = FairQueue<String, Int>()
         for number in 0..<50 {
             queue.push(number, for: "dear", cost: 100)
@@ -40,7 +40,7 @@ import Testing
         #expect((4...5).contains(dear), "\(dear)")
     }
 
-    @Test func whoIdledSavedNothingUp() {
+    @Test func idleUsersGainNoCredit() {
         var queue = FairQueue<String, Int>()
         queue.push(0, for: "b")
         _ = queue.popFirst()
@@ -51,7 +51,7 @@ import Testing
         #expect(order.prefix(6).filter { $0.hasPrefix("b") }.count == 3, "\(order)")
     }
 
-    @Test func whatNobodyWaitsForIsNotCharged() {
+    @Test func doesNotChargeRemovedElements() {
         var queue = FairQueue<String, Int>()
         for number in 0..<100 { queue.push(number, for: "a", cost: 1000) }
         queue.removeAll { $0 > 0 }
@@ -61,7 +61,7 @@ import Testing
         #expect(drain(&queue) == ["b0", "a1"])
     }
 
-    @Test func takesTheFirstThatIsWanted() {
+    @Test func popsFirstMatchingElement() {
         var queue = FairQueue<String, Int>()
         for number in 0..<4 { queue.push(number, for: "a") }
         queue.push(7, for: "b")
@@ -73,7 +73,7 @@ import Testing
 }
 
 @Suite struct FairShareTests {
-    @Test func aUserAloneComesToItsLimitAndNoFurther() {
+    @Test func limitsSingleUser() {
         var share = FairShare<String>(limit: 128, limitOfUser: 64)
         for _ in 0..<64 { #expect(share.take(for: "a") == nil) }
         #expect(share.take(for: "a") == .limitOfUser)
@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test(arguments: [2, 3, 7, 20])
-    func whoeverComesFindsAPlace(greedy: Int) {
+    func leavesPlaceForNewUser(greedy: Int) {
         var share = FairShare<Int>(limit: 128, limitOfUser: 64)
         var isGrowing = true
         while isGrowing {
@@ -96,13 +96,13 @@ import Testing
         #expect(counts.max()! <= 64)
     }
 
-    @Test func withoutALimitOfUsersOneMayHaveAll() {
+    @Test func singleUserMayTakeAllWithoutUserLimit() {
         var share = FairShare<Int>(limit: 3, limitOfUser: 100)
         for _ in 0..<3 { #expect(share.take(for: 1) == nil) }
         #expect(share.take(for: 2) == .limit)
     }
 
-    @Test func amountsNeverPassALimit() {
+    @Test func amountsNeverExceedLimits() {
         var share = FairShare<Int>(limit: 100, limitOfUser: 50)
         #expect(share.take(51, for: 1) == .limitOfUser)
         #expect(share.take(.max, for: 1) == .limit)

@@ -1,17 +1,16 @@
-// A library to preload (LD_PRELOAD) into a program: its changes of files below one folder are counted, written down, and
-// from the n-th on made to fail, or the program to die there. It stands between the program and libc, so that it
-// reaches what SQLite and Foundation do as well as what `Durable` does.
+// A library for LD_PRELOAD that counts and logs all file changes of a program below one directory, and injects a fault at
+// the n-th one. It interposes libc functions, so it covers SQLite and Foundation as well as `Durable`.
 //
-// FAULT_ROOT     the folder; files elsewhere, sockets and pipes are left alone
-// FAULT_PROGRAM  the program's name as /proc/PID/comm has it; its children are left alone
-// FAULT_TRACE    a file that gets a line for each operation: PID, its number, its name, its errno or 0, its path,
-//                and the path it is renamed to or what it points to
-// FAULT_AT       the number of the operation, from 1
-// FAULT_HOW      EIO     this one fails
-//                ENOSPC  this one and all after it that take room fail, in this process and later ones: the disk is full
-//                die     SIGKILL in its place: it has not happened, the one before it has
-//                torn    as die, but the first half of a write has happened
-// FAULT_MARK     a file that is made when it happens; where it exists, it does not happen again, but for ENOSPC
+// FAULT_ROOT     the directory; other files, sockets and pipes are not affected
+// FAULT_PROGRAM  name of the program as in /proc/PID/comm; its child processes are not affected
+// FAULT_TRACE    a log file with one line per operation: PID, number, name, errno or 0, path, and the new path of a
+//                rename or the target of a link
+// FAULT_AT       number of the operation to fail, from 1
+// FAULT_HOW      EIO     fail this operation
+//                ENOSPC  fail this and all later operations that need space, also in later processes: the disk is full
+//                die     SIGKILL before this operation: it has not happened, all earlier ones have
+//                torn    as die, but after the first half of a write
+// FAULT_MARK     a file that is created when the fault occurs; if it exists, the fault does not occur again, except ENOSPC
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -40,7 +39,7 @@ static enum how how;
 static long at;
 static atomic_long operations;
 static atomic_bool is_full;
-/// Files below the root that are open for writing, and folders that are open to be forced to the disk.
+/// Files below the root that are open for writing, and directories that are open for fsync.
 static atomic_bool is_ours[MOST_DESCRIPTORS];
 
 #define REAL(name) \
@@ -75,7 +74,7 @@ static bool is_below_root(const char *path) {
     return root && path && !strncmp(path, root, root_length) && (path[root_length] == '/' || !path[root_length]);
 }
 
-/// `path` as seen from the descriptor of a folder.
+/// Returns the full path for `path` relative to a directory descriptor.
 static const char *from(int folder, const char *path, char buffer[PATH_MAX]) {
     if (!root || !path || *path == '/' || folder == AT_FDCWD) return path;
     char link[64];
@@ -86,9 +85,9 @@ static const char *from(int folder, const char *path, char buffer[PATH_MAX]) {
     return buffer;
 }
 
-/// One change of a file.
+/// A change to a file.
 struct operation {
-    /// From 1; 0 is one that is none of ours.
+    /// Counted from 1; 0 for an operation outside of the root.
     long number;
     enum verdict verdict;
     const char *second;
@@ -99,7 +98,7 @@ static void leave_mark(void) {
     if (mark) syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 }
 
-/// Counts an operation whose path is known, and says what is to become of it.
+/// Counts an operation whose path is known, and decides whether it fails.
 static void start(struct operation *operation, bool takes_room, bool is_write) {
     operation->number = atomic_fetch_add(&operations, 1) + 1;
     if (how == FULL && operation->number == at) atomic_store(&is_full, true);
@@ -142,7 +141,7 @@ static int refused(void) {
     return -1;
 }
 
-/// Writes down how it went, and hands that on.
+/// Logs the result of an operation and returns it.
 static long ended(const struct operation *operation, const char *name, long result) {
     if (trace < 0 || !operation->number) return result;
     int error = errno;
@@ -154,14 +153,14 @@ static long ended(const struct operation *operation, const char *name, long resu
     return result;
 }
 
-// What makes, changes and removes names
+// Operations on names
 
 static int opened(int file, const char *path) {
     if (file >= 0 && file < MOST_DESCRIPTORS) atomic_store(&is_ours[file], is_below_root(path));
     return file;
 }
 
-/// Only a file that is made is a change; `O_CREAT` on one that is there is not.
+/// Whether the call creates a file. `O_CREAT` for an existing file is not a change.
 static bool makes(const char *path, int flags) {
     if (!(flags & O_CREAT) || !is_below_root(path)) return false;
     return (flags & O_EXCL) || syscall(SYS_faccessat, AT_FDCWD, path, F_OK);
@@ -216,7 +215,7 @@ RENAME(renameat2, (int f, const char *a, int g, const char *b, unsigned flags), 
         start_at(&operation, place, second, takes_room); \
         return operation.verdict == REFUSE ? refused() : ended(&operation, word, real arguments); \
     }
-/// A folder that is there is not made, on a full disk either.
+/// Returns NULL for an existing directory, which is not a change, even on a full disk.
 static const char *unmade(const char *path) {
     return is_below_root(path) && !syscall(SYS_faccessat, AT_FDCWD, path, F_OK) ? NULL : path;
 }
@@ -229,7 +228,7 @@ CHANGE(unlink, "unlink", (const char *p), (p), HERE(p), "", false)
 CHANGE(unlinkat, "unlink", (int f, const char *p, int flags), (f, p, flags), from(f, p, buffer), "", false)
 CHANGE(rmdir, "rmdir", (const char *p), (p), HERE(p), "", false)
 
-// What changes bytes, and what forces them to the disk
+// Operations on contents, and fsync
 
 #define WRITE(name, parameters, arguments, half) \
     ssize_t name parameters { \

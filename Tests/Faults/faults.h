@@ -1,1 +1,1 @@
-/// Nothing to call: see faults.c.
+/// No API: see faults.c.

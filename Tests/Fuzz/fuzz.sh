@@ -1,7 +1,8 @@
 #!/bin/sh
-# fuzz.sh SECONDS [TARGET…]: builds kb-fuzz with libFuzzer and tries each target for so many seconds. What it learns is kept
-# in .build/fuzz/corpus/TARGET for the next time; an input that ends a target is left in .build/fuzz/found/TARGET, and the
-# script fails. Mended, such an input belongs into Tests/FuzzingTests/Fixtures/TARGET.
+# Usage: fuzz.sh SECONDS [TARGET…]
+# Builds kb-fuzz with libFuzzer and fuzzes each target for SECONDS. Interesting inputs are kept in
+# .build/fuzz/corpus/TARGET for the next run. An input that crashes a target is written to .build/fuzz/found/TARGET, and the
+# script fails. After fixing the cause, add the input to Tests/FuzzingTests/Fixtures/TARGET.
 set -eu
 seconds=$1
 shift
@@ -9,12 +10,12 @@ swift=${SWIFT:-swift}
 resources=$($swift -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')
 KANTAIBERT_LIBFUZZER=$resources/clang/lib/linux/libclang_rt.fuzzer_no_main-$(uname -m).a
 export KANTAIBERT_LIBFUZZER
-[ -f "$KANTAIBERT_LIBFUZZER" ] || { echo "no libFuzzer at $KANTAIBERT_LIBFUZZER" >&2; exit 69; }
+[ -f "$KANTAIBERT_LIBFUZZER" ] || { echo "libFuzzer not found: $KANTAIBERT_LIBFUZZER" >&2; exit 69; }
 home=.build/fuzz
 $swift build -c release --scratch-path $home --product kb-fuzz
 program=$home/release/kb-fuzz
 
-# A crash is libFuzzer's to report, which keeps the input.
+# Leave crashes to libFuzzer, which saves the input.
 export SWIFT_BACKTRACE=enable=no
 mkdir -p $home/seeds $home/logs
 $program --seeds $home/seeds
@@ -27,10 +28,10 @@ for target; do
         -max_total_time="$seconds" -max_len=65536 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$home/found/$target/" >"$home/logs/$target" 2>&1 || status=$?
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$home/logs/$target")
-    echo "$target: ${executions:-unknown} executions, $(ls "$home/corpus/$target" | wc -l) inputs kept"
+    echo "$target: ${executions:-unknown} executions, $(ls "$home/corpus/$target" | wc -l) inputs in the corpus"
     if [ $status -ne 0 ]; then
         failed="$failed $target"
         grep -E 'Fatal error|SUMMARY|Test unit written' "$home/logs/$target" >&2 || tail -5 "$home/logs/$target" >&2
     fi
 done
-[ -z "$failed" ] || { echo "found something:$failed; see $home/found and $home/logs" >&2; exit 1; }
+[ -z "$failed" ] || { echo "findings in:$failed; see $home/found and $home/logs" >&2; exit 1; }

@@ -2,13 +2,13 @@ import Foundation
 import Fuzzing
 import Testing
 
-/// A short while of what `make fuzz` does for minutes, the same each time, and all that it ever found.
+/// A short, reproducible version of `make fuzz`, and regression tests for all findings.
 @Suite(.timeLimit(.minutes(15))) struct FuzzingTests {
     static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
     static let targets = FuzzTarget.all.map(\.name)
 
     @Test(arguments: targets)
-    func nothingTrapsOnAThousandChanges(name: String) async throws {
+    func survivesAThousandMutations(name: String) async throws {
         let target = try #require(FuzzTarget.named(name))
         await Self.onThread {
             var inputs = target.seeds
@@ -16,14 +16,14 @@ import Testing
             for number in 0..<1000 {
                 let input = mutation.changed(inputs[number % inputs.count], others: inputs)
                 target.run(input)
-                // Changes upon changes.
+                // Mutations accumulate.
                 if number % 8 == 0 { inputs.append(input) }
             }
         }
     }
 
-    /// `Fixtures/NAME/` holds inputs that once were findings.
-    @Test func whatWasFoundStaysMended() async throws {
+    /// `Fixtures/NAME/` contains inputs that were findings.
+    @Test func survivesEarlierFindings() async throws {
         for folder in try FileManager.default.contentsOfDirectory(at: Self.fixtures, includingPropertiesForKeys: nil) {
             let target = try #require(FuzzTarget.named(folder.lastPathComponent))
             for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) {
@@ -33,7 +33,8 @@ import Testing
         }
     }
 
-    /// Off the threads that run tasks: a target waits for its server, which needs them.
+    /// Runs `body` on a separate thread, because a target blocks until its server, which needs the cooperative pool,
+    /// responds.
     private static func onThread(_ body: @escaping @Sendable () -> Void) async {
         await withCheckedContinuation { continuation in
             let thread = Thread {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import TextFilters
 
-/// What Python 3.11 makes of each text: `Tests/Parity/filters_reference.py`.
+/// Expected results of Python 3.11, written by `Tests/Parity/filters_reference.py`.
 private struct Reference: Decodable {
     var text: String
     var lowercase, keep, keepOthers, stripUrls, stripMentions, tweets: String
@@ -21,14 +21,14 @@ private func apply(_ filters: [TextFilter], _ text: String, seen: SeenTexts = Se
     return TextPipeline(filters).apply(to: &bytes, seen: seen) ? String(decoding: bytes, as: UTF8.self) : nil
 }
 
-/// Swift's `==` takes canonically equal texts for the same.
+/// Compares by scalars, because `==` treats canonically equivalent strings as equal.
 private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
     let found = apply(filters, text).map { Array($0.unicodeScalars) }
     #expect(found == Array(expected.unicodeScalars), "\(filters) of \(text.debugDescription)")
 }
 
 @Suite struct TextFilterTests {
-    @Test func filtersAgreeWithPython() throws {
+    @Test func filtersMatchPython() throws {
         let references = try Reference.load()
         #expect(references.count > 300)
         let keep = TextFilter.keep(try KeptCharacters("a-z '"))
@@ -47,8 +47,8 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
         }
     }
 
-    @Test func lowercasingAgreesOnEveryCharacter() throws {
-        // The standard library's mapping is Unicode's; capital sigma alone is Python's context to decide.
+    @Test func lowercasingMatchesUnicodeForEveryScalar() throws {
+        // Capital sigma is excluded because its mapping depends on the context.
         for value in UInt32(0)...0x10FFFF where value != 0x3A3 {
             guard let scalar = Unicode.Scalar(value) else { continue }
             let text = "x\(scalar)"
@@ -58,7 +58,7 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
         }
     }
 
-    @Test func aTextThatCameBeforeIsLeftOut() {
+    @Test func dropsDuplicateTexts() {
         let seen = SeenTexts()
         let filters: [TextFilter] = [.lowercase, .dedupeLines]
         #expect(apply(filters, "One", seen: seen) == "one")
@@ -67,7 +67,7 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
         #expect(apply(filters, "one", seen: SeenTexts()) == "one")
     }
 
-    @Test func tweetsIsARecipeOfNamedSteps() throws {
+    @Test func tweetsExpandsToNamedFilters() throws {
         let keep = TextFilter.keep(try KeptCharacters("a-z '"))
         #expect(try TextFilter.named(["tweets"]) == [.lowercase, keep, .minWords(30)])
         #expect(try TextFilter.named(["tweets"], .init(minWords: 5)) == [.lowercase, keep, .minWords(5)])
@@ -83,7 +83,7 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
         (["lowercase"], TextFilterValues(minWords: 3), "min_words"),
         ([], TextFilterValues(keep: "a-z"), "keep"),
     ])
-    func whatCannotBeIsNamedByItsKey(names: [String], values: TextFilterValues, key: String) {
+    func rejectsInvalidFiltersByKey(names: [String], values: TextFilterValues, key: String) {
         let error = #expect(throws: TextFilterError.self) { try TextFilter.named(names, values) }
         #expect(error?.key == key)
     }
@@ -95,7 +95,7 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
         #expect(TextPipeline([.minWords(9)]).prompt("A <b>", keeping: "<mask>") == "A <b>")
     }
 
-    @Test func filtersSurviveTheirJSON() throws {
+    @Test func filtersRoundTripThroughJSON() throws {
         let filters: [TextFilter] = [
             .lowercase, .keep(try KeptCharacters("a-z\"é")), .minWords(2), .maxWords(9), .stripURLs, .stripMentions,
             .dedupeLines,
