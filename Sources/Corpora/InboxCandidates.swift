@@ -58,26 +58,26 @@ package struct InboxCandidates {
         if countByOwner[owner] == 0 { countByOwner[owner] = nil }
     }
 
-    /// Records that the file was closed, moved in, or is known not to be open for writing.
+    /// Registers a file that was closed or moved in, or is known not to be open for writing.
     package mutating func settled(_ path: String, _ signature: FileSignature, now: Time) {
         note(path, signature, dueAt: now + stable)
     }
 
-    /// Records that a scan found the file and that it is unknown whether a writer still has it open. It becomes due
-    /// after a longer quiet period, counted from its last change.
+    /// Registers a file that was found by a scan, for which it is unknown whether a writer still has it open. It
+    /// becomes due after a longer quiet period, counted from its last change.
     /// - Parameter age: time since the last modification; negative if the clock was changed
     package mutating func found(_ path: String, _ signature: FileSignature, age: Duration, now: Time) {
         let quiet = stable * Self.unseenFactor
         note(path, signature, dueAt: now + max(stable, quiet - max(.zero, age)))
     }
 
-    /// Records that the file is being written. It becomes due only after it was closed.
+    /// Registers a file that is being written. It becomes due only after it was closed.
     package mutating func written(_ path: String, _ signature: FileSignature) {
         note(path, signature, dueAt: nil)
     }
 
     /// Schedules a file that could not be processed now for `delay` from now, unless a newer observation exists.
-    package mutating func again(_ path: String, _ signature: FileSignature, delay: Duration, now: Time) {
+    package mutating func reschedule(_ path: String, _ signature: FileSignature, delay: Duration, now: Time) {
         guard candidates[path] == nil else { return }
         note(path, signature, dueAt: now + delay)
     }
@@ -89,7 +89,7 @@ package struct InboxCandidates {
         for inner in candidates.keys where inner.hasPrefix(path + "/") { remove(inner) }
     }
 
-    /// Removes all files. The caller rescans afterwards.
+    /// Forgets all tracked files. The caller rescans afterwards.
     package mutating func reset() {
         candidates.removeAll()
         countByOwner.removeAll()

@@ -14,11 +14,11 @@ public struct InboxLimits: Sendable {
     /// Maximum number of ignored names that are remembered as reported.
     public var leftAlone = 4096
     /// Number of directory entries scanned before other work on the queue gets a turn.
-    public var entriesAtOnce = 4096
+    public var entriesPerTurn = 4096
     /// Delay before a rescan for entries that were dropped because a limit was reached.
     public var rescanDelay = Duration.seconds(2)
     /// Delay before suppressed notices are reported as a count.
-    public var sumDelay = Duration.seconds(10)
+    public var summaryDelay = Duration.seconds(10)
 
     public init() {}
 }

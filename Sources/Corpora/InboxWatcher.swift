@@ -122,7 +122,7 @@ public final class InboxWatcher: @unchecked Sendable {
     /// Delivers a file again after a delay, because it could not be processed now.
     public func offerAgain(_ file: InboxFile, after delay: Duration) {
         queue.async { [self] in
-            candidates.again(file.path, file.signature, delay: delay, now: .now)
+            candidates.reschedule(file.path, file.signature, delay: delay, now: .now)
             schedule()
         }
     }
@@ -248,7 +248,7 @@ public final class InboxWatcher: @unchecked Sendable {
         suppressedCount += 1
         guard !isSummaryScheduled else { return }
         isSummaryScheduled = true
-        queue.asyncAfter(deadline: .now() + .milliseconds(Int(limits.sumDelay / .milliseconds(1)))) { [weak self] in
+        queue.asyncAfter(deadline: .now() + .milliseconds(Int(limits.summaryDelay / .milliseconds(1)))) { [weak self] in
             guard let self else { return }
             isSummaryScheduled = false
             if !isStopped { tell(.moreLeftAlone(count: suppressedCount)) }
@@ -282,7 +282,7 @@ public final class InboxWatcher: @unchecked Sendable {
             let (folder, lastName) = split(path)
             // Catches a second writer, or one that uses another hard link, for which there is no event.
             if reopened(folder)?.isOpenForWriting(lastName) == true {
-                candidates.again(path, signature, delay: max(stable, .milliseconds(100)), now: .now)
+                candidates.reschedule(path, signature, delay: max(stable, .milliseconds(100)), now: .now)
             } else {
                 let name = RawPath.printable(below(path))
                 free.append(InboxFile(path: path, name: name, signature: signature))
@@ -297,7 +297,7 @@ public final class InboxWatcher: @unchecked Sendable {
     private func deliver(_ file: InboxFile) {
         guard case .dropped = continuation.yield(file) else { return }
         deliveryPausedUntil = .now + InboxWatcher.redeliveryDelay
-        candidates.again(file.path, file.signature, delay: InboxWatcher.redeliveryDelay, now: .now)
+        candidates.reschedule(file.path, file.signature, delay: InboxWatcher.redeliveryDelay, now: .now)
     }
 
     private func split(_ path: String) -> (folder: String, name: String) {
@@ -372,7 +372,7 @@ public final class InboxWatcher: @unchecked Sendable {
 
     /// Scans a limited number of entries, without recursion, then yields the queue to events and due files.
     private func continueScanning() {
-        for _ in 0..<limits.entriesAtOnce {
+        for _ in 0..<limits.entriesPerTurn {
             if let scan {
                 if let name = scan.next() { look(at: name, in: scan) } else { self.scan = nil }
             } else {

@@ -18,7 +18,7 @@ package enum CheckedFile {
         ModelDirectory.configurationFile, TrainingFacts.file, "tokenizer.json", "vocab.json", "merges.txt",
     ]
 
-    /// Returns whether a directory is unchanged since it was checked. Blocks while the weights are hashed.
+    /// Checks whether a directory is unchanged since it was checked. Blocks while the weights are hashed.
     /// - Returns: the SHA-256 of the weights, or nil if the current contents were not checked
     package static func modelSHA256(ofDirectory directory: String, _ precision: WeightPrecision) -> String? {
         guard let written = try? Durable.read("\(directory)/\(name)", atMost: mostBytes),
@@ -33,7 +33,7 @@ package enum CheckedFile {
         return sha256
     }
 
-    /// Records that the directory of an engine was checked.
+    /// Marks the directory of an engine as checked.
     package static func write(for engine: InferenceEngine) throws {
         let text = try text(engine.directory, engine.precision, modelSHA256: engine.modelSHA256)
         try Durable.write(text, to: "\(engine.directory)/\(name)")

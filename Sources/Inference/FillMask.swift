@@ -93,7 +93,8 @@ extension InferenceEngine {
         return fillings
     }
 
-    /// Returns the ids of the targets: of the token written as in `vocab.json`, or else of the first token of the text.
+    /// Returns the ids of the targets. A target that is a token in `vocab.json` is that token; any other is represented
+    /// by the first token of its text.
     private func targetIDs(_ targets: [String], for user: UInt32) async throws(InferenceError) -> Set<Int32> {
         let bytes = targets.reduce(0) { $0 + $1.utf8.count }
         guard targets.count <= RequestLimits.targets, bytes <= RequestLimits.targetBytes else {

@@ -1,7 +1,7 @@
 // Written by Tests/Parity/unicode_classes.py from tokenizers 0.23.3; do not edit.
 
 extension UnicodeClasses {
-    /// Where the class changes: code point × 4 + class, ascending.
+    /// The boundaries between classes in ascending order, encoded as code point × 4 + class.
     static let ranges: [UInt32] = [
         0x000000, 0x000027, 0x000038, 0x000083, 0x000084, 0x0000C2, 0x0000E8, 0x000105, 0x00016C, 0x000185,
         0x0001EC, 0x000217, 0x000218, 0x000283, 0x000284, 0x0002A9, 0x0002AC, 0x0002CA, 0x0002D0, 0x0002D5,

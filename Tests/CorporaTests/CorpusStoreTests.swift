@@ -163,7 +163,7 @@ struct CorpusStoreTests {
     }
 
     /// The notices received, in order.
-    private final class Told: Sendable {
+    private final class NoticeRecorder: Sendable {
         private let notices = Mutex<[StoreNotice]>([])
         var all: [StoreNotice] { notices.withLock { $0 } }
         func note(_ notice: StoreNotice) { notices.withLock { $0.append(notice) } }
@@ -182,15 +182,15 @@ struct CorpusStoreTests {
         case "file": try Data("mine".utf8).write(to: URL(filePath: scratch.rejected))
         default: #expect(mkfifo(scratch.rejected, 0o600) == 0)
         }
-        let told = Told()
-        let store = try scratch.store(tell: told.note)
-        #expect(told.all == [.foreignRejected(path: scratch.rejected, movedTo: "\(scratch.rejected).aside-1")])
+        let reported = NoticeRecorder()
+        let store = try scratch.store(tell: reported.note)
+        #expect(reported.all == [.foreignRejected(path: scratch.rejected, movedTo: "\(scratch.rejected).aside-1")])
         for number in 1...2 {
             #expect(try store.reject(try scratch.drop("\(number).bin", "x"), reason: "no") != nil)
         }
         #expect(try scratch.names(elsewhere).isEmpty)
         #expect(try scratch.names(scratch.rejected) == ["1.bin", "1.bin.reason", "2.bin", "2.bin.reason"])
-        #expect(told.all.count == 1, "reported once")
+        #expect(reported.all.count == 1, "reported once")
     }
 
     @Test(.enabled(if: geteuid() == 0, "needs root to change the owner of a directory"))
@@ -253,8 +253,8 @@ struct CorpusStoreTests {
             // Only root can change the owner of a file.
             guard chown(place, 65534, 65534) == 0 else { return }
         }
-        let told = Told()
-        let store = try scratch.store(tell: told.note)
+        let reported = NoticeRecorder()
+        let store = try scratch.store(tell: reported.note)
         guard case .admitted(let stored) = try store.admit(try scratch.drop("a.txt", "abc")) else {
             Issue.record("the planted file was mistaken for the text")
             return
@@ -263,15 +263,15 @@ struct CorpusStoreTests {
         var status = stat()
         #expect(lstat(stored.path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_uid == geteuid())
         #expect(try scratch.names(scratch.corpus) == [sha256OfABC, "\(sha256OfABC).damaged-1"])
-        guard case .damagedCorpus(sha256OfABC, _, "\(place).damaged-1")? = told.all.first else {
-            Issue.record("\(told.all)")
+        guard case .damagedCorpus(sha256OfABC, _, "\(place).damaged-1")? = reported.all.first else {
+            Issue.record("\(reported.all)")
             return
         }
         guard case .duplicate = try store.admit(try scratch.drop("b.txt", "abc")) else {
             Issue.record("the text is not a duplicate")
             return
         }
-        #expect(told.all.count == 1)
+        #expect(reported.all.count == 1)
     }
 
     @Test func keepsAtMostNineDamagedFiles() throws {

@@ -63,7 +63,7 @@ struct InboxCandidatesTests {
     @Test func requeueDoesNotHideNewerObservation() {
         inbox.disk = ["a": new]
         inbox.candidates.written("a", new)
-        inbox.candidates.again("a", old, delay: .zero, now: start)
+        inbox.candidates.reschedule("a", old, delay: .zero, now: start)
         #expect(inbox.take(after: 1000) == [], "being written")
     }
 
@@ -89,7 +89,7 @@ struct InboxCandidatesTests {
 
     @Test func returnsPostponedFileAfterDelay() {
         inbox.disk = ["a": old]
-        inbox.candidates.again("a", old, delay: .seconds(30), now: start)
+        inbox.candidates.reschedule("a", old, delay: .seconds(30), now: start)
         #expect(inbox.take(after: 29) == [])
         #expect(inbox.take(after: 30) == ["a"])
     }

@@ -162,15 +162,15 @@ import Testing
     func ignoresDevices() async throws {
         // The memory device `full`, and a block device that does not exist.
         #expect(mknod("\(scratch.inbox)/early", S_IFCHR | 0o666, 1 << 8 | 7) == 0)
-        let told = Told()
-        let watcher = try watcher(tell: told.note)
+        let reported = NoticeRecorder()
+        let watcher = try watcher(tell: reported.note)
         #expect(mknod("\(scratch.inbox)/character.txt", S_IFCHR | 0o666, 1 << 8 | 7) == 0)
         #expect(mknod("\(scratch.inbox)/block.txt", S_IFBLK | 0o666, 7 << 8 | 255) == 0)
         try scratch.drop("last.txt", "a")
         #expect(await next(1, of: watcher) == ["last.txt"])
         #expect(watcher.pendingCount == 0)
         #expect(try scratch.names(scratch.inbox) == ["block.txt", "character.txt", "early", "last.txt"])
-        #expect(told.lines == ["block.txt is a device", "character.txt is a device", "early is a device"])
+        #expect(reported.lines == ["block.txt is a device", "character.txt is a device", "early is a device"])
     }
 
     @Test func ignoresLinksSocketsFIFOsAndHiddenFiles() async throws {
@@ -178,8 +178,8 @@ import Testing
         defer { close(listening) }
         try scratch.makeFolder("below")
         #expect(symlink("/etc/passwd", "\(scratch.inbox)/below/early.txt") == 0)
-        let told = Told()
-        let watcher = try watcher(tell: told.note)
+        let reported = NoticeRecorder()
+        let watcher = try watcher(tell: reported.note)
         let second = try listeningSocket("\(scratch.inbox)/s.txt")
         defer { close(second) }
         try scratch.makeFolder(".rejected")
@@ -194,14 +194,14 @@ import Testing
         #expect(await next(1, of: watcher) == ["last.txt"])
         #expect(watcher.pendingCount == 0)
         #expect(
-            told.lines == [
+            reported.lines == [
                 "below/early.txt is a symbolic link", "early.sock is a socket", "folder is a symbolic link",
                 "link.txt is a symbolic link", "pipe is a FIFO", "s.txt is a socket",
             ])
     }
 
     /// Collects the ignored entries that are reported.
-    private final class Told: Sendable {
+    private final class NoticeRecorder: Sendable {
         private let notices = Mutex<[String]>([])
 
         var lines: [String] { notices.withLock { $0.sorted() } }
@@ -247,8 +247,8 @@ import Testing
     @Test func ignoresDeepTrees() async throws {
         try scratch.makeFolder("early")
         try makeTree("\(scratch.inbox)/early", depth: 12_000)
-        let told = Told()
-        let watcher = try watcher(tell: told.note)
+        let reported = NoticeRecorder()
+        let watcher = try watcher(tell: reported.note)
         try scratch.drop("a.txt", "a")
         #expect(await next(1, of: watcher) == ["a.txt"])
         try scratch.drop("early" + String(repeating: "/d", count: 31) + "/b.txt", "b")
@@ -261,17 +261,17 @@ import Testing
         try scratch.drop("c.txt", "c")
         #expect(await next(1, of: watcher) == ["c.txt"])
         // Directories are scanned concurrently with the delivery of files.
-        while told.lines.count < 2 { try await Task.sleep(for: .milliseconds(5)) }
-        #expect(told.lines.map { $0.prefix { $0 != "/" } } == ["early", "late"])
-        #expect(told.lines.allSatisfy { $0.hasSuffix(" is more than 32 folders deep: move it up") })
+        while reported.lines.count < 2 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(reported.lines.map { $0.prefix { $0 != "/" } } == ["early", "late"])
+        #expect(reported.lines.allSatisfy { $0.hasSuffix(" is more than 32 folders deep: move it up") })
         try Durable.removeTree("\(scratch.inbox)/late")
         try scratch.drop("e.txt", "e")
         #expect(await next(1, of: watcher) == ["e.txt"])
     }
 
     @Test func ignoresFoldersWithLongPaths() async throws {
-        let told = Told()
-        let watcher = try watcher(tell: told.note)
+        let reported = NoticeRecorder()
+        let watcher = try watcher(tell: reported.note)
         // Each byte that is not UTF-8 is displayed as four characters.
         let name = [CChar](repeating: CChar(bitPattern: 0xFF), count: 255) + [0]
         var folder = open(scratch.inbox, O_RDONLY | O_DIRECTORY)
@@ -282,9 +282,9 @@ import Testing
             folder = inner
         }
         close(folder)
-        while told.lines.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
-        #expect(told.lines.count == 1 && told.lines[0].utf8.count < 700, "\(told.lines)")
-        #expect(told.lines[0].hasSuffix("has a path of more than 1024 bytes: move it up"))
+        while reported.lines.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(reported.lines.count == 1 && reported.lines[0].utf8.count < 700, "\(reported.lines)")
+        #expect(reported.lines[0].hasSuffix("has a path of more than 1024 bytes: move it up"))
         try scratch.drop("a.txt", "a")
         #expect(await next(1, of: watcher) == ["a.txt"])
     }
@@ -294,13 +294,13 @@ import Testing
         limits.folders = 10
         limits.rescanDelay = .milliseconds(20)
         for number in 0..<30 { try scratch.makeFolder("f\(number)") }
-        let told = Told()
-        let watcher = try watcher(limits: limits, tell: told.note)
-        while told.lines.count < 21 { try await Task.sleep(for: .milliseconds(5)) }
-        let ignored = try #require(told.lines.first?.prefix { $0 != " " })
+        let reported = NoticeRecorder()
+        let watcher = try watcher(limits: limits, tell: reported.note)
+        while reported.lines.count < 21 { try await Task.sleep(for: .milliseconds(5)) }
+        let ignored = try #require(reported.lines.first?.prefix { $0 != " " })
         try scratch.drop("\(ignored)/a.txt", "a")
         let all = Set((0..<30).map { "f\($0)" })
-        let watched = all.subtracting(told.lines.map { String($0.prefix { $0 != " " }) })
+        let watched = all.subtracting(reported.lines.map { String($0.prefix { $0 != " " }) })
         #expect(watched.count == 9)
         for name in watched { rmdir("\(scratch.inbox)/\(name)") }
         // The order of directory entries is unspecified; the other folders are removed one after another.
@@ -315,7 +315,7 @@ import Testing
         var limits = InboxLimits()
         limits.candidates = 8
         limits.handedOut = 3
-        limits.entriesAtOnce = 7
+        limits.entriesPerTurn = 7
         limits.rescanDelay = .milliseconds(10)
         for number in 0..<50 { try scratch.drop("early\(number).txt", "a") }
         let watcher = try watcher(stable: .milliseconds(5), limits: limits)
@@ -335,21 +335,21 @@ import Testing
     @Test func countsSuppressedNotices() async throws {
         var limits = InboxLimits()
         limits.leftAlone = 500
-        limits.sumDelay = .milliseconds(50)
+        limits.summaryDelay = .milliseconds(50)
         let counted = Atomic(0)
-        let told = Atomic(0)
+        let reported = Atomic(0)
         let watcher = try watcher(limits: limits) { notice in
             switch notice {
-            case .leftAlone: told.add(1, ordering: .relaxed)
+            case .leftAlone: reported.add(1, ordering: .relaxed)
             case .moreLeftAlone(let count): counted.add(count, ordering: .relaxed)
             default: Issue.record("\(notice)")
             }
         }
         for number in 0..<3000 { #expect(mkfifo("\(scratch.inbox)/p\(number)", 0o600) == 0) }
-        while told.load(ordering: .relaxed) + counted.load(ordering: .relaxed) < 3000 {
+        while reported.load(ordering: .relaxed) + counted.load(ordering: .relaxed) < 3000 {
             try await Task.sleep(for: .milliseconds(5))
         }
-        #expect((100...150).contains(told.load(ordering: .relaxed)))
+        #expect((100...150).contains(reported.load(ordering: .relaxed)))
         try scratch.drop("a.txt", "a")
         #expect(await next(1, of: watcher) == ["a.txt"])
     }

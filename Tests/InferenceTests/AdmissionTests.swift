@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct AdmissionTests {
     /// Blocks requests until it is opened.
-    private final class Gate: Sendable {
+    private final class Barrier: Sendable {
         private let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
         func open() { continuation.finish() }
         func wait() async { for await _ in stream {} }
@@ -12,7 +12,7 @@ import Testing
 
     /// - Returns: the number of requests that are admitted
     private func fill(
-        _ admission: Admission, by user: UInt32, _ count: Int, _ gate: Gate, _ group: inout TaskGroup<Void>
+        _ admission: Admission, by user: UInt32, _ count: Int, _ barrier: Barrier, _ group: inout TaskGroup<Void>
     ) async -> Int {
         let (answers, answer) = AsyncStream.makeStream(of: Bool.self)
         for _ in 0..<count {
@@ -20,32 +20,32 @@ import Testing
                 do {
                     try await admission.admit(for: user) {
                         answer.yield(true)
-                        await gate.wait()
+                        await barrier.wait()
                     }
                 } catch {
                     answer.yield(false)
                 }
             }
         }
-        var (admitted, told) = (0, 0)
+        var (admitted, answered) = (0, 0)
         for await isAdmitted in answers {
             if isAdmitted { admitted += 1 }
-            told += 1
-            if told == count { break }
+            answered += 1
+            if answered == count { break }
         }
         return admitted
     }
 
     @Test func oneUserCannotStarveOthers() async throws {
         let admission = Admission(limit: 128, limitOfUser: 64)
-        let gate = Gate()
+        let barrier = Barrier()
         await withTaskGroup(of: Void.self) { group in
-            #expect(await fill(admission, by: 1, 128, gate, &group) == 64)
+            #expect(await fill(admission, by: 1, 128, barrier, &group) == 64)
             // The second user is admitted, but cannot take so many places that none are left for a third.
-            #expect(await fill(admission, by: 2, 1, gate, &group) == 1)
-            #expect(await fill(admission, by: 2, 128, gate, &group) > 20)
-            #expect(await fill(admission, by: 3, 1, gate, &group) == 1)
-            gate.open()
+            #expect(await fill(admission, by: 2, 1, barrier, &group) == 1)
+            #expect(await fill(admission, by: 2, 128, barrier, &group) > 20)
+            #expect(await fill(admission, by: 3, 1, barrier, &group) == 1)
+            barrier.open()
         }
         #expect(try await admission.admit(for: 1) { 1 } == 1)
     }

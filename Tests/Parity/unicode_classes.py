@@ -38,6 +38,6 @@ lines = ["        " + " ".join(words[i : i + 10]) for i in range(0, len(words), 
 out.write_text(f"""// Written by Tests/Parity/unicode_classes.py from tokenizers {tokenizers.__version__}; do not edit.
 
 extension UnicodeClasses {{
-    /// Where the class changes: code point × 4 + class, ascending.
+    /// The boundaries between classes in ascending order, encoded as code point × 4 + class.
     static let ranges: [UInt32] = [
 """ + "\n".join(lines) + "\n    ]\n}\n")

@@ -4,7 +4,7 @@ struct JSONScanner {
     /// Maximum nesting depth of objects and arrays.
     static let deepest = 512
 
-    enum Ending: Equatable {
+    enum Outcome: Equatable {
         case noJSON, tooDeep, noObject
         /// The field exists and is neither a string nor null.
         case noString
@@ -79,7 +79,7 @@ struct JSONScanner {
     }
 
     /// Ends the input and returns the result.
-    mutating func end() -> Ending {
+    mutating func end() -> Outcome {
         // A number has no closing character: end it as white space would.
         if state == .number { take(0x20) }
         switch state {
