@@ -33,7 +33,7 @@ public struct DurableError: Error, CustomStringConvertible, Equatable {
         case ENOSPC: "the disk is full: free some space; the old file is intact"
         case EDQUOT: "the disk quota is exceeded: free some space; the old file is intact"
         case EROFS: "the file system is read-only: add the directory to ReadWritePaths= or StateDirectory= of the unit"
-        case EACCES, EPERM: "user \(geteuid()), group \(getegid()) has no permission"
+        case EACCES, EPERM: "user \(geteuid()) (group \(getegid())) lacks permission"
         case EMFILE, ENFILE: "too many open files: raise LimitNOFILE="
         case EIO: "the disk reported an error: see the kernel log"
         default: nil

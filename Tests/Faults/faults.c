@@ -1,5 +1,5 @@
-// A library for LD_PRELOAD that counts and logs all file changes of a program below one directory, and injects a fault at
-// the n-th one. It interposes libc functions, so it covers SQLite and Foundation as well as `Durable`.
+// A library for LD_PRELOAD that counts and logs all file changes of a program below one directory, and injects a fault
+// at the n-th one. It interposes libc functions, so it covers SQLite and Foundation as well as `Durable`.
 //
 // FAULT_ROOT     the directory; other files, sockets and pipes are not affected
 // FAULT_PROGRAM  name of the program as in /proc/PID/comm; its child processes are not affected
@@ -10,7 +10,8 @@
 //                ENOSPC  fail this and all later operations that need space, also in later processes: the disk is full
 //                die     SIGKILL before this operation: it has not happened, all earlier ones have
 //                torn    as die, but after the first half of a write
-// FAULT_MARK     a file that is created when the fault occurs; if it exists, the fault does not occur again, except ENOSPC
+// FAULT_MARK     a file that is created when the fault occurs; if it exists, the fault does not occur again, except
+//                for ENOSPC
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
