@@ -90,6 +90,8 @@ let package = Package(
         .target(name: "Random", swiftSettings: ours),
         .target(name: "Parallel", swiftSettings: ours),
         .target(name: "Durable", swiftSettings: ours),
+        .target(name: "AsyncSupport", swiftSettings: ours),
+        .target(name: "Formatting", swiftSettings: ours),
         .target(name: "Digests", dependencies: ["Durable", crypto], swiftSettings: ours),
 
         // 2
@@ -111,15 +113,15 @@ let package = Package(
         .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
         .target(
             name: "Datasets",
-            dependencies: ["Jobs", "TextFilters", "Tokenizers", "Random", "Parallel", "Durable", "Digests", crypto],
+            dependencies: ["Jobs", "TextFilters", "Tokenizers", "Random", "Durable", "Digests", crypto],
             swiftSettings: ours),
 
         // 4
         .target(
             name: "Training",
             dependencies: [
-                "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters", "Random", "Parallel", "Durable",
-                "Digests", crypto,
+                "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters", "Parallel", "Durable", "Digests",
+                crypto,
             ],
             swiftSettings: kernels),
         .target(
@@ -130,9 +132,19 @@ let package = Package(
                 crypto,
             ],
             swiftSettings: kernels),
+        .target(name: "Scheduling", dependencies: ["Durable"], swiftSettings: ours),
+        .target(
+            name: "Supervision",
+            dependencies: [
+                "AsyncSupport", "Durable", "Formatting", "Jobs",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: ours),
         .target(
             name: "Daemon",
             dependencies: [
+                "AsyncSupport", "Formatting", "Scheduling", "Supervision",
                 "CFiles", "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Records", "Interface",
                 "Varlink",
                 "VarlinkServer",
@@ -141,8 +153,6 @@ let package = Package(
                 log, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Configuration", package: "swift-configuration"),
-                .product(name: "Subprocess", package: "swift-subprocess"),
-                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: ours),
 
@@ -181,12 +191,15 @@ let package = Package(
             ] + nio,
             path: "clients/web/WebClient", swiftSettings: ours),
         .executableTarget(
-            name: "kantaibert-web", dependencies: ["WebClient", "Systemd", arguments, log] + nio,
+            name: "kantaibert-web",
+            dependencies: [
+                "WebClient", "Interface", "Systemd", arguments, log, .product(name: "NIOCore", package: "swift-nio"),
+            ],
             path: "clients/web/kantaibert-web", swiftSettings: ours),
         .executableTarget(
             name: "kb-bench",
             dependencies: [
-                "Parity", "Training", "Inference", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
+                "Parity", "Training", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
                 "Interface", "Varlink", "Daemon", "Jobs", "Durable", "VarlinkServer", arguments, log,
             ],
             swiftSettings: ours),
@@ -208,25 +221,28 @@ let package = Package(
         // Runs kb-man on the programs.
         tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
-        tests("Kernels", ["Kernels", "CKernels", "Parallel"], resources: [.copy("Fixtures")]),
-        tests("Tokenizers", ["Tokenizers", "Digests", crypto], resources: [.copy("Fixtures")]),
-        tests("Corpora", ["Corpora", "TextFilters"], resources: [.copy("Fixtures")]),
+        tests("Kernels", ["Kernels", "CKernels", "Random"], resources: [.copy("Fixtures")]),
+        tests("Tokenizers", ["Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
+        tests("Corpora", ["Corpora", "Durable", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Records", ["Records", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
-        tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs", "Random"]),
+        tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs"]),
         tests("Training", ["Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
         tests(
             "Inference", ["Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Durable"],
             resources: [.copy("Fixtures")]),
+        tests("Scheduling", ["Scheduling", "Jobs"], resources: [.copy("Fixtures")]),
+        tests("Supervision", ["AsyncSupport", "Durable", "Jobs", "Supervision"]),
         tests(
             "Daemon",
             [
-                "Daemon", "Corpora", "Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Interface",
+                "Daemon", "Scheduling", "Corpora", "Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters",
+                "Interface",
                 "Varlink",
                 "VarlinkServer",
                 "Records",
                 "Durable", log,
-            ], resources: [.copy("Fixtures")]),
+            ]),
         tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", log] + nio),
         // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static
         // libraries would be linked into the tests; `swift test` builds it all the same.

@@ -1,3 +1,4 @@
+import AsyncSupport
 import Inference
 import ServiceLifecycle
 import Systemd

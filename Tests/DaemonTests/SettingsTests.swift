@@ -2,6 +2,7 @@ import Corpora
 import Daemon
 import FoundationEssentials
 import Jobs
+import Scheduling
 import Testing
 import TextFilters
 import Varlink

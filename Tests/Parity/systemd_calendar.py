@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what `systemd-analyze calendar` makes of calendar expressions, for Tests/DaemonTests.
+"""Writes what `systemd-analyze calendar` makes of calendar expressions, for Tests/SchedulingTests.
 
 Usage: systemd_calendar.py [OUT]
 OUT: a line each of {expression, zone, base, normalized, elapses}: in the local zone `zone` the first elapses (at most 5) after
@@ -7,7 +7,7 @@ OUT: a line each of {expression, zone, base, normalized, elapses}: in the local 
 """
 import calendar, json, os, pathlib, random, re, subprocess, sys, time
 
-OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent / "DaemonTests/Fixtures/calendar.jsonl")
+OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent / "SchedulingTests/Fixtures/calendar.jsonl")
 BERLIN, UTC, LORD_HOWE, SANTIAGO = "Europe/Berlin", "UTC", "Australia/Lord_Howe", "America/Santiago"
 
 

@@ -1,3 +1,4 @@
+import Formatting
 import Varlink
 
 /// Which events are a line in the log at once, and which are summed up: of a kind that can come thousands of times in a

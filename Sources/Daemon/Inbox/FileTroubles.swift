@@ -1,4 +1,5 @@
 import Corpora
+import Formatting
 
 /// The last trouble with each file that waits in the inbox: told of once, however often the file is tried. A value without
 /// I/O; so many are remembered, and told of in a time, and the others are counted.

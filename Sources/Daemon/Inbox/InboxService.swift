@@ -1,6 +1,8 @@
+import AsyncSupport
 import Corpora
 import Dispatch
 import Durable
+import Formatting
 import FoundationEssentials
 import Glibc
 import Jobs

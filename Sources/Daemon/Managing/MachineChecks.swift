@@ -1,4 +1,5 @@
 import Durable
+import Formatting
 import FoundationEssentials
 import Glibc
 import Inference

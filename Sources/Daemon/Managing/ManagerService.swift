@@ -1,4 +1,5 @@
 import Durable
+import Formatting
 import FoundationEssentials
 import Inference
 import Interface
@@ -6,6 +7,7 @@ import Jobs
 import Kernels
 import Records
 import Models
+import Scheduling
 import Varlink
 import VarlinkServer
 

@@ -2,6 +2,7 @@ import Durable
 import Inference
 import Interface
 import Kernels
+import Supervision
 
 /// A model that was trained elsewhere, on its way to be a generation: read as transformers wrote it, and written as our own
 /// runs write theirs, into a folder aside.
@@ -20,7 +21,9 @@ struct ModelImport {
         let aside = TemporaryName.beside(directory.model(model.name))
         do {
             if let process {
-                try await process.convert(from: source, to: aside, objective: model.objective, precision)
+                let reason = try await process.convert(
+                    from: source, to: aside, objective: model.objective, precision: precision.rawValue)
+                if let reason { throw ManagerInterface.ImportRefused(directory: source, reason: reason) }
             } else {
                 try await Blocking.changes.run(for: nil) { [model] in
                     try ModelConversion.convert(from: source, to: aside, objective: model.objective)

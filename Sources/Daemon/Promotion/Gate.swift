@@ -1,6 +1,8 @@
+import AsyncSupport
 import Durable
 import Jobs
 import Records
+import Supervision
 import Varlink
 
 /// What a new generation has to pass before it serves: on the same held-out lines it must not be worse than the generation

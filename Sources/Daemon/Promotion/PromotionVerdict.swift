@@ -1,6 +1,8 @@
 import Durable
+import Formatting
 import FoundationEssentials
 import Jobs
+import Supervision
 
 /// What became of a candidate at the gate: `promotion.json` in its directory, so that it is known without the database too.
 struct PromotionVerdict: Codable, Sendable, Equatable {

@@ -1,8 +1,10 @@
+import AsyncSupport
 import Durable
 import FoundationEssentials
 import Interface
 import Jobs
 import Records
+import Supervision
 import Synchronization
 import Varlink
 

@@ -1,5 +1,9 @@
+import AsyncSupport
+import Formatting
 import Jobs
 import Records
+import Scheduling
+import Supervision
 import Varlink
 
 /// One run from its job to its end: what it is told to do, what it says, and how it is recorded.
@@ -128,9 +132,17 @@ extension TrainingService {
     }
 
     var supervisor: RunSupervisor {
-        RunSupervisor(
-            program: program, settings: settings.training,
-            // A disk that does not say how large it is will say more when something is written.
-            diskReserve: (try? settings.retention.reserve(at: directory.root)) ?? 0)
+        // A file system whose size cannot be read reports its errors when something is written.
+        let reserve = (try? settings.retention.reserve(at: directory.root)) ?? 0
+        return RunSupervisor(program: program, configuration: .init(settings.training, diskReserve: reserve))
+    }
+}
+
+extension RunSupervisor.Configuration {
+    init(_ settings: TrainingSettings, diskReserve: Int) {
+        self.init(
+            maxRestarts: settings.maxRestarts, restartWaitSeconds: settings.restartWaitSeconds,
+            stopSeconds: settings.stopSeconds, stallSeconds: settings.stallSeconds, nice: settings.nice,
+            oomScoreAdjust: settings.oomScoreAdjust, memoryLimit: settings.memoryLimit, diskReserve: diskReserve)
     }
 }

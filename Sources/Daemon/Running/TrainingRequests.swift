@@ -1,4 +1,5 @@
 import Records
+import Scheduling
 
 /// What others ask and tell.
 extension TrainingService {

@@ -1,9 +1,13 @@
+import AsyncSupport
 import Durable
+import Formatting
 import FoundationEssentials
 import Interface
 import Jobs
 import Records
+import Scheduling
 import ServiceLifecycle
+import Supervision
 import Systemd
 import Varlink
 

@@ -3,6 +3,7 @@ import Durable
 import FoundationEssentials
 import Inference
 import Kernels
+import Supervision
 
 /// A generation that answers.
 public struct ServingModel: Sendable {
@@ -81,7 +82,9 @@ public actor ModelRegistry {
         let precision = precision
         var known = try await Self.onQueue { CheckedFile.modelSHA256(ofDirectory: path, precision) }
         if known == nil, let process {
-            try await process.check(path, precision)
+            if let reason = try await process.check(path, precision: precision.rawValue) {
+                throw InferenceError.load(path: path, reason: reason)
+            }
             known = try await Self.onQueue { CheckedFile.modelSHA256(ofDirectory: path, precision) }
         }
         return try await Self.onQueue { [known] in

@@ -2,6 +2,7 @@ import Corpora
 import Durable
 import Jobs
 import Kernels
+import Scheduling
 import TextFilters
 
 /// Everything `kantaibert.yaml` and the `KANTAIBERT_…` variables can say, checked, with defaults filled in.

@@ -1,5 +1,6 @@
 import Corpora
 import Jobs
+import Scheduling
 import TextFilters
 
 /// One value of `Root` that a settings file can change, and how its text is read.

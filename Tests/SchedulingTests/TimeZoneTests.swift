@@ -1,4 +1,4 @@
-import Daemon
+import Scheduling
 import Foundation
 import Testing
 

@@ -1,4 +1,5 @@
-import Daemon
+import AsyncSupport
+import Supervision
 import Durable
 import Foundation
 import Jobs
@@ -58,13 +59,10 @@ private final class ScriptedRun: Sendable {
         restarts: Int = 3, stopSeconds: Double = 10, stallSeconds: Double? = nil, memoryLimit: Int? = nil,
         diskReserve: Int = 0, leave: Latch = Latch(), onEvent: (@Sendable () -> Void)? = nil
     ) async -> RunSupervisor.Outcome {
-        var settings = TrainingSettings()
-        settings.maxRestarts = restarts
-        settings.restartWaitSeconds = 0.01
-        settings.stopSeconds = stopSeconds
-        settings.stallSeconds = stallSeconds
-        settings.memoryLimit = memoryLimit
-        return await RunSupervisor(program: program, settings: settings, diskReserve: diskReserve).supervise(
+        let configuration = RunSupervisor.Configuration(
+            maxRestarts: restarts, restartWaitSeconds: 0.01, stopSeconds: stopSeconds, stallSeconds: stallSeconds,
+            nice: 19, oomScoreAdjust: 500, memoryLimit: memoryLimit, diskReserve: diskReserve)
+        return await RunSupervisor(program: program, configuration: configuration).supervise(
             job, at: folder + "/job.json", leave: leave
         ) { line in
             self.said.withLock { $0.append(line) }

@@ -1,4 +1,4 @@
-import Daemon
+import Scheduling
 import FoundationEssentials
 import Jobs
 import Testing
@@ -9,11 +9,7 @@ struct SchedulerTests {
     static func at(_ seconds: Double) -> Scheduler.Moment {
         .init(time: start.time.advanced(by: .seconds(seconds)), date: start.date.addingTimeInterval(seconds))
     }
-    static let settling = {
-        var settings = ScheduleSettings()
-        settings.settleSeconds = 10
-        return Schedule(settings, local: .utc)
-    }()
+    static let settling = Schedule(settle: .seconds(10), local: .utc)
 
     static func model(
         _ name: String, fed: [String] = [], learned: Set<String> = [], attempted: Set<String> = []
@@ -187,9 +183,7 @@ struct SchedulerTests {
     @Test("Who drops a file more often than settle puts training off no longer than ten times settle, an hour at most")
     func longestWait() throws {
         for (settle, longest) in [(10.0, 100.0), (600, 3600), (7200, 7200)] {
-            var settings = ScheduleSettings()
-            settings.settleSeconds = settle
-            let schedule = Schedule(settings, local: .utc)
+            let schedule = Schedule(settle: .seconds(settle), local: .utc)
             var scheduler = Self.fresh([.init(name: "a", schedule: schedule)])
             var began: Double?
             var seconds = 0.0

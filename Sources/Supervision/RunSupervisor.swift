@@ -1,3 +1,4 @@
+import AsyncSupport
 import FoundationEssentials
 import Jobs
 import Synchronization
@@ -26,20 +27,50 @@ package struct RunSupervisor: Sendable {
         package var corpus: String?
     }
 
+    /// How a run's processes are started, limited and restarted.
+    package struct Configuration: Sendable, Equatable {
+        /// How often a run whose process died is restarted from its checkpoint before the run fails.
+        package var maxRestarts: Int
+        /// The wait before the first restart; each later wait is four times as long, up to 64 times.
+        package var restartWaitSeconds: Double
+        /// How long a process that was told to leave may take to write its checkpoint.
+        package var stopSeconds: Double
+        /// How long a process may stay silent before it is killed as hung; nil: forever.
+        package var stallSeconds: Double?
+        /// The niceness of the process, from 0 to 19.
+        package var nice: Int
+        /// The OOM score adjustment of the process, from 0 to 1000.
+        package var oomScoreAdjust: Int
+        /// The bytes of private memory a process may hold; nil: what is free when it starts.
+        package var memoryLimit: Int?
+        /// The bytes that a run leaves free on the disk.
+        package var diskReserve: Int
+
+        package init(
+            maxRestarts: Int, restartWaitSeconds: Double, stopSeconds: Double, stallSeconds: Double? = nil,
+            nice: Int, oomScoreAdjust: Int, memoryLimit: Int? = nil, diskReserve: Int = 0
+        ) {
+            self.maxRestarts = maxRestarts
+            self.restartWaitSeconds = restartWaitSeconds
+            self.stopSeconds = stopSeconds
+            self.stallSeconds = stallSeconds
+            self.nice = nice
+            self.oomScoreAdjust = oomScoreAdjust
+            self.memoryLimit = memoryLimit
+            self.diskReserve = diskReserve
+        }
+    }
+
     private let program: String
-    private let settings: TrainingSettings
-    private let diskReserve: Int
+    private let configuration: Configuration
 
     /// Deaths in a row while the same corpus was read, after which it is to blame.
     private static let deathsToBlame = 2
 
-    /// - Parameters:
-    ///   - program: the path of `kantaibert-train`
-    ///   - diskReserve: bytes that a run leaves free on the disk
-    package init(program: String, settings: TrainingSettings, diskReserve: Int = 0) {
+    /// - Parameter program: the path of `kantaibert-train`
+    package init(program: String, configuration: Configuration) {
         self.program = program
-        self.settings = settings
-        self.diskReserve = diskReserve
+        self.configuration = configuration
     }
 
     /// Trains.
@@ -59,7 +90,7 @@ package struct RunSupervisor: Sendable {
 
     /// Asks how model directories do on what is held out of a job.
     /// - Returns: what was said of each, in their order; nil where it could not be had, or was told to leave
-    func judge(
+    package func judge(
         _ directories: [String], jobAt path: String, leave: Latch,
         onDeath: @escaping @Sendable (Death) async -> Void
     ) async -> (outcome: Outcome, verdicts: [RunEvent.Judged]) {
@@ -87,8 +118,8 @@ package struct RunSupervisor: Sendable {
             if leave.isOpen { return .left }
             let life = Life()
             let process = RunProcess(
-                program: program, arguments: arguments + standing, stopSeconds: settings.stopSeconds,
-                stallSeconds: settings.stallSeconds, memoryLimit: settings.memoryLimit)
+                program: program, arguments: arguments + standing, stopSeconds: configuration.stopSeconds,
+                stallSeconds: configuration.stallSeconds, memoryLimit: configuration.memoryLimit)
             let ending = await process.run(leave: leave) { line in
                 if case .success(let event) = line { await life.note(event) }
                 await onLine(line)
@@ -112,10 +143,10 @@ package struct RunSupervisor: Sendable {
             }
             // A run that gets on between its deaths is not given up.
             if await life.reachedCheckpoint { restarts = 0 }
-            guard restarts < settings.maxRestarts else {
+            guard restarts < configuration.maxRestarts else {
                 return .failed(reason: Self.describe(reason, times: ", \(restarts + 1) times", ending.lastLines))
             }
-            let wait = settings.restartWaitSeconds * [1, 4, 16, 64][min(restarts, 3)]
+            let wait = configuration.restartWaitSeconds * [1, 4, 16, 64][min(restarts, 3)]
             restarts += 1
             await onDeath(
                 Death(
@@ -126,9 +157,9 @@ package struct RunSupervisor: Sendable {
 
     /// What the process is to take of the machine, for its command line.
     private var standing: [String] {
-        ["--nice", "\(settings.nice)", "--oom-score-adjust", "\(settings.oomScoreAdjust)"]
-            + (diskReserve > 0 ? ["--disk-reserve", "\(diskReserve)"] : [])
-            + (settings.memoryLimit.map { ["--memory-limit", "\($0)"] } ?? [])
+        ["--nice", "\(configuration.nice)", "--oom-score-adjust", "\(configuration.oomScoreAdjust)"]
+            + (configuration.diskReserve > 0 ? ["--disk-reserve", "\(configuration.diskReserve)"] : [])
+            + (configuration.memoryLimit.map { ["--memory-limit", "\($0)"] } ?? [])
     }
 
     /// What one process said about itself.
@@ -157,7 +188,7 @@ package struct RunSupervisor: Sendable {
     }
 
     /// Whether the job's generation stands on disk, and this run made it. It was put there whole, by a rename.
-    static func isPublished(_ job: Job) -> Bool {
+    package static func isPublished(_ job: Job) -> Bool {
         guard let data = FileManager.default.contents(atPath: "\(job.outputDirectory)/training_args.json"),
             let made = try? JobCoding.decode(TrainingArguments.self, from: data)
         else { return false }
@@ -165,7 +196,7 @@ package struct RunSupervisor: Sendable {
     }
 
     /// A reason, and the process's last line where that says more: mostly it says the same for who started it by hand.
-    static func describe(_ reason: String, times: String = "", _ lastLines: [String]) -> String {
+    package static func describe(_ reason: String, times: String = "", _ lastLines: [String]) -> String {
         guard let last = lastLines.last, !last.hasSuffix(reason) else { return reason + times }
         return "\(reason)\(times): \(last)"
     }

@@ -1,45 +1,45 @@
+import AsyncSupport
 import Durable
+import Formatting
 import Glibc
-import Inference
-import Interface
 import Jobs
-import Kernels
 import Synchronization
 
-/// Has model directories opened for the first time by `kantaibert-train`, a process with limits of its own: what a crafted
-/// one can bring down, or use up, is that process.
-struct ModelProcess: Sendable {
+/// Opens model directories for the first time in a `kantaibert-train` process with resource limits of its own, so that a
+/// crafted model can crash or exhaust only that process.
+package struct ModelProcess: Sendable {
     /// The path of `kantaibert-train`.
-    let program: String
-    /// Of one process. It says nothing before it is done, so that its silence is its time.
-    var mostSeconds = 900.0
+    private let program: String
+    /// How long one process may run. It prints nothing until it is done, so this is also its limit of silence.
+    private let timeoutSeconds = 900.0
 
-    /// Has a generation's directory checked, and packed for serving.
-    /// - Throws: `InferenceError.load` where it cannot be served; `DurableError` where the process cannot be started
-    func check(_ directory: String, _ precision: WeightPrecision) async throws {
-        let flaw = try await run(["check", directory, "--precision", precision.rawValue])
-        if let flaw { throw InferenceError.load(path: directory, reason: flaw) }
+    package init(program: String) { self.program = program }
+
+    /// Checks a generation's directory and packs its weights for serving.
+    /// - Parameter precision: the name of the precision to pack the weights in
+    /// - Returns: why the directory cannot be served, or nil if it can
+    /// - Throws: `DurableError` if the process cannot be started
+    package func check(_ directory: String, precision: String) async throws(DurableError) -> String? {
+        try await run(["check", directory, "--precision", precision])
     }
 
-    /// Has what was trained elsewhere written as a generation's directory, checked and packed.
-    /// - Throws: `ManagerInterface.ImportRefused` where it cannot be served; `DurableError` where the process cannot be started
-    func convert(
-        from source: String, to destination: String, objective: Objective, _ precision: WeightPrecision
-    ) async throws {
-        let flaw = try await run([
-            "convert", source, destination, "--objective", objective.rawValue, "--precision", precision.rawValue,
-        ])
-        if let flaw { throw ManagerInterface.ImportRefused(directory: source, reason: flaw) }
+    /// Writes a model that was trained elsewhere as a generation's directory, checks it and packs its weights.
+    /// - Returns: why the model cannot be served, or nil if it can
+    /// - Throws: `DurableError` if the process cannot be started
+    package func convert(
+        from source: String, to destination: String, objective: Objective, precision: String
+    ) async throws(DurableError) -> String? {
+        try await run(["convert", source, destination, "--objective", objective.rawValue, "--precision", precision])
     }
 
     /// - Returns: why it is of no use; nil where all went well
-    private func run(_ arguments: [String]) async throws -> String? {
+    private func run(_ arguments: [String]) async throws(DurableError) -> String? {
         var death: String?
         // Whoever kills a process of ours once has not shown that the model is to blame.
         for _ in 0..<2 {
             let said = Mutex<String?>(nil)
             let process = RunProcess(
-                program: program, arguments: arguments, stopSeconds: 1, stallSeconds: mostSeconds, memoryLimit: nil)
+                program: program, arguments: arguments, stopSeconds: 1, stallSeconds: timeoutSeconds, memoryLimit: nil)
             let ending = await process.run(leave: Latch()) { line in
                 guard case .success(let event) = line, case .failed(let failed) = event.payload else { return }
                 said.withLock { $0 = failed.message }

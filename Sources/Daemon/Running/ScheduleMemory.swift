@@ -1,6 +1,7 @@
 import Durable
 import FoundationEssentials
 import Jobs
+import Scheduling
 
 /// `schedule.json`: what the schedule remembers from one life of the service to the next, as systemd keeps the stamp files
 /// of persistent timers.

@@ -1,4 +1,6 @@
+import AsyncSupport
 import Dispatch
+import Formatting
 import FoundationEssentials
 import Glibc
 import Jobs

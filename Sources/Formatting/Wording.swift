@@ -1,9 +1,9 @@
 import Glibc
 
 /// How numbers are put into lines for people.
-enum Wording {
+package enum Wording {
     /// `45 s`, `3 min`, `2 h 10 min`.
-    static func duration(_ seconds: Double) -> String {
+    package static func duration(_ seconds: Double) -> String {
         let whole = Int(min(max(seconds, 0), 1e9).rounded(.up))
         switch whole {
         case ..<60: return "\(whole) s"
@@ -13,7 +13,7 @@ enum Wording {
     }
 
     /// With `digits` places after the point.
-    static func fixed(_ number: Double, _ digits: Int) -> String {
+    package static func fixed(_ number: Double, _ digits: Int) -> String {
         let scale = pow(10, Double(digits))
         let scaled = (number.magnitude * scale).rounded()
         guard scaled < 1e15 else { return "\(number)" }
@@ -23,7 +23,7 @@ enum Wording {
     }
 
     /// As `4.10e-05`.
-    static func scientific(_ number: Double) -> String {
+    package static func scientific(_ number: Double) -> String {
         guard number > 0, number.isFinite else { return "\(number)" }
         let exponent = Int(log10(number).rounded(.down))
         let digits = String(exponent.magnitude)
@@ -32,7 +32,7 @@ enum Wording {
     }
 
     /// `9,998`.
-    static func count(_ value: Int) -> String {
+    package static func count(_ value: Int) -> String {
         let digits = String(value)
         var text = ""
         for (index, digit) in digits.enumerated() {
@@ -42,7 +42,7 @@ enum Wording {
         return text
     }
 
-    static func bytes(_ count: Int) -> String {
+    package static func bytes(_ count: Int) -> String {
         switch count {
         case ..<1000: "\(count) bytes"
         case ..<1_000_000: "\(fixed(Double(count) / 1000, 1)) kB"

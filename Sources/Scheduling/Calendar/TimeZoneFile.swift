@@ -16,7 +16,7 @@ extension TimeZoneRules {
         return file("\(folder)/\(name)", name: name)
     }
 
-    static func local() -> TimeZoneRules { local(variable: getenv("TZ").map { String(cString: $0) }) }
+    package static func local() -> TimeZoneRules { local(variable: getenv("TZ").map { String(cString: $0) }) }
 
     /// The zone of this machine as the C library finds it: the variable `TZ`, else `/etc/localtime`, else UTC.
     /// - Parameter variable: the value of `TZ`; nil where it is not set

@@ -1,4 +1,4 @@
-import Daemon
+import Scheduling
 import FoundationEssentials
 import Testing
 
@@ -18,13 +18,11 @@ struct ScheduleTests {
     static func schedule(
         every: Double? = nil, calendar: String? = nil, window: String? = nil, onArrival: Bool? = nil
     ) throws -> Schedule {
-        var settings = ScheduleSettings()
-        settings.settleSeconds = 60
-        settings.everySeconds = every
-        settings.calendar = try calendar.map { try CalendarExpression($0) }
-        settings.window = try window.map { try TrainingWindow($0) }
-        settings.onArrival = onArrival
-        return Schedule(settings, local: .utc)
+        Schedule(
+            onArrival: onArrival ?? (every == nil && calendar == nil), settle: .seconds(60), everySeconds: every,
+            calendar: try calendar.map { try CalendarExpression($0) },
+            window: try window.map { try TrainingWindow($0) },
+            local: .utc)
     }
 
     static func scheduler(
