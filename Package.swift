@@ -90,6 +90,7 @@ let package = Package(
         .target(name: "Random", swiftSettings: ours),
         .target(name: "Parallel", swiftSettings: ours),
         .target(name: "Durable", swiftSettings: ours),
+        .target(name: "UTF8Sequences", swiftSettings: ours),
         .target(name: "AsyncSupport", swiftSettings: ours),
         .target(name: "Formatting", swiftSettings: ours),
         .target(name: "Digests", dependencies: ["Durable", crypto], swiftSettings: ours),
@@ -97,10 +98,14 @@ let package = Package(
         // 2
         .target(
             name: "Kernels", dependencies: ["CBLAS", "CKernels", "Parallel", "Random"], swiftSettings: kernels),
-        .target(name: "Tokenizers", dependencies: ["Parallel", "Durable", "Digests", crypto], swiftSettings: ours),
+        .target(
+            name: "Tokenizers", dependencies: ["Parallel", "Durable", "Digests", "UTF8Sequences", crypto],
+            swiftSettings: ours),
         .target(
             name: "Corpora",
-            dependencies: ["CFiles", "CZlib", "CZstd", "CZip", "Durable", "Digests", crypto],
+            dependencies: [
+                "CFiles", "CZlib", "CZstd", "CZip", "Durable", "Digests", "LimitedLogging", "UTF8Sequences", crypto,
+            ],
             swiftSettings: ours),
         .target(
             name: "Records", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
@@ -144,7 +149,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AsyncSupport", "Formatting", "Scheduling", "Supervision",
+                "AsyncSupport", "Formatting", "LimitedLogging", "Scheduling", "Supervision",
                 "CFiles", "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Records", "Interface",
                 "Varlink",
                 "VarlinkServer",
@@ -199,7 +204,7 @@ let package = Package(
         .executableTarget(
             name: "kb-bench",
             dependencies: [
-                "Parity", "Training", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
+                "AsyncSupport", "Parity", "Training", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
                 "Interface", "Varlink", "Daemon", "Jobs", "Durable", "VarlinkServer", arguments, log,
             ],
             swiftSettings: ours),
@@ -223,7 +228,7 @@ let package = Package(
         tests("Systemd", ["Systemd", log]),
         tests("Kernels", ["Kernels", "CKernels", "Random"], resources: [.copy("Fixtures")]),
         tests("Tokenizers", ["Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
-        tests("Corpora", ["Corpora", "Durable", "TextFilters"], resources: [.copy("Fixtures")]),
+        tests("Corpora", ["Corpora", "Durable", "LimitedLogging", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Records", ["Records", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs"]),
@@ -236,7 +241,8 @@ let package = Package(
         tests(
             "Daemon",
             [
-                "Daemon", "Scheduling", "Corpora", "Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters",
+                "Daemon", "LimitedLogging", "Scheduling", "Corpora", "Inference", "Models", "Kernels", "Tokenizers",
+                "Jobs", "TextFilters",
                 "Interface",
                 "Varlink",
                 "VarlinkServer",

@@ -1,3 +1,5 @@
+import LimitedLogging
+
 /// Bounds on the memory and CPU time that the contents of the inbox can consume.
 public struct InboxLimits: Sendable {
     /// Maximum nesting depth of directories below the inbox.
@@ -23,19 +25,7 @@ public struct InboxLimits: Sendable {
     public init() {}
 }
 
-/// A token bucket that permits 100 notices at once and one per second on average. A value without a clock.
-package struct NoticeRate {
-    private static let most = 100.0
-    private var allowance = most
-    private var last: ContinuousClock.Instant?
-
-    package init() {}
-
-    package mutating func allows(now: ContinuousClock.Instant) -> Bool {
-        if let last { allowance = min(Self.most, allowance + max(0, last.duration(to: now) / .seconds(1))) }
-        last = now
-        guard allowance >= 1 else { return false }
-        allowance -= 1
-        return true
-    }
+extension LineRate {
+    /// The rate of notices about files: bursts of 100, and one per second on average.
+    package static var ofNotices: LineRate { LineRate(burst: 100) }
 }

@@ -1,6 +1,7 @@
 import Dispatch
 import Durable
 import Glibc
+import LimitedLogging
 import Synchronization
 
 /// Watches the inbox and its subdirectories, including directories created later, and delivers the files put there.
@@ -56,7 +57,7 @@ public final class InboxWatcher: @unchecked Sendable {
     private var isShortOfWatches = false
     /// Paths of ignored entries that have been reported.
     private var leftAlone: Set<String> = []
-    private var noticeRate = NoticeRate()
+    private var noticeRate = LineRate.ofNotices
     /// Number of notices suppressed since the last summary.
     private var suppressedCount = 0
     private var isSummaryScheduled = false
@@ -244,7 +245,7 @@ public final class InboxWatcher: @unchecked Sendable {
         guard !leftAlone.contains(path) else { return }
         let isRemembered = leftAlone.count < limits.leftAlone
         if isRemembered { leftAlone.insert(path) }
-        if isRemembered, noticeRate.allows(now: .now) { return tell(notice()) }
+        if isRemembered, noticeRate.allowsLine() { return tell(notice()) }
         suppressedCount += 1
         guard !isSummaryScheduled else { return }
         isSummaryScheduled = true

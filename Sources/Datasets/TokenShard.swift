@@ -28,7 +28,7 @@ public final class TokenShard: @unchecked Sendable {
     ///   - vocabularySize: exclusive upper bound of the token ids
     ///   - longestRow: maximum number of tokens in a row
     public init(path: String, key: UInt64, vocabularySize: Int, longestRow: Int) throws(DatasetError) {
-        let mapping = try MappedFile(path: path)
+        let mapping = try wrap { () throws(DurableError) in try MappedFile(path) }
         func require(_ condition: Bool, _ field: String, _ expected: String, _ found: String) throws(DatasetError) {
             guard condition else { throw .shard(path: path, field: field, expected: expected, found: found) }
         }
@@ -186,21 +186,4 @@ package struct ShardDigest {
             return mixed ^ (mixed >> 31)
         }
     }
-}
-
-/// A read-only memory-mapped file.
-private final class MappedFile {
-    let bytes: UnsafeRawBufferPointer
-
-    init(path: String) throws(DatasetError) {
-        let (descriptor, size) = try wrap { () throws(DurableError) in try Durable.openRegular(path) }
-        defer { close(descriptor) }
-        guard size > 0 else { throw .shard(path: path, field: "size", expected: "more than 0", found: "0") }
-        guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), address != MAP_FAILED else {
-            throw .file(DurableError(operation: "mmap", path: path, errno: errno))
-        }
-        bytes = UnsafeRawBufferPointer(start: address, count: size)
-    }
-
-    deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count) }
 }

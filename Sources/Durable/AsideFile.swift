@@ -39,25 +39,6 @@ public final class AsideFile {
         try Durable.syncDirectory(splitPath(final).folder)
     }
 
-    /// Same as `publish`, but never replaces another file: reserves the name by exclusively creating an empty file
-    /// first.
-    /// - Returns: false if the name already exists, so that the caller can try another one
-    public func publishNew(as final: String) throws(DurableError) -> Bool {
-        let place = retrying { open(final, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) }
-        guard place >= 0 else {
-            if errno == EEXIST { return false }
-            throw DurableError("open", final)
-        }
-        close(place)
-        do {
-            try publish(as: final)
-        } catch {
-            unlink(final)
-            throw error
-        }
-        return true
-    }
-
     deinit {
         close(descriptor)
         if !published { unlink(temporary) }

@@ -3,8 +3,11 @@ import Glibc
 extension Durable {
     /// Opens a regular file for reading. Rejects a FIFO or a device without blocking.
     /// - Returns: the descriptor, which the caller must close, and the size of the file
-    package static func openRegular(_ path: String) throws(DurableError) -> (descriptor: Int32, bytes: Int) {
-        let descriptor = retrying { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
+    package static func openRegular(
+        _ path: String, followsLinks: Bool = true
+    ) throws(DurableError) -> (descriptor: Int32, bytes: Int) {
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (followsLinks ? 0 : O_NOFOLLOW)
+        let descriptor = retrying { open(path, flags) }
         guard descriptor >= 0 else { throw DurableError("open", path) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {

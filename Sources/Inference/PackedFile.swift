@@ -24,12 +24,12 @@ enum PackedFile {
         let layout = PackedLayout(configuration, precision)
         let path = path(directory, precision)
         let title = title(layout, modelSHA256: modelSHA256)
-        if let mapped = MappedFile(path, bytes: headerBytes + layout.bytes),
-            mapped.contents[..<headerBytes].elementsEqual(
-                header(title, sha256: sha256(mapped.contents[headerBytes...])))
+        if let mapped = map(path, bytes: headerBytes + layout.bytes),
+            mapped.bytes[..<headerBytes].elementsEqual(
+                header(title, sha256: sha256(mapped.bytes[headerBytes...])))
         {
             let model = try PackedModel(
-                configuration: configuration, file: file, layout: layout, base: mapped.base + headerBytes,
+                configuration: configuration, file: file, layout: layout, base: weights(of: mapped),
                 memory: mapped)
             return (model, nil)
         }
@@ -58,10 +58,21 @@ enum PackedFile {
         }
         // Frees the disk space of precisions that are no longer served. Existing mappings stay valid.
         for other in WeightPrecision.allCases where other != precision { unlink(self.path(directory, other)) }
-        guard let mapped = MappedFile(path, bytes: headerBytes + layout.bytes) else { return (model, nil) }
+        guard let mapped = map(path, bytes: headerBytes + layout.bytes) else { return (model, nil) }
         let lean = try PackedModel(
-            configuration: configuration, file: file, layout: layout, base: mapped.base + headerBytes, memory: mapped)
+            configuration: configuration, file: file, layout: layout, base: weights(of: mapped), memory: mapped)
         return (lean, nil)
+    }
+
+    /// Returns nil unless there is a regular file of exactly that many bytes.
+    private static func map(_ path: String, bytes: Int) -> MappedFile? {
+        guard let file = try? MappedFile(path, followsLinks: false), file.bytes.count == bytes else { return nil }
+        return file
+    }
+
+    /// The mapping is read-only: what is mapped is never written.
+    private static func weights(of file: MappedFile) -> UnsafeMutableRawPointer {
+        UnsafeMutableRawPointer(mutating: file.bytes.baseAddress! + headerBytes)
     }
 
     static func path(_ directory: String, _ precision: WeightPrecision) -> String {
@@ -95,25 +106,4 @@ extension InferenceEngine {
     package static func packedFiles(ofDirectory directory: String) -> [String] {
         WeightPrecision.allCases.map { PackedFile.path(directory, $0) }
     }
-}
-
-/// A file that is mapped read-only.
-private final class MappedFile {
-    let base: UnsafeMutableRawPointer
-    let contents: UnsafeRawBufferPointer
-
-    /// Returns nil unless the path is a regular file of exactly this size.
-    init?(_ path: String, bytes: Int) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) == bytes,
-            let mapped = mmap(nil, bytes, PROT_READ, MAP_PRIVATE, descriptor, 0), mapped != MAP_FAILED
-        else { return nil }
-        base = mapped
-        contents = UnsafeRawBufferPointer(start: mapped, count: bytes)
-    }
-
-    deinit { munmap(base, contents.count) }
 }

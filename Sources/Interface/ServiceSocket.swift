@@ -15,6 +15,16 @@ public struct ServiceSocket: Sendable, Equatable {
         isLocal = false
     }
 
+    /// Returns the socket that `--socket` names, else the one that `KANTAIBERT_SOCKET` names, else the one `find()` finds.
+    /// - Throws: `UntrustedSocket`, as `find()` does
+    public static func locate(option: String? = nil) throws(UntrustedSocket) -> ServiceSocket {
+        if let option { return ServiceSocket(path: option) }
+        if let named = getenv("KANTAIBERT_SOCKET"), named[0] != 0 {
+            return ServiceSocket(path: String(cString: named))
+        }
+        return try find()
+    }
+
     private init(localIn folder: String) {
         path = "\(folder)/io.kantaibert"
         isLocal = true

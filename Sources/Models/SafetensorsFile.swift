@@ -32,9 +32,7 @@ public enum TensorType: String, Codable, Sendable {
 /// A safetensors file (huggingface/safetensors, "Format"): an 8-byte header length, a JSON header and the tensor data.
 ///
 /// The file is memory-mapped: a tensor uses memory only once it is accessed. Opening validates the whole header.
-public final class SafetensorsFile: @unchecked Sendable {
-    // @unchecked: the mapping is read-only and lives as long as the object.
-
+public final class SafetensorsFile: Sendable {
     public struct Tensor: Sendable, Equatable {
         public let type: TensorType
         public let shape: [Int]
@@ -49,23 +47,24 @@ public final class SafetensorsFile: @unchecked Sendable {
     public let metadata: [String: String]
     /// Element types of the tensors whose type this project does not support, such as `position_ids`.
     private let others: [String: String]
-    private let base: UnsafeRawPointer
-    private let size: Int
+    private let mapping: MappedFile
 
     /// Opens a file and validates its header.
     /// - Parameter bytes: the range that the file size must be in
     public init(path: String, bytes: ClosedRange<Int>? = nil) throws(ModelError) {
         self.path = path
-        let (descriptor, size): (Int32, Int)
+        let mapping: MappedFile
         do throws(DurableError) {
-            (descriptor, size) = try Durable.openRegular(path)
+            mapping = try MappedFile(path)
         } catch {
-            throw ModelError(
-                path: path,
-                reason: error.errno == EINVAL
-                    ? "is not a file" : "cannot be opened: \(String(cString: strerror(error.errno)))")
+            let reason = String(cString: strerror(error.errno))
+            switch (error.operation, error.errno) {
+            case ("mmap", _): throw ModelError(path: path, reason: "cannot be mapped: \(reason)")
+            case (_, EINVAL): throw ModelError(path: path, reason: "is not a file")
+            default: throw ModelError(path: path, reason: "cannot be opened: \(reason)")
+            }
         }
-        defer { close(descriptor) }
+        let size = mapping.bytes.count
         guard size >= 8 else {
             throw ModelError(path: path, reason: "is \(size) bytes, too short for a safetensors file's header length")
         }
@@ -75,24 +74,13 @@ public final class SafetensorsFile: @unchecked Sendable {
                 reason: "is \(size) bytes, expected \(bytes.lowerBound) to \(bytes.upperBound) for the sizes in "
                     + ModelDirectory.configurationFile)
         }
-        guard let mapped = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), mapped != MAP_FAILED else {
-            throw ModelError(path: path, reason: "cannot be mapped: \(String(cString: strerror(errno)))")
-        }
-        do {
-            (tensors, others, metadata) = try SafetensorsFile.readHeader(UnsafeRawPointer(mapped), size, path)
-        } catch {
-            munmap(mapped, size)
-            throw error
-        }
-        base = UnsafeRawPointer(mapped)
-        self.size = size
+        (tensors, others, metadata) = try SafetensorsFile.readHeader(mapping.bytes.baseAddress!, size, path)
+        self.mapping = mapping
     }
-
-    deinit { munmap(UnsafeMutableRawPointer(mutating: base), size) }
 
     /// The unconverted bytes of a tensor.
     public func bytes(_ tensor: Tensor) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: base + tensor.range.lowerBound, count: tensor.range.count)
+        UnsafeRawBufferPointer(rebasing: mapping.bytes[tensor.range])
     }
 
     /// Reads a tensor into `destination`, converted to float32.

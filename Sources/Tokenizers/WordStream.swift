@@ -1,5 +1,6 @@
 import Glibc
 import Parallel
+import UTF8Sequences
 
 /// Counts the words of a text that arrives in blocks. Uses one buffer, split at word boundaries, and one `WordCounts`
 /// per thread. Memory grows with the number of distinct words, not with the length of the text.
@@ -68,7 +69,7 @@ final class WordStream {
     private func cutWithoutSpaces() -> Int {
         let whole = filledCount - UTF8Repair.unfinishedSuffix(buffer, filledCount)
         // Invalid bytes cannot be split wrongly: each becomes U+FFFD.
-        guard UTF8Repair.validPrefix(buffer, whole) == whole else { return whole }
+        guard UTF8Sequence.validPrefix(buffer, whole) == whole else { return whole }
         return preTokenizer.lastCutBetweenClasses(buffer, from: 0, to: whole)
             ?? preTokenizer.lastCutOfPieces(buffer, to: whole)
     }

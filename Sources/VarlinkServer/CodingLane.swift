@@ -1,6 +1,5 @@
 import Dispatch
 import Fairness
-import Synchronization
 
 /// A thread that reads and writes long messages, one at a time and users in turn, so that the threads of Swift's
 /// concurrency are free for short ones.
@@ -10,8 +9,7 @@ final class CodingLane: Sendable {
     /// Shorter messages are read and written where they are.
     private static let long = 16 << 10
 
-    private let queue = DispatchQueue(label: "io.kantaibert.varlink.coding", qos: .userInitiated)
-    private let waiting = Mutex(FairQueue<UInt32, @Sendable () -> Void>())
+    private let queue = FairDispatchQueue<UInt32>(label: "io.kantaibert.varlink.coding", qos: .userInitiated)
 
     /// - Parameters:
     ///   - user: whose turn it takes
@@ -21,13 +19,6 @@ final class CodingLane: Sendable {
     ) async throws -> Value {
         guard bytes > Self.long else { return try body() }
         try Task.checkCancellation()
-        return try await withCheckedThrowingContinuation { continuation in
-            waiting.withLock { waiting in
-                waiting.push({ continuation.resume(with: Result(catching: body)) }, for: user, cost: bytes)
-            }
-            queue.async { [self] in
-                waiting.withLock { $0.popFirst() }?.element()
-            }
-        }
+        return try await queue.run(for: user, cost: bytes, body)
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import AsyncSupport
 import Daemon
 import Dispatch
 import FoundationEssentials
@@ -137,7 +138,5 @@ private func residentMegabytes(_ field: String = "VmRSS") -> Int {
 
 /// Runs blocking socket calls on a dedicated thread, so that they do not occupy the threads of the server.
 private func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-        DispatchQueue(label: "bench").async { continuation.resume(with: Result(catching: body)) }
-    }
+    try await DispatchQueue(label: "bench").run(body)
 }

@@ -1,4 +1,5 @@
 import Corpora
+import LimitedLogging
 import Testing
 
 private let old = FileSignature(device: 1, inode: 2, bytes: 3, modifiedNanoseconds: 4)
@@ -123,9 +124,9 @@ struct InboxCandidatesTests {
     }
 
     @Test func allowsBurstOf100NoticesThenOnePerSecond() {
-        var rate = NoticeRate()
-        #expect((0..<1000).count { _ in rate.allows(now: start) } == 100)
-        #expect((0..<1000).count { rate.allows(now: start + .milliseconds(10 * $0)) } == 9)
-        #expect((0..<1000).count { _ in rate.allows(now: start + .seconds(1_000_000)) } == 100)
+        var rate = LineRate.ofNotices
+        #expect((0..<1000).count { _ in rate.allowsLine(now: start) } == 100)
+        #expect((0..<1000).count { rate.allowsLine(now: start + .milliseconds(10 * $0)) } == 9)
+        #expect((0..<1000).count { _ in rate.allowsLine(now: start + .seconds(1_000_000)) } == 100)
     }
 }

@@ -1,5 +1,6 @@
 import Daemon
 import FoundationEssentials
+import LimitedLogging
 import Testing
 
 @Suite("The journal")

@@ -50,4 +50,20 @@ import Testing
             #expect(throws: DurableError.self) { try Durable.read(path, atMost: 1 << 20) }
         }
     }
+
+    @Test func mapsAWholeFileAndNoLink() throws {
+        try withFolder { folder in
+            let path = folder + "/file"
+            for bytes in [[], [7], [UInt8](repeating: 3, count: 5000)] as [[UInt8]] {
+                try Durable.write(bytes, to: path)
+                #expect(Array(try MappedFile(path).bytes) == bytes)
+            }
+            try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: path)
+            #expect(try MappedFile(folder + "/link").bytes.count == 5000)
+            let error = #expect(throws: DurableError.self) { try MappedFile(folder + "/link", followsLinks: false) }
+            #expect(error?.errno == ELOOP)
+            let noFile = #expect(throws: DurableError.self) { try MappedFile(folder) }
+            #expect(noFile?.errno == EINVAL)
+        }
+    }
 }

@@ -1,5 +1,3 @@
-import FoundationEssentials
-import Glibc
 import Interface
 import Varlink
 
@@ -14,11 +12,7 @@ extension GlobalOptions {
 
     var serviceSocket: ServiceSocket {
         get throws {
-            if let socket { return ServiceSocket(path: socket) }
-            if let named = ProcessInfo.processInfo.environment["KANTAIBERT_SOCKET"], !named.isEmpty {
-                return ServiceSocket(path: named)
-            }
-            return try ServiceSocket.find()
+            try ServiceSocket.locate(option: socket)
         }
     }
 }

@@ -1,12 +1,13 @@
 import Corpora
 import Formatting
+import LimitedLogging
 
 /// The last trouble with each file that waits in the inbox: told of once, however often the file is tried. A value without
 /// I/O; so many are remembered, and told of in a time, and the others are counted.
 package struct FileTroubles {
     private static let most = 1000
     private var last: [String: String] = [:]
-    private var rate = NoticeRate()
+    private var rate = LineRate.ofNotices
     private var untold = 0
 
     package init() {}
@@ -23,7 +24,7 @@ package struct FileTroubles {
         if last[name] == trouble { return (nil, true) }
         let isRemembered = last[name] != nil || last.count < Self.most
         if isRemembered { last[name] = trouble }
-        guard isRemembered, rate.allows(now: now) else {
+        guard isRemembered, rate.allowsLine(now: now) else {
             untold += 1
             return (nil, isRemembered)
         }

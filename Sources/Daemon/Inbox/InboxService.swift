@@ -128,16 +128,9 @@ final class InboxService: Service {
     }
 
     private func admit(_ file: InboxFile, _ reading: ReadingOptions) async throws -> Admission {
-        try await withCheckedThrowingContinuation { continuation in
-            let retention = live.current.retention
-            queue.async { [store, stopping] in
-                continuation.resume(
-                    with: Result {
-                        try store.admit(file, reading, reserve: try retention.reserve(at: store.directory)) {
-                            stopping.isOpen
-                        }
-                    })
-            }
+        let retention = live.current.retention
+        return try await queue.run { [store, stopping] in
+            try store.admit(file, reading, reserve: try retention.reserve(at: store.directory)) { stopping.isOpen }
         }
     }
 

@@ -1,4 +1,4 @@
-import Dispatch
+import AsyncSupport
 import Fairness
 import Glibc
 import Interface
@@ -14,36 +14,27 @@ package final class Blocking: Sendable {
     /// What administrators and the service itself have done.
     static let changes = Blocking("changes", most: 16)
 
-    /// Whether somebody still waits for a piece of work.
-    package final class Caller: Sendable {
-        private let left = Atomic(false)
-        /// Nobody waits: what comes of the work is thrown away.
-        package var hasLeft: Bool { left.load(ordering: .relaxed) }
-        fileprivate func leave() { left.store(true, ordering: .relaxed) }
-    }
-
     private struct State {
-        var waiting = FairQueue<UInt32, @Sendable () -> Void>()
         var places: FairShare<UInt32>
         /// Of the pieces so far, the later ones weighing more.
         var meanSeconds = 0.05
     }
 
-    private let queue: DispatchQueue
+    private let queue: FairDispatchQueue<UInt32>
     private let state: Mutex<State>
 
     /// - Parameter most: pieces that may wait or be under way; of one user half of them
     package init(_ name: String, most: Int) {
-        queue = DispatchQueue(label: "io.kantaibert.blocking.\(name)")
+        queue = FairDispatchQueue(label: "io.kantaibert.blocking.\(name)")
         state = Mutex(State(places: FairShare(limit: most, limitOfUser: most / 2)))
     }
 
     /// - Parameters:
     ///   - user: who asks; nil is the service itself, which always finds a place
-    ///   - body: is not begun once its caller has left, and may look whether that is so while it works
+    ///   - body: not started if the calling task is cancelled first; may poll the flag while it works
     /// - Throws: `ManagerInterface.Overloaded`, `CancellationError`, and what `body` throws
     package func run<Value: Sendable>(
-        for user: UInt32?, _ body: @escaping @Sendable (Caller) throws -> Value
+        for user: UInt32?, _ body: @escaping @Sendable (CancellationFlag) throws -> Value
     ) async throws -> Value {
         if let user {
             let milliseconds: Int? = state.withLock { state in
@@ -53,23 +44,19 @@ package final class Blocking: Sendable {
             if let milliseconds { throw ManagerInterface.Overloaded(retryAfterMs: milliseconds) }
         }
         defer { if let user { state.withLock { $0.places.give(for: user) } } }
-        let caller = Caller()
+        let flag = CancellationFlag()
         return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let step: @Sendable () -> Void = { [self] in
-                    guard !caller.hasLeft else { return continuation.resume(throwing: CancellationError()) }
-                    let start = ContinuousClock.now
-                    continuation.resume(with: Result { try body(caller) })
+            try await queue.run(for: user ?? geteuid()) { [self] in
+                try flag.check()
+                let start = ContinuousClock.now
+                defer {
                     let seconds = (ContinuousClock.now - start) / .seconds(1)
                     state.withLock { $0.meanSeconds += 0.1 * (seconds - $0.meanSeconds) }
                 }
-                state.withLock { $0.waiting.push(step, for: user ?? geteuid()) }
-                queue.async { [self] in
-                    state.withLock { $0.waiting.popFirst() }?.element()
-                }
+                return try body(flag)
             }
         } onCancel: {
-            caller.leave()
+            flag.cancel()
         }
     }
 

@@ -1,3 +1,4 @@
+import AsyncSupport
 import Durable
 import Formatting
 import FoundationEssentials
@@ -265,7 +266,8 @@ public struct ManagerService: Sendable {
         let folder = serving.engine.directory
         let path = "\(folder)/\(ModelDirectory.configurationFile)"
         let configuration = try await Blocking.files.run(for: user) {
-            try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: URL(filePath: path)))
+            try JSONDecoder().decode(
+                JSONValue.self, from: Data(Durable.read(path, atMost: ModelDirectory.mostConfigurationBytes)))
         }
         return .init(
             parameters: layout.entries.map { .init(name: $0.name, shape: $0.shape, count: $0.count) },
@@ -280,9 +282,9 @@ public struct ManagerService: Sendable {
             throw ManagerInterface.TensorNotFound(model: parameters.model, tensor: parameters.name)
         }
         let summary = try await tensors.value(for: [serving.engine.directory, parameters.name]) {
-            try await Blocking.files.run(for: user) { caller in
+            try await Blocking.files.run(for: user) { flag in
                 let file = try SafetensorsFile(path: "\(serving.engine.directory)/\(ModelDirectory.weightsFile)")
-                return try TensorSummary(parameters.name, in: file) { caller.hasLeft }
+                return try TensorSummary(parameters.name, in: file) { flag.isCancelled }
             }
         }
         return .init(
@@ -323,7 +325,7 @@ public struct ManagerService: Sendable {
             // What a kill leaves of it is cleared at the next start.
             let source = TemporaryName.beside("\(directory.root)/import")
             defer { try? Durable.removeTree(source) }
-            let bytes = try await CancelFlag.run { try ReceivedFiles.copy(files, to: source, $0) }
+            let bytes = try await Transfers.queue.runCancellable { try ReceivedFiles.copy(files, to: source, $0) }
             try await writer.send(.init(bytes: bytes))
             let staged = try await ModelImport(
                 model: model, directory: directory, process: registry.process, precision: registry.precision

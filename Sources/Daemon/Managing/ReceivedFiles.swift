@@ -1,3 +1,4 @@
+import AsyncSupport
 import Durable
 import FoundationEssentials
 import Glibc
@@ -33,7 +34,7 @@ enum ReceivedFiles {
     /// - Parameter folder: must not exist; removed again where this throws
     /// - Returns: bytes copied
     /// - Throws: `ImportRefused` for what is no regular file, too large, or changes meanwhile; `DurableError`
-    static func copy(_ files: [NamedFile], to folder: String, _ flag: CancelFlag) throws -> Int {
+    static func copy(_ files: [NamedFile], to folder: String, _ flag: CancellationFlag) throws -> Int {
         let sizes = try files.map(size)
         let total = sizes.reduce(0, +)
         try checkRoom(for: total, beside: folder)
@@ -75,7 +76,7 @@ enum ReceivedFiles {
         }
     }
 
-    private static func copy(_ file: NamedFile, _ size: Int, to path: String, _ flag: CancelFlag) throws {
+    private static func copy(_ file: NamedFile, _ size: Int, to path: String, _ flag: CancellationFlag) throws {
         let number = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard number >= 0 else { throw DurableError(operation: "open", path: path, errno: errno) }
         let copy = OpenDescriptor(number)

@@ -1,3 +1,4 @@
+import AsyncSupport
 import Dispatch
 import Durable
 import FoundationEssentials
@@ -7,34 +8,13 @@ import Synchronization
 import Varlink
 import VarlinkServer
 
-/// Whether the task that waits for blocking work has been cancelled.
-final class CancelFlag: Sendable {
-    private let isSet = Atomic(false)
-    /// Of a thread for each of the few transfers at a time.
-    private static let queue = DispatchQueue(label: "io.kantaibert.transfers", attributes: .concurrent)
-
-    func check() throws(CancellationError) {
-        if isSet.load(ordering: .relaxed) { throw CancellationError() }
-    }
-
-    /// Does blocking work that looks at the flag now and then.
-    static func run<Value: Sendable>(_ body: @escaping @Sendable (CancelFlag) throws -> Value) async throws -> Value {
-        let flag = CancelFlag()
-        return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                queue.async { continuation.resume(with: Result { try body(flag) }) }
-            }
-        } onCancel: {
-            flag.isSet.store(true, ordering: .relaxed)
-        }
-    }
-}
-
 /// Passes open files between the service and an administrator, for `Import` and `Export`.
 ///
 /// The connection that a call comes over carries no descriptors. Each transfer has a Unix socket of its own, under a random
 /// name in a folder that the service alone can write. It takes one connection, of the caller's user; others are closed.
 final class Transfers: Sendable {
+    /// Has a thread for each of the few transfers at a time.
+    static let queue = DispatchQueue(label: "io.kantaibert.transfers", attributes: .concurrent)
     /// Transfers at a time.
     static let limit = 2
     /// How long the caller may take to connect and to send.
@@ -90,13 +70,13 @@ final class Transfers: Sendable {
 
     private func connected<Value: Sendable>(
         to user: uid_t, _ whenListening: (String) async throws -> Void,
-        _ body: @escaping @Sendable (OpenDescriptor, ContinuousClock.Instant, CancelFlag) throws -> Value
+        _ body: @escaping @Sendable (OpenDescriptor, ContinuousClock.Instant, CancellationFlag) throws -> Value
     ) async throws -> Value {
         let socket = try TransferSocket(in: folder, for: user)
         defer { socket.removeFile() }
         try await whenListening(socket.path)
         do {
-            return try await CancelFlag.run { flag in
+            return try await Self.queue.runCancellable { flag in
                 let until = ContinuousClock.now.advanced(by: Self.patience)
                 return try body(try socket.accept(until: until, flag), until, flag)
             }
@@ -106,7 +86,8 @@ final class Transfers: Sendable {
     }
 
     /// Waits until there is something to read, or to accept.
-    fileprivate static func wait(for descriptor: Int32, until: ContinuousClock.Instant, _ flag: CancelFlag) throws {
+    fileprivate static func wait(for descriptor: Int32, until: ContinuousClock.Instant, _ flag: CancellationFlag) throws
+    {
         while true {
             try flag.check()
             guard ContinuousClock.now < until else {
@@ -189,7 +170,7 @@ private struct TransferSocket: Sendable {
     }
 
     /// Takes the caller's connection, and closes those of other users.
-    func accept(until: ContinuousClock.Instant, _ flag: CancelFlag) throws -> OpenDescriptor {
+    func accept(until: ContinuousClock.Instant, _ flag: CancellationFlag) throws -> OpenDescriptor {
         while true {
             try Transfers.wait(for: descriptor.number, until: until, flag)
             let number = Glibc.accept(descriptor.number, nil, nil)

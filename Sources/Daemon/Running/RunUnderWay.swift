@@ -1,6 +1,7 @@
 import AsyncSupport
 import Formatting
 import Jobs
+import LimitedLogging
 import Records
 import Scheduling
 import Supervision

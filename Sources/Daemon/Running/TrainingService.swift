@@ -4,6 +4,7 @@ import Formatting
 import FoundationEssentials
 import Interface
 import Jobs
+import LimitedLogging
 import Records
 import Scheduling
 import ServiceLifecycle

@@ -1,3 +1,4 @@
+import AsyncSupport
 import Dispatch
 import Durable
 import FoundationEssentials
@@ -80,23 +81,17 @@ public actor ModelRegistry {
     /// What was checked once, and is the same still, is opened here; anything else is checked by a process first.
     private func load(_ path: String) async throws -> InferenceEngine {
         let precision = precision
-        var known = try await Self.onQueue { CheckedFile.modelSHA256(ofDirectory: path, precision) }
+        var known = await Self.queue.run { CheckedFile.modelSHA256(ofDirectory: path, precision) }
         if known == nil, let process {
             if let reason = try await process.check(path, precision: precision.rawValue) {
                 throw InferenceError.load(path: path, reason: reason)
             }
-            known = try await Self.onQueue { CheckedFile.modelSHA256(ofDirectory: path, precision) }
+            known = await Self.queue.run { CheckedFile.modelSHA256(ofDirectory: path, precision) }
         }
-        return try await Self.onQueue { [known] in
+        return try await Self.queue.run { [known] in
             let engine = try InferenceEngine(directory: path, precision: precision, modelSHA256: known)
             if known == nil { try engine.requireFiniteAnswer() }
             return engine
-        }
-    }
-
-    private static func onQueue<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result { try body() }) }
         }
     }
 }

@@ -65,7 +65,7 @@ struct KantaibertWeb: AsyncParsableCommand {
         let logger = Logger(label: "kantaibert-web")
         let socket: ServiceSocket
         do {
-            socket = try self.socket.map(ServiceSocket.init(path:)) ?? Place.socket()
+            socket = try ServiceSocket.locate(option: self.socket)
         } catch {
             throw failure(EX_NOPERM, "\(error)")
         }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Glibc
-import Interface
 import Systemd
 import WebClient
 
@@ -15,13 +14,7 @@ enum Place {
         (variable(name) ?? "").split(separator: ",").map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }
     }
 
-    /// The socket, chosen as in `kbctl`.
-    static func socket() throws(UntrustedSocket) -> ServiceSocket {
-        if let named = variable("KANTAIBERT_SOCKET") { return ServiceSocket(path: named) }
-        return try ServiceSocket.find()
-    }
-
-    /// The inbox. A service started with `--state-dir` keeps it next to its socket.
+    /// The service keeps its socket in the folder with everything else, where it was started with `--state-dir`.
     static func inbox(besides socket: String) -> String {
         if let named = variable("KANTAIBERT_INBOX") { return named }
         let folder = socket.lastIndex(of: "/").map { String(socket[..<$0]) } ?? "."
