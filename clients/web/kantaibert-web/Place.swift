@@ -14,7 +14,7 @@ enum Place {
         (variable(name) ?? "").split(separator: ",").map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }
     }
 
-    /// The service keeps its socket in the folder with everything else, where it was started with `--state-dir`.
+    /// The inbox. A service started with `--state-dir` keeps it next to its socket.
     static func inbox(besides socket: String) -> String {
         if let named = variable("KANTAIBERT_INBOX") { return named }
         let folder = socket.lastIndex(of: "/").map { String(socket[..<$0]) } ?? "."
