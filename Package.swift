@@ -83,7 +83,8 @@ let package = Package(
             name: "Interface", dependencies: ["Varlink"],
             exclude: ["io.kantaibert.Inference.varlink", "io.kantaibert.Manager.varlink"], swiftSettings: ours),
         .target(name: "TextFilters", swiftSettings: ours),
-        .target(name: "Jobs", dependencies: ["TextFilters"], swiftSettings: ours),
+        .target(name: "SettingsTable", swiftSettings: ours),
+        .target(name: "Jobs", dependencies: ["SettingsTable", "TextFilters", "Durable"], swiftSettings: ours),
         .target(name: "Systemd", dependencies: ["CSystemd", log], swiftSettings: ours),
         .target(name: "LimitedLogging", dependencies: [log], swiftSettings: ours),
         .target(name: "Fairness", swiftSettings: ours),
@@ -218,7 +219,7 @@ let package = Package(
         tests("Fairness", ["Fairness"]),
         tests("Durable", ["Durable"]),
         tests("TextFilters", ["TextFilters"], resources: [.copy("Fixtures")]),
-        tests("Jobs", ["Jobs", "TextFilters"]),
+        tests("Jobs", ["Jobs", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Varlink", ["Varlink", "VarlinkServer", log]),
         tests("Interface", ["Interface", "Varlink"]),
         // Runs the program: see EndToEnd below for why it is no dependency.

@@ -2,6 +2,7 @@ import Crypto
 import Digests
 import Durable
 import Glibc
+import Jobs
 import Kernels
 import Models
 import Tokenizers
@@ -15,7 +16,7 @@ package enum CheckedFile {
     private static let name = ".checked"
     private static let mostBytes = 4_096
     private static let files = [
-        ModelDirectory.configurationFile, TrainingFacts.file, "tokenizer.json", "vocab.json", "merges.txt",
+        ModelDirectory.configurationFile, TrainingArguments.fileName, "tokenizer.json", "vocab.json", "merges.txt",
     ]
 
     /// Checks whether a directory is unchanged since it was checked. Blocks while the weights are hashed.

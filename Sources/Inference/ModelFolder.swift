@@ -1,5 +1,6 @@
 import Durable
 import Glibc
+import Jobs
 import Models
 import Tokenizers
 
@@ -20,7 +21,7 @@ package struct ModelFolder: Sendable {
     /// The small files that are read, with the maximum size of each.
     package static let files: [(name: String, mostBytes: Int)] = [
         (ModelDirectory.configurationFile, ModelDirectory.mostConfigurationBytes),
-        (TrainingFacts.file, TrainingFacts.mostBytes),
+        (TrainingArguments.fileName, TrainingArguments.largestFile),
         ("tokenizer.json", ByteLevelBPETokenizer.mostFileBytes), ("vocab.json", ByteLevelBPETokenizer.mostFileBytes),
         ("merges.txt", ByteLevelBPETokenizer.mostFileBytes), ("tokenizer_config.json", 1 << 24),
         ("special_tokens_map.json", 1 << 20), ("generation_config.json", 1 << 20), ("promotion.json", 1 << 20),

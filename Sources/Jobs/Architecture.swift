@@ -1,6 +1,9 @@
-/// The numbers that make a RoBERTa, under the names of Hugging Face's `config.json`.
+import SettingsTable
+
+/// The shape of a RoBERTa model, under the names of Hugging Face's `config.json`.
+///
+/// `settings` documents each property and gives its range.
 public struct Architecture: Codable, Sendable, Equatable {
-    /// Rows of the word embedding; null makes it as large as the tokenizer turned out, rounded up to 64.
     public var vocabSize: Int?
     public var hiddenSize: Int
     public var numHiddenLayers: Int
@@ -28,11 +31,60 @@ public struct Architecture: Codable, Sendable, Equatable {
         self.initializerRange = initializerRange
         self.layerNormEps = layerNormEps
     }
+
+    public init(from decoder: any Decoder) throws {
+        self = Preset.tiny.architecture
+        try Architecture.settings.decode(decoder, into: &self)
+    }
+
+    public func encode(to encoder: any Encoder) throws { try Architecture.settings.encode(self, to: encoder) }
 }
 
-/// The architectures that have a name.
+extension Architecture {
+    /// The smallest vocabulary of a byte-level tokenizer: five special tokens and 256 bytes.
+    public static let smallestVocabulary = 261
+    /// The largest vocabulary that a tokenizer file may hold.
+    public static let largestVocabulary = 1 << 20
+
+    /// Every key of an architecture. `RobertaConfiguration` checks the same ranges when a model is loaded.
+    public static let settings: [JobSetting<Architecture>] = [
+        JobSetting(
+            "vocab_size", optional: \.vocabSize,
+            .integer(atLeast: smallestVocabulary, atMost: largestVocabulary), or: "auto",
+            "Rows of the word embedding. auto: the size of the trained tokenizer, rounded up to a multiple of 64."),
+        JobSetting(
+            "hidden_size", \.hiddenSize, .integer(atLeast: 1, atMost: 1 << 16), isRequired: true,
+            "Width of the hidden states."),
+        JobSetting(
+            "num_hidden_layers", \.numHiddenLayers, .integer(atLeast: 1, atMost: 512), isRequired: true,
+            "Number of transformer layers."),
+        JobSetting(
+            "num_attention_heads", \.numAttentionHeads, .integer(atLeast: 1, atMost: 1 << 16), isRequired: true,
+            "Attention heads in each layer. Divides hidden_size."),
+        JobSetting(
+            "intermediate_size", \.intermediateSize, .integer(atLeast: 1, atMost: 1 << 16), isRequired: true,
+            "Width of the feed-forward layers."),
+        JobSetting(
+            "max_position_embeddings", \.maxPositionEmbeddings, .integer(atLeast: 5, atMost: 1 << 20), isRequired: true,
+            "Rows of the position embedding: at least block_size + 2, because positions start at 2."),
+        JobSetting(
+            "hidden_dropout_prob", \.hiddenDropoutProb, .number(atLeast: 0, below: 1), isRequired: true,
+            "Dropout probability of embeddings and of each sublayer's output."),
+        JobSetting(
+            "attention_probs_dropout_prob", \.attentionProbsDropoutProb, .number(atLeast: 0, below: 1),
+            isRequired: true, "Dropout probability of the attention weights."),
+        JobSetting(
+            "initializer_range", \.initializerRange, .number(above: 0, atMost: 100), isRequired: true,
+            "Standard deviation of the normal distribution that initial weights are drawn from."),
+        JobSetting(
+            "layer_norm_eps", \.layerNormEps, .number(atLeast: 0, atMost: 1), isRequired: true,
+            "Added to the variance in LayerNorm."),
+    ]
+}
+
+/// The named architectures.
 public enum Preset: String, Codable, Sendable, CaseIterable {
-    /// The book's: 83,504,416 parameters in 106 tensors.
+    /// 83,504,416 parameters in 106 tensors, as in the book chapter.
     case kantaibert
     /// Learns a book in minutes on two cores.
     case small

@@ -1,8 +1,10 @@
 import FoundationEssentials
+import SettingsTable
 import TextFilters
 
 extension Job {
-    /// A job from the bytes of `job.json`, every key known and every number possible.
+    /// Decodes `job.json` and validates it.
+    /// - Throws: `JobError` for malformed JSON, an unknown or missing key, or a value out of range
     public static func decode(_ json: Data) throws(JobError) -> Job {
         let tree: JSONTree
         do {
@@ -21,25 +23,23 @@ extension Job {
         return job
     }
 
-    /// Every key a job can have: those of a job in which nothing is left out.
+    /// Every key that a job can have, as a tree: those of a job in which nothing is left out.
     private static let known: JSONTree = {
-        var recipe = RecipeName.default.recipe(for: .mlm)
-        recipe.maxSteps = 1
-        recipe.maxTime = 1
-        recipe.earlyStoppingPatience = 1
-        recipe.saveSteps = 1
         let job = Job(
-            run: "", model: "", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture, recipe: recipe,
+            run: "", model: "", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
+            recipe: RecipeName.default.recipe(for: .mlm),
             corpora: [JobCorpus(sha256: "", name: "", path: "", bytes: 0, samples: .records, filters: [])],
-            samples: .lines,
-            tokenizer: "", wordCountsDirectory: "", runDirectory: "", outputDirectory: "")
-        guard let json = try? JobCoding.encode(job), let tree = try? JSONDecoder().decode(JSONTree.self, from: json)
-        else { preconditionFailure("a job does not survive its own coding") }
-        return tree
+            samples: .lines, tokenizer: "", wordCountsDirectory: "", runDirectory: "", outputDirectory: "")
+        guard let json = try? JobCoding.encode(job),
+            case .object(var keys)? = try? JSONDecoder().decode(JSONTree.self, from: json)
+        else { preconditionFailure("a job cannot be encoded and decoded") }
+        keys["architecture"] = .object(of: Architecture.settings.map(\.setting.key))
+        keys["recipe"] = .object(of: Recipe.settings.map(\.setting.key))
+        return .object(keys)
     }()
 }
 
-/// JSON as it stands, for looking at keys before anything is made of it.
+/// Undecoded JSON, to find unknown keys and to quote values in errors.
 private indirect enum JSONTree: Decodable, Sendable {
     case object([String: JSONTree])
     case array([JSONTree])
@@ -65,7 +65,12 @@ private indirect enum JSONTree: Decodable, Sendable {
         }
     }
 
-    /// - Parameter known: the same tree with every possible key; the first element of an array stands for all
+    static func object(of keys: [String]) -> JSONTree {
+        .object(Dictionary(keys.map { ($0, .null) }, uniquingKeysWith: { first, _ in first }))
+    }
+
+    /// Refuses a key that `known` does not have.
+    /// - Parameter known: a tree with every known key; the first element of an array stands for all of them
     func refuseKeys(unknownTo known: JSONTree, at place: String) throws(JobError) {
         switch (self, known) {
         case (.object(let fields), .object(let knownFields)):
@@ -74,7 +79,7 @@ private indirect enum JSONTree: Decodable, Sendable {
                 guard let knownValue = knownFields[key] else {
                     throw JobError(
                         key: here, expected: "one of \(knownFields.keys.sorted().joined(separator: ", "))",
-                        found: "an unknown key")
+                        found: UnknownKey.found(key, known: knownFields.keys))
                 }
                 try value.refuseKeys(unknownTo: knownValue, at: here)
             }
@@ -84,7 +89,7 @@ private indirect enum JSONTree: Decodable, Sendable {
                 try element.refuseKeys(unknownTo: knownElement, at: "\(place)[\(index)]")
             }
         default:
-            // A value of the wrong type is named when the job is decoded.
+            // Decoding the job reports a value of the wrong type.
             return
         }
     }
@@ -124,13 +129,13 @@ extension JobError {
         case DecodingError.typeMismatch(let type, let context):
             self.init(
                 key: JobError.place(context.codingPath), expected: JobError.word(for: type),
-                found: tree[context.codingPath]?.summary ?? "something else")
+                found: tree[context.codingPath]?.summary ?? "a value of another type")
         case DecodingError.dataCorrupted(let context) where context.underlyingError is TextFilterError:
             let flaw = context.underlyingError as! TextFilterError
             self.init(key: JobError.place(context.codingPath), expected: flaw.expected, found: flaw.found)
         case DecodingError.dataCorrupted(let context):
             self.init(
-                key: JobError.place(context.codingPath), expected: "a possible value",
+                key: JobError.place(context.codingPath), expected: "a valid value",
                 found: tree[context.codingPath]?.summary ?? context.debugDescription)
         default:
             self.init(key: "", expected: "a job", found: "\(error)")
@@ -154,7 +159,7 @@ extension JobError {
 
     private static func word(for type: Any.Type) -> String {
         switch type {
-        case is Int.Type, is UInt64.Type: "a whole number"
+        case is Int.Type, is UInt64.Type: "an integer"
         case is Double.Type: "a number"
         case is String.Type: "a string"
         default: "\(type)"
@@ -163,7 +168,7 @@ extension JobError {
 }
 
 extension String {
-    /// `maxGradNorm` as `max_grad_norm`, the way `JSONEncoder.KeyEncodingStrategy.convertToSnakeCase` has it.
+    /// Returns `max_grad_norm` for `maxGradNorm`, as `JSONEncoder.KeyEncodingStrategy.convertToSnakeCase` does.
     fileprivate var snakeCased: String {
         reduce(into: "") { text, character in
             if character.isUppercase { text += "_" }

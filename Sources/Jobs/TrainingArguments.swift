@@ -1,25 +1,29 @@
 import TextFilters
 
-/// What a published model was made of: `training_args.json` in its directory.
+/// How a published model was trained: `training_args.json` in its directory. `TrainingFacts` reads it.
 public struct TrainingArguments: Codable, Sendable, Equatable {
+    public static let fileName = "training_args.json"
+    /// Bytes of the largest file that is read.
+    package static let largestFile = 1 << 24
+
     public var run: String
     public var model: String
     public var generation: Int
     public var objective: Objective
     public var samples: SampleUnit
-    /// The text filters the corpora went through; what the model is asked has to go through them too.
+    /// The text filters that the corpora went through; prompts have to go through them too.
     public var filters: [TextFilter]
     public var recipe: Recipe
-    /// Tokens of the longest training sample, `<s>` and `</s>` included: positions beyond it were never trained.
+    /// Tokens in the longest training sample, including `<s>` and `</s>`: positions beyond it were never trained.
     public var longestPosition: Int
     /// Optimizer steps taken.
     public var steps: Int
-    /// Tokens in the training samples, seen once an epoch.
+    /// Tokens in the training samples, each seen once in an epoch.
     public var trainingTokens: Int
     public var corpora: [Corpus]
-    /// Tokens the tokenizer knows; the embedding may have more rows.
+    /// Tokens in the tokenizer's vocabulary; the embedding may have more rows.
     public var tokenizerVocabulary: Int
-    /// On the held-out samples, after the last step.
+    /// The evaluation on the held-out samples after the last step.
     public var evaluation: RunEvent.Evaluation?
 
     public struct Corpus: Codable, Sendable, Equatable {

@@ -189,10 +189,7 @@ package struct RunSupervisor: Sendable {
 
     /// Whether the job's generation stands on disk, and this run made it. It was put there whole, by a rename.
     package static func isPublished(_ job: Job) -> Bool {
-        guard let data = FileManager.default.contents(atPath: "\(job.outputDirectory)/training_args.json"),
-            let made = try? JobCoding.decode(TrainingArguments.self, from: data)
-        else { return false }
-        return made.run == job.run
+        (try? TrainingFacts.read(directory: job.outputDirectory))?.run == job.run
     }
 
     /// A reason, and the process's last line where that says more: mostly it says the same for who started it by hand.

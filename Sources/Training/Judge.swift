@@ -1,5 +1,4 @@
 import Datasets
-import Durable
 import FoundationEssentials
 import Jobs
 import Kernels
@@ -45,8 +44,9 @@ public struct Judge {
             if !isThere { note("skipping the missing corpus \(corpus.path)") }
             return isThere
         }
-        let facts = directories.map(Facts.init(directory:))
-        let share = facts.compactMap(\.heldOut).reduce(job.recipe.heldOut, min)
+        // A model that something else trained has no facts.
+        let facts = directories.map { try? TrainingFacts.read(directory: $0) }
+        let share = facts.compactMap { $0?.heldOut }.reduce(job.recipe.heldOut, min)
         var text = try heldOut(corpora, share)
         // In a small corpus, the smaller share may contain no samples.
         if text.samples.isEmpty { text = try heldOut(corpora, job.recipe.heldOut) }
@@ -79,7 +79,9 @@ public struct Judge {
         }
     }
 
-    private func evaluate(_ directory: String, _ facts: Facts, _ text: HeldOutText) throws -> RunEvent.Evaluation? {
+    private func evaluate(_ directory: String, _ facts: TrainingFacts?, _ text: HeldOutText) throws -> RunEvent
+        .Evaluation?
+    {
         let configuration = try ModelDirectory.configuration(of: directory)
         guard configuration.isDecoder == (job.objective == .clm) else {
             throw ModelError(path: directory, reason: "was not trained for the objective \(job.objective.rawValue)")
@@ -89,8 +91,8 @@ public struct Judge {
             throw ModelError(path: directory, reason: flaw)
         }
         let model = try RobertaModel.load(directory: directory)
-        // Position embeddings beyond the longest training sequence are untrained.
-        let trained = facts.longestPosition ?? configuration.longestSequence
+        // Positions beyond the longest that was trained hold noise.
+        let trained = facts?.longestPosition ?? configuration.longestSequence
         let blockSize = max(3, min(job.recipe.blockSize, trained, configuration.longestSequence))
         let rows = text.rows(tokenizer: tokenizer, blockSize: blockSize)
         let pass = TrainingPass(
@@ -108,34 +110,11 @@ public struct Judge {
         }
         return RunEvent.Evaluation(
             sums, objective: job.objective, textTokens: rows.textTokens, textBytes: text.bytes,
-            step: facts.steps ?? 0)
+            step: facts?.steps ?? 0)
     }
 
     private func check(_ activity: String) throws {
         if control.isLeaving { throw Interrupted() }
         pulse.beat(activity)
-    }
-
-    /// Facts from `training_args.json`; nil if the file or the key is missing.
-    private struct Facts {
-        var heldOut: Double?
-        var longestPosition: Int?
-        var steps: Int?
-
-        private struct Arguments: Decodable {
-            struct Recipe: Decodable { var heldOut: Double? }
-            var recipe: Recipe?
-            var longestPosition: Int?
-            var steps: Int?
-        }
-
-        init(directory: String) {
-            guard let json = try? Durable.read("\(directory)/training_args.json", atMost: 1 << 24),
-                let arguments = try? JobCoding.decode(Arguments.self, from: Data(json))
-            else { return }
-            heldOut = arguments.recipe?.heldOut
-            longestPosition = arguments.longestPosition
-            steps = arguments.steps
-        }
     }
 }

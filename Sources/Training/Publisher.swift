@@ -10,7 +10,6 @@ import Tokenizers
 /// Publishes a finished model at the job's output directory, atomically by a rename.
 struct Publisher {
     let job: Job
-    private static let argumentsFile = "training_args.json"
 
     /// Writes the model directory under a temporary name in the same folder and renames it.
     /// - Returns: the SHA-256 of `model.safetensors`
@@ -23,33 +22,33 @@ struct Publisher {
             try ModelDirectory.write(model, to: aside)
             try tokenizer.save(directory: aside, modelMaxLength: job.architecture.maxPositionEmbeddings - 2)
             try Durable.write(
-                JobCoding.encode(arguments, pretty: true), to: "\(aside)/\(Publisher.argumentsFile)")
+                JobCoding.encode(arguments, pretty: true), to: "\(aside)/\(TrainingArguments.fileName)")
         }
         return try SHA256.hash(ofFile: "\(job.outputDirectory)/\(ModelDirectory.weightsFile)").hexadecimal
     }
 
-    /// Returns the model if this run already published it, before it was stopped; nil if the output directory does not
-    /// exist.
-    /// - Throws: `JobError` if the output directory contains something else
+    /// Returns what this run published before it was stopped from reporting it, or nil if it has published nothing.
+    /// - Throws: `JobError` if the output directory exists and is not this run's
     func alreadyPublished() throws -> RunEvent.Published? {
         guard access(job.outputDirectory, F_OK) == 0 else { return nil }
-        let arguments: TrainingArguments
+        func occupied(_ found: String) -> JobError {
+            JobError(key: "output_directory", expected: "a path that does not exist", found: found)
+        }
+        let facts: TrainingFacts?
         do {
-            let json = try Durable.read("\(job.outputDirectory)/\(Publisher.argumentsFile)", atMost: 1 << 24)
-            arguments = try JobCoding.decode(TrainingArguments.self, from: Data(json))
+            facts = try TrainingFacts.read(directory: job.outputDirectory)
         } catch {
-            throw JobError(key: "output_directory", expected: "a path that does not exist", found: "\(error)")
+            throw occupied("\(error)")
         }
-        guard arguments.run == job.run else {
-            throw JobError(
-                key: "output_directory", expected: "a path that does not exist",
-                found: "‘\(job.outputDirectory)’ of run ‘\(arguments.run)’")
+        guard let facts, let steps = facts.steps else {
+            throw occupied("‘\(job.outputDirectory)’ without the facts of a run")
         }
+        guard facts.run == job.run else { throw occupied("‘\(job.outputDirectory)’ of run ‘\(facts.run)’") }
         let model = try RobertaModel.load(directory: job.outputDirectory)
         return RunEvent.Published(
-            step: arguments.steps, directory: job.outputDirectory,
+            step: steps, directory: job.outputDirectory,
             modelSha256: try SHA256.hash(ofFile: "\(job.outputDirectory)/\(ModelDirectory.weightsFile)").hexadecimal,
             parameters: model.parameters.layout.count, vocabSize: model.configuration.vocabSize,
-            evaluation: arguments.evaluation)
+            evaluation: facts.evaluation)
     }
 }

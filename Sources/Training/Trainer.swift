@@ -106,16 +106,11 @@ public final class Trainer {
     private func train(_ run: Run, _ publisher: Publisher) throws -> Outcome {
         var run = run
         while !isOver(run) {
-            switch watch.pausing({ control.next { pulse.beat("paused") } }) {
-            case .leave:
+            if control.isLeaving {
                 try saveCheckpoint(&run)
                 return interrupted(step: run.step)
-            case .checkpoint:
-                try saveCheckpoint(&run)
-                continue
-            case .goOn:
-                try takeStep(&run)
             }
+            try takeStep(&run)
             let isBest = run.step % job.recipe.evalSteps == 0 && evaluate(&run)
             if isBest && job.recipe.loadBestModelAtEnd && !isOver(run) || isCheckpointDue(run) {
                 try saveCheckpoint(&run)
@@ -260,18 +255,10 @@ extension RobertaConfiguration {
     }
 }
 
-/// Measures training time in seconds, including the time before a resume and excluding pauses.
+/// Training time of a run in seconds, including the time before it was resumed.
 struct Stopwatch {
     var earlierSeconds = 0.0
-    private var start = ContinuousClock.now
+    private let start = ContinuousClock.now
 
     var seconds: Double { earlierSeconds + (ContinuousClock.now - start) / .seconds(1) }
-
-    /// Runs `body` without counting its duration.
-    mutating func pausing<Value>(_ body: () -> Value) -> Value {
-        let before = ContinuousClock.now
-        let value = body()
-        start += ContinuousClock.now - before
-        return value
-    }
 }

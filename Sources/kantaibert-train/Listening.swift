@@ -1,6 +1,5 @@
 import Dispatch
 import Glibc
-import Jobs
 import Training
 
 /// Handles SIGTERM and SIGINT by asking the run to write a checkpoint and exit.
@@ -36,21 +35,18 @@ func listenForSignals(_ control: RunControl) {
 /// The write end of the pipe, used by the signal handler. Set once, before the handler is installed.
 nonisolated(unsafe) private var signalPipe: Int32 = -1
 
-/// Reads commands from standard input if it is a pipe or a socket, but not from a terminal or a file.
+/// Treats the end of standard input as a request to leave: the service holds the other end, and closes it or dies.
+///
+/// A terminal or a file is ignored, since it is not held open by a parent process.
 func listenToStandardInput(_ control: RunControl) {
     var status = stat()
     guard fstat(STDIN_FILENO, &status) == 0 else { return }
     let kind = status.st_mode & S_IFMT
     guard kind == S_IFIFO || kind == S_IFSOCK else { return }
-    startThread("commands") {
-        while let line = readLine() {
-            if let command = RunCommand(rawValue: line) {
-                control.send(command)
-            } else {
-                let known = RunCommand.allCases.map(\.rawValue).joined(separator: ", ")
-                say("standard input: expected one of \(known), found ‘\(line)’")
-            }
-        }
+    startThread("standard input") {
+        var byte: UInt8 = 0
+        var count = 1
+        while count > 0 || (count < 0 && errno == EINTR) { count = read(STDIN_FILENO, &byte, 1) }
         control.leave()
     }
 }

@@ -17,9 +17,8 @@ struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Trains a model, or resumes its training, and publishes it.",
         discussion: """
-            Writes events to standard output, one JSON object per line. If standard input is a pipe or a socket, the \
-            commands pause, resume and checkpoint are read from it, one per line; its end, like SIGTERM, makes the run \
-            write a checkpoint and exit.
+            Writes events to standard output, one JSON object per line. SIGTERM, SIGINT and, if standard input is a pipe \
+            or a socket, its end make the run write a checkpoint and exit.
 
             Exit status: 0 published, 75 interrupted with a checkpoint, 65 bad data, 78 bad job, 70 any other error.
             """)

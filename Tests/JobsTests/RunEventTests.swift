@@ -31,7 +31,7 @@ private let evaluation = RunEvent.Evaluation(
     .judged(.init(directory: "/m/1", evaluation: evaluation, samples: 3, bytes: 90, seconds: 1.5)),
     .judged(.init(directory: "/m/1", evaluation: nil, samples: 0, bytes: 0, seconds: 0, flaw: "no such file")),
 ])
-func anEventIsOneLineAndSurvivesIt(payload: RunEvent.Payload) throws {
+func encodesAnEventAsOneLineAndDecodesIt(payload: RunEvent.Payload) throws {
     let event = RunEvent(payload, time: Date(timeIntervalSince1970: 1_767_225_600.25))
     let line = try JobCoding.encode(event)
     #expect(!line.contains(UInt8(ascii: "\n")))
@@ -41,7 +41,7 @@ func anEventIsOneLineAndSurvivesIt(payload: RunEvent.Payload) throws {
     #expect(try JobCoding.decode(RunEvent.self, from: line) == event)
 }
 
-@Test func anUnknownKindIsRefused() {
+@Test func refusesAnUnknownKind() {
     let line = Data(#"{"kind":"dance","time":"2026-01-01T00:00:00.000Z"}"#.utf8)
     #expect(throws: DecodingError.self) { try JobCoding.decode(RunEvent.self, from: line) }
 }

@@ -106,29 +106,7 @@ func skipsDamagedCheckpoint(file: String) throws {
     #expect(left == [])
 }
 
-@Test func pausedRunWritesCheckpoints() throws {
-    let run = try TrainingRun(.mlm)
-    let expected = try undisturbed(run)
-    run.job.recipe.saveSteps = 1000
-    var heard: [String] = []
-    let outcome = try run.run { event, control in
-        switch event {
-        case .step(let step) where step.step == 5:
-            control.send(.pause)
-            control.send(.checkpoint)
-        case .checkpoint(let checkpoint):
-            heard.append("checkpoint \(checkpoint.step)")
-            control.send(.resume)
-        case .step(let step) where step.step == 6:
-            heard.append("step 6")
-        default: break
-        }
-    }
-    #expect(heard == ["checkpoint 5", "step 6"])
-    #expect(outcome.sha256 == expected)
-}
-
-@Test func rejectsConcurrentRunInSameFolder() throws {
+@Test func twoRunsInOneFolderAreOneTooMany() throws {
     let run = try TrainingRun(.mlm)
     var second: TrainingError?
     try run.run { event, control in

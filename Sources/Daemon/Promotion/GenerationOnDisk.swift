@@ -1,7 +1,6 @@
 import Crypto
 import Digests
 import FoundationEssentials
-import Inference
 import Jobs
 import Models
 import Records
@@ -9,7 +8,7 @@ import Records
 extension StateDirectory {
     /// What a generation's directory says of it.
     /// - Parameter modelSha256: of its weights, where it is known; else they are read for it
-    /// - Throws: `InferenceError`, `ModelError` where it cannot be read
+    /// - Throws: `ModelError`, `DurableError` or `TrainingFacts.Malformed` if it cannot be read
     func record(
         ofGeneration number: Int, of model: String, state: GenerationRecord.State, modelSha256: String? = nil
     ) throws -> GenerationRecord {

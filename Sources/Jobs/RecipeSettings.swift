@@ -1,0 +1,131 @@
+import SettingsTable
+
+/// Counts are kept in 32 bits in checkpoints and shards.
+private let largestCount = Int(UInt32.max)
+
+extension Recipe {
+    /// Every key of a recipe.
+    public static let settings: [JobSetting<Recipe>] = optimization + batches + duration + samplesAndTokens + reporting
+
+    private static let optimization: [JobSetting<Recipe>] = [
+        JobSetting(
+            "optimizer", \.optimizer, .word,
+            "muon: Muon for the weight matrices of the layers and AdamW for everything else. adamw: AdamW throughout."),
+        JobSetting(
+            "learning_rate", \.learningRate, .number(above: 0), isRequired: true,
+            "The peak learning rate."),
+        JobSetting(
+            "lr_scheduler_type", \.lrSchedulerType, .word,
+            """
+            The learning rate after warm-up: linear and cosine decay to 0, constant stays, warmup_stable_decay stays and \
+            decays to 0 over the last decay_ratio of the run.
+            """),
+        JobSetting(
+            "warmup_ratio", \.warmupRatio, .number(atLeast: 0, below: 1), isRequired: true,
+            "Fraction of the run over which the learning rate rises linearly from 0."),
+        JobSetting(
+            "decay_ratio", \.decayRatio, .number(above: 0, atMost: 1),
+            "Fraction of the run over which warmup_stable_decay decays; with warmup_ratio at most 1."),
+        JobSetting(
+            "weight_decay", \.weightDecay, .number(atLeast: 0), isRequired: true,
+            "Decoupled weight decay; biases and LayerNorm weights have none."),
+        JobSetting(
+            "adam_beta1", \.adamBeta1, .number(atLeast: 0, below: 1),
+            "Decay rate of AdamW's first moment."),
+        JobSetting(
+            "adam_beta2", \.adamBeta2, .number(atLeast: 0, below: 1),
+            "Decay rate of AdamW's second moment."),
+        JobSetting(
+            "adam_epsilon", \.adamEpsilon, .number(above: 0),
+            "Added to AdamW's denominator."),
+        JobSetting(
+            "muon_momentum", \.muonMomentum, .number(atLeast: 0, below: 1),
+            "Momentum of Muon."),
+        JobSetting(
+            "max_grad_norm", \.maxGradNorm, .number(above: 0),
+            "Gradients with a larger norm are scaled down to this norm."),
+    ]
+
+    private static let batches: [JobSetting<Recipe>] = [
+        JobSetting(
+            "per_device_train_batch_size", \.perDeviceTrainBatchSize, .integer(atLeast: 1, atMost: largestCount),
+            isRequired: true, "Samples in one batch."),
+        JobSetting(
+            "gradient_accumulation_steps", \.gradientAccumulationSteps, .integer(atLeast: 1, atMost: largestCount),
+            "Batches whose gradients are summed for one optimizer step."),
+    ]
+
+    private static let duration: [JobSetting<Recipe>] = [
+        JobSetting(
+            "num_train_epochs", \.numTrainEpochs, .number(above: 0), isRequired: true,
+            "Passes over the training samples."),
+        JobSetting(
+            "max_steps", optional: \.maxSteps, .integer(atLeast: 1, atMost: largestCount), or: "null",
+            "Ends the run after this many steps, if that is earlier. null: no limit."),
+        JobSetting(
+            "max_time", optional: \.maxTime, .duration(above: 0), or: "none",
+            """
+            Ends the run after this much training time; the learning rate decays to 0 by then. A run that is expected to \
+            take less than half of it is not affected. none: no limit.
+            """),
+        JobSetting(
+            "early_stopping_patience", optional: \.earlyStoppingPatience,
+            .integer(atLeast: 1, atMost: largestCount), or: "null",
+            "Ends the run after this many consecutive evaluations without a lower loss. null: never."),
+        JobSetting(
+            "load_best_model_at_end", \.loadBestModelAtEnd, .boolean,
+            "Publishes the model of the evaluation with the lowest loss instead of the last one."),
+        JobSetting(
+            "max_bad_steps", \.maxBadSteps, .integer(atLeast: 1, atMost: largestCount),
+            """
+            A step whose loss or gradient is not finite is skipped; after this many consecutive skipped steps the run fails.
+            """),
+    ]
+
+    private static let samplesAndTokens: [JobSetting<Recipe>] = [
+        JobSetting(
+            "block_size", \.blockSize, .integer(atLeast: 2, atMost: 1 << 20),
+            "Maximum tokens in a sample, including <s> and </s>: at least 3 for mlm, at most max_position_embeddings - 2."
+        ),
+        JobSetting(
+            "precision", \.precision, .word,
+            "Operand type of matrix products: float32, bfloat16, or auto, which is bfloat16 if the CPU supports it."),
+        JobSetting(
+            "initialization", \.initialization, .word,
+            """
+            Initial weights of a new model. normal: as in Hugging Face's RoBERTa. positional: attention heads start by \
+            attending to a neighboring position, and the output bias starts at the token frequencies.
+            """),
+        JobSetting(
+            "mlm_probability", \.mlmProbability, .number(above: 0, atMost: 1),
+            """
+            Fraction of the tokens that a model of objective mlm predicts; 80 % of them are masked, 10 % replaced by \
+            random tokens and 10 % kept.
+            """),
+        JobSetting(
+            "min_frequency", \.minFrequency, .integer(atLeast: 1, atMost: largestCount),
+            "The tokenizer merges only pairs that occur at least this often."),
+        JobSetting(
+            "held_out", \.heldOut, .number(above: 0, below: 1),
+            "Fraction of the samples held out for evaluation, selected by a hash of their text."),
+    ]
+
+    private static let reporting: [JobSetting<Recipe>] = [
+        JobSetting(
+            "logging_steps", \.loggingSteps, .integer(atLeast: 1, atMost: largestCount),
+            "Steps between two log lines."),
+        JobSetting(
+            "eval_steps", \.evalSteps, .integer(atLeast: 1, atMost: largestCount),
+            "Steps between two evaluations."),
+        JobSetting(
+            "save_steps", optional: \.saveSteps, .integer(atLeast: 1, atMost: largestCount), or: "null",
+            """
+            Steps between two checkpoints. null: at least every ten minutes, and every minute if that takes no more than \
+            2 % of the time.
+            """),
+        JobSetting(
+            "save_total_limit", \.saveTotalLimit, .integer(atLeast: 1, atMost: largestCount),
+            "Checkpoints kept of a run, not counting the best one."),
+        JobSetting("seed", \.seed, .unsigned, "Seed of all random choices in the run."),
+    ]
+}
