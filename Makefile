@@ -25,6 +25,8 @@ PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev zlib1g-dev libzstd-dev 
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kantaibert-web kb-bench)
 # Tests use what a module shows to others, so that they and the programs are made of the same objects.
 TESTFLAGS = -c release --disable-testable-imports
+# The test targets whose tests start servers, clients and processes.
+TALKING = ^(Daemon|Kbctl|Supervision|Varlink|VarlinkServer|Web)Tests\.
 export DESTDIR PREFIX
 
 .PHONY: all build man test python test-systemd test-faults test-web lint parity fuzz sanitize soak demo demo-deps deps install
@@ -39,9 +41,11 @@ build: deps
 man:
 	$(BUILD)/kb-man $(BUILD) etc/kantaibert/kantaibert.yaml $(BUILD)/man
 
-# The programs' tests wait for processes, on threads that the others' servers would need: each kind has a run of its own.
+# All tests of a run share the few threads of Swift concurrency. Tests that compute hold them for seconds, and those that
+# talk to a server of their own need them at once: each kind has its own run, the latter one test at a time.
 test: deps
-	$(SWIFT) test $(TESTFLAGS) --skip EndToEndTests
+	$(SWIFT) test $(TESTFLAGS) --skip '$(TALKING)' --skip EndToEndTests
+	$(SWIFT) test $(TESTFLAGS) --no-parallel --filter '$(TALKING)'
 	$(SWIFT) test $(TESTFLAGS) --filter EndToEndTests
 	$(MAKE) python
 

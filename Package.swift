@@ -211,6 +211,8 @@ let package = Package(
             swiftSettings: ours),
 
         .target(name: "Faults", path: "Tests/Faults", publicHeadersPath: "."),
+        // What tests of several targets share.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
         tests("Fuzzing", ["Fuzzing"], resources: [.copy("Fixtures")]),
         .executableTarget(name: "kb-man", dependencies: ["Daemon", arguments], swiftSettings: ours),
 
@@ -220,10 +222,10 @@ let package = Package(
         tests("Durable", ["Durable"]),
         tests("TextFilters", ["TextFilters"], resources: [.copy("Fixtures")]),
         tests("Jobs", ["Jobs", "TextFilters"], resources: [.copy("Fixtures")]),
-        tests("Varlink", ["Varlink", "VarlinkServer", log]),
+        tests("Varlink", ["Varlink", "VarlinkServer", "TestSupport", log]),
         tests("Interface", ["Interface", "Varlink"]),
         // Runs the program: see EndToEnd below for why it is no dependency.
-        tests("Kbctl", ["Interface", "Varlink", "VarlinkServer", log]),
+        tests("Kbctl", ["Interface", "Varlink", "VarlinkServer", "TestSupport", log]),
         // Runs kb-man on the programs.
         tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
@@ -248,9 +250,9 @@ let package = Package(
                 "Varlink",
                 "VarlinkServer",
                 "Records",
-                "Durable", log,
+                "Durable", "TestSupport", log,
             ]),
-        tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", log] + nio),
+        tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", log] + nio),
         // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static
         // libraries would be linked into the tests; `swift test` builds it all the same.
         tests(

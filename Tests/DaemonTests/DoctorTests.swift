@@ -4,6 +4,7 @@ import Glibc
 import Interface
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 import Varlink
 import VarlinkServer
@@ -79,7 +80,7 @@ import VarlinkServer
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<30 {
                     group.addTask {
-                        try await onItsOwnThread {
+                        try await blocking {
                             let reply = try VarlinkClient(path: socket).call(ManagerInterface.Doctor.self, .init())
                             #expect(reply.checks.contains { $0.finding == "fast" })
                         }
@@ -87,14 +88,14 @@ import VarlinkServer
                 }
                 await measurement.waitUntilBegun()
                 // Others are answered meanwhile.
-                try await onItsOwnThread {
+                try await blocking {
                     _ = try VarlinkClient(path: socket).call(ManagerInterface.GetStatus.self, .init())
                 }
                 measurement.letGo()
                 try await group.waitForAll()
             }
             // Within a minute it is what was found before.
-            try await onItsOwnThread {
+            try await blocking {
                 _ = try VarlinkClient(path: socket).call(ManagerInterface.Doctor.self, .init())
             }
         }

@@ -1,5 +1,4 @@
 import Daemon
-import Dispatch
 import Foundation
 import Inference
 import Interface
@@ -8,6 +7,7 @@ import Kernels
 import Logging
 import Models
 import Synchronization
+import TestSupport
 import Testing
 import Tokenizers
 import Varlink
@@ -127,7 +127,7 @@ import VarlinkServer
                 InferenceInterface.Overloaded.self, InferenceInterface.NoGeneration.self,
             ]
             @Sendable func ask() async throws {
-                try await onItsOwnThread {
+                try await blocking {
                     _ = try VarlinkClient(path: socket, errors: errors).call(
                         InferenceInterface.FillMask.self, .init(text: "<mask>", model: "m"))
                 }
@@ -147,12 +147,5 @@ import VarlinkServer
             await first.value
             group.cancelAll()
         }
-    }
-}
-
-/// Runs what waits for a socket away from the threads that answer it.
-func onItsOwnThread(_ body: @escaping @Sendable () throws -> Void) async throws {
-    try await withCheckedThrowingContinuation { continuation in
-        DispatchQueue(label: "asks").async { continuation.resume(with: Result(catching: body)) }
     }
 }

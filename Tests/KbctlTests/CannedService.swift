@@ -3,6 +3,7 @@ import Glibc
 import Interface
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 import Varlink
 import VarlinkServer
@@ -253,11 +254,8 @@ enum Canned {
             }
             for await _ in listening { break }
             defer { group.cancelAll() }
-            // `body` blocks until a process has exited, so it must not occupy the threads that the server needs.
-            try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-                let thread = BlockingThread { done.resume(with: Result { try body(socket) }) }
-                thread.start()
-            }
+            // The body blocks until a process has ended.
+            try await blocking { try body(socket) }
         }
     }
 }
@@ -276,23 +274,5 @@ private final class StatusQueue: Sendable {
             left.isAsked = true
             return left.statuses[0]
         }
-    }
-}
-
-private final class BlockingThread: Sendable {
-    private let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-
-    func start() {
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<BlockingThread>.fromOpaque(argument!).takeRetainedValue().body()
-                return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-        precondition(status == 0)
-        pthread_detach(thread)
     }
 }

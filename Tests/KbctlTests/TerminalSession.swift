@@ -47,7 +47,7 @@ final class TerminalSession {
     }
 
     /// Waits until `text` is printed after the text of the previous call.
-    func expect(_ text: String, within seconds: Int = 60, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    func expect(_ text: String, within seconds: Int = 300, sourceLocation: SourceLocation = #_sourceLocation) throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
         while ContinuousClock.now < deadline {
             if let range = unread.firstRange(of: text) {
@@ -68,7 +68,7 @@ final class TerminalSession {
     /// Waits for kbctl to exit.
     /// - Returns: the exit status; −1 if a signal killed it
     func end() -> Int32 {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(300))
         while ContinuousClock.now < deadline, read(for: 200) {}
         if ContinuousClock.now >= deadline { kill(pid, SIGKILL) }
         var status: Int32 = 0

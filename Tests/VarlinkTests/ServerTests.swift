@@ -1,9 +1,18 @@
 import Glibc
+import TestSupport
 import Testing
 import Varlink
 import VarlinkServer
 
 @Suite(.timeLimit(.minutes(15))) struct ServerTests {
+    /// The supplementary groups of this process.
+    private func processGroups() throws -> [gid_t] {
+        var groups = [gid_t](repeating: 0, count: Int(max(0, getgroups(0, nil))))
+        let count = getgroups(Int32(groups.count), &groups)
+        try #require(count >= 0)
+        return Array(groups.prefix(Int(count)))
+    }
+
     @Test func tellsWhatItIs() async throws {
         try await withServer { socket in
             try await blocking {
@@ -256,9 +265,7 @@ import VarlinkServer
         service.handle(Who.self) { _, context in
             .init(pid: context.peer.pid, uid: context.peer.uid, gid: context.peer.gid, groups: context.peer.groups)
         }
-        var groups = [gid_t](repeating: 0, count: Int(max(0, getgroups(0, nil))))
-        groups = Array(groups.prefix(Int(max(0, getgroups(Int32(groups.count), &groups)))))
-        let own = groups
+        let own = try processGroups()
         try await withServer(service) { socket in
             try await blocking {
                 let who = try VarlinkClient(path: socket).call(Who.self, .init())

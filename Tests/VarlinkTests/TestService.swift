@@ -167,7 +167,7 @@ final class RawConnection: Sendable {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         let status = UnixAddress.with(&address) { connect(descriptor, $0, $1) }
         try #require(status == 0)
-        var patience = timeval(tv_sec: 120, tv_usec: 0)
+        var patience = timeval(tv_sec: 300, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }
@@ -197,16 +197,16 @@ final class RawConnection: Sendable {
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0
     }
 
-    /// Whether there is something to read within a second, the end included.
-    var wasToldSomething: Bool {
+    /// Whether there is something to read, the end included.
+    var isReadable: Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&entry, 1, 1000) > 0
+        return poll(&entry, 1, 0) > 0
     }
 
     /// Half-closes: nothing more will be sent.
     func shutdownWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    /// The next message; nil where the other side closes before its end. Fails the test after two minutes.
+    /// The next message; nil where the other side closes before its end. Fails the test after five minutes.
     func receive() throws -> String? {
         var message: [UInt8] = []
         while true {
@@ -217,31 +217,5 @@ final class RawConnection: Sendable {
             if byte == 0 { return String(decoding: message, as: UTF8.self) }
             message.append(byte)
         }
-    }
-}
-
-/// Runs blocking code away from the threads that async code needs.
-func blocking<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
-    try await withCheckedThrowingContinuation { continuation in
-        let thread = BlockingThread { continuation.resume(with: Result(catching: body)) }
-        thread.start()
-    }
-}
-
-private final class BlockingThread: Sendable {
-    private let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-
-    func start() {
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<BlockingThread>.fromOpaque(argument!).takeRetainedValue().body()
-                return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-        precondition(status == 0)
-        pthread_detach(thread)
     }
 }

@@ -6,6 +6,17 @@ import Testing
 import VarlinkServer
 import WebClient
 
+extension HTTPLimits {
+    /// Timeouts that expire only if something hangs. Tests of a timeout set it.
+    static var patient: HTTPLimits {
+        var limits = HTTPLimits()
+        limits.idle = .seconds(3600)
+        limits.stalled = .seconds(3600)
+        limits.health = .seconds(600)
+        return limits
+    }
+}
+
 /// A web server on a free port, in front of a service that can be started and stopped.
 final class WebUnderTest: Sendable {
     static let token = AccessToken()
@@ -21,7 +32,7 @@ final class WebUnderTest: Sendable {
 
     /// Runs `body` with a server and a service, and stops both afterwards.
     static func run(
-        limits: HTTPLimits = HTTPLimits(), hosts: [String] = [], reserve: Int = 0, client: ServiceClient? = nil,
+        limits: HTTPLimits = .patient, hosts: [String] = [], reserve: Int = 0, client: ServiceClient? = nil,
         service isThere: Bool = true,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ body: (WebUnderTest) async throws -> Void

@@ -94,7 +94,7 @@ public struct WebServer: Sendable {
         CompletionRoutes(client: client).add(to: router)
         FillMaskRoute(client: client).add(to: router)
         ModelRoutes(client: client).add(to: router)
-        HealthRoutes(client: client, feed: feed).add(to: router)
+        HealthRoutes(client: client, feed: feed, deadline: limits.health).add(to: router)
         EventRoutes(feed: feed).add(to: router)
         ManagerRoutes(client: client, token: options.token).add(to: router)
         InboxRoutes(client: client, inbox: options.inbox, token: options.token).add(to: router)

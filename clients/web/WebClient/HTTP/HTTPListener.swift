@@ -111,6 +111,8 @@ package struct HTTPLimits: Sendable {
     package var idle = Duration.seconds(30)
     /// How long a client may go without reading any of a pending response.
     package var stalled = Duration.seconds(30)
+    /// How long `/health` and `/metrics` wait for the service's answer.
+    package var health = Duration.seconds(3)
     /// Minimum interval between log messages that clients can cause.
     package var logInterval = Duration.seconds(10)
     /// How long requests in progress may take to finish when the server stops.

@@ -6,11 +6,10 @@ import Varlink
 
 /// `GET /health` and `GET /metrics`, for monitoring.
 struct HealthRoutes {
-    /// A service that takes longer to reply is reported as down.
-    private static let deadline = Duration.seconds(3)
-
     let client: ServiceClient
     let feed: EventFeed
+    /// A service that takes longer to answer is reported as unavailable.
+    let deadline: Duration
 
     private struct Health: Encodable {
         var status: String
@@ -39,6 +38,6 @@ struct HealthRoutes {
     }
 
     private func status() async throws -> ManagerInterface.GetStatus.Reply {
-        try await withDeadline(Self.deadline) { try await client.call(ManagerInterface.GetStatus.self, .init()) }
+        try await withDeadline(deadline) { try await client.call(ManagerInterface.GetStatus.self, .init()) }
     }
 }
