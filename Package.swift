@@ -109,7 +109,7 @@ let package = Package(
             ],
             swiftSettings: ours),
         .target(
-            name: "Records", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
+            name: "Database", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: ours),
         .target(
             name: "VarlinkServer", dependencies: ["Varlink", "Fairness", "LimitedLogging", log] + nio,
@@ -151,7 +151,7 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "AsyncSupport", "Formatting", "LimitedLogging", "Scheduling", "Supervision",
-                "CFiles", "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Records", "Interface",
+                "CFiles", "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Database", "Interface",
                 "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
@@ -232,7 +232,7 @@ let package = Package(
         tests("Kernels", ["Kernels", "CKernels", "Random"], resources: [.copy("Fixtures")]),
         tests("Tokenizers", ["Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
         tests("Corpora", ["Corpora", "Durable", "LimitedLogging", "TextFilters"], resources: [.copy("Fixtures")]),
-        tests("Records", ["Records", .product(name: "GRDB", package: "GRDB.swift")]),
+        tests("Database", ["Database", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs"]),
         tests("Training", ["Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
@@ -249,7 +249,7 @@ let package = Package(
                 "Interface",
                 "Varlink",
                 "VarlinkServer",
-                "Records",
+                "Database",
                 "Durable", "TestSupport", log,
             ]),
         tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", log] + nio),

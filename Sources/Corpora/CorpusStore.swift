@@ -6,7 +6,7 @@ import Glibc
 /// An unexpected file that the store found and moved aside.
 public enum StoreNotice: Sendable, Equatable {
     /// A file in `corpus/` whose contents do not match the SHA-256 in its name. The correct text has replaced it.
-    case damagedCorpus(sha256: String, flaw: String, movedTo: String)
+    case damagedCorpus(sha256: String, failureReason: String, movedTo: String)
     /// A link, file or directory that belongs to another user and has the name `.rejected`.
     case foreignRejected(path: String, movedTo: String)
 }
@@ -54,7 +54,7 @@ public struct CorpusStore: Sendable {
     public func admit(
         _ file: InboxFile, _ options: ReadingOptions = .init(), reserve: Int = 0,
         isCancelled: @escaping @Sendable () -> Bool = { false }
-    ) throws(DurableError) -> Admission {
+    ) throws(DurableError) -> AdmissionResult {
         guard let folder = file.openFolder() else { return CorpusStore.unreadable() }
         let descriptor = folder.openForReading(file.lastName)
         guard descriptor >= 0 else { return CorpusStore.unreadable() }
@@ -69,14 +69,14 @@ public struct CorpusStore: Sendable {
         // CorpusReading rejects a file that exceeds maxFileBytes, so no space is required for it.
         let room = try DiskRoom(
             in: directory, reserve: reserve, for: before.bytes > options.maxFileBytes ? 0 : before.bytes)
-        let copy = try AsideFile(for: "\(directory)/admission", mode: 0o444)
+        let copy = try AtomicFile(for: "\(directory)/admission", mode: 0o444)
         var reading = CorpusReading(options: options, isCancelled: isCancelled) { piece in
             try room.take(piece.count)
             try copy.append(piece)
         }
         do {
             try reading.read(name: file.name, descriptor: descriptor, bytes: file.signature.bytes)
-        } catch let error as Unusable {
+        } catch let error as RejectionError {
             guard isUnchanged(descriptor, before) else { return .postponed }
             return .rejected(reason: error.reason)
         } catch is ReadingInterrupted {
@@ -99,10 +99,10 @@ public struct CorpusStore: Sendable {
         switch try look(at: sha256, in: corpus) {
         case .genuine: return .duplicate(stored)
         case .absent: try copy.publish(as: final)
-        case .damaged(let flaw):
+        case .damaged(let failureReason):
             let aside = try setAside(sha256, in: corpus)
             try copy.publish(as: final)
-            tell(.damagedCorpus(sha256: sha256, flaw: flaw, movedTo: "\(directory)/\(aside)"))
+            tell(.damagedCorpus(sha256: sha256, failureReason: failureReason, movedTo: "\(directory)/\(aside)"))
         }
         return .admitted(stored)
     }
@@ -112,7 +112,7 @@ public struct CorpusStore: Sendable {
         case absent
         /// The contents match the SHA-256 in the name.
         case genuine
-        case damaged(flaw: String)
+        case damaged(failureReason: String)
     }
 
     /// Compares the contents with the name. Comparing sizes would not detect a file that was replaced.
@@ -122,20 +122,20 @@ public struct CorpusStore: Sendable {
             if errno == ENOENT { return .absent }
             let isLink = errno == ELOOP
             return .damaged(
-                flaw: isLink ? "is a symbolic link" : "cannot be read: \(String(cString: strerror(errno)))")
+                failureReason: isLink ? "is a symbolic link" : "cannot be read: \(String(cString: strerror(errno)))")
         }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, let owner = corpus.status?.st_uid else {
             throw DurableError(operation: "fstat", path: "\(directory)/\(sha256)", errno: errno)
         }
-        guard status.st_mode & S_IFMT == S_IFREG else { return .damaged(flaw: "is not a regular file") }
+        guard status.st_mode & S_IFMT == S_IFREG else { return .damaged(failureReason: "is not a regular file") }
         // Another user could modify their own file after this check.
         guard [geteuid(), owner, 0].contains(status.st_uid) else {
-            return .damaged(flaw: "belongs to user \(status.st_uid)")
+            return .damaged(failureReason: "belongs to user \(status.st_uid)")
         }
         let found = try SHA256.hash(ofDescriptor: descriptor, path: "\(directory)/\(sha256)").hexadecimal
-        return found == sha256 ? .genuine : .damaged(flaw: "has different contents (SHA-256 \(found))")
+        return found == sha256 ? .genuine : .damaged(failureReason: "has different contents (SHA-256 \(found))")
     }
 
     /// Moves a damaged file aside. At most nine are kept; the ninth is overwritten.
@@ -175,7 +175,7 @@ public struct CorpusStore: Sendable {
         return fstat(descriptor, &status) == 0 && FileSignature(status) == before
     }
 
-    private static func unreadable() -> Admission {
+    private static func unreadable() -> AdmissionResult {
         // ENOTDIR: a directory was replaced by a symbolic link, so this is not the path the file was found at.
         [ENOENT, ENOTDIR].contains(errno)
             ? .postponed : .rejected(reason: "cannot be read: \(String(cString: strerror(errno)))")

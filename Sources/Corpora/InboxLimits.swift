@@ -14,7 +14,7 @@ public struct InboxLimits: Sendable {
     /// Maximum number of files that are delivered but not yet consumed.
     public var handedOut = 512
     /// Maximum number of ignored names that are remembered as reported.
-    public var leftAlone = 4096
+    public var ignored = 4096
     /// Number of directory entries scanned before other work on the queue gets a turn.
     public var entriesPerTurn = 4096
     /// Delay before a rescan for entries that were dropped because a limit was reached.
@@ -25,7 +25,7 @@ public struct InboxLimits: Sendable {
     public init() {}
 }
 
-extension LineRate {
+extension RateLimiter {
     /// The rate of notices about files: bursts of 100, and one per second on average.
-    package static var ofNotices: LineRate { LineRate(burst: 100) }
+    package static var ofNotices: RateLimiter { RateLimiter(burst: 100) }
 }

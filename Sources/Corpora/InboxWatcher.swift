@@ -9,7 +9,7 @@ import Synchronization
 /// A file is delivered once it has been closed or moved in, its size and modification time have not changed for
 /// `stable` since then, and no process has it open for writing. Files that exist at startup are found too; if the
 /// kernel cannot tell whether such a file is open for writing, it has to be unchanged for longer
-/// (`InboxCandidates.found`). Ignored are hidden files and directories, names of partial files, symbolic links,
+/// (`StabilityTracker.found`). Ignored are hidden files and directories, names of partial files, symbolic links,
 /// everything that is not a regular file, and directories beyond the limits in `InboxLimits`. If the inbox is removed
 /// or renamed, it is created again.
 ///
@@ -27,16 +27,16 @@ public final class InboxWatcher: @unchecked Sendable {
     private let stable: Duration
     private let limits: InboxLimits
     private let restore: @Sendable () throws(DurableError) -> Void
-    private let tell: @Sendable (InboxNotice) -> Void
+    private let tell: @Sendable (InboxDiagnostic) -> Void
     private let queue = DispatchQueue(label: "inbox")
     private let continuation: AsyncStream<InboxFile>.Continuation
     private let pending = Atomic<Int>(0)
     private let inotify: Inotify
     private let readable: any DispatchSourceRead
     private let timer: any DispatchSourceTimer
-    private var candidates: InboxCandidates
+    private var candidates: StabilityTracker
     /// The time the timer is set to, or nil if it is not set.
-    private var timerFiresAt: InboxCandidates.Time?
+    private var timerFiresAt: StabilityTracker.Time?
     /// The path of each watched directory by its watch descriptor.
     private var folders: [Int32: String] = [:]
     /// The inverse of `folders`.
@@ -46,18 +46,18 @@ public final class InboxWatcher: @unchecked Sendable {
     private var scan: FolderScan?
     private var isScanScheduled = false
     /// Start time of the rescan in progress.
-    private var rescanBegan: InboxCandidates.Time?
+    private var rescanBegan: StabilityTracker.Time?
     /// Duration of the last rescan.
     private var lastScan = Duration.zero
     /// Time of the next rescan, which looks for entries that were dropped because a limit was reached.
-    private var rescanDue: InboxCandidates.Time?
+    private var rescanDue: StabilityTracker.Time?
     /// No files are delivered before this time, because the consumer of `files` is not keeping up.
-    private var deliveryPausedUntil: InboxCandidates.Time?
+    private var deliveryPausedUntil: StabilityTracker.Time?
     /// Whether a directory was ignored because the limit on watched directories was reached.
     private var isShortOfWatches = false
     /// Paths of ignored entries that have been reported.
-    private var leftAlone: Set<String> = []
-    private var noticeRate = LineRate.ofNotices
+    private var ignored: Set<String> = []
+    private var noticeRate = RateLimiter.ofNotices
     /// Number of notices suppressed since the last summary.
     private var suppressedCount = 0
     private var isSummaryScheduled = false
@@ -79,7 +79,7 @@ public final class InboxWatcher: @unchecked Sendable {
     public init(
         directory: String, stable: Duration, limits: InboxLimits = InboxLimits(),
         restore: @escaping @Sendable () throws(DurableError) -> Void,
-        tell: @escaping @Sendable (InboxNotice) -> Void
+        tell: @escaping @Sendable (InboxDiagnostic) -> Void
     ) throws(DurableError) {
         var root = directory
         while root.count > 1, root.hasSuffix("/") { root.removeLast() }
@@ -88,7 +88,7 @@ public final class InboxWatcher: @unchecked Sendable {
         self.limits = limits
         self.restore = restore
         self.tell = tell
-        candidates = InboxCandidates(stable: stable, most: limits.candidates)
+        candidates = StabilityTracker(stable: stable, most: limits.candidates)
         inotify = try Inotify()
         (files, continuation) = AsyncStream.makeStream(
             of: InboxFile.self, bufferingPolicy: .bufferingOldest(limits.handedOut))
@@ -121,7 +121,7 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     /// Delivers a file again after a delay, because it could not be processed now.
-    public func offerAgain(_ file: InboxFile, after delay: Duration) {
+    public func requeue(_ file: InboxFile, after delay: Duration) {
         queue.async { [self] in
             candidates.reschedule(file.path, file.signature, delay: delay, now: .now)
             schedule()
@@ -182,7 +182,7 @@ public final class InboxWatcher: @unchecked Sendable {
     /// Creates the inbox again after it was removed or renamed, so that new files arrive in a watched directory.
     private func recreateInbox(isFirstTry: Bool) {
         forgetEverything()
-        leftAlone = []
+        ignored = []
         do throws(DurableError) {
             try restore()
             try watch(root)
@@ -204,11 +204,11 @@ public final class InboxWatcher: @unchecked Sendable {
             lastOpened = nil
             if event.has(IN_CREATE | IN_MOVED_TO) { watchBelow(path) }
             if event.has(IN_DELETE | IN_MOVED_FROM) { unwatchTree(path) }
-        } else if UnfinishedNames.contains(event.name) {
+        } else if PartialFilePatterns.contains(event.name) {
             return
         } else if event.has(IN_DELETE | IN_MOVED_FROM) {
             candidates.gone(path)
-            leftAlone.remove(path)
+            ignored.remove(path)
         } else {
             guard let status = reopened(folder)?.status(of: event.name) else { return }  // removed since
             switch status.st_mode & S_IFMT {
@@ -236,15 +236,15 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     private func ignore(_ path: String, _ reason: String) {
-        reportOnce(path, .leftAlone(name: name(path), reason: reason))
+        reportOnce(path, .ignored(name: name(path), reason: reason))
     }
 
     /// Reports an entry at most once. An unlimited number of names can be created, so the number of remembered names
     /// and the rate of notices are limited; suppressed notices are counted and reported as a summary.
-    private func reportOnce(_ path: String, _ notice: @autoclosure () -> InboxNotice) {
-        guard !leftAlone.contains(path) else { return }
-        let isRemembered = leftAlone.count < limits.leftAlone
-        if isRemembered { leftAlone.insert(path) }
+    private func reportOnce(_ path: String, _ notice: @autoclosure () -> InboxDiagnostic) {
+        guard !ignored.contains(path) else { return }
+        let isRemembered = ignored.count < limits.ignored
+        if isRemembered { ignored.insert(path) }
         if isRemembered, noticeRate.allowsLine() { return tell(notice()) }
         suppressedCount += 1
         guard !isSummaryScheduled else { return }
@@ -335,7 +335,7 @@ public final class InboxWatcher: @unchecked Sendable {
         let watch = try inotify.watch(open, path: RawPath.shown(folder))
         folders[watch] = folder
         watches[folder] = watch
-        leftAlone.remove(folder)
+        ignored.remove(folder)
         unscanned.append(folder)
     }
 
@@ -366,7 +366,7 @@ public final class InboxWatcher: @unchecked Sendable {
         }
         unscanned.removeAll { $0 == folder || $0.hasPrefix(inside) }
         candidates.folderGone(folder)
-        leftAlone = leftAlone.filter { $0 != folder && !$0.hasPrefix(inside) }
+        ignored = ignored.filter { $0 != folder && !$0.hasPrefix(inside) }
     }
 
     // MARK: - Scanning
@@ -412,7 +412,7 @@ public final class InboxWatcher: @unchecked Sendable {
         guard let status = scan.folder.status(of: name) else { return }  // removed since
         switch status.st_mode & S_IFMT {
         case S_IFDIR: watchBelow(path)
-        case _ where UnfinishedNames.contains(name): break
+        case _ where PartialFilePatterns.contains(name): break
         case S_IFREG: found(path, FileSignature(status)) { scan.folder.isOpenForWriting(name) }
         default: ignore(path, reasonToIgnore(status))
         }

@@ -21,7 +21,7 @@ public struct RejectionReason: Sendable, Hashable, CustomStringConvertible, Expr
 }
 
 /// Thrown while reading a file that is unusable.
-package struct Unusable: Error {
+package struct RejectionError: Error {
     package let reason: RejectionReason
 
     init(_ reason: String) { self.reason = RejectionReason(reason) }

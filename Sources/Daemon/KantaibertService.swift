@@ -2,7 +2,7 @@ import Durable
 import FoundationEssentials
 import Glibc
 import Logging
-import Records
+import Database
 import ServiceLifecycle
 import Systemd
 import UnixSignals
@@ -55,17 +55,17 @@ public struct KantaibertService: Sendable {
     /// - Throws: `StartError` where another service holds the state directory, or it cannot be written; what the
     ///   socket and the database throw.
     public func run() async throws {
-        FreedMemory.limitHeaps()
+        MallocTuning.limitHeaps()
         let (settings, directory) = (options.settings, options.directory)
         let lock = try takeDirectory()
         defer { withExtendedLifetime(lock) {} }
-        let live = LiveSettings(settings)
+        let live = ReloadableSettings(settings)
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let hub = EventHub()
         let logger = logger
         let recovery = Recovery(directory: directory, models: settings.models.map(\.name))
         let isMissing = access(directory.metrics, F_OK) != 0
-        let metrics = try MetricsStore.renewable(path: directory.metrics) { renewal, metrics in
+        let metrics = try StateStore.renewable(path: directory.metrics) { renewal, metrics in
             let (found, problems) = recovery.refill(metrics)
             EventJournal(hub: hub, metrics: metrics, logger: logger).report(
                 ServiceEvent(renewal, found: found, problems: problems))
@@ -80,7 +80,7 @@ public struct KantaibertService: Sendable {
             directory: directory, precision: settings.serving.precision, trainProgram: options.trainProgram)
         await openModels(registry, journal, metrics)
         journal.attempt("generations on the disk are not recorded") { _ = try recovery.generations(metrics) }
-        let admitted = AdmittedCorpora(metrics: metrics, directory: directory, journal: journal)
+        let admitted = CorpusCatalog(metrics: metrics, directory: directory, journal: journal)
         admitted.sweep()
         let training = TrainingService(
             settings: live, directory: directory, metrics: metrics, journal: journal, registry: registry,
@@ -159,7 +159,7 @@ public struct KantaibertService: Sendable {
     }
 
     private func inference(
-        _ settings: LiveSettings, _ registry: ModelRegistry, _ manager: ManagerService
+        _ settings: ReloadableSettings, _ registry: ModelRegistry, _ manager: ManagerService
     ) -> InferenceService {
         InferenceService(settings: settings, registry: registry) { await manager.explain($0) }
     }
@@ -186,7 +186,7 @@ public struct KantaibertService: Sendable {
     }
 
     /// Serves what served before. A generation that cannot be opened is no reason not to start.
-    private func openModels(_ registry: ModelRegistry, _ journal: EventJournal, _ metrics: MetricsStore) async {
+    private func openModels(_ registry: ModelRegistry, _ journal: EventJournal, _ metrics: StateStore) async {
         for model in options.settings.models.map(\.name) {
             do {
                 guard let serving = try await registry.loadCurrent(model) else { continue }

@@ -8,7 +8,7 @@ import Varlink
 struct ReloadService: Service {
     /// Made before the service is ready, as the signal ends a process that does not wait for it.
     let signals: UnixSignalsSequence
-    let settings: LiveSettings
+    let settings: ReloadableSettings
     let read: @Sendable () throws(SettingsError) -> Settings
     let journal: EventJournal
     let training: TrainingService

@@ -2,7 +2,7 @@ import Durable
 
 /// Writes a `TokenShard` row by row; only the row offsets are kept in memory.
 final class TokenShardWriter {
-    private let file: AsideFile
+    private let file: AtomicFile
     private let isWide: Bool
     private var totals: ShardTotals
     private var offsets: [UInt64] = [0]
@@ -14,7 +14,7 @@ final class TokenShardWriter {
     ///   - vocabularySize: exclusive upper bound of the token ids; up to 65,536, a token takes two bytes
     ///   - key: hash of the source of the shard
     init(path: String, vocabularySize: Int, key: UInt64) throws(DatasetError) {
-        file = try wrap { () throws(DurableError) in try AsideFile(for: path) }
+        file = try wrap { () throws(DurableError) in try AtomicFile(for: path) }
         isWide = vocabularySize > 1 << 16
         totals = ShardTotals(key: key)
         put(TokenShard.magic)

@@ -12,7 +12,7 @@ public enum Durable {
     public static func write(_ bytes: UnsafeRawBufferPointer, to path: String, mode: mode_t = 0o600)
         throws(DurableError)
     {
-        let file = try AsideFile(for: path, mode: mode)
+        let file = try AtomicFile(for: path, mode: mode)
         try file.append(bytes)
         try file.publish()
     }

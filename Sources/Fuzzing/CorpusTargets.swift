@@ -127,7 +127,7 @@ extension FuzzTarget {
 
     private static func readingDocument(
         _ bytes: [UInt8], _ format: TextFormat, _ options: ReadingOptions, pieces size: Int
-    ) -> Result<ReadText, Unusable> {
+    ) -> Result<ReadText, RejectionError> {
         reading(options, isStructured: format.isStructured) { reading in
             try reading.readDocument(format) { take in
                 for start in stride(from: 0, to: bytes.count, by: size) {
@@ -139,12 +139,12 @@ extension FuzzTarget {
 
     private static func reading(
         _ options: ReadingOptions, isStructured: Bool? = nil, _ read: (inout CorpusReading) throws -> Void
-    ) -> Result<ReadText, Unusable> {
+    ) -> Result<ReadText, RejectionError> {
         var stored: [UInt8] = []
         var reading = CorpusReading(options: options) { stored.append(contentsOf: $0) }
         do {
             try read(&reading)
-        } catch let error as Unusable {
+        } catch let error as RejectionError {
             return .failure(error)
         } catch {
             fatalError("unexpected error type: \(error)")

@@ -69,7 +69,7 @@ final class WebUnderFuzz: Sendable {
 
     /// Returns the reply of a well-behaved service.
     private static func reply(to call: [UInt8]) throws -> [UInt8] {
-        let receipt = InferenceInterface.Receipt(model: "m", generation: 1, modelSha256: "0123456789abcdef", seed: 7)
+        let receipt = InferenceInterface.Provenance(model: "m", generation: 1, modelSha256: "0123456789abcdef", seed: 7)
         let model = ManagerInterface.Model(name: "m", objective: .clm, generation: 1, state: .idle)
         func reply(_ value: some Encodable) throws -> [UInt8] { Array(try VarlinkCoding.encodeReply(value)) }
         switch try VarlinkCoding.decodeCall(call).method {

@@ -30,12 +30,12 @@ final class ContinuousBatch: Sendable {
         var lastPromptTurn: [UInt32: Int] = [:]
         var turns = 0
         /// Allocated by the first step.
-        var memory: DecoderMemory?
+        var memory: DecodeWorkspace?
     }
 
     private enum Turn {
         case prompt(GenerationRun)
-        case tokens([GenerationRun], DecoderMemory)
+        case tokens([GenerationRun], DecodeWorkspace)
     }
 
     init(_ model: PackedModel) {
@@ -56,10 +56,10 @@ final class ContinuousBatch: Sendable {
 
     /// - Parameter cost: cost of the previous turn, because that of the next one is not known yet
     private func schedule(cost: Int) {
-        WorkQueue.models.enqueue(for: .generations, cost: cost) { [self] in takeTurn() }
+        WorkQueue.models.enqueue(for: .generations, cost: cost) { [self] in step() }
     }
 
-    private func takeTurn() {
+    private func step() {
         let cost: Int
         switch nextTurn() {
         case .prompt(let run): cost = run.takePrompt(model)
@@ -86,9 +86,9 @@ final class ContinuousBatch: Sendable {
             }
             state.turns &+= 1
             let stepping = Self.policy.stepping(state.active.map(\.user), turn: state.turns).map { state.active[$0] }
-            let ready = stepping.filter(\.goesWithOthers)
+            let ready = stepping.filter(\.isBatchable)
             // If several users have a prompt, the one whose last prompt is longest ago is served.
-            let prompt = stepping.filter { !$0.goesWithOthers }
+            let prompt = stepping.filter { !$0.isBatchable }
                 .min { state.lastPromptTurn[$0.user, default: -1] < state.lastPromptTurn[$1.user, default: -1] }
             if let prompt, ready.isEmpty || !state.lastWasPrompt {
                 state.lastWasPrompt = true
@@ -96,7 +96,7 @@ final class ContinuousBatch: Sendable {
                 return .prompt(prompt)
             }
             state.lastWasPrompt = false
-            let memory = state.memory ?? DecoderMemory(model)
+            let memory = state.memory ?? DecodeWorkspace(model)
             state.memory = memory
             return .tokens(ready, memory)
         }
@@ -114,7 +114,7 @@ final class ContinuousBatch: Sendable {
         }
     }
 
-    private func decode(_ runs: [GenerationRun], _ memory: DecoderMemory) {
+    private func decode(_ runs: [GenerationRun], _ memory: DecodeWorkspace) {
         let logits = model.decode(runs.map(\.next), in: memory)
         ThreadPool.shared.forEach(runs.count) { index in
             runs[index].take(UnsafeBufferPointer(start: logits.row(index), count: logits.columns))

@@ -47,7 +47,7 @@ extension InferenceEngine {
         try check(masks: masks.count, topK: topK, wanted: wanted, textBytes: text.utf8.count)
         return try await sentences.run(ids: ids, masks: masks, for: user) {
             [self, wanted] logits throws(InferenceError) in
-            try fillings(ids: ids, masks: masks, logits: logits, topK: topK, wanted: wanted)
+            try predictions(ids: ids, masks: masks, logits: logits, topK: topK, wanted: wanted)
         }
     }
 
@@ -66,11 +66,11 @@ extension InferenceEngine {
     }
 
     /// - Parameter logits: `[masks.count, vocabSize]`
-    private func fillings(
+    private func predictions(
         ids: [Int32], masks: [Int], logits: UnsafeBufferPointer<Float>, topK: Int, wanted: Set<Int32>?
     ) throws(InferenceError) -> [[Filling]] {
         let rows = configuration.vocabSize
-        var fillings: [[Filling]] = []
+        var predictions: [[Filling]] = []
         for (index, mask) in masks.enumerated() {
             let scores = Scores(
                 UnsafeBufferPointer(rebasing: logits[index * rows..<(index + 1) * rows]), where: anyID)
@@ -79,7 +79,7 @@ extension InferenceEngine {
             let best = topIndices(of: scores.values, count: topK) { id in
                 wanted?.contains(Int32(id)) ?? (tokenizer.token(Int32(id)) != nil)
             }
-            fillings.append(
+            predictions.append(
                 best.map { id in
                     var filled = ids
                     filled[mask] = Int32(id)
@@ -90,7 +90,7 @@ extension InferenceEngine {
                             filled.filter { $0 != SpecialToken.pad.rawValue }, skipSpecialTokens: masks.count == 1))
                 })
         }
-        return fillings
+        return predictions
     }
 
     /// Returns the ids of the targets. A target that is a token in `vocab.json` is that token; any other is represented

@@ -103,7 +103,7 @@ final class GenerationRun: @unchecked Sendable {
         self.user = user
         self.output = output
         seed = sampling.seed ?? Int.random(in: 0..<1 << 53)
-        sampler = Sampler(options: sampling, seed: seed, mayEmit: engine.mayEmit)
+        sampler = Sampler(options: sampling, seed: seed, allowedTokens: engine.allowedTokens)
         promptTokens = prompt.count
         maximumTokens = min(sampling.maxNewTokens, limit + 1 - prompt.count)
         ids = prompt
@@ -122,7 +122,7 @@ final class GenerationRun: @unchecked Sendable {
     }
 
     /// Whether the tokens to process next are few enough for a common step: the last token, or the rest of a prompt.
-    var goesWithOthers: Bool { ids.count - seen <= SumOrder.straightRows }
+    var isBatchable: Bool { ids.count - seen <= AccumulationOrder.straightRows }
 
     /// The tokens to process in the next common step.
     var next: (ids: [Int32], cache: KeyValueCache) {

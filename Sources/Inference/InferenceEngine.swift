@@ -33,7 +33,7 @@ public final class InferenceEngine: Sendable {
     let sentences: MaskBatch
     /// Whether generation may choose each id: it has a token, and is not a special token other than `</s>`.
     /// `[vocabSize]`
-    let mayEmit: [Bool]
+    let allowedTokens: [Bool]
     /// True for every id. `[vocabSize]`
     let anyID: [Bool]
     private let filters: TextPipeline
@@ -78,7 +78,7 @@ public final class InferenceEngine: Sendable {
         anyID = Array(repeating: true, count: rows)
         batch = ContinuousBatch(model)
         sentences = MaskBatch(model)
-        mayEmit = (0..<Int32(rows)).map { [tokenizer] in tokenizer.token($0) != nil && !special.contains($0) }
+        allowedTokens = (0..<Int32(rows)).map { [tokenizer] in tokenizer.token($0) != nil && !special.contains($0) }
     }
 
     /// Number of generations that are active or waiting.

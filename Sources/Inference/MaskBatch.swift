@@ -45,12 +45,12 @@ final class MaskBatch: Sendable {
             }
             let cost = ids.count + masks.count
             waiting.withLock { $0.push(sentence, for: user, cost: cost) }
-            WorkQueue.models.enqueue(for: .user(user), cost: cost) { [self] in takeTurn(of: user) }
+            WorkQueue.models.enqueue(for: .user(user), cost: cost) { [self] in step(of: user) }
         }
         return try result.get()
     }
 
-    private func takeTurn(of user: UInt32) {
+    private func step(of user: UInt32) {
         let sentences = waiting.withLock { Self.takeBatch(&$0, of: user) }
         guard let first = sentences.first else { return }
         var (ids, offsets, rows): ([Int32], [Int], [Int]) = ([], [0], [])

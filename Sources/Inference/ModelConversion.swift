@@ -30,7 +30,8 @@ package enum ModelConversion {
         }
         // Preserves the training facts of our own models. Other models have none.
         if folder.facts != nil {
-            let facts = try Durable.read("\(source)/\(TrainingArguments.fileName)", atMost: TrainingArguments.largestFile)
+            let facts = try Durable.read(
+                "\(source)/\(TrainingArguments.fileName)", atMost: TrainingArguments.largestFile)
             try Durable.write(facts, to: "\(destination)/\(TrainingArguments.fileName)")
         }
     }

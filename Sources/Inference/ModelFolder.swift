@@ -44,7 +44,9 @@ package struct ModelFolder: Sendable {
         } catch {
             throw .load(path: directory, reason: error.description)
         }
-        if let flaw = tokenizer.flaw(rows: configuration.vocabSize) { throw .load(path: directory, reason: flaw) }
+        if let failureReason = tokenizer.failureReason(rows: configuration.vocabSize) {
+            throw .load(path: directory, reason: failureReason)
+        }
         if isForeign, (try? TrainingFacts.read(directory: directory)) == nil {
             facts = nil
         } else {

@@ -46,7 +46,7 @@ enum PackedFile {
         try layout.pack(file, into: base)
         do throws(DurableError) {
             try TemporaryName.clearLeftovers(in: directory)
-            let aside = try AsideFile(for: path)
+            let aside = try AtomicFile(for: path)
             let header = header(title, sha256: sha256(packed[...]))
             try header.span.bytes.withUnsafeBytes { bytes throws(DurableError) in
                 try aside.append(bytes)

@@ -11,11 +11,11 @@ package struct Sampler: Sendable {
     private let options: SamplingOptions
     private let random: Philox
     /// Whether each token may be chosen. `[vocabSize]`
-    private let mayEmit: [Bool]
+    private let allowedTokens: [Bool]
 
-    package init(options: SamplingOptions, seed: Int, mayEmit: [Bool]) {
+    package init(options: SamplingOptions, seed: Int, allowedTokens: [Bool]) {
         self.options = options
-        self.mayEmit = mayEmit
+        self.allowedTokens = allowedTokens
         random = Philox(seed: UInt64(bitPattern: Int64(seed)), purpose: .sampling)
     }
 
@@ -34,7 +34,7 @@ package struct Sampler: Sendable {
     package func next(
         logits: UnsafeBufferPointer<Float>, history: [Int32], step: Int
     ) throws(InferenceError) -> Int32 {
-        var scores = Scores(logits, where: mayEmit)
+        var scores = Scores(logits, where: allowedTokens)
         if options.repetitionPenalty != 1 {
             scores.change { Sampler.penalizeRepetition(&$0, of: history, penalty: options.repetitionPenalty) }
         }

@@ -27,9 +27,9 @@ extension InferenceInterface {
 
         public struct Reply: Codable, Sendable, Equatable {
             public var masks: [Mask]
-            public var receipt: Receipt
+            public var receipt: Provenance
 
-            public init(masks: [Mask], receipt: Receipt) {
+            public init(masks: [Mask], receipt: Provenance) {
                 self.masks = masks
                 self.receipt = receipt
             }
@@ -62,11 +62,11 @@ extension InferenceInterface {
             public var finishReason: FinishReason?
             public var promptTokens: Int?
             public var generatedTokens: Int?
-            public var receipt: Receipt?
+            public var receipt: Provenance?
 
             public init(
                 text: String, finishReason: FinishReason? = nil, promptTokens: Int? = nil, generatedTokens: Int? = nil,
-                receipt: Receipt? = nil
+                receipt: Provenance? = nil
             ) {
                 self.text = text
                 self.finishReason = finishReason
@@ -103,9 +103,9 @@ extension InferenceInterface {
             public var logLikelihood: Double
             public var tokens: Int
             public var bitsPerByte: Double
-            public var receipt: Receipt
+            public var receipt: Provenance
 
-            public init(logLikelihood: Double, tokens: Int, bitsPerByte: Double, receipt: Receipt) {
+            public init(logLikelihood: Double, tokens: Int, bitsPerByte: Double, receipt: Provenance) {
                 self.logLikelihood = logLikelihood
                 self.tokens = tokens
                 self.bitsPerByte = bitsPerByte

@@ -38,7 +38,7 @@ extension InferenceInterface {
     }
 
     /// What produced an answer, enough to produce it again.
-    public struct Receipt: Codable, Sendable, Equatable {
+    public struct Provenance: Codable, Sendable, Equatable {
         public var model: String
         public var generation: Int
         public var modelSha256: String

@@ -131,8 +131,9 @@ extension JobError {
                 key: JobError.place(context.codingPath), expected: JobError.word(for: type),
                 found: tree[context.codingPath]?.summary ?? "a value of another type")
         case DecodingError.dataCorrupted(let context) where context.underlyingError is TextFilterError:
-            let flaw = context.underlyingError as! TextFilterError
-            self.init(key: JobError.place(context.codingPath), expected: flaw.expected, found: flaw.found)
+            let failureReason = context.underlyingError as! TextFilterError
+            self.init(
+                key: JobError.place(context.codingPath), expected: failureReason.expected, found: failureReason.found)
         case DecodingError.dataCorrupted(let context):
             self.init(
                 key: JobError.place(context.codingPath), expected: "a valid value",

@@ -24,7 +24,7 @@ public struct RunEvent: Codable, Sendable, Equatable {
         /// Lines, paragraphs or records of a corpus were too long, and are trained on in pieces.
         case unitsCut(UnitsCut)
         /// How a published model does on what is held out of a job.
-        case judged(Judged)
+        case judged(EvaluationResult)
     }
 
     public struct TokenizerTrained: Codable, Sendable, Equatable {
@@ -228,25 +228,26 @@ public struct RunEvent: Codable, Sendable, Equatable {
         }
     }
 
-    public struct Judged: Codable, Sendable, Equatable {
+    public struct EvaluationResult: Codable, Sendable, Equatable {
         /// The model directory.
         public var directory: String
-        /// Null where it could not be judged; `flaw` says why.
+        /// Null where it could not be judged; `failureReason` says why.
         public var evaluation: Evaluation?
         /// Of the held-out text that was asked about.
         public var samples: Int
         public var bytes: Int
         public var seconds: Double
-        public var flaw: String?
+        public var failureReason: String?
         public init(
-            directory: String, evaluation: Evaluation?, samples: Int, bytes: Int, seconds: Double, flaw: String? = nil
+            directory: String, evaluation: Evaluation?, samples: Int, bytes: Int, seconds: Double,
+            failureReason: String? = nil
         ) {
             self.directory = directory
             self.evaluation = evaluation
             self.samples = samples
             self.bytes = bytes
             self.seconds = seconds
-            self.flaw = flaw
+            self.failureReason = failureReason
         }
     }
 

@@ -42,7 +42,7 @@ extension RunEvent {
             case "failed": .failed(try Failed(from: decoder))
             case "working": .working(try Working(from: decoder))
             case "units_cut": .unitsCut(try UnitsCut(from: decoder))
-            case "judged": .judged(try Judged(from: decoder))
+            case "judged": .judged(try EvaluationResult(from: decoder))
             default:
                 throw DecodingError.dataCorruptedError(
                     forKey: .kind, in: container, debugDescription: "no event is called ‘\(kind)’")

@@ -2,23 +2,23 @@ import CKernels
 import Parallel
 
 /// Sums over the scored tokens, from which the mean loss and the accuracy are computed.
-public struct LossSums: Sendable, Equatable {
+public struct LossAccumulator: Sendable, Equatable {
     /// Σ cross-entropy, in nats.
     public var loss: Double
     /// Number of tokens whose highest logit is the label.
-    public var hits: Int
+    public var correct: Int
     /// Number of scored tokens.
     public var count: Int
 
-    public init(loss: Double = 0, hits: Int = 0, count: Int = 0) {
+    public init(loss: Double = 0, correct: Int = 0, count: Int = 0) {
         self.loss = loss
-        self.hits = hits
+        self.correct = correct
         self.count = count
     }
 
-    public static func += (sums: inout LossSums, other: LossSums) {
+    public static func += (sums: inout LossAccumulator, other: LossAccumulator) {
         sums.loss += other.loss
-        sums.hits += other.hits
+        sums.correct += other.correct
         sums.count += other.count
     }
 }
@@ -31,7 +31,7 @@ public struct LossSums: Sendable, Equatable {
 ///   - labels: `[rows]`, each in 0..<vocab
 public func crossEntropy(
     _ logits: Matrix, bias: Vector, labels: ArraySlice<Int32>, gradientScale: Float?
-) -> LossSums {
+) -> LossAccumulator {
     checked(bias.count == logits.columns)
     checked(labels.count == logits.rows)
     checked(labels.allSatisfy { $0 >= 0 && $0 < logits.columns }, "crossEntropy: label outside the vocabulary")
@@ -43,10 +43,10 @@ public func crossEntropy(
                 logits.row(row), bias.base, logits.columns, label, gradientScale ?? 0, &best)
             results[row] = (loss, best == label)
         }
-        var sums = LossSums(count: logits.rows)
+        var sums = LossAccumulator(count: logits.rows)
         for row in 0..<logits.rows {
             sums.loss += Double(results[row].loss)
-            if results[row].hit { sums.hits += 1 }
+            if results[row].hit { sums.correct += 1 }
         }
         return sums
     }

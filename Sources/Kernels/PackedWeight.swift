@@ -104,7 +104,7 @@ public struct PackedWeight {
 }
 
 /// Accumulation order within a row. With either order, a row's result does not depend on the other rows.
-public enum SumOrder: Sendable {
+public enum AccumulationOrder: Sendable {
     /// Sequential along the row. The weights are read once for all rows; the rows are not packed.
     case straight
     /// In blocks whose sums are then added. The rows are packed like the weights.
@@ -122,14 +122,15 @@ public enum SumOrder: Sendable {
 ///   - y: `[tokens, outFeatures]`
 ///   - x: `[tokens, inFeatures]`
 ///   - order: nil selects the faster order for the number of rows
-public func linearForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: SumOrder? = nil) {
+public func linearForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: AccumulationOrder? = nil) {
     packedForward(y, x: x, weight: weight, order: order, isFast: weight.precision.isFast)
 }
 
 /// - Parameter isFast: whether to use the CPU instructions specific to `weight.precision`
-package func packedForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: SumOrder? = nil, isFast: Bool) {
+package func packedForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: AccumulationOrder? = nil, isFast: Bool)
+{
     checked(y.rows == x.rows && y.columns == weight.outFeatures && x.columns == weight.inFeatures)
-    let order = order ?? SumOrder(rows: x.rows)
+    let order = order ?? AccumulationOrder(rows: x.rows)
     switch weight.precision {
     case .float32:
         if isFast && order == .blocked {
@@ -171,7 +172,7 @@ private func bfloat16Rows(
     let length = weight.length
     Scratch.with(bytes: 4 * x.rows * length) { scratch in
         let rounded = scratch.assumingMemoryBound(to: UInt16.self)
-        Tiles.forEach(x.rows, size: SumOrder.straightRows) { part in
+        Tiles.forEach(x.rows, size: AccumulationOrder.straightRows) { part in
             for row in part {
                 // Pads an odd row length with a zero.
                 rounded[2 * length * (row + 1) - 1] = 0
@@ -198,7 +199,7 @@ private func int8Rows(
     Scratch.with(bytes: 4 * x.rows * (length + 1)) { scratch in
         let quantized = scratch.assumingMemoryBound(to: UInt8.self)
         let scales = scratch.assumingMemoryBound(to: Float.self) + x.rows * length
-        Tiles.forEach(x.rows, size: SumOrder.straightRows) { part in
+        Tiles.forEach(x.rows, size: AccumulationOrder.straightRows) { part in
             for row in part { kb_s8_quantize_row(quantized + 4 * length * row, scales + row, x.row(row), x.columns) }
         }
         forEachStretch(of: weight) { outputs in

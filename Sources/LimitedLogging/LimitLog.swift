@@ -8,9 +8,9 @@ package struct LimitLog: Sendable {
     package let logger: Logger
     private let interval: Duration
     /// How often each kind came again since its last line.
-    private let unsaid = Unsaid()
+    private let suppressed = Suppressed()
 
-    private final class Unsaid: Sendable {
+    private final class Suppressed: Sendable {
         let count = Mutex<[String: Int]>([:])
     }
 
@@ -23,7 +23,7 @@ package struct LimitLog: Sendable {
     ///   - kind: what has happened, in one of a few words; lines of one kind are counted together
     ///   - line: this case of it
     package func write(_ level: Logger.Level, _ kind: String, _ line: String, metadata: Logger.Metadata = [:]) {
-        let isFirst = unsaid.count.withLock { count in
+        let isFirst = suppressed.count.withLock { count in
             guard let already = count[kind] else {
                 count[kind] = 0
                 return true
@@ -40,7 +40,7 @@ package struct LimitLog: Sendable {
     private func sumUp(_ level: Logger.Level, _ kind: String) async {
         while true {
             try? await Task.sleep(for: interval)
-            let again: Int? = unsaid.count.withLock { count in
+            let again: Int? = suppressed.count.withLock { count in
                 let again = count[kind, default: 0]
                 count[kind] = again == 0 ? nil : 0
                 return again == 0 ? nil : again

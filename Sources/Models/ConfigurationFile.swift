@@ -72,7 +72,7 @@ struct ConfigurationFile: Codable {
             hiddenDropoutProb: hiddenDropoutProb ?? 0.1, attentionProbsDropoutProb: attentionProbsDropoutProb ?? 0.1,
             initializerRange: initializerRange ?? 0.02, layerNormEps: layerNormEps ?? 1e-12,
             tieWordEmbeddings: tieWordEmbeddings ?? true)
-        if let flaw = configuration.flaw { throw ModelError(path: path, reason: flaw) }
+        if let failureReason = configuration.failureReason { throw ModelError(path: path, reason: failureReason) }
         return configuration
     }
 

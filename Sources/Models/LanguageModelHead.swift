@@ -76,8 +76,8 @@ struct LanguageModelHead {
     func loss(
         _ w: Workspace, x: Matrix, rows: [Int], labels: [Int32],
         backward: (dx: Matrix, gradients: RobertaWeights, lossScale: Float)?
-    ) -> LossSums {
-        var sums = LossSums()
+    ) -> LossAccumulator {
+        var sums = LossAccumulator()
         // Chunks of similar size: a small last chunk would cost as much as a full one.
         let chunks = max(1, (rows.count + w.logits.rows - 1) / w.logits.rows)
         let size = max(1, (rows.count + chunks - 1) / chunks)

@@ -2,13 +2,13 @@ import Kernels
 
 /// Accumulation orders of a pass: for all tokens up to the last attention, and for the scored rows after it.
 public struct SumOrders: Sendable, Equatable {
-    public var tokens: SumOrder
-    public var rows: SumOrder
+    public var tokens: AccumulationOrder
+    public var rows: AccumulationOrder
 
     /// Selects the faster orders for the given numbers of rows.
     public init(tokens: Int, rows: Int) {
-        self.tokens = SumOrder(rows: tokens)
-        self.rows = SumOrder(rows: rows)
+        self.tokens = AccumulationOrder(rows: tokens)
+        self.rows = AccumulationOrder(rows: rows)
     }
 }
 
@@ -100,7 +100,7 @@ extension PackedModel {
         let w = PackedWorkspace(configuration, tokens: ids.count, scored: 1)
         pass(
             w, ids: ids, parts: [(cache, ids.count)], wanted: isLast ? [ids.count - 1] : [],
-            order: SumOrder(rows: ids.count), pause: pause)
+            order: AccumulationOrder(rows: ids.count), pause: pause)
         guard isLast else { return [] }
         return Array(UnsafeBufferPointer(start: head(w, rows: 1, .straight).base, count: configuration.vocabSize))
     }
@@ -108,12 +108,12 @@ extension PackedModel {
     /// Appends one or a few tokens to each of several sequences.
     ///
     /// The results are bit-identical to decoding the sequences one by one, but the weights are read only once.
-    /// - Parameter batch: at most `largestBatch` sequences, each with at most `SumOrder.straightRows` tokens and with a
+    /// - Parameter batch: at most `largestBatch` sequences, each with at most `AccumulationOrder.straightRows` tokens and with a
     ///   cache that occurs once and has room for them
     /// - Returns: next-token logits of each sequence, `[batch.count, vocabSize]`, in the decoder's memory
-    public func decode(_ batch: [(ids: [Int32], cache: KeyValueCache)], in decoder: DecoderMemory) -> Matrix {
+    public func decode(_ batch: [(ids: [Int32], cache: KeyValueCache)], in decoder: DecodeWorkspace) -> Matrix {
         checked(decoder.configuration == configuration && (1...PackedModel.largestBatch).contains(batch.count))
-        checked(batch.allSatisfy { $0.ids.count <= SumOrder.straightRows })
+        checked(batch.allSatisfy { $0.ids.count <= AccumulationOrder.straightRows })
         let w = decoder.workspace
         var (ids, last): ([Int32], [Int]) = ([], [])
         for part in batch {
@@ -130,7 +130,8 @@ extension PackedModel {
     ///   - wanted: the rows to move to the beginning of `w.x`; they are accumulated in the order of a single row
     ///   - order: the accumulation order of all other rows
     private func pass(
-        _ w: PackedWorkspace, ids: [Int32], parts: [(cache: KeyValueCache, count: Int)], wanted: [Int], order: SumOrder,
+        _ w: PackedWorkspace, ids: [Int32], parts: [(cache: KeyValueCache, count: Int)], wanted: [Int],
+        order: AccumulationOrder,
         pause: () -> Void = {}
     ) {
         checked(configuration.isDecoder, "decode: the model is not causal")
@@ -169,7 +170,7 @@ extension PackedModel {
 }
 
 /// Memory for `PackedModel.decode`, reused across steps. Not safe for concurrent use.
-public final class DecoderMemory: @unchecked Sendable {
+public final class DecodeWorkspace: @unchecked Sendable {
     // @unchecked: the task that runs the steps owns it.
     let configuration: RobertaConfiguration
     let workspace: PackedWorkspace
@@ -177,7 +178,7 @@ public final class DecoderMemory: @unchecked Sendable {
     public init(_ model: PackedModel) {
         configuration = model.configuration
         workspace = PackedWorkspace(
-            model.configuration, tokens: PackedModel.largestBatch * SumOrder.straightRows,
+            model.configuration, tokens: PackedModel.largestBatch * AccumulationOrder.straightRows,
             scored: PackedModel.largestBatch)
     }
 }

@@ -16,7 +16,7 @@ public final class PackedModel: @unchecked Sendable {
     /// `[vocab, hidden]`, the decoder weight.
     let words: PackedWeight
     let headBias: Vector
-    private let embeddings: TensorRows
+    private let embeddings: MappedEmbedding
     private let positions: Matrix
     private let types: Vector
     private let embeddingNorm: RobertaWeights.LayerNorm
@@ -42,7 +42,7 @@ public final class PackedModel: @unchecked Sendable {
                 try file.read(entry.name, shape: entry.shape, into: vectors[entry.name])
             }
         }
-        embeddings = try TensorRows(file, words, shape: [configuration.vocabSize, configuration.hiddenSize])
+        embeddings = try MappedEmbedding(file, words, shape: [configuration.vocabSize, configuration.hiddenSize])
         let weights = layout.weights(at: base)
         layers = (0..<configuration.numHiddenLayers).map { index in
             PackedEncoderLayer(
@@ -80,7 +80,7 @@ public final class PackedModel: @unchecked Sendable {
     }
 
     /// Computes the logits of the first rows of `w.x` into `w.logits`: LN(gelu(dense(x)))·Eᵀ + bias.
-    func head(_ w: PackedWorkspace, rows count: Int, _ order: SumOrder) -> Matrix {
+    func head(_ w: PackedWorkspace, rows count: Int, _ order: AccumulationOrder) -> Matrix {
         let rows = 0..<count
         let (x, sum, dense) = (w.x.rows(rows), w.sum.rows(rows), w.attentionOutput.rows(rows))
         linearForward(sum, x: x, weight: headDense, order: order)
@@ -162,7 +162,7 @@ struct PackedEncoderLayer {
     }
 
     /// Computes w.qkv = x·Wᵀ + b for the first rows of `w.x`.
-    func project(_ w: PackedWorkspace, rows count: Int, _ order: SumOrder) {
+    func project(_ w: PackedWorkspace, rows count: Int, _ order: AccumulationOrder) {
         let (x, out) = (w.x.rows(0..<count), w.qkv.rows(0..<count))
         linearForward(out, x: x, weight: qkv, order: order)
         for (part, bias) in qkvBiases.enumerated() {
@@ -172,7 +172,7 @@ struct PackedEncoderLayer {
 
     /// Computes everything after attention: writes the layer's output to `w.x`, from the first rows of `w.context` and
     /// `w.x`.
-    func finish(_ w: PackedWorkspace, rows count: Int, _ order: SumOrder) {
+    func finish(_ w: PackedWorkspace, rows count: Int, _ order: AccumulationOrder) {
         let rows = 0..<count
         let (x, sum, attended) = (w.x.rows(rows), w.sum.rows(rows), w.attentionOutput.rows(rows))
         linearForward(sum, x: w.context.rows(rows), weight: attentionOutput, order: order)

@@ -48,7 +48,7 @@ public struct RobertaConfiguration: Sendable, Equatable {
     ///
     /// If nil, no sum or product of sizes in the layout of such a model overflows, and no int8 accumulation does:
     /// 255 · 127 · `mostInputs` fits in a signed 32-bit integer.
-    public var flaw: String? {
+    public var failureReason: String? {
         let sizes = [
             ("vocab_size", vocabSize, RobertaConfiguration.fewestRows...RobertaConfiguration.mostRows),
             ("hidden_size", hiddenSize, 1...RobertaConfiguration.mostInputs),

@@ -15,7 +15,7 @@ public final class RobertaModel: @unchecked Sendable {
 
     /// - Parameter parameters: must have the layout of `configuration`
     public init(configuration: RobertaConfiguration, parameters: Parameters) {
-        checked(configuration.flaw == nil, configuration.flaw ?? "")
+        checked(configuration.failureReason == nil, configuration.failureReason ?? "")
         checked(parameters.layout == ParameterLayout(configuration))
         self.configuration = configuration
         self.parameters = parameters

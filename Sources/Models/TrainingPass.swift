@@ -93,7 +93,7 @@ public final class TrainingPass {
     public func forwardBackward(
         inputIDs: [Int32], sequenceOffsets: [Int], scoredRows: [Int], labels: [Int32], lossScale: Float,
         dropout: DropoutKey?, gradients: Parameters
-    ) -> LossSums {
+    ) -> LossAccumulator {
         checked(gradients.layout == model.parameters.layout)
         let configuration = model.configuration
         let shape = attentionShape(sequenceOffsets)
@@ -134,7 +134,7 @@ public final class TrainingPass {
     /// Computes the loss without dropout and without gradients. The parameters are those of `forwardBackward`.
     public func evaluate(
         inputIDs: [Int32], sequenceOffsets: [Int], scoredRows: [Int], labels: [Int32]
-    ) -> LossSums {
+    ) -> LossAccumulator {
         let shape = attentionShape(sequenceOffsets)
         let hidden = forward(inputIDs, model.positions(shape.sequences), shape, nil)
         return model.head(precision).loss(head, x: hidden, rows: scoredRows, labels: labels, backward: nil)

@@ -4,9 +4,9 @@ extension Scheduler {
     /// What is known of a model when the service starts.
     public struct Model: Sendable {
         public var name: String
-        public var schedule: Schedule
+        public var schedule: TrainingSchedule
         /// SHA-256 of every corpus that feeds the model, in the order of admission.
-        public var fed: [String]
+        public var eligibleCorpora: [String]
         /// What its last published run was trained on.
         public var learned: Set<String>
         /// What its last run of any outcome was trained on: the same again would end the same way.
@@ -15,12 +15,12 @@ extension Scheduler {
         public var nextNumber: Int
 
         public init(
-            name: String, schedule: Schedule, fed: [String] = [], learned: Set<String> = [],
+            name: String, schedule: TrainingSchedule, eligibleCorpora: [String] = [], learned: Set<String> = [],
             attempted: Set<String> = [], nextNumber: Int = 1
         ) {
             self.name = name
             self.schedule = schedule
-            self.fed = fed
+            self.eligibleCorpora = eligibleCorpora
             self.learned = learned
             self.attempted = attempted
             self.nextNumber = nextNumber
@@ -34,7 +34,7 @@ struct ScheduledModel: Sendable {
     private var known: Scheduler.Model
     private var newestArrival: Scheduler.Time?
     /// When the first corpus came that no run has been begun with; nil where none waits.
-    private(set) var waitingSince: Scheduler.Moment?
+    private(set) var waitingSince: Scheduler.Timestamp?
     /// What the run that has its turn is trained on.
     private var taken: Set<String> = []
     /// When what has come is trained on, if `on_arrival` says so.
@@ -55,11 +55,11 @@ struct ScheduledModel: Sendable {
 
     /// Takes over from an earlier life of the service how long a corpus has waited.
     /// - Parameter date: when the first one came that waits
-    mutating func waited(since date: Date?, _ now: Scheduler.Moment) {
+    mutating func waited(since date: Date?, _ now: Scheduler.Timestamp) {
         guard let date, waitingSince != nil else { return }
         // A clock that was set back makes nobody wait for longer than from now on, one set ahead ends the wait.
         let seconds = min(max(0, now.date.timeIntervalSince(date)), known.schedule.longestWait / .seconds(1))
-        waitingSince = Scheduler.Moment(
+        waitingSince = Scheduler.Timestamp(
             time: now.time.advanced(by: .seconds(-seconds)), date: min(date, now.date))
         if dueAt != nil { dueAt = settledAt }
     }
@@ -74,26 +74,26 @@ struct ScheduledModel: Sendable {
     }
 
     /// - Parameter elapsed: when the schedule's time last came; nil: it has never been seen
-    mutating func begin(elapsed: Date?, _ now: Scheduler.Moment) {
+    mutating func begin(elapsed: Date?, _ now: Scheduler.Timestamp) {
         let last = elapsed ?? now.date
         nextElapse = known.schedule.next(after: last)
         self.elapsed = nextElapse == nil ? nil : last
     }
 
     /// Its times go on from when one last came, its arrivals settle as the new schedule says.
-    mutating func reschedule(_ schedule: Schedule, _ now: Scheduler.Moment) {
+    mutating func reschedule(_ schedule: TrainingSchedule, _ now: Scheduler.Timestamp) {
         guard schedule != known.schedule else { return }
         known.schedule = schedule
         elapseDueAt = nil
         begin(elapsed: elapsed, now)
         guard schedule.onArrival else { return dueAt = nil }
-        let isWaiting = !Set(known.fed).isSubset(of: known.attempted)
+        let isWaiting = !Set(known.eligibleCorpora).isSubset(of: known.attempted)
         dueAt = isWaiting ? settledAt : nil
     }
 
     /// Something has come that the last run was not trained on.
-    mutating func arrive(_ now: Scheduler.Moment) {
-        guard !Set(known.fed).isSubset(of: known.attempted) else { return }
+    mutating func arrive(_ now: Scheduler.Timestamp) {
+        guard !Set(known.eligibleCorpora).isSubset(of: known.attempted) else { return }
         newestArrival = now.time
         if waitingSince == nil { waitingSince = now }
         if known.schedule.onArrival { dueAt = settledAt }
@@ -102,7 +102,7 @@ struct ScheduledModel: Sendable {
     /// A run begins or goes on with these: where they are all there is, nothing waits any more.
     mutating func take(_ corpora: [String]) {
         taken = Set(corpora)
-        if Set(known.fed).isSubset(of: taken) { waitingSince = nil }
+        if Set(known.eligibleCorpora).isSubset(of: taken) { waitingSince = nil }
     }
 
     /// The run that had its turn has left it.
@@ -111,7 +111,7 @@ struct ScheduledModel: Sendable {
     /// The last run was, or was to be, trained on these.
     mutating func attempt(_ corpora: Set<String>) {
         known.attempted = corpora
-        if Set(known.fed).isSubset(of: corpora) { waitingSince = nil }
+        if Set(known.eligibleCorpora).isSubset(of: corpora) { waitingSince = nil }
     }
 
     /// A corpus that comes again is new to the model.
@@ -122,17 +122,17 @@ struct ScheduledModel: Sendable {
 
     /// A corpus is not learned from any more.
     mutating func remove(_ sha256: String) {
-        known.fed.removeAll { $0 == sha256 }
-        guard Set(known.fed).isSubset(of: known.attempted.union(taken)) else { return }
+        known.eligibleCorpora.removeAll { $0 == sha256 }
+        guard Set(known.eligibleCorpora).isSubset(of: known.attempted.union(taken)) else { return }
         dueAt = nil
         waitingSince = nil
     }
 
-    mutating func learn(_ corpora: Set<String>, published: Bool, _ now: Scheduler.Moment) {
+    mutating func learn(_ corpora: Set<String>, published: Bool, _ now: Scheduler.Timestamp) {
         known.attempted = corpora
         if published { known.learned = corpora }
         // A run of an earlier life of the service, gone on with, may have learned all there is.
-        guard !Set(known.fed).isSubset(of: corpora) else {
+        guard !Set(known.eligibleCorpora).isSubset(of: corpora) else {
             dueAt = nil
             waitingSince = nil
             return
@@ -146,14 +146,14 @@ struct ScheduledModel: Sendable {
 
     /// Where the clock on the wall was set back behind the schedule's last time, its times come again; so does systemd's
     /// `timer_time_change`.
-    mutating func rewind(_ now: Scheduler.Moment) {
+    mutating func rewind(_ now: Scheduler.Timestamp) {
         guard let last = elapsed, last > now.date else { return }
         elapsed = now.date
         nextElapse = known.schedule.next(after: now.date)
         elapseDueAt = nil
     }
 
-    mutating func elapse(_ now: Scheduler.Moment) {
+    mutating func elapse(_ now: Scheduler.Timestamp) {
         elapsed = now.date
         nextElapse = known.schedule.next(after: now.date)
         elapseDueAt = nil
@@ -162,12 +162,12 @@ struct ScheduledModel: Sendable {
     /// Lets what had just come at the schedule's time settle; what comes after it no longer counts, or a steady stream of
     /// text would never be trained on. Nor is it put off for longer than the longest wait, over restarts too.
     /// - Returns: whether it has
-    mutating func settleElapse(_ now: Scheduler.Moment) -> Bool {
+    mutating func settleElapse(_ now: Scheduler.Timestamp) -> Bool {
         let due = elapseDueAt ?? max(settledAt ?? now.time, now.time)
         elapseDueAt = due
         return due <= now.time
     }
 
     /// When the schedule's time next has its effect; nil: never.
-    func elapseDue(_ now: Scheduler.Moment) -> Date? { elapseDueAt.map(now.date(at:)) ?? nextElapse }
+    func elapseDue(_ now: Scheduler.Timestamp) -> Date? { elapseDueAt.map(now.date(at:)) ?? nextElapse }
 }

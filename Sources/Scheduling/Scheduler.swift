@@ -7,7 +7,7 @@ public struct Scheduler: Sendable {
     public typealias Time = ContinuousClock.Instant
 
     /// One moment by both clocks: waits are measured by the first; the other is on the wall, where it can be set.
-    public struct Moment: Sendable, Equatable {
+    public struct Timestamp: Sendable, Equatable {
         public var time: Time
         public var date: Date
 
@@ -16,7 +16,7 @@ public struct Scheduler: Sendable {
             self.date = date
         }
 
-        public static var now: Moment { Moment(time: .now, date: Date()) }
+        public static var now: Timestamp { Timestamp(time: .now, date: Date()) }
     }
 
     /// A run that waits for its turn or has it.
@@ -26,13 +26,13 @@ public struct Scheduler: Sendable {
         /// What the run's job names, where it has one already and goes on; nil: whatever there is when it begins.
         public var corpora: [String]?
         /// Somebody asked for it: no window holds it up.
-        public var isByHand: Bool
+        public var isManual: Bool
 
-        public init(run: String, model: String, corpora: [String]? = nil, isByHand: Bool = false) {
+        public init(run: String, model: String, corpora: [String]? = nil, isManual: Bool = false) {
             self.run = run
             self.model = model
             self.corpora = corpora
-            self.isByHand = isByHand
+            self.isManual = isManual
         }
     }
 
@@ -51,11 +51,11 @@ public struct Scheduler: Sendable {
         /// The run left the queue without having had its turn to the end.
         case dropped(Entry)
         /// The schedule's time has come for the model, and no run is queued.
-        case skipped(String, Skip)
+        case skipped(String, SkipReason)
     }
 
     /// Why a schedule's time is let pass.
-    public enum Skip: Sendable, Equatable {
+    public enum SkipReason: Sendable, Equatable {
         case noCorpus
         /// The last run was trained on the same: it would end the same way.
         case nothingNew
@@ -70,7 +70,7 @@ public struct Scheduler: Sendable {
     }
 
     /// What has to outlive the service, beside the runs themselves.
-    public struct Memory: Sendable, Equatable, Codable {
+    public struct PersistedState: Sendable, Equatable, Codable {
         /// When the schedule's time last came, by model.
         public var elapsed: [String: Date]
         /// The runs that somebody asked for and that are not over.
@@ -107,13 +107,13 @@ public struct Scheduler: Sendable {
         self.models = models.map(ScheduledModel.init)
     }
 
-    public var memory: Memory {
+    public var memory: PersistedState {
         func dates(_ date: (ScheduledModel) -> Date?) -> [String: Date] {
             Dictionary(uniqueKeysWithValues: models.compactMap { model in date(model).map { (model.name, $0) } })
         }
-        return Memory(
+        return PersistedState(
             elapsed: dates(\.elapsed),
-            byHand: (queue + [running].compactMap(\.self)).filter(\.isByHand).map(\.run).sorted(),
+            byHand: (queue + [running].compactMap(\.self)).filter(\.isManual).map(\.run).sorted(),
             waiting: dates(\.waitingSince?.date))
     }
 
@@ -122,10 +122,12 @@ public struct Scheduler: Sendable {
     /// Corpora that came while the service was away are due `settle` from now, or sooner where one has waited for others
     /// before.
     /// - Parameter unfinished: runs to go on with, in their order
-    public mutating func start(unfinished: [Entry], memory: Memory = Memory(), now: Moment) -> [Action] {
+    public mutating func start(unfinished: [Entry], memory: PersistedState = PersistedState(), now: Timestamp)
+        -> [Action]
+    {
         queue = unfinished.map { entry in
             var entry = entry
-            entry.isByHand = memory.byHand.contains(entry.run)
+            entry.isManual = memory.byHand.contains(entry.run)
             return entry
         }
         for index in models.indices {
@@ -137,10 +139,10 @@ public struct Scheduler: Sendable {
     }
 
     /// - Parameter names: the models that the corpus feeds
-    public mutating func corpusAdmitted(_ sha256: String, for names: [String], now: Moment) -> [Action] {
+    public mutating func corpusAdmitted(_ sha256: String, for names: [String], now: Timestamp) -> [Action] {
         for index in models.indices where names.contains(models[index].name) {
-            guard !models[index].fed.contains(sha256) else { continue }
-            models[index].fed.append(sha256)
+            guard !models[index].eligibleCorpora.contains(sha256) else { continue }
+            models[index].eligibleCorpora.append(sha256)
             models[index].arrive(now)
         }
         return advance(now)
@@ -148,23 +150,23 @@ public struct Scheduler: Sendable {
 
     /// The corpus is not to be learned from any more; a run that has begun goes on with it.
     /// - Returns: a run that has no job yet is dropped where no text is left for it
-    public mutating func corpusRemoved(_ sha256: String, now: Moment) -> [Action] {
+    public mutating func corpusRemoved(_ sha256: String, now: Timestamp) -> [Action] {
         let dropped = remove(sha256)
         return dropped.isEmpty ? [] : dropped + advance(now)
     }
 
     /// The run that had its turn has failed of a corpus, which is set aside: it feeds no model, and the run's model is trained on
     /// the others at once.
-    public mutating func setAside(_ sha256: String, run: String, now: Moment) -> [Action] {
+    public mutating func setAside(_ sha256: String, run: String, now: Timestamp) -> [Action] {
         let entry = leaveTurn(run)
         var actions = remove(sha256)
         for index in models.indices { models[index].forget(sha256) }
         if let index = models.firstIndex(where: { $0.name == entry.model }) {
             // The others have been learned, or have not been tried without it.
             models[index].attempt(models[index].learned)
-            let isNew = Set(models[index].fed) != models[index].learned
-            if isNew, !models[index].fed.isEmpty, covering(index) == nil {
-                actions.append(.enqueued(enqueue(index, isByHand: entry.isByHand)))
+            let isNew = Set(models[index].eligibleCorpora) != models[index].learned
+            if isNew, !models[index].eligibleCorpora.isEmpty, covering(index) == nil {
+                actions.append(.enqueued(enqueue(index, isManual: entry.isManual)))
             }
         }
         return actions + advance(now)
@@ -175,7 +177,7 @@ public struct Scheduler: Sendable {
         var dropped: [Action] = []
         for index in models.indices {
             models[index].remove(sha256)
-            guard models[index].fed.isEmpty else { continue }
+            guard models[index].eligibleCorpora.isEmpty else { continue }
             let isIdle = { (entry: Entry) in entry.model == models[index].name && entry.corpora == nil }
             dropped += queue.filter(isIdle).map(Action.dropped)
             queue.removeAll(where: isIdle)
@@ -184,31 +186,31 @@ public struct Scheduler: Sendable {
     }
 
     /// The moment asked for with `wake` has come; harmless at any other.
-    public mutating func tick(now: Moment) -> [Action] {
+    public mutating func tick(now: Timestamp) -> [Action] {
         wakesAt = nil
         return advance(now)
     }
 
     /// Someone asks for a run now: it does not wait for a window.
     /// - Returns: the run, which may be one that waits already, and what to do
-    public mutating func train(_ name: String, force: Bool, now: Moment) -> Result<
+    public mutating func train(_ name: String, force: Bool, now: Timestamp) -> Result<
         (run: String, actions: [Action]), Refusal
     > {
         guard let index = models.firstIndex(where: { $0.name == name }) else { return .failure(.unknownModel) }
         if let place = queue.firstIndex(where: { $0.model == name }) {
-            queue[place].isByHand = true
+            queue[place].isManual = true
             return .success((queue[place].run, advance(now)))
         }
-        guard !models[index].fed.isEmpty else { return .failure(.noCorpus) }
-        let isNew = Set(models[index].fed) != models[index].learned && covering(index) == nil
+        guard !models[index].eligibleCorpora.isEmpty else { return .failure(.noCorpus) }
+        let isNew = Set(models[index].eligibleCorpora) != models[index].learned && covering(index) == nil
         guard force || isNew else { return .failure(.nothingNew) }
-        let entry = enqueue(index, isByHand: true)
+        let entry = enqueue(index, isManual: true)
         return .success((entry.run, [.enqueued(entry)] + advance(now)))
     }
 
     /// The run that had its turn is over.
     /// - Parameter published: its model serves
-    public mutating func ended(_ run: String, published: Bool, now: Moment) -> [Action] {
+    public mutating func ended(_ run: String, published: Bool, now: Timestamp) -> [Action] {
         let entry = leaveTurn(run)
         if let index = models.firstIndex(where: { $0.name == entry.model }) {
             models[index].learn(Set(entry.corpora ?? []), published: published, now)
@@ -217,13 +219,13 @@ public struct Scheduler: Sendable {
     }
 
     /// The run that was told to pause has left. It is the first to have its turn again.
-    public mutating func paused(_ run: String, now: Moment) -> [Action] {
+    public mutating func paused(_ run: String, now: Timestamp) -> [Action] {
         queue.insert(leaveTurn(run), at: 0)
         return advance(now)
     }
 
     /// - Returns: nil where no such run waits or has its turn
-    public mutating func cancel(_ run: String, now: Moment) -> [Action]? {
+    public mutating func cancel(_ run: String, now: Timestamp) -> [Action]? {
         if let running, running.run == run {
             isLeaving = true
             return [.stop(running)]
@@ -231,13 +233,13 @@ public struct Scheduler: Sendable {
         guard let place = queue.firstIndex(where: { $0.run == run }) else { return nil }
         let entry = queue.remove(at: place)
         if let index = models.firstIndex(where: { $0.name == entry.model }) {
-            models[index].attempt(Set(entry.corpora ?? models[index].fed))
+            models[index].attempt(Set(entry.corpora ?? models[index].eligibleCorpora))
         }
         return [.dropped(entry)] + advance(now)
     }
 
     /// A model's schedule has changed: what waits, waits as the new one has it.
-    public mutating func reschedule(_ name: String, _ schedule: Schedule, now: Moment) -> [Action] {
+    public mutating func reschedule(_ name: String, _ schedule: TrainingSchedule, now: Timestamp) -> [Action] {
         guard let index = models.firstIndex(where: { $0.name == name }) else { return [] }
         models[index].reschedule(schedule, now)
         return advance(now)
@@ -246,7 +248,7 @@ public struct Scheduler: Sendable {
     // MARK: What will happen
 
     /// What the schedule has in mind for a model that is not being trained.
-    public enum Outlook: Sendable, Equatable {
+    public enum NextRun: Sendable, Equatable {
         /// A run begins, or where another one is under way then, is queued.
         case begins(Date)
         /// The run waits for its window, which opens then; nil: never.
@@ -263,7 +265,7 @@ public struct Scheduler: Sendable {
     }
 
     /// - Returns: nil where nothing is due, or where a run waits for nothing but its turn
-    public func outlook(_ name: String, now: Moment) -> Outlook? {
+    public func nextRun(_ name: String, now: Timestamp) -> NextRun? {
         guard let index = models.firstIndex(where: { $0.name == name }) else { return nil }
         let schedule = models[index].schedule
         if let waiting = queue.first(where: { $0.model == name }) {
@@ -278,9 +280,9 @@ public struct Scheduler: Sendable {
 
     // MARK: Deciding
 
-    private mutating func enqueue(_ index: Int, isByHand: Bool = false) -> Entry {
+    private mutating func enqueue(_ index: Int, isManual: Bool = false) -> Entry {
         let entry = Entry(
-            run: "\(models[index].name)-\(models[index].nextNumber)", model: models[index].name, isByHand: isByHand)
+            run: "\(models[index].name)-\(models[index].nextNumber)", model: models[index].name, isManual: isManual)
         models[index].nextNumber += 1
         models[index].dueAt = nil
         queue.append(entry)
@@ -301,22 +303,22 @@ public struct Scheduler: Sendable {
     private func covering(_ index: Int) -> Entry? {
         let model = models[index]
         return ([running].compactMap(\.self) + queue).first { entry in
-            entry.model == model.name && (entry.corpora.map { Set($0) == Set(model.fed) } ?? true)
+            entry.model == model.name && (entry.corpora.map { Set($0) == Set(model.eligibleCorpora) } ?? true)
         }
     }
 
-    private func skip(_ index: Int) -> Skip? {
-        if models[index].fed.isEmpty { return .noCorpus }
+    private func skip(_ index: Int) -> SkipReason? {
+        if models[index].eligibleCorpora.isEmpty { return .noCorpus }
         if let entry = covering(index) { return .underWay(entry.run) }
-        return Set(models[index].fed).isSubset(of: models[index].attempted) ? .nothingNew : nil
+        return Set(models[index].eligibleCorpora).isSubset(of: models[index].attempted) ? .nothingNew : nil
     }
 
     /// Whether the model's window lets the run work.
-    private func mayWork(_ entry: Entry, _ now: Moment) -> Bool {
-        entry.isByHand || models.first { $0.name == entry.model }?.schedule.isOpen(at: now.date) ?? true
+    private func mayWork(_ entry: Entry, _ now: Timestamp) -> Bool {
+        entry.isManual || models.first { $0.name == entry.model }?.schedule.isOpen(at: now.date) ?? true
     }
 
-    private mutating func advance(_ now: Moment) -> [Action] {
+    private mutating func advance(_ now: Timestamp) -> [Action] {
         var actions: [Action] = []
         for index in models.indices {
             models[index].rewind(now)
@@ -335,7 +337,7 @@ public struct Scheduler: Sendable {
             var entry = queue.remove(at: place)
             let resumes = entry.corpora != nil
             let index = models.firstIndex { $0.name == entry.model }
-            let corpora = entry.corpora ?? index.map { models[$0].fed } ?? []
+            let corpora = entry.corpora ?? index.map { models[$0].eligibleCorpora } ?? []
             entry.corpora = corpora
             if let index { models[index].take(corpora) }
             running = entry
@@ -348,7 +350,7 @@ public struct Scheduler: Sendable {
     }
 
     /// The schedule's time has come. It stays come until a run is queued for it, or it is let pass.
-    private mutating func elapsed(_ index: Int, _ now: Moment) -> [Action] {
+    private mutating func elapsed(_ index: Int, _ now: Timestamp) -> [Action] {
         let name = models[index].name
         if let skip = skip(index) {
             models[index].elapse(now)
@@ -359,10 +361,10 @@ public struct Scheduler: Sendable {
         return [.enqueued(enqueue(index))]
     }
 
-    private func nextWake(_ now: Moment) -> Time? {
+    private func nextWake(_ now: Timestamp) -> Time? {
         let settled = models.flatMap { [$0.dueAt, $0.elapseDueAt] }
         var dates = models.filter { $0.elapseDueAt == nil }.map(\.nextElapse)
-        for entry in queue + [running].compactMap(\.self) where !entry.isByHand {
+        for entry in queue + [running].compactMap(\.self) where !entry.isManual {
             dates.append(models.first { $0.name == entry.model }?.schedule.windowChange(after: now.date))
         }
         let byTheWall = dates.compactMap(\.self).min().map { date in
@@ -374,7 +376,7 @@ public struct Scheduler: Sendable {
     }
 }
 
-extension Scheduler.Moment {
+extension Scheduler.Timestamp {
     /// What the wall will show at `time`, if nobody sets the clock.
     func date(at time: Scheduler.Time) -> Date {
         date.addingTimeInterval(self.time.duration(to: time) / .seconds(1))

@@ -49,7 +49,7 @@ package struct ModelProcess: Sendable {
             case .status(let status):
                 return Self.bounded(said.withLock { $0 } ?? Self.describe("status \(status)", ending.lastLines))
             case .stalled(let seconds):
-                return "the process that opened it was not done after \(Wording.duration(seconds))"
+                return "the process that opened it was not done after \(MessageFormat.duration(seconds))"
             case .notStarted(let reason):
                 throw DurableError(operation: "start", path: program, errno: ENOEXEC, hint: Self.bounded(reason))
             case .signal, .outOfMemory, .tookTooMuch: death = Self.describe("\(ending.cause)", ending.lastLines)

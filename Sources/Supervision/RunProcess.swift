@@ -11,7 +11,7 @@ import SystemPackage
 /// One life of a `kantaibert-train` process.
 struct RunProcess: Sendable {
     /// How the process ended.
-    struct Ending: Sendable {
+    struct ExitStatus: Sendable {
         var cause: Cause
         /// The last lines it wrote to its standard error.
         var lastLines: [String]
@@ -34,15 +34,15 @@ struct RunProcess: Sendable {
             case .status(let status): "status \(status)"
             case .signal(let signal): Self.name(of: signal)
             case .outOfMemory: "\(Self.name(of: Int(SIGKILL))), the kernel's: memory ran out"
-            case .stalled(let seconds): "it hung: no word for \(Wording.duration(seconds)) (training.stall)"
+            case .stalled(let seconds): "it hung: no word for \(MessageFormat.duration(seconds)) (training.stall)"
             case .tookTooMuch(let bytes, let limit):
-                "it held \(Wording.bytes(bytes)) of memory, more than \(Wording.bytes(limit)) (training.memory_limit)"
+                "it held \(MessageFormat.bytes(bytes)) of memory, more than \(MessageFormat.bytes(limit)) (training.memory_limit)"
             case .notStarted(let reason): "not started: \(reason)"
             }
         }
 
         /// Whether somebody has told it to end, or it has never begun.
-        var isByHand: Bool {
+        var isManual: Bool {
             switch self {
             case .signal(let signal): [SIGHUP, SIGINT, SIGQUIT, SIGTERM].contains(Int32(signal))
             case .notStarted: true
@@ -75,11 +75,13 @@ struct RunProcess: Sendable {
     /// - Parameters:
     ///   - leave: when open, standard input is closed, which the run takes as "checkpoint and leave"
     ///   - onLine: gets each event in order, or the line that is none
-    func run(leave: Latch, onLine: @escaping @Sendable (Result<RunEvent, NotAnEvent>) async -> Void) async -> Ending {
+    func run(leave: Latch, onLine: @escaping @Sendable (Result<RunEvent, MalformedEvent>) async -> Void) async
+        -> ExitStatus
+    {
         var options = PlatformOptions()
         // Ctrl-C on a terminal goes to a whole process group; this process alone is to hear it and close the pipe.
         options.processGroupID = 0
-        let tail = LineTail(limit: 20)
+        let tail = LogTail(limit: 20)
         let watch = Watch()
         let killedBefore = MemoryEvents.kills()
         do {
@@ -90,7 +92,9 @@ struct RunProcess: Sendable {
                 // By timers, and not by child tasks that sleep and are cancelled: these are suspected of the one time that a
                 // freed task ended the service, in Swift's runtime (6.3.1).
                 watch.begin(every: watchInterval) {
-                    guard let cause = offence(watch.silence, execution.processIdentifier.value) else { return nil }
+                    guard let cause = limitViolation(watch.silence, execution.processIdentifier.value) else {
+                        return nil
+                    }
                     try? execution.send(signal: .kill)
                     return cause
                 }
@@ -110,7 +114,7 @@ struct RunProcess: Sendable {
                     for try await line in execution.standardOutput.strings() {
                         watch.hear()
                         guard !line.allSatisfy(\.isWhitespace) else { continue }
-                        await onLine(NotAnEvent.decode(line))
+                        await onLine(MalformedEvent.decode(line))
                         // The time that the line took here is not the run's.
                         watch.hear()
                     }
@@ -124,16 +128,16 @@ struct RunProcess: Sendable {
                 cause = .outOfMemory
             case .signaled(let signal): cause = .signal(Int(signal))
             }
-            return Ending(cause: watch.endedHere ?? cause, lastLines: tail.lines)
+            return ExitStatus(cause: watch.endedHere ?? cause, lastLines: tail.lines)
         } catch {
-            return Ending(cause: .notStarted("\(program): \(error)"), lastLines: tail.lines)
+            return ExitStatus(cause: .notStarted("\(program): \(error)"), lastLines: tail.lines)
         }
     }
 
     private var watchInterval: Double { min(1, (stallSeconds ?? 4) / 4) }
 
     /// Why the process has to be ended now; nil where it may go on.
-    private func offence(_ silence: Double, _ process: pid_t) -> Cause? {
+    private func limitViolation(_ silence: Double, _ process: pid_t) -> Cause? {
         if let stallSeconds, silence > stallSeconds { return .stalled(seconds: stallSeconds) }
         if let memoryLimit, let held = ProcessMemory.own(of: process), held > memoryLimit {
             return .tookTooMuch(bytes: held, limit: memoryLimit)
@@ -200,15 +204,15 @@ private final class Watch: Sendable {
 }
 
 /// A line of a run's output that is no event.
-package struct NotAnEvent: Error, CustomStringConvertible {
+package struct MalformedEvent: Error, CustomStringConvertible {
     package var line: String
     package var reason: String
 
-    static func decode(_ line: String) -> Result<RunEvent, NotAnEvent> {
+    static func decode(_ line: String) -> Result<RunEvent, MalformedEvent> {
         do {
             return .success(try JobCoding.decode(RunEvent.self, from: Data(line.utf8)))
         } catch {
-            return .failure(NotAnEvent(line: String(line.prefix(200)), reason: "\(error)"))
+            return .failure(MalformedEvent(line: String(line.prefix(200)), reason: "\(error)"))
         }
     }
 

@@ -17,7 +17,7 @@ package struct RunSupervisor: Sendable {
     }
 
     /// A process that died, and what is done about it.
-    package struct Death: Sendable, Equatable {
+    package struct Crash: Sendable, Equatable {
         package var cause: String
         package var lastLines: [String]
         /// Counted from 1.
@@ -80,60 +80,60 @@ package struct RunSupervisor: Sendable {
     ///   - onDeath: called before each restart
     package func supervise(
         _ job: Job, at path: String, leave: Latch,
-        onLine: @escaping @Sendable (Result<RunEvent, NotAnEvent>) async -> Void,
-        onDeath: @escaping @Sendable (Death) async -> Void
+        onLine: @escaping @Sendable (Result<RunEvent, MalformedEvent>) async -> Void,
+        onCrash: @escaping @Sendable (Crash) async -> Void
     ) async -> Outcome {
         // A process killed between publishing and saying so has nothing left to do.
-        await seeThrough(
-            ["run", path], leave: leave, onLine: onLine, onDeath: onDeath, isDone: { Self.isPublished(job) })
+        await runWithRestarts(
+            ["run", path], leave: leave, onLine: onLine, onCrash: onCrash, isDone: { Self.isPublished(job) })
     }
 
     /// Asks how model directories do on what is held out of a job.
     /// - Returns: what was said of each, in their order; nil where it could not be had, or was told to leave
     package func judge(
         _ directories: [String], jobAt path: String, leave: Latch,
-        onDeath: @escaping @Sendable (Death) async -> Void
-    ) async -> (outcome: Outcome, verdicts: [RunEvent.Judged]) {
-        let verdicts = Mutex<[String: RunEvent.Judged]>([:])
-        let outcome = await seeThrough(["evaluate", path] + directories, leave: leave) { line in
+        onCrash: @escaping @Sendable (Crash) async -> Void
+    ) async -> (outcome: Outcome, verdicts: [RunEvent.EvaluationResult]) {
+        let verdicts = Mutex<[String: RunEvent.EvaluationResult]>([:])
+        let outcome = await runWithRestarts(["evaluate", path] + directories, leave: leave) { line in
             guard case .success(let event) = line, case .judged(let judged) = event.payload else { return }
             verdicts.withLock { $0[judged.directory] = judged }
-        } onDeath: { death in
-            await onDeath(death)
+        } onCrash: { death in
+            await onCrash(death)
         } isDone: {
             verdicts.withLock { $0.count } == directories.count
         }
         return (outcome, verdicts.withLock { found in directories.compactMap { found[$0] } })
     }
 
-    private func seeThrough(
+    private func runWithRestarts(
         _ arguments: [String], leave: Latch,
-        onLine: @escaping @Sendable (Result<RunEvent, NotAnEvent>) async -> Void,
-        onDeath: @escaping @Sendable (Death) async -> Void, isDone: @Sendable () -> Bool
+        onLine: @escaping @Sendable (Result<RunEvent, MalformedEvent>) async -> Void,
+        onCrash: @escaping @Sendable (Crash) async -> Void, isDone: @Sendable () -> Bool
     ) async -> Outcome {
         var restarts = 0
         var suspect: (corpus: String, deaths: Int)?
         while true {
             if isDone() { return .published }
             if leave.isOpen { return .left }
-            let life = Life()
+            let attempt = ProcessAttempt()
             let process = RunProcess(
                 program: program, arguments: arguments + standing, stopSeconds: configuration.stopSeconds,
                 stallSeconds: configuration.stallSeconds, memoryLimit: configuration.memoryLimit)
             let ending = await process.run(leave: leave) { line in
-                if case .success(let event) = line { await life.note(event) }
+                if case .success(let event) = line { await attempt.note(event) }
                 await onLine(line)
             }
             if isDone() { return .published }
             if leave.isOpen { return .left }
-            let reason = await life.failure ?? "\(ending.cause)"
+            let reason = await attempt.failure ?? "\(ending.cause)"
             // Bad data and a bad job are as bad the next time.
             let described = Self.describe(reason, ending.lastLines)
-            let blamed = await life.blamed
+            let blamed = await attempt.blamed
             if ending.cause == .status(65) { return .refused(reason: described, corpus: blamed) }
             if ending.cause == .status(78) { return .failed(reason: described, corpus: blamed) }
             // One that has said why it failed has not named the corpus, and one that was told to end has not died of it.
-            let corpus = await life.failure == nil && !ending.cause.isByHand ? await life.corpus : nil
+            let corpus = await attempt.failure == nil && !ending.cause.isManual ? await attempt.corpus : nil
             suspect = corpus.map { ($0, $0 == suspect?.corpus ? suspect!.deaths + 1 : 1) }
             if let suspect, suspect.deaths >= Self.deathsToBlame {
                 return .failed(
@@ -142,14 +142,14 @@ package struct RunSupervisor: Sendable {
                     corpus: suspect.corpus)
             }
             // A run that gets on between its deaths is not given up.
-            if await life.reachedCheckpoint { restarts = 0 }
+            if await attempt.reachedCheckpoint { restarts = 0 }
             guard restarts < configuration.maxRestarts else {
                 return .failed(reason: Self.describe(reason, times: ", \(restarts + 1) times", ending.lastLines))
             }
             let wait = configuration.restartWaitSeconds * [1, 4, 16, 64][min(restarts, 3)]
             restarts += 1
-            await onDeath(
-                Death(
+            await onCrash(
+                Crash(
                     cause: reason, lastLines: ending.lastLines, restart: restarts, waitSeconds: wait, corpus: corpus))
             if await leave.wait(atMost: .seconds(wait)) { return .left }
         }
@@ -163,7 +163,7 @@ package struct RunSupervisor: Sendable {
     }
 
     /// What one process said about itself.
-    private actor Life {
+    private actor ProcessAttempt {
         private(set) var failure: String?
         /// The corpus that it says is to blame.
         private(set) var blamed: String?

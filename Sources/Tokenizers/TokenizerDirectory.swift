@@ -17,7 +17,7 @@ extension ByteLevelBPETokenizer {
 
     /// Returns why a model of this project cannot use the tokenizer, or nil if it can.
     /// - Parameter rows: number of rows of the word embedding
-    public func flaw(rows: Int) -> String? {
+    public func failureReason(rows: Int) -> String? {
         for special in SpecialToken.allCases {
             let id = id(of: special.content)
             guard id == special.id, token(special.id) == special.content else {
@@ -95,7 +95,7 @@ private struct TokenizerConfig {
     }
 
     func tokenizerConfig() -> [UInt8] {
-        var text = JSONText()
+        var text = JSONWriter()
         text.raw("{\n  \"add_prefix_space\": \(components.preTokenizer.addPrefixSpace),\n  \"added_tokens_decoder\": {")
         for (index, token) in components.addedTokens.enumerated() {
             text.raw(index > 0 ? ",\n    " : "\n    ")
@@ -123,7 +123,7 @@ private struct TokenizerConfig {
     }
 
     func specialTokensMap() -> [UInt8] {
-        var text = JSONText()
+        var text = JSONWriter()
         text.raw("{")
         for (index, (role, token)) in roles.enumerated() {
             text.raw(index > 0 ? ",\n  " : "\n  ")

@@ -6,8 +6,8 @@ enum TokenizerJSON {
     // MARK: Reading
 
     static func read(_ path: String) throws(TokenizerError) -> ByteLevelBPETokenizer {
-        let document = try JSONValue.parse(try TokenizerFile.read(path), path: path)
-        let root = JSONValue.Field(root: document, path: path)
+        let document = try LocatedJSON.parse(try TokenizerFile.read(path), path: path)
+        let root = LocatedJSON.Field(root: document, path: path)
         if let normalizer = try root.member("normalizer") { throw try refused(normalizer, "no normalizer") }
         if let padding = try root.member("padding") { throw padding.error("no padding (null)") }
         let addedTokens = try addedTokens(root)
@@ -22,25 +22,26 @@ enum TokenizerJSON {
         return ByteLevelBPETokenizer(model: model, components: components)
     }
 
-    private static func refused(_ component: JSONValue.Field, _ expected: String) throws(TokenizerError)
+    private static func refused(_ component: LocatedJSON.Field, _ expected: String) throws(TokenizerError)
         -> TokenizerError
     {
         try component.required("type").error(expected)
     }
 
-    private static func byteLevel(_ component: JSONValue.Field) throws(TokenizerError) -> TokenizerComponents.ByteLevel
+    private static func byteLevel(_ component: LocatedJSON.Field) throws(TokenizerError)
+        -> TokenizerComponents.ByteLevel
     {
         guard try component.required("type").string() == "ByteLevel" else { throw try refused(component, "ByteLevel") }
         return try flags(component)
     }
 
-    private static func flags(_ component: JSONValue.Field) throws(TokenizerError) -> TokenizerComponents.ByteLevel {
+    private static func flags(_ component: LocatedJSON.Field) throws(TokenizerError) -> TokenizerComponents.ByteLevel {
         TokenizerComponents.ByteLevel(
             addPrefixSpace: try component.member("add_prefix_space")?.bool() ?? true,
             trimOffsets: try component.member("trim_offsets")?.bool() ?? true)
     }
 
-    private static func preTokenizer(_ component: JSONValue.Field) throws(TokenizerError)
+    private static func preTokenizer(_ component: LocatedJSON.Field) throws(TokenizerError)
         -> TokenizerComponents.ByteLevel
     {
         let found = try byteLevel(component)
@@ -50,11 +51,12 @@ enum TokenizerJSON {
         return found
     }
 
-    private static func decoder(_ component: JSONValue.Field) throws(TokenizerError) -> TokenizerComponents.ByteLevel {
+    private static func decoder(_ component: LocatedJSON.Field) throws(TokenizerError) -> TokenizerComponents.ByteLevel
+    {
         try byteLevel(component)
     }
 
-    private static func postProcessor(_ component: JSONValue.Field) throws(TokenizerError)
+    private static func postProcessor(_ component: LocatedJSON.Field) throws(TokenizerError)
         -> TokenizerComponents.PostProcessor
     {
         switch try component.required("type").string() {
@@ -67,7 +69,7 @@ enum TokenizerJSON {
         }
     }
 
-    private static func specialTokenID(_ field: JSONValue.Field) throws(TokenizerError)
+    private static func specialTokenID(_ field: LocatedJSON.Field) throws(TokenizerError)
         -> TokenizerComponents.SpecialTokenID
     {
         let parts = try field.elements(atMost: 2)
@@ -76,7 +78,8 @@ enum TokenizerJSON {
             content: try parts[0].string(), id: Int32(try parts[1].integer(0...Int(Int32.max))))
     }
 
-    private static func truncation(_ field: JSONValue.Field) throws(TokenizerError) -> TokenizerComponents.Truncation {
+    private static func truncation(_ field: LocatedJSON.Field) throws(TokenizerError) -> TokenizerComponents.Truncation
+    {
         let direction = try field.member("direction")
         guard let side = TokenizerComponents.Truncation.Side(rawValue: try direction?.string() ?? "Right") else {
             throw field.error("a direction Right or Left")
@@ -92,11 +95,11 @@ enum TokenizerJSON {
     /// Limited because every added token is searched for at every position of a text.
     private static let mostAddedTokens = 1_024
 
-    private static func addedTokens(_ root: JSONValue.Field) throws(TokenizerError)
-        -> [(field: JSONValue.Field, token: AddedToken)]
+    private static func addedTokens(_ root: LocatedJSON.Field) throws(TokenizerError)
+        -> [(field: LocatedJSON.Field, token: AddedToken)]
     {
         guard let list = try root.member("added_tokens") else { return [] }
-        var tokens: [(field: JSONValue.Field, token: AddedToken)] = []
+        var tokens: [(field: LocatedJSON.Field, token: AddedToken)] = []
         var ids: Set<Int32> = []
         for field in try list.elements(atMost: mostAddedTokens) {
             if let single = try field.member("single_word"), try single.bool() { throw single.error("false") }
@@ -115,7 +118,7 @@ enum TokenizerJSON {
     }
 
     private static func model(
-        _ field: JSONValue.Field, _ addedTokens: [(field: JSONValue.Field, token: AddedToken)]
+        _ field: LocatedJSON.Field, _ addedTokens: [(field: LocatedJSON.Field, token: AddedToken)]
     ) throws(TokenizerError) -> BPEModel {
         if let type = try field.member("type"), try type.string() != "BPE" { throw type.error("BPE") }
         if let dropout = try field.member("dropout") {
@@ -162,7 +165,7 @@ enum TokenizerJSON {
 
     /// Checks that each added token is in the vocabulary with the same id, or has the next id after it.
     private static func check(
-        _ addedTokens: [(field: JSONValue.Field, token: AddedToken)], _ model: BPEModel
+        _ addedTokens: [(field: LocatedJSON.Field, token: AddedToken)], _ model: BPEModel
     ) throws(TokenizerError) {
         var next = Int32(model.contents.count)
         for (field, token) in addedTokens {
@@ -181,7 +184,7 @@ enum TokenizerJSON {
     static func write(_ tokenizer: ByteLevelBPETokenizer) -> [UInt8] {
         let model = tokenizer.model
         let components = tokenizer.components
-        var text = JSONText()
+        var text = JSONWriter()
         text.raw("{\n  \"version\": \"1.0\",\n  \"truncation\": ")
         if let truncation = components.truncation {
             text.raw(
@@ -244,7 +247,7 @@ enum TokenizerJSON {
         return text.bytes
     }
 
-    private static func byteLevel(_ flags: TokenizerComponents.ByteLevel, into text: inout JSONText) {
+    private static func byteLevel(_ flags: TokenizerComponents.ByteLevel, into text: inout JSONWriter) {
         text.raw(
             """
             {"type": "ByteLevel", "add_prefix_space": \(flags.addPrefixSpace), \

@@ -3,12 +3,12 @@ import Durable
 /// Reads and writes `vocab.json` and `merges.txt`, as `ByteLevelBPETokenizer.save_model` of Hugging Face does.
 enum VocabularyFiles {
     static func vocabulary(_ model: BPEModel) -> [UInt8] {
-        var text = JSONText()
+        var text = JSONWriter()
         vocabulary(model, into: &text)
         return text.bytes
     }
 
-    static func vocabulary(_ model: BPEModel, into text: inout JSONText) {
+    static func vocabulary(_ model: BPEModel, into text: inout JSONWriter) {
         text.raw("{")
         for (id, content) in model.contents.enumerated() {
             if id > 0 { text.raw(",") }
@@ -30,8 +30,8 @@ enum VocabularyFiles {
     }
 
     static func read(vocabulary: String, merges: String) throws(TokenizerError) -> BPEModel {
-        let document = try JSONValue.parse(try TokenizerFile.read(vocabulary), path: vocabulary)
-        let contents = try contents(JSONValue.Field(root: document, path: vocabulary), added: [:])
+        let document = try LocatedJSON.parse(try TokenizerFile.read(vocabulary), path: vocabulary)
+        let contents = try contents(LocatedJSON.Field(root: document, path: vocabulary), added: [:])
         let ids = TokenNames(contents)
         var found: [BPEModel.Merge] = []
         // Parsed line by line, because an array of lines would take several times the size of the file.
@@ -67,7 +67,7 @@ enum VocabularyFiles {
 
     /// Returns the tokens of a vocabulary by id.
     /// - Parameter added: contents by id of the tokens that may fill gaps
-    static func contents(_ vocabulary: JSONValue.Field, added: [Int: [UInt8]]) throws(TokenizerError) -> [[UInt8]] {
+    static func contents(_ vocabulary: LocatedJSON.Field, added: [Int: [UInt8]]) throws(TokenizerError) -> [[UInt8]] {
         let count = try vocabulary.memberCount()
         guard count <= mostTokens else {
             throw vocabulary.errorWithoutValue("at most \(mostTokens) tokens", "\(count)")
@@ -131,7 +131,7 @@ struct TokenNames: ~Copyable {
     }
 }
 
-extension JSONValue.Field {
+extension LocatedJSON.Field {
     func errorWithoutValue(_ expected: String, _ found: String) -> TokenizerError {
         let place = key.isEmpty ? "line \(value.line)" : "line \(value.line), key \(key)"
         return TokenizerError(path: path, place: place, expected: expected, found: found)

@@ -30,12 +30,12 @@ struct CheckpointState: Codable, Equatable {
 
     /// A description of the first value that no run could have written, or nil. The step is used as a 32-bit Philox
     /// counter.
-    var flaw: String? {
+    var failureReason: String? {
         if !(0..<Int(UInt32.max)).contains(step) { return "`step` is \(step)" }
         if !(0...step).contains(updates) { return "`updates` is \(updates) at step \(step)" }
         if !(0...step).contains(badSteps) { return "`bad_steps` is \(badSteps) at step \(step)" }
         if !(0..<1e12).contains(elapsedSeconds) { return "`elapsed_seconds` is \(elapsedSeconds)" }
-        return evaluations.flaw(atStep: step)
+        return evaluations.failureReason(atStep: step)
     }
 
     struct Identity: Codable, Equatable {
@@ -67,13 +67,13 @@ struct CheckpointStore {
 
     /// Writes a checkpoint and deletes the oldest ones beyond `limit`, except the checkpoint of step `kept`.
     /// - Returns: the checkpoint's folder
-    func save(_ learner: Learner, state: CheckpointState, limit: Int, keeping kept: Int?) throws -> String {
+    func save(_ trainStep: TrainStep, state: CheckpointState, limit: Int, keeping kept: Int?) throws -> String {
         let path = path(ofStep: state.step)
         let tensors =
-            learner.model.parameters.tensorsToWrite()
-            + learner.optimizer.firstMoment.tensorsToWrite(prefix: CheckpointStore.firstMoment)
-            + learner.optimizer.secondMoment.tensorsToWrite(
-                prefix: CheckpointStore.secondMoment, where: learner.optimizer.hasSecondMoment)
+            trainStep.model.parameters.tensorsToWrite()
+            + trainStep.optimizer.firstMoment.tensorsToWrite(prefix: CheckpointStore.firstMoment)
+            + trainStep.optimizer.secondMoment.tensorsToWrite(
+                prefix: CheckpointStore.secondMoment, where: trainStep.optimizer.hasSecondMoment)
         try Durable.publishDirectory(path) { aside in
             try SafetensorsFile.write(tensors, to: "\(aside)/state.safetensors")
             var state = state
@@ -86,15 +86,15 @@ struct CheckpointStore {
         return path
     }
 
-    /// Restores the newest intact checkpoint into `learner`. Returns nil if there are no checkpoints.
+    /// Restores the newest intact checkpoint into `trainStep`. Returns nil if there are no checkpoints.
     /// - Parameter note: called with a message for each damaged checkpoint that is skipped
     /// - Throws: `TrainingError.foreignCheckpoint`; `.damagedCheckpoint` if there are checkpoints but none is intact
-    func restore(into learner: Learner, note: (String) -> Void) throws -> CheckpointState? {
+    func restore(into trainStep: TrainStep, note: (String) -> Void) throws -> CheckpointState? {
         var newestFlaw: TrainingError?
         for step in try steps().reversed() {
             let path = path(ofStep: step)
             do {
-                let state = try load(path, into: learner)
+                let state = try load(path, into: trainStep)
                 guard state.step == step else {
                     throw TrainingError.damagedCheckpoint(
                         path: "\(path)/checkpoint.json", reason: "contains step \(state.step)")
@@ -131,10 +131,10 @@ struct CheckpointStore {
 
     private func path(ofStep step: Int) -> String { "\(directory)/\(CheckpointStore.prefix)\(step)" }
 
-    private func load(_ path: String, into learner: Learner) throws -> CheckpointState {
+    private func load(_ path: String, into trainStep: TrainStep) throws -> CheckpointState {
         let (state, file) = try open(path)
-        let optimizer = learner.optimizer
-        try learner.model.parameters.read(from: file)
+        let optimizer = trainStep.optimizer
+        try trainStep.model.parameters.read(from: file)
         try optimizer.firstMoment.read(from: file, prefix: CheckpointStore.firstMoment)
         try optimizer.secondMoment.read(
             from: file, prefix: CheckpointStore.secondMoment, where: optimizer.hasSecondMoment)
@@ -161,8 +161,8 @@ struct CheckpointStore {
             throw TrainingError.damagedCheckpoint(path: "\(path)/checkpoint.json", reason: "\(error)")
         }
         try state.identity.require(identity, path: path)
-        if let flaw = state.flaw {
-            throw TrainingError.damagedCheckpoint(path: "\(path)/checkpoint.json", reason: flaw)
+        if let failureReason = state.failureReason {
+            throw TrainingError.damagedCheckpoint(path: "\(path)/checkpoint.json", reason: failureReason)
         }
         let digest = try SHA256.hash(ofFile: "\(path)/state.safetensors").hexadecimal
         guard digest == state.stateSha256 else {

@@ -4,7 +4,7 @@ import Jobs
 import Kernels
 import Models
 
-extension Learner {
+extension TrainStep {
     /// Evaluates the model on the held-out samples, with the same masks every time. Returns nil if no token can be
     /// scored.
     /// - Parameters:
@@ -13,7 +13,7 @@ extension Learner {
     func evaluate(
         _ batches: EvaluationBatches, totals: ShardTotals, objective: Objective, step: Int, progress: () -> Void
     ) -> RunEvent.Evaluation? {
-        var sums = LossSums()
+        var sums = LossAccumulator()
         for batch in batches where !batch.scoredRows.isEmpty {
             sums += evaluate(batch)
             progress()
@@ -28,7 +28,7 @@ extension RunEvent.Evaluation {
     /// - Parameters:
     ///   - textTokens: number of tokens of the evaluated text, without special tokens
     ///   - textBytes: number of bytes of the evaluated text
-    init?(_ sums: LossSums, objective: Objective, textTokens: Int, textBytes: Int, step: Int) {
+    init?(_ sums: LossAccumulator, objective: Objective, textTokens: Int, textBytes: Int, step: Int) {
         guard sums.count > 0, sums.loss.isFinite else { return nil }
         let loss = sums.loss / Double(sums.count)
         // The mean cost of a masked token stands for all tokens of the text.
@@ -39,6 +39,6 @@ extension RunEvent.Evaluation {
             }
         self.init(
             step: step, loss: loss, perplexity: min(exp(loss), .greatestFiniteMagnitude),
-            accuracy: Double(sums.hits) / Double(sums.count), bitsPerByte: nats / (log(2) * Double(textBytes)))
+            accuracy: Double(sums.correct) / Double(sums.count), bitsPerByte: nats / (log(2) * Double(textBytes)))
     }
 }

@@ -9,7 +9,7 @@ struct EvaluationHistory: Codable, Equatable {
     private(set) var sinceBest = 0
 
     /// A description of the first value that no run could have written by this step, or nil.
-    func flaw(atStep step: Int) -> String? {
+    func failureReason(atStep step: Int) -> String? {
         if !(0...step).contains(sinceBest) { return "`since_best` is \(sinceBest) at step \(step)" }
         for evaluation in [last, best].compactMap(\.self) where !(0...step).contains(evaluation.step) {
             return "an evaluation has step \(evaluation.step), after step \(step)"

@@ -25,7 +25,7 @@ public final class Optimizer {
         secondMoment = Parameters(layout: layout)
         let ends = layout.entries.dropFirst().map(\.offset) + [layout.storageCount]
         var stretches: [(range: Range<Int>, isDecayed: Bool)] = []
-        for (entry, end) in zip(layout.entries, ends) where !Optimizer.isMuons(entry, recipe) {
+        for (entry, end) in zip(layout.entries, ends) where !Optimizer.usesMuon(entry, recipe) {
             if let last = stretches.last, last.isDecayed == entry.isDecayed, last.range.upperBound == entry.offset {
                 stretches[stretches.count - 1].range = last.range.lowerBound..<end
             } else {
@@ -33,24 +33,24 @@ public final class Optimizer {
             }
         }
         self.stretches = stretches
-        muon = layout.entries.filter { Optimizer.isMuons($0, recipe) }
+        muon = layout.entries.filter { Optimizer.usesMuon($0, recipe) }
     }
 
-    private static func isMuons(_ entry: ParameterLayout.Entry, _ recipe: Recipe) -> Bool {
+    private static func usesMuon(_ entry: ParameterLayout.Entry, _ recipe: Recipe) -> Bool {
         recipe.optimizer == .muon && entry.isDecayed && !entry.name.contains("embeddings")
     }
 
     /// Whether AdamW updates the tensor, which then has a second moment.
-    func hasSecondMoment(_ entry: ParameterLayout.Entry) -> Bool { !Optimizer.isMuons(entry, recipe) }
+    func hasSecondMoment(_ entry: ParameterLayout.Entry) -> Bool { !Optimizer.usesMuon(entry, recipe) }
 
     /// Returns the number of elements that have a second moment.
     static func secondMoments(_ layout: ParameterLayout, _ recipe: Recipe) -> Int {
-        layout.entries.reduce(0) { $0 + (isMuons($1, recipe) ? 0 : $1.count) }
+        layout.entries.reduce(0) { $0 + (usesMuon($1, recipe) ? 0 : $1.count) }
     }
 
     /// Returns the bytes of temporary memory that an update uses.
     static func scratchBytes(_ layout: ParameterLayout, _ recipe: Recipe) -> Int {
-        layout.entries.filter { isMuons($0, recipe) }.map { muonScratchBytes(rows: $0.shape[0], columns: $0.shape[1]) }
+        layout.entries.filter { usesMuon($0, recipe) }.map { muonScratchBytes(rows: $0.shape[0], columns: $0.shape[1]) }
             .max() ?? 0
     }
 

@@ -9,31 +9,31 @@ struct Preflight {
     let configuration: RobertaConfiguration
     let shards: TokenShards
     let batcher: Batcher
-    let schedule: Schedule
+    let schedule: LearningRateSchedule
     /// Memory limit passed on the command line, in bytes, if any.
     let memoryLimit: Int?
 
     struct Forecast {
-        var plan: MemoryPlan
+        var plan: MicrobatchPlan
         var limit: MemoryLimit
         /// Expected peak memory of the whole process.
         var peakBytes: Int
-        var decisions: RunDecisions
+        var decisions: RuntimePlan
     }
 
     /// Chooses precision and micro-batch size, or uses earlier decisions.
     /// - Throws: `TrainingError.tooLittleMemory`, `.noBFloat16`
-    func forecast(_ decided: RunDecisions?) throws -> Forecast {
+    func forecast(_ decided: RuntimePlan?) throws -> Forecast {
         let longestRow = max(shards.training.totals.longestRow, shards.heldOut.totals.longestRow)
         let limit = MemoryLimit.current(given: memoryLimit)
         let program = MemoryLimit.resident()
-        let plan: MemoryPlan
+        let plan: MicrobatchPlan
         if let decided {
-            plan = MemoryPlan(
+            plan = MicrobatchPlan(
                 configuration: configuration, recipe: job.recipe, longestRow: longestRow,
                 maximumTokens: decided.maximumTokens)
         } else {
-            plan = MemoryPlan(
+            plan = MicrobatchPlan(
                 configuration: configuration, recipe: job.recipe, longestRow: longestRow, limit: limit.bytes - program)
         }
         let peakBytes = program + plan.bytes
@@ -49,25 +49,25 @@ struct Preflight {
 
     /// Checks that the disk has room for what the run will still write.
     /// - Throws: `TrainingError.tooLittleSpace`
-    func requireSpace(_ folder: RunFolder, reserve: Int) throws {
+    func requireSpace(_ folder: RunDirectory, reserve: Int) throws {
         let estimate = DiskEstimate(job, rows: configuration.vocabSize)
         let kept = min(CheckpointStore.count(in: job.runDirectory), estimate.checkpoints)
         try folder.requireSpace(
             (estimate.checkpoints - kept) * estimate.checkpointBytes + estimate.modelBytes, reserve)
     }
 
-    private func decide(_ plan: MemoryPlan) throws -> RunDecisions {
+    private func decide(_ plan: MicrobatchPlan) throws -> RuntimePlan {
         let tokens = min(max(Int(tokensPerStep), 1), plan.maximumTokens)
-        let precision = try RunDecisions.precision(for: job)
+        let precision = try RuntimePlan.precision(for: job)
         let rate = StepCost(configuration: configuration).productRate(
             tokens: tokens, scoredRows: max(1, Int(Double(tokens) * scoredShare)), precision: precision)
-        return RunDecisions(
+        return RuntimePlan(
             precision: precision, maximumTokens: plan.maximumTokens, productRate: rate, secondsPerStep: 0,
             secondsPerEvaluation: 0)
     }
 
     /// Returns the decisions with the measured durations of a step and an evaluation. Does not change the learner.
-    func timed(_ decisions: RunDecisions, _ learner: Learner, _ heldOut: EvaluationBatches) -> RunDecisions {
+    func timed(_ decisions: RuntimePlan, _ trainStep: TrainStep, _ heldOut: EvaluationBatches) -> RuntimePlan {
         var (decisions, batcher) = (decisions, batcher)
         let batch = batcher.batch(step: 0)
         func seconds(_ body: () -> Void) -> Double {
@@ -76,16 +76,16 @@ struct Preflight {
             return (ContinuousClock.now - start) / .seconds(1)
         }
         // Warm up: the first run touches its memory for the first time.
-        learner.rehearse(batch)
-        decisions.secondsPerStep = seconds { learner.rehearse(batch) } * tokensPerStep / Double(batch.tokens)
+        trainStep.rehearse(batch)
+        decisions.secondsPerStep = seconds { trainStep.rehearse(batch) } * tokensPerStep / Double(batch.tokens)
         if let first = heldOut.makeIterator().next() {
             decisions.secondsPerEvaluation =
-                seconds { _ = learner.evaluate(first) } * Double(shards.heldOut.totals.tokens) / Double(first.tokens)
+                seconds { _ = trainStep.evaluate(first) } * Double(shards.heldOut.totals.tokens) / Double(first.tokens)
         }
         return decisions
     }
 
-    func event(_ forecast: Forecast, _ decisions: RunDecisions, step: Int, elapsedSeconds: Double)
+    func event(_ forecast: Forecast, _ decisions: RuntimePlan, step: Int, elapsedSeconds: Double)
         -> RunEvent.Preflight
     {
         let cost = StepCost(configuration: configuration)
@@ -106,12 +106,12 @@ struct Preflight {
 
     /// Returns the expected duration of the whole run, ignoring `max_time`, from the durations measured before the
     /// first step; nil if they were not measured.
-    func seconds(_ decisions: RunDecisions, _ schedule: Schedule) -> Double? {
+    func seconds(_ decisions: RuntimePlan, _ schedule: LearningRateSchedule) -> Double? {
         guard decisions.secondsPerStep > 0 else { return nil }
         return withEvaluations(Double(schedule.totalSteps) * decisions.secondsPerStep, decisions)
     }
 
-    private func withEvaluations(_ seconds: Double, _ decisions: RunDecisions) -> Double {
+    private func withEvaluations(_ seconds: Double, _ decisions: RuntimePlan) -> Double {
         let evaluations = seconds / max(decisions.secondsPerStep, 1e-9) / Double(job.recipe.evalSteps)
         return seconds + (evaluations + 1).rounded(.down) * decisions.secondsPerEvaluation
     }

@@ -10,14 +10,14 @@ import Tokenizers
 struct Run {
     let tokenizer: ByteLevelBPETokenizer
     let shards: TokenShards
-    let decisions: RunDecisions
+    let decisions: RuntimePlan
     let cost: StepCost
-    let learner: Learner
+    let trainStep: TrainStep
     let checkpoints: CheckpointStore
-    let schedule: Schedule
+    let schedule: LearningRateSchedule
     let heldOut: EvaluationBatches
     var batcher: Batcher
-    var cadence: CheckpointCadence
+    var cadence: CheckpointInterval
     var evaluations = EvaluationHistory()
     /// Completed steps, including skipped ones.
     var step = 0
@@ -34,16 +34,16 @@ struct Run {
 
 extension Trainer {
     /// Prepares a new run for its first step, or restores an earlier run from its newest checkpoint.
-    func prepare(_ folder: RunFolder) throws -> Run {
+    func prepare(_ folder: RunDirectory) throws -> Run {
         let recipe = job.recipe
         let limit = MemoryLimit.current(given: memoryLimit).bytes
-        let tokenizer = try folder.tokenizer(memoryLimit: limit, pulse: pulse) { size in
+        let tokenizer = try folder.tokenizer(memoryLimit: limit, heartbeat: heartbeat) { size in
             report(.tokenizerTrained(.init(vocabularySize: size, seconds: watch.seconds)))
         }
         let configuration = try RobertaConfiguration(job: job, tokenizerVocabulary: tokenizer.vocabularySize)
         let digest = try folder.tokenizerDigest()
         let shards = try folder.shards(
-            tokenizer: tokenizer, tokenizerDigest: digest, diskReserve: diskReserve, pulse: pulse, note: note)
+            tokenizer: tokenizer, tokenizerDigest: digest, diskReserve: diskReserve, heartbeat: heartbeat, note: note)
         let (training, heldOut) = (shards.training.totals, shards.heldOut.totals)
         guard training.rows >= recipe.samplesPerStep, heldOut.rows >= 1 else {
             throw TrainingError.tooFewSamples(
@@ -52,11 +52,11 @@ extension Trainer {
         let batcher = Batcher(
             shard: shards.training, objective: job.objective, batchSize: recipe.samplesPerStep,
             mlmProbability: recipe.mlmProbability, tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
-        var schedule = Schedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
+        var schedule = LearningRateSchedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,
             memoryLimit: memoryLimit)
-        let earlier = try RunDecisions.read(for: job)
+        let earlier = try RuntimePlan.read(for: job)
         let forecast = try preflight.forecast(earlier)
         try preflight.requireSpace(folder, reserve: diskReserve)
 
@@ -65,11 +65,11 @@ extension Trainer {
         if recipe.initialization == .positional {
             model.setHeadBias(toFrequencies: shards.training.tokenCounts(vocabularySize: tokenizer.vocabularySize))
         }
-        let learner = Learner(
+        let trainStep = TrainStep(
             model: model, recipe: recipe, plan: forecast.plan, precision: forecast.decisions.precision)
         let evaluation = EvaluationBatches(
             shard: shards.heldOut, objective: job.objective, tokenizerVocabulary: tokenizer.vocabularySize,
-            maximumTokens: learner.maximumTokens)
+            maximumTokens: trainStep.maximumTokens)
         var architecture = job.architecture
         architecture.vocabSize = configuration.vocabSize
         let identity = CheckpointState.Identity(
@@ -77,25 +77,25 @@ extension Trainer {
             samplesPerStep: recipe.samplesPerStep, tokenizer: digest, trainingTokens: training.tokens,
             trainingRows: training.rows)
         let checkpoints = CheckpointStore(directory: job.runDirectory, identity: identity)
-        let state = try checkpoints.restore(into: learner, note: note)
+        let state = try checkpoints.restore(into: trainStep, note: note)
         var decided = forecast.decisions
         if earlier == nil {
-            if state == nil { decided = preflight.timed(decided, learner, evaluation) }
+            if state == nil { decided = preflight.timed(decided, trainStep, evaluation) }
             try decided.write(for: job)
         }
         schedule.expect(seconds: preflight.seconds(decided, schedule))
         watch.earlierSeconds = state?.elapsedSeconds ?? 0
         let run = Run(
             tokenizer: tokenizer, shards: shards, decisions: decided, cost: StepCost(configuration: configuration),
-            learner: learner, checkpoints: checkpoints, schedule: schedule, heldOut: evaluation, batcher: batcher,
-            cadence: CheckpointCadence(now: watch.seconds), evaluations: state?.evaluations ?? EvaluationHistory(),
+            trainStep: trainStep, checkpoints: checkpoints, schedule: schedule, heldOut: evaluation, batcher: batcher,
+            cadence: CheckpointInterval(now: watch.seconds), evaluations: state?.evaluations ?? EvaluationHistory(),
             step: state?.step ?? 0, badSteps: state?.badSteps ?? 0, savedStep: state?.step ?? 0,
             productRate: decided.productRate)
         report(.preflight(preflight.event(forecast, decided, step: run.step, elapsedSeconds: watch.seconds)))
         report(
             .started(
                 .init(
-                    parameters: learner.model.parameters.layout.count, totalSteps: schedule.totalSteps,
+                    parameters: trainStep.model.parameters.layout.count, totalSteps: schedule.totalSteps,
                     resumedStep: run.step, trainSamples: training.rows, heldOutSamples: heldOut.rows,
                     trainTokens: training.tokens, threads: ThreadPool.shared.threads,
                     precision: decided.precision.rawValue)))

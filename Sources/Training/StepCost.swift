@@ -44,13 +44,15 @@ public struct StepCost {
         var (flops, seconds) = (0.0, 0.0)
         for shape in shapes {
             flops += shape.times * 6 * Double(shape.rows) * Double(shape.inner) * Double(shape.outer)
-            seconds += shape.times * StepCost.secondsThereAndBack(shape.rows, shape.inner, shape.outer, precision)
+            seconds += shape.times * StepCost.forwardBackwardSeconds(shape.rows, shape.inner, shape.outer, precision)
         }
         return flops / seconds
     }
 
     /// Returns the best time for y = x·Wᵀ, dx = dy·W and dW += dyᵀ·x, in seconds.
-    private static func secondsThereAndBack(_ rows: Int, _ inner: Int, _ outer: Int, _ precision: Precision) -> Double {
+    private static func forwardBackwardSeconds(_ rows: Int, _ inner: Int, _ outer: Int, _ precision: Precision)
+        -> Double
+    {
         let arena = Arena(bytes: 4 * (rows * inner + rows * outer + 2 * inner * outer) + 4 * Arena.alignment)
         let x = arena.matrix(rows: rows, columns: inner)
         let y = arena.matrix(rows: rows, columns: outer)

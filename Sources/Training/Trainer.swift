@@ -10,7 +10,7 @@ import Tokenizers
 /// Executes a training run, from a job to a published model directory.
 ///
 /// A run that is stopped at any moment resumes from its last checkpoint as if it had not been interrupted: the same job
-/// produces the same bytes. Only a run that approaches its `max_time` may differ; see `Schedule`.
+/// produces the same bytes. Only a run that approaches its `max_time` may differ; see `LearningRateSchedule`.
 public final class Trainer {
     /// The result of a run.
     public enum Outcome: Sendable {
@@ -26,7 +26,7 @@ public final class Trainer {
     let diskReserve: Int
     /// How long to wait for another process of the same run to exit.
     let lockSeconds: Double
-    let pulse: Pulse
+    let heartbeat: Heartbeat
     let note: (String) -> Void
     var watch = Stopwatch()
     private let control: RunControl
@@ -49,7 +49,7 @@ public final class Trainer {
         self.memoryLimit = memoryLimit
         self.diskReserve = diskReserve
         self.lockSeconds = lockSeconds
-        pulse = Pulse(report)
+        heartbeat = Heartbeat(report)
         self.note = note
     }
 
@@ -64,7 +64,7 @@ public final class Trainer {
 
     private func runHoldingLock() throws -> Outcome {
         try job.validate()
-        let folder = try RunFolder(job: job)
+        let folder = try RunDirectory(job: job)
         try Durable.makeDirectory(job.runDirectory)
         let lock = try takeLock()
         defer { withExtendedLifetime(lock) {} }
@@ -99,7 +99,7 @@ public final class Trainer {
         }
     }
 
-    func report(_ event: RunEvent.Payload) { pulse.tell(event) }
+    func report(_ event: RunEvent.Payload) { heartbeat.tell(event) }
 
     // MARK: - Steps
 
@@ -135,14 +135,14 @@ public final class Trainer {
         let learningRate = run.schedule.learningRate(step: step, elapsedSeconds: watch.seconds)
         let start = watch.seconds
         let batch = run.batcher.batch(step: step)
-        let outcome = run.learner.learn(batch, step: step, learningRate: learningRate)
+        let outcome = run.trainStep.learn(batch, step: step, learningRate: learningRate)
         let seconds = max(watch.seconds - start, 1e-9)
         run.step += 1
-        if let flaw = outcome.flaw {
+        if let failureReason = outcome.failureReason {
             run.badSteps += 1
-            report(.stepSkipped(.init(step: run.step, reason: flaw)))
+            report(.stepSkipped(.init(step: run.step, reason: failureReason)))
             guard run.badSteps < job.recipe.maxBadSteps else {
-                throw TrainingError.notFinite(steps: run.badSteps, lastStep: run.step, reason: flaw)
+                throw TrainingError.notFinite(steps: run.badSteps, lastStep: run.step, reason: failureReason)
             }
             return
         }
@@ -169,9 +169,9 @@ public final class Trainer {
     /// - Returns: whether the result is the best so far
     @discardableResult
     private func evaluate(_ run: inout Run) -> Bool {
-        let evaluation = run.learner.evaluate(
+        let evaluation = run.trainStep.evaluate(
             run.heldOut, totals: run.shards.heldOut.totals, objective: job.objective, step: run.step
-        ) { pulse.beat("evaluating") }
+        ) { heartbeat.beat("evaluating") }
         guard let evaluation else { return false }
         report(.evaluation(evaluation))
         return run.evaluations.note(evaluation)
@@ -182,14 +182,14 @@ public final class Trainer {
         let start = watch.seconds
         // If other processes have filled the disk since the run began, it can resume from here once there is space.
         try FreeSpace.require(
-            DiskEstimate(job, rows: run.learner.model.configuration.vocabSize).checkpointBytes, at: job.runDirectory,
+            DiskEstimate(job, rows: run.trainStep.model.configuration.vocabSize).checkpointBytes, at: job.runDirectory,
             reserve: diskReserve)
         let state = CheckpointState(
-            step: run.step, updates: run.learner.optimizer.updates, elapsedSeconds: start, badSteps: run.badSteps,
+            step: run.step, updates: run.trainStep.optimizer.updates, elapsedSeconds: start, badSteps: run.badSteps,
             evaluations: run.evaluations, identity: run.checkpoints.identity, stateSha256: "")
         let best = job.recipe.loadBestModelAtEnd ? run.evaluations.best?.step : nil
         let path = try run.checkpoints.save(
-            run.learner, state: state, limit: job.recipe.saveTotalLimit, keeping: best)
+            run.trainStep, state: state, limit: job.recipe.saveTotalLimit, keeping: best)
         run.savedStep = run.step
         run.cadence.wrote(at: start, seconds: watch.seconds - start)
         report(.checkpoint(.init(step: run.step, path: path)))
@@ -203,7 +203,7 @@ public final class Trainer {
     // MARK: - After the last step
 
     private func publish(_ run: Run, _ publisher: Publisher) throws -> Outcome {
-        let model = run.learner.model
+        let model = run.trainStep.model
         let evaluation = chooseModel(run)
         let arguments = TrainingArguments(
             job: job, longestPosition: run.shards.training.totals.longestRow, steps: run.step,
@@ -224,7 +224,7 @@ public final class Trainer {
         let (last, best) = (run.evaluations.last, run.evaluations.best)
         guard job.recipe.loadBestModelAtEnd, let best, best.step != run.step else { return last }
         do {
-            try run.checkpoints.restoreParameters(ofStep: best.step, into: run.learner.model)
+            try run.checkpoints.restoreParameters(ofStep: best.step, into: run.trainStep.model)
             return best
         } catch {
             note("publishing the last model instead of the best one, from step \(best.step): \(error)")
@@ -251,7 +251,9 @@ extension RobertaConfiguration {
             hiddenDropoutProb: architecture.hiddenDropoutProb,
             attentionProbsDropoutProb: architecture.attentionProbsDropoutProb,
             initializerRange: architecture.initializerRange, layerNormEps: architecture.layerNormEps)
-        if let flaw { throw JobError(key: "architecture", expected: "a valid model configuration", found: flaw) }
+        if let failureReason {
+            throw JobError(key: "architecture", expected: "a valid model configuration", found: failureReason)
+        }
     }
 }
 

@@ -11,7 +11,7 @@ final class ConnectionRegistry: Sendable {
         var stopping = false
     }
 
-    enum Admission {
+    enum AdmissionDecision {
         case admitted
         case refused(VarlinkLimitsInterface.TooManyConnections)
         /// The server takes nobody any more.
@@ -24,9 +24,9 @@ final class ConnectionRegistry: Sendable {
         state = Mutex(State(places: FairShare(limit: limit, limitOfUser: limitOfUser)))
     }
 
-    func add(_ channel: any Channel, user: UInt32) -> Admission {
+    func add(_ channel: any Channel, user: UInt32) -> AdmissionDecision {
         let id = ObjectIdentifier(channel)
-        let admission: Admission = state.withLock { state in
+        let admission: AdmissionDecision = state.withLock { state in
             if state.stopping { return .stopping }
             switch state.places.take(for: user) {
             case .limit: return .refused(.init(limit: state.places.limit, perUser: false))

@@ -20,13 +20,13 @@ struct Evaluate: ParsableCommand {
     @Argument(help: "The model directories.", completion: .directory)
     var models: [String]
 
-    @OptionGroup var standing: Standing
+    @OptionGroup var processLimits: ProcessLimits
 
     func run() throws {
-        try withJob(job, standing) { job, control, output in
+        try withJob(job, processLimits) { job, control, output in
             do {
-                try Judge(job: job, control: control, report: output.write, note: say).judge(models)
-            } catch is Judge.Interrupted {
+                try HeldOutEvaluator(job: job, control: control, report: output.write, note: say).judge(models)
+            } catch is HeldOutEvaluator.Interrupted {
                 throw ExitCode(EX_TEMPFAIL)
             }
         }

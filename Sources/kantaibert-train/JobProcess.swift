@@ -5,9 +5,9 @@ import Training
 /// Runs the work of a command on a job: applies the process limits, handles signals and commands, reports errors as
 /// events and sets the exit status.
 func withJob(
-    _ path: String, _ standing: Standing, _ work: (Job, RunControl, EventOutput) throws -> Void
+    _ path: String, _ processLimits: ProcessLimits, _ work: (Job, RunControl, EventOutput) throws -> Void
 ) throws {
-    standing.apply()
+    processLimits.apply()
     let control = RunControl()
     listenForSignals(control)
     listenToStandardInput(control)

@@ -45,12 +45,12 @@ struct ModelLimits {
     private func limit(_ resource: __rlimit_resource, _ value: UInt64) {
         let kind = __rlimit_resource_t(resource.rawValue)
         var limit = rlimit()
-        guard getrlimit(kind, &limit) == 0 else { return complain() }
+        guard getrlimit(kind, &limit) == 0 else { return reportFailure() }
         limit.rlim_max = min(limit.rlim_max, rlim_t(value))
         limit.rlim_cur = limit.rlim_max
-        if setrlimit(kind, &limit) != 0 { complain() }
+        if setrlimit(kind, &limit) != 0 { reportFailure() }
     }
 
     /// A limit that cannot be set is only logged, because the files are validated anyway.
-    private func complain() { say("setrlimit: \(String(cString: strerror(errno))); continuing without the limit") }
+    private func reportFailure() { say("setrlimit: \(String(cString: strerror(errno))); continuing without the limit") }
 }

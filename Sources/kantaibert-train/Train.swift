@@ -26,12 +26,13 @@ struct Run: ParsableCommand {
     @Argument(help: "The job file, in JSON.", completion: .file(extensions: ["json"]))
     var job: String
 
-    @OptionGroup var standing: Standing
+    @OptionGroup var processLimits: ProcessLimits
 
     func run() throws {
-        try withJob(job, standing) { job, control, output in
+        try withJob(job, processLimits) { job, control, output in
             let trainer = Trainer(
-                job: job, control: control, memoryLimit: standing.memoryLimit, diskReserve: standing.diskReserve,
+                job: job, control: control, memoryLimit: processLimits.memoryLimit,
+                diskReserve: processLimits.diskReserve,
                 lockSeconds: 30, report: output.write, note: say)
             if case .interrupted = try trainer.run() { throw ExitCode(EX_TEMPFAIL) }
         }

@@ -42,8 +42,8 @@ struct Kantaibertd: AsyncParsableCommand {
     var trainProgram: String?
 
     func run() async throws {
-        let environment = Place.environment()
-        let path = config ?? Place.usualSettings()
+        let environment = DefaultPaths.environment()
+        let path = config ?? DefaultPaths.usualSettings()
         let readSettings: @Sendable () throws(SettingsError) -> Settings = { () throws(SettingsError) in
             try Settings.load(path: path, environment: environment)
         }
@@ -61,8 +61,10 @@ struct Kantaibertd: AsyncParsableCommand {
         let directory = StateDirectory(root: stateDir ?? environment["STATE_DIRECTORY"] ?? "/var/lib/kantaibert")
         let options = KantaibertService.Options(
             settings: settings, directory: directory,
-            socket: Place.socket(argument: socket, stateDirectory: stateDir.map { _ in directory.root }, environment),
-            trainProgram: try trainProgram ?? Place.beside(program: "kantaibert-train"), readSettings: readSettings)
+            socket: DefaultPaths.socket(
+                argument: socket, stateDirectory: stateDir.map { _ in directory.root }, environment),
+            trainProgram: try trainProgram ?? DefaultPaths.beside(program: "kantaibert-train"),
+            readSettings: readSettings)
         do {
             try await KantaibertService(options: options, logger: Logger(label: "kantaibertd")).run()
         } catch let error as StartError {

@@ -29,7 +29,7 @@ enum InferServer {
         var settings = Settings.builtIn
         settings.models = models
         var service = VarlinkService(vendor: "kantaibert", product: "kb-bench", version: "0", url: "")
-        InferenceService(settings: LiveSettings(settings), registry: registry, state: { _ in "" })
+        InferenceService(settings: ReloadableSettings(settings), registry: registry, state: { _ in "" })
             .register(with: &service)
         let socket = root + "/socket"
         let server = VarlinkServer(

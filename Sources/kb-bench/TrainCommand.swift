@@ -77,19 +77,19 @@ struct TrainCommand: ParsableCommand {
             tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
         let first = batcher.batch(step: 0)
         let rate = cost.productRate(tokens: first.tokens, scoredRows: first.scoredRows.count, precision: products)
-        let learner = Learner(
+        let trainStep = TrainStep(
             model: RobertaModel.initialized(configuration: configuration, seed: recipe.seed), recipe: recipe,
-            plan: MemoryPlan(
+            plan: MicrobatchPlan(
                 configuration: configuration, recipe: recipe, longestRow: shards.training.totals.longestRow),
             precision: products)
-        let schedule = Schedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
+        let schedule = LearningRateSchedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
 
         var timings: [TrainMeasurement.Timing] = []
         var loss = 0.0
         for step in 0..<steps {
             let start = ContinuousClock.now
             let batch = batcher.batch(step: step)
-            let outcome = learner.learn(
+            let outcome = trainStep.learn(
                 batch, step: step, learningRate: schedule.learningRate(step: step, elapsedSeconds: 0))
             loss = outcome.loss
             timings.append(
@@ -99,7 +99,7 @@ struct TrainCommand: ParsableCommand {
         }
         return TrainMeasurement(
             precision: precision.rawValue, objective: objective, preset: preset, batch: batch, timings: timings,
-            productRate: rate, parameters: learner.model.parameters.layout.count, lastLoss: loss)
+            productRate: rate, parameters: trainStep.model.parameters.layout.count, lastLoss: loss)
     }
 
     private func loadTokenizer(vocabularySize: Int, minFrequency: Int) throws -> ByteLevelBPETokenizer {

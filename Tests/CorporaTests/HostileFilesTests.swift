@@ -27,16 +27,16 @@ private final class Canceller: Sendable {
     }
 
     private func admit(_ name: String, _ bytes: some Sequence<UInt8>, _ options: ReadingOptions = .init()) throws
-        -> Admission
+        -> AdmissionResult
     {
         try store.admit(try scratch.drop(name, bytes), options)
     }
 
-    private func rejection(_ admission: Admission) -> String? {
+    private func rejection(_ admission: AdmissionResult) -> String? {
         if case .rejected(let reason) = admission { reason.text } else { nil }
     }
 
-    private func text(_ admission: Admission) -> String? {
+    private func text(_ admission: AdmissionResult) -> String? {
         if case .admitted(let corpus) = admission { scratch.text(corpus.path) } else { nil }
     }
 
@@ -303,7 +303,7 @@ private final class Canceller: Sendable {
             let exact = RejectionReason(String(repeating: "x", count: count - 4) + "\u{1F600}")
             #expect(exact.text.utf8.count == min(count, 1024) || count > 1024 && exact.text.utf8.count >= 1021)
         }
-        let admission = Admission.rejected(reason: "\(String(repeating: "long", count: 9_999_999))")
+        let admission = AdmissionResult.rejected(reason: "\(String(repeating: "long", count: 9_999_999))")
         #expect(rejection(admission)?.utf8.count == 1024)
     }
 

@@ -14,7 +14,7 @@ import Testing
     /// - Parameter tell: by default, every diagnostic is recorded as an issue
     private func watcher(
         stable: Duration = .milliseconds(50), limits: InboxLimits = InboxLimits(),
-        tell: @escaping @Sendable (InboxNotice) -> Void = { Issue.record("\($0)") }
+        tell: @escaping @Sendable (InboxDiagnostic) -> Void = { Issue.record("\($0)") }
     ) throws -> InboxWatcher {
         let inbox = scratch.inbox
         return try InboxWatcher(
@@ -206,8 +206,8 @@ import Testing
 
         var lines: [String] { notices.withLock { $0.sorted() } }
 
-        func note(_ notice: InboxNotice) {
-            guard case .leftAlone(let name, let reason) = notice else {
+        func note(_ notice: InboxDiagnostic) {
+            guard case .ignored(let name, let reason) = notice else {
                 Issue.record("\(notice)")
                 return
             }
@@ -334,13 +334,13 @@ import Testing
     /// An unlimited number of names can be created and removed.
     @Test func countsSuppressedNotices() async throws {
         var limits = InboxLimits()
-        limits.leftAlone = 500
+        limits.ignored = 500
         limits.summaryDelay = .milliseconds(50)
         let counted = Atomic(0)
         let reported = Atomic(0)
         let watcher = try watcher(limits: limits) { notice in
             switch notice {
-            case .leftAlone: reported.add(1, ordering: .relaxed)
+            case .ignored: reported.add(1, ordering: .relaxed)
             case .moreLeftAlone(let count): counted.add(count, ordering: .relaxed)
             default: Issue.record("\(notice)")
             }
@@ -420,7 +420,7 @@ import Testing
         let watcher = try watcher()
         let file = try scratch.drop("a.txt", "a")
         #expect(await next(1, of: watcher) == ["a.txt"])
-        watcher.offerAgain(file, after: .milliseconds(10))
+        watcher.requeue(file, after: .milliseconds(10))
         #expect(await next(1, of: watcher) == ["a.txt"])
     }
 
@@ -432,7 +432,7 @@ import Testing
 
     @Test(arguments: ["removed", "renamed"])
     func recreatesLostInbox(how: String) async throws {
-        let (notices, noticed) = AsyncStream.makeStream(of: InboxNotice.self)
+        let (notices, noticed) = AsyncStream.makeStream(of: InboxDiagnostic.self)
         let watcher = try watcher { noticed.yield($0) }
         try scratch.makeFolder("folder")
         try scratch.drop("folder/a.txt", "a")
@@ -457,7 +457,7 @@ import Testing
     }
 
     @Test func retriesRecreatingInbox() async throws {
-        let (notices, noticed) = AsyncStream.makeStream(of: InboxNotice.self)
+        let (notices, noticed) = AsyncStream.makeStream(of: InboxDiagnostic.self)
         let hasRoom = Atomic(false)
         let inbox = scratch.inbox
         let watcher = try InboxWatcher(

@@ -73,7 +73,7 @@ import Testing
                 text.replacing("\r\n", with: " ").replacing("\n", with: " ").replacing("\r", with: " ") + "\n"
             #expect(String(decoding: stored, as: UTF8.self) == expected, "\(line)")
             counts.taken += 1
-        } catch let error as Unusable {
+        } catch let error as RejectionError {
             switch error.reason.text {
             case "line 1: invalid JSON":
                 #expect(tree == nil, "rejected: \(line)")

@@ -26,7 +26,7 @@ private func run(_ tool: String, _ arguments: [String], in folder: String) throw
     }
 
     private func admit(_ name: String, _ bytes: some Sequence<UInt8>, _ options: ReadingOptions = .init()) throws
-        -> Admission
+        -> AdmissionResult
     {
         try store.admit(try scratch.drop(name, bytes), options)
     }

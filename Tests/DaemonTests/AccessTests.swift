@@ -2,7 +2,7 @@ import Daemon
 import FoundationEssentials
 import Interface
 import Logging
-import Records
+import Database
 import Testing
 import VarlinkServer
 
@@ -41,16 +41,16 @@ extension ManagerService {
         in directory: StateDirectory,
         measureRates: @escaping @Sendable () async throws -> [ManagerInterface.Check] = { [] }
     ) throws -> ManagerService {
-        let metrics = try MetricsStore(path: directory.metrics)
+        let metrics = try StateStore(path: directory.metrics)
         let hub = EventHub()
         let registry = ModelRegistry(directory: directory)
         let journal = EventJournal(hub: hub, metrics: metrics, logger: .init(label: "test"))
-        let admitted = AdmittedCorpora(metrics: metrics, directory: directory, journal: journal)
+        let admitted = CorpusCatalog(metrics: metrics, directory: directory, journal: journal)
         let training = TrainingService(
-            settings: LiveSettings(.builtIn), directory: directory, metrics: metrics, journal: journal,
+            settings: ReloadableSettings(.builtIn), directory: directory, metrics: metrics, journal: journal,
             registry: registry, admitted: admitted, program: "/nonexistent")
         return ManagerService(
-            settings: LiveSettings(.builtIn), directory: directory, metrics: metrics, registry: registry,
+            settings: ReloadableSettings(.builtIn), directory: directory, metrics: metrics, registry: registry,
             training: training, hub: hub,
             admitted: admitted, journal: journal, version: "0", inboxPending: { 0 }, measureRates: measureRates)
     }

@@ -33,7 +33,7 @@ struct CatalogTests {
 
     @Test("No more than a line a second about steps")
     func rate() {
-        var rate = LineRate()
+        var rate = RateLimiter()
         let start = ContinuousClock.now
         let allowed = (0..<40).filter { rate.allowsLine(now: start.advanced(by: .milliseconds(100 * $0))) }
         #expect(allowed == [0, 10, 20, 30])

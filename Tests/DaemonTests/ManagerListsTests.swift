@@ -1,18 +1,18 @@
 import Daemon
 import FoundationEssentials
 import Interface
-import Records
+import Database
 import Testing
 import Varlink
 
 /// What is listed over the socket is bounded, whatever is recorded.
 @Suite(.timeLimit(.minutes(15))) final class ManagerListsTests {
     private let folder = FileManager.default.temporaryDirectory.appending(path: "lists-\(UUID().uuidString)").path()
-    private let store: MetricsStore
+    private let store: StateStore
 
     init() throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        store = try MetricsStore(path: "\(folder)/metrics.db")
+        store = try StateStore(path: "\(folder)/metrics.db")
     }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }

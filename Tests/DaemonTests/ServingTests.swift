@@ -108,7 +108,7 @@ import VarlinkServer
         settings.serving.maxConcurrentRequests = 1
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")
         InferenceService(
-            settings: LiveSettings(settings), registry: ModelRegistry(directory: models.directory)
+            settings: ReloadableSettings(settings), registry: ModelRegistry(directory: models.directory)
         ) { _ in
             asks.yield()
             for await _ in gate { break }

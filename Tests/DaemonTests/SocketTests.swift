@@ -41,7 +41,8 @@ import VarlinkServer
         // All clients of a test are one user.
         settings.serving.maxConcurrentRequestsPerUser = limit
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")
-        InferenceService(settings: LiveSettings(settings), registry: registry) { _ in "" }.register(with: &service)
+        InferenceService(settings: ReloadableSettings(settings), registry: registry) { _ in "" }.register(
+            with: &service)
         let socket = directory.root + "/socket"
         let server = VarlinkServer(
             service: service, listener: .path(socket), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -48,7 +48,7 @@ struct WriteTests {
 
     @Test func removesUnpublishedFile() throws {
         do {
-            let file = try AsideFile(for: scratch("a"))
+            let file = try AtomicFile(for: scratch("a"))
             try [UInt8](repeating: 7, count: 10).withUnsafeBytes { try file.append($0) }
             let aside = try scratch.names()
             #expect(aside.count == 1)

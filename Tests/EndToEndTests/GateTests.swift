@@ -41,7 +41,7 @@ struct GateTests {
             .sorted { $0.number < $1.number }
     }
 
-    private func receipt(_ service: RunningService) throws -> InferenceInterface.Receipt {
+    private func receipt(_ service: RunningService) throws -> InferenceInterface.Provenance {
         try service.client().call(InferenceInterface.FillMask.self, .init(text: "the old <mask>")).receipt
     }
 

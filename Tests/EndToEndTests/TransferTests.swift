@@ -48,7 +48,7 @@ struct TransferTests {
             #expect(open.count < 200, sourceLocation: location)
         }
 
-        func receipt() throws -> InferenceInterface.Receipt {
+        func receipt() throws -> InferenceInterface.Provenance {
             try client().call(InferenceInterface.FillMask.self, .init(text: "the old <mask>")).receipt
         }
 

@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func rejectsRequestsOverLimitWithRetryTime() async throws {
-        let admission = Admission(limit: 2)
+        let admission = RequestLimiter(limit: 2)
         let (gate, opens) = AsyncStream.makeStream(of: Void.self)
         let (entered, enters) = AsyncStream.makeStream(of: Void.self)
         let first = Task {
@@ -102,7 +102,7 @@ import Testing
 
     @Test func failedRequestReleasesItsPlace() async throws {
         struct Failed: Error {}
-        let admission = Admission(limit: 1)
+        let admission = RequestLimiter(limit: 1)
         await #expect(throws: Failed.self) { try await admission.admit { throw Failed() } }
         #expect(try await admission.admit { 1 } == 1)
     }

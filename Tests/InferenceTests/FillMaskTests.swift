@@ -19,10 +19,10 @@ import Testing
     }
 
     @Test func excludesRowsWithoutTokenButNormalizesOverAll() async throws {
-        let fillings = try await Fixture.mlm.fillMask("The<mask>", topK: 10_000)[0]
-        #expect(fillings.count == Fixture.mlm.tokenizer.vocabularySize)
-        #expect(fillings.count < Fixture.mlm.configuration.vocabSize)
-        let sum = fillings.reduce(0) { $0 + $1.score }
+        let predictions = try await Fixture.mlm.fillMask("The<mask>", topK: 10_000)[0]
+        #expect(predictions.count == Fixture.mlm.tokenizer.vocabularySize)
+        #expect(predictions.count < Fixture.mlm.configuration.vocabSize)
+        let sum = predictions.reduce(0) { $0 + $1.score }
         #expect(sum > 0.5 && sum < 1)
     }
 

@@ -67,7 +67,7 @@ import Testing
         // At temperature ½, the first token has probability 0.73, so it alone is the nucleus for 0.7.
         let options = SamplingOptions(temperature: 0.5, topP: 0.7)
         for seed in 0..<100 {
-            let sampler = Sampler(options: options, seed: seed, mayEmit: [true, true, true, true])
+            let sampler = Sampler(options: options, seed: seed, allowedTokens: [true, true, true, true])
             #expect(try sampler.next(logits: scores.map(Float.init), history: [], step: 0) == 0)
         }
     }
@@ -111,11 +111,11 @@ import Testing
             }
             logits[7] = .infinity
             logits[8] = .nan
-            let mayEmit = (0..<count).map { $0 % 11 != 0 }
+            let allowedTokens = (0..<count).map { $0 % 11 != 0 }
             let history: [Int32] = [1, 5, 5, 900]
-            let sampler = Sampler(options: options, seed: 3, mayEmit: mayEmit)
+            let sampler = Sampler(options: options, seed: 3, allowedTokens: allowedTokens)
 
-            var scores = zip(logits, mayEmit).map { $1 && $0.isFinite ? Double($0) : -.infinity }
+            var scores = zip(logits, allowedTokens).map { $1 && $0.isFinite ? Double($0) : -.infinity }
             Sampler.penalizeRepetition(&scores, of: history, penalty: options.repetitionPenalty)
             var expected = scores.firstIndex(of: scores.max()!)!
             if options.temperature > 0 {
@@ -143,7 +143,8 @@ import Testing
         for temperature in [0.0, 1.5] {
             for seed in 0..<200 {
                 let sampler = Sampler(
-                    options: SamplingOptions(temperature: temperature), seed: seed, mayEmit: [false, true, true, false])
+                    options: SamplingOptions(temperature: temperature), seed: seed,
+                    allowedTokens: [false, true, true, false])
                 let token = try sampler.next(logits: [50, 1, 0, .infinity], history: [], step: seed)
                 #expect(token == 1 || (token == 2 && temperature > 0))
             }
@@ -151,14 +152,15 @@ import Testing
     }
 
     @Test func nonFiniteLogitsThrow() {
-        let sampler = Sampler(options: SamplingOptions(), seed: 0, mayEmit: [true, true])
+        let sampler = Sampler(options: SamplingOptions(), seed: 0, allowedTokens: [true, true])
         #expect(throws: InferenceError.notANumber) {
             try sampler.next(logits: [.nan, .nan], history: [], step: 0)
         }
     }
 
     @Test func frequenciesMatchProbabilities() throws {
-        let sampler = Sampler(options: SamplingOptions(temperature: 1), seed: 11, mayEmit: [true, true, true, true])
+        let sampler = Sampler(
+            options: SamplingOptions(temperature: 1), seed: 11, allowedTokens: [true, true, true, true])
         var counts = [0.0, 0, 0, 0]
         let draws = 20_000
         for step in 0..<draws {

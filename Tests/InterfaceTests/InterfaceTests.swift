@@ -16,7 +16,7 @@ struct SwiftInterface: CustomTestStringConvertible, Sendable {
     static let inference = SwiftInterface(
         name: InferenceInterface.name, description: InferenceInterface.description,
         types: [
-            InferenceInterface.Sampling.self, InferenceInterface.Receipt.self, InferenceInterface.Filling.self,
+            InferenceInterface.Sampling.self, InferenceInterface.Provenance.self, InferenceInterface.Filling.self,
             InferenceInterface.Mask.self,
         ],
         methods: [

@@ -29,7 +29,7 @@ private let evaluation = RunEvent.Evaluation(
     .failed(.init(message: "a\nmessage of two lines")),
     .working(.init(activity: "counting words")),
     .judged(.init(directory: "/m/1", evaluation: evaluation, samples: 3, bytes: 90, seconds: 1.5)),
-    .judged(.init(directory: "/m/1", evaluation: nil, samples: 0, bytes: 0, seconds: 0, flaw: "no such file")),
+    .judged(.init(directory: "/m/1", evaluation: nil, samples: 0, bytes: 0, seconds: 0, failureReason: "no such file")),
 ])
 func encodesAnEventAsOneLineAndDecodesIt(payload: RunEvent.Payload) throws {
     let event = RunEvent(payload, time: Date(timeIntervalSince1970: 1_767_225_600.25))

@@ -12,7 +12,7 @@ import VarlinkServer
 enum Canned {
     static let rejection =
         "2.104 bits per byte on held-out text, generation 3 has 1.931: 9.0 % more, and 2.0 % are allowed"
-    static let receipt = InferenceInterface.Receipt(model: "kantaibert", generation: 3, modelSha256: "ab", seed: 7)
+    static let receipt = InferenceInterface.Provenance(model: "kantaibert", generation: 3, modelSha256: "ab", seed: 7)
     static let models = [
         ManagerInterface.Model(
             name: "kantaibert", objective: .mlm, generation: 3, parameters: 83_504_416, vocabSize: 52_000,

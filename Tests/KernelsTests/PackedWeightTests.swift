@@ -78,8 +78,8 @@ import Testing
 
     /// Requires bit-identical results for both orders. In float32 and bfloat16 a row spans several ranges, the last one
     /// shorter.
-    @Test(arguments: ways, [SumOrder.straight, .blocked])
-    func rowResultIsIndependentOfOtherRows(way: (precision: WeightPrecision, isFast: Bool), order: SumOrder) {
+    @Test(arguments: ways, [AccumulationOrder.straight, .blocked])
+    func rowResultIsIndependentOfOtherRows(way: (precision: WeightPrecision, isFast: Bool), order: AccumulationOrder) {
         let (m, n, k) = (50, 83, 1_060)
         let arena = Self.arena(m, n, k)
         let x = Self.numbers(arena, rows: m, columns: k, seed: 3)

@@ -84,7 +84,7 @@ import Testing
         let ids = Array(folder.inputIDs[folder.sequenceOffsets[3]..<folder.sequenceOffsets[4]])
         let whole = model.logits(inputIDs: ids, sequenceOffsets: [0, ids.count], rows: [ids.count - 2, ids.count - 1])
         let cache = model.makeKeyValueCache(capacity: ids.count)
-        let memory = DecoderMemory(model)
+        let memory = DecodeWorkspace(model)
         #expect(model.prefill(Array(ids[..<3]), cache: cache, isLast: false).isEmpty)
         let prompt = model.prefill(Array(ids[3..<ids.count - 1]), cache: cache)
         let last = model.decode([([ids[ids.count - 1]], cache)], in: memory)
@@ -100,11 +100,11 @@ import Testing
     @Test(arguments: WeightPrecision.allCases)
     func batchedDecodingIsBitIdenticalToSingleSequence(precision: WeightPrecision) throws {
         let (folder, model) = try Self.model("clm", precision)
-        let (memory, vocabulary) = (DecoderMemory(model), folder.configuration.vocabSize)
+        let (memory, vocabulary) = (DecodeWorkspace(model), folder.configuration.vocabSize)
         func id(_ sequence: Int, _ place: Int) -> Int32 { Int32(5 + (31 * sequence + 17 * place) % 300) }
         // Prompts of 1 to 16 tokens, followed by three single tokens.
         let parts: [[[Int32]]] = (0..<PackedModel.largestBatch).map { index in
-            let length = 1 + (5 * index) % SumOrder.straightRows
+            let length = 1 + (5 * index) % AccumulationOrder.straightRows
             return [(0..<length).map { id(index, $0) }] + (0..<3).map { [id(index, length + $0)] }
         }
         func cache(_ index: Int) -> KeyValueCache {

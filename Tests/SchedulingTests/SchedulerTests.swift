@@ -5,16 +5,17 @@ import Testing
 
 @Suite("Scheduler")
 struct SchedulerTests {
-    static let start = Scheduler.Moment.now
-    static func at(_ seconds: Double) -> Scheduler.Moment {
+    static let start = Scheduler.Timestamp.now
+    static func at(_ seconds: Double) -> Scheduler.Timestamp {
         .init(time: start.time.advanced(by: .seconds(seconds)), date: start.date.addingTimeInterval(seconds))
     }
-    static let settling = Schedule(settle: .seconds(10), local: .utc)
+    static let settling = TrainingSchedule(settle: .seconds(10), local: .utc)
 
     static func model(
-        _ name: String, fed: [String] = [], learned: Set<String> = [], attempted: Set<String> = []
+        _ name: String, eligibleCorpora: [String] = [], learned: Set<String> = [], attempted: Set<String> = []
     ) -> Scheduler.Model {
-        Scheduler.Model(name: name, schedule: settling, fed: fed, learned: learned, attempted: attempted)
+        Scheduler.Model(
+            name: name, schedule: settling, eligibleCorpora: eligibleCorpora, learned: learned, attempted: attempted)
     }
 
     /// The scheduler of two models, begun at 0.
@@ -43,12 +44,14 @@ struct SchedulerTests {
 
     @Test("What is removed is not learned from, and is by itself no reason to train")
     func removed() {
-        var scheduler = Self.fresh([Self.model("a", fed: ["x", "y"], learned: ["x", "y"], attempted: ["x", "y"])])
+        var scheduler = Self.fresh([
+            Self.model("a", eligibleCorpora: ["x", "y"], learned: ["x", "y"], attempted: ["x", "y"])
+        ])
         #expect(scheduler.corpusRemoved("y", now: Self.at(99)) == [])
         #expect(scheduler.tick(now: Self.at(100)) == [])
-        var again = Self.fresh([Self.model("a", fed: ["x"], learned: ["x", "y"], attempted: ["x", "y"])])
+        var again = Self.fresh([Self.model("a", eligibleCorpora: ["x"], learned: ["x", "y"], attempted: ["x", "y"])])
         #expect(again.tick(now: Self.at(100)) == [], "nor after a restart")
-        let started = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"], isByHand: true)
+        let started = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"], isManual: true)
         guard case .success((_, let actions)) = scheduler.train("a", force: false, now: Self.at(101)) else {
             Issue.record("refused")
             return
@@ -109,7 +112,7 @@ struct SchedulerTests {
 
     @Test("Nothing new, nothing trained")
     func nothingNew() {
-        var scheduler = Scheduler(models: [Self.model("a", fed: ["x"], learned: ["x"], attempted: ["x"])])
+        var scheduler = Scheduler(models: [Self.model("a", eligibleCorpora: ["x"], learned: ["x"], attempted: ["x"])])
         #expect(scheduler.start(unfinished: [], now: Self.at(0)) == [])
         #expect(scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(1)) == [])
         #expect(throws: Scheduler.Refusal.nothingNew) { try scheduler.train("a", force: false, now: Self.at(2)).get() }
@@ -123,7 +126,7 @@ struct SchedulerTests {
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
         _ = scheduler.tick(now: Self.at(10))
         #expect(scheduler.ended("a-1", published: false, now: Self.at(11)) == [])
-        #expect(scheduler.outlook("a", now: Self.at(11)) == nil)
+        #expect(scheduler.nextRun("a", now: Self.at(11)) == nil)
         let (run, _) = try scheduler.train("a", force: false, now: Self.at(12)).get()
         #expect(run == "a-2")
         #expect(scheduler.ended("a-2", published: false, now: Self.at(13)) == [])
@@ -132,14 +135,16 @@ struct SchedulerTests {
 
     @Test("What came while the service was away is trained on")
     func whileAway() {
-        var scheduler = Scheduler(models: [Self.model("a", fed: ["x", "y"], learned: ["x"], attempted: ["x"])])
+        var scheduler = Scheduler(models: [
+            Self.model("a", eligibleCorpora: ["x", "y"], learned: ["x"], attempted: ["x"])
+        ])
         #expect(scheduler.start(unfinished: [], now: Self.at(0)) == [.wake(Self.at(10).time)])
-        #expect(scheduler.outlook("a", now: Self.at(4)) == .begins(Self.at(10).date))
+        #expect(scheduler.nextRun("a", now: Self.at(4)) == .begins(Self.at(10).date))
     }
 
     @Test("An unfinished run goes on, with its own corpora, and is not begun a second time")
     func resumes() {
-        var scheduler = Scheduler(models: [Self.model("a", fed: ["x", "y"])])
+        var scheduler = Scheduler(models: [Self.model("a", eligibleCorpora: ["x", "y"])])
         let unfinished = Scheduler.Entry(run: "a-7", model: "a", corpora: ["x", "y"])
         #expect(
             scheduler.start(unfinished: [unfinished], now: Self.at(0)) == [
@@ -183,7 +188,7 @@ struct SchedulerTests {
     @Test("Who drops a file more often than settle puts training off no longer than ten times settle, an hour at most")
     func longestWait() throws {
         for (settle, longest) in [(10.0, 100.0), (600, 3600), (7200, 7200)] {
-            let schedule = Schedule(settle: .seconds(settle), local: .utc)
+            let schedule = TrainingSchedule(settle: .seconds(settle), local: .utc)
             var scheduler = Self.fresh([.init(name: "a", schedule: schedule)])
             var began: Double?
             var seconds = 0.0
@@ -214,26 +219,26 @@ struct SchedulerTests {
         #expect(scheduler.corpusRemoved("y", now: Self.at(120)) == [])
         #expect(scheduler.corpusRemoved("z", now: Self.at(121)) == [])
         #expect(scheduler.memory.waiting == [:], "what is removed does not wait")
-        #expect(scheduler.outlook("a", now: Self.at(121)) == nil)
+        #expect(scheduler.nextRun("a", now: Self.at(121)) == nil)
     }
 
     @Test("Restarts do not put training off without end, nor does a clock that was set")
     func longestWaitOverRestarts() throws {
-        var memory = Scheduler.Memory()
+        var memory = Scheduler.PersistedState()
         var began: Double?
         for life in 0..<30 where began == nil {
             let now = Self.at(Double(life) * 8)
-            var scheduler = Scheduler(models: [Self.model("a", fed: ["x"])])
+            var scheduler = Scheduler(models: [Self.model("a", eligibleCorpora: ["x"])])
             let actions = scheduler.start(unfinished: [], memory: memory, now: now)
             if actions.contains(where: { if case .start = $0 { true } else { false } }) { began = Double(life) * 8 }
             // As it is written and read.
-            memory = try JobCoding.decode(Scheduler.Memory.self, from: JobCoding.encode(scheduler.memory))
+            memory = try JobCoding.decode(Scheduler.PersistedState.self, from: JobCoding.encode(scheduler.memory))
         }
         #expect(began == 104)
         // The clock is set back by an hour, then ahead by a day.
         for (ahead, due) in [(-3600.0, 10.0), (86_400, 0)] {
-            var scheduler = Scheduler(models: [Self.model("a", fed: ["x"])])
-            let now = Scheduler.Moment(time: Self.start.time, date: Self.start.date.addingTimeInterval(ahead))
+            var scheduler = Scheduler(models: [Self.model("a", eligibleCorpora: ["x"])])
+            let now = Scheduler.Timestamp(time: Self.start.time, date: Self.start.date.addingTimeInterval(ahead))
             _ = scheduler.start(
                 unfinished: [], memory: .init(waiting: ["a": Self.start.date]), now: now)
             #expect(scheduler.running == nil || due == 0)
@@ -278,7 +283,7 @@ struct SchedulerTests {
 
     @Test("What is left has been learned already: it is not trained on again")
     func setAsideLeavesNothingNew() {
-        var scheduler = Self.fresh([Self.model("a", fed: ["good"], learned: ["good"], attempted: ["good"])])
+        var scheduler = Self.fresh([Self.model("a", eligibleCorpora: ["good"], learned: ["good"], attempted: ["good"])])
         _ = scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(0))
         _ = scheduler.tick(now: Self.at(10))
         #expect(scheduler.setAside("bad", run: "a-1", now: Self.at(20)) == [])
@@ -287,16 +292,16 @@ struct SchedulerTests {
 
     @Test("Who asked for a run that is begun anew has it at once too")
     func setAsideByHand() throws {
-        var scheduler = Self.fresh([Self.model("a", fed: ["bad", "good"], attempted: ["bad", "good"])])
+        var scheduler = Self.fresh([Self.model("a", eligibleCorpora: ["bad", "good"], attempted: ["bad", "good"])])
         let run = try scheduler.train("a", force: true, now: Self.at(0)).get().run
         _ = scheduler.setAside("bad", run: run, now: Self.at(1))
-        #expect(scheduler.running?.isByHand == true && scheduler.running?.run == "a-2")
+        #expect(scheduler.running?.isManual == true && scheduler.running?.run == "a-2")
     }
 
     @Test("A memory of before there was a longest wait is read")
     func olderMemory() throws {
         let old = Data(#"{"by_hand":["a-1"],"elapsed":{"a":"2026-01-01T00:00:00.000Z"}}"#.utf8)
-        let memory = try JobCoding.decode(Scheduler.Memory.self, from: old)
+        let memory = try JobCoding.decode(Scheduler.PersistedState.self, from: old)
         #expect(memory.byHand == ["a-1"] && memory.waiting == [:] && memory.elapsed.count == 1)
     }
 }

@@ -11,8 +11,8 @@ private final class ScriptedRun: Sendable {
     let folder: String
     let job: Job
     let program: String
-    let said = Mutex<[Result<RunEvent, NotAnEvent>]>([])
-    let deaths = Mutex<[RunSupervisor.Death]>([])
+    let said = Mutex<[Result<RunEvent, MalformedEvent>]>([])
+    let deaths = Mutex<[RunSupervisor.Crash]>([])
 
     /// - Parameter script: has `$LIFE`, how often it has been started, and `publish`, which puts the generation in place
     init(_ script: String) throws {
@@ -67,7 +67,7 @@ private final class ScriptedRun: Sendable {
         ) { line in
             self.said.withLock { $0.append(line) }
             onEvent?()
-        } onDeath: { death in
+        } onCrash: { death in
             self.deaths.withLock { $0.append(death) }
         }
     }

@@ -86,14 +86,14 @@ import Tokenizers
     func requiresSpecialTokensAtTheirIds(token: String) throws {
         try Fixtures.withTemporaryDirectory { folder in
             let trained = try BPETrainer(vocabularySize: 300, minFrequency: 2).train()
-            #expect(trained.flaw(rows: trained.vocabularySize) == nil)
-            #expect(trained.flaw(rows: trained.vocabularySize - 1)?.contains("rows") == true)
+            #expect(trained.failureReason(rows: trained.vocabularySize) == nil)
+            #expect(trained.failureReason(rows: trained.vocabularySize - 1)?.contains("rows") == true)
             try trained.save(directory: folder, modelMaxLength: 128)
             let url = URL(filePath: "\(folder)/tokenizer.json")
             let text = try String(contentsOf: url, encoding: .utf8)
             try Data(text.replacing("\"\(token)\"", with: "\"[other]\"").utf8).write(to: url)
             let other = try ByteLevelBPETokenizer.load(directory: folder)
-            #expect(other.flaw(rows: .max)?.contains("`\(token)`") == true)
+            #expect(other.failureReason(rows: .max)?.contains("`\(token)`") == true)
         }
     }
 

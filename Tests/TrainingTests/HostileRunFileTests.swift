@@ -6,7 +6,7 @@ import Training
 
 /// Every architecture that a job accepts must be valid for a model: the limits of both must agree.
 @Test func jobLimitsImplyModelLimits() throws {
-    func flaw(_ change: (inout Architecture) -> Void) throws -> (job: JobError?, model: String?) {
+    func failureReason(_ change: (inout Architecture) -> Void) throws -> (job: JobError?, model: String?) {
         let run = try TrainingRun(.mlm)
         run.job.recipe.blockSize = 3
         change(&run.job.architecture)
@@ -21,9 +21,9 @@ import Training
             initializerRange: architecture.initializerRange, layerNormEps: architecture.layerNormEps)
         do throws(JobError) {
             try run.job.validate()
-            return (nil, configuration.flaw)
+            return (nil, configuration.failureReason)
         } catch {
-            return (error, configuration.flaw)
+            return (error, configuration.failureReason)
         }
     }
     for size in [1, 5, 64, 512, 513, 1 << 16, 1 << 16 + 1, 1 << 20, 1 << 20 + 1, 1 << 24, Int.max] {
@@ -32,7 +32,7 @@ import Training
             { $0.vocabSize = size }, { $0.hiddenSize = size },
         ]
         for (index, change) in changes.enumerated() {
-            let found = try flaw(change)
+            let found = try failureReason(change)
             // The tokenizer of a job is larger than the smallest one, and the total number of parameters is only
             // checked once the tokenizer, and with it the size of the embedding, is known.
             let isTooMany = found.model?.contains("parameters") == true
@@ -45,7 +45,7 @@ import Training
             { $0.attentionProbsDropoutProb = number },
         ]
         for (index, change) in changes.enumerated() {
-            let found = try flaw(change)
+            let found = try failureReason(change)
             #expect(found.job != nil || found.model == nil, "\(number), change \(index): \(found)")
         }
     }

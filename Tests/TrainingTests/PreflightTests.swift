@@ -24,11 +24,11 @@ private func book() -> RobertaConfiguration {
 @Test func microbatchShrinksToFitMemory() {
     var recipe = RecipeName.seed.recipe(for: .mlm)
     recipe.blockSize = 128
-    let wide = MemoryPlan(configuration: book(), recipe: recipe, longestRow: 128)
+    let wide = MicrobatchPlan(configuration: book(), recipe: recipe, longestRow: 128)
     let limit = wide.bytes * 3 / 4
-    let narrow = MemoryPlan(configuration: book(), recipe: recipe, longestRow: 128, limit: limit)
+    let narrow = MicrobatchPlan(configuration: book(), recipe: recipe, longestRow: 128, limit: limit)
     #expect(narrow.bytes <= limit && narrow.maximumTokens < wide.maximumTokens)
-    let tiny = MemoryPlan(configuration: book(), recipe: recipe, longestRow: 128, limit: 1)
+    let tiny = MicrobatchPlan(configuration: book(), recipe: recipe, longestRow: 128, limit: 1)
     #expect(tiny.maximumTokens == 128)
 }
 
@@ -122,7 +122,7 @@ private func memoryLimit(
 
 @Test func checkpointsAreFrequentButTakeAtMostTwoPercent() {
     for cost in [0.001, 0.5, 3, 40] {
-        var cadence = CheckpointCadence(now: 0)
+        var cadence = CheckpointInterval(now: 0)
         var (now, writing, last, count) = (0.0, 0.0, 0.0, 0)
         while now < 36_000 {
             now += 0.5

@@ -7,7 +7,7 @@ import VarlinkServer
 
 /// A service with canned replies that records the calls it receives.
 final class CannedService: Sendable {
-    static let receipt = InferenceInterface.Receipt(
+    static let receipt = InferenceInterface.Provenance(
         model: "assistant", generation: 3, modelSha256: "0123456789abcdef", seed: 7)
     static let status = ManagerInterface.GetStatus.Reply(
         version: "1.0", uptimeSeconds: 12.5,

@@ -73,11 +73,11 @@ struct Failure: Error {
             self.init("the text has \(error.tokens) tokens; the model takes at most \(error.limit)", status: EX_DATAERR)
         case let error as InferenceInterface.Overloaded:
             self.init(
-                "the service is overloaded; try again in \(Human.duration(Double(error.retryAfterMs) / 1000))",
+                "the service is overloaded; try again in \(Format.duration(Double(error.retryAfterMs) / 1000))",
                 status: EX_TEMPFAIL)
         case let error as ManagerInterface.Overloaded:
             self.init(
-                "the service is overloaded; try again in \(Human.duration(Double(error.retryAfterMs) / 1000))",
+                "the service is overloaded; try again in \(Format.duration(Double(error.retryAfterMs) / 1000))",
                 status: EX_TEMPFAIL)
         case let error as ManagerInterface.RunNotFound:
             self.init("there is no run ‘\(error.run)’; ‘kbctl runs’ lists them", status: EX_NOINPUT)

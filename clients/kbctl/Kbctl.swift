@@ -44,7 +44,7 @@ struct Kbctl: ParsableCommand {
             try command.run()
         } catch {
             guard let failure = Failure(error) else { leave(error) }
-            Terminal.complain("kbctl: \(failure.message)")
+            Terminal.printError("kbctl: \(failure.message)")
             Glibc.exit(failure.status)
         }
     }
@@ -61,7 +61,7 @@ struct Kbctl: ParsableCommand {
             Terminal.help(fullMessage(for: error, columns: Terminal.columns))
         } else {
             let message = fullMessage(for: error)
-            if !message.isEmpty { Terminal.complain(usage: message) }
+            if !message.isEmpty { Terminal.printError(usage: message) }
         }
         Glibc.exit(status.rawValue)
     }

@@ -27,7 +27,7 @@ package struct CorpusReading {
 
     var sha256: String { hash.finalize().hexadecimal }
 
-    /// - Throws: `Unusable`, `ReadingInterrupted`, and errors thrown by `write`
+    /// - Throws: `RejectionError`, `ReadingInterrupted`, and errors thrown by `write`
     package mutating func read(name: String, descriptor: Int32, bytes size: Int) throws {
         guard size <= options.maxFileBytes else { throw options.tooLarge(atLeast: size) }
         let (compression, expandedName) = Compression.of(name: name)
@@ -40,10 +40,10 @@ package struct CorpusReading {
         }
         let archive = try ZipArchive(descriptor: descriptor, bytes: size, interruption: interruption)
         let members = archive.members.map { ($0, options.format ?? TextFormat(name: $0.name)) }
-        guard let first = members.first else { throw Unusable("contains no files") }
+        guard let first = members.first else { throw RejectionError("contains no files") }
         isStructured = first.1.isStructured
         guard members.allSatisfy({ $0.1.isStructured == isStructured }) else {
-            throw Unusable("contains both tables and plain text: put them into separate archives")
+            throw RejectionError("contains both tables and plain text: put them into separate archives")
         }
         var limit = ExpansionLimit(bytes: size, options: options)
         for (index, (member, format)) in members.enumerated() {
@@ -56,8 +56,8 @@ package struct CorpusReading {
                         try take(piece)
                     }
                 }
-            } catch let error as Unusable where members.count > 1 {
-                throw Unusable("member ‘\(member.shownName)’: \(error.reason)")
+            } catch let error as RejectionError where members.count > 1 {
+                throw RejectionError("member ‘\(member.shownName)’: \(error.reason)")
             }
         }
     }
@@ -75,7 +75,7 @@ package struct CorpusReading {
         try forEachPiece { piece in
             try interruption.check()
             inspection.append(piece)
-            if let reason = inspection.binaryReason { throw Unusable(reason) }
+            if let reason = inspection.binaryReason { throw RejectionError(reason) }
             text.removeAll(keepingCapacity: true)
             output.removeAll(keepingCapacity: true)
             repair.append(piece, to: &text)
@@ -83,11 +83,11 @@ package struct CorpusReading {
             try reader.append(text, to: &output)
             try store(output)
         }
-        if let reason = inspection.emptyReason { throw Unusable(reason) }
+        if let reason = inspection.emptyReason { throw RejectionError(reason) }
         text.removeAll(keepingCapacity: true)
         output.removeAll(keepingCapacity: true)
         repair.finish(to: &text)
-        if let reason = inspection.encodingReason(replacedBytes: repair.replacedBytes) { throw Unusable(reason) }
+        if let reason = inspection.encodingReason(replacedBytes: repair.replacedBytes) { throw RejectionError(reason) }
         mark?.strip(&text)
         try reader.append(text, to: &output)
         try reader.finish(to: &output)

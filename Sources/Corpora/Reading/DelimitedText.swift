@@ -88,19 +88,19 @@ struct DelimitedText: RecordReader {
 
     mutating func finish(to output: inout [UInt8]) throws {
         guard state != .inQuotes else {
-            throw Unusable("line \(quoteLine): unterminated quoted field")
+            throw RejectionError("line \(quoteLine): unterminated quoted field")
         }
         if state != .startOfRecord {
             try endField()
             try endRecord(&output)
         }
-        guard !isHeader else { throw Unusable("has no header row") }
-        guard documents > 0 else { throw Unusable("has no row with text in column ‘\(column)’") }
+        guard !isHeader else { throw RejectionError("has no header row") }
+        guard documents > 0 else { throw RejectionError("has no row with text in column ‘\(column)’") }
     }
 
-    private var tooLong: Unusable {
+    private var tooLong: RejectionError {
         state == .inQuotes
-            ? Unusable(
+            ? RejectionError(
                 "line \(quoteLine): quoted field is not closed within \(limit) bytes, the limit set by "
                     + "inbox.max_record_bytes"
             )
@@ -127,11 +127,11 @@ struct DelimitedText: RecordReader {
     private mutating func endRecord(_ output: inout [UInt8]) throws {
         if isHeader {
             guard fieldIndex <= Self.mostColumns else {
-                throw Unusable(
+                throw RejectionError(
                     "has \(fieldIndex) columns, more than the maximum of \(Self.mostColumns): remove unneeded columns")
             }
             guard textIndex != nil else {
-                throw Unusable(
+                throw RejectionError(
                     "has no column ‘\(column)’ among its \(fieldIndex) columns: set text_column in .kbconfig.yaml"
                 )
             }

@@ -18,7 +18,7 @@ struct Expansion {
     static let zstdWindowBits: Int32 = 27
 
     /// Calls `take` with each piece of the decompressed contents.
-    /// - Throws: `Unusable` if the file is damaged, truncated or too large; errors thrown by `take`
+    /// - Throws: `RejectionError` if the file is damaged, truncated or too large; errors thrown by `take`
     func forEachPiece(_ compression: Compression, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         var limit = ExpansionLimit(bytes: bytes, options: options)
         let limited: (UnsafeRawBufferPointer) throws -> Void = { piece in
@@ -40,7 +40,7 @@ struct Expansion {
         while true {
             try interruption.check()
             let count = retrying { read(descriptor, piece.baseAddress, piece.count) }
-            guard count >= 0 else { throw Unusable("cannot be read: \(String(cString: strerror(errno)))") }
+            guard count >= 0 else { throw RejectionError("cannot be read: \(String(cString: strerror(errno)))") }
             if count == 0 { return }
             // The file may grow while it is read.
             bytesRead += count
@@ -54,7 +54,7 @@ struct Expansion {
         var stream = z_stream()
         let gzipOnly: Int32 = 16 + MAX_WBITS
         guard inflateInit2_(&stream, gzipOnly, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
-            throw Unusable("cannot be decompressed: zlib ran out of memory")
+            throw RejectionError("cannot be decompressed: zlib ran out of memory")
         }
         defer { inflateEnd(&stream) }
         let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Expansion.pieceBytes, alignment: 16)
@@ -79,22 +79,24 @@ struct Expansion {
                 switch status {
                 case Z_STREAM_END:
                     (isInside, hasMember) = (false, true)
-                    guard inflateReset(&stream) == Z_OK else { throw Unusable("cannot be decompressed: zlib failed") }
+                    guard inflateReset(&stream) == Z_OK else {
+                        throw RejectionError("cannot be decompressed: zlib failed")
+                    }
                 case Z_OK: if stream.avail_in == 0, stream.avail_out > 0 { return }
                 case Z_BUF_ERROR: return
                 default:
                     let message = stream.msg.map { String(cString: $0) } ?? "error \(status)"
-                    throw Unusable("is not valid gzip data: \(message)")
+                    throw RejectionError("is not valid gzip data: \(message)")
                 }
             }
         }
-        guard hasMember || isInside else { throw Unusable("is empty") }
-        guard !isInside else { throw Unusable("is truncated gzip data") }
+        guard hasMember || isInside else { throw RejectionError("is empty") }
+        guard !isInside else { throw RejectionError("is truncated gzip data") }
     }
 
     private func zstd(_ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         guard let stream = ZSTD_createDStream() else {
-            throw Unusable("cannot be decompressed: zstd ran out of memory")
+            throw RejectionError("cannot be decompressed: zstd ran out of memory")
         }
         defer { ZSTD_freeDStream(stream) }
         ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, Expansion.zstdWindowBits)
@@ -111,14 +113,14 @@ struct Expansion {
                 rest = ZSTD_decompressStream(stream, &buffer, &input)
                 try interruption.check()
                 guard ZSTD_isError(rest) == 0 else {
-                    throw Unusable("is not valid zstd data: \(String(cString: ZSTD_getErrorName(rest)))")
+                    throw RejectionError("is not valid zstd data: \(String(cString: ZSTD_getErrorName(rest)))")
                 }
                 if buffer.pos > 0 { try take(UnsafeRawBufferPointer(rebasing: output[..<buffer.pos])) }
                 isFull = buffer.pos == buffer.size
             }
         }
-        guard !isEmpty else { throw Unusable("is empty") }
-        guard rest == 0 else { throw Unusable("is truncated zstd data") }
+        guard !isEmpty else { throw RejectionError("is empty") }
+        guard rest == 0 else { throw RejectionError("is truncated zstd data") }
     }
 }
 
@@ -143,12 +145,12 @@ struct ExpansionLimit {
     mutating func add(_ count: Int) throws {
         expanded += count
         guard expanded <= options.maxExpandedBytes else {
-            throw Unusable(
+            throw RejectionError(
                 "expands to more than \(options.maxExpandedBytes) bytes, the limit set by inbox.max_expanded_bytes")
         }
         let (most, overflow) = max(bytes, 1).multipliedReportingOverflow(by: options.maxExpansionRatio)
         guard expanded <= ReadingOptions.ratioFreeBytes || overflow || expanded <= most else {
-            throw Unusable(
+            throw RejectionError(
                 "expands to more than \(options.maxExpansionRatio) times its size, the limit set by "
                     + "inbox.max_expansion_ratio")
         }

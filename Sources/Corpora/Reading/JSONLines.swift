@@ -42,7 +42,7 @@ struct JSONLines: RecordReader {
                 case 1?: "the first object has 1 field"
                 case let count?: "the first object has \(count) fields"
                 }
-            throw Unusable(
+            throw RejectionError(
                 "has no object with text in field ‘\(field)’ (\(first)): set text_column in .kbconfig.yaml"
             )
         }
@@ -56,11 +56,11 @@ struct JSONLines: RecordReader {
         }
         guard hasContent else { return }
         switch scanner.end() {
-        case .noJSON: throw Unusable("line \(line): invalid JSON")
+        case .noJSON: throw RejectionError("line \(line): invalid JSON")
         case .tooDeep:
-            throw Unusable("line \(line): nested more than \(JSONScanner.deepest) levels deep")
-        case .noObject: throw Unusable("line \(line): not a JSON object")
-        case .noString: throw Unusable("line \(line): field ‘\(field)’ is not a string")
+            throw RejectionError("line \(line): nested more than \(JSONScanner.deepest) levels deep")
+        case .noObject: throw RejectionError("line \(line): not a JSON object")
+        case .noString: throw RejectionError("line \(line): field ‘\(field)’ is not a string")
         case .text(let text, let fieldCount):
             if firstFieldCount == nil { firstFieldCount = fieldCount }
             if let text, output.appendRecord(text) { documents += 1 }

@@ -21,8 +21,8 @@ public struct ReadingOptions: Sendable, Equatable {
 
     public init() {}
 
-    func tooLarge(atLeast bytes: Int) -> Unusable {
-        Unusable("has at least \(bytes) bytes, more than \(maxFileBytes), the limit set by inbox.max_file_bytes")
+    func tooLarge(atLeast bytes: Int) -> RejectionError {
+        RejectionError("has at least \(bytes) bytes, more than \(maxFileBytes), the limit set by inbox.max_file_bytes")
     }
 }
 

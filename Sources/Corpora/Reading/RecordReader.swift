@@ -34,6 +34,6 @@ extension [UInt8] {
     }
 }
 
-func lineLimitReason(_ what: String, line: Int, _ limit: Int) -> Unusable {
-    Unusable("line \(line): \(what) is longer than \(limit) bytes, the limit set by inbox.max_record_bytes")
+func lineLimitReason(_ what: String, line: Int, _ limit: Int) -> RejectionError {
+    RejectionError("line \(line): \(what) is longer than \(limit) bytes, the limit set by inbox.max_record_bytes")
 }

@@ -29,7 +29,7 @@ final class ZipArchive {
     /// - Parameters:
     ///   - descriptor: owned by the caller; must stay open for the lifetime of this object
     ///   - bytes: size of the file
-    /// - Throws: `Unusable` if the archive is invalid, encrypted or too large; `ReadingInterrupted`
+    /// - Throws: `RejectionError` if the archive is invalid, encrypted or too large; `ReadingInterrupted`
     init(descriptor: Int32, bytes: Int, interruption: Interruption) throws {
         try ZipDirectory.check(descriptor: descriptor, bytes: bytes)
         let input = ZipInput(descriptor: descriptor, bytes: bytes, interruption: interruption)
@@ -37,12 +37,12 @@ final class ZipArchive {
         zip_error_init(&error)
         defer { zip_error_fini(&error) }
         guard let source = input.makeSource(&error) else {
-            throw Unusable("cannot be decompressed: libzip ran out of memory")
+            throw RejectionError("cannot be decompressed: libzip ran out of memory")
         }
         guard let archive = zip_open_from_source(source, Int32(ZIP_CHECKCONS | ZIP_RDONLY), &error) else {
             zip_source_free(source)
             try interruption.check()
-            throw Unusable("is not a valid zip file: \(String(cString: zip_error_strerror(&error)))")
+            throw RejectionError("is not a valid zip file: \(String(cString: zip_error_strerror(&error)))")
         }
         do {
             members = try ZipArchive.members(of: archive, bytes: bytes, interruption)
@@ -66,11 +66,11 @@ final class ZipArchive {
             var status = zip_stat_t()
             zip_stat_init(&status)
             guard zip_stat_index(archive, index, 0, &status) == 0, let raw = status.name else {
-                throw Unusable("is not a valid zip file: \(String(cString: zip_strerror(archive)))")
+                throw RejectionError("is not a valid zip file: \(String(cString: zip_strerror(archive)))")
             }
             // Members that share compressed data would be decompressed repeatedly.
             guard status.comp_size <= rest else {
-                throw Unusable("is not a valid zip file: its members add up to more than the size of the file")
+                throw RejectionError("is not a valid zip file: its members add up to more than the size of the file")
             }
             rest -= status.comp_size
             let name = String(cString: raw)
@@ -82,11 +82,11 @@ final class ZipArchive {
             let isUnix = Int32(system) == ZIP_OPSYS_UNIX
             if isUnix, attributes >> 16 & UInt32(S_IFMT) == UInt32(S_IFLNK) { continue }
             guard status.encryption_method == UInt16(ZIP_EM_NONE) else {
-                throw Unusable("has an encrypted member: ‘\(shown(name))’; remove the password")
+                throw RejectionError("has an encrypted member: ‘\(shown(name))’; remove the password")
             }
             // Other methods can use unlimited memory: for LZMA, the member itself determines the amount.
             guard [ZIP_CM_STORE, ZIP_CM_DEFLATE].contains(Int32(status.comp_method)) else {
-                throw Unusable(
+                throw RejectionError(
                     "has a member compressed with method \(status.comp_method) (supported are stored and deflated): "
                         + "‘\(shown(name))’")
             }
@@ -95,8 +95,9 @@ final class ZipArchive {
         return members
     }
 
-    fileprivate static func tooMany(_ count: UInt64) -> Unusable {
-        Unusable("has \(count) members, more than the maximum of \(mostMembers): split the archive or join the texts")
+    fileprivate static func tooMany(_ count: UInt64) -> RejectionError {
+        RejectionError(
+            "has \(count) members, more than the maximum of \(mostMembers): split the archive or join the texts")
     }
 
     fileprivate static func shown(_ name: String) -> String {
@@ -106,7 +107,8 @@ final class ZipArchive {
     func forEachPiece(of member: Member, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         guard let file = zip_fopen_index(archive, member.index, 0) else {
             try input.interruption.check()
-            throw Unusable("member ‘\(member.shownName)’ cannot be read: \(String(cString: zip_strerror(archive)))")
+            throw RejectionError(
+                "member ‘\(member.shownName)’ cannot be read: \(String(cString: zip_strerror(archive)))")
         }
         defer { zip_fclose(file) }
         let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Expansion.pieceBytes, alignment: 16)
@@ -116,7 +118,8 @@ final class ZipArchive {
             try input.interruption.check()
             // Also reported when the checksum at the end does not match.
             guard count >= 0 else {
-                throw Unusable("member ‘\(member.shownName)’ is damaged: \(String(cString: zip_file_strerror(file)))")
+                throw RejectionError(
+                    "member ‘\(member.shownName)’ is damaged: \(String(cString: zip_file_strerror(file)))")
             }
             if count == 0 { return }
             try take(UnsafeRawBufferPointer(rebasing: output[..<Int(count)]))
@@ -142,7 +145,7 @@ private enum ZipDirectory {
         for start in tail.indices where isSignature(tail, start, 0x0605_4B50) {
             ends += 1
             guard ends <= mostEnds else {
-                throw Unusable("is not a valid zip file: it has several end-of-central-directory records")
+                throw RejectionError("is not a valid zip file: it has several end-of-central-directory records")
             }
             // libzip rejects a truncated record.
             guard start + endBytes <= tail.count else { continue }
@@ -172,7 +175,7 @@ private enum ZipDirectory {
 
     private static func bound(directory: UInt64) throws {
         guard directory > ZipArchive.mostDirectoryBytes else { return }
-        throw Unusable(
+        throw RejectionError(
             "has a central directory of \(directory) bytes, more than the maximum of \(ZipArchive.mostDirectoryBytes): "
                 + "split the archive or shorten the names of its members")
     }

@@ -1,15 +1,15 @@
 import FoundationEssentials
 import Logging
-import Records
+import Database
 import Varlink
 
 /// Where everything that happens is written down: the log, the database, and whoever watches.
 public struct EventJournal: Sendable {
     let hub: EventHub
-    private let metrics: MetricsStore
+    private let metrics: StateStore
     private let log: EventLog
 
-    public init(hub: EventHub, metrics: MetricsStore, logger: Logger) {
+    public init(hub: EventHub, metrics: StateStore, logger: Logger) {
         self.hub = hub
         self.metrics = metrics
         log = EventLog(logger)

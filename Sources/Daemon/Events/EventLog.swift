@@ -8,7 +8,7 @@ import Varlink
 /// A line that is held goes out when its second is over, whether or not anything else happens; `flush` before the end.
 final class EventLog: Sendable {
     private struct State {
-        var bursts = EventBursts()
+        var bursts = LogCoalescer()
         var isTimed = false
     }
 

@@ -7,7 +7,7 @@ import LimitedLogging
 package struct FileTroubles {
     private static let most = 1000
     private var last: [String: String] = [:]
-    private var rate = LineRate.ofNotices
+    private var rate = RateLimiter.ofNotices
     private var untold = 0
 
     package init() {}
@@ -29,7 +29,7 @@ package struct FileTroubles {
             return (nil, isRemembered)
         }
         defer { untold = 0 }
-        let others = untold == 0 ? "" : "; so do \(Wording.count(untold)) others that were not told of"
+        let others = untold == 0 ? "" : "; so do \(MessageFormat.count(untold)) others that were not told of"
         return ("\(shown ?? name) stays in the inbox for now: \(description ?? trouble)\(others)", true)
     }
 

@@ -6,7 +6,7 @@ import Formatting
 import FoundationEssentials
 import Glibc
 import Jobs
-import Records
+import Database
 import ServiceLifecycle
 import Synchronization
 import TextFilters
@@ -19,8 +19,8 @@ import Varlink
 final class InboxService: Service {
     private let store: CorpusStore
     private let watcher: InboxWatcher
-    private let metrics: MetricsStore
-    private let admitted: AdmittedCorpora
+    private let metrics: StateStore
+    private let admitted: CorpusCatalog
     private let journal: EventJournal
     private let training: TrainingService
     private let models: [String]
@@ -32,14 +32,14 @@ final class InboxService: Service {
     private let taking = Atomic(0)
 
     private let settings: InboxSettings
-    private let live: LiveSettings
+    private let live: ReloadableSettings
     private let inbox: String
     private let troubles = Mutex(FileTroubles())
 
     /// - Throws: `DurableError` where the inbox cannot be watched or the store not be written.
     init(
-        settings: Settings, live: LiveSettings, directory: StateDirectory, metrics: MetricsStore,
-        admitted: AdmittedCorpora,
+        settings: Settings, live: ReloadableSettings, directory: StateDirectory, metrics: StateStore,
+        admitted: CorpusCatalog,
         journal: EventJournal,
         training: TrainingService
     ) throws(DurableError) {
@@ -103,7 +103,7 @@ final class InboxService: Service {
                 try await record(stored, of: file, source: source, filters: folder.filters)
             case .rejected(let reason): try reject(file, source: source, reason: reason.text)
             // What changed it need not be a write that is told of.
-            case .postponed: watcher.offerAgain(file, after: .seconds(settings.stableSeconds))
+            case .postponed: watcher.requeue(file, after: .seconds(settings.stableSeconds))
             case .interrupted: break
             }
             troubles.withLock { $0.over(file.relativePath) }
@@ -124,10 +124,10 @@ final class InboxService: Service {
         }
         let isStuck = ((error as? DurableError)?.errno).map { [EACCES, EPERM].contains($0) } ?? false
         // Without end, files could be put where nothing can be taken from: so many of them are tried again.
-        if !isStuck || isKnown { watcher.offerAgain(file, after: .seconds(settings.retrySeconds)) }
+        if !isStuck || isKnown { watcher.requeue(file, after: .seconds(settings.retrySeconds)) }
     }
 
-    private func admit(_ file: InboxFile, _ reading: ReadingOptions) async throws -> Admission {
+    private func admit(_ file: InboxFile, _ reading: ReadingOptions) async throws -> AdmissionResult {
         let retention = live.current.retention
         return try await queue.run { [store, stopping] in
             try store.admit(file, reading, reserve: try retention.reserve(at: store.directory)) { stopping.isOpen }
@@ -151,7 +151,7 @@ final class InboxService: Service {
         // The text of a corpus removed earlier went while this file was found to be the same.
         let isReleased = try isStored && store.release(file)
         // Or it was touched since it was read: a file whose time alone is another is a duplicate next time.
-        if !isReleased { watcher.offerAgain(file, after: .zero) }
+        if !isReleased { watcher.requeue(file, after: .zero) }
     }
 
     private func announce(
@@ -171,13 +171,13 @@ final class InboxService: Service {
         } else {
             journal.report(
                 ServiceEvent(
-                    .corpusAdmitted, "\(file.name) is admitted: \(Wording.bytes(stored.bytes))\(replaced)",
+                    .corpusAdmitted, "\(file.name) is admitted: \(MessageFormat.bytes(stored.bytes))\(replaced)",
                     model: only, corpus: stored.sha256, fields: fields))
         }
         // A duplicate can be new to a model: what came for another now comes for this one too.
         // What is tried again feeds all that it fed.
-        let fed = wasSetAside ? (try? metrics.modelsFed(by: stored.sha256, of: models)) : nil
-        await training.corpusAdmitted(stored.sha256, for: fed ?? only.map { [$0] } ?? models)
+        let eligibleCorpora = wasSetAside ? (try? metrics.modelsFed(by: stored.sha256, of: models)) : nil
+        await training.corpusAdmitted(stored.sha256, for: eligibleCorpora ?? only.map { [$0] } ?? models)
     }
 
     private func reject(_ file: InboxFile, source: String, reason: String) throws {
@@ -205,16 +205,17 @@ final class InboxService: Service {
 }
 
 extension ServiceEvent {
-    fileprivate init(_ notice: InboxNotice) {
+    fileprivate init(_ notice: InboxDiagnostic) {
         switch notice {
         case .unwatched(let error): self.init(.problem, "part of the inbox is not watched: \(error)")
-        case .leftAlone(let name, let reason):
+        case .ignored(let name, let reason):
             self.init(
                 .fileLeftAlone, "\(name) stays in the inbox: it \(reason)",
                 fields: ["name": .string(name), "reason": .string(reason)])
         case .moreLeftAlone(let count):
             self.init(
-                .fileLeftAlone, "and \(Wording.count(count)) more are left alone in the inbox, too many to be named",
+                .fileLeftAlone,
+                "and \(MessageFormat.count(count)) more are left alone in the inbox, too many to be named",
                 fields: ["count": .int(count)])
         case .madeAgain: self.init(.problem, "the inbox was removed or renamed; it is made again, and watched")
         case .gone(let error):
@@ -224,10 +225,10 @@ extension ServiceEvent {
 
     fileprivate init(_ notice: StoreNotice) {
         switch notice {
-        case .damagedCorpus(let sha256, let flaw, let aside):
+        case .damagedCorpus(let sha256, let failureReason, let aside):
             self.init(
                 .problem,
-                "what lay in corpus/ under \(sha256.prefix(12)) \(flaw): it is moved to \(aside), and the text of that name "
+                "what lay in corpus/ under \(sha256.prefix(12)) \(failureReason): it is moved to \(aside), and the text of that name "
                     + "has taken its place. Runs that read it may have learned something else",
                 corpus: sha256)
         case .foreignRejected(let path, let aside):

@@ -1,5 +1,5 @@
 import Interface
-import Records
+import Database
 import Varlink
 
 /// The lists of `io.kantaibert.Manager`, a page at a time: no reply grows with what is recorded.
@@ -10,11 +10,11 @@ package struct ManagerLists: Sendable {
     /// Bytes of a page, about. One row is always in it.
     package static let pageBytes = 1 << 20
 
-    private let metrics: MetricsStore
+    private let metrics: StateStore
     private let models: [String]
 
     /// - Parameter models: the names of all
-    package init(metrics: MetricsStore, models: [String]) {
+    package init(metrics: StateStore, models: [String]) {
         self.metrics = metrics
         self.models = models
     }

@@ -6,7 +6,7 @@ import Inference
 import Interface
 import Jobs
 import Kernels
-import Records
+import Database
 import Models
 import Scheduling
 import Varlink
@@ -14,14 +14,14 @@ import VarlinkServer
 
 /// Answers `io.kantaibert.Manager`: what there is, what goes on, and what to do next.
 public struct ManagerService: Sendable {
-    private let live: LiveSettings
+    private let live: ReloadableSettings
     private var settings: Settings { live.current }
     private let directory: StateDirectory
-    private let metrics: MetricsStore
+    private let metrics: StateStore
     private let registry: ModelRegistry
     private let training: TrainingService
     private let hub: EventHub
-    private let admitted: AdmittedCorpora
+    private let admitted: CorpusCatalog
     private let journal: EventJournal
     private let inboxPending: @Sendable () -> Int
     private let version: String
@@ -42,10 +42,10 @@ public struct ManagerService: Sendable {
     ///   - inboxPending: how many files in the inbox are not yet decided about
     ///   - measureRates: what `Doctor` has measured at most once a minute; for tests
     package init(
-        settings: LiveSettings, directory: StateDirectory, metrics: MetricsStore, registry: ModelRegistry,
-        training: TrainingService, hub: EventHub, admitted: AdmittedCorpora, journal: EventJournal,
+        settings: ReloadableSettings, directory: StateDirectory, metrics: StateStore, registry: ModelRegistry,
+        training: TrainingService, hub: EventHub, admitted: CorpusCatalog, journal: EventJournal,
         version: String, transferFolder: String? = nil, inboxPending: @escaping @Sendable () -> Int,
-        measureRates: @escaping @Sendable () async throws -> [ManagerInterface.Check] = MachineChecks.measuredRates
+        measureRates: @escaping @Sendable () async throws -> [ManagerInterface.Check] = Diagnostics.measuredRates
     ) {
         self.measureRates = measureRates
         live = settings
@@ -154,25 +154,25 @@ public struct ManagerService: Sendable {
         for (settings, last) in zip(settings.models, last) {
             let serving = await registry.model(settings.name)
             let evaluation = serving?.record(run: nil)
-            let outlook = await training.outlook(settings.name)
-            let state = await state(of: settings.name, outlook, last)
+            let nextRun = await training.nextRun(settings.name)
+            let state = await state(of: settings.name, nextRun, last)
             models.append(
                 .init(
                     name: settings.name, objective: settings.objective == .mlm ? .mlm : .clm,
                     generation: serving?.generation, parameters: evaluation?.parameters,
                     vocabSize: evaluation?.vocabSize, bitsPerByte: evaluation?.bitsPerByte,
                     evaluationLoss: evaluation?.evaluationLoss,
-                    nextTraining: outlook?.date?.interfaceText, state: state,
+                    nextTraining: nextRun?.date?.interfaceText, state: state,
                     reason: state == .training ? nil : await explain(settings.name, last: last)))
         }
         return models
     }
 
     private func state(
-        of model: String, _ outlook: Scheduler.Outlook?, _ last: RunRecord?
+        of model: String, _ nextRun: Scheduler.NextRun?, _ last: RunRecord?
     ) async -> ManagerInterface.Model.State {
         if await training.current?.model == model { return .training }
-        switch outlook {
+        switch nextRun {
         case .begins, .opens: return .waiting
         case .looks, nil: break
         }
@@ -190,9 +190,9 @@ public struct ManagerService: Sendable {
     /// - Parameter last: the model's newest run
     private func explain(_ model: String, last: RunRecord?) async -> String {
         if let run = await training.current, run.model == model { return "training: \(RunProgress(run).statusText)" }
-        let outlook = await training.outlook(model)
-        let wait = outlook?.date.map { "in \(Wording.duration($0.timeIntervalSinceNow))" }
-        switch outlook {
+        let nextRun = await training.nextRun(model)
+        let wait = nextRun?.date.map { "in \(MessageFormat.duration($0.timeIntervalSinceNow))" }
+        switch nextRun {
         case .begins: return "training begins \(wait ?? "at once")"
         case .opens(_, let run): return "\(run) goes on when its window opens" + (wait.map { ", \($0)" } ?? "")
         case .looks, nil: break
@@ -301,7 +301,7 @@ public struct ManagerService: Sendable {
             guard let model = await registry.model(name) else { continue }
             serving.append((name, model.generation, model.engine.precision.rawValue))
         }
-        let machine = MachineChecks(settings: settings, directory: directory, serving: serving)
+        let machine = Diagnostics(settings: settings, directory: directory, serving: serving)
         return .init(
             checks: try await checks.value(for: "") {
                 try await Blocking.files.run(for: user) { machine.all(rates: rates) }

@@ -3,7 +3,7 @@ import Digests
 import FoundationEssentials
 import Jobs
 import Models
-import Records
+import Database
 
 extension StateDirectory {
     /// What a generation's directory says of it.

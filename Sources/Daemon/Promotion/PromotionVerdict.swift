@@ -26,7 +26,10 @@ struct PromotionVerdict: Codable, Sendable, Equatable {
     /// - Parameters:
     ///   - candidate: with an evaluation
     ///   - incumbent: what was said of the generation `number`, which serves
-    init(candidate: RunEvent.Judged, against incumbent: RunEvent.Judged, _ number: Int, tolerance: Double) {
+    init(
+        candidate: RunEvent.EvaluationResult, against incumbent: RunEvent.EvaluationResult, _ number: Int,
+        tolerance: Double
+    ) {
         self.tolerance = tolerance
         self.incumbent = number
         (samples, bytes) = (candidate.samples, candidate.bytes)
@@ -34,22 +37,22 @@ struct PromotionVerdict: Codable, Sendable, Equatable {
         incumbentBitsPerByte = incumbent.evaluation?.bitsPerByte
         guard let ours = judgedBitsPerByte else {
             passes = false
-            reason = candidate.flaw ?? "it could not be judged"
+            reason = candidate.failureReason ?? "it could not be judged"
             return
         }
         guard let theirs = incumbentBitsPerByte else {
             passes = true
-            reason = "generation \(number) could not be judged: \(incumbent.flaw ?? "it said nothing")"
+            reason = "generation \(number) could not be judged: \(incumbent.failureReason ?? "it said nothing")"
             return
         }
         passes = ours <= theirs * (1 + tolerance)
         let figures =
-            "\(Wording.fixed(ours, 3)) bits a byte held out, \(Wording.fixed(theirs, 3)) of generation \(number)"
+            "\(MessageFormat.fixed(ours, 3)) bits a byte held out, \(MessageFormat.fixed(theirs, 3)) of generation \(number)"
         reason =
             passes
             ? figures
-            : "\(figures), \(Wording.fixed((ours / theirs - 1) * 100, 1)) % more where "
-                + "\(Wording.fixed(tolerance * 100, 1)) % are allowed (promotion.tolerance)"
+            : "\(figures), \(MessageFormat.fixed((ours / theirs - 1) * 100, 1)) % more where "
+                + "\(MessageFormat.fixed(tolerance * 100, 1)) % are allowed (promotion.tolerance)"
     }
 
     /// Nothing serves that the candidate could be compared with.
@@ -68,10 +71,10 @@ struct PromotionVerdict: Codable, Sendable, Equatable {
 
     /// Nothing serves that the candidate could be compared with, and a run says what is held out.
     /// - Parameter candidate: with an evaluation, which is finite; nil where none could be had, as `outcome` says
-    init(alone candidate: RunEvent.Judged?, _ outcome: RunSupervisor.Outcome, tolerance: Double) {
+    init(alone candidate: RunEvent.EvaluationResult?, _ outcome: RunSupervisor.Outcome, tolerance: Double) {
         let reason =
             switch (candidate?.evaluation, outcome) {
-            case (let evaluation?, _): "\(Wording.fixed(evaluation.bitsPerByte, 3)) bits a byte held out"
+            case (let evaluation?, _): "\(MessageFormat.fixed(evaluation.bitsPerByte, 3)) bits a byte held out"
             case (nil, .failed(let reason, _)), (nil, .refused(let reason, _)): "it could not be judged: \(reason)"
             case (nil, _): "the judge said nothing"
             }

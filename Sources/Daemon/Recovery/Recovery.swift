@@ -1,6 +1,6 @@
 import FoundationEssentials
 import Jobs
-import Records
+import Database
 import Varlink
 
 /// Fills a database that has begun anew with what lies on the disk: corpora, runs, generations.
@@ -15,7 +15,7 @@ struct Recovery: Sendable {
     }
 
     /// - Returns: what was found and what was not, for people
-    func refill(_ metrics: MetricsStore) -> (found: [String], problems: [String]) {
+    func refill(_ metrics: StateStore) -> (found: [String], problems: [String]) {
         var found: [String] = []
         var problems: [String] = []
         func attempt(_ what: String, _ body: () throws -> Int) {
@@ -28,7 +28,7 @@ struct Recovery: Sendable {
     }
 
     /// What the ledger says, where the text is still there, and text that it does not know.
-    private func corpora(_ metrics: MetricsStore, _ problems: inout [String]) throws -> Int {
+    private func corpora(_ metrics: StateStore, _ problems: inout [String]) throws -> Int {
         let stored = Set(
             try FileManager.default.contentsOfDirectory(atPath: directory.corpus).filter { $0.utf8.count == 64 })
         let known = metrics.ledger.records().filter { $0.state == .rejected || stored.contains($0.sha256) }
@@ -52,7 +52,7 @@ struct Recovery: Sendable {
     }
 
     /// A run whose end is not written down goes on, if it is its model's newest.
-    private func runs(_ metrics: MetricsStore) throws -> Int {
+    private func runs(_ metrics: StateStore) throws -> Int {
         var jobs: [(job: Job, made: Date)] = []
         for name in directory.runNames() {
             guard let job = try? directory.readJob(of: name), job.run == name else { continue }
@@ -75,7 +75,7 @@ struct Recovery: Sendable {
     }
 
     /// Generations that lie on the disk and are not in the database. One that cannot be read is left out.
-    func generations(_ metrics: MetricsStore) throws -> Int {
+    func generations(_ metrics: StateStore) throws -> Int {
         var count = 0
         for model in models {
             let current = directory.currentGeneration(of: model)
@@ -104,7 +104,7 @@ struct Recovery: Sendable {
 }
 
 extension ServiceEvent {
-    init(_ renewal: MetricsStore.Renewal, found: [String], problems: [String]) {
+    init(_ renewal: StateStore.Rebuild, found: [String], problems: [String]) {
         let begun = Self.begun(found, problems)
         self.init(
             .metricsRenewed,

@@ -1,7 +1,7 @@
 import Durable
 import FoundationEssentials
 import Jobs
-import Records
+import Database
 
 /// How a run ended, beside its job (`ended.json`): known without the database too.
 struct RunEnding: Codable, Sendable, Equatable {

@@ -1,7 +1,7 @@
 import Durable
 import FoundationEssentials
 import Inference
-import Records
+import Database
 import Synchronization
 import Varlink
 
@@ -10,7 +10,7 @@ import Varlink
 struct Pruner: Sendable {
     let settings: Settings
     let directory: StateDirectory
-    let metrics: MetricsStore
+    let metrics: StateStore
     let journal: EventJournal
     /// Whether it has been said that the clock went ahead.
     let doubt: Once
@@ -53,7 +53,7 @@ struct Pruner: Sendable {
         let serving = directory.currentGeneration(of: model)
         let candidates = Set(records.filter { $0.state == .candidate }.map(\.number))
         let rejected = Set(records.filter { $0.state == .rejected }.map(\.number))
-        let old = Retention.generationsToRemove(
+        let old = RetentionPolicy.generationsToRemove(
             directory.generations(of: model), serving: serving, rejected: rejected.union(candidates), held: held,
             keeping: settings.retention.keepGenerations)
         for number in old {

@@ -1,6 +1,6 @@
 import Scheduling
 
-extension Schedule {
+extension TrainingSchedule {
     /// Creates the schedule that the settings of a model describe.
     init(_ settings: ScheduleSettings, local: TimeZoneRules) {
         self.init(

@@ -1,13 +1,13 @@
-import Records
+import Database
 import Varlink
 
 /// Corpora that runs fail of: one bad text must not keep the others from being learned.
 extension TrainingService {
     /// Keeps a corpus from all models until somebody tries it again; the run under way is to be begun anew without it.
     func setAside(_ sha256: String, because reason: String, run: String, model: String) {
-        underWay?.faultyCorpus = sha256
+        activeRun?.faultyCorpus = sha256
         // Nothing has been learned or tried of the others: the next life of the service trains on them, whenever this one ends.
-        underWay?.corpora = []
+        activeRun?.corpora = []
         journal.attempt("corpus \(sha256) is not set aside") {
             // It may have been removed meanwhile.
             guard try metrics.setAsideCorpus(sha256: sha256, because: "\(run) failed of it: \(reason)") else { return }
@@ -33,13 +33,13 @@ extension TrainingService {
     }
 }
 
-extension MetricsStore {
+extension StateStore {
     /// Those of the models that learn from a corpus.
     func modelsFed(by sha256: String, of models: [String]) throws(MetricsError) -> [String] {
-        var fed: [String] = []
+        var eligibleCorpora: [String] = []
         for model in models where try corpora(feeding: model).contains(where: { $0.sha256 == sha256 }) {
-            fed.append(model)
+            eligibleCorpora.append(model)
         }
-        return fed
+        return eligibleCorpora
     }
 }

@@ -1,7 +1,7 @@
 import Durable
 import FoundationEssentials
 import Jobs
-import Records
+import Database
 import TextFilters
 
 extension Job {
@@ -46,7 +46,7 @@ extension StateDirectory {
     ///
     /// A kill on the way leaves the folder under one of the names, with the new job in it.
     /// - Returns: false where they do not, or there is nothing to go on from
-    func takeOver(_ earlier: String, for job: Job) throws -> Bool {
+    func adoptCheckpoints(_ earlier: String, for job: Job) throws -> Bool {
         let folder = run(earlier)
         guard let old = try? readJob(of: earlier), job.isSameWork(as: old),
             RunEnding.read(folder)?.goesOn ?? true,

@@ -3,7 +3,7 @@ import Durable
 import FoundationEssentials
 import Interface
 import Jobs
-import Records
+import Database
 import Supervision
 import Synchronization
 import Varlink
@@ -13,16 +13,16 @@ extension TrainingService {
     /// Brings what a run has published to the gate.
     /// - Returns: whether the run is finished
     func conclude(_ job: Job) async -> Bool {
-        guard let leave = underWay?.leave else { preconditionFailure("no run is under way") }
+        guard let leave = activeRun?.leave else { preconditionFailure("no run is under way") }
         let (run, model, number) = (job.run, job.model, job.generation)
         let gate = gate
-        let candidate = Gate.Candidate(
-            model: model, generation: number, run: run, modelSha256: underWay?.modelSha256)
-        let outcome: Gate.Outcome
+        let candidate = PromotionGate.Candidate(
+            model: model, generation: number, run: run, modelSha256: activeRun?.modelSha256)
+        let outcome: PromotionGate.Outcome
         do {
-            outcome = try await patiently("generation \(number) of \(model) does not serve") {
+            outcome = try await withDiskRetry("generation \(number) of \(model) does not serve") {
                 let outcome = await withLeave(leave) {
-                    await gate.pass(candidate, leave: leave) { death in await self.died(death, run, model) }
+                    await gate.pass(candidate, leave: leave) { death in await self.crashed(death, run, model) }
                 }
                 if case .unable(let error) = outcome { throw error }
                 return outcome
@@ -89,8 +89,8 @@ extension TrainingService {
         journal.report(serving.event(run: run))
     }
 
-    private var gate: Gate {
-        Gate(
+    private var gate: PromotionGate {
+        PromotionGate(
             directory: directory, metrics: metrics, journal: journal, registry: registry, supervisor: supervisor,
             tolerance: settings.promotion.tolerance)
     }
@@ -104,7 +104,7 @@ extension TrainingService {
         let withdrawn = Mutex<[GenerationRecord]>([])
         let serving: ServingModel?
         do {
-            serving = try await registry.promote(model, to: generation, isByHand: true) { [metrics] in
+            serving = try await registry.promote(model, to: generation, isManual: true) { [metrics] in
                 // Recorded before `current` points elsewhere: killed in between, no candidate takes over.
                 let records = try metrics.withdrawCandidates(of: model, but: generation, because: reason)
                 withdrawn.withLock { $0 = records }
@@ -200,10 +200,10 @@ extension TrainingService {
     private func judge(_ model: String, _ number: Int) async {
         let (leave, gate) = (Latch(), gate)
         let run = newestJob(of: model)?.run
-        let candidate = Gate.Candidate(model: model, generation: number, run: run)
+        let candidate = PromotionGate.Candidate(model: model, generation: number, run: run)
         let outcome = await withLeave(leave) {
             await gate.pass(candidate, leave: leave) { death in
-                await self.died(death, run ?? "the judge of \(model) \(number)", model)
+                await self.crashed(death, run ?? "the judge of \(model) \(number)", model)
             }
         }
         switch outcome {

@@ -2,7 +2,7 @@ import Formatting
 import FoundationEssentials
 import Interface
 import Jobs
-import Records
+import Database
 
 /// How far a run is, kept up to date by what the run says.
 struct RunProgress: Sendable {
@@ -53,8 +53,8 @@ struct RunProgress: Sendable {
     var statusText: String {
         guard record.totalSteps > 0 else { return "\(record.id): \(activity)" }
         var text = "\(record.id): step \(record.step) of \(record.totalSteps)"
-        if let loss = record.loss { text += ", loss \(Wording.fixed(loss, 3))" }
-        if let seconds = record.remainingSeconds { text += ", \(Wording.duration(seconds)) left" }
+        if let loss = record.loss { text += ", loss \(MessageFormat.fixed(loss, 3))" }
+        if let seconds = record.remainingSeconds { text += ", \(MessageFormat.duration(seconds)) left" }
         return text
     }
 }

@@ -1,6 +1,6 @@
 import FoundationEssentials
 import Jobs
-import Records
+import Database
 
 extension StepRecord {
     init(_ step: RunEvent.Step, of run: String, at time: Date) {

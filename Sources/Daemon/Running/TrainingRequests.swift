@@ -1,4 +1,4 @@
-import Records
+import Database
 import Scheduling
 
 /// What others ask and tell.
@@ -12,7 +12,7 @@ extension TrainingService {
     func settingsChanged() {
         let local = TimeZoneRules.local()
         for model in settings.models {
-            perform(scheduler.reschedule(model.name, Schedule(model.schedule, local: local), now: .now))
+            perform(scheduler.reschedule(model.name, TrainingSchedule(model.schedule, local: local), now: .now))
         }
     }
 
@@ -40,11 +40,11 @@ extension TrainingService {
 
     /// The run that has its turn.
     public var current: RunRecord? {
-        underWay?.progress.record ?? scheduler.running.map { RunRecord(id: $0.run, model: $0.model) }
+        activeRun?.progress.record ?? scheduler.running.map { RunRecord(id: $0.run, model: $0.model) }
     }
 
     public var queued: [Scheduler.Entry] { scheduler.queue }
 
     /// What the schedule has in mind for a model.
-    public func outlook(_ model: String) -> Scheduler.Outlook? { scheduler.outlook(model, now: .now) }
+    public func nextRun(_ model: String) -> Scheduler.NextRun? { scheduler.nextRun(model, now: .now) }
 }

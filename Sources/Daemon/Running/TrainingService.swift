@@ -5,7 +5,7 @@ import FoundationEssentials
 import Interface
 import Jobs
 import LimitedLogging
-import Records
+import Database
 import Scheduling
 import ServiceLifecycle
 import Supervision
@@ -14,13 +14,13 @@ import Varlink
 
 /// Trains: carries out what the scheduler decides, one run at a time, and publishes what comes of it.
 public actor TrainingService: Service {
-    private nonisolated let live: LiveSettings
+    private nonisolated let live: ReloadableSettings
     nonisolated var settings: Settings { live.current }
     let directory: StateDirectory
-    let metrics: MetricsStore
+    let metrics: StateStore
     let journal: EventJournal
     let registry: ModelRegistry
-    let admitted: AdmittedCorpora
+    let admitted: CorpusCatalog
     /// The path of `kantaibert-train`.
     let program: String
     /// Generations that someone has asked to serve, while they are opened.
@@ -30,18 +30,18 @@ public actor TrainingService: Service {
     private nonisolated let starts = AsyncStream.makeStream(of: Start.self)
     nonisolated let stopping = Latch()
     private var alarm: Task<Void, Never>?
-    var underWay: UnderWay?
-    private var memory: ScheduleMemory
+    var activeRun: ActiveRun?
+    private var memory: ScheduleStateFile
     private let clockDoubt = Once()
-    private var statusRate = LineRate()
-    var stepRate = LineRate()
+    private var statusRate = RateLimiter()
+    var stepRate = RateLimiter()
 
     struct Start: Sendable {
         var entry: Scheduler.Entry
         var resumes: Bool
     }
 
-    struct UnderWay {
+    struct ActiveRun {
         var progress: RunProgress
         /// What the run is trained on, once it has a job.
         var corpora: [String]?
@@ -59,8 +59,8 @@ public actor TrainingService: Service {
 
     /// - Parameter program: the path of `kantaibert-train`
     package init(
-        settings: LiveSettings, directory: StateDirectory, metrics: MetricsStore, journal: EventJournal,
-        registry: ModelRegistry, admitted: AdmittedCorpora, program: String
+        settings: ReloadableSettings, directory: StateDirectory, metrics: StateStore, journal: EventJournal,
+        registry: ModelRegistry, admitted: CorpusCatalog, program: String
     ) {
         live = settings
         self.directory = directory
@@ -69,7 +69,7 @@ public actor TrainingService: Service {
         self.registry = registry
         self.admitted = admitted
         self.program = program
-        memory = ScheduleMemory(path: directory.schedule)
+        memory = ScheduleStateFile(path: directory.schedule)
     }
 
     /// Trains until the service is told to stop; the run under way then writes a checkpoint and goes on next time.
@@ -116,13 +116,13 @@ public actor TrainingService: Service {
                 let learned = Set(try finished.map { try metrics.corpora(ofRun: $0.id) } ?? [])
                 let attempted = Set(try ended.first.map { try metrics.corpora(ofRun: $0.id) } ?? [])
                 return Scheduler.Model(
-                    name: model.name, schedule: Schedule(model.schedule, local: local),
-                    fed: try metrics.corpora(feeding: model.name).map(\.sha256), learned: learned,
+                    name: model.name, schedule: TrainingSchedule(model.schedule, local: local),
+                    eligibleCorpora: try metrics.corpora(feeding: model.name).map(\.sha256), learned: learned,
                     // One that failed of a corpus that was set aside has tried none of the others.
                     attempted: attempted.isEmpty ? learned : attempted,
                     nextNumber: (numbers.max() ?? 0) + 1)
             })
-        var remembered = Scheduler.Memory()
+        var remembered = Scheduler.PersistedState()
         journal.attempt("the schedule begins anew") { remembered = try memory.load() }
         return scheduler.start(unfinished: unfinished, memory: remembered, now: .now)
     }
@@ -136,7 +136,7 @@ public actor TrainingService: Service {
                 journal.report(
                     ServiceEvent(.runQueued, "\(entry.run) is queued", model: entry.model, run: entry.run))
             case .start(let entry, let resumes):
-                underWay = UnderWay(progress: RunProgress(priorRecord(entry)))
+                activeRun = ActiveRun(progress: RunProgress(priorRecord(entry)))
                 starts.continuation.yield(Start(entry: entry, resumes: resumes))
             case .wake(let time):
                 alarm?.cancel()
@@ -145,11 +145,11 @@ public actor TrainingService: Service {
                     self.tick()
                 }
             case .pause:
-                underWay?.isPausing = true
-                underWay?.leave.open()
+                activeRun?.isPausing = true
+                activeRun?.leave.open()
             case .stop:
-                underWay?.isCancelled = true
-                underWay?.leave.open()
+                activeRun?.isCancelled = true
+                activeRun?.leave.open()
             case .dropped(let entry):
                 var progress = RunProgress(priorRecord(entry))
                 progress.end(.cancelled)
@@ -164,12 +164,12 @@ public actor TrainingService: Service {
         journal.attempt("what the schedule remembers is not written") { try memory.save(scheduler.memory) }
     }
 
-    func event(_ skip: Scheduler.Skip, of model: String) -> ServiceEvent {
+    func event(_ skip: Scheduler.SkipReason, of model: String) -> ServiceEvent {
         let reason =
             switch skip {
             case .noCorpus: "no text has come"
             case .nothingNew: nothingNew(model)
-            case .underWay(let run): "\(run) learns from everything there is"
+            case .activeRun(let run): "\(run) learns from everything there is"
             }
         return ServiceEvent(
             .scheduleSkipped, "\(model): its time has come, but \(reason)", model: model,
@@ -191,7 +191,7 @@ public actor TrainingService: Service {
         let outcome: RunSupervisor.Outcome
         var job: Job?
         do {
-            let made = try await patiently("\(run) has no job") { try admitted.undisturbed { try begin(start) } }
+            let made = try await withDiskRetry("\(run) has no job") { try admitted.undisturbed { try begin(start) } }
             job = made
             outcome = await supervise(made)
             // A run that has another life clears up itself, but who knows whether this one has.
@@ -200,9 +200,9 @@ public actor TrainingService: Service {
             outcome = stopping.isOpen ? .left : .failed(reason: "\(error)")
         }
         let isPublished = await conclude(outcome, run: run, model: start.entry.model, job: job)
-        let goesOn = outcome == .left && underWay?.isCancelled == false
-        let faultyCorpus = underWay?.faultyCorpus
-        underWay = nil
+        let goesOn = outcome == .left && activeRun?.isCancelled == false
+        let faultyCorpus = activeRun?.faultyCorpus
+        activeRun = nil
         prune()
         admitted.sweep()
         // The scheduler of the next life finds an interrupted run by its record.
@@ -217,7 +217,7 @@ public actor TrainingService: Service {
     }
 
     /// Does what a disk may refuse for a while: again after waits that grow as those between the lives of a run.
-    func patiently<Value: Sendable>(
+    func withDiskRetry<Value: Sendable>(
         _ consequence: String, _ body: () async throws -> Value
     ) async throws -> Value {
         var wait = settings.training.restartWaitSeconds
@@ -226,7 +226,7 @@ public actor TrainingService: Service {
                 return try await body()
             } catch let error as DurableError {
                 journal.report(
-                    ServiceEvent(.problem, "\(consequence): \(error); again in \(Wording.duration(wait))"))
+                    ServiceEvent(.problem, "\(consequence): \(error); again in \(MessageFormat.duration(wait))"))
                 if await stopping.wait(atMost: .seconds(wait)) { throw error }
                 wait *= 4
             }
@@ -244,14 +244,14 @@ public actor TrainingService: Service {
         case .published:
             guard let job else { preconditionFailure("a run without a job has published") }
             return await conclude(job)
-        case .left where underWay?.isCancelled == true:
+        case .left where activeRun?.isCancelled == true:
             end(.cancelled, kind: .runCancelled, "\(run) is cancelled", model: model)
-        case .left where underWay?.isPausing == true:
+        case .left where activeRun?.isPausing == true:
             end(.interrupted, kind: .runPaused, "\(run) pauses, its window has closed", model: model)
         case .left:
             end(.interrupted, kind: .runInterrupted, "\(run) goes on when the service is back", model: model)
         case .failed(let reason, let corpus), .refused(let reason, let corpus):
-            if case .refused = outcome { underWay?.isRefused = true }
+            if case .refused = outcome { activeRun?.isRefused = true }
             if let corpus, job?.corpora.contains(where: { $0.sha256 == corpus }) == true {
                 setAside(corpus, because: reason, run: run, model: model)
             }
@@ -271,7 +271,7 @@ public actor TrainingService: Service {
 
     /// One line for `systemctl status`, at most once a second: a manager that is slow to read holds its writers up.
     func tellStatus() {
-        guard let progress = underWay?.progress else {
+        guard let progress = activeRun?.progress else {
             let waiting = scheduler.queue.first.map { "\($0.run) waits for its window" }
             return SystemdNotify.status(waiting ?? "Waiting for text")
         }

@@ -7,22 +7,22 @@ import VarlinkServer
 /// Answers `io.kantaibert.Inference`: finds the model a request means, asks its engine, and says in the interface's
 /// words what went wrong.
 public struct InferenceService: Sendable {
-    private let live: LiveSettings
+    private let live: ReloadableSettings
     private var models: [ModelSettings] { live.current.models }
     private var defaults: ServingSettings { live.current.serving }
     private let registry: ModelRegistry
-    private let admission: Admission
+    private let admission: RequestLimiter
     /// What the service is doing about a model that has no generation.
     private let state: @Sendable (_ model: String) async -> String
 
     public init(
-        settings: LiveSettings, registry: ModelRegistry,
+        settings: ReloadableSettings, registry: ModelRegistry,
         state: @escaping @Sendable (_ model: String) async -> String
     ) {
         live = settings
         self.registry = registry
         let serving = settings.current.serving
-        admission = Admission(
+        admission = RequestLimiter(
             limit: serving.maxConcurrentRequests, limitOfUser: serving.concurrentRequestsPerUser)
         self.state = state
     }
@@ -158,7 +158,7 @@ public struct InferenceService: Sendable {
             seed: asked?.seed)
     }
 
-    private func receipt(_ model: ServingModel, seed: Int = 0) -> InferenceInterface.Receipt {
+    private func receipt(_ model: ServingModel, seed: Int = 0) -> InferenceInterface.Provenance {
         .init(
             model: model.name, generation: model.generation, modelSha256: model.engine.modelSHA256, seed: seed)
     }

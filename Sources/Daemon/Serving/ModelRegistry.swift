@@ -50,28 +50,28 @@ public actor ModelRegistry {
     /// - Returns: nil where a newer request has overtaken this one
     /// - Throws: `InferenceError` or `DurableError`, and what `beforeServing` throws; what served before goes on.
     public func promote(
-        _ name: String, to generation: Int, isByHand: Bool = false, beforeServing: @Sendable () throws -> Void = {}
+        _ name: String, to generation: Int, isManual: Bool = false, beforeServing: @Sendable () throws -> Void = {}
     ) async throws -> ServingModel? {
-        try await open(name, generation, isByHand: isByHand) { [directory] in
+        try await open(name, generation, isManual: isManual) { [directory] in
             try beforeServing()
             try Durable.switchSymbolicLink(at: directory.current(of: name), to: "\(generation)")
         }
     }
 
     private func open(
-        _ name: String, _ generation: Int, isByHand: Bool = false, beforeServing: @Sendable () throws -> Void = {}
+        _ name: String, _ generation: Int, isManual: Bool = false, beforeServing: @Sendable () throws -> Void = {}
     ) async throws -> ServingModel? {
         let mine = newestRequest[name, default: 0] + 1
         newestRequest[name] = mine
-        if isByHand { newestWish[name] = mine }
+        if isManual { newestWish[name] = mine }
         let engine = try await load(directory.generation(generation, of: name))
         // We have awaited: a newer request may have begun.
-        guard mine == (isByHand ? newestWish : newestRequest)[name] else { return nil }
+        guard mine == (isManual ? newestWish : newestRequest)[name] else { return nil }
         try beforeServing()
         let model = ServingModel(name: name, generation: generation, engine: engine)
         serving[name] = model
         // What opening took, and soon the generation before.
-        Self.queue.async { FreedMemory.giveBack() }
+        Self.queue.async { MallocTuning.giveBack() }
         return model
     }
 

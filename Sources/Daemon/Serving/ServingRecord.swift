@@ -2,7 +2,7 @@ import Formatting
 import FoundationEssentials
 import Inference
 import Jobs
-import Records
+import Database
 import Models
 import Varlink
 
@@ -31,7 +31,7 @@ extension ServingModel {
         ]
         fields["evaluation_loss"] = evaluation.map { .double($0.loss) }
         fields["bits_per_byte"] = evaluation.map { .double($0.bitsPerByte) }
-        let measure = evaluation.map { ", \(Wording.fixed($0.bitsPerByte, 3)) bits a byte" } ?? ""
+        let measure = evaluation.map { ", \(MessageFormat.fixed($0.bitsPerByte, 3)) bits a byte" } ?? ""
         let memory = engine.packedFileFailure.map { "; its weights stay in memory: \($0)" } ?? ""
         return ServiceEvent(
             .generationServes, "\(name) \(generation) serves\(measure)\(memory)", model: name, run: run,

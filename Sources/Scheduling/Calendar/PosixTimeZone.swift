@@ -3,9 +3,9 @@
 struct PosixTimeZone: Sendable, Equatable {
     /// Seconds to be added to UTC.
     private var standard: Int
-    private var summer: Summer?
+    private var daylightRule: DaylightRule?
 
-    private struct Summer: Sendable, Equatable {
+    private struct DaylightRule: Sendable, Equatable {
         var offset: Int
         var begins: Day
         var ends: Day
@@ -46,12 +46,12 @@ struct PosixTimeZone: Sendable, Equatable {
     /// Seconds to be added to UTC.
     /// - Parameter time: seconds since 1970 in UTC
     func offset(at time: Int) -> Int {
-        guard let summer else { return standard }
+        guard let daylightRule else { return standard }
         let year = CivilTime(microseconds: (time + standard) * 1_000_000).year
-        let begins = summer.begins.seconds(in: year) - standard
-        let ends = summer.ends.seconds(in: year) - summer.offset
+        let begins = daylightRule.begins.seconds(in: year) - standard
+        let ends = daylightRule.ends.seconds(in: year) - daylightRule.offset
         let isSummer = begins < ends ? begins <= time && time < ends : !(ends <= time && time < begins)
-        return isSummer ? summer.offset : standard
+        return isSummer ? daylightRule.offset : standard
     }
 
     /// - Returns: nil where `text` is no such rule
@@ -67,7 +67,7 @@ struct PosixTimeZone: Sendable, Equatable {
             offset = -west
         }
         guard let begins = reader.day(), let ends = reader.day(), reader.rest.isEmpty else { return nil }
-        summer = Summer(offset: offset, begins: begins, ends: ends)
+        daylightRule = DaylightRule(offset: offset, begins: begins, ends: ends)
     }
 
     private struct Reader {

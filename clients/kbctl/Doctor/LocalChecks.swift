@@ -35,7 +35,7 @@ enum LocalChecks {
             (field(name, of: text)?.split(separator: " ").first.flatMap { Int($0) } ?? 0) * 1024
         }
         let (total, free) = (bytes("MemTotal"), bytes("MemAvailable"))
-        let finding = "\(Human.bytes(total)), \(Human.bytes(free)) available"
+        let finding = "\(Format.bytes(total)), \(Format.bytes(free)) available"
         // What a run of the preset kantaibert needs: 83.5 million parameters, the optimizer's state and a batch.
         guard free < 2_500_000_000 else { return Check(name: "memory", state: .ok, finding: finding) }
         return Check(

@@ -8,7 +8,7 @@ struct Ask: ParsableCommand {
 
     @Argument(help: "The text to continue; - reads it from standard input.") var text: TextArgument
 
-    @OptionGroup var sampling: SamplingOptions
+    @OptionGroup var sampling: SamplingArguments
     @OptionGroup var model: ModelOption
     @OptionGroup var global: GlobalOptions
 
@@ -29,7 +29,7 @@ struct Ask: ParsableCommand {
 }
 
 /// Sampling options. The service's settings decide those that are not given.
-struct SamplingOptions: ParsableArguments {
+struct SamplingArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Generate at most this many tokens.", valueName: "n")) var maxNewTokens: Int?
     @Option(help: ArgumentHelp("0 always picks the most likely token.", valueName: "t")) var temperature: Double?
     @Option(help: ArgumentHelp("Sample from the k most likely tokens.", valueName: "k")) var topK: Int?

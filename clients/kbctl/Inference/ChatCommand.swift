@@ -13,12 +13,12 @@ struct Chat: ParsableCommand {
             answer, Ctrl-D ends the session, /new starts a new one, and /help lists the commands.
             """)
 
-    @OptionGroup var sampling: SamplingOptions
+    @OptionGroup var sampling: SamplingArguments
     @OptionGroup var model: ModelOption
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-        var talk = Talk()
+        var session = ChatSession()
         let editor = LineEditor(prompt: "> ")
         // Checked before the first prompt: the service answers, and has a causal model.
         let models = try global.connect().call(ManagerInterface.ListModels.self, .init()).models
@@ -32,43 +32,43 @@ struct Chat: ParsableCommand {
         while let line = editor.next() {
             switch line.trimmed {
             case "": continue
-            case "/new": talk = Talk()
+            case "/new": session = ChatSession()
             case "/quit": return
             case "/help":
                 Terminal.line("/new     start a new session")
                 Terminal.line("/quit    end the session, like Ctrl-D")
-            default: try answer(line.trimmed, &talk)
+            default: try answer(line.trimmed, &session)
             }
         }
     }
 
-    private func answer(_ line: String, _ talk: inout Talk) throws {
-        let said = talk
-        talk.add(line)
+    private func answer(_ line: String, _ session: inout ChatSession) throws {
+        let said = session
+        session.add(line)
         while true {
             do {
-                return try speak(&talk)
+                return try speak(&session)
             } catch let error as InferenceInterface.PromptTooLong {
                 // Drops the oldest lines until the rest fits.
-                guard talk.forgetOldest() else {
-                    talk = said
-                    return Terminal.complain("kbctl: \(Failure(error)?.message ?? "\(error)")")
+                guard session.forgetOldest() else {
+                    session = said
+                    return Terminal.printError("kbctl: \(Failure(error)?.message ?? "\(error)")")
                 }
             } catch let failure where Failure(failure)?.status == EX_TEMPFAIL {
-                talk = said
-                return Terminal.complain("kbctl: \(Failure(failure)?.message ?? "\(failure)")")
+                session = said
+                return Terminal.printError("kbctl: \(Failure(failure)?.message ?? "\(failure)")")
             }
         }
     }
 
-    private func speak(_ talk: inout Talk) throws {
+    private func speak(_ session: inout ChatSession) throws {
         // One connection per answer: closing it cancels the answer.
         let client = try global.connect()
         let parameters = InferenceInterface.Generate.Parameters(
-            prompt: talk.prompt, model: model.model, sampling: sampling.value)
+            prompt: session.prompt, model: model.model, sampling: sampling.value)
         if global.json {
             let reply = try client.call(InferenceInterface.Generate.self, parameters)
-            talk.add(reply.text)
+            session.add(reply.text)
             return try Terminal.json(reply)
         }
         let interrupt = Interrupt()
@@ -86,12 +86,12 @@ struct Chat: ParsableCommand {
             if reply.finishReason != nil { break }
         }
         Terminal.write(interrupt.hasCome ? "^C\n" : "\n")
-        talk.add(answer)
+        session.add(answer)
     }
 }
 
 /// The lines and answers of the session, oldest first.
-private struct Talk {
+private struct ChatSession {
     private var lines: [String] = []
 
     var prompt: String { lines.joined(separator: "\n") }

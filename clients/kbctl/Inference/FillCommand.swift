@@ -24,7 +24,7 @@ struct Fill: ParsableCommand {
             if index > 0 { Terminal.line("") }
             var table = Table([("SCORE", .right), ("TOKEN", .left), ("TEXT", .left)], elastic: [1, 2])
             for filling in mask.fillings {
-                table.add([Human.number(filling.score, 4), filling.tokenStr, filling.sequence])
+                table.add([Format.number(filling.score, 4), filling.tokenStr, filling.sequence])
             }
             table.print()
         }

@@ -15,8 +15,8 @@ struct Score: ParsableCommand {
         let reply = try global.connect().call(
             InferenceInterface.Score.self, .init(text: text, model: model.model))
         if global.json { return try Terminal.json(reply) }
-        Terminal.line("log-likelihood  \(Human.number(reply.logLikelihood, 3)) nats")
-        Terminal.line("tokens          \(Human.count(reply.tokens))")
-        Terminal.line("bits per byte   \(Human.number(reply.bitsPerByte, 3))")
+        Terminal.line("log-likelihood  \(Format.number(reply.logLikelihood, 3)) nats")
+        Terminal.line("tokens          \(Format.count(reply.tokens))")
+        Terminal.line("bits per byte   \(Format.number(reply.bitsPerByte, 3))")
     }
 }

@@ -45,9 +45,9 @@ struct Generations: ParsableCommand {
     private func add(_ generation: ManagerInterface.Generation, to table: inout Table) {
         table.add(
             [
-                "\(generation.number)", generation.state.rawValue, Human.number(generation.judgedBitsPerByte, 3),
-                Self.incumbent(generation), Human.number(generation.bitsPerByte, 3),
-                Human.number(generation.evaluationLoss, 4), Human.relative(generation.created), generation.run,
+                "\(generation.number)", generation.state.rawValue, Format.number(generation.judgedBitsPerByte, 3),
+                Self.incumbent(generation), Format.number(generation.bitsPerByte, 3),
+                Format.number(generation.evaluationLoss, 4), Format.relative(generation.created), generation.run,
                 generation.modelSha256,
             ], style: Self.style(generation.state))
     }
@@ -55,7 +55,7 @@ struct Generations: ParsableCommand {
     /// `1.931 (3)`
     private static func incumbent(_ generation: ManagerInterface.Generation) -> String {
         let number = generation.incumbent.map { " (\($0))" } ?? ""
-        return Human.number(generation.incumbentBitsPerByte, 3) + number
+        return Format.number(generation.incumbentBitsPerByte, 3) + number
     }
 
     private static func style(_ state: ManagerInterface.Generation.State) -> Style? {

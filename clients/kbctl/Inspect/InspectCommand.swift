@@ -24,9 +24,9 @@ struct Inspect: ParsableCommand {
         if global.json { return try Terminal.json(reply) }
         var table = Table([("TENSOR", .left), ("SHAPE", .left), ("COUNT", .right)], keepsEnds: true)
         for parameter in reply.parameters {
-            table.add([parameter.name, Self.shape(parameter.shape), Human.count(parameter.count)])
+            table.add([parameter.name, Self.shape(parameter.shape), Format.count(parameter.count)])
         }
-        table.add(["\(reply.parameters.count) tensors", "", Human.count(reply.total)])
+        table.add(["\(reply.parameters.count) tensors", "", Format.count(reply.total)])
         table.print()
     }
 
@@ -36,8 +36,8 @@ struct Inspect: ParsableCommand {
         let facts = [
             ("shape", Self.shape(tensor.shape)), ("type", tensor.type), ("mean", Self.value(tensor.mean)),
             ("standard deviation", Self.value(tensor.standardDeviation)), ("minimum", Self.value(tensor.minimum)),
-            ("maximum", Self.value(tensor.maximum)), ("zeros", Human.count(tensor.zeros)),
-            ("not finite", Human.count(tensor.notFinite)),
+            ("maximum", Self.value(tensor.maximum)), ("zeros", Format.count(tensor.zeros)),
+            ("not finite", Format.count(tensor.notFinite)),
         ]
         Terminal.line(Style.bold(name.cutInFront(to: Terminal.columns ?? .max)))
         for (name, text) in facts { Terminal.line("\(name.padded(to: 18)) \(text)") }
@@ -62,6 +62,6 @@ struct Inspect: ParsableCommand {
     }
 
     private static func value(_ value: Double) -> String {
-        value != 0 && value.magnitude < 1e-3 ? Human.scientific(value) : Human.number(value, 5)
+        value != 0 && value.magnitude < 1e-3 ? Format.scientific(value) : Format.number(value, 5)
     }
 }

@@ -51,8 +51,8 @@ struct ListCorpora: ParsableCommand {
             }
             for corpus in reply.corpora {
                 table.add([
-                    Human.relative(corpus.received), corpus.state.rawValue, Human.bytes(corpus.bytes),
-                    Human.count(corpus.documents), corpus.models.joined(separator: " "),
+                    Format.relative(corpus.received), corpus.state.rawValue, Format.bytes(corpus.bytes),
+                    Format.count(corpus.documents), corpus.models.joined(separator: " "),
                     String(corpus.sha256.prefix(12)), corpus.name, corpus.reason ?? "",
                 ])
             }

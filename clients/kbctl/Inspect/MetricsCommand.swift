@@ -65,10 +65,10 @@ struct Metrics: ParsableCommand {
                 let evaluation = evaluations[step.step]
                 guard evaluation != nil || index % stride == 0 || index == count - 1 else { continue }
                 table.add([
-                    "\(step.step)", Human.number(step.epoch, 2), Human.number(step.loss, 4),
-                    Human.number(evaluation?.loss, 4), Human.number(evaluation?.bitsPerByte, 3),
-                    Human.scientific(step.learningRate), Human.number(step.gradientNorm, 3),
-                    Human.number(step.tokensPerSecond, 0), Human.percent(step.mfu),
+                    "\(step.step)", Format.number(step.epoch, 2), Format.number(step.loss, 4),
+                    Format.number(evaluation?.loss, 4), Format.number(evaluation?.bitsPerByte, 3),
+                    Format.scientific(step.learningRate), Format.number(step.gradientNorm, 3),
+                    Format.number(step.tokensPerSecond, 0), Format.percent(step.mfu),
                 ])
             }
             if all, !page.steps.isEmpty { table.printPage() }

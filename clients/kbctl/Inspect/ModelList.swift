@@ -21,9 +21,9 @@ struct ModelList {
             ], spare: [7, 6, 8, 1, 4, 5])
         for model in models {
             table.add([
-                model.name, model.objective.rawValue, model.state.rawValue, Human.count(model.generation),
-                age(of: model) ?? "–", Human.number(model.bitsPerByte, 3), Human.number(model.evaluationLoss, 4),
-                Human.count(model.parameters), Human.relative(model.nextTraining),
+                model.name, model.objective.rawValue, model.state.rawValue, Format.count(model.generation),
+                age(of: model) ?? "–", Format.number(model.bitsPerByte, 3), Format.number(model.evaluationLoss, 4),
+                Format.count(model.parameters), Format.relative(model.nextTraining),
             ])
         }
         table.print()
@@ -33,8 +33,8 @@ struct ModelList {
     }
 
     private func age(of model: ManagerInterface.Model) -> String? {
-        generations[model.name]?.first { $0.number == model.generation }.flatMap { Human.date($0.created) }
-            .map { Human.duration(-$0.timeIntervalSinceNow) }
+        generations[model.name]?.first { $0.number == model.generation }.flatMap { Format.date($0.created) }
+            .map { Format.duration(-$0.timeIntervalSinceNow) }
     }
 
     private func notes(_ model: ManagerInterface.Model) -> [String] {

@@ -28,7 +28,7 @@ struct OpenMetrics {
         gauge("model_held_out_bits_per_byte", "On what is held out.", each(\.bitsPerByte))
         gauge(
             "model_next_training_seconds", "Until the next run is queued.",
-            each { $0.nextTraining.flatMap(Human.date).map { max(0, $0.timeIntervalSince(now)) } })
+            each { $0.nextTraining.flatMap(Format.date).map { max(0, $0.timeIntervalSince(now)) } })
         gauge(
             "model_state", "1 for the state the model is in.",
             models.flatMap { model in

@@ -36,9 +36,9 @@ struct Runs: ParsableCommand {
             }
             for run in reply.runs {
                 table.add([
-                    run.id, run.model, run.state.rawValue, Human.relative(run.started),
-                    "\(run.step)/\(run.totalSteps)", Human.number(run.loss, 4), Human.number(run.evaluationLoss, 4),
-                    Human.count(run.generation), run.reason ?? "",
+                    run.id, run.model, run.state.rawValue, Format.relative(run.started),
+                    "\(run.step)/\(run.totalSteps)", Format.number(run.loss, 4), Format.number(run.evaluationLoss, 4),
+                    Format.count(run.generation), run.reason ?? "",
                 ])
             }
             table.printPage()
@@ -61,25 +61,28 @@ struct RunDetails: ParsableCommand {
         let history = try RunHistory(of: run.id, client)
         var facts = [("state", run.state.rawValue + (run.reason.map { ": \($0)" } ?? ""))]
         facts.append(("model", run.model + (run.generation.map { ", generation \($0)" } ?? "")))
-        facts.append(("started", Human.relative(run.started)))
-        if let began = run.started.flatMap(Human.date), let ended = run.finished.flatMap(Human.date) {
-            facts.append(("took", Human.duration(ended.timeIntervalSince(began))))
+        facts.append(("started", Format.relative(run.started)))
+        if let began = run.started.flatMap(Format.date), let ended = run.finished.flatMap(Format.date) {
+            facts.append(("took", Format.duration(ended.timeIntervalSince(began))))
         }
-        if let seconds = run.remainingSeconds { facts.append(("left", Human.duration(seconds))) }
+        if let seconds = run.remainingSeconds { facts.append(("left", Format.duration(seconds))) }
         facts.append(
-            ("steps", "\(Human.count(run.step)) of \(Human.count(run.totalSteps)), epoch \(Human.number(run.epoch, 2))")
+            (
+                "steps",
+                "\(Format.count(run.step)) of \(Format.count(run.totalSteps)), epoch \(Format.number(run.epoch, 2))"
+            )
         )
         if !history.losses.isEmpty {
-            facts.append(("tokens", "\(Human.count(history.tokens)), \(speed(history))"))
-            facts.append(("loss", Human.number(run.loss, 4) + sparkline(history.losses)))
+            facts.append(("tokens", "\(Format.count(history.tokens)), \(speed(history))"))
+            facts.append(("loss", Format.number(run.loss, 4) + sparkline(history.losses)))
         }
         if let best = history.best {
-            facts.append(("held out", Human.number(run.evaluationLoss, 4) + sparkline(history.heldOut)))
+            facts.append(("held out", Format.number(run.evaluationLoss, 4) + sparkline(history.heldOut)))
             facts.append(
                 (
                     "best",
-                    "\(Human.number(best.loss, 4)) after step \(Human.count(best.step)), "
-                        + "\(Human.number(best.bitsPerByte, 3)) bits per byte, \(Human.percent(best.accuracy)) correct"
+                    "\(Format.number(best.loss, 4)) after step \(Format.count(best.step)), "
+                        + "\(Format.number(best.bitsPerByte, 3)) bits per byte, \(Format.percent(best.accuracy)) correct"
                 ))
         }
         Terminal.line(Style.bold(run.id.cut(to: Terminal.columns ?? .max)))
@@ -101,8 +104,8 @@ struct RunDetails: ParsableCommand {
     private func speed(_ history: RunHistory) -> String {
         let speeds = history.speeds.sorted()
         let shares = history.shares.sorted()
-        let speed = "\(Human.count(Int(speeds[speeds.count / 2]))) per second"
-        return shares.isEmpty ? speed : "\(speed), MFU \(Human.percent(shares[shares.count / 2]))"
+        let speed = "\(Format.count(Int(speeds[speeds.count / 2]))) per second"
+        return shares.isEmpty ? speed : "\(speed), MFU \(Format.percent(shares[shares.count / 2]))"
     }
 
     /// Returns the means of the values as `  ▇▅▃▂▂▁▁▁`, or an empty string for fewer than two.

@@ -11,7 +11,7 @@ struct Status: ParsableCommand {
         let client = try global.connect()
         let status = try client.call(ManagerInterface.GetStatus.self, .init())
         if global.json { return try Terminal.json(status) }
-        Terminal.line("\(Style.bold("kantaibertd \(status.version)")), up \(Human.duration(status.uptimeSeconds))")
+        Terminal.line("\(Style.bold("kantaibertd \(status.version)")), up \(Format.duration(status.uptimeSeconds))")
         Terminal.line("")
         ModelList(status.models, try client.generations(of: status.models)).print()
         Terminal.line("")

@@ -60,7 +60,7 @@ struct WatchScreen {
             first = nil
             if let run = event.run, progress?.run != run {
                 progress = nil
-                began = Human.date(event.time)
+                began = Format.date(event.time)
                 table = LossTable()
             }
         case "run_finished", "run_failed", "run_interrupted", "run_died", "run_cancelled":
@@ -74,7 +74,7 @@ struct WatchScreen {
         // Checkpoints come every minute and would break up the table of losses.
         guard !isInteractive || event.kind != "checkpoint" else { return }
         table.close()
-        let time = Human.date(event.time).map(Human.timeOfDay) ?? event.time
+        let time = Format.date(event.time).map(Format.timeOfDay) ?? event.time
         Terminal.paragraph(event.message, lead: "\(Style.dim(time)) ", indent: time.count + 1)
     }
 
@@ -124,7 +124,7 @@ private struct LossTable {
     mutating func row(of run: String, step: Int, validation: Double?) -> [String] {
         let training = count > 0 ? sum / Double(count) : nil
         (sum, count) = (0, 0)
-        let cells = ["\(step)", Human.number(training, 4), Human.number(validation, 4)]
+        let cells = ["\(step)", Format.number(training, 4), Format.number(validation, 4)]
         let line = zip(cells, Self.headings).map { $0.padded(to: max(8, $1.count), .right) }.joined(separator: "  ")
         let heading = Self.headings.map { $0.padded(to: max(8, $0.count), .right) }.joined(separator: "  ")
         defer { isOpen = true }

@@ -42,7 +42,7 @@ struct Import: ParsableCommand {
         if global.json { return try Terminal.json(reply) }
         let generation = reply.generation ?? 0
         Terminal.paragraph(
-            "\(model) \(generation): \(Human.count(reply.parameters ?? 0)) parameters, SHA-256 "
+            "\(model) \(generation): \(Format.count(reply.parameters ?? 0)) parameters, SHA-256 "
                 + "\(reply.modelSha256 ?? "")")
         let generations = try client.call(ManagerInterface.ListGenerations.self, .init(model: model)).generations
         if generations.contains(where: { $0.number == generation && $0.state == .candidate }) {

@@ -17,7 +17,7 @@ struct ModelCard {
             "---", "library_name: transformers", "pipeline_tag: \(isCausal ? "text-generation" : "fill-mask")",
             "tags: [roberta, kantaibert]", "---", "",
             "# \(model.name), generation \(description.generation.map { "\($0)" } ?? "?")", "",
-            "A RoBERTa-type transformer of \(Human.count(description.total)) parameters, trained from scratch by "
+            "A RoBERTa-type transformer of \(Format.count(description.total)) parameters, trained from scratch by "
                 + (isCausal ? "kantaibert to continue text." : "kantaibert to fill masks."), "",
             "| | |", "|---|---|",
         ]
@@ -25,7 +25,7 @@ struct ModelCard {
         if case .array(let corpora)? = arguments["corpora"], !corpora.isEmpty {
             lines += ["", "## Data", "", "| text | bytes | SHA-256 |", "|---|---|---|"]
             for corpus in corpora {
-                let size = corpus["bytes"]?.number.map { Human.count(Int($0)) } ?? "?"
+                let size = corpus["bytes"]?.number.map { Format.count(Int($0)) } ?? "?"
                 let name = (corpus["name"]?.string ?? "?").map { $0 == "|" ? "\\|" : String($0) }.joined()
                 lines.append("| \(name) | \(size) | `\(corpus["sha256"]?.string ?? "?")` |")
             }
@@ -42,28 +42,28 @@ struct ModelCard {
 
     private func facts(_ arguments: JSONValue) -> [(String, String)] {
         func number(_ key: String, _ digits: Int = 0) -> String? {
-            arguments[key]?.number.map { digits == 0 ? Human.count(Int($0)) : Human.number($0, digits) }
+            arguments[key]?.number.map { digits == 0 ? Format.count(Int($0)) : Format.number($0, digits) }
         }
         let evaluation = arguments["evaluation"]
         let configuration = description.configuration
         let shape = ["num_hidden_layers", "hidden_size", "num_attention_heads"].map {
-            configuration[$0]?.number.map { Human.count(Int($0)) } ?? "?"
+            configuration[$0]?.number.map { Format.count(Int($0)) } ?? "?"
         }
         let all: [(String, String?)] = [
             ("layers, hidden size, heads", shape.joined(separator: ", ")),
-            ("vocabulary", configuration["vocab_size"]?.number.map { Human.count(Int($0)) }),
+            ("vocabulary", configuration["vocab_size"]?.number.map { Format.count(Int($0)) }),
             ("run", arguments["run"]?.string ?? generation?.run), ("steps", number("steps")),
             ("training tokens", number("training_tokens")),
             ("optimizer", arguments["recipe"]?["optimizer"]?.string),
             ("learning rate", arguments["recipe"]?["learning_rate"]?.number.map { "\($0)" }),
-            ("held-out loss", (evaluation?["loss"]?.number ?? model.evaluationLoss).map { Human.number($0, 4) }),
+            ("held-out loss", (evaluation?["loss"]?.number ?? model.evaluationLoss).map { Format.number($0, 4) }),
             (
                 "held-out accuracy",
-                evaluation?["accuracy"]?.number.map { "\(Human.number($0 * 100, 1)) %" }
+                evaluation?["accuracy"]?.number.map { "\(Format.number($0 * 100, 1)) %" }
             ),
             (
                 "held-out bits per byte",
-                (evaluation?["bits_per_byte"]?.number ?? model.bitsPerByte).map { Human.number($0, 3) }
+                (evaluation?["bits_per_byte"]?.number ?? model.bitsPerByte).map { Format.number($0, 3) }
             ),
             ("created", generation?.created),
             ("SHA-256 of model.safetensors", generation.map { "`\($0.modelSha256)`" }),

@@ -29,16 +29,16 @@ struct TransformersCheck {
         let apart = abs(theirs - score.logLikelihood) / Double(max(1, score.tokens))
         guard apart <= Self.tolerance else {
             throw Failure(
-                "the log-likelihood is \(Human.number(theirs, 4)) nats in transformers and "
-                    + "\(Human.number(score.logLikelihood, 4)) in the service: a difference of "
-                    + "\(Human.number(apart, 4)) nats per token",
+                "the log-likelihood is \(Format.number(theirs, 4)) nats in transformers and "
+                    + "\(Format.number(score.logLikelihood, 4)) in the service: a difference of "
+                    + "\(Format.number(apart, 4)) nats per token",
                 status: EX_SOFTWARE)
         }
         guard !quietly else { return }
         Terminal.paragraph(
-            "checked: the log-likelihood is \(Human.number(theirs, 4)) nats in transformers and "
-                + "\(Human.number(score.logLikelihood, 4)) in the service, a difference of "
-                + "\(Human.scientific(apart)) nats per token")
+            "checked: the log-likelihood is \(Format.number(theirs, 4)) nats in transformers and "
+                + "\(Format.number(score.logLikelihood, 4)) in the service, a difference of "
+                + "\(Format.scientific(apart)) nats per token")
     }
 
     private static func filters(_ directory: String) -> [String] {

@@ -77,7 +77,7 @@ struct Axis {
         range = first * step...last * step
         ticks = (0...Int(last - first)).map { (first + Double($0)) * step }
         var digits = 0
-        for _ in 0..<9 where step * Human.powerOfTen(digits) < 0.99 { digits += 1 }
+        for _ in 0..<9 where step * Format.powerOfTen(digits) < 0.99 { digits += 1 }
         self.digits = digits
     }
 
@@ -85,6 +85,6 @@ struct Axis {
     func share(_ value: Double) -> Double { (value - range.lowerBound) / (range.upperBound - range.lowerBound) }
 
     func label(_ tick: Double) -> String {
-        digits == 0 ? Human.count(Int(tick)) : Human.number(tick, digits)
+        digits == 0 ? Format.count(Int(tick)) : Format.number(tick, digits)
     }
 }

@@ -3,14 +3,14 @@ protocol Surface {
     associatedtype File
 
     init(width: Int, height: Int)
-    mutating func line(_ points: [Place], color: Color, width: Double)
-    mutating func diamond(_ center: Place, radius: Double, color: Color)
+    mutating func line(_ points: [CanvasPoint], color: Color, width: Double)
+    mutating func diamond(_ center: CanvasPoint, radius: Double, color: Color)
     /// - Parameter place: the vertical center of the text, and horizontally the position that `anchor` names
-    mutating func text(_ text: String, at place: Place, anchor: Anchor, color: Color)
+    mutating func text(_ text: String, at place: CanvasPoint, anchor: Anchor, color: Color)
     func file() -> File
 }
 
-struct Place: Equatable {
+struct CanvasPoint: Equatable {
     var x: Double
     var y: Double
 }
@@ -39,30 +39,33 @@ extension Surface {
     static func drawing(_ chart: Chart, width: Int = 1600, height: Int = 900) -> Self {
         var surface = Self(width: width, height: height)
         let plot = (left: 110.0, right: Double(width) - 50, top: 40.0, bottom: Double(height) - 80)
-        func place(_ point: Curve.Point) -> Place {
+        func place(_ point: Curve.Point) -> CanvasPoint {
             let share = min(1, max(0, chart.losses.share(point.loss)))
-            return Place(
+            return CanvasPoint(
                 x: plot.left + chart.steps.share(point.step) * (plot.right - plot.left),
                 y: plot.bottom - share * (plot.bottom - plot.top))
         }
         for tick in chart.losses.ticks {
             let y = place((chart.steps.range.lowerBound, tick)).y
-            surface.line([Place(x: plot.left, y: y), Place(x: plot.right, y: y)], color: .rule, width: 1)
-            surface.text(chart.losses.label(tick), at: Place(x: plot.left - 12, y: y), anchor: .end, color: .ink)
+            surface.line([CanvasPoint(x: plot.left, y: y), CanvasPoint(x: plot.right, y: y)], color: .rule, width: 1)
+            surface.text(chart.losses.label(tick), at: CanvasPoint(x: plot.left - 12, y: y), anchor: .end, color: .ink)
         }
         for tick in chart.steps.ticks {
             let x = place((tick, chart.losses.range.lowerBound)).x
-            surface.line([Place(x: x, y: plot.bottom), Place(x: x, y: plot.bottom + 8)], color: .ink, width: 1)
-            surface.text(chart.steps.label(tick), at: Place(x: x, y: plot.bottom + 26), anchor: .middle, color: .ink)
+            surface.line(
+                [CanvasPoint(x: x, y: plot.bottom), CanvasPoint(x: x, y: plot.bottom + 8)], color: .ink, width: 1)
+            surface.text(
+                chart.steps.label(tick), at: CanvasPoint(x: x, y: plot.bottom + 26), anchor: .middle, color: .ink)
         }
         surface.line(
             [
-                Place(x: plot.left, y: plot.top), Place(x: plot.left, y: plot.bottom),
-                Place(x: plot.right, y: plot.bottom),
+                CanvasPoint(x: plot.left, y: plot.top), CanvasPoint(x: plot.left, y: plot.bottom),
+                CanvasPoint(x: plot.right, y: plot.bottom),
             ], color: .ink, width: 1)
         surface.text(
-            "step", at: Place(x: (plot.left + plot.right) / 2, y: plot.bottom + 56), anchor: .middle, color: .ink)
-        surface.text("loss, nats per token", at: Place(x: plot.left, y: plot.top - 20), anchor: .start, color: .ink)
+            "step", at: CanvasPoint(x: (plot.left + plot.right) / 2, y: plot.bottom + 56), anchor: .middle, color: .ink)
+        surface.text(
+            "loss, nats per token", at: CanvasPoint(x: plot.left, y: plot.top - 20), anchor: .start, color: .ink)
         for (index, curve) in chart.curves.enumerated() {
             let color = Color.runs[index % Color.runs.count]
             let parts = Int(plot.right - plot.left) / 2
@@ -71,9 +74,10 @@ extension Surface {
             surface.line(curve.heldOut.map(place), color: color, width: 1)
             for point in curve.heldOut { surface.diamond(place(point), radius: 6, color: color) }
             let y = plot.top + 20 + 30 * Double(index)
-            surface.line([Place(x: plot.right - 60, y: y), Place(x: plot.right, y: y)], color: color, width: 2)
-            surface.diamond(Place(x: plot.right - 30, y: y), radius: 6, color: color)
-            surface.text(curve.run, at: Place(x: plot.right - 72, y: y), anchor: .end, color: color)
+            surface.line(
+                [CanvasPoint(x: plot.right - 60, y: y), CanvasPoint(x: plot.right, y: y)], color: color, width: 2)
+            surface.diamond(CanvasPoint(x: plot.right - 30, y: y), radius: 6, color: color)
+            surface.text(curve.run, at: CanvasPoint(x: plot.right - 72, y: y), anchor: .end, color: color)
         }
         return surface
     }

@@ -11,7 +11,7 @@ struct Raster: Surface {
         pixels = Array(repeating: 255, count: 3 * width * height)
     }
 
-    mutating func line(_ points: [Place], color: Color, width: Double) {
+    mutating func line(_ points: [CanvasPoint], color: Color, width: Double) {
         for (from, to) in zip(points, points.dropFirst()) {
             let reach = width / 2 + 1
             shade(
@@ -23,13 +23,13 @@ struct Raster: Surface {
         }
     }
 
-    mutating func diamond(_ center: Place, radius: Double, color: Color) {
+    mutating func diamond(_ center: CanvasPoint, radius: Double, color: Color) {
         shade(x: center.x - radius...center.x + radius, y: center.y - radius...center.y + radius, color) { place in
             radius - abs(place.x - center.x) - abs(place.y - center.y) + 0.5
         }
     }
 
-    mutating func text(_ text: String, at place: Place, anchor: Anchor, color: Color) {
+    mutating func text(_ text: String, at place: CanvasPoint, anchor: Anchor, color: Color) {
         let scale = 2
         let length = text.count * PixelFont.width * scale
         let share = anchor == .start ? 0 : anchor == .middle ? 0.5 : 1
@@ -52,13 +52,13 @@ struct Raster: Surface {
 
     /// - Parameter coverage: share of the pixel at a place that is covered, clamped to 0...1
     private mutating func shade(
-        x: ClosedRange<Double>, y: ClosedRange<Double>, _ color: Color, _ coverage: (Place) -> Double
+        x: ClosedRange<Double>, y: ClosedRange<Double>, _ color: Color, _ coverage: (CanvasPoint) -> Double
     ) {
         let rows = max(0, Int(y.lowerBound))...max(0, min(height - 1, Int(y.upperBound) + 1))
         let columns = max(0, Int(x.lowerBound))...max(0, min(width - 1, Int(x.upperBound) + 1))
         for row in rows {
             for column in columns {
-                blend(column, row, color, coverage: coverage(Place(x: Double(column), y: Double(row))))
+                blend(column, row, color, coverage: coverage(CanvasPoint(x: Double(column), y: Double(row))))
             }
         }
     }
@@ -74,7 +74,7 @@ struct Raster: Surface {
     }
 
     /// Returns the distance of a point from a line segment.
-    private static func distance(_ place: Place, _ from: Place, _ to: Place) -> Double {
+    private static func distance(_ place: CanvasPoint, _ from: CanvasPoint, _ to: CanvasPoint) -> Double {
         let (dx, dy) = (to.x - from.x, to.y - from.y)
         let length = dx * dx + dy * dy
         let along = length == 0 ? 0 : min(1, max(0, ((place.x - from.x) * dx + (place.y - from.y) * dy) / length))

@@ -9,21 +9,21 @@ struct SVG: Surface {
         self.height = height
     }
 
-    mutating func line(_ points: [Place], color: Color, width: Double) {
+    mutating func line(_ points: [CanvasPoint], color: Color, width: Double) {
         guard points.count > 1 else { return }
         let places = points.map { "\(short($0.x)),\(short($0.y))" }.joined(separator: " ")
         elements.append(
             #"<polyline points="\#(places)" fill="none" stroke="\#(hex(color))" stroke-width="\#(short(width))"/>"#)
     }
 
-    mutating func diamond(_ center: Place, radius: Double, color: Color) {
+    mutating func diamond(_ center: CanvasPoint, radius: Double, color: Color) {
         let corners = [(0, -radius), (radius, 0), (0, radius), (-radius, 0)].map {
             "\(short(center.x + $0.0)),\(short(center.y + $0.1))"
         }.joined(separator: " ")
         elements.append(#"<polygon points="\#(corners)" fill="\#(hex(color))"/>"#)
     }
 
-    mutating func text(_ text: String, at place: Place, anchor: Anchor, color: Color) {
+    mutating func text(_ text: String, at place: CanvasPoint, anchor: Anchor, color: Color) {
         var escaped = ""
         for character in text {
             switch character {
@@ -48,7 +48,7 @@ struct SVG: Surface {
         """
     }
 
-    private func short(_ value: Double) -> String { Human.number(value, 1) }
+    private func short(_ value: Double) -> String { Format.number(value, 1) }
 
     private func hex(_ color: Color) -> String {
         "#"

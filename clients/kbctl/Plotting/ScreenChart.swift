@@ -116,8 +116,8 @@ struct ScreenChart {
         chart.curves.enumerated().map { index, curve in
             let line = usesMarks ? String(Self.marks[index % Self.marks.count]) : "⠤"
             let color = Self.colors[index % Self.colors.count]
-            let losses = [curve.training.last.map { "loss \(Human.number($0.loss, 4))" }]
-            let heldOut = curve.heldOut.last.map { "◆ held out \(Human.number($0.loss, 4))" }
+            let losses = [curve.training.last.map { "loss \(Format.number($0.loss, 4))" }]
+            let heldOut = curve.heldOut.last.map { "◆ held out \(Format.number($0.loss, 4))" }
             let text = (["\(line) \(curve.run)"] + losses.compactMap(\.self) + [heldOut].compactMap(\.self)).joined(
                 separator: "  ")
             return hasColors ? color(text.cut(to: width)) : text.cut(to: width)

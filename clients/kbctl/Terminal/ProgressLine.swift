@@ -26,7 +26,7 @@ struct ProgressLine: Equatable {
         loss = run.loss
         tokensPerSecond = run.tokensPerSecond
         remainingSeconds = run.remainingSeconds
-        started = run.started.flatMap(Human.date)
+        started = run.started.flatMap(Format.date)
     }
 
     /// Returns nil unless the event is a training step.
@@ -51,16 +51,16 @@ struct ProgressLine: Equatable {
     func text(columns: Int?, now: Date = Date()) -> String {
         let share = totalSteps > 0 ? min(1, Double(step) / Double(totalSteps)) : 0
         var figures = ["\(step)/\(totalSteps)", "\(Int(share * 100)) %"]
-        let left = remainingSeconds.map(Human.clock)
+        let left = remainingSeconds.map(Format.clock)
         switch (started, left) {
-        case (let started?, let left?): figures.append("\(Human.clock(now.timeIntervalSince(started))) < \(left)")
+        case (let started?, let left?): figures.append("\(Format.clock(now.timeIntervalSince(started))) < \(left)")
         case (nil, let left?): figures.append("\(left) left")
         default: break
         }
-        if let stepsPerSecond { figures.append("\(Human.number(stepsPerSecond, 1)) it/s") }
-        figures.append("epoch \(Human.number(epoch, 2))")
-        if let loss { figures.append("loss \(Human.number(loss, 4))") }
-        if let tokensPerSecond { figures.append("\(Human.number(tokensPerSecond, 0)) tokens/s") }
+        if let stepsPerSecond { figures.append("\(Format.number(stepsPerSecond, 1)) it/s") }
+        figures.append("epoch \(Format.number(epoch, 2))")
+        if let loss { figures.append("loss \(Format.number(loss, 4))") }
+        if let tokensPerSecond { figures.append("\(Format.number(tokensPerSecond, 0)) tokens/s") }
 
         let room = columns ?? 120
         func line() -> Int { model.cells + 1 + figures.joined(separator: " · ").cells }

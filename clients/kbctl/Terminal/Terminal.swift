@@ -56,14 +56,14 @@ enum Terminal {
     }
 
     /// Prints an error message to standard error, wrapped to its screen.
-    static func complain(_ text: String) {
+    static func printError(_ text: String) {
         let isScreen = isatty(STDERR_FILENO) == 1
         let lines = (isScreen ? printable(text) : text).wrapped(indent: 0, columns: size(of: STDERR_FILENO)?.columns)
         put(lines.map { $0 + "\n" }.joined(), to: STDERR_FILENO)
     }
 
     /// Prints a usage message of ArgumentParser, each line wrapped to the screen with a hanging indent.
-    static func complain(usage text: String) {
+    static func printError(usage text: String) {
         put(fitted(text, columns: size(of: STDERR_FILENO)?.columns), to: STDERR_FILENO)
     }
 

@@ -88,8 +88,8 @@ public struct WebServer: Sendable {
         _ client: ServiceClient, _ feed: EventFeed, _ log: LimitLog
     ) -> Router<BasicRequestContext> {
         let router = Router(options: .autoGenerateHeadEndpoints)
-        router.add(middleware: Manners(log: log))
-        router.add(middleware: Gate(allowing: options.hosts))
+        router.add(middleware: SecurityHeadersMiddleware(log: log))
+        router.add(middleware: HostCheckMiddleware(allowing: options.hosts))
         PageRoutes(inbox: options.inbox, tokenFile: options.tokenFile).add(to: router)
         CompletionRoutes(client: client).add(to: router)
         FillMaskRoute(client: client).add(to: router)

@@ -22,7 +22,7 @@ struct KantaibertWeb: AsyncParsableCommand {
             """)
 
     @Option(help: ArgumentHelp("The address to listen on, unless systemd passes a socket.", valueName: "host:port"))
-    var listen = Place.variable("KANTAIBERT_WEB_LISTEN") ?? "127.0.0.1:8460"
+    var listen = DefaultPaths.variable("KANTAIBERT_WEB_LISTEN") ?? "127.0.0.1:8460"
 
     @Option(
         help:
@@ -34,7 +34,7 @@ struct KantaibertWeb: AsyncParsableCommand {
     var inbox: String?
 
     @Option(help: ArgumentHelp("The maximum size of an uploaded file.", valueName: "mb"))
-    var uploadLimitMb = Place.variable("KANTAIBERT_WEB_UPLOAD_LIMIT_MB").flatMap { Int($0) } ?? 1024
+    var uploadLimitMb = DefaultPaths.variable("KANTAIBERT_WEB_UPLOAD_LIMIT_MB").flatMap { Int($0) } ?? 1024
 
     @Option(
         help: "The file that holds the token; created if missing. (default: $STATE_DIRECTORY/token, or none)")
@@ -50,14 +50,15 @@ struct KantaibertWeb: AsyncParsableCommand {
         help: ArgumentHelp(
             "The maximum number of connections from one remote address; a proxy is one address.",
             valueName: "count"))
-    var connectionsPerAddress = Place.variable("KANTAIBERT_WEB_CONNECTIONS_PER_ADDRESS").flatMap { Int($0) } ?? 128
+    var connectionsPerAddress =
+        DefaultPaths.variable("KANTAIBERT_WEB_CONNECTIONS_PER_ADDRESS").flatMap { Int($0) } ?? 128
 
     func validate() throws {
         guard (1...1 << 20).contains(uploadLimitMb) else {
             throw ValidationError("--upload-limit-mb must be from 1 to \(1 << 20)")
         }
         guard connectionsPerAddress > 0 else { throw ValidationError("--connections-per-address must be above 0") }
-        _ = try Place.address(listen)
+        _ = try DefaultPaths.address(listen)
     }
 
     func run() async throws {
@@ -69,7 +70,7 @@ struct KantaibertWeb: AsyncParsableCommand {
         } catch {
             throw failure(EX_NOPERM, "\(error)")
         }
-        let tokenFile = self.tokenFile ?? Place.tokenFile()
+        let tokenFile = self.tokenFile ?? DefaultPaths.tokenFile()
         let token: AccessToken
         do {
             token = try tokenFile.map { try AccessToken(file: $0) } ?? AccessToken()
@@ -80,9 +81,10 @@ struct KantaibertWeb: AsyncParsableCommand {
             throw failure(EX_CANTCREAT, "\(error)")
         }
         var options = WebServer.Options(
-            sockets: try Place.sockets(listen), socket: socket.path,
-            inbox: Inbox(path: inbox ?? Place.inbox(besides: socket.path), limit: uploadLimitMb << 20), token: token,
-            tokenFile: tokenFile, hosts: hosts + Place.list("KANTAIBERT_WEB_HOSTS"),
+            sockets: try DefaultPaths.sockets(listen), socket: socket.path,
+            inbox: Inbox(path: inbox ?? DefaultPaths.inbox(besides: socket.path), limit: uploadLimitMb << 20),
+            token: token,
+            tokenFile: tokenFile, hosts: hosts + DefaultPaths.list("KANTAIBERT_WEB_HOSTS"),
             connectionsPerAddress: connectionsPerAddress)
         options.socket = socket
         let server = WebServer(options: options, logger: logger) { addresses in

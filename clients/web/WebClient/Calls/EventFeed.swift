@@ -21,7 +21,7 @@ public final class EventFeed: Service {
     }
 
     /// The first frame of a new subscriber.
-    private struct Hello: Encodable {
+    private struct InitialSnapshot: Encodable {
         var service: ServiceState
         var recent: [ManagerInterface.Event]
     }
@@ -91,8 +91,8 @@ public final class EventFeed: Service {
             continuation.onTermination = { [weak self] _ in
                 self?.state.withLock { _ = $0.subscribers.removeValue(forKey: id) }
             }
-            let hello = Hello(service: state.service, recent: state.recent)
-            continuation.yield(try ServerSentEvents.frame(event: "hello", hello))
+            let snapshot = InitialSnapshot(service: state.service, recent: state.recent)
+            continuation.yield(try ServerSentEvents.frame(event: "hello", snapshot))
             state.subscribers[id] = continuation
             return displaced
         }

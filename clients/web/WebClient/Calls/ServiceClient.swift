@@ -248,14 +248,14 @@ public struct ServiceClient: Sendable {
 
 /// Counts concurrent calls and the bytes of their replies, and enforces the limits.
 private final class CallCount: Sendable {
-    private struct UnderWay {
+    private struct InFlight {
         var calls = 0
         var bytes = 0
     }
 
     private let limit: Int
     private let bytes: Int
-    private let underWay = Mutex(UnderWay())
+    private let inFlight = Mutex(InFlight())
 
     init(limit: Int, bytes: Int) {
         self.limit = limit
@@ -265,25 +265,25 @@ private final class CallCount: Sendable {
     var tooMany: TooManyCalls { TooManyCalls(limit: limit) }
 
     func counted<Result>(_ body: () async throws -> Result) async throws -> Result {
-        let admitted = underWay.withLock { underWay in
-            guard underWay.calls < limit else { return false }
-            underWay.calls += 1
+        let admitted = inFlight.withLock { inFlight in
+            guard inFlight.calls < limit else { return false }
+            inFlight.calls += 1
             return true
         }
         guard admitted else { throw tooMany }
-        defer { underWay.withLock { $0.calls -= 1 } }
+        defer { inFlight.withLock { $0.calls -= 1 } }
         return try await body()
     }
 
     /// Adds or subtracts bytes held in memory. Returns false, without adding, if all calls together would exceed the
     /// limit.
     func hold(_ more: Int) -> Bool {
-        underWay.withLock { underWay in
-            guard more <= 0 || underWay.bytes + more <= bytes else { return false }
-            underWay.bytes += more
+        inFlight.withLock { inFlight in
+            guard more <= 0 || inFlight.bytes + more <= bytes else { return false }
+            inFlight.bytes += more
             return true
         }
     }
 
-    func release(_ held: Int) { underWay.withLock { $0.bytes -= held } }
+    func release(_ held: Int) { inFlight.withLock { $0.bytes -= held } }
 }

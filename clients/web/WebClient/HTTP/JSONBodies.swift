@@ -13,12 +13,12 @@ extension Response {
         var headers = headers
         headers[.contentType] = "application/json"
         // The encoded values contain no NaN or infinity, which JSON cannot represent.
-        let body = (try? JSONText.encode(value)) ?? ByteBuffer(string: "null")
+        let body = (try? JSONBody.encode(value)) ?? ByteBuffer(string: "null")
         return Response(status: status, headers: headers, body: .init(byteBuffer: body))
     }
 }
 
-enum JSONText {
+enum JSONBody {
     static func encode(_ value: some Encodable) throws -> ByteBuffer {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -50,7 +50,7 @@ final class OpenConnections: Sendable {
         }
     }
 
-    enum Admission: Equatable {
+    enum AdmissionDecision: Equatable {
         case admitted
         /// The limit is reached, or the server is stopping.
         case full
@@ -72,10 +72,10 @@ final class OpenConnections: Sendable {
     }
 
     /// Admits a connection, closing another one if necessary and possible.
-    func add(_ channel: any Channel) -> Admission {
+    func add(_ channel: any Channel) -> AdmissionDecision {
         let id = ObjectIdentifier(channel)
         let peer = self.peer(channel.remoteAddress)
-        let (admission, displaced) = state.withLock { state -> (Admission, (any Channel)?) in
+        let (admission, displaced) = state.withLock { state -> (AdmissionDecision, (any Channel)?) in
             // Closed connections keep their descriptors for a moment.
             guard !state.stopping, state.closing < limit else { return (.full, nil) }
             let isShareUsedUp = peer.map { state.peers[$0, default: 0] >= limitPerPeer } ?? false

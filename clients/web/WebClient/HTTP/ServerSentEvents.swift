@@ -8,7 +8,7 @@ enum ServerSentEvents {
     /// - Parameter event: the event type; nil is `message`
     static func frame(event: String? = nil, _ value: some Encodable) throws -> ByteBuffer {
         // The JSON is a single line and need not be split.
-        var data = try JSONText.encode(value)
+        var data = try JSONBody.encode(value)
         var frame = ByteBuffer(string: event.map { "event: \($0)\ndata: " } ?? "data: ")
         frame.writeBuffer(&data)
         frame.writeString("\n\n")

@@ -15,7 +15,7 @@ struct Completion: Encodable, Sendable {
         var index: Int
         var finishReason: FinishReason?
         /// Not part of OpenAI's API: what is needed to generate the same text again.
-        var receipt: InferenceInterface.Receipt?
+        var receipt: InferenceInterface.Provenance?
 
         private enum CodingKeys: String, CodingKey {
             case text, index, logprobs, receipt

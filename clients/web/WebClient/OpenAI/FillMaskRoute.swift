@@ -14,7 +14,7 @@ struct FillMaskRoute {
         let object = "fill_mask"
         var model: String
         var masks: [[InferenceInterface.Filling]]
-        var receipt: InferenceInterface.Receipt
+        var receipt: InferenceInterface.Provenance
     }
 
     func add(to router: some RouterMethods<BasicRequestContext>) {

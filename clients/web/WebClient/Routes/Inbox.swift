@@ -141,7 +141,7 @@ public struct Inbox: Sendable {
 
 /// Counts concurrent uploads and their bytes.
 private final class Uploads: Sendable {
-    private struct UnderWay {
+    private struct InFlight {
         var files = 0
         var bytes = 0
     }
@@ -170,7 +170,7 @@ private final class Uploads: Sendable {
 
     private let files: Int
     private let bytes: Int
-    private let underWay = Mutex(UnderWay())
+    private let inFlight = Mutex(InFlight())
 
     init(files: Int, bytes: Int) {
         self.files = files
@@ -178,9 +178,9 @@ private final class Uploads: Sendable {
     }
 
     func begin(expecting expected: Int) throws -> Upload {
-        let isAdmitted = underWay.withLock { underWay in
-            guard underWay.files < files else { return false }
-            underWay.files += 1
+        let isAdmitted = inFlight.withLock { inFlight in
+            guard inFlight.files < files else { return false }
+            inFlight.files += 1
             return true
         }
         guard isAdmitted else { throw tooMany }
@@ -191,19 +191,19 @@ private final class Uploads: Sendable {
     }
 
     fileprivate func reserve(_ more: Int) throws {
-        let isAdmitted = underWay.withLock { underWay in
-            let (sum, isTooLarge) = underWay.bytes.addingReportingOverflow(more)
+        let isAdmitted = inFlight.withLock { inFlight in
+            let (sum, isTooLarge) = inFlight.bytes.addingReportingOverflow(more)
             guard !isTooLarge, sum <= bytes else { return false }
-            underWay.bytes = sum
+            inFlight.bytes = sum
             return true
         }
         guard isAdmitted else { throw tooMany }
     }
 
     fileprivate func end(_ size: Int) {
-        underWay.withLock { underWay in
-            underWay.files -= 1
-            underWay.bytes -= size
+        inFlight.withLock { inFlight in
+            inFlight.files -= 1
+            inFlight.bytes -= size
         }
     }
 

@@ -8,7 +8,7 @@ struct PageRoutes {
     let inbox: Inbox
     let tokenFile: String?
 
-    private struct Place: Encodable {
+    private struct PlaceReply: Encodable {
         /// Maximum size of an uploaded file in bytes.
         var uploadLimit: Int
         /// The file that holds the token.
@@ -25,7 +25,7 @@ struct PageRoutes {
             let path = file.name == "index.html" ? "" : "static/\(file.name)"
             router.get(RouterPath(path)) { request, _ in Self.answer(file, to: request) }
         }
-        let place = Place(uploadLimit: inbox.limit, tokenFile: tokenFile)
+        let place = PlaceReply(uploadLimit: inbox.limit, tokenFile: tokenFile)
         router.get("api/place") { _, _ in Response.json(place) }
     }
 

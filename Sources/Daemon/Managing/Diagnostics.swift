@@ -1,0 +1,127 @@
+import Durable
+import Formatting
+import FoundationEssentials
+import Glibc
+import Inference
+import Interface
+import Jobs
+import Kernels
+
+/// What the service finds out about the machine and its own folders, for `kbctl doctor`.
+struct Diagnostics: Sendable {
+    typealias Check = ManagerInterface.Check
+
+    let settings: Settings
+    let directory: StateDirectory
+    /// Names of the models that answer, with the precision of their weights.
+    let serving: [(name: String, generation: Int, precision: String)]
+
+    /// - Parameter rates: what `measuredRates` found
+    func all(rates: [Check]) -> [Check] {
+        [blas(), kernels()] + rates + [disk(), inbox()] + settings.models.map { model($0.name) }
+    }
+
+    /// Measures for a second or two how fast the machine multiplies and reads. Each piece of it is a turn on the queue that
+    /// models compute on, so that answers wait for no more than one.
+    static func measuredRates() async throws -> [Check] { [try await products(), try await memory()] }
+
+    private static func rate(_ measurement: RateMeasurement) async throws -> Double {
+        try await measurement.run { piece in
+            await WorkQueue.models.run(for: .measurement, cost: 256) { () throws(Never) in piece() }
+        }
+    }
+
+    private func blas() -> Check { Check(name: "blas", state: .ok, finding: MachineRates.blas) }
+
+    private func kernels() -> Check {
+        let own = [
+            MachineRates.hasOwnFloat32 ? "float32" : nil, Precision.hasBFloat16 ? "bfloat16" : nil,
+            MachineRates.hasInt8 ? "int8" : nil,
+        ].compactMap(\.self)
+        let threads = "\(MachineRates.threads) threads"
+        guard !own.isEmpty else {
+            return Check(
+                name: "kernels", state: .warning, finding: "products by BLAS alone, \(threads)",
+                advice: "our own kernels want AVX-512; without it serving.precision: float32 is the fastest")
+        }
+        return Check(name: "kernels", state: .ok, finding: "our own for \(own.joined(separator: ", ")), \(threads)")
+    }
+
+    private static func products() async throws -> Check {
+        func gigaflops(_ measurement: RateMeasurement) async throws -> String {
+            "\(MessageFormat.fixed(try await rate(measurement) / 1e9, 0)) GFLOP/s"
+        }
+        var rates = ["float32 \(try await gigaflops(.product(.float32)))"]
+        if Precision.hasBFloat16 { rates.append("bfloat16 \(try await gigaflops(.product(.bfloat16)))") }
+        if MachineRates.hasOwnFloat32 { rates.append("BLAS float32 \(try await gigaflops(.blasProduct()))") }
+        return Check(
+            name: "products", state: .ok, finding: rates.joined(separator: ", ") + ", measured in the last minute")
+    }
+
+    private static func memory() async throws -> Check {
+        Check(
+            name: "memory rate", state: .ok,
+            finding:
+                "\(MessageFormat.fixed(try await rate(.memoryRead()) / 1e9, 1)) GB/s read, measured in the last minute")
+    }
+
+    private func disk() -> Check {
+        let free: Int
+        let total: Int
+        do {
+            (free, total) = try FreeSpace.at(directory.root)
+        } catch {
+            return Check(
+                name: "disk", state: .warning, finding: "\(error)", advice: "is it mounted, and the service's own?")
+        }
+        let reserve = settings.retention.reserve(ofTotal: total)
+        let finding =
+            "\(MessageFormat.fixed(Double(free) / 1e9, 1)) GB free under \(directory.root), of which "
+            + "\(MessageFormat.fixed(Double(reserve) / 1e9, 1)) GB stay so (retention.reserve)"
+        let largest =
+            reserve
+            + (settings.models.map { DiskEstimate(architecture: $0.architecture, recipe: $0.recipe).bytes }.max() ?? 0)
+        guard free < largest else { return Check(name: "disk", state: .ok, finding: finding) }
+        return Check(
+            name: "disk", state: .warning, finding: finding,
+            advice:
+                "a run of the largest model writes up to \(MessageFormat.fixed(Double(largest - reserve) / 1e9, 1)) GB: make "
+                + "room, or lower save_total_limit")
+    }
+
+    private func inbox() -> Check {
+        let folders = [directory.inbox] + settings.models.map { directory.inbox(of: $0.name) }
+        // In /var/lib it is the inbox of everybody in the group; anywhere else it is its owner's.
+        let isShared = directory.root.hasPrefix("/var/lib/")
+        for folder in folders {
+            var status = stat()
+            guard stat(folder, &status) == 0, access(folder, R_OK | W_OK | X_OK) == 0 else {
+                return Check(
+                    name: "inbox", state: .warning, finding: "\(folder): \(String(cString: strerror(errno)))",
+                    advice: "sudo systemd-tmpfiles --create, or give the folder to the service's user")
+            }
+            guard !isShared || status.st_mode & 0o020 != 0 else {
+                return Check(
+                    name: "inbox", state: .warning, finding: "\(folder) is not for its group to write in",
+                    advice: "chmod g+rwxs,+t \(folder)")
+            }
+        }
+        return Check(name: "inbox", state: .ok, finding: "\(directory.inbox) and its folders can be read and written")
+    }
+
+    private func model(_ name: String) -> Check {
+        if let serving = serving.first(where: { $0.name == name }) {
+            return Check(
+                name: name, state: .ok,
+                finding: "generation \(serving.generation) serves, weights in \(serving.precision)")
+        }
+        guard let damaged = directory.currentGeneration(of: name) else {
+            return Check(
+                name: name, state: .warning, finding: "has no generation yet",
+                advice: "put text into \(directory.inbox); kbctl watch shows what becomes of it")
+        }
+        return Check(
+            name: name, state: .warning, finding: "generation \(damaged) cannot be opened",
+            advice: "the log says why; kbctl generations \(name) lists others to promote")
+    }
+}

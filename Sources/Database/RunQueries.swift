@@ -1,0 +1,68 @@
+import GRDB
+
+extension StateStore {
+    /// Records a run or what has become of it.
+    /// - Parameter corpora: what it is trained on (SHA-256), in order; null leaves that as it is recorded
+    public func save(_ run: RunRecord, corpora: [String]? = nil) throws(MetricsError) {
+        try write("record run \(run.id)") { db in
+            try run.bounded.upsert(db)
+            guard let corpora else { return }
+            try db.execute(sql: "DELETE FROM run_corpora WHERE run = ?", arguments: [run.id])
+            for (position, sha256) in corpora.enumerated() {
+                try db.execute(
+                    sql: "INSERT INTO run_corpora (run, position, sha256) VALUES (?, ?, ?)",
+                    arguments: [run.id, position, sha256])
+            }
+        }
+    }
+
+    public func run(_ id: String) throws(MetricsError) -> RunRecord? {
+        try read("find run \(id)") { db in try RunRecord.filter(Column("id") == id).fetchOne(db) }
+    }
+
+    /// The newest first.
+    /// - Parameters:
+    ///   - model: only this model's; null for all
+    ///   - states: only these; null for all
+    ///   - limit: at most so many; null for all
+    public func runs(
+        model: String? = nil, states: [RunRecord.State]? = nil, limit: Int? = nil
+    ) throws(MetricsError) -> [RunRecord] {
+        try read("list runs") { db in
+            var request = RunRecord.order(Column("number").desc)
+            if let model { request = request.filter(Column("model") == model) }
+            if let states { request = request.filter(states.map(\.rawValue).contains(Column("state"))) }
+            if let limit { request = request.limit(max(0, limit)) }
+            return try request.fetchAll(db)
+        }
+    }
+
+    /// Records steps. One that is recorded already is replaced: a resumed run does some again.
+    public func record(_ steps: [StepRecord]) throws(MetricsError) {
+        try write("record steps") { db in
+            for step in steps { try step.insert(db) }
+        }
+    }
+
+    public func record(_ evaluation: EvaluationRecord) throws(MetricsError) {
+        try write("record an evaluation") { db in try evaluation.insert(db) }
+    }
+
+    /// - Parameter step: only later ones; null for all
+    public func steps(ofRun run: String, after step: Int? = nil) throws(MetricsError) -> [StepRecord] {
+        try read("list steps") { db in
+            var request = StepRecord.filter(Column("run") == run).order(Column("step"))
+            if let step { request = request.filter(Column("step") > step) }
+            return try request.fetchAll(db)
+        }
+    }
+
+    /// - Parameter step: only later ones; null for all
+    public func evaluations(ofRun run: String, after step: Int? = nil) throws(MetricsError) -> [EvaluationRecord] {
+        try read("list evaluations") { db in
+            var request = EvaluationRecord.filter(Column("run") == run).order(Column("step"))
+            if let step { request = request.filter(Column("step") > step) }
+            return try request.fetchAll(db)
+        }
+    }
+}

@@ -1,0 +1,209 @@
+import Crypto
+import Datasets
+import Digests
+import Durable
+import FoundationEssentials
+import Glibc
+import Jobs
+import Kernels
+import TextFilters
+import Tokenizers
+
+/// The run's files other than checkpoints: the tokenizer and the token shards, each created once.
+struct RunDirectory {
+    let job: Job
+
+    /// Checks the corpora and the tokenizer before anything is written.
+    init(job: Job) throws {
+        self.job = job
+        for (index, corpus) in job.corpora.enumerated() {
+            guard let failureReason = RunDirectory.failureReason(ofCorpus: corpus.path) else { continue }
+            throw JobError(
+                key: "corpora[\(index)].path", expected: "a readable text file",
+                found: "‘\(corpus.path)’: \(failureReason)")
+        }
+        if let tokenizer = job.tokenizer, access(tokenizer, R_OK | X_OK) != 0 {
+            throw JobError(
+                key: "tokenizer", expected: "a tokenizer directory",
+                found: "‘\(tokenizer)’: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Returns why a corpus file cannot be read, or nil.
+    private static func failureReason(ofCorpus path: String) -> String? {
+        var status = stat()
+        guard access(path, R_OK) == 0, stat(path, &status) == 0 else { return String(cString: strerror(errno)) }
+        guard status.st_mode & S_IFMT == S_IFREG else { return "not a regular file" }
+        return status.st_size == 0 ? "an empty file" : nil
+    }
+
+    var tokenizerDirectory: String { "\(job.runDirectory)/tokenizer" }
+
+    /// Maximum vocabulary size if the job does not set one.
+    private static let largestAutomaticVocabulary = 52_000
+
+    /// Returns the run's tokenizer, training it first if necessary.
+    /// - Parameters:
+    ///   - memoryLimit: memory that the process may use, in bytes
+    ///   - trained: called with the vocabulary size after training
+    ///   - pulse: emits heartbeats
+    /// - Throws: `TrainingError.corpus` if the distinct words of a corpus exceed the memory limit
+    func tokenizer(memoryLimit: Int, heartbeat: Heartbeat, trained: (Int) -> Void) throws -> ByteLevelBPETokenizer {
+        if access(tokenizerDirectory, F_OK) == 0 {
+            return try usable(ByteLevelBPETokenizer.load(directory: tokenizerDirectory), tokenizerDirectory)
+        }
+        let tokenizer: ByteLevelBPETokenizer
+        if let directory = job.tokenizer {
+            // Matches what is read back from the run's folder.
+            tokenizer = try usable(ByteLevelBPETokenizer.load(directory: directory).published(), directory)
+        } else {
+            tokenizer = try trainTokenizer(memoryLimit: memoryLimit, heartbeat)
+            trained(tokenizer.vocabularySize)
+        }
+        try Durable.publishDirectory(tokenizerDirectory) { aside in
+            try tokenizer.save(directory: aside, modelMaxLength: modelMaxLength)
+        }
+        return tokenizer
+    }
+
+    /// Checks that a tokenizer has the special tokens needed for samples and masks.
+    private func usable(
+        _ tokenizer: ByteLevelBPETokenizer, _ directory: String
+    ) throws(TokenizerError) -> ByteLevelBPETokenizer {
+        if let failureReason = tokenizer.failureReason(rows: .max) {
+            throw TokenizerError(
+                path: directory, expected: "a tokenizer with RoBERTa's special tokens", found: failureReason)
+        }
+        return tokenizer
+    }
+
+    /// Maximum sequence length of the model, in tokens.
+    var modelMaxLength: Int { job.architecture.maxPositionEmbeddings - 2 }
+
+    /// Trains a tokenizer. Each corpus is one sequence: its raw bytes, or its filtered samples.
+    private func trainTokenizer(memoryLimit: Int, _ heartbeat: Heartbeat) throws -> ByteLevelBPETokenizer {
+        let trainer = try BPETrainer(
+            vocabularySize: job.architecture.vocabSize ?? RunDirectory.largestAutomaticVocabulary,
+            minFrequency: job.recipe.minFrequency)
+        let seen = SeenTexts()
+        let activity = "counting words"
+        // The model's memory is not allocated yet.
+        let limit = memoryLimit / 2
+        var largest: (corpus: JobCorpus, memory: Int)?
+        for corpus in job.corpora.sorted(by: { $0.sha256 < $1.sha256 }) {
+            heartbeat.read(corpus, activity)
+            let counts = try blaming(corpus) {
+                try count(corpus, memoryLimit: limit, seen: seen) { heartbeat.beat(activity) }
+            }
+            trainer.add(counts)
+            if largest.map({ counts.memory > $0.memory }) ?? true { largest = (corpus, counts.memory) }
+            if trainer.memory > limit, let largest {
+                // Each corpus fits by itself, but all together do not.
+                throw RunDirectory.blame(
+                    largest.corpus,
+                    "the distinct words of all corpora take more than \(limit / 1_000_000) MB of memory, and this "
+                        + "corpus has the most")
+            }
+        }
+        heartbeat.read(nil, "merging")
+        return try trainer.train { heartbeat.beat("merging") }
+    }
+
+    private func count(
+        _ corpus: JobCorpus, memoryLimit: Int, seen: SeenTexts, progress: () -> Void
+    ) throws -> WordCounts {
+        if (corpus.filters ?? job.filters).isEmpty {
+            do {
+                guard let directory = job.wordCountsDirectory else {
+                    return try WordCounts.count(
+                        file: corpus.path, sha256: corpus.sha256, memoryLimit: memoryLimit, progress: progress)
+                }
+                return try WordCountStore(directory: directory).counts(
+                    sha256: corpus.sha256, file: corpus.path, memoryLimit: memoryLimit, progress: progress)
+            } catch let mismatch as DigestMismatch {
+                throw DatasetError(mismatch, of: corpus)
+            }
+        }
+        var reader = try SampleReader(corpus: corpus, unit: job.samples, filters: job.filters, seen: seen)
+        let end = (corpus.samples ?? job.samples).endsAtBlankLine ? "\n\n" : "\n"
+        return try WordCounts.count(name: corpus.path, memoryLimit: memoryLimit) {
+            progress()
+            return try reader.next().map { $0.text + end }
+        }
+    }
+
+    /// Attributes errors in a text to its corpus. Read errors are not attributed, because the disk is at fault.
+    private func blaming<Value>(_ corpus: JobCorpus, _ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as TokenizerError where error.place != nil {
+            throw RunDirectory.blame(corpus, "\(error)")
+        }
+    }
+
+    private static func blame(_ corpus: JobCorpus, _ reason: String) -> TrainingError {
+        .corpus(sha256: corpus.sha256, name: corpus.name, reason: reason)
+    }
+
+    /// Returns the run's token shards, building them if they are missing, damaged or made from a different source.
+    /// - Parameter diskReserve: bytes to keep free on the disk
+    func shards(
+        tokenizer: ByteLevelBPETokenizer, tokenizerDigest: String, diskReserve: Int, heartbeat: Heartbeat,
+        note: (String) -> Void
+    ) throws -> TokenShards {
+        let directory = "\(job.runDirectory)/shards"
+        let source = ShardSource(job: job, tokenizerDigest: tokenizerDigest)
+        if access(directory, F_OK) == 0 {
+            try TemporaryName.clearLeftovers(in: directory)
+            do {
+                return try TokenShards(
+                    directory: directory, source: source, vocabularySize: tokenizer.vocabularySize)
+            } catch {
+                note("rebuilding the token shards: \(error)")
+            }
+        }
+        try Durable.makeDirectory(directory)
+        // Unusable shards are replaced one after the other.
+        try requireSpace(DiskEstimate(job).shardBytes, diskReserve)
+        let activity = "tokenizing"
+        let shards = try TokenShards.build(directory: directory, source: source, tokenizer: tokenizer) { corpus in
+            heartbeat.read(corpus, activity)
+        } progress: {
+            heartbeat.beat(activity)
+        } ends: { corpus, cutUnits in
+            guard cutUnits > 0 else { return }
+            heartbeat.tell(
+                .unitsCut(
+                    .init(
+                        corpus: corpus.sha256, name: corpus.name, units: cutUnits, bytes: SampleReader.longest)))
+        }
+        heartbeat.read(nil, "preparing")
+        return shards
+    }
+
+    /// Checks that the disk has room for `bytes` in addition to the reserve.
+    /// - Throws: `TrainingError.tooLittleSpace`
+    func requireSpace(_ bytes: Int, _ reserve: Int) throws {
+        let free = try FreeSpace.at(job.runDirectory).free
+        guard free - reserve < bytes else { return }
+        throw TrainingError.tooLittleSpace(path: job.runDirectory, needed: bytes, free: free, reserve: reserve)
+    }
+
+    /// Returns a digest of the tokenizer's vocabulary and merges.
+    func tokenizerDigest() throws -> String {
+        var hash = SHA256()
+        for name in ["vocab.json", "merges.txt"] {
+            hash.update(data: try Durable.read("\(tokenizerDirectory)/\(name)"))
+        }
+        return hash.finalize().hexadecimal
+    }
+}
+
+extension DiskEstimate {
+    /// - Parameter rows: number of embedding rows, once the tokenizer is known
+    init(_ job: Job, rows: Int? = nil) {
+        self.init(
+            architecture: job.architecture, recipe: job.recipe, rows: rows,
+            textBytes: job.corpora.reduce(0) { $0 + max(0, $1.bytes) })
+    }
+}

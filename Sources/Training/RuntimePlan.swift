@@ -1,0 +1,78 @@
+import Durable
+import FoundationEssentials
+import Glibc
+import Jobs
+import Kernels
+import Models
+
+/// Machine-dependent decisions and measurements, made once before the first step and stored in `decisions.json`. A
+/// resumed run reuses them, also on another machine.
+struct RuntimePlan: Codable, Equatable {
+    /// Precision of matrix products.
+    var precision: Precision
+    /// Maximum number of tokens per micro-batch.
+    var maximumTokens: Int
+    /// Floating-point operations per second of products with weights, in the shapes of this run.
+    var productRate: Double
+    /// Duration of an average step, measured before the first step.
+    var secondsPerStep: Double
+    /// Duration of an evaluation, measured before the first step.
+    var secondsPerEvaluation: Double
+
+    /// A description of the first value that no run could have written, or nil.
+    private var failureReason: String? {
+        // Memory is allocated according to this value.
+        if !(1...1 << 30).contains(maximumTokens) { return "`maximum_tokens` is \(maximumTokens)" }
+        let rates = [
+            ("product_rate", productRate), ("seconds_per_step", secondsPerStep),
+            ("seconds_per_evaluation", secondsPerEvaluation),
+        ]
+        for (key, rate) in rates where !(0..<1e30).contains(rate) { return "`\(key)` is \(rate)" }
+        return nil
+    }
+
+    static func file(in runDirectory: String) -> String { "\(runDirectory)/decisions.json" }
+
+    /// Reads the decisions of an earlier start of the run; nil if there was none.
+    /// - Throws: `TrainingError.noBFloat16` if the run uses bfloat16 and this CPU does not support it
+    static func read(for job: Job) throws -> RuntimePlan? {
+        let path = file(in: job.runDirectory)
+        guard access(path, F_OK) == 0 else { return nil }
+        let json = Data(try Durable.read(path, atMost: 1 << 20))
+        let decisions: RuntimePlan
+        do {
+            decisions = try JobCoding.decode(RuntimePlan.self, from: json)
+        } catch {
+            throw TrainingError.damagedCheckpoint(path: path, reason: "\(error)")
+        }
+        if let failureReason = decisions.failureReason {
+            throw TrainingError.damagedCheckpoint(path: path, reason: failureReason)
+        }
+        try requireSupport(of: decisions.precision, job)
+        return decisions
+    }
+
+    func write(for job: Job) throws {
+        try Durable.write(JobCoding.encode(self, pretty: true), to: RuntimePlan.file(in: job.runDirectory))
+    }
+
+    /// Returns the precision that the recipe requests; `auto` selects bfloat16 if the CPU supports it.
+    ///
+    /// The choice does not depend on a measurement, because a job must produce the same bytes whatever else the machine
+    /// does. Every CPU with AVX512_BF16 multiplies at least as many bfloat16 as float32 values per cycle, in half the
+    /// bytes.
+    /// - Throws: `TrainingError.noBFloat16`
+    static func precision(for job: Job) throws -> Precision {
+        switch job.recipe.precision {
+        case .float32: return .float32
+        case .bfloat16:
+            try requireSupport(of: .bfloat16, job)
+            return .bfloat16
+        case .auto: return Precision.hasBFloat16 ? .bfloat16 : .float32
+        }
+    }
+
+    private static func requireSupport(of precision: Precision, _ job: Job) throws {
+        guard precision == .float32 || Precision.hasBFloat16 else { throw TrainingError.noBFloat16(run: job.run) }
+    }
+}

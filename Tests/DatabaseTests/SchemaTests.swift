@@ -1,0 +1,72 @@
+import Foundation
+import GRDB
+import Database
+import Testing
+
+/// The file as others see it, who query it themselves.
+struct SchemaTests {
+    let scratch: Scratch
+    let reader: DatabaseQueue
+
+    init() throws {
+        scratch = try Scratch()
+        let store = try scratch.store()
+        try store.save(RunRecord(id: "a-1", model: "a"))
+        try store.record(
+            [1, 2, 3].map { step in
+                StepRecord(
+                    run: "a-1", step: step, epoch: 0.5, loss: 4 / Double(step), learningRate: 1e-3, gradientNorm: 1,
+                    tokens: 9,
+                    tokensPerSecond: 100, mfu: 0.5, time: noon)
+            })
+        try store.record(
+            EvaluationRecord(
+                run: "a-1", step: 2, loss: 2.5, perplexity: 12, accuracy: 0.25, bitsPerByte: 1.5, time: noon))
+        for (model, number) in [("a", 1), ("a", 3), ("b", 1), ("a", 2)] {
+            try store.save(
+                GenerationRecord(
+                    model: model, number: number, run: "\(model)-\(number)", state: number == 2 ? .serving : .retired,
+                    modelSha256: sha(number), parameters: 10, vocabSize: 5, created: noon))
+        }
+        reader = try DatabaseQueue(path: scratch.path)
+    }
+
+    @Test func lossCurveHasEachStepWithItsEvaluation() throws {
+        let rows = try reader.read { try Row.fetchAll($0, sql: "SELECT * FROM loss_curve WHERE model = 'a'") }
+        #expect(rows.map { $0["step"] as Int } == [1, 2, 3])
+        #expect(rows.map { $0["loss"] as Double } == [4, 2, 4 / 3.0])
+        #expect(rows.map { $0["held_out_loss"] as Double? } == [nil, 2.5, nil])
+        #expect(rows.map { $0["bits_per_byte"] as Double? } == [nil, 1.5, nil])
+    }
+
+    @Test func latestGenerationIsTheHighestNumberOfEachModel() throws {
+        let rows = try reader.read {
+            try Row.fetchAll($0, sql: "SELECT * FROM latest_generation ORDER BY model")
+        }
+        #expect(rows.map { $0["model"] as String } == ["a", "b"])
+        #expect(rows.map { $0["number"] as Int } == [3, 1])
+        #expect(rows.map { $0["state"] as String } == ["retired", "retired"])
+    }
+
+    /// docs/metrics.md names every table, view and column.
+    @Test func everyColumnIsDescribed() throws {
+        let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/metrics.md")
+            .standardized
+        let text = try String(contentsOf: path, encoding: .utf8)
+        try reader.read { db in
+            let names = try String.fetchAll(
+                db, sql: "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'grdb_%'")
+            #expect(names.count == 9)
+            for name in names {
+                // A table's part begins with its name and ends with an empty line, a view's with the next code.
+                let start = try #require(
+                    text.range(of: "| `\(name)` |") ?? text.range(of: "\n`\(name)`:"), "\(name) is not described")
+                let part = text[start.lowerBound...].dropFirst(2)
+                let end = part.range(of: "\n\n")?.lowerBound ?? part.endIndex
+                for column in try db.columns(in: name) {
+                    #expect(part[..<end].contains("`\(column.name)`"), "\(name).\(column.name)")
+                }
+            }
+        }
+    }
+}
