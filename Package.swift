@@ -239,7 +239,7 @@ let package = Package(
         tests(
             "Inference", ["Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Durable"],
             resources: [.copy("Fixtures")]),
-        tests("Scheduling", ["Scheduling", "Jobs"], resources: [.copy("Fixtures")]),
+        tests("Scheduling", ["Scheduling", "Jobs", "TestSupport"], resources: [.copy("Fixtures")]),
         tests("Supervision", ["AsyncSupport", "Durable", "Jobs", "Supervision"]),
         tests(
             "Daemon",
