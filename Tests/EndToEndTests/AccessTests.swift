@@ -3,11 +3,11 @@ import Glibc
 import Interface
 import Testing
 
-/// Other users, as the kernel sees them: root takes their ids, which need no entry in /etc/passwd.
+/// Tests with other user ids. Root can take any id; the ids need no entry in /etc/passwd.
 @Suite(
-    "Who may do what", .serialized, .timeLimit(.minutes(15)),
+    "Access control", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"),
-    .enabled(if: geteuid() == 0, "only root can be another user"))
+    .enabled(if: geteuid() == 0, "needs root to run as another user"))
 struct AccessTests {
     static let user = 41_001
     static let connects = "users"
@@ -21,11 +21,11 @@ struct AccessTests {
               admin_group: \(administers)
             """
 
-    /// Runs `kbctl` as a user without a name who is in `groups`.
+    /// Runs `kbctl` as an unprivileged user who is a member of `groups`.
     static func kbctl(
         _ service: RunningService, groups: [String], _ arguments: [String]
     ) throws -> Programs.Output {
-        // A copy: the user may be kept out of the folder that the programs are built in.
+        // Uses a copy, because the user may not have access to the build folder.
         let program = service.folder + "/kbctl"
         if !FileManager.default.fileExists(atPath: program) {
             try FileManager.default.copyItem(atPath: Programs.folder + "/kbctl", toPath: program)
@@ -36,8 +36,8 @@ struct AccessTests {
             "/usr/bin/setpriv", identity + [supplementary, program] + arguments + ["--socket", service.socket])
     }
 
-    @Test("Groups decide: who is in none, who may ask, who may train")
-    func groups() throws {
+    @Test("Group membership determines who may connect and who may train")
+    func groupsDetermineAccess() throws {
         let service = try RunningService(settings: Self.settings)
         try service.start()
         defer { _ = try? service.stop() }
@@ -50,16 +50,16 @@ struct AccessTests {
         let refused = try Self.kbctl(service, groups: asks, ["train"])
         #expect(refused.status == EX_NOPERM, "\(refused.error)")
         #expect(refused.error.contains("only root or a member of the group games may do this"), "\(refused.error)")
-        // Permitted, and told that there is nothing to train from.
+        // The call is permitted; it fails only because there is nothing to train on.
         let allowed = try Self.kbctl(service, groups: [Self.connects, Self.administers], ["train"])
         #expect(allowed.status == EX_DATAERR, "\(allowed.error)")
-        // Root, as the service: in neither group.
+        // Root and the service's user are members of neither group.
         #expect(try service.kbctl("train").status == EX_DATAERR)
         #expect(service.logText.contains("a call is not permitted"))
     }
 
-    @Test("The service's own user may, though in no group")
-    func ownUser() throws {
+    @Test("The service's own user may train without being in a group")
+    func serviceUserMayTrain() throws {
         let service = try RunningService(settings: EndToEndTests.smallest)
         try #require(chown(service.folder, uid_t(Self.user), gid_t(Self.user)) == 0)
         try #require(chmod(service.folder + "/notify", 0o777) == 0)

@@ -6,13 +6,13 @@ import Testing
 import Varlink
 
 @Suite(
-    "A service that is killed while it admits", .serialized, .timeLimit(.minutes(10)),
+    "Killing the service during admission", .serialized, .timeLimit(.minutes(10)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct AdmissionKillTests {
     static let moments = 200
 
-    @Test("At two hundred moments: each file is in the inbox or admitted, and in the end each is admitted once")
-    func kills() throws {
+    @Test("After each of 200 kills every file is in the inbox or admitted; in the end each is admitted exactly once")
+    func filesSurviveKills() throws {
         let service = try RunningService(
             settings: """
                 models: [kantaibert]
@@ -26,7 +26,7 @@ struct AdmissionKillTests {
         var texts: [String: String] = [:]
         var falls = ["in the inbox": 0, "admitted": 0, "both": 0]
         try service.start()
-        // How long the admission of one round takes, so that the kills fall into it.
+        // Measure the duration of one round's admission, to place the kills within it.
         let began = ContinuousClock.now
         let events = try service.watch()
         for (name, file) in try round(0) {
@@ -42,7 +42,7 @@ struct AdmissionKillTests {
                 texts[name] = file.stored
                 try service.drop(name, file.bytes)
             }
-            // The first of the files are admitted soon: more of the moments there.
+            // Prefer early moments, because the first files are admitted soon.
             let part = Double.random(in: 0..<1)
             usleep(UInt32(part * part * whole * 1e6))
             try service.kill()
@@ -53,13 +53,13 @@ struct AdmissionKillTests {
                 #expect(lies || isAdmitted, "\(name) is lost at moment \(moment)")
                 if isAdmitted {
                     #expect(
-                        FileManager.default.contents(atPath: path) == Data(file.stored.utf8), "\(name) is half stored")
+                        FileManager.default.contents(atPath: path) == Data(file.stored.utf8), "\(name) is incomplete")
                 }
                 falls[lies ? isAdmitted ? "both" : "in the inbox" : "admitted", default: 0] += 1
             }
             try service.start()
         }
-        // Whatever the last kills left comes in now.
+        // Wait until the files left by the last kills are admitted.
         let client = try service.client()
         let deadline = ContinuousClock.now.advanced(by: .seconds(60))
         var corpora: [ManagerInterface.Corpus] = []
@@ -73,13 +73,13 @@ struct AdmissionKillTests {
         #expect(corpora.allSatisfy { $0.state == .admitted })
         for corpus in corpora { #expect(corpus.sha256 == sha256(of: texts[corpus.name] ?? ""), "\(corpus.name)") }
         let stored = try FileManager.default.contentsOfDirectory(atPath: "\(service.folder)/corpus")
-        #expect(stored.sorted() == corpora.map(\.sha256).sorted(), "nothing half written stays")
+        #expect(stored.sorted() == corpora.map(\.sha256).sorted(), "incomplete files are left over")
         #expect(falls["in the inbox", default: 0] > 0 && falls["admitted", default: 0] > 0, "\(falls)")
-        print("\(Self.moments) kills in \(whole) s of admission; the files at the kills: \(falls)")
+        print("\(Self.moments) kills within \(whole) s of admission; location of the files at the kills: \(falls)")
         _ = try service.stop()
     }
 
-    /// A file of each kind, and the text it is stored as.
+    /// Returns one file of each kind, and the text it is stored as.
     private func round(_ number: Int) throws -> [String: (bytes: Data, stored: String)] {
         let lines = (0..<200).map { "line \($0) of round \(number)" }
         let plain = lines.joined(separator: "\n")
@@ -104,7 +104,7 @@ struct AdmissionKillTests {
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
         try process.run()
-        // Less than a pipe holds.
+        // The text is smaller than a pipe's buffer.
         try input.fileHandleForWriting.write(contentsOf: Data(text.utf8))
         try input.fileHandleForWriting.close()
         let bytes = output.fileHandleForReading.readDataToEndOfFile()

@@ -5,7 +5,7 @@ import Interface
 import Testing
 import Varlink
 
-/// Files that come into the inbox by the ways of other programs, more than one step each.
+/// Tests files that other programs copy or move into the inbox in several steps.
 @Suite(
     "Copies into the inbox", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
@@ -33,22 +33,22 @@ struct CopyingTests {
     }()
 
     @Test(
-        "What mv and cp bring from another file system is admitted whole, and once",
-        .enabled(if: isMemoryElsewhere, "/dev/shm is not another file system than /tmp"))
-    func moves() throws {
+        "Files that mv and cp move from another file system are admitted completely and exactly once",
+        .enabled(if: isMemoryElsewhere, "needs /dev/shm on a different file system than /tmp"))
+    func admitsFilesMovedAcrossFileSystems() throws {
         let service = try RunningService(settings: InboxAdversityTests.settings)
         try service.start()
         let source = "\(Self.memory)/kantaibert-move-\(getpid())"
         try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: source) }
         var sums: [String: String] = [:]
-        // The large ones take longer than a file has to be left alone here.
+        // The large files take longer to copy than `inbox.stable`.
         for (number, lines) in [1, 10, 1_000, 300_000, 600_000].enumerated() {
             for command in [["/bin/mv"], ["/bin/cp", "-p"]] {
                 let name = "\(command[0].dropFirst(5))\(number).txt"
                 let text = Data((String(repeating: "line of \(name)\n", count: lines)).utf8)
                 try text.write(to: URL(filePath: "\(source)/\(name)"))
-                // Both end by giving the copy this time.
+                // Both commands set the file's time as the last step.
                 let past = timespec(tv_sec: 1_000_000_000, tv_nsec: 0)
                 try #require(utimensat(AT_FDCWD, "\(source)/\(name)", [past, past], 0) == 0)
                 sums[name] = SHA256.hash(data: text).hexadecimal
@@ -63,11 +63,11 @@ struct CopyingTests {
         _ = try service.stop()
     }
 
-    /// The kernel does not tell one user whether another one's file is open for writing.
+    /// The kernel does not reveal whether a file of another user is open for writing.
     @Test(
-        "Another user's copy that stalled before the service started is waited for",
+        "A stalled copy by another user that began before the service started is waited for",
         .enabled(if: geteuid() == 0, "needs root"))
-    func stalled() throws {
+    func waitsForStalledWriterOfAnotherUser() throws {
         let service = try RunningService(
             settings: InboxAdversityTests.settings.replacing("stable: 20ms", with: "stable: 1s"))
         try FileManager.default.createDirectory(atPath: service.inbox, withIntermediateDirectories: true)
@@ -78,7 +78,8 @@ struct CopyingTests {
         #expect(write(slow, "the first half, ", 16) == 16)
         try service.start(as: 65534)
         let events = try service.watch()
-        // Seen to be closed, it is taken after the second that the settings say; the stalled one is as quiet meanwhile.
+        // A file whose writer was seen closing it is admitted after one second; the stalled file is idle for just as
+        // long.
         try service.drop("quick.txt", "quick".utf8)
         #expect(try events.first("corpus_admitted").message.hasPrefix("quick.txt"))
         try service.drop("second.txt", "second".utf8)
@@ -93,15 +94,15 @@ struct CopyingTests {
         _ = try service.stop()
     }
 
-    @Test("A file whose time is set while it is taken does not stay")
-    func touched() throws {
+    @Test("A file whose modification time is set during admission does not stay in the inbox")
+    func removesFilesWhoseTimeChangesDuringAdmission() throws {
         let service = try RunningService(settings: InboxAdversityTests.settings)
         try service.start()
         let files = 60
         for number in 0..<files {
             let path = "\(service.inbox)/f\(number).txt"
             try service.drop("f\(number).txt", String(repeating: "text \(number)\n", count: 20_000).utf8)
-            // As Python's shutil.copy2 does, after the file was closed: no event tells.
+            // Like Python's shutil.copy2, which sets the time after closing the file, without an inotify event.
             usleep(UInt32.random(in: 15_000...60_000))
             let past = timespec(tv_sec: 1_000_000_000 + number, tv_nsec: 0)
             _ = utimensat(AT_FDCWD, path, [past, past], 0)

@@ -4,7 +4,7 @@ import Interface
 import Testing
 import Varlink
 
-/// The programs as a user has them: files are dropped, `kbctl` is asked, processes are killed.
+/// Tests the programs as a user runs them: drops files, calls `kbctl`, kills processes.
 @Suite("End to end", .serialized, .timeLimit(.minutes(10)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct EndToEndTests {
     static let smallest = """
@@ -19,7 +19,7 @@ struct EndToEndTests {
           settle: 1s
         """
 
-    /// One model whose run does not end by itself while a test looks at it.
+    /// One model with a run that does not end during a test.
     static let endless = """
         models: [kantaibert]
         kantaibert:
@@ -37,17 +37,17 @@ struct EndToEndTests {
           restart_wait: 100ms
         """
 
-    @Test("From a text file to an answer")
-    func wholeWay() throws {
+    @Test("Trains and serves models from a text file")
+    func trainsAndServesFromTextFile() throws {
         let service = try RunningService(settings: Self.smallest)
         try service.start()
 
-        // Before anything is trained.
+        // Before any training.
         let early = try service.kbctl("fill", "the old <mask>")
         #expect(early.status == 75, "\(early.error)")
         #expect(try service.kbctl("status", "--json").json(ManagerInterface.GetStatus.Reply.self).models.count == 2)
 
-        // Text comes in, the same text again, and what is no text.
+        // Drop a text, a duplicate and a file that is not text.
         let events = try service.watch()
         let text = Grammar.text(lines: 3000, seed: 1)
         try service.drop("grammar.txt", text.utf8)
@@ -67,7 +67,7 @@ struct EndToEndTests {
         let rejected = try FileManager.default.contentsOfDirectory(atPath: service.inbox + "/.rejected").sorted()
         #expect(rejected == ["picture.txt", "picture.txt.reason"])
 
-        // What was trained, and how it went.
+        // Check the runs and their metrics.
         let runs = try service.kbctl("runs", "--json").json(ManagerInterface.ListRuns.Reply.self).runs
         #expect(runs.map(\.state) == [.finished, .finished])
         #expect(Set(runs.map(\.model)) == ["kantaibert", "assistant"])
@@ -76,13 +76,13 @@ struct EndToEndTests {
             #expect(metrics.steps.map(\.step) == Array(1...run.totalSteps))
             #expect(metrics.evaluations.last?.step == run.totalSteps)
             let (first, last) = (try #require(metrics.steps.first), try #require(metrics.evaluations.last))
-            #expect(last.loss < first.loss * 0.7, "\(run.model) has learned nothing: \(first.loss) → \(last.loss)")
+            #expect(last.loss < first.loss * 0.7, "\(run.model) has not learned: \(first.loss) → \(last.loss)")
         }
         let models = try service.kbctl("models", "--json").json(ManagerInterface.ListModels.Reply.self).models
         #expect(models.map(\.generation) == [1, 1])
         #expect(models.map(\.state) == [.idle, .idle])
 
-        // Answers.
+        // Check the answers.
         let answers = try Answers(service)
         #expect(answers.fillings.masks.count == 1)
         #expect(answers.fillings.masks.first?.fillings.count == 5)
@@ -95,7 +95,7 @@ struct EndToEndTests {
         let nothingNew = try service.kbctl("train")
         #expect(nothingNew.status != 0 && nothingNew.error.contains("force"), "\(nothingNew.error)")
 
-        // Stopped and started again, it answers as before, at once.
+        // After a restart, the service gives the same answers immediately.
         let (status, seconds) = try service.stop()
         #expect(status == 0, "\(service.logText)")
         #expect(seconds < 15)
@@ -104,7 +104,7 @@ struct EndToEndTests {
         #expect(try Answers(service) == answers)
         #expect(try service.stop().status == 0)
 
-        // One model is damaged: the other answers.
+        // If one model is damaged, the other still serves.
         try Data("x".utf8).write(to: URL(filePath: service.folder + "/models/assistant/1/model.safetensors"))
         try service.start()
         #expect(try service.kbctl("fill", "the old <mask>").status == 0)
@@ -113,7 +113,7 @@ struct EndToEndTests {
         #expect(try service.stop().status == 0)
     }
 
-    /// What does not change as long as the generations stay the same.
+    /// Answers that must not change while the same generations serve.
     struct Answers: Equatable {
         var fillings: InferenceInterface.FillMask.Reply
         var continuation: InferenceInterface.Generate.Reply
@@ -128,13 +128,13 @@ struct EndToEndTests {
         }
     }
 
-    @Test("The streamed pieces put together are the unstreamed text")
-    func streaming() throws {
+    @Test("The concatenated pieces of a stream equal the unstreamed text")
+    func streamedTextMatchesUnstreamed() throws {
         let service = try RunningService(settings: Self.smallest + "\ninbox:\n  stable: 200ms")
         try service.start()
         let events = try service.watch()
         try FileManager.default.createDirectory(atPath: service.inbox + "/assistant", withIntermediateDirectories: true)
-        // In the folder of one model: the other is not trained.
+        // The folder of one model: the other model is not trained.
         try service.drop("assistant/grammar.txt", Grammar.text(lines: 500, seed: 2).utf8)
         #expect(try events.first("generation_serves").model == "assistant")
         let parameters = InferenceInterface.Generate.Parameters(
@@ -161,8 +161,8 @@ struct EndToEndTests {
         #expect(try service.stop().status == 0)
     }
 
-    @Test("A run that is killed goes on from its checkpoint, and one that is interrupted when the service is back")
-    func killed() throws {
+    @Test("A killed run resumes from its checkpoint; a run that was interrupted by a restart resumes afterwards")
+    func resumesKilledAndInterruptedRuns() throws {
         let service = try RunningService(settings: Self.endless)
         try service.start()
         var events = try service.watch()
@@ -192,8 +192,8 @@ struct EndToEndTests {
         #expect(try service.stop().status == 0)
     }
 
-    @Test("What is wrong with the start is said, with its own exit status")
-    func refusals() throws {
+    @Test("Start errors are reported with a specific exit status")
+    func reportsStartErrorsWithExitStatus() throws {
         let service = try RunningService(settings: Self.smallest)
         let config = service.folder + "/wrong.yaml"
         try Data("inbox:\n  stable: soon\n".utf8).write(to: URL(filePath: config))

@@ -1,6 +1,6 @@
 import Foundation
 
-/// One change of a file that a program makes, which is made to fail: see `Tests/Faults/faults.c`.
+/// An injected fault: one file operation of a program that fails. See `Tests/Faults/faults.c`.
 struct Fault: CustomStringConvertible {
     enum How: String, CaseIterable, Sendable {
         case failure = "EIO"
@@ -9,43 +9,44 @@ struct Fault: CustomStringConvertible {
         case tornWrite = "torn"
     }
 
-    /// `KANTAIBERT_TEST_FAULT=EIO` tries this kind alone, `EIO:138` this kind at operation 138.
+    /// `KANTAIBERT_TEST_FAULT=EIO` selects one kind of fault, `EIO:138` one kind at operation 138.
     private static let wish = ProcessInfo.processInfo.environment["KANTAIBERT_TEST_FAULT"]?.split(separator: ":") ?? []
     static let kinds = wish.first.flatMap { How(rawValue: String($0)) }.map { [$0] } ?? How.allCases
     private static let asked = wish.dropFirst().first.flatMap { Int($0) }
 
     var program: String
-    /// From 1.
+    /// The number of the operation, from 1.
     var number: Int
     var how: How
 
     var description: String { "\(how.rawValue) at operation \(number) of \(program)" }
 
-    /// The variables that make it happen, once, to a file below `folder`.
+    /// Returns the environment variables that inject the fault once, for a file below `folder`.
     func environment(below folder: String) -> [String: String] {
         Fault.preloading(program, below: folder).merging([
             "FAULT_AT": "\(number)", "FAULT_HOW": how.rawValue, "FAULT_MARK": Fault.mark(folder),
         ]) { $1 }
     }
 
-    /// Whether it has happened; it does not where a program does fewer operations this time.
+    /// Whether the fault was injected. It is not if the program performs fewer operations in this run.
     static func hasHappened(below folder: String) -> Bool { FileManager.default.fileExists(atPath: mark(folder)) }
 
     static func forget(below folder: String) { try? FileManager.default.removeItem(atPath: mark(folder)) }
 
-    // Beside the folder, not in it.
+    // The mark is next to the folder, not in it.
     private static func mark(_ folder: String) -> String { folder + ".fault" }
 
     private static func preloading(_ program: String, below folder: String) -> [String: String] {
         ["LD_PRELOAD": "\(Programs.folder)/libFaults.so", "FAULT_PROGRAM": program, "FAULT_ROOT": folder]
     }
 
-    /// The variables that have a program's operations written down, without a fault.
+    /// Returns the environment variables that record a program's file operations without a fault.
     static func tracing(_ program: String, below folder: String, to trace: String) -> [String: String] {
         preloading(program, below: folder).merging(["FAULT_TRACE": trace]) { $1 }
     }
 
-    /// Which of `numbers` are tried: all of them, or so many, spread evenly, or the one that is asked for.
+    /// Returns the operations to test: all, `count` evenly spread ones, or the one selected by the environment
+    /// variable.
     static func sample(_ numbers: [Int], _ count: Int?, _ random: inout SplitMix64) -> [Int] {
         if let asked { return [asked] }
         guard let count, count < numbers.count else { return numbers }
@@ -56,14 +57,14 @@ struct Fault: CustomStringConvertible {
     }
 }
 
-/// What a program did to files, in order, as `FAULT_TRACE` has it.
+/// The file operations of a program in order, read from `FAULT_TRACE`.
 struct Trace {
     struct Operation {
         var number: Int
         var name: String
         var succeeded: Bool
         var path: String
-        /// Where a file is renamed to, or what a link points to.
+        /// The new name of a renamed file, or the target of a link.
         var second: String
     }
 
@@ -82,15 +83,15 @@ struct Trace {
         operations.filter { how != .tornWrite || $0.name == "write" }.map(\.number)
     }
 
-    /// The place of the first operation, after another's, that is such a one.
+    /// Returns the index of the first successful operation after `place` that satisfies `isWanted`.
     func index(after place: Int = -1, _ isWanted: (Operation) -> Bool) -> Int? {
         operations.indices.first { $0 > place && operations[$0].succeeded && isWanted(operations[$0]) }
     }
 
-    /// What a power cut could undo or tear although the program went on as if it were done: files that got a name before
-    /// their bytes were forced to the disk, and names that were not forced to it at all.
+    /// Returns operations that a power failure could undo or tear after the program relied on them: files that were
+    /// renamed before their contents were synced, and names that were never synced.
     ///
-    /// - Parameter isLeftOut: files with a discipline of their own (SQLite's), or of no use after a power cut (a lock)
+    /// - Parameter isLeftOut: files with their own syncing (SQLite), or irrelevant after a power failure (a lock)
     func unforced(leavingOut isLeftOut: (String) -> Bool) -> [String] {
         var flaws: [String] = []
         var unsynced: Set<String> = []
@@ -105,9 +106,9 @@ struct Trace {
             case "open", "mkdir", "symlink", "link": unnamed.insert(path)
             case "rename":
                 let torn = unsynced.filter { $0 == path || $0.hasPrefix(path + "/") }.sorted()
-                flaws += torn.map { "\($0) is renamed before its bytes are forced to the disk" }
+                flaws += torn.map { "\($0) is renamed before its contents are synced" }
                 let below = unnamed.filter { $0.hasPrefix(path + "/") }.sorted()
-                flaws += below.map { "\($0) is renamed before its name is forced to the disk" }
+                flaws += below.map { "\($0) is renamed before its name is synced" }
                 unsynced.subtract(torn)
                 unnamed.subtract(below)
                 unnamed.remove(path)
@@ -115,11 +116,11 @@ struct Trace {
             case "unlink", "rmdir":
                 unsynced.remove(path)
                 unnamed.remove(path)
-            default: flaws.append("an unknown operation \(operation.name)")
+            default: flaws.append("unknown operation \(operation.name)")
             }
         }
-        return flaws + unsynced.sorted().map { "\($0) is never forced to the disk" }
-            + unnamed.sorted().map { "the name \($0) is never forced to the disk" }
+        return flaws + unsynced.sorted().map { "\($0) is never synced" }
+            + unnamed.sorted().map { "the name \($0) is never synced" }
     }
 
     private func folder(of path: String) -> String {

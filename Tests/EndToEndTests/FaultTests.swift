@@ -5,26 +5,28 @@ import Jobs
 import Testing
 import Varlink
 
-/// A full disk, a failing one, and a death at a change of a file, for each change that the programs make on the way from
-/// a text to a model that serves. Afterwards all is well again, and the model is to the byte the one of an undisturbed run.
+/// Injects a full disk, an I/O error or a crash at each file operation of the programs, from a text to a serving model.
+/// Afterwards the service must recover, and the model must equal that of an undisturbed run byte for byte.
 ///
-/// KANTAIBERT_TEST_FAULTS is how many changes of each kind are tried, `all` for each of them (`make test-faults`: half an
-/// hour), KANTAIBERT_TEST_FAULT one kind or one change alone. KANTAIBERT_TEST_SEED takes others than the seed 1.
+/// KANTAIBERT_TEST_FAULTS sets the number of operations to test for each kind of fault, or `all` (`make test-faults`,
+/// half an hour). KANTAIBERT_TEST_FAULT selects one kind or one operation, KANTAIBERT_TEST_SEED the random seed
+/// (default 1).
 @Suite(
-    "Every change of a file fails", .serialized, .timeLimit(.minutes(180)),
+    "File system faults", .serialized, .timeLimit(.minutes(180)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct FaultTests {
     private static let seed = ProcessInfo.processInfo.environment["KANTAIBERT_TEST_SEED"].flatMap(UInt64.init) ?? 1
 
-    /// - Parameter usual: how many are tried where nobody says
+    /// Returns the number of operations to test.
+    /// - Parameter usual: the default
     /// - Returns: nil for all
     private static func wanted(_ usual: Int) -> Int? {
         let wish = ProcessInfo.processInfo.environment["KANTAIBERT_TEST_FAULTS"]
         return wish == "all" ? nil : wish.flatMap(Int.init) ?? usual
     }
 
-    @Test("A run goes on to the same bytes", arguments: Fault.kinds)
-    func run(how: Fault.How) throws {
+    @Test("A run recovers from a fault and gives the same bytes", arguments: Fault.kinds)
+    func runRecoversFromFaults(how: Fault.How) throws {
         let tiny = try TinyJob(.mlm) { job in
             job.recipe.maxSteps = 4
             job.recipe.saveSteps = 2
@@ -44,7 +46,7 @@ struct FaultTests {
             if Fault.hasHappened(below: tiny.folder) { happened += 1 } else { #expect(ended.status == 0, place) }
             switch how {
             case .death, .tornWrite: #expect([0, 128 + SIGKILL].contains(ended.status), place)
-            // 65 and 78 would say that it is no use to try again.
+            // Statuses 65 and 78 would tell the service not to retry.
             case .failure, .fullDisk: #expect([0, 70, 74].contains(ended.status), place)
             }
             let published = try tiny.published()
@@ -60,8 +62,8 @@ struct FaultTests {
         #expect(happened > 0)
     }
 
-    @Test("What a run has done, a power cut does not undo")
-    func runIsForced() throws {
+    @Test("A power failure cannot undo the results of a run")
+    func runSyncsItsFiles() throws {
         let tiny = try TinyJob(.mlm)
         let trace = try tiny.traced().trace
         #expect(trace.operations.count > 100)
@@ -69,14 +71,15 @@ struct FaultTests {
     }
 
     @Test(
-        "A service goes on to the same bytes", arguments: ["kantaibertd", "kantaibert-train"], Fault.kinds)
-    func service(program: String, how: Fault.How) throws {
+        "A service recovers from a fault and gives the same bytes", arguments: ["kantaibertd", "kantaibert-train"],
+        Fault.kinds)
+    func serviceRecoversFromFaults(program: String, how: Fault.How) throws {
         let undisturbed = try FaultyService()
         let (trace, digest) = try undisturbed.traced(program)
         let numbers = trace.numbers(for: how)
         var random = SplitMix64(state: Self.seed)
         var happened = 0
-        // What a run does is tried above, and much faster.
+        // The operations of a run are tested above, which is much faster.
         let usual = program == "kantaibertd" ? 4 : 1
         let count = program == "kantaibertd" ? Self.wanted(usual) : min(Self.wanted(usual) ?? 10, 10)
         for number in Fault.sample(numbers, count, &random) {
@@ -97,13 +100,13 @@ struct FaultTests {
         #expect(happened > 0)
     }
 
-    @Test("What a service has done, a power cut does not undo")
-    func serviceIsForced() throws {
+    @Test("A power failure cannot undo the results of a service")
+    func serviceSyncsItsFiles() throws {
         let (trace, _) = try FaultyService().traced("kantaibertd")
         #expect(trace.operations.count > 100)
-        // SQLite forces what it must itself.
+        // SQLite syncs its own files.
         #expect(trace.unforced { $0.hasSuffix("/lock") || $0.contains("/metrics.db") } == [])
-        // The text leaves the inbox when its bytes, their name and their record are on the disk.
+        // The text may leave the inbox only once its contents, its name and its record are synced.
         let leaves = try #require(trace.index { $0.name == "unlink" && $0.path.hasSuffix("/inbox/text.txt") })
         let named = try #require(trace.index { $0.name == "rename" && $0.second.contains("/corpus/") })
         let forced = try #require(trace.index(after: named) { $0.name == "fsync" && $0.path.hasSuffix("/corpus") })
@@ -123,7 +126,7 @@ extension TinyJob {
     }
 }
 
-/// A service with a text in its inbox, which it makes a model of in a second or two.
+/// A service with a text in its inbox, from which it trains a model in one or two seconds.
 private final class FaultyService {
     let service: RunningService
     private let text = Array(Grammar.text(lines: 200, seed: 9).utf8)
@@ -168,7 +171,7 @@ private final class FaultyService {
         return (try Trace(path: file), try servingDigest())
     }
 
-    /// Lets the fault happen, looks for a while what becomes of it, and has the service stop where it still runs.
+    /// Starts the service with the fault, waits for its effects and stops the service if it is still running.
     func disturb(_ fault: Fault) throws {
         service.environment = fault.environment(below: service.folder)
         try service.launch()
@@ -176,7 +179,7 @@ private final class FaultyService {
         var isOver = false
         while service.isRunning, ContinuousClock.now < deadline, !isServed {
             usleep(20_000)
-            // A service that meets a full disk has nothing left to do; one that met a failure may get over it.
+            // After a full disk the service has nothing left to do; it may recover from a single failure.
             if hasHappened, !isOver {
                 isOver = true
                 deadline = min(deadline, ContinuousClock.now + .milliseconds(1500))
@@ -188,13 +191,13 @@ private final class FaultyService {
         #expect(seconds < 15, "\(fault): \(service.logText)")
     }
 
-    /// Starts the service again, undisturbed, and stops it when the model serves.
-    /// - Parameter digest: of the model of an undisturbed service
-    /// - Returns: what is not as an undisturbed service has it
+    /// Starts the service without faults and stops it once the model serves.
+    /// - Parameter digest: SHA-256 of the model of an undisturbed service
+    /// - Returns: all differences from the state of an undisturbed service
     func recover(_ digest: String) throws -> [String] {
         try service.start()
         let client = try service.client()
-        // A run whose disk stayed full until it was given up has failed and says why; another is begun by hand.
+        // A run that was given up because of the full disk has failed with the reason; start another one manually.
         let first = try client.call(ManagerInterface.ListRuns.self, .init()).runs.last
         let givenUp = first?.state == .failed && first?.reason?.contains("No space left on device") == true
         if givenUp { _ = try? client.call(ManagerInterface.Train.self, .init()) }
@@ -228,7 +231,7 @@ private final class FaultyService {
         return flaws
     }
 
-    /// Whether the generation serves and its run is written down as finished.
+    /// Whether the generation serves and its run is recorded as finished.
     private var isServed: Bool {
         guard let client = try? service.client() else { return false }
         let models = try? client.call(ManagerInterface.ListModels.self, .init()).models
@@ -239,7 +242,7 @@ private final class FaultyService {
     private func waitUntilServed() throws {
         let deadline = ContinuousClock.now + .seconds(60)
         while !isServed {
-            try #require(ContinuousClock.now < deadline && service.isRunning, "nothing serves; \(service.logText)")
+            try #require(ContinuousClock.now < deadline && service.isRunning, "no model serves; \(service.logText)")
             usleep(20_000)
         }
     }

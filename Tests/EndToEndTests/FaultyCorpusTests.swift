@@ -4,12 +4,12 @@ import Interface
 import Testing
 import Varlink
 
-/// One text that runs fail of does not keep the others from being learned.
+/// A corpus that makes runs fail must not prevent training on the others.
 @Suite(
-    "A corpus at fault", .serialized, .timeLimit(.minutes(10)),
+    "Faulty corpora", .serialized, .timeLimit(.minutes(10)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct FaultyCorpusTests {
-    /// Of which a tokenizer would need some 200 MB.
+    /// Random letters, for which a tokenizer would need about 200 MB.
     private static let noLanguage: [UInt8] = {
         var random = SplitMix64(state: 7)
         return (0..<12_000_000).map { _ in UInt8(ascii: "a") + UInt8(random.next() % 26) }
@@ -19,8 +19,8 @@ struct FaultyCorpusTests {
         try service.client().call(ManagerInterface.ListCorpora.self, .init()).corpora.first { $0.sha256 == sha256 }
     }
 
-    @Test("It is named, set aside, and the run begins again without it; brought again, it is tried again")
-    func setAside() throws {
+    @Test("A faulty corpus is named and quarantined, and the run restarts without it; dropped again, it is retried")
+    func quarantinesFaultyCorpus() throws {
         let service = try RunningService(
             settings: GateTests.settings(steps: 20, more: "training:\n  memory_limit: 350M\n  restart_wait: 10ms"))
         try service.start()
@@ -34,7 +34,7 @@ struct FaultyCorpusTests {
         #expect(try events.first("run_failed").message.contains("the corpus bad.txt"))
         #expect(try corpus(bad, service)?.state == .setAside && corpus(bad, service)?.models == [])
         #expect(try service.kbctl("corpora", "--state", "set_aside").output.contains("set_aside"))
-        // The others are trained on, after a restart too.
+        // Other corpora are trained on, also after a restart.
         #expect(try service.stop().status == 0)
         try service.start()
         events = try service.watch()
@@ -42,7 +42,7 @@ struct FaultyCorpusTests {
         let good = try #require(try events.first("corpus_admitted").corpus)
         #expect(try events.first("generation_serves").number("generation") == 1)
 
-        // Both together, as somebody wants it tried again: the run fails once more. What is left has been learned.
+        // Drop the faulty corpus again: the run fails once more. The other corpus has already been trained on.
         let last = try #require(try service.client().call(ManagerInterface.ListRuns.self, .init()).runs.first?.id)
         try service.drop("bad again.txt", Self.noLanguage)
         #expect(try events.first("corpus_duplicate").message.contains("had been set aside, and is tried again"))
@@ -58,9 +58,9 @@ struct FaultyCorpusTests {
         _ = try service.stop()
     }
 
-    @Test("A line without end is trained on in little memory, and it is said that it was cut")
-    func endlessLine() throws {
-        // The line, its text and its tokens as a whole would be more than that.
+    @Test("An overlong line is split, trained on in little memory and reported")
+    func trainsOnOverlongLine() throws {
+        // The unsplit line with its text and tokens would exceed this limit.
         let service = try RunningService(
             settings: GateTests.settings(steps: 20, more: "training:\n  memory_limit: 250M\n  max_restarts: 0"))
         try service.start()

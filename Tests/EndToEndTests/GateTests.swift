@@ -4,12 +4,12 @@ import Interface
 import Testing
 import Varlink
 
-/// What becomes of a run that is disturbed, and of a model that is worse, with the programs as a user has them.
+/// Tests interrupted runs and worse models with the programs as a user runs them.
 @Suite(
-    "Supervision and the gate", .serialized, .timeLimit(.minutes(10)),
+    "Supervision and promotion", .serialized, .timeLimit(.minutes(10)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct GateTests {
-    /// One model that is trained in a second or two, the same bytes every time.
+    /// One model that trains in one or two seconds, reproducibly.
     static func settings(steps: Int, more: String = "") -> String {
         """
         models: [kantaibert]
@@ -45,8 +45,8 @@ struct GateTests {
         try service.client().call(InferenceInterface.FillMask.self, .init(text: "the old <mask>")).receipt
     }
 
-    @Test("A generation that is worse does not serve; its owner may overrule, and go back")
-    func rejected() throws {
+    @Test("A worse generation is rejected; an administrator can promote it and go back")
+    func rejectsWorseGeneration() throws {
         let service = try RunningService(settings: Self.settings(steps: 400))
         try service.start()
         var events = try service.watch()
@@ -54,7 +54,7 @@ struct GateTests {
         #expect(try events.first("generation_serves").number("generation") == 1)
         #expect(try service.stop().status == 0)
 
-        // Three steps are not enough to be as good.
+        // Three steps are not enough to match the first generation.
         try set(Self.settings(steps: 3), service)
         try service.start()
         events = try service.watch()
@@ -70,11 +70,11 @@ struct GateTests {
         #expect(ours > theirs * 1.02 && found[1].incumbent == 1)
         #expect(found[1].reason?.contains("promotion.tolerance") == true)
 
-        // Overruled, and back, over a restart.
+        // Promote it manually and go back, across a restart.
         _ = try service.client().call(ManagerInterface.Promote.self, .init(model: "kantaibert", generation: 2))
         #expect(try receipt(service).generation == 2)
         #expect(try service.stop().status == 0)
-        // Now as good again.
+        // The next generation is as good as the first again.
         try set(Self.settings(steps: 400), service)
         try service.start()
         #expect(try receipt(service).generation == 2)
@@ -89,7 +89,7 @@ struct GateTests {
         #expect(try receipt(service).modelSha256 == found[2].modelSha256)
         _ = try events.first("pruned")
 
-        // What comes from elsewhere goes the same way: the bad one again, then the good one.
+        // Imports pass the same check: first the bad generation, then the good one.
         for (from, number, passes) in [("2", 4, false), ("3", 5, true)] {
             let source = service.folder + "/models/kantaibert/" + from
             let imported = try service.kbctl("import", source, "--model", "kantaibert")
@@ -100,24 +100,24 @@ struct GateTests {
             _ = try events.first(passes ? "generation_serves" : "generation_rejected")
             #expect(try receipt(service).generation == (passes ? 5 : 3))
         }
-        // The service removes what no longer serves after it has told of what does; before it answers this, it has.
+        // The service deletes retired files after the event, but before it answers this call.
         _ = try service.client().call(ManagerInterface.GetStatus.self, .init())
-        // What does not serve keeps no packed weights, what is finished no checkpoints.
+        // Only the serving generation keeps packed weights, and finished runs keep no checkpoints.
         let left = try FileManager.default.subpathsOfDirectory(atPath: service.folder)
         #expect(left.filter { $0.contains("/.packed-") }.allSatisfy { $0.hasPrefix("models/kantaibert/5/") })
         #expect(left.filter { $0.contains("/checkpoint-") || $0.contains("/shards") } == [])
         #expect(try service.stop().status == 0)
     }
 
-    @Test("A candidate that was not judged before a kill is judged afterwards")
-    func killedBeforeTheVerdict() throws {
+    @Test("A candidate that was not evaluated before a kill is evaluated afterwards")
+    func evaluatesPendingCandidateAfterKill() throws {
         let service = try RunningService(settings: Self.settings(steps: 200))
         try service.start()
         var events = try service.watch()
         try service.drop("a.txt", Grammar.text(lines: 1000, seed: 3).utf8)
         _ = try events.first("generation_serves")
         try service.drop("b.txt", Grammar.text(lines: 1000, seed: 4).utf8)
-        // It stands, and nothing is said of it yet.
+        // Wait until the candidate exists but has not been evaluated.
         let candidate = service.folder + "/models/kantaibert/2"
         let deadline = Date(timeIntervalSinceNow: 120)
         while !FileManager.default.fileExists(atPath: candidate), Date() < deadline { usleep(500) }
@@ -135,16 +135,16 @@ struct GateTests {
     }
 
     enum ImportMoment: CaseIterable {
-        /// As soon as the generation has its name; its record may or may not be made.
+        /// As soon as the generation's folder exists; its record may or may not exist.
         case named
-        /// The import has been answered.
+        /// After the reply to the import.
         case answered
-        /// A folder of that name, as a kill between the two leaves it.
+        /// A folder without a record, as left by a kill between the two.
         case unrecorded
     }
 
-    @Test("An import that was not judged before a kill is judged afterwards", arguments: ImportMoment.allCases)
-    func killedWhileItImports(_ moment: ImportMoment) throws {
+    @Test("An import that was not evaluated before a kill is evaluated afterwards", arguments: ImportMoment.allCases)
+    func evaluatesPendingImportAfterKill(_ moment: ImportMoment) throws {
         let service = try RunningService(settings: Self.settings(steps: 200))
         try service.start()
         let events = try service.watch()
@@ -181,7 +181,7 @@ struct GateTests {
         #expect(found.last?.modelSha256 == found.first?.modelSha256)
         #expect(try receipt(service).generation == 2)
 
-        // What has been judged is not judged again, and what went back stays back.
+        // An evaluated generation is not evaluated again, and a rollback persists.
         _ = try service.client().call(ManagerInterface.Promote.self, .init(model: "kantaibert", generation: 1))
         #expect(try service.stop().status == 0)
         try service.start()
@@ -191,9 +191,9 @@ struct GateTests {
     }
 
     @Test(
-        "Whom a person promotes serves: a candidate that waited at that moment does not take over, over a kill either",
+        "A manual promotion supersedes a candidate that is being evaluated, also across a kill",
         arguments: [false, true])
-    func withdrawn(isKilled: Bool) throws {
+    func manualPromotionSupersedesPendingCandidate(isKilled: Bool) throws {
         let service = try RunningService(settings: Self.settings(steps: 200))
         try service.start()
         var events = try service.watch()
@@ -206,7 +206,7 @@ struct GateTests {
         #expect(try events.first("generation_serves").number("generation") == 2)
         let made = try generations(service).map(\.created)
 
-        // A third one is at the gate, and stays there while its judge is held up.
+        // Hold a third generation in evaluation by stopping the evaluating process.
         #expect(try service.kbctl("import", source, "--model", "kantaibert").status == 0)
         var judge: pid_t?
         let deadline = Date(timeIntervalSinceNow: 60)
@@ -225,7 +225,7 @@ struct GateTests {
         } else {
             kill(stopped, SIGCONT)
         }
-        // Whatever was at the gate is through with it when the next one is.
+        // Once the next candidate has been evaluated, so have all earlier ones.
         #expect(try service.kbctl("import", source, "--model", "kantaibert").status == 0)
         let judged = try events.first("generation 4 is judged") {
             $0.kind == "generation_judged" && $0.number("generation") == 4
@@ -235,11 +235,11 @@ struct GateTests {
         let found = try generations(service)
         #expect(found.map(\.state) == [.retired, .retired, .rejected, .serving], "\(service.logText)")
         #expect(found[2].reason == "generation 1 was promoted by hand while it waited")
-        // Promoted, judged and found again, they are as old as they were.
+        // Promotion, evaluation and recovery do not change the creation time.
         #expect(found.prefix(2).map(\.created) == made)
         #expect(try service.stop().status == 0)
 
-        // Without the database, and copied without their times, it is the same.
+        // The state is restored without the database and without the files' original times.
         for name in ["metrics.db", "metrics.db-wal", "metrics.db-shm"] {
             try? FileManager.default.removeItem(atPath: service.folder + "/" + name)
         }
@@ -270,8 +270,8 @@ struct GateTests {
         return sha256
     }
 
-    @Test("A run that is disturbed goes on, bit for bit as if it had not been", arguments: Disturbance.allCases)
-    func disturbed(_ disturbance: Disturbance) throws {
+    @Test("A disturbed run resumes and gives the same bytes", arguments: Disturbance.allCases)
+    func disturbedRunGivesSameBytes(_ disturbance: Disturbance) throws {
         let expected = try Self.undisturbed.get()
         let stall =
             disturbance == .runHangs
@@ -287,7 +287,7 @@ struct GateTests {
             #expect(status == 0 && seconds < 15)
             try service.start()
         case .serviceIsKilled:
-            // The run is left alone with its folder, and the next service is there before it has gone.
+            // The orphaned run still uses its folder when the next service starts.
             try service.kill()
             try service.start()
         case .runIsKilled:
@@ -314,8 +314,8 @@ struct GateTests {
         #expect(try service.stop().status == 0)
     }
 
-    @Test("A run takes the place it is given: niceness, batch work, first to go when memory runs out")
-    func standing() throws {
+    @Test("A run has the configured niceness, batch scheduling and oom_score_adj")
+    func runHasLowPriority() throws {
         let service = try RunningService(settings: EndToEndTests.endless)
         try service.start()
         let events = try service.watch()
@@ -326,14 +326,14 @@ struct GateTests {
         let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").compactMap {
             pid_t($0)
         }
-        // Those that only wait for a signal or a command belong to libdispatch, which has a niceness of its own for them.
+        // Threads that only wait for signals or commands belong to libdispatch, which sets their niceness itself.
         let working = try threads.filter { try ticks("\(process)/task/\($0)") > 0 }
         #expect(!working.isEmpty)
         for thread in working {
             #expect(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), id_t(thread)) == 19, "thread \(thread)")
         }
         for thread in threads { #expect(sched_getscheduler(thread) == batch, "thread \(thread)") }
-        /// Of the processor, that a thread has had.
+        /// Returns the CPU time of a thread in clock ticks.
         func ticks(_ thread: String) throws -> Int {
             let stat = try String(contentsOfFile: "/proc/\(thread)/stat", encoding: .utf8)
             let fields = stat[stat.lastIndex(of: ")")!...].split(separator: " ")
@@ -347,8 +347,8 @@ struct GateTests {
         #expect(try service.stop().status == 0)
     }
 
-    @Test("What cannot fit the memory it may take is refused with the setting to change, once")
-    func tooLittleMemory() throws {
+    @Test("A run that exceeds its memory limit fails once, and the error names the setting to change")
+    func rejectsRunExceedingMemoryLimit() throws {
         let service = try RunningService(
             settings: Self.settings(steps: 100, more: "training:\n  memory_limit: 8M"))
         try service.start()
@@ -363,8 +363,8 @@ struct GateTests {
         #expect(try service.stop().status == 0)
     }
 
-    @Test("A database that is damaged, or gone, is begun anew, and everything on the disk is found")
-    func damagedDatabase() throws {
+    @Test("A damaged or missing database is recreated from the files on disk")
+    func recoversFromDamagedDatabase() throws {
         let service = try RunningService(settings: Self.settings(steps: 200))
         try service.start()
         let events = try service.watch()
@@ -377,7 +377,7 @@ struct GateTests {
         #expect(try service.stop().status == 0)
         for round in 0...3 {
             let url = URL(filePath: service.folder + "/metrics.db")
-            // Where the log holds every page still, SQLite makes the database whole from it.
+            // While the write-ahead log holds all pages, SQLite could restore the database from it.
             for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: url.path + suffix) }
             let size = try Data(contentsOf: url).count
             try FileManager.default.removeItem(at: url)
@@ -391,7 +391,7 @@ struct GateTests {
             #expect(found.map(\.name) == corpora.map(\.name) && found.map(\.models) == [["kantaibert"]])
             let runs = try service.client().call(ManagerInterface.ListRuns.self, .init()).runs
             #expect(runs.map(\.state) == [.finished])
-            // Nothing is trained twice for it.
+            // Nothing is trained a second time.
             #expect(throws: ManagerInterface.NothingToTrain.self) {
                 try service.client().call(ManagerInterface.Train.self, .init(model: "kantaibert"))
             }

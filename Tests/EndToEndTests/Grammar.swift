@@ -1,4 +1,4 @@
-/// Sentences of a small language, the same ones every time: enough of it for a tiny model to have something to learn.
+/// Generates reproducible sentences of a small grammar that a tiny model can learn.
 enum Grammar {
     static func text(lines: Int, seed: UInt64) -> String {
         var state = seed &* 2_862_933_555_777_941_757 &+ 3_037_000_493

@@ -4,7 +4,7 @@ import Interface
 import Testing
 import Varlink
 
-/// Models that somebody made to bring the service down, with the programs as a user has them.
+/// Tests malicious models with the programs as a user runs them.
 @Suite(
     "Hostile models", .serialized, .timeLimit(.minutes(10)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct HostileModelTests {
@@ -16,7 +16,7 @@ struct HostileModelTests {
         try changed.write(toFile: file, atomically: true, encoding: .utf8)
     }
 
-    /// Puts a NaN into the last number of the weights.
+    /// Sets the last weight to NaN.
     private static func poison(_ folder: String) throws {
         let url = URL(filePath: folder + "/model.safetensors")
         var bytes = try Data(contentsOf: url)
@@ -26,12 +26,12 @@ struct HostileModelTests {
 
     private static let attacks: [(name: String, change: @Sendable (String) throws -> Void)] = [
         ("16 million layers", { try edit($0 + "/config.json", "num_hidden_layers", "16000000") }),
-        ("a vocabulary of one", { try edit($0 + "/config.json", "vocab_size", "1") }),
+        ("vocabulary of one token", { try edit($0 + "/config.json", "vocab_size", "1") }),
         ("three positions", { try edit($0 + "/config.json", "max_position_embeddings", "3") }),
-        ("a longest position of none", { try edit($0 + "/training_args.json", "longest_position", "\(Int.min)") }),
+        ("invalid longest position", { try edit($0 + "/training_args.json", "longest_position", "\(Int.min)") }),
         ("a terabyte of weights", { _ = truncate($0 + "/model.safetensors", 1 << 40) }),
         ("a terabyte of tokenizer", { _ = truncate($0 + "/tokenizer.json", 1 << 40) }),
-        ("weights that are no numbers", { try poison($0) }),
+        ("NaN weights", { try poison($0) }),
         (
             "deep nesting",
             { try Data(String(repeating: "[", count: 1 << 20).utf8).write(to: URL(filePath: $0 + "/tokenizer.json")) }
@@ -52,8 +52,8 @@ struct HostileModelTests {
         ),
     ]
 
-    @Test("None of them is served, and the service answers as before")
-    func attacks() throws {
+    @Test("Hostile models are rejected, and the service keeps answering")
+    func rejectsHostileModels() throws {
         let service = try RunningService(settings: GateTests.settings(steps: 60))
         try service.start()
         let events = try service.watch()
@@ -64,7 +64,7 @@ struct HostileModelTests {
         }
         let before = try answer()
         let models = service.folder + "/models/kantaibert/"
-        // It went through the gate alone: a run says what is held out.
+        // The first generation was evaluated as well, because its run defines the held-out text.
         let verdict = try String(contentsOfFile: models + "1/promotion.json", encoding: .utf8)
         #expect(verdict.contains("bits a byte held out"), "\(verdict)")
         #expect(FileManager.default.fileExists(atPath: models + "1/.checked"))
@@ -77,13 +77,13 @@ struct HostileModelTests {
                 try FileManager.default.removeItem(atPath: source + "/" + mark)
             }
             try change(source)
-            // Looked at by itself.
+            // Check it directly.
             let check = try Programs.run("kantaibert-train", ["check", source])
             #expect(check.status == 65 && check.output.contains("\"failed\""), "\(name): \(check)")
-            // Imported.
+            // Import it.
             let imported = try service.kbctl("import", source, "--model", "kantaibert")
             #expect(imported.status != 0, "\(name): \(imported)")
-            // As a generation of the service's own, promoted.
+            // Promote it as a generation of the service.
             try FileManager.default.moveItem(atPath: source, toPath: models + "7")
             #expect(throws: (any Error).self, "\(name)") {
                 try service.client().call(ManagerInterface.Promote.self, .init(model: "kantaibert", generation: 7))
@@ -92,15 +92,15 @@ struct HostileModelTests {
             #expect(service.isRunning, "\(name)")
             #expect(try answer() == before, "\(name)")
         }
-        // The folders aside are gone.
+        // Temporary folders are deleted.
         let left = try FileManager.default.contentsOfDirectory(atPath: service.folder + "/models")
         #expect(left == ["kantaibert"], "\(left)")
         #expect(try service.stop().status == 0)
     }
 
-    /// A service that starts on a generation that was changed under it does not serve it, and starts.
-    @Test("What serves and is damaged is found at the next start")
-    func damagedWhileTheServiceWasDown() throws {
+    /// The service must start, but must not serve a generation that was changed while it was stopped.
+    @Test("A damaged serving model is detected at the next start")
+    func detectsDamagedModelAtStart() throws {
         let service = try RunningService(settings: GateTests.settings(steps: 60))
         try service.start()
         let events = try service.watch()

@@ -6,7 +6,7 @@ import Testing
 import Varlink
 
 @Suite(
-    "An inbox in adversity", .serialized, .timeLimit(.minutes(15)),
+    "Inbox error conditions", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct InboxAdversityTests {
     static let settings = """
@@ -27,9 +27,9 @@ struct InboxAdversityTests {
     }
 
     @Test(
-        "On a full disk a file stays in the inbox, and is admitted when there is room",
+        "If the disk is full, a file stays in the inbox and is admitted once there is space",
         .enabled(if: isRoot, "needs root"))
-    func fullDisk() throws {
+    func keepsFileWhenDiskIsFull() throws {
         let service = try RunningService(settings: Self.settings)
         let corpus = "\(service.folder)/corpus"
         try FileManager.default.createDirectory(atPath: corpus, withIntermediateDirectories: true)
@@ -42,7 +42,7 @@ struct InboxAdversityTests {
         #expect(problem.message.contains("large.txt stays in the inbox"))
         #expect(problem.message.contains("No space left on device"))
         #expect(FileManager.default.contents(atPath: "\(service.inbox)/large.txt") == Data(text.utf8))
-        // What fits comes in all the same.
+        // Smaller files are still admitted.
         try service.drop("small.txt", "what fits\n".utf8)
         _ = try events.first("corpus_admitted")
         #expect(try admitted(service).map(\.name) == ["small.txt"])
@@ -53,7 +53,7 @@ struct InboxAdversityTests {
         try #require(grown == 0)
         let event = try events.first("corpus_admitted")
         #expect(event.message.hasPrefix("large.txt is admitted"))
-        // It is told of just before it leaves the inbox.
+        // The event is sent just before the file leaves the inbox.
         let deadline = ContinuousClock.now.advanced(by: .seconds(60))
         while FileManager.default.fileExists(atPath: "\(service.inbox)/large.txt") {
             try #require(ContinuousClock.now < deadline)
@@ -62,14 +62,14 @@ struct InboxAdversityTests {
         _ = try service.stop()
     }
 
-    @Test("A queue of events that overflows loses no file")
-    func overflow() throws {
-        // In memory, where there is such a place: this is not about the disk's speed.
+    @Test("No file is lost if the inotify queue overflows")
+    func survivesInotifyOverflow() throws {
+        // Use a memory file system if available: disk speed is irrelevant here.
         let memory = "/dev/shm"
         let isThere = access(memory, W_OK) == 0
         let service = try RunningService(settings: Self.settings, in: isThere ? memory : "/tmp")
         try service.start()
-        // A stopped service does not read: three events a file are more than the kernel keeps.
+        // While the service is stopped, three events per file exceed the kernel's queue.
         let most = try String(contentsOfFile: "/proc/sys/fs/inotify/max_queued_events", encoding: .utf8)
         let files = 10_000
         try #require(3 * files > Int(most.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 16384)
@@ -88,8 +88,8 @@ struct InboxAdversityTests {
         _ = try service.stop()
     }
 
-    @Test("What the service may not read is rejected, with the reason", .enabled(if: isRoot, "needs root"))
-    func unreadable() throws {
+    @Test("Files that the service cannot read are rejected with the reason", .enabled(if: isRoot, "needs root"))
+    func rejectsUnreadableFiles() throws {
         let service = try RunningService(settings: Self.settings)
         try FileManager.default.createDirectory(atPath: service.inbox, withIntermediateDirectories: true)
         chmod(service.folder, 0o777)
@@ -108,8 +108,8 @@ struct InboxAdversityTests {
         _ = try service.stop()
     }
 
-    @Test("A folder says how its files are read; a mistake in it is told, and the files wait")
-    func folderConfiguration() throws {
+    @Test("A folder's configuration is applied; an error in it is reported, and its files wait")
+    func appliesFolderConfiguration() throws {
         let service = try RunningService(settings: Self.settings)
         try service.start()
         let events = try service.watch()
@@ -123,7 +123,7 @@ struct InboxAdversityTests {
         let sha256 = try #require(event.corpus)
         #expect(FileManager.default.contents(atPath: "\(service.folder)/corpus/\(sha256)") == Data("Some Text\n".utf8))
 
-        // Removed, its text goes with the next look at the store, and it may come again.
+        // After the corpus is removed, its text is deleted, and it can be added again.
         let removed = try service.kbctl("corpora", "rm", String(sha256.prefix(12)))
         #expect(removed.status == 0, "\(removed.error)")
         #expect(!FileManager.default.fileExists(atPath: "\(service.folder)/corpus/\(sha256)"))
@@ -135,9 +135,9 @@ struct InboxAdversityTests {
         _ = try service.stop()
     }
 
-    /// Deeper than the stack, the number of open files and the length of a path allow.
-    @Test("With a tree of 12,000 folders in the inbox, the service starts and takes what is dropped, again and again")
-    func deepTree() throws {
+    /// The depth exceeds the limits of the stack, of open files and of path lengths.
+    @Test("The service starts and admits files with a tree of 12,000 nested folders in the inbox")
+    func handlesDeepDirectoryTree() throws {
         let service = try RunningService(settings: Self.settings)
         try service.start()
         var folder = open(service.inbox, O_RDONLY | O_DIRECTORY)
@@ -157,7 +157,7 @@ struct InboxAdversityTests {
             try service.start()
         }
         #expect(service.logText.contains("d/d/d") && service.logText.contains("is more than 32 folders deep"))
-        // Removed while it is watched.
+        // Remove the tree while it is watched.
         let events = try service.watch()
         try Durable.removeTree("\(service.inbox)/d")
         try service.drop("last.txt", "the last text\n".utf8)
@@ -165,13 +165,13 @@ struct InboxAdversityTests {
         #expect(try service.stop().status == 0)
     }
 
-    /// Runs a command as a member of the group.
+    /// Runs a command as a member of the inbox's group.
     private func asMember(_ user: Int, _ command: String) throws -> Int32 {
         try Programs.command(
             ["/usr/bin/setpriv", "--reuid=\(user)", "--regid=60", "--clear-groups", "/bin/sh", "-c", command])
     }
 
-    /// A service as in its unit: a user of its own, and a group that may write in the inbox.
+    /// Starts the service as in its unit: with its own user, and a group that may write to the inbox.
     private func startAsInItsUnit(_ service: RunningService) throws {
         for path in [service.folder, "\(service.folder)/notify"] { chmod(path, 0o777) }
         let umask = ["/bin/sh", "-c", "umask 0007; exec \"$@\"", "sh"]
@@ -180,10 +180,10 @@ struct InboxAdversityTests {
     }
 
     @Test(
-        "A member cannot remove, rename or replace another's file; the service takes it",
+        "Members cannot remove, rename or replace files of others, but the service can",
         .enabled(if: isRoot, "needs root"))
-    func sticky() throws {
-        // Time for another member.
+    func membersCannotChangeOthersFiles() throws {
+        // Leaves the file in the inbox long enough for the other member's attempts.
         let service = try RunningService(settings: Self.settings.replacing("stable: 20ms", with: "stable: 5s"))
         try startAsInItsUnit(service)
         let events = try service.watch()
@@ -197,11 +197,11 @@ struct InboxAdversityTests {
             #expect(try asMember(1002, "rm -rf \(service.inbox)/.rejected 2>/dev/null") != 0)
             #expect(try asMember(1002, "mv \(service.inbox)/.rejected \(service.inbox)/x 2>/dev/null") != 0)
             #expect(try asMember(1002, "ln -s /tmp \(service.inbox)/.rejected/x 2>/dev/null") != 0)
-            #expect(try asMember(1002, "rm -f \(file).b") == 0, "one's own")
+            #expect(try asMember(1002, "rm -f \(file).b") == 0, "members may remove their own files")
             let admitted = try events.first("the text") { $0.kind == "corpus_admitted" && $0.message.contains("alice") }
             #expect(admitted.message.contains("alice.txt is admitted"))
         }
-        // What is rejected its owner can read, the reason too, and copy back.
+        // The owner can read a rejected file and its reason, and copy it.
         let binary = "\(service.inbox)/a.bin"
         #expect(try asMember(1001, "printf 'a\\0b' >\(binary)") == 0)
         _ = try events.first("corpus_rejected")
@@ -216,22 +216,23 @@ struct InboxAdversityTests {
     }
 
     @Test(
-        "What cannot leave a member's folder is learned from, told of once and read once, until the folder is opened",
+        "Files that cannot be removed from a member's folder are admitted once and reported once",
         .enabled(if: isRoot, "needs root"))
-    func stuck() throws {
+    func reportsUnremovableFilesOnce() throws {
         let service = try RunningService(settings: Self.settings)
         try startAsInItsUnit(service)
         let events = try service.watch()
         let mine = "\(service.inbox)/mine"
         #expect(try asMember(1001, "umask 0022; mkdir \(mine) && echo 'a text of mine' >\(mine)/a.txt") == 0)
         #expect(try asMember(1001, "umask 0022; printf 'a\\0b' >\(mine)/b.bin") == 0)
-        // Each is admitted, or rejected, before it is found not to leave; which of them comes first nobody knows.
+        // Each file is first admitted or rejected and then found to be unremovable; the order of the files is not
+        // defined.
         func isStuck(_ event: ManagerInterface.Event) -> Bool { event.message.contains("stays in the inbox for now") }
         let first = try events.first("the first", where: isStuck)
         let second = try events.first("the second", where: isStuck)
         #expect(first.message.contains("chmod g+w"), "\(first.message)")
         #expect(Set([first, second].map { $0.message.prefix(8) }) == ["mine/a.t", "mine/b.b"])
-        // It is tried again five times a second meanwhile.
+        // Meanwhile the service retries five times per second.
         for number in 0..<10 {
             try service.drop("\(number).txt", "text \(number)\n".utf8)
             let event = try events.first("another") { isStuck($0) || $0.kind == "corpus_admitted" }
@@ -249,12 +250,12 @@ struct InboxAdversityTests {
         _ = try service.stop()
     }
 
-    @Test("Stopped while it reads a huge compressed table, the service ends at once, and the table stays")
-    func stoppedWhileItReads() throws {
+    @Test("The service stops immediately while it reads a huge compressed table, and the table stays in the inbox")
+    func stopsWhileReadingHugeFile() throws {
         let settings = Self.settings.replacing("  retry: 200ms", with: "  retry: 200ms\n  max_expansion_ratio: 1000000")
         let service = try RunningService(settings: settings)
         try service.start()
-        // One member of a mebibyte, 16,384 times: what it expands to has 16 GiB.
+        // 16,384 gzip members of one mebibyte each: 16 GiB uncompressed.
         let rows = "\(service.folder)/rows"
         let row = "the same row again\n"
         try Data(String(repeating: row, count: (1 << 20) / row.utf8.count).utf8).write(to: URL(filePath: rows))

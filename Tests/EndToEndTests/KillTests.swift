@@ -4,22 +4,23 @@ import Jobs
 import Testing
 
 @Suite(
-    "A run that is killed", .serialized, .timeLimit(.minutes(15)),
+    "Killing runs", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct KillTests {
-    /// That hit a living process.
+    /// Number of kills of a running process.
     static let wantedKills = 50
 
-    /// KANTAIBERT_TEST_SEED takes another seed than 1. Of a seed come the aims; where a kill falls is the machine's too.
-    @Test("Fifty kills, in its writes and anywhere, change no byte of what it publishes")
-    func kills() throws {
+    /// KANTAIBERT_TEST_SEED sets the seed (default 1). It determines the aims; the actual moments also depend on
+    /// timing.
+    @Test("Fifty kills, during writes and at other times, do not change the published bytes")
+    func killedRunGivesSameBytes() throws {
         let seed = ProcessInfo.processInfo.environment["KANTAIBERT_TEST_SEED"].flatMap(UInt64.init) ?? 1
         var random = SplitMix64(state: seed)
         let tiny = try TinyJob(.mlm)
         let undisturbed = try Undisturbed(tiny)
         var falls: [Fall: Int] = [:]
         var (kills, finished) = (0, 0)
-        // The last run is left to finish.
+        // The last run is allowed to finish.
         while kills < Self.wantedKills || tiny.hasBegun {
             let stood = try tiny.checkpoints().keys.max() ?? 0
             let aim = kills < Self.wantedKills ? undisturbed.aim(falls, stood: stood, &random) : .nowhere
@@ -28,7 +29,7 @@ struct KillTests {
 
             if let started = try ended.runEvents().started { #expect(started.resumedStep == stood, place) }
             #expect(!ended.error.contains("damaged checkpoint"), "\(place): \(ended.error)")
-            // What stands under its final name is what an undisturbed run puts there.
+            // A checkpoint under its final name must equal that of an undisturbed run.
             for (step, digest) in try tiny.checkpoints() {
                 #expect(digest == undisturbed.checkpoints[step], "checkpoint-\(step), \(place)")
             }
@@ -53,17 +54,17 @@ struct KillTests {
     }
 }
 
-/// When a run is to be killed, if it still lives then; in seconds.
+/// When to kill a run, in seconds.
 private enum Aim {
     case nowhere
     case anywhere(after: Double)
-    /// After it has begun to write the checkpoint of this step.
+    /// After the run begins to write the checkpoint of this step.
     case checkpoint(step: Int, after: Double)
-    /// After it has begun to write the model directory.
+    /// After the run begins to write the model directory.
     case publishing(after: Double)
 }
 
-/// Where a kill fell, as what it left says.
+/// What a killed run was doing, judged by the files it left.
 private enum Fall: String, CaseIterable {
     case checkpoint = "while a checkpoint was written"
     case publishing = "while the model was published"
@@ -73,13 +74,13 @@ private enum Fall: String, CaseIterable {
     static func writes(_ falls: [Fall: Int]) -> Int { falls[.checkpoint, default: 0] + falls[.publishing, default: 0] }
 }
 
-/// What the job gives where nobody kills it, and how long that takes.
+/// The results and the duration of an undisturbed run.
 private struct Undisturbed {
     let published: [String: String]
-    /// The digest of every checkpoint's state, by its step.
+    /// SHA-256 of each checkpoint's state, by step.
     let checkpoints: [Int: String]
     let seconds: Double
-    /// From the step before it, or the evaluation, to the event that it stands.
+    /// Duration from the previous step or evaluation to the checkpoint event.
     let checkpointSeconds: Double
     let publishingSeconds: Double
     private let job: Job
@@ -103,14 +104,14 @@ private struct Undisturbed {
                 .map { $1.time.timeIntervalSince($0.time) }
             return lengths.reduce(0, +) / Double(max(lengths.count, 1))
         }
-        // Events are timed in milliseconds.
+        // Events have a resolution of one millisecond.
         checkpointSeconds = max(length(before: "checkpoint"), 0.003)
         publishingSeconds = max(length(before: "published"), 0.003)
         try tiny.startOver()
     }
 
-    /// A fifth of the kills goes into each kind of writes, with more aims where some miss: together more than the third
-    /// there has to be. The rest is left to chance.
+    /// Chooses when to kill. A fifth of the kills must hit each kind of write, with more attempts if some miss;
+    /// together they exceed the required third. The other moments are random.
     func aim(_ falls: [Fall: Int], stood: Int, _ random: inout SplitMix64) -> Aim {
         let kills = falls.values.reduce(0, +)
         let next = stood + TinyJob.saveSteps * Int.random(in: 1...3, using: &random)
@@ -127,7 +128,7 @@ private struct Undisturbed {
 extension TinyJob {
     private static let prefix = "checkpoint-"
 
-    /// Runs the job and kills it as `aim` says.
+    /// Runs the job and kills it at the given moment.
     fileprivate func run(threads: Int, killed aim: Aim) throws -> (ended: Programs.Output, pid: pid_t) {
         var pid: pid_t = 0
         let ended = try run(threads: threads) { process in
@@ -152,8 +153,8 @@ extension TinyJob {
         return (ended, pid)
     }
 
-    /// Waits until `process` writes what will have this name.
-    /// - Returns: false where it has ended before
+    /// Waits until `process` begins to write the file or folder that will have this name.
+    /// - Returns: false if the process ended before
     private func hasBegun(_ name: String, in folder: String, _ process: Process) throws -> Bool {
         let watch = inotify_init1(Int32(O_NONBLOCK | O_CLOEXEC))
         defer { close(watch) }
@@ -171,7 +172,7 @@ extension TinyJob {
         return false
     }
 
-    /// The SHA-256 of the state of every checkpoint, by its step, or why it is not whole.
+    /// Returns the SHA-256 of each checkpoint's state by step, or the reason it is damaged.
     fileprivate func checkpoints() throws -> [Int: String] {
         struct State: Decodable {
             var step: Int
@@ -192,7 +193,7 @@ extension TinyJob {
         }
     }
 
-    /// Whether anything has been made since it was started over.
+    /// Whether the job has produced any files since it was started over.
     fileprivate var hasBegun: Bool {
         (try? FileManager.default.contentsOfDirectory(atPath: job.runDirectory).isEmpty) == false
     }
@@ -204,7 +205,8 @@ extension TinyJob {
         guard let name = names.first(where: { $0.hasPrefix(".\(TinyJob.prefix)") && $0.contains(".\(pid)-") }) else {
             return .elsewhere
         }
-        // Both are aside under the same name: an old one only after a newer one stands.
+        // Written and deleted checkpoints have the same temporary name; an old one is deleted only after a newer one
+        // exists.
         let step = Int(name.dropFirst(TinyJob.prefix.count + 1).prefix { $0 != "." }) ?? 0
         return step > (try checkpoints().keys.max() ?? 0) ? .checkpoint : .removal
     }

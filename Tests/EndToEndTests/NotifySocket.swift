@@ -1,13 +1,13 @@
 import Foundation
 import Glibc
 
-/// What systemd is to a service: a socket that is told READY, STATUS and STOPPING.
+/// A socket that receives READY, STATUS and STOPPING notifications in place of systemd.
 final class NotifySocket {
     let path: String
     private let descriptor: Int32
     private let lines = Lines()
 
-    /// What has been said and not yet been waited for.
+    /// Lines that were received and not yet waited for.
     private final class Lines: @unchecked Sendable {
         // @unchecked: `lines` is guarded by `condition`.
         private let condition = NSCondition()
@@ -47,7 +47,7 @@ final class NotifySocket {
             }
         }
         guard status == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EINVAL) }
-        // Always read, as systemd does: a full socket holds the service up.
+        // Read continuously, as systemd does: a full socket would block the service.
         Thread.detachNewThread { [descriptor, lines] in
             var buffer = [UInt8](repeating: 0, count: 4096)
             while true {
@@ -64,11 +64,11 @@ final class NotifySocket {
         unlink(path)
     }
 
-    /// Forgets what was said: what is waited for is yet to come.
+    /// Discards all received lines, so that the next wait only matches later ones.
     func forget() { lines.removeAll() }
 
-    /// Waits until this line has been said, and forgets what was said before it.
-    /// - Returns: false where it has not come after `seconds`
+    /// Waits for a line and discards the lines before it.
+    /// - Returns: false if it did not arrive within `seconds`
     func waits(for line: String, seconds: Double) -> Bool {
         lines.wait(for: line, until: Date(timeIntervalSinceNow: seconds))
     }

@@ -4,9 +4,9 @@ import Interface
 import Testing
 import Varlink
 
-/// Prompts and answers stay between the service and who asks.
+/// The service must not store prompts and answers.
 @Suite(
-    "Prompts and answers are in no log and no database", .serialized, .timeLimit(.minutes(15)),
+    "Privacy of prompts and answers", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct PrivacyTests {
     private static let settings = """
@@ -22,7 +22,7 @@ struct PrivacyTests {
         """
     private static let marker = "Zyxwmarker"
 
-    /// All that is asked and all that is answered, errors included.
+    /// Sends requests of all kinds, including invalid ones, and returns the answers.
     private func ask(_ service: RunningService) throws -> [String] {
         let marker = Self.marker
         let long = String(repeating: "\(marker) ", count: 2000)
@@ -59,13 +59,13 @@ struct PrivacyTests {
         _ = try call(InferenceInterface.Score.self, .init(text: String(repeating: marker, count: 10_000)))
         #expect(errors.count >= 3, "\(errors)")
 
-        // More at a time than the service takes, and each hangs up.
+        // Exceed the number of concurrent requests, and hang up on each.
         let clients = try (0..<8).map { _ in try service.client() }
         for client in clients {
             _ = try client.callMore(
                 InferenceInterface.Generate.self, .init(prompt: "the \(marker)", model: "assistant"))
         }
-        // What is no call at all.
+        // Send invalid calls.
         for text in [
             "\(marker)", "{\"\(marker)\"", "{\"method\":\"\(marker)\"}", "{\"method\":5,\"parameters\":\"\(marker)\"}",
             "{\"method\":\"io.kantaibert.Inference.FillMask\",\"parameters\":{\"text\":[\"\(marker)\"]}}",
@@ -88,7 +88,7 @@ struct PrivacyTests {
         return answers
     }
 
-    /// The same over HTTP, as far as the page's program is built.
+    /// Sends similar requests over HTTP if kantaibert-web is built.
     private func askThePage(_ service: RunningService) throws {
         let program = Programs.folder + "/kantaibert-web"
         guard FileManager.default.isExecutableFile(atPath: program) else { return }
@@ -113,7 +113,7 @@ struct PrivacyTests {
             }
             if port == nil { usleep(20_000) }
         }
-        let asked = try #require(port, "the page does not listen")
+        let asked = try #require(port, "kantaibert-web does not listen")
         let marker = Self.marker
         for (path, body) in [
             ("/v1/completions", #"{"model":"assistant","prompt":"the \#(marker)","max_tokens":8}"#),
@@ -152,8 +152,8 @@ struct PrivacyTests {
         }
     }
 
-    @Test("At level trace too, whatever is asked and whatever goes wrong")
-    func nothingIsKept() throws {
+    @Test("No log or file contains prompts or answers, at log level trace and after errors")
+    func promptsAndAnswersAreNotStored() throws {
         let service = try RunningService(settings: Self.settings)
         try service.serve("mlm", as: "kantaibert")
         try service.serve("clm", as: "assistant")
@@ -172,7 +172,7 @@ struct PrivacyTests {
             for text in [Self.marker] + answers {
                 if let found = bytes.range(of: Data(text.utf8)) {
                     let around = bytes[max(0, found.lowerBound - 200)..<min(bytes.count, found.upperBound + 20)]
-                    Issue.record("\(name) holds ‘\(text)’: …\(String(decoding: around, as: UTF8.self))…")
+                    Issue.record("\(name) contains ‘\(text)’: …\(String(decoding: around, as: UTF8.self))…")
                 }
             }
         }

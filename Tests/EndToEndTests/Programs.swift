@@ -1,9 +1,9 @@
 import Foundation
 import Glibc
 
-/// The programs that were built together with these tests.
+/// The programs that were built together with the tests.
 enum Programs {
-    /// The folder of the test bundle.
+    /// The folder that contains the test bundle.
     static let folder: String = {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = readlink("/proc/self/exe", &buffer, buffer.count)
@@ -15,7 +15,7 @@ enum Programs {
         FileManager.default.isExecutableFile(atPath: "\(folder)/\($0)")
     }
 
-    static let missing = "kantaibertd, kantaibert-train and kbctl are not beside the tests: build everything first"
+    static let missing = "kantaibertd, kantaibert-train and kbctl are not next to the tests: build all products first"
 
     struct Output {
         var status: Int32
@@ -27,7 +27,7 @@ enum Programs {
         }
     }
 
-    /// Runs a command of the system to its end.
+    /// Runs a system command and returns its exit status.
     static func command(_ words: [String]) throws -> Int32 {
         let process = Process()
         process.executableURL = URL(filePath: words[0])
@@ -37,11 +37,11 @@ enum Programs {
         return process.terminationStatus
     }
 
-    /// Runs a program to its end.
+    /// Runs a program and returns its exit status and output.
     /// - Parameters:
-    ///   - name: one of ours, or the whole path of another
-    ///   - environment: what is put beside or in the place of the tests' own
-    ///   - meanwhile: called when the program has been started
+    ///   - name: a program of this project, or the full path of another program
+    ///   - environment: variables to add to or replace in the tests' environment
+    ///   - meanwhile: called after the program has been started
     static func run(
         _ name: String, _ arguments: [String], environment: [String: String] = [:],
         meanwhile: (Process) throws -> Void = { _ in }
@@ -51,7 +51,7 @@ enum Programs {
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
-        // Files, not pipes: a pipe that nobody reads while the other is read can fill up.
+        // Files instead of pipes: a pipe could fill up while the other one is read.
         let scratch = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: scratch) }

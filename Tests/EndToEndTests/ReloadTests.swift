@@ -3,10 +3,12 @@ import Glibc
 import Interface
 import Testing
 
-@Suite("SIGHUP", .serialized, .timeLimit(.minutes(15)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+@Suite(
+    "Reloading settings", .serialized, .timeLimit(.minutes(15)),
+    .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct ReloadTests {
-    @Test("Settings are read again; wrong ones are refused, and what needs a restart is named")
-    func reload() throws {
+    @Test("SIGHUP reloads settings, rejects invalid ones and names those that need a restart")
+    func reloadsSettings() throws {
         let service = try RunningService(settings: EndToEndTests.smallest)
         try service.start()
         let events = try service.watch()
@@ -15,7 +17,7 @@ struct ReloadTests {
         #expect(service.notified("RELOADING=1") && service.notified("READY=1"), "\(service.logText)")
         let reloaded = try events.first("settings_reloaded")
         #expect(reloaded.message.hasSuffix("a restart is needed for socket"), "\(reloaded.message)")
-        // The new level holds for the next lines: `notice` is below it.
+        // The new level applies to later messages: `notice` is below it.
         try service.reload(settings: EndToEndTests.smallest + "\nlogging:\n  level: warning")
         #expect(try events.first("settings_reloaded").message == "the settings are read again")
         #expect(service.logText.components(separatedBy: "settings are read again").count == 1)

@@ -4,7 +4,7 @@ import Interface
 import Testing
 import Varlink
 
-/// The text of a corpus that is taken out goes when nothing needs it, and not before.
+/// The text of a removed corpus must be deleted once nothing needs it, and not before.
 @Suite(
     "Removed corpora", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
@@ -17,17 +17,17 @@ struct RemovedCorpusTests {
         try FileManager.default.contentsOfDirectory(atPath: "\(service.folder)/word-counts")
     }
 
-    /// Nothing else happens meanwhile: no file comes, and the service is not started anew.
+    /// Waits for the text to be deleted without any other activity, such as a new file or a restart.
     private func goes(_ sha256: String, _ service: RunningService) throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(60))
         while isStored(sha256, service) {
-            try #require(ContinuousClock.now < deadline, "it is still stored")
+            try #require(ContinuousClock.now < deadline, "the text is still stored")
             usleep(10_000)
         }
     }
 
-    @Test("A run keeps the text it learns from until it has ended, over a kill, and then it goes", arguments: [0, 1])
-    func held(kills: Int) throws {
+    @Test("A run keeps the text of a removed corpus until it ends, also across a kill", arguments: [0, 1])
+    func runKeepsRemovedCorpusUntilItEnds(kills: Int) throws {
         let service = try RunningService(settings: EndToEndTests.endless)
         try service.start()
         var events = try service.watch()
@@ -50,8 +50,8 @@ struct RemovedCorpusTests {
         _ = try service.stop()
     }
 
-    @Test("A text that somebody deleted from the store is named with what to do about it, and dropped again it is back")
-    func deleted() throws {
+    @Test("A text deleted from the store is reported with a remedy, and restored when it is dropped again")
+    func reportsDeletedCorpus() throws {
         let service = try RunningService(settings: InboxAdversityTests.settings)
         try service.start()
         let events = try service.watch()
@@ -71,8 +71,8 @@ struct RemovedCorpusTests {
         _ = try service.stop()
     }
 
-    @Test("A text that was changed in the store is named and not learned from; dropped again, it is back")
-    func changed() throws {
+    @Test("A text changed in the store is rejected, and restored when it is dropped again")
+    func rejectsChangedCorpus() throws {
         let service = try RunningService(settings: InboxAdversityTests.settings)
         try service.start()
         let events = try service.watch()
@@ -102,12 +102,12 @@ struct RemovedCorpusTests {
         _ = try service.stop()
     }
 
-    @Test("Killed while it takes a corpus out: afterwards it is in and stored, or out and gone")
-    func killed() throws {
+    @Test("After a kill during its removal, a corpus is either admitted and stored, or removed and deleted")
+    func removalIsAtomicUnderKill() throws {
         let service = try RunningService(settings: InboxAdversityTests.settings)
         try service.start()
         var outcomes: [Bool: Int] = [:]
-        // How long a removal takes, so that the kills fall into it.
+        // The duration of a removal, to place the kills within it.
         var whole = 0.02
         for moment in 0...30 {
             let events = try service.watch()
@@ -131,7 +131,7 @@ struct RemovedCorpusTests {
             #expect(state == .admitted || state == .removed)
             outcomes[state == .removed, default: 0] += 1
         }
-        print("30 kills within \(whole) s of a removal: it had happened \(outcomes[true, default: 0]) times")
+        print("30 kills within \(whole) s of a removal; \(outcomes[true, default: 0]) removals had completed")
         #expect(outcomes[true, default: 0] > 0)
         _ = try service.stop()
     }

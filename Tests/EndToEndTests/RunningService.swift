@@ -4,19 +4,19 @@ import Interface
 import Testing
 import Varlink
 
-/// A real `kantaibertd` on a state directory of its own.
+/// A running `kantaibertd` with its own state directory.
 final class RunningService {
     let folder: String
     private let notify: NotifySocket
     private var process: Process?
-    /// What the service gets beside or in the place of the tests' own variables.
+    /// Variables to add to or replace in the tests' environment.
     var environment: [String: String] = [:]
     var isRunning: Bool { process?.isRunning ?? false }
 
     var socket: String { folder + "/io.kantaibert" }
     var inbox: String { folder + "/inbox" }
 
-    /// - Parameter parent: where its state directory is made
+    /// - Parameter parent: folder in which the state directory is created
     init(settings: String, in parent: String = "/tmp") throws {
         folder = "\(parent)/kantaibert-test-\(getpid())-\(UInt32.random(in: 0 ..< .max))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -29,7 +29,7 @@ final class RunningService {
         try? FileManager.default.removeItem(atPath: folder)
     }
 
-    /// Puts a model of the tests' into the state directory, before the service starts: it serves without a training.
+    /// Installs a fixture model in the state directory before the service starts, so that it serves without training.
     /// - Parameter fixture: `mlm` or `clm`
     func serve(_ fixture: String, as model: String) throws {
         let source = URL(filePath: #filePath).deletingLastPathComponent()
@@ -40,16 +40,16 @@ final class RunningService {
         try FileManager.default.createSymbolicLink(atPath: models + "/current", withDestinationPath: "1")
     }
 
-    /// Starts the service, and returns when it says that it is ready.
+    /// Starts the service and waits until it reports that it is ready.
     /// - Parameters:
-    ///   - user: whom it runs as, and its group; only root can say so
-    ///   - wrapper: a command that becomes the service's
+    ///   - user: user and group id to run as; needs root
+    ///   - wrapper: command that executes the service
     func start(as user: Int? = nil, through wrapper: [String] = []) throws {
         try launch(as: user, through: wrapper)
-        try #require(notify.waits(for: "READY=1", seconds: 60), "not ready; its log:\n\(logText)")
+        try #require(notify.waits(for: "READY=1", seconds: 60), "the service is not ready; its log:\n\(logText)")
     }
 
-    /// Starts the service and does not wait for it.
+    /// Starts the service without waiting.
     func launch(as user: Int? = nil, through wrapper: [String] = []) throws {
         let process = Process()
         let asUser = user.map { ["/usr/bin/setpriv", "--reuid=\($0)", "--regid=\($0)", "--clear-groups"] } ?? []
@@ -72,8 +72,8 @@ final class RunningService {
         self.process = process
     }
 
-    /// SIGTERM.
-    /// - Returns: the exit status, and the seconds it took
+    /// Stops the service with SIGTERM.
+    /// - Returns: the exit status and the duration in seconds
     func stop() throws -> (status: Int32, seconds: Double) {
         let process = try #require(process)
         let began = ContinuousClock.now
@@ -86,14 +86,14 @@ final class RunningService {
         )
     }
 
-    /// Puts other settings into the service's file, and tells it to read them: SIGHUP.
+    /// Replaces the settings file and sends SIGHUP.
     func reload(settings: String) throws {
         try Data(settings.utf8).write(to: URL(filePath: folder + "/kantaibert.yaml"))
         notify.forget()
         Glibc.kill(try #require(process).processIdentifier, SIGHUP)
     }
 
-    /// Waits until the service has told its manager so.
+    /// Waits until the service has sent the given line to its service manager.
     func notified(_ line: String) -> Bool { notify.waits(for: line, seconds: 60) }
 
     var processIdentifier: pid_t { get throws { try #require(process).processIdentifier } }
@@ -102,7 +102,7 @@ final class RunningService {
         Glibc.kill(try #require(process).processIdentifier, number)
     }
 
-    /// SIGKILL, and waits until the process is gone.
+    /// Kills the service with SIGKILL and waits until the process has exited.
     func kill() throws {
         let process = try #require(process)
         Glibc.kill(process.processIdentifier, SIGKILL)
@@ -120,7 +120,7 @@ final class RunningService {
         try VarlinkClient(path: socket, errors: InferenceInterface.errors + ManagerInterface.errors)
     }
 
-    /// Everything that happens from now on.
+    /// Returns all events from now on.
     func watch() throws -> Events {
         let asking = try client()
         func watches() throws -> Int {
@@ -130,7 +130,7 @@ final class RunningService {
         }
         let before = try watches()
         let events = Events(replies: try client().callMore(ManagerInterface.Watch.self, .init()), service: self)
-        // The call is sent; what happens before the service has taken it is not told.
+        // The call has been sent; events that precede its processing by the service would be missed.
         while try watches() == before { usleep(1000) }
         return events
     }
@@ -139,12 +139,12 @@ final class RunningService {
         try Data(bytes).write(to: URL(filePath: "\(inbox)/\(name)"))
     }
 
-    /// The process that trains, a child of the service.
+    /// Returns the process id of the training process, a child of the service.
     func trainingProcess() throws -> pid_t {
         let service = try #require(process).processIdentifier
         for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
             guard let pid = pid_t(name), let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-                // After the name, which is in parentheses: the state, then the parent.
+                // The fields after the name, which is in parentheses, are the state and the parent.
                 let parent = stat.split(separator: ")").last?.split(separator: " ").dropFirst().first,
                 pid_t(parent) == service
             else { continue }
@@ -158,7 +158,7 @@ struct Events {
     let replies: VarlinkReplies<ManagerInterface.Watch>
     let service: RunningService
 
-    /// Waits for the first event that `isWanted`.
+    /// Waits for the first event that satisfies `isWanted`.
     func first(
         within seconds: Int = 240, _ what: String, where isWanted: (ManagerInterface.Event) -> Bool
     ) throws -> ManagerInterface.Event {
@@ -171,7 +171,7 @@ struct Events {
             if event.kind != "step" { seen.append("\(event.kind): \(event.message)") }
         }
         throw Missing(
-            description: "\(what) has not come within \(seconds) s, but \(seen); the log:\n\(service.logText)")
+            description: "\(what) was not received within \(seconds) s, only \(seen); the log:\n\(service.logText)")
     }
 
     func first(_ kind: String, model: String? = nil) throws -> ManagerInterface.Event {

@@ -2,21 +2,21 @@ import Jobs
 import Kernels
 import Testing
 
-/// Processes of their own: the number of threads is a process's, and so is whatever memory happens to hold.
+/// Runs separate processes, because the number of threads is fixed per process and memory contents differ between them.
 @Suite(
-    "The same job gives the same bytes", .serialized, .timeLimit(.minutes(15)),
+    "Reproducibility", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct SameBytesTests {
-    @Test("With any number of threads, in float32", arguments: Objective.allCases)
-    func float32(objective: Objective) throws {
+    @Test("Any number of threads gives the same bytes in float32", arguments: Objective.allCases)
+    func float32IsReproducible(objective: Objective) throws {
         try expectTheSameBytes(objective, .float32)
     }
 
     @Test(
-        "With any number of threads, in bfloat16",
-        .enabled(if: Precision.hasBFloat16, "this CPU multiplies no bfloat16 (AVX512_BF16)"),
+        "Any number of threads gives the same bytes in bfloat16",
+        .enabled(if: Precision.hasBFloat16, "needs a CPU with AVX512_BF16"),
         arguments: Objective.allCases)
-    func bfloat16(objective: Objective) throws {
+    func bfloat16IsReproducible(objective: Objective) throws {
         try expectTheSameBytes(objective, .bfloat16)
     }
 
@@ -24,7 +24,7 @@ struct SameBytesTests {
         let tiny = try TinyJob(objective) { job in
             job.recipe.precision = precision
             job.recipe.maxSteps = 6
-            // Large enough for every kind of work to be handed out in parts.
+            // Large enough for every kind of work to be split among threads.
             job.recipe.perDeviceTrainBatchSize = 48
             job.recipe.numTrainEpochs = 100
             job.architecture.hiddenSize = 128

@@ -4,9 +4,10 @@ import Testing
 import Varlink
 
 @Suite(
-    "A schedule", .serialized, .timeLimit(.minutes(15)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+    "Scheduled training", .serialized, .timeLimit(.minutes(15)),
+    .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct ScheduleTests {
-    /// A variable TZ by which the clocks of this machine show `hour`:`minute` now, less some seconds.
+    /// Returns a TZ variable for which the local time is now `hour`:`minute`, minus some seconds.
     static func zone(_ hour: Int, _ minute: Int, lessSeconds: Int = 0) -> [String: String] {
         let wanted = hour * 3600 + minute * 60 - lessSeconds
         let west = (Int(Date().timeIntervalSince1970) - wanted) % 86_400
@@ -17,8 +18,8 @@ struct ScheduleTests {
         try service.client().call(ManagerInterface.GetStatus.self, .init())
     }
 
-    @Test("A run pauses at a checkpoint when its window closes, whatever the service does meanwhile, and goes on in it")
-    func window() throws {
+    @Test("A run pauses at a checkpoint when its window closes, also across restarts, and resumes within the window")
+    func pausesOutsideWindow() throws {
         let service = try RunningService(
             settings: EndToEndTests.endless.replacing("schedule:\n", with: "schedule:\n  window: 22:00-06:00\n"))
         service.environment = Self.zone(6, 0, lessSeconds: 40)
@@ -36,7 +37,7 @@ struct ScheduleTests {
             #expect(model.state == .waiting && model.nextTraining != nil)
             #expect(model.reason?.contains("kantaibert-1 goes on when its window opens") == true, "\(model)")
             #expect(try service.stop().status == 0)
-            // Outside the window, and in it.
+            // First outside the window, then within it.
             service.environment = Self.zone(hour == 6 ? 12 : 23, 0)
             try service.start()
         }
@@ -48,8 +49,8 @@ struct ScheduleTests {
         #expect(try service.stop().status == 0)
     }
 
-    @Test("Who asks has a run outside the window, and over a restart; a time with nothing new is told, and says why")
-    func byHandAndNothingNew() throws {
+    @Test("A manual run ignores the window, also across a restart; a skipped schedule is reported with the reason")
+    func manualRunsIgnoreWindowAndSkipsAreReported() throws {
         let service = try RunningService(
             settings: EndToEndTests.endless.replacing(
                 "schedule:\n", with: "schedule:\n  window: 22:00-06:00\n  calendar: '*:*:*'\n"))

@@ -1,4 +1,4 @@
-/// Steele, Lea and Flood 2014: the same numbers from the same seed, unlike `SystemRandomNumberGenerator`'s.
+/// A seedable generator (Steele, Lea and Flood 2014), unlike `SystemRandomNumberGenerator`.
 struct SplitMix64: RandomNumberGenerator {
     var state: UInt64
 

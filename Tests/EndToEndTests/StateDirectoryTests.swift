@@ -4,12 +4,12 @@ import Interface
 import Testing
 import Varlink
 
-/// What lies in the state directory is the service's alone, and clients know whom they talk to.
+/// The state directory must be private to the service, and clients must verify whom they connect to.
 @Suite(
     "The state directory and its socket", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct StateDirectoryTests {
-    /// What the tests themselves put there, and what is for others.
+    /// Files that the tests create, and files that are meant for other users.
     private static let others: Set = [
         "kantaibert.yaml", "log", "notify", "kbctl", "inbox", "io.kantaibert", "transfer", "elsewhere",
     ]
@@ -34,8 +34,8 @@ struct StateDirectoryTests {
         return service
     }
 
-    @Test("Folders are 0700 and files 0600, also those that an older version made, which is said once")
-    func modes() throws {
+    @Test("Folders are 0700 and files 0600; wider permissions of an older version are fixed and reported once")
+    func setsPrivatePermissions() throws {
         let service = try served()
         var found = try entries(service)
         #expect(found.count >= 7, "\(found)")
@@ -61,18 +61,18 @@ struct StateDirectoryTests {
         #expect(service.logText.contains("\(folders) folders and \(found.count - folders) files"), "\(service.logText)")
         #expect(try service.stop().status == 0)
         try service.start()
-        // The first time, of the model's folder that this test has made; nothing is left to be said now.
+        // One report each for the first start (the model folder made by this test) and the second; none for the third.
         #expect(service.logText.components(separatedBy: "was open to others").count == 3)
         #expect(try service.stop().status == 0)
     }
 
     @Test(
-        "Another user, of the service's group too, can neither read nor lock what lies there",
-        .enabled(if: geteuid() == 0, "only root can be another user"))
-    func locks() throws {
+        "Another user, even in the service's group, can neither read nor lock the files",
+        .enabled(if: geteuid() == 0, "needs root to run as another user"))
+    func otherUsersCannotReadOrLock() throws {
         let service = try served()
         let files = try entries(service).map(\.path) + [service.folder + "/models/kantaibert/1/config.json"]
-        // In root's group, which the files have.
+        // In root's group, which owns the files.
         let other = ["/usr/bin/setpriv", "--reuid=41001", "--regid=0", "--clear-groups"]
         for path in files {
             #expect(try Programs.command(other + ["/usr/bin/test", "-r", path]) != 0, "\(path) can be read")
@@ -85,10 +85,10 @@ struct StateDirectoryTests {
     }
 
     @Test(
-        "kbctl leaves a ./var of another user alone, and a socket behind which another user listens",
-        .enabled(if: geteuid() == 0, "only root can be another user"),
-        .enabled(if: access(ServiceSocket.system, F_OK) != 0, "a service of the system's is there"))
-    func clients() throws {
+        "kbctl rejects another user's ./var, and a socket on which another user listens",
+        .enabled(if: geteuid() == 0, "needs root to run as another user"),
+        .enabled(if: access(ServiceSocket.system, F_OK) != 0, "needs a machine without a running system service"))
+    func kbctlRejectsUntrustedSockets() throws {
         let service = try RunningService(settings: EndToEndTests.smallest)
         try #require(chown(service.folder, uid_t(AccessTests.user), gid_t(AccessTests.user)) == 0)
         try #require(chmod(service.folder + "/notify", 0o777) == 0)
@@ -100,7 +100,7 @@ struct StateDirectoryTests {
             let words = ["--unset=KANTAIBERT_SOCKET", "--chdir=\(work)", Programs.folder + "/kbctl"] + arguments
             return try Programs.run("/usr/bin/env", words)
         }
-        // A link to the trap, and the trap itself.
+        // First a link to the other user's folder, then the folder itself.
         try FileManager.default.createSymbolicLink(atPath: work + "/var", withDestinationPath: service.folder)
         var refused = try kbctl("status")
         #expect(refused.status == EX_NOPERM && refused.error.contains("no folder of yours"), "\(refused)")
@@ -109,10 +109,10 @@ struct StateDirectoryTests {
         refused = try kbctl("status")
         #expect(refused.status == EX_NOPERM && refused.error.contains("belongs to another user"), "\(refused)")
         #expect(refused.error.contains("--socket"))
-        // Named, the owner of the path may answer.
+        // With an explicit path, the owner of the path is accepted.
         let named = try kbctl("status", "--socket", "./var/io.kantaibert")
         #expect(named.status == 0, "\(named)")
-        // A socket of a third user's, in a folder of that one's, behind which this one listens.
+        // A socket and folder owned by a third user, on which the second user listens.
         for path in [work + "/var/io.kantaibert", work + "/var"] { try #require(chown(path, 41_003, 41_003) == 0) }
         refused = try kbctl("status", "--socket", "./var/io.kantaibert")
         #expect(refused.status == EX_NOPERM && refused.error.contains("is not its owner"), "\(refused)")

@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Jobs
 
-/// A job that takes well under a second, for `kantaibert-train` alone, in a folder that goes with the last reference.
+/// A job for `kantaibert-train` that takes well under a second, in a folder that is removed with the last reference.
 final class TinyJob {
     static let steps = 24
     static let saveSteps = 2
@@ -12,7 +12,7 @@ final class TinyJob {
     let folder: String
     private(set) var job: Job
     var jobFile: String { "\(folder)/job.json" }
-    /// Where the numbered model directories stand.
+    /// The folder that contains the numbered model directories.
     var modelFolder: String { "\(folder)/models/test" }
 
     init(_ objective: Objective, change: (inout Job) -> Void = { _ in }) throws {
@@ -24,7 +24,7 @@ final class TinyJob {
         recipe.evalSteps = 10
         recipe.saveSteps = TinyJob.saveSteps
         recipe.learningRate = 3e-3
-        // What is left to the machine it measures, and may decide otherwise another time.
+        // `auto` depends on the machine.
         recipe.precision = .float32
         job = Job(
             run: "test-1", model: "test", generation: 1, objective: objective,
@@ -41,7 +41,7 @@ final class TinyJob {
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-    /// Removes what the job has made, for another run from the beginning.
+    /// Removes all results and prepares a new run.
     func startOver(_ change: (inout Job) -> Void = { _ in }) throws {
         change(&job)
         for path in [job.runDirectory, modelFolder, "\(folder)/word-counts"] {
@@ -51,8 +51,8 @@ final class TinyJob {
         try JobCoding.encode(job, pretty: true).write(to: URL(filePath: jobFile))
     }
 
-    /// Runs the job to its end.
-    /// - Parameter meanwhile: called when it has been started
+    /// Runs the job to completion.
+    /// - Parameter meanwhile: called after the process has been started
     func run(
         threads: Int, environment: [String: String] = [:], meanwhile: (Process) throws -> Void = { _ in }
     ) throws -> Programs.Output {
@@ -61,7 +61,7 @@ final class TinyJob {
             environment: environment.merging(["KANTAIBERT_THREADS": "\(threads)"]) { $1 }, meanwhile: meanwhile)
     }
 
-    /// The SHA-256 of every file in the model directory, by its name; nil where there is no such directory.
+    /// Returns the SHA-256 of every file in the model directory, by name; nil if there is no such directory.
     func published() throws -> [String: String]? {
         let directory = job.outputDirectory
         guard FileManager.default.fileExists(atPath: directory) else { return nil }
@@ -70,7 +70,7 @@ final class TinyJob {
     }
 }
 
-/// What dead writers have left in a folder, at any depth.
+/// Returns the temporary files that killed processes left in a folder, at any depth.
 func leftovers(in folder: String) throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: folder).filter {
         TemporaryName.isLeftover(URL(filePath: $0).lastPathComponent)
@@ -78,7 +78,7 @@ func leftovers(in folder: String) throws -> [String] {
 }
 
 extension Programs.Output {
-    /// What a run has said; a line that a kill has cut short is left out.
+    /// Decodes the events of a run, without a last line that was cut off by a kill.
     func runEvents() throws -> [RunEvent] {
         try output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map {
             try JobCoding.decode(RunEvent.self, from: Data($0.utf8))

@@ -5,12 +5,12 @@ import Interface
 import Testing
 import Varlink
 
-/// What goes over the socket for open files, from administrators who mean well and from those who do not.
+/// Tests valid and invalid transfers of model files as descriptors.
 @Suite(
-    "Passing a model's files", .serialized, .timeLimit(.minutes(10)),
+    "Model import and export", .serialized, .timeLimit(.minutes(10)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct TransferTests {
-    /// A service with a generation that nobody had to train, and a copy of it elsewhere.
+    /// A service with an untrained generation, and an exported copy of it.
     private final class Prepared {
         let service: RunningService
         var source: String { service.folder + "/elsewhere" }
@@ -30,7 +30,7 @@ struct TransferTests {
 
         func client() throws -> VarlinkClient { try service.client() }
 
-        /// Nothing of an import stays, and the service goes on.
+        /// Expects that nothing of an import is left and that the service still answers.
         func expectNothingLeft(generations: Int = 1, _ location: SourceLocation = #_sourceLocation) throws {
             let deadline = Date(timeIntervalSinceNow: 30)
             func left() throws -> [String] {
@@ -43,7 +43,7 @@ struct TransferTests {
             while try !left().isEmpty, Date() < deadline { usleep(20_000) }
             #expect(try left() == [], sourceLocation: location)
             #expect(try receipt().generation == generations, sourceLocation: location)
-            // The service's connections and files of this import are closed.
+            // The service has closed the connections and files of the import.
             let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(service.processIdentifier)/fd")
             #expect(open.count < 200, sourceLocation: location)
         }
@@ -52,7 +52,7 @@ struct TransferTests {
             try client().call(InferenceInterface.FillMask.self, .init(text: "the old <mask>")).receipt
         }
 
-        /// Calls `Import` and sends what is given, whatever it is.
+        /// Calls `Import` and sends the given descriptors.
         func send(_ names: [String], _ descriptors: [Int32]) throws -> ManagerInterface.Import.Reply? {
             let replies = try client().callMore(
                 ManagerInterface.Import.self, .init(model: "kantaibert", files: names))
@@ -78,8 +78,8 @@ struct TransferTests {
         }
     }
 
-    @Test("What is no regular file of a model directory is refused with one clear error, and nothing of it stays")
-    func refused() throws {
+    @Test("A file that is not a regular file of valid size is rejected with one clear error and without leftovers")
+    func rejectsInvalidFiles() throws {
         let prepared = try Prepared()
         let service = prepared.service
         let scratch = service.folder + "/scratch"
@@ -87,7 +87,7 @@ struct TransferTests {
         let config = OpenDescriptor(open(prepared.source + "/config.json", O_RDONLY))
 
         mkfifo(scratch + "/pipe", 0o600)
-        // For reading and writing: no other process is waited for.
+        // Open for reading and writing, so that `open` does not wait for another process.
         let pipe = OpenDescriptor(open(scratch + "/pipe", O_RDWR))
         let folder = OpenDescriptor(open(scratch, O_RDONLY | O_DIRECTORY))
         let zero = OpenDescriptor(open("/dev/zero", O_RDONLY))
@@ -98,7 +98,7 @@ struct TransferTests {
             try prepared.expectNothingLeft()
         }
 
-        // A terabyte that takes no room.
+        // A sparse file of one terabyte.
         let sparse = OpenDescriptor(open(scratch + "/sparse", O_RDWR | O_CREAT, 0o600))
         try #require(ftruncate(sparse.number, 1 << 40) == 0)
         #expect(
@@ -106,7 +106,7 @@ struct TransferTests {
                 .hasPrefix("model.safetensors has 1099511627776 bytes, "))
         #expect(
             reason { _ = try prepared.send(["config.json"], [sparse.number]) }.hasPrefix("config.json has "))
-        // Within the largest size, and more than the disk can take four times.
+        // Within the maximum size, but four times its size exceeds the free disk space.
         var disk = statvfs()
         try #require(statvfs(service.folder, &disk) == 0)
         let free = Int(disk.f_bavail) * Int(disk.f_frsize)
@@ -126,8 +126,8 @@ struct TransferTests {
         #expect(try service.stop().status == 0)
     }
 
-    @Test("Too many descriptors, too few, none, and names that are not taken")
-    func counts() throws {
+    @Test("Wrong numbers of descriptors and invalid names are rejected")
+    func rejectsInvalidDescriptorCounts() throws {
         let prepared = try Prepared()
         let service = prepared.service
         let config = OpenDescriptor(open(prepared.source + "/config.json", O_RDONLY))
@@ -144,7 +144,7 @@ struct TransferTests {
         }
         try prepared.expectNothingLeft()
         let after = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(service.processIdentifier)/fd").count
-        #expect(after < before + 20, "descriptors stay open: \(before), \(after)")
+        #expect(after < before + 20, "descriptors are leaked: \(before) before, \(after) after")
 
         for names in [["../../etc/passwd"], ["config.json", "config.json"], ["README.md"], []] {
             let said = reason {
@@ -154,7 +154,7 @@ struct TransferTests {
             }
             #expect(["none of the files", "twice", "no files"].contains { said.contains($0) }, "\(said)")
         }
-        // One reply is not enough for the socket's path.
+        // Without `more`, the service cannot send the socket's path before the result.
         #expect(throws: VarlinkServiceError.expectedMore) {
             try prepared.client().call(
                 ManagerInterface.Import.self, .init(model: "kantaibert", files: ["config.json"]))
@@ -163,8 +163,8 @@ struct TransferTests {
         #expect(try service.stop().status == 0)
     }
 
-    @Test("Who hangs up in the middle leaves nothing behind; two transfers at a time, and the third is told so")
-    func hangUp() throws {
+    @Test("An abandoned import leaves nothing behind; a third concurrent transfer is rejected")
+    func cleansUpAbandonedImports() throws {
         let prepared = try Prepared()
         let service = prepared.service
         func begin() throws -> (client: VarlinkClient, transfer: String) {
@@ -175,12 +175,12 @@ struct TransferTests {
         }
         var underWay = [try begin(), try begin()]
         #expect(throws: ManagerInterface.TooManyTransfers(limit: 2)) { try begin() }
-        // Connected, and nothing sent.
+        // Connected, but nothing is sent.
         let silent = OpenDescriptor(try UnixAddress.connect(to: underWay[0].transfer))
         underWay = []
         try prepared.expectNothingLeft()
         withExtendedLifetime(silent) {}
-        // The places are free again.
+        // The slots are free again.
         let deadline = Date(timeIntervalSinceNow: 30)
         var imported: ManagerInterface.Import.Reply?
         while imported == nil, Date() < deadline {
@@ -188,7 +188,7 @@ struct TransferTests {
         }
         #expect(imported?.generation == 2)
 
-        // What a kill leaves is cleared at the next start.
+        // Leftovers of a kill are deleted at the next start.
         _ = try begin()
         let last = try begin()
         try service.kill()
@@ -199,12 +199,12 @@ struct TransferTests {
     }
 
     @Test(
-        "Root imports into another user's service; its socket for files is closed to others",
-        .enabled(if: geteuid() == 0, "only root can be another user"))
-    func otherUsers() throws {
+        "Root imports into another user's service; the transfer socket rejects other users",
+        .enabled(if: geteuid() == 0, "needs root to run as another user"))
+    func rootImportsIntoAnotherUsersService() throws {
         let prepared = try Prepared(as: AccessTests.user)
         let service = prepared.service
-        // Root's files, which the service's user may not read.
+        // Root's files, which the service's user cannot read.
         for name in try FileManager.default.contentsOfDirectory(atPath: prepared.source) {
             chmod("\(prepared.source)/\(name)", 0o600)
         }
@@ -212,7 +212,7 @@ struct TransferTests {
         let imported = try service.kbctl("import", prepared.source, "--model", "kantaibert")
         #expect(imported.status == 0 && imported.output.contains("kantaibert 2: "), "\(imported)")
 
-        // Connections of others are closed, and the one of the caller's user is taken.
+        // Connections of other users are closed; that of the caller's user is accepted.
         let client = try prepared.client()
         let files = try NamedFile.all(in: prepared.source)
         let replies = try client.callMore(
@@ -236,8 +236,8 @@ struct TransferTests {
         #expect(try service.stop().status == 0)
     }
 
-    @Test("kbctl writes nothing into the inbox, and refuses what is no regular file before it calls")
-    func kbctlReadsOnly() throws {
+    @Test("kbctl does not modify the inbox, and rejects irregular files before it calls the service")
+    func kbctlDoesNotModifyInbox() throws {
         let prepared = try Prepared()
         let service = prepared.service
         chmod(service.inbox, 0o555)
@@ -245,7 +245,7 @@ struct TransferTests {
         var times = stat()
         try #require(stat(service.inbox, &times) == 0)
         let changed = (times.st_mtim.tv_sec, times.st_mtim.tv_nsec)
-        // A Hugging Face cache: links to the files.
+        // As in a Hugging Face cache: symbolic links to the files.
         let cache = service.folder + "/cache"
         try FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
         for name in try FileManager.default.contentsOfDirectory(atPath: prepared.source) {
@@ -271,9 +271,9 @@ struct TransferTests {
     }
 
     @Test(
-        "What is exported is what serves; a member of the group who is no administrator is told who may",
-        .enabled(if: geteuid() == 0, "only root can be another user"))
-    func export() throws {
+        "An export equals the serving files; members who are not administrators are told who may export",
+        .enabled(if: geteuid() == 0, "needs root to run as another user"))
+    func administratorsMayExport() throws {
         let prepared = try Prepared(
             settings: GateTests.settings(
                 steps: 3, more: "socket:\n  group: \(AccessTests.connects)\n  admin_group: \(AccessTests.administers)"))
@@ -298,7 +298,7 @@ struct TransferTests {
 }
 
 extension NamedFile {
-    /// Opens the files of a model directory that are imported.
+    /// Opens the model files in a directory.
     static func all(in directory: String) throws -> [NamedFile] {
         ManagerInterface.Import.fileNames.compactMap { name in
             let number = open("\(directory)/\(name)", O_RDONLY | O_CLOEXEC)

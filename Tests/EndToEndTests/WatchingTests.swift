@@ -4,7 +4,7 @@ import Interface
 import Testing
 import Varlink
 
-/// What is seen of the service's end, and of much at once, by those who watch and in its log.
+/// Tests what watchers and the log report when the service stops, and under many events.
 @Suite(
     "Watching and the log", .serialized, .timeLimit(.minutes(15)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
@@ -22,12 +22,12 @@ struct WatchingTests {
 
     private static let text = Array(repeating: "the old man walks\n", count: 50).joined()
 
-    @Test("A watcher's last reply says that the service stops, kbctl says so too, and the log has no error")
-    func stop() throws {
+    @Test("Watchers and kbctl are told that the service stops, without errors in the log")
+    func reportsServiceStopToWatchers() throws {
         let service = try RunningService(settings: Self.settings)
         try service.start()
         let all = try service.watch().replies
-        // Also who waits for one run alone.
+        // Includes a watcher of a single run.
         let one = try service.client().callMore(ManagerInterface.Watch.self, .init(run: "none-1"))
         let kbctl = Process()
         let (output, errors) = (Pipe(), Pipe())
@@ -36,7 +36,7 @@ struct WatchingTests {
         kbctl.standardOutput = output
         kbctl.standardError = errors
         try kbctl.run()
-        // It watches once it tells of a file.
+        // kbctl is watching once it prints an event for a file.
         var number = 0
         var entry = pollfd(fd: output.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
         repeat {
@@ -57,8 +57,8 @@ struct WatchingTests {
         #expect(service.logText.contains("kantaibertd stops"))
     }
 
-    @Test("Hundreds of files at once are a line a second in the log, and an event each for everyone else")
-    func flood() throws {
+    @Test("Many files at once give few log lines, but one event each")
+    func coalescesLogLinesOfManyFiles() throws {
         let service = try RunningService(settings: Self.settings)
         try service.start()
         let events = try service.watch()
