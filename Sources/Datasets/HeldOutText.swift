@@ -23,18 +23,18 @@ public struct HeldOutText: Sendable {
         mostBytes: Int, progress: () throws -> Void
     ) throws {
         let seen = SeenTexts()
-        var chosen = Choice(mostBytes: mostBytes)
+        var selection = Selection(mostBytes: mostBytes)
         for corpus in corpora {
             var reader = try SampleReader(corpus: corpus, unit: unit, filters: filters, seen: seen)
             var read = 0
             while let sample = try reader.next() {
                 read += 1
                 if read % 1024 == 0 { try progress() }
-                if sample.isHeldOut(share: share) { chosen.add(sample) }
+                if sample.isHeldOut(share: share) { selection.add(sample) }
             }
         }
-        chosen.cut()
-        samples = chosen.samples
+        selection.cut()
+        samples = selection.samples
         bytes = samples.reduce(0) { $0 + $1.text.utf8.count }
         self.objective = objective
         self.unit = unit
@@ -54,7 +54,7 @@ public struct HeldOutText: Sendable {
     }
 
     /// Collects the samples with the lowest hashes, using about twice the memory of the result.
-    private struct Choice {
+    private struct Selection {
         let mostBytes: Int
         var samples: [Sample] = []
         private var bytes = 0

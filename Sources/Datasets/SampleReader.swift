@@ -60,9 +60,9 @@ public struct SampleReader {
         while let piece = unit.endsAtBlankLine ? try nextParagraph() : try lines.next() {
             if !isInsideUnit {
                 unitHash = nil
-                if piece.goesOn { cutUnits += 1 }
+                if piece.isContinued { cutUnits += 1 }
             }
-            isInsideUnit = piece.goesOn
+            isInsideUnit = piece.isContinued
             // Invalid UTF-8 is replaced, as with Python's errors="replace".
             let text = String(decoding: piece.bytes, as: UTF8.self)
             guard !text.isBlank else { continue }
@@ -87,11 +87,11 @@ public struct SampleReader {
         while true {
             if let text = paragraph, let cut = LongText.cut(text) {
                 rest = Array(text[cut...])
-                return TextLines.Line(bytes: Self.withoutLineEnds(text[..<cut]), isTerminated: false, goesOn: true)
+                return TextLines.Line(bytes: Self.withoutLineEnds(text[..<cut]), isTerminated: false, isContinued: true)
             }
             guard let line = try lines.next() else { break }
             let isPiece = isInsideLine
-            isInsideLine = line.goesOn
+            isInsideLine = line.isContinued
             guard paragraph != nil else {
                 paragraph = line.bytes
                 continue

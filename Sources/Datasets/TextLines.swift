@@ -15,7 +15,7 @@ struct TextLines {
         /// a line.
         var isTerminated: Bool
         /// Whether the next piece belongs to the same line.
-        var goesOn = false
+        var isContinued = false
     }
 
     private let file: OpenFile
@@ -48,7 +48,7 @@ struct TextLines {
             if let cut = LongText.cut(bytes) {
                 rest = Array(bytes[cut...])
                 bytes.removeSubrange(cut...)
-                return Line(bytes: bytes, isTerminated: false, goesOn: true)
+                return Line(bytes: bytes, isTerminated: false, isContinued: true)
             }
             if position == buffer.count, try !fill() {
                 return bytes.isEmpty ? nil : Line(bytes: bytes, isTerminated: false)

@@ -136,14 +136,14 @@ public struct ShardSource: Sendable, Equatable {
     package var key: UInt64 {
         let parts =
             corpora.map(\.sha256) + ["|", objective.rawValue, unit.rawValue, "|"] + filters.map(\.description)
-            + ["|", "\(blockSize)", "\(heldOut)", tokenizerDigest] + corpora.flatMap(\.ownWays)
+            + ["|", "\(blockSize)", "\(heldOut)", tokenizerDigest] + corpora.flatMap(\.overrides)
         return Sample.hash(of: parts.joined(separator: "\u{0}"))
     }
 }
 
 extension JobCorpus {
     /// The corpus's own splitting and filters, if it overrides those of the job.
-    fileprivate var ownWays: [String] {
+    fileprivate var overrides: [String] {
         guard samples != nil || filters != nil else { return [] }
         return [
             "|", sha256, samples?.rawValue ?? "", filters.map { $0.map(\.description).joined(separator: "|") } ?? "",

@@ -12,12 +12,12 @@ public struct Scores {
 
     /// - Parameters:
     ///   - logits: `[vocab]`
-    ///   - mayBeChosen: `[vocab]`, whether each token may be chosen
-    public init(_ logits: UnsafeBufferPointer<Float>, where mayBeChosen: [Bool]) {
-        checked(logits.count == mayBeChosen.count, "\(logits.count) logits for \(mayBeChosen.count) tokens")
+    ///   - isAllowed: `[vocab]`, whether each token may be chosen
+    public init(_ logits: UnsafeBufferPointer<Float>, where isAllowed: [Bool]) {
+        checked(logits.count == isAllowed.count, "\(logits.count) logits for \(isAllowed.count) tokens")
         var (infinite, largest) = (0, -Double.infinity)
         values = Array(unsafeUninitializedCapacity: logits.count) { buffer, count in
-            mayBeChosen.withUnsafeBytes { mask in
+            isAllowed.withUnsafeBytes { mask in
                 largest = kb_scores(
                     buffer.baseAddress!, logits.baseAddress!, mask.bindMemory(to: UInt8.self).baseAddress!,
                     logits.count, &infinite)

@@ -17,7 +17,7 @@ public final class ThreadPool: @unchecked Sendable {
     /// The number of threads that work on a call, including the caller's.
     public let threads: Int
 
-    private let turn = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let callLock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -28,7 +28,7 @@ public final class ThreadPool: @unchecked Sendable {
     /// Number of workers that have not finished the current job.
     private let busy = Atomic<Int>(0)
     /// How many times to poll before sleeping: consecutive products are microseconds apart.
-    private static let looks = 20_000
+    private static let maximumSpins = 20_000
 
     private struct Job {
         let count: Int
@@ -41,7 +41,7 @@ public final class ThreadPool: @unchecked Sendable {
     public init(threads: Int) {
         precondition(threads >= 1)
         self.threads = threads
-        pthread_mutex_init(turn, nil)
+        pthread_mutex_init(callLock, nil)
         pthread_mutex_init(lock, nil)
         pthread_cond_init(wake, nil)
         pthread_cond_init(done, nil)
@@ -80,8 +80,8 @@ public final class ThreadPool: @unchecked Sendable {
     }
 
     private func runTogether(_ job: Job) {
-        pthread_mutex_lock(turn)
-        defer { pthread_mutex_unlock(turn) }
+        pthread_mutex_lock(callLock)
+        defer { pthread_mutex_unlock(callLock) }
         pthread_mutex_lock(lock)
         self.job = job
         generation += 1
@@ -94,8 +94,8 @@ public final class ThreadPool: @unchecked Sendable {
         run(job)
         ThreadPool.isWorking = false
 
-        var looks = 0
-        while busy.load(ordering: .acquiring) > 0 && looks < ThreadPool.looks { looks += 1 }
+        var spins = 0
+        while busy.load(ordering: .acquiring) > 0 && spins < ThreadPool.maximumSpins { spins += 1 }
         pthread_mutex_lock(lock)
         while busy.load(ordering: .acquiring) > 0 { pthread_cond_wait(done, lock) }
         self.job = nil
@@ -115,8 +115,8 @@ public final class ThreadPool: @unchecked Sendable {
         ThreadPool.isWorking = true
         var seen = 0
         while true {
-            var looks = 0
-            while announced.load(ordering: .acquiring) == seen && looks < ThreadPool.looks { looks += 1 }
+            var spins = 0
+            while announced.load(ordering: .acquiring) == seen && spins < ThreadPool.maximumSpins { spins += 1 }
             pthread_mutex_lock(lock)
             while generation == seen || job == nil { pthread_cond_wait(wake, lock) }
             seen = generation

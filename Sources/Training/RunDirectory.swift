@@ -92,14 +92,14 @@ struct RunDirectory {
         var largest: (corpus: JobCorpus, memory: Int)?
         for corpus in job.corpora.sorted(by: { $0.sha256 < $1.sha256 }) {
             heartbeat.read(corpus, activity)
-            let counts = try blaming(corpus) {
+            let counts = try attributingErrors(to: corpus) {
                 try count(corpus, memoryLimit: limit, seen: seen) { heartbeat.beat(activity) }
             }
             trainer.add(counts)
             if largest.map({ counts.memory > $0.memory }) ?? true { largest = (corpus, counts.memory) }
             if trainer.memory > limit, let largest {
                 // Each corpus fits by itself, but all together do not.
-                throw RunDirectory.blame(
+                throw RunDirectory.corpusError(
                     largest.corpus,
                     "the distinct words of all corpora take more than \(limit / 1_000_000) MB of memory, and this "
                         + "corpus has the most")
@@ -133,15 +133,15 @@ struct RunDirectory {
     }
 
     /// Attributes errors in a text to its corpus. Read errors are not attributed, because the disk is at fault.
-    private func blaming<Value>(_ corpus: JobCorpus, _ body: () throws -> Value) throws -> Value {
+    private func attributingErrors<Value>(to corpus: JobCorpus, _ body: () throws -> Value) throws -> Value {
         do {
             return try body()
         } catch let error as TokenizerError where error.place != nil {
-            throw RunDirectory.blame(corpus, "\(error)")
+            throw RunDirectory.corpusError(corpus, "\(error)")
         }
     }
 
-    private static func blame(_ corpus: JobCorpus, _ reason: String) -> TrainingError {
+    private static func corpusError(_ corpus: JobCorpus, _ reason: String) -> TrainingError {
         .corpus(sha256: corpus.sha256, name: corpus.name, reason: reason)
     }
 

@@ -66,7 +66,7 @@ public final class Trainer {
         try job.validate()
         let folder = try RunDirectory(job: job)
         try Durable.makeDirectory(job.runDirectory)
-        let lock = try takeLock()
+        let lock = try acquireLock()
         defer { withExtendedLifetime(lock) {} }
         try TemporaryName.clearLeftovers(in: job.runDirectory)
         let publisher = Publisher(job: job)
@@ -81,10 +81,10 @@ public final class Trainer {
 
     /// Acquires the run's lock, waiting for an earlier process of the same run to exit: a service that was killed may
     /// have restarted before that process has written its checkpoint.
-    private func takeLock() throws -> FileLock {
+    private func acquireLock() throws -> FileLock {
         let path = "\(job.runDirectory)/lock"
         let deadline = ContinuousClock.now.advanced(by: .seconds(lockSeconds))
-        var isTold = false
+        var hasNoted = false
         while true {
             do throws(DurableError) {
                 return try FileLock(path: path)
@@ -92,8 +92,8 @@ public final class Trainer {
                 guard error.errno == EWOULDBLOCK, !control.isLeaving, ContinuousClock.now < deadline else {
                     throw error
                 }
-                if !isTold { note("waiting for another process of this run: \(error)") }
-                isTold = true
+                if !hasNoted { note("waiting for another process of this run: \(error)") }
+                hasNoted = true
                 usleep(100_000)
             }
         }
@@ -153,7 +153,7 @@ public final class Trainer {
         run.secondsPerStep += (seconds - run.secondsPerStep) / Double(min(run.stepsTimed, 20))
         let remaining = run.schedule.remaining(
             step: run.step, elapsedSeconds: watch.seconds, secondsPerStep: run.secondsPerStep)
-        let isWorthALine = run.step == 1 || run.step % job.recipe.loggingSteps == 0 || remaining.steps == 0
+        let isLogged = run.step == 1 || run.step % job.recipe.loggingSteps == 0 || remaining.steps == 0
         report(
             .step(
                 .init(
@@ -162,7 +162,7 @@ public final class Trainer {
                     learningRate: learningRate, gradientNorm: outcome.gradientNorm, tokens: batch.tokens,
                     tokensPerSecond: Double(batch.tokens) / seconds,
                     mfu: rate / run.productRate,
-                    remainingSeconds: remaining.seconds, log: isWorthALine)))
+                    remainingSeconds: remaining.seconds, log: isLogged)))
     }
 
     /// Evaluates the model and records the result.

@@ -16,7 +16,7 @@ enum DefaultPaths {
         return variables
     }
 
-    static func usualSettings() -> String? {
+    static func defaultSettings() -> String? {
         let path = "/etc/kantaibert/kantaibert.yaml"
         return access(path, F_OK) == 0 ? path : nil
     }

@@ -43,7 +43,7 @@ struct Kantaibertd: AsyncParsableCommand {
 
     func run() async throws {
         let environment = DefaultPaths.environment()
-        let path = config ?? DefaultPaths.usualSettings()
+        let path = config ?? DefaultPaths.defaultSettings()
         let readSettings: @Sendable () throws(SettingsError) -> Settings = { () throws(SettingsError) in
             try Settings.load(path: path, environment: environment)
         }

@@ -24,7 +24,7 @@ struct AdmissionKillTests {
                   settle: 24h
                 """)
         var texts: [String: String] = [:]
-        var falls = ["in the inbox": 0, "admitted": 0, "both": 0]
+        var locations = ["in the inbox": 0, "admitted": 0, "both": 0]
         try service.start()
         // Measure the duration of one round's admission, to place the kills within it.
         let began = ContinuousClock.now
@@ -47,15 +47,15 @@ struct AdmissionKillTests {
             usleep(UInt32(part * part * whole * 1e6))
             try service.kill()
             for (name, file) in files {
-                let lies = FileManager.default.fileExists(atPath: "\(service.inbox)/\(name)")
+                let isInInbox = FileManager.default.fileExists(atPath: "\(service.inbox)/\(name)")
                 let path = "\(service.folder)/corpus/\(sha256(of: file.stored))"
                 let isAdmitted = FileManager.default.fileExists(atPath: path)
-                #expect(lies || isAdmitted, "\(name) is lost at moment \(moment)")
+                #expect(isInInbox || isAdmitted, "\(name) is lost at moment \(moment)")
                 if isAdmitted {
                     #expect(
                         FileManager.default.contents(atPath: path) == Data(file.stored.utf8), "\(name) is incomplete")
                 }
-                falls[lies ? isAdmitted ? "both" : "in the inbox" : "admitted", default: 0] += 1
+                locations[isInInbox ? isAdmitted ? "both" : "in the inbox" : "admitted", default: 0] += 1
             }
             try service.start()
         }
@@ -74,8 +74,8 @@ struct AdmissionKillTests {
         for corpus in corpora { #expect(corpus.sha256 == sha256(of: texts[corpus.name] ?? ""), "\(corpus.name)") }
         let stored = try FileManager.default.contentsOfDirectory(atPath: "\(service.folder)/corpus")
         #expect(stored.sorted() == corpora.map(\.sha256).sorted(), "incomplete files are left over")
-        #expect(falls["in the inbox", default: 0] > 0 && falls["admitted", default: 0] > 0, "\(falls)")
-        print("\(Self.moments) kills within \(whole) s of admission; location of the files at the kills: \(falls)")
+        #expect(locations["in the inbox", default: 0] > 0 && locations["admitted", default: 0] > 0, "\(locations)")
+        print("\(Self.moments) kills within \(whole) s of admission; location of the files at the kills: \(locations)")
         _ = try service.stop()
     }
 

@@ -26,7 +26,7 @@ struct CopyingTests {
     }
 
     static let memory = "/dev/shm"
-    static let isMemoryElsewhere: Bool = {
+    static let hasSeparateMemoryFileSystem: Bool = {
         var (here, there) = (stat(), stat())
         return stat("/tmp", &here) == 0 && stat(memory, &there) == 0 && here.st_dev != there.st_dev
             && access(memory, W_OK) == 0
@@ -34,7 +34,7 @@ struct CopyingTests {
 
     @Test(
         "Files that mv and cp move from another file system are admitted completely and exactly once",
-        .enabled(if: isMemoryElsewhere, "needs /dev/shm on a different file system than /tmp"))
+        .enabled(if: hasSeparateMemoryFileSystem, "needs /dev/shm on a different file system than /tmp"))
     func admitsFilesMovedAcrossFileSystems() throws {
         let service = try RunningService(settings: InboxAdversityTests.settings)
         try service.start()

@@ -5,7 +5,7 @@ struct Fault: CustomStringConvertible {
     enum How: String, CaseIterable, Sendable {
         case failure = "EIO"
         case fullDisk = "ENOSPC"
-        case death = "die"
+        case crash = "die"
         case tornWrite = "torn"
     }
 

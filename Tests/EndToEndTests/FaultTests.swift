@@ -45,7 +45,7 @@ struct FaultTests {
             let place: Comment = "\(fault), seed \(Self.seed): \(ended.error)"
             if Fault.hasHappened(below: tiny.folder) { happened += 1 } else { #expect(ended.status == 0, place) }
             switch how {
-            case .death, .tornWrite: #expect([0, 128 + SIGKILL].contains(ended.status), place)
+            case .crash, .tornWrite: #expect([0, 128 + SIGKILL].contains(ended.status), place)
             // Statuses 65 and 78 would tell the service not to retry.
             case .failure, .fullDisk: #expect([0, 70, 74].contains(ended.status), place)
             }

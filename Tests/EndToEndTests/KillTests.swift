@@ -18,16 +18,16 @@ struct KillTests {
         var random = SplitMix64(state: seed)
         let tiny = try TinyJob(.mlm)
         let undisturbed = try Undisturbed(tiny)
-        var falls: [Fall: Int] = [:]
+        var killPoints: [KillPoint: Int] = [:]
         var (kills, finished) = (0, 0)
         // The last run is allowed to finish.
         while kills < Self.wantedKills || tiny.hasBegun {
-            let stood = try tiny.checkpoints().keys.max() ?? 0
-            let aim = kills < Self.wantedKills ? undisturbed.aim(falls, stood: stood, &random) : .nowhere
-            let place: Comment = "seed \(seed), kill \(kills + 1), \(aim), from checkpoint \(stood)"
+            let lastStep = try tiny.checkpoints().keys.max() ?? 0
+            let aim = kills < Self.wantedKills ? undisturbed.aim(killPoints, lastStep: lastStep, &random) : .nowhere
+            let place: Comment = "seed \(seed), kill \(kills + 1), \(aim), from checkpoint \(lastStep)"
             let (ended, pid) = try tiny.run(threads: .random(in: 1...3, using: &random), killed: aim)
 
-            if let started = try ended.runEvents().started { #expect(started.resumedStep == stood, place) }
+            if let started = try ended.runEvents().started { #expect(started.resumedStep == lastStep, place) }
             #expect(!ended.error.contains("damaged checkpoint"), "\(place): \(ended.error)")
             // A checkpoint under its final name must equal that of an undisturbed run.
             for (step, digest) in try tiny.checkpoints() {
@@ -37,7 +37,7 @@ struct KillTests {
             #expect(published == nil || published == undisturbed.published, place)
             if ended.status == 128 + SIGKILL {
                 kills += 1
-                falls[try tiny.fall(ofKilled: pid), default: 0] += 1
+                killPoints[try tiny.killPoint(ofKilled: pid), default: 0] += 1
             } else {
                 try #require(ended.status == 0, "\(place): \(ended.error)")
                 #expect(published != nil, place)
@@ -47,9 +47,9 @@ struct KillTests {
                 try tiny.startOver()
             }
         }
-        let report = Fall.allCases.map { "\(falls[$0, default: 0]) \($0.rawValue)" }.joined(separator: ", ")
+        let report = KillPoint.allCases.map { "\(killPoints[$0, default: 0]) \($0.rawValue)" }.joined(separator: ", ")
         print("seed \(seed): \(kills) kills: \(report); \(finished) runs finished")
-        #expect(3 * Fall.writes(falls) >= kills, "seed \(seed): \(report)")
+        #expect(3 * KillPoint.writes(killPoints) >= kills, "seed \(seed): \(report)")
         #expect(finished > 1, "seed \(seed)")
     }
 }
@@ -65,13 +65,15 @@ private enum Aim {
 }
 
 /// What a killed run was doing, judged by the files it left.
-private enum Fall: String, CaseIterable {
+private enum KillPoint: String, CaseIterable {
     case checkpoint = "while a checkpoint was written"
     case publishing = "while the model was published"
     case removal = "while an old checkpoint was removed"
     case elsewhere = "elsewhere"
 
-    static func writes(_ falls: [Fall: Int]) -> Int { falls[.checkpoint, default: 0] + falls[.publishing, default: 0] }
+    static func writes(_ killPoints: [KillPoint: Int]) -> Int {
+        killPoints[.checkpoint, default: 0] + killPoints[.publishing, default: 0]
+    }
 }
 
 /// The results and the duration of an undisturbed run.
@@ -112,13 +114,13 @@ private struct Undisturbed {
 
     /// Chooses when to kill. A fifth of the kills must hit each kind of write, with more attempts if some miss;
     /// together they exceed the required third. The other moments are random.
-    func aim(_ falls: [Fall: Int], stood: Int, _ random: inout SplitMix64) -> Aim {
-        let kills = falls.values.reduce(0, +)
-        let next = stood + TinyJob.saveSteps * Int.random(in: 1...3, using: &random)
-        if 5 * falls[.checkpoint, default: 0] <= kills, next <= TinyJob.steps {
+    func aim(_ killPoints: [KillPoint: Int], lastStep: Int, _ random: inout SplitMix64) -> Aim {
+        let kills = killPoints.values.reduce(0, +)
+        let next = lastStep + TinyJob.saveSteps * Int.random(in: 1...3, using: &random)
+        if 5 * killPoints[.checkpoint, default: 0] <= kills, next <= TinyJob.steps {
             return .checkpoint(step: next, after: .random(in: 0..<checkpointSeconds, using: &random))
         }
-        if 5 * falls[.publishing, default: 0] <= kills {
+        if 5 * killPoints[.publishing, default: 0] <= kills {
             return .publishing(after: .random(in: 0..<publishingSeconds, using: &random))
         }
         return .anywhere(after: .random(in: 0..<seconds, using: &random))
@@ -198,7 +200,7 @@ extension TinyJob {
         (try? FileManager.default.contentsOfDirectory(atPath: job.runDirectory).isEmpty) == false
     }
 
-    fileprivate func fall(ofKilled pid: pid_t) throws -> Fall {
+    fileprivate func killPoint(ofKilled pid: pid_t) throws -> KillPoint {
         let models = try FileManager.default.contentsOfDirectory(atPath: modelFolder)
         if models.contains(where: { $0.hasPrefix(".\(job.generation).\(pid)-") }) { return .publishing }
         let names = try FileManager.default.contentsOfDirectory(atPath: job.runDirectory)

@@ -23,7 +23,7 @@ struct PrivacyTests {
     private static let marker = "Zyxwmarker"
 
     /// Sends requests of all kinds, including invalid ones, and returns the answers.
-    private func ask(_ service: RunningService) throws -> [String] {
+    private func sendRequests(_ service: RunningService) throws -> [String] {
         let marker = Self.marker
         let long = String(repeating: "\(marker) ", count: 2000)
         var answers: [String] = []
@@ -89,7 +89,7 @@ struct PrivacyTests {
     }
 
     /// Sends similar requests over HTTP if kantaibert-web is built.
-    private func askThePage(_ service: RunningService) throws {
+    private func sendHTTPRequests(_ service: RunningService) throws {
         let program = Programs.folder + "/kantaibert-web"
         guard FileManager.default.isExecutableFile(atPath: program) else { return }
         let page = Process()
@@ -158,8 +158,8 @@ struct PrivacyTests {
         try service.serve("mlm", as: "kantaibert")
         try service.serve("clm", as: "assistant")
         try service.start()
-        let answers = try ask(service)
-        try askThePage(service)
+        let answers = try sendRequests(service)
+        try sendHTTPRequests(service)
         _ = try service.client().call(ManagerInterface.GetStatus.self, .init())
         #expect(try service.stop().status == 0)
         let root = service.folder

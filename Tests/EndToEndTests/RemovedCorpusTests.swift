@@ -18,7 +18,7 @@ struct RemovedCorpusTests {
     }
 
     /// Waits for the text to be deleted without any other activity, such as a new file or a restart.
-    private func goes(_ sha256: String, _ service: RunningService) throws {
+    private func waitUntilDeleted(_ sha256: String, _ service: RunningService) throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(60))
         while isStored(sha256, service) {
             try #require(ContinuousClock.now < deadline, "the text is still stored")
@@ -45,7 +45,7 @@ struct RemovedCorpusTests {
         #expect(isStored(sha256, service))
         let run = try #require(try service.client().call(ManagerInterface.GetStatus.self, .init()).run?.id)
         #expect(try service.kbctl("cancel", run).status == 0)
-        try goes(sha256, service)
+        try waitUntilDeleted(sha256, service)
         #expect(try wordCounts(service).allSatisfy { !$0.contains(sha256) })
         _ = try service.stop()
     }

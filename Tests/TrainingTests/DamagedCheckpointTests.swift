@@ -48,7 +48,7 @@ private struct Damage: CustomTestStringConvertible, Sendable {
         Data(String(decoding: data, as: UTF8.self).replacing(old, with: new).utf8)
     }
 
-    func happen(to run: TrainingRun) throws {
+    func apply(to run: TrainingRun) throws {
         let url = URL(filePath: "\(run.job.runDirectory)/checkpoint-13/\(file)")
         let whole = try Data(contentsOf: url)
         let changed = change(whole)
@@ -70,7 +70,7 @@ private func resumesFromOlderCheckpointIfNewestIsDamaged(damage: Damage) throws 
     try run.startOver()
     try leave(run, at: 13)
     #expect(run.checkpoints == ["checkpoint-12", "checkpoint-13"])
-    try damage.happen(to: run)
+    try damage.apply(to: run)
     #expect(try run.run().sha256 == expected)
     #expect(run.steps.first?.step == 13)
     #expect(run.notes.contains { $0.contains("checkpoint-13") && $0.contains(damage.reason) }, "\(run.notes)")
@@ -82,7 +82,7 @@ private func failsIfOnlyCheckpointIsDamaged(damage: Damage) throws {
     run.job.recipe.saveSteps = 1000
     try leave(run, at: 13)
     #expect(run.checkpoints == ["checkpoint-13"])
-    try damage.happen(to: run)
+    try damage.apply(to: run)
     let error = #expect(throws: TrainingError.self) { try run.run() }
     guard case .damagedCheckpoint = error else {
         Issue.record("\(String(describing: error))")

@@ -44,18 +44,18 @@ final class TrainingRun {
     }
 
     /// Runs the job in its current configuration.
-    /// - Parameter heard: called synchronously with every event; may send commands to the run
+    /// - Parameter onEvent: called synchronously with every event; may send commands to the run
     @discardableResult
-    func run(_ heard: (RunEvent.Payload, RunControl) -> Void = { _, _ in }) throws(TrainingError) -> Trainer.Outcome {
+    func run(_ onEvent: (RunEvent.Payload, RunControl) -> Void = { _, _ in }) throws(TrainingError) -> Trainer.Outcome {
         let control = RunControl()
         events = []
         notes = []
-        return try withoutActuallyEscaping(heard) { heard throws(TrainingError) in
+        return try withoutActuallyEscaping(onEvent) { onEvent throws(TrainingError) in
             let trainer = Trainer(
                 job: job, control: control, memoryLimit: memoryLimit, diskReserve: diskReserve,
                 report: { payload in
                     self.events.append(payload)
-                    heard(payload, control)
+                    onEvent(payload, control)
                 }, note: { self.notes.append($0) })
             return try trainer.run()
         }
