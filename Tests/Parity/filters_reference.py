@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What Python makes of texts that filters have to agree on.
+"""Computes Python's results for texts that the text filters must process identically.
 
     python3 Tests/Parity/filters_reference.py > Tests/TextFiltersTests/Fixtures/filters.json
 """

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Directories that transformers wrote, read as an import reads them: the same logits within 1e-4; and back again.
+"""Imports model directories written by transformers and compares the logits, within 1e-4; then loads our copies with transformers.
 
 Usage: import_parity.py KB_BENCH
-Runs in the environment of any transformers from 4.46 on. Models of both kinds with random weights, tied and untied, in float32, float16
-and bfloat16, their names with and without `roberta.`; what we write of them is loaded by transformers again. Exit status 1 at the first
-difference.
+Runs with any transformers version from 4.46. Tests models of both kinds with random weights: tied and untied, in float32, float16 and
+bfloat16, with and without the prefix `roberta.`. Exits with status 1 at the first difference.
 """
 import json, pathlib, subprocess, sys, tempfile
 import torch, transformers
@@ -53,7 +52,7 @@ def main(bench):
                         theirs, back = pathlib.Path(folder) / "theirs", pathlib.Path(folder) / "back"
                         back.mkdir()
                         model.to(dtype).save_pretrained(theirs)
-                        # Not of the directory: 4.46 leaves the bias of a tied one zero when it reads it again.
+                        # Not caused by the directory: transformers 4.46 sets the bias of a tied model to zero when it loads it.
                         expected = logits(model.float().eval(), ids)
                         if not prefix:
                             tensors = load_file(theirs / "model.safetensors")
@@ -62,7 +61,7 @@ def main(bench):
                         error = (ours(bench, theirs, ids, back) - expected).abs().max().item()
                         again = (logits(load(kind, back), ids) - expected).abs().max().item()
                     if not max(error, again) <= TOLERANCE:
-                        sys.exit(f"{name}: logits are {error:.2e} apart, and {again:.2e} of what we wrote of it")
+                        sys.exit(f"{name}: logits differ by {error:.2e}, and by {again:.2e} after writing the model")
                     worst, count = max(worst, error, again), count + 1
     print(json.dumps({"check": "imports", "transformers": transformers.__version__, "directories": count, "error": worst,
                       "tolerance": TOLERANCE, "passed": True}))

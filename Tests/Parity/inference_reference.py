@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""What Hugging Face answers for a model directory: the other side of Tests/InferenceTests.
+"""Computes Hugging Face's results for a model directory, the reference values of Tests/InferenceTests.
 
 Usage: inference_reference.py [--mlm DIR] [--clm DIR] < REQUEST > ANSWER
 
-REQUEST is a JSON object; each of its keys is optional, and ANSWER has the same keys:
-    fill      [{"text", "top_k", "targets"?}]       the fill-mask pipeline; one list of candidates for each mask,
-                                                    without the ids that have no token
-    greedy    [{"prompt", "max_new_tokens"}]        the most likely token after <s> and the prompt, again and again, without the
-                                                    special tokens that are never emitted; {"text", "tokens"}. By the
-                                                    forward pass: generate() of transformers 5.23 counts positions from 0
-    score     {"mlm": [text], "clm": [text]}        [{"log_likelihood", "tokens"}]: of a causal model of the tokens and </s>
-                                                    after <s>; of a masked one with each token masked in turn
+REQUEST is a JSON object with these optional keys; ANSWER has the same keys:
+    fill      [{"text", "top_k", "targets"?}]       the fill-mask pipeline: a list of candidates per mask, without the ids
+                                                    that have no token
+    greedy    [{"prompt", "max_new_tokens"}]        greedy continuation of <s> and the prompt, without special tokens that are
+                                                    never generated: {"text", "tokens"}. Uses the forward pass, because
+                                                    generate() of transformers 5.23 counts positions from 0
+    score     {"mlm": [text], "clm": [text]}        [{"log_likelihood", "tokens"}]: causal models score the tokens and </s>
+                                                    after <s>; masked models score each token while it is masked
     warpers   {"logits": [float], "cases": [{"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "history"}]}
-                                                    the probabilities left by transformers' own processors, in their order
+                                                    the probabilities after transformers' own processors, in their order
 """
 import argparse
 import json
@@ -28,7 +28,7 @@ def fill(model, tokenizer, requests):
     answers = []
     for request in requests:
         options = {"targets": request["targets"]} if request.get("targets") else {}
-        nameless = model.config.vocab_size - len(tokenizer)    # rows without a token, which the pipeline offers too
+        nameless = model.config.vocab_size - len(tokenizer)    # rows without a token, which the pipeline also returns
         answer = pipe(request["text"], top_k=request["top_k"] + nameless, **options)
         masks = [answer] if isinstance(answer[0], dict) else answer
         answers.append([[f for f in mask if f["token"] < len(tokenizer)][: request["top_k"]] for mask in masks])

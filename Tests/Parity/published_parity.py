@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What the service publishes, loaded by transformers as it lies: the same tokens, the same logits within 1e-4, the same fillings.
+"""Loads published models with transformers and compares tokens, logits (within 1e-4) and fill-mask results.
 
 Usage: published_parity.py BUILD
-BUILD holds kantaibertd, kantaibert-train, kbctl and kb-bench. Runs in the environment of any transformers from 4.46 on. A service of its
-own trains a tiny model of either kind on a few hundred lines; each generation is then asked by transformers and by us. Exit status 1 at
-the first difference.
+BUILD contains kantaibertd, kantaibert-train, kbctl and kb-bench. Runs with any transformers version from 4.46. Starts a service, trains
+a tiny model of each kind on a few hundred lines, and compares the answers of each generation with those of transformers. Exits with
+status 1 at the first difference.
 """
 import json, os, pathlib, random, signal, subprocess, sys, tempfile, time
 import torch, transformers
@@ -36,7 +36,7 @@ def ours(build, directory, ids):
 
 
 def check(build, socket, name, directory):
-    """The largest difference between logits, and between scores."""
+    """Returns the largest difference between logits and between scores."""
     def kbctl(*words):
         done = subprocess.run([build / "kbctl", *words, "-m", name, "--json", "--socket", socket], capture_output=True, text=True)
         if done.returncode: sys.exit(f"kbctl {words}: {done.stderr}")
@@ -49,7 +49,7 @@ def check(build, socket, name, directory):
         ids = tokenizer(text)["input_ids"]
         tokens = kbctl("tokenize", text)["ids"]
         if [token for token in ids if token not in (0, 2)] != [token for token in tokens if token not in (0, 2)]:
-            sys.exit(f"{name}, {text!r}: {ids} and {tokens}")
+            sys.exit(f"{name}, {text!r}: token ids differ: {ids} and {tokens}")
         with torch.no_grad(): expected = model(torch.tensor([ids])).logits[0]
         worst = max(worst, (ours(build, directory, ids) - expected).abs().max().item())
     if name == "filler":
@@ -58,9 +58,9 @@ def check(build, socket, name, directory):
             found = kbctl("fill", text)["masks"][0]["fillings"]
             for mine, theirs in zip(found, pipeline(text), strict=True):
                 if (mine["token"], mine["token_str"], mine["sequence"]) != (theirs["token"], theirs["token_str"], theirs["sequence"]):
-                    sys.exit(f"{text!r}: {mine} and {theirs}")
+                    sys.exit(f"{text!r}: candidates differ: {mine} and {theirs}")
                 worst = max(worst, abs(mine["score"] - theirs["score"]))
-    if not worst <= TOLERANCE: sys.exit(f"{name}: {worst:.2e} apart")
+    if not worst <= TOLERANCE: sys.exit(f"{name}: results differ by {worst:.2e}")
     return worst
 
 

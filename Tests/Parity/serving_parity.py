@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Asks a running service and transformers the same things, and compares the answers.
+"""Sends the same requests to a running service and to transformers and compares the answers.
 
 Usage: serving_parity.py SOCKET [--mlm NAME=DIR] [--clm NAME=DIR] [--text FILE] [--count 40]
 
-DIR is the directory of the generation of NAME that serves. Lines of FILE (default: a few sentences) are the questions: one word
-of each becomes a mask, its beginning a prompt. Prints one JSON object; exits with 1 where a candidate or a greedy text differs
-(unless transformers finds two candidates equal to six digits) or a score is off by more than 1e-4.
+DIR is the directory of the serving generation of NAME. The requests are made from the lines of FILE (default: a few sentences): one
+word becomes a mask, and the beginning of the line a prompt. Prints a JSON object; exits with status 1 if a candidate or a greedy text
+differs (unless transformers' scores of two candidates agree to six digits) or a score differs by more than 1e-4.
 """
 import argparse
 import json
@@ -29,7 +29,7 @@ class Service:
         self.received = b""
 
     def call(self, method, **parameters):
-        """The replies' parameters; more than one where the method streams."""
+        """Returns the parameters of the replies; several if the method streams."""
         message = {"method": "io.kantaibert.Inference." + method, "parameters": parameters, "more": method == "Generate"}
         self.socket.sendall(json.dumps(message).encode() + b"\0")
         replies = []

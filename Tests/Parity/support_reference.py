@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A made-up table of customer support, and the lines that Python makes of it.
+"""Generates a table of customer support messages and the lines that Python extracts from it.
 
     python3 Tests/Parity/support_reference.py Tests/CorporaTests/Fixtures
-    python3 Tests/Parity/support_reference.py --lines TABLE.csv     the lines of another table, on standard output
+    python3 Tests/Parity/support_reference.py --lines TABLE.csv     prints the lines of another table
 
-The lines are those of csv.DictReader, cleaned as by the book: lower-case, a-z, white space and apostrophes, at least 30
-words. A line end inside a text is a space, for one text is one line.
+The lines are those of csv.DictReader, cleaned as in the book: lowercase, a-z, white space and apostrophes, at least 30 words.
+Line ends within a text become spaces, because each text is one line.
 """
 import csv
 import random
@@ -25,7 +25,7 @@ def table(path):
             words = random.choices(SAID, k=random.randrange(70))
             text = "".join(word + random.choice([" ", " ", " ", "\n", "\r\n", "\r", "\t", ", "]) for word in words)
             writer.writerow([number, "user", text, random.choice(["", "1,2"])])
-        # What no writer makes, and a reader still meets.
+        # Irregular rows that no writer produces but a reader may encounter.
         words = " ".join(["word"] * 30)
         file.write(f'1,short\r\n\r\n\n2,u,{words},x,too,many\r3,u,{words} in "the" middle,\n4,u,"{words}" behind,\r\n')
         file.write(f'5,u,,\r\n6,u,"{words} ""quoted"""""')

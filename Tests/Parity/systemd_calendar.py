@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes what `systemd-analyze calendar` makes of calendar expressions, for Tests/SchedulingTests.
+"""Records the results of `systemd-analyze calendar` for calendar expressions, for Tests/SchedulingTests.
 
 Usage: systemd_calendar.py [OUT]
-OUT: a line each of {expression, zone, base, normalized, elapses}: in the local zone `zone` the first elapses (at most 5) after
-`base`, in seconds since 1970 (systemd-analyze does not print fractions); `normalized` and `elapses` null: it is refused.
+OUT: one line {expression, zone, base, normalized, elapses} per expression, with up to 5 elapses after `base` in the local time zone
+`zone`, in seconds since 1970 (systemd-analyze does not print fractions); `normalized` and `elapses` are null for invalid expressions.
 """
 import calendar, json, os, pathlib, random, re, subprocess, sys, time
 
@@ -16,7 +16,7 @@ def at(text):
 
 
 def ask(expression, zone, base):
-    """(normalized, elapses), or (None, None) where it is refused."""
+    """Returns (normalized, elapses), or (None, None) if the expression is invalid."""
     said = subprocess.run(["systemd-analyze", "calendar", "--iterations=5", f"--base-time=@{base}", expression],
                           env={"TZ": zone, "PATH": os.environ["PATH"], "LC_ALL": "C", "SYSTEMD_PAGER": ""}, text=True, capture_output=True)
     if said.returncode: return None, None
@@ -25,7 +25,7 @@ def ask(expression, zone, base):
     return re.search(r"Normalized form: (.*)", said.stdout)[1], [at(t) for t in times]
 
 
-# The examples of systemd.time(7), left and right of its table, and then what we came upon.
+# The examples of systemd.time(7), from both columns of its table, and further cases.
 VALID = """
 Sat,Thu,Mon..Wed,Sat..Sun|Mon,Sun 12-*-* 2,1:23|Wed *-1|Wed..Wed,Wed *-1|Wed, 17:48|Wed..Sat,Tue 12-10-15 1:2:3|*-*-7 0:0:0|10-15
 monday *-12-* 17:00|Mon,Fri *-*-3,1,2 *:30:45|12,14,13,12:20,10,30|12..14:10,20,30|mon,fri *-1/2-1,3 *:30:45|03-05 08:05:40|08:05:40|05:40
@@ -52,7 +52,7 @@ cases = []
 cases += [(e, BERLIN, at("2026-03-28 22:00:00")) for e in VALID + ["daily ", " "] if e]
 cases += [(e, UTC, at("2026-11-25 11:00:00")) for e in INVALID if e]
 
-# Where clocks are put forward and back: all round a base time in each zone.
+# Times around the start and end of daylight saving time in each zone.
 CHANGES = {BERLIN: ["2026-03-29 01:00:00", "2026-10-25 01:00:00"], LORD_HOWE: ["2026-04-04 15:00:00", "2026-10-03 15:30:00"],
            SANTIAGO: ["2026-04-05 03:00:00", "2026-09-06 04:00:00"], "America/New_York": ["2026-03-08 07:00:00", "2026-11-01 06:00:00"]}
 for zone, changes in CHANGES.items():
@@ -61,7 +61,7 @@ for zone, changes in CHANGES.items():
             for expression in ["02:30", "*:0/30", "1..3:15", "00:00", "*-*-* 0..23/2:10", "01:45"]:
                 cases.append((expression, zone, at(change) + int(hours * 3600)))
 
-# 29 February, the 31st, and the end of time.
+# 29 February, the 31st, and the largest supported time.
 for base in ["2096-03-01 00:00:00", "2190-02-25 01:10:00", "2199-12-31 22:59:00", "2027-12-31 23:59:59"]:
     for expression in ["*-02-29", "Mon *-2-29", "*-*-31", "*-02-30", "Mon *-*-1..7", "*-*~1", "daily", "*:*", "Fri *-2~1..3"]:
         cases.append((expression, UTC, at(base)))
@@ -88,7 +88,7 @@ def anything():
         parts.append(",".join(rng.choice(days) + (".." + rng.choice(days) if rng.random() < 0.4 else "") for _ in range(rng.randint(1, 3))))
     if rng.random() < 0.7:
         year = "" if rng.random() < 0.3 else ("*" if rng.random() < 0.7 else field(2025, 2040)) + "-"
-        # In a list of days from the month's end, systemd 252 allows each further one three days fewer: a slip we do not repeat.
+        # For day lists counted from the end of the month, systemd 252 accepts three days fewer for each further item, a bug we do not reproduce.
         parts.append(year + field(1, 12) + rng.choice(["-" + field(1, 28), "-" + field(1, 31), "~" + field(1, 20)]))
     if rng.random() < 0.8: parts.append(field(0, 23) + ":" + field(0, 59) + ("" if rng.random() < 0.4 else ":" + field(0, 59, True)))
     if rng.random() < 0.2: parts.append(rng.choice(["UTC", BERLIN, "Asia/Tokyo", "America/Sao_Paulo"]))

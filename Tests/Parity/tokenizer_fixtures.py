@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes what Hugging Face `tokenizers` makes of texts of our own, for Tests/TokenizersTests.
+"""Records the results of Hugging Face `tokenizers`, for Tests/TokenizersTests.
 
 Usage: tokenizer_fixtures.py [OUT]
-OUT/training.jsonl          {name, texts, vocab_size, min_frequency, tokens, merges}: a tokenizer trained on `texts`, each a sequence
-OUT/shapes/NAME/            tokenizer.json of a shape that must be read; encodings.jsonl: {text, ids, tokens, decoded, special_ids,
-                            skipped}: without and with the post-processor, decoded with and without special tokens
+OUT/training.jsonl          {name, texts, vocab_size, min_frequency, tokens, merges}: a tokenizer trained on `texts`, one sequence each
+OUT/shapes/NAME/            tokenizer.json in a supported form; encodings.jsonl: {text, ids, tokens, decoded, special_ids, skipped}:
+                            with and without the post-processor, decoded with and without special tokens
 OUT/random.jsonl            {text, ids} of random Unicode strings, by the tokenizer in OUT/nasty-700
 """
 import json, pathlib, random, sys, tempfile

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Compares kb-bench's tokenizer with Hugging Face's, live: training, encoding, decoding, and directories read by transformers.
+"""Compares kb-bench's tokenizer with the installed Hugging Face libraries: training, encoding, decoding, and loading by transformers.
 
 Usage: tokenizer_parity.py KB_BENCH [--seed N] [--rounds N] [--old PYTHON] [FILE …]
-Runs in the peers' environment; --old is the Python of the older transformers (4.46), which has to agree as well. The texts are made from
-the seed, which is printed: prose-like, CSV, source code, every script, control characters, CRLF, long words, bytes that look like special
-tokens; a FILE is trained on as it is. Exit status 1 at the first difference, which is printed.
+Runs with the pinned reference libraries; --old is the Python of the older transformers (4.46), whose results must match as well. Texts
+are generated from the seed, which is printed: prose, CSV, source code, all scripts, control characters, CRLF, long words and text that
+resembles special tokens; each FILE is used as training text. Prints the first difference and exits with status 1.
 """
 import argparse, json, pathlib, random, subprocess, sys, tempfile, unicodedata
 from tokenizers import AddedToken, ByteLevelBPETokenizer, Tokenizer, decoders, models, pre_tokenizers, processors
@@ -42,7 +42,7 @@ def random_text(rng, pieces):
 
 
 def corpora(rng):
-    """Texts to train on, as (name, sequences)."""
+    """Yields training texts as (name, sequences)."""
     words = ["".join(rng.choice("abcdeghilmnorstu") for _ in range(rng.randint(1, 9))) for _ in range(400)]
     def prose(n): return " ".join(rng.choices(words, weights=[1 / (i + 1) for i in range(400)], k=n))
     yield "prose", [prose(5000)]
@@ -103,7 +103,7 @@ def compare_encoding(bench, directory, theirs, texts, special, skip=False):
 
 
 def variants(model_directory, out):
-    """tokenizer.json files of the shapes that must be read, with Hugging Face's own reading of each."""
+    """Yields tokenizer.json files in all supported forms, each with Hugging Face's tokenizer loaded from it."""
     vocab, merges = str(model_directory / "vocab.json"), str(model_directory / "merges.txt")
     def base(**options):
         t = Tokenizer(models.BPE.from_file(vocab, merges, **options))
@@ -191,14 +191,14 @@ def main():
                     every = ["".join(f"a{c}a1{c}1.{c}." for c in codes[i : i + 64]) for i in range(0, len(codes), 64)]
                     compare_encoding(a.bench, bare, theirs, every, False)
                     encoded += len(every)
-                    print("every code point is the same", flush=True)
+                    print("results match for every code point", flush=True)
                 if name in ("random", "scripts", "prose"):
                     for directory, tokenizer in variants(bare, out):
                         for special in (False, True):
                             compare_encoding(a.bench, directory, tokenizer, texts, special, skip=special)
                             encoded += len(texts)
                     for python in [sys.executable] + ([a.old] if a.old else []):
-                        # The older tokenizers has an older Unicode: leave out what only the newer one calls a letter.
+                        # Older tokenizers versions use an older Unicode version: skip characters that only the newer one classifies as letters.
                         known = texts if python == sys.executable else [t for t in texts if all(unicodedata.category(c) != "Cn" for c in t)]
                         version = compare_transformers(a.bench, out / "ours", python, known[:400])
                         if round == 0: print("transformers", version, "reads", name, flush=True)

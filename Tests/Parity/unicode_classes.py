@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes Sources/Tokenizers/UnicodeClassRanges.swift: what \\p{L}, \\p{N} and \\s are for the installed `tokenizers`.
+"""Writes Sources/Tokenizers/UnicodeClassRanges.swift: the character classes \\p{L}, \\p{N} and \\s of the installed `tokenizers`.
 
 Usage: unicode_classes.py [OUT.swift]
-Asks the ByteLevel pre-tokenizer about every code point: put behind a letter, a digit or a punctuation mark, it either joins that run or
-starts a piece of its own.
+Queries the ByteLevel pre-tokenizer for every code point: after a letter, digit or punctuation mark, the code point either continues
+the run or starts a new piece.
 """
 import pathlib, sys
 import tokenizers

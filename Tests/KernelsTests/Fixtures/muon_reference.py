@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes muon.json beside this file: three steps of torch.optim.Muon (PyTorch 2.15) on a wide, a tall and a square matrix.
+"""Writes muon.json to this folder: three steps of torch.optim.Muon (PyTorch 2.15) on a wide, a tall and a square matrix.
 
-In float32: the cast to bfloat16 inside its Newton-Schulz iteration is taken out, so that the numbers can be held to 1e-5.
+Runs in float32: the cast to bfloat16 in the Newton-Schulz iteration is disabled, so that results can be compared within 1e-5.
 """
 import json, pathlib
 import torch
