@@ -1,5 +1,5 @@
-/// Splits extremely long lines, paragraphs and records into pieces, which are separate samples, so that memory use is
-/// bounded.
+/// Splits extremely long lines, paragraphs and records into pieces, which are separate samples, so that
+/// memory use is bounded.
 enum LongText {
     /// Maximum size of a unit of text that is not split, in bytes: a paragraph of a thousand pages.
     static let limit = 2 << 20

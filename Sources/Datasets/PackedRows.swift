@@ -1,8 +1,8 @@
 import Jobs
 import Tokenizers
 
-/// Concatenates samples, each followed by `</s>`, and splits them into rows of `blockSize` tokens; the last row may be
-/// shorter.
+/// Concatenates samples, each followed by `</s>`, and splits them into rows of `blockSize` tokens; the last
+/// row may be shorter.
 ///
 /// - `clm`: `<s>` and the next `blockSize` − 1 tokens, so that each token is predicted once.
 /// - `mlm`: `<s> … </s>`, as RoBERTa's FULL-SENTENCES (Liu et al. 2019, section 4.2). If a sample ends at the end of a

@@ -32,8 +32,8 @@ struct TextLines {
         file = try OpenFile(path: path)
     }
 
-    /// Opens the file of a corpus. At the end of the file, `next` throws `otherBytes` if the contents do not match its
-    /// SHA-256.
+    /// Opens the file of a corpus. At the end of the file, `next` throws `otherBytes` if the contents do
+    /// not match its SHA-256.
     init(corpus: JobCorpus) throws(DatasetError) {
         try self.init(path: corpus.path)
         hash = (corpus, SHA256())

@@ -1,8 +1,8 @@
 import CKernels
 import Parallel
 
-/// Hyperparameters of one AdamW step (Loshchilov & Hutter 2019, algorithm 2), with the semantics of
-/// `torch.optim.AdamW`.
+/// Hyperparameters of one AdamW step (Loshchilov & Hutter 2019, algorithm 2), with
+/// the semantics of `torch.optim.AdamW`.
 public struct AdamWStep: Sendable {
     public var learningRate: Double
     public var beta1: Double

@@ -152,8 +152,8 @@ public struct DecodedAttention {
     }
 }
 
-/// Computes attention of a sequence's new tokens over all of its tokens, using cached keys and values. Overwrites
-/// `out`.
+/// Computes attention of a sequence's new tokens over all of its tokens, using cached keys
+/// and values. Overwrites `out`.
 public func attentionDecode(_ out: Matrix, q: Matrix, k: Matrix, v: Matrix, heads: Int) {
     attentionDecode([DecodedAttention(out: out, q: q, k: k, v: v)], heads: heads)
 }

@@ -2,8 +2,8 @@ import CKernels
 import Parallel
 import Random
 
-/// Identifies a dropout mask. Which elements are dropped is a pure function of seed, step, place in the model and
-/// element.
+/// Identifies a dropout mask. Which elements are dropped is a pure function of seed, step, place in
+/// the model and element.
 public struct DropoutKey: Sendable, Equatable {
     public var seed: UInt64
     /// Unique for each micro-batch of a training run.

@@ -220,8 +220,8 @@ private func forEachStretch(of weight: PackedWeight, _ body: (Range<Int>) -> Voi
     Tiles.forEach(weight.outFeatures, size: 2 * PackedWeight.strip * pairs, body)
 }
 
-/// Computes y = x·Wᵀ for many rows: packs `x` like the weights and computes blocks of `y` with the kernels of
-/// `packedProduct`.
+/// Computes y = x·Wᵀ for many rows: packs `x` like the weights and computes blocks of `y` with
+/// the kernels of `packedProduct`.
 private func blockProduct(
     _ y: Matrix, x: Matrix, weight: PackedWeight,
     pack: @convention(c) (UnsafeMutablePointer<UInt32>?, UnsafePointer<Float>?, Int, Int, Int, Int32) -> Void,

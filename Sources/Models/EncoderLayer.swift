@@ -110,8 +110,8 @@ struct Dropout {
     static func output(_ layer: Int) -> UInt32 { UInt32(3 + 3 * layer) }
 }
 
-/// One layer of `RobertaEncoder`: self-attention and a feed-forward network, each followed by residual addition and
-/// LayerNorm.
+/// One layer of `RobertaEncoder`: self-attention and a feed-forward network, each followed by
+/// residual addition and LayerNorm.
 struct EncoderLayer {
     let index: Int
     let weights: RobertaWeights.Layer

@@ -8,8 +8,8 @@ extension SafetensorsFile {
     }
 
     /// Checks that a tensor contains only values that are finite, also after rounding to bfloat16.
-    /// - Throws: `ModelError` with the tensor's name and the first invalid value with its index, or if the tensor is
-    ///   missing
+    /// - Throws: `ModelError` with the tensor's name and the first invalid value with its index, or if
+    ///   the tensor is missing
     public func requireFinite(_ name: String) throws(ModelError) {
         guard let tensor = tensors[name] else {
             throw ModelError(path: path, reason: "the tensor `\(name)` is missing")
@@ -34,8 +34,8 @@ extension SafetensorsFile {
 }
 
 extension TensorType {
-    /// Bit pattern of the smallest float32 that rounds to infinity in bfloat16: half a ulp above bfloat16's largest
-    /// number.
+    /// Bit pattern of the smallest float32 that rounds to infinity in bfloat16: half a ulp
+    /// above bfloat16's largest number.
     private static let tooLarge: UInt32 = 0x7F7F_8000
 
     /// Whether all elements in `range` are finite, also after rounding to bfloat16.
@@ -43,8 +43,8 @@ extension TensorType {
         guard range.lowerBound >= 0, range.upperBound <= bytes.count / self.bytes, let base = bytes.baseAddress else {
             return range.isEmpty
         }
-        // Finds the largest magnitude: without the sign bit, bit patterns order like their values, infinity and NaN
-        // last.
+        // Finds the largest magnitude: without the sign bit, bit patterns order like their values,
+        // infinity and NaN last.
         switch self {
         case .float32:
             var largest: UInt32 = 0

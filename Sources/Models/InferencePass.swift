@@ -4,8 +4,8 @@ extension RobertaModel {
     /// Computes logits of selected tokens of a batch, without dropout.
     /// - Parameters:
     ///   - inputIDs: token ids of all sequences, concatenated
-    ///   - sequenceOffsets: start of each sequence and the end; no sequence is longer than
-    ///     `configuration.longestSequence`
+    ///   - sequenceOffsets: start of each sequence and the end; no sequence
+    ///     is longer than `configuration.longestSequence`
     ///   - rows: indices into `inputIDs`
     /// - Returns: `[rows.count, vocabSize]`
     public func logits(inputIDs: [Int32], sequenceOffsets: [Int], rows: [Int]) -> [Float] {

@@ -16,8 +16,8 @@ extension PackedModel {
     /// Computes logits of selected tokens of a batch.
     /// - Parameters:
     ///   - inputIDs: token ids of all sequences, concatenated
-    ///   - sequenceOffsets: start of each sequence and the end; no sequence is longer than
-    ///     `configuration.longestSequence`
+    ///   - sequenceOffsets: start of each sequence and the end; no sequence
+    ///     is longer than `configuration.longestSequence`
     ///   - rows: indices into `inputIDs`
     ///   - orders: nil selects the fastest. With the orders that a sequence would use alone, its result is
     ///     bit-identical to the result of running it alone.

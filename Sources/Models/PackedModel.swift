@@ -170,8 +170,8 @@ struct PackedEncoderLayer {
         }
     }
 
-    /// Computes everything after attention: writes the layer's output to `w.x`, from the first rows of `w.context` and
-    /// `w.x`.
+    /// Computes everything after attention: writes the layer's output to `w.x`, from the first rows
+    /// of `w.context` and `w.x`.
     func finish(_ w: PackedWorkspace, rows count: Int, _ order: AccumulationOrder) {
         let rows = 0..<count
         let (x, sum, attended) = (w.x.rows(rows), w.sum.rows(rows), w.attentionOutput.rows(rows))

@@ -12,8 +12,8 @@ public struct RobertaConfiguration: Sendable, Equatable {
     public var attentionProbsDropoutProb: Double
     public var initializerRange: Double
     public var layerNormEps: Double
-    /// Whether the decoder weight is the word embedding. Always true for models trained here; imported models may
-    /// differ.
+    /// Whether the decoder weight is the word embedding. Always true for models trained here;
+    /// imported models may differ.
     public var tieWordEmbeddings: Bool
 
     public init(

@@ -24,8 +24,8 @@ public final class RobertaModel: @unchecked Sendable {
 
     /// Creates an untrained model, initialized like `RobertaPreTrainedModel._init_weights`: matrices normally
     /// distributed with standard deviation `initializerRange`, biases 0, LayerNorm weights 1, the rows of `<pad>` 0.
-    /// - Parameter positionalHeads: whether heads are initialized to attend to neighboring tokens; see
-    ///   `PositionalHeads`
+    /// - Parameter positionalHeads: whether heads are initialized to attend to
+    ///   neighboring tokens; see `PositionalHeads`
     public static func initialized(
         configuration: RobertaConfiguration, seed: UInt64, positionalHeads: Bool = false
     ) -> RobertaModel {

@@ -8,8 +8,8 @@ import Synchronization
 /// must not depend on the thread that runs it. Only one call uses the pool at a time and others wait: a product that
 /// needs the whole cache gains nothing from sharing it.
 public final class ThreadPool: @unchecked Sendable {
-    // @unchecked: `job` and `generation` are accessed only while holding `lock`; everything else is atomic or
-    // immutable.
+    // @unchecked: `job` and `generation` are accessed only while holding `lock`; everything else
+    // is atomic or immutable.
 
     /// The shared pool, with `KANTAIBERT_THREADS` threads, or one thread for each core available to this process.
     public static let shared = ThreadPool(threads: defaultThreads())
@@ -59,8 +59,8 @@ public final class ThreadPool: @unchecked Sendable {
         }
     }
 
-    /// Calls `body` with each of `0..<count`, in any order and on any thread of the pool, and returns when all are
-    /// done.
+    /// Calls `body` with each of `0..<count`, in any order and on any thread of the pool, and returns
+    /// when all are done.
     ///
     /// `body` may call `forEach` on the same pool: the inner call then runs on the calling thread only.
     public func forEach(_ count: Int, _ body: (Int) -> Void) {

@@ -28,8 +28,8 @@ public struct ParityResult: Encodable, Sendable {
 
 /// Compares this project's forward pass, backward pass, optimizer and greedy decoding with PyTorch's.
 public enum ParityCheck {
-    /// A reference gradient with a norm below this value is mathematically zero and holds rounding noise (every
-    /// `attention.self.key.bias`).
+    /// A reference gradient with a norm below this value is mathematically zero and holds
+    /// rounding noise (every `attention.self.key.bias`).
     private static let zeroNorm = 1e-7
 
     public static func run(_ folder: GoldenFolder) throws -> [ParityResult] {

@@ -28,8 +28,8 @@ struct CheckpointState: Codable, Equatable {
     /// SHA-256 of `state.safetensors`.
     var stateSha256: String
 
-    /// A description of the first value that no run could have written, or nil. The step is used as a 32-bit Philox
-    /// counter.
+    /// A description of the first value that no run could have written, or nil. The step is used as
+    /// a 32-bit Philox counter.
     var failureReason: String? {
         if !(0..<Int(UInt32.max)).contains(step) { return "`step` is \(step)" }
         if !(0...step).contains(updates) { return "`updates` is \(updates) at step \(step)" }

@@ -5,8 +5,8 @@ import Kernels
 import Models
 
 extension TrainStep {
-    /// Evaluates the model on the held-out samples, with the same masks every time. Returns nil if no token can be
-    /// scored.
+    /// Evaluates the model on the held-out samples, with the same masks every time. Returns nil if no
+    /// token can be scored.
     /// - Parameters:
     ///   - totals: totals of the shard that the batches come from
     ///   - progress: called after each batch

@@ -1,7 +1,7 @@
 import Jobs
 
-/// Emits a heartbeat event if a run has reported nothing for a while. Without events, the service treats the run as
-/// hung.
+/// Emits a heartbeat event if a run has reported nothing for a while. Without events, the service treats
+/// the run as hung.
 final class Heartbeat {
     /// Maximum time between two events of a working run, in seconds.
     static let seconds = 15.0
@@ -26,8 +26,8 @@ final class Heartbeat {
         tell(.working(.init(activity: activity, corpus: corpus)))
     }
 
-    /// Reports immediately that reading of a corpus begins, so that a crash can be attributed to it; nil ends the
-    /// reading.
+    /// Reports immediately that reading of a corpus begins, so that a crash can be attributed to it;
+    /// nil ends the reading.
     func read(_ corpus: JobCorpus?, _ activity: String) {
         self.corpus = corpus?.sha256
         tell(.working(.init(activity: activity, corpus: corpus?.sha256)))

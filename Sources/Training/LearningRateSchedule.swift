@@ -3,11 +3,11 @@ import Jobs
 
 /// The progress and the learning rate of a run.
 ///
-/// The learning rate rises linearly over the first `warmupRatio` of the run and then follows `lrSchedulerType`, as in
-/// `transformers.get_scheduler`; unlike there, the first warm-up step has a rate above 0. With `maxTime`, progress is
-/// the larger of the share of steps and the share of time. Time only counts if the steps are expected to take at least
-/// half of `maxTime`, or once they have taken that long: the rates of a shorter run do not depend on the machine's
-/// speed.
+/// The learning rate rises linearly over the first `warmupRatio` of the run and then follows `lrSchedulerType`, as
+/// in `transformers.get_scheduler`; unlike there, the first warm-up step has a rate above 0. With `maxTime`,
+/// progress is the larger of the share of steps and the share of time. Time only counts if the steps are expected
+/// to take at least half of `maxTime`, or once they have taken that long: the rates of a shorter run do not depend
+/// on the machine's speed.
 public struct LearningRateSchedule: Sendable {
     public let totalSteps: Int
     private let peak: Double

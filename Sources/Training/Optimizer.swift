@@ -13,8 +13,8 @@ public final class Optimizer {
     public internal(set) var updates = 0
     private let recipe: Recipe
     private let precision: Precision
-    /// Ranges of the arena that AdamW updates, with or without decay. They include the gaps between tensors, which stay
-    /// zero.
+    /// Ranges of the arena that AdamW updates, with or without decay. They include the gaps between
+    /// tensors, which stay zero.
     private let stretches: [(range: Range<Int>, isDecayed: Bool)]
     private let muon: [ParameterLayout.Entry]
 

@@ -37,8 +37,8 @@ struct Preflight {
                 configuration: configuration, recipe: job.recipe, longestRow: longestRow, limit: limit.bytes - program)
         }
         let peakBytes = program + plan.bytes
-        // A resumed run keeps its micro-batch size and does not fail only because other processes use memory at the
-        // moment.
+        // A resumed run keeps its micro-batch size and does not fail only because other processes use
+        // memory at the moment.
         let hardLimit = decided == nil ? limit : MemoryLimit.current(given: memoryLimit, asksForFree: false)
         guard peakBytes <= hardLimit.bytes else {
             throw TrainingError.tooLittleMemory(needed: peakBytes, limit: hardLimit.bytes, source: hardLimit.source)

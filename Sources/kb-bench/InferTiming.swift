@@ -96,8 +96,8 @@ struct GenerateTiming: Encodable {
     static let prompt = "I would like to assist"
     static let longText = "The faculty of human reason has a peculiar fate in nature. "
 
-    /// - Returns: the number of generated tokens, at least 1, so that a model that always ends at once terminates the
-    ///   loop
+    /// - Returns: the number of generated tokens, at least 1, so that a model that always ends at
+    ///   once terminates the loop
     private static func generate(socket: String, model: String, seed: Int, tokens: Int) throws -> Int {
         let replies = try VarlinkClient(path: socket).callMore(
             InferenceInterface.Generate.self,

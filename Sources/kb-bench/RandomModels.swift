@@ -31,8 +31,8 @@ struct RandomModels {
         }
     }
 
-    /// Trains a tokenizer in which the words of the benchmarks are single tokens; the other tokens are random
-    /// syllables.
+    /// Trains a tokenizer in which the words of the benchmarks are single tokens; the other
+    /// tokens are random syllables.
     private static func tokenizer() throws -> ByteLevelBPETokenizer {
         let trainer = try BPETrainer(vocabularySize: 52_000, minFrequency: 1)
         let known = FillMaskTiming.sentences + [GenerateTiming.prompt, GenerateTiming.longText]

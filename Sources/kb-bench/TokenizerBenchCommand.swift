@@ -2,8 +2,8 @@ import ArgumentParser
 import FoundationEssentials
 import Tokenizers
 
-/// Performs the same work as `hf_tokenizer_bench.py`, on the same file and in the same order, with the same output
-/// fields.
+/// Performs the same work as `hf_tokenizer_bench.py`, on the same file and in the same order, with
+/// the same output fields.
 struct TokenizerBenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure training and encoding on a file.")

@@ -16,8 +16,8 @@ enum BenchPrecision: String, ExpressibleByArgument, CaseIterable {
     case fp32, bf16
 }
 
-/// Measures training speed under the conditions of `hf_train_bench.py`: lines of a corpus, block size 128, with
-/// dropout.
+/// Measures training speed under the conditions of `hf_train_bench.py`: lines of a corpus, block
+/// size 128, with dropout.
 struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train", abstract: "Measure training steps in tokens per second, excluding padding.")

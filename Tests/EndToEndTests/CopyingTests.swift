@@ -78,8 +78,8 @@ struct CopyingTests {
         #expect(write(slow, "the first half, ", 16) == 16)
         try service.start(as: 65534)
         let events = try service.watch()
-        // A file whose writer was seen closing it is admitted after one second; the stalled file is idle for just as
-        // long.
+        // A file whose writer was seen closing it is admitted after one second; the stalled file is idle
+        // for just as long.
         try service.drop("quick.txt", "quick".utf8)
         #expect(try events.first("corpus_admitted").message.hasPrefix("quick.txt"))
         try service.drop("second.txt", "second".utf8)

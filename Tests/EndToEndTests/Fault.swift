@@ -45,8 +45,8 @@ struct Fault: CustomStringConvertible {
         preloading(program, below: folder).merging(["FAULT_TRACE": trace]) { $1 }
     }
 
-    /// Returns the operations to test: all, `count` evenly spread ones, or the one selected by the environment
-    /// variable.
+    /// Returns the operations to test: all, `count` evenly spread ones, or the one selected
+    /// by the environment variable.
     static func sample(_ numbers: [Int], _ count: Int?, _ random: inout SplitMix64) -> [Int] {
         if let asked { return [asked] }
         guard let count, count < numbers.count else { return numbers }

@@ -225,8 +225,8 @@ struct InboxAdversityTests {
         let mine = "\(service.inbox)/mine"
         #expect(try asMember(1001, "umask 0022; mkdir \(mine) && echo 'a text of mine' >\(mine)/a.txt") == 0)
         #expect(try asMember(1001, "umask 0022; printf 'a\\0b' >\(mine)/b.bin") == 0)
-        // Each file is first admitted or rejected and then found to be unremovable; the order of the files is not
-        // defined.
+        // Each file is first admitted or rejected and then found to be unremovable; the order of the
+        // files is not defined.
         func isStuck(_ event: ManagerInterface.Event) -> Bool { event.message.contains("stays in the inbox for now") }
         let first = try events.first("the first", where: isStuck)
         let second = try events.first("the second", where: isStuck)

@@ -10,8 +10,8 @@ struct KillTests {
     /// Number of kills of a running process.
     static let wantedKills = 50
 
-    /// KANTAIBERT_TEST_SEED sets the seed (default 1). It determines the aims; the actual moments also depend on
-    /// timing.
+    /// KANTAIBERT_TEST_SEED sets the seed (default 1). It determines the aims; the actual moments
+    /// also depend on timing.
     @Test("Fifty kills, during writes and at other times, do not change the published bytes")
     func killedRunGivesSameBytes() throws {
         let seed = ProcessInfo.processInfo.environment["KANTAIBERT_TEST_SEED"].flatMap(UInt64.init) ?? 1
@@ -207,8 +207,8 @@ extension TinyJob {
         guard let name = names.first(where: { $0.hasPrefix(".\(TinyJob.prefix)") && $0.contains(".\(pid)-") }) else {
             return .elsewhere
         }
-        // Written and deleted checkpoints have the same temporary name; an old one is deleted only after a newer one
-        // exists.
+        // Written and deleted checkpoints have the same temporary name; an old one is deleted only after
+        // a newer one exists.
         let step = Int(name.dropFirst(TinyJob.prefix.count + 1).prefix { $0 != "." }) ?? 0
         return step > (try checkpoints().keys.max() ?? 0) ? .checkpoint : .removal
     }

@@ -48,8 +48,8 @@ import Testing
         case .float32: 0x1p-21 * Double(k).squareRoot() + 1e-6
         // The rounding error of an operand is at most 2⁻⁹ of its value; with random signs, errors grow with √k.
         case .bfloat16: 0x1p-10 * Double(k).squareRoot() + 1e-6
-        // The error of each operand is at most half of 1/127 of 0.5, times 0.5; allows four standard deviations of k
-        // errors.
+        // The error of each operand is at most half of 1/127 of 0.5, times 0.5; allows four standard
+        // deviations of k errors.
         case .int8: 0x1p-9 * Double(k).squareRoot() + 0x1p-8
         }
     }
@@ -76,8 +76,8 @@ import Testing
         #expect(worst <= Self.tolerance(way.precision, inner: k))
     }
 
-    /// Requires bit-identical results for both orders. In float32 and bfloat16 a row spans several ranges, the last one
-    /// shorter.
+    /// Requires bit-identical results for both orders. In float32 and bfloat16 a row spans several ranges,
+    /// the last one shorter.
     @Test(arguments: ways, [AccumulationOrder.straight, .blocked])
     func rowResultIsIndependentOfOtherRows(way: (precision: WeightPrecision, isFast: Bool), order: AccumulationOrder) {
         let (m, n, k) = (50, 83, 1_060)

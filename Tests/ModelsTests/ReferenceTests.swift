@@ -20,8 +20,8 @@ import Testing
         }
     }
 
-    /// Compares the slope of the loss along each tensor's gradient with the gradient's norm, for a loss change of about
-    /// 1e-3.
+    /// Compares the slope of the loss along each tensor's gradient with the gradient's norm, for a loss
+    /// change of about 1e-3.
     @Test(arguments: ["mlm", "clm"])
     func gradientMatchesFiniteDifference(objective: String) throws {
         let folder = try Self.folder(objective)

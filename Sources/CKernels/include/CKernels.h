@@ -13,8 +13,8 @@ void kb_softmax(float *x, long n, float scale);
 // dscores = scale · (dprobs − Σ dprobs·probs) · probs, over n elements. dscores may alias dprobs.
 void kb_softmax_backward(float *dscores, const float *probs, const float *dprobs, long n, float scale);
 // Adds bias to the logits and returns their cross-entropy against `label`, in nats. Sets *best to the index of the
-// largest logit (the first if several are equal). If dscale ≠ 0, the logits become dscale · (softmax(logits) −
-// onehot(label)).
+// largest logit (the first if several are equal). If dscale ≠ 0, overwrites the logits with
+// dscale · (softmax(logits) − onehot(label)).
 float kb_cross_entropy(float *logits, const float *bias, long n, long label, float dscale, long *best);
 // Returns log Σ exp(x).
 float kb_logsumexp(const float *x, long n);
