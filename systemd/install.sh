@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what was built: install.sh BUILD_DIRECTORY, with DESTDIR and PREFIX from the environment. See `make install`.
+# Installs the built programs: install.sh BUILD_DIRECTORY, with DESTDIR and PREFIX from the environment. See `make install`.
 set -eu
 build=$1
 here=$(dirname "$0")
@@ -8,8 +8,8 @@ root=${DESTDIR:-}
 to=$root$prefix
 say() { printf '  %s\n' "$*"; }
 
-# The programs stand in one folder with the Swift libraries they need, which they look for beside themselves: a service
-# cannot reach a toolchain that lies in somebody's home, and the toolchain may be removed.
+# The programs are installed into one directory with the Swift libraries they need, which they load from there: a service
+# cannot access a toolchain in a home directory, and the toolchain may be removed.
 install -d "$to/bin" "$to/lib/kantaibert"
 for program in kantaibertd kantaibert-train kbctl kantaibert-web kb-bench; do
     install -m 755 "$build/$program" "$to/lib/kantaibert/$program"
@@ -53,9 +53,9 @@ Next, as root:
   systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload
   journalctl --update-catalog
   systemctl enable --now kantaibertd.socket kantaibertd.service
-  usermod -aG kantaibert NAME      # for everyone who is to fill the inbox and ask
-  usermod -aG kantaibert-admin NAME     # who is to read the page's token too, and to train and promote where
-                                        # the settings say socket.admin_group: kantaibert-admin
-  systemctl enable --now kantaibert-web.socket   # for the page on http://127.0.0.1:8460
+  usermod -aG kantaibert NAME           # allows NAME to fill the inbox and query the models
+  usermod -aG kantaibert-admin NAME     # allows NAME to read the page's token, and to train and promote if
+                                        # socket.admin_group: kantaibert-admin is set
+  systemctl enable --now kantaibert-web.socket   # serves the page on http://127.0.0.1:8460
 NEXT
 fi

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs what was built into a Debian of its own, boots that with systemd, and lets checks.sh look from inside.
+# Installs the built programs into a Debian root, boots it with systemd, and runs checks.sh inside it.
 #
 #   run.sh BUILD_DIRECTORY         as root; see `make test-systemd`
 #
-# The two Debian roots, bookworm to boot and trixie for its varlinkctl, are made once and kept in CACHE. Where the machine
-# does not allow any of this, it says why and ends well, but not as root on Debian 12: there it must work.
+# The two Debian roots, bookworm to boot and trixie for its varlinkctl, are created once and kept in CACHE. If the machine
+# does not allow this, the script says why and exits with 0, except as root on Debian 12, where it must work.
 set -eu
 build=$(realpath "$1")
 here=$(dirname "$(realpath "$0")")
@@ -30,12 +30,12 @@ tail=
 trap 'rm -rf --one-file-system "$work"; [ -z "$tail" ] || kill "$tail"' EXIT
 trap 'exit 1' INT TERM
 
-# The packages of the libraries the programs load: the machine they were built on has the -dev packages, the root the
-# libraries alone.
+# Prints the packages of the libraries that the programs load: the build machine has the -dev packages, the root only the
+# libraries.
 libraries() {
     for program in kantaibertd kantaibert-train kbctl kantaibert-web; do ldd "$build/$program"; done |
         awk '$3 ~ /^\// && $3 !~ /\/lib\/swift\// { print $3 }' | sort -u | while read -r library; do
-        # Of the path that was asked for or the one behind it dpkg knows one; of an alternative neither.
+        # dpkg knows either the given path or its real path; for an alternative, neither.
         for path in "$library" "$(realpath "$library")" "${library#/lib}"; do
             dpkg-query -S "$path" 2>/dev/null && break
             dpkg-query -S "/usr$path" 2>/dev/null && break
@@ -43,12 +43,12 @@ libraries() {
     done | cut -d: -f1 | sort -u | paste -sd,
 }
 
-# A root of `suite` with `packages`, made once for each list of them.
+# Creates a root of `suite` with `packages`, once per list of packages.
 root() {
     suite=$1 packages=$2
     kept=$cache/$suite-$(echo "$packages" | cksum | cut -d' ' -f1)
     if [ ! -d "$kept" ]; then
-        echo "making a root of $suite with $packages in $kept" >&2
+        echo "creating a root of $suite with $packages in $kept" >&2
         rm -rf "$kept".new
         mkdir -p "$kept".new
         debootstrap --variant=minbase --include="$packages" "$suite" "$kept".new >"$work/$suite.log" 2>&1 || {
@@ -77,7 +77,7 @@ install -D -m 755 "$here/checks.sh" "$work/root/checks/checks.sh"
 install -m 644 "$here/kantaibert.yaml" "$work/root/etc/kantaibert/kantaibert.yaml"
 install -m 644 "$here/checks.service" "$work/root/etc/systemd/system/checks.service"
 ln -s ../checks.service "$work/root/etc/systemd/system/multi-user.target.wants/checks.service"
-# More than any other boot: the processors may be busy.
+# More than a normal boot takes: the machine may be busy.
 mkdir -p "$work/root/etc/systemd/journald.conf.d"
 printf '[Journal]\nStorage=persistent\nRateLimitBurst=0\n' >"$work/root/etc/systemd/journald.conf.d/checks.conf"
 
@@ -94,16 +94,16 @@ boot() {
 while :; do
     status=0
     boot || status=$?
-    # 133 asks for the next boot.
+    # 133 requests a reboot.
     [ "$status" -eq 133 ] || break
 done
-# What came last is still to be shown.
+# Show the remaining output.
 sleep 0.2
 kill "$tail"
 tail=
 
 if [ "$status" -ne 0 ] || grep -q '^not ok' "$work/root/checks/results" ||
-    [ "$(tail -n 1 "$work/root/checks/results")" != "all checks are through" ]; then
+    [ "$(tail -n 1 "$work/root/checks/results")" != "all checks passed" ]; then
     echo "real systemd: failed (nspawn ended with $status)"
     cat "$work/root/checks/journal" 2>/dev/null || tail -n 40 "$work/console"
     exit 1
