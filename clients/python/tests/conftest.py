@@ -1,4 +1,4 @@
-"""A service of the tests' own, with the two tiny models that the Swift tests have."""
+"""Runs a service with the two tiny models of the Swift tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ serving: {precision: float32}
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The path of its socket."""
+    """Yields the path of the service's socket."""
     program = BUILD / "kantaibertd"
     if not program.exists():
         pytest.skip(f"{program} is not built")

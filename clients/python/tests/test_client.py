@@ -1,4 +1,4 @@
-"""The clients against a running service, whose answers are held against transformers' (Tests/Parity/inference_reference.py)."""
+"""Tests the clients with a running service, against results of transformers (Tests/Parity/inference_reference.py)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXPECTED = json.loads((MODELS / "transformers.json").read_text())
 
 
 def same(ours: Any, theirs: Any) -> None:
-    """The pipeline's nested lists of dictionaries, scores to float32's last digits."""
+    """Compares the pipeline's nested lists of dictionaries, with scores up to float32 precision."""
     assert type(ours) is type(theirs)
     if isinstance(theirs, list):
         assert len(ours) == len(theirs)
@@ -36,14 +36,14 @@ def same(ours: Any, theirs: Any) -> None:
 
 
 @pytest.mark.parametrize("index", range(len(REQUEST["fill"])))
-def test_fill_mask_is_what_the_pipeline_returns(service: str, index: int) -> None:
+def test_fill_mask_equals_the_pipeline(service: str, index: int) -> None:
     request, masks = REQUEST["fill"][index], EXPECTED["fill"][index]
     theirs = masks[0] if len(masks) == 1 else masks
     same(Client(service).fill_mask(**request), theirs)
     same(asyncio.run(AsyncClient(service).fill_mask(**request)), theirs)
 
 
-def test_several_texts_give_a_list_of_results(service: str) -> None:
+def test_several_texts_return_a_list_of_results(service: str) -> None:
     texts = ["Human<mask>.", "Pure<mask>."]
     client = Client(service)
     both = client.fill_mask(texts, top_k=2)
@@ -51,7 +51,7 @@ def test_several_texts_give_a_list_of_results(service: str) -> None:
     assert asyncio.run(AsyncClient(service).fill_mask(texts, top_k=2)) == both
 
 
-def test_generate_streams_and_says_how_it_went(service: str) -> None:
+def test_generate_streams_pieces_and_sets_the_results(service: str) -> None:
     stream = Client(service).generate("The", max_new_tokens=12, temperature=0)
     pieces = list(stream)
     assert len(pieces) > 1
@@ -66,21 +66,21 @@ def test_generate_streams_and_says_how_it_went(service: str) -> None:
     assert "".join(asyncio.run(again())) == "".join(pieces)
 
 
-def test_a_stream_that_is_left_frees_its_place(service: str) -> None:
+def test_abandoned_streams_release_their_slots(service: str) -> None:
     client = Client(service)
     for _ in range(200):
         with client.generate("The", max_new_tokens=200, temperature=1) as stream:
-            next(stream, None)  # a model may have nothing to say
+            next(stream, None)  # the generated text may be empty
     assert client.score("The").get("tokens")
 
 
-def test_the_seed_decides(service: str) -> None:
+def test_seed_determines_the_text(service: str) -> None:
     client = Client(service)
     texts = ["".join(client.generate("The", max_new_tokens=20, seed=seed)) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
 
 
-def test_tokens_there_and_back(service: str) -> None:
+def test_detokenize_inverts_tokenize(service: str) -> None:
     client = Client(service)
     ids = client.tokenize("naïve café")
     assert client.detokenize(ids) == "naïve café"
@@ -88,14 +88,14 @@ def test_tokens_there_and_back(service: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["mlm", "clm"])
-def test_score_is_transformers(service: str, model: str) -> None:
+def test_score_equals_transformers(service: str, model: str) -> None:
     name = "filler" if model == "mlm" else "teller"
     for text, theirs in zip(REQUEST["score"][model], EXPECTED["score"][model]):
         ours = Client(service).score(text, model=name)["log_likelihood"]
         assert ours == pytest.approx(theirs["log_likelihood"], abs=1e-3)
 
 
-def test_refusals_are_exceptions(service: str) -> None:
+def test_error_replies_are_exceptions(service: str) -> None:
     client = Client(service)
     with pytest.raises(kantaibert.NoMask):
         client.fill_mask("nothing to fill")
@@ -108,15 +108,15 @@ def test_refusals_are_exceptions(service: str) -> None:
         Client("/none/socket").score("a")
 
 
-def test_only_what_sampling_names_is_taken(service: str) -> None:
+def test_unknown_sampling_options_are_rejected(service: str) -> None:
     for client in (Client(service), AsyncClient(service)):
         with pytest.raises(TypeError, match="temprature"):
             client.generate("the", temprature=1)  # type: ignore[call-arg]
 
 
-def test_a_var_of_somebody_else_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_untrusted_var_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.path.exists("/run/kantaibert/io.kantaibert"):
-        pytest.skip("a service of the system's is there")
+        pytest.skip("a system service is running")
     monkeypatch.delenv("KANTAIBERT_SOCKET", raising=False)
     monkeypatch.chdir(tmp_path)
     assert socket_path(None) == "/run/kantaibert/io.kantaibert"

@@ -1,4 +1,4 @@
-"""Asks the models of kantaibertd over its Varlink socket. Only the standard library is needed."""
+"""Client of kantaibertd's models over its Varlink socket. Needs only the standard library."""
 
 from ._aio import AsyncClient, AsyncStream
 from ._client import Client, Stream

@@ -1,4 +1,4 @@
-"""The client for asyncio."""
+"""The asyncio client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Connection:
-    """One call and its replies."""
+    """A connection for one call and its replies."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -38,9 +38,9 @@ class _Connection:
         try:
             message = await self._reader.readuntil(b"\0")
         except asyncio.IncompleteReadError as problem:
-            raise ConnectionError("the service has closed the connection before its reply") from problem
+            raise ConnectionError("the service closed the connection before replying") from problem
         except asyncio.LimitOverrunError as problem:
-            raise ProtocolError(f"a reply of more than {REPLY_LIMIT} bytes") from problem
+            raise ProtocolError(f"the reply is larger than {REPLY_LIMIT} bytes") from problem
         return decode_reply(message[:-1])
 
     def close(self) -> None:
@@ -48,7 +48,7 @@ class _Connection:
 
 
 class AsyncStream(Generation, AsyncIterator[str]):
-    """As `Stream`, for `async for`."""
+    """Like `Stream`, for `async for`."""
 
     def __init__(self, path: str, call: bytes) -> None:
         self._path = path
@@ -76,7 +76,7 @@ class AsyncStream(Generation, AsyncIterator[str]):
         raise StopAsyncIteration
 
     def close(self) -> None:
-        """Ends the generation."""
+        """Cancels the generation."""
         self._call = None
         if self._connection is not None:
             self._connection.close()
@@ -84,7 +84,7 @@ class AsyncStream(Generation, AsyncIterator[str]):
 
 
 class AsyncClient:
-    """As `Client`, for asyncio."""
+    """Like `Client`, for asyncio."""
 
     def __init__(self, path: str | None = None) -> None:
         self.path = socket_path(path)
@@ -107,19 +107,19 @@ class AsyncClient:
         top_k: int | None = None,
         targets: list[str] | None = None,
     ) -> Fillings | list[Fillings]:
-        """What stands behind each `<mask>`; several texts are asked about at the same time."""
+        """Returns the candidates for each `<mask>`. Several texts are requested concurrently."""
         if not isinstance(text, str):
             asked = [self.fill_mask(one, model=model, top_k=top_k, targets=targets) for one in text]
             return list(await asyncio.gather(*asked))
         return await self._answer(_methods.fill_mask(text, model=model, top_k=top_k, targets=targets))
 
     def generate(self, prompt: str, *, model: str | None = None, **sampling: Unpack[Sampling]) -> AsyncStream:
-        """How the text goes on, piece by piece. `Sampling` says what may be given: temperature, seed and so on."""
+        """Streams a continuation of the text. `Sampling` lists the options: temperature, seed and so on."""
         call = _methods.generate(prompt, model=model, **sampling)
         return AsyncStream(self.path, call)
 
     async def score(self, text: str, *, model: str | None = None) -> Score:
-        """The log-likelihood of a text; of a model that fills masks the pseudo-log-likelihood."""
+        """Returns the log-likelihood of a text (for a masked model, the pseudo-log-likelihood)."""
         return await self._answer(_methods.score(text, model=model))
 
     async def tokenize(self, text: str, *, model: str | None = None) -> list[int]:

@@ -1,4 +1,4 @@
-"""The client that waits."""
+"""The blocking client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Connection:
-    """One call and its replies."""
+    """A connection for one call and its replies."""
 
     def __init__(self, path: str, call: bytes, timeout: float | None) -> None:
         self._buffer = bytearray()
@@ -36,10 +36,10 @@ class _Connection:
         while (end := self._buffer.find(0, searched)) < 0:
             searched = len(self._buffer)
             if searched > REPLY_LIMIT:
-                raise ProtocolError(f"a reply of more than {REPLY_LIMIT} bytes")
+                raise ProtocolError(f"the reply is larger than {REPLY_LIMIT} bytes")
             piece = self._socket.recv(1 << 16)
             if not piece:
-                raise ConnectionError("the service has closed the connection before its reply")
+                raise ConnectionError("the service closed the connection before replying")
             self._buffer += piece
         message = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
@@ -50,9 +50,9 @@ class _Connection:
 
 
 class Stream(Generation, Iterator[str]):
-    """The pieces of a text as they are made. Leaving it, or `close`, ends the generation.
+    """The pieces of a text as they are generated. `close`, or leaving the `with` block, cancels the generation.
 
-    After the last piece `finish_reason`, `prompt_tokens`, `generated_tokens` and `receipt` say how it went.
+    After the last piece, `finish_reason`, `prompt_tokens`, `generated_tokens` and `receipt` are set.
     """
 
     def __init__(self, connection: _Connection) -> None:
@@ -93,12 +93,12 @@ class Stream(Generation, Iterator[str]):
 
 
 class Client:
-    """Asks the service. Each call has a connection of its own: one client may be used from several threads."""
+    """A client of the service. Each call uses its own connection, so a client can be used from several threads."""
 
     def __init__(self, path: str | None = None, timeout: float | None = None) -> None:
         """
-        path: the socket; else $KANTAIBERT_SOCKET, /run/kantaibert/io.kantaibert or this user's own ./var/io.kantaibert
-        timeout: seconds to wait for a reply, or for the next piece of one; None waits for ever
+        path: the socket; by default $KANTAIBERT_SOCKET, /run/kantaibert/io.kantaibert or the user's own ./var/io.kantaibert
+        timeout: seconds to wait for a reply or the next piece of a stream; None waits forever
         """
         self.path = socket_path(path)
         self.timeout = timeout
@@ -121,18 +121,18 @@ class Client:
         top_k: int | None = None,
         targets: list[str] | None = None,
     ) -> Fillings | list[Fillings]:
-        """What stands behind each `<mask>`: what transformers' fill-mask pipeline returns for the same text or texts."""
+        """Returns the candidates for each `<mask>`, in the format of transformers' fill-mask pipeline."""
         if not isinstance(text, str):
             return [self.fill_mask(one, model=model, top_k=top_k, targets=targets) for one in text]
         return self._answer(_methods.fill_mask(text, model=model, top_k=top_k, targets=targets))
 
     def generate(self, prompt: str, *, model: str | None = None, **sampling: Unpack[Sampling]) -> Stream:
-        """How the text goes on, piece by piece. `Sampling` says what may be given: temperature, seed and so on."""
+        """Streams a continuation of the text. `Sampling` lists the options: temperature, seed and so on."""
         call = _methods.generate(prompt, model=model, **sampling)
         return Stream(_Connection(self.path, call, self.timeout))
 
     def score(self, text: str, *, model: str | None = None) -> Score:
-        """The log-likelihood of a text; of a model that fills masks the pseudo-log-likelihood."""
+        """Returns the log-likelihood of a text (for a masked model, the pseudo-log-likelihood)."""
         return self._answer(_methods.score(text, model=model))
 
     def tokenize(self, text: str, *, model: str | None = None) -> list[int]:

@@ -1,4 +1,4 @@
-"""What the service refuses, as exceptions."""
+"""Error replies of the service as exceptions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 
 class ProtocolError(Exception):
-    """What came over the socket is no Varlink."""
+    """The data received from the socket is not valid Varlink."""
 
 
 class ServiceError(Exception):
-    """An error reply: `name` is its full name, `parameters` what it carries."""
+    """An error reply with its full `name` and `parameters`."""
 
     def __init__(self, name: str, parameters: dict[str, Any]) -> None:
         details = ", ".join(f"{key}: {value}" for key, value in parameters.items())
@@ -20,11 +20,11 @@ class ServiceError(Exception):
 
 
 class ModelNotFound(ServiceError):
-    """There is no such model; `parameters["available"]` are those there are."""
+    """The model does not exist; `parameters["available"]` lists the existing ones."""
 
 
 class NoGeneration(ServiceError):
-    """Nothing is trained yet; `parameters["state"]` says what the service is doing about it."""
+    """The model has not been trained yet; `parameters["state"]` describes what the service is doing about it."""
 
 
 class NoMask(ServiceError):
@@ -32,11 +32,11 @@ class NoMask(ServiceError):
 
 
 class PromptTooLong(ServiceError):
-    """The text has more tokens than the model takes."""
+    """The text has more tokens than the model supports."""
 
 
 class Overloaded(ServiceError):
-    """Too much to do; `parameters["retry_after_ms"]` says when to come again."""
+    """The service is overloaded; `parameters["retry_after_ms"]` is when to try again."""
 
 
 _KNOWN: dict[str, type[ServiceError]] = {

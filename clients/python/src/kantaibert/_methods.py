@@ -1,4 +1,4 @@
-"""The methods of io.kantaibert.Inference: what each is called with, and what is made of its reply. For both clients."""
+"""The methods of io.kantaibert.Inference: encoding of calls and decoding of replies, for both clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Call(Generic[Answer]):
-    """One call: its bytes, and what makes the answer of the parameters of its reply."""
+    """An encoded call, and the function that converts the parameters of its reply to the result."""
 
     message: bytes
     answer: Callable[[dict[str, Any]], Answer]
@@ -44,7 +44,7 @@ def detokenize(ids: list[int], *, model: str | None) -> Call[str]:
 
 
 def generate(prompt: str, *, model: str | None, **sampling: Unpack[Sampling]) -> bytes:
-    """The call; what comes back is for `Generation`."""
+    """Encodes the call. `Generation` decodes the replies."""
     unknown = sampling.keys() - Sampling.__annotations__.keys()
     if unknown:
         raise TypeError(f"generate() got an unexpected keyword argument {min(unknown)!r}")
@@ -53,7 +53,7 @@ def generate(prompt: str, *, model: str | None, **sampling: Unpack[Sampling]) ->
 
 
 class Generation:
-    """How a text that is made went, known after its last piece."""
+    """The results of a generation, set after its last piece."""
 
     finish_reason: str | None = None
     prompt_tokens: int | None = None
@@ -61,7 +61,7 @@ class Generation:
     receipt: Receipt | None = None
 
     def _take(self, reply: dict[str, Any], continues: bool) -> str:
-        """The piece of text in a reply, and of the last reply the rest."""
+        """Returns the piece of text in a reply, and stores the results in the last reply."""
         if not continues:
             self.finish_reason = reply.get("finish_reason")
             self.prompt_tokens = reply.get("prompt_tokens")

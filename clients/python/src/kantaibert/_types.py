@@ -1,4 +1,4 @@
-"""What the interface io.kantaibert.Inference gives and takes."""
+"""The types of the interface io.kantaibert.Inference."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import List, TypedDict, Union
 
 
 class Filling(TypedDict):
-    """One candidate for a mask, as transformers' fill-mask pipeline has it."""
+    """One candidate for a mask, in the format of transformers' fill-mask pipeline."""
 
     score: float
     token: int
@@ -15,7 +15,7 @@ class Filling(TypedDict):
 
 
 class Receipt(TypedDict):
-    """What produced an answer, enough to produce it again."""
+    """Identifies how a result was produced, so that it can be reproduced."""
 
     model: str
     generation: int
@@ -24,7 +24,7 @@ class Receipt(TypedDict):
 
 
 class Score(TypedDict):
-    """How likely a model finds a text."""
+    """The likelihood of a text."""
 
     log_likelihood: float
     tokens: int
@@ -33,20 +33,20 @@ class Score(TypedDict):
 
 
 class Sampling(TypedDict, total=False):
-    """How the next token is chosen; what is not given, or None, is the service's to decide."""
+    """Sampling options. The service's settings apply to those that are missing or None."""
 
     max_new_tokens: int | None
-    #: 0 always takes the likeliest token.
+    #: 0 always picks the most likely token.
     temperature: float | None
     top_k: int | None
     top_p: float | None
     min_p: float | None
     repetition_penalty: float | None
-    #: The text ends before any of these.
+    #: Generation ends before any of these strings.
     stop: list[str] | None
-    #: The same seed gives the same text.
+    #: The same seed generates the same text.
     seed: int | None
 
 
-#: Of one text: a list for its only mask, a list of lists where it has several.
+#: The candidates of one text: a list if it has one mask, a list of lists if it has several.
 Fillings = Union[List[Filling], List[List[Filling]]]
