@@ -127,12 +127,12 @@ def test_untrusted_var_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         listening.listen()
         assert socket_path(None) == "./var/io.kantaibert"
         folder.chmod(0o777)
-        with pytest.raises(PermissionError, match="others may write"):
+        with pytest.raises(PermissionError, match="can write to"):
             socket_path(None)
         folder.chmod(0o755)
         folder.rename(tmp_path / "real")
         folder.symlink_to("real")
-        with pytest.raises(PermissionError, match="no folder of yours"):
+        with pytest.raises(PermissionError, match="cannot be opened as a folder"):
             socket_path(None)
         if os.geteuid() == 0:
             folder.unlink()
