@@ -16,8 +16,8 @@ NASTY = "<img src=x onerror=document.title='interpreted'>.txt"
 
 def without_a_model(page):
     page.open(f"token={page.servers.token}")
-    wait("the token is out of the address", lambda: "token" not in page.driver.current_url)
-    wait("the page shows the service", lambda: page.script("return document.getElementById('service').dataset.state") == "up")
+    wait("the token is removed from the URL", lambda: "token" not in page.driver.current_url)
+    wait("the page shows the service's state", lambda: page.script("return document.getElementById('service').dataset.state") == "up")
     page.click("#generate")
     page.until(".answer .problem", "cannot answer yet: waiting for text")
 
@@ -53,7 +53,7 @@ def following_a_run(page):
     seen = [page.script(points)]
     while len(seen) < 5:
         seen.append(wait("the curve is longer", lambda: (now := page.script(points)) > seen[-1] and now))
-    wait("bar and title say how far it is", lambda: page.script(
+    wait("the progress bar and the title show the progress", lambda: page.script(
         "const share = document.querySelector('#run-card progress')?.value;"
         "return share > 0 && document.title.startsWith(`${Math.floor(share * 100)} % · Training`)"))
     # The keyboard works like the pointer.
@@ -98,7 +98,7 @@ def generating_and_stopping(page):
     page.until(".answer:last-child .receipt", "the same text")
     count = len(page.all(".answer"))
     page.driver.refresh()
-    wait("the answers are kept", lambda: len(page.all(".answer")) == count)
+    wait("the answers are restored", lambda: len(page.all(".answer")) == count)
     assert page.script(made) == text
     assert page.find("#chat-prompt").get_attribute("value") == "the <b>old</b> fox"
     assert page.find("#sampling-seed").get_attribute("value") == "11"
@@ -119,31 +119,31 @@ def filling_masks(page):
          lambda: page.find("#fill-text").get_attribute("value") == f"every wise {word} sees the <mask> at night.")
     wait("one mask is left", lambda: len(page.all(".mask")) == 1)
     page.click("#fill-undo")
-    wait("it is taken back", lambda: len(page.all(".mask")) == 2)
+    wait("the replacement is undone", lambda: len(page.all(".mask")) == 2)
     page.write("#fill-text", "no gap")
     page.click("#fill-form .primary")
     page.until("#fill-problem", "no <mask>")
     page.write("#fill-text", "every wise judge sees the <mask> at night.")
     page.click("#fill-form .primary")
-    wait("it is filled", lambda: len(page.all(".mask")) == 1)
+    wait("the mask is filled", lambda: len(page.all(".mask")) == 1)
 
 
 def promoting_a_generation(page):
     # A wrong token makes the page ask for it.
     page.script("localStorage.setItem('kantaibert.token', '\"wrong\"')")
     page.open("training")
-    wait("there are models", lambda: page.script("return document.querySelectorAll('#train-model option').length") == 3)
+    wait("the models are listed", lambda: page.script("return document.querySelectorAll('#train-model option').length") == 3)
     page.script("document.getElementById('train-model').value = 'assistant'")
     page.click("#train-force")
     page.click("#train")
-    wait("the token is asked for", lambda: page.script("return document.getElementById('token-dialog').open"))
+    wait("the page asks for the token", lambda: page.script("return document.getElementById('token-dialog').open"))
     page.write("#token-input", "still wrong")
     page.click("#token-form .primary")
     page.until("#token-problem", "The token is wrong")
     page.write("#token-input", page.servers.token)
     page.click("#token-form .primary")
     page.until("#run-card h2", "assistant-2")
-    wait("the earlier run lies underneath", lambda: page.all(".line.earlier"))
+    wait("the earlier run is drawn", lambda: page.all(".line.earlier"))
     page.open("models")
     back = "button[data-model=assistant][data-generation='1']"
     # A candidate can be promoted too, but the evaluation may finish before the click.
@@ -159,12 +159,12 @@ def losing_the_service(page):
     page.open("chat")
     page.servers.stop_service()
     page.until("#away", "The service is not available")
-    wait("nothing can be generated", lambda: not page.find("#generate").is_enabled())
+    wait("Generate is disabled", lambda: not page.find("#generate").is_enabled())
     page.servers.start_service()
-    wait("it is back", lambda: not page.text("#away"))
+    wait("the service is available again", lambda: not page.text("#away"))
     count = len(page.all(".answer"))
     page.click("#generate")
-    wait("it answers again", lambda: len(page.all(".answer")) > count and "seed" in page.text(".answer:last-child .receipt"))
+    wait("the model answers again", lambda: len(page.all(".answer")) > count and "seed" in page.text(".answer:last-child .receipt"))
 
 
 def main(build, shots):

@@ -158,7 +158,7 @@ function card({ run, queued, models: all, inbox_pending }) {
       h("button", { class: "quiet", type: "button", id: "cancel" }, "Cancel")),
     h("progress", { max: 1, value: share, "aria-label": `${run.id}: ${percent(share, 0)}` }),
     h("dl", { class: "figures" },
-      figure("left", run.remaining_seconds != null ? duration(run.remaining_seconds) : "–"),
+      figure("remaining", run.remaining_seconds != null ? duration(run.remaining_seconds) : "–"),
       figure("step", run.total_steps ? `${number(run.step)} of ${number(run.total_steps)}` : "–"),
       figure("loss", fixed(run.loss, 4)), figure("held out", fixed(run.evaluation_loss, 4)),
       figure("tokens/s", number(run.tokens_per_second)), figure("epoch", fixed(run.epoch, 2))),
