@@ -54,7 +54,7 @@ function service({ up, message, version }) {
   $("service").querySelector(".service-text").textContent =
     up ? `running${version ? ` · ${version}` : ""}` : up === false ? "not available" : "connecting";
   $("away").hidden = up !== false;
-  $("away").textContent = up === false ? `The service is not available: ${message.replace(/\.$/, "")}. Reconnecting automatically.` : "";
+  $("away").textContent = up === false ? `The service is not available: ${(message ?? "").replace(/\.$/, "")}. Reconnecting automatically.` : "";
 }
 
 function pulse({ run, queued }) {
