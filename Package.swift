@@ -223,7 +223,7 @@ let package = Package(
         tests("TextFilters", ["TextFilters"], resources: [.copy("Fixtures")]),
         tests("Jobs", ["Jobs", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Varlink", ["Varlink", "VarlinkServer", "TestSupport", log]),
-        tests("Interface", ["Interface", "Varlink"]),
+        tests("Interface", ["Interface", "Varlink", "TestSupport"]),
         // Runs the program: see EndToEnd below for why it is no dependency.
         tests("Kbctl", ["Interface", "Varlink", "VarlinkServer", "TestSupport", log]),
         // Runs kb-man on the programs.
@@ -231,13 +231,19 @@ let package = Package(
         tests("Systemd", ["Systemd", log]),
         tests("Kernels", ["Kernels", "CKernels", "Random"], resources: [.copy("Fixtures")]),
         tests("Tokenizers", ["Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
-        tests("Corpora", ["Corpora", "Durable", "LimitedLogging", "TextFilters"], resources: [.copy("Fixtures")]),
+        tests(
+            "Corpora", ["Corpora", "Durable", "LimitedLogging", "TextFilters", "TestSupport"],
+            resources: [.copy("Fixtures")]),
         tests("Database", ["Database", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs"]),
         tests("Training", ["Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
         tests(
-            "Inference", ["Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Durable"],
+            "Inference",
+            [
+                "Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Durable",
+                "TestSupport",
+            ],
             resources: [.copy("Fixtures")]),
         tests("Scheduling", ["Scheduling", "Jobs", "TestSupport"], resources: [.copy("Fixtures")]),
         tests("Supervision", ["AsyncSupport", "Durable", "Jobs", "Supervision"]),
@@ -257,7 +263,10 @@ let package = Package(
         // libraries would be linked into the tests; `swift test` builds it all the same.
         tests(
             "EndToEnd",
-            ["Interface", "Varlink", "Jobs", "Kernels", "Durable", crypto, "kantaibertd", "kantaibert-train"]),
+            [
+                "Interface", "Varlink", "Jobs", "Kernels", "Durable", "TestSupport", crypto, "kantaibertd",
+                "kantaibert-train",
+            ]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17

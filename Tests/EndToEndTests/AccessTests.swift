@@ -1,13 +1,13 @@
 import Foundation
 import Glibc
 import Interface
+import TestSupport
 import Testing
 
 /// Tests with other user ids. Root can take any id; the ids need no entry in /etc/passwd.
 @Suite(
-    "Access control", .serialized, .timeLimit(.minutes(15)),
-    .enabled(if: Programs.areBuilt, "\(Programs.missing)"),
-    .enabled(if: geteuid() == 0, "needs root to run as another user"))
+    "Access control", .serialized, .timeLimit(.minutes(30)),
+    .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct AccessTests {
     static let user = 41_001
     static let connects = "users"
@@ -36,8 +36,8 @@ struct AccessTests {
             "/usr/bin/setpriv", identity + [supplementary, program] + arguments + ["--socket", service.socket])
     }
 
-    @Test("Group membership determines who may connect and who may train")
-    func groupsDetermineAccess() throws {
+    @Test("Group membership determines who may connect and who may train", .needsRoot)
+    func groupsDetermineAccessAsRoot() throws {
         let service = try RunningService(settings: Self.settings)
         try service.start()
         defer { _ = try? service.stop() }
@@ -58,8 +58,8 @@ struct AccessTests {
         #expect(service.logText.contains("a call is not permitted"))
     }
 
-    @Test("The service's own user may train without being in a group")
-    func serviceUserMayTrain() throws {
+    @Test("The service's own user may train without being in a group", .needsRoot)
+    func serviceUserMayTrainAsRoot() throws {
         let service = try RunningService(settings: EndToEndTests.smallest)
         try #require(chown(service.folder, uid_t(Self.user), gid_t(Self.user)) == 0)
         try #require(chmod(service.folder + "/notify", 0o777) == 0)

@@ -6,7 +6,7 @@ import Testing
 import Varlink
 
 @Suite(
-    "Killing the service during admission", .serialized, .timeLimit(.minutes(10)),
+    "Killing the service during admission", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct AdmissionKillTests {
     static let moments = 200
@@ -61,7 +61,7 @@ struct AdmissionKillTests {
         }
         // Wait until the files left by the last kills are admitted.
         let client = try service.client()
-        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(300))
         var corpora: [ManagerInterface.Corpus] = []
         repeat {
             corpora = try client.all(ManagerInterface.ListCorpora.self, .init(), \.corpora)

@@ -2,12 +2,13 @@ import Crypto
 import Foundation
 import Glibc
 import Interface
+import TestSupport
 import Testing
 import Varlink
 
 /// Tests files that other programs copy or move into the inbox in several steps.
 @Suite(
-    "Copies into the inbox", .serialized, .timeLimit(.minutes(15)),
+    "Copies into the inbox", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct CopyingTests {
     private func corpora(_ service: RunningService) throws -> [ManagerInterface.Corpus] {
@@ -66,8 +67,8 @@ struct CopyingTests {
     /// The kernel does not reveal whether a file of another user is open for writing.
     @Test(
         "A stalled copy by another user that began before the service started is waited for",
-        .enabled(if: geteuid() == 0, "needs root"))
-    func waitsForStalledWriterOfAnotherUser() throws {
+        .needsRoot)
+    func waitsForStalledWriterOfAnotherUserAsRoot() throws {
         let service = try RunningService(
             settings: InboxAdversityTests.settings.replacing("stable: 20ms", with: "stable: 1s"))
         try FileManager.default.createDirectory(atPath: service.inbox, withIntermediateDirectories: true)

@@ -6,7 +6,7 @@ import Varlink
 
 /// A corpus that makes runs fail must not prevent training on the others.
 @Suite(
-    "Faulty corpora", .serialized, .timeLimit(.minutes(10)),
+    "Faulty corpora", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct FaultyCorpusTests {
     /// Random letters, for which a tokenizer would need about 200 MB.

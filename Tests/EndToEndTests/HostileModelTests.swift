@@ -6,7 +6,7 @@ import Varlink
 
 /// Tests malicious models with the programs as a user runs them.
 @Suite(
-    "Hostile models", .serialized, .timeLimit(.minutes(10)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
+    "Hostile models", .serialized, .timeLimit(.minutes(30)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct HostileModelTests {
     /// Changes a number in `config.json` or `training_args.json`.
     private static func edit(_ file: String, _ key: String, _ value: String) throws {

@@ -4,7 +4,7 @@ import Jobs
 import Testing
 
 @Suite(
-    "Killing runs", .serialized, .timeLimit(.minutes(15)),
+    "Killing runs", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct KillTests {
     /// Number of kills of a running process.

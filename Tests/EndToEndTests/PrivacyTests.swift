@@ -6,7 +6,7 @@ import Varlink
 
 /// The service must not store prompts and answers.
 @Suite(
-    "Privacy of prompts and answers", .serialized, .timeLimit(.minutes(15)),
+    "Privacy of prompts and answers", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct PrivacyTests {
     private static let settings = """
@@ -104,7 +104,7 @@ struct PrivacyTests {
             page.terminate()
             page.waitUntilExit()
         }
-        let deadline = Date(timeIntervalSinceNow: 60)
+        let deadline = Date(timeIntervalSinceNow: 300)
         var port: UInt16?
         while port == nil, Date() < deadline {
             let text = try String(contentsOfFile: log, encoding: .utf8)

@@ -4,7 +4,7 @@ import Interface
 import Testing
 
 @Suite(
-    "Reloading settings", .serialized, .timeLimit(.minutes(15)),
+    "Reloading settings", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct ReloadTests {
     @Test("SIGHUP reloads settings, rejects invalid ones and names those that need a restart")

@@ -6,7 +6,7 @@ import Varlink
 
 /// The text of a removed corpus must be deleted once nothing needs it, and not before.
 @Suite(
-    "Removed corpora", .serialized, .timeLimit(.minutes(15)),
+    "Removed corpora", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct RemovedCorpusTests {
     private func isStored(_ sha256: String, _ service: RunningService) -> Bool {
@@ -19,7 +19,7 @@ struct RemovedCorpusTests {
 
     /// Waits for the text to be deleted without any other activity, such as a new file or a restart.
     private func waitUntilDeleted(_ sha256: String, _ service: RunningService) throws {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(300))
         while isStored(sha256, service) {
             try #require(ContinuousClock.now < deadline, "the text is still stored")
             usleep(10_000)

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Interface
+import TestSupport
 import Testing
 import Varlink
 
@@ -36,7 +37,7 @@ final class RunningService {
             .appending(path: "../InferenceTests/Fixtures/\(fixture)").standardized
         let models = folder + "/models/\(model)"
         try FileManager.default.createDirectory(atPath: models, withIntermediateDirectories: true)
-        try FileManager.default.copyItem(atPath: source.path, toPath: models + "/1")
+        try copyFolder(source.path, to: models + "/1")
         try FileManager.default.createSymbolicLink(atPath: models + "/current", withDestinationPath: "1")
     }
 
@@ -46,7 +47,7 @@ final class RunningService {
     ///   - wrapper: command that executes the service
     func start(as user: Int? = nil, through wrapper: [String] = []) throws {
         try launch(as: user, through: wrapper)
-        try #require(notify.waits(for: "READY=1", seconds: 60), "the service is not ready; its log:\n\(logText)")
+        try #require(notify.waits(for: "READY=1", seconds: 300), "the service is not ready; its log:\n\(logText)")
     }
 
     /// Starts the service without waiting.
@@ -72,12 +73,14 @@ final class RunningService {
         self.process = process
     }
 
-    /// Stops the service with SIGTERM.
+    /// Stops the service with SIGTERM, and SIGKILL after five minutes, when something hangs.
     /// - Returns: the exit status and the duration in seconds
     func stop() throws -> (status: Int32, seconds: Double) {
         let process = try #require(process)
         let began = ContinuousClock.now
         Glibc.kill(process.processIdentifier, SIGTERM)
+        while process.isRunning, began.duration(to: .now) < .seconds(300) { usleep(2000) }
+        if process.isRunning { Glibc.kill(process.processIdentifier, SIGKILL) }
         process.waitUntilExit()
         let seconds = began.duration(to: .now) / .seconds(1)
         self.process = nil
@@ -94,7 +97,7 @@ final class RunningService {
     }
 
     /// Waits until the service has sent the given line to its service manager.
-    func notified(_ line: String) -> Bool { notify.waits(for: line, seconds: 60) }
+    func notified(_ line: String) -> Bool { notify.waits(for: line, seconds: 300) }
 
     var processIdentifier: pid_t { get throws { try #require(process).processIdentifier } }
 
@@ -160,7 +163,7 @@ struct Events {
 
     /// Waits for the first event that satisfies `isWanted`.
     func first(
-        within seconds: Int = 240, _ what: String, where isWanted: (ManagerInterface.Event) -> Bool
+        within seconds: Int = 300, _ what: String, where isWanted: (ManagerInterface.Event) -> Bool
     ) throws -> ManagerInterface.Event {
         let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
         var seen: [String] = []

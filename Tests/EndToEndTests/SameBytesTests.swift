@@ -4,7 +4,7 @@ import Testing
 
 /// Runs separate processes, because the number of threads is fixed per process and memory contents differ between them.
 @Suite(
-    "Reproducibility", .serialized, .timeLimit(.minutes(15)),
+    "Reproducibility", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct SameBytesTests {
     @Test("Any number of threads gives the same bytes in float32", arguments: Objective.allCases)

@@ -4,7 +4,7 @@ import Testing
 import Varlink
 
 @Suite(
-    "Scheduled training", .serialized, .timeLimit(.minutes(15)),
+    "Scheduled training", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct ScheduleTests {
     /// Returns a TZ variable for which the local time is now `hour`:`minute`, minus some seconds.

@@ -1,12 +1,13 @@
 import Foundation
 import Glibc
 import Interface
+import TestSupport
 import Testing
 import Varlink
 
 /// The state directory must be private to the service, and clients must verify whom they connect to.
 @Suite(
-    "The state directory and its socket", .serialized, .timeLimit(.minutes(15)),
+    "The state directory and its socket", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct StateDirectoryTests {
     /// Files that the tests create, and files that are meant for other users.
@@ -68,8 +69,8 @@ struct StateDirectoryTests {
 
     @Test(
         "Another user, even in the service's group, can neither read nor lock the files",
-        .enabled(if: geteuid() == 0, "needs root to run as another user"))
-    func otherUsersCannotReadOrLock() throws {
+        .needsRoot)
+    func otherUsersCannotReadOrLockAsRoot() throws {
         let service = try served()
         let files = try entries(service).map(\.path) + [service.folder + "/models/kantaibert/1/config.json"]
         // In root's group, which owns the files.
@@ -86,9 +87,9 @@ struct StateDirectoryTests {
 
     @Test(
         "kbctl rejects another user's ./var, and a socket on which another user listens",
-        .enabled(if: geteuid() == 0, "needs root to run as another user"),
+        .needsRoot,
         .enabled(if: access(ServiceSocket.system, F_OK) != 0, "needs a machine without a running system service"))
-    func kbctlRejectsUntrustedSockets() throws {
+    func kbctlRejectsUntrustedSocketsAsRoot() throws {
         let service = try RunningService(settings: EndToEndTests.smallest)
         try #require(chown(service.folder, uid_t(AccessTests.user), gid_t(AccessTests.user)) == 0)
         try #require(chmod(service.folder + "/notify", 0o777) == 0)

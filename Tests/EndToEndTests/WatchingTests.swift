@@ -6,7 +6,7 @@ import Varlink
 
 /// Tests what watchers and the log report when the service stops, and under many events.
 @Suite(
-    "Watching and the log", .serialized, .timeLimit(.minutes(15)),
+    "Watching and the log", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct WatchingTests {
     private static let settings = """

@@ -1,6 +1,7 @@
 import Foundation
 import Inference
 import Jobs
+import TestSupport
 import TextFilters
 
 /// The small models in `Fixtures` and the reference output of transformers for them.
@@ -79,7 +80,7 @@ enum Fixture {
         let directory = NSTemporaryDirectory() + "inference-\(UUID().uuidString)"
 
         init(of name: String) throws {
-            try FileManager.default.copyItem(atPath: Fixture.path(name), toPath: directory)
+            try copyFolder(Fixture.path(name), to: directory)
         }
 
         deinit { try? FileManager.default.removeItem(atPath: directory) }

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Interface
+import TestSupport
 import Testing
 import Varlink
 
@@ -72,7 +73,7 @@ import Varlink
         #expect(reason().contains("it is no socket"))
     }
 
-    @Test(.enabled(if: geteuid() == 0, "only root can give files away")) func anothersIsRefused() throws {
+    @Test(.needsRoot) func anothersIsRefusedAsRoot() throws {
         defer { remove() }
         chown(local, 41_001, 41_001)
         #expect(reason().contains("\(local) belongs to another user"))
@@ -92,11 +93,14 @@ import Varlink
             #expect(throws: UntrustedSocket.self) { try socket.check(server: stranger) }
             #expect(throws: UntrustedSocket.self) { try socket.check(server: nil) }
         }
-        if geteuid() == 0 {
-            chown(found.path, stranger, stranger)
-            // Named, the owner of the path may answer.
-            try named.check(server: stranger)
-            #expect(throws: UntrustedSocket.self) { try found.check(server: stranger) }
-        }
+    }
+
+    @Test(.needsRoot) func ofANamedSocketTheOwnerMayAnswerAsRoot() throws {
+        defer { remove() }
+        let stranger: uid_t = 41_002
+        let found = try ServiceSocket.find(system: folder + "/none", folder: local)
+        chown(found.path, stranger, stranger)
+        try ServiceSocket(path: found.path).check(server: stranger)
+        #expect(throws: UntrustedSocket.self) { try found.check(server: stranger) }
     }
 }

@@ -24,12 +24,18 @@ final class TerminalSession {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // Threads of tests may block signals; a child would inherit the mask.
+        // The threads of tests may block signals, and a shell ignores SIGINT for what it runs in the background: a child would
+        // inherit both.
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)
+        var interrupt = sigset_t()
+        sigemptyset(&interrupt)
+        sigaddset(&interrupt, SIGINT)
+        posix_spawnattr_setsigdefault(&attributes, &interrupt)
         let newSession: Int16 = 0x80  // POSIX_SPAWN_SETSID, which Swift cannot see
-        posix_spawnattr_setflags(&attributes, newSession | Int16(POSIX_SPAWN_SETSIGMASK))
+        posix_spawnattr_setflags(
+            &attributes, newSession | Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF))
         var words = ([KbctlProcess.path] + arguments).map { strdup($0) } + [nil]
         let variables = ["KANTAIBERT_SOCKET=\(socket)", "TZ=UTC", "TERM=xterm-256color", "NO_COLOR=1"]
         var environment = variables.map { strdup($0) } + [nil]

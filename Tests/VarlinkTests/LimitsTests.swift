@@ -183,21 +183,39 @@ import VarlinkServer
         }
     }
 
+    /// A request named in the test's output, which would otherwise hold all of its text.
+    struct DearRequest: CustomTestStringConvertible, Sendable {
+        var testDescription: String
+        /// Of an unknown parameter.
+        var value: String
+        /// Further parameters, each with a comma behind it.
+        var members: String
+
+        init(_ name: String, value: String, members: String = "") {
+            testDescription = name
+            self.value = value
+            self.members = members
+        }
+    }
+
     /// Shapes for which a careless reader takes longer than `receive` waits.
     @Test(arguments: [
-        ("nested arrays", String(repeating: "[", count: 500_000), ""),
-        ("nested objects", String(repeating: #"{"a":"#, count: 300_000), ""),
-        ("closed nesting", String(repeating: "[", count: 400) + String(repeating: "]", count: 400), ""),
-        ("many members", "0", (0..<20_000).map { #""m\#($0)":0.5,"# }.joined() + #""times":1.5,"#),
-        ("a huge number", String(repeating: "9", count: 1_000_000), ""),
-        ("a huge exponent", "1e999999999", ""),
+        DearRequest("nested arrays", value: String(repeating: "[", count: 500_000)),
+        DearRequest("nested objects", value: String(repeating: #"{"a":"#, count: 300_000)),
+        DearRequest("closed nesting", value: String(repeating: "[", count: 400) + String(repeating: "]", count: 400)),
+        DearRequest(
+            "many members", value: "0",
+            members: (0..<20_000).map { #""m\#($0)":0.5,"# }.joined() + #""times":1.5,"#),
+        DearRequest("a huge number", value: String(repeating: "9", count: 1_000_000)),
+        DearRequest("a huge exponent", value: "1e999999999"),
     ])
-    func aDearRequestHurtsNobody(name: String, value: String, members: String) async throws {
+    func aDearRequestHurtsNobody(request: DearRequest) async throws {
         try await withServer { socket in
             try await blocking {
                 let dear = try RawConnection(path: socket)
                 dear.send(
-                    #"{"method":"org.example.test.Echo","parameters":{\#(members)"text":"a","x":\#(value)}}"# + "\0")
+                    #"{"method":"org.example.test.Echo","parameters":{\#(request.members)"text":"a","x":\#(request.value)}}"#
+                        + "\0")
                 let reply = try dear.receive()
                 if let reply { #expect(reply.contains("InvalidParameter")) }
                 #expect(try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "a")).text == "a")
