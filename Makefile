@@ -23,18 +23,20 @@ PYTHON ?= python3
 
 PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev zlib1g-dev libzstd-dev libzip-dev zstd pkg-config
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kantaibert-web kb-bench)
+# On a terminal SwiftPM would pass a color flag to the compiler, and what is built there and elsewhere would differ.
+BUILDFLAGS = -c release --no-color-diagnostics
 # Tests use what a module shows to others, so that they and the programs are made of the same objects.
-TESTFLAGS = -c release --disable-testable-imports
+TESTFLAGS = $(BUILDFLAGS) --disable-testable-imports
 # The test targets whose tests start servers, clients and processes.
 TALKING = ^(Daemon|Kbctl|Supervision|Varlink|VarlinkServer|Web)Tests\.
 export DESTDIR PREFIX
 
-.PHONY: all build man test python test-systemd test-faults test-web lint parity fuzz sanitize soak demo demo-deps deps install
+.PHONY: all build man test test-root python test-systemd test-faults test-web lint parity fuzz sanitize soak demo demo-deps deps install
 
 all: build
 
 build: deps
-	$(SWIFT) build -c release
+	$(SWIFT) build $(BUILDFLAGS)
 	$(MAKE) man
 
 # kantaibertd(8), kantaibert-train(8), kbctl(1), kantaibert.yaml(5), from what the programs and the settings say.
@@ -45,9 +47,13 @@ man:
 # talk to a server of their own need them at once: each kind has its own run, the latter one test at a time.
 test: deps
 	$(SWIFT) test $(TESTFLAGS) --skip '$(TALKING)' --skip EndToEndTests
-	$(SWIFT) test $(TESTFLAGS) --no-parallel --filter '$(TALKING)'
-	$(SWIFT) test $(TESTFLAGS) --filter EndToEndTests
+	$(SWIFT) test $(TESTFLAGS) --skip-build --no-parallel --filter '$(TALKING)'
+	$(SWIFT) test $(TESTFLAGS) --skip-build --filter EndToEndTests
 	$(MAKE) python
+
+# What `test` skips for want of root, of what it has built.
+test-root:
+	$(SWIFT) test $(TESTFLAGS) --skip-build --no-parallel --filter AsRoot
 
 # The client for Python, against a service of its own.
 python:
@@ -91,7 +97,9 @@ fuzz: deps
 # What ends with its process is no leak here; kbctl's size and its commands are tested as they are shipped.
 sanitize: deps
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test $(TESTFLAGS) --sanitize=address --scratch-path .build/sanitized \
-	    --skip EndToEndTests --skip KbctlTests
+	    --skip '$(TALKING)' --skip EndToEndTests
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test $(TESTFLAGS) --sanitize=address --scratch-path .build/sanitized \
+	    --skip-build --no-parallel --filter '$(TALKING)' --skip KbctlTests
 
 soak: build
 	$(BUILD)/kb-bench soak --minutes $(SOAK_MINUTES)

@@ -12,7 +12,7 @@ KANTAIBERT_LIBFUZZER=$resources/clang/lib/linux/libclang_rt.fuzzer_no_main-$(una
 export KANTAIBERT_LIBFUZZER
 [ -f "$KANTAIBERT_LIBFUZZER" ] || { echo "libFuzzer not found: $KANTAIBERT_LIBFUZZER" >&2; exit 69; }
 home=.build/fuzz
-$swift build -c release --scratch-path $home --product kb-fuzz
+$swift build -c release --no-color-diagnostics --scratch-path $home --product kb-fuzz
 program=$home/release/kb-fuzz
 
 # Leave crashes to libFuzzer, which saves the input.
