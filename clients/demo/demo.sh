@@ -1,9 +1,9 @@
 #!/bin/sh
-# The whole way once: a corpus into the inbox, two models out of it, an answer from each.
+# Trains two small models on a corpus and asks each one a question.
 #
 #   demo.sh BUILD_DIRECTORY [CORPUS]
 #
-# The state stays in ./var (or STATE): a second time, the models answer at once.
+# The state is kept in ./var (or STATE): if the models were already trained on the same text, they answer immediately.
 set -eu
 build=$1
 corpus=${2:-}
@@ -29,10 +29,10 @@ stop() {
     stopped=0
     wait "$service" || stopped=$?
     service=
-    [ "$stopped" -eq 0 ] || { echo "kantaibertd ended with status $stopped, see $log" >&2; return "$stopped"; }
+    [ "$stopped" -eq 0 ] || { echo "kantaibertd exited with status $stopped; see $log" >&2; return "$stopped"; }
 }
 
-# Whatever ends this script, the service does not outlive it; what went wrong is shown and told on.
+# Stops the service however this script ends, and shows the end of the log after a failure.
 finish() {
     status=$?
     trap - EXIT INT TERM
@@ -48,14 +48,14 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 if [ -n "$corpus" ]; then
-    [ -r "$corpus" ] || { echo "CORPUS=$corpus cannot be read" >&2; exit 66; }
+    [ -f "$corpus" ] && [ -r "$corpus" ] || { echo "CORPUS=$corpus is not a readable file" >&2; exit 66; }
     name=$(basename "$corpus")
 else
-    [ -d "$fortunes" ] || { echo "$fortunes is missing: install the package fortunes, or name a CORPUS=FILE" >&2; exit 66; }
+    [ -d "$fortunes" ] || { echo "$fortunes is missing: install the package fortunes, or use CORPUS=FILE" >&2; exit 66; }
     name=fortunes.txt
 fi
 
-say "Starting the service on $state"
+say "Starting the service in $state"
 mkdir -p "$state/inbox"
 "$build/kantaibertd" --state-dir "$state" --config "$here/kantaibert.yaml" 2>"$log" &
 service=$!
@@ -67,18 +67,26 @@ until ask status >/dev/null 2>&1; do
     sleep 0.1
 done
 
-# Written under a hidden name first: the inbox takes it when it has its name.
-say "Dropping $name into $state/inbox"
+# Written under a hidden name first, which the inbox ignores until the file is renamed.
 part=$state/inbox/.$name.part
 if [ -n "$corpus" ]; then
     cp "$corpus" "$part"
 else
-    # A line with a lone % parts two fortunes: a blank line makes each a paragraph. What is struck over is left out.
+    # A line with only % separates two fortunes: a blank line makes each a paragraph. Overstruck characters are removed.
     find "$fortunes" -maxdepth 1 -type f ! -name '*.dat' ! -name 'ascii-art' | LC_ALL=C sort |
         while read -r file; do sed -e 's/^%$//' -e 's/.\x08//g' "$file"; echo; done >"$part"
 fi
 chmod u+w "$part"
-mv "$part" "$state/inbox/$name"
+# The service stores a corpus under its SHA-256.
+if [ -e "$state/corpus/$(sha256sum <"$part" | cut -d' ' -f1)" ] &&
+    [ -e "$state/models/kantaibert/current" ] && [ -e "$state/models/assistant/current" ]; then
+    rm "$part"
+    say "The models in $state/models were already trained on $name; using them"
+    echo "To train them again, run ‘kbctl train MODEL --force’ while the service is running, or remove $state."
+else
+    say "Adding $name to $state/inbox"
+    mv "$part" "$state/inbox/$name"
+fi
 
 ask watch --exit-when-served
 
@@ -86,3 +94,18 @@ say 'kbctl fill "Human thinking involves human <mask>."'
 ask fill "Human thinking involves human <mask>."
 say 'kbctl ask "I would like to assist"'
 ask ask "I would like to assist"
+stop
+
+# kbctl finds the socket in ./var without --socket.
+socket=
+[ "$state" = ./var ] || socket=" --socket $state/io.kantaibert"
+say "The models are in $state/models"
+cat <<END
+To start the service again:
+    $build/kantaibertd --state-dir $state --config $here/kantaibert.yaml
+Then, in another terminal in this directory:
+    $build/kbctl fill$socket "Human thinking involves human <mask>."
+    $build/kbctl ask$socket "I would like to assist"
+    $build/kbctl status$socket
+The models are also trained on any other text that you copy into $state/inbox.
+END
