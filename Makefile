@@ -3,6 +3,7 @@
 # make test-web the page in a real browser; skips where there is none
 # make fuzz     each reader of what others wrote, a minute with libFuzzer; FUZZ_SECONDS=60 FUZZ_TARGETS=
 # make sanitize the tests within one process under AddressSanitizer; its build takes as long again
+# make generate  rewrites the committed files that come from tables in the sources
 # make soak     the service under load for half an hour; SOAK_MINUTES=30
 # make install  DESTDIR= PREFIX=/usr/local
 SWIFT ?= swift
@@ -31,7 +32,7 @@ TESTFLAGS = $(BUILDFLAGS) --disable-testable-imports
 TALKING = ^(Daemon|Kbctl|Supervision|Varlink|VarlinkServer|Web)Tests\.
 export DESTDIR PREFIX
 
-.PHONY: all build man test test-root python test-systemd test-faults test-web lint parity fuzz sanitize soak demo demo-deps deps install
+.PHONY: all build man generate test test-root python test-systemd test-faults test-web lint parity fuzz sanitize soak demo demo-deps deps install
 
 all: build
 
@@ -41,7 +42,12 @@ build: deps
 
 # kantaibertd(8), kantaibert-train(8), kbctl(1), kantaibert.yaml(5), from what the programs and the settings say.
 man:
-	$(BUILD)/kb-man $(BUILD) etc/kantaibert/kantaibert.yaml $(BUILD)/man
+	$(BUILD)/kb-man pages $(BUILD) $(BUILD)/man
+
+# Rewrites the committed files that come from tables in the sources. A test fails if they are stale.
+generate: deps
+	$(SWIFT) build $(BUILDFLAGS) --product kb-man
+	$(BUILD)/kb-man generate .
 
 # All tests of a run share the few threads of Swift concurrency. Tests that compute hold them for seconds, and those that
 # talk to a server of their own need them at once: each kind has its own run, the latter one test at a time.

@@ -83,8 +83,13 @@ let package = Package(
             name: "Interface", dependencies: ["Varlink"],
             exclude: ["io.kantaibert.Inference.varlink", "io.kantaibert.Manager.varlink"], swiftSettings: ours),
         .target(name: "TextFilters", swiftSettings: ours),
+        .target(name: "Events", dependencies: [log], swiftSettings: ours),
+        .target(name: "MetricsSchema", swiftSettings: ours),
+        .target(name: "OpenMetrics", dependencies: ["Interface", "MetricsSchema", "Varlink"], swiftSettings: ours),
         .target(name: "SettingsTable", swiftSettings: ours),
-        .target(name: "Jobs", dependencies: ["SettingsTable", "TextFilters", "Durable"], swiftSettings: ours),
+        .target(
+            name: "Jobs", dependencies: ["MetricsSchema", "SettingsTable", "TextFilters", "Durable"],
+            swiftSettings: ours),
         .target(name: "Systemd", dependencies: ["CSystemd", log], swiftSettings: ours),
         .target(name: "LimitedLogging", dependencies: [log], swiftSettings: ours),
         .target(name: "Fairness", swiftSettings: ours),
@@ -109,7 +114,8 @@ let package = Package(
             ],
             swiftSettings: ours),
         .target(
-            name: "Database", dependencies: ["Durable", .product(name: "GRDB", package: "GRDB.swift")],
+            name: "Database",
+            dependencies: ["Durable", "Jobs", "MetricsSchema", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: ours),
         .target(
             name: "VarlinkServer", dependencies: ["Varlink", "Fairness", "LimitedLogging", log] + nio,
@@ -133,12 +139,20 @@ let package = Package(
         .target(
             name: "Inference",
             dependencies: [
-                "Fairness", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Parallel", "Durable",
+                "AsyncSupport", "Fairness", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random",
+                "Parallel", "Durable",
                 "Digests",
                 crypto,
             ],
             swiftSettings: kernels),
         .target(name: "Scheduling", dependencies: ["Durable"], swiftSettings: ours),
+        .target(
+            name: "Settings",
+            dependencies: [
+                "SettingsTable", "Scheduling", "Jobs", "TextFilters", "Corpora", "Durable",
+                .product(name: "Configuration", package: "swift-configuration"),
+            ],
+            swiftSettings: ours),
         .target(
             name: "Supervision",
             dependencies: [
@@ -150,22 +164,23 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AsyncSupport", "Formatting", "LimitedLogging", "Scheduling", "Supervision",
+                "AsyncSupport", "Formatting", "LimitedLogging", "Scheduling", "Settings", "SettingsTable",
+                "Supervision",
                 "CFiles", "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Database", "Interface",
-                "Varlink",
+                "MetricsSchema", "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
                 "Durable", "Digests", crypto,
                 log, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-                .product(name: "Configuration", package: "swift-configuration"),
             ],
             swiftSettings: ours),
 
         .target(
             name: "Fuzzing",
             dependencies: [
-                "Daemon", "Corpora", "Inference", "Models", "Tokenizers", "Datasets", "Jobs", "Interface", "Varlink",
+                "Daemon", "Settings", "Corpora", "Inference", "Models", "Tokenizers", "Datasets", "Jobs", "Interface",
+                "Varlink",
                 "Durable", "WebClient", log,
             ],
             swiftSettings: ours),
@@ -173,13 +188,15 @@ let package = Package(
 
         // 5: programs
         .executableTarget(
-            name: "kantaibertd", dependencies: ["Daemon", "Systemd", arguments, log], swiftSettings: ours),
+            name: "kantaibertd", dependencies: ["Daemon", "Settings", "Systemd", arguments, log], swiftSettings: ours),
         .executableTarget(
             name: "kantaibert-train",
             dependencies: ["Training", "Inference", "Models", "Kernels", "Jobs", "Durable", arguments],
             swiftSettings: ours),
         .executableTarget(
-            name: "kbctl", dependencies: ["Interface", "Varlink", arguments], path: "clients/kbctl",
+            name: "kbctl",
+            dependencies: ["Formatting", "Interface", "MetricsSchema", "OpenMetrics", "Varlink", arguments],
+            path: "clients/kbctl",
             swiftSettings: ours, linkerSettings: standalone),
         // The page and what it is asked for: a client of the socket, which holds no model and no database.
         .target(
@@ -188,7 +205,7 @@ let package = Package(
         .target(
             name: "WebClient",
             dependencies: [
-                "CFiles", "WebPage", "Interface", "Varlink", "LimitedLogging", "Durable", log, lifecycle,
+                "CFiles", "WebPage", "Interface", "OpenMetrics", "Varlink", "LimitedLogging", "Durable", log, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -206,7 +223,7 @@ let package = Package(
             name: "kb-bench",
             dependencies: [
                 "AsyncSupport", "Parity", "Training", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
-                "Interface", "Varlink", "Daemon", "Jobs", "Durable", "VarlinkServer", arguments, log,
+                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "VarlinkServer", arguments, log,
             ],
             swiftSettings: ours),
 
@@ -214,13 +231,16 @@ let package = Package(
         // What tests of several targets share.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
         tests("Fuzzing", ["Fuzzing"], resources: [.copy("Fixtures")]),
-        .executableTarget(name: "kb-man", dependencies: ["Daemon", arguments], swiftSettings: ours),
+        .executableTarget(name: "kb-man", dependencies: ["Events", "Settings", arguments], swiftSettings: ours),
 
         tests("Random", ["Random"]),
         tests("Parallel", ["Parallel"]),
         tests("Fairness", ["Fairness"]),
         tests("Durable", ["Durable"]),
         tests("TextFilters", ["TextFilters"], resources: [.copy("Fixtures")]),
+        tests("Formatting", ["Formatting"]),
+        tests("SettingsTable", ["SettingsTable"]),
+        tests("Settings", ["Settings", "SettingsTable", "Scheduling", "Corpora", "Jobs", "TextFilters"]),
         tests("Jobs", ["Jobs", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Varlink", ["Varlink", "VarlinkServer", "TestSupport", log]),
         tests("Interface", ["Interface", "Varlink", "TestSupport"]),
@@ -232,9 +252,9 @@ let package = Package(
         tests("Kernels", ["Kernels", "CKernels", "Random"], resources: [.copy("Fixtures")]),
         tests("Tokenizers", ["Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
         tests(
-            "Corpora", ["Corpora", "Durable", "LimitedLogging", "TextFilters", "TestSupport"],
+            "Corpora", ["AsyncSupport", "Corpora", "Durable", "LimitedLogging", "TextFilters", "TestSupport"],
             resources: [.copy("Fixtures")]),
-        tests("Database", ["Database", .product(name: "GRDB", package: "GRDB.swift")]),
+        tests("Database", ["Jobs", "MetricsSchema", "Database", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs"]),
         tests("Training", ["Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
@@ -250,12 +270,12 @@ let package = Package(
         tests(
             "Daemon",
             [
-                "Daemon", "LimitedLogging", "Scheduling", "Corpora", "Inference", "Models", "Kernels", "Tokenizers",
-                "Jobs", "TextFilters",
-                "Interface",
+                "Daemon", "Events", "LimitedLogging", "Scheduling", "Settings", "Corpora", "Inference", "Models",
+                "Kernels", "Tokenizers", "Jobs",
+                "TextFilters", "Interface",
                 "Varlink",
                 "VarlinkServer",
-                "Database",
+                "MetricsSchema", "Database",
                 "Durable", "TestSupport", log,
             ]),
         tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", log] + nio),

@@ -1,21 +1,23 @@
 import Durable
+import Events
 import FoundationEssentials
 import Glibc
 import Logging
 import Database
 import ServiceLifecycle
+import Settings
 import Systemd
 import UnixSignals
 import Varlink
 import VarlinkServer
 
-/// The whole service, put together: inbox, training, serving, and the socket they are asked through.
+/// The service: creates and runs the inbox, training, serving and the socket.
 public struct KantaibertService: Sendable {
-    public static let version = "0.1.0"
+    public static let version = Settings.version
 
-    /// Where the socket comes from.
+    /// Where the listening socket comes from.
     public enum Socket: Sendable, Equatable {
-        /// Made by systemd, and handed over listening.
+        /// Passed by systemd (socket activation).
         case descriptor(Int32)
         case path(String)
     }
@@ -26,9 +28,9 @@ public struct KantaibertService: Sendable {
         public var socket: Socket
         /// The path of `kantaibert-train`.
         public var trainProgram: String
-        /// What the file system of the state directory is good for.
+        /// Classifies the file system of the state directory.
         var fileSystem: @Sendable (_ path: String) -> StateFileSystem = { StateFileSystem(of: $0) }
-        /// Reads the settings again, from where they came.
+        /// Reads the settings again from their source.
         public var readSettings: @Sendable () throws(SettingsError) -> Settings
 
         public init(
@@ -51,9 +53,10 @@ public struct KantaibertService: Sendable {
         self.logger = logger
     }
 
-    /// Runs until SIGTERM or SIGINT; then lets the run under way checkpoint, finishes the calls under way, and returns.
-    /// - Throws: `StartError` where another service holds the state directory, or it cannot be written; what the
-    ///   socket and the database throw.
+    /// Runs until SIGTERM or SIGINT. Then the active run writes a checkpoint, calls in progress are finished, and the function
+    /// returns.
+    /// - Throws: `StartError` if another service uses the state directory or it cannot be written; errors of the socket and the
+    ///   database
     public func run() async throws {
         MallocTuning.limitHeaps()
         let (settings, directory) = (options.settings, options.directory)
@@ -79,18 +82,22 @@ public struct KantaibertService: Sendable {
         let registry = ModelRegistry(
             directory: directory, precision: settings.serving.precision, trainProgram: options.trainProgram)
         await openModels(registry, journal, metrics)
-        journal.attempt("generations on the disk are not recorded") { _ = try recovery.generations(metrics) }
+        journal.attempt("generations on disk were not recorded") { _ = try recovery.generations(metrics) }
         let admitted = CorpusCatalog(metrics: metrics, directory: directory, journal: journal)
         admitted.sweep()
-        let training = TrainingService(
+        let promotions = PromotionService(
             settings: live, directory: directory, metrics: metrics, journal: journal, registry: registry,
+            program: options.trainProgram)
+        let training = TrainingService(
+            settings: live, directory: directory, metrics: metrics, journal: journal, promotions: promotions,
             admitted: admitted, program: options.trainProgram)
         let inbox = try InboxService(
             settings: settings, live: live, directory: directory, metrics: metrics, admitted: admitted,
             journal: journal, training: training)
         let manager = ManagerService(
             settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
-            hub: hub, admitted: admitted, journal: journal, version: Self.version, transferFolder: transferFolder,
+            promotions: promotions, hub: hub, admitted: admitted, journal: journal, version: Self.version,
+            transferFolder: transferFolder,
             inboxPending: { inbox.pendingCount })
         manager.clearLeftovers()
         let socket = try SocketService(
@@ -102,14 +109,14 @@ public struct KantaibertService: Sendable {
             SystemdNotify.ready()
         } whenStopping: {
             SystemdNotify.stopping()
-            // The checkpoint is written while the last calls end.
+            // The checkpoint is written while the last calls are answered.
             training.stop()
-            journal.report(ServiceEvent(.serviceStopping, "kantaibertd stops"))
+            journal.report(ServiceEvent(.serviceStopping, "kantaibertd is stopping"))
             hub.finish()
         }
         let reload = ReloadService(
             signals: hangups, settings: live, read: options.readSettings, journal: journal, training: training)
-        // They stop in the opposite order, one after the other. The last to stop are the signs of life.
+        // Services stop in reverse order, one after the other; the watchdog is the last.
         var configuration = ServiceGroupConfiguration(
             services: [WatchdogService(), training, inbox, reload, socket],
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -128,7 +135,7 @@ public struct KantaibertService: Sendable {
             let tightened = try directory.tighten()
             if !tightened.isEmpty {
                 logger.notice(
-                    "\(directory.root) was open to others: \(tightened.folders) folders and \(tightened.files) files are the service’s alone now"
+                    "\(directory.root) was open to others: \(tightened.folders) folders and \(tightened.files) files are now private to the service"
                 )
             }
         } catch {
@@ -153,8 +160,8 @@ public struct KantaibertService: Sendable {
         case .network(let type): throw .networkFileSystem(path: path, type: type)
         case .unknown(let type):
             warn(
-                "the state directory \(path) is on a file system in user space (\(type)): where that does not keep locks and "
-                    + "shared memory as the kernel does, the database will be damaged")
+                "the state directory \(path) is on a user-space file system (\(type)): if it does not implement locks and "
+                    + "shared memory as the kernel does, the database will be corrupted")
         }
     }
 
@@ -172,7 +179,7 @@ public struct KantaibertService: Sendable {
         }
     }
 
-    /// Beside the socket: who reaches the one reaches the other.
+    /// The directory of transfer sockets, beside the service's socket, so that clients who can reach the one can reach the other.
     private var transferFolder: String? {
         let path: String? =
             switch options.socket {
@@ -180,18 +187,18 @@ public struct KantaibertService: Sendable {
             case .path(let path): path
             }
         guard let path, let slash = path.lastIndex(of: "/") else { return nil }
-        // The caller's working directory is another.
+        // The client's working directory may be a different one.
         let folder = path.hasPrefix("/") ? "" : FileManager.default.currentDirectoryPath + "/"
         return folder + path[..<slash] + "/transfer"
     }
 
-    /// Serves what served before. A generation that cannot be opened is no reason not to start.
+    /// Loads the generations that served before. If one cannot be loaded, the service starts nevertheless.
     private func openModels(_ registry: ModelRegistry, _ journal: EventJournal, _ metrics: StateStore) async {
         for model in options.settings.models.map(\.name) {
             do {
                 guard let serving = try await registry.loadCurrent(model) else { continue }
                 journal.report(serving.event(run: nil))
-                journal.attempt("generation \(serving.generation) of \(model) is not recorded") {
+                journal.attempt("generation \(serving.generation) of \(model) was not recorded") {
                     guard try metrics.generation(serving.generation, of: model)?.state != .serving else { return }
                     try metrics.save(serving.record(run: nil))
                 }

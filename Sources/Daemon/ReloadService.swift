@@ -1,12 +1,14 @@
+import Events
 import Logging
 import ServiceLifecycle
+import Settings
 import Systemd
 import UnixSignals
 import Varlink
 
-/// Reads the settings again at each SIGHUP, which is what `systemctl reload` sends.
+/// Reloads the settings on SIGHUP, which `systemctl reload` sends.
 struct ReloadService: Service {
-    /// Made before the service is ready, as the signal ends a process that does not wait for it.
+    /// Created before the service is ready, because SIGHUP ends a process that does not handle it.
     let signals: UnixSignalsSequence
     let settings: ReloadableSettings
     let read: @Sendable () throws(SettingsError) -> Settings
@@ -26,7 +28,7 @@ struct ReloadService: Service {
             new = try read()
         } catch {
             return journal.report(
-                ServiceEvent(.settingsRefused, "the settings are wrong, the old ones stay in force: \(error)"))
+                ServiceEvent(.settingsRefused, "the settings are invalid, the previous ones stay in force: \(error)"))
         }
         let waiting = settings.take(new)
         SystemdLogging.level = Logger.Level(rawValue: new.logging.level) ?? .info
@@ -34,7 +36,7 @@ struct ReloadService: Service {
         let restart = waiting.isEmpty ? "" : "; a restart is needed for \(waiting.joined(separator: ", "))"
         journal.report(
             ServiceEvent(
-                .settingsReloaded, "the settings are read again\(restart)",
+                .settingsReloaded, "the settings were reloaded\(restart)",
                 fields: ["waiting": .array(waiting.map(JSONValue.string))]))
     }
 }

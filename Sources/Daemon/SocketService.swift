@@ -1,8 +1,9 @@
 import Logging
 import ServiceLifecycle
+import Settings
 import VarlinkServer
 
-/// The socket, as a service of the group.
+/// Runs the Varlink server as a member of the service group.
 struct SocketService: Service {
     private let server: VarlinkServer
     private let whenReady: @Sendable () -> Void

@@ -1,16 +1,16 @@
 import Durable
 import Glibc
 
-/// The service cannot begin.
+/// Why the service cannot start.
 public enum StartError: Error, CustomStringConvertible {
-    /// Another service works on the same state directory.
+    /// Another service uses the same state directory.
     case inUse(DurableError)
-    /// The state directory cannot be made or written.
+    /// The state directory cannot be created or written.
     case stateDirectory(DurableError)
-    /// The state directory is on another machine.
+    /// The state directory is on a network file system.
     case networkFileSystem(path: String, type: String)
 
-    /// As of `sysexits.h`.
+    /// Exit status, as in `sysexits.h`.
     public var status: Int32 {
         switch self {
         case .inUse: EX_TEMPFAIL
@@ -24,9 +24,9 @@ public enum StartError: Error, CustomStringConvertible {
         case .inUse(let error): "another kantaibertd uses this state directory: \(error)"
         case .stateDirectory(let error): "the state directory cannot be used: \(error)"
         case .networkFileSystem(let path, let type):
-            "the state directory \(path) is on a network file system (\(type)), over which SQLite's locks and shared memory do "
-                + "not hold, so that the database would be damaged: choose a directory on a disk of this machine "
-                + "(--state-dir, or a mount below /var/lib); texts may come from the network into its inbox"
+            "the state directory \(path) is on a network file system (\(type)). SQLite's locks and shared memory do not work "
+                + "there, and the database would be corrupted: choose a directory on a local disk "
+                + "(--state-dir, or a mount below /var/lib). Files may be copied into its inbox over the network"
         }
     }
 }

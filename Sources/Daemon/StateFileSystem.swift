@@ -3,18 +3,18 @@ import Durable
 import FoundationEssentials
 import Glibc
 
-/// What the file system of the state directory is good for. SQLite's log is shared memory between processes and its locks are
-/// the kernel's: over a network either may fail in silence, and the database with them.
+/// Classifies the file system of the state directory. SQLite in WAL mode relies on shared memory and on the kernel's locks; on
+/// a network file system either may fail silently and corrupt the database.
 package enum StateFileSystem: Equatable {
     case local
-    /// Its name.
+    /// A network file system, with its name.
     case network(String)
-    /// In user space: whatever its server makes of locks.
+    /// A user-space file system, whose server may or may not implement locks.
     case unknown(String)
 
     /// - Parameters:
     ///   - type: `f_type` of `statfs`
-    ///   - mountType: the type of the mount as `/proc/self/mountinfo` has it, `fuse.sshfs` for one; nil where it is not known
+    ///   - mountType: the file system type in `/proc/self/mountinfo`, such as `fuse.sshfs`; nil if unknown
     package init(type: UInt32, mountType: String?) {
         if let name = Self.network[type] {
             self = .network(name)
@@ -28,7 +28,7 @@ package enum StateFileSystem: Equatable {
         }
     }
 
-    /// Of the file system that `path` is in; local where the kernel does not say.
+    /// Classifies the file system of `path`. It is taken to be local if the kernel does not report it.
     package init(of path: String) {
         var status = statfs()
         guard statfs(path, &status) == 0 else {
@@ -36,7 +36,7 @@ package enum StateFileSystem: Equatable {
             return
         }
         let mounts = (try? Durable.read("/proc/self/mountinfo")).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        // Mount points are told without links.
+        // The kernel reports mount points with links resolved.
         var resolved = path
         if let real = realpath(path, nil) {
             resolved = String(cString: real)
@@ -47,7 +47,7 @@ package enum StateFileSystem: Equatable {
             mountType: Self.mountType(of: resolved, mountinfo: mounts))
     }
 
-    /// The type of the mount that a path is below: the last one of the longest mount point.
+    /// Returns the type of the mount that a path is on: that of the longest matching mount point, and of several the last.
     /// - Parameter mountinfo: see proc_pid_mountinfo(5)
     package static func mountType(of path: String, mountinfo: String) -> String? {
         var found: (point: String, type: String)?
@@ -65,14 +65,14 @@ package enum StateFileSystem: Equatable {
 
     private static let fuse: UInt32 = 0x6573_5546
 
-    /// As in linux/magic.h and the sources of those that are not there.
+    /// From linux/magic.h, or from the sources of file systems that are not listed there.
     private static let network: [UInt32: String] = [
         0x6969: "nfs", 0x517B: "smb", 0xFF53_4D42: "cifs", 0xFE53_4D42: "smb2", 0x5346_414F: "afs",
         0x6B41_4653: "afs", 0x7375_7245: "coda", 0x564C: "ncp", 0x0102_1997: "9p", 0x00C3_6400: "ceph",
         0x0BD0_0BD0: "lustre", 0x4750_4653: "gpfs", 0x1983_0326: "beegfs", 0x786F_4256: "vboxsf",
     ]
 
-    /// Servers in user space that have the files elsewhere.
+    /// User-space file systems whose files are on another machine.
     private static let networkServers = [
         "sshfs", "glusterfs", "ceph", "s3fs", "rclone", "davfs", "curlftpfs", "smbnetfs", "nfs", "gcsfuse", "blobfuse",
         "goofys", "juicefs", "moosefs", "mfs", "lizardfs", "seaweedfs", "weed", "afp", "hdfs", "gvfs",

@@ -2,16 +2,16 @@ import Durable
 import FoundationEssentials
 import Glibc
 
-/// Who may see what lies in the state directory. Everything but the inbox and the sockets is the service's own: who could read
-/// a corpus or lock the database would be more than a client.
+/// Permissions of the state directory. Everything except for the inbox and the sockets is private to the service, because a user
+/// who can read a corpus or lock the database has more rights than a client.
 extension StateDirectory {
-    /// What lies here beside the inbox and the sockets; also with more behind the name, as `metrics.db-wal`.
+    /// Private entries; also those with a suffix, such as `metrics.db-wal`.
     private static let own = [
         "corpus", "models", "runs", "word-counts", "schedule.json", "metrics.db", "corpora.jsonl", "lock",
     ]
     private static let shared: Set = ["inbox", "io.kantaibert", "transfer"]
 
-    /// What had been open to others.
+    /// Entries that were accessible to others.
     package struct Tightened: Equatable, Sendable {
         package var folders: Int
         package var files: Int
@@ -24,7 +24,7 @@ extension StateDirectory {
         package var isEmpty: Bool { folders + files == 0 }
     }
 
-    /// The root is for the group to pass through, on the way to inbox and socket.
+    /// Members of the group need to pass through the root to reach the inbox and the socket.
     func makeRoot(group: String?) throws(DurableError) {
         guard access(root, F_OK) != 0 else { return }
         try Durable.makeDirectory(root)
@@ -33,11 +33,11 @@ extension StateDirectory {
         try Self.change(root, mode: isGiven ? 0o710 : 0o711)
     }
 
-    /// Takes from others what an older version had given them: folders become 0700, files 0600. What such a folder holds needs
-    /// no change, as nobody reaches it any more. By descriptors, and no link is followed.
+    /// Restricts entries that an older version had left accessible to others: directories to 0700, files to 0600. The contents of
+    /// such a directory need no change, because they can no longer be reached. Uses descriptors and does not follow links.
     ///
-    /// The root keeps letting others through. Nobody else may write in it, and its names are shown to nobody else, the latter
-    /// only where it holds nothing but what is the service's.
+    /// The root remains searchable by others. It becomes unwritable for them, and unreadable if it contains only entries of the
+    /// service.
     package func tighten() throws(DurableError) -> Tightened {
         let folder = try Self.open(root, at: AT_FDCWD, flags: O_DIRECTORY)
         defer { close(folder) }
@@ -46,7 +46,7 @@ extension StateDirectory {
         var tightened = Tightened()
         if Self.restrict(folder, taking: isAllOwn ? 0o066 : 0o022) != nil { tightened.folders += 1 }
         for name in names where isOwn(name) || TemporaryName.isLeftover(name) {
-            // Not blocking, whatever has the name.
+            // Must not block, whatever the entry is.
             guard let entry = try? Self.open(name, at: folder, flags: O_NOFOLLOW | O_NONBLOCK) else { continue }
             defer { close(entry) }
             switch Self.restrict(entry, taking: 0o077) {
@@ -62,12 +62,12 @@ extension StateDirectory {
         Self.own.contains { name == $0 || name.hasPrefix("\($0).") || name.hasPrefix("\($0)-") }
     }
 
-    /// - Returns: the kind of what was changed; nil where it needed no change, or is another user's
+    /// - Returns: the kind of the entry if it was changed; nil if it needed no change or belongs to another user
     private static func restrict(_ descriptor: Int32, taking bits: mode_t) -> mode_t? {
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_uid == geteuid(), status.st_mode & bits != 0
         else { return nil }
-        // A folder that everybody may write in, such as /tmp, is nobody's to close.
+        // A directory that everyone may write in, such as /tmp, is left unchanged.
         guard status.st_mode & S_ISVTX == 0 else { return nil }
         return fchmod(descriptor, status.st_mode & 0o7777 & ~bits) == 0 ? status.st_mode & S_IFMT : nil
     }

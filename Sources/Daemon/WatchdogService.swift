@@ -3,10 +3,10 @@ import Inference
 import ServiceLifecycle
 import Systemd
 
-/// Tells systemd that the service is alive, where systemd wants to know.
+/// Sends keep-alive pings to systemd if the unit has a watchdog.
 ///
-/// The pings come from a task like those that answer requests, and each waits for a turn on the queue that models compute
-/// on: where one of these is stuck, so are the pings. However much there is to do, the turn comes behind a step or two.
+/// The pings are sent by a task like those that answer requests, and each waits for a turn on the queue that models compute on:
+/// if either is stuck, so are the pings. Under any load, the turn comes after a step or two.
 struct WatchdogService: Service {
     func run() async throws {
         guard let interval = SystemdNotify.watchdogInterval else { return try await gracefulShutdown() }

@@ -3,13 +3,13 @@ import FoundationEssentials
 import Glibc
 import Synchronization
 
-/// `corpora.jsonl` beside the database: one line for every file that was received, written and forced to the disk before
-/// the database has it. Where the database is lost, it says what feeds which model.
+/// `corpora.jsonl` beside the database: one line for every file that was received, written and synced to disk before it is
+/// recorded in the database. If the database is lost, it tells which corpora feed which model.
 public final class CorpusLedger: Sendable {
     public let path: String
     private let writing = Mutex(())
 
-    /// - Parameter database: its path
+    /// - Parameter database: the path of the database
     init(beside database: String) {
         path = (database.lastIndex(of: "/").map { database[...$0] } ?? "") + "corpora.jsonl"
     }
@@ -34,7 +34,7 @@ public final class CorpusLedger: Sendable {
         guard fstat(descriptor, &status) == 0 else { throw DurableError(operation: "fstat", path: path, errno: errno) }
         var bytes = text
         var last: UInt8 = 0
-        // A line that a kill cut short ends here.
+        // Ends a line that was left incomplete when the process was killed.
         if status.st_size > 0, pread(descriptor, &last, 1, status.st_size - 1) == 1, last != UInt8(ascii: "\n") {
             bytes.insert(UInt8(ascii: "\n"), at: 0)
         }
@@ -48,7 +48,7 @@ public final class CorpusLedger: Sendable {
         if isNew { try Durable.syncDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])) }
     }
 
-    /// What stands in it, in the order it came; lines that cannot be read are left out.
+    /// Returns its records in the order of arrival, except for lines that cannot be read.
     public func records() -> [CorpusRecord] {
         guard let bytes = try? Durable.read(path) else { return [] }
         let decoder = JSONDecoder()
@@ -60,7 +60,7 @@ public final class CorpusLedger: Sendable {
 }
 
 extension StateStore {
-    /// Writes the ledger of a database that is older than ledgers are.
+    /// Writes the ledger of a database that was created before ledgers existed.
     func completeLedger() throws(MetricsError) {
         guard !ledger.exists else { return }
         let known = try corpora()

@@ -2,11 +2,11 @@ import FoundationEssentials
 import GRDB
 
 extension StateStore {
-    /// Records a file that was received; on the disk when this returns.
+    /// Records a file that was received, durably.
     ///
-    /// What is offered as admitted, but has been admitted before, is recorded as the duplicate it is; where it was set aside,
-    /// whoever brings it again wants it tried again.
-    /// - Returns: the record as it stands, or null where this very file (`source`) is recorded already
+    /// A record with the state `admitted` is stored as a duplicate if its corpus was admitted before. If that corpus was set aside,
+    /// it becomes available for training again.
+    /// - Returns: the stored record, or nil if this file (`source`) is already recorded
     public func record(_ corpus: CorpusRecord) throws(MetricsError) -> CorpusRecord? {
         try writeDurably("record a corpus") { db in
             let recorded = try insert(corpus, db)
@@ -15,9 +15,9 @@ extension StateStore {
         }
     }
 
-    /// As `record`, of what the ledger has already.
+    /// Restores records that are already in the ledger.
     public func restore(_ corpora: [CorpusRecord]) throws(MetricsError) {
-        try writeDurably("record corpora again") { db in
+        try writeDurably("restore corpora") { db in
             for corpus in corpora {
                 _ = try insert(corpus, db)
                 if let removed = corpus.removed {
@@ -44,8 +44,8 @@ extension StateStore {
         return corpus
     }
 
-    /// In the order they came.
-    /// - Parameter state: only these; null for all
+    /// Returns the corpora in the order of arrival.
+    /// - Parameter state: limits the list to this state; nil returns all
     public func corpora(state: CorpusRecord.State? = nil) throws(MetricsError) -> [CorpusRecord] {
         try read("list corpora") { db in
             var request = CorpusRecord.order(Column("id"))
@@ -54,18 +54,19 @@ extension StateStore {
         }
     }
 
-    /// Whether this very file (`source`) is recorded already, whatever became of it.
+    /// Whether this file (`source`) is recorded, in any state.
     public func isRecorded(source: String) throws(MetricsError) -> Bool {
         try read("find a file") { db in try CorpusRecord.filter(Column("source") == source).fetchCount(db) > 0 }
     }
 
-    /// The admitted corpus of these bytes; null where there is none.
+    /// Returns the admitted corpus with this SHA-256, or nil if there is none.
     public func corpus(sha256: String) throws(MetricsError) -> CorpusRecord? {
         try read("find a corpus") { db in try admitted(sha256, db) }
     }
 
-    /// The admitted corpora a model may learn from, in the order they began to feed it: those that came for all, and
-    /// those that came for it alone, be it as a duplicate of what came for another. Each as it first came for this model.
+    /// Returns the corpora a model may be trained on, in the order in which they first fed it: those that feed all models, and those
+    /// that feed only this one, including duplicates of corpora of another model. Each is returned as it was first received for
+    /// this model.
     public func corpora(feeding model: String) throws(MetricsError) -> [CorpusRecord] {
         try read("list a model's corpora") { db in
             try CorpusRecord.fetchAll(
@@ -81,8 +82,8 @@ extension StateStore {
         }
     }
 
-    /// Takes a corpus out of what models learn from, however often it came; on the disk when this returns.
-    /// - Returns: false where there is none of these bytes
+    /// Removes a corpus from all training, durably, however often it was received.
+    /// - Returns: false if there is no such corpus
     public func removeCorpus(sha256: String) throws(MetricsError) -> Bool {
         try writeDurably("remove a corpus") { db in
             let corpora = CorpusRecord.filter(Column("sha256") == sha256 && Column("removed") == nil)
@@ -96,8 +97,8 @@ extension StateStore {
         }
     }
 
-    /// Keeps a corpus from models until somebody tries it again, however often it came; on the disk when this returns.
-    /// - Returns: false where there is none of these bytes
+    /// Excludes a corpus from training until somebody retries it, durably, however often it was received.
+    /// - Returns: false if there is no such corpus
     public func setAsideCorpus(sha256: String, because reason: String) throws(MetricsError) -> Bool {
         try writeDurably("set a corpus aside") { db in
             let corpora = CorpusRecord.filter(
@@ -111,10 +112,10 @@ extension StateStore {
         }
     }
 
-    /// Lets the corpora of a model that were set aside feed it, and the others that they feed, again.
-    /// - Returns: their SHA-256, in the order they came
+    /// Makes the corpora of a model that were set aside available again, for this model and the others they feed.
+    /// - Returns: their SHA-256, in the order of arrival
     public func tryAgain(corporaOf model: String) throws(MetricsError) -> [String] {
-        try writeDurably("try corpora again that were set aside") { db in
+        try writeDurably("retry corpora that were set aside") { db in
             let corpora = try CorpusRecord.filter(
                 Column("set_aside") != nil && Column("removed") == nil
                     && (Column("model") == nil || Column("model") == model)
@@ -130,7 +131,7 @@ extension StateStore {
         }
     }
 
-    /// - Parameter time: nil takes it back
+    /// - Parameter time: nil clears it
     private func setAside(_ sha256: String, at time: Date?, because reason: String?, _ db: Database) throws {
         var corpora = CorpusRecord.filter(
             Column("sha256") == sha256 && Column("state") != "rejected" && Column("removed") == nil)
@@ -146,9 +147,9 @@ extension StateStore {
         ).updateAll(db, Column("removed").set(to: time.formatted(timeStyle)))
     }
 
-    /// The removed corpora whose bytes nobody needs: not admitted again, and of no run that may go on.
+    /// Returns the removed corpora whose files can be deleted: not admitted again, and not used by a run that may be resumed.
     public func unneededCorpora() throws(MetricsError) -> [String] {
-        try read("list the corpora that can go") { db in
+        try read("list the corpora that can be deleted") { db in
             try String.fetchAll(
                 db,
                 sql: """
@@ -160,7 +161,7 @@ extension StateStore {
         }
     }
 
-    /// What a run was or is trained on, as SHA-256, in the order it reads them.
+    /// Returns the SHA-256 of the corpora a run is trained on, in the order in which it reads them.
     public func corpora(ofRun run: String) throws(MetricsError) -> [String] {
         try read("list a run's corpora") { db in
             try String.fetchAll(
@@ -168,9 +169,9 @@ extension StateStore {
         }
     }
 
-    /// For every corpus that a finished run was trained on (by SHA-256): the names of the models, sorted.
+    /// Returns the sorted names of the models that were trained on each corpus, for all finished runs.
     public func modelsByCorpus() throws(MetricsError) -> [String: [String]] {
-        try read("list which models learned from which corpora") { db in
+        try read("list the models trained on each corpus") { db in
             let rows = try Row.fetchAll(
                 db,
                 sql: """

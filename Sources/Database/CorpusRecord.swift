@@ -9,34 +9,34 @@ public struct CorpusRecord: MetricsRecord {
         case admitted, duplicate, rejected
     }
 
-    /// Null until it is recorded; ascending in the order of arrival.
+    /// Nil until it is recorded. Ascends in the order of arrival.
     public var id: Int64?
-    /// Of the bytes admitted; empty where nothing of a rejected file could be read.
+    /// SHA-256 of the admitted text; empty if it is not known for a rejected file.
     public var sha256: String
-    /// What the user called it.
+    /// The name the user gave it.
     public var name: String
     public var bytes: Int
     public var documents: Int
-    /// Bytes that were not UTF-8 and have been replaced.
+    /// Number of bytes that were not valid UTF-8 and were replaced.
     public var replacedBytes: Int
     public var state: State
-    /// Why it was rejected, or set aside.
+    /// Why it was rejected or set aside.
     public var reason: String?
-    /// The only model it feeds; null feeds all.
+    /// The only model it feeds; nil if it feeds all.
     public var model: String?
-    /// Which file it was: the same file is recorded once, however often it is offered.
+    /// Identifies the file, so that it is recorded once, however often it is found.
     public var source: String?
     public var received: Date
-    /// Whether it came as records, and is stored with one a line.
+    /// Whether it was a table or JSON lines, and is stored with one record per line.
     public var isStructured: Bool
-    /// The filters of the folder it came through, as JSON; null takes the model's.
+    /// The filters of its inbox directory, as JSON; nil uses the model's.
     public var filters: String?
-    /// When it was taken out; null where it is in.
+    /// When it was removed; nil if it was not.
     public var removed: Date?
-    /// When it was set aside, since runs failed of it: it feeds nobody until somebody tries it again. Null where it was not.
+    /// When it was set aside because runs failed because of it; nil if it was not. It feeds no model until somebody retries it.
     public var setAside: Date?
 
-    /// Whether models may learn from it.
+    /// Whether models may be trained on it.
     public var feeds: Bool { state != .rejected && removed == nil && setAside == nil }
 
     public init(

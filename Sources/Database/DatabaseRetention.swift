@@ -1,11 +1,11 @@
 import FoundationEssentials
 import GRDB
 
-/// From when on rows are kept.
+/// Determines which rows are too old to be kept.
 public struct RowAge: Sendable, Equatable {
-    /// What was recorded before goes.
+    /// Rows recorded before this time are removed.
     public var cutoff: Date
-    /// Whether rows are older by the clock and stay all the same, since the clock went ahead while nothing was recorded.
+    /// Whether rows are kept that are too old by the clock, because the clock has jumped ahead while nothing was recorded.
     public var isJump: Bool
 
     public init(cutoff: Date, isJump: Bool) {
@@ -15,16 +15,15 @@ public struct RowAge: Sendable, Equatable {
 }
 
 extension StateStore {
-    /// From when on rows are kept, whatever was done to the clock.
+    /// Returns the time before which rows are removed. Changes of the clock do not make rows too old.
     ///
-    /// Age is what has gone by while things were recorded: from one event to the next, in the order they came, no more than a
-    /// share of `seconds` counts, and nothing where the clock was set back. So a clock that is set ahead, by years even, makes
-    /// nothing old, and nor does a machine that was off.
-    /// - Parameter seconds: the age up to which rows are kept
+    /// Age is measured between consecutive events: an interval counts as at most a fraction of `seconds`, and as zero if the clock
+    /// was set back. A clock that was set ahead, even by years, or a machine that was off therefore does not make rows too old.
+    /// - Parameter seconds: the maximum age of rows
     public func age(keeping seconds: Double, now: Date) throws(MetricsError) -> RowAge {
         let byClock = now.addingTimeInterval(-seconds)
         let most = StateStore.longestGap(keeping: seconds)
-        return try read("find out what is old") { db in
+        return try read("determine the age of events") { db in
             var age = 0.0
             var (isCapped, isJump) = (false, false)
             var later = now
@@ -37,25 +36,25 @@ extension StateStore {
                 age += min(max(gap, 0), most)
                 if gap > most { isCapped = true }
                 if age > seconds {
-                    // Times have milliseconds: this event is old too.
+                    // Times have a resolution of a millisecond, so this event is too old as well.
                     let cutoff = isCapped ? min(time.addingTimeInterval(0.001), byClock) : byClock
                     return RowAge(cutoff: cutoff, isJump: isJump)
                 }
                 if isCapped, time < byClock { isJump = true }
                 later = time
             }
-            // Nothing has been recorded for so long.
+            // The time since the last event.
             return RowAge(cutoff: .distantPast, isJump: isJump)
         }
     }
 
-    /// How long nothing may happen before it is the clock that is to be doubted: a tenth, but not less than a day where that is
-    /// kept.
+    /// The longest interval between events that is not taken for a jump of the clock: a tenth of `seconds`, but at least a day if
+    /// `seconds` is longer than that.
     private static func longestGap(keeping seconds: Double) -> Double { max(seconds / 10, min(seconds, 86_400)) }
 
-    /// Removes the steps, evaluations and events of before `date`, but for those of runs that are not over. The runs
-    /// themselves stay: what a model has learned is theirs to say.
-    /// - Returns: how many rows
+    /// Removes the steps, evaluations and events recorded before `date`, except for those of unfinished runs. The runs themselves are
+    /// kept, because they record which corpora a model was trained on.
+    /// - Returns: the number of rows removed
     public func removeRows(before date: Date) throws(MetricsError) -> Int {
         try write("remove old rows") { db in
             let time = date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))

@@ -5,8 +5,8 @@ extension StateStore {
         try write("record an event") { db in try event.insert(db) }
     }
 
-    /// The newest `limit` events, in the order they happened.
-    /// - Parameter run: only this run's; null for all
+    /// Returns the newest `limit` events, oldest first.
+    /// - Parameter run: limits the list to this run; nil returns all
     public func events(ofRun run: String? = nil, limit: Int) throws(MetricsError) -> [EventRecord] {
         try read("list events") { db in
             var request = EventRecord.order(Column("id").desc).limit(max(0, limit))

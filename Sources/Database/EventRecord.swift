@@ -1,11 +1,11 @@
 import FoundationEssentials
 import GRDB
 
-/// Something that happened, as it was told to people.
+/// An event, as it was reported in the log.
 public struct EventRecord: MetricsRecord {
     public static let databaseTableName = "events"
 
-    /// Null until it is recorded; ascending.
+    /// Nil until it is recorded. Ascends.
     public var id: Int64?
     public var kind: String
     public var message: String

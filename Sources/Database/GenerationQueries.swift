@@ -1,10 +1,10 @@
 import GRDB
 
 extension StateStore {
-    /// Records a generation or what has become of it; on the disk when this returns.
+    /// Inserts or updates a generation, durably.
     ///
-    /// Saved as `serving`, it is the one of its model that serves: the one that did is retired. Recorded again, it keeps the
-    /// time it was made (`created`).
+    /// Saving one as `serving` retires the generation of its model that served before. An update does not change the time of
+    /// creation (`created`).
     public func save(_ generation: GenerationRecord) throws(MetricsError) {
         try writeDurably("record generation \(generation.number) of \(generation.model)") { db in
             if generation.state == .serving {
@@ -17,8 +17,8 @@ extension StateStore {
         }
     }
 
-    /// Records of the candidates of a model that they may not serve, but for one; on the disk when this returns.
-    /// - Returns: them as they were
+    /// Rejects all candidates of a model except for one, durably.
+    /// - Returns: the records before the change
     public func withdrawCandidates(
         of model: String, but number: Int, because reason: String
     ) throws(MetricsError) -> [GenerationRecord] {
@@ -34,14 +34,14 @@ extension StateStore {
         }
     }
 
-    /// Forgets a generation that is there no more.
+    /// Deletes the record of a generation that was removed.
     public func removeGeneration(_ number: Int, of model: String) throws(MetricsError) {
         try write("forget generation \(number) of \(model)") { db in
             try db.execute(sql: "DELETE FROM generations WHERE model = ? AND number = ?", arguments: [model, number])
         }
     }
 
-    /// The newest first.
+    /// Returns the generations of a model, newest first.
     public func generations(of model: String) throws(MetricsError) -> [GenerationRecord] {
         try read("list generations") { db in
             try GenerationRecord.filter(Column("model") == model).order(Column("number").desc).fetchAll(db)
@@ -54,12 +54,12 @@ extension StateStore {
         }
     }
 
-    /// The one with the highest number, whatever its state; null before the first.
+    /// Returns the generation with the highest number, in any state; nil if there is none.
     public func newestGeneration(of model: String) throws(MetricsError) -> GenerationRecord? {
         try generationPage(of: model, limit: 1).rows.first?.value
     }
 
-    /// Null before the first.
+    /// Returns the generation that serves; nil if there is none.
     public func servingGeneration(of model: String) throws(MetricsError) -> GenerationRecord? {
         try read("find the generation of \(model) that serves") { db in
             try GenerationRecord.filter(Column("model") == model && Column("state") == "serving").fetchOne(db)

@@ -10,7 +10,7 @@ public struct GenerationRecord: MetricsRecord {
     }
 
     public var model: String
-    /// From 1.
+    /// Starts at 1.
     public var number: Int
     public var run: String
     public var state: State
@@ -21,11 +21,11 @@ public struct GenerationRecord: MetricsRecord {
     public var evaluationLoss: Double?
     public var bitsPerByte: Double?
     public var created: Date
-    /// On the lines that the generation which served then, `incumbent`, was asked for too.
+    /// Bits per byte at the gate, on the same held-out text as `incumbent`, the generation that served at the time.
     public var judgedBitsPerByte: Double?
     public var incumbent: Int?
     public var incumbentBitsPerByte: Double?
-    /// Why it was let through or not.
+    /// Why it was promoted or rejected.
     public var reason: String?
 
     public init(

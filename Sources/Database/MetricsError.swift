@@ -1,18 +1,18 @@
 import GRDB
 
-/// The database could not do what was asked.
+/// A database operation that failed.
 public struct MetricsError: Error, CustomStringConvertible {
-    /// What was being done, in words.
+    /// The operation, such as `record a run`.
     public let operation: String
     public let path: String
     public let cause: String
-    /// Something the reader can act on, or null.
+    /// Advice on how to solve the problem, if there is any.
     public let hint: String?
-    /// Whether the file is no database that this program can use: damaged, or of a newer version.
+    /// Whether this program cannot use the file, because it is damaged or was written by a newer version.
     public let isDamage: Bool
-    /// Whether nothing is wrong with it: a newer version of this program can use it.
+    /// Whether the file was written by a newer version, and is intact.
     public let isNewer: Bool
-    /// Whether SQLite found the file damaged.
+    /// Whether SQLite reported that the file is corrupt.
     let isCorruption: Bool
 
     init(_ operation: String, path: String, cause: any Error) {
@@ -29,20 +29,20 @@ public struct MetricsError: Error, CustomStringConvertible {
         self.cause = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
         isCorruption =
             [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode)
-            // Less is there than there was.
+            // The file was truncated.
             || error.extendedResultCode == .SQLITE_IOERR_SHORT_READ
-        // The others pass, or are the machine's.
+        // Other I/O errors are temporary, or faults of the machine.
         isDamage =
             isCorruption
             || ![.SQLITE_FULL, .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_IOERR, .SQLITE_NOMEM].contains(
                 error.resultCode)
         hint =
             switch error.resultCode {
-            case .SQLITE_FULL: "the disk is full: free some space, what was recorded before is safe"
+            case .SQLITE_FULL: "the disk is full: free some space; existing records are safe"
             case .SQLITE_NOTADB, .SQLITE_CORRUPT:
-                "the file is damaged: move it and its -wal and -shm away, a new one is made; models and corpora do not need it"
-            case .SQLITE_CANTOPEN, .SQLITE_READONLY: "the service must be able to write the file and its folder"
-            case .SQLITE_BUSY: "another program holds the database"
+                "the file is damaged: move it, its -wal and its -shm away; a new one is created, and models and corpora are kept"
+            case .SQLITE_CANTOPEN, .SQLITE_READONLY: "the service needs permission to write the file and its directory"
+            case .SQLITE_BUSY: "another program has locked the database"
             default: nil
             }
     }

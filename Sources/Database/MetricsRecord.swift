@@ -1,7 +1,7 @@
 import FoundationEssentials
 import GRDB
 
-/// A row of a table, with the columns' names in camelCase.
+/// A row of a table. Its properties are the columns, in camelCase.
 public protocol MetricsRecord: Codable, Sendable, Equatable, FetchableRecord, PersistableRecord {}
 
 extension MetricsRecord {

@@ -1,12 +1,13 @@
 import GRDB
+import Jobs
 
-/// Part of a list: as many rows as were asked for, in order, each with the key that the next page can begin after.
+/// A page of a list: at most the requested number of rows, in order, each with the key that the next page can start after.
 public struct Page<Element: Sendable>: Sendable {
     public var rows: [(key: Int64, value: Element)]
-    /// Whether nothing comes after them.
+    /// Whether this is the last page.
     public var isLast: Bool
 
-    /// - Parameter rows: one more than `limit` where there are more
+    /// - Parameter rows: one more than `limit` if this is not the last page
     init(_ rows: [(key: Int64, value: Element)], limit: Int) {
         self.rows = Array(rows.prefix(limit))
         isLast = rows.count <= limit
@@ -14,7 +15,7 @@ public struct Page<Element: Sendable>: Sendable {
 }
 
 extension CorpusRecord {
-    /// A corpus's state as it is listed: what was taken out or set aside is neither admitted nor a duplicate.
+    /// The state of a corpus in lists, where `removed` and `set_aside` replace the recorded state.
     public enum ListedState: String, Sendable, CaseIterable {
         case admitted, duplicate, rejected, removed
         case setAside = "set_aside"
@@ -27,14 +28,14 @@ extension CorpusRecord {
 }
 
 extension StateStore {
-    /// In SQL, as the index `corpora_listed` has it.
+    /// The listed state in SQL. Has to be the expression of the index `corpora_listed`.
     private static let listedState = """
         CASE WHEN removed IS NOT NULL THEN 'removed' WHEN set_aside IS NOT NULL THEN 'set_aside' ELSE state END
         """
 
     /// - Parameters:
-    ///   - state: only these; null for all
-    ///   - key: of the row before the first; null begins with the first
+    ///   - state: limits the list to this state; nil returns all
+    ///   - key: the key of the row that precedes the page; nil starts with the first row
     public func corpusPage(
         state: CorpusRecord.ListedState? = nil, newestFirst: Bool = false, after key: Int64? = nil, limit: Int
     ) throws(MetricsError) -> Page<CorpusRecord> {
@@ -50,7 +51,7 @@ extension StateStore {
                 arguments.append(key)
             }
             arguments.append(limit + 1)
-            // Leftmost counts: a reason of megabytes, which older versions have recorded, stays in the database.
+            // GRDB uses the leftmost column of a name, so long texts recorded by older versions are truncated by SQLite.
             let rows = try CorpusRecord.fetchAll(
                 db,
                 sql: """
@@ -63,7 +64,7 @@ extension StateStore {
         }
     }
 
-    /// How many there are in each state.
+    /// Returns the number of corpora in each state.
     public func corpusCounts() throws(MetricsError) -> [CorpusRecord.ListedState: Int] {
         try read("count corpora") { db in
             var counts: [CorpusRecord.ListedState: Int] = [:]
@@ -75,8 +76,8 @@ extension StateStore {
         }
     }
 
-    /// The newest first.
-    /// - Parameter model: only this model's; null for all
+    /// Returns a page, newest first.
+    /// - Parameter model: limits the list to this model; nil returns all
     public func runPage(
         model: String? = nil, after key: Int64? = nil, limit: Int
     ) throws(MetricsError) -> Page<RunRecord> {
@@ -89,7 +90,7 @@ extension StateStore {
         }
     }
 
-    /// The newest first.
+    /// Returns a page, newest first.
     public func generationPage(
         of model: String, after key: Int64? = nil, limit: Int
     ) throws(MetricsError) -> Page<GenerationRecord> {
@@ -101,8 +102,8 @@ extension StateStore {
         }
     }
 
-    /// A run's steps and evaluations after `step`, of both all up to the same step.
-    /// - Returns: where the next page begins; null where there is no more
+    /// Returns a page of a run's steps and evaluations after `step`. Both lists are complete up to the same step.
+    /// - Returns: `next` is the step that the next page starts after; nil if this is the last page
     public func measurements(
         ofRun run: String, after step: Int? = nil, limit: Int
     ) throws(MetricsError) -> (steps: [StepRecord], evaluations: [EvaluationRecord], next: Int?) {
@@ -113,13 +114,13 @@ extension StateStore {
                 return try request.limit(limit + 1).fetchAll(db)
             }
             var (steps, evaluations) = (try rows(StepRecord.self), try rows(EvaluationRecord.self))
-            // A list that goes on ends this page, and the other with it.
+            // If either list has more rows, both end at the last step on this page.
             let ends = [
-                steps.count > limit ? steps[limit - 1].step : nil,
+                steps.count > limit ? steps[limit - 1].metrics.step : nil,
                 evaluations.count > limit ? evaluations[limit - 1].step : nil,
             ].compactMap { $0 }
             guard let end = ends.min() else { return (steps, evaluations, nil) }
-            steps = steps.filter { $0.step <= end }
+            steps = steps.filter { $0.metrics.step <= end }
             evaluations = evaluations.filter { $0.step <= end }
             return (steps, evaluations, end)
         }

@@ -2,16 +2,16 @@ import Durable
 import FoundationEssentials
 import Glibc
 
-/// Databases that could not be used any more, beside the one that is: `metrics.db.damaged-TIME`, and `metrics.db.newer-TIME`
-/// where nothing was wrong with it but that a newer version of this program had written it.
+/// Databases that could not be used any more, beside the current one: `metrics.db.damaged-TIME`, or `metrics.db.newer-TIME` if it
+/// was written by a newer version of this program.
 enum Quarantine {
-    /// The newest damaged ones are kept, for who wants to save something out of them. Newer ones all: they are whole.
+    /// The number of damaged databases kept, for recovering data from them. Those of newer versions are intact and all kept.
     private static let keptDamaged = 3
-    /// The log and the index of SQLite belong to the file.
+    /// The log and its index, which belong to the database, and the database itself.
     private static let suffixes = ["-wal", "-shm", ""]
 
-    /// Gives the database and what belongs to it a name with the time in it, and removes the oldest damaged ones.
-    /// - Returns: where it lies now
+    /// Renames the database and its log with the time as a suffix, and removes the oldest damaged ones.
+    /// - Returns: the new path
     static func move(_ path: String, because reason: MetricsError) throws(MetricsError) -> String {
         let time = Date().formatted(Date.ISO8601FormatStyle(dateSeparator: .omitted, timeSeparator: .omitted))
         let kind = reason.isNewer ? "newer" : "damaged"
@@ -28,7 +28,7 @@ enum Quarantine {
         return aside
     }
 
-    /// Where one cannot be removed it stays: no reason not to begin anew.
+    /// Removes old damaged databases. Failures are ignored, because they do not prevent creating a new database.
     private static func removeOld(of path: String, keeping newest: String) {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         let prefix = String(path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...]) + ".damaged-"
@@ -37,7 +37,7 @@ enum Quarantine {
             name.hasPrefix(prefix) && !suffixes.dropLast().contains(where: name.hasSuffix)
                 && "\(folder)/\(name)" != newest
         }
-        // Their times sort as text. The one just set aside counts as the newest, wherever the clock is.
+        // The times in the names sort as text. The database just renamed counts as the newest, whatever the clock says.
         for name in old.sorted().dropLast(keptDamaged - 1) {
             for suffix in suffixes { try? Durable.removeTree("\(folder)/\(name)\(suffix)") }
         }

@@ -1,10 +1,10 @@
 import Durable
 
-/// What text in a record may have: others read it, page by page, and none makes a page too large to be sent.
+/// Maximum lengths of text in records, so that no row makes a page of a list too large to send.
 enum RecordedText {
-    /// Bytes of a reason.
+    /// Maximum length of a reason in bytes.
     static let longestReason = 1024
-    /// Bytes of the name of a file.
+    /// Maximum length of a file name in bytes.
     static let longestName = 255
 }
 

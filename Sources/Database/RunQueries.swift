@@ -1,8 +1,8 @@
 import GRDB
 
 extension StateStore {
-    /// Records a run or what has become of it.
-    /// - Parameter corpora: what it is trained on (SHA-256), in order; null leaves that as it is recorded
+    /// Inserts or updates a run.
+    /// - Parameter corpora: the SHA-256 of the corpora it is trained on, in order; nil keeps the recorded ones
     public func save(_ run: RunRecord, corpora: [String]? = nil) throws(MetricsError) {
         try write("record run \(run.id)") { db in
             try run.bounded.upsert(db)
@@ -20,11 +20,11 @@ extension StateStore {
         try read("find run \(id)") { db in try RunRecord.filter(Column("id") == id).fetchOne(db) }
     }
 
-    /// The newest first.
+    /// Returns runs, newest first.
     /// - Parameters:
-    ///   - model: only this model's; null for all
-    ///   - states: only these; null for all
-    ///   - limit: at most so many; null for all
+    ///   - model: limits the list to this model; nil returns all
+    ///   - states: limits the list to these states; nil returns all
+    ///   - limit: the maximum number of runs; nil returns all
     public func runs(
         model: String? = nil, states: [RunRecord.State]? = nil, limit: Int? = nil
     ) throws(MetricsError) -> [RunRecord] {
@@ -37,7 +37,7 @@ extension StateStore {
         }
     }
 
-    /// Records steps. One that is recorded already is replaced: a resumed run does some again.
+    /// Records steps. A step that is already recorded is replaced, because a resumed run repeats steps.
     public func record(_ steps: [StepRecord]) throws(MetricsError) {
         try write("record steps") { db in
             for step in steps { try step.insert(db) }
@@ -48,7 +48,7 @@ extension StateStore {
         try write("record an evaluation") { db in try evaluation.insert(db) }
     }
 
-    /// - Parameter step: only later ones; null for all
+    /// - Parameter step: limits the list to later steps; nil returns all
     public func steps(ofRun run: String, after step: Int? = nil) throws(MetricsError) -> [StepRecord] {
         try read("list steps") { db in
             var request = StepRecord.filter(Column("run") == run).order(Column("step"))
@@ -57,7 +57,7 @@ extension StateStore {
         }
     }
 
-    /// - Parameter step: only later ones; null for all
+    /// - Parameter step: limits the list to later steps; nil returns all
     public func evaluations(ofRun run: String, after step: Int? = nil) throws(MetricsError) -> [EvaluationRecord] {
         try read("list evaluations") { db in
             var request = EvaluationRecord.filter(Column("run") == run).order(Column("step"))

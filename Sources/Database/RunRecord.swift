@@ -1,7 +1,7 @@
 import FoundationEssentials
 import GRDB
 
-/// A training run, with the numbers of its newest step.
+/// A training run, with the measurements of its latest step.
 public struct RunRecord: MetricsRecord {
     public static let databaseTableName = "runs"
 
@@ -11,7 +11,7 @@ public struct RunRecord: MetricsRecord {
 
     public var id: String
     public var model: String
-    /// The number its model is or was published under.
+    /// The generation number under which its model is published.
     public var generation: Int?
     public var state: State
     public var reason: String?

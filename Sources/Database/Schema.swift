@@ -1,9 +1,10 @@
 import GRDB
+import MetricsSchema
 
-/// The tables, as a series of steps from an empty database. A step that was released is never changed: what must be
-/// different is a new step.
+/// The tables, as a series of migrations from an empty database. A released migration never changes; changes are new
+/// migrations.
 ///
-/// Times are ISO 8601 in UTC with milliseconds, so that they sort as text and read as they stand.
+/// Times are text in ISO 8601 format, in UTC with milliseconds, so that they sort correctly and are readable.
 enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
@@ -36,7 +37,27 @@ enum Schema {
         migrator.registerMigration("7 bounded text, corpora by their state") { db in
             try db.execute(sql: boundedText)
         }
+        addColumns(of: StepField.self, to: "steps", after: stepColumns, &migrator)
+        addColumns(of: EvaluationField.self, to: "evaluations", after: evaluationColumns, &migrator)
         return migrator
+    }
+
+    /// The columns that the migrations above create. Fields that are added to the schema later become columns of their own,
+    /// null in older rows; these two lists therefore never change.
+    private static let stepColumns = [
+        "step", "epoch", "loss", "learning_rate", "gradient_norm", "tokens", "tokens_per_second", "mfu",
+    ]
+    private static let evaluationColumns = ["step", "loss", "perplexity", "accuracy", "bits_per_byte"]
+
+    private static func addColumns<Field: MetricField>(
+        of fields: Field.Type, to table: String, after existing: [String], _ migrator: inout DatabaseMigrator
+    ) {
+        for field in Field.allCases where !existing.contains(field.column) {
+            migrator.registerMigration("column \(field.column) of \(table)") { db in
+                try db.execute(
+                    sql: "ALTER TABLE \(table) ADD COLUMN \(field.column) \(field.isInteger ? "INTEGER" : "REAL")")
+            }
+        }
     }
 
     private static let setAside = """
@@ -44,7 +65,7 @@ enum Schema {
         ALTER TABLE corpora ADD COLUMN set_aside TEXT;
         """
 
-    /// What is promoted, or judged, is recorded again; it was made when it was first recorded.
+    /// Generations are recorded again when they are evaluated or promoted; that must not change their time of creation.
     private static let createdOnce = """
         CREATE TRIGGER generations_created AFTER UPDATE ON generations
         WHEN NEW.created <> OLD.created AND NEW.model_sha256 = OLD.model_sha256
@@ -64,7 +85,7 @@ enum Schema {
         CREATE UNIQUE INDEX corpora_admitted ON corpora (sha256) WHERE state = 'admitted' AND removed IS NULL;
         """
 
-    /// Reasons that older versions recorded have any length. In characters here: bytes are looked at where rows are read.
+    /// Older versions recorded reasons of any length. This limits characters; bytes are limited when rows are read.
     private static let boundedText = """
         UPDATE corpora SET reason = substr(reason, 1, 1023) || '…' WHERE length(reason) > 1024;
         UPDATE runs SET reason = substr(reason, 1, 1023) || '…' WHERE length(reason) > 1024;
@@ -76,7 +97,7 @@ enum Schema {
             CASE WHEN removed IS NOT NULL THEN 'removed' WHEN set_aside IS NOT NULL THEN 'set_aside' ELSE state END, id);
         """
 
-    /// For those who query the file themselves: docs/metrics.md.
+    /// Views for users who query the database, see docs/metrics.md.
     private static let views = """
         CREATE VIEW loss_curve AS
             SELECT

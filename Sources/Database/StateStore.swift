@@ -2,26 +2,27 @@ import GRDB
 import Glibc
 import Synchronization
 
-/// `metrics.db`: what was received, trained, published and told. One process writes it; others of its user may read it.
+/// The database `metrics.db`: corpora, runs, measurements, generations and events. One process writes it; other processes of its
+/// user may read it.
 ///
-/// Calls block for the time SQLite takes, usually well below a millisecond, longer where they force the disk.
+/// Calls block while SQLite works, usually for well under a millisecond; durable writes take longer.
 public final class StateStore: Sendable {
-    /// A database that could not be used any more, and what became of it.
+    /// Describes the replacement of a database that could not be used any more.
     public struct Rebuild: Sendable {
-        /// Where the old one lies now.
+        /// The new path of the old database.
         public let aside: String
         public let reason: MetricsError
     }
 
     public let path: String
-    /// What was received, once more: see `CorpusLedger`.
+    /// A second record of the corpora, see `CorpusLedger`.
     public let ledger: CorpusLedger
     private let pool: Mutex<DatabasePool>
     private let renewing = Mutex(())
-    /// Nil where damage is an error.
+    /// Nil if damage is reported as an error.
     private let whenRenewed: (@Sendable (Rebuild, StateStore) -> Void)?
 
-    /// Opens the database, making it or bringing its tables up to date where needed.
+    /// Opens the database. Creates or migrates it if necessary.
     public convenience init(path: String) throws(MetricsError) {
         self.init(path: path, pool: try Self.open(path), whenRenewed: nil)
     }
@@ -35,9 +36,9 @@ public final class StateStore: Sendable {
         ledger = CorpusLedger(beside: path)
     }
 
-    /// As `init`; a database that is damaged, or of another version, is set aside and begun anew, now and whenever it turns
-    /// out to be.
-    /// - Parameter whenRenewed: called with the new and empty one
+    /// Opens the database like `init`. If it is damaged or was written by a newer version, it is moved aside and replaced by a new
+    /// one, now or as soon as that is noticed.
+    /// - Parameter whenRenewed: called with the new, empty database
     public static func renewable(
         path: String, whenRenewed: @escaping @Sendable (Rebuild, StateStore) -> Void
     ) throws(MetricsError) -> StateStore {
@@ -59,19 +60,20 @@ public final class StateStore: Sendable {
         configuration.label = "metrics"
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
-            // With WAL a power cut may undo the last commits, but never tears one; `writeDurably` is for the others.
+            // With WAL, a power failure may undo the last commits, but never corrupts the database. `writeDurably` is for commits
+            // that must not be undone.
             try db.execute(sql: "PRAGMA synchronous = NORMAL")
         }
         do {
             let pool = try DatabasePool(path: path, configuration: configuration)
-            // Who can open a file can lock it, and a lock of somebody else's would stop every change. SQLite gives the log
-            // and its index the database's mode.
+            // A user who can open the file can lock it, which would block all changes. SQLite creates the log and its index with
+            // the mode of the database.
             for suffix in ["", "-wal", "-shm"] { chmod(path + suffix, 0o600) }
             let newer = try pool.read { db in try Schema.migrator.hasBeenSuperseded(db) }
             guard !newer else {
                 throw MetricsError(
                     "open the tables", path: path, cause: "a newer version of this program has changed them",
-                    hint: "install that version again, or move the file away", isNewer: true)
+                    hint: "install that version again or move the file away", isNewer: true)
             }
             let failureReason = try pool.read { db in try String.fetchOne(db, sql: "PRAGMA quick_check(1)") }
             guard failureReason == "ok" else {
@@ -86,11 +88,11 @@ public final class StateStore: Sendable {
         }
     }
 
-    /// Sets a database aside that turned out to be damaged, unless another thread has done so.
+    /// Replaces a damaged database, unless another thread has already done so.
     private func renew(_ old: DatabasePool, because reason: MetricsError) throws(MetricsError) {
         let aside: String? = try renewing.withLock { _ throws(MetricsError) in
             guard pool.withLock({ $0 === old }) else { return nil }
-            // Closing it by its path later would take the new one's log away.
+            // If it were closed later, SQLite would delete the log of the new database, which has the same path.
             try? old.close()
             let aside = try Quarantine.move(path, because: reason)
             let new = try Self.open(path)
@@ -126,13 +128,14 @@ public final class StateStore: Sendable {
         try perform(operation) { try $0.read(body) }
     }
 
-    /// One transaction: all of it or nothing.
+    /// Runs `body` in a transaction.
     @discardableResult
     func write<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(MetricsError) -> Value {
         try perform(operation) { try $0.write(body) }
     }
 
-    /// As `write`, and on the disk when it returns: for what is acted on afterwards (a file is removed, a model serves).
+    /// Runs `body` in a transaction that is on disk when this returns: for records that must survive before the next action, such
+    /// as removing a file or serving a model.
     @discardableResult
     func writeDurably<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(MetricsError) -> Value {
         try perform(operation) { pool in

@@ -1,49 +1,49 @@
 import FoundationEssentials
 import GRDB
+import Jobs
 
-/// One step of a run.
+/// One step of a run. The measurements are columns of the same row.
 public struct StepRecord: MetricsRecord {
     public static let databaseTableName = "steps"
-    /// A resumed run does the steps since its checkpoint again.
+    /// A resumed run repeats the steps since its last checkpoint.
     public static let persistenceConflictPolicy = PersistenceConflictPolicy(insert: .replace, update: .abort)
 
     public var run: String
-    public var step: Int
-    public var epoch: Double
-    /// Nats a scored token.
-    public var loss: Double
-    public var learningRate: Double
-    /// Before clipping.
-    public var gradientNorm: Double
-    public var tokens: Int
-    public var tokensPerSecond: Double
-    /// Model FLOPs utilization; nil of steps that were recorded without.
-    public var mfu: Double?
+    public var metrics: StepMetrics
     public var time: Date
 
-    public init(
-        run: String, step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double, tokens: Int,
-        tokensPerSecond: Double, mfu: Double? = nil, time: Date = Date()
-    ) {
+    public init(run: String, _ metrics: StepMetrics, time: Date = Date()) {
         self.run = run
-        self.step = step
-        self.epoch = epoch
-        self.loss = loss
-        self.learningRate = learningRate
-        self.gradientNorm = gradientNorm
-        self.tokens = tokens
-        self.tokensPerSecond = tokensPerSecond
-        self.mfu = mfu
+        self.metrics = metrics
         self.time = time
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case run, time
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        run = try container.decode(String.self, forKey: .run)
+        metrics = try StepMetrics(from: decoder)
+        time = try container.decode(Date.self, forKey: .time)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(run, forKey: .run)
+        try metrics.encode(to: encoder)
+        try container.encode(time, forKey: .time)
     }
 }
 
-/// How a run's model did on what is held out, after a step.
+/// An evaluation of a run's model on held-out text.
 public struct EvaluationRecord: MetricsRecord {
     public static let databaseTableName = "evaluations"
     public static let persistenceConflictPolicy = PersistenceConflictPolicy(insert: .replace, update: .abort)
 
     public var run: String
+    /// The step after which the model was evaluated.
     public var step: Int
     public var loss: Double
     public var perplexity: Double
@@ -62,5 +62,11 @@ public struct EvaluationRecord: MetricsRecord {
         self.accuracy = accuracy
         self.bitsPerByte = bitsPerByte
         self.time = time
+    }
+
+    public init(run: String, _ evaluation: RunEvent.Evaluation, time: Date = Date()) {
+        self.init(
+            run: run, step: evaluation.step, loss: evaluation.loss, perplexity: evaluation.perplexity,
+            accuracy: evaluation.accuracy, bitsPerByte: evaluation.bitsPerByte, time: time)
     }
 }

@@ -2,13 +2,19 @@ import Glibc
 
 /// How numbers are put into lines for people.
 package enum MessageFormat {
-    /// `45 s`, `3 min`, `2 h 10 min`.
+    /// Formats a duration for log messages and screens: `8 s`, `12 min`, `3 h 05 min`, `2 d 4 h`.
+    ///
+    /// Seconds are rounded, and a duration above 0 is at least `1 s`. Larger units are truncated.
     package static func duration(_ seconds: Double) -> String {
-        let whole = Int(min(max(seconds, 0), 1e9).rounded(.up))
+        guard seconds.isFinite, seconds > 0 else { return "0 s" }
+        let whole = max(1, Int(min(seconds, 1e12).rounded()))
         switch whole {
         case ..<60: return "\(whole) s"
-        case ..<3600: return "\((whole + 30) / 60) min"
-        default: return "\(whole / 3600) h \(whole % 3600 / 60) min"
+        case ..<3600: return "\(whole / 60) min"
+        case ..<86_400:
+            let minutes = whole % 3600 / 60
+            return "\(whole / 3600) h \(minutes < 10 ? "0" : "")\(minutes) min"
+        default: return "\(whole / 86_400) d \(whole % 86_400 / 3600) h"
         }
     }
 
@@ -42,11 +48,13 @@ package enum MessageFormat {
         return text
     }
 
+    /// Formats a number of bytes in powers of 1000: `999 bytes`, `1.8 MB`.
     package static func bytes(_ count: Int) -> String {
-        switch count {
-        case ..<1000: "\(count) bytes"
-        case ..<1_000_000: "\(fixed(Double(count) / 1000, 1)) kB"
-        default: "\(fixed(Double(count) / 1_000_000, 1)) MB"
+        var size = Double(count)
+        for unit in ["bytes", "kB", "MB", "GB"] {
+            if size < 999.95 { return unit == "bytes" ? "\(count) bytes" : "\(fixed(size, 1)) \(unit)" }
+            size /= 1000
         }
+        return "\(fixed(size, 1)) TB"
     }
 }

@@ -1,8 +1,8 @@
-import Daemon
 import Durable
 import FoundationEssentials
 import Glibc
 import Models
+import Settings
 import Tokenizers
 
 /// Targets for parsers that read a file. Each input is written to a private directory, in memory if possible.

@@ -24,7 +24,7 @@ extension InferenceEngine {
     ///   - targets: if not nil, only these words are candidates, each represented by its first token
     ///   - user: the user to whose share of turns the work is charged
     /// - Returns: one list per mask in order, the most likely candidate first
-    /// - Throws: `noMask`, `promptTooLong`, `wrongObjective`; `invalidParameter` if `top_k`, `targets` or the `text`
+    /// - Throws: `CancellationError` if the calling task is cancelled before the sentence has its turn; `noMask`, `promptTooLong`, `wrongObjective`; `invalidParameter` if `top_k`, `targets` or the `text`
     ///   exceeds `RequestLimits`
     public func fillMask(
         _ text: String, topK: Int = 5, targets: [String]? = nil, for user: UInt32 = geteuid()
@@ -46,7 +46,7 @@ extension InferenceEngine {
         if let targets { wanted = try await targetIDs(targets, for: user) }
         try check(masks: masks.count, topK: topK, wanted: wanted, textBytes: text.utf8.count)
         return try await sentences.run(ids: ids, masks: masks, for: user) {
-            [self, wanted] logits throws(InferenceError) in
+            [self, wanted] logits in
             try predictions(ids: ids, masks: masks, logits: logits, topK: topK, wanted: wanted)
         }
     }

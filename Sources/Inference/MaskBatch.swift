@@ -1,3 +1,4 @@
+import AsyncSupport
 import Fairness
 import Models
 import Parallel
@@ -12,8 +13,11 @@ final class MaskBatch: Sendable {
     private struct Sentence: Sendable {
         let ids: [Int32]
         let masks: [Int]
-        /// Receives the logits at the masks, `[masks.count, vocabSize]`, on a thread of the pool.
-        let take: @Sendable (UnsafeBufferPointer<Float>) -> Void
+        /// Set when the caller no longer waits.
+        let flag: CancellationFlag
+        /// Receives the logits at the masks, `[masks.count, vocabSize]`, on a thread of the pool; nil if they were not
+        /// computed.
+        let take: @Sendable (UnsafeBufferPointer<Float>?) -> Void
 
         var orders: SumOrders { SumOrders(tokens: ids.count, rows: masks.count) }
     }
@@ -34,24 +38,41 @@ final class MaskBatch: Sendable {
     ///   - masks: indexes into `ids`, at least one
     ///   - user: the user whose turn is used
     ///   - body: receives the logits, `[masks.count, vocabSize]`, on a thread of the pool
-    func run<Value: Sendable, Failure: Error>(
+    /// - Throws: `CancellationError` if the calling task is cancelled before its turn, and what `body` throws
+    func run<Value: Sendable>(
         ids: [Int32], masks: [Int], for user: UInt32,
-        _ body: @escaping @Sendable (UnsafeBufferPointer<Float>) throws(Failure) -> Value
-    ) async throws(Failure) -> Value {
-        let result: Result<Value, Failure> = await withCheckedContinuation { continuation in
-            let sentence = Sentence(ids: ids, masks: masks) { logits in
-                continuation.resume(
-                    returning: Result { () throws(Failure) in try body(logits) })
+        _ body: @escaping @Sendable (UnsafeBufferPointer<Float>) throws -> Value
+    ) async throws -> Value {
+        let flag = CancellationFlag()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let sentence = Sentence(ids: ids, masks: masks, flag: flag) { logits in
+                    continuation.resume(
+                        with: Result {
+                            guard let logits else { throw CancellationError() }
+                            return try body(logits)
+                        })
+                }
+                let cost = ids.count + masks.count
+                waiting.withLock { $0.push(sentence, for: user, cost: cost) }
+                WorkQueue.models.enqueue(for: .user(user), cost: cost) { [self] in step(of: user) }
             }
-            let cost = ids.count + masks.count
-            waiting.withLock { $0.push(sentence, for: user, cost: cost) }
-            WorkQueue.models.enqueue(for: .user(user), cost: cost) { [self] in step(of: user) }
+        } onCancel: {
+            flag.cancel()
         }
-        return try result.get()
     }
 
     private func step(of user: UInt32) {
-        let sentences = waiting.withLock { Self.takeBatch(&$0, of: user) }
+        var abandoned: [Sentence] = []
+        let sentences = waiting.withLock { waiting in
+            waiting.removeAll { sentence in
+                guard sentence.flag.isCancelled else { return false }
+                abandoned.append(sentence)
+                return true
+            }
+            return Self.takeBatch(&waiting, of: user)
+        }
+        for sentence in abandoned { sentence.take(nil) }
         guard let first = sentences.first else { return }
         var (ids, offsets, rows): ([Int32], [Int], [Int]) = ([], [0], [])
         var parts: [Range<Int>] = []

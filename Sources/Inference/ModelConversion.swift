@@ -30,9 +30,9 @@ package enum ModelConversion {
         }
         // Preserves the training facts of our own models. Other models have none.
         if folder.facts != nil {
-            let facts = try Durable.read(
-                "\(source)/\(TrainingArguments.fileName)", atMost: TrainingArguments.largestFile)
-            try Durable.write(facts, to: "\(destination)/\(TrainingArguments.fileName)")
+            let file = TrainingArguments.fileName
+            let facts = try Durable.read("\(source)/\(file)", atMost: TrainingArguments.largestFile)
+            try Durable.write(facts, to: "\(destination)/\(file)")
         }
     }
 }

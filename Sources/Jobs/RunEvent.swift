@@ -1,4 +1,5 @@
 import FoundationEssentials
+import MetricsSchema
 
 /// What a run says to the service: one JSON object a line on its standard output,
 /// `{"kind": "step", "time": "2026-01-01T00:00:00.000Z", "step": 1, …}`.
@@ -96,38 +97,23 @@ public struct RunEvent: Codable, Sendable, Equatable {
         }
     }
 
-    public struct Step: Codable, Sendable, Equatable {
-        public var step: Int
+    @dynamicMemberLookup
+    public struct Step: Sendable, Equatable {
+        public var metrics: StepMetrics
         public var totalSteps: Int
-        public var epoch: Double
-        public var loss: Double
-        public var learningRate: Double
-        /// Before clipping.
-        public var gradientNorm: Double
-        /// Tokens of this step, without padding.
-        public var tokens: Int
-        public var tokensPerSecond: Double
-        /// Model FLOPs utilization: the share of the time that the step's products would take alone, at the rate measured
-        /// for them before the first step.
-        public var mfu: Double
         public var remainingSeconds: Double
-        /// Whether this step is one of every `logging_steps`, worth a line in the journal.
+        /// Whether this is one of every `logging_steps` steps, which are logged.
         public var log: Bool
-        public init(
-            step: Int, totalSteps: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double,
-            tokens: Int, tokensPerSecond: Double, mfu: Double, remainingSeconds: Double, log: Bool
-        ) {
-            self.step = step
+
+        public init(_ metrics: StepMetrics, totalSteps: Int, remainingSeconds: Double, log: Bool) {
+            self.metrics = metrics
             self.totalSteps = totalSteps
-            self.epoch = epoch
-            self.loss = loss
-            self.learningRate = learningRate
-            self.gradientNorm = gradientNorm
-            self.tokens = tokens
-            self.tokensPerSecond = tokensPerSecond
-            self.mfu = mfu
             self.remainingSeconds = remainingSeconds
             self.log = log
+        }
+
+        public subscript<Value>(dynamicMember member: KeyPath<StepMetrics, Value>) -> Value {
+            metrics[keyPath: member]
         }
     }
 
@@ -148,6 +134,9 @@ public struct RunEvent: Codable, Sendable, Equatable {
         /// Share of the scored tokens whose best guess was right.
         public var accuracy: Double
         public var bitsPerByte: Double
+
+        public typealias CodingKeys = EvaluationField
+
         public init(step: Int, loss: Double, perplexity: Double, accuracy: Double, bitsPerByte: Double) {
             self.step = step
             self.loss = loss

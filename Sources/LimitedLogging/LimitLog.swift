@@ -1,13 +1,13 @@
 package import Logging
 import Synchronization
 
-/// Writes what clients bring about, each kind of it at most once in an interval: what a client may do a thousand times a
-/// second must not fill the log. What was left unsaid is counted, and the count is written when the interval is over.
+/// Logs what clients cause, each kind of message at most once per interval, so that a client cannot fill the log. Suppressed
+/// messages are counted, and the count is logged at the end of the interval.
 package struct LimitLog: Sendable {
-    /// For what comes no oftener than its cause is allowed to.
+    /// The logger, for messages that need no limit because their cause is already limited.
     package let logger: Logger
     private let interval: Duration
-    /// How often each kind came again since its last line.
+    /// The number of suppressed messages of each kind since its last line.
     private let suppressed = Suppressed()
 
     private final class Suppressed: Sendable {
@@ -20,8 +20,8 @@ package struct LimitLog: Sendable {
     }
 
     /// - Parameters:
-    ///   - kind: what has happened, in one of a few words; lines of one kind are counted together
-    ///   - line: this case of it
+    ///   - kind: what has happened, one of a few fixed texts; messages of the same kind are counted together
+    ///   - line: details of this case
     package func write(_ level: Logger.Level, _ kind: String, _ line: String, metadata: Logger.Metadata = [:]) {
         let isFirst = suppressed.count.withLock { count in
             guard let already = count[kind] else {
@@ -36,7 +36,7 @@ package struct LimitLog: Sendable {
         Task { await sumUp(level, kind) }
     }
 
-    /// Until an interval has passed in which it did not come again.
+    /// Repeats until an interval has passed without a message of this kind.
     private func sumUp(_ level: Logger.Level, _ kind: String) async {
         while true {
             try? await Task.sleep(for: interval)

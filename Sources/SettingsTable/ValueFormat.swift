@@ -124,11 +124,14 @@ extension ValueFormat where Value == Double {
     public static func number(
         atLeast least: Double? = nil, above: Double? = nil, below: Double? = nil, atMost most: Double? = nil
     ) -> ValueFormat {
-        let bounds = [above.map { "above \(numberText($0))" }, below.map { "below \(numberText($0))" }]
-        let open = bounds.compactMap(\.self).joined(separator: " and ")
-        let closed = rangeText(least.map(numberText), most.map(numberText))
+        let bounds = [
+            least.map { "of at least \(numberText($0))" }, above.map { "above \(numberText($0))" },
+            below.map { "below \(numberText($0))" }, most.map { "at most \(numberText($0))" },
+        ].compactMap(\.self).enumerated().map { $0 == 0 ? " \($1)" : " and \($1)" }.joined()
+        let isClosed = least != nil && most != nil
         return ValueFormat(
-            "a number" + closed + (open.isEmpty ? "" : (closed.isEmpty ? " " : " and ") + open), parse: { Double($0) },
+            "a number" + (isClosed ? rangeText(least.map(numberText), most.map(numberText)) : bounds),
+            parse: { Double($0) },
             accepts: { number in
                 number.isFinite && number >= least ?? -.infinity && number <= most ?? .infinity
                     && number > above ?? -.infinity && number < below ?? .infinity
@@ -137,7 +140,7 @@ extension ValueFormat where Value == Double {
 
     /// A length of time, in seconds.
     public static func duration(atLeast least: Double? = nil, above: Double? = nil) -> ValueFormat {
-        let bounds = [least.map { "at least \(DurationText.text($0))" }, above.map { "above \(numberText($0))" }]
+        let bounds = [least.map { "at least \(DurationText.text($0))" }, above.map { "longer than \(numberText($0))" }]
         return ValueFormat(
             ([DurationText.expected] + bounds.compactMap(\.self)).joined(separator: ", "), parse: DurationText.seconds,
             accepts: { $0.isFinite && $0 >= least ?? 0 && $0 > above ?? -1 }, text: DurationText.text)

@@ -2,14 +2,14 @@ import Glibc
 import Logging
 
 extension StandardErrorLogHandler {
-    /// Wide enough for the longest, so that messages stand under each other.
+    /// Width of the longest level name, so that messages are aligned.
     private static let levelWidth = Logger.Level.allCases.map(\.rawValue.count).max()!
 
     static func line(_ event: LogEvent) -> String {
         line(seconds: time(nil), level: event.level, text: event.text)
     }
 
-    /// - Parameter seconds: since 1970, shown in the local time zone
+    /// - Parameter seconds: since 1970, formatted in the local time zone
     package static func line(seconds: time_t, level: Logger.Level, text: String) -> String {
         var seconds = seconds
         var parts = tm()
@@ -20,8 +20,8 @@ extension StandardErrorLogHandler {
         return "\(clock) \(name) \(printable(text))\n"
     }
 
-    /// A message may quote a file's name or a client's words: nothing in it may move the terminal's cursor or begin a
-    /// line that looks like another's.
+    /// Escapes control characters. A message may quote a file name or a client's input, which must neither move the terminal's cursor
+    /// nor start a line that looks like another message.
     private static func printable(_ text: String) -> String {
         var shown = ""
         for scalar in text.unicodeScalars {
@@ -34,7 +34,7 @@ extension StandardErrorLogHandler {
         return shown
     }
 
-    /// One `write`, so that lines of several threads do not run into each other.
+    /// Uses a single `write`, so that lines of several threads are not interleaved.
     static func write(_ line: String) {
         let bytes = Array(line.utf8)
         _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)

@@ -2,7 +2,7 @@ import CSystemd
 import Glibc
 import Logging
 
-/// One entry of the journal: `FIELD=value` each, `MESSAGE` among them.
+/// A journal entry: a list of `FIELD=value`, including `MESSAGE`.
 package struct JournalEntry: Sendable, Equatable {
     package var fields: [String: String]
 
@@ -20,9 +20,9 @@ package struct JournalEntry: Sendable, Equatable {
         for (key, value) in metadata { fields[JournalEntry.fieldName(key)] = "\(value)" }
     }
 
-    /// `step`, `KB_STEP` → `KB_STEP`; `MESSAGE_ID` is the journal's own and stays.
+    /// Converts a metadata key: `step` and `KB_STEP` become `KB_STEP`; `MESSAGE_ID`, a field of the journal's own, is unchanged.
     ///
-    /// What may not stand in a field's name becomes `_`; more than the 64 bytes it may have are cut off.
+    /// Characters that are not allowed in field names become `_`; names are truncated to 64 bytes.
     package static func fieldName(_ key: String) -> String {
         var name = ""
         for byte in key.utf8 {
@@ -37,7 +37,7 @@ package struct JournalEntry: Sendable, Equatable {
         return String(name.prefix(64))
     }
 
-    /// syslog(3)'s number; lower is more urgent.
+    /// The level of syslog(3); lower is more urgent.
     private static func priority(of level: Logger.Level) -> Int32 {
         switch level {
         case .trace, .debug: LOG_DEBUG
@@ -49,14 +49,15 @@ package struct JournalEntry: Sendable, Equatable {
         }
     }
 
-    /// - Returns: whether the journal took it
+    /// Sends the entry.
+    /// - Returns: whether the journal accepted it
     func send() -> Bool {
         let texts = fields.sorted { $0.key < $1.key }.map { Array("\($0.key)=\($0.value)".utf8) }
         var vectors: [iovec] = []
         return withPointers(to: texts[...], into: &vectors) { sd_journal_sendv($0, Int32(texts.count)) == 0 }
     }
 
-    /// Calls `body` when every text's place in memory is known and stays.
+    /// Calls `body` with pointers to all fields, which are valid during the call.
     private func withPointers(
         to texts: ArraySlice<[UInt8]>, into vectors: inout [iovec], _ body: (UnsafePointer<iovec>) -> Bool
     ) -> Bool {

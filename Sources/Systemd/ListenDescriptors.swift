@@ -1,10 +1,9 @@
 import CSystemd
 import Glibc
 
-/// The sockets that systemd opened for this process, each with its `FileDescriptorName=`.
+/// Returns the sockets that systemd opened for this process, each with its `FileDescriptorName=`.
 ///
-/// They are the caller's from now on, are not inherited by its children, and are handed out once: a second call finds
-/// none.
+/// The caller owns them. They are not inherited by child processes and are returned only once: a second call returns none.
 public func listenDescriptors() -> [(name: String, descriptor: Int32)] {
     var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
     let count = sd_listen_fds_with_names(1, &names)

@@ -1,8 +1,8 @@
 import Logging
 
-/// Writes to the journal: the message as a line for people, the metadata as fields for programs.
+/// Writes to the journal: the message as `MESSAGE`, the metadata as fields.
 ///
-/// Metadata keys become fields by `KB_` and capital letters (`step` → `KB_STEP`); the key `MESSAGE_ID` is the journal's.
+/// Metadata keys are capitalized and prefixed with `KB_` (`step` → `KB_STEP`), except for the journal's own `MESSAGE_ID`.
 public struct JournalLogHandler: LogHandler {
     public var logLevel: Logger.Level {
         get { ownLevel ?? SystemdLogging.level }
@@ -21,7 +21,7 @@ public struct JournalLogHandler: LogHandler {
         let entry = JournalEntry(
             level: event.level, message: event.text, metadata: allMetadata(event), file: event.file, line: event.line,
             label: label)
-        // A journal that is away must not swallow the line.
+        // If the journal is not available, the line must not be lost.
         if !entry.send() { StandardErrorLogHandler.write(StandardErrorLogHandler.line(event)) }
     }
 
@@ -38,8 +38,8 @@ public struct JournalLogHandler: LogHandler {
     }
 }
 
-/// Writes lines for people to standard error: `12:01:03 info     step 5 of 100, loss 4.2`. The metadata is for programs
-/// and is left out.
+/// Writes human-readable lines to standard error, without the metadata:
+/// `12:01:03 info     step 5 of 100, loss 4.2`.
 public struct StandardErrorLogHandler: LogHandler {
     public var logLevel: Logger.Level {
         get { ownLevel ?? SystemdLogging.level }

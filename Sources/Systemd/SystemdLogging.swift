@@ -2,19 +2,19 @@ import Glibc
 import Logging
 import Synchronization
 
-/// Where a program's log goes.
+/// Sets up the log of a program.
 public enum SystemdLogging {
     private static let leastLevel = Mutex(Logger.Level.info)
 
-    /// The least important level that is written, by every logger that has none of its own; may change at any time.
+    /// The log level of all loggers that have no level of their own. May be changed at any time.
     public static var level: Logger.Level {
         get { leastLevel.withLock { $0 } }
         set { leastLevel.withLock { $0 = newValue } }
     }
 
-    /// To the journal where standard error is connected to it, else as lines for people to standard error.
+    /// Logs to the journal if standard error is connected to it, or else human-readable lines to standard error.
     ///
-    /// To be called once, before the first `Logger` is made.
+    /// Call it once, before the first `Logger` is created.
     public static func bootstrap(level: Logger.Level = .info) {
         self.level = level
         let stream = getenv("JOURNAL_STREAM").map { String(cString: $0) }
@@ -25,8 +25,8 @@ public enum SystemdLogging {
         }
     }
 
-    /// - Parameter stream: `JOURNAL_STREAM`, which systemd sets to `DEVICE:INODE`; a child that was given another
-    ///   standard error inherits the variable, but not the file
+    /// - Parameter stream: `JOURNAL_STREAM`, which systemd sets to `DEVICE:INODE`. A child process whose standard error was
+    ///   redirected inherits the variable, but not the file.
     package static func standardErrorIsJournal(_ stream: String?) -> Bool {
         var status = stat()
         guard fstat(STDERR_FILENO, &status) == 0 else { return false }

@@ -157,12 +157,12 @@ public final class Trainer {
         report(
             .step(
                 .init(
-                    step: run.step, totalSteps: run.step + remaining.steps,
-                    epoch: Double(run.step) / Double(run.batcher.stepsPerEpoch), loss: outcome.loss,
-                    learningRate: learningRate, gradientNorm: outcome.gradientNorm, tokens: batch.tokens,
-                    tokensPerSecond: Double(batch.tokens) / seconds,
-                    mfu: rate / run.productRate,
-                    remainingSeconds: remaining.seconds, log: isLogged)))
+                    StepMetrics(
+                        step: run.step, epoch: Double(run.step) / Double(run.batcher.stepsPerEpoch),
+                        loss: outcome.loss, learningRate: learningRate, gradientNorm: outcome.gradientNorm,
+                        tokens: batch.tokens, tokensPerSecond: Double(batch.tokens) / seconds,
+                        mfu: rate / run.productRate),
+                    totalSteps: run.step + remaining.steps, remainingSeconds: remaining.seconds, log: isLogged)))
     }
 
     /// Evaluates the model and records the result.

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Varlink
 
 /// What is known of a call besides its parameters.
@@ -38,11 +39,28 @@ public struct ReplyWriter<Reply: Codable & Sendable>: Sendable {
         try await sink.reply(try VarlinkCoding.encodeReply(reply, continues: true), last: false)
     }
 
+    /// Sends a reply that is already encoded: one that `continues`, or else the last one.
+    public func send(_ reply: EncodedReply<Reply>) async throws {
+        try await sink.reply(reply.message, last: !reply.continues)
+    }
+
     /// The last reply.
     public func finish(_ reply: Reply) async throws {
         let message = try await CodingLane.shared.run(for: user, bytes: replyBytes(reply)) {
             try VarlinkCoding.encodeReply(reply)
         }
         try await sink.reply(message, last: true)
+    }
+}
+
+/// A reply in the form in which it is sent, so that one reply to many subscribers is encoded once.
+public struct EncodedReply<Reply: Codable & Sendable>: Sendable {
+    /// Whether more replies to the same call follow.
+    public let continues: Bool
+    let message: Data
+
+    public init(_ reply: Reply, continues: Bool) throws {
+        self.continues = continues
+        message = try VarlinkCoding.encodeReply(reply, continues: continues)
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Daemon
 import Glibc
 import Logging
+import Settings
 import Systemd
 
 /// The service: watches the inbox, trains models and answers requests.

@@ -4,6 +4,7 @@ import Daemon
 import Dispatch
 import FoundationEssentials
 import Interface
+import Settings
 import Varlink
 
 /// `kb-bench infer`: measures inference through the service's socket, with the output fields of `hf_infer_bench.py`.

@@ -3,6 +3,7 @@ import FoundationEssentials
 import Glibc
 import Jobs
 import Logging
+import Settings
 import VarlinkServer
 
 /// Runs the service's inference part on a temporary socket.

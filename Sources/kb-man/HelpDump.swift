@@ -1,7 +1,7 @@
 import Foundation
 
-/// What `--experimental-dump-help` prints of a program of swift-argument-parser (its ArgumentParserToolInfo), as far as a
-/// page needs it.
+/// The output of `--experimental-dump-help` of a program that uses swift-argument-parser (its ArgumentParserToolInfo), as
+/// far as a page needs it.
 struct HelpDump: Decodable {
     struct Command: Decodable {
         var commandName: String

@@ -1,6 +1,6 @@
-import Daemon
+import Settings
 
-/// The page of one program: its help, and what its help has no room for.
+/// The page of one program: its help, and sections that the help does not have.
 struct ProgramPage {
     let name: String
     let section: Int
@@ -15,54 +15,54 @@ struct ProgramPage {
                 ("KANTAIBERT_…", "Override settings: see kantaibert.yaml(5)."),
                 (
                     "STATE_DIRECTORY, RUNTIME_DIRECTORY, NOTIFY_SOCKET, LISTEN_FDS, WATCHDOG_USEC",
-                    "As systemd sets them."
+                    "Set by systemd."
                 ),
             ],
             files: [
-                ("/etc/kantaibert/kantaibert.yaml", "The settings."),
-                ("/var/lib/kantaibert/inbox/", "Text that is to be learned; inbox/NAME/ feeds only the model NAME."),
-                ("/var/lib/kantaibert/inbox/.rejected/", "What could not be used, each with FILE.reason beside it."),
+                ("/etc/kantaibert/kantaibert.yaml", "Settings."),
+                ("/var/lib/kantaibert/inbox/", "Text to train on; inbox/NAME/ is for the model NAME only."),
+                ("/var/lib/kantaibert/inbox/.rejected/", "Rejected files, each with a FILE.reason beside it."),
                 (
                     "/var/lib/kantaibert/models/NAME/current/",
-                    "The generation that serves, a Hugging Face model directory."
+                    "The serving generation, a Hugging Face model directory."
                 ),
                 (
                     "/var/lib/kantaibert/metrics.db",
-                    "Corpora, runs, steps and evaluations, an SQLite database; the service's alone."
+                    "SQLite database of corpora, runs, steps and evaluations, for the service only."
                 ),
                 ("/run/kantaibert/io.kantaibert", "The Varlink socket."),
             ], seeAlso: ["kbctl(1)", "kantaibert.yaml(5)", "kantaibert-train(8)", "journalctl(1)", "systemctl(1)"]),
         ProgramPage(
             name: "kantaibert-train", section: 8, environment: [],
-            files: [("/var/lib/kantaibert/runs/RUN/", "job.json, tokenizer, token shards and checkpoints of a run.")],
+            files: [("/var/lib/kantaibert/runs/RUN/", "Job, tokenizer, token shards and checkpoints of a run.")],
             seeAlso: ["kantaibertd(8)", "kantaibert.yaml(5)"]),
         ProgramPage(
             name: "kbctl", section: 1,
             environment: [
-                ("KANTAIBERT_SOCKET", "The service's socket, where --socket is not given."),
-                ("KANTAIBERT_PYTHON", "The Python that has transformers, for export --check."),
-                ("NO_COLOR", "Where it is set to anything, nothing is coloured."),
+                ("KANTAIBERT_SOCKET", "The service's socket, unless --socket is given."),
+                ("KANTAIBERT_PYTHON", "A Python interpreter with transformers, for export --check."),
+                ("NO_COLOR", "If set, output has no color."),
             ],
             files: [
                 ("/run/kantaibert/io.kantaibert", "The service's socket."),
-                ("./var/io.kantaibert", "The socket of one's own kantaibertd --state-dir ./var."),
+                ("./var/io.kantaibert", "The socket of kantaibertd --state-dir ./var."),
             ], seeAlso: ["kantaibertd(8)", "kantaibert.yaml(5)", "varlinkctl(1)"]),
         ProgramPage(
             name: "kantaibert-web", section: 8,
-            environment: [("STATE_DIRECTORY, NOTIFY_SOCKET, LISTEN_FDS", "As systemd sets them.")],
+            environment: [("STATE_DIRECTORY, NOTIFY_SOCKET, LISTEN_FDS", "Set by systemd.")],
             files: [
                 (
                     "/var/lib/kantaibert-web/token",
-                    "What calls that change something carry, for the group kantaibert-admin to read."
+                    "Token that requests which make changes must carry; readable by the group kantaibert-admin."
                 ),
-                ("/etc/default/kantaibert-web", "Variables for the page under systemd."),
+                ("/etc/default/kantaibert-web", "Environment variables of the page under systemd."),
                 ("/run/kantaibert/io.kantaibert", "The service's socket."),
             ], seeAlso: ["kantaibertd(8)", "kbctl(1)", "systemctl(1)"]),
     ]
 
     func text(_ help: HelpDump.Command) -> String {
         var page = Roff(
-            name.uppercased(), section: section, version: "kantaibert \(KantaibertService.version)",
+            name.uppercased(), section: section, version: "kantaibert \(Settings.version)",
             manual: "Kantaibert")
         page.section("NAME")
         page.line("\(Roff.escaped(name)) \\- \(Roff.escaped(Self.sentence(help.abstract)))")
@@ -135,7 +135,7 @@ struct ProgramPage {
         }
     }
 
-    /// The commands that do something, each under its whole name: of `corpora rm`, not of `corpora`.
+    /// The commands without subcommands, each under its full name: `corpora rm`, but not `corpora`.
     private static func leaves(_ commands: [HelpDump.Command]) -> [HelpDump.Command] {
         commands.filter { $0.shouldDisplay && $0.commandName != "help" }.flatMap { command -> [HelpDump.Command] in
             let inner = leaves(command.subcommands ?? [])
@@ -148,7 +148,7 @@ struct ProgramPage {
         }
     }
 
-    /// What all commands take, or all but one, is said once.
+    /// The options that all commands or all but one have; they are documented once.
     private static func common(_ commands: [HelpDump.Command]) -> Set<String> {
         var counts: [String: Int] = [:]
         for command in commands {
@@ -167,7 +167,7 @@ struct ProgramPage {
         argument.names?.contains { ["help", "version"].contains($0.name) } ?? false
     }
 
-    /// For NAME: without the capital letter and the full stop.
+    /// The text for the section NAME, without capital letter and full stop.
     private static func sentence(_ text: String?) -> String {
         guard let text, let first = text.first else { return "" }
         let whole = first.lowercased() + text.dropFirst()

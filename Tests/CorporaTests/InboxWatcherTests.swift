@@ -1,3 +1,4 @@
+import AsyncSupport
 import Corpora
 import Dispatch
 import Durable
@@ -62,6 +63,24 @@ import Testing
         #expect(await next(1, of: watcher) == ["linked.txt"])
         #expect(rename(outside, "\(scratch.inbox)/moved.txt") == 0)
         #expect(await next(1, of: watcher) == ["moved.txt"])
+    }
+
+    /// When the watcher sees the event, the link is already the only name of the file.
+    @Test func findsALinkWhoseFirstNameIsRemovedAtOnce() async throws {
+        let (isWaiting, mayGoOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        // Reports the symbolic link on its own queue, and handles no event meanwhile.
+        let watcher = try watcher { _ in
+            isWaiting.signal()
+            mayGoOn.wait()
+        }
+        #expect(symlink("/nothing", "\(scratch.inbox)/pause") == 0)
+        let outside = "\(scratch.path)/outside.txt"
+        try Data("a".utf8).write(to: URL(filePath: outside))
+        await DispatchQueue.global().run { isWaiting.wait() }
+        #expect(link(outside, "\(scratch.inbox)/linked.txt") == 0)
+        #expect(unlink(outside) == 0)
+        mayGoOn.signal()
+        #expect(await next(1, of: watcher) == ["linked.txt"])
     }
 
     @Test func watchesNewFolders() async throws {

@@ -3,11 +3,12 @@ import FoundationEssentials
 import Interface
 import Logging
 import Database
+import Settings
 import Testing
 import VarlinkServer
 
-/// Every method is either for whoever may connect, or changes something or gives out a model, and is for administrators. A new one belongs into
-/// one of the two lists.
+/// Every method is either for everyone who may connect, or, if it changes something or exports a model, for administrators. A new
+/// method has to be added to one of the two lists.
 @Suite struct AccessTests {
     static let asks: Set = [
         "GetStatus", "ListModels", "ListCorpora", "ListRuns", "ListGenerations", "GetMetrics", "Watch", "Describe",
@@ -15,7 +16,7 @@ import VarlinkServer
     ]
     static let changes: Set = ["Train", "CancelRun", "Promote", "RemoveCorpus", "Import", "Export"]
 
-    @Test func everyMethodOfTheManagerIsOnOneList() {
+    @Test func everyManagerMethodHasAnAccessLevel() {
         let declared = ManagerInterface.description.split(separator: "\n").filter { $0.hasPrefix("method ") }.map {
             String($0.dropFirst(7).prefix { $0 != "(" })
         }
@@ -23,7 +24,7 @@ import VarlinkServer
         #expect(Set(declared) == Self.asks.union(Self.changes))
     }
 
-    @Test func whatChangesSomethingIsForAdministrators() throws {
+    @Test func methodsThatChangeStateRequireAdministrators() throws {
         let directory = StateDirectory(
             root: FileManager.default.temporaryDirectory.path + "/access-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(atPath: directory.root) }
@@ -36,7 +37,7 @@ import VarlinkServer
 }
 
 extension ManagerService {
-    /// With nothing to manage.
+    /// A manager without models.
     static func idle(
         in directory: StateDirectory,
         measureRates: @escaping @Sendable () async throws -> [ManagerInterface.Check] = { [] }
@@ -46,12 +47,15 @@ extension ManagerService {
         let registry = ModelRegistry(directory: directory)
         let journal = EventJournal(hub: hub, metrics: metrics, logger: .init(label: "test"))
         let admitted = CorpusCatalog(metrics: metrics, directory: directory, journal: journal)
+        let promotions = PromotionService(
+            settings: ReloadableSettings(.builtIn), directory: directory, metrics: metrics, journal: journal,
+            registry: registry, program: "/nonexistent")
         let training = TrainingService(
             settings: ReloadableSettings(.builtIn), directory: directory, metrics: metrics, journal: journal,
-            registry: registry, admitted: admitted, program: "/nonexistent")
+            promotions: promotions, admitted: admitted, program: "/nonexistent")
         return ManagerService(
             settings: ReloadableSettings(.builtIn), directory: directory, metrics: metrics, registry: registry,
-            training: training, hub: hub,
+            training: training, promotions: promotions, hub: hub,
             admitted: admitted, journal: journal, version: "0", inboxPending: { 0 }, measureRates: measureRates)
     }
 }

@@ -9,7 +9,7 @@ import Testing
 import Varlink
 import VarlinkServer
 
-/// What hundreds who ask for the same expensive thing get, and cost.
+/// Expensive calls made by hundreds of clients at once.
 @Suite(.timeLimit(.minutes(15))) struct DoctorTests {
     private struct Counts {
         var begun = 0
@@ -19,7 +19,7 @@ import VarlinkServer
         var mostAtATime = 0
     }
 
-    /// A measurement that lasts until it is let go or cancelled.
+    /// A measurement that lasts until it is released or cancelled.
     private final class Measurement: Sendable {
         let counts = Mutex(Counts())
         private let (gate, opens) = AsyncStream.makeStream(of: Void.self)
@@ -46,9 +46,9 @@ import VarlinkServer
             return [.init(name: "products", state: .ok, finding: "fast")]
         }
 
-        func waitUntilBegun() async { for await _ in begins { break } }
+        func waitUntilStarted() async { for await _ in begins { break } }
         func waitUntilCancelled() async { for await _ in ends { break } }
-        func letGo() { opens.finish() }
+        func release() { opens.finish() }
     }
 
     private func withDoctor(
@@ -74,7 +74,7 @@ import VarlinkServer
         }
     }
 
-    @Test func aStormOfDoctorsIsOneMeasurement() async throws {
+    @Test func concurrentDoctorCallsShareOneMeasurement() async throws {
         let measurement = Measurement()
         try await withDoctor(measurement) { socket in
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -86,15 +86,15 @@ import VarlinkServer
                         }
                     }
                 }
-                await measurement.waitUntilBegun()
-                // Others are answered meanwhile.
+                await measurement.waitUntilStarted()
+                // Other calls are answered in the meantime.
                 try await blocking {
                     _ = try VarlinkClient(path: socket).call(ManagerInterface.GetStatus.self, .init())
                 }
-                measurement.letGo()
+                measurement.release()
                 try await group.waitForAll()
             }
-            // Within a minute it is what was found before.
+            // The result is cached for a minute.
             try await blocking {
                 _ = try VarlinkClient(path: socket).call(ManagerInterface.Doctor.self, .init())
             }
@@ -103,23 +103,23 @@ import VarlinkServer
         #expect(measurement.counts.withLock { $0.ended } == 1)
     }
 
-    @Test func hangingUpEndsTheMeasurement() async throws {
+    @Test func disconnectingCancelsTheMeasurement() async throws {
         let measurement = Measurement()
         try await withDoctor(measurement) { socket in
             var clients = try (0..<20).map { _ in try HangingUp(path: socket) }
-            await measurement.waitUntilBegun()
-            // They are there until now.
+            await measurement.waitUntilStarted()
+            // The clients are connected until here.
             withExtendedLifetime(clients) {}
             clients.removeAll()
             await measurement.waitUntilCancelled()
         }
-        // Who was heard only after the others had gone began another one, behind the first.
+        // A call that arrived after the others had disconnected has started another measurement after the first.
         #expect(measurement.counts.withLock { $0.mostAtATime } == 1)
     }
 
-    /// Asks, and leaves without waiting for the answer.
+    /// Calls and disconnects without waiting for the reply.
     private final class HangingUp: @unchecked Sendable {
-        // @unchecked: one thread at a time has it.
+        // @unchecked: used by one thread at a time.
         private let client: VarlinkClient
         init(path: String) throws {
             client = try VarlinkClient(path: path)
@@ -127,9 +127,9 @@ import VarlinkServer
         }
     }
 
-    // MARK: The pieces by themselves
+    // MARK: Components
 
-    @Test func whoComesAfterAllHaveLeftBeginsAnew() async throws {
+    @Test func callerAfterCancellationStartsNewWork() async throws {
         let work = SharedWork<Int, Int>(keptFor: .seconds(60))
         let (begins, hasBegun) = AsyncStream.makeStream(of: Void.self)
         let left = Task {
@@ -147,14 +147,14 @@ import VarlinkServer
         #expect(try await work.value(for: 2) { 4 } == 4)
     }
 
-    @Test func aFailureIsNotKept() async throws {
+    @Test func failuresAreNotCached() async throws {
         struct Failed: Error {}
         let work = SharedWork<Int, Int>(keptFor: .seconds(60))
         await #expect(throws: Failed.self) { try await work.value(for: 1) { throw Failed() } }
         #expect(try await work.value(for: 1) { 5 } == 5)
     }
 
-    @Test func moreBlockingWorkThanMayWaitIsRefused() async throws {
+    @Test func excessBlockingWorkIsRefused() async throws {
         let blocking = Blocking("test", most: 4)
         let (running, isRunning) = AsyncStream.makeStream(of: Void.self)
         let gate = Flag()
@@ -168,7 +168,7 @@ import VarlinkServer
             }
         }
         for await _ in running { break }
-        // Of twenty, two have a place: half of four. The others have been told so, or will be.
+        // Two of twenty are accepted: one user may have half of four. The others are refused.
         let (refusals, refusal) = AsyncStream.makeStream(of: Bool.self)
         for call in calls {
             Task {
@@ -186,7 +186,7 @@ import VarlinkServer
             refused += 1
             if refused == 18 { break }
         }
-        // Somebody else finds a place.
+        // Another user is accepted.
         let other = Task { try await blocking.run(for: 2) { _ in 3 } }
         gate.set()
         #expect(try await other.value == 3)
@@ -197,7 +197,7 @@ import VarlinkServer
         }
     }
 
-    @Test func workWhoseCallerHasLeftIsNotBegun() async throws {
+    @Test func cancelledBlockingWorkIsNotStarted() async throws {
         let blocking = Blocking("test", most: 8)
         let (running, isRunning) = AsyncStream.makeStream(of: Void.self)
         let gate = Flag()

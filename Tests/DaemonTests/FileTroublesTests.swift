@@ -1,8 +1,8 @@
 import Daemon
 import Testing
 
-@Suite("What is told of files that wait") struct FileTroublesTests {
-    @Test("The same trouble is told once, another one again, and after it was over again")
+@Suite("Reports about files that cannot be admitted yet") struct FileTroublesTests {
+    @Test("A problem is reported once; a different one, or the same after it was solved, is reported again")
     func once() {
         var troubles = FileTroubles()
         let now = ContinuousClock.now
@@ -14,7 +14,7 @@ import Testing
         #expect(troubles.note("a.txt", "no right", now: now).0 != nil)
     }
 
-    @Test("Of any number of files a hundred are told of at once, a thousand are remembered, and the others are counted")
+    @Test("At most a hundred files are reported at once, a thousand are remembered, and the others are counted")
     func bounded() {
         var troubles = FileTroubles()
         let now = ContinuousClock.now
@@ -23,6 +23,6 @@ import Testing
         #expect(noted.count { $0.1 } == 1000)
         troubles.over("0.txt")
         let line = troubles.note("last.txt", "no room", now: now + .seconds(5)).0
-        #expect(line == "last.txt stays in the inbox for now: no room; so do 49,900 others that were not told of")
+        #expect(line == "last.txt stays in the inbox for now: no room; so do 49,900 others that were not reported")
     }
 }

@@ -1,10 +1,11 @@
 import Corpora
 import Daemon
 import Foundation
+import Settings
 import Testing
 import TextFilters
 
-@Suite("What .kbconfig.yaml says") final class FolderConfigurationTests {
+@Suite("Inbox directory settings in .kbconfig.yaml") final class FolderConfigurationTests {
     private let inbox = FileManager.default.temporaryDirectory.appending(path: "inbox-\(UUID().uuidString)").path()
 
     init() throws {
@@ -24,7 +25,7 @@ import TextFilters
         try Data(text.utf8).write(to: URL(filePath: "\(inbox)/\(folder)/.kbconfig.yaml"))
     }
 
-    @Test("The nearest one counts, and only what it says")
+    @Test("Only the nearest file applies; files are not merged")
     func nearest() throws {
         #expect(try read("a/x.csv").reading == ReadingOptions())
         #expect(try read("a/x.csv").filters == nil)
@@ -43,7 +44,7 @@ import TextFilters
     }
 
     @Test(
-        "What cannot be used is named with its place",
+        "An invalid value is reported with its file, line and key",
         arguments: [
             ("colunm: a", "colunm", ":1"), ("\nformat: xls", "format", ":2"), ("delimiter: \"ab\"", "delimiter", ":1"),
             ("filters: [shout]", "filters", ":1"), ("filters: keep\nkeep: z-a", "keep", ":2"),
@@ -56,7 +57,7 @@ import TextFilters
         #expect(error.place == "\(inbox)/a/.kbconfig.yaml\(line)")
     }
 
-    @Test("Of a folder that was exchanged for a link, nothing is read")
+    @Test("A directory that was replaced by a link is not read")
     func exchanged() throws {
         try Data("x".utf8).write(to: URL(filePath: "\(inbox)/a/x.csv"))
         let signature = try #require(FileSignature(path: "\(inbox)/a/x.csv"))
@@ -70,7 +71,7 @@ import TextFilters
         #expect(found.reading == ReadingOptions())
     }
 
-    @Test("Anchors, which multiply, links, folders and large files are refused")
+    @Test("Anchors, links, directories and large files are refused")
     func hostile() throws {
         try write("a: &a [x]\nb: *a", in: "a")
         #expect(throws: SettingsError.self) { try read("a/x.csv") }

@@ -1,11 +1,14 @@
 import Daemon
+import Events
 import FoundationEssentials
 import Interface
+import Jobs
+import MetricsSchema
 import Database
 import Testing
 import Varlink
 
-/// What is listed over the socket is bounded, whatever is recorded.
+/// The size of replies with lists is bounded, whatever is recorded.
 @Suite(.timeLimit(.minutes(15))) final class ManagerListsTests {
     private let folder = FileManager.default.temporaryDirectory.appending(path: "lists-\(UUID().uuidString)").path()
     private let store: StateStore
@@ -21,7 +24,7 @@ import Varlink
 
     private func bytes(_ reply: some Encodable) throws -> Int { try JSONEncoder().encode(reply).count }
 
-    /// Names and reasons as long as they can be.
+    /// Records corpora with names and reasons of the maximum length.
     private func fill(_ count: Int) throws {
         let long = String(repeating: "long ", count: 10_000)
         try store.restore(
@@ -31,7 +34,7 @@ import Varlink
             })
     }
 
-    @Test func aReplyHasAboutAMegabyte() throws {
+    @Test func replySizeIsBounded() throws {
         try fill(3000)
         var (numbers, pages): ([Int], Int) = ([], 0)
         var parameters: ManagerInterface.ListCorpora.Parameters? = .init()
@@ -48,7 +51,7 @@ import Varlink
         }
         #expect(numbers == Array(1...3000))
         #expect(pages >= 4)
-        // The names of all models stand in each row.
+        // Each row contains the names of all models.
         let models = (0..<500).map { "model-\($0)-\(String(repeating: "x", count: 100))" }
         try store.restore(
             (0..<100).map { number in
@@ -60,7 +63,7 @@ import Varlink
         #expect(try bytes(reply) < ManagerLists.pageBytes * 3 / 2 && reply.corpora.count < 100 && reply.next != nil)
     }
 
-    @Test func whoKnowsNoPagesGetsTheFirst() throws {
+    @Test func callWithoutPagingReturnsTheFirstPage() throws {
         try fill(1200)
         let asked = try JSONDecoder().decode(ManagerInterface.ListCorpora.Parameters.self, from: Data("{}".utf8))
         let reply = try lists().corpora(asked)
@@ -72,7 +75,7 @@ import Varlink
         #expect(none.corpora.isEmpty && none.next == nil && none.counts?.rejected == 1200)
     }
 
-    @Test func whatMakesNoSenseIsNamed() throws {
+    @Test func invalidParameterIsNamed() throws {
         try store.save(RunRecord(id: "r", model: "a"))
         func parameter(_ body: () throws -> Void) -> String? {
             do {
@@ -98,7 +101,7 @@ import Varlink
         for step in [Int.min, .max] { _ = try lists().measurements(.init(run: "r", afterStep: step)) }
     }
 
-    @Test func runsComeInPagesWithTheOneUnderWay() throws {
+    @Test func runPagesIncludeTheActiveRun() throws {
         for number in 1...30 { try store.save(RunRecord(id: "run-\(number)", model: "a", state: .running)) }
         var current = RunRecord(id: "run-29", model: "a", state: .running)
         current.step = 77
@@ -108,13 +111,15 @@ import Varlink
         #expect(second.runs.count == 10 && second.next == nil)
     }
 
-    @Test func stepsComeInPagesOfFourThousand() throws {
+    @Test func stepsArePaged() throws {
         try store.save(RunRecord(id: "r", model: "a"))
         try store.record(
             (1...9000).map {
                 StepRecord(
-                    run: "r", step: $0, epoch: 1.234567, loss: 5.4321, learningRate: 1e-4, gradientNorm: 0.98765,
-                    tokens: 12345, tokensPerSecond: 1812.4, mfu: 0.51234)
+                    run: "r",
+                    StepMetrics(
+                        step: $0, epoch: 1.234567, loss: 5.4321, learningRate: 1e-4, gradientNorm: 0.98765,
+                        tokens: 12345, tokensPerSecond: 1812.4, mfu: 0.51234))
             })
         var counts: [Int] = []
         var parameters: ManagerInterface.GetMetrics.Parameters? = .init(run: "r")
@@ -127,7 +132,34 @@ import Varlink
         #expect(counts == [4000, 4000, 1000])
     }
 
-    @Test func anEventHasABound() throws {
+    /// The Varlink interface declares its own types. This fails if they lack a field of the schema.
+    @Test func everyMeasuredFieldIsInTheReply() throws {
+        func members<Field: MetricField>(_ fields: Field.Type) -> [String: JSONValue] {
+            // Distinct values; an accuracy is at most 1.
+            Dictionary(
+                uniqueKeysWithValues: Field.allCases.enumerated().map { index, field in
+                    (field.column, field.isInteger ? .int(index + 5) : .double(Double(index) / 16 + 0.03125))
+                })
+        }
+        func decode<Value: Decodable>(_ type: Value.Type, _ members: [String: JSONValue]) throws -> Value {
+            try JobCoding.decode(Value.self, from: JSONEncoder().encode(members))
+        }
+        try store.save(RunRecord(id: "r", model: "a"))
+        let (step, evaluation) = (members(StepField.self), members(EvaluationField.self))
+        try store.record([StepRecord(run: "r", try decode(StepMetrics.self, step))])
+        try store.record(EvaluationRecord(run: "r", try decode(RunEvent.Evaluation.self, evaluation)))
+        let reply = try JSONDecoder().decode(
+            JSONValue.self, from: JSONEncoder().encode(try lists().measurements(.init(run: "r"))))
+        for (list, expected) in [("steps", step), ("evaluations", evaluation)] {
+            guard case .array(let rows)? = reply[list], rows.count == 1 else {
+                Issue.record("\(list): \(reply)")
+                continue
+            }
+            for (name, value) in expected { #expect(rows[0][name] == value, "\(list): \(name)") }
+        }
+    }
+
+    @Test func eventSizeIsBounded() throws {
         let long = String(repeating: "é", count: 15_000_000)
         let event = ServiceEvent(
             .corpusRejected, long,

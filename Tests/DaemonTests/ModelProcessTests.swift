@@ -3,11 +3,12 @@ import Durable
 import Foundation
 import Inference
 import Jobs
+import Settings
 import Testing
 
-/// What opens a generation first is a process of its own: here a shell script, which ends in each way that one can end.
+/// A generation is loaded for the first time by a separate process: here, a shell script that ends in each possible way.
 @Suite(.timeLimit(.minutes(15))) struct ModelProcessTests {
-    /// - Parameter script: `$LIFE` is how often it has been started
+    /// - Parameter script: `$LIFE` is the number of times it was started
     private func program(_ script: String, in folder: String) throws -> String {
         let path = folder + "/train.sh"
         let text = """
@@ -17,7 +18,7 @@ import Testing
             LIFE=$(wc -l < lives)
             \(script)
             """
-        // Written by another process: a child that another test starts meanwhile would hold this one's descriptor.
+        // Another process writes it: a child that another test starts meanwhile would inherit this process's descriptor.
         let shell = Process()
         shell.executableURL = URL(filePath: "/bin/sh")
         shell.arguments = ["-c", "printf '%s' \"$1\" > \"$0\" && chmod 755 \"$0\"", path, text]
@@ -40,10 +41,10 @@ import Testing
             "`a` holds nan at 3", 1
         ),
     ])
-    func aProcessThatEndsTakesNobodyAlong(script: String, says: String, times: Int) async throws {
+    func crashWhileLoadingKeepsTheServingGeneration(script: String, says: String, times: Int) async throws {
         let models = try ServingTests.Models(generations: 2, of: "m", objective: .mlm)
         let folder = models.directory.root
-        // The first generation is taken as it is; the second is what the process falls over.
+        // The process accepts the first generation and crashes on the second.
         let program = try program("case \"$2\" in */1) exit 0;; esac\n" + script, in: folder)
         let registry = ModelRegistry(directory: models.directory, trainProgram: program)
         let first = try #require(try await registry.loadCurrent("m"))
@@ -55,8 +56,8 @@ import Testing
         #expect(models.directory.currentGeneration(of: "m") == 1)
     }
 
-    /// Somebody who kills it once has not shown that the model is to blame.
-    @Test func aProcessThatIsKilledOnceIsStartedAgain() async throws {
+    /// A process that is killed once does not prove that the model is to blame.
+    @Test func processKilledOnceIsRestarted() async throws {
         let models = try ServingTests.Models(generations: 1, of: "m", objective: .mlm)
         let program = try program("[ $LIFE = 1 ] && kill -KILL $$; exit 0", in: models.directory.root)
         let registry = ModelRegistry(directory: models.directory, trainProgram: program)
@@ -64,14 +65,14 @@ import Testing
         #expect(lives(models.directory.root).count == 2)
     }
 
-    @Test func aProgramThatIsNotThereIsNoFaultOfTheModel() async throws {
+    @Test func missingProgramIsNotAModelError() async throws {
         let models = try ServingTests.Models(generations: 1, of: "m", objective: .mlm)
         let registry = ModelRegistry(directory: models.directory, trainProgram: models.directory.root + "/nothing")
         await #expect(throws: DurableError.self) { try await registry.loadCurrent("m") }
     }
 
-    /// A line without an end, and one that is long, are no more of an error than a line.
-    @Test func whatItSaysIsBounded() async throws {
+    /// A very long line without a line break is truncated in the error.
+    @Test func errorOutputIsBounded() async throws {
         let models = try ServingTests.Models(generations: 1, of: "m", objective: .mlm)
         let program = try program(
             "head -c 60000 /dev/zero | tr '\\0' 'x' >&2; echo >&2; exit 70", in: models.directory.root)
@@ -81,8 +82,8 @@ import Testing
         #expect(text.contains("status 70") && text.utf8.count < 1_500)
     }
 
-    /// What was checked once is opened without a process, until a byte of it changes.
-    @Test func onlyTheFirstOpeningHasAProcess() async throws {
+    /// A directory that was checked is loaded without a process until it changes.
+    @Test func onlyTheFirstLoadUsesAProcess() async throws {
         let models = try ServingTests.Models(generations: 1, of: "m", objective: .mlm)
         let folder = models.directory.root
         let program = try program("exit 0", in: folder)
@@ -92,7 +93,7 @@ import Testing
         }
         let engine = try #require(try await load())
         #expect(lives(folder).count == 1)
-        // The script has not noted that it looked.
+        // The script has not recorded its check.
         _ = try await load()
         #expect(lives(folder).count == 2)
         try CheckedFile.write(for: engine)

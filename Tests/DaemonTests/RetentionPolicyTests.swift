@@ -1,7 +1,7 @@
 import Daemon
 import Testing
 
-/// Retention and the verdict at the gate: values without I/O.
+/// Retention policy.
 struct RetentionPolicyTests {
     private func removed(
         _ all: [Int], serving: Int?, rejected: Set<Int> = [], held: Set<Int> = [], keeping count: Int
@@ -9,14 +9,14 @@ struct RetentionPolicyTests {
         RetentionPolicy.generationsToRemove(all, serving: serving, rejected: rejected, held: held, keeping: count)
     }
 
-    @Test func theOldestGo() {
+    @Test func oldestAreRemoved() {
         #expect(removed([1, 2, 3, 4, 5], serving: 5, keeping: 3) == [1, 2])
         #expect(removed([1, 2, 3], serving: 3, keeping: 5).isEmpty)
         #expect(removed([], serving: nil, keeping: 1).isEmpty)
     }
 
-    /// For every choice of the one that serves, of those held, and of the number kept.
-    @Test func whatServesIsHeldOrIsTheNewestStays() {
+    /// For every combination of serving generation, held generations, and number kept.
+    @Test func servingHeldAndNewestGenerationsAreKept() {
         let all = Array(1...6)
         for serving in all {
             for count in 1...7 {
@@ -30,8 +30,8 @@ struct RetentionPolicyTests {
         }
     }
 
-    /// Five bad ones in a row do not push out the way back.
-    @Test func whatHasServedStaysBeforeWhatWasRejected() {
+    /// Five rejected generations in a row do not displace those that have served.
+    @Test func retiredGenerationsAreKeptBeforeRejectedOnes() {
         #expect(removed([1, 2, 3, 4, 5, 6], serving: 2, rejected: [3, 4, 5, 6], keeping: 3) == [3, 4, 5])
     }
 }

@@ -6,6 +6,7 @@ import Jobs
 import Kernels
 import Logging
 import Models
+import Settings
 import Synchronization
 import TestSupport
 import Testing
@@ -13,9 +14,9 @@ import Tokenizers
 import Varlink
 import VarlinkServer
 
-/// Generations that take over, and a service that is asked for too much.
+/// Replacement of generations, and overload.
 @Suite(.timeLimit(.minutes(15))) struct ServingTests {
-    /// A state directory with generations of tiny models that have learned nothing, each other numbers.
+    /// A state directory with generations of tiny, untrained models that differ from one another.
     final class Models: Sendable {
         let directory = StateDirectory(root: NSTemporaryDirectory() + "serving-\(UUID().uuidString)")
 
@@ -41,7 +42,7 @@ import VarlinkServer
 
     let sampling = SamplingOptions(maxNewTokens: 40, temperature: 1, seed: 7)
 
-    @Test func aTextThatIsBegunIsFinishedByItsOwnGeneration() async throws {
+    @Test func requestFinishesOnTheGenerationItStartedWith() async throws {
         let models = try Models(generations: 2, of: "m", objective: .clm)
         let registry = ModelRegistry(directory: models.directory)
         var first = try #require(try await registry.loadCurrent("m")).engine as InferenceEngine?
@@ -64,13 +65,13 @@ import VarlinkServer
         let other = try await second.engine.generate("Reason", sampling: sampling)
         #expect(other.text != expected.text)
         #expect(second.engine.modelSHA256 != first!.modelSHA256)
-        // The last that knew the first was its request.
+        // The request held the last reference to the first engine.
         weak let old = first
         first = nil
         #expect(old == nil)
     }
 
-    @Test func aGenerationThatCannotBeOpenedChangesNothing() async throws {
+    @Test func failedLoadKeepsTheServingGeneration() async throws {
         let models = try Models(generations: 2, of: "m", objective: .clm)
         let registry = ModelRegistry(directory: models.directory)
         _ = try await registry.loadCurrent("m")
@@ -89,7 +90,7 @@ import VarlinkServer
     }
 
     @Test(arguments: ServingPrecision.allCases)
-    func thePrecisionIsTheSettings(precision: ServingPrecision) async throws {
+    func precisionFollowsTheSettings(precision: ServingPrecision) async throws {
         let models = try Models(generations: 1, of: "m", objective: .mlm)
         let registry = ModelRegistry(directory: models.directory, precision: precision)
         let engine = try #require(try await registry.loadCurrent("m")).engine
@@ -98,9 +99,9 @@ import VarlinkServer
         #expect(FileManager.default.fileExists(atPath: packed))
     }
 
-    @Test func aFullServiceSaysWhenToComeAgain() async throws {
+    @Test func overloadErrorSaysWhenToRetry() async throws {
         let models = try Models(generations: 0, of: "m", objective: .mlm)
-        // A request stays under way for as long as the service thinks about what to say of a model without a generation.
+        // A request is in progress until the service has explained why a model has no generation.
         let (asked, asks) = AsyncStream.makeStream(of: Void.self)
         let (gate, opens) = AsyncStream.makeStream(of: Void.self)
         var settings = Settings.builtIn

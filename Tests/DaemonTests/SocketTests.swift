@@ -4,6 +4,7 @@ import Interface
 import Jobs
 import Logging
 import Models
+import Settings
 import Synchronization
 import TestSupport
 import Testing
@@ -11,9 +12,9 @@ import Tokenizers
 import Varlink
 import VarlinkServer
 
-/// What clients do to a socket with real models behind it: they hang up, and they ask what makes no sense.
+/// Clients of a socket with real models: disconnections and invalid input.
 @Suite(.timeLimit(.minutes(15))) struct SocketTests {
-    /// A masked and a causal model that have learned nothing, served on a socket of their own.
+    /// Serves an untrained masked and an untrained causal model on a socket.
     private func withModels(
         limit: Int = 8, _ body: @escaping @Sendable (_ socket: String) throws -> Void
     ) async throws {
@@ -25,7 +26,7 @@ import VarlinkServer
         for model in models {
             let folder = directory.generation(1, of: model.name)
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            // Large enough for a text to take its time.
+            // Large enough for generation to take a while.
             let configuration = RobertaConfiguration(
                 vocabSize: tokenizer.vocabularySize, hiddenSize: 256, numHiddenLayers: 4, numAttentionHeads: 4,
                 intermediateSize: 1024, maxPositionEmbeddings: 1026, isDecoder: model.objective == .clm)
@@ -38,7 +39,7 @@ import VarlinkServer
         var settings = Settings.builtIn
         settings.models = models
         settings.serving.maxConcurrentRequests = limit
-        // All clients of a test are one user.
+        // All clients of a test are the same user.
         settings.serving.maxConcurrentRequestsPerUser = limit
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")
         InferenceService(settings: ReloadableSettings(settings), registry: registry) { _ in "" }.register(
@@ -57,12 +58,12 @@ import VarlinkServer
         }
     }
 
-    /// Greedy, so that it does not end before its length.
+    /// Greedy, so that generation does not end before its maximum length.
     private static func call(_ tokens: Int) -> InferenceInterface.Generate.Parameters {
         .init(prompt: "Reason", sampling: .init(maxNewTokens: tokens, temperature: 0, seed: 5))
     }
 
-    @Test func hangingUpFreesThePlaceAtOnceAndChangesNobodysAnswer() async throws {
+    @Test func disconnectingFreesTheSlotAndLeavesOtherAnswersUnchanged() async throws {
         try await withModels(limit: 2) { socket in
             func client() throws -> VarlinkClient {
                 try VarlinkClient(path: socket, errors: InferenceInterface.errors)
@@ -70,7 +71,7 @@ import VarlinkServer
             let alone = try client().call(InferenceInterface.Generate.self, Self.call(900))
             try #require(alone.generatedTokens == 900)
 
-            // One goes on to its end, the other takes the second place and hangs up after its first piece.
+            // One runs to its end; the other takes the second slot and disconnects after its first piece.
             let steady = try client().callMore(InferenceInterface.Generate.self, Self.call(900))
             var text = try #require(try steady.next()).text
             let leaving = try RawConnection(path: socket)
@@ -102,7 +103,7 @@ import VarlinkServer
         var what: String
         var method: String
         var parameters: String
-        /// What the reply holds.
+        /// Expected contents of the reply.
         var reply: String
         var testDescription: String { what }
     }
@@ -223,7 +224,7 @@ import VarlinkServer
             parameters: #"{"text":"\#(long)"}"#, reply: #"NoMask","parameters":{"text":"word word"#),
     ]
 
-    @Test func badInputIsAnsweredAndTheConnectionLivesOn() async throws {
+    @Test func invalidInputIsAnsweredAndTheConnectionStaysOpen() async throws {
         try await withModels { socket in
             let connection = try RawConnection(path: socket)
             for bad in Self.bad {
@@ -239,7 +240,7 @@ import VarlinkServer
     }
 }
 
-/// A connection that sends what it is told.
+/// A connection that sends arbitrary bytes.
 private final class RawConnection {
     private let handle: FileHandle
     private var framer = MessageFramer(limit: 256 << 20)
@@ -255,7 +256,7 @@ private final class RawConnection {
 
     func hangUp() { try? handle.close() }
 
-    /// Nil where the other side has closed.
+    /// Returns nil if the peer has closed the connection.
     func receive() throws -> String? {
         while true {
             if let message = try framer.next() { return String(decoding: message, as: UTF8.self) }

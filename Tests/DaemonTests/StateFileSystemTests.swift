@@ -1,11 +1,11 @@
 import Daemon
 import Testing
 
-@Suite("The state directory's file system")
+@Suite("File system of the state directory")
 struct StateFileSystemTests {
-    /// `f_type` as statfs(2) has them.
+    /// Values of `f_type` from statfs(2).
     @Test(
-        "A network's is refused, with its name and what to do",
+        "A network file system is refused; the error names it and says what to do",
         arguments: [
             (0x6969, nil, "nfs"), (0xFF53_4D42, nil, "cifs"), (0xFE53_4D42, nil, "smb2"), (0x517B, nil, "smb"),
             (0x5346_414F, nil, "afs"), (0x0102_1997, nil, "9p"), (0x00C3_6400, nil, "ceph"),
@@ -25,14 +25,14 @@ struct StateFileSystemTests {
 
     /// ext4, xfs, btrfs, tmpfs, overlayfs, zfs.
     @Test(
-        "A machine's own is taken",
+        "A local file system is accepted",
         arguments: [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x794C_7630, 0x2FC1_2FC1] as [UInt32])
     func local(_ type: UInt32) throws {
         #expect(StateFileSystem(type: type, mountType: "x") == .local)
         try KantaibertService.check(.local, of: "/x") { _ in Issue.record("a warning") }
     }
 
-    @Test("One in user space that nobody knows is warned of", arguments: ["fuseblk", "fuse.mergerfs", nil])
+    @Test("An unknown user-space file system causes a warning", arguments: ["fuseblk", "fuse.mergerfs", nil])
     func unknown(_ mount: String?) throws {
         let fileSystem = StateFileSystem(type: 0x6573_5546, mountType: mount)
         #expect(fileSystem == .unknown(mount ?? "fuse"))
@@ -41,7 +41,7 @@ struct StateFileSystemTests {
         #expect(warnings.count == 1)
     }
 
-    @Test("The mount is the one that the path is below")
+    @Test("The mount of a path is found")
     func mounts() {
         let text = """
             22 27 0:21 / /proc rw - proc proc rw

@@ -3,7 +3,7 @@ import FoundationEssentials
 import Glibc
 import Testing
 
-/// What an older version has left open to others is closed at the start.
+/// Permissions left by older versions are restricted at the start.
 @Suite struct StatePermissionsTests {
     private let outside = FileManager.default.temporaryDirectory.path + "/permissions-\(UUID().uuidString)"
     private let directory: StateDirectory

@@ -33,7 +33,7 @@ struct CorpusQueriesTests {
         #expect(try store.corpus(sha256: sha(2)) == nil)
     }
 
-    /// A kill between the record and the removal from the inbox offers the file a second time.
+    /// If the process is killed between recording a file and removing it from the inbox, the file is found again.
     @Test func theSameFileIsRecordedOnce() throws {
         #expect(try store.record(corpus(1, "a.txt", source: "8:2:77:1")) != nil)
         #expect(try store.record(corpus(1, "a.txt", source: "8:2:77:1")) == nil)
@@ -41,7 +41,7 @@ struct CorpusQueriesTests {
         #expect(try store.corpora().count == 2)
     }
 
-    @Test func aModelIsFedByTheInboxAndByItsOwnFolder() throws {
+    @Test func modelIsFedByTheInboxAndItsOwnDirectory() throws {
         _ = try store.record(corpus(1, "for-b.txt", model: "b"))
         _ = try store.record(corpus(2, "for-all.txt"))
         _ = try store.record(corpus(3, "bad.txt", .rejected, reason: "is empty"))
@@ -50,12 +50,12 @@ struct CorpusQueriesTests {
         _ = try store.record(corpus(1, "for-a-too.txt", model: "a"))
         #expect(
             try store.corpora(feeding: "a").map(\.name) == ["for-all.txt", "for-a-too.txt"],
-            "in the order they came for it"
+            "in the order in which they were received for it"
         )
         #expect(try store.corpora(feeding: "c").map(\.sha256) == [sha(2)])
     }
 
-    @Test func whatIsRemovedFeedsNobodyUntilItComesAgain() throws {
+    @Test func removedCorpusFeedsNoModelUntilReceivedAgain() throws {
         _ = try store.record(corpus(1, "one.txt"))
         _ = try store.record(corpus(1, "for-a.txt", model: "a"))
         _ = try store.record(corpus(2, "two.txt"))
@@ -66,7 +66,7 @@ struct CorpusQueriesTests {
         #expect(try store.corpora(feeding: "a").map(\.sha256) == [sha(2)])
         #expect(try store.corpus(sha256: sha(1)) == nil)
         #expect(try store.corpora().map { $0.removed != nil } == [true, true, false])
-        #expect(try store.unneededCorpora() == [], "a run that goes on needs it")
+        #expect(try store.unneededCorpora() == [], "an unfinished run needs it")
         try store.save(RunRecord(id: "a-1", model: "a", state: .finished))
         #expect(try store.unneededCorpora() == [sha(1)])
         #expect(try store.record(corpus(1, "again.txt"))?.state == .admitted)
@@ -74,7 +74,7 @@ struct CorpusQueriesTests {
         #expect(try store.corpora(feeding: "a").map(\.name) == ["two.txt", "again.txt"])
     }
 
-    @Test func howItIsReadIsKept() throws {
+    @Test func readingOptionsAreRecorded() throws {
         var table = corpus(1, "a.csv")
         (table.isStructured, table.filters) = (true, #"["lowercase"]"#)
         _ = try store.record(table)
@@ -82,39 +82,39 @@ struct CorpusQueriesTests {
         #expect(kept.isStructured && kept.filters == table.filters)
     }
 
-    @Test func whatAModelLearnedFromIsKnown() throws {
+    @Test func corporaOfRunsAreRecorded() throws {
         try store.save(RunRecord(id: "a-1", model: "a", state: .finished), corpora: [sha(2), sha(1)])
         try store.save(RunRecord(id: "b-1", model: "b", state: .finished), corpora: [sha(1)])
         try store.save(RunRecord(id: "b-2", model: "b", state: .running), corpora: [sha(3)])
         #expect(try store.corpora(ofRun: "a-1") == [sha(2), sha(1)])
         try store.save(RunRecord(id: "a-1", model: "a", state: .finished, loss: 3))
-        #expect(try store.corpora(ofRun: "a-1") == [sha(2), sha(1)], "saving the run leaves them")
+        #expect(try store.corpora(ofRun: "a-1") == [sha(2), sha(1)], "saving the run keeps them")
         #expect(try store.modelsByCorpus() == [sha(1): ["a", "b"], sha(2): ["a"]])
         try store.save(RunRecord(id: "b-2", model: "b", state: .finished))
         #expect(try store.modelsByCorpus()[sha(3)] == ["b"])
     }
 
-    @Test func whatIsSetAsideFeedsNobodyUntilItIsTriedAgain() throws {
+    @Test func corpusSetAsideFeedsNoModelUntilRetried() throws {
         _ = try store.record(corpus(1, "bad.txt", source: "1"))
         _ = try store.record(corpus(1, "bad-for-a.txt", model: "a", source: "2"))
         _ = try store.record(corpus(2, "good.txt", source: "3"))
         #expect(try store.setAsideCorpus(sha256: sha(3), because: "it is not there") == false)
-        #expect(try store.setAsideCorpus(sha256: sha(1), because: "a-1 failed of it"))
+        #expect(try store.setAsideCorpus(sha256: sha(1), because: "a-1 failed because of it"))
         #expect(try store.corpora(feeding: "a").map(\.name) == ["good.txt"])
         #expect(try store.corpora(feeding: "b").map(\.name) == ["good.txt"])
         let bad = try #require(try store.corpus(sha256: sha(1)))
-        #expect(bad.setAside != nil && bad.reason == "a-1 failed of it" && bad.state == .admitted)
-        #expect(try store.unneededCorpora().isEmpty, "its text stays")
-        // The ledger has it too.
+        #expect(bad.setAside != nil && bad.reason == "a-1 failed because of it" && bad.state == .admitted)
+        #expect(try store.unneededCorpora().isEmpty, "its file is kept")
+        // It is in the ledger, too.
         let renewed = try StateStore(path: "\(scratch.folder)/renewed.db")
         try renewed.restore(store.ledger.records())
         #expect(try renewed.corpora(feeding: "a").map(\.name) == ["good.txt"])
 
-        // Somebody brings it again.
+        // The file is received again.
         #expect(try store.record(corpus(1, "again.txt", source: "4"))?.state == .duplicate)
         #expect(try store.corpora(feeding: "a").map(\.name) == ["bad.txt", "good.txt"])
         #expect(try store.corpus(sha256: sha(1))?.reason == nil)
-        // Or asks for it.
+        // Its model is trained with force.
         #expect(try store.setAsideCorpus(sha256: sha(1), because: "again"))
         #expect(try store.tryAgain(corporaOf: "b") == [sha(1)])
         #expect(try store.tryAgain(corporaOf: "b") == [])
@@ -122,7 +122,7 @@ struct CorpusQueriesTests {
         let again = try StateStore(path: "\(scratch.folder)/again.db")
         try again.restore(store.ledger.records())
         #expect(try again.corpora(feeding: "b").map(\.sha256) == [sha(1), sha(2)])
-        // Or takes it out.
+        // It is removed.
         #expect(try store.setAsideCorpus(sha256: sha(1), because: "once more"))
         #expect(try store.removeCorpus(sha256: sha(1)))
         #expect(try store.tryAgain(corporaOf: "a") == [])

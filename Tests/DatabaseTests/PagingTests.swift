@@ -1,9 +1,10 @@
 import Foundation
 import GRDB
+import Jobs
 import Database
 import Testing
 
-/// Lists that are read a page at a time.
+/// Paged lists.
 @Suite(.timeLimit(.minutes(15))) struct PagingTests {
     let scratch: Scratch
     let store: StateStore
@@ -17,7 +18,7 @@ import Testing
         try DatabaseQueue(path: scratch.path).write { try $0.execute(sql: sql, arguments: arguments) }
     }
 
-    /// Every third is rejected, every hundredth of the others removed.
+    /// Records corpora. Every third is rejected, and every hundredth of the others removed.
     private func fill(_ count: Int) throws {
         try write(
             """
@@ -46,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func aHundredThousandCorporaComeInPages() throws {
+    @Test func hundredThousandCorporaArePaged() throws {
         try fill(100_000)
         let all = (1...Int64(100_000))
         #expect(try ids(nil, limit: 9000) == (Array(all), 12))
@@ -68,7 +69,7 @@ import Testing
                 .rejected: rejected.count, .removed: removed.count,
                 .admitted: 100_000 - rejected.count - removed.count,
             ])
-        // By the index, whatever the state: a page costs what it holds.
+        // Uses the index for every state, so that the cost of a page depends on its size only.
         let plan = try DatabaseQueue(path: scratch.path).read {
             try Row.fetchAll(
                 $0,
@@ -82,7 +83,7 @@ import Testing
         #expect(plan.count == 1 && plan[0].contains("USING INDEX corpora_listed"), "\(plan)")
     }
 
-    @Test func aReasonOfMegabytesIsCutWhereItIsRead() throws {
+    @Test func longReasonIsTruncatedWhenRead() throws {
         try fill(10)
         let huge = String(repeating: "é", count: 15_000_000)
         try write("UPDATE corpora SET reason = ?, name = ? WHERE state = 'rejected'", [huge, huge])
@@ -94,7 +95,7 @@ import Testing
         #expect(page.rows[2].value.reason?.hasSuffix("é…") == true)
     }
 
-    @Test func whatIsRecordedHasABound() throws {
+    @Test func recordedTextIsBounded() throws {
         let huge = String(repeating: "long ", count: 1_000_000)
         let recorded = try #require(
             try store.record(
@@ -115,8 +116,8 @@ import Testing
         #expect(try store.generation(1, of: "a")?.reason?.utf8.count == 1024)
     }
 
-    /// The ledger of an older version has lines of megabytes.
-    @Test func whatTheLedgerHasIsCut() throws {
+    /// The ledger of an older version may have lines of megabytes.
+    @Test func ledgerTextIsTruncated() throws {
         let huge = String(repeating: "x", count: 15_000_000)
         let line = """
             {"bytes":1,"documents":0,"isStructured":false,"name":"\(huge)","reason":"\(huge)","received":"2026-01-01T12:00:00Z",\
@@ -130,8 +131,8 @@ import Testing
         #expect(try store.corpora().map { $0.reason?.utf8.count } == [1024])
     }
 
-    /// As an older version left it.
-    @Test func anOldDatabaseIsCutWhenItIsOpened() throws {
+    /// A database of an older version.
+    @Test func oldDatabaseIsTruncatedByMigration() throws {
         try fill(9)
         try store.save(RunRecord(id: "r", model: "a", state: .failed, reason: "why"))
         try store.record(EventRecord(kind: "problem", message: "m", time: noon))
@@ -154,7 +155,7 @@ import Testing
         #expect(try again.corpora().count == 9)
     }
 
-    @Test func runsAndGenerationsComeInPages() throws {
+    @Test func runsAndGenerationsArePaged() throws {
         for number in 1...25 {
             try store.save(RunRecord(id: "run-\(number)", model: number.isMultiple(of: 5) ? "b" : "a"))
             try store.save(
@@ -168,7 +169,7 @@ import Testing
             while true {
                 let page = try store.runPage(model: model, after: after, limit: 10)
                 pages.append(page.rows.map(\.value.id))
-                // What comes meanwhile is newer, and moves nothing.
+                // Rows recorded in the meantime are newer and do not shift the pages.
                 try store.save(RunRecord(id: "new-\(UUID().uuidString)", model: "c"))
                 if page.isLast { return pages }
                 after = page.rows.last?.key
@@ -186,15 +187,17 @@ import Testing
         #expect(numbers == Array((1...25).reversed()))
     }
 
-    @Test func stepsAndEvaluationsComeUpToTheSameStep() throws {
+    @Test func stepAndEvaluationPagesEndAtTheSameStep() throws {
         try store.save(RunRecord(id: "r", model: "a"))
         try store.record(
             (1...25).map { step in
                 StepRecord(
-                    run: "r", step: step, epoch: 0, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 1,
-                    tokensPerSecond: 1, time: noon)
+                    run: "r",
+                    StepMetrics(
+                        step: step, epoch: 0, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 1,
+                        tokensPerSecond: 1), time: noon)
             })
-        // More of them than of steps, before the first and after the last.
+        // More evaluations than steps, some before the first and after the last step.
         for step in 0...60 {
             try store.record(
                 EvaluationRecord(
@@ -206,7 +209,7 @@ import Testing
         repeat {
             let page = try store.measurements(ofRun: "r", after: after, limit: 10)
             #expect(page.steps.count <= 10 && page.evaluations.count <= 10)
-            steps += page.steps.map(\.step)
+            steps += page.steps.map(\.metrics.step)
             evaluations += page.evaluations.map(\.step)
             after = page.next
             pages += 1

@@ -1,11 +1,12 @@
 import FoundationEssentials
 import GRDB
 import Glibc
+import Jobs
 import Database
 import Synchronization
 import Testing
 
-/// A database that is damaged, each time another way.
+/// Databases that are damaged in different ways.
 struct RebuildTests {
     let scratch: Scratch
 
@@ -38,7 +39,7 @@ struct RebuildTests {
         case .truncated: try Data(contentsOf: url).prefix(size / 2).write(to: url)
         case .garbledInside:
             var bytes = try Data(contentsOf: url)
-            // All but the first page, which says that it is a database.
+            // Everything except for the first page, which identifies the file as a database.
             for place in 4096..<bytes.count { bytes[place] = UInt8.random(in: 0...255, using: &random) }
             try bytes.write(to: url)
         case .wrongTables:
@@ -52,13 +53,13 @@ struct RebuildTests {
         }
     }
 
-    /// As another program would.
+    /// Runs SQL as another program would.
     private func run(_ sql: String) throws {
         try DatabaseQueue(path: scratch.path).write { db in try db.execute(sql: sql) }
     }
 
     @Test(arguments: Damage.allCases)
-    private func isSetAsideAndBegunAnew(kind: Damage) throws {
+    private func damagedDatabaseIsReplaced(kind: Damage) throws {
         let renewals = Renewals()
         do {
             let store = try open(renewals)
@@ -74,12 +75,12 @@ struct RebuildTests {
         #expect(renewal.reason.isNewer == (kind == .newer))
         #expect(renewal.reason.description.contains("newer version") == (kind == .newer))
         #expect(try store.corpora().isEmpty)
-        // What was received is known all the same.
+        // The ledger still has the corpora.
         try store.restore(store.ledger.records())
         #expect(try store.corpora().map(\.name) == (1...9).map { "\($0).txt" })
-        #expect(try store.corpora(feeding: "other").count == 7, "nor what was removed")
+        #expect(try store.corpora(feeding: "other").count == 7, "removed corpora stay removed")
         #expect(try store.corpora(feeding: "poet").count == 8)
-        // The same file is still recorded once.
+        // The same file is not recorded twice.
         #expect(try store.record(corpus(4)) == nil)
         try store.save(RunRecord(id: "r", model: "a"))
         #expect(renewals.all.withLock { $0.count } == 1)
@@ -88,8 +89,8 @@ struct RebuildTests {
         #expect(renewals.all.withLock { $0.count } == 1)
     }
 
-    /// A step back to an older version and forward again.
-    @Test func whatANewerVersionWroteIsWholeWhenItIsMovedBack() throws {
+    /// A downgrade to an older version, followed by an upgrade.
+    @Test func newerDatabaseIsIntactWhenMovedBack() throws {
         let renewals = Renewals()
         try open(renewals).save(RunRecord(id: "of the newer", model: "a"))
         try damage(.newer)
@@ -97,12 +98,12 @@ struct RebuildTests {
         let aside = try #require(renewals.all.withLock { $0.first?.aside })
         try FileManager.default.removeItem(atPath: scratch.path)
         try FileManager.default.moveItem(atPath: aside, toPath: scratch.path)
-        // The newer version knows its own step.
+        // The newer version knows its own migration.
         try run("DELETE FROM grdb_migrations WHERE identifier LIKE '99%'")
         #expect(try open(renewals).runs().map(\.id) == ["of the newer"])
     }
 
-    @Test func theNewestDamagedOnesAreKept() throws {
+    @Test func newestDamagedDatabasesAreKept() throws {
         let renewals = Renewals()
         let folder = URL(filePath: scratch.path).deletingLastPathComponent()
         func left(_ kind: String) throws -> Set<String> {
@@ -110,7 +111,7 @@ struct RebuildTests {
                 try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.contains(".\(kind)-") }
                     .map { "\(folder.path)/\($0)" })
         }
-        // One whose clock was ahead, with its log, and one of a newer version.
+        // One whose name has a time in the future, with its log, and one of a newer version.
         for name in [".damaged-20010101T000000Z", ".damaged-20990101T000000Z", ".newer-20010101T000000Z"] {
             for suffix in ["", "-wal"] { try Data("old".utf8).write(to: URL(filePath: scratch.path + name + suffix)) }
         }
@@ -122,12 +123,12 @@ struct RebuildTests {
         let asides = renewals.all.withLock { $0.map(\.aside) }
         let ahead = scratch.path + ".damaged-20990101T000000Z"
         let kept = try left("damaged")
-        #expect(kept.isSubset(of: asides + [ahead, ahead + "-wal"]), "the oldest are gone")
+        #expect(kept.isSubset(of: asides + [ahead, ahead + "-wal"]), "the oldest were removed")
         #expect(kept.subtracting([ahead + "-wal"]).count == 3)
-        #expect(try left("newer").count == 2, "nothing is wrong with it")
+        #expect(try left("newer").count == 2, "it is intact")
     }
 
-    @Test func isFoundDamagedAtWork() throws {
+    @Test func damageInUseIsDetected() throws {
         let renewals = Renewals()
         let store = try open(renewals)
         try store.save(RunRecord(id: "r", model: "a"))
@@ -135,11 +136,13 @@ struct RebuildTests {
             try store.record(
                 (0..<1000).map { step in
                     StepRecord(
-                        run: "r", step: number + step, epoch: 0, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 1,
-                        tokensPerSecond: 1)
+                        run: "r",
+                        StepMetrics(
+                            step: number + step, epoch: 0, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 1,
+                            tokensPerSecond: 1))
                 })
         }
-        // Under a database that is open and in use.
+        // While the database is open and in use.
         let handle = try #require(FileManager.default.contents(atPath: scratch.path))
         let garbage = Data((0..<handle.count).map { _ in UInt8.random(in: 0...255) })
         let descriptor = Glibc.open(scratch.path, O_WRONLY)
@@ -154,7 +157,7 @@ struct RebuildTests {
         #expect(try again.runs().map(\.id) == ["s"])
     }
 
-    @Test func theLedgerSurvivesALineCutShort() throws {
+    @Test func ledgerSurvivesAnIncompleteLine() throws {
         let renewals = Renewals()
         let store = try open(renewals)
         _ = try store.record(corpus(1))
@@ -165,15 +168,17 @@ struct RebuildTests {
         #expect(store.ledger.records().map(\.name) == ["1.txt", "2.txt"])
     }
 
-    @Test func oldRowsGoAndRunsStay() throws {
+    @Test func oldRowsAreRemovedAndRunsKept() throws {
         let store = try scratch.store()
         let old = Date(timeIntervalSinceNow: -1000)
         for (id, finished) in [("over", old), ("under way", nil)] as [(String, Date?)] {
             try store.save(RunRecord(id: id, model: "a", finished: finished))
             try store.record([
                 StepRecord(
-                    run: id, step: 1, epoch: 0, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 1,
-                    tokensPerSecond: 1, time: old)
+                    run: id,
+                    StepMetrics(
+                        step: 1, epoch: 0, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 1,
+                        tokensPerSecond: 1), time: old)
             ])
         }
         try store.record(EventRecord(kind: "k", message: "old", time: old))
@@ -187,7 +192,7 @@ struct RebuildTests {
 
     private static let day = 86_400.0
 
-    /// An event a day, for so many days up to `now`, and a step with each.
+    /// Records one event and one step per day, for `count` days up to `now`.
     private func recordDays(_ count: Int, upTo now: Date, _ store: StateStore) throws {
         if try store.run("a-1") == nil { try store.save(RunRecord(id: "a-1", model: "a", finished: noon)) }
         for day in (0..<count).reversed() {
@@ -196,7 +201,7 @@ struct RebuildTests {
         }
     }
 
-    @Test func whatIsOldGoesByTheClockWhereItIsRight() throws {
+    @Test func ageFollowsACorrectClock() throws {
         let store = try scratch.store()
         try recordDays(120, upTo: noon, store)
         let age = try store.age(keeping: 90 * Self.day, now: noon)
@@ -205,11 +210,11 @@ struct RebuildTests {
     }
 
     @Test(arguments: [365.0, 3_650, 36_500])
-    func aClockThatIsSetAheadMakesNothingOld(days: Double) throws {
+    func clockSetAheadDoesNotAgeRows(days: Double) throws {
         let store = try scratch.store()
         try recordDays(100, upTo: noon, store)
         let ahead = noon.addingTimeInterval(days * Self.day)
-        // Before anything is recorded by the wrong clock, and afterwards.
+        // Before anything is recorded with the wrong clock, and afterwards.
         for events in [0, 1, 3] {
             for event in 0..<events {
                 try store.record(
@@ -217,17 +222,17 @@ struct RebuildTests {
             }
             let age = try store.age(keeping: 90 * Self.day, now: ahead.addingTimeInterval(60))
             #expect(age.isJump)
-            // Nine days of it count, and the minute that was recorded by the wrong clock.
+            // Nine days count, and the minute that was recorded with the wrong clock.
             #expect(try store.removeRows(before: age.cutoff) == (events == 0 ? 18 : events == 1 ? 1 : 0))
             #expect(try store.events(limit: 1000).count { $0.message != "ahead" } == (events == 0 ? 82 : 81))
         }
-        // Set right again: what was recorded meanwhile harms nothing.
+        // After the clock is corrected, the events recorded in the meantime do no harm.
         try store.record(EventRecord(kind: "k", message: "back", time: noon.addingTimeInterval(600)))
         let age = try store.age(keeping: 90 * Self.day, now: noon.addingTimeInterval(1200))
         #expect(try store.removeRows(before: age.cutoff) == 0)
     }
 
-    @Test func aClockThatIsSetBackMakesNothingOld() throws {
+    @Test func clockSetBackDoesNotAgeRows() throws {
         let store = try scratch.store()
         try recordDays(80, upTo: noon, store)
         let back = noon.addingTimeInterval(-3_650 * Self.day)
@@ -236,7 +241,7 @@ struct RebuildTests {
         #expect(try store.removeRows(before: age.cutoff) == 0)
     }
 
-    @Test func anEmptyDatabaseHasNothingOld() throws {
+    @Test func emptyDatabaseHasNoOldRows() throws {
         let age = try scratch.store().age(keeping: 1, now: noon)
         #expect(age == RowAge(cutoff: .distantPast, isJump: false))
     }

@@ -1,9 +1,11 @@
 import Foundation
 import GRDB
+import Jobs
+import MetricsSchema
 import Database
 import Testing
 
-/// The file as others see it, who query it themselves.
+/// The database as seen by users who query it themselves.
 struct SchemaTests {
     let scratch: Scratch
     let reader: DatabaseQueue
@@ -15,9 +17,11 @@ struct SchemaTests {
         try store.record(
             [1, 2, 3].map { step in
                 StepRecord(
-                    run: "a-1", step: step, epoch: 0.5, loss: 4 / Double(step), learningRate: 1e-3, gradientNorm: 1,
-                    tokens: 9,
-                    tokensPerSecond: 100, mfu: 0.5, time: noon)
+                    run: "a-1",
+                    StepMetrics(
+                        step: step, epoch: 0.5, loss: 4 / Double(step), learningRate: 1e-3, gradientNorm: 1,
+                        tokens: 9,
+                        tokensPerSecond: 100, mfu: 0.5), time: noon)
             })
         try store.record(
             EvaluationRecord(
@@ -48,8 +52,19 @@ struct SchemaTests {
         #expect(rows.map { $0["state"] as String } == ["retired", "retired"])
     }
 
+    @Test func everyMeasuredFieldIsAColumn() throws {
+        try reader.read { db in
+            for field in StepField.allCases {
+                #expect(try db.columns(in: "steps").contains { $0.name == field.column }, "\(field.column)")
+            }
+            for field in EvaluationField.allCases {
+                #expect(try db.columns(in: "evaluations").contains { $0.name == field.column }, "\(field.column)")
+            }
+        }
+    }
+
     /// docs/metrics.md names every table, view and column.
-    @Test func everyColumnIsDescribed() throws {
+    @Test func everyColumnIsDocumented() throws {
         let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/metrics.md")
             .standardized
         let text = try String(contentsOf: path, encoding: .utf8)
@@ -58,7 +73,7 @@ struct SchemaTests {
                 db, sql: "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'grdb_%'")
             #expect(names.count == 9)
             for name in names {
-                // A table's part begins with its name and ends with an empty line, a view's with the next code.
+                // The section of a table or view starts with its name and ends with an empty line.
                 let start = try #require(
                     text.range(of: "| `\(name)` |") ?? text.range(of: "\n`\(name)`:"), "\(name) is not described")
                 let part = text[start.lowerBound...].dropFirst(2)

@@ -1,8 +1,9 @@
 import FoundationEssentials
+import Jobs
 import Database
 import Testing
 
-/// A database of a test's own, removed when the test is over.
+/// A database for one test, removed at its end.
 final class Scratch: Sendable {
     let folder: String
     var path: String { "\(folder)/metrics.db" }
@@ -19,7 +20,7 @@ final class Scratch: Sendable {
 
 func sha(_ digit: Int) -> String { String(repeating: "\(digit)", count: 64) }
 
-/// Times survive to the millisecond.
+/// Times are stored with millisecond resolution.
 let noon = Date(timeIntervalSince1970: 1_767_268_800.125)
 
 struct StateStoreTests {
@@ -27,21 +28,21 @@ struct StateStoreTests {
 
     init() throws { scratch = try Scratch() }
 
-    @Test func aDatabaseIsOpenedAgain() throws {
+    @Test func databaseCanBeReopened() throws {
         try scratch.store().save(RunRecord(id: "a-1", model: "a", started: noon))
         #expect(try scratch.store().run("a-1") == RunRecord(id: "a-1", model: "a", started: noon))
         #expect(try scratch.store().run("a-2") == nil)
     }
 
-    @Test func aFileThatIsNoDatabaseIsRefused() throws {
+    @Test func fileThatIsNotADatabaseIsRefused() throws {
         try Data(repeating: 7, count: 10_000).write(to: URL(filePath: scratch.path))
         let error = #expect(throws: MetricsError.self) { try scratch.store() }
         #expect(error?.path == scratch.path)
         #expect(error?.description.contains("file is not a database (the file is damaged: move it") == true)
-        #expect(FileManager.default.contents(atPath: scratch.path)?.count == 10_000, "the file is left as it was")
+        #expect(FileManager.default.contents(atPath: scratch.path)?.count == 10_000, "the file is unchanged")
     }
 
-    @Test func aFolderThatIsMissingIsNamed() throws {
+    @Test func missingDirectoryIsNamed() throws {
         let error = #expect(throws: MetricsError.self) { try StateStore(path: "\(scratch.folder)/none/metrics.db") }
         #expect(error?.description.contains("\(scratch.folder)/none/metrics.db") == true)
     }
@@ -58,7 +59,9 @@ struct StateStoreTests {
         run.finished = noon
         try store.save(run)
         #expect(try store.run("run-1") == run)
-        #expect(try store.runs().map(\.id) == ["run-4", "run-3", "run-2", "run-1"], "an old run does not move up")
+        #expect(
+            try store.runs().map(\.id) == ["run-4", "run-3", "run-2", "run-1"],
+            "updating a run does not change its position")
         #expect(try store.runs(model: "a").map(\.id) == ["run-3", "run-1"])
         #expect(try store.runs(limit: 2).map(\.id) == ["run-4", "run-3"])
         #expect(try store.runs(limit: 0).isEmpty)
@@ -66,13 +69,15 @@ struct StateStoreTests {
         #expect(try store.runs(model: "b", states: [.finished]).isEmpty)
     }
 
-    @Test func aResumedRunRepeatsSteps() throws {
+    @Test func repeatedStepsReplaceEarlierOnes() throws {
         let store = try scratch.store()
         try store.save(RunRecord(id: "r", model: "a"))
         func step(_ step: Int, loss: Double) -> StepRecord {
             StepRecord(
-                run: "r", step: step, epoch: 0.5, loss: loss, learningRate: 1e-3, gradientNorm: 0.75, tokens: 100,
-                tokensPerSecond: 1234.5, time: noon)
+                run: "r",
+                StepMetrics(
+                    step: step, epoch: 0.5, loss: loss, learningRate: 1e-3, gradientNorm: 0.75, tokens: 100,
+                    tokensPerSecond: 1234.5), time: noon)
         }
         try store.record([step(1, loss: 5), step(2, loss: 4), step(3, loss: 3)])
         try store.record([step(2, loss: 4.5)])
@@ -90,14 +95,16 @@ struct StateStoreTests {
         #expect(try store.evaluations(ofRun: "r", after: 2).isEmpty)
     }
 
-    /// The constraints stand in the schema: whoever writes, nonsense does not get in, and nothing of its batch does.
-    @Test func theSchemaRefusesNonsense() throws {
+    /// The schema's constraints reject invalid rows, and the transaction is rolled back.
+    @Test func schemaRejectsInvalidRows() throws {
         let store = try scratch.store()
         try store.save(RunRecord(id: "r", model: "a"))
         func step(run: String = "r", step: Int = 1, loss: Double = 1) -> StepRecord {
             StepRecord(
-                run: run, step: step, epoch: 0, loss: loss, learningRate: 0, gradientNorm: 0, tokens: 1,
-                tokensPerSecond: 0)
+                run: run,
+                StepMetrics(
+                    step: step, epoch: 0, loss: loss, learningRate: 0, gradientNorm: 0, tokens: 1,
+                    tokensPerSecond: 0))
         }
         #expect(throws: MetricsError.self) { try store.record([step(), step(run: "no such run")]) }
         #expect(throws: MetricsError.self) { try store.record([step(), step(loss: .nan)]) }
@@ -120,7 +127,7 @@ struct StateStoreTests {
         #expect(try store.run("x") == nil)
     }
 
-    @Test func oneGenerationServes() throws {
+    @Test func onlyOneGenerationServes() throws {
         let store = try scratch.store()
         func generation(_ number: Int, _ state: GenerationRecord.State, of model: String = "a") -> GenerationRecord {
             GenerationRecord(
@@ -155,7 +162,7 @@ struct StateStoreTests {
         #expect(event.time == noon)
     }
 
-    @Test func readersAndTheWriterDoNotWaitForEachOther() async throws {
+    @Test func readersAndWriterDoNotBlockEachOther() async throws {
         let store = try scratch.store()
         try store.save(RunRecord(id: "r", model: "a"))
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -166,8 +173,10 @@ struct StateStoreTests {
                 for step in 0..<200 {
                     try store.record([
                         StepRecord(
-                            run: "r", step: step, epoch: 0, loss: 1, learningRate: 0, gradientNorm: 0, tokens: 1,
-                            tokensPerSecond: 0)
+                            run: "r",
+                            StepMetrics(
+                                step: step, epoch: 0, loss: 1, learningRate: 0, gradientNorm: 0, tokens: 1,
+                                tokensPerSecond: 0))
                     ])
                 }
             }
@@ -176,7 +185,7 @@ struct StateStoreTests {
         #expect(try store.steps(ofRun: "r").count == 200)
     }
 
-    @Test func aGenerationKeepsTheTimeItWasMade() throws {
+    @Test func updateKeepsTheCreationTime() throws {
         let store = try scratch.store()
         func record(_ state: GenerationRecord.State, _ digit: Int = 1, at time: Date) -> GenerationRecord {
             GenerationRecord(
@@ -187,12 +196,12 @@ struct StateStoreTests {
         try store.save(record(.serving, at: noon.addingTimeInterval(3600)))
         let promoted = try #require(try store.generation(1, of: "a"))
         #expect(promoted.created == noon && promoted.state == .serving)
-        // Another one that got the number is another one.
+        // A different model with the same number has its own time.
         try store.save(record(.serving, 2, at: noon.addingTimeInterval(7200)))
         #expect(try store.generation(1, of: "a")?.created == noon.addingTimeInterval(7200))
     }
 
-    @Test func candidatesAreWithdrawnButForOne() throws {
+    @Test func candidatesAreWithdrawnExceptForOne() throws {
         let store = try scratch.store()
         for (number, state) in [(1, .serving), (2, .candidate), (3, .rejected), (4, .candidate), (5, .candidate)]
             as [(Int, GenerationRecord.State)]

@@ -107,7 +107,7 @@ struct EndToEndTests {
         try service.start()
         #expect(try service.kbctl("fill", "the old <mask>").status == 0)
         let damaged = try service.kbctl("ask", "the old")
-        #expect(damaged.status == 75 && damaged.error.contains("generation 1 cannot be opened"), "\(damaged.error)")
+        #expect(damaged.status == 75 && damaged.error.contains("generation 1 cannot be loaded"), "\(damaged.error)")
         #expect(try service.stop().status == 0)
     }
 

@@ -45,7 +45,9 @@ struct FaultyCorpusTests {
         // Drop the faulty corpus again: the run fails once more. The other corpus has already been trained on.
         let last = try #require(try service.client().call(ManagerInterface.ListRuns.self, .init()).runs.first?.id)
         try service.drop("bad again.txt", Self.noLanguage)
-        #expect(try events.first("corpus_duplicate").message.contains("had been set aside, and is tried again"))
+        #expect(
+            try events.first("corpus_duplicate").message.contains(
+                "of a corpus that was set aside, which is tried again"))
         let again = try events.first("corpus_set_aside")
         #expect(again.run != last)
         _ = try events.first("run_failed")

@@ -216,7 +216,7 @@ struct GateTests {
         _ = try service.client().call(ManagerInterface.Promote.self, .init(model: "kantaibert", generation: 1))
         let rejected = try events.first("generation_rejected")
         #expect(rejected.number("generation") == 3)
-        #expect(rejected.message.contains("generation 1 was promoted by hand while it waited"))
+        #expect(rejected.message.contains("generation 1 was promoted manually in the meantime"))
         if isKilled {
             try service.kill()
             kill(stopped, SIGKILL)
@@ -234,7 +234,7 @@ struct GateTests {
         #expect(try events.first("generation_serves").number("generation") == 4)
         let found = try generations(service)
         #expect(found.map(\.state) == [.retired, .retired, .rejected, .serving], "\(service.logText)")
-        #expect(found[2].reason == "generation 1 was promoted by hand while it waited")
+        #expect(found[2].reason == "generation 1 was promoted manually in the meantime")
         // Promotion, evaluation and recovery do not change the creation time.
         #expect(found.prefix(2).map(\.created) == made)
         #expect(try service.stop().status == 0)

@@ -66,7 +66,7 @@ struct HostileModelTests {
         let models = service.folder + "/models/kantaibert/"
         // The first generation was evaluated as well, because its run defines the held-out text.
         let verdict = try String(contentsOfFile: models + "1/promotion.json", encoding: .utf8)
-        #expect(verdict.contains("bits a byte held out"), "\(verdict)")
+        #expect(verdict.contains("bits per byte on held-out text"), "\(verdict)")
         #expect(FileManager.default.fileExists(atPath: models + "1/.checked"))
 
         for (name, change) in Self.attacks {

@@ -35,7 +35,7 @@ struct ScheduleTests {
             #expect(status.queued.map(\.step) == [paused] && status.queued.map(\.state) == [.interrupted])
             let model = try #require(status.models.first)
             #expect(model.state == .waiting && model.nextTraining != nil)
-            #expect(model.reason?.contains("kantaibert-1 goes on when its window opens") == true, "\(model)")
+            #expect(model.reason?.contains("kantaibert-1 resumes when its training window opens") == true, "\(model)")
             #expect(try service.stop().status == 0)
             // First outside the window, then within it.
             service.environment = Self.zone(hour == 6 ? 12 : 23, 0)
@@ -58,7 +58,7 @@ struct ScheduleTests {
         try service.start()
         var events = try service.watch()
         let skipped = try events.first("schedule_skipped")
-        #expect(skipped.message.contains("no text has come"), "\(skipped.message)")
+        #expect(skipped.message.contains("there are no corpora"), "\(skipped.message)")
         try service.drop("grammar.txt", Grammar.text(lines: 500, seed: 5).utf8)
         #expect(try events.first("run_queued").run == "kantaibert-1")
         #expect(try Self.status(service).run == nil)
@@ -73,7 +73,7 @@ struct ScheduleTests {
         _ = try service.client().call(ManagerInterface.CancelRun.self, .init(run: "kantaibert-1"))
         _ = try events.first("run_cancelled")
         let nothingNew = try events.first("nothing new") {
-            $0.kind == "schedule_skipped" && $0.message.contains("nothing new has come since kantaibert-1")
+            $0.kind == "schedule_skipped" && $0.message.contains("there is no new corpus since kantaibert-1")
         }
         #expect(nothingNew.model == "kantaibert")
         #expect(try service.stop().status == 0)

@@ -95,7 +95,7 @@ struct TransferTests {
         for other in [pipe, folder, zero] {
             #expect(
                 reason { _ = try prepared.send(["config.json", "model.safetensors"], [config.number, other.number]) }
-                    == "model.safetensors is no regular file")
+                    == "model.safetensors is not a regular file")
             try prepared.expectNothingLeft()
         }
 

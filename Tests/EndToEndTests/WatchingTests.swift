@@ -54,7 +54,7 @@ struct WatchingTests {
         #expect(kbctl.terminationStatus == 69)
         #expect(said == "kbctl: the service stopped while it was being watched\n")
         #expect(!service.logText.contains(" error "), "\(service.logText)")
-        #expect(service.logText.contains("kantaibertd stops"))
+        #expect(service.logText.contains("kantaibertd is stopping"))
     }
 
     @Test("Many files at once give few log lines, but one event each")

@@ -1,3 +1,4 @@
+import Dispatch
 import Inference
 import Kernels
 import Testing
@@ -29,5 +30,24 @@ import Testing
             }
             for try await (index, found) in group { #expect(found == alone[index], "\(Self.text(index))") }
         }
+    }
+
+    @Test func skipsASentenceWhoseCallerHasGone() async throws {
+        let copy = try Fixture.Copy(of: "mlm")
+        let engine = try InferenceEngine(directory: copy.directory, precision: .float32)
+        // No sentence has its turn until the first caller has gone.
+        let (running, isRunning) = AsyncStream.makeStream(of: Void.self)
+        let gate = DispatchSemaphore(value: 0)
+        WorkQueue.models.enqueue(for: .measurement, cost: 1) {
+            isRunning.yield()
+            gate.wait()
+        }
+        for await _ in running { break }
+        let gone = Task { try await engine.fillMask("a<mask>", topK: 1) }
+        let waiting = Task { try await engine.fillMask("b<mask>", topK: 1) }
+        gone.cancel()
+        gate.signal()
+        await #expect(throws: CancellationError.self) { try await gone.value }
+        #expect(try await waiting.value.count == 1)
     }
 }

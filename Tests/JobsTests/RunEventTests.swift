@@ -18,8 +18,10 @@ private let payloads: [RunEvent.Payload] = [
         )),
     .step(
         .init(
-            step: 1, totalSteps: 2, epoch: 0.5, loss: 9, learningRate: 1e-3, gradientNorm: 1, tokens: 900,
-            tokensPerSecond: 1000, mfu: 0.8, remainingSeconds: 3, log: true)),
+            StepMetrics(
+                step: 1, epoch: 0.5, loss: 9, learningRate: 1e-3, gradientNorm: 1, tokens: 900, tokensPerSecond: 1000,
+                mfu: 0.8),
+            totalSteps: 2, remainingSeconds: 3, log: true)),
     .stepSkipped(.init(step: 3, reason: "the gradient is not finite")),
     .evaluation(evaluation),
     .checkpoint(.init(step: 3, path: "/r/checkpoint-3")),

@@ -11,7 +11,7 @@ import VarlinkServer
 /// A service with canned replies, to test what kbctl prints.
 enum Canned {
     static let rejection =
-        "2.104 bits per byte on held-out text, generation 3 has 1.931: 9.0 % more, and 2.0 % are allowed"
+        "2.104 bits per byte on held-out text, 1.931 for generation 3: 9.0 % more, 2.0 % allowed (promotion.tolerance)"
     static let receipt = InferenceInterface.Provenance(model: "kantaibert", generation: 3, modelSha256: "ab", seed: 7)
     static let models = [
         ManagerInterface.Model(

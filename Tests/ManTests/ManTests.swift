@@ -1,17 +1,17 @@
 import Foundation
 import Testing
 
-/// The manual pages as `make man` writes them, read by the programs that show them.
-@Suite(.enabled(if: Pages.areBuilt, "kb-man and the programs are not beside the tests"), .timeLimit(.minutes(15)))
+/// The manual pages that `make man` writes, as man-db and mandoc show them.
+@Suite(.enabled(if: Pages.areBuilt, "needs kb-man and the programs beside the tests"), .timeLimit(.minutes(15)))
 struct ManTests {
     let pages: Pages
 
     init() throws { pages = try Pages() }
 
     @Test(
-        .enabled(if: Tool.path("groff") != nil || Tool.path("mandoc") != nil, "neither groff nor mandoc is there"),
+        .enabled(if: Tool.path("groff") != nil || Tool.path("mandoc") != nil, "needs groff or mandoc"),
         arguments: ["kantaibertd.8", "kantaibert-train.8", "kbctl.1", "kantaibert-web.8", "kantaibert.yaml.5"])
-    func rendersWithoutAWarning(name: String) throws {
+    func rendersWithoutWarnings(name: String) throws {
         if let groff = Tool.path("groff") {
             let result = try Tool.run(groff, ["-ww", "-man", "-Tutf8", "-P-cbou", "-K", "utf8", pages.path(name)])
             #expect(result.status == 0 && result.errors == "", "\(result.errors)")
@@ -23,7 +23,7 @@ struct ManTests {
         }
     }
 
-    @Test func everyCommandAndOptionIsInItsPage() throws {
+    @Test func documentsEveryCommandAndOption() throws {
         for (program, page) in [
             ("kbctl", "kbctl.1"), ("kantaibertd", "kantaibertd.8"), ("kantaibert-train", "kantaibert-train.8"),
             ("kantaibert-web", "kantaibert-web.8"),
@@ -49,22 +49,34 @@ struct ManTests {
         }
     }
 
-    /// The settings file holds every key (a test of the settings says so); each key of it is in the page, with its text.
-    @Test func everyKeyIsInItsPage() throws {
+    /// The keys of the installed settings file, which has all of them.
+    @Test func documentsEverySettingWithItsRange() throws {
         let yaml = try String(contentsOf: Pages.settings, encoding: .utf8)
         let page = try pages.text("kantaibert.yaml.5")
-        var seen = 0
+        var keys: Set<Substring> = []
         for line in yaml.split(separator: "\n") {
             let rest = line.drop { $0 == " " }
             guard !rest.hasPrefix("# "), let colon = rest.firstIndex(of: ":") else { continue }
             let key = rest[..<colon].drop { $0 == "#" }
             guard rest.index(after: colon) < rest.endIndex else { continue }
             #expect(page.contains("\(key):\\fR") || page.contains(".\(key):\\fR"), "\(key)")
-            seen += 1
+            keys.insert(key)
         }
-        #expect(seen > 50)
+        #expect(keys.count > 50)
         #expect(page.contains("Divides hidden_size."))
+        // Every item but the files has a range.
+        #expect(page.count(of: "\n.TP\n") - 2 == page.count(of: " Expects "))
     }
+
+    @Test func generatedFilesAreUpToDate() throws {
+        let result = try Tool.run(
+            Pages.folder + "/kb-man", ["generate", "--check", Pages.repository.path(percentEncoded: false)])
+        #expect(result.status == 0, "\(result.output)\(result.errors)")
+    }
+}
+
+extension String {
+    fileprivate func count(of text: String) -> Int { components(separatedBy: text).count - 1 }
 }
 
 final class Pages: Sendable {
@@ -82,7 +94,7 @@ final class Pages: Sendable {
 
     init() throws {
         output = FileManager.default.temporaryDirectory.appending(path: "man-\(UUID().uuidString)").path
-        let result = try Tool.run(Pages.folder + "/kb-man", [Pages.folder, Pages.settings.path, output])
+        let result = try Tool.run(Pages.folder + "/kb-man", ["pages", Pages.folder, output])
         try #require(result.status == 0, "\(result.errors)")
     }
 
@@ -104,7 +116,7 @@ enum Tool {
         process.executableURL = URL(filePath: program)
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(["LC_ALL": "C.UTF-8"]) { $1 }
-        // Files, not pipes: a pipe that nobody reads while the other is read can fill up.
+        // Files instead of pipes: a pipe that is not read can fill up while the other one is.
         let scratch = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: scratch) }

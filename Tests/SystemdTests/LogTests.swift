@@ -9,11 +9,11 @@ struct LogTests {
         ("tokens-per second", "KB_TOKENS_PER_SECOND"), ("_PID", "KB__PID"), ("MESSAGE", "KB_MESSAGE"),
         ("ü", "KB___"), (String(repeating: "x", count: 80), "KB_" + String(repeating: "X", count: 61)),
     ])
-    func fieldsAreNamedAsTheJournalAllows(key: String, name: String) {
+    func fieldNamesAreValidInTheJournal(key: String, name: String) {
         #expect(JournalEntry.fieldName(key) == name)
     }
 
-    @Test func anEntryHasTheNumbersBesideTheMessage() {
+    @Test func entryHasMetadataAsFields() {
         let entry = JournalEntry(
             level: .warning, message: "step 5 of 100, loss 4.2",
             metadata: ["KB_STEP": "5", "loss": "4.2", "MESSAGE_ID": "5d1c5e9f0f6d4c2ab7f0a1d3c1e80a09"],
@@ -29,12 +29,12 @@ struct LogTests {
     @Test(arguments: [
         (Logger.Level.critical, "2"), (.error, "3"), (.warning, "4"), (.notice, "5"), (.info, "6"), (.debug, "7"),
     ])
-    func levelsArePriorities(level: Logger.Level, priority: String) {
+    func levelsMapToPriorities(level: Logger.Level, priority: String) {
         let entry = JournalEntry(level: level, message: "", metadata: [:], file: "", line: 0, label: "")
         #expect(entry.fields["PRIORITY"] == priority)
     }
 
-    @Test func linesAreForPeople() throws {
+    @Test func linesAreHumanReadable() throws {
         let line = StandardErrorLogHandler.line(seconds: 0, level: .info, text: "loss 4.2")
         #expect(line.wholeMatch(of: /[0-9]{2}:[0-9]{2}:00 info     loss 4.2\n/) != nil)
         let hostile = StandardErrorLogHandler.line(seconds: 0, level: .critical, text: "a\nb\u{1B}[2Jü\tc")

@@ -3,7 +3,7 @@ import Glibc
 import Systemd
 import Testing
 
-/// A service manager's end of the socket that `sd_notify` writes to.
+/// The socket that `sd_notify` writes to, in place of the service manager's.
 private final class Manager {
     let descriptor: Int32
     let path: String
@@ -22,7 +22,7 @@ private final class Manager {
         try #require(bound == 0)
     }
 
-    /// Everything that has come; nothing where nothing has.
+    /// Returns the messages received so far.
     func received() -> [String] {
         var texts: [String] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
@@ -39,9 +39,9 @@ private final class Manager {
     }
 }
 
-/// The environment belongs to the whole process: each test has a process of its own.
+/// Environment variables are global to a process, so each test runs in a separate process.
 struct NotifyTests {
-    @Test func theManagerHears() async throws {
+    @Test func notificationsReachTheManager() async throws {
         let manager = try Manager()
         await #expect(processExitsWith: .success) { [path = manager.path as String] in
             setenv("NOTIFY_SOCKET", path, 1)
@@ -59,7 +59,7 @@ struct NotifyTests {
         #expect(heard.last?.wholeMatch(of: /RELOADING=1\nMONOTONIC_USEC=[0-9]+/) != nil)
     }
 
-    @Test func withoutAManagerNothingHappens() async {
+    @Test func nothingIsSentWithoutAManager() async {
         await #expect(processExitsWith: .success) {
             unsetenv("NOTIFY_SOCKET")
             SystemdNotify.ready()
@@ -68,18 +68,18 @@ struct NotifyTests {
         }
     }
 
-    @Test func theWatchdogIsFedTwiceInItsTime() async {
+    @Test func watchdogIntervalIsHalfTheTimeout() async {
         await #expect(processExitsWith: .success) {
             for name in ["WATCHDOG_USEC", "WATCHDOG_PID"] { unsetenv(name) }
             #expect(SystemdNotify.watchdogInterval == nil)
             setenv("WATCHDOG_USEC", "30000000", 1)
             #expect(SystemdNotify.watchdogInterval == .seconds(15))
             setenv("WATCHDOG_PID", "1", 1)
-            #expect(SystemdNotify.watchdogInterval == nil, "another process is meant")
+            #expect(SystemdNotify.watchdogInterval == nil, "the variable is for another process")
         }
     }
 
-    @Test func withoutActivationThereAreNoDescriptors() async {
+    @Test func noDescriptorsWithoutSocketActivation() async {
         await #expect(processExitsWith: .success) {
             for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) }
             #expect(listenDescriptors().isEmpty)
@@ -90,10 +90,10 @@ struct NotifyTests {
         }
     }
 
-    @Test func descriptorsComeWithTheirNames() async {
+    @Test func descriptorsHaveTheirNames() async {
         await #expect(processExitsWith: .success) {
-            // The testing library may talk to its parent through one of these: they are given back before anything is
-            // expected.
+            // The testing library may communicate with its parent process through one of these descriptors, so they are restored
+            // before any expectation.
             let taken = [3, 4].map { (number: Int32($0), copy: fcntl(Int32($0), F_DUPFD_CLOEXEC, 10)) }
             for (number, _) in taken { dup2(STDERR_FILENO, number) }
             setenv("LISTEN_PID", "\(getpid())", 1)
@@ -106,11 +106,11 @@ struct NotifyTests {
             #expect(descriptors.map(\.name) == ["varlink", "other"])
             #expect(descriptors.map(\.descriptor) == [3, 4])
             #expect(flags & FD_CLOEXEC != 0, "children do not inherit them")
-            #expect(again.isEmpty, "they are handed out once")
+            #expect(again.isEmpty, "they are returned only once")
         }
     }
 
-    @Test func aVariableForAnotherStreamIsNotTheJournal() {
+    @Test func variableForAnotherStreamIsIgnored() {
         var status = stat()
         fstat(STDERR_FILENO, &status)
         #expect(SystemdLogging.standardErrorIsJournal("\(status.st_dev):\(status.st_ino)"))

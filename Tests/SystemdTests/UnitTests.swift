@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `make install` into a folder of a test's own, with programs that do nothing, and systemd's own opinion of the result.
+/// Runs `make install` into a temporary directory, with stub programs, and checks the result with systemd's own tools.
 @Suite(
     .enabled(if: Tool.exists("/usr/bin/systemd-analyze"), "systemd-analyze is missing"),
     .enabled(if: Tool.exists("/usr/bin/make"), "make is missing"))
@@ -10,16 +10,16 @@ struct UnitTests {
 
     init() throws { scratch = try Installation() }
 
-    @Test func systemdFindsNothingWrong() throws {
+    @Test func unitsPassSystemdAnalyze() throws {
         try scratch.install()
-        // The units that ours name, so that nothing but ours is looked at.
+        // Stubs of the units that ours refer to, so that only ours are checked.
         let system = "/usr/lib/systemd/system"
         for name in try FileManager.default.contentsOfDirectory(atPath: system)
         where name.hasSuffix(".target") || name.hasSuffix(".slice") {
             try? FileManager.default.copyItem(
                 atPath: "\(system)/\(name)", toPath: scratch("usr/lib/systemd/system/\(name)"))
         }
-        // And the shell that a reload takes.
+        // The shell used by ExecReload.
         try FileManager.default.createDirectory(atPath: scratch("bin"), withIntermediateDirectories: true)
         try FileManager.default.copyItem(atPath: "/usr/bin/true", toPath: scratch("bin/sh"))
         let verdict = try Tool.run(
@@ -29,7 +29,7 @@ struct UnitTests {
         #expect(verdict.output == "")
     }
 
-    @Test(arguments: ["kantaibertd.service", "kantaibert-web.service"]) func theServiceIsLockedIn(unit: String) throws {
+    @Test(arguments: ["kantaibertd.service", "kantaibert-web.service"]) func serviceIsSandboxed(unit: String) throws {
         try scratch.install()
         let verdict = try Tool.run(
             "/usr/bin/systemd-analyze", "security", "--offline=true", "--threshold=10", "--no-pager",
@@ -37,8 +37,8 @@ struct UnitTests {
         #expect(verdict.status == 0, "\(verdict.output)")
     }
 
-    /// Whatever is asked or trained, the system keeps some memory; under pressure the service gives back before it is ended.
-    @Test func theServiceLeavesMemoryToTheSystem() throws {
+    /// The unit limits its memory, so that the system keeps some, and reclaims memory before the limit is reached.
+    @Test func serviceLimitsItsMemory() throws {
         try scratch.install()
         let unit = try scratch.text("usr/lib/systemd/system/kantaibertd.service").split(separator: "\n")
         func percent(_ key: String) -> Int? {
@@ -48,7 +48,7 @@ struct UnitTests {
         #expect(high < most && most < 100)
     }
 
-    @Test func everythingLiesInItsPlace() throws {
+    @Test func filesAreInstalledInTheirPlaces() throws {
         let output = try scratch.install()
         for program in ["kantaibertd", "kantaibert-train", "kbctl", "kantaibert-web", "kb-bench"] {
             #expect(try Tool.run(scratch("usr/bin/\(program)")).status == 0, "\(output)")
@@ -60,8 +60,8 @@ struct UnitTests {
         #expect(try scratch.text("usr/lib/tmpfiles.d/kantaibert.conf").contains("/var/lib/kantaibert/inbox 3770 "))
     }
 
-    /// Members pass through to the inbox; the page has the inbox alone, and its token is for administrators.
-    @Test func theStateIsTheServicesOwn() throws {
+    /// Members of the group may pass through to the inbox. kantaibert-web may use only the inbox; its token is for administrators.
+    @Test func stateDirectoriesArePrivate() throws {
         try scratch.install()
         let service = try scratch.text("usr/lib/systemd/system/kantaibertd.service")
         for line in ["UMask=0007", "StateDirectoryMode=0710"] { #expect(service.contains("\n\(line)\n")) }
@@ -80,7 +80,7 @@ struct UnitTests {
         }
     }
 
-    @Test func settingsAreNeverOverwritten() throws {
+    @Test func installKeepsExistingSettings() throws {
         try scratch.install()
         let settings = scratch("etc/kantaibert/kantaibert.yaml")
         #expect(try scratch.text("etc/kantaibert/kantaibert.yaml").contains("models:"))
@@ -89,8 +89,8 @@ struct UnitTests {
         #expect(try scratch.text("etc/kantaibert/kantaibert.yaml") == "models: [mine]\n")
     }
 
-    /// systemd hands the socket over by this name, and the service looks for it by this name.
-    @Test func theSocketIsWhereClientsLook() throws {
+    /// systemd passes the socket with this name, and the service looks for it by this name.
+    @Test func socketUnitMatchesTheClients() throws {
         try scratch.install()
         let socket = try scratch.text("usr/lib/systemd/system/kantaibertd.socket")
         for line in ["ListenStream=/run/kantaibert/io.kantaibert", "FileDescriptorName=varlink", "SocketMode=0660"] {
@@ -131,7 +131,7 @@ private final class Installation {
 private enum Tool {
     static func exists(_ path: String) -> Bool { FileManager.default.isExecutableFile(atPath: path) }
 
-    /// - Returns: the exit status, and both outputs as they came
+    /// - Returns: the exit status, and standard output and standard error combined
     static func run(_ program: String, _ arguments: String...) throws -> (status: Int32, output: String) {
         let process = Process()
         let pipe = Pipe()
@@ -139,7 +139,7 @@ private enum Tool {
         process.arguments = arguments
         process.standardOutput = pipe
         process.standardError = pipe
-        // `make test` runs this test: its flags are not for the make that is tested.
+        // If `make test` runs this test, its flags must not reach the make being tested.
         process.environment = ProcessInfo.processInfo.environment.filter {
             !$0.key.hasPrefix("MAKE") && $0.key != "MFLAGS"
         }

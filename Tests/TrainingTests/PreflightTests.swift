@@ -47,7 +47,7 @@ func reportsPreflightBeforeFirstStep(optimizer: OptimizerName) throws {
     #expect(preflight.parameters > 30_000 && preflight.flopsPerStep > 1e6 && preflight.productRate > 1e7)
     #expect(preflight.seconds > 0 && preflight.peakBytes > 1_000_000)
     #expect(preflight.peakBytes < preflight.memoryLimitBytes)
-    #expect(run.steps.allSatisfy { $0.mfu > 0 })
+    #expect(run.steps.allSatisfy { ($0.mfu ?? 0) > 0 })
 }
 
 @Test func resumedRunReusesDecisions() throws {

@@ -68,6 +68,25 @@ struct HostileRequestTests {
         }
     }
 
+    /// OpenAI's clients send fields that mean nothing here, so only the service's own routes refuse them.
+    @Test(arguments: [
+        ("/v1/fill-mask", #"{"text":"a <mask>","topk":3}"#, "topk"),
+        ("/api/train", #"{"model":"assistant","forced":true}"#, "forced"),
+        ("/api/cancel", #"{"run":"assistant-4","at_once":true}"#, "at_once"),
+        ("/api/promote", #"{"model":"assistant","generation":2,"force":true}"#, "force"),
+    ])
+    func refusesUnknownFields(path: String, body: String, field: String) async throws {
+        try await WebUnderTest.run { web in
+            let answer = try await web.post(path, json: body, headers: WebUnderTest.authorized)
+            #expect(answer.status == 400)
+            let error = try answer.error()
+            #expect(error.code == "unknown_field" && error.param == field)
+            #expect(web.service.asked.isEmpty)
+            let other = try await web.post("/v1/completions", json: #"{"prompt":"I","user":"somebody"}"#)
+            #expect(other.status == 200)
+        }
+    }
+
     @Test(arguments: ["[", "{\"a\":"]) func deeplyNestedJSONIsNotDecoded(opening: String) async throws {
         try await WebUnderTest.run { web in
             for (path, field) in [("/v1/completions", "prompt"), ("/v1/fill-mask", "text")] {

@@ -57,7 +57,7 @@ struct HTTPInterfaceTests {
             let lines = answer.body.split(separator: "\n")
             for line in [
                 "kantaibert_up 1", "kantaibert_model_bits_per_byte{model=\"assistant\"} 1.25",
-                "kantaibert_model_training{model=\"new \\\"\\\\\\n\"} 1",
+                "kantaibert_model_state{model=\"new \\\"\\\\\\n\",state=\"training\"} 1",
                 "kantaibert_run_loss{model=\"assistant\",run=\"assistant-4\"} 4.5",
                 "kantaibert_process_cpu_seconds_total 1.5", "# TYPE kantaibert_process_cpu_seconds counter",
             ] {

@@ -1,9 +1,27 @@
+import Events
+import Interface
 import Synchronization
+import VarlinkServer
 
-/// Gives every event to everyone who watches.
+/// An event as it is sent to watchers.
+public struct WatchedEvent: Sendable {
+    package let kind: EventKind
+    let run: String?
+    /// Encoded once, however many watchers there are.
+    let reply: EncodedReply<ManagerInterface.Watch.Reply>
+
+    init(_ event: ServiceEvent) throws {
+        kind = event.kind
+        run = event.run
+        // No event follows the one that the service is stopping.
+        reply = try EncodedReply(.init(event: event.asInterface), continues: event.kind != .serviceStopping)
+    }
+}
+
+/// Distributes every event to all watchers.
 public final class EventHub: Sendable {
     private struct State {
-        var watchers: [Int: AsyncStream<ServiceEvent>.Continuation] = [:]
+        var watchers: [Int: AsyncStream<WatchedEvent>.Continuation] = [:]
         var next = 0
         var isFinished = false
     }
@@ -12,12 +30,12 @@ public final class EventHub: Sendable {
 
     public init() {}
 
-    /// Events that wait for one who watches. Each has a few kilobytes at most (`ServiceEvent`), and all who watch share them:
-    /// together they are the newest ones, 24 MiB where each is as long as one can be.
+    /// Events buffered for one watcher. An event takes a few kilobytes at most (`ServiceEvent`) and its bytes are shared by
+    /// all watchers: together the buffers hold at most 24 MiB.
     private static let most = 4096
 
-    /// The events from now on. Who does not keep up loses the oldest, not the service its memory.
-    public func watch() -> AsyncStream<ServiceEvent> {
+    /// Returns the events from now on. A watcher that does not keep up loses the oldest of the buffered events.
+    public func watch() -> AsyncStream<WatchedEvent> {
         AsyncStream(bufferingPolicy: .bufferingNewest(Self.most)) { continuation in
             let id = state.withLock { state -> Int? in
                 guard !state.isFinished else { return nil }
@@ -32,15 +50,18 @@ public final class EventHub: Sendable {
         }
     }
 
-    /// How often somebody began to watch.
+    /// The number of times `watch` was called.
     var watches: Int { state.withLock { $0.next } }
 
-    func send(_ event: ServiceEvent) {
+    /// - Throws: if the event cannot be encoded
+    func send(_ event: ServiceEvent) throws {
         let watchers = state.withLock { Array($0.watchers.values) }
-        for watcher in watchers { watcher.yield(event) }
+        guard !watchers.isEmpty else { return }
+        let watched = try WatchedEvent(event)
+        for watcher in watchers { watcher.yield(watched) }
     }
 
-    /// No more events: every watcher's stream ends.
+    /// Ends every watcher's stream.
     func finish() {
         let watchers = state.withLock { state in
             state.isFinished = true

@@ -1,9 +1,10 @@
+import Events
 import FoundationEssentials
 import Logging
 import Database
 import Varlink
 
-/// Where everything that happens is written down: the log, the database, and whoever watches.
+/// Reports events to the log, the database and the watchers.
 public struct EventJournal: Sendable {
     let hub: EventHub
     private let metrics: StateStore
@@ -15,26 +16,31 @@ public struct EventJournal: Sendable {
         log = EventLog(logger)
     }
 
-    /// The database and who watches have every event; the log sums up what comes in bursts.
+    /// Reports an event. The database and the watchers get every event; the log keeps to the rate limits of `EventKind`.
     public func report(_ event: ServiceEvent) {
         log.write(event)
-        attempt("the event is not recorded") {
+        attempt("an event was not recorded") {
             let fields = try JSONEncoder().encode(JSONValue.object(event.fields))
             try metrics.record(
                 EventRecord(
                     kind: event.kind.rawValue, message: event.message, model: event.model, run: event.run,
                     corpus: event.corpus, fields: String(decoding: fields, as: UTF8.self), time: event.time))
         }
-        hub.send(event)
+        send(event)
     }
 
-    /// As `report`, for steps: they have a table of their own, and not each is worth a line.
+    /// Reports a training step. Steps are recorded in a table of their own, and only some of them are logged.
     func reportStep(_ event: ServiceEvent, isLogged: Bool) {
         if isLogged { log.write(event) }
-        hub.send(event)
+        send(event)
     }
 
-    /// Does what must not stop the service when it fails, and says so where it does.
+    private func send(_ event: ServiceEvent) {
+        attempt("an event was not sent to watchers") { try hub.send(event) }
+    }
+
+    /// Runs an operation whose failure must not stop the service, and logs the failure.
+    /// - Parameter consequence: what the failure means, for the log message
     func attempt(_ consequence: String, _ body: () throws -> Void) {
         do {
             try body()
@@ -43,6 +49,6 @@ public struct EventJournal: Sendable {
         }
     }
 
-    /// Writes what the log still holds back: the last thing to be done.
+    /// Writes the lines that the log still holds back. Call it last.
     func flush() { log.flush() }
 }

@@ -1,11 +1,13 @@
 import Dispatch
+import Events
 import Logging
 import Synchronization
 import Varlink
 
-/// Events as lines of the log, of each kind that comes in bursts no more than one a second.
+/// Writes events to the log, within the rate limits of their kinds.
 ///
-/// A line that is held goes out when its second is over, whether or not anything else happens; `flush` before the end.
+/// A line that is held back is written when its second is over, whether or not another event occurs. Call `flush` before the
+/// process ends.
 final class EventLog: Sendable {
     private struct State {
         var bursts = LogCoalescer()
@@ -27,7 +29,7 @@ final class EventLog: Sendable {
         for event in lines { line(event) }
     }
 
-    /// Writes what is held.
+    /// Writes all lines that are held back.
     func flush() {
         for event in state.withLock({ $0.bursts.lines(now: nil) }) { line(event) }
     }
@@ -47,12 +49,14 @@ final class EventLog: Sendable {
     }
 
     private func line(_ event: ServiceEvent) {
-        var metadata: Logger.Metadata = ["MESSAGE_ID": "\(event.kind.messageID)", "event": "\(event.kind.rawValue)"]
+        var metadata: Logger.Metadata = [
+            "MESSAGE_ID": "\(event.kind.definition.messageID)", "event": "\(event.kind.rawValue)",
+        ]
         for (name, value) in event.fields { metadata[name] = "\(value.logText)" }
         metadata["model"] = event.model.map { "\($0)" }
         metadata["run"] = event.run.map { "\($0)" }
         metadata["corpus"] = event.corpus.map { "\($0)" }
-        logger.log(level: event.kind.level, "\(event.message)", metadata: metadata)
+        logger.log(level: event.kind.definition.level, "\(event.message)", metadata: metadata)
     }
 }
 

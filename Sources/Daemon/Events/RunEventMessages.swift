@@ -1,29 +1,30 @@
+import Events
 import Formatting
 import FoundationEssentials
 import Jobs
 import Varlink
 
 extension ServiceEvent {
-    /// What a run said, as an event of the service; nil where the service says it in its own words when the run is over.
-    init?(_ event: RunEvent, of job: Job) {
+    /// The event of the service for an event of a run; nil if the service reports it itself when the run has ended.
+    package init?(_ event: RunEvent, of job: Job) {
         let message: String
         let kind: EventKind
         switch event.payload {
         case .tokenizerTrained(let trained):
             kind = .tokenizerTrained
             message =
-                "the tokenizer has \(trained.vocabularySize) tokens, after \(MessageFormat.duration(trained.seconds))"
+                "trained a tokenizer with \(trained.vocabularySize) tokens in \(MessageFormat.duration(trained.seconds))"
         case .preflight(let preflight):
             kind = .preflight
             message =
-                "about \(MessageFormat.duration(preflight.seconds)) for what is left, "
-                + "\(MessageFormat.fixed(preflight.flopsPerStep / 1e9, 1)) GFLOP a step at "
+                "about \(MessageFormat.duration(preflight.seconds)) left, "
+                + "\(MessageFormat.fixed(preflight.flopsPerStep / 1e9, 1)) GFLOP per step at "
                 + "\(MessageFormat.fixed(preflight.productRate / 1e9, 0)) GFLOP/s in \(preflight.precision), "
                 + "\(preflight.peakBytes / 1_000_000) of \(preflight.memoryLimitBytes / 1_000_000) MB of memory "
                 + "(\(preflight.memoryLimitSource))"
         case .started(let started):
             kind = .runStarted
-            let from = started.resumedStep == 0 ? "" : ", going on after step \(started.resumedStep)"
+            let from = started.resumedStep == 0 ? "" : ", resuming after step \(started.resumedStep)"
             message =
                 "\(started.totalSteps) steps, \(started.parameters) parameters, \(started.trainSamples) samples, "
                 + "\(started.heldOutSamples) held out\(from)"
@@ -32,17 +33,17 @@ extension ServiceEvent {
             message =
                 "step \(step.step) of \(step.totalSteps), loss \(MessageFormat.fixed(step.loss, 4)), learning rate "
                 + "\(MessageFormat.scientific(step.learningRate)), gradient norm \(MessageFormat.fixed(step.gradientNorm, 2)), "
-                + "\(MessageFormat.fixed(step.tokensPerSecond, 0)) tokens/s, mfu \(MessageFormat.fixed(step.mfu * 100, 0)) %, "
+                + "\(MessageFormat.fixed(step.tokensPerSecond, 0)) tokens/s, mfu \(MessageFormat.fixed((step.mfu ?? 0) * 100, 0)) %, "
                 + "\(MessageFormat.duration(step.remainingSeconds)) left"
         case .stepSkipped(let skipped):
             kind = .stepSkipped
-            message = "step \(skipped.step) is left out: \(skipped.reason)"
+            message = "step \(skipped.step) skipped: \(skipped.reason)"
         case .evaluation(let evaluation):
             kind = .evaluation
             message =
-                "held out after step \(evaluation.step): loss \(MessageFormat.fixed(evaluation.loss, 4)), perplexity "
-                + "\(MessageFormat.fixed(evaluation.perplexity, 2)), \(MessageFormat.fixed(evaluation.accuracy * 100, 1)) % right, "
-                + "\(MessageFormat.fixed(evaluation.bitsPerByte, 3)) bits a byte"
+                "held-out evaluation after step \(evaluation.step): loss \(MessageFormat.fixed(evaluation.loss, 4)), perplexity "
+                + "\(MessageFormat.fixed(evaluation.perplexity, 2)), \(MessageFormat.fixed(evaluation.accuracy * 100, 1)) % correct, "
+                + "\(MessageFormat.fixed(evaluation.bitsPerByte, 3)) bits per byte"
         case .checkpoint(let checkpoint):
             kind = .checkpoint
             message = "checkpoint after step \(checkpoint.step)"
@@ -50,7 +51,7 @@ extension ServiceEvent {
             kind = .corpusCut
             message =
                 "\(cut.name) has \(MessageFormat.count(cut.units)) lines, paragraphs or records of more than "
-                + "\(MessageFormat.bytes(cut.bytes)), which are trained on in pieces"
+                + "\(MessageFormat.bytes(cut.bytes)), which are split"
         case .published, .interrupted, .failed, .working, .judged: return nil
         }
         var corpus: String?
@@ -60,11 +61,9 @@ extension ServiceEvent {
             fields: Self.fields(of: event), time: event.time)
     }
 
-    /// The numbers of the event, under the names they have on the run's standard output.
+    /// The members of the event's JSON object, except for its kind and time.
     private static func fields(of event: RunEvent) -> [String: JSONValue] {
-        guard let json = try? JobCoding.encode(event),
-            case .object(var members)? = try? JSONDecoder().decode(JSONValue.self, from: json)
-        else { return [:] }
+        guard case .object(var members)? = try? FieldEncoder.encode(event) else { return [:] }
         members["kind"] = nil
         members["time"] = nil
         return members

@@ -1,20 +1,21 @@
 import Durable
+import Events
 import FoundationEssentials
 import Interface
 import Varlink
 
-/// Something that happened, for the journal, the database and everyone who watches.
+/// An event for the journal, the database and watchers.
 ///
-/// Whatever it tells of, it has a few kilobytes at most: it is kept for each who watches, and stays in the database.
+/// Its size is bounded to a few kilobytes, because it is buffered for watchers and kept in the database.
 public struct ServiceEvent: Sendable, Equatable {
     public var kind: EventKind
-    /// One line for people.
+    /// A human-readable line.
     public var message: String
     public var model: String?
     public var run: String?
-    /// SHA-256.
+    /// SHA-256 of a corpus.
     public var corpus: String?
-    /// The numbers in `message` and more, under snake_case names.
+    /// The values in `message` and others, with snake_case names.
     public var fields: [String: JSONValue]
     public var time: Date
 
@@ -32,9 +33,9 @@ public struct ServiceEvent: Sendable, Equatable {
         self.time = time
     }
 
-    /// Bytes of UTF-8: a name, a reason, and what is said of them.
+    /// Maximum size of `message` in bytes of UTF-8.
     public static let longestMessage = 2048
-    /// Bytes of all fields together.
+    /// Maximum size of all fields together, in bytes.
     public static let mostFieldBytes = 4096
 
     var asInterface: ManagerInterface.Event {
@@ -45,13 +46,13 @@ public struct ServiceEvent: Sendable, Equatable {
 }
 
 extension Date {
-    /// As the interface writes times: `2026-01-01T00:00:00.000Z`.
+    /// In the format of the Varlink interface: `2026-01-01T00:00:00.000Z`.
     var interfaceText: String { formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
 }
 
 extension [String: JSONValue] {
-    /// The members there is room for, their strings cut; numbers first, then strings, each in the order of their names.
-    /// - Parameter room: bytes that are left
+    /// Returns the members that fit, with strings truncated: numbers first, then strings, then the others, each sorted by name.
+    /// - Parameter room: the number of bytes left
     fileprivate func bounded(_ room: inout Int) -> [String: JSONValue] {
         var members: [String: JSONValue] = [:]
         let sorted = sorted { ($0.value.rank, $0.key) < ($1.value.rank, $1.key) }
@@ -65,7 +66,7 @@ extension [String: JSONValue] {
 }
 
 extension JSONValue {
-    /// What may take all the room comes last.
+    /// Values that may take all the room come last.
     fileprivate var rank: Int {
         switch self {
         case .null, .bool, .int, .double: 0

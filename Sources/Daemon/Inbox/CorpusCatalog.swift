@@ -5,12 +5,12 @@ import Database
 import Synchronization
 import Tokenizers
 
-/// What is recorded of the corpora, kept in step with what lies in `corpus/`.
+/// Keeps the records of the corpora consistent with the files in `corpus/`.
 package final class CorpusCatalog: Sendable {
     private let metrics: StateStore
     private let directory: StateDirectory
     private let journal: EventJournal
-    /// A corpus that is dropped again may be found in the store just when its text is about to go.
+    /// Excludes that a duplicate is found in the store while its file is being deleted.
     private let oneAtATime = Mutex(())
 
     package init(metrics: StateStore, directory: StateDirectory, journal: EventJournal) {
@@ -19,7 +19,8 @@ package final class CorpusCatalog: Sendable {
         self.journal = journal
     }
 
-    /// - Returns: the record, null where this very file is recorded already; and whether the store holds the text
+    /// Records a corpus.
+    /// - Returns: the record, or nil if this file is already recorded; and whether the store holds the corpus
     func record(_ corpus: CorpusRecord, at path: String) throws(MetricsError) -> (record: CorpusRecord?, isStored: Bool)
     {
         try oneAtATime.withLock { _ throws(MetricsError) in
@@ -27,21 +28,22 @@ package final class CorpusCatalog: Sendable {
         }
     }
 
-    /// - Returns: false where there is no such corpus
+    /// Removes a corpus.
+    /// - Returns: false if there is no such corpus
     func remove(sha256: String) throws(MetricsError) -> Bool {
         guard try metrics.removeCorpus(sha256: sha256) else { return false }
         sweep()
         return true
     }
 
-    /// While `body` chooses what a run is to learn from and records it, no text is deleted.
+    /// Runs `body`, which chooses and records the corpora of a run, while no corpus is deleted.
     func undisturbed<Value: Sendable>(_ body: () throws -> Value) rethrows -> Value {
         try oneAtATime.withLock { _ in try body() }
     }
 
-    /// Deletes the texts of removed corpora that no run needs any more, and their counted words.
+    /// Deletes the files of removed corpora that no run needs any more, and their word counts.
     func sweep() {
-        journal.attempt("the texts of removed corpora stay for now") {
+        journal.attempt("the files of removed corpora were not deleted") {
             try oneAtATime.withLock { _ in
                 var isChanged = false
                 for sha256 in try metrics.unneededCorpora() {

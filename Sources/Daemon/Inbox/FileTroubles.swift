@@ -2,8 +2,8 @@ import Corpora
 import Formatting
 import LimitedLogging
 
-/// The last trouble with each file that waits in the inbox: told of once, however often the file is tried. A value without
-/// I/O; so many are remembered, and told of in a time, and the others are counted.
+/// Remembers why each file in the inbox could not be admitted, so that a problem is reported once, however often the file is
+/// retried. A value without I/O. The number of files remembered and the rate of reports are limited; the others are counted.
 package struct FileTroubles {
     private static let most = 1000
     private var last: [String: String] = [:]
@@ -13,10 +13,10 @@ package struct FileTroubles {
     package init() {}
 
     /// - Parameters:
-    ///   - trouble: what tells it from another one
-    ///   - description: the trouble as it is told; nil: `trouble` itself
-    ///   - shown: the file's name as it is told; nil: `name` itself
-    /// - Returns: the line to be told, if there is one, and whether the file is among those that are remembered
+    ///   - trouble: identifies the problem
+    ///   - description: how the problem is reported; nil uses `trouble`
+    ///   - shown: how the file is named in the report; nil uses `name`
+    /// - Returns: the message to report, if any, and whether the file is remembered
     package mutating func note(
         _ name: String, _ trouble: String, _ description: String? = nil, shown: String? = nil,
         now: ContinuousClock.Instant
@@ -29,10 +29,10 @@ package struct FileTroubles {
             return (nil, isRemembered)
         }
         defer { untold = 0 }
-        let others = untold == 0 ? "" : "; so do \(MessageFormat.count(untold)) others that were not told of"
+        let others = untold == 0 ? "" : "; so do \(MessageFormat.count(untold)) others that were not reported"
         return ("\(shown ?? name) stays in the inbox for now: \(description ?? trouble)\(others)", true)
     }
 
-    /// The file came through.
+    /// Forgets a file that was admitted or rejected.
     package mutating func over(_ name: String) { last[name] = nil }
 }

@@ -1,24 +1,26 @@
 import Corpora
 import Durable
 import Glibc
+import Settings
+import SettingsTable
 import TextFilters
 
-/// What `.kbconfig.yaml` says of the files that lie beside it and below.
+/// The settings in `.kbconfig.yaml` for the files in its directory and in those below.
 package struct FolderConfiguration: Sendable {
     package static let fileName = ".kbconfig.yaml"
     private static let mostBytes = 64 << 10
-    private static let keys = ["format", "text_column", "delimiter", "filters"] + TextFilterValues.keys.map(\.name)
+    private static let keys = ["format", "text_column", "delimiter"] + SettingsSource.filterKeys
 
     package var reading: ReadingOptions
-    /// In place of the model's; nil leaves those.
+    /// Replaces the model's filters; nil keeps those.
     package var filters: [TextFilter]?
 
-    /// The one nearest above a file, from its own folder up to the inbox; read afresh for each file, so that a change
-    /// counts from the next one on.
-    /// - Throws: `SettingsError` with the line and the key that cannot be used
+    /// Reads the nearest configuration of a file, from its own directory up to the inbox. It is read again for each file, so that
+    /// a change applies to the next file.
+    /// - Throws: `SettingsError` with the line and the key
     package init(for file: InboxFile, inbox: String, defaults: ReadingOptions) throws(SettingsError) {
         reading = defaults
-        // One that has gone, or has become a link, takes the file along.
+        // If the directory was removed or replaced by a link, the file is gone, too.
         guard let folders = file.openFolders() else { return }
         let parts = file.relativePath.split(separator: "/").map(String.init)
         for (depth, folder) in folders.enumerated().reversed() {
@@ -30,12 +32,12 @@ package struct FolderConfiguration: Sendable {
         }
     }
 
-    /// Nil where there is none.
+    /// Returns nil if there is no such file.
     private static func text(in folder: OpenFolder, _ path: String) throws(SettingsError) -> String? {
         func refuse(_ found: String) -> SettingsError {
             SettingsError(place: path, key: nil, expected: "a file of at most \(mostBytes) bytes", found: found)
         }
-        // A group may write here: no link out of the inbox is followed, and a pipe does not block.
+        // Members of the group may write here: links are not followed, and opening a FIFO must not block.
         let descriptor = folder.openForReading(fileName)
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
@@ -59,7 +61,7 @@ package struct FolderConfiguration: Sendable {
     }
 
     private mutating func apply(_ text: String, _ path: String) throws(SettingsError) {
-        // An anchor's aliases multiply: a small file would take all memory.
+        // Aliases can expand exponentially, so a small file could take all memory.
         guard !text.contains("&") else {
             throw SettingsError(
                 place: path, key: nil, expected: "YAML without anchors; in quotes \"\\x26\" is a &", found: "‘&’")
@@ -68,7 +70,7 @@ package struct FolderConfiguration: Sendable {
         for (key, _) in source.places.lines where !Self.keys.contains(key) {
             throw SettingsError(
                 place: source.place(of: key), key: key, expected: "one of \(Self.keys.joined(separator: ", "))",
-                found: "an unknown key")
+                found: UnknownKey.found(key, known: Self.keys))
         }
         reading.format = try source.word("format", as: TextFormat.self)
         reading.textColumn = try source.text("text_column") ?? reading.textColumn

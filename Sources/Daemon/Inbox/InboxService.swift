@@ -2,20 +2,22 @@ import AsyncSupport
 import Corpora
 import Dispatch
 import Durable
+import Events
 import Formatting
 import FoundationEssentials
 import Glibc
 import Jobs
 import Database
 import ServiceLifecycle
+import Settings
 import Synchronization
 import TextFilters
 import Varlink
 
-/// Takes what lies in the inbox: into the store, into the records, and only then out of the inbox.
+/// Admits files from the inbox: copies each to the store, records it, and only then removes it from the inbox.
 ///
-/// A kill between two of these steps loses nothing: the file is offered again, and the steps it has behind it are found
-/// done.
+/// If the process is killed between two of these steps, nothing is lost: the file is found again after a restart, and completed
+/// steps are recognized.
 final class InboxService: Service {
     private let store: CorpusStore
     private let watcher: InboxWatcher
@@ -24,11 +26,11 @@ final class InboxService: Service {
     private let journal: EventJournal
     private let training: TrainingService
     private let models: [String]
-    /// Reading gigabytes is not for the threads of Swift's concurrency.
+    /// Reads gigabytes, which must not block the cooperative thread pool.
     private let queue = DispatchQueue(label: "io.kantaibert.inbox")
 
     private let stopping = Latch()
-    /// 1 while a file is between the inbox and the records.
+    /// 1 while a file is being admitted, 0 otherwise.
     private let taking = Atomic(0)
 
     private let settings: InboxSettings
@@ -36,7 +38,7 @@ final class InboxService: Service {
     private let inbox: String
     private let troubles = Mutex(FileTroubles())
 
-    /// - Throws: `DurableError` where the inbox cannot be watched or the store not be written.
+    /// - Throws: `DurableError` if the inbox cannot be watched or the store cannot be written
     init(
         settings: Settings, live: ReloadableSettings, directory: StateDirectory, metrics: StateStore,
         admitted: CorpusCatalog,
@@ -49,8 +51,8 @@ final class InboxService: Service {
             journal.report(
                 ServiceEvent(
                     .problem,
-                    "members of the group can remove and rename each other's files in \(directory.inbox), as it is not "
-                        + "sticky: chmod +t it, or run systemd-tmpfiles --create"))
+                    "members of the group can remove and rename each other's files in \(directory.inbox), because it is not "
+                        + "sticky: run chmod +t on it, or systemd-tmpfiles --create"))
         }
         let models = settings.models.map(\.name)
         let store = store
@@ -71,7 +73,7 @@ final class InboxService: Service {
         inbox = directory.inbox
     }
 
-    /// Files that have been seen and not yet taken.
+    /// Number of files that were found and are neither admitted nor rejected yet.
     var pendingCount: Int { watcher.pendingCount + taking.load(ordering: .relaxed) }
 
     func run() async throws {
@@ -84,7 +86,7 @@ final class InboxService: Service {
                 taking.store(0, ordering: .relaxed)
             }
         } onGracefulShutdown: { [watcher, stopping] in
-            // Also ends the reading of a file that would take hours: it stays, and is found again.
+            // Also interrupts reading a file that would take hours. The file stays and is found again after a restart.
             stopping.open()
             watcher.stop()
         }
@@ -93,7 +95,7 @@ final class InboxService: Service {
     private func take(_ file: InboxFile) async {
         do {
             let source = file.identity
-            // A folder of a member's own may not let it out. What is known by now is not read again and again for that.
+            // The permissions of a member's directory may prevent its removal. It is not read again each time it is retried.
             if let obstacle = store.obstacle(toRemoving: file), try metrics.isRecorded(source: source) {
                 throw obstacle
             }
@@ -102,7 +104,7 @@ final class InboxService: Service {
             case .admitted(let stored), .duplicate(let stored):
                 try await record(stored, of: file, source: source, filters: folder.filters)
             case .rejected(let reason): try reject(file, source: source, reason: reason.text)
-            // What changed it need not be a write that is told of.
+            // Not every change is reported by inotify.
             case .postponed: watcher.requeue(file, after: .seconds(settings.stableSeconds))
             case .interrupted: break
             }
@@ -112,9 +114,9 @@ final class InboxService: Service {
         }
     }
 
-    /// The file stays in the inbox for now, and is tried again.
+    /// Keeps the file in the inbox to be retried.
     private func wait(_ file: InboxFile, for error: any Error) {
-        // How much is free is another number each time.
+        // The free space differs each time, so it is not part of the comparison.
         let trouble = (error as? DurableError).map { "\($0.operation) \($0.path) \($0.errno)" } ?? "\(error)"
         let (line, isKnown) = troubles.withLock {
             $0.note(file.relativePath, trouble, "\(error)", shown: file.name, now: .now)
@@ -123,7 +125,7 @@ final class InboxService: Service {
             journal.report(ServiceEvent(.problem, line, fields: ["name": .string(file.name)]))
         }
         let isStuck = ((error as? DurableError)?.errno).map { [EACCES, EPERM].contains($0) } ?? false
-        // Without end, files could be put where nothing can be taken from: so many of them are tried again.
+        // Bounded, because members could keep adding files that cannot be removed.
         if !isStuck || isKnown { watcher.requeue(file, after: .seconds(settings.retrySeconds)) }
     }
 
@@ -134,7 +136,7 @@ final class InboxService: Service {
         }
     }
 
-    /// Whether bytes are new is for the records to say: the store may hold them from an admission that was cut off.
+    /// The records decide whether a corpus is new: the store may hold it from an admission that was interrupted.
     private func record(_ stored: StoredCorpus, of file: InboxFile, source: String, filters: [TextFilter]?) async throws
     {
         let only = onlyModel(of: file)
@@ -146,11 +148,11 @@ final class InboxService: Service {
                 isStructured: stored.isStructured,
                 filters: try filters.map { String(decoding: try JobCoding.encode($0), as: UTF8.self) }), at: stored.path
         )
-        // Told of before it leaves the inbox: where it cannot leave, it is trained on all the same.
+        // Reported before it leaves the inbox: if it cannot be removed, it is trained on nevertheless.
         if let recorded { await announce(recorded, stored, of: file, only: only, wasSetAside: wasSetAside) }
-        // The text of a corpus removed earlier went while this file was found to be the same.
+        // The stored file of a removed corpus was deleted after this file was found to be its duplicate.
         let isReleased = try isStored && store.release(file)
-        // Or it was touched since it was read: a file whose time alone is another is a duplicate next time.
+        // Or it was touched since it was read: if only its time has changed, it is a duplicate next time.
         if !isReleased { watcher.requeue(file, after: .zero) }
     }
 
@@ -166,7 +168,8 @@ final class InboxService: Service {
             journal.report(
                 ServiceEvent(
                     .corpusDuplicate,
-                    "\(file.name) is known already" + (wasSetAside ? ", had been set aside, and is tried again" : ""),
+                    "\(file.name) is a duplicate"
+                        + (wasSetAside ? " of a corpus that was set aside, which is tried again" : ""),
                     model: only, corpus: stored.sha256, fields: fields))
         } else {
             journal.report(
@@ -174,8 +177,8 @@ final class InboxService: Service {
                     .corpusAdmitted, "\(file.name) is admitted: \(MessageFormat.bytes(stored.bytes))\(replaced)",
                     model: only, corpus: stored.sha256, fields: fields))
         }
-        // A duplicate can be new to a model: what came for another now comes for this one too.
-        // What is tried again feeds all that it fed.
+        // A duplicate may be new to a model: a corpus that fed only another model now feeds this one, too.
+        // A corpus that is tried again feeds all models that it fed before.
         let eligibleCorpora = wasSetAside ? (try? metrics.modelsFed(by: stored.sha256, of: models)) : nil
         await training.corpusAdmitted(stored.sha256, for: eligibleCorpora ?? only.map { [$0] } ?? models)
     }
@@ -194,11 +197,12 @@ final class InboxService: Service {
                 ServiceEvent(
                     .corpusRejected, "\(file.name) is rejected: \(reason)", model: onlyModel(of: file), fields: fields))
         }
-        // Where it cannot be moved, it is rejected all the same, and this is not the next time's to tell.
+        // If it cannot be moved, it is rejected nevertheless and not reported again.
         _ = try moved.get()
     }
 
-    /// The model whose folder the file lies in; nil feeds all. A folder that no model has for its name is just a folder.
+    /// Returns the model whose directory the file is in; nil if it feeds all models. A directory that is not named after a model is
+    /// an ordinary directory.
     private func onlyModel(of file: InboxFile) -> String? {
         file.folder.flatMap { models.contains($0) ? $0 : nil }
     }
@@ -215,11 +219,12 @@ extension ServiceEvent {
         case .moreLeftAlone(let count):
             self.init(
                 .fileLeftAlone,
-                "and \(MessageFormat.count(count)) more are left alone in the inbox, too many to be named",
+                "and \(MessageFormat.count(count)) more entries of the inbox are ignored, too many to list",
                 fields: ["count": .int(count)])
-        case .madeAgain: self.init(.problem, "the inbox was removed or renamed; it is made again, and watched")
+        case .madeAgain:
+            self.init(.problem, "the inbox was removed or renamed; it was created again and is being watched")
         case .gone(let error):
-            self.init(.problem, "the inbox was removed or renamed, and is tried again every second: \(error)")
+            self.init(.problem, "the inbox was removed or renamed; creating it is retried every second: \(error)")
         }
     }
 
@@ -228,11 +233,12 @@ extension ServiceEvent {
         case .damagedCorpus(let sha256, let failureReason, let aside):
             self.init(
                 .problem,
-                "what lay in corpus/ under \(sha256.prefix(12)) \(failureReason): it is moved to \(aside), and the text of that name "
-                    + "has taken its place. Runs that read it may have learned something else",
+                "the file corpus/\(sha256.prefix(12))… \(failureReason): it was moved to \(aside) and replaced by the original "
+                    + "corpus. Runs that read it may have been trained on other text",
                 corpus: sha256)
         case .foreignRejected(let path, let aside):
-            self.init(.problem, "\(path) was not the service's own folder: it is moved to \(aside), and made again")
+            self.init(
+                .problem, "\(path) was not a directory of the service: it was moved to \(aside) and created again")
         }
     }
 }

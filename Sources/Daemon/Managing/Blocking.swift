@@ -4,33 +4,33 @@ import Glibc
 import Interface
 import Synchronization
 
-/// Work that blocks a thread, one piece at a time on a thread of its own: those of Swift's concurrency are not to be held
-/// up. Users take turns, and more of them than may wait are told to come again.
+/// Runs blocking work on a dedicated thread, one item at a time, so that it does not block the cooperative thread pool.
+/// Users take turns; if too much work is waiting, further requests are refused as overloaded.
 package final class Blocking: Sendable {
-    /// Reading lists from the database.
+    /// Reads lists from the database.
     static let lists = Blocking("lists", most: 64)
-    /// Reading files that are large: seconds a piece.
+    /// Reads large files, which takes seconds each.
     static let files = Blocking("files", most: 32)
-    /// What administrators and the service itself have done.
+    /// Work for administrators and the service itself.
     static let changes = Blocking("changes", most: 16)
 
     private struct State {
         var places: FairShare<UInt32>
-        /// Of the pieces so far, the later ones weighing more.
+        /// Moving average of the time an item takes.
         var meanSeconds = 0.05
     }
 
     private let queue: FairDispatchQueue<UInt32>
     private let state: Mutex<State>
 
-    /// - Parameter most: pieces that may wait or be under way; of one user half of them
+    /// - Parameter most: items that may be waiting or running; one user may have half of them
     package init(_ name: String, most: Int) {
         queue = FairDispatchQueue(label: "io.kantaibert.blocking.\(name)")
         state = Mutex(State(places: FairShare(limit: most, limitOfUser: most / 2)))
     }
 
     /// - Parameters:
-    ///   - user: who asks; nil is the service itself, which always finds a place
+    ///   - user: the user who requests it; nil is the service itself, which is never refused
     ///   - body: not started if the calling task is cancelled first; may poll the flag while it works
     /// - Throws: `ManagerInterface.Overloaded`, `CancellationError`, and what `body` throws
     package func run<Value: Sendable>(
@@ -60,7 +60,7 @@ package final class Blocking: Sendable {
         }
     }
 
-    /// What nobody looks at for whether its caller has left.
+    /// Runs work that does not poll for cancellation.
     package func run<Value: Sendable>(for user: UInt32?, _ body: @escaping @Sendable () throws -> Value) async throws
         -> Value
     {

@@ -6,23 +6,25 @@ import Inference
 import Interface
 import Jobs
 import Kernels
+import Settings
 
-/// What the service finds out about the machine and its own folders, for `kbctl doctor`.
+/// Checks the machine and the state directory for `kbctl doctor`.
 struct Diagnostics: Sendable {
     typealias Check = ManagerInterface.Check
 
     let settings: Settings
     let directory: StateDirectory
-    /// Names of the models that answer, with the precision of their weights.
+    /// The models that serve, with the precision of their weights.
     let serving: [(name: String, generation: Int, precision: String)]
 
-    /// - Parameter rates: what `measuredRates` found
+    /// Runs all checks.
+    /// - Parameter rates: the result of `measuredRates`
     func all(rates: [Check]) -> [Check] {
         [blas(), kernels()] + rates + [disk(), inbox()] + settings.models.map { model($0.name) }
     }
 
-    /// Measures for a second or two how fast the machine multiplies and reads. Each piece of it is a turn on the queue that
-    /// models compute on, so that answers wait for no more than one.
+    /// Measures the speed of matrix products and memory reads, which takes a second or two. It runs in short items on the queue
+    /// that models compute on, so that a request waits for no more than one of them.
     static func measuredRates() async throws -> [Check] { [try await products(), try await memory()] }
 
     private static func rate(_ measurement: RateMeasurement) async throws -> Double {
@@ -41,10 +43,11 @@ struct Diagnostics: Sendable {
         let threads = "\(MachineRates.threads) threads"
         guard !own.isEmpty else {
             return Check(
-                name: "kernels", state: .warning, finding: "products by BLAS alone, \(threads)",
-                advice: "our own kernels want AVX-512; without it serving.precision: float32 is the fastest")
+                name: "kernels", state: .warning, finding: "matrix products by BLAS only, \(threads)",
+                advice: "the built-in kernels need AVX-512; without it, serving.precision: float32 is fastest")
         }
-        return Check(name: "kernels", state: .ok, finding: "our own for \(own.joined(separator: ", ")), \(threads)")
+        return Check(
+            name: "kernels", state: .ok, finding: "built-in kernels for \(own.joined(separator: ", ")), \(threads)")
     }
 
     private static func products() async throws -> Check {
@@ -72,12 +75,13 @@ struct Diagnostics: Sendable {
             (free, total) = try FreeSpace.at(directory.root)
         } catch {
             return Check(
-                name: "disk", state: .warning, finding: "\(error)", advice: "is it mounted, and the service's own?")
+                name: "disk", state: .warning, finding: "\(error)",
+                advice: "check that it is mounted and belongs to the service's user")
         }
         let reserve = settings.retention.reserve(ofTotal: total)
         let finding =
             "\(MessageFormat.fixed(Double(free) / 1e9, 1)) GB free under \(directory.root), of which "
-            + "\(MessageFormat.fixed(Double(reserve) / 1e9, 1)) GB stay so (retention.reserve)"
+            + "\(MessageFormat.fixed(Double(reserve) / 1e9, 1)) GB are reserved (retention.reserve)"
         let largest =
             reserve
             + (settings.models.map { DiskEstimate(architecture: $0.architecture, recipe: $0.recipe).bytes }.max() ?? 0)
@@ -85,28 +89,29 @@ struct Diagnostics: Sendable {
         return Check(
             name: "disk", state: .warning, finding: finding,
             advice:
-                "a run of the largest model writes up to \(MessageFormat.fixed(Double(largest - reserve) / 1e9, 1)) GB: make "
-                + "room, or lower save_total_limit")
+                "a run of the largest model writes up to \(MessageFormat.fixed(Double(largest - reserve) / 1e9, 1)) GB: free "
+                + "space or lower save_total_limit")
     }
 
     private func inbox() -> Check {
         let folders = [directory.inbox] + settings.models.map { directory.inbox(of: $0.name) }
-        // In /var/lib it is the inbox of everybody in the group; anywhere else it is its owner's.
+        // In /var/lib, the inbox is shared by the group; elsewhere it is its owner's.
         let isShared = directory.root.hasPrefix("/var/lib/")
         for folder in folders {
             var status = stat()
             guard stat(folder, &status) == 0, access(folder, R_OK | W_OK | X_OK) == 0 else {
                 return Check(
                     name: "inbox", state: .warning, finding: "\(folder): \(String(cString: strerror(errno)))",
-                    advice: "sudo systemd-tmpfiles --create, or give the folder to the service's user")
+                    advice: "run sudo systemd-tmpfiles --create, or give the directory to the service's user")
             }
             guard !isShared || status.st_mode & 0o020 != 0 else {
                 return Check(
-                    name: "inbox", state: .warning, finding: "\(folder) is not for its group to write in",
-                    advice: "chmod g+rwxs,+t \(folder)")
+                    name: "inbox", state: .warning, finding: "\(folder) is not writable by its group",
+                    advice: "run chmod g+rwxs,+t \(folder)")
             }
         }
-        return Check(name: "inbox", state: .ok, finding: "\(directory.inbox) and its folders can be read and written")
+        return Check(
+            name: "inbox", state: .ok, finding: "\(directory.inbox) and its directories are readable and writable")
     }
 
     private func model(_ name: String) -> Check {
@@ -118,10 +123,10 @@ struct Diagnostics: Sendable {
         guard let damaged = directory.currentGeneration(of: name) else {
             return Check(
                 name: name, state: .warning, finding: "has no generation yet",
-                advice: "put text into \(directory.inbox); kbctl watch shows what becomes of it")
+                advice: "put a text file into \(directory.inbox); kbctl watch shows the progress")
         }
         return Check(
-            name: name, state: .warning, finding: "generation \(damaged) cannot be opened",
-            advice: "the log says why; kbctl generations \(name) lists others to promote")
+            name: name, state: .warning, finding: "generation \(damaged) cannot be loaded",
+            advice: "see the log for the reason; kbctl generations \(name) lists others to promote")
     }
 }

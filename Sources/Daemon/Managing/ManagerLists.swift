@@ -1,19 +1,20 @@
 import Interface
+import Jobs
 import Database
 import Varlink
 
-/// The lists of `io.kantaibert.Manager`, a page at a time: no reply grows with what is recorded.
+/// The lists of `io.kantaibert.Manager`. They are paged, so that the size of a reply is bounded.
 package struct ManagerLists: Sendable {
-    /// Rows of a page, and of one of steps, which are small.
+    /// Maximum number of rows per page; steps are smaller than other rows.
     static let mostRows = 1000
     static let mostSteps = 4000
-    /// Bytes of a page, about. One row is always in it.
+    /// Approximate maximum size of a page. A page has at least one row.
     package static let pageBytes = 1 << 20
 
     private let metrics: StateStore
     private let models: [String]
 
-    /// - Parameter models: the names of all
+    /// - Parameter models: the names of all models
     package init(metrics: StateStore, models: [String]) {
         self.metrics = metrics
         self.models = models
@@ -42,7 +43,7 @@ package struct ManagerLists: Sendable {
         return .init(corpora: corpora, next: next, counts: after == nil ? try counts() : nil)
     }
 
-    /// - Parameter current: the run under way, which is further than its last record
+    /// - Parameter current: the active run, whose progress is newer than its record
     package func runs(
         _ parameters: ManagerInterface.ListRuns.Parameters, current: RunRecord?
     ) throws -> ManagerInterface.ListRuns.Reply {
@@ -81,11 +82,12 @@ package struct ManagerLists: Sendable {
         guard limit > 0 else { return .init(steps: [], evaluations: []) }
         let found = try metrics.measurements(ofRun: parameters.run, after: parameters.afterStep, limit: limit)
         return .init(
-            steps: found.steps.map { step in
-                .init(
+            steps: found.steps.map { record in
+                let step = record.metrics
+                return .init(
                     step: step.step, epoch: step.epoch, loss: step.loss, learningRate: step.learningRate,
                     gradientNorm: step.gradientNorm, tokens: step.tokens, tokensPerSecond: step.tokensPerSecond,
-                    time: step.time.interfaceText, mfu: step.mfu)
+                    time: record.time.interfaceText, mfu: step.mfu)
             },
             evaluations: found.evaluations.map { evaluation in
                 .init(
@@ -109,7 +111,7 @@ package struct ManagerLists: Sendable {
         return min(limit, most)
     }
 
-    /// Of the row that a page begins after: what `next` said.
+    /// Parses the key of the row that a page begins after, which is the `next` of the previous page.
     private static func key(_ after: String?) throws -> Int64? {
         try after.map { text in
             guard let key = Int64(text) else { throw VarlinkServiceError.invalidParameter(parameter: "after") }
@@ -117,7 +119,7 @@ package struct ManagerLists: Sendable {
         }
     }
 
-    /// - Returns: as many rows as a reply may have, and where the next page begins
+    /// Returns as many rows as a reply may have, and where the next page begins.
     private static func cut<Record, Row>(
         _ page: Page<Record>, bytes: (Row) -> Int, _ convert: (Record) -> Row
     ) -> (rows: [Row], next: String?) {
@@ -133,7 +135,7 @@ package struct ManagerLists: Sendable {
         return (rows, page.isLast ? nil : page.rows.last.map { "\($0.key)" })
     }
 
-    /// About what a row takes as JSON, its numbers and keys included.
+    /// Approximate size of a row as JSON without its strings.
     private static let rowBytes = 512
 
     private static func bytes(_ corpus: ManagerInterface.Corpus) -> Int {

@@ -1,18 +1,20 @@
 import AsyncSupport
 import Durable
+import Events
 import Formatting
 import FoundationEssentials
 import Inference
 import Interface
 import Jobs
 import Kernels
-import Database
 import Models
+import Database
 import Scheduling
+import Settings
 import Varlink
 import VarlinkServer
 
-/// Answers `io.kantaibert.Manager`: what there is, what goes on, and what to do next.
+/// Implements `io.kantaibert.Manager`.
 public struct ManagerService: Sendable {
     private let live: ReloadableSettings
     private var settings: Settings { live.current }
@@ -20,6 +22,7 @@ public struct ManagerService: Sendable {
     private let metrics: StateStore
     private let registry: ModelRegistry
     private let training: TrainingService
+    private let promotions: PromotionService
     private let hub: EventHub
     private let admitted: CorpusCatalog
     private let journal: EventJournal
@@ -31,19 +34,20 @@ public struct ManagerService: Sendable {
     private let rates = SharedWork<String, [ManagerInterface.Check]>(keptFor: .seconds(60))
     private let checks = SharedWork<String, [ManagerInterface.Check]>(keptFor: .zero)
     private let measureRates: @Sendable () async throws -> [ManagerInterface.Check]
-    /// By generation and name.
+    /// Keyed by generation directory and tensor name.
     private let tensors = SharedWork<[String], TensorSummary>(keptFor: .seconds(60), most: 128)
 
-    /// Runs that wait, as many as the status has.
+    /// Maximum number of queued runs in the status.
     private static let mostQueued = 100
 
     /// - Parameters:
-    ///   - transferFolder: where sockets for open files are made, beside the service's own; nil: in the state directory
-    ///   - inboxPending: how many files in the inbox are not yet decided about
-    ///   - measureRates: what `Doctor` has measured at most once a minute; for tests
+    ///   - transferFolder: where sockets for passing open files are created; nil: in the state directory
+    ///   - inboxPending: the number of files in the inbox that are neither admitted nor rejected yet
+    ///   - measureRates: the measurement that `Doctor` runs at most once per minute; replaced in tests
     package init(
         settings: ReloadableSettings, directory: StateDirectory, metrics: StateStore, registry: ModelRegistry,
-        training: TrainingService, hub: EventHub, admitted: CorpusCatalog, journal: EventJournal,
+        training: TrainingService, promotions: PromotionService, hub: EventHub, admitted: CorpusCatalog,
+        journal: EventJournal,
         version: String, transferFolder: String? = nil, inboxPending: @escaping @Sendable () -> Int,
         measureRates: @escaping @Sendable () async throws -> [ManagerInterface.Check] = Diagnostics.measuredRates
     ) {
@@ -53,6 +57,7 @@ public struct ManagerService: Sendable {
         self.metrics = metrics
         self.registry = registry
         self.training = training
+        self.promotions = promotions
         self.hub = hub
         self.admitted = admitted
         self.journal = journal
@@ -61,7 +66,7 @@ public struct ManagerService: Sendable {
         self.inboxPending = inboxPending
     }
 
-    /// Removes what transfers of an earlier life have left.
+    /// Removes leftovers of transfers by an earlier process.
     func clearLeftovers() { transfers.clearLeftovers() }
 
     public func register(with service: inout VarlinkService) {
@@ -70,7 +75,7 @@ public struct ManagerService: Sendable {
         service.handle(ManagerInterface.ListModels.self) { _, context in
             .init(models: try await models(for: context.peer.uid))
         }
-        // About as much as an entry of each list takes.
+        // The approximate size of an entry of each list.
         service.handle(ManagerInterface.ListCorpora.self, replyBytes: { $0.corpora.count * 512 }) {
             parameters, context in
             try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.corpora(parameters) }
@@ -92,7 +97,7 @@ public struct ManagerService: Sendable {
         ) { parameters, context in
             try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.measurements(parameters) }
         }
-        // What changes something is for administrators.
+        // Methods that change something are restricted to administrators.
         service.handle(ManagerInterface.Train.self, access: .administrators) { parameters, _ in
             try await train(parameters)
         }
@@ -122,10 +127,11 @@ public struct ManagerService: Sendable {
         }
         service.handleSubscription(ManagerInterface.Watch.self) { parameters, _, writer in
             for await event in hub.watch() {
-                // The last there is to say, whatever run is watched.
-                if event.kind == .serviceStopping { return try await writer.finish(.init(event: event.asInterface)) }
-                guard parameters.run == nil || parameters.run == event.run else { continue }
-                try await writer.send(.init(event: event.asInterface))
+                // The last event is sent whichever run is watched.
+                let isLast = !event.reply.continues
+                guard isLast || parameters.run == nil || parameters.run == event.run else { continue }
+                try await writer.send(event.reply)
+                if isLast { return }
             }
         }
     }
@@ -180,30 +186,30 @@ public struct ManagerService: Sendable {
         return last?.state == .failed ? .failed : .idle
     }
 
-    /// What the service is doing about a model, or why it does nothing, for people.
+    /// Explains what the service is doing about a model, or why it does nothing.
     public func explain(_ model: String) async -> String {
         let last = try? await Blocking.lists.run(for: nil) { [metrics] in try metrics.runs(model: model, limit: 1).first
         }
         return await explain(model, last: last ?? nil)
     }
 
-    /// - Parameter last: the model's newest run
+    /// - Parameter last: the newest run of the model
     private func explain(_ model: String, last: RunRecord?) async -> String {
         if let run = await training.current, run.model == model { return "training: \(RunProgress(run).statusText)" }
         let nextRun = await training.nextRun(model)
         let wait = nextRun?.date.map { "in \(MessageFormat.duration($0.timeIntervalSinceNow))" }
         switch nextRun {
-        case .begins: return "training begins \(wait ?? "at once")"
-        case .opens(_, let run): return "\(run) goes on when its window opens" + (wait.map { ", \($0)" } ?? "")
+        case .begins: return "training starts \(wait ?? "now")"
+        case .opens(_, let run): return "\(run) resumes when its training window opens" + (wait.map { ", \($0)" } ?? "")
         case .looks, nil: break
         }
         if await training.queued.contains(where: { $0.model == model }) { return "training is queued" }
         if let last, last.state == .failed { return "training failed: \(last.reason ?? last.id)" }
         if await registry.model(model) == nil, let damaged = directory.currentGeneration(of: model) {
-            return "generation \(damaged) cannot be opened, the log says why"
+            return "generation \(damaged) cannot be loaded; see the log"
         }
-        let looks = wait.map { "; the schedule looks again \($0)" } ?? ""
-        guard last != nil else { return "waiting for text in \(directory.inbox)\(looks)" }
+        let looks = wait.map { "; the schedule fires \($0)" } ?? ""
+        guard last != nil else { return "waiting for text files in \(directory.inbox)\(looks)" }
         return training.nothingNew(model) + looks
     }
 
@@ -212,11 +218,11 @@ public struct ManagerService: Sendable {
         guard try admitted.remove(sha256: sha256) else { throw ManagerInterface.CorpusNotFound(sha256: sha256) }
         await training.corpusRemoved(sha256)
         journal.report(
-            ServiceEvent(.corpusRemoved, "a corpus is removed: the next training is without it", corpus: sha256))
+            ServiceEvent(.corpusRemoved, "a corpus was removed; later training runs do not use it", corpus: sha256))
         return .init()
     }
 
-    /// Without a model: every model that has something new, or an error where none has.
+    /// Queues a run of one model, or of every model that has a new corpus.
     private func train(_ parameters: ManagerInterface.Train.Parameters) async throws -> ManagerInterface.Train.Reply {
         let force = parameters.force ?? false
         if let model = parameters.model {
@@ -244,7 +250,7 @@ public struct ManagerService: Sendable {
         let reason =
             switch refusal {
             case .noCorpus, .unknownModel: "there is no corpus: drop a text file into \(directory.inbox)"
-            case .nothingNew: "every corpus has been learned or is being learned; force trains again"
+            case .nothingNew: "no corpus is new: each has been or is being trained on; use force to train again"
             }
         return ManagerInterface.NothingToTrain(model: model, reason: reason)
     }
@@ -254,7 +260,7 @@ public struct ManagerService: Sendable {
         guard directory.generations(of: parameters.model).contains(parameters.generation) else {
             throw ManagerInterface.GenerationNotFound(model: parameters.model, generation: parameters.generation)
         }
-        try await training.promote(parameters.model, to: parameters.generation)
+        try await promotions.promote(parameters.model, to: parameters.generation)
         return .init()
     }
 
@@ -322,10 +328,13 @@ public struct ManagerService: Sendable {
                 try await writer.send(.init(transfer: $0))
             }
             let files = zip(names, descriptors).map { NamedFile(name: $0, file: $1) }
-            // What a kill leaves of it is cleared at the next start.
+            // If the process is killed, it is removed at the next start.
             let source = TemporaryName.beside("\(directory.root)/import")
             defer { try? Durable.removeTree(source) }
-            let bytes = try await Transfers.queue.runCancellable { try ReceivedFiles.copy(files, to: source, $0) }
+            let reserve = try settings.retention.reserve(at: directory.root)
+            let bytes = try await Transfers.queue.runCancellable {
+                try ReceivedFiles.copy(files, to: source, reserve: reserve, $0)
+            }
             try await writer.send(.init(bytes: bytes))
             let staged = try await ModelImport(
                 model: model, directory: directory, process: registry.process, precision: registry.precision
@@ -334,7 +343,7 @@ public struct ManagerService: Sendable {
                 try? Durable.removeTree(staged)
                 throw CancellationError()
             }
-            return try await training.adopt(staged, as: model.name)
+            return try await promotions.adopt(staged, as: model.name)
         }
         try await writer.finish(
             .init(generation: record.number, modelSha256: record.modelSha256, parameters: record.parameters))

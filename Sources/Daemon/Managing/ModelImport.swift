@@ -2,22 +2,23 @@ import Durable
 import Inference
 import Interface
 import Kernels
+import Settings
 import Supervision
 
-/// A model that was trained elsewhere, on its way to be a generation: read as transformers wrote it, and written as our own
-/// runs write theirs, into a folder aside.
+/// Converts a model that was trained elsewhere: reads the files that transformers wrote, and writes a directory in the format
+/// of our own training runs.
 struct ModelImport {
     let model: ModelSettings
     let directory: StateDirectory
-    /// Reads it; nil reads it in this process.
+    /// Converts it in a separate process; nil converts it in this process.
     let process: ModelProcess?
     let precision: WeightPrecision
 
-    /// - Returns: the folder aside, which is the caller's to publish or remove
-    /// - Throws: `ManagerInterface.ImportRefused` where it is no such model; `DurableError`
+    /// - Returns: a temporary directory, which the caller publishes or removes
+    /// - Throws: `ManagerInterface.ImportRefused` if it is not a usable model; `DurableError`
     func stage(from source: String) async throws -> String {
         try TemporaryName.clearLeftovers(in: directory.models)
-        // Beside the models' folders, where no run clears up.
+        // Beside the models' directories, where no run removes temporary files.
         let aside = TemporaryName.beside(directory.model(model.name))
         do {
             if let process {

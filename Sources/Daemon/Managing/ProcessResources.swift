@@ -2,7 +2,7 @@ import FoundationEssentials
 import Glibc
 import Varlink
 
-/// What the service's own process uses, for `GetStatus`.
+/// Resource usage of the service's process, for `GetStatus`.
 enum ProcessResources {
     static func now() -> [String: JSONValue] {
         var usage = rusage()
@@ -12,7 +12,7 @@ enum ProcessResources {
             + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
         return [
             "pid": .int(Int(getpid())),
-            // Linux counts it in kilobytes.
+            // Linux reports kilobytes.
             "peak_rss_bytes": .int(usage.ru_maxrss * 1024),
             "cpu_seconds": .double(cpuSeconds),
             "processors": .int(sysconf(Int32(_SC_NPROCESSORS_ONLN))),

@@ -5,39 +5,45 @@ import Glibc
 import Interface
 import Varlink
 
-/// The files of an import, on their way from descriptors that somebody else opened to a folder of the service's own.
-enum ReceivedFiles {
-    /// Bytes the weights may have, and any other file.
+/// Copies the files of an import from descriptors that the client opened to a directory of the service.
+package enum ReceivedFiles {
+    /// Maximum size of the weights, and of any other file, in bytes.
     static let largestWeights = 16 << 30
     static let largestOther = 64 << 20
-    /// What an import takes beside its own bytes: float32 weights out of float16 ones, and packed ones.
+    /// Disk space an import needs beside its files: float32 weights converted from float16, and packed weights.
     static let roomFactor = 4
     private static let weights = "model.safetensors"
 
-    /// - Throws: `ImportRefused` where a name is none of a model directory, or comes twice
+    /// Checks the names of the files.
+    /// - Throws: `ImportRefused` if a file does not belong to a model directory, or occurs twice
     static func check(names: [String]) throws(ManagerInterface.ImportRefused) {
         let known = ManagerInterface.Import.fileNames
         guard !names.isEmpty else { throw .init(reason: "there are no files") }
         guard names.count <= known.count else {
-            throw .init(reason: "\(names.count) files, and \(known.count) are what a model directory has")
+            throw .init(reason: "there are \(names.count) files; a model directory has at most \(known.count)")
         }
         if let unknown = names.first(where: { !known.contains($0) }) {
             throw .init(
-                reason: "‘\(unknown.prefix(80))’ is none of the files that are taken: \(known.joined(separator: ", "))")
+                reason: "‘\(unknown.prefix(80))’ is not one of the accepted files: \(known.joined(separator: ", "))")
         }
-        guard Set(names).count == names.count else { throw .init(reason: "a file is named twice") }
+        guard Set(names).count == names.count else { throw .init(reason: "a file name occurs twice") }
     }
 
-    /// Copies what the descriptors stand for, as much as their files had when it began, into a new folder of this user's
-    /// alone. Blocks.
+    /// Copies the files into a new directory that only this user can access. A file that grows in the meantime is copied with the
+    /// size it had at the beginning. Blocks.
     ///
-    /// - Parameter folder: must not exist; removed again where this throws
-    /// - Returns: bytes copied
-    /// - Throws: `ImportRefused` for what is no regular file, too large, or changes meanwhile; `DurableError`
-    static func copy(_ files: [NamedFile], to folder: String, _ flag: CancellationFlag) throws -> Int {
+    /// - Parameters:
+    ///   - folder: must not exist; removed if this throws
+    ///   - reserve: the bytes of the disk that stay free
+    /// - Returns: the number of bytes copied
+    /// - Throws: `ImportRefused` for a file that is not regular, too large, or truncated in the meantime; `DurableError`
+    static func copy(
+        _ files: [NamedFile], to folder: String, reserve: Int, _ flag: CancellationFlag
+    ) throws -> Int {
         let sizes = try files.map(size)
         let total = sizes.reduce(0, +)
-        try checkRoom(for: total, beside: folder)
+        let parent = folder.lastIndex(of: "/").map { String(folder[..<$0]) } ?? "."
+        try checkRoom(for: total, at: parent, reserve: reserve)
         try Durable.makeDirectory(folder, mode: 0o700)
         do {
             for (file, size) in zip(files, sizes) { try copy(file, size, to: "\(folder)/\(file.name)", flag) }
@@ -53,27 +59,29 @@ enum ReceivedFiles {
         guard fstat(file.file.number, &status) == 0 else {
             throw .init(reason: "\(file.name): \(String(cString: strerror(errno)))")
         }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw .init(reason: "\(file.name) is no regular file") }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .init(reason: "\(file.name) is not a regular file") }
         let largest = file.name == weights ? largestWeights : largestOther
         guard (0...largest).contains(Int(status.st_size)) else {
-            throw .init(reason: "\(file.name) has \(status.st_size) bytes, \(largest) are possible")
+            throw .init(reason: "\(file.name) has \(status.st_size) bytes, at most \(largest) are accepted")
         }
         return Int(status.st_size)
     }
 
-    private static func checkRoom(for bytes: Int, beside folder: String) throws {
-        let parent = folder.lastIndex(of: "/").map { String(folder[..<$0]) } ?? "."
-        var status = statvfs()
-        guard statvfs(parent, &status) == 0 else {
-            throw DurableError(operation: "statvfs", path: parent, errno: errno)
-        }
-        // At most 16 GiB and seven times 64 MiB: the product is far from overflowing.
+    /// Refuses an import that would not leave the reserve free.
+    /// - Parameters:
+    ///   - bytes: the size of the files that arrive
+    ///   - folder: where they will be written
+    ///   - reserve: the bytes of the disk that stay free
+    /// - Throws: `ImportRefused`; `DurableError` if the disk cannot be examined
+    package static func checkRoom(for bytes: Int, at folder: String, reserve: Int) throws {
+        // At most 16 GiB and seven times 64 MiB: the product cannot overflow.
         let needed = bytes * roomFactor
-        let block = max(1, Int(clamping: status.f_frsize))
-        guard needed / block < Int(clamping: status.f_bavail) else {
-            throw ManagerInterface.ImportRefused(
-                reason: "it has \(bytes) bytes and takes \(needed), for which the disk has no room")
-        }
+        let free = try FreeSpace.at(folder).free
+        guard free - reserve < needed else { return }
+        throw ManagerInterface.ImportRefused(
+            reason:
+                "it has \(bytes) bytes and takes \(needed), but the disk has no room: \(free) bytes are free, of which "
+                + "\(reserve) stay free (retention.reserve)")
     }
 
     private static func copy(_ file: NamedFile, _ size: Int, to path: String, _ flag: CancellationFlag) throws {
@@ -85,14 +93,14 @@ enum ReceivedFiles {
         var offset = 0
         while offset < size {
             try flag.check()
-            // At an offset of ours: the one of the descriptor is the sender's too.
+            // Reads at an explicit offset, because the descriptor shares its offset with the sender.
             let count = retrying { pread(file.file.number, block.baseAddress, min(block.count, size - offset), offset) }
             guard count >= 0 else {
                 let cause = errno == EBADF ? "it is not open for reading" : String(cString: strerror(errno))
                 throw ManagerInterface.ImportRefused(reason: "\(file.name): \(cause)")
             }
             guard count > 0 else {
-                throw ManagerInterface.ImportRefused(reason: "\(file.name) became shorter while it was copied")
+                throw ManagerInterface.ImportRefused(reason: "\(file.name) was truncated while it was copied")
             }
             var rest = UnsafeRawBufferPointer(rebasing: block[..<count])
             while !rest.isEmpty {

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Work whose result is the same for all who ask for it: done once for all who wait, kept for a while, and ended when nobody
-/// waits any more.
+/// Shares work among callers who need the same result: it is done once for all of them, its result is kept for a while, and it
+/// is cancelled when no caller is waiting any more.
 package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private struct Flight {
         var number: Int
@@ -11,7 +11,7 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
 
     private struct State {
         var flights: [Key: Flight] = [:]
-        /// The last to be begun of those that are to end since nobody waits: the next begins behind it.
+        /// The newest cancelled work that has not ended yet: the next one starts after it.
         var ending: Task<Void, Never>?
         var kept: [Key: (value: Value, until: ContinuousClock.Instant)] = [:]
         var next = 0
@@ -22,14 +22,14 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - keptFor: how long a result is good
-    ///   - most: results that are kept
+    ///   - keptFor: how long a result is valid
+    ///   - most: the maximum number of results kept
     package init(keptFor: Duration, most: Int = 1) {
         self.keptFor = keptFor
         self.most = most
     }
 
-    /// - Parameter work: its task is cancelled once all who wait have left
+    /// - Parameter work: cancelled when the tasks of all callers are cancelled
     /// - Throws: `CancellationError` as soon as the caller's task is cancelled, and what `work` throws
     package func value(
         for key: Key, _ work: @escaping @Sendable () async throws -> Value
@@ -43,7 +43,7 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let joins = state.withLock { state in
-                    // The cancellation may have come first, when there was nobody to wake.
+                    // The task may have been cancelled before the continuation was stored.
                     guard !Task.isCancelled else { return false }
                     if state.flights[key] == nil {
                         state.flights[key] = begin(key, number: waiter, after: state.ending, work)

@@ -10,12 +10,12 @@ import VarlinkServer
 
 /// Passes open files between the service and an administrator, for `Import` and `Export`.
 ///
-/// The connection that a call comes over carries no descriptors. Each transfer has a Unix socket of its own, under a random
-/// name in a folder that the service alone can write. It takes one connection, of the caller's user; others are closed.
+/// The connection of a call cannot carry descriptors. Each transfer therefore has a Unix socket of its own, with a random name in
+/// a directory that only the service can write. It accepts one connection, from the caller's user, and closes others.
 final class Transfers: Sendable {
     /// Has a thread for each of the few transfers at a time.
     static let queue = DispatchQueue(label: "io.kantaibert.transfers", attributes: .concurrent)
-    /// Transfers at a time.
+    /// Maximum number of concurrent transfers.
     static let limit = 2
     /// How long the caller may take to connect and to send.
     static let patience: Duration = .seconds(30)
@@ -39,8 +39,8 @@ final class Transfers: Sendable {
         return try await body()
     }
 
-    /// Takes `count` descriptors from the user.
-    /// - Parameter whenListening: tells the caller the socket's path
+    /// Receives `count` descriptors from the user.
+    /// - Parameter whenListening: called with the path of the socket, for the caller
     /// - Throws: `TransferFailed`
     func receive(
         _ count: Int, from user: uid_t, whenListening: (String) async throws -> Void
@@ -52,12 +52,12 @@ final class Transfers: Sendable {
         }
         guard descriptors.count == count else {
             throw ManagerInterface.TransferFailed(
-                reason: "\(descriptors.count) descriptors came for \(count) names of files")
+                reason: "received \(descriptors.count) descriptors for \(count) file names")
         }
         return descriptors
     }
 
-    /// Gives descriptors to the user.
+    /// Sends descriptors to the user.
     func send(
         _ descriptors: [OpenDescriptor], to user: uid_t, whenListening: (String) async throws -> Void
     ) async throws {
@@ -85,14 +85,14 @@ final class Transfers: Sendable {
         }
     }
 
-    /// Waits until there is something to read, or to accept.
+    /// Waits until a descriptor is readable, or has a connection to accept.
     fileprivate static func wait(for descriptor: Int32, until: ContinuousClock.Instant, _ flag: CancellationFlag) throws
     {
         while true {
             try flag.check()
             guard ContinuousClock.now < until else {
                 throw ManagerInterface.TransferFailed(
-                    reason: "nothing came within \(Int(patience / .seconds(1))) seconds")
+                    reason: "nothing was received within \(Int(patience / .seconds(1))) seconds")
             }
             var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             let status = poll(&entry, 1, 50)
@@ -101,7 +101,7 @@ final class Transfers: Sendable {
         }
     }
 
-    /// Removes the sockets that an earlier life of the service has left, and nothing else.
+    /// Removes the sockets that an earlier process has left, and nothing else.
     func clearLeftovers() {
         guard let opened = try? TransferSocket.openFolder(folder) else { return }
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name.utf8.count == 16 {
@@ -113,7 +113,7 @@ final class Transfers: Sendable {
     }
 }
 
-/// A listening socket for one connection.
+/// A listening socket for a single connection.
 private struct TransferSocket: Sendable {
     let path: String
     private let user: uid_t
@@ -137,7 +137,7 @@ private struct TransferSocket: Sendable {
         descriptor = OpenDescriptor(number)
         try check(UnixAddress.with(&address) { bind(number, $0, $1) }, "bind")
         do throws(DurableError) {
-            // Who is neither root nor this user needs the permission, and is told apart by the kernel.
+            // Users other than root and this one need permission to connect; the kernel reports who they are.
             try check(chmod(path, user == 0 || user == geteuid() ? 0o600 : 0o666), "chmod")
             try check(listen(number, 8), "listen")
         } catch {
@@ -146,18 +146,18 @@ private struct TransferSocket: Sendable {
         }
     }
 
-    /// Makes the folder, or looks whether it is the service's own.
+    /// Creates the directory, or checks that it belongs to the service.
     private static func prepare(_ folder: String) throws(DurableError) {
         if mkdir(folder, 0o700) < 0 && errno != EEXIST {
             throw DurableError(operation: "mkdir", path: folder, errno: errno)
         }
         let opened = try openFolder(folder)
-        // Its descriptor is closed with the last use.
+        // The descriptor is closed after its last use.
         let status = withExtendedLifetime(opened) { fchmod(opened.number, 0o711) }
         guard status == 0 else { throw DurableError(operation: "chmod", path: folder, errno: errno) }
     }
 
-    /// Opens the folder, where it is one and the service's own.
+    /// Opens the directory if it belongs to the service.
     static func openFolder(_ folder: String) throws(DurableError) -> OpenDescriptor {
         let number = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard number >= 0 else { throw DurableError(operation: "open", path: folder, errno: errno) }
@@ -169,7 +169,7 @@ private struct TransferSocket: Sendable {
         return opened
     }
 
-    /// Takes the caller's connection, and closes those of other users.
+    /// Accepts the caller's connection, and closes those of other users.
     func accept(until: ContinuousClock.Instant, _ flag: CancellationFlag) throws -> OpenDescriptor {
         while true {
             try Transfers.wait(for: descriptor.number, until: until, flag)

@@ -6,15 +6,15 @@ import Models
 import Database
 
 extension StateDirectory {
-    /// What a generation's directory says of it.
-    /// - Parameter modelSha256: of its weights, where it is known; else they are read for it
+    /// Creates the record of a generation from its directory.
+    /// - Parameter modelSha256: SHA-256 of its weights; nil computes it
     /// - Throws: `ModelError`, `DurableError` or `TrainingFacts.Malformed` if it cannot be read
     func record(
         ofGeneration number: Int, of model: String, state: GenerationRecord.State, modelSha256: String? = nil
     ) throws -> GenerationRecord {
         let directory = generation(number, of: model)
         let weights = "\(directory)/\(ModelDirectory.weightsFile)"
-        // What its size should be is known before its weights are read.
+        // The configuration determines the size of the weights, so it is checked before they are read.
         let (configuration, _) = try ModelDirectory.open(directory)
         let facts = try TrainingFacts.read(directory: directory)
         let made = try GenerationTime.ensure(in: directory) {
@@ -32,7 +32,7 @@ extension StateDirectory {
 }
 
 extension GenerationRecord {
-    /// What was found at the gate.
+    /// Copies the gate's verdict into the record.
     mutating func take(_ verdict: PromotionVerdict?) {
         judgedBitsPerByte = verdict?.judgedBitsPerByte
         incumbent = verdict?.incumbent

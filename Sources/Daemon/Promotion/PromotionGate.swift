@@ -1,38 +1,39 @@
 import AsyncSupport
 import Durable
+import Events
 import Jobs
 import Database
 import Supervision
 import Varlink
 
-/// What a new generation has to pass before it serves: on the same held-out lines it must not be worse than the generation
-/// that serves by more than `promotion.tolerance`.
+/// The promotion gate. On the same held-out text, a new generation must not be worse than the generation that serves by more
+/// than `promotion.tolerance`.
 ///
-/// Nothing here is remembered but in files: a kill at any moment ends in the candidate coming to the gate again, or being
-/// found to have passed it.
+/// All state is kept in files and the database: if the process is killed, the candidate is submitted again after a restart,
+/// unless it had already passed.
 struct PromotionGate: Sendable {
     struct Candidate: Sendable {
         var model: String
         var generation: Int
-        /// The run whose job says what is held out; nil where there is none.
+        /// The run whose job defines the held-out text; nil if there is none.
         var run: String?
-        /// Of its weights, where it is known.
+        /// SHA-256 of its weights, if known.
         var modelSha256: String?
     }
 
     enum Outcome: Sendable {
-        /// It serves now; nil: it did already, or a later wish has overtaken it.
+        /// It serves now. Nil if it served already, or if a newer request has superseded this one.
         case serves(ServingModel?)
         case rejected(PromotionVerdict)
-        /// It stays a candidate.
+        /// It could not be evaluated and stays a candidate.
         case unjudged(reason: String)
-        /// A person has promoted another one while it waited: it has had its time.
+        /// An administrator has promoted another generation in the meantime, so this one is obsolete.
         case withdrawn
-        /// It can never serve.
+        /// It cannot be loaded, or its answers are unusable.
         case damaged(reason: String)
-        /// The disk does not let it serve now.
+        /// A disk error prevents its promotion for now.
         case unable(DurableError)
-        /// The judges were told to leave.
+        /// The evaluation was interrupted.
         case left
     }
 
@@ -43,7 +44,8 @@ struct PromotionGate: Sendable {
     let supervisor: RunSupervisor
     let tolerance: Double
 
-    /// - Parameter onDeath: told of judges that died
+    /// Evaluates a candidate and promotes it if it passes.
+    /// - Parameter onDeath: called when an evaluation process crashes
     func pass(
         _ candidate: Candidate, leave: Latch, onCrash: @escaping @Sendable (RunSupervisor.Crash) async -> Void
     ) async -> Outcome {
@@ -55,14 +57,14 @@ struct PromotionGate: Sendable {
                     ofGeneration: number, of: model,
                     state: directory.currentGeneration(of: model) == number ? .serving : .candidate,
                     modelSha256: candidate.modelSha256)
-                journal.attempt("generation \(number) of \(model) is not recorded") { try metrics.save(record) }
+                journal.attempt("generation \(number) of \(model) was not recorded") { try metrics.save(record) }
             } catch {
                 return .damaged(reason: "\(error)")
             }
         }
         while true {
             let incumbent = directory.currentGeneration(of: model)
-            // Promoted by its owner, or before a kill.
+            // An administrator has promoted it, or the process was killed after its promotion.
             if incumbent == number { return .serves(nil) }
             if isWithdrawn(candidate) { return .withdrawn }
             let verdict: PromotionVerdict
@@ -75,12 +77,12 @@ struct PromotionGate: Sendable {
                 case .left: return .left
                 case .failed(let reason, _), .refused(let reason, _): return .unjudged(reason: reason)
                 }
-                guard said.count == 2 else { return .unjudged(reason: "the judges said nothing") }
+                guard said.count == 2 else { return .unjudged(reason: "the evaluation returned no result") }
                 if let failureReason = said[0].failureReason { return damaged(candidate, failureReason) }
                 verdict = PromotionVerdict(candidate: said[0], against: said[1], incumbent, tolerance: tolerance)
                 tell(verdict, candidate, seconds: said[0].seconds + said[1].seconds)
             } else if let run = candidate.run {
-                // Nothing to be compared with, but its own answers have to be numbers.
+                // There is no generation to compare with, but its loss has to be finite.
                 let (outcome, said) = await supervisor.judge(
                     [folder], jobAt: directory.job(of: run), leave: leave, onCrash: onCrash)
                 if outcome == .left { return .left }
@@ -88,17 +90,17 @@ struct PromotionGate: Sendable {
                 verdict = PromotionVerdict(alone: said.first, outcome, tolerance: tolerance)
             } else {
                 verdict = PromotionVerdict(
-                    unopposed: incumbent == nil ? "no generation serves yet" : "no run says what is held out",
+                    unopposed: incumbent == nil ? "no generation serves yet" : "there is no held-out text",
                     tolerance: tolerance)
             }
-            // We have awaited: someone may have promoted another one, which is the one to be compared with then.
+            // After the await, another generation may serve; the candidate must then be compared with that one.
             guard directory.currentGeneration(of: model) == incumbent, !isWithdrawn(candidate) else { continue }
-            journal.attempt("the verdict is not written") { try verdict.write(folder) }
+            journal.attempt("the verdict was not written") { try verdict.write(folder) }
             guard verdict.passes else { return .rejected(verdict) }
             do {
                 return .serves(
                     try await registry.promote(model, to: number) {
-                        // It was opened meanwhile, which takes a while.
+                        // Loading it takes a while; it may have been withdrawn in the meantime.
                         if isWithdrawn(candidate) { throw Withdrawn() }
                     })
             } catch is Withdrawn {
@@ -113,20 +115,20 @@ struct PromotionGate: Sendable {
 
     private struct Withdrawn: Error {}
 
-    /// Whether its record says that it is no candidate any more. Of what is not recorded nobody has withdrawn anything.
+    /// Whether its record says that it is no longer a candidate. A generation without a record has not been withdrawn.
     private func isWithdrawn(_ candidate: Candidate) -> Bool {
         let found = try? metrics.generation(candidate.generation, of: candidate.model)
         guard let record = found, record.state == .rejected else { return false }
-        // One that was removed by hand may have had the number before.
+        // The record may be that of a generation with the same number that was deleted manually.
         return candidate.modelSha256 ?? record.modelSha256 == record.modelSha256
     }
 
-    /// Notes that a candidate can never serve, in its directory and in the database.
+    /// Records that a candidate can never serve, in its directory and in the database.
     private func damaged(_ candidate: Candidate, _ reason: String) -> Outcome {
         let (model, number) = (candidate.model, candidate.generation)
         let verdict = PromotionVerdict(damaged: reason, tolerance: tolerance)
-        journal.attempt("the verdict is not written") { try verdict.write(directory.generation(number, of: model)) }
-        journal.attempt("generation \(number) of \(model) is not recorded") {
+        journal.attempt("the verdict was not written") { try verdict.write(directory.generation(number, of: model)) }
+        journal.attempt("generation \(number) of \(model) was not recorded") {
             guard var record = try metrics.generation(number, of: model) else { return }
             record.state = .rejected
             record.take(verdict)

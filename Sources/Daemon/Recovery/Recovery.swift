@@ -1,20 +1,22 @@
+import Events
 import FoundationEssentials
 import Jobs
 import Database
 import Varlink
 
-/// Fills a database that has begun anew with what lies on the disk: corpora, runs, generations.
+/// Restores corpora, runs and generations from disk into a new database.
 struct Recovery: Sendable {
     let directory: StateDirectory
     let models: [String]
 
-    /// Whether the disk holds what a database that is not there would have had.
+    /// Whether the disk holds corpora, runs or generations that a missing database would have recorded.
     func isAnythingLeft(_ ledger: CorpusLedger) -> Bool {
         ledger.exists || !directory.runNames().isEmpty
             || models.contains { !directory.generations(of: $0).isEmpty }
     }
 
-    /// - Returns: what was found and what was not, for people
+    /// Restores all that can be restored.
+    /// - Returns: what was found, and what could not be restored, for a message
     func refill(_ metrics: StateStore) -> (found: [String], problems: [String]) {
         var found: [String] = []
         var problems: [String] = []
@@ -27,7 +29,7 @@ struct Recovery: Sendable {
         return (found, problems)
     }
 
-    /// What the ledger says, where the text is still there, and text that it does not know.
+    /// Restores the corpora in the ledger whose files exist, and files that are not in the ledger.
     private func corpora(_ metrics: StateStore, _ problems: inout [String]) throws -> Int {
         let stored = Set(
             try FileManager.default.contentsOfDirectory(atPath: directory.corpus).filter { $0.utf8.count == 64 })
@@ -35,7 +37,9 @@ struct Recovery: Sendable {
         try metrics.restore(known)
         let strange = stored.subtracting(known.filter { $0.state == .admitted }.map(\.sha256)).sorted()
         guard !strange.isEmpty else { return stored.count }
-        problems.append("\(strange.count) corpora are in no record: the runs that read them say whom they feed")
+        problems.append(
+            "\(strange.count) corpora are not in the ledger: the models they feed are taken from the runs that used them"
+        )
         let jobs = directory.runNames().compactMap { try? directory.readJob(of: $0) }
         for sha256 in strange {
             let readers = jobs.filter { $0.corpora.contains { $0.sha256 == sha256 } }
@@ -51,7 +55,7 @@ struct Recovery: Sendable {
         return stored.count
     }
 
-    /// A run whose end is not written down goes on, if it is its model's newest.
+    /// Restores the runs. One whose end is not recorded is resumed if it is the newest of its model.
     private func runs(_ metrics: StateStore) throws -> Int {
         var jobs: [(job: Job, made: Date)] = []
         for name in directory.runNames() {
@@ -65,7 +69,7 @@ struct Recovery: Sendable {
             if let ending = RunEnding.read(directory.run(job.run)) {
                 (record.state, record.reason, record.finished) = (ending.state, ending.reason, made)
             } else if jobs[(index + 1)...].contains(where: { $0.job.model == job.model }) {
-                (record.state, record.reason, record.finished) = (.failed, "its record is lost", made)
+                (record.state, record.reason, record.finished) = (.failed, "its record was lost", made)
             } else {
                 record.state = .interrupted
             }
@@ -74,7 +78,7 @@ struct Recovery: Sendable {
         return jobs.count
     }
 
-    /// Generations that lie on the disk and are not in the database. One that cannot be read is left out.
+    /// Restores the generations that are on disk but not in the database, except for those that cannot be read.
     func generations(_ metrics: StateStore) throws -> Int {
         var count = 0
         for model in models {
@@ -109,22 +113,22 @@ extension ServiceEvent {
         self.init(
             .metricsRenewed,
             renewal.reason.isNewer
-                ? "a newer version of this program has written the database; it is kept whole as \(renewal.aside), and "
-                    + "\(begun). To have it back: install that version, stop the service, and move it back to "
+                ? "the database was written by a newer version of this program; it was moved to \(renewal.aside), and "
+                    + "\(begun). To use it again: install that version, stop the service, and move it back to "
                     + renewal.reason.path
-                : "the database could not be used (\(renewal.reason)); it is kept as \(renewal.aside), and \(begun)",
+                : "the database could not be used (\(renewal.reason)); it was moved to \(renewal.aside), and \(begun)",
             fields: ["aside": .string(renewal.aside), "reason": .string("\(renewal.reason)")])
     }
 
-    /// There was none, and yet it is not the first start.
+    /// The database was missing, although this is not the first start.
     init(missing path: String, found: [String], problems: [String]) {
         self.init(
-            .metricsRenewed, "the database \(path) was gone; \(Self.begun(found, problems))",
-            fields: ["reason": .string("it was gone")])
+            .metricsRenewed, "the database \(path) was missing; \(Self.begun(found, problems))",
+            fields: ["reason": .string("it was missing")])
     }
 
     private static func begun(_ found: [String], _ problems: [String]) -> String {
         let trouble = problems.isEmpty ? "" : "; \(problems.joined(separator: "; "))"
-        return "a new one has begun with what lies on the disk: \(found.joined(separator: ", "))\(trouble)"
+        return "a new one was created with what is on disk: \(found.joined(separator: ", "))\(trouble)"
     }
 }

@@ -3,16 +3,16 @@ import FoundationEssentials
 import Jobs
 import Database
 
-/// How a run ended, beside its job (`ended.json`): known without the database too.
+/// How a run ended. Stored as `ended.json` beside its job, so that it is known without the database.
 struct RunEnding: Codable, Sendable, Equatable {
     var state: RunRecord.State
     var reason: String?
-    /// Whether another run of the same work may go on from its checkpoints.
+    /// Whether another run with the same job may continue from its checkpoints.
     var goesOn: Bool
 
     private static func file(_ runDirectory: String) -> String { "\(runDirectory)/ended.json" }
 
-    /// Nil where it has not ended.
+    /// Returns nil if the run has not ended.
     static func read(_ runDirectory: String) -> RunEnding? {
         guard let json = try? Durable.read(file(runDirectory)) else { return nil }
         return try? JobCoding.decode(RunEnding.self, from: Data(json))

@@ -1,40 +1,42 @@
 import Durable
+import Events
 import FoundationEssentials
 import Inference
 import Database
+import Settings
 import Synchronization
 import Varlink
 
-/// Removes what the settings do not keep: generations, what finished runs leave, packed weights of what does not serve, and
-/// old rows. Each goes whole, or stays to be removed another time.
+/// Removes what the retention settings do not keep: generations, files of finished runs, packed weights of generations that do
+/// not serve, and old rows. Each is removed as a whole; if that fails, it is removed another time.
 struct Pruner: Sendable {
     let settings: Settings
     let directory: StateDirectory
     let metrics: StateStore
     let journal: EventJournal
-    /// Whether it has been said that the clock went ahead.
+    /// Whether a jump of the clock has been reported.
     let doubt: Once
 
     /// - Parameters:
-    ///   - held: generations, by model, that are being opened
-    ///   - now: what the clock says
+    ///   - held: generations that are being loaded or evaluated, by model
+    ///   - now: the current time
     func prune(held: [String: Set<Int>], now: Date = Date()) {
         var removed: [String] = []
         for model in settings.models.map(\.name) {
-            journal.attempt("old generations of \(model) stay for now") {
+            journal.attempt("old generations of \(model) were not removed") {
                 try pruneGenerations(of: model, held: held[model] ?? [], &removed)
             }
-            journal.attempt("old runs of \(model) stay for now") { try pruneRuns(of: model, &removed) }
+            journal.attempt("old runs of \(model) were not removed") { try pruneRuns(of: model, &removed) }
         }
-        journal.attempt("old rows stay in the database for now") {
+        journal.attempt("old rows of the database were not removed") {
             guard let seconds = settings.retention.keepMetricsSeconds else { return }
             let age = try metrics.age(keeping: seconds, now: now)
             if age.isJump, doubt.isFirst() {
                 journal.report(
                     ServiceEvent(
                         .pruned,
-                        "rows of the database that are older than retention.keep_metrics by the clock stay for now: it went "
-                            + "ahead by a long time in which nothing was recorded, so it was set, or the machine was off"
+                        "rows of the database that appear to be older than retention.keep_metrics are kept for now: the clock "
+                            + "has advanced by a long time in which nothing was recorded, so it was changed or the machine was off"
                     ))
             }
             let rows = age.cutoff > .distantPast ? try metrics.removeRows(before: age.cutoff) : 0
@@ -43,7 +45,7 @@ struct Pruner: Sendable {
         guard !removed.isEmpty else { return }
         journal.report(
             ServiceEvent(
-                .pruned, "removed what is not kept (retention): \(removed.joined(separator: ", "))",
+                .pruned, "removed by the retention settings: \(removed.joined(separator: ", "))",
                 fields: ["removed": .array(removed.map { .string($0) })]))
     }
 
@@ -70,7 +72,7 @@ struct Pruner: Sendable {
 
     private func pruneRuns(of model: String, _ removed: inout [String]) throws {
         try TemporaryName.clearLeftovers(in: directory.runs)
-        // The newest first.
+        // Newest first.
         let over = try metrics.runs(model: model).filter { $0.finished != nil }
         let lastFinished = over.firstIndex { $0.state == .finished } ?? over.endIndex
         for (index, run) in over.enumerated() {
@@ -78,12 +80,12 @@ struct Pruner: Sendable {
             guard FileManager.default.fileExists(atPath: folder) else { continue }
             if index >= settings.retention.keepRuns {
                 try Durable.removeWhole(folder)
-                removed.append("the folder of \(run.id)")
+                removed.append("the directory of \(run.id)")
                 continue
             }
-            // One that was cancelled or failed may go on, until a later one is finished.
+            // A cancelled or failed run may be continued until a later one is finished.
             guard index >= lastFinished else { continue }
-            // What an earlier pruning was about to remove.
+            // Leftovers of an interrupted removal.
             try TemporaryName.clearLeftovers(in: folder)
             for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
                 let isCheckpoint = name.hasPrefix("checkpoint-")
@@ -95,10 +97,10 @@ struct Pruner: Sendable {
     }
 }
 
-/// Something that is said once in a life of the service.
+/// Something to report once per process.
 final class Once: Sendable {
     private let isOver = Atomic(false)
 
-    /// - Returns: true the first time
+    /// Returns true the first time it is called.
     func isFirst() -> Bool { !isOver.exchange(true, ordering: .relaxed) }
 }

@@ -1,12 +1,12 @@
-/// What is kept of what is over: decisions without I/O.
+/// Retention policy. Decides without I/O.
 package enum RetentionPolicy {
-    /// The generations of one model that may go.
+    /// Returns the generations of one model that are to be removed.
     ///
-    /// Kept are the one that serves, the newest (its number must not be given again), those in `held`, and of the others, up
-    /// to `count` in all, those that have served before those that have not, the newer before the older.
+    /// It keeps the one that serves, the newest (whose number must not be reused), and those in `held`. Of the others it keeps
+    /// up to `count` in all, preferring those that have served, and newer ones.
     /// - Parameters:
     ///   - all: the numbers on disk
-    ///   - held: being opened, or at the gate
+    ///   - held: those being loaded or evaluated
     package static func generationsToRemove(
         _ all: [Int], serving: Int?, rejected: Set<Int>, held: Set<Int>, keeping count: Int
     ) -> [Int] {

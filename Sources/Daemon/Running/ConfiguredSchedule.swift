@@ -1,4 +1,5 @@
 import Scheduling
+import Settings
 
 extension TrainingSchedule {
     /// Creates the schedule that the settings of a model describe.

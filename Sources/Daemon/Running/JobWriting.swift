@@ -2,10 +2,11 @@ import Durable
 import FoundationEssentials
 import Jobs
 import Database
+import Settings
 import TextFilters
 
 extension Job {
-    /// Whether the other makes the same bytes, under whatever name.
+    /// Whether the other job produces the same model, apart from names.
     func isSameWork(as other: Job) -> Bool {
         func work(_ job: Job) -> Job {
             var job = job
@@ -18,8 +19,8 @@ extension Job {
 }
 
 extension StateDirectory {
-    /// The job of a run that begins.
-    /// - Parameter corpora: what to learn from, in the order of admission
+    /// Creates the job of a new run.
+    /// - Parameter corpora: the corpora to train on, in the order of admission
     func makeJob(run: String, model: ModelSettings, corpora: [JobCorpus]) -> Job {
         let number = (generations(of: model.name).last ?? 0) + 1
         return Job(
@@ -30,22 +31,23 @@ extension StateDirectory {
             outputDirectory: generation(number, of: model.name))
     }
 
-    /// - Throws: `DurableError`; nothing of the job is left then.
+    /// Writes `job.json` of a new run.
+    /// - Throws: `DurableError`
     func write(_ job: Job) throws {
         try Durable.makeDirectory(self.run(job.run))
         try Durable.write(try JobCoding.encode(job, pretty: true), to: self.job(of: job.run))
     }
 
-    /// Removes what dead processes of a run have left half written.
+    /// Removes temporary files that crashed processes of a run have left.
     func clearLeftovers(of job: Job) throws(DurableError) {
         try TemporaryName.clearLeftovers(in: self.run(job.run))
         try TemporaryName.clearLeftovers(in: self.model(job.model))
     }
 
-    /// Makes the folder of an earlier run, with its checkpoints, that of `job`, where both do the same work.
+    /// Adopts the directory of an earlier run, with its checkpoints, for `job` if both do the same work.
     ///
-    /// A kill on the way leaves the folder under one of the names, with the new job in it.
-    /// - Returns: false where they do not, or there is nothing to go on from
+    /// If the process is killed meanwhile, the directory has one of the two names and contains the new job.
+    /// - Returns: false if the work differs or there is no checkpoint to continue from
     func adoptCheckpoints(_ earlier: String, for job: Job) throws -> Bool {
         let folder = run(earlier)
         guard let old = try? readJob(of: earlier), job.isSameWork(as: old),
@@ -61,14 +63,15 @@ extension StateDirectory {
         return true
     }
 
-    /// - Throws: `DurableError` where there is no such file, `JobError` where it cannot be used.
+    /// Reads the job of a run.
+    /// - Throws: `DurableError` if the file cannot be read, `JobError` if its contents are invalid
     func readJob(of run: String) throws -> Job {
         try Job.decode(Data(try Durable.read(self.job(of: run))))
     }
 }
 
 extension JobCorpus {
-    /// - Throws: where the filters recorded with it are not such
+    /// - Throws: `DecodingError` if the recorded filters are invalid
     init(_ corpus: CorpusRecord, in directory: StateDirectory) throws {
         self.init(
             sha256: corpus.sha256, name: corpus.name, path: "\(directory.corpus)/\(corpus.sha256)",

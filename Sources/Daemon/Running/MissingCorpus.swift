@@ -1,13 +1,14 @@
 import FoundationEssentials
 import Jobs
 
-/// A run that cannot begin, as what it is to learn from is recorded and not there.
+/// Why a run cannot start: its corpora are recorded, but do not exist.
 enum MissingCorpus: Error, CustomStringConvertible {
-    /// Their files have gone from `corpus/`.
+    /// Their files were deleted from `corpus/`.
     case deleted([JobCorpus])
-    /// All of it was taken out, or set aside, since the run was asked for.
+    /// All of them were removed or set aside after the run was queued.
     case takenOut
 
+    /// Checks that there is a corpus and that all files exist.
     /// - Throws: `MissingCorpus`
     static func check(_ corpora: [JobCorpus]) throws(MissingCorpus) {
         guard !corpora.isEmpty else { throw .takenOut }
@@ -21,9 +22,9 @@ enum MissingCorpus: Error, CustomStringConvertible {
             let names = corpora.prefix(3).map(\.name).joined(separator: ", ") + (corpora.count > 3 ? ", …" : "")
             let beginnings = corpora.prefix(3).map { $0.sha256.prefix(12) }.joined(separator: " ")
             return
-                "what it is to learn from has gone from corpus/: \(names). Put the file into the inbox again, or take "
-                + "the text out with ‘kbctl corpora rm \(beginnings)\(corpora.count > 3 ? " …" : "")’"
-        case .takenOut: return "all texts that it was to learn from have been taken out, or set aside"
+                "files are missing from corpus/: \(names). Put the file into the inbox again, or remove the corpus "
+                + "with ‘kbctl corpora rm \(beginnings)\(corpora.count > 3 ? " …" : "")’"
+        case .takenOut: return "all of its corpora have been removed or set aside"
         }
     }
 }

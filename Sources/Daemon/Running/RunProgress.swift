@@ -4,11 +4,11 @@ import Interface
 import Jobs
 import Database
 
-/// How far a run is, kept up to date by what the run says.
+/// The progress of a run, updated by its events.
 struct RunProgress: Sendable {
     private(set) var record: RunRecord
-    /// At what it is before its first step, as it says itself.
-    private var activity = "getting ready"
+    /// What the run does before its first step, as it reports itself.
+    private var activity = "preparing"
 
     init(_ record: RunRecord) {
         self.record = record
@@ -49,7 +49,7 @@ struct RunProgress: Sendable {
         record.finished = state == .interrupted ? nil : Date()
     }
 
-    /// One line for `systemctl status`.
+    /// The line shown by `systemctl status`.
     var statusText: String {
         guard record.totalSteps > 0 else { return "\(record.id): \(activity)" }
         var text = "\(record.id): step \(record.step) of \(record.totalSteps)"

@@ -3,15 +3,15 @@ import FoundationEssentials
 import Jobs
 import Scheduling
 
-/// `schedule.json`: what the schedule remembers from one life of the service to the next, as systemd keeps the stamp files
-/// of persistent timers.
+/// The state of the schedule that survives restarts of the service, in `schedule.json`. Serves the purpose of the stamp files of
+/// systemd's persistent timers.
 struct ScheduleStateFile: Sendable {
     let path: String
     private var saved: Scheduler.PersistedState?
 
     init(path: String) { self.path = path }
 
-    /// Nothing where there is no file.
+    /// Returns an empty state if there is no file.
     mutating func load() throws -> Scheduler.PersistedState {
         guard FileManager.default.fileExists(atPath: path) else { return Scheduler.PersistedState() }
         let memory = try JobCoding.decode(Scheduler.PersistedState.self, from: Data(try Durable.read(path)))

@@ -1,85 +1,82 @@
 import AsyncSupport
-import Durable
-import Formatting
+import Events
 import FoundationEssentials
-import Interface
 import Jobs
 import LimitedLogging
 import Database
 import Scheduling
 import ServiceLifecycle
+import Settings
 import Supervision
 import Systemd
 import Varlink
 
-/// Trains: carries out what the scheduler decides, one run at a time, and publishes what comes of it.
+/// Carries out the scheduler's decisions: runs training, one run at a time, and submits the published models for promotion.
 public actor TrainingService: Service {
     private nonisolated let live: ReloadableSettings
-    nonisolated var settings: Settings { live.current }
-    let directory: StateDirectory
-    let metrics: StateStore
-    let journal: EventJournal
-    let registry: ModelRegistry
-    let admitted: CorpusCatalog
+    private nonisolated var settings: Settings { live.current }
+    private let directory: StateDirectory
+    private let metrics: StateStore
+    private let journal: EventJournal
+    private let recorder: RunRecorder
+    private let promotions: PromotionService
+    private let admitted: CorpusCatalog
     /// The path of `kantaibert-train`.
-    let program: String
-    /// Generations that someone has asked to serve, while they are opened.
-    var opening: [String: Set<Int>] = [:]
+    private let program: String
 
-    var scheduler = Scheduler(models: [])
+    private var scheduler = Scheduler(models: [])
     private nonisolated let starts = AsyncStream.makeStream(of: Start.self)
-    nonisolated let stopping = Latch()
+    private nonisolated let stopping = Latch()
     private var alarm: Task<Void, Never>?
-    var activeRun: ActiveRun?
+    private var activeRun: ActiveRun?
     private var memory: ScheduleStateFile
-    private let clockDoubt = Once()
     private var statusRate = RateLimiter()
-    var stepRate = RateLimiter()
 
-    struct Start: Sendable {
+    private struct Start: Sendable {
         var entry: Scheduler.Entry
         var resumes: Bool
     }
 
-    struct ActiveRun {
+    private struct ActiveRun {
         var progress: RunProgress
-        /// What the run is trained on, once it has a job.
+        /// The corpora the run is trained on, once it has a job.
         var corpora: [String]?
         let leave = Latch()
         var isCancelled = false
-        /// Its window has closed.
+        /// Whether its training window has closed.
         var isPausing = false
-        /// What it has is of no use to another run.
+        /// Whether its checkpoints are of no use to another run.
         var isRefused = false
-        /// SHA-256 of the corpus that it has failed of.
+        /// SHA-256 of the corpus that made it fail.
         var faultyCorpus: String?
-        /// Of the model it has published, as the run says.
+        /// SHA-256 of the model it has published, as the run reports it.
         var modelSha256: String?
     }
 
     /// - Parameter program: the path of `kantaibert-train`
     package init(
         settings: ReloadableSettings, directory: StateDirectory, metrics: StateStore, journal: EventJournal,
-        registry: ModelRegistry, admitted: CorpusCatalog, program: String
+        promotions: PromotionService, admitted: CorpusCatalog, program: String
     ) {
         live = settings
         self.directory = directory
         self.metrics = metrics
         self.journal = journal
-        self.registry = registry
+        recorder = RunRecorder(directory: directory, metrics: metrics, journal: journal)
+        self.promotions = promotions
         self.admitted = admitted
         self.program = program
         memory = ScheduleStateFile(path: directory.schedule)
     }
 
-    /// Trains until the service is told to stop; the run under way then writes a checkpoint and goes on next time.
+    /// Trains until the service is stopped. The active run then writes a checkpoint and resumes at the next start.
     public func run() async throws {
         try await withGracefulShutdownHandler {
-            judgeCandidates()
-            prune()
+            promotions.judgeCandidates()
+            promotions.prune()
             perform(try resume())
             for await start in starts.stream where !stopping.isOpen { await carryOut(start) }
-            // The group takes it amiss when a service ends before its turn.
+            // ServiceGroup treats an early return as a failure.
             try await gracefulShutdown()
         } onGracefulShutdown: {
             self.stop()
@@ -87,52 +84,110 @@ public actor TrainingService: Service {
         alarm?.cancel()
     }
 
-    /// Lets the run under way checkpoint and leave, and begins no other. `run` returns when that is done.
+    /// Makes the active run write a checkpoint and exit, and starts no other. `run` returns when that is done.
     nonisolated func stop() {
         stopping.open()
+        promotions.stop()
         starts.continuation.finish()
     }
 
-    /// Puts the scheduler together from what earlier lives of the service have left.
+    /// Restores the scheduler from the database, the jobs on disk and the saved schedule.
     private func resume() throws -> [Scheduler.Action] {
-        var unfinished: [Scheduler.Entry] = []
-        for record in try metrics.runs(states: [.queued, .running, .interrupted]).reversed() {
-            guard settings.model(named: record.model) != nil else { continue }
-            let corpora = try? directory.readJob(of: record.id).corpora.map(\.sha256)
-            unfinished.append(Scheduler.Entry(run: record.id, model: record.model, corpora: corpora))
-        }
-        // Runs that have begun come before those that wait.
-        unfinished = unfinished.filter { $0.corpora != nil } + unfinished.filter { $0.corpora == nil }
-        let names = Set(directory.runNames() + (try metrics.runs().map(\.id)))
-        let local = TimeZoneRules.local()
-        scheduler = Scheduler(
-            models: try settings.models.map { model in
-                let ended = try metrics.runs(model: model.name, states: [.finished, .failed, .cancelled])
-                let finished = ended.first { $0.state == .finished }
-                let numbers = names.compactMap { name -> Int? in
-                    guard name.hasPrefix("\(model.name)-") else { return nil }
-                    return Int(name.dropFirst(model.name.count + 1))
-                }
-                let learned = Set(try finished.map { try metrics.corpora(ofRun: $0.id) } ?? [])
-                let attempted = Set(try ended.first.map { try metrics.corpora(ofRun: $0.id) } ?? [])
-                return Scheduler.Model(
-                    name: model.name, schedule: TrainingSchedule(model.schedule, local: local),
-                    eligibleCorpora: try metrics.corpora(feeding: model.name).map(\.sha256), learned: learned,
-                    // One that failed of a corpus that was set aside has tried none of the others.
-                    attempted: attempted.isEmpty ? learned : attempted,
-                    nextNumber: (numbers.max() ?? 0) + 1)
-            })
+        scheduler = Scheduler(models: try history.models())
         var remembered = Scheduler.PersistedState()
-        journal.attempt("the schedule begins anew") { remembered = try memory.load() }
-        return scheduler.start(unfinished: unfinished, memory: remembered, now: .now)
+        journal.attempt("the saved schedule was not read") { remembered = try memory.load() }
+        return scheduler.start(unfinished: try history.unfinished(), memory: remembered, now: .now)
     }
 
-    func perform(_ actions: [Scheduler.Action]) {
+    private nonisolated var history: RunHistory {
+        RunHistory(settings: settings, directory: directory, metrics: metrics)
+    }
+
+    private func tick() {
+        perform(scheduler.tick(now: .now))
+    }
+
+    /// Updates the line shown by `systemctl status`, at most once per second: a service manager that reads slowly blocks the
+    /// processes that write to it.
+    private func tellStatus() {
+        guard let progress = activeRun?.progress else {
+            let waiting = scheduler.queue.first.map { "\($0.run) is waiting for its training window" }
+            return SystemdNotify.status(waiting ?? "Waiting for corpora")
+        }
+        guard statusRate.allowsLine() else { return }
+        SystemdNotify.status(progress.statusText)
+    }
+}
+
+/// Requests and notifications from other services.
+extension TrainingService {
+    /// Called when a corpus was admitted for these models.
+    public func corpusAdmitted(_ sha256: String, for models: [String]) {
+        perform(scheduler.corpusAdmitted(sha256, for: models, now: .now))
+    }
+
+    /// Called when a corpus was removed.
+    public func corpusRemoved(_ sha256: String) {
+        perform(scheduler.corpusRemoved(sha256, now: .now))
+    }
+
+    /// Called when the settings were reloaded. Applies the new schedules.
+    func settingsChanged() {
+        let local = TimeZoneRules.local()
+        for model in settings.models {
+            perform(scheduler.reschedule(model.name, TrainingSchedule(model.schedule, local: local), now: .now))
+        }
+    }
+
+    /// Queues a run now, regardless of the schedule.
+    /// - Parameter force: train even if no corpus is new, and include the corpora that were set aside
+    /// - Returns: the run's name, which may be that of a run already queued
+    public func train(_ model: String, force: Bool) throws(Scheduler.Refusal) -> String {
+        if force { tryAgain(corporaOf: model) }
+        let (run, actions) = try scheduler.train(model, force: force, now: .now).get()
+        perform(actions)
+        return run
+    }
+
+    /// Makes the corpora of a model that were set aside available for training again.
+    private func tryAgain(corporaOf model: String) {
+        journal.attempt("the corpora that were set aside remain so") {
+            for sha256 in try metrics.tryAgain(corporaOf: model) {
+                corpusAdmitted(sha256, for: try metrics.modelsFed(by: sha256, of: settings.models.map(\.name)))
+            }
+        }
+    }
+
+    /// Cancels a run.
+    /// - Returns: false if no such run is queued or active
+    public func cancel(_ run: String) -> Bool {
+        guard let actions = scheduler.cancel(run, now: .now) else { return false }
+        perform(actions)
+        return true
+    }
+
+    /// The active run.
+    public var current: RunRecord? {
+        activeRun?.progress.record ?? scheduler.running.map { RunRecord(id: $0.run, model: $0.model) }
+    }
+
+    public var queued: [Scheduler.Entry] { scheduler.queue }
+
+    /// What the schedule will do next for a model.
+    public func nextRun(_ model: String) -> Scheduler.NextRun? { scheduler.nextRun(model, now: .now) }
+
+    /// Explains why there is nothing to train the model on.
+    nonisolated func nothingNew(_ model: String) -> String { history.nothingNew(model) }
+}
+
+/// The scheduler's decisions.
+extension TrainingService {
+    private func perform(_ actions: [Scheduler.Action]) {
         for action in actions {
             switch action {
             case .enqueued(let entry):
                 guard entry.corpora == nil else { continue }
-                record(RunRecord(id: entry.run, model: entry.model))
+                recorder.save(RunRecord(id: entry.run, model: entry.model))
                 journal.report(
                     ServiceEvent(.runQueued, "\(entry.run) is queued", model: entry.model, run: entry.run))
             case .start(let entry, let resumes):
@@ -153,59 +208,59 @@ public actor TrainingService: Service {
             case .dropped(let entry):
                 var progress = RunProgress(priorRecord(entry))
                 progress.end(.cancelled)
-                record(progress.record)
+                recorder.save(progress.record)
                 admitted.sweep()
                 journal.report(
                     ServiceEvent(.runCancelled, "\(entry.run) is cancelled", model: entry.model, run: entry.run))
-            case .skipped(let model, let skip): journal.report(event(skip, of: model))
+            case .skipped(let model, let skip): report(skip, of: model)
             }
         }
-        // After the runs: a time that is not remembered comes again, and finds its run queued.
-        journal.attempt("what the schedule remembers is not written") { try memory.save(scheduler.memory) }
+        // Saved after the runs: if that fails, the schedule fires once more and finds its run queued.
+        journal.attempt("the schedule was not saved") { try memory.save(scheduler.memory) }
     }
 
-    func event(_ skip: Scheduler.SkipReason, of model: String) -> ServiceEvent {
+    private func report(_ skip: Scheduler.SkipReason, of model: String) {
         let reason =
             switch skip {
-            case .noCorpus: "no text has come"
+            case .noCorpus: "there are no corpora"
             case .nothingNew: nothingNew(model)
-            case .activeRun(let run): "\(run) learns from everything there is"
+            case .activeRun(let run): "\(run) is being trained on all corpora"
             }
-        return ServiceEvent(
-            .scheduleSkipped, "\(model): its time has come, but \(reason)", model: model,
-            fields: ["reason": .string(reason)])
+        journal.report(
+            ServiceEvent(
+                .scheduleSkipped, "\(model): the schedule fired, but \(reason)", model: model,
+                fields: ["reason": .string(reason)]))
     }
 
-    /// Why there is nothing to train the model on.
-    nonisolated func nothingNew(_ model: String) -> String {
-        let last = try? metrics.runs(model: model, states: [.finished, .failed, .cancelled], limit: 1).first
-        return "nothing new has come" + (last.map { " since \($0.id), which is \($0.state.rawValue)" } ?? "")
+    private func priorRecord(_ entry: Scheduler.Entry) -> RunRecord {
+        (try? metrics.run(entry.run)) ?? RunRecord(id: entry.run, model: entry.model)
     }
+}
 
-    private func tick() {
-        perform(scheduler.tick(now: .now))
-    }
-
+/// The active run, from its start to its end.
+extension TrainingService {
     private func carryOut(_ start: Start) async {
         let run = start.entry.run
         let outcome: RunSupervisor.Outcome
         var job: Job?
         do {
-            let made = try await withDiskRetry("\(run) has no job") { try admitted.undisturbed { try begin(start) } }
+            let made = try await diskRetry.withDiskRetry("the job of \(run) was not written") {
+                try admitted.undisturbed { try promotions.choosingNumber { try begin(start) } }
+            }
             job = made
             outcome = await supervise(made)
-            // A run that has another life clears up itself, but who knows whether this one has.
-            journal.attempt("\(run) has left something half written") { try directory.clearLeftovers(of: made) }
+            // A process removes temporary files of an earlier one, but this run may not be started again.
+            journal.attempt("temporary files of \(run) remain") { try directory.clearLeftovers(of: made) }
         } catch {
             outcome = stopping.isOpen ? .left : .failed(reason: "\(error)")
         }
-        let isPublished = await conclude(outcome, run: run, model: start.entry.model, job: job)
+        let isPublished = await conclude(outcome, run: run, job: job)
         let goesOn = outcome == .left && activeRun?.isCancelled == false
         let faultyCorpus = activeRun?.faultyCorpus
         activeRun = nil
-        prune()
+        promotions.prune()
         admitted.sweep()
-        // The scheduler of the next life finds an interrupted run by its record.
+        // After a restart, the scheduler finds an interrupted run by its record.
         guard outcome != .left || !stopping.isOpen else { return }
         if let faultyCorpus {
             perform(scheduler.setAside(faultyCorpus, run: run, now: .now))
@@ -216,66 +271,136 @@ public actor TrainingService: Service {
         tellStatus()
     }
 
-    /// Does what a disk may refuse for a while: again after waits that grow as those between the lives of a run.
-    func withDiskRetry<Value: Sendable>(
-        _ consequence: String, _ body: () async throws -> Value
-    ) async throws -> Value {
-        var wait = settings.training.restartWaitSeconds
-        for _ in 0..<settings.training.maxRestarts {
-            do {
-                return try await body()
-            } catch let error as DurableError {
-                journal.report(
-                    ServiceEvent(.problem, "\(consequence): \(error); again in \(MessageFormat.duration(wait))"))
-                if await stopping.wait(atMost: .seconds(wait)) { throw error }
-                wait *= 4
+    private var diskRetry: DiskRetry {
+        DiskRetry(settings: settings.training, journal: journal, stopping: stopping)
+    }
+
+    /// Prepares the job and records its corpora.
+    private func begin(_ start: Start) throws -> Job {
+        let job = try JobPreparation(settings: settings, directory: directory, metrics: metrics, journal: journal)
+            .job(for: start.entry, resumes: start.resumes)
+        let corpora = job.corpora.map(\.sha256)
+        activeRun?.corpora = corpora
+        activeRun?.progress.begin(generation: job.generation)
+        if let record = activeRun?.progress.record { recorder.save(record, corpora: corpora) }
+        return job
+    }
+
+    private func supervise(_ job: Job) async -> RunSupervisor.Outcome {
+        guard let leave = activeRun?.leave else { preconditionFailure("no run is under way") }
+        let supervisor = RunSupervisor(program: program, settings: settings, directory: directory)
+        return await withLeave(leave) {
+            await supervisor.supervise(job, at: self.directory.job(of: job.run), leave: leave) { line in
+                await self.received(line, from: job)
+            } onCrash: { death in
+                self.journal.report(death, of: job.run, model: job.model, self.settings.training)
             }
         }
-        return try await body()
     }
 
-    private func priorRecord(_ entry: Scheduler.Entry) -> RunRecord {
-        (try? metrics.run(entry.run)) ?? RunRecord(id: entry.run, model: entry.model)
+    /// Runs `body`; if the service stops in the meantime, opens `leave`.
+    private func withLeave<Outcome: Sendable>(
+        _ leave: Latch, _ body: @escaping @Sendable () async -> Outcome
+    ) async -> Outcome {
+        let watch = Task { [stopping] in
+            await stopping.wait()
+            if stopping.isOpen { leave.open() }
+        }
+        defer { watch.cancel() }
+        return await body()
     }
 
-    /// - Returns: whether the run's model serves
-    func conclude(_ outcome: RunSupervisor.Outcome, run: String, model: String, job: Job?) async -> Bool {
+    private func received(_ line: Result<RunEvent, MalformedEvent>, from job: Job) {
+        let event: RunEvent
+        switch line {
+        case .success(let decoded): event = decoded
+        case .failure(let error):
+            return journal.report(ServiceEvent(.problem, "\(job.run): \(error)", model: job.model, run: job.run))
+        }
+        activeRun?.progress.note(event)
+        let isRecorded: Bool
+        switch event.payload {
+        case .published(let published):
+            activeRun?.modelSha256 = published.modelSha256
+            isRecorded = false
+        case .step(let step): isRecorded = step.log
+        case .started: isRecorded = true
+        default: isRecorded = false
+        }
+        if isRecorded, let record = activeRun?.progress.record { recorder.save(record) }
+        tellStatus()
+        recorder.record(event, of: job)
+    }
+
+    /// Records how a run has ended, and submits what it has published for promotion.
+    /// - Returns: whether the run is finished
+    private func conclude(_ outcome: RunSupervisor.Outcome, run: String, job: Job?) async -> Bool {
         switch outcome {
         case .published:
             guard let job else { preconditionFailure("a run without a job has published") }
-            return await conclude(job)
-        case .left where activeRun?.isCancelled == true:
-            end(.cancelled, kind: .runCancelled, "\(run) is cancelled", model: model)
+            return await promoteGeneration(of: job)
+        case .left where activeRun?.isCancelled == true: end(.cancelled, kind: .runCancelled, "\(run) is cancelled")
         case .left where activeRun?.isPausing == true:
-            end(.interrupted, kind: .runPaused, "\(run) pauses, its window has closed", model: model)
+            end(.interrupted, kind: .runPaused, "\(run) is paused because its training window has closed")
         case .left:
-            end(.interrupted, kind: .runInterrupted, "\(run) goes on when the service is back", model: model)
+            end(
+                .interrupted, kind: .runInterrupted,
+                "\(run) is interrupted and resumes when the service is started again")
         case .failed(let reason, let corpus), .refused(let reason, let corpus):
             if case .refused = outcome { activeRun?.isRefused = true }
-            if let corpus, job?.corpora.contains(where: { $0.sha256 == corpus }) == true {
-                setAside(corpus, because: reason, run: run, model: model)
+            if let corpus, let job, job.corpora.contains(where: { $0.sha256 == corpus }) {
+                activeRun?.faultyCorpus = corpus
+                // No model was trained on the other corpora: after a restart, they are still to be trained on.
+                activeRun?.corpora = []
+                recorder.setAside(corpus, because: reason, run: run, model: job.model)
             }
-            end(.failed, kind: .runFailed, "\(run) failed: \(reason)", reason: reason, model: model)
+            end(.failed, kind: .runFailed, "\(run) failed: \(reason)", reason: reason)
         }
         return false
     }
 
-    func record(_ run: RunRecord, corpora: [String]? = nil) {
-        journal.attempt("run \(run.id) is not recorded") { try metrics.save(run, corpora: corpora) }
-    }
-
-    func prune() {
-        Pruner(settings: settings, directory: directory, metrics: metrics, journal: journal, doubt: clockDoubt)
-            .prune(held: opening)
-    }
-
-    /// One line for `systemctl status`, at most once a second: a manager that is slow to read holds its writers up.
-    func tellStatus() {
-        guard let progress = activeRun?.progress else {
-            let waiting = scheduler.queue.first.map { "\($0.run) waits for its window" }
-            return SystemdNotify.status(waiting ?? "Waiting for text")
+    /// Submits the model that a run has published for promotion.
+    /// - Returns: whether the run is finished
+    private func promoteGeneration(of job: Job) async -> Bool {
+        guard let leave = activeRun?.leave else { preconditionFailure("no run is under way") }
+        let (run, model, number) = (job.run, job.model, job.generation)
+        let candidate = PromotionGate.Candidate(
+            model: model, generation: number, run: run, modelSha256: activeRun?.modelSha256)
+        let outcome: PromotionGate.Outcome
+        do {
+            outcome = try await diskRetry.withDiskRetry("generation \(number) of \(model) was not promoted") {
+                let outcome = await withLeave(leave) { [promotions] in
+                    await promotions.submit(candidate, leave: leave)
+                }
+                if case .unable(let error) = outcome { throw error }
+                return outcome
+            }
+        } catch {
+            // The generation is complete; if `current` cannot be switched now, the next start tries again.
+            end(
+                .interrupted, kind: .problem,
+                "\(run) is finished, but generation \(number) could not be promoted yet: \(error)")
+            return false
         }
-        guard statusRate.allowsLine() else { return }
-        SystemdNotify.status(progress.statusText)
+        switch outcome {
+        case .serves, .rejected, .unjudged, .withdrawn:
+            end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)")
+            promotions.report(outcome, of: candidate)
+            return true
+        case .damaged(let reason):
+            end(.failed, kind: .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)")
+            return false
+        case .left, .unable:
+            return await conclude(.left, run: run, job: job)
+        }
+    }
+
+    private func end(_ state: RunRecord.State, kind: EventKind, _ message: String, reason: String? = nil) {
+        guard let activeRun else { preconditionFailure("no run is under way") }
+        let isTrouble = kind == .runFailed || kind == .generationDamaged
+        self.activeRun?.progress.end(state, reason: isTrouble ? reason ?? message : nil)
+        guard let record = self.activeRun?.progress.record else { return }
+        recorder.recordEnd(
+            of: record, kind: kind, message, corpora: activeRun.corpora, goesOn: !activeRun.isRefused)
     }
 }

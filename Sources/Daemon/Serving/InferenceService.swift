@@ -1,18 +1,19 @@
 import Inference
 import Interface
 import Jobs
+import Settings
 import Varlink
 import VarlinkServer
 
-/// Answers `io.kantaibert.Inference`: finds the model a request means, asks its engine, and says in the interface's
-/// words what went wrong.
+/// Implements `io.kantaibert.Inference`: finds the model a request refers to, calls its engine, and translates errors to those
+/// of the interface.
 public struct InferenceService: Sendable {
     private let live: ReloadableSettings
     private var models: [ModelSettings] { live.current.models }
     private var defaults: ServingSettings { live.current.serving }
     private let registry: ModelRegistry
     private let admission: RequestLimiter
-    /// What the service is doing about a model that has no generation.
+    /// Explains why a model has no generation, and what the service is doing about it.
     private let state: @Sendable (_ model: String) async -> String
 
     public init(
@@ -46,7 +47,7 @@ public struct InferenceService: Sendable {
             try await answer(context) { user in try await score(parameters, for: user) }
         }
         service.handle(InferenceInterface.Tokenize.self, replyBytes: { $0.ids.count * 16 }) { parameters, context in
-            // A byte may be a token.
+            // In the worst case every byte is a token.
             guard
                 context.reserve(
                     min(parameters.text.utf8.count, RequestLimits.tokens) * RequestLimits.bytesOfToken)
@@ -59,7 +60,7 @@ public struct InferenceService: Sendable {
         }
     }
 
-    /// Admits a request, and puts what goes wrong into the interface's words.
+    /// Admits a request and translates its errors to those of the interface.
     private func answer<Value>(
         _ context: CallContext, _ body: (_ user: UInt32) async throws -> Value
     ) async throws -> Value {
@@ -83,7 +84,7 @@ public struct InferenceService: Sendable {
             }, receipt: receipt(model))
     }
 
-    /// - Parameter streams: the text goes piece by piece, and the last reply has none of it
+    /// - Parameter streams: whether the text is sent in pieces; the last reply then has no text
     private func generate(
         _ parameters: InferenceInterface.Generate.Parameters, for user: UInt32, streams: Bool,
         _ writer: ReplyWriter<InferenceInterface.Generate.Reply>
@@ -127,10 +128,10 @@ public struct InferenceService: Sendable {
         return .init(text: try await model.engine.detokenize(ids, for: user))
     }
 
-    /// The generation a request means.
+    /// Returns the generation a request refers to.
     /// - Parameters:
-    ///   - name: absent: the first model of `objective`, or the first of all
-    ///   - objective: what the model must have been trained for; nil where either will do
+    ///   - name: nil selects the first model with `objective`, or else the first model
+    ///   - objective: the objective the model must have been trained for; nil accepts both
     private func model(_ name: String?, objective: Objective? = nil) async throws -> ServingModel {
         guard
             let settings = models.first(where: {
@@ -172,8 +173,7 @@ public struct InferenceService: Sendable {
     }
 }
 
-/// The engine's errors in the interface's words. What the interface has no word for stays as it is and is the service's
-/// own fault.
+/// Translates errors of the engine to those of the interface. Others are passed on unchanged, and reported as internal errors.
 private func interfaceErrors<Value>(_ body: () async throws -> Value) async throws -> Value {
     do {
         return try await body()

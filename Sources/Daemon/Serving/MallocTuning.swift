@@ -1,13 +1,13 @@
 import CMalloc
 
-/// Memory that was freed goes back to the system, instead of lying between what is in use for as long as the service runs.
+/// Returns freed memory to the system, instead of keeping it between allocations for as long as the service runs.
 ///
-/// glibc gives threads that allocate at once a heap each, eight for every core, and keeps what is freed in the middle of
-/// a heap. Many clients of a service of weeks spread what they need over all of them.
+/// glibc gives threads that allocate concurrently a heap each, up to eight per core, and keeps memory that is freed in the
+/// middle of a heap. Over weeks, requests of many clients fragment all of them.
 enum MallocTuning {
-    /// Two heaps, for two cores. To be called before there are many threads.
+    /// Limits the number of heaps to two. Call it before many threads are started.
     static func limitHeaps() { mallopt(M_ARENA_MAX, 2) }
 
-    /// Whole pages that are free, wherever they lie. It takes milliseconds; to be called after much was freed.
+    /// Returns all free pages to the system, which takes milliseconds. Call it after freeing much memory.
     static func giveBack() { malloc_trim(0) }
 }

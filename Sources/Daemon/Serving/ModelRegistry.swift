@@ -4,28 +4,29 @@ import Durable
 import FoundationEssentials
 import Inference
 import Kernels
+import Settings
 import Supervision
 
-/// A generation that answers.
+/// A generation that is loaded and answers requests.
 public struct ServingModel: Sendable {
     public let name: String
     public let generation: Int
     public let engine: InferenceEngine
 }
 
-/// Which generation of each model answers. A request keeps the one it began with.
+/// Maps each model to the generation that serves. A request uses the same generation from beginning to end.
 public actor ModelRegistry {
     private let directory: StateDirectory
     nonisolated let precision: WeightPrecision
-    /// Opens what nobody has opened yet; nil opens it here.
+    /// Loads a generation for the first time, in a separate process; nil loads it in this process.
     nonisolated let process: ModelProcess?
     private var serving: [String: ServingModel] = [:]
     private var newestRequest: [String: Int] = [:]
-    /// Of those that a person has made.
+    /// Newest request of an administrator, by model.
     private var newestWish: [String: Int] = [:]
 
-    /// - Parameter trainProgram: the path of `kantaibert-train`, which opens what nobody has opened yet, in a process of
-    ///   its own; nil opens it in this one
+    /// - Parameter trainProgram: the path of `kantaibert-train`, which loads generations for the first time, in a separate
+    ///   process; nil loads them in this process
     public init(directory: StateDirectory, precision: ServingPrecision = .auto, trainProgram: String? = nil) {
         self.directory = directory
         self.precision = precision.weights
@@ -34,21 +35,21 @@ public actor ModelRegistry {
 
     public func model(_ name: String) -> ServingModel? { serving[name] }
 
-    /// Serves what `models/NAME/current` points to.
-    /// - Returns: nil where no generation has been published yet
-    /// - Throws: `InferenceError` where the directory cannot be read; what served before goes on.
+    /// Serves the generation that `models/NAME/current` points to.
+    /// - Returns: nil if no generation has been published yet
+    /// - Throws: `InferenceError` if it cannot be loaded. The previous generation then continues to serve.
     public func loadCurrent(_ name: String) async throws -> ServingModel? {
         guard let generation = directory.currentGeneration(of: name) else { return nil }
         return try await open(name, generation)
     }
 
-    /// Opens a generation, points `models/NAME/current` to it and serves it.
+    /// Loads a generation, points `models/NAME/current` to it and serves it.
     /// - Parameters:
-    ///   - isByHand: a person wants it: only another person's newer wish overtakes it, whatever the gate lets through
-    ///     meanwhile
-    ///   - beforeServing: called when it is open, just before `current` points to it; what it throws leaves all as it was
-    /// - Returns: nil where a newer request has overtaken this one
-    /// - Throws: `InferenceError` or `DurableError`, and what `beforeServing` throws; what served before goes on.
+    ///   - isByHand: whether an administrator requested it. Then only a newer request of an administrator supersedes it, not a
+    ///     candidate that passes the gate in the meantime.
+    ///   - beforeServing: called when it is loaded, just before `current` points to it. If it throws, nothing changes.
+    /// - Returns: nil if a newer request has superseded this one
+    /// - Throws: `InferenceError`, `DurableError`, or what `beforeServing` throws. The previous generation then continues to serve.
     public func promote(
         _ name: String, to generation: Int, isManual: Bool = false, beforeServing: @Sendable () throws -> Void = {}
     ) async throws -> ServingModel? {
@@ -65,20 +66,20 @@ public actor ModelRegistry {
         newestRequest[name] = mine
         if isManual { newestWish[name] = mine }
         let engine = try await load(directory.generation(generation, of: name))
-        // We have awaited: a newer request may have begun.
+        // A newer request may have started during the await.
         guard mine == (isManual ? newestWish : newestRequest)[name] else { return nil }
         try beforeServing()
         let model = ServingModel(name: name, generation: generation, engine: engine)
         serving[name] = model
-        // What opening took, and soon the generation before.
+        // Frees the memory that loading took, and soon the previous generation.
         Self.queue.async { MallocTuning.giveBack() }
         return model
     }
 
-    /// Reading and hashing hundreds of megabytes is not for the threads of Swift's concurrency.
+    /// Reads and hashes hundreds of megabytes, which must not block the cooperative thread pool.
     private static let queue = DispatchQueue(label: "io.kantaibert.models.load")
 
-    /// What was checked once, and is the same still, is opened here; anything else is checked by a process first.
+    /// Loads a directory. Unless it is unchanged since it was last checked, a separate process checks it first.
     private func load(_ path: String) async throws -> InferenceEngine {
         let precision = precision
         var known = await Self.queue.run { CheckedFile.modelSHA256(ofDirectory: path, precision) }

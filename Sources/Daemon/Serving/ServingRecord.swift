@@ -1,15 +1,16 @@
+import Events
 import Formatting
 import FoundationEssentials
 import Inference
 import Jobs
-import Database
 import Models
+import Database
 import Varlink
 
 extension ServingModel {
     var configuration: RobertaConfiguration { engine.configuration }
 
-    /// Numbers in the model.
+    /// Number of parameters.
     var parameterCount: Int { ParameterLayout(configuration).count }
 
     func record(run: String?) -> GenerationRecord {
@@ -31,8 +32,8 @@ extension ServingModel {
         ]
         fields["evaluation_loss"] = evaluation.map { .double($0.loss) }
         fields["bits_per_byte"] = evaluation.map { .double($0.bitsPerByte) }
-        let measure = evaluation.map { ", \(MessageFormat.fixed($0.bitsPerByte, 3)) bits a byte" } ?? ""
-        let memory = engine.packedFileFailure.map { "; its weights stay in memory: \($0)" } ?? ""
+        let measure = evaluation.map { ", \(MessageFormat.fixed($0.bitsPerByte, 3)) bits per byte" } ?? ""
+        let memory = engine.packedFileFailure.map { "; its weights are kept in memory: \($0)" } ?? ""
         return ServiceEvent(
             .generationServes, "\(name) \(generation) serves\(measure)\(memory)", model: name, run: run,
             fields: fields)

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Interface
+import MetricsSchema
+import OpenMetrics
 import Varlink
 
 struct Metrics: ParsableCommand {
@@ -33,7 +35,9 @@ struct Metrics: ParsableCommand {
     func run() throws {
         let client = try global.connect()
         if openmetrics {
-            return Terminal.write(OpenMetrics.text(try client.call(ManagerInterface.GetStatus.self, .init())))
+            var metrics = OpenMetricsText()
+            metrics.add(try client.call(ManagerInterface.GetStatus.self, .init()))
+            return Terminal.write(metrics.text)
         }
         let run = try id ?? client.newestRun().id
         let parameters = ManagerInterface.GetMetrics.Parameters(run: run, afterStep: afterStep)
@@ -82,22 +86,50 @@ struct Metrics: ParsableCommand {
         Dictionary(page.evaluations.map { ($0.step, $0) }, uniquingKeysWith: { _, last in last })
     }
 
+    /// The step of an evaluation is the step of its line.
+    private static let evaluationFields = EvaluationField.allCases.filter { $0 != .step }
+
     private func printHeadings() {
-        Terminal.line(
-            "step,epoch,loss,learning_rate,gradient_norm,tokens,tokens_per_second,mfu,time,held_out_loss,perplexity,"
-                + "accuracy,bits_per_byte")
+        let evaluation = Self.evaluationFields.map { $0 == .loss ? "held_out_loss" : $0.column }
+        Terminal.line((StepField.allCases.map(\.column) + ["time"] + evaluation).joined(separator: ","))
     }
 
     private func printCSV(_ steps: [ManagerInterface.StepMetric], _ evaluations: [Int: ManagerInterface.Evaluation]) {
-        func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
         for step in steps {
             let evaluation = evaluations[step.step]
-            let values = [
-                "\(step.step)", text(step.epoch), text(step.loss), text(step.learningRate), text(step.gradientNorm),
-                "\(step.tokens)", text(step.tokensPerSecond), text(step.mfu), step.time, text(evaluation?.loss),
-                text(evaluation?.perplexity), text(evaluation?.accuracy), text(evaluation?.bitsPerByte),
-            ]
+            let values =
+                StepField.allCases.map { step.text($0) } + [step.time]
+                + Self.evaluationFields.map { evaluation?.text($0) ?? "" }
             Terminal.line(values.joined(separator: ","))
+        }
+    }
+}
+
+extension ManagerInterface.StepMetric {
+    /// The value of a field, as CSV; empty if it was not measured.
+    fileprivate func text(_ field: StepField) -> String {
+        switch field {
+        case .step: "\(step)"
+        case .epoch: "\(epoch)"
+        case .loss: "\(loss)"
+        case .learningRate: "\(learningRate)"
+        case .gradientNorm: "\(gradientNorm)"
+        case .tokens: "\(tokens)"
+        case .tokensPerSecond: "\(tokensPerSecond)"
+        case .mfu: mfu.map { "\($0)" } ?? ""
+        }
+    }
+}
+
+extension ManagerInterface.Evaluation {
+    /// The value of a field, as CSV; empty if it was not measured.
+    fileprivate func text(_ field: EvaluationField) -> String {
+        switch field {
+        case .step: "\(step)"
+        case .loss: "\(loss)"
+        case .perplexity: "\(perplexity)"
+        case .accuracy: accuracy.map { "\($0)" } ?? ""
+        case .bitsPerByte: bitsPerByte.map { "\($0)" } ?? ""
         }
     }
 }

@@ -1,3 +1,4 @@
+import Formatting
 import FoundationEssentials
 import Glibc
 
@@ -27,28 +28,13 @@ enum Format {
     }
 
     /// `1.8 MB`.
-    static func bytes(_ value: Int) -> String {
-        var size = Double(value)
-        for unit in ["bytes", "kB", "MB", "GB"] {
-            if size < 999.95 { return unit == "bytes" ? "\(value) bytes" : "\(number(size, 1)) \(unit)" }
-            size /= 1000
-        }
-        return "\(number(size, 1)) TB"
-    }
+    static func bytes(_ value: Int) -> String { MessageFormat.bytes(value) }
 
     /// `7 %`; `–` for nil.
     static func percent(_ share: Double?) -> String { share.map { "\(number($0 * 100, 0)) %" } ?? "–" }
 
     /// `8 s`, `12 min`, `3 h 05 min`, `2 d 4 h`.
-    static func duration(_ seconds: Double) -> String {
-        let whole = wholeSeconds(seconds)
-        switch whole {
-        case ..<60: return "\(whole) s"
-        case ..<3600: return "\(whole / 60) min"
-        case ..<86_400: return "\(whole / 3600) h \(twoDigits(whole % 3600 / 60)) min"
-        default: return "\(whole / 86_400) d \(whole % 86_400 / 3600) h"
-        }
-    }
+    static func duration(_ seconds: Double) -> String { MessageFormat.duration(seconds) }
 
     /// `01:24`, `3:05:10`.
     static func clock(_ seconds: Double) -> String {

@@ -34,7 +34,20 @@ extension Request {
     /// How long a client may take to send a body.
     private static let jsonDeadline = Duration.seconds(30)
 
-    /// Decodes the body as JSON. Returns the request too, so that the caller can still wait for its end.
+    /// Decodes the body as the parameters of a method. A field that the method does not know is refused, as on the socket: a
+    /// misspelled one would otherwise have no effect.
+    mutating func parameters<M: VarlinkMethod>(of method: M.Type) async throws -> M.Parameters {
+        let parameters = try await json(M.Parameters.self)
+        let body = try await self.body.collect(upTo: Self.jsonLimit)
+        if let field = try VarlinkCoding.unknownParameter(parameters, of: Self.message(Array(body.readableBytesView))) {
+            let field = field.clipped(to: APIError.paramLimit)
+            throw APIError(
+                .badRequest, "‘\(field)’ is not a field of this request", param: field, code: "unknown_field")
+        }
+        return parameters
+    }
+
+    /// The body as JSON. Returns the request too, so that the caller can still wait for its end.
     mutating func json<Value: Decodable & Sendable>(_ type: Value.Type) async throws -> Value {
         // A form on another site can send three types of body; JSON is not one of them.
         guard let type = headers[.contentType]?.split(separator: ";").first?.lowercased(), type == "application/json"
@@ -47,6 +60,11 @@ extension Request {
         defer { withExtendedLifetime(held) {} }
         body = .init(buffer: buffer)
         return try Self.decode(Value.self, Array(buffer.readableBytesView))
+    }
+
+    /// The body as the parameters of a call.
+    private static func message(_ body: [UInt8]) -> [UInt8] {
+        Array(#"{"parameters":"#.utf8) + body + [UInt8(ascii: "}")]
     }
 
     private static func collect(_ stream: RequestBody, _ held: BodyBytes.Body) async throws -> ByteBuffer {
@@ -86,7 +104,7 @@ extension Request {
             throw APIError(.badRequest, "the body has two fields of the same name", code: "repeated_field")
         }
         // Wrapped as the parameters of a call, to find a wrong field in the same way.
-        let message = Array(#"{"parameters":"#.utf8) + bytes + [UInt8(ascii: "}")]
+        let message = message(bytes)
         do {
             return try VarlinkCoding.decodeParameters(Value.self, of: message)
         } catch let error as APIError {

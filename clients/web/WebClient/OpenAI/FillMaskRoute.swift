@@ -20,7 +20,7 @@ struct FillMaskRoute {
     func add(to router: some RouterMethods<BasicRequestContext>) {
         router.post("v1/fill-mask") { request, _ in
             var request = request
-            let parameters = try await request.json(InferenceInterface.FillMask.Parameters.self)
+            let parameters = try await request.parameters(of: InferenceInterface.FillMask.self)
             guard (1...Self.topKLimit).contains(parameters.topK ?? 1) else {
                 throw APIError(
                     .badRequest, "‘top_k’ must be from 1 to \(Self.topKLimit)", param: "top_k", code: "invalid_value")

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Interface
 import NIOCore
+import OpenMetrics
 import Varlink
 
 /// `GET /health` and `GET /metrics`, for monitoring.
@@ -29,12 +30,29 @@ struct HealthRoutes {
             }
         }
         router.get("metrics") { _, _ in
-            let metrics = MetricsText(
+            let metrics = Self.metrics(
                 status: try? await status(), events: feed.counts, streams: feed.subscriberCount)
             return Response(
-                status: .ok, headers: [.contentType: MetricsText.contentType],
+                status: .ok, headers: [.contentType: OpenMetricsText.contentType],
                 body: .init(byteBuffer: ByteBuffer(string: metrics.text)))
         }
+    }
+
+    /// The state of the service and of this program.
+    /// - Parameters:
+    ///   - status: nil if the service does not answer
+    ///   - events: the number of events by kind, since this program was started
+    private static func metrics(
+        status: ManagerInterface.GetStatus.Reply?, events: [String: Int], streams: Int
+    ) -> OpenMetricsText {
+        var metrics = OpenMetricsText()
+        metrics.add("up", help: "Whether the service answers.", [.init(status == nil ? 0 : 1)])
+        metrics.add("web_event_streams", help: "Open connections to /api/events.", [.init(Double(streams))])
+        metrics.add(
+            "events", .counter, help: "Events since kantaibert-web was started.",
+            events.sorted { $0.key < $1.key }.map { .init(Double($0.value), [("kind", $0.key)]) })
+        if let status { metrics.add(status) }
+        return metrics
     }
 
     private func status() async throws -> ManagerInterface.GetStatus.Reply {

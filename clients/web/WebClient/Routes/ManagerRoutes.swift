@@ -54,17 +54,17 @@ struct ManagerRoutes {
         api.post("token") { _, _ in Response(status: .noContent) }
         api.post("train") { request, _ in
             var request = request
-            let parameters = try await request.json(ManagerInterface.Train.Parameters.self)
+            let parameters = try await request.parameters(of: ManagerInterface.Train.self)
             return try await ask(ManagerInterface.Train.self, parameters)
         }
         api.post("cancel") { request, _ in
             var request = request
-            let parameters = try await request.json(ManagerInterface.CancelRun.Parameters.self)
+            let parameters = try await request.parameters(of: ManagerInterface.CancelRun.self)
             return try await ask(ManagerInterface.CancelRun.self, parameters)
         }
         api.post("promote") { request, _ in
             var request = request
-            let parameters = try await request.json(ManagerInterface.Promote.Parameters.self)
+            let parameters = try await request.parameters(of: ManagerInterface.Promote.self)
             return try await ask(ManagerInterface.Promote.self, parameters)
         }
     }

@@ -1,8 +1,8 @@
-/// The line on which each key of a block-style YAML file stands, for messages and for finding keys nobody knows.
+/// The line of each key in a block-style YAML file, for messages and to find unknown keys.
 ///
-/// The values are read by swift-configuration, which keeps neither lines nor a list of keys.
+/// swift-configuration reads the values but keeps neither line numbers nor a list of the keys.
 package struct YAMLKeyPlaces {
-    /// Dotted key → line, from 1.
+    /// Dotted keys with their line numbers, counted from 1.
     package private(set) var lines: [(key: String, line: Int)] = []
 
     package init(_ text: String) {

@@ -1,13 +1,12 @@
 import Corpora
-import Daemon
 import FoundationEssentials
 import Jobs
 import Scheduling
+import Settings
+import SettingsTable
 import Testing
 import TextFilters
-import Varlink
 
-@Suite("Settings")
 struct SettingsTests {
     static let smallest = """
         models: [kantaibert, assistant]
@@ -21,8 +20,7 @@ struct SettingsTests {
           settle: 1s
         """
 
-    @Test("The smallest file")
-    func smallestFile() throws {
+    @Test func fillsInDefaults() throws {
         let settings = try Settings.parse(Self.smallest, file: "smallest.yaml")
         #expect(settings.models.map(\.name) == ["kantaibert", "assistant"])
         #expect(settings.models.map(\.objective) == [.mlm, .clm])
@@ -32,14 +30,12 @@ struct SettingsTests {
         #expect(settings.inbox.stableSeconds == 2)
     }
 
-    @Test("An empty file means the defaults")
-    func emptyFile() throws {
+    @Test func anEmptyFileMeansTheDefaults() throws {
         #expect(try Settings.parse("", file: "empty.yaml") == Settings.builtIn)
         #expect(try Settings.parse("# nothing\n\n", file: "empty.yaml") == Settings.builtIn)
     }
 
-    @Test("Numbers of preset and recipe are overridden by their keys")
-    func overrides() throws {
+    @Test func keysOverridePresetAndRecipe() throws {
         let settings = try Settings.parse(
             """
             models: [poet]
@@ -73,11 +69,10 @@ struct SettingsTests {
         #expect(settings.schedule.settleSeconds == 90)
     }
 
-    @Test("What bounds a run's time, a file's size and the disk has a default, and can be put another way")
-    func bounds() throws {
-        let usual = Settings.builtIn
-        #expect(usual.models.allSatisfy { $0.recipe.maxTime == 86_400 })
-        #expect(usual.retention.reserveBytes == nil && usual.inbox.reading.maxFileBytes == 4 << 30)
+    @Test func limitsOfRunTimeFileSizeAndDiskCanBeSet() throws {
+        let defaults = Settings.builtIn
+        #expect(defaults.models.allSatisfy { $0.recipe.maxTime == 86_400 })
+        #expect(defaults.retention.reserveBytes == nil && defaults.inbox.reading.maxFileBytes == 4 << 30)
         let settings = try Settings.parse(
             """
             assistant:
@@ -99,8 +94,7 @@ struct SettingsTests {
         }
     }
 
-    @Test("A model's schedule goes before the schedule of all, key by key; none takes a key back")
-    func schedules() throws {
+    @Test func aModelOverridesTheCommonScheduleKeyByKey() throws {
         let settings = try Settings.parse(
             """
             models: [night, noon, always]
@@ -132,8 +126,7 @@ struct SettingsTests {
         #expect(Settings.builtIn.models.allSatisfy { $0.schedule.trainsOnArrival })
     }
 
-    @Test("The environment comes before the file")
-    func environment() throws {
+    @Test func environmentVariablesOverrideTheFile() throws {
         let settings = try Settings.parse(
             Self.smallest, file: "smallest.yaml",
             environment: [
@@ -155,8 +148,12 @@ struct SettingsTests {
 
     static let mistakes = [
         Mistake(text: "inbox:\n  stable: soon", place: "f.yaml:2", key: "inbox.stable", found: "‘soon’"),
-        Mistake(text: "inbox:\n  stabel: 2s", place: "f.yaml:2", key: "inbox.stabel", found: "an unknown key"),
-        Mistake(text: "shedule:\n  settle: 2s", place: "f.yaml:1", key: "shedule", found: "an unknown key"),
+        Mistake(
+            text: "inbox:\n  stabel: 2s", place: "f.yaml:2", key: "inbox.stabel",
+            found: "an unknown key (did you mean ‘stable’?)"),
+        Mistake(
+            text: "shedule:\n  settle: 2s", place: "f.yaml:1", key: "shedule",
+            found: "an unknown key (did you mean ‘schedule’?)"),
         Mistake(text: "inbox: 2s", place: "f.yaml:1", key: "inbox", found: "‘2s’"),
         Mistake(text: "inbox:\n  stable: [1s]", place: "f.yaml:2", key: "inbox.stable", found: "a list"),
         Mistake(text: "models: [schedule]", place: "f.yaml:1", key: "models", found: "‘schedule’"),
@@ -172,7 +169,7 @@ struct SettingsTests {
         Mistake(
             text: "kantaibert:\n\n  block_size: 600", place: "f.yaml:3", key: "kantaibert.block_size", found: "600"),
         Mistake(
-            text: "assistant:\n  held_out: 2", place: "f.yaml:2", key: "assistant.held_out", found: "2.0"),
+            text: "assistant:\n  held_out: 2", place: "f.yaml:2", key: "assistant.held_out", found: "‘2’"),
         Mistake(
             text: "schedule:\n  calendar: Mon..Fry 02:00", place: "f.yaml:2", key: "schedule.calendar",
             found: "‘Mon..Fry 02:00’: ‘Fry’ is neither a weekday nor a word such as daily"),
@@ -195,8 +192,7 @@ struct SettingsTests {
         Mistake(text: "logging:\n  level: loud", place: "f.yaml:2", key: "logging.level", found: "‘loud’"),
     ]
 
-    @Test("What cannot be used is named with its place", arguments: mistakes)
-    func mistake(_ mistake: Mistake) throws {
+    @Test(arguments: mistakes) func errorsNameThePlaceAndTheKey(_ mistake: Mistake) throws {
         let error = try #require(throws: SettingsError.self) {
             try Settings.parse(mistake.text, file: "f.yaml")
         }
@@ -205,8 +201,7 @@ struct SettingsTests {
         #expect(error.found == mistake.found)
     }
 
-    @Test("Broken YAML, a missing file, a variable")
-    func otherMistakes() throws {
+    @Test func errorsNameTheFileOrTheVariable() throws {
         let broken = try #require(throws: SettingsError.self) { try Settings.parse("a: [b", file: "f.yaml") }
         #expect(broken.place == "f.yaml" && broken.expected.contains("YAML"))
         let missing = try #require(throws: SettingsError.self) { try Settings.load(path: "/nonexistent/f.yaml") }
@@ -216,56 +211,15 @@ struct SettingsTests {
         }
         #expect(variable.place == "environment variable KANTAIBERT_INBOX_STABLE")
     }
-}
 
-@Suite("The settings file that is installed")
-struct InstalledSettingsTests {
-    static func text() throws -> String {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        return String(
-            decoding: try Data(contentsOf: root.appending(path: "etc/kantaibert/kantaibert.yaml")), as: UTF8.self)
-    }
-
-    /// With every default switched on: a `#` directly before a key, without the space that prose has.
-    static func uncommented() throws -> String {
-        try text().split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            let indent = line.prefix { $0 == " " }
-            let rest = line.dropFirst(indent.count)
-            guard rest.hasPrefix("#"), let first = rest.dropFirst().first, first.isLetter else { return String(line) }
-            return String(indent + rest.dropFirst())
-        }.joined(separator: "\n")
-    }
-
-    @Test("As installed it changes nothing")
-    func installed() throws {
-        #expect(try Settings.parse(try Self.text(), file: "kantaibert.yaml") == Settings.builtIn)
-    }
-
-    @Test("The defaults it shows are the defaults")
-    func defaults() throws {
-        #expect(try Settings.parse(try Self.uncommented(), file: "kantaibert.yaml") == Settings.builtIn)
-    }
-
-    @Test("Every key is in it")
-    func complete() throws {
-        let keys = Settings.generalKeys + Settings.modelKeys.map { "kantaibert.\($0)" }
-        let there = YAMLKeyPlaces(try Self.uncommented()).lines.map(\.key)
-        for key in keys { #expect(there.contains(key), "\(key)") }
-    }
-
-    @Test("Every number of a job has a key")
-    func nothingForgotten() throws {
-        var recipe = RecipeName.default.recipe(for: .mlm)
-        recipe.maxSteps = 1
-        recipe.maxTime = 1
-        recipe.earlyStoppingPatience = 1
-        recipe.saveSteps = 1
-        func keys(_ value: some Encodable) throws -> Set<String> {
-            let json = try JSONDecoder().decode([String: JSONValue].self, from: JobCoding.encode(value))
-            return Set(json.keys)
-        }
-        #expect(try keys(recipe) == Set(Settings.recipeKeys))
-        #expect(try keys(Preset.kantaibert.architecture) == Set(Settings.architectureKeys))
+    @Test(arguments: [
+        ("training:\n  nice: 20", "an integer from 0 to 19"), ("serving:\n  top_p: 0", "a number from 1e-6 to 1"),
+        ("kantaibert:\n  weight_decay: -1", "a number of at least 0"),
+        ("kantaibert:\n  num_hidden_layers: 513", "an integer from 1 to 512"),
+        ("schedule:\n  every: 0s", "a duration such as 2s, 1m or 24h, at least 1s, or none"),
+    ])
+    func errorsNameTheRange(text: String, range: String) throws {
+        let error = try #require(throws: SettingsError.self) { try Settings.parse(text, file: "f.yaml") }
+        #expect(error.expected == range)
     }
 }

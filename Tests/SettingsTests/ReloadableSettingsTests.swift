@@ -1,11 +1,11 @@
-import Daemon
 import Jobs
+import Settings
 import Testing
 
 struct ReloadableSettingsTests {
     private func settings(_ text: String) throws -> Settings { try Settings.parse(text, file: "test.yaml") }
 
-    @Test func whatIsReadAtEachUseIsTaken() throws {
+    @Test func appliesSettingsThatAreReadAtEachUse() throws {
         let live = ReloadableSettings(try settings(""))
         let waiting = live.take(
             try settings(
@@ -31,14 +31,14 @@ struct ReloadableSettingsTests {
     }
 
     @Test(arguments: [
-        ("inbox:\n  stable: 9s", "inbox"), ("socket:\n  mode: \"0600\"", "socket"),
+        ("inbox:\n  stable: 9s", "inbox.stable"), ("socket:\n  mode: \"0600\"", "socket.mode"),
         ("training:\n  stop: 5s", "training.stop"), ("serving:\n  precision: float32", "serving.precision"),
         ("serving:\n  max_concurrent_requests: 3", "serving.max_concurrent_requests"),
         ("serving:\n  max_concurrent_requests_per_user: 3", "serving.max_concurrent_requests_per_user"),
         ("serving:\n  max_request_memory: 1G", "serving.max_request_memory"),
         ("models: [kantaibert]", "models"), ("kantaibert:\n  objective: clm", "kantaibert.objective"),
     ])
-    func whatIsReadAtAStartWaitsForOne(text: String, name: String) throws {
+    func keepsSettingsThatNeedARestart(text: String, name: String) throws {
         let old = try settings("")
         let live = ReloadableSettings(old)
         #expect(live.take(try settings(text)) == [name])
@@ -47,7 +47,7 @@ struct ReloadableSettingsTests {
         #expect(live.take(old) == [])
     }
 
-    @Test func aModelThatStaysIsTrainedAsItsSectionSays() throws {
+    @Test func appliesHowAModelIsTrained() throws {
         let live = ReloadableSettings(try settings(""))
         let new = "models: [kantaibert, other]\nother:\n  objective: mlm\nkantaibert:\n  seed: 5"
         #expect(live.take(try settings(new)) == ["models"])

@@ -1,16 +1,16 @@
 import Configuration
 
-/// The texts behind the settings: the environment first, then the file.
-struct SettingsSource {
+/// The texts of the settings: the environment, and below it a YAML file.
+package struct SettingsSource {
     private let file: String?
     private let yaml: YAMLSnapshot?
     private let environment: any ConfigSnapshot
-    let places: YAMLKeyPlaces
+    package let places: YAMLKeyPlaces
 
     /// - Parameters:
-    ///   - file: the path, for messages; nil where there is no file
+    ///   - file: the path, for messages; nil if there is no file
     ///   - text: the file's content
-    init(file: String?, text: String, environment: [String: String]) throws(SettingsError) {
+    package init(file: String?, text: String, environment: [String: String]) throws(SettingsError) {
         self.file = file
         self.environment = EnvironmentVariablesProvider(environmentVariables: environment).snapshot()
         places = YAMLKeyPlaces(text)
@@ -31,8 +31,8 @@ struct SettingsSource {
         }
     }
 
-    /// The text of a scalar; nil where neither source has the key, or has it empty or `null`.
-    func text(_ key: String) throws(SettingsError) -> String? {
+    /// Returns the text of a scalar, or nil if its key is missing, empty or `null`.
+    package func text(_ key: String) throws(SettingsError) -> String? {
         do {
             let components = key.split(separator: ".").map(String.init)
             let found =
@@ -45,7 +45,7 @@ struct SettingsSource {
         }
     }
 
-    /// The elements of a list; a scalar is a list of one. In the environment commas separate them.
+    /// Returns the elements of a list, which commas separate in the environment; a scalar is a list of one.
     func list(_ key: String) throws(SettingsError) -> [String]? {
         let variable = AbsoluteConfigKey(["kantaibert"] + key.split(separator: ".").map(String.init))
         if case .stringArray(let texts)? = try? environment.value(forKey: variable, type: .stringArray).value?.content {
@@ -55,7 +55,7 @@ struct SettingsSource {
         return try text(key).map { [$0] }
     }
 
-    /// The elements of a list as the file has it, whatever the environment says; nil where it has none.
+    /// Returns the elements of a list in the file, whatever the environment says.
     func listInFile(_ key: String) -> [String]? {
         let absolute = AbsoluteConfigKey(key.split(separator: ".").map(String.init))
         guard case .stringArray(let texts)? = try? yaml?.value(forKey: absolute, type: .stringArray).value?.content
@@ -63,15 +63,19 @@ struct SettingsSource {
         return texts
     }
 
-    /// Where the value of `key` was found, for messages.
-    func place(of key: String) -> String {
-        let variable = "KANTAIBERT_" + key.uppercased().map { $0.isLetter || $0.isNumber ? String($0) : "_" }.joined()
+    /// Returns where the value of `key` is set, for messages.
+    package func place(of key: String) -> String {
         let components = key.split(separator: ".").map(String.init)
         if (try? environment.value(forKey: AbsoluteConfigKey(["kantaibert"] + components), type: .string).value) != nil
         {
-            return "environment variable \(variable)"
+            return "environment variable \(SettingsSource.variable(for: key))"
         }
         guard let file else { return "settings" }
         return places.line(of: key).map { "\(file):\($0)" } ?? file
+    }
+
+    /// Returns the environment variable that overrides `key`: `KANTAIBERT_SCHEDULE_SETTLE` for `schedule.settle`.
+    package static func variable(for key: String) -> String {
+        "KANTAIBERT_" + key.uppercased().map { $0.isLetter || $0.isNumber ? String($0) : "_" }.joined()
     }
 }

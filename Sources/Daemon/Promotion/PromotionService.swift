@@ -1,0 +1,277 @@
+import AsyncSupport
+import Durable
+import Events
+import FoundationEssentials
+import Interface
+import Jobs
+import Database
+import Settings
+import Supervision
+import Synchronization
+import Varlink
+
+/// Decides which generations serve: those of runs and imports by the gate, others by an administrator's request.
+///
+/// `TrainingService` and `ManagerService` call it; it calls neither of them.
+package final class PromotionService: Sendable {
+    private let live: ReloadableSettings
+    private var settings: Settings { live.current }
+    private let directory: StateDirectory
+    private let metrics: StateStore
+    private let journal: EventJournal
+    private let registry: ModelRegistry
+    /// The path of `kantaibert-train`.
+    private let program: String
+    private let stopping = Latch()
+    private let numbering = Mutex(())
+    /// Generations that are being loaded or evaluated, by model; they are not pruned.
+    private let held = Mutex<[String: Set<Int>]>([:])
+    private let pruning = Mutex(())
+    private let clockDoubt = Once()
+
+    /// - Parameter program: the path of `kantaibert-train`
+    package init(
+        settings: ReloadableSettings, directory: StateDirectory, metrics: StateStore, journal: EventJournal,
+        registry: ModelRegistry, program: String
+    ) {
+        live = settings
+        self.directory = directory
+        self.metrics = metrics
+        self.journal = journal
+        self.registry = registry
+        self.program = program
+    }
+
+    /// Interrupts the evaluation of candidates; they are evaluated when the service is started again.
+    func stop() { stopping.open() }
+
+    /// Runs `body` while no other generation number is chosen: a run and an import must not take the same one. `body` chooses
+    /// a number and records it.
+    func choosingNumber<Value: Sendable>(_ body: () throws -> Value) rethrows -> Value {
+        try numbering.withLock { _ in try body() }
+    }
+
+    /// Removes what the retention settings do not keep.
+    func prune() {
+        pruning.withLock { _ in
+            Pruner(settings: settings, directory: directory, metrics: metrics, journal: journal, doubt: clockDoubt)
+                .prune(held: held.withLock { $0 })
+        }
+    }
+
+    private func hold(_ model: String, _ generation: Int) {
+        held.withLock { _ = $0[model, default: []].insert(generation) }
+    }
+
+    private func release(_ model: String, _ generation: Int) {
+        held.withLock { _ = $0[model]?.remove(generation) }
+    }
+}
+
+/// Candidates of training runs.
+extension PromotionService {
+    /// Evaluates a candidate and promotes it if it passes the gate, without reporting the outcome: the caller records the end
+    /// of the run first, so that whoever learns that the model serves finds its run finished.
+    /// - Parameter leave: when open, the evaluation is interrupted
+    func submit(_ candidate: PromotionGate.Candidate, leave: Latch) async -> PromotionGate.Outcome {
+        let gate = PromotionGate(
+            directory: directory, metrics: metrics, journal: journal, registry: registry,
+            supervisor: RunSupervisor(program: program, settings: settings, directory: directory),
+            tolerance: settings.promotion.tolerance)
+        let subject = candidate.run ?? "the evaluation of \(candidate.model) \(candidate.generation)"
+        return await gate.pass(candidate, leave: leave) { [journal, settings] death in
+            journal.report(death, of: subject, model: candidate.model, settings.training)
+        }
+    }
+
+    /// Records and reports what has become of a run's candidate.
+    func report(_ outcome: PromotionGate.Outcome, of candidate: PromotionGate.Candidate) {
+        record(outcome, of: candidate, run: candidate.run)
+        announce(outcome, of: candidate, run: candidate.run)
+    }
+
+    /// Records what has become of a candidate.
+    /// - Parameter run: the run that has made it; nil for others
+    private func record(_ outcome: PromotionGate.Outcome, of candidate: PromotionGate.Candidate, run: String?) {
+        let (model, number) = (candidate.model, candidate.generation)
+        journal.attempt("generation \(number) of \(model) was not recorded") {
+            switch outcome {
+            case .serves(let serving): if let serving { try metrics.save(serving.record(run: run)) }
+            case .rejected(let verdict):
+                var record =
+                    try metrics.generation(number, of: model)
+                    ?? directory.record(ofGeneration: number, of: model, state: .rejected)
+                record.state = .rejected
+                record.take(verdict)
+                try metrics.save(record)
+            case .unjudged, .unable, .damaged, .withdrawn, .left: break
+            }
+        }
+    }
+
+    private func announce(_ outcome: PromotionGate.Outcome, of candidate: PromotionGate.Candidate, run: String?) {
+        let (model, number) = (candidate.model, candidate.generation)
+        switch outcome {
+        case .serves(let serving): if let serving { journal.report(serving.event(run: run)) }
+        case .rejected(let verdict):
+            journal.report(
+                ServiceEvent(
+                    .generationRejected,
+                    "\(model) \(number) was not promoted: \(verdict.reason); ‘kbctl promote’ overrules this",
+                    model: model, run: run, fields: ["generation": .int(number), "reason": .string(verdict.reason)]))
+        case .unjudged(let reason): reportUnjudged(model, number, reason, run: run)
+        case .unable(let error): reportUnjudged(model, number, "\(error)", run: run)
+        case .damaged(let reason):
+            journal.report(
+                ServiceEvent(
+                    .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)", model: model))
+        // Reported when the other generation was promoted.
+        case .withdrawn: break
+        // It is evaluated when the service is started again.
+        case .left: break
+        }
+    }
+
+    private func reportUnjudged(_ model: String, _ number: Int, _ reason: String, run: String?) {
+        journal.report(
+            ServiceEvent(
+                .generationRejected,
+                "\(model) \(number) could not be evaluated and stays a candidate: \(reason). It is evaluated again at the next "
+                    + "start; ‘kbctl promote’ promotes it now",
+                model: model, run: run, fields: ["generation": .int(number), "reason": .string(reason)]))
+    }
+}
+
+/// Requests of administrators.
+extension PromotionService {
+    /// Serves an existing generation. Candidates that are being evaluated at this moment, or are waiting for it, are older than
+    /// the request and do not replace it.
+    func promote(_ model: String, to generation: Int) async throws {
+        hold(model, generation)
+        defer { release(model, generation) }
+        let reason = "generation \(generation) was promoted manually in the meantime"
+        let withdrawn = Mutex<[GenerationRecord]>([])
+        let serving: ServingModel?
+        do {
+            serving = try await registry.promote(model, to: generation, isManual: true) { [metrics] in
+                // Recorded before `current` points elsewhere: after a kill in between, no candidate replaces it.
+                let records = try metrics.withdrawCandidates(of: model, but: generation, because: reason)
+                withdrawn.withLock { $0 = records }
+            }
+        } catch {
+            for record in withdrawn.withLock({ $0 }) {
+                journal.attempt("generation \(record.number) of \(model) remains withdrawn") {
+                    try metrics.save(record)
+                }
+            }
+            throw error
+        }
+        guard let serving else { return }
+        announce(serving)
+        for record in withdrawn.withLock({ $0 }) { reportWithdrawn(record, reason) }
+        release(model, generation)
+        prune()
+    }
+
+    private func announce(_ serving: ServingModel) {
+        journal.attempt("generation \(serving.generation) of \(serving.name) was not recorded") {
+            try metrics.save(serving.record(run: nil))
+        }
+        journal.report(serving.event(run: nil))
+    }
+
+    private func reportWithdrawn(_ record: GenerationRecord, _ reason: String) {
+        let folder = directory.generation(record.number, of: record.model)
+        journal.attempt("the verdict on generation \(record.number) of \(record.model) was not written") {
+            try PromotionVerdict(withdrawn: reason, tolerance: settings.promotion.tolerance).write(folder)
+        }
+        journal.report(
+            ServiceEvent(
+                .generationRejected,
+                "\(record.model) \(record.number) was not promoted: \(reason); ‘kbctl promote’ overrules this",
+                model: record.model, run: record.run.isEmpty ? nil : record.run,
+                fields: ["generation": .int(record.number), "reason": .string(reason)]))
+    }
+
+    /// Publishes an imported model directory as the next generation and submits it to the gate, which evaluates it on
+    /// the held-out text of the model's newest run. Without a run there is no held-out text, and it serves at once.
+    /// - Parameter aside: the model directory, which is moved
+    /// - Returns: the generation's record; a candidate while it is being evaluated
+    /// - Throws: `DurableError` or `InferenceError`. `aside` is then removed, and the current generation still serves.
+    package func adopt(_ aside: String, as model: String) async throws -> GenerationRecord {
+        let number: Int
+        do {
+            number = try choosingNumber {
+                let planned = try metrics.runs(model: model, states: [.queued, .running, .interrupted]).compactMap(
+                    \.generation)
+                let number = max(directory.generations(of: model).last ?? 0, planned.max() ?? 0) + 1
+                hold(model, number)
+                do {
+                    try Durable.publishDirectory(aside, as: directory.generation(number, of: model))
+                } catch {
+                    release(model, number)
+                    throw error
+                }
+                return number
+            }
+        } catch {
+            try? Durable.removeTree(aside)
+            throw error
+        }
+        var isSubmitted = false
+        defer { if !isSubmitted { release(model, number) } }
+        if newestJob(of: model) != nil {
+            let record = try await Blocking.changes.run(for: nil) { [directory] in
+                try directory.record(ofGeneration: number, of: model, state: .candidate)
+            }
+            try metrics.save(record)
+            isSubmitted = true
+            Task { await judge(model, number) }
+            return record
+        }
+        guard let serving = try await registry.promote(model, to: number) else {
+            throw ManagerInterface.GenerationNotFound(model: model, generation: number)
+        }
+        announce(serving)
+        return serving.record(run: nil)
+    }
+}
+
+/// Candidates that no active run submits.
+extension PromotionService {
+    /// Submits the candidates left by an earlier process: imported ones, and those whose evaluation failed. Candidates older
+    /// than the generation that serves are skipped, as are those of unfinished runs, which submit them themselves.
+    func judgeCandidates() {
+        for model in settings.models.map(\.name) {
+            journal.attempt("the candidates of \(model) were not evaluated") {
+                let planned = try metrics.runs(model: model, states: [.queued, .running, .interrupted])
+                    .compactMap(\.generation)
+                let serving = directory.currentGeneration(of: model) ?? 0
+                let candidates = try metrics.generations(of: model).filter {
+                    $0.state == .candidate && $0.number > serving && !planned.contains($0.number)
+                }.map(\.number)
+                guard !candidates.isEmpty else { return }
+                for number in candidates { hold(model, number) }
+                Task { for number in candidates.sorted() { await judge(model, number) } }
+            }
+        }
+    }
+
+    private func judge(_ model: String, _ number: Int) async {
+        let candidate = PromotionGate.Candidate(model: model, generation: number, run: newestJob(of: model)?.run)
+        let outcome = await submit(candidate, leave: stopping)
+        if case .left = outcome { return }
+        record(outcome, of: candidate, run: nil)
+        release(model, number)
+        // Before the outcome is announced: whoever learns of it finds that what no longer serves has been pruned.
+        prune()
+        announce(outcome, of: candidate, run: nil)
+    }
+
+    /// The newest job of a model whose corpora all exist, or else the newest job that can be read.
+    private func newestJob(of model: String) -> Job? {
+        let runs = (try? metrics.runs(model: model)) ?? []
+        let jobs = runs.lazy.compactMap { try? self.directory.readJob(of: $0.id) }
+        return jobs.first { $0.corpora.allSatisfy { FileManager.default.fileExists(atPath: $0.path) } } ?? jobs.first
+    }
+}

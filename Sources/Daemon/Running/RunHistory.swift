@@ -1,0 +1,51 @@
+import FoundationEssentials
+import Jobs
+import Database
+import Scheduling
+import Settings
+
+/// What earlier processes of the service have recorded about runs, for the scheduler.
+struct RunHistory: Sendable {
+    let settings: Settings
+    let directory: StateDirectory
+    let metrics: StateStore
+
+    /// Returns the models with the corpora they have been trained on and the numbers of their runs.
+    func models() throws -> [Scheduler.Model] {
+        let names = Set(directory.runNames() + (try metrics.runs().map(\.id)))
+        let local = TimeZoneRules.local()
+        return try settings.models.map { model in
+            let ended = try metrics.runs(model: model.name, states: [.finished, .failed, .cancelled])
+            let finished = ended.first { $0.state == .finished }
+            let numbers = names.compactMap { name -> Int? in
+                guard name.hasPrefix("\(model.name)-") else { return nil }
+                return Int(name.dropFirst(model.name.count + 1))
+            }
+            let learned = Set(try finished.map { try metrics.corpora(ofRun: $0.id) } ?? [])
+            let attempted = Set(try ended.first.map { try metrics.corpora(ofRun: $0.id) } ?? [])
+            return Scheduler.Model(
+                name: model.name, schedule: TrainingSchedule(model.schedule, local: local),
+                eligibleCorpora: try metrics.corpora(feeding: model.name).map(\.sha256), learned: learned,
+                // A run that failed because of a corpus that was set aside has not been trained on any other.
+                attempted: attempted.isEmpty ? learned : attempted,
+                nextNumber: (numbers.max() ?? 0) + 1)
+        }
+    }
+
+    /// Returns the unfinished runs: those that have started, then those that are queued.
+    func unfinished() throws -> [Scheduler.Entry] {
+        var entries: [Scheduler.Entry] = []
+        for record in try metrics.runs(states: [.queued, .running, .interrupted]).reversed() {
+            guard settings.model(named: record.model) != nil else { continue }
+            let corpora = try? directory.readJob(of: record.id).corpora.map(\.sha256)
+            entries.append(Scheduler.Entry(run: record.id, model: record.model, corpora: corpora))
+        }
+        return entries.filter { $0.corpora != nil } + entries.filter { $0.corpora == nil }
+    }
+
+    /// Explains why there is nothing to train a model on.
+    func nothingNew(_ model: String) -> String {
+        let last = try? metrics.runs(model: model, states: [.finished, .failed, .cancelled], limit: 1).first
+        return "there is no new corpus" + (last.map { " since \($0.id), which is \($0.state.rawValue)" } ?? "")
+    }
+}

@@ -1,0 +1,82 @@
+import Jobs
+import SettingsTable
+import TextFilters
+
+extension ModelSettings {
+    /// Settings that belong together, in the order in which they are applied and documented.
+    package static let groups: [[Setting<ModelSettings>]] = [
+        [
+            Setting(
+                "objective", \.chosenObjective, .word, change: .onRestart,
+                """
+                mlm: fills masks. clm: continues text. The default is mlm for the model kantaibert and clm for assistant; \
+                for any other model the key is required.
+                """)
+        ],
+        [
+            Setting(
+                "preset", \.chosenPreset, .word,
+                """
+                The architecture: kantaibert (83.5 million parameters), small (learns a book in minutes on two cores) or \
+                tiny (for tests). Each of its numbers can be overridden by its Hugging Face key; the defaults shown are \
+                those of kantaibert.
+                """)
+        ] + Architecture.settings.map(\.setting).nested(in: nil, \.architecture),
+        [
+            Setting(
+                "recipe", \.chosenRecipe, .word,
+                """
+                How the model is trained: default (the best recipe known) or seed (the book chapter's: AdamW with a \
+                learning rate of 5e-5 that decays linearly, one epoch, batches of 64). Each of its keys can be overridden; \
+                the defaults shown are those of default.
+                """)
+        ] + Recipe.settings.map(\.setting).nested(in: nil, \.recipe),
+        [
+            Setting(
+                "samples", \.samples, .word,
+                """
+                The unit of training: lines, paragraphs (separated by blank lines), records (one per line) or packed \
+                (paragraphs joined, each followed by </s>, and cut at block_size).
+                """)
+        ] + FilterKeys.settings.nested(in: nil, \.filterKeys) + [
+            Setting(
+                "tokenizer", \.tokenizer, ValueFormat.text("the path of a directory").or("null"),
+                "Directory of an existing tokenizer. null: trains one.")
+        ],
+        scheduleKeys.nested(in: "schedule", \.schedule),
+    ]
+
+    /// Every setting in a model's section.
+    package static let settings: [Setting<ModelSettings>] = groups.flatMap(\.self)
+}
+
+extension FilterKeys {
+    private static let names = TextFilter.Name.allCases.map(\.rawValue) + [TextFilter.tweets]
+
+    static let settings: [Setting<FilterKeys>] = [
+        Setting(
+            "filters", \.namesOrNone, .list("a list of filters: \(names.joined(separator: ", "))"),
+            """
+            What each sample passes through before it is tokenized, in order: lowercase, keep, strip_urls, strip_mentions, \
+            min_words, max_words, dedupe_lines; tweets stands for lowercase, keep and min_words with keep "a-z '" and \
+            min_words 30. Prompts pass through those that change how words are written.
+            """),
+        Setting(
+            "keep", \.values.keep, ValueFormat.text("characters and ranges such as \"a-z '\"").or("null"),
+            """
+            The characters that the filter keep retains, as in the brackets of a regular expression; a space stands for all \
+            white space.
+            """),
+        Setting(
+            "min_words", \.values.minWords, ValueFormat.integer(atLeast: 1).or("null"),
+            "The filter min_words drops samples with fewer words."),
+        Setting(
+            "max_words", \.values.maxWords, ValueFormat.integer(atLeast: 1).or("null"),
+            "The filter max_words drops samples with more words."),
+    ]
+
+    private var namesOrNone: [String] {
+        get { names ?? [] }
+        set { names = newValue }
+    }
+}

@@ -1,0 +1,81 @@
+import Jobs
+import TextFilters
+
+/// The section of one model.
+public struct ModelSettings: Sendable, Equatable {
+    public var name: String
+    public var objective: Objective
+    public var preset: Preset
+    public var recipeName: RecipeName
+    /// The preset's architecture, with the keys of this model applied.
+    public var architecture: Architecture
+    /// The named recipe, with the keys of this model applied.
+    public var recipe: Recipe
+    public var samples: SampleUnit
+    /// The filters of samples and prompts, with their values.
+    public var filters: [TextFilter]
+    /// A directory with a tokenizer; nil trains one.
+    public var tokenizer: String?
+    /// The schedule for all models, with the keys of this model applied.
+    public var schedule: ScheduleSettings
+    /// The keys that `filters` is made of.
+    var filterKeys = FilterKeys()
+
+    /// Creates the section of a model whose keys all have their default.
+    public init(name: String, objective: Objective, preset: Preset = .kantaibert, schedule: ScheduleSettings = .init())
+    {
+        self.name = name
+        self.objective = objective
+        self.preset = preset
+        recipeName = .default
+        architecture = preset.architecture
+        recipe = RecipeName.default.recipe(for: objective)
+        samples = objective == .mlm ? .lines : .paragraphs
+        filters = []
+        tokenizer = nil
+        self.schedule = schedule
+    }
+}
+
+// Three keys choose the defaults of others. They come first in the table and are applied first, so that a key of its own
+// overrides what they set.
+extension ModelSettings {
+    var chosenObjective: Objective {
+        get { objective }
+        set {
+            let defaults = ModelSettings(name: name, objective: newValue)
+            objective = newValue
+            recipe = recipeName.recipe(for: newValue)
+            samples = defaults.samples
+        }
+    }
+
+    var chosenPreset: Preset {
+        get { preset }
+        set {
+            preset = newValue
+            architecture = newValue.architecture
+        }
+    }
+
+    var chosenRecipe: RecipeName {
+        get { recipeName }
+        set {
+            recipeName = newValue
+            recipe = newValue.recipe(for: objective)
+        }
+    }
+}
+
+/// The list `filters` and the keys beside it that hold the filters' values, as models and inbox folders have them.
+struct FilterKeys: Sendable, Equatable {
+    /// Nil: not set.
+    var names: [String]?
+    var values = TextFilterValues()
+
+    /// Returns the filters, or nil if no key is set.
+    func filters() throws(TextFilterError) -> [TextFilter]? {
+        guard names != nil || values != TextFilterValues() else { return nil }
+        return try TextFilter.named(names ?? [], values)
+    }
+}

@@ -1,0 +1,49 @@
+import Jobs
+import SettingsTable
+import Synchronization
+
+/// The settings in force. They change when the service reads them again, so callers ask for `current` at each use.
+public final class ReloadableSettings: Sendable {
+    private let settings: Mutex<Settings>
+
+    public init(_ settings: Settings) {
+        self.settings = Mutex(settings)
+    }
+
+    public var current: Settings { settings.withLock { $0 } }
+
+    /// Puts new settings in force, except for those that are read only at a start, which keep their values.
+    /// - Returns: the keys whose new values wait for a restart
+    package func take(_ new: Settings) -> [String] {
+        settings.withLock { settings in
+            var live = new
+            let waiting = live.keepValuesUntilRestart(of: settings) + live.keepModels(of: settings)
+            settings = live
+            return waiting
+        }
+    }
+}
+
+extension Settings {
+    fileprivate mutating func keepValuesUntilRestart(of old: Settings) -> [String] {
+        var waiting: [String] = []
+        for setting in Settings.sections.flatMap(\.settings) where setting.change == .onRestart {
+            if !setting.isEqual(old, self) { waiting.append(setting.key) }
+            setting.copy(from: old, to: &self)
+        }
+        return waiting
+    }
+
+    /// Keeps the list of models and their objectives; how a model is trained changes with its next run.
+    fileprivate mutating func keepModels(of old: Settings) -> [String] {
+        var waiting = modelNames == old.modelNames ? [] : [Settings.modelsKey.key]
+        models = old.models.map { model in
+            guard let new = self.model(named: model.name) else { return model }
+            let changed = ModelSettings.settings.filter { $0.change == .onRestart && !$0.isEqual(model, new) }
+            waiting += changed.map { "\(model.name).\($0.key)" }
+            // The defaults of other keys depend on the objective.
+            return changed.isEmpty ? new : model
+        }
+        return waiting
+    }
+}

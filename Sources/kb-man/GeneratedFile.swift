@@ -1,0 +1,14 @@
+import Events
+import Settings
+
+/// A committed file whose content comes from the sources.
+struct GeneratedFile {
+    /// Relative to the root of the repository.
+    let path: String
+    let text: String
+
+    static let all = [
+        GeneratedFile(path: SettingsFile.path, text: SettingsFile.text),
+        GeneratedFile(path: EventCatalog.path, text: EventCatalog.text),
+    ]
+}

@@ -1,0 +1,93 @@
+import Daemon
+import Events
+import Foundation
+import Inference
+import Jobs
+import Logging
+import Database
+import Settings
+import Testing
+
+/// Imports, with a shell script in place of `kantaibert-train evaluate`.
+@Suite(.timeLimit(.minutes(15))) final class PromotionServiceTests {
+    private let models: ServingTests.Models
+    private let metrics: StateStore
+    private let hub = EventHub()
+    private let registry: ModelRegistry
+    private var directory: StateDirectory { models.directory }
+
+    init() throws {
+        // The generation becomes the import; nothing serves.
+        models = try ServingTests.Models(generations: 1, of: "m", objective: .mlm)
+        let directory = models.directory
+        try FileManager.default.removeItem(atPath: directory.current(of: "m"))
+        try FileManager.default.moveItem(atPath: directory.generation(1, of: "m"), toPath: directory.root + "/import")
+        metrics = try StateStore(path: directory.metrics)
+        registry = ModelRegistry(directory: directory)
+    }
+
+    /// Records a run whose job says what is held out.
+    private func addRun() throws {
+        let corpus = directory.root + "/corpus.txt"
+        try Data("text".utf8).write(to: URL(filePath: corpus))
+        let job = Job(
+            run: "m-1", model: "m", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
+            recipe: RecipeName.default.recipe(for: .mlm),
+            corpora: [JobCorpus(sha256: String(repeating: "0", count: 64), name: "x", path: corpus, bytes: 4)],
+            samples: .lines, runDirectory: directory.run("m-1"), outputDirectory: directory.generation(1, of: "m"))
+        try FileManager.default.createDirectory(atPath: directory.run("m-1"), withIntermediateDirectories: true)
+        try JobCoding.encode(job).write(to: URL(filePath: directory.job(of: "m-1")))
+        try metrics.save(RunRecord(id: "m-1", model: "m", state: .failed, reason: "no room"))
+    }
+
+    /// - Parameter members: what the program reports of the model directory, as members of a JSON object
+    private func service(reporting members: String) throws -> PromotionService {
+        let program = try ScriptedProgram.write(
+            """
+            #!/bin/sh
+            [ "$1" = evaluate ] || exit 64
+            echo "{\\"kind\\":\\"judged\\",\\"time\\":\\"2026-01-01T00:00:00.000Z\\",\\"directory\\":\\"$3\\",\(members)}"
+            """, in: directory.root)
+        var settings = Settings.builtIn
+        settings.models = [ModelSettings(name: "m", objective: .mlm)]
+        let journal = EventJournal(hub: hub, metrics: metrics, logger: Logger(label: "test"))
+        return PromotionService(
+            settings: ReloadableSettings(settings), directory: directory, metrics: metrics, journal: journal,
+            registry: registry, program: program)
+    }
+
+    private static let evaluation =
+        #"\"evaluation\":{\"step\":1,\"loss\":2,\"perplexity\":7.4,\"accuracy\":0.5,\"bits_per_byte\":1.25},"#
+    private static let amount = #"\"samples\":3,\"bytes\":100,\"seconds\":0.5"#
+
+    @Test func importIsEvaluatedOnHeldOutTextWhenNoGenerationServes() async throws {
+        try addRun()
+        let events = hub.watch()
+        let adopted = try await service(reporting: Self.evaluation + Self.amount).adopt(
+            directory.root + "/import", as: "m")
+        #expect(adopted.number == 1 && adopted.state == .candidate)
+        for await event in events where event.kind == .generationServes { break }
+        #expect(directory.currentGeneration(of: "m") == 1)
+        #expect(await registry.model("m")?.generation == 1)
+        let record = try #require(try metrics.generation(1, of: "m"))
+        #expect(record.state == .serving && record.judgedBitsPerByte == 1.25 && record.incumbent == nil)
+    }
+
+    @Test func importWithUnusableAnswersDoesNotServeWhenNoGenerationServes() async throws {
+        try addRun()
+        let events = hub.watch()
+        let failureReason = #"\"flaw\":\"the loss is not finite\","#
+        _ = try await service(reporting: failureReason + Self.amount).adopt(directory.root + "/import", as: "m")
+        for await event in events where event.kind == .generationDamaged { break }
+        #expect(directory.currentGeneration(of: "m") == nil)
+        #expect(await registry.model("m") == nil)
+        let record = try #require(try metrics.generation(1, of: "m"))
+        #expect(record.state == .rejected && record.reason == "the loss is not finite")
+    }
+
+    @Test func importServesAtOnceWhenThereIsNoHeldOutText() async throws {
+        let adopted = try await service(reporting: Self.amount).adopt(directory.root + "/import", as: "m")
+        #expect(adopted.number == 1 && adopted.state == .serving)
+        #expect(directory.currentGeneration(of: "m") == 1)
+    }
+}
