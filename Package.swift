@@ -164,7 +164,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AsyncSupport", "Formatting", "LimitedLogging", "Scheduling", "Settings", "SettingsTable",
+                "AsyncSupport", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings", "SettingsTable",
                 "Supervision",
                 "CFiles", "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Database", "Interface",
                 "MetricsSchema", "Varlink",
@@ -270,7 +270,7 @@ let package = Package(
         tests(
             "Daemon",
             [
-                "Daemon", "Events", "LimitedLogging", "Scheduling", "Settings", "Corpora", "Inference", "Models",
+                "Daemon", "Events", "LimitedLogging", "Settings", "Corpora", "Inference", "Models",
                 "Kernels", "Tokenizers", "Jobs",
                 "TextFilters", "Interface",
                 "Varlink",
