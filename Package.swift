@@ -48,6 +48,12 @@ let package = Package(
         // For the tests alone, to be preloaded: a target has to be a product to become a file of its own.
         .library(name: "Faults", type: .dynamic, targets: ["Faults"]),
         .executable(name: "kb-man", targets: ["kb-man"]),
+        // Not specific to this project: see Sources/Varlink/README.md.
+        .library(name: "Varlink", targets: ["Varlink"]),
+        .library(name: "VarlinkServer", targets: ["VarlinkServer"]),
+        .library(name: "VarlinkGenerator", targets: ["VarlinkGenerator"]),
+        .executable(name: "varlink-swift-generator", targets: ["varlink-swift-generator"]),
+        .plugin(name: "VarlinkGeneratorPlugin", targets: ["VarlinkGeneratorPlugin"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -76,12 +82,16 @@ let package = Package(
             cSettings: [
                 .unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=fast", "-mprefer-vector-width=512"])
             ]),
-        .target(name: "Varlink", swiftSettings: ours),
+        .target(name: "Varlink", exclude: ["README.md"], swiftSettings: ours),
+        // Compiled for the host and run during the build: never with the flags for fuzzing.
+        .target(name: "VarlinkGenerator", swiftSettings: warned),
+        .executableTarget(name: "varlink-swift-generator", dependencies: ["VarlinkGenerator"], swiftSettings: warned),
+        .plugin(
+            name: "VarlinkGeneratorPlugin", capability: .buildTool(), dependencies: ["varlink-swift-generator"]),
 
         // 1
         .target(
-            name: "Interface", dependencies: ["Varlink"],
-            exclude: ["io.kantaibert.Inference.varlink", "io.kantaibert.Manager.varlink"], swiftSettings: ours),
+            name: "Interface", dependencies: ["Varlink"], swiftSettings: ours, plugins: ["VarlinkGeneratorPlugin"]),
         .target(name: "TextFilters", swiftSettings: ours),
         .target(name: "Events", dependencies: [log], swiftSettings: ours),
         .target(name: "MetricsSchema", swiftSettings: ours),
@@ -243,6 +253,7 @@ let package = Package(
         tests("Settings", ["Settings", "SettingsTable", "Scheduling", "Corpora", "Jobs", "TextFilters"]),
         tests("Jobs", ["Jobs", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Varlink", ["Varlink", "VarlinkServer", "TestSupport", log]),
+        tests("VarlinkGenerator", ["VarlinkGenerator"], resources: [.copy("Fixtures")]),
         tests("Interface", ["Interface", "Varlink", "TestSupport"]),
         // Runs the program: see EndToEnd below for why it is no dependency.
         tests("Kbctl", ["Interface", "Varlink", "VarlinkServer", "TestSupport", log]),

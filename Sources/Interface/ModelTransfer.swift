@@ -1,7 +1,35 @@
 import Glibc
 import Varlink
 
-/// An open file and the name it has in a model directory.
+extension ManagerInterface.Import {
+    /// The names of files that can be imported.
+    public static let fileNames = [
+        "config.json", "model.safetensors", "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json",
+        "special_tokens_map.json", "training_args.json",
+    ]
+}
+
+extension ManagerInterface.Export {
+    /// The maximum number of files of a generation.
+    public static let fileLimit = 32
+}
+
+extension ManagerInterface.ImportRefused {
+    /// Creates the error from a reason that may contain the path of the service's copy of the files. The path means
+    /// nothing to the caller and is removed.
+    public init(directory: String, reason: String) {
+        var text = ""
+        var rest = reason[...]
+        while let range = rest.firstRange(of: directory) {
+            text += rest[..<range.lowerBound]
+            rest = rest[range.upperBound...]
+            rest = rest.hasPrefix("/") ? rest.dropFirst() : rest
+        }
+        self.init(reason: text + rest)
+    }
+}
+
+/// An open file and its name in a model directory.
 public struct NamedFile: Sendable {
     public let name: String
     public let file: OpenDescriptor
@@ -12,21 +40,21 @@ public struct NamedFile: Sendable {
     }
 }
 
-/// The caller's side of `Import` and `Export`: descriptors go over a socket beside the connection.
+/// The client's side of `Import` and `Export`, which pass file descriptors over a second socket.
 extension VarlinkClient {
-    /// Hands the files of a model directory to the service, and waits for the generation they become.
+    /// Sends the files of a model directory to the service and waits until they have become a generation.
     public func importModel(_ model: String, files: [NamedFile]) throws -> ManagerInterface.Import.Reply {
         let replies = try callMore(ManagerInterface.Import.self, .init(model: model, files: files.map(\.name)))
         guard let transfer = try replies.next()?.transfer else {
-            throw VarlinkClientError.malformedReply(reason: "Import without a socket for the files")
+            throw VarlinkClientError.malformedReply(reason: "the reply to Import does not name a socket")
         }
         do throws(DescriptorPassingError) {
             let socket = try Self.connect(transfer: transfer)
-            // It is closed with its last use, which is not to be before the files have gone.
+            // Keep the descriptors open until they have been sent.
             defer { withExtendedLifetime((socket, files)) {} }
             try DescriptorPassing.send(files.map(\.file.number), over: socket.number)
         } catch {
-            // Where the service has hung up, its reply says why.
+            // If the service closed the socket, its next reply says why.
             guard error == .closed else { throw error }
         }
         while let reply = try replies.next() {
@@ -35,25 +63,29 @@ extension VarlinkClient {
         throw VarlinkClientError.closed
     }
 
-    /// Opens the files of the generation that serves.
+    /// Opens the files of the serving generation.
     public func exportModel(_ model: String) throws -> (generation: Int, files: [NamedFile]) {
         let replies = try callMore(ManagerInterface.Export.self, .init(model: model))
-        guard let reply = try replies.next(), let transfer = reply.transfer,
-            reply.files.count <= ManagerInterface.Export.fileLimit
-        else { throw VarlinkClientError.malformedReply(reason: "Export without a socket for the files") }
-        // They become files of this user's, under these names.
+        guard let reply = try replies.next(), let transfer = reply.transfer else {
+            throw VarlinkClientError.malformedReply(reason: "the reply to Export does not name a socket")
+        }
+        guard reply.files.count <= ManagerInterface.Export.fileLimit else {
+            throw VarlinkClientError.malformedReply(reason: "Export of \(reply.files.count) files")
+        }
+        // The caller creates files with these names.
         guard reply.files.allSatisfy({ !$0.isEmpty && !$0.hasPrefix(".") && !$0.contains("/") }) else {
-            throw VarlinkClientError.malformedReply(reason: "Export of names that are none of a model directory")
+            throw VarlinkClientError.malformedReply(reason: "Export of files with invalid names")
         }
         let socket = try Self.connect(transfer: transfer)
         let received = withExtendedLifetime(socket) {
             Result { try DescriptorPassing.receive(atMost: reply.files.count, over: socket.number) }
         }
-        // Where the service has failed, its last reply says why.
+        // If the service failed, its last reply says why.
         _ = try replies.next()
         let descriptors = try received.get()
         guard descriptors.count == reply.files.count else {
-            throw VarlinkClientError.malformedReply(reason: "Export with \(descriptors.count) files")
+            throw VarlinkClientError.malformedReply(
+                reason: "Export sent \(descriptors.count) descriptors for \(reply.files.count) files")
         }
         return (reply.generation, zip(reply.files, descriptors).map { NamedFile(name: $0, file: $1) })
     }
@@ -62,10 +94,10 @@ extension VarlinkClient {
         do {
             return OpenDescriptor(try UnixAddress.connect(to: path))
         } catch {
+            let operation = "connect to \(path) to transfer files"
             switch error {
-            case .connect(_, let number), .system(_, let number):
-                throw .system(operation: "connect to \(path), where the files are to go", errno: number)
-            default: throw .system(operation: "connect to \(path), where the files are to go", errno: ENAMETOOLONG)
+            case .connect(_, let number), .system(_, let number): throw .system(operation: operation, errno: number)
+            default: throw .system(operation: operation, errno: ENAMETOOLONG)
             }
         }
     }

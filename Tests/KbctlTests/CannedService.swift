@@ -180,12 +180,14 @@ enum Canned {
         }
         service.handle(ManagerInterface.DescribeTensor.self) { parameters, _ in
             guard parameters.name == "lm_head.bias" else {
-                throw ManagerInterface.TensorNotFound(model: parameters.model, tensor: parameters.name)
+                throw ManagerInterface.TensorNotFound(model: parameters.model, name: parameters.name)
             }
             return .init(
                 shape: [9], type: "F32", minimum: -1, maximum: 1, mean: 0, standardDeviation: 0.5, zeros: 1,
                 notFinite: 1,
-                rows: [0], columns: [0, 1, 2, 6, 7, 8], values: [-1, 0, 0.25, nil, 0.00001, 1])
+                values: zip([0, 1, 2, 6, 7, 8], [-1, 0, 0.25, nil, 0.00001, 1]).map {
+                    .init(row: 0, column: $0, value: $1)
+                })
         }
         service.handle(ManagerInterface.Doctor.self) { _, _ in
             .init(checks: [

@@ -210,6 +210,10 @@ varlink() {
     check "varlinkctl introspect, Inference" says "${ctl[@]}" introspect $socket io.kantaibert.Inference
     check "varlinkctl introspect shows a method" holds "method FillMask"
     check "varlinkctl introspect, Manager" says "${ctl[@]}" introspect $socket io.kantaibert.Manager
+    check "shows a method of the Manager" holds "method DescribeTensor"
+    local definition
+    valid() { found=$("${ctl[@]}" validate-idl <"$definition" 2>&1); }
+    for definition in $here/*.varlink; do check "varlinkctl validate-idl ${definition##*/}" valid; done
     check "varlinkctl call" says "${ctl[@]}" call $socket io.kantaibert.Inference.FillMask "{\"text\":\"$fill\"}"
     check "varlinkctl call returns a reply" holds '"sequence"'
     check "varlinkctl call --more" says "${ctl[@]}" --json=short call --more $socket io.kantaibert.Inference.Generate \

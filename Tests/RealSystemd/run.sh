@@ -74,6 +74,7 @@ make -C "$repository" --no-print-directory install DESTDIR="$work/root" BUILD="$
     exit 1
 }
 install -D -m 755 "$here/checks.sh" "$work/root/checks/checks.sh"
+install -m 644 "$repository"/Sources/Interface/*.varlink "$work/root/checks/"
 install -m 644 "$here/kantaibert.yaml" "$work/root/etc/kantaibert/kantaibert.yaml"
 install -m 644 "$here/checks.service" "$work/root/etc/systemd/system/checks.service"
 ln -s ../checks.service "$work/root/etc/systemd/system/multi-user.target.wants/checks.service"

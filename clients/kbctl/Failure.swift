@@ -89,7 +89,7 @@ struct Failure: Error {
                     : "the model ‘\(error.model)’ has no generation \(error.generation)", status: EX_NOINPUT)
         case let error as ManagerInterface.TensorNotFound:
             self.init(
-                "the model ‘\(error.model)’ has no tensor ‘\(error.tensor)’; ‘kbctl inspect \(error.model)’ lists them",
+                "the model ‘\(error.model)’ has no tensor ‘\(error.name)’; ‘kbctl inspect \(error.model)’ lists them",
                 status: EX_NOINPUT)
         case let error as ManagerInterface.ImportRefused:
             self.init("the model cannot be imported: \(error.reason)", status: EX_DATAERR)

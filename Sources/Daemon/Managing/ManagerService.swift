@@ -285,7 +285,7 @@ public struct ManagerService: Sendable {
     ) async throws -> ManagerInterface.DescribeTensor.Reply {
         let serving = try await serving(parameters.model)
         guard ParameterLayout(serving.configuration).entry(parameters.name) != nil else {
-            throw ManagerInterface.TensorNotFound(model: parameters.model, tensor: parameters.name)
+            throw ManagerInterface.TensorNotFound(model: parameters.model, name: parameters.name)
         }
         let summary = try await tensors.value(for: [serving.engine.directory, parameters.name]) {
             try await Blocking.files.run(for: user) { flag in
@@ -293,11 +293,14 @@ public struct ManagerService: Sendable {
                 return try TensorSummary(parameters.name, in: file) { flag.isCancelled }
             }
         }
+        let positions = summary.rows.flatMap { row in summary.columns.map { (row: row, column: $0) } }
         return .init(
             shape: summary.shape, type: summary.type.rawValue, minimum: summary.minimum, maximum: summary.maximum,
             mean: summary.mean, standardDeviation: summary.standardDeviation, zeros: summary.zeros,
-            notFinite: summary.notFinite, rows: summary.rows, columns: summary.columns,
-            values: summary.corners.map { $0.isFinite ? Double($0) : nil })
+            notFinite: summary.notFinite,
+            values: zip(positions, summary.corners).map { position, value in
+                .init(row: position.row, column: position.column, value: value.isFinite ? Double(value) : nil)
+            })
     }
 
     private func doctor(for user: UInt32) async throws -> ManagerInterface.Doctor.Reply {

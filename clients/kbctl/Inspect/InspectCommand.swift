@@ -42,24 +42,31 @@ struct Inspect: ParsableCommand {
         Terminal.line(Style.bold(name.cutInFront(to: Terminal.columns ?? .max)))
         for (name, text) in facts { Terminal.line("\(name.padded(to: 18)) \(text)") }
         Terminal.line("")
+        let rows = Self.distinct(tensor.values.map(\.row))
+        let columns = Self.distinct(tensor.values.map(\.column))
+        let values = Dictionary(
+            tensor.values.map { ([$0.row, $0.column], $0.value.map(Self.value) ?? "not finite") },
+            uniquingKeysWith: { first, _ in first })
         // The service sends the corners only: a gap in the row or column numbers is shown as an ellipsis.
         var headings: [(String, Table.Alignment)] = [("", .right)]
-        for (index, column) in tensor.columns.enumerated() {
-            if index > 0, column > tensor.columns[index - 1] + 1 { headings.append(("…", .left)) }
+        for (index, column) in columns.enumerated() {
+            if index > 0, column > columns[index - 1] + 1 { headings.append(("…", .left)) }
             headings.append(("\(column)", .right))
         }
         var table = Table(headings)
-        for (index, row) in tensor.rows.enumerated() {
-            if index > 0, row > tensor.rows[index - 1] + 1 { table.add(["⋮"] + headings.dropFirst().map { _ in "" }) }
+        for (index, row) in rows.enumerated() {
+            if index > 0, row > rows[index - 1] + 1 { table.add(["⋮"] + headings.dropFirst().map { _ in "" }) }
             var cells = ["\(row)"]
-            for (place, column) in tensor.columns.enumerated() {
-                if place > 0, column > tensor.columns[place - 1] + 1 { cells.append("…") }
-                cells.append(tensor.values[index * tensor.columns.count + place].map(Self.value) ?? "not finite")
+            for (place, column) in columns.enumerated() {
+                if place > 0, column > columns[place - 1] + 1 { cells.append("…") }
+                cells.append(values[[row, column]] ?? "")
             }
             table.add(cells)
         }
         table.print()
     }
+
+    private static func distinct(_ numbers: [Int]) -> [Int] { Set(numbers).sorted() }
 
     private static func value(_ value: Double) -> String {
         value != 0 && value.magnitude < 1e-3 ? Format.scientific(value) : Format.number(value, 5)
