@@ -31,10 +31,13 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOPosix", package: "swift-nio"),
 ]
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil,
+    plugins: [Target.PluginUsage]? = nil
+) -> Target {
     .testTarget(
         name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", resources: resources,
-        swiftSettings: ours)
+        swiftSettings: ours, plugins: plugins)
 }
 
 let package = Package(
@@ -253,7 +256,9 @@ let package = Package(
         tests("Settings", ["Settings", "SettingsTable", "Scheduling", "Corpora", "Jobs", "TextFilters"]),
         tests("Jobs", ["Jobs", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Varlink", ["Varlink", "VarlinkServer", "TestSupport", log]),
-        tests("VarlinkGenerator", ["VarlinkGenerator"], resources: [.copy("Fixtures")]),
+        tests(
+            "VarlinkGenerator", ["VarlinkGenerator", "Varlink"], resources: [.copy("Fixtures")],
+            plugins: ["VarlinkGeneratorPlugin"]),
         tests("Interface", ["Interface", "Varlink", "TestSupport"]),
         // Runs the program: see EndToEnd below for why it is no dependency.
         tests("Kbctl", ["Interface", "Varlink", "VarlinkServer", "TestSupport", log]),

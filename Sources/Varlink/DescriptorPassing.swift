@@ -1,10 +1,12 @@
 import Glibc
 
-/// An open file, closed when the last reference goes: who takes its number out keeps a reference for as long as it is used.
+/// An open file descriptor that is closed when the last reference is released.
+///
+/// Code that uses `number` must keep a reference for as long.
 public final class OpenDescriptor: Sendable {
     public let number: Int32
 
-    /// Takes over `number`: nobody else may close it.
+    /// Takes ownership of `number`.
     public init(_ number: Int32) {
         self.number = number
     }
@@ -14,12 +16,12 @@ public final class OpenDescriptor: Sendable {
     }
 }
 
-/// Why descriptors were not passed.
+/// A failure to pass file descriptors.
 public enum DescriptorPassingError: Error, Sendable, Equatable {
     case system(operation: String, errno: Int32)
-    /// The other end closed the connection first.
+    /// The peer closed the connection first.
     case closed
-    /// More than `limit` came; all of them have been closed.
+    /// More than `limit` descriptors were received; all have been closed.
     case tooMany(limit: Int)
 }
 
@@ -27,24 +29,24 @@ extension DescriptorPassingError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .system(let operation, let number): "\(operation): \(String(cString: strerror(number)))"
-        case .closed: "the connection was closed before a descriptor came"
-        case .tooMany(let limit): "more than \(limit) descriptors came"
+        case .closed: "the connection was closed before a descriptor was received"
+        case .tooMany(let limit): "more than \(limit) descriptors were received"
         }
     }
 }
 
-/// Passes open files over a connected Unix socket: one message of one byte, and `SCM_RIGHTS` beside it (unix(7)).
+/// Passes file descriptors over a connected Unix socket, as `SCM_RIGHTS` with a message of one byte; see unix(7).
 public enum DescriptorPassing {
-    /// Of `bits/socket.h`, where they are constants of C enumerations.
+    /// From `bits/socket.h`, where they are constants of C enumerations.
     private static let rights: Int32 = 1
     private static let closeOnExec: Int32 = 0x4000_0000
     private static let controlTruncated: Int32 = 0x8
 
-    /// `struct cmsghdr`: its length as a `size_t`, its level and its type, both `int`.
+    /// The size of `struct cmsghdr`: a `size_t` for the length and an `int` each for level and type.
     private static let headerBytes = 16
     private static let alignment = 8
 
-    /// Sends all of `descriptors`, which stay the caller's. The kernel takes 253 at most.
+    /// Sends `descriptors`, which the caller continues to own. The kernel accepts at most 253.
     public static func send(_ descriptors: [Int32], over socket: Int32) throws(DescriptorPassingError) {
         let length = headerBytes + descriptors.count * MemoryLayout<Int32>.size
         let sent: Int = withMessage(controlBytes: descriptors.isEmpty ? 0 : padded(length)) { message, control in
@@ -67,9 +69,9 @@ public enum DescriptorPassing {
         }
     }
 
-    /// Takes the descriptors of the message that comes next. They are closed on exec.
+    /// Receives the descriptors of the next message, with close-on-exec set.
     ///
-    /// Whatever is sent, no more than `limit` become this process's, and none stays open where this throws.
+    /// Whatever the peer sends, at most `limit` descriptors are kept, and none remains open if this method throws.
     public static func receive(atMost limit: Int, over socket: Int32) throws(DescriptorPassingError) -> [OpenDescriptor]
     {
         var received: [OpenDescriptor] = []
@@ -90,13 +92,13 @@ public enum DescriptorPassing {
             if errno == ECONNRESET { throw .closed }
             throw .system(operation: "recvmsg", errno: errno)
         }
-        // The kernel drops what the control buffer has no room for. Padding may make room for one more than `limit`.
+        // The kernel discards what exceeds the control buffer. Padding may leave room for one more than `limit`.
         guard flags & controlTruncated == 0, received.count <= limit else { throw .tooMany(limit: limit) }
         guard count > 0 else { throw .closed }
         return received
     }
 
-    /// Walks the control messages that the kernel has written.
+    /// Returns the descriptors in the control messages written by the kernel.
     private static func descriptors(in control: UnsafeRawBufferPointer) -> [OpenDescriptor] {
         var found: [OpenDescriptor] = []
         var start = 0
@@ -115,7 +117,7 @@ public enum DescriptorPassing {
         return found
     }
 
-    /// A message of one byte, zero, with room for control messages.
+    /// Calls `body` with a message of one zero byte and a buffer for control messages.
     private static func withMessage(
         controlBytes: Int, _ body: (inout msghdr, UnsafeMutableRawBufferPointer) -> Int
     ) -> Int {

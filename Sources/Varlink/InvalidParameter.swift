@@ -1,7 +1,8 @@
 import FoundationEssentials
 
 extension VarlinkCoding {
-    /// The parameter that an error of `decodeParameters` is about: `sampling.top_k`, or `parameters` for all of them.
+    /// Returns the path of the parameter that caused an error of `decodeParameters`, such as `sampling.top_k`, or
+    /// `parameters` if the error concerns all of them.
     public static func invalidParameter<Value: Decodable>(
         _ error: any Error, decoding type: Value.Type, of message: [UInt8]
     ) -> String {
@@ -16,7 +17,7 @@ extension VarlinkCoding {
         guard !path.isEmpty else {
             let unreadable = try? decodeParameters(Unreadable.self, of: message).path
             let found = unreadable?.joined(separator: ".") ?? unrepresentable(type, message) ?? ""
-            // Of all of them, or of one whose name is empty.
+            // The error concerns all parameters or one with an empty name.
             return found.isEmpty ? "parameters" : found
         }
         var name = ""
@@ -30,7 +31,8 @@ extension VarlinkCoding {
         return name.isEmpty ? "parameters" : name
     }
 
-    /// Where a text or a number stands that no type can hold: half a surrogate pair, 1e999. Lists are not searched.
+    /// Finds a string or number that no type can represent, such as half a surrogate pair or 1e999. Arrays are not
+    /// searched.
     private struct Unreadable: Decodable {
         var path: [String]?
 
@@ -47,7 +49,7 @@ extension VarlinkCoding {
             if Self.isUnreadable(value, as: String.self) || Self.isUnreadable(value, as: Double.self) { path = [] }
         }
 
-        /// What `JSONDecoder` cannot read it throws as it is, and only at the top as a `DecodingError`.
+        /// `JSONDecoder` reports such values with errors of its own types, and only at the top level as a `DecodingError`.
         private static func isUnreadable<Value: Decodable>(
             _ value: any SingleValueDecodingContainer, as type: Value.Type
         ) -> Bool {
@@ -64,9 +66,10 @@ extension VarlinkCoding {
         }
     }
 
-    /// `JSONDecoder` does not say where it found a fraction in place of a whole number. The parameter is the first with
-    /// which, and those before it, the fractions have to go for the error to go. Searched by halves: a caller may send
-    /// a hundred thousand.
+    /// Returns the parameter with a fraction where an integer is required, whose position `JSONDecoder` does not report.
+    ///
+    /// It is the first parameter such that the error disappears when fractions are removed from it and from those
+    /// before it, found by binary search because a call may have many thousands of parameters.
     private static func unrepresentable<Value: Decodable>(_ type: Value.Type, _ message: [UInt8]) -> String? {
         guard case .object(let members) = try? decodeParameters(JSONValue.self, of: message) else { return nil }
         let names = members.filter { $0.value != $0.value.withoutFractions }.keys.sorted()
@@ -93,7 +96,7 @@ extension VarlinkCoding {
 }
 
 extension JSONValue {
-    /// With 0 in place of every number that is not whole.
+    /// The value with every number that is not an integer replaced by 0.
     fileprivate var withoutFractions: JSONValue {
         switch self {
         case .double: .int(0)

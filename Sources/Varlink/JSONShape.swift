@@ -1,15 +1,20 @@
-/// How deep a JSON text is nested and how many values it holds, at most: counted without reading it, so that texts can be
-/// refused that are dear to read.
+/// Counts that bound the cost of decoding a JSON text, determined without recursion and without decoding it.
+///
+/// The text is not validated: whether it is JSON is for the decoder to say.
 public struct JSONShape: Sendable, Equatable {
-    /// No interface nests deeper.
+    /// The maximum depth of a call. No interface nests deeper.
     public static let deepest = 64
-    /// More than any method takes.
+    /// The maximum number of values in a call. No method takes more.
     public static let mostValues = 300_000
 
+    /// How deep arrays and objects are nested.
     public private(set) var depth = 0
+    /// An upper bound on the number of values.
     public private(set) var values = 1
+    /// The number of members of all objects. A decoder that returns fewer has discarded members with duplicate names.
+    public private(set) var members = 0
 
-    /// Whether a call may have it.
+    /// Whether a call may have this shape.
     public var isReadable: Bool { depth <= Self.deepest && values <= Self.mostValues }
 
     public init(_ text: [UInt8]) {
@@ -35,6 +40,7 @@ public struct JSONShape: Sendable, Equatable {
                 values += 1
             case UInt8(ascii: "]"), UInt8(ascii: "}"): open -= 1
             case UInt8(ascii: ","): values += 1
+            case UInt8(ascii: ":"): members += 1
             default: break
             }
         }

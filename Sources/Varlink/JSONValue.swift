@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// Any JSON value: what an interface calls `object` has no other type.
+/// Any JSON value: the type of `object` in an interface definition.
 public enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
@@ -10,13 +10,13 @@ public enum JSONValue: Sendable, Equatable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    /// The member of an object; nil where this is no object or has no such member.
+    /// The member of an object, or nil if the value is not an object or has no such member.
     public subscript(key: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members[key]
     }
 
-    /// As JSON on one line, keys in order.
+    /// The value as JSON on one line, with sorted keys.
     public var text: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -35,7 +35,7 @@ extension JSONValue: Codable {
         } else if let value = try? container.decode(Int.self) {
             self = .int(value)
         } else if let value = try? container.decode(Double.self) {
-            // Beyond 2^53 a fraction is lost, and what is written of the rest is read as an integer.
+            // Doubles from 2^53 on are integers and would be read back as such.
             self = Int(exactly: value).map(JSONValue.int) ?? .double(value)
         } else if let value = try? container.decode(String.self) {
             self = .string(value)

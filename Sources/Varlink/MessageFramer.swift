@@ -1,24 +1,24 @@
-/// Cuts what comes over a connection into messages: JSON texts, each ended by a NUL byte.
+/// Splits a byte stream into messages: JSON texts terminated by NUL.
 ///
-/// A value without I/O: bytes go in as they arrive, whole messages come out.
+/// The framer performs no I/O: bytes are appended as they arrive, and complete messages are taken out.
 public struct MessageFramer: Sendable {
-    /// A message without end: more bytes than `limit` have come and no NUL among them.
+    /// More than `limit` bytes were received without a NUL.
     public struct MessageTooLarge: Error, Sendable, Equatable, CustomStringConvertible {
         public let limit: Int
         public init(limit: Int) { self.limit = limit }
         public var description: String { "a message is larger than \(limit) bytes" }
     }
 
-    /// Bytes a message may have, its NUL not counted.
+    /// The maximum size of a message in bytes, without its NUL.
     public let limit: Int
 
-    /// Bytes of memory that are kept for the next message.
+    /// The size up to which the empty buffer is kept for the next message, in bytes.
     private static let keptCapacity = 64 << 10
 
     private var buffer: [UInt8] = []
-    /// Where the first message not yet given out begins.
+    /// The start of the first message that has not been taken.
     private var start = 0
-    /// `start..<scanned` holds no NUL: no byte is looked at twice, however small the pieces are.
+    /// `start..<scanned` contains no NUL, so no byte is examined twice however small the pieces are.
     private var scanned = 0
 
     public init(limit: Int) {
@@ -26,7 +26,7 @@ public struct MessageFramer: Sendable {
         self.limit = limit
     }
 
-    /// Bytes that have come and not been given out.
+    /// The number of bytes received but not taken.
     public var bufferedBytes: Int { buffer.count - start }
 
     public mutating func append(_ bytes: some Sequence<UInt8>) {
@@ -42,10 +42,10 @@ public struct MessageFramer: Sendable {
         buffer.append(contentsOf: bytes)
     }
 
-    /// Whether `next` would give a message now.
+    /// Whether `next` would return a message.
     public var hasMessage: Bool { buffer[scanned...].contains(0) }
 
-    /// The next whole message without its NUL; nil until more bytes come.
+    /// Takes the next complete message, without its NUL; nil until more bytes arrive.
     public mutating func next() throws(MessageTooLarge) -> [UInt8]? {
         guard let end = buffer[scanned...].firstIndex(of: 0) else {
             scanned = buffer.count
@@ -56,7 +56,7 @@ public struct MessageFramer: Sendable {
         let message = Array(buffer[start..<end])
         start = end + 1
         scanned = start
-        // An unused connection holds no memory for the large message it once sent.
+        // An idle connection does not retain the memory of a large message it once sent.
         if start == buffer.count && buffer.capacity > Self.keptCapacity { (buffer, start, scanned) = ([], 0, 0) }
         return message
     }

@@ -1,11 +1,11 @@
 import Glibc
 
-/// A path as the address of a Unix socket.
+/// Addresses of Unix sockets in the file system.
 public enum UnixAddress {
-    /// Bytes a path may have, its NUL not counted.
+    /// The maximum length of a path in bytes, without its NUL.
     public static let pathLimit = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
-    /// Nil where the path is longer than `pathLimit`.
+    /// Returns the address of a path, or nil if it is longer than `pathLimit`.
     public static func make(_ path: String) -> sockaddr_un? {
         let bytes = Array(path.utf8)
         guard bytes.count <= pathLimit else { return nil }
@@ -15,7 +15,7 @@ public enum UnixAddress {
         return address
     }
 
-    /// Calls `body` as `bind` and `connect` want it.
+    /// Calls `body` with the address in the form that `bind` and `connect` take.
     public static func with<Result>(
         _ address: inout sockaddr_un, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
@@ -26,7 +26,7 @@ public enum UnixAddress {
         }
     }
 
-    /// A socket connected to the one at `path`, closed on exec; it is the caller's to close.
+    /// Returns a descriptor connected to the socket at `path`, with close-on-exec set. The caller must close it.
     public static func connect(to path: String) throws(VarlinkClientError) -> Int32 {
         guard var address = make(path) else { throw .pathTooLong(path: path, limit: pathLimit) }
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -39,7 +39,7 @@ public enum UnixAddress {
         return descriptor
     }
 
-    /// The path a socket is bound to; nil where it has none.
+    /// Returns the path to which a socket is bound, or nil if it has none.
     public static func path(of socket: Int32) -> String? {
         var address = sockaddr_un()
         var length = socklen_t(MemoryLayout<sockaddr_un>.size)

@@ -1,18 +1,18 @@
 import FoundationEssentials
 import Glibc
 
-/// Why a call has no reply, where that is not an error the service gave.
+/// A failure of a call other than an error reply of the service.
 public enum VarlinkClientError: Error, Sendable, Equatable {
-    /// A path of a Unix socket has at most 107 bytes.
+    /// The path of a Unix socket has at most 107 bytes.
     case pathTooLong(path: String, limit: Int)
-    /// Nobody listens on `path`, or we may not connect: see `errno`.
+    /// No process listens on `path`, or connecting is not permitted; see `errno`.
     case connect(path: String, errno: Int32)
     case system(operation: String, errno: Int32)
     /// The service closed the connection before the last reply.
     case closed
-    /// What came is no reply to the call.
+    /// The message received is not a reply to the call.
     case malformedReply(reason: String)
-    /// The replies to an earlier call have not all been taken.
+    /// Replies to an earlier call have not been read.
     case busy
 }
 
@@ -20,17 +20,17 @@ extension VarlinkClientError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .pathTooLong(let path, let limit):
-            "the socket’s path has \(path.utf8.count) bytes, \(limit) are possible: \(path)"
+            "the path of the socket has \(path.utf8.count) bytes, more than the maximum of \(limit): \(path)"
         case .connect(let path, let number): "cannot connect to \(path): \(String(cString: strerror(number)))"
         case .system(let operation, let number): "\(operation): \(String(cString: strerror(number)))"
-        case .closed: "the service closed the connection before it replied"
-        case .malformedReply(let reason): "the service sent what is no reply: \(reason)"
-        case .busy: "an earlier call on this connection is still under way"
+        case .closed: "the service closed the connection before replying"
+        case .malformedReply(let reason): "the service sent a malformed reply: \(reason)"
+        case .busy: "an earlier call on this connection is still in progress"
         }
     }
 }
 
-/// An error reply whose type the client was not told.
+/// An error reply of a type that was not passed to the client.
 public struct VarlinkUnknownError: Error, Sendable, Equatable, CustomStringConvertible {
     public let name: String
     public let parameters: JSONValue
@@ -46,9 +46,9 @@ public struct VarlinkUnknownError: Error, Sendable, Equatable, CustomStringConve
     }
 }
 
-/// A connection to a Varlink service. Blocking, for one thread at a time.
+/// A connection to a Varlink service. Calls block; only one thread may use a connection at a time.
 public final class VarlinkClient {
-    /// Bytes a reply may have.
+    /// The maximum size of a reply in bytes.
     public static let replyLimit = 256 << 20
 
     private let descriptor: Int32
@@ -56,10 +56,11 @@ public final class VarlinkClient {
     private var framer = MessageFramer(limit: VarlinkClient.replyLimit)
     private var awaitsReplies = false
 
-    /// Connects.
+    /// Connects to the service that listens on `path`.
     ///
-    /// - Parameter errors: the types that error replies are thrown as; those of `org.varlink.service` are always
-    ///   `VarlinkServiceError`, those of `VarlinkLimitsInterface` its own, any other is a `VarlinkUnknownError`.
+    /// - Parameter errors: the types as which error replies are thrown. Errors of `org.varlink.service` are thrown as
+    ///   `VarlinkServiceError`, those of a `Limits` interface as the types of `VarlinkLimitsInterface`, and all others as
+    ///   `VarlinkUnknownError`.
     public init(path: String, errors: [any VarlinkErrorReply.Type] = []) throws(VarlinkClientError) {
         descriptor = try UnixAddress.connect(to: path)
         self.errors = errors
@@ -69,19 +70,19 @@ public final class VarlinkClient {
         close(descriptor)
     }
 
-    /// The user id of the process that listens; nil where the kernel does not say.
+    /// The user ID of the process that listens, or nil if the kernel does not report it.
     public var serverUser: uid_t? { UnixPeer.user(of: descriptor) }
 
-    /// Calls a method that gives one reply.
+    /// Calls a method that returns one reply.
     ///
-    /// - Throws: the error the service replied with, or `VarlinkClientError`.
+    /// - Throws: the error reply of the service, or `VarlinkClientError`.
     public func call<M: VarlinkMethod>(_ method: M.Type, _ parameters: M.Parameters) throws -> M.Reply {
         try begin(try VarlinkCoding.encodeCall(M.self, parameters))
         guard let reply = try nextReply(M.self, more: false) else { throw VarlinkClientError.closed }
         return reply
     }
 
-    /// Calls a method that gives any number of replies. All of them must be taken before the next call.
+    /// Calls a method that returns any number of replies. All of them must be read before the next call.
     public func callMore<M: VarlinkMethod>(
         _ method: M.Type, _ parameters: M.Parameters
     ) throws -> VarlinkReplies<M> {
@@ -89,13 +90,13 @@ public final class VarlinkClient {
         return VarlinkReplies(client: self)
     }
 
-    /// Calls without waiting for anything: not even errors come back.
+    /// Calls a method without waiting for a reply. Errors are not reported either.
     public func callOneway<M: VarlinkMethod>(_ method: M.Type, _ parameters: M.Parameters) throws {
         guard !awaitsReplies else { throw VarlinkClientError.busy }
         try send(try VarlinkCoding.encodeCall(M.self, parameters, oneway: true))
     }
 
-    /// The next reply to the call under way; nil after the last.
+    /// Returns the next reply to the current call, or nil after the last one.
     fileprivate func nextReply<M: VarlinkMethod>(_ method: M.Type, more: Bool) throws -> M.Reply? {
         guard awaitsReplies else { return nil }
         let message = try receive()
@@ -103,7 +104,7 @@ public final class VarlinkClient {
             let header = try VarlinkCoding.decodeReply(message)
             let continues = header.continues ?? false
             if continues && !more {
-                throw VarlinkClientError.malformedReply(reason: "more replies than were asked for")
+                throw VarlinkClientError.malformedReply(reason: "more than one reply to a call without ‘more’")
             }
             awaitsReplies = continues
             if let name = header.error { throw try VarlinkCoding.decodeError(name: name, of: message, as: errors) }
@@ -116,7 +117,7 @@ public final class VarlinkClient {
         }
     }
 
-    /// The error reply that has come without a call; nil where there is none.
+    /// Returns the error reply that the service sent without a call, or nil if there is none.
     private func nextError() throws -> (any Error)? {
         let message = try receive()
         guard let name = try VarlinkCoding.decodeReply(message).error else { return nil }
@@ -128,7 +129,7 @@ public final class VarlinkClient {
         do {
             try send(call)
         } catch {
-            // Who is cut off is told why before the connection closes: that may lie here unread.
+            // Before a server disconnects a client it sends the reason, which may be waiting to be read.
             if error == .closed, let reason = try? nextError() { throw reason }
             throw error
         }
@@ -151,7 +152,7 @@ public final class VarlinkClient {
         }
     }
 
-    /// Whether something to read comes within `timeout`, the end of the connection included.
+    /// Returns whether data or the end of the connection can be read within `timeout`.
     fileprivate func wait(for timeout: Duration) throws -> Bool {
         if framer.hasMessage { return true }
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
@@ -179,16 +180,16 @@ public final class VarlinkClient {
     }
 }
 
-/// The replies to one call, taken one after another.
+/// The replies to one call.
 public struct VarlinkReplies<M: VarlinkMethod> {
     fileprivate let client: VarlinkClient
 
-    /// Whether `next` has something to read already, or will within `timeout`. It may be less than a whole reply.
+    /// Returns whether `next` can read something within `timeout`, which may be less than a complete reply.
     public func wait(for timeout: Duration) throws -> Bool {
         try client.wait(for: timeout)
     }
 
-    /// Waits for the next reply; nil after the last.
+    /// Waits for the next reply and returns it, or nil after the last one.
     public func next() throws -> M.Reply? {
         try client.nextReply(M.self, more: true)
     }

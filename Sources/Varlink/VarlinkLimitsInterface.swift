@@ -1,15 +1,22 @@
-/// What a server tells a client whom it cuts off: errors alone, which any call may get. The connection closes behind them.
+/// The interface that declares why a server disconnects a client. Any call can receive these errors; the connection
+/// closes after them.
+///
+/// Each service names the interface `Limits` within its own domain, for example `org.example.Limits`.
 public enum VarlinkLimitsInterface {
-    public static let name = "io.kantaibert.Limits"
-
-    public static let errors: [any VarlinkErrorReply.Type] = [
+    /// The errors of the interface.
+    public static let errors: [any VarlinkLimitError.Type] = [
         TooManyConnections.self, RequestTooLarge.self, RequestMemoryExceeded.self, TimedOut.self,
     ]
 
-    public struct TooManyConnections: VarlinkErrorReply, Equatable {
-        public static let name = "io.kantaibert.Limits.TooManyConnections"
+    /// Returns the type of an error with the full name `name`, or nil if it is not an error of a `Limits` interface.
+    public static func error(named name: String) -> (any VarlinkLimitError.Type)? {
+        errors.first { name.hasSuffix(".Limits.\($0.shortName)") }
+    }
+
+    public struct TooManyConnections: VarlinkLimitError, Equatable {
+        public static let shortName = "TooManyConnections"
         public var limit: Int
-        /// The limit is that of one user, not that of all together.
+        /// Whether the limit is that of one user rather than that of all users together.
         public var perUser: Bool
 
         public init(limit: Int, perUser: Bool) {
@@ -23,19 +30,19 @@ public enum VarlinkLimitsInterface {
         }
     }
 
-    public struct RequestTooLarge: VarlinkErrorReply, Equatable {
-        public static let name = "io.kantaibert.Limits.RequestTooLarge"
+    public struct RequestTooLarge: VarlinkLimitError, Equatable {
+        public static let shortName = "RequestTooLarge"
         /// Bytes.
         public var limit: Int
 
         public init(limit: Int) { self.limit = limit }
     }
 
-    public struct RequestMemoryExceeded: VarlinkErrorReply, Equatable {
-        public static let name = "io.kantaibert.Limits.RequestMemoryExceeded"
+    public struct RequestMemoryExceeded: VarlinkLimitError, Equatable {
+        public static let shortName = "RequestMemoryExceeded"
         /// Bytes.
         public var limit: Int
-        /// The limit is that of one user, not that of all together.
+        /// Whether the limit is that of one user rather than that of all users together.
         public var perUser: Bool
 
         public init(limit: Int, perUser: Bool) {
@@ -49,9 +56,9 @@ public enum VarlinkLimitsInterface {
         }
     }
 
-    public struct TimedOut: VarlinkErrorReply, Equatable {
-        public static let name = "io.kantaibert.Limits.TimedOut"
-        /// What took too long: a request that did not end, or an answer that was not ready.
+    public struct TimedOut: VarlinkLimitError, Equatable {
+        public static let shortName = "TimedOut"
+        /// What took too long: receiving the request or producing the reply.
         public enum Part: String, Codable, Sendable, CaseIterable { case request, answer }
         public var part: Part
         public var seconds: Double
@@ -62,45 +69,57 @@ public enum VarlinkLimitsInterface {
         }
     }
 
-    public static let description = """
-        # Why a client is cut off, whatever it has called. The connection closes behind each of these errors.
-        interface io.kantaibert.Limits
+    /// Returns the definition of the interface with the full name `name`.
+    public static func description(name: String) -> String {
+        """
+        # Reasons for which the server disconnects a client, whatever method it called. The connection closes after each of
+        # these errors.
+        interface \(name)
 
-        # There are `limit` connections already; with `per_user`, of the caller's user.
+        # The maximum number of connections is open, for the caller's user if `per_user` is true.
         error TooManyConnections (limit: int, per_user: bool)
 
-        # A request may have `limit` bytes.
+        # A request may have at most `limit` bytes.
         error RequestTooLarge (limit: int)
 
-        # Requests that are under way or arriving take what there is of `limit` bytes; with `per_user`, those of the caller's
-        # user. The same request may be taken later.
+        # Requests that are being received or processed occupy the available memory of `limit` bytes, which is that of the
+        # caller's user if `per_user` is true. The same request may succeed later.
         error RequestMemoryExceeded (limit: int, per_user: bool)
 
-        # After so many seconds a request had not come to its end, or the service had no answer, or no further one.
+        # For `seconds`, a request remained incomplete or the service did not reply.
         error TimedOut (part: (request, answer), seconds: float)
 
         """
-}
-
-extension VarlinkLimitsInterface.TooManyConnections: CustomStringConvertible {
-    public var description: String { "the service has \(limit) connections\(perUser ? " of this user" : "") already" }
-}
-
-extension VarlinkLimitsInterface.RequestTooLarge: CustomStringConvertible {
-    public var description: String { "the service takes requests of at most \(limit) bytes" }
-}
-
-extension VarlinkLimitsInterface.RequestMemoryExceeded: CustomStringConvertible {
-    public var description: String {
-        "requests\(perUser ? " of this user" : "") take the \(limit) bytes that there are for them: try again later"
     }
 }
 
-extension VarlinkLimitsInterface.TimedOut: CustomStringConvertible {
+/// An error of a service's `Limits` interface. Its stored properties are the error's parameters.
+public protocol VarlinkLimitError: Error, Codable, Sendable, CustomStringConvertible {
+    /// The name without that of the interface, which differs between services.
+    static var shortName: String { get }
+}
+
+extension VarlinkLimitsInterface.TooManyConnections {
+    public var description: String {
+        "the service already has \(limit) connections\(perUser ? " of this user" : "")"
+    }
+}
+
+extension VarlinkLimitsInterface.RequestTooLarge {
+    public var description: String { "the service accepts requests of at most \(limit) bytes" }
+}
+
+extension VarlinkLimitsInterface.RequestMemoryExceeded {
+    public var description: String {
+        "requests\(perUser ? " of this user" : "") occupy the \(limit) bytes reserved for them; try again later"
+    }
+}
+
+extension VarlinkLimitsInterface.TimedOut {
     public var description: String {
         switch part {
-        case .request: "the request was not whole after \(seconds) s"
-        case .answer: "the service had no answer for \(seconds) s"
+        case .request: "the request was incomplete after \(seconds) s"
+        case .answer: "the service did not reply within \(seconds) s"
         }
     }
 }

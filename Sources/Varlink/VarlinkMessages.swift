@@ -1,11 +1,11 @@
 import FoundationEssentials
 
-/// A call as it travels, its parameters not yet looked at.
+/// A call without its parameters.
 public struct VarlinkCallHeader: Codable, Sendable, Equatable {
     public var method: String
-    /// The caller wants no reply, not even an error.
+    /// The caller expects no reply, not even an error.
     public var oneway: Bool?
-    /// The caller takes any number of replies.
+    /// The caller accepts any number of replies.
     public var more: Bool?
 
     public init(method: String, oneway: Bool? = nil, more: Bool? = nil) {
@@ -15,7 +15,7 @@ public struct VarlinkCallHeader: Codable, Sendable, Equatable {
     }
 }
 
-/// Messages as bytes, and back. None of the texts holds a NUL: JSON writes it as an escape.
+/// Encodes and decodes messages. The texts contain no NUL, which JSON escapes.
 public enum VarlinkCoding {
     private struct Call<Parameters: Codable>: Codable {
         var method: String
@@ -34,7 +34,7 @@ public enum VarlinkCoding {
         var parameters: Parameters
     }
 
-    /// A reply as it came, its parameters not yet looked at.
+    /// A reply without its parameters.
     public struct ReplyHeader: Decodable, Sendable {
         public var error: String?
         public var continues: Bool?
@@ -48,6 +48,7 @@ public enum VarlinkCoding {
                 method: M.name, oneway: oneway ? true : nil, more: more ? true : nil, parameters: parameters))
     }
 
+    /// Encodes a reply.
     /// - Parameter continues: whether more replies to the same call follow.
     public static func encodeReply(_ parameters: some Encodable, continues: Bool = false) throws -> Data {
         try encoder().encode(Reply(error: nil, continues: continues ? true : nil, parameters: parameters))
@@ -65,7 +66,7 @@ public enum VarlinkCoding {
         try JSONDecoder().decode(ReplyHeader.self, from: Data(message))
     }
 
-    /// The `parameters` of a call, a reply or an error; absent or null ones are `{}`.
+    /// Decodes the `parameters` of a call, a reply or an error. Absent or null parameters are decoded as `{}`.
     public static func decodeParameters<Value: Decodable>(_ type: Value.Type, of message: [UInt8]) throws -> Value {
         if let value = try JSONDecoder().decode(Parameters<Value>.self, from: Data(message)).parameters {
             return value
@@ -73,15 +74,14 @@ public enum VarlinkCoding {
         return try decodeParameters(type, of: Array(#"{"parameters":{}}"#.utf8))
     }
 
-    /// The error that a reply names, with its parameters.
-    /// - Parameter types: those an error is looked for among; those of `org.varlink.service` are always
-    ///   `VarlinkServiceError`, those of `VarlinkLimitsInterface` its own, any other is a `VarlinkUnknownError`.
+    /// Decodes an error reply.
+    /// - Parameter types: the known types of errors. Errors of `org.varlink.service` are decoded as `VarlinkServiceError`,
+    ///   those of a `Limits` interface as the types of `VarlinkLimitsInterface`, and all others as `VarlinkUnknownError`.
     public static func decodeError(
         name: String, of message: [UInt8], as types: [any VarlinkErrorReply.Type]
     ) throws -> any Error {
-        if let type = (types + VarlinkLimitsInterface.errors).first(where: { $0.name == name }) {
-            return try decodeParameters(type, of: message)
-        }
+        if let type = types.first(where: { $0.name == name }) { return try decodeParameters(type, of: message) }
+        if let type = VarlinkLimitsInterface.error(named: name) { return try decodeParameters(type, of: message) }
         let parameters = try decodeParameters(JSONValue.self, of: message)
         return VarlinkServiceError(name: name, parameters: parameters)
             ?? VarlinkUnknownError(name: name, parameters: parameters)

@@ -1,20 +1,20 @@
-/// A method of an interface: its full name and the two types that travel.
+/// A method of an interface: its full name, its parameters and its reply.
 public protocol VarlinkMethod: SendableMetatype {
-    /// With the interface's, as it is called: `org.varlink.service.GetInfo`.
+    /// The full name, such as `org.varlink.service.GetInfo`.
     static var name: String { get }
-    /// Encoded as a JSON object, also where it has no member.
+    /// Must encode itself as a JSON object, even if it has no members.
     associatedtype Parameters: Codable & Sendable
-    /// Encoded as a JSON object, also where it has no member.
+    /// Must encode itself as a JSON object, even if it has no members.
     associatedtype Reply: Codable & Sendable
 }
 
 /// An error of an interface. Its stored properties are the error's parameters.
 public protocol VarlinkErrorReply: Error, Codable, Sendable {
-    /// With the interface's: `org.varlink.service.MethodNotFound`.
+    /// The full name, such as `org.varlink.service.MethodNotFound`.
     static var name: String { get }
 }
 
-/// What neither takes nor gives anything; `{}` in JSON.
+/// A structure without fields: `{}` in JSON.
 public struct VarlinkNothing: Codable, Sendable, Equatable {
     public init() {}
 }

@@ -1,21 +1,21 @@
-/// The errors every Varlink service can give, those of `org.varlink.service`.
+/// The errors of `org.varlink.service`, which any Varlink service can return.
 public enum VarlinkServiceError: Error, Sendable, Equatable {
     case interfaceNotFound(interface: String)
     case methodNotFound(method: String)
-    /// The interface has this method, the service does not offer it.
+    /// The interface declares the method, but the service does not implement it.
     case methodNotImplemented(method: String)
-    /// The name of the parameter that is missing, of the wrong type or has a value that is not allowed.
+    /// The parameter with this name is missing, has the wrong type or has an invalid value.
     case invalidParameter(parameter: String)
-    /// `needs` says who may: a parameter that the specification does not know, and clients may leave unread.
+    /// `needs` names those who are permitted. It is an extension of the specification; clients may ignore it.
     case permissionDenied(needs: String = "")
-    /// The method gives more than one reply and must be called with `more`.
+    /// The method returns more than one reply and must be called with `more`.
     case expectedMore
 }
 
 extension VarlinkServiceError {
     private static let prefix = "org.varlink.service."
 
-    /// The error's full name.
+    /// The full name.
     public var name: String {
         switch self {
         case .interfaceNotFound: "\(Self.prefix)InterfaceNotFound"
@@ -27,7 +27,7 @@ extension VarlinkServiceError {
         }
     }
 
-    /// The error's parameters, under the names of the specification.
+    /// The parameters, under the names in the specification.
     public var parameters: [String: String] {
         switch self {
         case .interfaceNotFound(let interface): ["interface": interface]
@@ -38,7 +38,7 @@ extension VarlinkServiceError {
         }
     }
 
-    /// Nil where `name` is no error of `org.varlink.service`. A parameter that is missing becomes an empty string.
+    /// Returns nil if `name` is not an error of `org.varlink.service`. Missing parameters become empty strings.
     public init?(name: String, parameters: JSONValue?) {
         func parameter(_ key: String) -> String {
             guard case .string(let text) = parameters?[key] else { return "" }
@@ -61,9 +61,9 @@ extension VarlinkServiceError: CustomStringConvertible {
         switch self {
         case .interfaceNotFound(let interface): "the service has no interface ‘\(interface)’"
         case .methodNotFound(let method): "the service has no method ‘\(method)’"
-        case .methodNotImplemented(let method): "the service does not offer the method ‘\(method)’"
+        case .methodNotImplemented(let method): "the service does not implement the method ‘\(method)’"
         case .invalidParameter(let parameter):
-            "the parameter ‘\(parameter)’ is missing, of the wrong type or not allowed"
+            "the parameter ‘\(parameter)’ is missing, unknown or invalid"
         case .permissionDenied(let needs): needs.isEmpty ? "permission denied" : "only \(needs) may do this"
         case .expectedMore: "the method must be called with ‘more’"
         }

@@ -1,4 +1,4 @@
-/// The interface every Varlink service has.
+/// The interface that every Varlink service implements.
 public enum VarlinkServiceInterface {
     public static let name = "org.varlink.service"
 
@@ -37,7 +37,7 @@ public enum VarlinkServiceInterface {
         }
     }
 
-    /// As https://varlink.org/Service gives it.
+    /// The definition at https://varlink.org/Service.
     public static let description = """
         # The Varlink Service Interface is provided by every varlink service. It
         # describes the service and the interfaces it implements.

@@ -3,26 +3,27 @@ import Varlink
 
 /// Who may call a method.
 public enum MethodAccess: Sendable, Equatable {
-    /// Whoever may connect.
+    /// Every user who can connect.
     case everyone
-    /// Who `Administrators` names: for methods that change something.
+    /// The service's `Administrators`. For methods that modify state.
     case administrators
 }
 
-/// Who may change something: root, the service's own user, and the members of a group.
+/// The users who may call methods that modify state: root, the service's own user and the members of a group.
 ///
-/// Decided by what the kernel knew of the client when it connected, its supplementary groups among it.
+/// Membership is determined from the credentials and supplementary groups that the kernel recorded when the client
+/// connected.
 public struct Administrators: Sendable, Equatable {
-    /// Root, and the user this process runs as.
+    /// Root and the user that this process runs as.
     public static let ownUser = Administrators(user: geteuid(), userName: userName(geteuid()))
 
     private let user: uid_t
     private let group: gid_t?
-    /// In words, for who is not among them.
+    /// The administrators in words, for error messages.
     public let description: String
 
-    /// - Parameter group: nil: root and the service's own user alone
-    /// - Throws: `groupNotFound`
+    /// - Parameter group: the group whose members are administrators in addition to root and the service's own user.
+    /// - Throws: `groupNotFound`.
     public init(group name: String?) throws(VarlinkListenError) {
         guard let name else {
             self = .ownUser

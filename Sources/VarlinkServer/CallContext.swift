@@ -1,12 +1,12 @@
 import FoundationEssentials
 import Varlink
 
-/// What is known of a call besides its parameters.
+/// Properties of a call other than its parameters.
 public struct CallContext: Sendable {
     public let peer: PeerCredentials
-    /// The caller takes any number of replies.
+    /// The caller accepts any number of replies.
     public let more: Bool
-    /// What the call holds of the server's memory for requests; nil outside a server.
+    /// The request memory reserved by the call; nil outside a server.
     let memory: CallMemory?
 
     public init(peer: PeerCredentials, more: Bool) {
@@ -19,22 +19,24 @@ public struct CallContext: Sendable {
         self.memory = memory
     }
 
-    /// Counts bytes that answering the call takes against the memory for requests, until the call has ended. As many as a
-    /// user may have are enough for anything: then nothing else of this user is under way.
-    /// - Returns: false where there are not so many
+    /// Reserves request memory that processing the call requires, until the call ends. A reservation is capped at the limit
+    /// for one user, who then has no other call in progress.
+    /// - Returns: false if not enough memory is available.
     public func reserve(_ bytes: Int) -> Bool { memory?.reserve(bytes) == nil }
 }
 
-/// Gives the replies to one call, in order. Each returns when the reply is with the kernel, so that a slow reader slows
-/// the body down; it throws where the client has gone.
+/// Sends the replies to one call in order.
+///
+/// Each method returns once the reply has been handed to the kernel, so a slow reader slows the handler down. It throws if
+/// the client has disconnected.
 public struct ReplyWriter<Reply: Codable & Sendable>: Sendable {
     let sink: ReplySink
-    /// Whose call it is.
+    /// The user who made the call.
     let user: UInt32
-    /// About how many bytes a reply takes.
+    /// The approximate size of a reply in bytes.
     let replyBytes: @Sendable (Reply) -> Int
 
-    /// One reply of which more follow. Throws `ExpectedMore` where the caller did not ask for `more`.
+    /// Sends a reply that is not the last one. Throws `ExpectedMore` if the call was made without `more`.
     public func send(_ reply: Reply) async throws {
         try await sink.reply(try VarlinkCoding.encodeReply(reply, continues: true), last: false)
     }
@@ -44,7 +46,7 @@ public struct ReplyWriter<Reply: Codable & Sendable>: Sendable {
         try await sink.reply(reply.message, last: !reply.continues)
     }
 
-    /// The last reply.
+    /// Sends the last reply.
     public func finish(_ reply: Reply) async throws {
         let message = try await CodingLane.shared.run(for: user, bytes: replyBytes(reply)) {
             try VarlinkCoding.encodeReply(reply)

@@ -3,24 +3,24 @@ import LimitedLogging
 import Logging
 import Varlink
 
-/// One call from its bytes to its last reply.
+/// Processes one call, from its bytes to its last reply.
 struct CallExchange: Sendable {
     let service: VarlinkService
     let peer: PeerCredentials
     let memory: CallMemory
     let log: LimitLog
-    /// Gives one message, without its NUL, to the client; throws where it has gone or is cut off.
+    /// Sends one message, without its NUL, to the client. Throws if the client has disconnected or was cut off.
     let write: @Sendable (Data) async throws -> Void
 
-    /// Sent for what a handler throws that is no error of its interface.
+    /// The reply if a handler throws something other than an error of its interface.
     private struct InternalError: Codable, Sendable {
         var message: String
     }
 
-    /// - Parameter whenEndless: called before the body where the call will not end by itself.
-    /// - Returns: whether the last reply was given, or none was wanted. Where not, the connection is of no more use.
+    /// - Parameter whenEndless: called before the handler if the call does not end by itself.
+    /// - Returns: whether the last reply was sent or none was expected. Otherwise the connection must be closed.
     func answer(_ message: [UInt8], _ shape: JSONShape, whenEndless: () -> Void) async -> Bool {
-        // Before anything is decoded: what nobody would send is not taken apart.
+        // Calls that would be expensive to decode are rejected first.
         guard shape.isReadable else {
             let error = VarlinkServiceError.invalidParameter(parameter: "parameters")
             return await send(ReplySink(more: false, oneway: false, write: write)) {
@@ -35,7 +35,7 @@ struct CallExchange: Sendable {
         } catch is CancellationError {
             return false
         } catch {
-            log.cutOff(peer, reason: "no call", "what it sent is no call: \(error)")
+            log.cutOff(peer, reason: "not a call", "it sent a message that is not a call: \(error)")
             return false
         }
         let context = CallContext(peer: peer, more: header.more ?? false, memory: memory)
@@ -45,13 +45,13 @@ struct CallExchange: Sendable {
             try check(method.access, header.method)
             if method.endless { whenEndless() }
             try await method.handler(message, context, sink)
-            // A subscription may end with its connection, without a last word.
+            // A subscription may end with its connection, without a last reply.
             if !sink.isFinished && !Task.isCancelled && !method.endless {
-                log.write(.error, "a call ended without a last reply", header.method, peer)
+                log.write(.error, "a call ended without its last reply", header.method, peer)
                 return await fail(header, sink, "it ended without a reply")
             }
         } catch {
-            // Nobody waits for an answer where the client has gone or the server stops.
+            // No reply is expected if the client has disconnected or the server is stopping.
             guard !sink.isBroken, !Task.isCancelled else { return false }
             return await reply(to: header, error, sink)
         }
@@ -60,7 +60,7 @@ struct CallExchange: Sendable {
 
     private func check(_ access: MethodAccess, _ method: String) throws(VarlinkServiceError) {
         guard access == .administrators, !service.administrators.includes(peer) else { return }
-        log.write(.notice, "a call is not permitted", method, peer)
+        log.write(.notice, "permission denied", method, peer)
         throw .permissionDenied(needs: service.administrators.description)
     }
 

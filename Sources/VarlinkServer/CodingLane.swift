@@ -1,19 +1,19 @@
 import Dispatch
 import Fairness
 
-/// A thread that reads and writes long messages, one at a time and users in turn, so that the threads of Swift's
-/// concurrency are free for short ones.
+/// A thread that encodes and decodes long messages one at a time, alternating between users, so that they do not occupy
+/// the threads of Swift concurrency.
 final class CodingLane: Sendable {
     static let shared = CodingLane()
 
-    /// Shorter messages are read and written where they are.
+    /// The size in bytes up to which messages are coded on the calling thread.
     private static let long = 16 << 10
 
-    private let queue = FairDispatchQueue<UInt32>(label: "io.kantaibert.varlink.coding", qos: .userInitiated)
+    private let queue = FairDispatchQueue<UInt32>(label: "varlink.coding", qos: .userInitiated)
 
     /// - Parameters:
-    ///   - user: whose turn it takes
-    ///   - bytes: about how long the message is
+    ///   - user: the user whose share of the thread is used.
+    ///   - bytes: the approximate size of the message.
     func run<Value: Sendable>(
         for user: UInt32, bytes: Int, _ body: @escaping @Sendable () throws -> Value
     ) async throws -> Value {

@@ -4,17 +4,18 @@ import Logging
 import NIOCore
 import Varlink
 
-/// One connection: carries out what `ConnectionState` decides, within the server's limits. All of it runs on the
-/// connection's event loop; the calls themselves run in tasks.
+/// Performs the actions that `ConnectionState` returns for one connection, within the server's limits.
+///
+/// The handler runs on the connection's event loop; calls run in tasks.
 final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    /// What the deadline is for.
+    /// What must happen before the deadline.
     private enum Wait: Equatable {
         case phase(ConnectionState.Phase)
-        /// A call that does not end by itself.
+        /// Nothing: the current call does not end by itself.
         case subscription
-        /// The client is to read what was written.
+        /// The client must read what was written.
         case reader
     }
 
@@ -24,19 +25,19 @@ final class ConnectionHandler: ChannelInboundHandler {
     private let limits: VarlinkServer.Limits
     private let memory: RequestMemory
     private let log: LimitLog
-    /// Bytes of memory that are counted for what has arrived.
+    /// The request memory reserved for received bytes.
     private var held = 0
     private var state: ConnectionState
     private var call: Task<Void, Never>?
     private var isCallEndless = false
     private var isStopping = false
     private var isClosed = false
-    /// The last word has been said, and nothing is heard any more.
+    /// The last message has been sent; input is ignored.
     private var isCutOff = false
     private var wait: Wait?
     private var deadline: Deadline?
 
-    /// - Parameter refusal: why there is no place for this client, who is told so and nothing else
+    /// - Parameter refusal: the error to send before disconnecting a client that exceeds the limit on connections.
     init(
         service: VarlinkService, peer: PeerCredentials, refusal: VarlinkLimitsInterface.TooManyConnections?,
         limits: VarlinkServer.Limits, memory: RequestMemory, log: LimitLog
@@ -86,7 +87,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         isClosed = true
         call?.cancel()
-        // What a write under way or a call says from now on starts no clock again.
+        // Pending writes and calls must not start the timer again.
         deadline?.end()
         deadline = nil
         giveBack()
@@ -94,15 +95,15 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // Also a client that hangs up is reported here: its call is cancelled in `channelInactive`.
-        log.logger.debug("a connection broke", metadata: ["error": "\(error)"])
+        // A disconnecting client is also reported here; its call is cancelled in `channelInactive`.
+        log.logger.debug("connection failed", metadata: ["error": "\(error)"])
         context.close(promise: nil)
     }
 
     private func perform(_ action: ConnectionState.Action, _ channel: any Channel) {
         switch action {
         case .wait:
-            // What comes during a call neither ends nor prolongs it.
+            // Bytes received during a call do not affect its deadline.
             if call == nil { waitFor(.phase(state.phase)) }
             if state.wantsBytes { channel.read() }
         case .start(let message):
@@ -177,7 +178,7 @@ extension ConnectionHandler {
 // Limits.
 extension ConnectionHandler {
     private func waitFor(_ next: Wait) {
-        // Each byte does not give the rest of its call more time.
+        // The deadline for a request applies to all of it and does not restart with each byte.
         if next == .phase(.receiving) && wait == next { return }
         wait = next
         switch next {
@@ -189,8 +190,8 @@ extension ConnectionHandler {
         }
     }
 
-    /// Counts the bytes that have arrived against the memory for requests.
-    /// - Returns: false where there is not enough, and the client is cut off
+    /// Reserves request memory for the bytes received.
+    /// - Returns: false if not enough is available; the client has been cut off.
     private func countBuffered(_ channel: any Channel) -> Bool {
         let wanted = RequestMemory.needed(forArriving: state.bufferedBytes)
         if wanted < held {
@@ -218,21 +219,22 @@ extension ConnectionHandler {
             if !isCutOff { log.cutOff(peer, reason: "does not read", "it does not read its replies") }
             channel.close(promise: nil)
         case .phase(.idle):
-            log.logger.debug("an idle connection is closed", metadata: ["pid": "\(peer.pid)", "uid": "\(peer.uid)"])
+            log.logger.debug("closing an idle connection", metadata: ["pid": "\(peer.pid)", "uid": "\(peer.uid)"])
             channel.close(promise: nil)
         case .subscription, nil:
             break
         }
     }
 
-    /// Says why, as the last thing, and closes the connection.
-    private func cutOff<Reason: VarlinkErrorReply>(_ reason: Reason, _ channel: any Channel) {
+    /// Sends the reason as the last message and closes the connection.
+    private func cutOff<Reason: VarlinkLimitError>(_ reason: Reason, _ channel: any Channel) {
         isCutOff = true
         call?.cancel()
         state.discard()
         giveBack()
-        log.cutOff(peer, reason: Reason.name, "\(reason)")
-        guard let message = try? VarlinkCoding.encodeError(name: Reason.name, reason) else {
+        let name = "\(service.limitsInterface).\(Reason.shortName)"
+        log.cutOff(peer, reason: name, "\(reason)")
+        guard let message = try? VarlinkCoding.encodeError(name: name, reason) else {
             return channel.close(promise: nil)
         }
         waitFor(.reader)

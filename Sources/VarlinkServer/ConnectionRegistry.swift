@@ -3,7 +3,7 @@ import NIOCore
 import Synchronization
 import Varlink
 
-/// The connections that are open, so that they can be counted and told to stop.
+/// The open connections, which are counted and stopped together.
 final class ConnectionRegistry: Sendable {
     private struct State {
         var open: [ObjectIdentifier: any Channel] = [:]
@@ -14,7 +14,7 @@ final class ConnectionRegistry: Sendable {
     enum AdmissionDecision {
         case admitted
         case refused(VarlinkLimitsInterface.TooManyConnections)
-        /// The server takes nobody any more.
+        /// The server accepts no more connections.
         case stopping
     }
 
@@ -49,7 +49,8 @@ final class ConnectionRegistry: Sendable {
         }
     }
 
-    /// Lets every connection end its call under way, closes what is left after `grace`, and returns when all are closed.
+    /// Lets every connection finish its current call, closes the remaining ones after `grace`, and returns when all are
+    /// closed.
     func stop(grace: Duration, on eventLoop: any EventLoop) async {
         let open = state.withLock { state in
             state.stopping = true

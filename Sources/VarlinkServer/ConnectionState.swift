@@ -1,20 +1,20 @@
 import Varlink
 
-/// What a connection does next. One call at a time is under way; others wait as bytes, so that replies come in the
-/// order of the calls and a client that sends faster than it is answered is slowed down by its own socket.
+/// The state machine of a connection: events go in, and the action to perform is returned. It performs no I/O.
 ///
-/// A value without I/O: what happened goes in, what to do comes out.
+/// One call at a time is processed; later ones remain buffered as bytes. Replies are therefore in the order of the calls,
+/// and a client that sends calls faster than they are processed is blocked by its own socket.
 package struct ConnectionState {
     package enum Action: Equatable {
-        /// Nothing before the next event.
+        /// Wait for the next event.
         case wait
-        /// Answer this call, then say `callEnded`.
+        /// Process this call, then report `callEnded`.
         case start([UInt8])
-        /// Close the connection; with a reason where the client is to blame.
+        /// Close the connection, because of the client if there is an error.
         case close(MessageFramer.MessageTooLarge?)
     }
 
-    /// What the connection waits for.
+    /// What the connection is waiting for.
     package enum Phase: Equatable {
         /// The first byte of a call.
         case idle
@@ -24,69 +24,69 @@ package struct ConnectionState {
         case answering
     }
 
-    /// Bytes of later calls that are taken while one is under way. The rest waits in the client's socket.
+    /// The number of bytes of later calls that are read during a call. The rest remains in the socket.
     private static let readAhead = 64 << 10
 
     private var framer: MessageFramer
-    private var isCallUnderWay = false
+    private var isCallInProgress = false
     private var inputEnded = false
     private var stopping = false
 
-    /// - Parameter messageLimit: bytes a call may have.
+    /// - Parameter messageLimit: the maximum size of a call in bytes.
     package init(messageLimit: Int) {
         framer = MessageFramer(limit: messageLimit)
     }
 
-    /// Whether more bytes are wanted now.
+    /// Whether more bytes should be read now.
     package var wantsBytes: Bool {
-        let most = isCallUnderWay ? min(framer.limit, Self.readAhead) : framer.limit
+        let most = isCallInProgress ? min(framer.limit, Self.readAhead) : framer.limit
         return !inputEnded && !stopping && framer.bufferedBytes <= most
     }
 
-    /// Bytes that have come and belong to no call under way.
+    /// The number of bytes received that do not belong to the current call.
     package var bufferedBytes: Int { framer.bufferedBytes }
 
     package var phase: Phase {
-        if isCallUnderWay { return .answering }
+        if isCallInProgress { return .answering }
         return framer.bufferedBytes > 0 ? .receiving : .idle
     }
 
     package mutating func received(_ bytes: some Sequence<UInt8>) -> Action {
         guard !stopping else { return .wait }
         framer.append(bytes)
-        return isCallUnderWay ? .wait : advance()
+        return isCallInProgress ? .wait : advance()
     }
 
-    /// - Parameter replied: false where the call has no last reply: then no later one may be answered either.
+    /// - Parameter replied: false if the last reply was not sent. Later calls must not be answered then.
     package mutating func callEnded(replied: Bool) -> Action {
-        precondition(isCallUnderWay)
-        isCallUnderWay = false
+        precondition(isCallInProgress)
+        isCallInProgress = false
         return replied ? advance() : .close(nil)
     }
 
-    /// The client sends nothing more, but may still read.
+    /// The client sends no more bytes, but may still read.
     package mutating func inputClosed() -> Action {
         inputEnded = true
-        return isCallUnderWay ? .wait : advance()
+        return isCallInProgress ? .wait : advance()
     }
 
-    /// Frees what has arrived, of a connection that is no longer heard.
+    /// Discards received bytes; further ones are ignored.
     package mutating func discard() {
         stopping = true
         framer = MessageFramer(limit: framer.limit)
     }
 
-    /// The server stops: the call under way is the last.
+    /// The server is stopping: the current call is the last.
     package mutating func stop() -> Action {
         stopping = true
-        return isCallUnderWay ? .wait : .close(nil)
+        return isCallInProgress ? .wait : .close(nil)
     }
 
     private mutating func advance() -> Action {
         if stopping { return .close(nil) }
         do {
             if let message = try framer.next() {
-                isCallUnderWay = true
+                isCallInProgress = true
                 return .start(message)
             }
         } catch {

@@ -1,8 +1,9 @@
 import NIOCore
 
-/// A time by which something must have happened on a connection; used on its event loop alone.
+/// A movable deadline of a connection, used only on its event loop.
 ///
-/// It moves with every call and reply, so moving costs nothing but a number: the one timer that runs looks at it again.
+/// Because the deadline moves with every call and reply, moving it only stores the new time; the timer that is already
+/// scheduled checks it when it fires.
 final class Deadline {
     private let eventLoop: any EventLoop
     private let whenOver: () -> Void
@@ -15,7 +16,7 @@ final class Deadline {
         self.whenOver = whenOver
     }
 
-    /// - Parameter time: from now; nil: never
+    /// - Parameter time: the time from now, or nil for no deadline.
     func move(to time: Duration?) {
         guard let time else {
             due = nil
@@ -26,7 +27,7 @@ final class Deadline {
         if timer == nil || due < timerDue { schedule(due) }
     }
 
-    /// No more. Breaks the circle between a connection and its timer.
+    /// Cancels the timer and thereby breaks the reference cycle between a connection and its timer.
     func end() {
         due = nil
         timer?.cancel()

@@ -1,28 +1,29 @@
 extension VarlinkServer {
-    /// A bound on each thing a client controls.
+    /// Limits on every resource that a client controls.
     public struct Limits: Sendable, Equatable {
-        /// Bytes of one call.
+        /// The maximum size of a call in bytes.
         public var messageBytes: Int
-        /// Bytes of memory for all requests that are arriving or under way, by an upper bound on what reading one takes.
+        /// The memory for requests that are being received or processed, in bytes, computed from an upper bound on what
+        /// decoding a request takes.
         public var requestMemory: Int
-        /// Of them, those of one user.
+        /// The part of `requestMemory` available to one user.
         public var requestMemoryPerUser: Int
-        /// Clients connected at a time.
+        /// The maximum number of concurrent connections.
         public var connections: Int
-        /// Of them, those of one user: no user can take every place.
+        /// The maximum number of concurrent connections of one user, so that no user can occupy all of them.
         public var connectionsPerUser: Int
-        /// How long a connection may stand open without a call under way or begun.
+        /// How long a connection may stay open without a call.
         public var idle: Duration
-        /// How long a call may take to arrive, from its first byte to its last.
+        /// How long receiving a call may take, from its first byte to its last.
         public var receiving: Duration
-        /// How long a call may go without a reply: without its only one, or where there are several, without a further
-        /// one. A subscription may for ever.
+        /// How long a call may go without a reply or, if it returns several, without a further one. Does not apply to
+        /// subscriptions.
         public var answering: Duration
         /// How long a client may take to read a reply.
         public var reading: Duration
-        /// How long calls under way may take to end once the server stops.
+        /// How long calls in progress may take to finish when the server stops.
         public var grace: Duration
-        /// Of lines in the log about one kind of what clients do, the time between two.
+        /// The minimum interval between log messages about the same kind of client behavior.
         public var logInterval: Duration
 
         public init(

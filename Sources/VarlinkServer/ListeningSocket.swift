@@ -1,13 +1,13 @@
 import Glibc
 import Varlink
 
-/// Why a server cannot listen on a path.
+/// A failure to listen on a path.
 public enum VarlinkListenError: Error, Sendable, Equatable {
-    /// A path of a Unix socket has at most 107 bytes.
+    /// The path of a Unix socket has at most 107 bytes.
     case pathTooLong(path: String, limit: Int)
-    /// Another process answers there.
+    /// Another process listens on the path.
     case inUse(path: String)
-    /// Something else lies there; it is left alone.
+    /// The path exists and is not a socket. It is not modified.
     case notASocket(path: String)
     case groupNotFound(group: String)
     case system(operation: String, path: String, errno: Int32)
@@ -17,26 +17,27 @@ extension VarlinkListenError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .pathTooLong(let path, let limit):
-            "the socket’s path has \(path.utf8.count) bytes, \(limit) are possible: \(path)"
-        case .inUse(let path): "another service already answers on \(path)"
-        case .notASocket(let path): "\(path) exists and is no socket"
+            "the path of the socket has \(path.utf8.count) bytes, more than the maximum of \(limit): \(path)"
+        case .inUse(let path): "another service is already listening on \(path)"
+        case .notASocket(let path): "\(path) exists and is not a socket"
         case .groupNotFound(let group): "there is no group ‘\(group)’ for the socket"
         case .system(let operation, let path, let number): "\(operation) \(path): \(String(cString: strerror(number)))"
         }
     }
 }
 
-/// A Unix socket that this process made, and the file it stands for.
+/// A listening Unix socket created by this process, and its file.
 struct ListeningSocket: Sendable {
     let path: String
-    /// Bound and listening; whoever uses it closes it.
+    /// The listening descriptor, which the user of this value must close.
     let descriptor: Int32
     private let device: dev_t
     private let inode: ino_t
 
-    /// Binds `path`. A socket that nobody listens on any more is removed first; a live one is refused.
+    /// Creates a socket at `path`. A stale socket file is removed first; if a process listens on it, the method throws.
     ///
-    /// - Parameter group: the owner's group where nil. Nobody can connect before mode and group are set.
+    /// - Parameter group: the group of the file; if nil, that of its owner. No client can connect before mode and group are
+    ///   set.
     static func bind(path: String, mode: mode_t, group: String?) throws(VarlinkListenError) -> ListeningSocket {
         func check(_ status: Int32, _ operation: String) throws(VarlinkListenError) {
             if status < 0 { throw .system(operation: operation, path: path, errno: errno) }
@@ -49,7 +50,7 @@ struct ListeningSocket: Sendable {
             guard let entry = getgrnam(group) else { throw .groupNotFound(group: group) }
             groupID = entry.pointee.gr_gid
         }
-        try removeDead(path, &address)
+        try removeStale(path, &address)
 
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         try check(descriptor, "socket")
@@ -70,21 +71,21 @@ struct ListeningSocket: Sendable {
         }
     }
 
-    /// Removes the file, unless another process has put its own in the place.
+    /// Removes the file unless another process has replaced it.
     func removeFile() {
         var status = stat()
         guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }
         unlink(path)
     }
 
-    private static func removeDead(_ path: String, _ address: inout sockaddr_un) throws(VarlinkListenError) {
+    private static func removeStale(_ path: String, _ address: inout sockaddr_un) throws(VarlinkListenError) {
         var status = stat()
         guard lstat(path, &status) == 0 else {
             if errno == ENOENT { return }
             throw .system(operation: "stat", path: path, errno: errno)
         }
         guard status.st_mode & S_IFMT == S_IFSOCK else { throw .notASocket(path: path) }
-        // Not blocking: a service with a full queue is alive too.
+        // Non-blocking: a service whose queue is full counts as listening.
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard probe >= 0 else { throw .system(operation: "socket", path: path, errno: errno) }
         defer { close(probe) }

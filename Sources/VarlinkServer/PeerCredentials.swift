@@ -1,6 +1,7 @@
 import Glibc
+import Varlink
 
-/// Who is at the other end of the socket, as the kernel noted it when they connected (`SO_PEERCRED`, `SO_PEERGROUPS`).
+/// The process that connected, as recorded by the kernel at that time (`SO_PEERCRED`, `SO_PEERGROUPS`).
 public struct PeerCredentials: Sendable, Equatable {
     public let pid: Int32
     public let uid: UInt32
@@ -15,21 +16,12 @@ public struct PeerCredentials: Sendable, Equatable {
         self.groups = groups
     }
 
-    /// `struct ucred`, which Glibc declares for GNU sources only.
-    private struct Credentials {
-        var pid: pid_t = 0
-        var uid: uid_t = 0
-        var gid: gid_t = 0
-    }
-
-    /// Of `asm-generic/socket.h`; since Linux 4.13.
+    /// `SO_PEERGROUPS` from `asm-generic/socket.h`; since Linux 4.13.
     private static let peerGroups: Int32 = 59
 
-    /// Nil with `errno` set where `socket` has no peer.
+    /// Returns nil, with `errno` set, if `socket` has no peer.
     init?(of socket: Int32) {
-        var peer = Credentials()
-        var size = socklen_t(MemoryLayout<Credentials>.size)
-        guard getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 else { return nil }
+        guard let peer = UnixPeer(of: socket) else { return nil }
         self.init(pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: Self.groups(of: socket))
     }
 
@@ -40,7 +32,8 @@ public struct PeerCredentials: Sendable, Equatable {
             if getsockopt(socket, SOL_SOCKET, peerGroups, &groups, &size) == 0 {
                 return Array(groups.prefix(Int(size) / MemoryLayout<gid_t>.stride))
             }
-            // Too few: the size that is needed comes back. Anything else: nobody is let in by a group.
+            // If the buffer is too small, the kernel returns the required size. After any other error the peer is treated
+            // as a member of no supplementary group.
             let needed = Int(size) / MemoryLayout<gid_t>.stride
             guard errno == ERANGE, needed > groups.count else { return [] }
             groups = [gid_t](repeating: 0, count: needed)

@@ -1,19 +1,20 @@
 import LimitedLogging
 import Logging
 
-/// What the log is told of a client.
+/// Log messages about clients.
 extension LimitLog {
+    /// Logs that a client was cut off.
     /// - Parameters:
-    ///   - reason: one of a few words
-    ///   - error: the same with its figures
+    ///   - reason: one of a fixed set of reasons, by which messages are limited.
+    ///   - error: the reason in detail.
     func cutOff(_ peer: PeerCredentials, reason: String, _ error: String) {
-        let what = "a client is cut off"
+        let what = "client cut off"
         write(.notice, "\(what) (\(reason))", what, error, peer)
     }
 
     /// - Parameters:
-    ///   - what: what has happened
-    ///   - detail: this case of it
+    ///   - what: the kind of event, by which messages are limited.
+    ///   - detail: details of this occurrence.
     func write(_ level: Logger.Level, _ what: String, _ detail: String, _ peer: PeerCredentials) {
         write(level, what, what, detail, peer)
     }

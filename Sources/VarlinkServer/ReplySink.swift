@@ -2,8 +2,8 @@ import FoundationEssentials
 import Synchronization
 import Varlink
 
-/// Where the replies to one call go. Keeps the protocol's rules: nothing after the last reply, several only to a
-/// caller that asked for `more`, none at all to one that said `oneway`.
+/// Sends the replies to one call according to the protocol: none after the last one, several only to a call with `more`,
+/// and none at all to a call with `oneway`.
 final class ReplySink: Sendable {
     private struct State {
         var finished = false
@@ -15,16 +15,16 @@ final class ReplySink: Sendable {
     private let write: @Sendable (Data) async throws -> Void
     private let state = Mutex(State())
 
-    /// - Parameter write: gives one message, without its NUL, to the connection; throws where that has closed.
+    /// - Parameter write: sends one message, without its NUL; throws if the connection is closed.
     init(more: Bool, oneway: Bool, write: @escaping @Sendable (Data) async throws -> Void) {
         self.more = more
         self.oneway = oneway
         self.write = write
     }
 
-    /// The last reply has been given, or none is wanted.
+    /// The last reply has been sent, or none is expected.
     var isFinished: Bool { state.withLock { $0.finished || oneway } }
-    /// A reply could not be delivered.
+    /// A reply could not be sent.
     var isBroken: Bool { state.withLock { $0.broken } }
 
     func reply(_ message: Data, last: Bool) async throws {

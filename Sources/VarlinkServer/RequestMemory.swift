@@ -2,11 +2,11 @@ import Fairness
 import Synchronization
 import Varlink
 
-/// The memory for requests that are arriving or under way, shared by users.
+/// The memory for requests that are being received or processed, shared by all users.
 ///
-/// What is counted is an upper bound on what reading a request takes, not what the allocator says: it is known beforehand.
+/// Reservations are upper bounds computed from the size of a request, so that they can be made before memory is allocated.
 final class RequestMemory: Sendable {
-    /// What every connection may have without being counted.
+    /// The size up to which a request needs no reservation.
     private static let free = 16 << 10
 
     private let share: Mutex<FairShare<UInt32>>
@@ -15,13 +15,14 @@ final class RequestMemory: Sendable {
         share = Mutex(FairShare(limit: limit, limitOfUser: limitOfUser))
     }
 
-    /// Bytes held for a part of a request: the buffer doubles as it grows.
+    /// Returns the memory required for a partially received request, whose buffer doubles as it grows.
     static func needed(forArriving bytes: Int) -> Int { bytes <= free ? 0 : 2 * bytes }
 
-    /// Bytes held for a whole request: itself, the decoder's copy and its texts, and about a hundred bytes for each value.
+    /// Returns the memory required for a complete request: the text, the decoder's copy and strings, and about 100 bytes
+    /// per value.
     static func needed(for shape: JSONShape, bytes: Int) -> Int {
         guard bytes > free else { return 0 }
-        // What is refused is not decoded.
+        // Requests that are rejected are not decoded.
         return shape.isReadable ? 4 * bytes + 96 * shape.values : bytes
     }
 
@@ -40,7 +41,7 @@ final class RequestMemory: Sendable {
     func limitOfUser() -> Int { share.withLock { $0.limitOfUser } }
 }
 
-/// What one call holds of the memory for requests.
+/// The request memory reserved by one call.
 final class CallMemory: Sendable {
     private let memory: RequestMemory
     private let user: UInt32
@@ -53,7 +54,7 @@ final class CallMemory: Sendable {
 
     deinit { release() }
 
-    /// Takes more; at most what its user may have.
+    /// Reserves more memory, in total at most the limit of a user.
     func reserve(_ bytes: Int) -> VarlinkLimitsInterface.RequestMemoryExceeded? {
         held.withLock { held in
             let more = min(max(0, bytes), memory.limitOfUser() - held)

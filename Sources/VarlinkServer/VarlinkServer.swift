@@ -8,10 +8,11 @@ import Varlink
 /// Serves a `VarlinkService` on a Unix socket.
 public final class VarlinkServer: Sendable {
     public enum Listener: Sendable, Equatable {
-        /// A listening socket that somebody else made, systemd for instance. The server closes it when it ends, and
-        /// leaves its file alone.
+        /// A listening socket created by another process, such as systemd. The server closes it when it stops and does not
+        /// remove its file.
         case descriptor(Int32)
-        /// A socket the server makes and removes. A dead socket in its place is removed, a live one refused.
+        /// A socket that the server creates and removes. A stale socket at the path is replaced; if a process listens on
+        /// it, the server does not start.
         case path(String, mode: mode_t = 0o660, group: String? = nil)
     }
 
@@ -31,11 +32,11 @@ public final class VarlinkServer: Sendable {
         self.memory = RequestMemory(limit: limits.requestMemory, limitOfUser: limits.requestMemoryPerUser)
     }
 
-    /// Serves until the task is cancelled; then takes no more calls, waits for those under way as long as
-    /// `limits.grace`, cancels what is left, and returns.
+    /// Serves until the task is cancelled. The server then accepts no more calls, waits up to `limits.grace` for those in
+    /// progress, cancels the rest, and returns.
     ///
-    /// - Parameter whenListening: called once, when clients can connect.
-    /// - Throws: `VarlinkListenError`; NIO's errors where the socket fails.
+    /// - Parameter whenListening: called once clients can connect.
+    /// - Throws: `VarlinkListenError`, or an error of SwiftNIO if the socket fails.
     public func run(whenListening: @Sendable () async throws -> Void = {}) async throws {
         var made: ListeningSocket?
         let descriptor: Int32
@@ -59,7 +60,7 @@ public final class VarlinkServer: Sendable {
         } onCancel: {
             listening.close(promise: nil)
         }
-        // Gone before the last calls have ended: a client that comes now is told at once that nobody listens.
+        // Removed before the last calls have finished, so that new clients fail to connect immediately.
         made?.removeFile()
         made = nil
         await connections.stop(grace: limits.grace, on: listening.eventLoop)

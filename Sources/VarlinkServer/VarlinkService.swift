@@ -1,16 +1,16 @@
 import Varlink
 
-/// What a Varlink server offers: interfaces, their descriptions and what answers their methods.
+/// The interfaces of a Varlink service, their descriptions and the handlers of their methods.
 ///
-/// A value, complete before the server starts. `org.varlink.service` is always there, and the errors of the server's
-/// limits.
+/// The value is completed before the server starts. It always includes `org.varlink.service` and the `Limits` interface,
+/// which declares the errors of the server's limits.
 public struct VarlinkService: Sendable {
-    /// Answers one call; the message is the whole call as it came. Throws what becomes the error reply.
+    /// Processes one call. `message` is the complete call as received. A thrown error becomes the error reply.
     typealias Handler = @Sendable (_ message: [UInt8], _ context: CallContext, _ sink: ReplySink) async throws -> Void
 
     struct Method: Sendable {
         let handler: Handler
-        /// The call ends with the connection or the server, not by itself.
+        /// The call ends only with the connection or the server.
         let endless: Bool
         let access: MethodAccess
     }
@@ -25,10 +25,11 @@ public struct VarlinkService: Sendable {
     private let version: String
     private let url: String
     let administrators: Administrators
+    /// The interfaces that were added.
     private var interfaces: [Interface] = []
     private var methods: [String: Method] = [:]
 
-    /// - Parameter administrators: who may call the methods that are registered for them
+    /// - Parameter administrators: the users who may call methods registered with `.administrators`.
     public init(
         vendor: String, product: String, version: String, url: String, administrators: Administrators = .ownUser
     ) {
@@ -37,25 +38,25 @@ public struct VarlinkService: Sendable {
         self.product = product
         self.version = version
         self.url = url
-        add(interface: VarlinkServiceInterface.name, description: VarlinkServiceInterface.description)
-        add(interface: VarlinkLimitsInterface.name, description: VarlinkLimitsInterface.description)
     }
 
-    /// - Parameter description: the text of the interface. A method that it declares and nothing handles is answered
-    ///   with `MethodNotImplemented`.
+    /// Adds an interface.
+    /// - Parameter description: the definition of the interface. Methods that it declares and that have no handler are
+    ///   answered with `MethodNotImplemented`.
     public mutating func add(interface name: String, description: String) {
-        precondition(!interfaces.contains { $0.name == name }, "the interface \(name) is there already")
+        precondition(!allInterfaces.contains { $0.name == name }, "the interface \(name) has already been added")
         interfaces.append(Interface(name: name, description: description))
     }
 
-    /// Answers a method with one reply.
+    /// Registers the handler of a method that returns one reply.
     ///
-    /// - Parameter access: who may call it; whoever else does gets `PermissionDenied`.
-    /// - Parameter replyBytes: about how many bytes a reply takes as JSON, where that can be more than a few thousand: long
-    ///   ones are written where they hold up nobody.
-    /// - Parameter body: throws a `VarlinkErrorReply` or a `VarlinkServiceError` for the client to see; anything else
-    ///   is logged and becomes the error `INTERFACE.InternalError (message: string)`. Its task is cancelled when the
-    ///   client hangs up.
+    /// - Parameters:
+    ///   - access: the users who may call the method. Others receive `PermissionDenied`.
+    ///   - replyBytes: the approximate size of a reply as JSON. Required if it can exceed a few thousand bytes; large replies
+    ///     are encoded on a thread of their own.
+    ///   - body: processes the call. A `VarlinkErrorReply` or `VarlinkServiceError` that it throws is sent to the client;
+    ///     any other error is logged and sent as `INTERFACE.InternalError (message: string)`. Its task is cancelled when the
+    ///     client disconnects.
     public mutating func handle<M: VarlinkMethod>(
         _ method: M.Type, access: MethodAccess = .everyone,
         replyBytes: @escaping @Sendable (M.Reply) -> Int = { _ in 0 },
@@ -66,10 +67,10 @@ public struct VarlinkService: Sendable {
         }
     }
 
-    /// Answers a method with any number of replies: `send` each but the last, `finish` with the last.
+    /// Registers the handler of a method that returns any number of replies: it calls `send` for each but the last, and
+    /// `finish` for the last.
     ///
-    /// The body is used whether or not the caller asked for `more`; where it did not (`context.more`), only `finish`
-    /// may be used.
+    /// The handler is also used for calls without `more` (see `context.more`), for which it may only call `finish`.
     public mutating func handleMore<M: VarlinkMethod>(
         _ method: M.Type, access: MethodAccess = .everyone,
         _ body: @escaping @Sendable (M.Parameters, CallContext, ReplyWriter<M.Reply>) async throws -> Void
@@ -77,10 +78,10 @@ public struct VarlinkService: Sendable {
         register(M.self, endless: false, access, { _ in 0 }, body)
     }
 
-    /// Answers a method whose replies end with the connection or the server. A call without `more` gets
-    /// `ExpectedMore`; a server that stops does not wait for such calls, it cancels them.
+    /// Registers the handler of a method whose replies continue until the connection or the server ends. Calls without
+    /// `more` receive `ExpectedMore`. A server that stops cancels such calls instead of waiting for them.
     ///
-    /// - Parameter body: may `finish` with a last reply; where it returns without, the connection is closed.
+    /// - Parameter body: may call `finish` with a last reply. If it returns without one, the connection is closed.
     public mutating func handleSubscription<M: VarlinkMethod>(
         _ method: M.Type,
         _ body: @escaping @Sendable (M.Parameters, CallContext, ReplyWriter<M.Reply>) async throws -> Void
@@ -98,20 +99,34 @@ public struct VarlinkService: Sendable {
     ) {
         precondition(
             interfaces.contains { $0.name == Self.interface(of: M.name) }, "add the interface of \(M.name) first")
-        precondition(methods[M.name] == nil, "\(M.name) is handled already")
+        precondition(methods[M.name] == nil, "\(M.name) already has a handler")
         methods[M.name] = Method(handler: Self.handler(M.self, replyBytes, body), endless: endless, access: access)
     }
 }
 
 extension VarlinkService {
-    /// Who may call the method; nil where nothing handles it.
+    /// The full name of the interface that declares the errors of the server's limits: `Limits` in the domain of the first
+    /// interface.
+    var limitsInterface: String {
+        guard let first = interfaces.first else { return "Limits" }
+        return "\(Self.interface(of: first.name)).Limits"
+    }
+
+    private var allInterfaces: [Interface] {
+        [
+            Interface(name: VarlinkServiceInterface.name, description: VarlinkServiceInterface.description),
+            Interface(name: limitsInterface, description: VarlinkLimitsInterface.description(name: limitsInterface)),
+        ] + interfaces
+    }
+
+    /// The users who may call a method, or nil if it has no handler.
     package func access(to method: String) -> MethodAccess? { methods[method]?.access }
 
-    /// What answers `name`, the methods of `org.varlink.service` among them.
+    /// Returns the handler of `name`, which may be a method of `org.varlink.service`.
     func method(_ name: String) throws(VarlinkServiceError) -> Method {
         if let method = methods[name] ?? builtIn(name) { return method }
         let interfaceName = Self.interface(of: name)
-        guard let interface = interfaces.first(where: { $0.name == interfaceName }) else {
+        guard let interface = allInterfaces.first(where: { $0.name == interfaceName }) else {
             throw .interfaceNotFound(interface: interfaceName)
         }
         let short = name.dropFirst(interfaceName.count + 1)
@@ -127,7 +142,8 @@ extension VarlinkService {
         switch name {
         case VarlinkServiceInterface.GetInfo.name:
             let reply = VarlinkServiceInterface.GetInfo.Reply(
-                vendor: vendor, product: product, version: version, url: url, interfaces: interfaces.map(\.name))
+                vendor: vendor, product: product, version: version, url: url,
+                interfaces: allInterfaces.map(\.name))
             return Method(
                 handler: Self.handler(VarlinkServiceInterface.GetInfo.self) { _, _, writer in
                     try await writer.finish(reply)
@@ -135,8 +151,8 @@ extension VarlinkService {
         case VarlinkServiceInterface.GetInterfaceDescription.name:
             return Method(
                 handler: Self.handler(VarlinkServiceInterface.GetInterfaceDescription.self) {
-                    [interfaces] parameters, _, writer in
-                    guard let found = interfaces.first(where: { $0.name == parameters.interface }) else {
+                    [allInterfaces] parameters, _, writer in
+                    guard let found = allInterfaces.first(where: { $0.name == parameters.interface }) else {
                         throw VarlinkServiceError.interfaceNotFound(interface: parameters.interface)
                     }
                     try await writer.finish(.init(description: found.description))
@@ -152,27 +168,14 @@ extension VarlinkService {
         { message, context, sink in
             let user = context.peer.uid
             let parameters = try await CodingLane.shared.run(for: user, bytes: message.count) {
-                try decode(M.self, message)
+                try VarlinkCoding.decodeCallParameters(M.self, of: message)
             }
             try await body(parameters, context, ReplyWriter(sink: sink, user: user, replyBytes: replyBytes))
         }
     }
 
-    private static func decode<M: VarlinkMethod>(_ method: M.Type, _ message: [UInt8]) throws -> M.Parameters {
-        let parameters: M.Parameters
-        do {
-            parameters = try VarlinkCoding.decodeParameters(M.Parameters.self, of: message)
-        } catch {
-            let parameter = VarlinkCoding.invalidParameter(error, decoding: M.Parameters.self, of: message)
-            throw VarlinkServiceError.invalidParameter(parameter: parameter)
-        }
-        if let unknown = try VarlinkCoding.unknownParameter(parameters, of: message) {
-            throw VarlinkServiceError.invalidParameter(parameter: unknown)
-        }
-        return parameters
-    }
-
-    /// `io.kantaibert.Inference` of `io.kantaibert.Inference.FillMask`; empty where there is no dot.
+    /// Returns the full name without its last component, or an empty string if there is no dot: `org.example.Calculator` for
+    /// `org.example.Calculator.Add`.
     static func interface(of method: String) -> String {
         guard let dot = method.lastIndex(of: ".") else { return "" }
         return String(method[..<dot])

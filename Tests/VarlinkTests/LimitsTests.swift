@@ -88,7 +88,7 @@ import VarlinkServer
                 #expect(ContinuousClock.now - began >= .milliseconds(450))
                 #expect(
                     try slow.receive()
-                        == #"{"error":"io.kantaibert.Limits.TimedOut","parameters":{"part":"request","seconds":0.5}}"#)
+                        == #"{"error":"org.example.Limits.TimedOut","parameters":{"part":"request","seconds":0.5}}"#)
                 #expect(try slow.receive() == nil)
             }
         }

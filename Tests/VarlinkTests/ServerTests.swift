@@ -22,7 +22,7 @@ import VarlinkServer
                     info
                         == .init(
                             vendor: "Example", product: "Test", version: "1", url: "https://example.org",
-                            interfaces: ["org.varlink.service", "io.kantaibert.Limits", "org.example.test"]))
+                            interfaces: ["org.varlink.service", "org.example.Limits", "org.example.test"]))
                 let described = try client.call(
                     VarlinkServiceInterface.GetInterfaceDescription.self, .init(interface: Example.name))
                 #expect(described.description == Example.description)
@@ -243,7 +243,7 @@ import VarlinkServer
                 connection.send([UInt8](repeating: 0x20, count: limit + 1))
                 #expect(
                     try connection.receive()
-                        == #"{"error":"io.kantaibert.Limits.RequestTooLarge","parameters":{"limit":65536}}"#)
+                        == #"{"error":"org.example.Limits.RequestTooLarge","parameters":{"limit":65536}}"#)
                 #expect(try connection.receive() == nil)
                 #expect(!connection.send([UInt8](repeating: 0x20, count: 1 << 24)))
             }
