@@ -246,6 +246,9 @@ let package = Package(
         tests("Fuzzing", ["Fuzzing"], resources: [.copy("Fixtures")]),
         .executableTarget(name: "kb-man", dependencies: ["Events", "Settings", arguments], swiftSettings: ours),
 
+        tests(
+            "VarlinkGenerator", ["VarlinkGenerator", "Varlink"], resources: [.copy("Fixtures")],
+            plugins: ["VarlinkGeneratorPlugin"]),
         tests("Random", ["Random"]),
         tests("Parallel", ["Parallel"]),
         tests("Fairness", ["Fairness"]),
@@ -256,9 +259,6 @@ let package = Package(
         tests("Settings", ["Settings", "SettingsTable", "Scheduling", "Corpora", "Jobs", "TextFilters"]),
         tests("Jobs", ["Jobs", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Varlink", ["Varlink", "VarlinkServer", "TestSupport", log]),
-        tests(
-            "VarlinkGenerator", ["VarlinkGenerator", "Varlink"], resources: [.copy("Fixtures")],
-            plugins: ["VarlinkGeneratorPlugin"]),
         tests("Interface", ["Interface", "Varlink", "TestSupport"]),
         // Runs the program: see EndToEnd below for why it is no dependency.
         tests("Kbctl", ["Interface", "Varlink", "VarlinkServer", "TestSupport", log]),

@@ -6,7 +6,7 @@ import VarlinkServer
     private let a = Array("a".utf8)
     private let b = Array("b".utf8)
 
-    @Test func callsWaitForTheOneUnderWay() {
+    @Test func callsWaitForTheCurrentOne() {
         var state = ConnectionState(messageLimit: 10)
         #expect(state.received(a + [0] + b + [0]) == .start(a))
         #expect(state.received(Array("c".utf8)) == .wait)
@@ -15,7 +15,7 @@ import VarlinkServer
         #expect(state.received([0]) == .start(Array("c".utf8)))
     }
 
-    @Test func aFastClientIsNotReadFurther() {
+    @Test func stopsReadingFromFastClients() {
         var state = ConnectionState(messageLimit: 4)
         #expect(state.received(a + [0]) == .start(a))
         #expect(state.wantsBytes)
@@ -25,7 +25,7 @@ import VarlinkServer
         #expect(state.wantsBytes)
     }
 
-    @Test func aClientThatSendsNothingMoreStillGetsItsReplies() {
+    @Test func halfClosedClientsReceiveTheirReplies() {
         var state = ConnectionState(messageLimit: 10)
         #expect(state.received(a + [0] + b + [0]) == .start(a))
         #expect(state.inputClosed() == .wait)
@@ -34,19 +34,19 @@ import VarlinkServer
         #expect(state.callEnded(replied: true) == .close(nil))
     }
 
-    @Test func halfAMessageAtTheEndIsDropped() {
+    @Test func discardsIncompleteLastMessage() {
         var state = ConnectionState(messageLimit: 10)
         #expect(state.received(a) == .wait)
         #expect(state.inputClosed() == .close(nil))
     }
 
-    @Test func aCallWithoutReplyEndsTheConnection() {
+    @Test func callWithoutReplyClosesConnection() {
         var state = ConnectionState(messageLimit: 10)
         #expect(state.received(a + [0] + b + [0]) == .start(a))
         #expect(state.callEnded(replied: false) == .close(nil))
     }
 
-    @Test func stoppingEndsWithTheCallUnderWay() {
+    @Test func stoppingFinishesTheCurrentCall() {
         var state = ConnectionState(messageLimit: 10)
         #expect(state.received(a + [0] + b + [0]) == .start(a))
         #expect(state.stop() == .wait)
@@ -57,11 +57,11 @@ import VarlinkServer
         #expect(idle.stop() == .close(nil))
     }
 
-    @Test func aMessageWithoutEndClosesAlsoBehindACall() {
+    @Test func oversizedMessageAfterCallClosesConnection() {
         var state = ConnectionState(messageLimit: 4)
         #expect(state.received(a + [0] + [1, 1, 1, 1, 1]) == .start(a))
         guard case .close(.some(let reason)) = state.callEnded(replied: true) else {
-            Issue.record("the connection must close")
+            Issue.record("the connection did not close")
             return
         }
         #expect(reason.limit == 4)

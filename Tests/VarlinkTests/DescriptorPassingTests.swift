@@ -17,7 +17,7 @@ import Varlink
         return status.st_ino
     }
 
-    @Test(arguments: [1, 2, 3, 8]) func descriptorsComeInTheirOrderAndAreClosedOnExec(count: Int) throws {
+    @Test(arguments: [1, 2, 3, 8]) func preservesOrderAndSetsCloseOnExec(count: Int) throws {
         let files = (0..<count).map { _ in
             var pipe: [Int32] = [0, 0]
             Glibc.pipe(&pipe)
@@ -31,7 +31,7 @@ import Varlink
     }
 
     @Test(arguments: [(3, 4), (3, 5), (8, 9), (8, 200)])
-    func whatIsTooMuchIsRefusedAndClosed(limit: Int, sent: Int) throws {
+    func closesDescriptorsOverTheLimit(limit: Int, sent: Int) throws {
         var pipe: [Int32] = [0, 0]
         try #require(Glibc.pipe(&pipe) == 0)
         try DescriptorPassing.send(Array(repeating: pipe[1], count: sent), over: ends.0.number)
@@ -39,18 +39,18 @@ import Varlink
         #expect(throws: DescriptorPassingError.tooMany(limit: limit)) {
             try DescriptorPassing.receive(atMost: limit, over: ends.1.number)
         }
-        // The pipe has ended: nobody holds its other end any more.
+        // The other end of the pipe is closed: no received descriptor remained open.
         var byte: UInt8 = 0
         #expect(read(pipe[0], &byte, 1) == 0)
         close(pipe[0])
     }
 
-    @Test func aByteWithoutDescriptorsIsNone() throws {
+    @Test func messageWithoutDescriptorsIsEmpty() throws {
         try DescriptorPassing.send([], over: ends.0.number)
         #expect(try DescriptorPassing.receive(atMost: 8, over: ends.1.number).isEmpty)
     }
 
-    @Test func anEndWithoutAByteIsToldApart() throws {
+    @Test func endOfStreamIsReportedAsClosed() throws {
         shutdown(ends.0.number, Int32(SHUT_WR))
         #expect(throws: DescriptorPassingError.closed) { try DescriptorPassing.receive(atMost: 8, over: ends.1.number) }
     }

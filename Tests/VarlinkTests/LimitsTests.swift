@@ -4,7 +4,7 @@ import Testing
 import Varlink
 import VarlinkServer
 
-/// Clients that mean no good. Each is cut off, told why where it can hear it, and nobody else waits for it.
+/// Hostile clients are cut off and, if they read, told why; other clients are not delayed.
 @Suite(.serialized, .timeLimit(.minutes(15))) struct LimitsTests {
     private static let sleep = #"{"method":"org.example.test.Sleep"}"# + "\0"
 
@@ -18,7 +18,7 @@ import VarlinkServer
         }
     }
 
-    @Test func oneConnectionTooManyIsToldSo() async throws {
+    @Test func connectionsOverTheLimitAreToldWhy() async throws {
         try await withServer(limits: .init(connections: 2)) { socket in
             try await blocking {
                 let first = try VarlinkClient(path: socket)
@@ -30,7 +30,7 @@ import VarlinkServer
                     try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "3"))
                 }
                 second = nil
-                // The place is free once the server has seen the end of the second.
+                // The connection is released once the server has noticed that the second client disconnected.
                 while true {
                     let client = try VarlinkClient(path: socket)
                     do {
@@ -44,7 +44,7 @@ import VarlinkServer
         }
     }
 
-    @Test func noUserTakesEveryPlace() async throws {
+    @Test func oneUserCannotOccupyAllConnections() async throws {
         try await withServer(limits: .init(connections: 10, connectionsPerUser: 3)) { socket in
             try await blocking {
                 let places = try (0..<3).map { _ in try VarlinkClient(path: socket) }
@@ -57,7 +57,7 @@ import VarlinkServer
         }
     }
 
-    @Test func whoSendsNothingIsClosedAndASubscriberIsNot() async throws {
+    @Test func closesIdleConnectionsButNotSubscriptions() async throws {
         try await withServer(limits: .init(idle: .milliseconds(300))) { socket in
             try await blocking {
                 let subscriber = try RawConnection(path: socket)
@@ -74,7 +74,7 @@ import VarlinkServer
         }
     }
 
-    @Test func aByteNowAndThenBuysNoTime() async throws {
+    @Test func slowRequestsTimeOut() async throws {
         try await withServer(limits: .init(receiving: .milliseconds(500))) { socket in
             try await blocking {
                 let slow = try RawConnection(path: socket)
@@ -94,14 +94,14 @@ import VarlinkServer
         }
     }
 
-    @Test func anEndlessLineIsCutOffAtTheLimit() async throws {
+    @Test func endlessMessagesAreCutOff() async throws {
         try await withServer(limits: .init(messageBytes: 1 << 16)) { socket in
             try await blocking {
                 let endless = try RawConnection(path: socket)
                 let piece = [UInt8](repeating: 0x5b, count: 1 << 14)
                 var pieces = 0
                 while endless.send(piece) { pieces += 1 }
-                // What the limit allows, and what lay in the socket's buffers.
+                // The limit plus the capacity of the socket buffers.
                 #expect(pieces < 64)
                 #expect(try endless.receive()?.contains("RequestTooLarge") == true)
                 #expect(try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "a")).text == "a")
@@ -109,8 +109,8 @@ import VarlinkServer
         }
     }
 
-    /// Requests that are begun and not ended take memory: a user gets half of it, and others are answered.
-    @Test func halfSentRequestsTakeNoMoreThanTheirShare() async throws {
+    /// Incomplete requests occupy memory: one user gets at most half of it, and others are served.
+    @Test func incompleteRequestsAreLimitedPerUser() async throws {
         let limits = VarlinkServer.Limits(
             messageBytes: 4 << 20, requestMemory: 32 << 20, requestMemoryPerUser: 16 << 20)
         try await withServer(limits: limits) { socket in
@@ -136,7 +136,7 @@ import VarlinkServer
                 }
                 #expect(refused >= 17, "\(refused)")
                 #expect(try VarlinkClient(path: socket).call(Example.Echo.self, .init(text: "a")).text == "a")
-                // What they held is free when they have gone.
+                // Their memory is released when they disconnect.
                 crowd = []
                 var isAnswered = false
                 while !isAnswered {
@@ -152,7 +152,7 @@ import VarlinkServer
         }
     }
 
-    @Test func whatIsNestedTooDeepIsNotTakenApart() async throws {
+    @Test func deeplyNestedRequestsAreNotDecoded() async throws {
         try await withServer { socket in
             try await blocking {
                 let nested = try RawConnection(path: socket)
@@ -166,13 +166,13 @@ import VarlinkServer
         }
     }
 
-    @Test func aShapeIsCountedOutsideOfTexts() {
-        #expect(JSONShape(Array(#"{"a":[1,2,{"b":"[[[,,,\"["}]}"#.utf8)).depth == 3)
-        #expect(JSONShape(Array(#"{"a":[1,2,{"b":"[[[,,,\"["}]}"#.utf8)).values == 6)
+    @Test func shapeIgnoresStrings() {
+        let shape = JSONShape(Array(#"{"a":[1,2,{"b":"[[[,,,:\"["}]}"#.utf8))
+        #expect(shape.depth == 3 && shape.values == 6 && shape.members == 2)
         #expect(JSONShape([]).values == 1)
     }
 
-    @Test func aClientLearnsWhyItsRequestIsTooLarge() async throws {
+    @Test func clientIsToldThatRequestIsTooLarge() async throws {
         try await withServer(limits: .init(messageBytes: 1 << 16)) { socket in
             try await blocking { () throws -> Void in
                 #expect(throws: VarlinkLimitsInterface.RequestTooLarge(limit: 1 << 16)) {
@@ -209,7 +209,7 @@ import VarlinkServer
         DearRequest("a huge number", value: String(repeating: "9", count: 1_000_000)),
         DearRequest("a huge exponent", value: "1e999999999"),
     ])
-    func aDearRequestHurtsNobody(request: DearRequest) async throws {
+    func expensiveRequestsDoNotBlockOthers(request: DearRequest) async throws {
         try await withServer { socket in
             try await blocking {
                 let dear = try RawConnection(path: socket)
@@ -223,7 +223,7 @@ import VarlinkServer
         }
     }
 
-    @Test func whoDoesNotReadIsCutOffAndItsCallEnds() async throws {
+    @Test func clientsThatDoNotReadAreCutOff() async throws {
         enum Flood: VarlinkMethod {
             static let name = "org.example.test.Flood"
             typealias Parameters = VarlinkNothing
@@ -245,7 +245,7 @@ import VarlinkServer
                 deaf.send(#"{"method":"org.example.test.Flood","more":true}"# + "\0")
                 return deaf
             }
-            // What was sent is what the socket's buffers hold, and nothing is kept beside them.
+            // Only as much was sent as the socket buffers hold; the server buffers nothing in addition.
             let sent = await reports.first { _ in true }
             #expect(try #require(sent) < 64)
             try await blocking {
@@ -255,7 +255,7 @@ import VarlinkServer
         }
     }
 
-    @Test func aRequestWithoutAnAnswerEnds() async throws {
+    @Test func callsWithoutReplyTimeOut() async throws {
         let (reports, report) = AsyncStream.makeStream(of: String.self)
         try await withServer(Example.service(report: report), limits: .init(answering: .milliseconds(400))) { socket in
             try await blocking {
@@ -306,8 +306,8 @@ import VarlinkServer
         }
     }
 
-    /// A client that has sent more than is read while its call is under way.
-    @Test func hangingUpBehindManyCallsEndsTheFirst() async throws {
+    /// The client has sent more than the server reads during a call.
+    @Test func disconnectingCancelsTheFirstOfManyCalls() async throws {
         let (reports, report) = AsyncStream.makeStream(of: String.self)
         try await withServer(Example.service(report: report)) { socket in
             var iterator = reports.makeAsyncIterator()
@@ -325,8 +325,8 @@ import VarlinkServer
         #expect(await reports.first { _ in true } == nil)
     }
 
-    /// Replies that are written while their client goes: no clock may run on without its connection.
-    @Test func whoGoesAtTheSameMomentLeavesNothingBehind() async throws {
+    /// Clients disconnect while replies are written. No timer may outlive its connection.
+    @Test func disconnectingDuringRepliesStopsTimers() async throws {
         let short = Duration.milliseconds(30)
         let limits = VarlinkServer.Limits(idle: short, receiving: short, answering: short, reading: short)
         try await withServer(limits: limits) { socket in
@@ -337,7 +337,7 @@ import VarlinkServer
                     client.send(call)
                     if number % 2 == 0 { _ = try client.receive() }
                 }
-                // Longer than any clock that was left.
+                // Takes longer than any remaining timer.
                 let idle = try RawConnection(path: socket)
                 #expect(try idle.receive() == nil)
                 try expectAnswer(socket)
@@ -384,7 +384,7 @@ import VarlinkServer
         PeerCredentials(pid: 1, uid: user, gid: group, groups: groups)
     }
 
-    @Test func rootTheServicesUserAndTheGroupAre() {
+    @Test func administratorsAreRootServiceUserAndGroup() {
         let administrators = Administrators(user: 100, userName: "svc", group: 7, groupName: "adm")
         #expect(administrators.includes(peer(0, 0)))
         #expect(administrators.includes(peer(100, 1)))
@@ -395,7 +395,7 @@ import VarlinkServer
         #expect(administrators.description == "root or the user svc or a member of the group adm")
     }
 
-    @Test func withoutAGroupNobodyElseIs() {
+    @Test func withoutGroupOnlyRootAndServiceUserAreAdministrators() {
         let administrators = Administrators(user: 100, userName: "svc")
         #expect(!administrators.includes(peer(5, 7, [7, 100])))
         #expect(throws: VarlinkListenError.groupNotFound(group: "no such group")) {

@@ -5,7 +5,7 @@ import Testing
 import Varlink
 import VarlinkServer
 
-/// What becomes of the socket's file.
+/// Creation, replacement and removal of the socket file.
 @Suite(.timeLimit(.minutes(15))) struct ListeningTests {
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -18,7 +18,7 @@ import VarlinkServer
         return lstat(path, &status) == 0 ? status : nil
     }
 
-    /// A socket bound to `path`; listening, or dead at once.
+    /// Binds a socket to `path`, which listens if `live` and is closed immediately otherwise.
     private func bind(_ path: String, live: Bool) throws -> Int32 {
         var address = try #require(UnixAddress.make(path))
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
@@ -31,7 +31,7 @@ import VarlinkServer
         return descriptor
     }
 
-    @Test func modeAndGroupAreSetAndTheFileGoesAtTheEnd() async throws {
+    @Test func setsModeAndGroupAndRemovesFile() async throws {
         try await withTemporaryDirectory { directory in
             let path = "\(directory)/socket"
             let group = try #require(getgrgid(getgid()).map { String(cString: $0.pointee.gr_name) })
@@ -44,7 +44,7 @@ import VarlinkServer
         }
     }
 
-    @Test func aDeadSocketIsReplaced() async throws {
+    @Test func replacesStaleSocket() async throws {
         try await withTemporaryDirectory { directory in
             let path = "\(directory)/socket"
             _ = try bind(path, live: false)
@@ -56,7 +56,7 @@ import VarlinkServer
         }
     }
 
-    @Test func aLiveSocketIsLeftAlone() async throws {
+    @Test func refusesSocketInUse() async throws {
         try await withTemporaryDirectory { directory in
             let path = "\(directory)/socket"
             let descriptor = try bind(path, live: true)
@@ -66,7 +66,7 @@ import VarlinkServer
         }
     }
 
-    @Test func aFileIsLeftAlone() async throws {
+    @Test func refusesFileThatIsNotASocket() async throws {
         try await withTemporaryDirectory { directory in
             let path = "\(directory)/socket"
             close(open(path, O_CREAT | O_WRONLY, 0o600))
@@ -75,7 +75,7 @@ import VarlinkServer
         }
     }
 
-    @Test func aSuccessorsSocketIsNotRemoved() async throws {
+    @Test func keepsSocketOfSuccessor() async throws {
         try await withTemporaryDirectory { directory in
             let path = "\(directory)/socket"
             let descriptor = try await withRunning(server(.path(path))) {
@@ -87,7 +87,7 @@ import VarlinkServer
         }
     }
 
-    @Test func pathsAndGroupsAreChecked() async throws {
+    @Test func rejectsInvalidPathsAndGroups() async throws {
         let long = "/tmp/" + String(repeating: "x", count: 103)
         await #expect(throws: VarlinkListenError.pathTooLong(path: long, limit: 107)) {
             try await server(.path(long)).run()
@@ -104,7 +104,7 @@ import VarlinkServer
         }
     }
 
-    @Test func aGivenDescriptorIsServedAndItsFileStays() async throws {
+    @Test func servesPassedDescriptorAndKeepsItsFile() async throws {
         try await withTemporaryDirectory { directory in
             let path = "\(directory)/socket"
             let descriptor = try bind(path, live: true)

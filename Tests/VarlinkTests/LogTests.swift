@@ -5,9 +5,9 @@ import Testing
 import Varlink
 import VarlinkServer
 
-/// What the server writes about its clients: enough to find them, never as much as they would like.
+/// Log messages about clients identify them and are limited in number.
 @Suite(.timeLimit(.minutes(15))) struct LogTests {
-    @Test func aSubscriptionThatEndsClosesItsConnectionAndIsNoError() async throws {
+    @Test func endedSubscriptionIsNotAnError() async throws {
         enum Last: VarlinkMethod {
             static let name = "org.example.test.Last"
             typealias Parameters = VarlinkNothing
@@ -27,7 +27,7 @@ import VarlinkServer
         let lines = Lines()
         try await withServer(service, logger: lines.logger) { socket in
             try await blocking {
-                // Its last reply given, a call may follow; without one none may.
+                // Another call may follow only after a last reply.
                 let first = try VarlinkClient(path: socket)
                 let replies = try first.callMore(Last.self, .init())
                 #expect(try replies.next() != nil)
@@ -42,7 +42,7 @@ import VarlinkServer
         #expect(lines.all.filter { $0.level >= .notice } == [])
     }
 
-    @Test func whatIsDoneAThousandTimesIsTwoLines() async throws {
+    @Test func repeatedEventsAreSummarized() async throws {
         let lines = Lines()
         let limits = VarlinkServer.Limits(logInterval: .milliseconds(500))
         try await withServer(limits: limits, logger: lines.logger) { socket in
@@ -61,7 +61,7 @@ import VarlinkServer
                 }
             }
             var told = (cutOff: 0, failed: 0)
-            // Every one is a line, or in the count of one.
+            // Each event is a line or included in the count of one.
             for await line in lines.stream {
                 let count = line.times ?? 1
                 if line.text.hasPrefix("client cut off") { told.cutOff += count }
@@ -78,12 +78,12 @@ import VarlinkServer
     }
 }
 
-/// A log that is kept.
+/// A log handler that stores messages.
 private final class Lines: Sendable {
     struct Line: Sendable, Equatable {
         var level: Logger.Level
         var text: String
-        /// What the line sums up.
+        /// The number of events that the line summarizes.
         var times: Int?
     }
 

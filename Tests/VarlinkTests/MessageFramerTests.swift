@@ -2,9 +2,8 @@ import Testing
 import Varlink
 
 @Suite struct MessageFramerTests {
-    /// However the bytes are cut, the messages are the same.
     @Test(arguments: [1, 2, 3, 5, 100])
-    func messagesDoNotDependOnThePieces(pieceSize: Int) throws {
+    func messagesDoNotDependOnChunkSize(pieceSize: Int) throws {
         let texts = ["{}", "", #"{"a":1}"#, String(repeating: "x", count: 9)]
         let messages: [[UInt8]] = texts.map { Array($0.utf8) }
         let stream: [UInt8] = messages.flatMap { $0 + [0] }
@@ -18,7 +17,7 @@ import Varlink
         #expect(framer.bufferedBytes == 0)
     }
 
-    @Test func nothingComesOfHalfAMessage() throws {
+    @Test func incompleteMessageIsNotReturned() throws {
         var framer = MessageFramer(limit: 100)
         framer.append(Array(#"{"method":"#.utf8))
         #expect(try framer.next() == nil)
@@ -26,7 +25,7 @@ import Varlink
     }
 
     @Test(arguments: [[], [0]] as [[UInt8]])
-    func oneByteTooManyIsRefusedWithOrWithoutItsEnd(end: [UInt8]) throws {
+    func rejectsMessagesOverTheLimit(end: [UInt8]) throws {
         var framer = MessageFramer(limit: 4)
         framer.append([1, 2, 3, 4, 0] + [1, 2, 3, 4, 5] + end)
         #expect(try framer.next() == [1, 2, 3, 4])

@@ -5,10 +5,10 @@ import Testing
 import Varlink
 import VarlinkServer
 
-/// The server against a client nobody here wrote: the package `varlink` from PyPI.
+/// Tests the server with an independent client: the package `varlink` from PyPI.
 ///
-/// `KANTAIBERT_PEER_PYTHON` names the Python that has it; `python3` where it is not set.
-@Suite(.timeLimit(.minutes(15)), .enabled(if: PeerPython.hasVarlink, "no Python with the package ‘varlink’"))
+/// `KANTAIBERT_PEER_PYTHON` is the Python in which it is installed; by default `python3`.
+@Suite(.timeLimit(.minutes(15)), .enabled(if: PeerPython.hasVarlink, "needs Python with the package ‘varlink’"))
 struct PeerClientTests {
     @Test func introspectsCallsAndStreams() async throws {
         let output = try await withServer { socket in
@@ -51,7 +51,7 @@ enum PeerPython {
         let output: String
     }
 
-    /// Runs a Python program and gives what it printed. Throws where it fails.
+    /// Runs a Python program and returns its output. Throws if it fails.
     static func run(_ program: String, _ arguments: [String]) throws -> String {
         let python = ProcessInfo.processInfo.environment["KANTAIBERT_PEER_PYTHON"] ?? "python3"
         var ends: [Int32] = [0, 0]

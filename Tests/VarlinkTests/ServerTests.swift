@@ -34,7 +34,7 @@ import VarlinkServer
         }
     }
 
-    @Test func errorsAreTypedAndTheConnectionGoesOn() async throws {
+    @Test func errorsAreTypedAndKeepTheConnectionOpen() async throws {
         try await withServer { socket in
             try await blocking {
                 let client = try VarlinkClient(path: socket, errors: [Example.Refused.self])
@@ -79,7 +79,7 @@ import VarlinkServer
             #"{"parameter":"parameters"}"#
         ),
     ])
-    func wrongCallsAreAnswered(call: String, error: String, parameters: String) async throws {
+    func invalidCallsReceiveErrors(call: String, error: String, parameters: String) async throws {
         try await withServer { socket in
             try await blocking {
                 let connection = try RawConnection(path: socket)
@@ -95,13 +95,13 @@ import VarlinkServer
         ("", 1), ("hello", 1), ("{", 1), ("[]", 1), (#"{"method":1}"#, 1), (#"{"more":true}"#, 1), ("\u{1}\u{2}", 1),
         ("[", 100_000),
     ])
-    func junkClosesOnlyItsConnection(junk: String, times: Int) async throws {
+    func malformedMessagesCloseOnlyTheirConnection(junk: String, times: Int) async throws {
         try await withServer { socket in
             try await blocking {
                 let good = try VarlinkClient(path: socket)
                 let bad = try RawConnection(path: socket)
                 bad.send(String(repeating: junk, count: times) + "\0")
-                // What is nested too deep is answered before anybody looks whether it is a call.
+                // Deep nesting is rejected before the message is decoded.
                 let reply = try bad.receive()
                 #expect(times == 1 ? reply == nil : reply?.contains("InvalidParameter") == true)
                 #expect(try good.call(Example.Echo.self, .init(text: "a")).text == "a")
@@ -109,7 +109,7 @@ import VarlinkServer
         }
     }
 
-    @Test func invalidUTF8IsJunkToo() async throws {
+    @Test func rejectsInvalidUTF8() async throws {
         try await withServer { socket in
             try await blocking {
                 let connection = try RawConnection(path: socket)
@@ -121,7 +121,7 @@ import VarlinkServer
         }
     }
 
-    @Test func callsOfOneConnectionAreAnsweredInOrder() async throws {
+    @Test func repliesAreInOrderOfCalls() async throws {
         try await withServer { socket in
             try await blocking {
                 let connection = try RawConnection(path: socket)
@@ -145,7 +145,7 @@ import VarlinkServer
         }
     }
 
-    @Test func aCallInSmallPiecesIsOneCall() async throws {
+    @Test func acceptsCallsByteByByte() async throws {
         try await withServer { socket in
             try await blocking {
                 let connection = try RawConnection(path: socket)
@@ -157,7 +157,7 @@ import VarlinkServer
         }
     }
 
-    @Test func repliesContinueOnlyForThoseWhoAsk() async throws {
+    @Test func streamsRepliesOnlyWithMore() async throws {
         try await withServer { socket in
             try await blocking {
                 let client = try VarlinkClient(path: socket)
@@ -172,7 +172,7 @@ import VarlinkServer
         }
     }
 
-    @Test func onewayCallsAreNotAnswered() async throws {
+    @Test func onewayCallsGetNoReply() async throws {
         try await withServer { socket in
             try await blocking {
                 let client = try VarlinkClient(path: socket)
@@ -184,7 +184,7 @@ import VarlinkServer
         }
     }
 
-    @Test func aReplyLargerThanAnySocketBufferArrives() async throws {
+    @Test func deliversRepliesLargerThanSocketBuffers() async throws {
         try await withServer { socket in
             try await blocking {
                 let client = try VarlinkClient(path: socket)
@@ -195,13 +195,13 @@ import VarlinkServer
     }
 
     @Test(arguments: [Example.Sleep.name, Example.Ticks.name])
-    func hangingUpCancelsTheCall(method: String) async throws {
+    func disconnectingCancelsTheCall(method: String) async throws {
         let (reports, report) = AsyncStream.makeStream(of: String.self)
         try await withServer(Example.service(report: report)) { socket in
             var iterator = reports.makeAsyncIterator()
             var connection: RawConnection? = try await blocking {
                 let connection = try RawConnection(path: socket)
-                // The second call must not begin any more.
+                // The second call must not start.
                 let call = #"{"method":"\#(method)","more":true}"# + "\0"
                 connection.send(call + call)
                 return connection
@@ -215,7 +215,7 @@ import VarlinkServer
         #expect(await reports.first { _ in true } == nil)
     }
 
-    @Test func whoOnlyReadsStillGetsAllReplies() async throws {
+    @Test func halfClosedClientsReceiveAllReplies() async throws {
         try await withServer { socket in
             try await blocking {
                 let connection = try RawConnection(path: socket)
@@ -229,7 +229,7 @@ import VarlinkServer
         }
     }
 
-    @Test func aCallThatIsTooLargeClosesTheConnection() async throws {
+    @Test func oversizedCallsCloseTheConnection() async throws {
         let limit = 1 << 16
         try await withServer(limits: .init(messageBytes: limit)) { socket in
             try await blocking {
@@ -239,7 +239,7 @@ import VarlinkServer
                 let connection = try RawConnection(path: socket)
                 connection.send(fitting + "\0")
                 #expect(try connection.receive() != nil)
-                // More than the buffers between us hold: it is cut off while it sends.
+                // More than the socket buffers hold, so the client is cut off while it sends.
                 connection.send([UInt8](repeating: 0x20, count: limit + 1))
                 #expect(
                     try connection.receive()
@@ -250,7 +250,7 @@ import VarlinkServer
         }
     }
 
-    @Test func thePeerIsKnown() async throws {
+    @Test func handlersSeeThePeersCredentials() async throws {
         enum Who: VarlinkMethod {
             static let name = "org.example.test.Who"
             typealias Parameters = VarlinkNothing
@@ -299,7 +299,7 @@ import VarlinkServer
             }
             #expect(await iterator.next() == "begun")
             #expect(await iterator.next() == "begun")
-            // The call ends only after the subscription was cancelled, hence after the stop.
+            // The call ends only after the subscription was cancelled, and therefore after the server was stopped.
             Task {
                 for await report in reports where report == "cancelled" { break }
                 opener.yield()
@@ -314,7 +314,7 @@ import VarlinkServer
         }
     }
 
-    @Test func stoppingCancelsWhatOutlastsTheGrace() async throws {
+    @Test func stoppingCancelsCallsAfterGracePeriod() async throws {
         let (reports, report) = AsyncStream.makeStream(of: String.self)
         let connection = try await withServer(
             Example.service(report: report), limits: .init(grace: .milliseconds(50))

@@ -5,7 +5,7 @@ import Testing
 import Varlink
 import VarlinkServer
 
-/// An interface with a method of every kind.
+/// An interface with a method of each kind.
 enum Example {
     static let name = "org.example.test"
     static let description = """
@@ -37,7 +37,7 @@ enum Example {
         }
     }
 
-    /// Replies 1…to with `more`, `to` without.
+    /// Replies with 1…to if called with `more`, otherwise with `to`.
     enum Count: VarlinkMethod {
         static let name = "org.example.test.Count"
         struct Parameters: Codable, Sendable {
@@ -53,7 +53,7 @@ enum Example {
         typealias Reply = Number
     }
 
-    /// Ends only when it is cancelled.
+    /// Ends only when cancelled.
     enum Sleep: VarlinkMethod {
         static let name = "org.example.test.Sleep"
         typealias Parameters = VarlinkNothing
@@ -68,7 +68,7 @@ enum Example {
         typealias Reply = VarlinkNothing
     }
 
-    /// Declared, not handled.
+    /// Declared but not handled.
     enum Later: VarlinkMethod {
         static let name = "org.example.test.Later"
         typealias Parameters = VarlinkNothing
@@ -82,7 +82,7 @@ enum Example {
 
     struct Broken: Error {}
 
-    /// - Parameter report: told of calls to `Sleep` and `Ticks`: "begun", then "cancelled".
+    /// - Parameter report: receives "begun" and "cancelled" for calls to `Sleep` and `Ticks`.
     static func service(report: AsyncStream<String>.Continuation? = nil) -> VarlinkService {
         var service = VarlinkService(vendor: "Example", product: "Test", version: "1", url: "https://example.org")
         service.add(interface: name, description: description)
@@ -118,7 +118,7 @@ enum Example {
     }
 }
 
-/// A folder of its own for a test, removed afterwards.
+/// Creates a temporary directory for `body` and removes it afterwards.
 func withTemporaryDirectory<R>(_ body: (String) async throws -> R) async throws -> R {
     var template = Array("/tmp/varlink-XXXXXX".utf8CString)
     let made = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
@@ -128,7 +128,7 @@ func withTemporaryDirectory<R>(_ body: (String) async throws -> R) async throws 
     return try await body(path)
 }
 
-/// Runs a server on a socket in a temporary folder while `body` runs, then stops it and waits for its end.
+/// Runs a server in a temporary directory while `body` runs, then stops it and waits until it has ended.
 func withServer<R: Sendable>(
     _ service: VarlinkService = Example.service(), limits: VarlinkServer.Limits = .init(),
     logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
@@ -141,7 +141,7 @@ func withServer<R: Sendable>(
     }
 }
 
-/// Runs `server` while `body` runs; returns when it has stopped.
+/// Runs `server` while `body` runs, and returns when it has stopped.
 func withRunning<R: Sendable>(_ server: VarlinkServer, _ body: @Sendable () async throws -> R) async throws -> R {
     let (listening, continuation) = AsyncStream.makeStream(of: Void.self)
     return try await withThrowingTaskGroup(of: Void.self) { group in
@@ -158,7 +158,7 @@ func withRunning<R: Sendable>(_ server: VarlinkServer, _ body: @Sendable () asyn
     }
 }
 
-/// A connection that sends what it is told, for what a proper client does not do.
+/// A connection that sends arbitrary bytes.
 final class RawConnection: Sendable {
     private let descriptor: Int32
 
@@ -174,7 +174,7 @@ final class RawConnection: Sendable {
 
     deinit { close(descriptor) }
 
-    /// False where the other side has closed.
+    /// Returns false if the peer has closed the connection.
     @discardableResult
     func send(_ bytes: [UInt8]) -> Bool {
         var sent = 0
@@ -191,7 +191,7 @@ final class RawConnection: Sendable {
     @discardableResult
     func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
-    /// Whether the other side has closed, and nothing is left to read.
+    /// Whether the peer has closed the connection and nothing is left to read.
     var hasEnded: Bool {
         var byte: UInt8 = 0
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0
@@ -203,7 +203,7 @@ final class RawConnection: Sendable {
         return poll(&entry, 1, 0) > 0
     }
 
-    /// Half-closes: nothing more will be sent.
+    /// Closes the sending side of the connection.
     func shutdownWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// The next message; nil where the other side closes before its end. Fails the test after five minutes.
