@@ -1,15 +1,15 @@
 import Glibc
 
-/// The service's socket as a client finds it, and whom it takes for the service.
+/// The socket on which a client connects to the service, and the check that the service itself is listening on it.
 public struct ServiceSocket: Sendable, Equatable {
     public static let system = "/run/kantaibert/io.kantaibert"
     public static let local = "./var/io.kantaibert"
 
     public let path: String
-    /// Whether the folder it was looked for in is the user's own, where nobody has named it.
+    /// Whether the socket was found in a directory of the user rather than specified by path.
     private let isLocal: Bool
 
-    /// The one that somebody has named.
+    /// Creates the socket for a path that the user specified.
     public init(path: String) {
         self.path = path
         isLocal = false
@@ -30,12 +30,12 @@ public struct ServiceSocket: Sendable, Equatable {
         isLocal = true
     }
 
-    /// Finds the one that is meant where nobody has named any: the system's, else that of a service which this user has
+    /// Finds the socket if the user specified none: that of the system's service, or that of a service which this user has
     /// started with `--state-dir ./var`.
     ///
-    /// Whoever asks in a folder of somebody else's, `/tmp` for one, must not tell that one's program what they ask.
-    /// - Parameter folder: `./var`, but in tests
-    /// - Throws: `UntrustedSocket` where there is a `./var/io.kantaibert` that is not this user's alone
+    /// In a directory of another user, such as `/tmp`, a local socket could belong to a program that collects requests.
+    /// - Parameter folder: `./var`, except in tests.
+    /// - Throws: `UntrustedSocket` if `./var/io.kantaibert` exists and is not under the exclusive control of this user.
     public static func find(system: String = system, folder: String = "./var") throws(UntrustedSocket) -> ServiceSocket
     {
         guard access(system, F_OK) != 0 else { return ServiceSocket(path: system) }
@@ -47,27 +47,27 @@ public struct ServiceSocket: Sendable, Equatable {
         guard lstat(local.path, &status) == 0 else { return ServiceSocket(path: system) }
         let opened = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard opened >= 0 else {
-            throw untrusted("\(folder) is no folder of yours: \(errorText())")
+            throw untrusted("\(folder) is not a directory: \(errorText())")
         }
         defer { close(opened) }
         guard fstat(opened, &status) == 0, status.st_uid == geteuid() else {
             throw untrusted("\(folder) belongs to another user")
         }
         guard status.st_mode & 0o022 == 0 else {
-            throw untrusted("others may write in \(folder)")
+            throw untrusted("other users can write to \(folder)")
         }
         guard fstatat(opened, "io.kantaibert", &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFSOCK
-        else { throw untrusted("it is no socket") }
+        else { throw untrusted("it is not a socket") }
         guard status.st_uid == geteuid() else {
             throw untrusted("it belongs to another user")
         }
         return local
     }
 
-    /// Looks at whom the kernel says the client is connected to: root, this user, or the owner of the socket or of the folder
-    /// it lies in, who could put another in its place anyway.
-    /// - Parameter user: nil where the kernel does not say
-    /// - Throws: `UntrustedSocket`
+    /// Checks the user whose process is listening. Accepted are root, this user, and the owner of the socket or of its
+    /// directory, who could replace the socket anyway.
+    /// - Parameter user: the user reported by the kernel, or nil if it did not report one.
+    /// - Throws: `UntrustedSocket` if the user is another one.
     public func check(server user: uid_t?) throws(UntrustedSocket) {
         if user == 0 || user == geteuid() { return }
         var status = stat()
@@ -77,22 +77,24 @@ public struct ServiceSocket: Sendable, Equatable {
             if stat(owned, &status) == 0, status.st_uid == user { return }
         }
         throw UntrustedSocket(
-            path: path, reason: "user \(user.map { "\($0)" } ?? "nobody knows") answers there, who is not its owner")
+            path: path,
+            reason: user.map { "it is used by user \($0), who does not own it" } ?? "the user of its service is unknown"
+        )
     }
 
     private static func errorText() -> String { String(cString: strerror(errno)) }
 }
 
-/// A socket that may be somebody else's trap.
+/// A socket on which a program other than the service may be listening.
 public struct UntrustedSocket: Error, Sendable, Equatable, CustomStringConvertible {
     public let path: String
     public let reason: String
 
-    /// Nobody has named the path.
+    /// Whether the socket was found rather than specified by the user.
     public var isFound = false
 
     public var description: String {
-        let advice = isFound ? "; where it is meant all the same, name it: --socket \(path)" : ""
-        return "\(path) is not used, as \(reason)\(advice)"
+        let advice = isFound ? "; to use it anyway, pass --socket \(path)" : ""
+        return "\(path) is not used because \(reason)\(advice)"
     }
 }

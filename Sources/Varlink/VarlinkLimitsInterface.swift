@@ -10,11 +10,11 @@ public enum VarlinkLimitsInterface {
 
     /// Returns the type of an error with the full name `name`, or nil if it is not an error of a `Limits` interface.
     public static func error(named name: String) -> (any VarlinkLimitError.Type)? {
-        errors.first { name.hasSuffix(".Limits.\($0.shortName)") }
+        errors.first { name == $0.name || name.hasSuffix(".\($0.name)") }
     }
 
     public struct TooManyConnections: VarlinkLimitError, Equatable {
-        public static let shortName = "TooManyConnections"
+        public static let name = "Limits.TooManyConnections"
         public var limit: Int
         /// Whether the limit is that of one user rather than that of all users together.
         public var perUser: Bool
@@ -31,7 +31,7 @@ public enum VarlinkLimitsInterface {
     }
 
     public struct RequestTooLarge: VarlinkLimitError, Equatable {
-        public static let shortName = "RequestTooLarge"
+        public static let name = "Limits.RequestTooLarge"
         /// Bytes.
         public var limit: Int
 
@@ -39,7 +39,7 @@ public enum VarlinkLimitsInterface {
     }
 
     public struct RequestMemoryExceeded: VarlinkLimitError, Equatable {
-        public static let shortName = "RequestMemoryExceeded"
+        public static let name = "Limits.RequestMemoryExceeded"
         /// Bytes.
         public var limit: Int
         /// Whether the limit is that of one user rather than that of all users together.
@@ -57,7 +57,7 @@ public enum VarlinkLimitsInterface {
     }
 
     public struct TimedOut: VarlinkLimitError, Equatable {
-        public static let shortName = "TimedOut"
+        public static let name = "Limits.TimedOut"
         /// What took too long: receiving the request or producing the reply.
         public enum Part: String, Codable, Sendable, CaseIterable { case request, answer }
         public var part: Part
@@ -93,11 +93,9 @@ public enum VarlinkLimitsInterface {
     }
 }
 
-/// An error of a service's `Limits` interface. Its stored properties are the error's parameters.
-public protocol VarlinkLimitError: Error, Codable, Sendable, CustomStringConvertible {
-    /// The name without that of the interface, which differs between services.
-    static var shortName: String { get }
-}
+/// An error of a service's `Limits` interface, sent by the server itself. Unlike that of other errors, `name` lacks the
+/// domain, which differs between services.
+public protocol VarlinkLimitError: VarlinkErrorReply, CustomStringConvertible {}
 
 extension VarlinkLimitsInterface.TooManyConnections {
     public var description: String {

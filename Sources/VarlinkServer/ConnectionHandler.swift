@@ -232,7 +232,7 @@ extension ConnectionHandler {
         call?.cancel()
         state.discard()
         giveBack()
-        let name = "\(service.limitsInterface).\(Reason.shortName)"
+        let name = service.fullName(of: Reason.self)
         log.cutOff(peer, reason: name, "\(reason)")
         guard let message = try? VarlinkCoding.encodeError(name: name, reason) else {
             return channel.close(promise: nil)

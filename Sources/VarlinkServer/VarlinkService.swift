@@ -105,15 +105,18 @@ public struct VarlinkService: Sendable {
 }
 
 extension VarlinkService {
-    /// The full name of the interface that declares the errors of the server's limits: `Limits` in the domain of the first
+    /// Returns the full name of an error of the server's limits, whose interface is `Limits` in the domain of the first
     /// interface.
-    var limitsInterface: String {
-        guard let first = interfaces.first else { return "Limits" }
-        return "\(Self.interface(of: first.name)).Limits"
+    func fullName<E: VarlinkLimitError>(of error: E.Type) -> String { inDomain(E.name) }
+
+    private func inDomain(_ name: String) -> String {
+        guard let first = interfaces.first else { return name }
+        return "\(Self.interface(of: first.name)).\(name)"
     }
 
     private var allInterfaces: [Interface] {
-        [
+        let limitsInterface = inDomain("Limits")
+        return [
             Interface(name: VarlinkServiceInterface.name, description: VarlinkServiceInterface.description),
             Interface(name: limitsInterface, description: VarlinkLimitsInterface.description(name: limitsInterface)),
         ] + interfaces

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Varlink
 
-/// Where a client looks for the service that nobody has named.
+/// Finding the service's socket if the user did not specify one.
 @Suite struct ServiceSocketTests {
     private let folder = FileManager.default.temporaryDirectory.path + "/socket-\(UUID().uuidString.prefix(8))"
     private var local: String { folder + "/var" }
@@ -34,7 +34,7 @@ import Varlink
 
     private func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
-    @Test func aFolderOfOnesOwnIsTaken() throws {
+    @Test func findsSocketInOwnDirectory() throws {
         defer { remove() }
         #expect(try find() == local + "/io.kantaibert")
         let client = try VarlinkClient(path: local + "/io.kantaibert")
@@ -42,35 +42,35 @@ import Varlink
         try ServiceSocket.find(system: folder + "/none", folder: local).check(server: client.serverUser)
     }
 
-    @Test func theSystemsComesFirst() throws {
+    @Test func prefersTheSystemsSocket() throws {
         defer { remove() }
         #expect(try ServiceSocket.find(system: folder, folder: local).path == folder)
     }
 
-    @Test func withoutAnyTheSystemsIsMeant() throws {
+    @Test func defaultsToTheSystemsSocket() throws {
         defer { remove() }
         unlink(local + "/io.kantaibert")
         #expect(try find() == folder + "/none")
     }
 
-    @Test(arguments: [0o775, 0o757, 0o1777]) func aFolderThatOthersMayWriteInIsRefused(mode: mode_t) throws {
+    @Test(arguments: [0o775, 0o757, 0o1777]) func refusesDirectoryWritableByOthers(mode: mode_t) throws {
         defer { remove() }
         chmod(local, mode)
-        #expect(reason().contains("others may write in") && reason().contains("--socket"))
+        #expect(reason().contains("other users can write to") && reason().contains("--socket"))
     }
 
-    @Test func aLinkIsRefused() throws {
+    @Test func refusesSymbolicLink() throws {
         defer { remove() }
         try FileManager.default.moveItem(atPath: local, toPath: folder + "/real")
         try FileManager.default.createSymbolicLink(atPath: local, withDestinationPath: folder + "/real")
-        #expect(reason().contains("is no folder of yours"))
+        #expect(reason().contains("is not a directory"))
     }
 
-    @Test func whatIsNoSocketIsRefused() throws {
+    @Test func refusesFileThatIsNotASocket() throws {
         defer { remove() }
         unlink(local + "/io.kantaibert")
         symlink("/run/other", local + "/io.kantaibert")
-        #expect(reason().contains("it is no socket"))
+        #expect(reason().contains("it is not a socket"))
     }
 
     @Test(.needsRoot) func anothersIsRefusedAsRoot() throws {
