@@ -81,7 +81,7 @@ test-web: build
 	@sh Tests/Web/run.sh $(BUILD)
 
 lint:
-	$(SWIFT) format lint --strict --parallel --configuration .swift-format -r Package.swift Sources Tests clients
+	$(SWIFT) format lint --strict --parallel --configuration .swift-format -r Package.swift Plugins Sources Tests clients
 
 parity: build
 	$(BUILD)/kb-bench parity $(GOLDEN)/mlm

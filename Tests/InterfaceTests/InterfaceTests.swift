@@ -5,10 +5,10 @@ import Varlink
 @Suite struct InterfaceTests {
     /// The grammar allows an array of nullable elements or of arrays, but systemd's parser does not, and `varlinkctl`
     /// then cannot introspect the interface. `make test-systemd` runs `varlinkctl validate-idl`.
-    @Test(arguments: [InferenceInterface.description, ManagerInterface.description])
-    func definitionsUseNoArraysThatSystemdRejects(definition: String) {
+    @Test func definitionsUseNoArraysThatSystemdRejects() {
         for unsupported in ["[]?", "[][", "[string]?", "[string]["] {
-            #expect(!definition.contains(unsupported))
+            #expect(!InferenceInterface.description.contains(unsupported))
+            #expect(!ManagerInterface.description.contains(unsupported))
         }
     }
 
