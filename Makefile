@@ -32,7 +32,7 @@ TESTFLAGS = $(BUILDFLAGS) --disable-testable-imports
 TALKING = ^(Daemon|Kbctl|Supervision|Varlink|VarlinkServer|Web)Tests\.
 export DESTDIR PREFIX
 
-.PHONY: all build man generate test test-root python test-systemd test-faults test-web lint parity fuzz sanitize soak demo demo-deps deps install
+.PHONY: all build man generate test test-root python test-systemd test-faults test-web lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
 
 all: build
 
@@ -110,11 +110,15 @@ sanitize: deps
 soak: build
 	$(BUILD)/kb-bench soak --minutes $(SOAK_MINUTES)
 
-demo: demo-deps build
+demo: demo-corpus demo-deps build
 	@sh clients/demo/demo.sh $(BUILD) "$(CORPUS)"
 
 deps:
 	@sh .ci/packages $(PACKAGES)
+
+# Before the build, which takes minutes.
+demo-corpus:
+	@[ -z "$(CORPUS)" ] || { [ -f "$(CORPUS)" ] && [ -r "$(CORPUS)" ]; } || { echo "CORPUS=$(CORPUS) is no file that can be read" >&2; exit 66; }
 
 demo-deps: deps
 	@[ -n "$(CORPUS)" ] || sh .ci/packages fortunes

@@ -92,10 +92,17 @@ extension Trainer {
             step: state?.step ?? 0, badSteps: state?.badSteps ?? 0, savedStep: state?.step ?? 0,
             productRate: decided.productRate)
         report(.preflight(preflight.event(forecast, decided, step: run.step, elapsedSeconds: watch.seconds)))
+        // As every step reports it: fewer than the schedule has where `max_time` is expected to end the run.
+        var totalSteps = schedule.totalSteps
+        if decided.secondsPerStep > 0 {
+            let remaining = schedule.remaining(
+                step: run.step, elapsedSeconds: watch.seconds, secondsPerStep: decided.secondsPerStep)
+            totalSteps = max(run.step + remaining.steps, 1)
+        }
         report(
             .started(
                 .init(
-                    parameters: trainStep.model.parameters.layout.count, totalSteps: schedule.totalSteps,
+                    parameters: trainStep.model.parameters.layout.count, totalSteps: totalSteps,
                     resumedStep: run.step, trainSamples: training.rows, heldOutSamples: heldOut.rows,
                     trainTokens: training.tokens, threads: ThreadPool.shared.threads,
                     precision: decided.precision.rawValue)))
