@@ -109,13 +109,17 @@ func packedSamplesUseWholeBlock(objective: Objective) throws {
     run.job.recipe.maxSteps = nil
     run.job.recipe.numTrainEpochs = 1e6
     run.job.recipe.maxTime = 2
+    run.job.recipe.warmupRatio = 0
+    run.job.recipe.lrSchedulerType = .linear
     run.job.recipe.evalSteps = 1_000_000
     run.job.recipe.saveSteps = 1_000_000
     try run.run()
-    let last = try #require(run.steps.last)
-    #expect(run.steps.count > 2)
-    #expect(last.learningRate < run.job.recipe.learningRate / 5)
+    // How many steps two seconds are depends on the machine; that the rate falls with time does not.
+    let rates = run.steps.map(\.learningRate)
+    #expect(!rates.isEmpty && zip(rates, rates.dropFirst()).allSatisfy { $1 < $0 })
     #expect(run.evaluations.count == 1)
+    // It begins with the number of steps that there is time for: the epochs have tens of millions.
+    #expect(try #require(run.started).totalSteps < 1_000_000)
 }
 
 @Test func skipsNonFiniteStepsThenFails() throws {
