@@ -54,8 +54,7 @@ import VarlinkServer
     private func withDoctor(
         _ measurement: Measurement, _ body: @escaping @Sendable (_ socket: String) async throws -> Void
     ) async throws {
-        let directory = StateDirectory(
-            root: FileManager.default.temporaryDirectory.path + "/doctor-\(UUID().uuidString)")
+        let directory = StateDirectory(root: "/tmp/doctor-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(atPath: directory.root) }
         try directory.prepare(models: [])
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")

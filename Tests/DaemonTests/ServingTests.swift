@@ -18,7 +18,7 @@ import VarlinkServer
 @Suite(.timeLimit(.minutes(15))) struct ServingTests {
     /// A state directory with generations of tiny, untrained models that differ from one another.
     final class Models: Sendable {
-        let directory = StateDirectory(root: NSTemporaryDirectory() + "serving-\(UUID().uuidString)")
+        let directory = StateDirectory(root: "/tmp/serving-\(UUID().uuidString)")
 
         init(generations: Int, of model: String, objective: Objective) throws {
             let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 1).train()

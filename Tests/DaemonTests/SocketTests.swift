@@ -18,7 +18,7 @@ import VarlinkServer
     private func withModels(
         limit: Int = 8, _ body: @escaping @Sendable (_ socket: String) throws -> Void
     ) async throws {
-        let directory = StateDirectory(root: NSTemporaryDirectory() + "socket-\(UUID().uuidString)")
+        let directory = StateDirectory(root: "/tmp/socket-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(atPath: directory.root) }
         let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 1).train()
         let registry = ModelRegistry(directory: directory)

@@ -7,7 +7,8 @@ import Varlink
 
 /// Finding the service's socket if the user did not specify one.
 @Suite struct ServiceSocketTests {
-    private let folder = FileManager.default.temporaryDirectory.path + "/socket-\(UUID().uuidString.prefix(8))"
+    /// A socket's path has at most 107 bytes, of which TMPDIR may leave too few.
+    private let folder = "/tmp/socket-\(UUID().uuidString.prefix(8))"
     private var local: String { folder + "/var" }
     private let listening: OpenDescriptor
 

@@ -9,7 +9,8 @@ private final class Manager {
     let path: String
 
     init() throws {
-        path = FileManager.default.temporaryDirectory.appending(path: "notify-\(UUID().uuidString)").path()
+        // A socket's path has at most 107 bytes, of which TMPDIR may leave too few.
+        path = "/tmp/notify-\(UUID().uuidString)"
         descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
