@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Opens once, and lets everyone through who waits or will wait.
+/// Opens once, and resumes all current and future waiters.
 package final class Latch: Sendable {
     private struct State {
         var isOpen = false
@@ -32,7 +32,7 @@ package final class Latch: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let passes = state.withLock { state in
-                    // The cancellation may have come first, when there was nobody to wake.
+                    // The task may have been cancelled before, when no continuation was stored yet.
                     if state.isOpen || Task.isCancelled { return true }
                     state.waiters[id] = continuation
                     return false
@@ -44,8 +44,8 @@ package final class Latch: Sendable {
         }
     }
 
-    /// Waits for the latch, but not longer than `duration`.
-    /// - Returns: whether it is open
+    /// Waits for the latch, but no longer than `duration`.
+    /// - Returns: whether the latch is open
     package func wait(atMost duration: Duration) async -> Bool {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.wait() }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// How numbers are put into lines for people.
+/// Formats numbers for messages.
 package enum MessageFormat {
     /// Formats a duration for log messages and screens: `8 s`, `12 min`, `3 h 05 min`, `2 d 4 h`.
     ///
@@ -18,7 +18,7 @@ package enum MessageFormat {
         }
     }
 
-    /// With `digits` places after the point.
+    /// Formats a number with `digits` decimal places.
     package static func fixed(_ number: Double, _ digits: Int) -> String {
         let scale = pow(10, Double(digits))
         let scaled = (number.magnitude * scale).rounded()
@@ -28,7 +28,7 @@ package enum MessageFormat {
         return (number < 0 && scaled > 0 ? "-" : "") + "\(whole)" + places
     }
 
-    /// As `4.10e-05`.
+    /// Formats a number as `4.10e-05`.
     package static func scientific(_ number: Double) -> String {
         guard number > 0, number.isFinite else { return "\(number)" }
         let exponent = Int(log10(number).rounded(.down))
@@ -37,7 +37,7 @@ package enum MessageFormat {
             + String(repeating: "0", count: max(0, 2 - digits.count)) + digits
     }
 
-    /// `9,998`.
+    /// Formats a count as `9,998`.
     package static func count(_ value: Int) -> String {
         let digits = String(value)
         var text = ""

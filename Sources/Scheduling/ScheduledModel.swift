@@ -1,17 +1,17 @@
 import FoundationEssentials
 
 extension Scheduler {
-    /// What is known of a model when the service starts.
+    /// The state of a model when the service starts.
     public struct Model: Sendable {
         public var name: String
         public var schedule: TrainingSchedule
-        /// SHA-256 of every corpus that feeds the model, in the order of admission.
+        /// SHA-256 of every corpus that is eligible for the model, in the order of admission.
         public var eligibleCorpora: [String]
-        /// What its last published run was trained on.
+        /// The corpora that its last published run was trained on.
         public var learned: Set<String>
-        /// What its last run of any outcome was trained on: the same again would end the same way.
+        /// The corpora that its last run was trained on, whatever the outcome: training on the same set would end the same way.
         public var attempted: Set<String>
-        /// The number the next run gets.
+        /// The number of the next run.
         public var nextNumber: Int
 
         public init(
@@ -28,22 +28,22 @@ extension Scheduler {
     }
 }
 
-/// A model as the scheduler keeps it: what feeds it, and what is due.
+/// The scheduler's state for one model: its corpora and its due times.
 @dynamicMemberLookup
 struct ScheduledModel: Sendable {
     private var known: Scheduler.Model
     private var newestArrival: Scheduler.Time?
-    /// When the first corpus came that no run has been begun with; nil where none waits.
+    /// When the first corpus arrived that no run has started with; nil if none is waiting.
     private(set) var waitingSince: Scheduler.Timestamp?
-    /// What the run that has its turn is trained on.
+    /// The corpora of the active run.
     private var taken: Set<String> = []
-    /// When what has come is trained on, if `on_arrival` says so.
+    /// When the new corpora have settled, if `on_arrival` is set.
     var dueAt: Scheduler.Time?
-    /// When the schedule's time last came, or else when this schedule was first seen; nil: it has no times.
+    /// When the schedule last elapsed, or when this schedule was first seen; nil if it never elapses.
     private(set) var elapsed: Date?
-    /// The schedule's next time, or the one that has come and is not yet dealt with.
+    /// When the schedule next elapses, or the elapse that has not been handled yet.
     private(set) var nextElapse: Date?
-    /// When what had just come at the schedule's time has settled.
+    /// When the corpora that had just arrived as the schedule elapsed have settled.
     private(set) var elapseDueAt: Scheduler.Time?
 
     init(_ model: Scheduler.Model) { known = model }
@@ -53,19 +53,19 @@ struct ScheduledModel: Sendable {
         set { known[keyPath: path] = newValue }
     }
 
-    /// Takes over from an earlier life of the service how long a corpus has waited.
-    /// - Parameter date: when the first one came that waits
+    /// Restores how long corpora were waiting before the service was restarted.
+    /// - Parameter date: when the first waiting corpus arrived
     mutating func waited(since date: Date?, _ now: Scheduler.Timestamp) {
         guard let date, waitingSince != nil else { return }
-        // A clock that was set back makes nobody wait for longer than from now on, one set ahead ends the wait.
+        // If the clock was set back, the wait starts anew; if it was set ahead, the wait is over.
         let seconds = min(max(0, now.date.timeIntervalSince(date)), known.schedule.longestWait / .seconds(1))
         waitingSince = Scheduler.Timestamp(
             time: now.time.advanced(by: .seconds(-seconds)), date: min(date, now.date))
         if dueAt != nil { dueAt = settledAt }
     }
 
-    /// When what has come is trained on: when no more has come for `settle`, but no later than the longest wait after the
-    /// first that waits, or someone who drops a file now and then would put training off without end.
+    /// When the new corpora have settled: when none has arrived for `settle`, but at most `longestWait` after the first
+    /// waiting corpus. Otherwise a user who keeps adding files would postpone training forever.
     private var settledAt: Scheduler.Time? {
         guard let newestArrival else { return nil }
         let settled = newestArrival.advanced(by: known.schedule.settle)
@@ -73,14 +73,15 @@ struct ScheduledModel: Sendable {
         return min(settled, waitingSince.time.advanced(by: known.schedule.longestWait))
     }
 
-    /// - Parameter elapsed: when the schedule's time last came; nil: it has never been seen
+    /// Starts the schedule.
+    /// - Parameter elapsed: when the schedule last elapsed; nil if it is new
     mutating func begin(elapsed: Date?, _ now: Scheduler.Timestamp) {
         let last = elapsed ?? now.date
         nextElapse = known.schedule.next(after: last)
         self.elapsed = nextElapse == nil ? nil : last
     }
 
-    /// Its times go on from when one last came, its arrivals settle as the new schedule says.
+    /// Replaces the schedule. It continues from the last elapse, and waiting corpora settle as the new schedule says.
     mutating func reschedule(_ schedule: TrainingSchedule, _ now: Scheduler.Timestamp) {
         guard schedule != known.schedule else { return }
         known.schedule = schedule
@@ -91,7 +92,7 @@ struct ScheduledModel: Sendable {
         dueAt = isWaiting ? settledAt : nil
     }
 
-    /// Something has come that the last run was not trained on.
+    /// Notes the arrival of a corpus, unless the last run was trained on all eligible corpora.
     mutating func arrive(_ now: Scheduler.Timestamp) {
         guard !Set(known.eligibleCorpora).isSubset(of: known.attempted) else { return }
         newestArrival = now.time
@@ -99,28 +100,28 @@ struct ScheduledModel: Sendable {
         if known.schedule.onArrival { dueAt = settledAt }
     }
 
-    /// A run begins or goes on with these: where they are all there is, nothing waits any more.
+    /// Notes that a run starts or resumes with these corpora. If they are all eligible corpora, none is waiting.
     mutating func take(_ corpora: [String]) {
         taken = Set(corpora)
         if Set(known.eligibleCorpora).isSubset(of: taken) { waitingSince = nil }
     }
 
-    /// The run that had its turn has left it.
+    /// Notes that the active run has ended or paused.
     mutating func leave() { taken = [] }
 
-    /// The last run was, or was to be, trained on these.
+    /// Notes which corpora the last run was, or would have been, trained on.
     mutating func attempt(_ corpora: Set<String>) {
         known.attempted = corpora
         if Set(known.eligibleCorpora).isSubset(of: corpora) { waitingSince = nil }
     }
 
-    /// A corpus that comes again is new to the model.
+    /// Makes a corpus count as new if it arrives again.
     mutating func forget(_ sha256: String) {
         known.attempted.remove(sha256)
         known.learned.remove(sha256)
     }
 
-    /// A corpus is not learned from any more.
+    /// Removes a corpus from the eligible ones.
     mutating func remove(_ sha256: String) {
         known.eligibleCorpora.removeAll { $0 == sha256 }
         guard Set(known.eligibleCorpora).isSubset(of: known.attempted.union(taken)) else { return }
@@ -131,7 +132,7 @@ struct ScheduledModel: Sendable {
     mutating func learn(_ corpora: Set<String>, published: Bool, _ now: Scheduler.Timestamp) {
         known.attempted = corpora
         if published { known.learned = corpora }
-        // A run of an earlier life of the service, gone on with, may have learned all there is.
+        // A resumed run may have been trained on all eligible corpora.
         guard !Set(known.eligibleCorpora).isSubset(of: corpora) else {
             dueAt = nil
             waitingSince = nil
@@ -140,12 +141,12 @@ struct ScheduledModel: Sendable {
         if waitingSince == nil { waitingSince = now }
         if newestArrival == nil { newestArrival = now.time }
         guard known.schedule.onArrival, dueAt == nil else { return }
-        // What came during the run settled from its own arrival on.
+        // Corpora that arrived during the run have been settling since their arrival.
         dueAt = settledAt
     }
 
-    /// Where the clock on the wall was set back behind the schedule's last time, its times come again; so does systemd's
-    /// `timer_time_change`.
+    /// Recomputes the next elapse if the wall clock was set back to before the last one, as systemd's `timer_time_change`
+    /// does.
     mutating func rewind(_ now: Scheduler.Timestamp) {
         guard let last = elapsed, last > now.date else { return }
         elapsed = now.date
@@ -159,15 +160,15 @@ struct ScheduledModel: Sendable {
         elapseDueAt = nil
     }
 
-    /// Lets what had just come at the schedule's time settle; what comes after it no longer counts, or a steady stream of
-    /// text would never be trained on. Nor is it put off for longer than the longest wait, over restarts too.
-    /// - Returns: whether it has
+    /// Waits for corpora that had just arrived when the schedule elapsed to settle. Later arrivals do not extend the wait,
+    /// or a steady stream of text would never be trained on. `longestWait` is the limit, across restarts too.
+    /// - Returns: whether they have settled
     mutating func settleElapse(_ now: Scheduler.Timestamp) -> Bool {
         let due = elapseDueAt ?? max(settledAt ?? now.time, now.time)
         elapseDueAt = due
         return due <= now.time
     }
 
-    /// When the schedule's time next has its effect; nil: never.
+    /// Returns when the schedule next takes effect, or nil if it never does.
     func elapseDue(_ now: Scheduler.Timestamp) -> Date? { elapseDueAt.map(now.date(at:)) ?? nextElapse }
 }

@@ -1,12 +1,12 @@
 import FoundationEssentials
 
-/// Decides when which model is trained. One run at a time, first come first served.
+/// Decides when each model is trained. One run is active at a time; the others queue in order of arrival.
 ///
-/// A value without I/O: what happened goes in with the time, what to do comes out.
+/// A value without I/O: its methods take an event and the current time, and return the actions to perform.
 public struct Scheduler: Sendable {
     public typealias Time = ContinuousClock.Instant
 
-    /// One moment by both clocks: waits are measured by the first; the other is on the wall, where it can be set.
+    /// A point in time on the monotonic clock, which measures waits, and on the wall clock, which can be set.
     public struct Timestamp: Sendable, Equatable {
         public var time: Time
         public var date: Date
@@ -19,13 +19,13 @@ public struct Scheduler: Sendable {
         public static var now: Timestamp { Timestamp(time: .now, date: Date()) }
     }
 
-    /// A run that waits for its turn or has it.
+    /// A queued or active run.
     public struct Entry: Sendable, Equatable {
         public var run: String
         public var model: String
-        /// What the run's job names, where it has one already and goes on; nil: whatever there is when it begins.
+        /// The corpora of the run's job, if it has a job and resumes; nil: all eligible corpora when the run starts.
         public var corpora: [String]?
-        /// Somebody asked for it: no window holds it up.
+        /// Whether a user asked for the run, which windows then do not delay.
         public var isManual: Bool
 
         public init(run: String, model: String, corpora: [String]? = nil, isManual: Bool = false) {
@@ -37,29 +37,29 @@ public struct Scheduler: Sendable {
     }
 
     public enum Action: Sendable, Equatable {
-        /// The run stands in the queue.
+        /// The run was queued.
         case enqueued(Entry)
-        /// Begin now, on the corpora of the entry (SHA-256, in the order of their admission), or go on where
-        /// `resumes` says that the run has a job.
+        /// Start the run on the corpora of the entry (SHA-256, in the order of admission), or continue it if `resumes` says
+        /// that it has a job.
         case start(Entry, resumes: Bool)
-        /// Give the time back at this moment; replaces an earlier wish.
+        /// Call `tick` at this time; replaces an earlier request.
         case wake(Time)
-        /// Tell the run that has its turn to leave: its window has closed. It goes on later.
+        /// Tell the active run to leave because its window has closed. It resumes later.
         case pause(Entry)
-        /// Tell the run that has its turn to leave for good.
+        /// Tell the active run to leave; it does not resume.
         case stop(Entry)
-        /// The run left the queue without having had its turn to the end.
+        /// The run was removed from the queue before it was finished.
         case dropped(Entry)
-        /// The schedule's time has come for the model, and no run is queued.
+        /// The model's schedule elapsed, but no run is queued.
         case skipped(String, SkipReason)
     }
 
-    /// Why a schedule's time is let pass.
+    /// Why no run is queued when a schedule elapses.
     public enum SkipReason: Sendable, Equatable {
         case noCorpus
-        /// The last run was trained on the same: it would end the same way.
+        /// The last run was trained on the same corpora and would end the same way.
         case nothingNew
-        /// This run learns from everything there is.
+        /// The named run is already training on all eligible corpora, or will.
         case underWay(String)
     }
 
@@ -69,13 +69,13 @@ public struct Scheduler: Sendable {
         case nothingNew
     }
 
-    /// What has to outlive the service, beside the runs themselves.
+    /// The state that must survive a restart of the service, apart from the runs themselves.
     public struct PersistedState: Sendable, Equatable, Codable {
-        /// When the schedule's time last came, by model.
+        /// When the schedule last elapsed, by model.
         public var elapsed: [String: Date]
-        /// The runs that somebody asked for and that are not over.
+        /// The unfinished runs that a user asked for.
         public var byHand: [String]
-        /// When the first corpus came that waits to be trained on, by model.
+        /// When the first waiting corpus arrived, by model.
         public var waiting: [String: Date]
 
         public init(elapsed: [String: Date] = [:], byHand: [String] = [], waiting: [String: Date] = [:]) {
@@ -84,7 +84,7 @@ public struct Scheduler: Sendable {
             self.waiting = waiting
         }
 
-        /// What an older version has not written is empty.
+        /// Decodes files of older versions too: keys that these did not write are empty.
         public init(from decoder: any Decoder) throws {
             let keys = try decoder.container(keyedBy: CodingKeys.self)
             elapsed = try keys.decode([String: Date].self, forKey: .elapsed)
@@ -93,13 +93,13 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// The clock on the wall is looked at so often at least, while something waits for it: it may have been set.
+    /// The longest interval between looks at the wall clock while something waits for it, since the clock may be set.
     package static let longestSleep = Duration.seconds(60)
 
     private var models: [ScheduledModel]
     public private(set) var queue: [Entry] = []
     public private(set) var running: Entry?
-    /// The run that has its turn has been told to leave.
+    /// Whether the active run has been told to leave.
     private var isLeaving = false
     private var wakesAt: Time?
 
@@ -117,11 +117,11 @@ public struct Scheduler: Sendable {
             waiting: dates(\.waitingSince?.date))
     }
 
-    // MARK: What happens
+    // MARK: Events
 
-    /// Corpora that came while the service was away are due `settle` from now, or sooner where one has waited for others
-    /// before.
-    /// - Parameter unfinished: runs to go on with, in their order
+    /// Starts scheduling. Corpora that arrived while the service was down settle from now on, or sooner if one was already
+    /// waiting before.
+    /// - Parameter unfinished: the runs to resume, in order
     public mutating func start(unfinished: [Entry], memory: PersistedState = PersistedState(), now: Timestamp)
         -> [Action]
     {
@@ -138,7 +138,8 @@ public struct Scheduler: Sendable {
         return queue.map(Action.enqueued) + advance(now)
     }
 
-    /// - Parameter names: the models that the corpus feeds
+    /// Notes that a corpus was admitted.
+    /// - Parameter names: the models that the corpus is eligible for
     public mutating func corpusAdmitted(_ sha256: String, for names: [String], now: Timestamp) -> [Action] {
         for index in models.indices where names.contains(models[index].name) {
             guard !models[index].eligibleCorpora.contains(sha256) else { continue }
@@ -148,21 +149,21 @@ public struct Scheduler: Sendable {
         return advance(now)
     }
 
-    /// The corpus is not to be learned from any more; a run that has begun goes on with it.
-    /// - Returns: a run that has no job yet is dropped where no text is left for it
+    /// Notes that a corpus was removed. A run that has started keeps it; a queued run without a job is dropped if no corpus
+    /// is left for it.
     public mutating func corpusRemoved(_ sha256: String, now: Timestamp) -> [Action] {
         let dropped = remove(sha256)
         return dropped.isEmpty ? [] : dropped + advance(now)
     }
 
-    /// The run that had its turn has failed of a corpus, which is set aside: it feeds no model, and the run's model is trained on
-    /// the others at once.
+    /// Notes that the active run failed because of a corpus, which is quarantined: no model uses it any more, and the run's
+    /// model is trained on the remaining corpora at once.
     public mutating func setAside(_ sha256: String, run: String, now: Timestamp) -> [Action] {
         let entry = leaveTurn(run)
         var actions = remove(sha256)
         for index in models.indices { models[index].forget(sha256) }
         if let index = models.firstIndex(where: { $0.name == entry.model }) {
-            // The others have been learned, or have not been tried without it.
+            // The remaining corpora were either published or never tried without this one.
             models[index].attempt(models[index].learned)
             let isNew = Set(models[index].eligibleCorpora) != models[index].learned
             if isNew, !models[index].eligibleCorpora.isEmpty, covering(index) == nil {
@@ -172,7 +173,8 @@ public struct Scheduler: Sendable {
         return actions + advance(now)
     }
 
-    /// - Returns: the runs without a job that have no text left
+    /// Removes a corpus from all models.
+    /// - Returns: a `dropped` action for each run without a job that has no corpus left
     private mutating func remove(_ sha256: String) -> [Action] {
         var dropped: [Action] = []
         for index in models.indices {
@@ -185,14 +187,15 @@ public struct Scheduler: Sendable {
         return dropped
     }
 
-    /// The moment asked for with `wake` has come; harmless at any other.
+    /// Handles the time requested with `wake`. Calling it at any other time is harmless.
     public mutating func tick(now: Timestamp) -> [Action] {
         wakesAt = nil
         return advance(now)
     }
 
-    /// Someone asks for a run now: it does not wait for a window.
-    /// - Returns: the run, which may be one that waits already, and what to do
+    /// Queues a run at a user's request, which does not wait for a window.
+    /// - Parameter force: trains even if nothing is new
+    /// - Returns: the run, which may have been queued before, and the actions to perform
     public mutating func train(_ name: String, force: Bool, now: Timestamp) -> Result<
         (run: String, actions: [Action]), Refusal
     > {
@@ -208,8 +211,8 @@ public struct Scheduler: Sendable {
         return .success((entry.run, [.enqueued(entry)] + advance(now)))
     }
 
-    /// The run that had its turn is over.
-    /// - Parameter published: its model serves
+    /// Notes that the active run has ended.
+    /// - Parameter published: whether it published a generation
     public mutating func ended(_ run: String, published: Bool, now: Timestamp) -> [Action] {
         let entry = leaveTurn(run)
         if let index = models.firstIndex(where: { $0.name == entry.model }) {
@@ -218,13 +221,14 @@ public struct Scheduler: Sendable {
         return advance(now)
     }
 
-    /// The run that was told to pause has left. It is the first to have its turn again.
+    /// Notes that the run told to pause has left. It goes to the front of the queue.
     public mutating func paused(_ run: String, now: Timestamp) -> [Action] {
         queue.insert(leaveTurn(run), at: 0)
         return advance(now)
     }
 
-    /// - Returns: nil where no such run waits or has its turn
+    /// Cancels a run.
+    /// - Returns: nil if no such run is queued or active
     public mutating func cancel(_ run: String, now: Timestamp) -> [Action]? {
         if let running, running.run == run {
             isLeaving = true
@@ -238,22 +242,22 @@ public struct Scheduler: Sendable {
         return [.dropped(entry)] + advance(now)
     }
 
-    /// A model's schedule has changed: what waits, waits as the new one has it.
+    /// Replaces a model's schedule, which then applies to what is waiting too.
     public mutating func reschedule(_ name: String, _ schedule: TrainingSchedule, now: Timestamp) -> [Action] {
         guard let index = models.firstIndex(where: { $0.name == name }) else { return [] }
         models[index].reschedule(schedule, now)
         return advance(now)
     }
 
-    // MARK: What will happen
+    // MARK: Outlook
 
-    /// What the schedule has in mind for a model that is not being trained.
+    /// What the schedule will do next for a model that is not being trained.
     public enum NextRun: Sendable, Equatable {
-        /// A run begins, or where another one is under way then, is queued.
+        /// A run starts, or is queued if another run is active then.
         case begins(Date)
-        /// The run waits for its window, which opens then; nil: never.
+        /// The run waits for its window to open; nil: the window never opens.
         case opens(Date?, run: String)
-        /// The schedule's time comes then, and so far there is nothing to train on.
+        /// The schedule elapses, but so far there is nothing to train on.
         case looks(Date)
 
         public var date: Date? {
@@ -264,7 +268,7 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// - Returns: nil where nothing is due, or where a run waits for nothing but its turn
+    /// - Returns: nil if nothing is due, or if a run waits only for other runs
     public func nextRun(_ name: String, now: Timestamp) -> NextRun? {
         guard let index = models.firstIndex(where: { $0.name == name }) else { return nil }
         let schedule = models[index].schedule
@@ -278,7 +282,7 @@ public struct Scheduler: Sendable {
         return .begins(schedule.isOpen(at: due) ? due : schedule.windowChange(after: due) ?? due)
     }
 
-    // MARK: Deciding
+    // MARK: Decisions
 
     private mutating func enqueue(_ index: Int, isManual: Bool = false) -> Entry {
         let entry = Entry(
@@ -291,7 +295,7 @@ public struct Scheduler: Sendable {
 
     private mutating func leaveTurn(_ run: String) -> Entry {
         guard let entry = running, entry.run == run else {
-            preconditionFailure("\(run) ended without having its turn")
+            preconditionFailure("\(run) ended, but is not the active run")
         }
         running = nil
         isLeaving = false
@@ -299,7 +303,7 @@ public struct Scheduler: Sendable {
         return entry
     }
 
-    /// The run that waits or has its turn and learns from everything that feeds the model.
+    /// Returns the queued or active run that is trained on all eligible corpora of the model.
     private func covering(_ index: Int) -> Entry? {
         let model = models[index]
         return ([running].compactMap(\.self) + queue).first { entry in
@@ -313,7 +317,7 @@ public struct Scheduler: Sendable {
         return Set(models[index].eligibleCorpora).isSubset(of: models[index].attempted) ? .nothingNew : nil
     }
 
-    /// Whether the model's window lets the run work.
+    /// Returns whether the run may work now, given its model's window.
     private func mayWork(_ entry: Entry, _ now: Timestamp) -> Bool {
         entry.isManual || models.first { $0.name == entry.model }?.schedule.isOpen(at: now.date) ?? true
     }
@@ -349,7 +353,7 @@ public struct Scheduler: Sendable {
         return actions
     }
 
-    /// The schedule's time has come. It stays come until a run is queued for it, or it is let pass.
+    /// Handles an elapse of the schedule, which stays pending until a run is queued or skipped.
     private mutating func elapsed(_ index: Int, _ now: Timestamp) -> [Action] {
         let name = models[index].name
         if let skip = skip(index) {
@@ -368,7 +372,7 @@ public struct Scheduler: Sendable {
             dates.append(models.first { $0.name == entry.model }?.schedule.windowChange(after: now.date))
         }
         let byTheWall = dates.compactMap(\.self).min().map { date in
-            // Rounded up, or the last fraction of a microsecond would be waited for again and again.
+            // Rounded up: otherwise the last fraction of a microsecond would cause wake-ups over and over.
             let seconds = max(0, date.timeIntervalSince(now.date)) + 0.001
             return now.time.advanced(by: min(.seconds(seconds), Self.longestSleep))
         }
@@ -377,7 +381,7 @@ public struct Scheduler: Sendable {
 }
 
 extension Scheduler.Timestamp {
-    /// What the wall will show at `time`, if nobody sets the clock.
+    /// Returns what the wall clock will show at `time` unless it is set.
     func date(at time: Scheduler.Time) -> Date {
         date.addingTimeInterval(self.time.duration(to: time) / .seconds(1))
     }

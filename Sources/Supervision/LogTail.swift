@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The last lines of a text that comes bit by bit.
+/// The last lines of a text that arrives line by line, each cut to 1,000 characters.
 final class LogTail: Sendable {
     private let limit: Int
     private let kept = Mutex<[String]>([])

@@ -32,10 +32,10 @@ package struct ModelProcess: Sendable {
         try await run(["convert", source, destination, "--objective", objective.rawValue, "--precision", precision])
     }
 
-    /// - Returns: why it is of no use; nil where all went well
+    /// Runs the program, a second time if it is killed: a single kill may have come from outside.
+    /// - Returns: why the model cannot be served, or nil if it can
     private func run(_ arguments: [String]) async throws(DurableError) -> String? {
         var death: String?
-        // Whoever kills a process of ours once has not shown that the model is to blame.
         for _ in 0..<2 {
             let said = Mutex<String?>(nil)
             let process = RunProcess(
@@ -49,7 +49,7 @@ package struct ModelProcess: Sendable {
             case .status(let status):
                 return Self.bounded(said.withLock { $0 } ?? Self.describe("status \(status)", ending.lastLines))
             case .stalled(let seconds):
-                return "the process that opened it was not done after \(MessageFormat.duration(seconds))"
+                return "the process that opened it did not finish within \(MessageFormat.duration(seconds))"
             case .notStarted(let reason):
                 throw DurableError(operation: "start", path: program, errno: ENOEXEC, hint: Self.bounded(reason))
             case .signal, .outOfMemory, .tookTooMuch: death = Self.describe("\(ending.cause)", ending.lastLines)
@@ -60,7 +60,7 @@ package struct ModelProcess: Sendable {
 
     private static func describe(_ cause: String, _ lastLines: [String]) -> String {
         let lines = lastLines.suffix(3).map { String($0.prefix(200)) }.joined(separator: " | ")
-        return bounded("the process that opened it ended: \(cause)\(lines.isEmpty ? "" : " (\(lines))")")
+        return bounded("the process that opened it died: \(cause)\(lines.isEmpty ? "" : " (\(lines))")")
     }
 
     private static func bounded(_ reason: String) -> String { String(reason.prefix(1_000)) }

@@ -1,10 +1,10 @@
 import Durable
 import Glibc
 
-/// What `/proc` says of a process's memory.
+/// The memory of a process, as `/proc` reports it.
 enum ProcessMemory {
-    /// Bytes in memory that are the process's own: what is mapped of files does not count, the kernel takes that back.
-    /// - Returns: nil where there is no such process
+    /// Returns the bytes of private resident memory. Mapped files do not count, since the kernel can reclaim them.
+    /// - Returns: nil if there is no such process
     static func own(of process: pid_t) -> Int? {
         guard let text = try? Durable.read("/proc/\(process)/status") else { return nil }
         for line in String(decoding: text, as: UTF8.self).split(separator: "\n") where line.hasPrefix("RssAnon:") {
@@ -14,10 +14,10 @@ enum ProcessMemory {
     }
 }
 
-/// What the kernel says of the control group that this process and its children are in.
+/// The memory events of the control group of this process and its children.
 enum MemoryEvents {
-    /// Processes of the group that were ended because memory ran out, here or on the whole machine; 0 where the kernel does
-    /// not say.
+    /// Returns how many processes of the group were killed because memory ran out, in the group or on the whole machine; 0 if
+    /// the kernel does not report it.
     static func kills() -> Int {
         guard let groups = try? Durable.read("/proc/self/cgroup"),
             let group = String(decoding: groups, as: UTF8.self).split(separator: "\n").first(where: {

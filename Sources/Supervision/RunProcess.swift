@@ -8,40 +8,40 @@ import Subprocess
 import Synchronization
 import SystemPackage
 
-/// One life of a `kantaibert-train` process.
+/// A single `kantaibert-train` process, from start to exit.
 struct RunProcess: Sendable {
     /// How the process ended.
     struct ExitStatus: Sendable {
         var cause: Cause
-        /// The last lines it wrote to its standard error.
+        /// The last lines that it wrote to standard error.
         var lastLines: [String]
     }
 
     enum Cause: Sendable, Equatable, CustomStringConvertible {
         case status(Int)
         case signal(Int)
-        /// Ended by the kernel when memory ran out.
+        /// Killed by the kernel because memory ran out.
         case outOfMemory
-        /// Ended from here: so many seconds without a word.
+        /// Killed by this service after `seconds` without output.
         case stalled(seconds: Double)
-        /// Ended from here: it held more memory than it may.
+        /// Killed by this service because it held more memory than its limit.
         case tookTooMuch(bytes: Int, limit: Int)
-        /// It could not be started.
+        /// The process could not be started.
         case notStarted(String)
 
         var description: String {
             switch self {
             case .status(let status): "status \(status)"
             case .signal(let signal): Self.name(of: signal)
-            case .outOfMemory: "\(Self.name(of: Int(SIGKILL))), the kernel's: memory ran out"
-            case .stalled(let seconds): "it hung: no word for \(MessageFormat.duration(seconds)) (training.stall)"
+            case .outOfMemory: "\(Self.name(of: Int(SIGKILL))) by the kernel: memory ran out"
+            case .stalled(let seconds): "hung: no output for \(MessageFormat.duration(seconds)) (training.stall)"
             case .tookTooMuch(let bytes, let limit):
-                "it held \(MessageFormat.bytes(bytes)) of memory, more than \(MessageFormat.bytes(limit)) (training.memory_limit)"
+                "held \(MessageFormat.bytes(bytes)) of memory, more than \(MessageFormat.bytes(limit)) (training.memory_limit)"
             case .notStarted(let reason): "not started: \(reason)"
             }
         }
 
-        /// Whether somebody has told it to end, or it has never begun.
+        /// Whether a user ended the process, or it never started: no corpus is to blame for that.
         var isManual: Bool {
             switch self {
             case .signal(let signal): [SIGHUP, SIGINT, SIGQUIT, SIGTERM].contains(Int32(signal))
@@ -54,7 +54,7 @@ struct RunProcess: Sendable {
             names[Int32(signal)].map { "SIG\($0)" } ?? "signal \(signal)"
         }
 
-        /// Those that end a process.
+        /// The signals that terminate a process.
         private static let names = [
             SIGABRT: "ABRT", SIGALRM: "ALRM", SIGBUS: "BUS", SIGFPE: "FPE", SIGHUP: "HUP", SIGILL: "ILL",
             SIGINT: "INT", SIGKILL: "KILL", SIGPIPE: "PIPE", SIGQUIT: "QUIT", SIGSEGV: "SEGV", SIGSYS: "SYS",
@@ -64,22 +64,22 @@ struct RunProcess: Sendable {
 
     var program: String
     var arguments: [String]
-    /// How long the process may take to leave once it is told to.
+    /// How long the process may take to exit once it is told to leave.
     var stopSeconds: Double
-    /// How long it may say nothing; nil: for ever.
+    /// How long the process may go without output; nil: forever.
     var stallSeconds: Double?
-    /// Bytes of memory of its own that it may hold; nil: whatever it gets.
+    /// The bytes of private memory that the process may hold; nil: unlimited.
     var memoryLimit: Int?
 
-    /// Starts the process and returns when it is gone.
+    /// Starts the process and returns when it has exited.
     /// - Parameters:
-    ///   - leave: when open, standard input is closed, which the run takes as "checkpoint and leave"
-    ///   - onLine: gets each event in order, or the line that is none
+    ///   - leave: once open, standard input is closed, which tells the run to write a checkpoint and leave
+    ///   - onLine: receives every event in order, and every line that is not an event
     func run(leave: Latch, onLine: @escaping @Sendable (Result<RunEvent, MalformedEvent>) async -> Void) async
         -> ExitStatus
     {
         var options = PlatformOptions()
-        // Ctrl-C on a terminal goes to a whole process group; this process alone is to hear it and close the pipe.
+        // Ctrl-C on a terminal signals a whole process group; only this process should receive it and close the pipe.
         options.processGroupID = 0
         let tail = LogTail(limit: 20)
         let watch = Watch()
@@ -89,8 +89,8 @@ struct RunProcess: Sendable {
                 .path(FilePath(program)), arguments: Arguments(arguments), platformOptions: options,
                 input: .inputWriter, output: .sequence, error: .sequence
             ) { execution in
-                // By timers, and not by child tasks that sleep and are cancelled: these are suspected of the one time that a
-                // freed task ended the service, in Swift's runtime (6.3.1).
+                // Uses timers instead of child tasks that sleep and are cancelled: the latter are suspected of a crash of the
+                // service in Swift's runtime (6.3.1), which used a freed task.
                 watch.begin(every: watchInterval) {
                     guard let cause = limitViolation(watch.silence, execution.processIdentifier.value) else {
                         return nil
@@ -102,7 +102,7 @@ struct RunProcess: Sendable {
                 let leaving = Task {
                     await leave.wait()
                     guard leave.isOpen else { return }
-                    // Where the process is gone already, both have nothing left to do.
+                    // If the process has exited already, neither has an effect.
                     try? await execution.standardInputWriter.finish()
                     watch.after(stopSeconds) { try? execution.send(signal: .kill) }
                 }
@@ -115,7 +115,7 @@ struct RunProcess: Sendable {
                         watch.hear()
                         guard !line.allSatisfy(\.isWhitespace) else { continue }
                         await onLine(MalformedEvent.decode(line))
-                        // The time that the line took here is not the run's.
+                        // The time that handling the line took does not count as silence.
                         watch.hear()
                     }
                     try await group.waitForAll()
@@ -136,7 +136,7 @@ struct RunProcess: Sendable {
 
     private var watchInterval: Double { min(1, (stallSeconds ?? 4) / 4) }
 
-    /// Why the process has to be ended now; nil where it may go on.
+    /// Returns why the process must be killed now, or nil if it may continue.
     private func limitViolation(_ silence: Double, _ process: pid_t) -> Cause? {
         if let stallSeconds, silence > stallSeconds { return .stalled(seconds: stallSeconds) }
         if let memoryLimit, let held = ProcessMemory.own(of: process), held > memoryLimit {
@@ -146,12 +146,12 @@ struct RunProcess: Sendable {
     }
 }
 
-/// What is known of a process while it lives, and what is done about it.
+/// Watches a running process and kills it if it violates a limit.
 private final class Watch: Sendable {
     private struct State {
         var heard = ContinuousClock.now
         var cause: RunProcess.Cause?
-        /// Nil before it is watched, and when it is not any more.
+        /// Nil before watching starts and after it has stopped.
         var timer: (any DispatchSourceTimer)?
     }
 
@@ -160,13 +160,13 @@ private final class Watch: Sendable {
 
     func hear() { state.withLock { $0.heard = .now } }
 
-    /// Seconds since it was heard.
+    /// Seconds since the last output.
     var silence: Double { state.withLock { $0.heard }.duration(to: .now) / .seconds(1) }
 
-    /// Why it was ended from here, if it was.
+    /// Why this service killed the process, if it did.
     var endedHere: RunProcess.Cause? { state.withLock { $0.cause } }
 
-    /// - Parameter look: ends the process where it has to be, and says why; not called again then
+    /// - Parameter look: kills the process if necessary and returns why; not called again after that
     func begin(every seconds: Double, _ look: @escaping @Sendable () -> RunProcess.Cause?) {
         state.withLock { state in
             let timer = DispatchSource.makeTimerSource(queue: queue)
@@ -183,14 +183,14 @@ private final class Watch: Sendable {
         }
     }
 
-    /// Does something later, if the process is still there.
+    /// Runs `body` after a delay if the process is still running.
     func after(_ seconds: Double, _ body: @escaping @Sendable () -> Void) {
         queue.asyncAfter(deadline: .now() + seconds) { [weak self] in
             if self?.isWatched == true { body() }
         }
     }
 
-    /// The process is gone: nothing is done about it any more when this returns.
+    /// Stops watching because the process has exited. When this returns, neither the timer nor a delayed body runs any more.
     func stop() {
         queue.sync {
             state.withLock { state in
@@ -203,7 +203,7 @@ private final class Watch: Sendable {
     private var isWatched: Bool { state.withLock { $0.timer != nil } }
 }
 
-/// A line of a run's output that is no event.
+/// A line of a run's output that is not an event.
 package struct MalformedEvent: Error, CustomStringConvertible {
     package var line: String
     package var reason: String

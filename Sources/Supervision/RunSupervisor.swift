@@ -3,27 +3,27 @@ import FoundationEssentials
 import Jobs
 import Synchronization
 
-/// Sees one run through, whatever happens to its process.
+/// Runs the process of one training run and restarts it from its checkpoint when it dies.
 package struct RunSupervisor: Sendable {
     package enum Outcome: Sendable, Equatable {
-        /// What it was started for is done: the generation's directory stands.
+        /// The work is done: the generation's directory exists.
         case published
-        /// It was told to leave; the run can go on later.
+        /// The run was told to leave and can resume later.
         case left
-        /// - Parameter corpus: SHA-256 of the one that is to blame
+        /// - Parameter corpus: SHA-256 of the corpus that caused the failure, if one did
         case failed(reason: String, corpus: String? = nil)
-        /// Its data are of no use, its checkpoints among them: the same again would end the same way.
+        /// The data of the run are unusable, including its checkpoints: a retry would end the same way.
         case refused(reason: String, corpus: String? = nil)
     }
 
-    /// A process that died, and what is done about it.
+    /// A process that died, and the restart that follows.
     package struct Crash: Sendable, Equatable {
         package var cause: String
         package var lastLines: [String]
-        /// Counted from 1.
+        /// The number of the restart, from 1.
         package var restart: Int
         package var waitSeconds: Double
-        /// SHA-256 of the corpus that was being read.
+        /// SHA-256 of the corpus that the process was reading.
         package var corpus: String?
     }
 
@@ -64,7 +64,7 @@ package struct RunSupervisor: Sendable {
     private let program: String
     private let configuration: Configuration
 
-    /// Deaths in a row while the same corpus was read, after which it is to blame.
+    /// After this many deaths in a row while reading the same corpus, the corpus is taken as the cause.
     private static let deathsToBlame = 2
 
     /// - Parameter program: the path of `kantaibert-train`
@@ -73,23 +73,23 @@ package struct RunSupervisor: Sendable {
         self.configuration = configuration
     }
 
-    /// Trains.
+    /// Trains until the run publishes, fails or leaves.
     /// - Parameters:
-    ///   - leave: opened when the run is to checkpoint and leave
-    ///   - onLine: gets what the run says
+    ///   - leave: opened to make the run write a checkpoint and leave
+    ///   - onLine: receives every line of the run's output
     ///   - onDeath: called before each restart
     package func supervise(
         _ job: Job, at path: String, leave: Latch,
         onLine: @escaping @Sendable (Result<RunEvent, MalformedEvent>) async -> Void,
         onCrash: @escaping @Sendable (Crash) async -> Void
     ) async -> Outcome {
-        // A process killed between publishing and saying so has nothing left to do.
+        // A process that was killed between publishing and reporting it has nothing left to do.
         await runWithRestarts(
             ["run", path], leave: leave, onLine: onLine, onCrash: onCrash, isDone: { Self.isPublished(job) })
     }
 
-    /// Asks how model directories do on what is held out of a job.
-    /// - Returns: what was said of each, in their order; nil where it could not be had, or was told to leave
+    /// Evaluates model directories on the held-out text of a job.
+    /// - Returns: the outcome, and the evaluations so far in the order of `directories`
     package func judge(
         _ directories: [String], jobAt path: String, leave: Latch,
         onCrash: @escaping @Sendable (Crash) async -> Void
@@ -127,21 +127,21 @@ package struct RunSupervisor: Sendable {
             if isDone() { return .published }
             if leave.isOpen { return .left }
             let reason = await attempt.failure ?? "\(ending.cause)"
-            // Bad data and a bad job are as bad the next time.
+            // Bad data and a bad job would fail again.
             let described = Self.describe(reason, ending.lastLines)
             let blamed = await attempt.blamed
             if ending.cause == .status(65) { return .refused(reason: described, corpus: blamed) }
             if ending.cause == .status(78) { return .failed(reason: described, corpus: blamed) }
-            // One that has said why it failed has not named the corpus, and one that was told to end has not died of it.
+            // A process that reported why it failed would have named the corpus, and one that a user ended did not die of it.
             let corpus = await attempt.failure == nil && !ending.cause.isManual ? await attempt.corpus : nil
             suspect = corpus.map { ($0, $0 == suspect?.corpus ? suspect!.deaths + 1 : 1) }
             if let suspect, suspect.deaths >= Self.deathsToBlame {
                 return .failed(
                     reason: Self.describe(
-                        reason, times: ", \(suspect.deaths) times at the same text", ending.lastLines),
+                        reason, times: ", \(suspect.deaths) times while reading the same corpus", ending.lastLines),
                     corpus: suspect.corpus)
             }
-            // A run that gets on between its deaths is not given up.
+            // A run that makes progress between deaths is not given up.
             if await attempt.reachedCheckpoint { restarts = 0 }
             guard restarts < configuration.maxRestarts else {
                 return .failed(reason: Self.describe(reason, times: ", \(restarts + 1) times", ending.lastLines))
@@ -155,19 +155,19 @@ package struct RunSupervisor: Sendable {
         }
     }
 
-    /// What the process is to take of the machine, for its command line.
+    /// The resource limits of the process, as command-line arguments.
     private var standing: [String] {
         ["--nice", "\(configuration.nice)", "--oom-score-adjust", "\(configuration.oomScoreAdjust)"]
             + (configuration.diskReserve > 0 ? ["--disk-reserve", "\(configuration.diskReserve)"] : [])
             + (configuration.memoryLimit.map { ["--memory-limit", "\($0)"] } ?? [])
     }
 
-    /// What one process said about itself.
+    /// What one process reported about itself.
     private actor ProcessAttempt {
         private(set) var failure: String?
-        /// The corpus that it says is to blame.
+        /// The corpus that the process named as the cause of its failure.
         private(set) var blamed: String?
-        /// The corpus that it is reading.
+        /// The corpus that the process is reading.
         private(set) var corpus: String?
         private(set) var reachedCheckpoint = false
 
@@ -180,19 +180,19 @@ package struct RunSupervisor: Sendable {
                 reachedCheckpoint = true
                 corpus = nil
             case .working(let working): corpus = working.corpus
-            // Said of one corpus while the next has not begun.
+            // Reported of a corpus while the next one has not started.
             case .unitsCut: break
             default: corpus = nil
             }
         }
     }
 
-    /// Whether the job's generation stands on disk, and this run made it. It was put there whole, by a rename.
+    /// Returns whether the job's generation exists on disk and was made by this run. It was put in place whole by a rename.
     package static func isPublished(_ job: Job) -> Bool {
         (try? TrainingFacts.read(directory: job.outputDirectory))?.run == job.run
     }
 
-    /// A reason, and the process's last line where that says more: mostly it says the same for who started it by hand.
+    /// Returns a reason, followed by the last line of the process's standard error unless that repeats the reason.
     package static func describe(_ reason: String, times: String = "", _ lastLines: [String]) -> String {
         guard let last = lastLines.last, !last.hasSuffix(reason) else { return reason + times }
         return "\(reason)\(times): \(last)"

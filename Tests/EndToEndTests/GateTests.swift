@@ -294,7 +294,7 @@ struct GateTests {
             #expect(try events.first("run_died").message.contains("SIGKILL"))
         case .runHangs:
             kill(try service.trainingProcess(), SIGSTOP)
-            #expect(try events.first("run_died").message.contains("no word for 2 s"))
+            #expect(try events.first("run_died").message.contains("no output for 2 s"))
         case .runIsCancelled:
             _ = try service.client().call(ManagerInterface.CancelRun.self, .init(run: "kantaibert-1"))
             _ = try events.first("run_cancelled")

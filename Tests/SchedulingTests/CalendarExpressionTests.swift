@@ -3,16 +3,16 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What `systemd-analyze calendar` of systemd 252 makes of an expression; `Tests/Parity/systemd_calendar.py` wrote it down.
+/// The result of `systemd-analyze calendar` of systemd 252 for an expression, recorded by `Tests/Parity/systemd_calendar.py`.
 private struct Recorded: Decodable {
     var expression: String
-    /// The local zone.
+    /// The local time zone.
     var zone: String
     /// Seconds since 1970.
     var base: Int
-    /// nil: it is refused.
+    /// nil if the expression is refused.
     var normalized: String?
-    /// The first after `base`, at most five, in seconds since 1970.
+    /// Up to five elapses after `base`, in seconds since 1970.
     var elapses: [Int]?
 
     static let all = {
@@ -21,7 +21,7 @@ private struct Recorded: Decodable {
             .map { try! JSONDecoder().decode(Recorded.self, from: $0) }
     }()
 
-    /// The same of ours.
+    /// Our result for the same expression.
     func ours() -> (normalized: String?, elapses: [Int]?) {
         guard let calendar = try? CalendarExpression(expression) else { return (nil, nil) }
         let local = TimeZoneRules.local(variable: zone)
@@ -38,7 +38,7 @@ private struct Recorded: Decodable {
 
 @Suite("Calendar expressions")
 struct CalendarExpressionTests {
-    @Test("A thousand expressions mean what systemd recorded of them, and what it refuses is refused")
+    @Test("Agrees with the recorded results of systemd for a thousand expressions")
     func recorded() throws {
         #expect(Recorded.all.count { $0.normalized != nil } > 500)
         #expect(Recorded.all.count { $0.normalized == nil } > 100)
@@ -53,8 +53,8 @@ struct CalendarExpressionTests {
     static let analyze = "/usr/bin/systemd-analyze"
 
     @Test(
-        "…and what this machine's systemd says now",
-        .enabled(if: FileManager.default.isExecutableFile(atPath: analyze), "there is no \(analyze)"))
+        "Agrees with the systemd of this machine",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: analyze), "needs \(analyze)"))
     func live() throws {
         for recorded in Recorded.all {
             let said = try Self.ask(recorded)
@@ -93,7 +93,7 @@ struct CalendarExpressionTests {
             time.microsecond / 1_000_000)
     }
 
-    @Test("Fractions of seconds, which systemd-analyze does not print")
+    @Test("Supports fractions of seconds, which systemd-analyze does not print")
     func fractions() throws {
         let calendar = try CalendarExpression("*:*:0/0.3 UTC")
         var (times, last) = ([Int](), 59_000_000)
@@ -106,14 +106,14 @@ struct CalendarExpressionTests {
         #expect(seventh.next(after: 0, local: .utc) == 1_234_568)
     }
 
-    @Test("The normalized form means the same, and is its own")
+    @Test("The normalized form of a normalized expression is the same")
     func normalized() throws {
         for form in Recorded.all.compactMap(\.normalized) {
             #expect(try CalendarExpression(form).description == form)
         }
     }
 
-    @Test("What cannot come is found not to within milliseconds")
+    @Test("Detects quickly that an expression never elapses")
     func never() throws {
         for text in ["*-02-30", "Mon 2026-11-24", "*-*-* 02:30:00 UTC", "Fri *-02~28/3 0:0"] {
             let calendar = try CalendarExpression(text)
@@ -121,7 +121,7 @@ struct CalendarExpressionTests {
             #expect(seconds < 1, "\(text)")
         }
         #expect(try CalendarExpression("*-02-30").next(after: 0, local: .utc) == nil)
-        // A gap in which every second fits.
+        // A gap in which every microsecond matches.
         let berlin = try #require(TimeZoneRules.named("Europe/Berlin"))
         let dense = try CalendarExpression("*-3-29 2:*:0/0.000001")
         #expect(dense.next(after: 1_774_740_000_000_000, local: berlin) == 1_806_278_400_000_000)

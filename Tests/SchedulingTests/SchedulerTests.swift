@@ -18,14 +18,14 @@ struct SchedulerTests {
             name: name, schedule: settling, eligibleCorpora: eligibleCorpora, learned: learned, attempted: attempted)
     }
 
-    /// The scheduler of two models, begun at 0.
+    /// A scheduler of two models, started at 0.
     static func fresh(_ models: [Scheduler.Model] = [model("a"), model("b")]) -> Scheduler {
         var scheduler = Scheduler(models: models)
         _ = scheduler.start(unfinished: [], now: at(0))
         return scheduler
     }
 
-    @Test("A run starts when no corpus has come for as long as settle says, for each model it feeds, in turn")
+    @Test("Once no corpus has arrived for settle, each eligible model gets a run, one after the other")
     func settles() {
         var scheduler = Self.fresh()
         #expect(scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0)) == [.wake(Self.at(10).time)])
@@ -42,7 +42,7 @@ struct SchedulerTests {
         #expect(scheduler.ended("b-1", published: true, now: Self.at(40)) == [])
     }
 
-    @Test("What is removed is not learned from, and is by itself no reason to train")
+    @Test("A removed corpus is not trained on, and its removal does not start a run")
     func removed() {
         var scheduler = Self.fresh([
             Self.model("a", eligibleCorpora: ["x", "y"], learned: ["x", "y"], attempted: ["x", "y"])
@@ -50,16 +50,16 @@ struct SchedulerTests {
         #expect(scheduler.corpusRemoved("y", now: Self.at(99)) == [])
         #expect(scheduler.tick(now: Self.at(100)) == [])
         var again = Self.fresh([Self.model("a", eligibleCorpora: ["x"], learned: ["x", "y"], attempted: ["x", "y"])])
-        #expect(again.tick(now: Self.at(100)) == [], "nor after a restart")
+        #expect(again.tick(now: Self.at(100)) == [], "after a restart")
         let started = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"], isManual: true)
         guard case .success((_, let actions)) = scheduler.train("a", force: false, now: Self.at(101)) else {
-            Issue.record("refused")
+            Issue.record("the run was refused")
             return
         }
         #expect(actions.last == .start(started, resumes: false))
     }
 
-    @Test("A run that waits is dropped with its last text, and the next one has its turn")
+    @Test("A queued run is dropped with its last corpus")
     func removedBeforeItsTurn() {
         var scheduler = Self.fresh([Self.model("a"), Self.model("b"), Self.model("c")])
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
@@ -67,7 +67,7 @@ struct SchedulerTests {
         _ = scheduler.tick(now: Self.at(200))
         #expect(scheduler.running?.run == "a-1")
         #expect(scheduler.queue.map(\.run) == ["b-1"])
-        #expect(scheduler.corpusRemoved("x", now: Self.at(201)) == [], "a run that has its turn keeps what it reads")
+        #expect(scheduler.corpusRemoved("x", now: Self.at(201)) == [], "the active run keeps its corpora")
         let dropped = scheduler.corpusRemoved("y", now: Self.at(202))
         #expect(dropped.first == .dropped(Scheduler.Entry(run: "b-1", model: "b")))
         #expect(scheduler.queue.isEmpty)
@@ -75,7 +75,7 @@ struct SchedulerTests {
         #expect(!next.contains { if case .start = $0 { true } else { false } })
     }
 
-    @Test("A corpus of one model's inbox trains that model alone")
+    @Test("A corpus for one model trains only that model")
     func onlyOne() {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("x", for: ["b"], now: Self.at(0))
@@ -87,7 +87,7 @@ struct SchedulerTests {
         #expect(scheduler.queue.isEmpty)
     }
 
-    @Test("What comes during a run is trained on after it, once it has settled")
+    @Test("A corpus that arrives during a run is trained on afterwards, once it has settled")
     func duringARun() {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
@@ -98,7 +98,7 @@ struct SchedulerTests {
         #expect(scheduler.ended("a-1", published: true, now: Self.at(30)) == [.start(started, resumes: false)])
     }
 
-    @Test("A corpus that comes while its run waits is part of that run")
+    @Test("A corpus that arrives while the run is queued becomes part of that run")
     func whileWaiting() {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0))
@@ -110,7 +110,7 @@ struct SchedulerTests {
         #expect(scheduler.ended("b-1", published: true, now: Self.at(40)) == [])
     }
 
-    @Test("Nothing new, nothing trained")
+    @Test("Nothing is trained without a new corpus")
     func nothingNew() {
         var scheduler = Scheduler(models: [Self.model("a", eligibleCorpora: ["x"], learned: ["x"], attempted: ["x"])])
         #expect(scheduler.start(unfinished: [], now: Self.at(0)) == [])
@@ -120,7 +120,7 @@ struct SchedulerTests {
         #expect((try? scheduler.train("a", force: true, now: Self.at(2)).get())?.run == "a-1")
     }
 
-    @Test("A run that failed is not repeated by itself, but on demand, and when something new comes")
+    @Test("A failed run is repeated only on request or when a new corpus arrives")
     func afterFailure() throws {
         var scheduler = Self.fresh([Self.model("a")])
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
@@ -133,7 +133,7 @@ struct SchedulerTests {
         #expect(scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(20)) == [.wake(Self.at(30).time)])
     }
 
-    @Test("What came while the service was away is trained on")
+    @Test("Corpora that arrived while the service was down are trained on")
     func whileAway() {
         var scheduler = Scheduler(models: [
             Self.model("a", eligibleCorpora: ["x", "y"], learned: ["x"], attempted: ["x"])
@@ -142,7 +142,7 @@ struct SchedulerTests {
         #expect(scheduler.nextRun("a", now: Self.at(4)) == .begins(Self.at(10).date))
     }
 
-    @Test("An unfinished run goes on, with its own corpora, and is not begun a second time")
+    @Test("An unfinished run resumes with its own corpora and is not queued twice")
     func resumes() {
         var scheduler = Scheduler(models: [Self.model("a", eligibleCorpora: ["x", "y"])])
         let unfinished = Scheduler.Entry(run: "a-7", model: "a", corpora: ["x", "y"])
@@ -154,7 +154,7 @@ struct SchedulerTests {
         #expect(scheduler.ended("a-7", published: true, now: Self.at(20)) == [])
     }
 
-    @Test("An early tick loses nothing")
+    @Test("An early tick changes nothing")
     func earlyTick() {
         var scheduler = Self.fresh([Self.model("a")])
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
@@ -162,7 +162,7 @@ struct SchedulerTests {
         #expect(scheduler.tick(now: Self.at(10)).contains(.enqueued(.init(run: "a-1", model: "a"))))
     }
 
-    @Test("Cancelling: the run under way is told to leave, one that waits is dropped")
+    @Test("Cancelling tells the active run to leave and drops a queued one")
     func cancelling() {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0))
@@ -175,7 +175,7 @@ struct SchedulerTests {
         #expect(scheduler.ended("a-1", published: false, now: Self.at(12)) == [])
     }
 
-    @Test("Asking twice for a run gives the one that waits")
+    @Test("A second request for a run returns the queued one")
     func askedTwice() throws {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0))
@@ -185,7 +185,7 @@ struct SchedulerTests {
         #expect(throws: Scheduler.Refusal.nothingNew) { try scheduler.train("a", force: false, now: Self.at(2)).get() }
     }
 
-    @Test("Who drops a file more often than settle puts training off no longer than ten times settle, an hour at most")
+    @Test("Frequent arrivals postpone training by at most ten times settle, and at most an hour")
     func longestWait() throws {
         for (settle, longest) in [(10.0, 100.0), (600, 3600), (7200, 7200)] {
             let schedule = TrainingSchedule(settle: .seconds(settle), local: .utc)
@@ -201,28 +201,28 @@ struct SchedulerTests {
         }
     }
 
-    @Test("The longest wait counts from the first corpus that no run has been begun with")
+    @Test("The longest wait counts from the first corpus that no run has started with")
     func longestWaitBeginsAnew() {
         var scheduler = Self.fresh([Self.model("a")])
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
         for second in stride(from: 5.0, through: 95, by: 5) {
-            // From the longest wait on it stays at that.
+            // From then on, the wake-up stays at the longest wait.
             let wakes = second <= 90 ? [Scheduler.Action.wake(Self.at(second + 10).time)] : []
             #expect(scheduler.corpusAdmitted("x\(second)", for: ["a"], now: Self.at(second)) == wakes)
         }
         #expect(scheduler.tick(now: Self.at(100)).first == .enqueued(.init(run: "a-1", model: "a")))
         #expect(scheduler.memory.waiting == [:])
-        // During the run the next wait begins.
+        // The next wait starts during the run.
         _ = scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(110))
         #expect(scheduler.memory.waiting == ["a": Self.at(110).date])
         #expect(scheduler.corpusAdmitted("z", for: ["a"], now: Self.at(119)) == [.wake(Self.at(129).time)])
         #expect(scheduler.corpusRemoved("y", now: Self.at(120)) == [])
         #expect(scheduler.corpusRemoved("z", now: Self.at(121)) == [])
-        #expect(scheduler.memory.waiting == [:], "what is removed does not wait")
+        #expect(scheduler.memory.waiting == [:], "removed corpora do not wait")
         #expect(scheduler.nextRun("a", now: Self.at(121)) == nil)
     }
 
-    @Test("Restarts do not put training off without end, nor does a clock that was set")
+    @Test("Neither restarts nor clock changes postpone training forever")
     func longestWaitOverRestarts() throws {
         var memory = Scheduler.PersistedState()
         var began: Double?
@@ -231,7 +231,7 @@ struct SchedulerTests {
             var scheduler = Scheduler(models: [Self.model("a", eligibleCorpora: ["x"])])
             let actions = scheduler.start(unfinished: [], memory: memory, now: now)
             if actions.contains(where: { if case .start = $0 { true } else { false } }) { began = Double(life) * 8 }
-            // As it is written and read.
+            // Through the file format.
             memory = try JobCoding.decode(Scheduler.PersistedState.self, from: JobCoding.encode(scheduler.memory))
         }
         #expect(began == 104)
@@ -247,7 +247,7 @@ struct SchedulerTests {
         }
     }
 
-    @Test("A corpus that a run failed of is set aside, and the others are trained on at once")
+    @Test("A corpus that caused a failure is quarantined, and the others are trained on at once")
     func setAside() throws {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("bad", for: ["a", "b"], now: Self.at(0))
@@ -265,13 +265,13 @@ struct SchedulerTests {
         #expect(throws: Scheduler.Refusal.nothingNew) {
             try scheduler.train("a", force: false, now: Self.at(31)).get()
         }
-        // Brought again, it is new to whom it fed.
+        // If it is added again, it is new to its models.
         #expect(scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(40)) == [.wake(Self.at(50).time)])
         _ = scheduler.tick(now: Self.at(50))
         #expect(scheduler.running?.corpora == ["good", "bad"])
     }
 
-    @Test("The only corpus there is is set aside: nothing is trained, and brought again it is")
+    @Test("If the only corpus is quarantined, nothing is trained until it is added again")
     func setAsideAlone() {
         var scheduler = Self.fresh([Self.model("a")])
         _ = scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(0))
@@ -281,7 +281,7 @@ struct SchedulerTests {
         #expect(scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(40)) == [.wake(Self.at(50).time)])
     }
 
-    @Test("What is left has been learned already: it is not trained on again")
+    @Test("If the remaining corpora were trained on before, nothing is trained")
     func setAsideLeavesNothingNew() {
         var scheduler = Self.fresh([Self.model("a", eligibleCorpora: ["good"], learned: ["good"], attempted: ["good"])])
         _ = scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(0))
@@ -290,7 +290,7 @@ struct SchedulerTests {
         #expect(scheduler.tick(now: Self.at(200)) == [] && scheduler.memory.waiting == [:])
     }
 
-    @Test("Who asked for a run that is begun anew has it at once too")
+    @Test("A requested run that starts anew without a quarantined corpus counts as requested")
     func setAsideByHand() throws {
         var scheduler = Self.fresh([Self.model("a", eligibleCorpora: ["bad", "good"], attempted: ["bad", "good"])])
         let run = try scheduler.train("a", force: true, now: Self.at(0)).get().run
@@ -298,7 +298,7 @@ struct SchedulerTests {
         #expect(scheduler.running?.isManual == true && scheduler.running?.run == "a-2")
     }
 
-    @Test("A memory of before there was a longest wait is read")
+    @Test("Decodes a state written before the longest wait existed")
     func olderMemory() throws {
         let old = Data(#"{"by_hand":["a-1"],"elapsed":{"a":"2026-01-01T00:00:00.000Z"}}"#.utf8)
         let memory = try JobCoding.decode(Scheduler.PersistedState.self, from: old)

@@ -6,7 +6,7 @@ import Testing
 struct TimeZoneTests {
     static let date = "/bin/date"
 
-    /// Midnights and the hours round every turn of a month, and then anything, until 2150: beyond the tables, where the rule goes on.
+    /// Fixed and random times until 2150, which is beyond the tables of the files, where the rule applies.
     static let times: [Int] = {
         var random = SystemRandomNumberGenerator()
         let fixed = stride(from: 0, to: 5_680_000_000, by: 86_400 * 53 + 3_607)
@@ -19,7 +19,7 @@ struct TimeZoneTests {
             .compactMap { $0.split(separator: "\t").dropFirst(2).first.map(String.init) }
     }()
 
-    /// The offsets from UTC at `times`, in seconds, by the C library.
+    /// Returns the offsets from UTC at `times` in seconds, as the C library computes them.
     static func offsets(_ variable: String) throws -> [Int] {
         let process = Process()
         process.executableURL = URL(filePath: date)
@@ -29,7 +29,7 @@ struct TimeZoneTests {
         (process.standardInput, process.standardOutput) = (input, output)
         try process.run()
         let text = Data(times.map { "@\($0)\n" }.joined().utf8)
-        // The program answers while it is asked: both pipes would fill up.
+        // Written on another thread, since the program answers while it reads and both pipes would fill up.
         let writer = Thread {
             try? input.fileHandleForWriting.write(contentsOf: text)
             try? input.fileHandleForWriting.close()
@@ -44,8 +44,10 @@ struct TimeZoneTests {
     }
 
     @Test(
-        "Every zone of the system's database is read as the C library reads it",
-        .enabled(if: !zones.isEmpty && FileManager.default.isExecutableFile(atPath: date), "no time zones, or no date"))
+        "Agrees with the C library for every time zone of the system",
+        .enabled(
+            if: !zones.isEmpty && FileManager.default.isExecutableFile(atPath: date),
+            "needs the time zone database and \(date)"))
     func database() throws {
         #expect(Self.zones.count > 200)
         for name in Self.zones {
@@ -59,8 +61,8 @@ struct TimeZoneTests {
     }
 
     @Test(
-        "A rule in the variable TZ, and what is none",
-        .enabled(if: FileManager.default.isExecutableFile(atPath: date), "no date"),
+        "Agrees with the C library for values of TZ",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: date), "needs \(date)"),
         arguments: [
             "CET-1CEST,M3.5.0,M10.5.0/3", "NZST-12NZDT,M9.5.0,M4.1.0/3", "<-03>3<-02>,M3.5.0/-2,M10.5.0/-1",
             "IST-2IDT,M3.4.4/26,M10.5.0", "XXX3EDT,J60/0,J300/23:59:59", "AAA-5:30:15BBB,59/1:30,300", "EST5",
@@ -74,7 +76,7 @@ struct TimeZoneTests {
         }
     }
 
-    @Test("What is no zone file is not read, wherever it is cut or damaged")
+    @Test("Rejects truncated and damaged files", .enabled(if: !zones.isEmpty, "needs the time zone database"))
     func damaged() throws {
         let file = try Data(contentsOf: URL(filePath: "/usr/share/zoneinfo/Europe/Berlin"))
         let whole = try #require(TimeZoneRules(name: "x", file: file))
@@ -87,7 +89,7 @@ struct TimeZoneTests {
             for _ in 0..<3 {
                 bytes[Int.random(in: bytes.indices, using: &random)] = .random(in: 0...255, using: &random)
             }
-            // Whatever it says, it must be possible to ask it.
+            // Whatever the file contains, computing an offset must not trap.
             let zone = TimeZoneRules(name: "x", file: bytes)
             _ = zone?.offset(at: 1_800_000_000)
         }

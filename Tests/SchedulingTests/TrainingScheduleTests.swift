@@ -8,7 +8,8 @@ struct TrainingScheduleTests {
     static let midnight = CivilTime(2026, 11, 25).microseconds / 1_000_000
     static let clock = ContinuousClock.now
 
-    /// `hours` after midnight; the clocks on the wall may be set.
+    /// The time `hours` after midnight.
+    /// - Parameter wallAhead: by how many hours the wall clock has been set ahead
     static func at(_ hours: Double, wallAhead: Double = 0) -> Scheduler.Timestamp {
         .init(time: clock.advanced(by: .seconds(hours * 3600)), date: date(hours + wallAhead))
     }
@@ -44,8 +45,8 @@ struct TrainingScheduleTests {
         actions.filter { if case .wake = $0 { false } else { true } }
     }
 
-    /// Lives from one moment to another as the service does: it ticks when the scheduler has asked for it.
-    /// - Returns: what was to be done and when, in hours after midnight
+    /// Drives the scheduler from one time to another as the service does: calls `tick` when the scheduler asks for it.
+    /// - Returns: the actions and when they came, in hours after midnight
     static func live(
         _ scheduler: inout Scheduler, _ begun: [Scheduler.Action], from: Double, to: Double, wallAhead: Double = 0
     ) -> [(hours: Double, action: Scheduler.Action)] {
@@ -62,7 +63,7 @@ struct TrainingScheduleTests {
         return happened
     }
 
-    @Test("The calendar's time starts a run on what has come, and says so where nothing has")
+    @Test("An elapse of the calendar starts a run on new corpora, and is skipped if there are none")
     func calendar() throws {
         var scheduler = Self.scheduler(try Self.schedule(calendar: "02:00"))
         var begun = scheduler.start(unfinished: [], now: Self.at(0))
@@ -79,7 +80,7 @@ struct TrainingScheduleTests {
         #expect(abs(next[0].hours - 26) < 1e-5)
     }
 
-    @Test("Nothing has come at all; a run under way learns from everything")
+    @Test("An elapse is skipped without any corpora, or if the active run trains on all of them")
     func skips() throws {
         var scheduler = Self.scheduler(try Self.schedule(every: 3600))
         let begun = scheduler.start(unfinished: [], now: Self.at(0))
@@ -87,7 +88,7 @@ struct TrainingScheduleTests {
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(1.5))
         #expect(Self.withoutWakes(scheduler.tick(now: Self.at(2))) == [.enqueued(Self.queued), Self.started("x")])
         #expect(Self.withoutWakes(scheduler.tick(now: Self.at(3))) == [.skipped("a", .underWay("a-1"))])
-        // What comes during the run waits for the next time.
+        // A corpus that arrives during the run waits for the next elapse.
         _ = scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(3.5))
         #expect(Self.withoutWakes(scheduler.ended("a-1", published: true, now: Self.at(3.6))) == [])
         let run = Scheduler.Entry(run: "a-2", model: "a")
@@ -95,7 +96,7 @@ struct TrainingScheduleTests {
             Self.withoutWakes(scheduler.tick(now: Self.at(4))) == [.enqueued(run), Self.started("x", "y", run: "a-2")])
     }
 
-    @Test("What has just come at the schedule's time settles first, but no stream of text holds the run up")
+    @Test("Corpora that have just arrived at an elapse settle first, but a stream of corpora does not delay the run")
     func settles() throws {
         var scheduler = Self.scheduler(try Self.schedule(calendar: "02:00"))
         _ = scheduler.start(unfinished: [], now: Self.at(0))
@@ -110,13 +111,13 @@ struct TrainingScheduleTests {
             ])
     }
 
-    @Test("A schedule's time that has come is not put off without end by restarts")
+    @Test("Restarts do not postpone an elapse forever")
     func settlesOverRestarts() throws {
         let schedule = try Self.schedule(calendar: "02:00")
         let second = 1 / 3600.0
         var memory = Scheduler.PersistedState(elapsed: ["a": Self.date(1)])
         var began: Int?
-        // A life of 50 s each: `settle` is a minute.
+        // Each process lives 50 s, and `settle` is a minute.
         for life in 0..<20 where began == nil {
             var scheduler = Self.scheduler(schedule, eligibleCorpora: ["x"])
             let now = Self.at(2 + Double(life) * 50 * second)
@@ -127,7 +128,7 @@ struct TrainingScheduleTests {
         #expect(began == 12)
     }
 
-    @Test("A time missed while the machine was off is made up, once, when what came meanwhile has settled")
+    @Test("An elapse missed while the machine was off is made up once, after new corpora have settled")
     func missed() throws {
         let schedule = try Self.schedule(calendar: "02:00")
         var scheduler = Self.scheduler(schedule, eligibleCorpora: ["x", "y"], attempted: ["x"])
@@ -138,7 +139,7 @@ struct TrainingScheduleTests {
         #expect(happened.map(\.action) == [.enqueued(Self.queued), Self.started("x", "y")])
         #expect(happened.allSatisfy { abs($0.hours - 80 - 1 / 60.0) < 1e-5 })
         #expect(try #require(scheduler.memory.elapsed["a"]).timeIntervalSince(Self.date(80)) >= 60)
-        // Killed before it could settle, it is still to be made up; dealt with, it is not.
+        // After a kill before the corpora settled, the elapse is still pending; once handled, it is not.
         var again = Self.scheduler(schedule, eligibleCorpora: ["x", "y"], attempted: ["x"])
         _ = again.start(unfinished: [], memory: memory, now: Self.at(80))
         #expect(again.memory.elapsed == memory.elapsed)
@@ -147,7 +148,7 @@ struct TrainingScheduleTests {
         #expect(Self.live(&later, quiet, from: 81, to: 97).isEmpty)
     }
 
-    @Test("Nothing is made up where nothing was missed: a schedule that is new begins now")
+    @Test("A new schedule starts now and makes up no earlier elapse")
     func firstSight() throws {
         var scheduler = Self.scheduler(try Self.schedule(every: 86_400, calendar: "02:00"), eligibleCorpora: ["x"])
         let begun = scheduler.start(unfinished: [], now: Self.at(3))
@@ -157,23 +158,23 @@ struct TrainingScheduleTests {
     }
 
     @Test(
-        "A clock that is set is noticed within a minute: times it jumps over are made up, times it goes back to come again"
+        "Notices within a minute that the clock was set: skipped elapses are made up, repeated ones occur again"
     )
     func clockIsSet() throws {
         var scheduler = Self.scheduler(try Self.schedule(calendar: "*:00"), eligibleCorpora: ["x"], attempted: ["x"])
         let begun = scheduler.start(unfinished: [], now: Self.at(0.5))
         guard case .wake(let time)? = begun.last else { return #expect(Bool(false), "\(begun)") }
         #expect(time == Self.at(0.5).time.advanced(by: Scheduler.longestSleep))
-        // Ten hours forward: one time for all.
+        // Ten hours ahead: one elapse for all that were passed.
         let forward = Self.live(
             &scheduler, scheduler.tick(now: Self.at(0.52, wallAhead: 10)), from: 0.52, to: 0.6, wallAhead: 10)
         #expect(forward.map(\.action) == [.skipped("a", .nothingNew)])
-        // And back.
+        // And back again.
         let back = Self.live(&scheduler, scheduler.tick(now: Self.at(0.6)), from: 0.6, to: 2.5)
         #expect(back.map { ($0.hours * 100).rounded() / 100 } == [1, 2])
     }
 
-    @Test("Arrival does not start a run where every or calendar says when, unless it is asked to")
+    @Test("With every or calendar, arrivals start no run unless on_arrival is set")
     func onArrival() throws {
         for (onArrival, expected) in [(nil, 0), (false, 0), (true, 2)] as [(Bool?, Int)] {
             var scheduler = Self.scheduler(try Self.schedule(calendar: "02:00", onArrival: onArrival))
@@ -183,7 +184,7 @@ struct TrainingScheduleTests {
         }
     }
 
-    @Test("A run waits for its window, pauses when it closes, and goes on from its own corpora when it opens again")
+    @Test("A run waits for its window, pauses when it closes, and resumes with its own corpora when it opens")
     func window() throws {
         var scheduler = Self.scheduler(try Self.schedule(window: "22:00-06:00"))
         var begun = scheduler.start(unfinished: [], now: Self.at(12))
@@ -198,7 +199,7 @@ struct TrainingScheduleTests {
         let second = Scheduler.Entry(run: "a-2", model: "a")
         #expect(night.map(\.action) == [.enqueued(second), .pause(running)])
         #expect(abs(night[1].hours - 30) < 1e-5)
-        // It is told once, however long it takes.
+        // It is told to pause once, however long that takes.
         #expect(Self.withoutWakes(scheduler.tick(now: Self.at(30.01))) == [])
         let left = scheduler.paused("a-1", now: Self.at(30.1))
         #expect(scheduler.queue == [running, second])
@@ -208,7 +209,7 @@ struct TrainingScheduleTests {
         #expect(abs(evening[0].hours - 46) < 1e-5)
     }
 
-    @Test("A paused run keeps no other model from its turn, and comes before those that wait")
+    @Test("A paused run does not block other models, and resumes before the queued runs")
     func othersGoOn() throws {
         var scheduler = Self.scheduler(try Self.schedule(window: "22:00-06:00"), other: try Self.schedule())
         _ = scheduler.start(unfinished: [], now: Self.at(23))
@@ -219,14 +220,14 @@ struct TrainingScheduleTests {
         let b = Scheduler.Entry(run: "b-1", model: "b", corpora: ["x"])
         #expect(Self.withoutWakes(scheduler.paused("a-1", now: Self.at(30))) == [.start(b, resumes: false)])
         #expect(scheduler.queue.map(\.run) == ["a-1"])
-        // Its window opens while the other is under way: one run at a time.
+        // Its window opens while the other run is active: only one run at a time.
         #expect(Self.withoutWakes(scheduler.tick(now: Self.at(46))) == [])
         let a = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"])
         #expect(
             Self.withoutWakes(scheduler.ended("b-1", published: true, now: Self.at(47))) == [.start(a, resumes: true)])
     }
 
-    @Test("Whoever asks for a run has it at once, outside the window too, over a restart, and a paused run goes on")
+    @Test("A requested run starts at once, outside the window and across a restart; a paused run resumes on request")
     func byHand() throws {
         let schedule = try Self.schedule(window: "22:00-06:00")
         var scheduler = Self.scheduler(schedule, eligibleCorpora: ["x"], attempted: ["x"])
@@ -235,7 +236,7 @@ struct TrainingScheduleTests {
         let byHand = Scheduler.Entry(run: run, model: "a", isManual: true)
         #expect(Self.withoutWakes(actions) == [.enqueued(byHand), Self.started("x", isManual: true)])
         #expect(Self.withoutWakes(scheduler.tick(now: Self.at(13))) == [])
-        // The service comes again at noon of the next day.
+        // The service starts again at noon of the next day.
         var next = Self.scheduler(schedule, eligibleCorpora: ["x"], attempted: ["x"], number: 2)
         let unfinished = Scheduler.Entry(run: run, model: "a", corpora: ["x"])
         var resumed = unfinished
@@ -243,18 +244,18 @@ struct TrainingScheduleTests {
         #expect(
             Self.withoutWakes(next.start(unfinished: [unfinished], memory: scheduler.memory, now: Self.at(36)))
                 == [.enqueued(resumed), .start(resumed, resumes: true)])
-        // One of the schedule's waits until somebody asks.
+        // A scheduled run waits until a user asks for it.
         var paused = Self.scheduler(schedule, eligibleCorpora: ["x"], number: 2)
         #expect(Self.withoutWakes(paused.start(unfinished: [unfinished], now: Self.at(36))) == [.enqueued(unfinished)])
         let asked = try paused.train("a", force: false, now: Self.at(36)).get()
         #expect(asked.run == run)
         #expect(Self.withoutWakes(asked.actions) == [.start(resumed, resumes: true)])
-        // When it is over, it is forgotten.
+        // The request is forgotten when the run has ended.
         _ = paused.ended(run, published: true, now: Self.at(37))
         #expect(paused.memory.byHand == [])
     }
 
-    @Test("The service starts inside the window, and outside it")
+    @Test("The service starts inside and outside the window")
     func restarts() throws {
         let schedule = try Self.schedule(window: "22:00-06:00")
         let unfinished = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"])
@@ -268,7 +269,7 @@ struct TrainingScheduleTests {
         }
     }
 
-    @Test("A run that pauses can be cancelled, while it leaves and after")
+    @Test("A pausing run can be cancelled while it leaves and afterwards")
     func cancelled() throws {
         var scheduler = Self.scheduler(try Self.schedule(window: "22:00-06:00"), eligibleCorpora: ["x"])
         let running = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"])
@@ -284,7 +285,7 @@ struct TrainingScheduleTests {
 
 @Suite("Training window")
 struct TrainingWindowTests {
-    /// When it changes, hour by hour as the clocks of the zone show it.
+    /// The next changes of a window, in the local time of the zone.
     static func changes(_ text: String, _ zone: String, from: CivilTime, count: Int) throws -> [String] {
         let window = try TrainingWindow(text)
         let local = try #require(TimeZoneRules.named(zone))
@@ -299,7 +300,7 @@ struct TrainingWindowTests {
         }
     }
 
-    @Test("Over midnight, on some days only, all of a day")
+    @Test("Windows past midnight, on some days, and for whole days")
     func changes() throws {
         let monday = CivilTime(2026, 11, 23)
         #expect(
@@ -318,7 +319,7 @@ struct TrainingWindowTests {
         #expect(always.isOpen(at: Date(), local: .utc) && always.change(after: Date(), local: .utc) == nil)
     }
 
-    @Test("When clocks are put forward over its opening, it opens then; put back, it opens twice")
+    @Test("A window whose opening is skipped by a clock change opens then; one whose opening is repeated opens twice")
     func clocksChange() throws {
         #expect(
             try Self.changes("02:30-04:00", "Europe/Berlin", from: CivilTime(2026, 3, 28, 12), count: 2) == [
@@ -331,7 +332,7 @@ struct TrainingWindowTests {
     }
 
     @Test(
-        "What is none",
+        "Rejects an invalid window",
         arguments: [
             "", "22:00", "22:00-", "22:00..06:00", "22-06", "24:00-06:00", "22:00-24:01", "22:60-06:00",
             "22:00-06:00 UTC",

@@ -175,10 +175,10 @@ struct SettingsTests {
             found: "‘Mon..Fry 02:00’: ‘Fry’ is neither a weekday nor a word such as daily"),
         Mistake(
             text: "assistant:\n  schedule:\n    calendar: '*-*-32 2:00'", place: "f.yaml:3",
-            key: "assistant.schedule.calendar", found: "‘*-*-32 2:00’: day 32 is not from 1 to 31"),
+            key: "assistant.schedule.calendar", found: "‘*-*-32 2:00’: day 32 is not between 1 and 31"),
         Mistake(
             text: "schedule:\n  window: 22:00-22:00", place: "f.yaml:2", key: "schedule.window",
-            found: "‘22:00-22:00’: it opens and closes at the same time"),
+            found: "‘22:00-22:00’: the opening and closing times are the same"),
         Mistake(text: "schedule:\n  every: 0s", place: "f.yaml:2", key: "schedule.every", found: "‘0s’"),
         Mistake(
             text: "schedule:\n  on_arrival: sometimes", place: "f.yaml:2", key: "schedule.on_arrival",

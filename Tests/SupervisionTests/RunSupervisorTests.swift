@@ -6,7 +6,7 @@ import Jobs
 import Synchronization
 import Testing
 
-/// A run whose process is a shell script of the test's.
+/// A run whose process is a shell script.
 private final class ScriptedRun: Sendable {
     let folder: String
     let job: Job
@@ -14,7 +14,8 @@ private final class ScriptedRun: Sendable {
     let said = Mutex<[Result<RunEvent, MalformedEvent>]>([])
     let deaths = Mutex<[RunSupervisor.Crash]>([])
 
-    /// - Parameter script: has `$LIFE`, how often it has been started, and `publish`, which puts the generation in place
+    /// - Parameter script: can use `$LIFE`, the number of times it was started, `say`, which prints an event, and `publish`,
+    ///   which puts the generation in place
     init(_ script: String) throws {
         folder = FileManager.default.temporaryDirectory.path + "/kantaibert-" + UUID().uuidString
         job = Job(
@@ -27,8 +28,8 @@ private final class ScriptedRun: Sendable {
         let made = TrainingArguments(
             job: job, longestPosition: 8, steps: 1, trainingTokens: 1, tokenizerVocabulary: 300, evaluation: nil)
         try Durable.write(try JobCoding.encode(made), to: folder + "/made/training_args.json")
-        // Written by another process: a child that another test starts meanwhile would hold this one's descriptor, and a file
-        // that is open for writing cannot be run.
+        // Written by another process: otherwise a child that another test starts meanwhile could inherit the descriptor, and
+        // a file that is open for writing cannot be executed.
         try Self.write(
             """
             #!/bin/sh
@@ -73,9 +74,9 @@ private final class ScriptedRun: Sendable {
     }
 }
 
-@Suite("Supervising a run", .timeLimit(.minutes(15)))
+@Suite("Run supervisor", .timeLimit(.minutes(15)))
 struct RunSupervisorTests {
-    @Test("What it says arrives in order, and its generation counts as published")
+    @Test("Delivers events in order and reports the generation as published")
     func publishes() async throws {
         let run = try ScriptedRun(
             """
@@ -87,13 +88,13 @@ struct RunSupervisorTests {
         #expect(run.events.map(\.payload) == [1, 2, 3].map { .interrupted(.init(step: $0)) })
         let strange = run.said.withLock { $0.last }
         guard case .failure(let error) = strange else {
-            Issue.record("the line that is no event is not told of")
+            Issue.record("the line that is not an event is not reported")
             return
         }
         #expect(error.line.hasPrefix("no event"))
     }
 
-    @Test("Killed, it is started again, and what it wrote last is known")
+    @Test("Restarts a killed run and reports its last lines")
     func killed() async throws {
         let run = try ScriptedRun(
             """
@@ -106,14 +107,14 @@ struct RunSupervisorTests {
         #expect(deaths.map(\.lastLines) == [["first words", "last words"]])
     }
 
-    @Test("The signal that ended it is told by its name", arguments: ["SEGV", "ABRT", "BUS", "PIPE", "TERM"])
+    @Test("Names the signal that ended the process", arguments: ["SEGV", "ABRT", "BUS", "PIPE", "TERM"])
     func signals(name: String) async throws {
         let run = try ScriptedRun("[ $LIFE = 1 ] && kill -\(name) $$; publish")
         #expect(await run.supervise() == .published)
         #expect(run.deaths.withLock { $0.map(\.cause) } == ["SIG\(name)"])
     }
 
-    @Test("One that says nothing for too long is ended, and counts as dead")
+    @Test("Kills and restarts a silent process")
     func hangs() async throws {
         let run = try ScriptedRun(
             """
@@ -122,15 +123,15 @@ struct RunSupervisorTests {
             touch finished
             exec sleep 1000
             """)
-        // Longer than the pause between two events, shorter than all of them take together. A busy machine may pause a process
-        // for longer: then the next one tries again.
+        // Longer than the pause between two events, shorter than all of them together. A busy machine may delay a process
+        // for longer; the next attempt then tries again.
         #expect(await run.supervise(restarts: 6, stallSeconds: 3) == .published)
         let causes = run.deaths.withLock { $0.map(\.cause) }
-        #expect(!causes.isEmpty && causes.allSatisfy { $0 == "it hung: no word for 3 s (training.stall)" }, "\(causes)")
+        #expect(!causes.isEmpty && causes.allSatisfy { $0 == "hung: no output for 3 s (training.stall)" }, "\(causes)")
         #expect(run.events.suffix(8).map(\.payload) == (1...8).map { .interrupted(.init(step: $0)) })
     }
 
-    @Test("One that takes more memory than it may is ended")
+    @Test("Kills a process that exceeds its memory limit")
     func memory() async throws {
         let run = try ScriptedRun(
             """
@@ -143,7 +144,7 @@ struct RunSupervisorTests {
         #expect(causes.count == 1 && causes[0].contains("more than 40.0 MB (training.memory_limit)"), "\(causes)")
     }
 
-    @Test("It is told its place among others")
+    @Test("Passes the resource limits to the process")
     func standing() async throws {
         let run = try ScriptedRun("echo \"$@\" > arguments; publish")
         #expect(await run.supervise(memoryLimit: 4_000_000_000) == .published)
@@ -152,7 +153,7 @@ struct RunSupervisorTests {
             arguments == "run \(run.folder)/job.json --nice 19 --oom-score-adjust 500 --memory-limit 4000000000\n")
     }
 
-    @Test("It is told what stays free of the disk")
+    @Test("Passes the disk reserve to the process")
     func diskReserve() async throws {
         let run = try ScriptedRun("echo \"$@\" > arguments; publish")
         #expect(await run.supervise(diskReserve: 1 << 30) == .published)
@@ -160,14 +161,14 @@ struct RunSupervisorTests {
         #expect(arguments.contains(" --disk-reserve 1073741824"))
     }
 
-    @Test("Killed between publishing and saying so, it is not started again")
+    @Test("Does not restart a run that was killed after publishing")
     func killedAfterPublishing() async throws {
         let run = try ScriptedRun("publish; kill -9 $$")
         #expect(await run.supervise() == .published)
         #expect(run.deaths.withLock { $0.isEmpty })
     }
 
-    @Test("It is given up after its restarts")
+    @Test("Gives up after the maximum number of restarts")
     func givenUp() async throws {
         let run = try ScriptedRun("echo broken >&2; exit 70")
         #expect(await run.supervise(restarts: 2) == .failed(reason: "status 70, 3 times: broken"))
@@ -175,7 +176,7 @@ struct RunSupervisorTests {
         #expect(run.deaths.withLock { $0.map(\.waitSeconds) } == [0.01, 0.04])
     }
 
-    @Test("It is not given up as long as it reaches checkpoints")
+    @Test("Does not give up as long as the run reaches checkpoints")
     func getsOn() async throws {
         let run = try ScriptedRun(
             """
@@ -189,7 +190,7 @@ struct RunSupervisorTests {
 
     private static let sha256 = String(repeating: "ab", count: 32)
 
-    @Test("One that dies twice while it reads the same text is given up, and the text named")
+    @Test("Names the corpus after two deaths while reading it")
     func faultyCorpus() async throws {
         let other = String(repeating: "cd", count: 32)
         let run = try ScriptedRun(
@@ -201,12 +202,12 @@ struct RunSupervisorTests {
             kill -SEGV $$
             """)
         let outcome = await run.supervise(restarts: 9)
-        #expect(outcome == .failed(reason: "SIGSEGV, 2 times at the same text", corpus: Self.sha256))
+        #expect(outcome == .failed(reason: "SIGSEGV, 2 times while reading the same corpus", corpus: Self.sha256))
         #expect(run.deaths.withLock { $0.map(\.corpus) } == [other, Self.sha256])
     }
 
     @Test(
-        "No text is to blame for a run that says why it failed, that was told to end, or that reads none",
+        "Blames no corpus if the run reports a failure, is ended by a user, or reads none",
         arguments: [
             #"say failed '"message":"the disk is full"'; exit 70"#, "kill -TERM $$",
             #"say working '"activity":"merges"'; kill -9 $$"#, #"say interrupted '"step":0'; kill -9 $$"#,
@@ -216,13 +217,13 @@ struct RunSupervisorTests {
         let reads = end.hasSuffix("say nothing") ? "" : #"say working '"activity":"reads","corpus":"\#(Self.sha256)"'"#
         let run = try ScriptedRun("\(reads)\n\(end)")
         guard case .failed(let reason, let corpus) = await run.supervise(restarts: 2) else {
-            Issue.record("it did not fail")
+            Issue.record("the run did not fail")
             return
         }
         #expect(corpus == nil && reason.hasSuffix(", 3 times"), "\(reason)")
     }
 
-    @Test("A text that the run itself blames is named at once", arguments: [65, 78])
+    @Test("Names a corpus that the run itself blames at once", arguments: [65, 78])
     func blamedCorpus(status: Int) async throws {
         let run = try ScriptedRun(
             #"say failed '"message":"bad bytes","corpus":"\#(Self.sha256)"'; exit \#(status)"#)
@@ -234,7 +235,7 @@ struct RunSupervisorTests {
                     : .failed(reason: "bad bytes", corpus: Self.sha256)))
     }
 
-    @Test("Bad data are not tried twice", arguments: [65, 78])
+    @Test("Does not retry with bad data", arguments: [65, 78])
     func badData(status: Int) async throws {
         let run = try ScriptedRun("say failed '\"message\":\"nothing to learn\"'; exit \(status)")
         let outcome = await run.supervise()
@@ -242,7 +243,7 @@ struct RunSupervisorTests {
         #expect(run.deaths.withLock { $0.isEmpty })
     }
 
-    @Test("What standard error repeats is not said twice, what it adds is said")
+    @Test("Appends the last line of standard error unless it repeats the reason")
     func lastLine() async throws {
         let failed = "say failed '\"message\":\"the disk is full\"'; echo"
         let same = try ScriptedRun("\(failed) 'kantaibert-train: the disk is full' >&2; exit 74")
@@ -251,18 +252,18 @@ struct RunSupervisorTests {
         #expect(await more.supervise() == .failed(reason: "the disk is full: no space left"))
     }
 
-    @Test("A program that does not exist")
+    @Test("Reports a program that does not exist")
     func noProgram() async throws {
         let run = try ScriptedRun("")
         try Durable.removeTree(run.program)
         guard case .failed(let reason, _) = await run.supervise(restarts: 0) else {
-            Issue.record("it did not fail")
+            Issue.record("the run did not fail")
             return
         }
         #expect(reason.contains(run.program))
     }
 
-    @Test("Told to leave, it may checkpoint first")
+    @Test("Lets a run that is told to leave write a checkpoint")
     func leaves() async throws {
         let leave = Latch()
         let run = try ScriptedRun(
@@ -277,7 +278,7 @@ struct RunSupervisorTests {
         #expect(run.deaths.withLock { $0.isEmpty })
     }
 
-    @Test("One that does not leave is killed")
+    @Test("Kills a run that does not leave")
     func doesNotLeave() async throws {
         let leave = Latch()
         let run = try ScriptedRun("say interrupted '\"step\":0'; trap '' TERM; exec sleep 1000")

@@ -1,17 +1,17 @@
 import FoundationEssentials
 
 extension CalendarExpression {
-    /// The first moment after `date`; nil: there is none before the year 2200.
-    /// - Parameter local: the zone of an expression that names none
+    /// Returns the first elapse after `date`, or nil if there is none before the year 2200.
+    /// - Parameter local: the time zone of an expression that names none
     package func next(after date: Date, local: TimeZoneRules) -> Date? {
         let instant = Int((date.timeIntervalSince1970 * 1_000_000).rounded(.down))
         return next(after: instant, local: local).map { Date(timeIntervalSince1970: Double($0) / 1_000_000) }
     }
 
-    /// As above, in microseconds since 1970.
+    /// Returns the first elapse after `instant`, both in microseconds since 1970.
     ///
-    /// As in systemd, the hands of the clock are followed: what they jump over when they are put forward does not come, and
-    /// when they are put back the hour is not gone through a second time, except by who asks within it.
+    /// As in systemd, the expression matches local time: a time that is skipped when clocks are put forward does not occur,
+    /// and an hour that is repeated when they are put back occurs once, unless `instant` lies within it.
     package func next(after instant: Int, local: TimeZoneRules) -> Int? {
         let zone = zone ?? local
         var from = zone.civil(at: instant + 1)
@@ -22,7 +22,7 @@ extension CalendarExpression {
         return nil
     }
 
-    /// The first time from `from` on that fits, in a place where clocks are never changed.
+    /// Returns the first matching time at or after `from`, ignoring time zones.
     func firstMatch(from: CivilTime) -> CivilTime? {
         var time = from
         while true {
@@ -62,7 +62,7 @@ extension CalendarExpression {
         }
     }
 
-    /// The first day of the month from `time`'s on that fits, on a weekday that fits.
+    /// Returns the first matching day of the month at or after `time`'s, on a matching weekday.
     private func firstDay(from time: CivilTime) -> Int? {
         let last = CivilTime.daysInMonth(time.year, time.month)
         let field = countsFromMonthEnd ? day.fromEnd(of: last) : day
@@ -76,13 +76,13 @@ extension CalendarExpression {
 }
 
 extension CalendarExpression.Field {
-    /// Days counted from the end of a month of `last` days, counted from its beginning.
+    /// Converts days counted from the end of a month of `last` days to days counted from its beginning.
     fileprivate func fromEnd(of last: Int) -> Self {
         Self(
             elements: elements.map { element in
                 let start = last + 1 - element.start
                 guard let stop = element.stop else { return .init(start: start, step: element.step) }
-                // systemd's `find_end_of_month`: the range is turned round, the steps go forward.
+                // As in systemd's `find_end_of_month`: the range is reversed, the steps still go forward.
                 return .init(start: last + 1 - stop, stop: start, step: element.step)
             })
     }

@@ -1,23 +1,23 @@
-/// Moments that come again, in systemd's calendar syntax: `Mon..Fri 22:00`, `*-*~1 03:00 Europe/Berlin`, `weekly`.
+/// A recurring time in systemd's calendar syntax: `Mon..Fri 22:00`, `*-*~1 03:00 Europe/Berlin`, `weekly`.
 ///
-/// As systemd.time(7) describes it and systemd's `calendarspec.c` reads it, with one difference: the abbreviations of the
-/// local zone (`CET`) mean nothing of their own here; a zone is named as in the system's database, or `UTC`.
+/// Follows systemd.time(7) and systemd's `calendarspec.c`, with one difference: abbreviations of the local time zone
+/// (`CET`) are not recognized; a time zone is named as in the system's database, or `UTC`.
 package struct CalendarExpression: Sendable, Equatable {
     /// nil: any.
     var weekdays: Weekdays?
     var year = Field()
     var month = Field()
     var day = Field()
-    /// Days are counted from the end of the month, 1 being its last.
+    /// Whether days are counted from the end of the month, whose last day is 1.
     var countsFromMonthEnd = false
     var hour = Field()
     var minute = Field()
-    /// Of the minute.
+    /// Microseconds of the minute.
     var microsecond = Field()
-    /// nil: the local zone.
+    /// nil: the local time zone.
     var zone: TimeZoneRules?
 
-    /// A value (`5`), a value and every `step`th from it on (`5/10`), or those up to `stop` (`5..25/10`).
+    /// A value (`5`), a value and every `step`th after it (`5/10`), or those up to `stop` (`5..25/10`).
     struct Element: Sendable, Hashable, Comparable {
         var start: Int
         var stop: Int?
@@ -28,7 +28,7 @@ package struct CalendarExpression: Sendable, Equatable {
             (left.start, left.stop ?? -1, left.step) < (right.start, right.stop ?? -1, right.step)
         }
 
-        /// - Returns: the least value from `least` to `limit`
+        /// Returns the smallest matching value from `least` to `limit`.
         func first(from least: Int, limit: Int) -> Int? {
             guard start < least else { return start <= limit ? start : nil }
             guard step > 0 else { return nil }
@@ -37,22 +37,22 @@ package struct CalendarExpression: Sendable, Equatable {
         }
     }
 
-    /// One part of a date or time.
+    /// One component of a date or time.
     struct Field: Sendable, Equatable {
-        /// None: any value.
+        /// Empty: any value.
         var elements: [Element] = []
 
         init(_ values: Int...) { elements = values.map { Element(start: $0) } }
 
         init(elements: [Element]) { self.elements = elements }
 
-        /// - Returns: the least value from `least` to `limit`
+        /// Returns the smallest matching value from `least` to `limit`.
         func first(from least: Int, limit: Int) -> Int? {
             if elements.isEmpty { return least <= limit ? least : nil }
             return elements.compactMap { $0.first(from: least, limit: limit) }.min()
         }
 
-        /// Sorted, each once; steps that never come left out.
+        /// Sorts the elements, removes duplicates, and lowers each end of a range to the last value that its steps reach.
         mutating func normalize() {
             for index in elements.indices {
                 let element = elements[index]
@@ -71,7 +71,7 @@ package struct CalendarExpression: Sendable, Equatable {
     static let second = 1_000_000
 }
 
-/// Some of the seven days.
+/// A set of weekdays.
 struct Weekdays: Sendable, Equatable {
     /// Bit 0 is Monday.
     private var bits: UInt8 = 0
@@ -108,7 +108,7 @@ struct Weekdays: Sendable, Equatable {
 }
 
 extension CalendarExpression: CustomStringConvertible {
-    /// systemd's normalized form.
+    /// The normalized form, as systemd prints it.
     package var description: String {
         let date = "\(text(year, width: 4))-\(text(month))\(countsFromMonthEnd ? "~" : "-")\(text(day))"
         let time = "\(text(hour)):\(text(minute)):\(text(microsecond, unit: Self.second))"

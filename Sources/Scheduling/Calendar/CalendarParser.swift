@@ -1,4 +1,4 @@
-/// What is wrong with a calendar expression or a window, for people.
+/// Describes to a user why a calendar expression or a window cannot be parsed.
 package struct CalendarError: Error, Sendable, Equatable, CustomStringConvertible {
     package var description: String
 
@@ -6,7 +6,8 @@ package struct CalendarError: Error, Sendable, Equatable, CustomStringConvertibl
 }
 
 extension CalendarExpression {
-    /// - Parameter zone: finds a time zone by its name
+    /// Parses an expression.
+    /// - Parameter zone: returns the time zone of a name
     package init(
         _ text: String, zone: (String) -> TimeZoneRules? = TimeZoneRules.named
     ) throws(CalendarError) {
@@ -25,14 +26,14 @@ extension CalendarExpression {
             try read(text)
         } catch {
             guard let unknownZone else { throw error }
-            throw CalendarError("‘\(unknownZone)’ is no time zone of the system’s database, or \(error)")
+            throw CalendarError("‘\(unknownZone)’ is not a time zone in the system’s database, or \(error)")
         }
         normalize()
         try check()
     }
 
     private mutating func read(_ text: String) throws(CalendarError) {
-        guard !text.isEmpty else { throw CalendarError("nothing is said about date or time") }
+        guard !text.isEmpty else { throw CalendarError("the expression is empty") }
         (hour, minute, microsecond) = (Field(0), Field(0), Field(0))
         switch text.lowercased() {
         case "minutely": (hour, minute) = (Field(), Field())
@@ -60,7 +61,7 @@ extension CalendarExpression {
         for field in [\Self.year, \.month, \.day, \.hour, \.minute, \.microsecond] { self[keyPath: field].normalize() }
     }
 
-    /// 12 means 2012, 89 means 1989.
+    /// Expands a two-digit year: 12 means 2012, 89 means 1989.
     private static func century(_ year: Int) -> Int {
         switch year {
         case ..<70: year + 2000
@@ -72,21 +73,21 @@ extension CalendarExpression {
     private func check() throws(CalendarError) {
         try check(year, "year", Self.years)
         try check(month, "month", 1...12)
-        // systemd forbids days more than 28 from the end, which not every month has.
+        // Like systemd, refuses days more than 28 from the end, which not every month has.
         try check(day, countsFromMonthEnd ? "day from the month’s end" : "day", 1...(countsFromMonthEnd ? 28 : 31))
         try check(hour, "hour", 0...23)
         try check(minute, "minute", 0...59)
         try check(microsecond, "second", Self.microseconds)
     }
 
-    /// systemd's `chain_valid`.
+    /// Checks a field as systemd's `chain_valid` does.
     private func check(_ field: Field, _ name: String, _ range: ClosedRange<Int>) throws(CalendarError) {
         let unit = range == Self.microseconds ? Self.second : 1
         for element in field.elements {
             for value in [element.start, element.stop ?? element.start] where !range.contains(value) {
                 let shown = value % unit == 0 ? "\(value / unit)" : "\(Double(value) / Double(unit))"
                 throw CalendarError(
-                    "\(name) \(shown) is not from \(range.lowerBound) to \(range.upperBound / unit)")
+                    "\(name) \(shown) is not between \(range.lowerBound) and \(range.upperBound / unit)")
             }
             let reachesBack = countsFromMonthEnd && field == day && element.stop == nil
             let isReached =
@@ -96,7 +97,7 @@ extension CalendarExpression {
             guard isReached, element.step <= range.upperBound - range.lowerBound else {
                 throw CalendarError(
                     element.stop.map { $0 < element.start } ?? false
-                        ? "the range of \(name)s ends before it begins" : "the repetition of the \(name) never comes")
+                        ? "the range of \(name)s ends before it starts" : "the repetition of the \(name) never occurs")
             }
         }
     }

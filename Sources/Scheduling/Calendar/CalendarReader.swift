@@ -1,9 +1,9 @@
-/// Reads the parts of a calendar expression, from left to right: systemd's `parse_weekdays`, `parse_date` and
+/// Reads the parts of a calendar expression from left to right, like systemd's `parse_weekdays`, `parse_date` and
 /// `parse_calendar_time`.
 struct CalendarReader {
     private(set) var rest: Substring.UTF8View
 
-    /// More elements in one list than anybody means.
+    /// The maximum number of elements in one list.
     private static let maximumElements = 240
 
     init(_ text: some StringProtocol) { rest = Substring(text).utf8 }
@@ -12,7 +12,7 @@ struct CalendarReader {
 
     private var restText: String { isAtEnd ? "the end" : "‘\(String(Substring(rest)))’" }
 
-    /// What the next character is, without taking it.
+    /// Returns whether the next character is one of these, without consuming it.
     private func isNext(_ characters: Character...) -> Bool {
         characters.contains { $0.asciiValue == rest.first }
     }
@@ -27,17 +27,17 @@ struct CalendarReader {
 
     // MARK: Weekdays
 
-    /// `Mon`, `Mon,Wed`, `Mon..Fri`; nil where none are named.
+    /// Reads weekdays such as `Mon`, `Mon,Wed` or `Mon..Fri`; nil if none are named.
     mutating func weekdays() throws(CalendarError) -> Weekdays? {
         var weekdays: Weekdays?
         var rangeBegins: Int?
         while true {
             guard let weekday = try weekday() else {
-                guard weekdays == nil else { throw CalendarError("\(restText) does not begin with a weekday") }
+                guard weekdays == nil else { throw CalendarError("expected a weekday at \(restText)") }
                 return nil
             }
             guard rangeBegins ?? 0 <= weekday else {
-                throw CalendarError("a range of weekdays ends before it begins: the week begins on Monday")
+                throw CalendarError("a range of weekdays ends before it starts: the week starts on Monday")
             }
             weekdays = weekdays ?? Weekdays()
             weekdays?.insert((rangeBegins ?? weekday)...weekday)
@@ -58,19 +58,19 @@ struct CalendarReader {
         let word = String(Substring(letters)).lowercased()
         let long = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
         guard let weekday = long.firstIndex(where: { $0 == word || $0.prefix(3) == word }) else {
-            throw CalendarError("‘\(String(Substring(letters)))’ is neither a weekday nor a word such as daily")
+            throw CalendarError("‘\(String(Substring(letters)))’ is neither a weekday nor a keyword such as daily")
         }
         rest = rest[letters.endIndex...]
         guard isAtEnd || isNext("-", ".", ",", " "), !isNext(".") || rest.starts(with: "..".utf8) else {
-            throw CalendarError("after ‘\(String(Substring(letters)))’: \(restText)")
+            throw CalendarError("unexpected \(restText) after ‘\(String(Substring(letters)))’")
         }
         return weekday
     }
 
     // MARK: Date
 
-    /// `2026-11-25`, `11-25`, `*-*~1`, `@1764028800`; takes nothing where what comes is a time.
-    /// - Returns: whether the time is said as well
+    /// Reads a date such as `2026-11-25`, `11-25`, `*-*~1` or `@1764028800`; consumes nothing if a time follows.
+    /// - Returns: whether the time was given as well
     mutating func date(into expression: inout CalendarExpression) throws(CalendarError) -> Bool {
         if isAtEnd { return false }
         if take("@") {
@@ -88,10 +88,10 @@ struct CalendarReader {
         if isAtEnd || isNext(" ") {
             (expression.month, expression.day) = (first, second)
         } else {
-            guard !isFromEnd else { throw CalendarError("after ‘~’ comes the day, and nothing more but a time") }
+            guard !isFromEnd else { throw CalendarError("only a time can follow the day after ‘~’") }
             isFromEnd = try dateSeparator()
             let third = try field()
-            guard isAtEnd || isNext(" ") else { throw CalendarError("after the date: \(restText)") }
+            guard isAtEnd || isNext(" ") else { throw CalendarError("unexpected \(restText) after the date") }
             (expression.year, expression.month, expression.day) = (first, second, third)
         }
         expression.countsFromMonthEnd = isFromEnd
@@ -105,10 +105,10 @@ struct CalendarReader {
         return false
     }
 
-    /// Seconds since 1970.
+    /// Reads a number of seconds since 1970.
     private mutating func moment(into expression: inout CalendarExpression) throws(CalendarError) {
         let seconds = try number(upTo: Int(Int32.max) * 4)
-        guard isAtEnd else { throw CalendarError("after the seconds since 1970: \(restText)") }
+        guard isAtEnd else { throw CalendarError("unexpected \(restText) after the seconds since 1970") }
         let time = CivilTime(microseconds: seconds * 1_000_000)
         expression.year = .init(time.year)
         expression.month = .init(time.month)
@@ -121,25 +121,27 @@ struct CalendarReader {
 
     // MARK: Time
 
-    /// `22:00`, `*:0/10`, `12:30:15.5`; nothing means midnight.
+    /// Reads a time such as `22:00`, `*:0/10` or `12:30:15.5`; an empty one means midnight.
     mutating func time(into expression: inout CalendarExpression) throws(CalendarError) {
         if isAtEnd { return }
         expression.hour = try field()
-        guard take(":") else { throw CalendarError("expected ‘:’ after the hour, at \(restText)") }
+        guard take(":") else { throw CalendarError("expected ‘:’ after the hour at \(restText)") }
         expression.minute = try field()
         if isAtEnd { return }
-        guard take(":") else { throw CalendarError("expected ‘:’ or the end after the minute, at \(restText)") }
+        guard take(":") else { throw CalendarError("expected ‘:’ or the end after the minute at \(restText)") }
         expression.microsecond = try field(unit: CalendarExpression.second)
-        guard isAtEnd else { throw CalendarError("after the seconds: \(restText)") }
+        guard isAtEnd else { throw CalendarError("unexpected \(restText) after the seconds") }
     }
 
     // MARK: Fields
 
-    /// `*`, or values, ranges and repetitions with commas between.
-    /// - Parameter unit: what one stands for; a fraction is allowed where it is more than 1
+    /// Reads `*`, or values, ranges and repetitions separated by commas.
+    /// - Parameter unit: the value of 1 in the text; fractions are allowed if it is greater than 1
     private mutating func field(unit: Int = 1) throws(CalendarError) -> CalendarExpression.Field {
         if take("*") {
-            guard !isNext("/") else { throw CalendarError("‘*/’: a repetition begins at a number, as in 0/10") }
+            guard !isNext("/") else {
+                throw CalendarError("‘*/’ is not allowed: a repetition starts at a number, as in 0/10")
+            }
             return .init(elements: unit > 1 ? [.init(start: 0, step: unit)] : [])
         }
         var elements: [CalendarExpression.Element] = []
@@ -160,9 +162,9 @@ struct CalendarReader {
         }
         if take("/") {
             element.step = try value(unit)
-            guard element.step > 0 else { throw CalendarError("a repetition of 0") }
+            guard element.step > 0 else { throw CalendarError("a repetition cannot be 0") }
         } else if unit > 1, let stop = element.stop, element.start + element.step > stop {
-            throw CalendarError("a range of seconds is shorter than one, and has no ‘/’")
+            throw CalendarError("a range of seconds is shorter than one second and has no ‘/’")
         }
         guard isAtEnd || isNext(" ", ",", "-", "~", ":") else { throw CalendarError("unexpected \(restText)") }
         return element
@@ -170,7 +172,7 @@ struct CalendarReader {
 
     private mutating func value(_ unit: Int) throws(CalendarError) -> Int {
         let whole = try number(upTo: Int(Int32.max) / unit)
-        // One point is a fraction's, two are a range's.
+        // One point starts a fraction, two points a range.
         guard unit > 1, isNext("."), !rest.starts(with: "..".utf8) else { return whole * unit }
         rest = rest.dropFirst()
         let digits = rest.prefix { (0x30...0x39).contains($0) }
@@ -178,7 +180,7 @@ struct CalendarReader {
         rest = rest[digits.endIndex...]
         let fraction = String(Substring(digits.prefix(6)))
         let padded = fraction + String(repeating: "0", count: 6 - fraction.count)
-        // Rounded half up by the seventh digit.
+        // Rounds half up at the seventh digit.
         let roundsUp = (digits.dropFirst(6).first ?? 0) >= UInt8(ascii: "5")
         return whole * unit + (Int(padded) ?? 0) + (roundsUp ? 1 : 0)
     }
@@ -186,7 +188,7 @@ struct CalendarReader {
     mutating func number(upTo most: Int) throws(CalendarError) -> Int {
         let digits = rest.prefix { (0x30...0x39).contains($0) }
         guard !digits.isEmpty else {
-            throw CalendarError(isAtEnd ? "the end comes too soon" : "expected a number at \(restText)")
+            throw CalendarError(isAtEnd ? "unexpected end" : "expected a number at \(restText)")
         }
         guard let number = Int(Substring(digits)), number <= most else {
             throw CalendarError("\(String(Substring(digits))) is too large")

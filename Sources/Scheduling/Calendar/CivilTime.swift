@@ -1,4 +1,4 @@
-/// What a calendar on the wall and a clock beside it show, in no time zone; proleptic Gregorian.
+/// A date and time of day without a time zone, in the proleptic Gregorian calendar.
 package struct CivilTime: Sendable, Equatable {
     package var year: Int
     /// From 1.
@@ -7,13 +7,13 @@ package struct CivilTime: Sendable, Equatable {
     package var day: Int
     package var hour: Int
     package var minute: Int
-    /// Of the minute: seconds and their fraction.
+    /// Microseconds of the minute.
     package var microsecond: Int
 
     static let microsecondsPerMinute = 60_000_000
     static let microsecondsPerDay = 86_400_000_000
 
-    /// - Parameters: `month` and `day` from 1
+    /// `month` and `day` count from 1.
     package init(
         _ year: Int, _ month: Int = 1, _ day: Int = 1, _ hour: Int = 0, _ minute: Int = 0, microsecond: Int = 0
     ) {
@@ -25,7 +25,7 @@ package struct CivilTime: Sendable, Equatable {
         self.microsecond = microsecond
     }
 
-    /// - Parameter microseconds: since 1970-01-01 00:00, as if every day had 24 hours
+    /// - Parameter microseconds: since 1970-01-01 00:00; every day counts 24 hours
     package init(microseconds: Int) {
         let days = Self.floor(microseconds, Self.microsecondsPerDay)
         let rest = microseconds - days * Self.microsecondsPerDay
@@ -35,12 +35,12 @@ package struct CivilTime: Sendable, Equatable {
         microsecond = rest % Self.microsecondsPerMinute
     }
 
-    /// Since 1970-01-01 00:00.
+    /// Microseconds since 1970-01-01 00:00.
     package var microseconds: Int {
         dayNumber * Self.microsecondsPerDay + (hour * 60 + minute) * Self.microsecondsPerMinute + microsecond
     }
 
-    /// From 0, Monday.
+    /// Counts from 0, which is Monday.
     package var weekday: Int {
         // 1970-01-01 was a Thursday.
         let days = dayNumber + 3
@@ -62,7 +62,7 @@ package struct CivilTime: Sendable, Equatable {
         }
     }
 
-    /// Days since 1970-01-01; `days_from_civil` of Howard Hinnant's “chrono-compatible low-level date algorithms”.
+    /// Returns days since 1970-01-01: `days_from_civil` in Howard Hinnant's “chrono-Compatible Low-Level Date Algorithms”.
     static func dayNumber(_ year: Int, _ month: Int, _ day: Int) -> Int {
         let year = month <= 2 ? year - 1 : year
         let era = floor(year, 400)
@@ -71,7 +71,7 @@ package struct CivilTime: Sendable, Equatable {
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 
-    /// `civil_from_days` of the same source.
+    /// Returns the date of a day: `civil_from_days` in the same source.
     private static func date(ofDay number: Int) -> (Int, Int, Int) {
         let days = number + 719_468
         let era = floor(days, 146_097)
@@ -83,7 +83,7 @@ package struct CivilTime: Sendable, Equatable {
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shifted + 2) / 5 + 1)
     }
 
-    /// Division that rounds towards minus infinity.
+    /// Divides, rounding toward negative infinity.
     static func floor(_ number: Int, _ divisor: Int) -> Int {
         let (quotient, remainder) = number.quotientAndRemainder(dividingBy: divisor)
         return remainder < 0 ? quotient - 1 : quotient

@@ -1,7 +1,6 @@
-/// The rule of a `TZ` variable as in `CET-1CEST,M3.5.0,M10.5.0/3`: POSIX's, with the longer range of hours that
-/// `tzfile(5)` allows.
+/// A POSIX `TZ` rule such as `CET-1CEST,M3.5.0,M10.5.0/3`, with the extended range of hours that `tzfile(5)` allows.
 struct PosixTimeZone: Sendable, Equatable {
-    /// Seconds to be added to UTC.
+    /// Offset from UTC in seconds.
     private var standard: Int
     private var daylightRule: DaylightRule?
 
@@ -11,21 +10,21 @@ struct PosixTimeZone: Sendable, Equatable {
         var ends: Day
     }
 
-    /// A day of any year, and seconds after its beginning by the clocks as they then go.
+    /// A day of any year, and seconds after its start in the local time in effect before the change.
     private struct Day: Sendable, Equatable {
         enum Form: Sendable, Equatable {
-            /// From 1; 29 February is never counted.
+            /// Counts from 1; February 29 is never counted.
             case withoutLeapDay(Int)
-            /// From 0.
+            /// Counts from 0, including February 29.
             case withLeapDay(Int)
-            /// The `week`th such weekday (0 Sunday) of a month, the last where `week` is 5.
+            /// The `week`th such weekday (0 is Sunday) of a month, or the last one if `week` is 5.
             case weekday(month: Int, week: Int, weekday: Int)
         }
 
         var form: Form
         var seconds: Int
 
-        /// Seconds since 1970, by the clocks as they then go.
+        /// Returns seconds since 1970 in the local time in effect before the change.
         func seconds(in year: Int) -> Int {
             let day: Int
             switch form {
@@ -43,7 +42,7 @@ struct PosixTimeZone: Sendable, Equatable {
         }
     }
 
-    /// Seconds to be added to UTC.
+    /// Returns the offset from UTC in seconds.
     /// - Parameter time: seconds since 1970 in UTC
     func offset(at time: Int) -> Int {
         guard let daylightRule else { return standard }
@@ -54,7 +53,7 @@ struct PosixTimeZone: Sendable, Equatable {
         return isSummer ? daylightRule.offset : standard
     }
 
-    /// - Returns: nil where `text` is no such rule
+    /// Returns nil if `text` is not such a rule.
     init?(_ text: some StringProtocol) {
         var reader = Reader(rest: Array(text.utf8)[...])
         guard reader.name(), let standard = reader.time() else { return nil }
@@ -79,7 +78,7 @@ struct PosixTimeZone: Sendable, Equatable {
             return true
         }
 
-        /// Three letters or more, or anything in angle brackets.
+        /// Reads a name: three letters or more, or any text in angle brackets.
         mutating func name() -> Bool {
             if take("<") {
                 guard let end = rest.firstIndex(of: UInt8(ascii: ">")) else { return false }
@@ -97,7 +96,7 @@ struct PosixTimeZone: Sendable, Equatable {
             return Int(String(decoding: digits, as: UTF8.self)).flatMap { range.contains($0) ? $0 : nil }
         }
 
-        /// `[+-]hh[:mm[:ss]]`, in seconds.
+        /// Reads `[+-]hh[:mm[:ss]]`, in seconds.
         mutating func time() -> Int? {
             let sign = take("-") ? -1 : 1
             if sign == 1 { _ = take("+") }

@@ -4,7 +4,7 @@ import Glibc
 extension TimeZoneRules {
     private static let folder = "/usr/share/zoneinfo"
 
-    /// A zone of the system's database, such as `Europe/Berlin`; nil where it has none of this name.
+    /// Returns a time zone of the system's database, such as `Europe/Berlin`, or nil if there is none of this name.
     package static func named(_ name: String) -> TimeZoneRules? {
         if name == "UTC" { return utc }
         guard !name.isEmpty, !name.hasPrefix("/"), !name.hasSuffix("/"), !name.contains("//"),
@@ -18,8 +18,8 @@ extension TimeZoneRules {
 
     package static func local() -> TimeZoneRules { local(variable: getenv("TZ").map { String(cString: $0) }) }
 
-    /// The zone of this machine as the C library finds it: the variable `TZ`, else `/etc/localtime`, else UTC.
-    /// - Parameter variable: the value of `TZ`; nil where it is not set
+    /// Returns the local time zone as the C library determines it: from `TZ`, else from `/etc/localtime`, else UTC.
+    /// - Parameter variable: the value of `TZ`; nil if it is not set
     package static func local(variable: String?) -> TimeZoneRules {
         guard let variable else { return file("/etc/localtime", name: "") ?? utc }
         let text = variable.hasPrefix(":") ? String(variable.dropFirst()) : variable
@@ -33,14 +33,13 @@ extension TimeZoneRules {
         (try? Durable.read(path)).flatMap { TimeZoneRules(name: name, file: $0) }
     }
 
-    /// - Parameter file: the content of a `tzfile(5)`
-    /// - Returns: nil where it is none
+    /// Parses the content of a `tzfile(5)`. Returns nil if it is not valid.
     package init?(name: String, file: some Collection<UInt8>) {
         var reader = Reader(bytes: Array(file))
         guard var header = reader.header() else { return nil }
         var timeBytes = 4
         if header.version >= 2 {
-            // The same once more with times of 64 bits.
+            // Version 2 repeats the data with 64-bit times.
             guard reader.skip(header.bodyBytes(timeBytes: 4)), let second = reader.header() else { return nil }
             (header, timeBytes) = (second, 8)
         }
@@ -88,7 +87,7 @@ extension TimeZoneRules {
             return true
         }
 
-        /// Big-endian, two's complement. The caller has looked whether it is there.
+        /// Reads a big-endian integer in two's complement. The caller has checked that it is there.
         mutating func integer(_ count: Int) -> Int {
             var value = Int(Int8(bitPattern: bytes[place]))
             for byte in bytes[(place + 1)..<(place + count)] { value = value << 8 | Int(byte) }
@@ -107,7 +106,7 @@ extension TimeZoneRules {
                 leapSeconds: counts[2], times: counts[3], types: counts[4], characters: counts[5])
         }
 
-        /// The rule for after the last change, between two line feeds.
+        /// Reads the rule for times after the last change, which stands between two line feeds.
         mutating func footer() -> String? {
             guard remaining >= 2, bytes[place] == 0x0a, let end = bytes[(place + 1)...].firstIndex(of: 0x0a) else {
                 return nil

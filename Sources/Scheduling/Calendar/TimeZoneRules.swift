@@ -1,26 +1,27 @@
-/// How far the clocks of a place are from UTC, and when.
+/// A time zone: its offsets from UTC over time.
 ///
-/// Read from the system's own database as `tzfile(5)` describes it, so that the service and systemd agree. The C library
-/// knows one zone a process, and that one in global variables; Foundation brings a database of its own, which ages
-/// differently from the system's.
+/// Read from the system's database (`tzfile(5)`), so that the service and systemd agree. The C library supports one time
+/// zone per process, in global variables; Foundation has a database of its own, which may be older or newer.
 package struct TimeZoneRules: Sendable, Equatable {
-    /// As in `Europe/Berlin`; empty where nobody named it.
+    /// A name such as `Europe/Berlin`; empty for the local time zone.
     package var name: String
-    /// Before the first change.
+    /// The offset before the first change.
     var earliestOffset: Int
-    /// Seconds since 1970 in UTC, ascending, and what is to be added to UTC from then on, in seconds.
+    /// The changes of the offset, in ascending order.
     var changes: [Change]
-    /// After the last change; nil: it stays as it is.
+    /// The rule after the last change; nil: the offset no longer changes.
     var rule: PosixTimeZone?
 
     struct Change: Sendable, Equatable {
+        /// Seconds since 1970 in UTC.
         var time: Int
+        /// The offset from UTC from then on, in seconds.
         var offset: Int
     }
 
     package static let utc = TimeZoneRules(name: "UTC", earliestOffset: 0, changes: [], rule: nil)
 
-    /// Seconds to be added to UTC.
+    /// Returns the offset from UTC in seconds.
     /// - Parameter time: seconds since 1970 in UTC
     package func offset(at time: Int) -> Int {
         guard let last = changes.last, time < last.time else {
@@ -34,23 +35,23 @@ package struct TimeZoneRules: Sendable, Equatable {
         return low == 0 ? earliestOffset : changes[low - 1].offset
     }
 
-    /// What the clocks show.
+    /// Returns the local time.
     /// - Parameter instant: microseconds since 1970 in UTC
     package func civil(at instant: Int) -> CivilTime {
         CivilTime(microseconds: instant + offset(atMicrosecond: instant) * 1_000_000)
     }
 
-    /// When the clocks show `civil`, in microseconds since 1970: once, or never where they are put forward over it, or twice
-    /// where they are put back over it. Ascending.
+    /// Returns when the local time is `civil`, in microseconds since 1970 and ascending order: one instant, or none if clocks
+    /// are put forward past it, or two if they are put back past it.
     func instants(of civil: CivilTime) -> [Int] {
         let shown = civil.microseconds
-        // No place is further than this from UTC, and no clocks are changed twice in so short a time.
+        // No offset exceeds a day, and no offset changes twice within two days.
         let offsets = Set(
             [-CivilTime.microsecondsPerDay, CivilTime.microsecondsPerDay].map { offset(atMicrosecond: shown + $0) })
         return offsets.map { shown - $0 * 1_000_000 }.filter { self.civil(at: $0) == civil }.sorted()
     }
 
-    /// The first thing the clocks show after having been put forward over `civil`.
+    /// Returns the first local time after the gap in which `civil` lies.
     func endOfGap(at civil: CivilTime) -> CivilTime {
         let shown = CivilTime.floor(civil.microseconds, 1_000_000)
         var (before, after) = (shown - 86_400, shown + 86_400)
