@@ -21,6 +21,7 @@ public struct CorpusStore: Sendable {
     public let directory: String
     public let inbox: String
     let tell: @Sendable (StoreNotice) -> Void
+    let rejectedSpace: RejectedSpace
 
     public var rejectedDirectory: String { "\(inbox)/\(CorpusStore.rejectedName)" }
 
@@ -29,9 +30,18 @@ public struct CorpusStore: Sendable {
     ///   - inbox: the directory that files are taken from; rejected files are moved to its `.rejected`
     ///   - tell: called for each file that was moved aside
     public init(directory: String, inbox: String, tell: @escaping @Sendable (StoreNotice) -> Void = { _ in }) {
+        self.init(directory: directory, inbox: inbox, rejectedLimits: nil, tell: tell)
+    }
+
+    /// - Parameter rejectedLimits: nil takes the usual ones of the file system
+    package init(
+        directory: String, inbox: String, rejectedLimits: RejectedLimits?,
+        tell: @escaping @Sendable (StoreNotice) -> Void = { _ in }
+    ) {
         self.directory = directory
         self.inbox = inbox
         self.tell = tell
+        rejectedSpace = RejectedSpace(limits: rejectedLimits)
     }
 
     /// Creates missing directories and removes partial files that an interrupted admission or rejection left behind.

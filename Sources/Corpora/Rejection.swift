@@ -11,10 +11,12 @@ extension CorpusStore {
     /// Earlier rejected files are never overwritten: a second `photo.jpg` becomes `photo.2.jpg`. The file keeps its
     /// owner and mode, so that its owner can copy it back.
     /// - Returns: the new path, or nil if the file disappeared or changed in the meantime
+    /// - Throws: `DurableError`, with `EDQUOT` if `.rejected` has no room for the file (`obstacle(toRejecting:)`)
     @discardableResult
     public func reject(_ file: InboxFile, reason: String) throws(DurableError) -> String? {
         guard let folder = file.openFolder(), folder.signature(of: file.lastName) == file.signature else { return nil }
         if let obstacle = obstacle(toRemoving: file) { throw obstacle }
+        if let obstacle = try obstacle(toRejecting: file) { throw obstacle }
         let rejected = try openRejected()
         let name = freeName(for: RawPath.printable(file.lastName), in: rejected)
         // Write the reason first: a reason without its file is harmless, and is reused when the file is offered again.
@@ -26,6 +28,7 @@ extension CorpusStore {
                 operation: "rename", path: file.path, errno: cause,
                 hint: "its directory must be writable for the service and be on the same file system as .rejected")
         }
+        rejectedSpace.add(file.signature)
         try rejected.sync(path: rejectedDirectory)
         try folder.sync(path: file.path)
         return "\(rejectedDirectory)/\(name)"
@@ -38,6 +41,25 @@ extension CorpusStore {
             operation: "unlink", path: RawPath.shown(file.path), errno: errno,
             hint: "make its directory writable for the service (chmod g+w), or move the file to the inbox itself")
     }
+
+    /// Returns why `.rejected` has no room for a file, with what to do about it, or nil if it has.
+    ///
+    /// What lies there is never deleted: the file stays in the inbox.
+    public func obstacle(toRejecting file: InboxFile) throws(DurableError) -> DurableError? {
+        let limit = try rejectedSpace.excess(of: file.signature, in: inbox) { () throws(DurableError) in
+            try openRejected()
+        }
+        return limit.map { limit in
+            DurableError(
+                operation: "rename", path: RawPath.shown(file.path), errno: EDQUOT,
+                hint:
+                    "it cannot be used, and .rejected has room for \(limit) bytes of such files: remove it from the inbox, "
+                    + "or have an administrator clear .rejected")
+        }
+    }
+
+    /// Whether a name in `.rejected` is that of a reason.
+    static func isReason(_ name: String) -> Bool { name.hasSuffix(suffix) }
 
     /// Opens `.rejected`, creating it if necessary.
     ///

@@ -54,9 +54,14 @@ extension StateStore {
         }
     }
 
-    /// Whether this file (`source`) is recorded, in any state.
-    public func isRecorded(source: String) throws(MetricsError) -> Bool {
-        try read("find a file") { db in try CorpusRecord.filter(Column("source") == source).fetchCount(db) > 0 }
+    /// Returns whether this file (`source`) is recorded.
+    /// - Parameter state: the state it must have; nil for any state
+    public func isRecorded(source: String, as state: CorpusRecord.State? = nil) throws(MetricsError) -> Bool {
+        try read("find a file") { db in
+            var records = CorpusRecord.filter(Column("source") == source)
+            if let state { records = records.filter(Column("state") == state.rawValue) }
+            return try records.fetchCount(db) > 0
+        }
     }
 
     /// Returns the admitted corpus with this SHA-256, or nil if there is none.

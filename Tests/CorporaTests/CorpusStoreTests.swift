@@ -85,6 +85,28 @@ struct CorpusStoreTests {
         #expect(scratch.text(stored.path) == text)
     }
 
+    @Test func keepsFilesInInboxIfRejectedIsFull() throws {
+        var limits = RejectedLimits(bytes: 200 << 10)
+        limits.rescanInterval = .zero
+        let store = CorpusStore(directory: scratch.corpus, inbox: scratch.inbox, rejectedLimits: limits)
+        try store.prepare()
+        let first = try scratch.drop("a.bin", "x")
+        #expect(try store.reject(first, reason: "no") != nil)
+        // One owner has half of it, which is one file of 64 KiB.
+        let second = try scratch.drop("b.bin", "x")
+        let error = #expect(throws: DurableError.self) { try store.reject(second, reason: "no") }
+        #expect(error?.errno == EDQUOT && error?.hint?.contains("remove it from the inbox") == true)
+        #expect(scratch.text(second.path) == "x")
+        #expect(try scratch.names(scratch.rejected) == ["a.bin", "a.bin.reason"])
+        // A store that starts anew counts what lies there.
+        let later = CorpusStore(directory: scratch.corpus, inbox: scratch.inbox, rejectedLimits: limits)
+        #expect(try later.obstacle(toRejecting: second) != nil)
+        // An administrator clears it.
+        try Durable.removeTree("\(scratch.rejected)/a.bin")
+        #expect(try store.obstacle(toRejecting: second) == nil)
+        #expect(try store.reject(second, reason: "no") == "\(scratch.rejected)/b.bin")
+    }
+
     @Test(arguments: [
         ([], "is empty"),
         (Array(" \n\t\r\n".utf8), "contains only white space"),

@@ -99,6 +99,12 @@ final class InboxService: Service {
             if let obstacle = store.obstacle(toRemoving: file), try metrics.isRecorded(source: source) {
                 throw obstacle
             }
+            // A rejected file is not read again either while `.rejected` has no room for it.
+            if let obstacle = try? store.obstacle(toRejecting: file),
+                try metrics.isRecorded(source: source, as: .rejected)
+            {
+                throw obstacle
+            }
             let folder = try FolderConfiguration(for: file, inbox: inbox, defaults: settings.reading)
             switch try await admit(file, folder.reading) {
             case .admitted(let stored), .duplicate(let stored):

@@ -1,0 +1,92 @@
+import Durable
+import Glibc
+import Synchronization
+
+/// How much the files in `.rejected` may take, in all and of one owner.
+///
+/// Members cannot remove what lies there. Without a limit, rejected files could fill the disk; since nothing of a member's
+/// is ever deleted, a file that exceeds the limit stays in the inbox, where its owner can remove it.
+package struct RejectedLimits: Sendable {
+    /// Bytes of all files; one owner's files may take half of it.
+    package var bytes: Int
+    /// What a file counts at least, so that empty files are limited too.
+    package var bytesOfFile = 64 << 10
+    /// The shortest time between two scans of the folder while there is no room.
+    package var rescanInterval = Duration.seconds(10)
+
+    package init(bytes: Int) { self.bytes = bytes }
+
+    /// A tenth of the file system, at most 10 GiB and at least 64 MiB.
+    static func usual(total: Int) -> RejectedLimits { RejectedLimits(bytes: max(64 << 20, min(10 << 30, total / 10))) }
+}
+
+/// Counts the files in `.rejected` by owner. The folder is scanned on first use and, while there is no room, from time to
+/// time, since an administrator may have cleared it.
+final class RejectedSpace: Sendable {
+    fileprivate struct State {
+        var limits: RejectedLimits?
+        /// Bytes by owner.
+        var used: [UInt32: Int] = [:]
+        /// When the folder was last scanned; nil: never.
+        var scanned: ContinuousClock.Instant?
+    }
+
+    private let state: Mutex<State>
+
+    /// - Parameter limits: nil takes the usual ones of the folder's file system
+    init(limits: RejectedLimits?) { state = Mutex(State(limits: limits)) }
+
+    /// Returns whether the folder has room for a file.
+    /// - Parameter open: opens the folder for a scan
+    /// - Returns: the limit that the file would exceed in bytes, or nil if there is room
+    func excess(
+        of signature: FileSignature, in path: String, now: ContinuousClock.Instant = .now,
+        open: () throws(DurableError) -> OpenFolder
+    ) throws(DurableError) -> Int? {
+        try state.withLock { state throws(DurableError) -> Int? in
+            let limits: RejectedLimits
+            if let known = state.limits {
+                limits = known
+            } else {
+                limits = .usual(total: try FreeSpace.at(path).total)
+                state.limits = limits
+            }
+            if state.scanned == nil { try state.scan(limits, path, now, try open()) }
+            guard let excess = state.excess(of: signature, limits) else { return nil }
+            guard let scanned = state.scanned, now - scanned >= limits.rescanInterval else { return excess }
+            try state.scan(limits, path, now, try open())
+            return state.excess(of: signature, limits)
+        }
+    }
+
+    /// Counts a file that was moved into the folder.
+    func add(_ signature: FileSignature) {
+        state.withLock { state in
+            guard let limits = state.limits else { return }
+            state.used[signature.owner, default: 0] += max(signature.bytes, limits.bytesOfFile)
+        }
+    }
+}
+
+extension RejectedSpace.State {
+    fileprivate func excess(of signature: FileSignature, _ limits: RejectedLimits) -> Int? {
+        let bytes = max(signature.bytes, limits.bytesOfFile)
+        if used[signature.owner, default: 0] + bytes > limits.bytes / 2 { return limits.bytes / 2 }
+        return used.values.reduce(bytes, +) > limits.bytes ? limits.bytes : nil
+    }
+
+    fileprivate mutating func scan(
+        _ limits: RejectedLimits, _ path: String, _ now: ContinuousClock.Instant, _ folder: OpenFolder
+    ) throws(DurableError) {
+        let scan = try FolderScan(path: path, folder: folder)
+        used = [:]
+        while let name = scan.next() {
+            guard let status = folder.status(of: name) else { continue }
+            // A reason, which the service wrote, counts with its file.
+            let isOwn = status.st_uid == geteuid() && status.st_size < limits.bytesOfFile
+            if isOwn, CorpusStore.isReason(name) { continue }
+            used[status.st_uid, default: 0] += max(Int(status.st_size), limits.bytesOfFile)
+        }
+        scanned = now
+    }
+}
