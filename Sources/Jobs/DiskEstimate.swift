@@ -1,21 +1,20 @@
-/// Bytes that a run writes at most, as far as it can be known before: what `kbctl doctor` says of the disk, and what a run is held
-/// against before its first step.
+/// An upper estimate of the disk space that a run needs, for `kbctl doctor` and for the check before the first step.
 public struct DiskEstimate: Sendable, Equatable {
-    /// Token shards: a token takes two bytes, of a large vocabulary four, and seldom stands for less than two bytes of text.
+    /// Token shards. A token takes two bytes, or four with a large vocabulary, and rarely stands for less than two bytes.
     public var shardBytes: Int
-    /// Of one checkpoint: weights and two moments.
+    /// One checkpoint: weights and two moments.
     public var checkpointBytes: Int
-    /// Checkpoints at a time: those that are kept, the best one, and the one that is being written.
+    /// Checkpoints that exist at a time: those that are kept, the best one, and the one being written.
     public var checkpoints: Int
-    /// The model, and its packed weights when it serves.
+    /// The model and its packed weights.
     public var modelBytes: Int
 
-    /// Rows of the embedding where the tokenizer says how many, at most.
+    /// The largest number of rows if the tokenizer determines it.
     private static let automaticRows = 52_000
 
     /// - Parameters:
-    ///   - rows: of the embedding; nil: what the architecture says, else what a tokenizer has at most
-    ///   - textBytes: of all corpora
+    ///   - rows: the rows of the word embedding; nil uses the architecture's, or the largest vocabulary of a tokenizer
+    ///   - textBytes: the size of all corpora
     public init(architecture: Architecture, recipe: Recipe, rows: Int? = nil, textBytes: Int = 0) {
         let rows = rows ?? architecture.vocabSize ?? DiskEstimate.automaticRows
         let parameters =

@@ -1,23 +1,23 @@
 import FoundationEssentials
 import TextFilters
 
-/// What a model learns: to fill masks (`mlm`) or to continue text (`clm`).
+/// The training objective: filling masks (`mlm`) or continuing text (`clm`).
 public enum Objective: String, Codable, Sendable, CaseIterable {
     case mlm, clm
 }
 
-/// The unit of training cut from a corpus.
+/// The unit of training that a corpus is divided into.
 public enum SampleUnit: String, Codable, Sendable, CaseIterable {
-    /// One non-blank line each; the default of `mlm`.
+    /// Non-blank lines; the default for `mlm`.
     case lines
-    /// Blank lines between; a longer one is cut into pieces of `block_size` − 1 tokens. The default of `clm`.
+    /// Paragraphs separated by blank lines; longer ones are split after `block_size` - 1 tokens. The default for `clm`.
     case paragraphs
-    /// One record of a structured corpus (csv, jsonl) each.
+    /// Records of a structured corpus (csv, jsonl).
     case records
-    /// Paragraphs with `</s>` behind each, joined and cut at `block_size`: all rows are full but the last.
+    /// Paragraphs joined with `</s>` after each and split at `block_size`, so that all rows except the last are full.
     case packed
 
-    /// Whether a blank line ends a sample, and not any line end.
+    /// Whether samples end at blank lines instead of at every line break.
     public var endsAtBlankLine: Bool {
         switch self {
         case .paragraphs, .packed: true
@@ -26,29 +26,29 @@ public enum SampleUnit: String, Codable, Sendable, CaseIterable {
     }
 }
 
-/// Everything one training run needs to know: `runs/RUN/job.json`.
+/// The complete description of a training run: `runs/RUN/job.json`.
 ///
-/// The service writes it, `kantaibert-train run job.json` reads it. Keys on disk are these names in snake_case.
+/// The service writes it and `kantaibert-train run job.json` reads it. Keys on disk are these names in snake_case.
 public struct Job: Codable, Sendable, Equatable {
-    /// The run's name, unique for ever; also the name of its folder.
+    /// The run's name, which is never reused; also the name of its directory.
     public var run: String
     public var model: String
-    /// The number this run's model will be published under.
+    /// The generation number that the trained model is published under.
     public var generation: Int
     public var objective: Objective
     public var architecture: Architecture
     public var recipe: Recipe
     public var corpora: [JobCorpus]
     public var samples: SampleUnit
-    /// What a text goes through, in order, before it is tokenized.
+    /// Filters that text passes through, in order, before it is tokenized.
     public var filters: [TextFilter]
-    /// A directory holding a tokenizer to use as it is; null trains one on the corpora.
+    /// A directory with an existing tokenizer; null trains one on the corpora.
     public var tokenizer: String?
-    /// Where the words of each corpus are kept, counted, from one training of a tokenizer to the next; null keeps none.
+    /// Caches the word counts of each corpus between trainings of a tokenizer; null disables the cache.
     public var wordCountsDirectory: String?
-    /// The folder of the run: tokenizer, shards, checkpoints. Locked while the run is alive.
+    /// The directory of tokenizer, shards and checkpoints. Locked while the run is active.
     public var runDirectory: String
-    /// Where the finished model directory is put, whole, by a rename: `models/NAME/N`.
+    /// Where the finished model directory is published by a rename: `models/NAME/N`.
     public var outputDirectory: String
 
     public init(
@@ -72,16 +72,16 @@ public struct Job: Codable, Sendable, Equatable {
     }
 }
 
-/// One admitted corpus, as a run reads it.
+/// An admitted corpus in a job.
 public struct JobCorpus: Codable, Sendable, Equatable {
     public var sha256: String
-    /// What the user called it.
+    /// The name of the file that was dropped into the inbox.
     public var name: String
     public var path: String
     public var bytes: Int
-    /// How it is cut where that is not as the job says: `records`, for what came as a table. Null is as the job says.
+    /// Overrides the job's `samples`: `records` for a corpus that was a table. Null uses the job's.
     public var samples: SampleUnit?
-    /// The filters of the folder it came through, in place of the job's; null takes the job's.
+    /// Overrides the job's filters with those of the inbox folder; null uses the job's.
     public var filters: [TextFilter]?
 
     public init(
@@ -98,8 +98,7 @@ public struct JobCorpus: Codable, Sendable, Equatable {
 }
 
 extension Job {
-    /// What a model of this job is asked goes through the same filters as what it learned from: the folders' where all
-    /// corpora came with the same ones, else the job's.
+    /// The filters of prompts: those that all corpora passed through if they are the same, otherwise the job's.
     public var promptFilters: [TextFilter] {
         let effective = Set(corpora.map { $0.filters ?? filters })
         return effective.count == 1 ? effective.first! : filters

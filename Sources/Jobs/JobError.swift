@@ -1,6 +1,6 @@
-/// A job that cannot be run as it is written.
+/// An invalid job.
 public struct JobError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Where in the job, as `recipe.block_size` or `corpora[0].path`; empty for the file as a whole.
+    /// The location in the job, such as `recipe.block_size` or `corpora[0].path`; empty for the file as a whole.
     public var key: String
     public var expected: String
     public var found: String

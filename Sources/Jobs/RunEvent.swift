@@ -1,7 +1,7 @@
 import FoundationEssentials
 import MetricsSchema
 
-/// What a run says to the service: one JSON object a line on its standard output,
+/// An event of a run, reported to the service as one line of JSON on standard output:
 /// `{"kind": "step", "time": "2026-01-01T00:00:00.000Z", "step": 1, …}`.
 public struct RunEvent: Codable, Sendable, Equatable {
     public var time: Date
@@ -12,19 +12,19 @@ public struct RunEvent: Codable, Sendable, Equatable {
         case preflight(Preflight)
         case started(Started)
         case step(Step)
-        /// Loss or gradient was not finite: the parameters stay as they were, training goes on with the next step.
+        /// Loss or gradient was not finite: the parameters are unchanged, and training continues with the next step.
         case stepSkipped(StepSkipped)
         case evaluation(Evaluation)
         case checkpoint(Checkpoint)
         case published(Published)
-        /// Told to leave: a checkpoint stands, the run can be resumed.
+        /// The run was asked to stop and has written a checkpoint that it can be resumed from.
         case interrupted(Interrupted)
         case failed(Failed)
-        /// At work on this corpus now, or alive, where nothing else is told for a while.
+        /// Names the corpus that is read next, or shows that the run is alive when nothing else has been reported for a while.
         case working(Working)
-        /// Lines, paragraphs or records of a corpus were too long, and are trained on in pieces.
+        /// Lines, paragraphs or records of a corpus were too long and were split.
         case unitsCut(UnitsCut)
-        /// How a published model does on what is held out of a job.
+        /// The evaluation of a published model on held-out text of a job.
         case judged(EvaluationResult)
     }
 
@@ -37,23 +37,23 @@ public struct RunEvent: Codable, Sendable, Equatable {
         }
     }
 
-    /// What the run will need and take, before its first step.
+    /// The resources that a run needs, estimated before its first step.
     public struct Preflight: Codable, Sendable, Equatable {
         public var parameters: Int
-        /// Of matrix products, in a step of the usual size.
+        /// Floating-point operations of the matrix products in a step of typical size.
         public var flopsPerStep: Double
-        /// Floating-point operations a second of this machine's products in the run's shapes.
+        /// Floating-point operations per second that this machine achieves for products of the run's shapes.
         public var productRate: Double
         /// `float32` or `bfloat16`.
         public var precision: String
-        /// Memory of the whole process.
+        /// Peak memory of the process.
         public var peakBytes: Int
-        /// What the process may take, and who says so.
+        /// The memory available to the process, and what limits it.
         public var memoryLimitBytes: Int
         public var memoryLimitSource: String
-        /// Tokens that go through the model at once.
+        /// Tokens in one forward pass.
         public var microBatchTokens: Int
-        /// To the end of the run.
+        /// Expected time to the end of the run.
         public var seconds: Double
         public init(
             parameters: Int, flopsPerStep: Double, productRate: Double, precision: String, peakBytes: Int,
@@ -74,7 +74,7 @@ public struct RunEvent: Codable, Sendable, Equatable {
     public struct Started: Codable, Sendable, Equatable {
         public var parameters: Int
         public var totalSteps: Int
-        /// The step the run goes on from; 0 where it begins.
+        /// The step that the run resumes from; 0 for a new run.
         public var resumedStep: Int
         public var trainSamples: Int
         public var heldOutSamples: Int
@@ -131,7 +131,7 @@ public struct RunEvent: Codable, Sendable, Equatable {
         /// Mean cross-entropy of the scored tokens, in nats.
         public var loss: Double
         public var perplexity: Double
-        /// Share of the scored tokens whose best guess was right.
+        /// Fraction of the scored tokens whose most likely prediction is correct.
         public var accuracy: Double
         public var bitsPerByte: Double
 
@@ -182,7 +182,7 @@ public struct RunEvent: Codable, Sendable, Equatable {
 
     public struct Failed: Codable, Sendable, Equatable {
         public var message: String
-        /// SHA-256 of the corpus that is to blame: without it the run may well succeed. Null where it is none's fault.
+        /// SHA-256 of the corpus that caused the failure, without which the run may succeed; null if no corpus did.
         public var corpus: String?
         public init(message: String, corpus: String? = nil) {
             self.message = message
@@ -191,10 +191,10 @@ public struct RunEvent: Codable, Sendable, Equatable {
     }
 
     public struct Working: Codable, Sendable, Equatable {
-        /// At what, for people.
+        /// Describes the activity in plain text.
         public var activity: String
-        /// SHA-256 of the corpus that is being read, until another event says something else; null where none is. Where the
-        /// process dies without a word, this one may be to blame.
+        /// SHA-256 of the corpus that is being read, until another event replaces it; null if none is. If the process dies
+        /// without reporting a failure, this corpus may be the cause.
         public var corpus: String?
         public init(activity: String, corpus: String? = nil) {
             self.activity = activity
@@ -203,7 +203,7 @@ public struct RunEvent: Codable, Sendable, Equatable {
     }
 
     public struct UnitsCut: Codable, Sendable, Equatable {
-        /// SHA-256.
+        /// SHA-256 of the corpus.
         public var corpus: String
         public var name: String
         /// Lines, paragraphs or records that were longer than `bytes`.
@@ -220,9 +220,9 @@ public struct RunEvent: Codable, Sendable, Equatable {
     public struct EvaluationResult: Codable, Sendable, Equatable {
         /// The model directory.
         public var directory: String
-        /// Null where it could not be judged; `failureReason` says why.
+        /// Null if the model could not be evaluated; `failureReason` has the reason.
         public var evaluation: Evaluation?
-        /// Of the held-out text that was asked about.
+        /// The size of the held-out text.
         public var samples: Int
         public var bytes: Int
         public var seconds: Double

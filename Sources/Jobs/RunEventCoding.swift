@@ -5,7 +5,7 @@ extension RunEvent {
         case kind, time
     }
 
-    /// The word that stands for the payload in a line's `kind`.
+    /// The value of `kind` in JSON.
     public var kind: String {
         switch payload {
         case .tokenizerTrained: "tokenizer_trained"
@@ -45,7 +45,7 @@ extension RunEvent {
             case "judged": .judged(try EvaluationResult(from: decoder))
             default:
                 throw DecodingError.dataCorruptedError(
-                    forKey: .kind, in: container, debugDescription: "no event is called ‘\(kind)’")
+                    forKey: .kind, in: container, debugDescription: "unknown kind of event ‘\(kind)’")
             }
     }
 
@@ -71,11 +71,11 @@ extension RunEvent {
     }
 }
 
-/// How jobs and events are written as JSON: snake_case keys, ISO 8601 times with milliseconds, keys in order.
+/// The JSON of jobs and events: sorted keys in snake_case, ISO 8601 times with milliseconds.
 public enum JobCoding {
     private static let timeStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
 
-    /// - Parameter pretty: for files that people read; a line of events is never broken.
+    /// - Parameter pretty: breaks and indents lines, for files; an event has to be a single line
     public static func encode(_ value: some Encodable, pretty: Bool = false) throws -> Data {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -96,7 +96,7 @@ public enum JobCoding {
             let text = try container.decode(String.self)
             guard let date = try? Date(text, strategy: timeStyle) else {
                 throw DecodingError.dataCorruptedError(
-                    in: container, debugDescription: "‘\(text)’ is not a time such as 2026-01-01T00:00:00.000Z")
+                    in: container, debugDescription: "‘\(text)’ is not a timestamp such as 2026-01-01T00:00:00.000Z")
             }
             return date
         }

@@ -13,7 +13,7 @@ private func sampleJob() -> Job {
         samples: .paragraphs, filters: [.lowercase, .minWords(3)], runDirectory: "/r", outputDirectory: "/m/1")
 }
 
-/// The sample job's JSON with one text replaced by another.
+/// The JSON of the sample job, with `old` replaced by `new`.
 private func changed(_ old: String, _ new: String) throws -> Data {
     let text = String(decoding: try JobCoding.encode(sampleJob()), as: UTF8.self)
     try #require(text.contains(old), "the job has no \(old): \(text)")
