@@ -71,7 +71,7 @@ struct ModelCard {
         return all.compactMap { name, value in value.flatMap { $0.isEmpty ? nil : (name, $0) } }
     }
 
-    private static func trainingArguments(in directory: String) -> JSONValue? {
+    static func trainingArguments(in directory: String) -> JSONValue? {
         guard let data = try? Data(contentsOf: URL(filePath: "\(directory)/training_args.json")) else { return nil }
         return try? JSONDecoder().decode(JSONValue.self, from: data)
     }

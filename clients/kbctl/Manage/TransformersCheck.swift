@@ -42,9 +42,7 @@ struct TransformersCheck {
     }
 
     private static func filters(_ directory: String) -> [String] {
-        guard let data = try? Data(contentsOf: URL(filePath: "\(directory)/training_args.json")),
-            case .array(let filters)? = (try? JSONDecoder().decode(JSONValue.self, from: data))?["filters"]
-        else { return [] }
+        guard case .array(let filters)? = ModelCard.trainingArguments(in: directory)?["filters"] else { return [] }
         return filters.compactMap(\.string)
     }
 
