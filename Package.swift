@@ -192,8 +192,7 @@ let package = Package(
         .target(
             name: "Fuzzing",
             dependencies: [
-                "Daemon", "Settings", "Corpora", "Inference", "Models", "Tokenizers", "Datasets", "Jobs", "Interface",
-                "Varlink",
+                "Settings", "Corpora", "Inference", "Models", "Tokenizers", "Datasets", "Jobs", "Interface", "Varlink",
                 "Durable", "WebClient", log,
             ],
             swiftSettings: ours),

@@ -1,7 +1,7 @@
 import Corpora
-import Daemon
 import FoundationEssentials
 import Glibc
+import Settings
 
 /// Targets for files in the inbox.
 extension FuzzTarget {

@@ -1,7 +1,6 @@
 import Corpora
 import Durable
 import Glibc
-import Settings
 import SettingsTable
 import TextFilters
 

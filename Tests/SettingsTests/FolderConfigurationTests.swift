@@ -1,5 +1,4 @@
 import Corpora
-import Daemon
 import Foundation
 import Settings
 import Testing
