@@ -177,8 +177,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AsyncSupport", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings", "SettingsTable",
-                "Supervision",
+                "AsyncSupport", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings", "Supervision",
                 "CFiles", "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Database", "Interface",
                 "MetricsSchema", "Varlink",
                 "VarlinkServer",
@@ -285,9 +284,9 @@ let package = Package(
         tests(
             "Daemon",
             [
-                "Daemon", "Events", "LimitedLogging", "Settings", "Corpora", "Inference", "Models",
-                "Kernels", "Tokenizers", "Jobs",
-                "TextFilters", "Interface",
+                "Daemon", "Events", "LimitedLogging", "Settings", "Inference", "Models", "Kernels", "Tokenizers",
+                "Jobs",
+                "Interface",
                 "Varlink",
                 "VarlinkServer",
                 "MetricsSchema", "Database",
