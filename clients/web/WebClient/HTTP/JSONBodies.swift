@@ -37,14 +37,16 @@ extension Request {
     /// Decodes the body as the parameters of a method. A field that the method does not know is refused, as on the socket: a
     /// misspelled one would otherwise have no effect.
     mutating func parameters<M: VarlinkMethod>(of method: M.Type) async throws -> M.Parameters {
-        let parameters = try await json(M.Parameters.self)
+        _ = try await json(M.Parameters.self)
         let body = try await self.body.collect(upTo: Self.jsonLimit)
-        if let field = try VarlinkCoding.unknownParameter(parameters, of: Self.message(Array(body.readableBytesView))) {
+        do throws(VarlinkServiceError) {
+            return try VarlinkCoding.decodeCallParameters(method, of: Self.message(Array(body.readableBytesView)))
+        } catch .invalidParameter(let field) {
+            // The body has been decoded above, so the field is unknown.
             let field = field.clipped(to: APIError.paramLimit)
             throw APIError(
                 .badRequest, "‘\(field)’ is not a field of this request", param: field, code: "unknown_field")
         }
-        return parameters
     }
 
     /// The body as JSON. Returns the request too, so that the caller can still wait for its end.
