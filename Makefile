@@ -1,22 +1,22 @@
-# make demo     from a text to two models that answer, on ./var; CORPUS=FILE takes another text than the fortunes
-# make test     everything built and tested
-# make test-web the page in a real browser; skips where there is none
-# make fuzz     each reader of what others wrote, a minute with libFuzzer; FUZZ_SECONDS=60 FUZZ_TARGETS=
-# make sanitize the tests within one process under AddressSanitizer; its build takes as long again
-# make generate  rewrites the committed files that come from tables in the sources
-# make soak     the service under load for half an hour; SOAK_MINUTES=30
+# make demo     train and query two models in ./var; CORPUS=FILE replaces the default corpus of fortunes
+# make test     build and test everything
+# make test-web test the page in a real browser; skipped if there is none
+# make fuzz     fuzz each parser of untrusted data with libFuzzer for a minute; FUZZ_SECONDS=60 FUZZ_TARGETS=
+# make sanitize run the in-process tests under AddressSanitizer, in a separate build
+# make generate rewrite the committed files that are generated from tables in the sources
+# make soak     run the service under load for half an hour; SOAK_MINUTES=30
 # make install  DESTDIR= PREFIX=/usr/local
 SWIFT ?= swift
 PREFIX ?= /usr/local
 DESTDIR ?=
 CORPUS ?=
-# Folders laid out like the golden ones, each checked by `make parity`.
+# Folders of reference values, checked by `make parity`.
 GOLDEN ?= ../shared/golden
-# Where tokenizers and transformers are installed, and beside it, with -4.46 behind its name, the older transformers.
+# A Python environment with tokenizers and transformers; $(PEERS)-4.46 has the older transformers version.
 PEERS ?= .peers
 BUILD ?= .build/release
 FUZZ_SECONDS ?= 60
-# Of `kb-fuzz --list`; empty: all.
+# Names from `kb-fuzz --list`; empty means all.
 FUZZ_TARGETS ?=
 SOAK_MINUTES ?= 30
 
@@ -24,11 +24,11 @@ PYTHON ?= python3
 
 PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev zlib1g-dev libzstd-dev libzip-dev zstd pkg-config
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kantaibert-web kb-bench)
-# On a terminal SwiftPM would pass a color flag to the compiler, and what is built there and elsewhere would differ.
+# On a terminal, SwiftPM passes a color flag to the compiler, which would cause a rebuild when run elsewhere.
 BUILDFLAGS = -c release --no-color-diagnostics
-# Tests use what a module shows to others, so that they and the programs are made of the same objects.
+# Tests use only public and package declarations, so that tests and programs share the same object files.
 TESTFLAGS = $(BUILDFLAGS) --disable-testable-imports
-# The test targets whose tests start servers, clients and processes.
+# Test targets whose tests start servers, clients or processes.
 TALKING = ^(Daemon|Kbctl|Supervision|Varlink|VarlinkServer|Web)Tests\.
 export DESTDIR PREFIX
 
@@ -40,28 +40,29 @@ build: deps
 	$(SWIFT) build $(BUILDFLAGS)
 	$(MAKE) man
 
-# kantaibertd(8), kantaibert-train(8), kbctl(1), kantaibert.yaml(5), from what the programs and the settings say.
+# Generates the manual pages from the programs' help and the settings: kantaibertd(8), kantaibert-train(8), kbctl(1) and
+# kantaibert.yaml(5).
 man:
 	$(BUILD)/kb-man pages $(BUILD) $(BUILD)/man
 
-# Rewrites the committed files that come from tables in the sources. A test fails if they are stale.
+# Rewrites the committed files that are generated from tables in the sources. A test fails if they are stale.
 generate: deps
 	$(SWIFT) build $(BUILDFLAGS) --product kb-man
 	$(BUILD)/kb-man generate .
 
-# All tests of a run share the few threads of Swift concurrency. Tests that compute hold them for seconds, and those that
-# talk to a server of their own need them at once: each kind has its own run, the latter one test at a time.
+# All tests of a run share the few threads of Swift's cooperative pool. Compute-bound tests block them for seconds, but
+# tests with servers and clients need them immediately. Each kind therefore has a separate run, the latter serially.
 test: deps
 	$(SWIFT) test $(TESTFLAGS) --skip '$(TALKING)' --skip EndToEndTests
 	$(SWIFT) test $(TESTFLAGS) --skip-build --no-parallel --filter '$(TALKING)'
 	$(SWIFT) test $(TESTFLAGS) --skip-build --filter EndToEndTests
 	$(MAKE) python
 
-# What `test` skips for want of root, of what it has built.
+# Runs the tests that `test` skips unless it runs as root, without building.
 test-root:
 	$(SWIFT) test $(TESTFLAGS) --skip-build --no-parallel --filter AsRoot
 
-# The client for Python, against a service of its own.
+# Tests the Python client with a separate service.
 python:
 	@if $(PYTHON) -c 'import pytest' 2>/dev/null; then \
 	    cd clients/python && KANTAIBERT_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -p no:cacheprovider; \
@@ -69,11 +70,11 @@ python:
 	    echo "skipped the tests of clients/python: $(PYTHON) has no pytest"; \
 	fi
 
-# The installed units in a Debian of their own, booted with systemd. CACHE= says where that is kept.
+# Tests the installed units in a Debian container booted with systemd. CACHE= sets the directory for its root.
 test-systemd: build
 	@sh Tests/RealSystemd/run.sh $(BUILD)
 
-# Every change of a file fails once, in every way: half an hour. `test` tries some of them.
+# Injects every kind of fault at every file operation, which takes half an hour. `test` runs a sample.
 test-faults: deps
 	KANTAIBERT_TEST_FAULTS=all $(SWIFT) test $(TESTFLAGS) --filter FaultTests
 
@@ -94,13 +95,13 @@ parity: build
 	        $$python Tests/Parity/published_parity.py $(BUILD) || exit 1; \
 	    done; \
 	else \
-	    echo "skipped the tokenizer's comparison: no tokenizers in PEERS=$(PEERS)"; \
+	    echo "skipped the tokenizer comparison: tokenizers is not installed in PEERS=$(PEERS)"; \
 	fi
 
 fuzz: deps
 	@SWIFT="$(SWIFT)" sh Tests/Fuzz/fuzz.sh $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-# What ends with its process is no leak here; kbctl's size and its commands are tested as they are shipped.
+# Leak detection is off, because memory in use at exit is not a leak here. kbctl is tested only as it is shipped.
 sanitize: deps
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test $(TESTFLAGS) --sanitize=address --scratch-path .build/sanitized \
 	    --skip '$(TALKING)' --skip EndToEndTests
@@ -116,14 +117,14 @@ demo: demo-corpus demo-deps build
 deps:
 	@sh .ci/packages $(PACKAGES)
 
-# Before the build, which takes minutes.
+# Checked before the build, which takes minutes.
 demo-corpus:
-	@[ -z "$(CORPUS)" ] || { [ -f "$(CORPUS)" ] && [ -r "$(CORPUS)" ]; } || { echo "CORPUS=$(CORPUS) is no file that can be read" >&2; exit 66; }
+	@[ -z "$(CORPUS)" ] || { [ -f "$(CORPUS)" ] && [ -r "$(CORPUS)" ]; } || { echo "CORPUS=$(CORPUS) is not a readable file" >&2; exit 66; }
 
 demo-deps: deps
 	@[ -n "$(CORPUS)" ] || sh .ci/packages fortunes
 
-# Not built again where it was built: root need not have Swift.
+# Does not rebuild existing programs, because root may not have Swift.
 install: $(PROGRAMS)
 	@sh systemd/install.sh $(BUILD)
 

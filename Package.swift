@@ -6,13 +6,15 @@ let warned: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .treatAllWarnings(as: .error),
 ]
-/// `make fuzz` gives the archive of libFuzzer here: our modules then report what they run through, and keep their checks.
+/// Path of the libFuzzer archive, set by `make fuzz`. Our modules are then built with coverage instrumentation and with
+/// runtime checks.
 let fuzzer = Context.environment["KANTAIBERT_LIBFUZZER"]
 let ours: [SwiftSetting] = warned + (fuzzer == nil ? [] : [.unsafeFlags(["-sanitize=fuzzer"])])
-// Bounds are checked once at the edge of a kernel; inside its loops a check would cost the vectorization.
+// Kernels check bounds once on entry; checks inside their loops would prevent vectorization.
 let kernels = ours + (fuzzer == nil ? [.unsafeFlags(["-Ounchecked"])] : [])
-// One file that starts in milliseconds, wherever it is copied: the Swift libraries inside, unused code and symbols out.
-// FoundationEssentials does not name the libraries it stands on where only the linker is told to be static.
+// Links a self-contained program that starts in milliseconds: Swift libraries are linked statically, unused code and
+// symbols are removed. The dependencies of FoundationEssentials are listed here, because `-static-stdlib` is passed only
+// to the linker.
 let standalone: [LinkerSetting] = [
     .unsafeFlags(
         ["-static-stdlib", "-use-ld=lld"]
@@ -48,7 +50,7 @@ let package = Package(
         .executable(name: "kbctl", targets: ["kbctl"]),
         .executable(name: "kantaibert-web", targets: ["kantaibert-web"]),
         .executable(name: "kb-bench", targets: ["kb-bench"]),
-        // For the tests alone, to be preloaded: a target has to be a product to become a file of its own.
+        // For LD_PRELOAD in tests only. A target must be a product to be built as a separate library.
         .library(name: "Faults", type: .dynamic, targets: ["Faults"]),
         .executable(name: "kb-man", targets: ["kb-man"]),
         // Not specific to this project: see Sources/Varlink/README.md.
@@ -72,7 +74,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     ],
     targets: [
-        // 0: C libraries, and what Swift cannot express
+        // 0: C libraries, and code that cannot be written in Swift
         .systemLibrary(name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CMalloc"),
@@ -86,7 +88,7 @@ let package = Package(
                 .unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=fast", "-mprefer-vector-width=512"])
             ]),
         .target(name: "Varlink", exclude: ["README.md"], swiftSettings: ours),
-        // Compiled for the host and run during the build: never with the flags for fuzzing.
+        // Compiled for the host and run during the build, so never built with the flags for fuzzing.
         .target(name: "VarlinkGenerator", swiftSettings: warned),
         .executableTarget(name: "varlink-swift-generator", dependencies: ["VarlinkGenerator"], swiftSettings: warned),
         .plugin(
@@ -209,7 +211,7 @@ let package = Package(
             dependencies: ["Formatting", "Interface", "MetricsSchema", "OpenMetrics", "Varlink", arguments],
             path: "clients/kbctl",
             swiftSettings: ours, linkerSettings: standalone),
-        // The page and what it is asked for: a client of the socket, which holds no model and no database.
+        // The web page and its HTTP API: a client of the socket, without models and database.
         .target(
             name: "WebPage", dependencies: [crypto], path: "clients/web/WebPage",
             resources: [.embedInCode("static")], swiftSettings: ours),
@@ -239,7 +241,7 @@ let package = Package(
             swiftSettings: ours),
 
         .target(name: "Faults", path: "Tests/Faults", publicHeadersPath: "."),
-        // What tests of several targets share.
+        // Code shared by several test targets.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
         tests("Fuzzing", ["Fuzzing"], resources: [.copy("Fixtures")]),
         .executableTarget(name: "kb-man", dependencies: ["Events", "Settings", arguments], swiftSettings: ours),
@@ -258,9 +260,9 @@ let package = Package(
         tests("Jobs", ["Jobs", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Varlink", ["Varlink", "VarlinkServer", "TestSupport", log]),
         tests("Interface", ["Interface", "Varlink", "TestSupport"]),
-        // Runs the program: see EndToEnd below for why it is no dependency.
+        // Runs the program, which is not a dependency for the reason given at EndToEnd below.
         tests("Kbctl", ["Interface", "Varlink", "VarlinkServer", "TestSupport", log]),
-        // Runs kb-man on the programs.
+        // Runs kb-man with the programs.
         tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
         tests("Kernels", ["Kernels", "CKernels", "Random"], resources: [.copy("Fixtures")]),
@@ -293,8 +295,8 @@ let package = Package(
                 "Durable", "TestSupport", log,
             ]),
         tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", log] + nio),
-        // The programs themselves, started and talked to as a user does. `kbctl` is no dependency, or its static
-        // libraries would be linked into the tests; `swift test` builds it all the same.
+        // Runs the programs as a user does. `kbctl` is not a dependency, because its static libraries would be linked
+        // into the tests; `swift test` builds it anyway.
         tests(
             "EndToEnd",
             [
