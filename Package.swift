@@ -13,8 +13,8 @@ let ours: [SwiftSetting] = warned + (fuzzer == nil ? [] : [.unsafeFlags(["-sanit
 // Kernels check bounds once on entry; checks inside their loops would prevent vectorization.
 let kernels = ours + (fuzzer == nil ? [.unsafeFlags(["-Ounchecked"])] : [])
 // Links a self-contained program that starts in milliseconds: Swift libraries are linked statically, unused code and
-// symbols are removed. The dependencies of FoundationEssentials are listed here, because `-static-stdlib` is passed only
-// to the linker.
+// symbols are removed. The dependencies of FoundationEssentials are listed, because `-static-stdlib` is passed only to
+// the linker.
 let standalone: [LinkerSetting] = [
     .unsafeFlags(
         ["-static-stdlib", "-use-ld=lld"]

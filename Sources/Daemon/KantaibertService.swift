@@ -179,7 +179,8 @@ public struct KantaibertService: Sendable {
         }
     }
 
-    /// The directory of transfer sockets, beside the service's socket, so that clients who can reach the one can reach the other.
+    /// The directory of the transfer sockets. It is next to the service's socket, so that clients that can reach one
+    /// can reach the other.
     private var transferFolder: String? {
         let path: String? =
             switch options.socket {
@@ -192,7 +193,7 @@ public struct KantaibertService: Sendable {
         return folder + path[..<slash] + "/transfer"
     }
 
-    /// Loads the generations that served before. If one cannot be loaded, the service starts nevertheless.
+    /// Loads the generations that were serving before the restart. The service starts even if one cannot be loaded.
     private func openModels(_ registry: ModelRegistry, _ journal: EventJournal, _ metrics: StateStore) async {
         for model in options.settings.models.map(\.name) {
             do {

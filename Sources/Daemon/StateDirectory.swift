@@ -24,7 +24,7 @@ public struct StateDirectory: Sendable, Equatable {
     public var schedule: String { "\(root)/schedule.json" }
     public var metrics: String { "\(root)/metrics.db" }
     public var lock: String { "\(root)/lock" }
-    /// Sockets for passing open files, if the service's socket is in the state directory, too.
+    /// Sockets for passing open files, if the service's socket is also in the state directory.
     public var transfer: String { "\(root)/transfer" }
 
     /// The inbox whose corpora feed only `model`.

@@ -28,7 +28,7 @@ package enum StateFileSystem: Equatable {
         }
     }
 
-    /// Classifies the file system of `path`. It is taken to be local if the kernel does not report it.
+    /// Classifies the file system of `path`. It is assumed to be local if the kernel does not report it.
     package init(of path: String) {
         var status = statfs()
         guard statfs(path, &status) == 0 else {
@@ -47,7 +47,8 @@ package enum StateFileSystem: Equatable {
             mountType: Self.mountType(of: resolved, mountinfo: mounts))
     }
 
-    /// Returns the type of the mount that a path is on: that of the longest matching mount point, and of several the last.
+    /// Returns the type of the mount that a path is on: that of the longest matching mount point, or the last of
+    /// several.
     /// - Parameter mountinfo: see proc_pid_mountinfo(5)
     package static func mountType(of path: String, mountinfo: String) -> String? {
         var found: (point: String, type: String)?

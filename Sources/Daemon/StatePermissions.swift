@@ -2,8 +2,8 @@ import Durable
 import FoundationEssentials
 import Glibc
 
-/// Permissions of the state directory. Everything except for the inbox and the sockets is private to the service, because a user
-/// who can read a corpus or lock the database has more rights than a client.
+/// Permissions of the state directory. Everything except for the inbox and the sockets is private to the service,
+/// because a user who can read a corpus or lock the database would have more rights than a client.
 extension StateDirectory {
     /// Private entries; also those with a suffix, such as `metrics.db-wal`.
     private static let own = [
@@ -46,7 +46,7 @@ extension StateDirectory {
         var tightened = Tightened()
         if Self.restrict(folder, taking: isAllOwn ? 0o066 : 0o022) != nil { tightened.folders += 1 }
         for name in names where isOwn(name) || TemporaryName.isLeftover(name) {
-            // Must not block, whatever the entry is.
+            // Must not block, regardless of the type of the entry.
             guard let entry = try? Self.open(name, at: folder, flags: O_NOFOLLOW | O_NONBLOCK) else { continue }
             defer { close(entry) }
             switch Self.restrict(entry, taking: 0o077) {

@@ -5,8 +5,8 @@ import Systemd
 
 /// Sends keep-alive pings to systemd if the unit has a watchdog.
 ///
-/// The pings are sent by a task like those that answer requests, and each waits for a turn on the queue that models compute on:
-/// if either is stuck, so are the pings. Under any load, the turn comes after a step or two.
+/// The pings are sent from a task like those that answer requests, and each ping waits for a turn on the queue of model
+/// computations. If either is stuck, the pings stop. Under any load, a ping waits for at most a step or two.
 struct WatchdogService: Service {
     func run() async throws {
         guard let interval = SystemdNotify.watchdogInterval else { return try await gracefulShutdown() }

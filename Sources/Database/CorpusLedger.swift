@@ -3,8 +3,8 @@ import FoundationEssentials
 import Glibc
 import Synchronization
 
-/// `corpora.jsonl` beside the database: one line for every file that was received, written and synced to disk before it is
-/// recorded in the database. If the database is lost, it tells which corpora feed which model.
+/// `corpora.jsonl` beside the database: one line per received file, written and synced to disk before the file is
+/// recorded in the database. If the database is lost, the ledger shows which corpora feed which model.
 public final class CorpusLedger: Sendable {
     public let path: String
     private let writing = Mutex(())

@@ -87,7 +87,7 @@ extension StateStore {
         }
     }
 
-    /// Removes a corpus from all training, durably, however often it was received.
+    /// Durably removes a corpus from all training, including its duplicates.
     /// - Returns: false if there is no such corpus
     public func removeCorpus(sha256: String) throws(MetricsError) -> Bool {
         try writeDurably("remove a corpus") { db in
@@ -102,7 +102,7 @@ extension StateStore {
         }
     }
 
-    /// Excludes a corpus from training until somebody retries it, durably, however often it was received.
+    /// Durably excludes a corpus from training until it is retried, including its duplicates.
     /// - Returns: false if there is no such corpus
     public func setAsideCorpus(sha256: String, because reason: String) throws(MetricsError) -> Bool {
         try writeDurably("set a corpus aside") { db in

@@ -9,7 +9,7 @@ public struct CorpusRecord: MetricsRecord {
         case admitted, duplicate, rejected
     }
 
-    /// Nil until it is recorded. Ascends in the order of arrival.
+    /// Nil until the corpus is recorded. Increases in order of arrival.
     public var id: Int64?
     /// SHA-256 of the admitted text; empty if it is not known for a rejected file.
     public var sha256: String
@@ -20,20 +20,21 @@ public struct CorpusRecord: MetricsRecord {
     /// Number of bytes that were not valid UTF-8 and were replaced.
     public var replacedBytes: Int
     public var state: State
-    /// Why it was rejected or set aside.
+    /// Why the corpus was rejected or set aside.
     public var reason: String?
     /// The only model it feeds; nil if it feeds all.
     public var model: String?
-    /// Identifies the file, so that it is recorded once, however often it is found.
+    /// Identifies the file, so that it is recorded only once even if it is found several times.
     public var source: String?
     public var received: Date
     /// Whether it was a table or JSON lines, and is stored with one record per line.
     public var isStructured: Bool
     /// The filters of its inbox directory, as JSON; nil uses the model's.
     public var filters: String?
-    /// When it was removed; nil if it was not.
+    /// When the corpus was removed; nil if it was not removed.
     public var removed: Date?
-    /// When it was set aside because runs failed because of it; nil if it was not. It feeds no model until somebody retries it.
+    /// When the corpus was set aside because it made runs fail; nil if it was not set aside. It feeds no model until it
+    /// is retried.
     public var setAside: Date?
 
     /// Whether models may be trained on it.

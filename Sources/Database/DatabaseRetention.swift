@@ -5,7 +5,8 @@ import GRDB
 public struct RowAge: Sendable, Equatable {
     /// Rows recorded before this time are removed.
     public var cutoff: Date
-    /// Whether rows are kept that are too old by the clock, because the clock has jumped ahead while nothing was recorded.
+    /// Whether rows that are too old according to the clock are kept, because the clock jumped ahead while nothing was
+    /// recorded.
     public var isJump: Bool
 
     public init(cutoff: Date, isJump: Bool) {
@@ -15,7 +16,7 @@ public struct RowAge: Sendable, Equatable {
 }
 
 extension StateStore {
-    /// Returns the time before which rows are removed. Changes of the clock do not make rows too old.
+    /// Returns the time before which rows are removed. Clock changes do not make rows too old.
     ///
     /// Age is measured between consecutive events: an interval counts as at most a fraction of `seconds`, and as zero if the clock
     /// was set back. A clock that was set ahead, even by years, or a machine that was off therefore does not make rows too old.
@@ -48,8 +49,8 @@ extension StateStore {
         }
     }
 
-    /// The longest interval between events that is not taken for a jump of the clock: a tenth of `seconds`, but at least a day if
-    /// `seconds` is longer than that.
+    /// The longest interval between events that does not count as a clock jump: a tenth of `seconds`, but at least a
+    /// day if `seconds` is longer than that.
     private static func longestGap(keeping seconds: Double) -> Double { max(seconds / 10, min(seconds, 86_400)) }
 
     /// Removes the steps, evaluations and events recorded before `date`, except for those of unfinished runs. The runs themselves are

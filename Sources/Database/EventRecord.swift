@@ -5,7 +5,7 @@ import GRDB
 public struct EventRecord: MetricsRecord {
     public static let databaseTableName = "events"
 
-    /// Nil until it is recorded. Ascends.
+    /// Nil until the event is recorded. Increases with every event.
     public var id: Int64?
     public var kind: String
     public var message: String

@@ -28,7 +28,7 @@ extension CorpusRecord {
 }
 
 extension StateStore {
-    /// The listed state in SQL. Has to be the expression of the index `corpora_listed`.
+    /// The listed state in SQL. Must match the expression of the index `corpora_listed`.
     private static let listedState = """
         CASE WHEN removed IS NOT NULL THEN 'removed' WHEN set_aside IS NOT NULL THEN 'set_aside' ELSE state END
         """

@@ -37,7 +37,7 @@ enum Quarantine {
             name.hasPrefix(prefix) && !suffixes.dropLast().contains(where: name.hasSuffix)
                 && "\(folder)/\(name)" != newest
         }
-        // The times in the names sort as text. The database just renamed counts as the newest, whatever the clock says.
+        // The times in the names sort as text. The database just renamed counts as the newest, regardless of the clock.
         for name in old.sorted().dropLast(keptDamaged - 1) {
             for suffix in suffixes { try? Durable.removeTree("\(folder)/\(name)\(suffix)") }
         }

@@ -20,7 +20,7 @@ enum Schema {
         migrator.registerMigration("4 what was found at the gate") { db in
             try db.execute(
                 sql: """
-                    -- Bits a byte on the same held-out lines as the generation that served then.
+                    -- Bits per byte on the same held-out text as the generation that served at the time.
                     ALTER TABLE generations ADD COLUMN judged_bits_per_byte REAL;
                     ALTER TABLE generations ADD COLUMN incumbent INTEGER;
                     ALTER TABLE generations ADD COLUMN incumbent_bits_per_byte REAL;
@@ -61,7 +61,7 @@ enum Schema {
     }
 
     private static let setAside = """
-        -- When it was set aside, since runs failed of it; null where it was not. The reason stands in reason.
+        -- When it was set aside because it made runs fail; null if it was not. The column reason has the reason.
         ALTER TABLE corpora ADD COLUMN set_aside TEXT;
         """
 
@@ -75,11 +75,11 @@ enum Schema {
         """
 
     private static let corporaWays = """
-        -- Whether it came as records, and is stored with one a line.
+        -- Whether the file contained records, which are stored one per line.
         ALTER TABLE corpora ADD COLUMN is_structured INTEGER NOT NULL DEFAULT 0;
-        -- The filters of the folder it came through, as JSON; null takes the model's.
+        -- The filters of its inbox directory, as JSON; null uses the model's.
         ALTER TABLE corpora ADD COLUMN filters TEXT CHECK (filters IS NULL OR json_valid(filters));
-        -- When it was taken out; null where it is in.
+        -- When it was removed; null if it was not.
         ALTER TABLE corpora ADD COLUMN removed TEXT;
         DROP INDEX corpora_admitted;
         CREATE UNIQUE INDEX corpora_admitted ON corpora (sha256) WHERE state = 'admitted' AND removed IS NULL;
@@ -92,7 +92,7 @@ enum Schema {
         UPDATE generations SET reason = substr(reason, 1, 1023) || '…' WHERE length(reason) > 1024;
         UPDATE events SET message = substr(message, 1, 2047) || '…' WHERE length(message) > 2048;
         UPDATE events SET fields = '{}' WHERE length(fields) > 65536;
-        -- For lists by state, which come in pages, and for how many there are of each.
+        -- For paged lists by state, and for the number of corpora in each state.
         CREATE INDEX corpora_listed ON corpora (
             CASE WHEN removed IS NOT NULL THEN 'removed' WHEN set_aside IS NOT NULL THEN 'set_aside' ELSE state END, id);
         """
@@ -116,10 +116,10 @@ enum Schema {
         """
 
     private static let first = """
-        -- Every file that was received, in the order it came.
+        -- Every file that was received, in order of arrival.
         CREATE TABLE corpora (
             id INTEGER PRIMARY KEY,
-            -- Of the bytes admitted; empty where nothing of a rejected file could be read.
+            -- SHA-256 of the admitted bytes; empty if nothing of a rejected file could be read.
             sha256 TEXT NOT NULL CHECK (length(sha256) IN (0, 64)),
             name TEXT NOT NULL,
             bytes INTEGER NOT NULL CHECK (bytes >= 0),
@@ -129,7 +129,7 @@ enum Schema {
             reason TEXT,
             -- The only model it feeds; null feeds all.
             model TEXT,
-            -- Which file it was, so that one whose record was written before a kill is not recorded again.
+            -- Identifies the file, so that a file that was recorded before a kill is not recorded again.
             source TEXT UNIQUE,
             received TEXT NOT NULL,
             CHECK (state <> 'rejected' OR reason IS NOT NULL),
@@ -159,7 +159,7 @@ enum Schema {
         );
         CREATE INDEX runs_model ON runs (model);
 
-        -- What each run is trained on, in the order it reads them.
+        -- The corpora that each run is trained on, in the order in which it reads them.
         CREATE TABLE run_corpora (
             run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
             position INTEGER NOT NULL CHECK (position >= 0),

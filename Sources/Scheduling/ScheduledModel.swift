@@ -9,7 +9,8 @@ extension Scheduler {
         public var eligibleCorpora: [String]
         /// The corpora that its last published run was trained on.
         public var learned: Set<String>
-        /// The corpora that its last run was trained on, whatever the outcome: training on the same set would end the same way.
+        /// The corpora that its last run was trained on, regardless of the outcome: training on the same set would have
+        /// the same result.
         public var attempted: Set<String>
         /// The number of the next run.
         public var nextNumber: Int
@@ -33,17 +34,17 @@ extension Scheduler {
 struct ScheduledModel: Sendable {
     private var known: Scheduler.Model
     private var newestArrival: Scheduler.Time?
-    /// When the first corpus arrived that no run has started with; nil if none is waiting.
+    /// When the first corpus arrived that no run has used yet; nil if no corpus is waiting.
     private(set) var waitingSince: Scheduler.Timestamp?
     /// The corpora of the active run.
     private var taken: Set<String> = []
-    /// When the new corpora have settled, if `on_arrival` is set.
+    /// When the new corpora will have settled, if `on_arrival` is set.
     var dueAt: Scheduler.Time?
     /// When the schedule last elapsed, or when this schedule was first seen; nil if it never elapses.
     private(set) var elapsed: Date?
     /// When the schedule next elapses, or the elapse that has not been handled yet.
     private(set) var nextElapse: Date?
-    /// When the corpora that had just arrived as the schedule elapsed have settled.
+    /// When the corpora that arrived just before the schedule elapsed will have settled.
     private(set) var elapseDueAt: Scheduler.Time?
 
     init(_ model: Scheduler.Model) { known = model }
@@ -57,15 +58,15 @@ struct ScheduledModel: Sendable {
     /// - Parameter date: when the first waiting corpus arrived
     mutating func waited(since date: Date?, _ now: Scheduler.Timestamp) {
         guard let date, waitingSince != nil else { return }
-        // If the clock was set back, the wait starts anew; if it was set ahead, the wait is over.
+        // If the clock was set back, the wait starts over; if it was set ahead, the wait ends.
         let seconds = min(max(0, now.date.timeIntervalSince(date)), known.schedule.longestWait / .seconds(1))
         waitingSince = Scheduler.Timestamp(
             time: now.time.advanced(by: .seconds(-seconds)), date: min(date, now.date))
         if dueAt != nil { dueAt = settledAt }
     }
 
-    /// When the new corpora have settled: when none has arrived for `settle`, but at most `longestWait` after the first
-    /// waiting corpus. Otherwise a user who keeps adding files would postpone training forever.
+    /// When the new corpora will have settled: once none has arrived for `settle`, but at most `longestWait` after the
+    /// first waiting corpus arrived. Without this limit, a user who keeps adding files would postpone training forever.
     private var settledAt: Scheduler.Time? {
         guard let newestArrival else { return nil }
         let settled = newestArrival.advanced(by: known.schedule.settle)
@@ -81,7 +82,8 @@ struct ScheduledModel: Sendable {
         self.elapsed = nextElapse == nil ? nil : last
     }
 
-    /// Replaces the schedule. It continues from the last elapse, and waiting corpora settle as the new schedule says.
+    /// Replaces the schedule. It continues from the last elapse, and waiting corpora settle according to the new
+    /// schedule.
     mutating func reschedule(_ schedule: TrainingSchedule, _ now: Scheduler.Timestamp) {
         guard schedule != known.schedule else { return }
         known.schedule = schedule
@@ -160,8 +162,9 @@ struct ScheduledModel: Sendable {
         elapseDueAt = nil
     }
 
-    /// Waits for corpora that had just arrived when the schedule elapsed to settle. Later arrivals do not extend the wait,
-    /// or a steady stream of text would never be trained on. `longestWait` is the limit, across restarts too.
+    /// Waits until the corpora that arrived just before the schedule elapsed have settled. Later arrivals do not extend
+    /// the wait; otherwise a steady stream of text would never be trained on. The wait is limited to `longestWait`,
+    /// even across restarts.
     /// - Returns: whether they have settled
     mutating func settleElapse(_ now: Scheduler.Timestamp) -> Bool {
         let due = elapseDueAt ?? max(settledAt ?? now.time, now.time)

@@ -2,7 +2,7 @@ import FoundationEssentials
 
 /// Decides when each model is trained. One run is active at a time; the others queue in order of arrival.
 ///
-/// A value without I/O: its methods take an event and the current time, and return the actions to perform.
+/// A pure value type: its methods take an event and the current time, and return the actions to perform.
 public struct Scheduler: Sendable {
     public typealias Time = ContinuousClock.Instant
 
@@ -23,9 +23,10 @@ public struct Scheduler: Sendable {
     public struct Entry: Sendable, Equatable {
         public var run: String
         public var model: String
-        /// The corpora of the run's job, if it has a job and resumes; nil: all eligible corpora when the run starts.
+        /// The corpora of the run's job, if it has a job and resumes; nil means all eligible corpora when the run
+        /// starts.
         public var corpora: [String]?
-        /// Whether a user asked for the run, which windows then do not delay.
+        /// Whether a user requested the run. Windows do not delay such a run.
         public var isManual: Bool
 
         public init(run: String, model: String, corpora: [String]? = nil, isManual: Bool = false) {
@@ -39,14 +40,14 @@ public struct Scheduler: Sendable {
     public enum Action: Sendable, Equatable {
         /// The run was queued.
         case enqueued(Entry)
-        /// Start the run on the corpora of the entry (SHA-256, in the order of admission), or continue it if `resumes` says
-        /// that it has a job.
+        /// Start the run on the corpora of the entry (SHA-256, in the order of admission), or continue the run if
+        /// `resumes` is true, which means that it already has a job.
         case start(Entry, resumes: Bool)
         /// Call `tick` at this time; replaces an earlier request.
         case wake(Time)
-        /// Tell the active run to leave because its window has closed. It resumes later.
+        /// Ask the active run to stop because its window has closed. It resumes later.
         case pause(Entry)
-        /// Tell the active run to leave; it does not resume.
+        /// Ask the active run to stop; it does not resume.
         case stop(Entry)
         /// The run was removed from the queue before it was finished.
         case dropped(Entry)
@@ -57,9 +58,9 @@ public struct Scheduler: Sendable {
     /// Why no run is queued when a schedule elapses.
     public enum SkipReason: Sendable, Equatable {
         case noCorpus
-        /// The last run was trained on the same corpora and would end the same way.
+        /// The last run was trained on the same corpora and would have the same result.
         case nothingNew
-        /// The named run is already training on all eligible corpora, or will.
+        /// The named run, which is active or queued, covers all eligible corpora.
         case underWay(String)
     }
 
@@ -73,7 +74,7 @@ public struct Scheduler: Sendable {
     public struct PersistedState: Sendable, Equatable, Codable {
         /// When the schedule last elapsed, by model.
         public var elapsed: [String: Date]
-        /// The unfinished runs that a user asked for.
+        /// The unfinished runs that a user requested.
         public var byHand: [String]
         /// When the first waiting corpus arrived, by model.
         public var waiting: [String: Date]
@@ -84,7 +85,7 @@ public struct Scheduler: Sendable {
             self.waiting = waiting
         }
 
-        /// Decodes files of older versions too: keys that these did not write are empty.
+        /// Also decodes files of older versions, whose missing keys are empty.
         public init(from decoder: any Decoder) throws {
             let keys = try decoder.container(keyedBy: CodingKeys.self)
             elapsed = try keys.decode([String: Date].self, forKey: .elapsed)
@@ -93,13 +94,14 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// The longest interval between looks at the wall clock while something waits for it, since the clock may be set.
+    /// The longest interval between checks of the wall clock while an action depends on it, because the clock may be
+    /// set.
     package static let longestSleep = Duration.seconds(60)
 
     private var models: [ScheduledModel]
     public private(set) var queue: [Entry] = []
     public private(set) var running: Entry?
-    /// Whether the active run has been told to leave.
+    /// Whether the active run was asked to stop.
     private var isLeaving = false
     private var wakesAt: Time?
 
@@ -156,8 +158,8 @@ public struct Scheduler: Sendable {
         return dropped.isEmpty ? [] : dropped + advance(now)
     }
 
-    /// Notes that the active run failed because of a corpus, which is quarantined: no model uses it any more, and the run's
-    /// model is trained on the remaining corpora at once.
+    /// Notes that the active run failed because of a corpus, which is set aside: no model uses it any more, and the
+    /// run's model is trained on the remaining corpora at once.
     public mutating func setAside(_ sha256: String, run: String, now: Timestamp) -> [Action] {
         let entry = leaveTurn(run)
         var actions = remove(sha256)
@@ -221,7 +223,7 @@ public struct Scheduler: Sendable {
         return advance(now)
     }
 
-    /// Notes that the run told to pause has left. It goes to the front of the queue.
+    /// Notes that the paused run has stopped. It moves to the front of the queue.
     public mutating func paused(_ run: String, now: Timestamp) -> [Action] {
         queue.insert(leaveTurn(run), at: 0)
         return advance(now)
@@ -242,7 +244,7 @@ public struct Scheduler: Sendable {
         return [.dropped(entry)] + advance(now)
     }
 
-    /// Replaces a model's schedule, which then applies to what is waiting too.
+    /// Replaces a model's schedule. The new one also applies to waiting corpora.
     public mutating func reschedule(_ name: String, _ schedule: TrainingSchedule, now: Timestamp) -> [Action] {
         guard let index = models.firstIndex(where: { $0.name == name }) else { return [] }
         models[index].reschedule(schedule, now)
@@ -251,11 +253,11 @@ public struct Scheduler: Sendable {
 
     // MARK: Outlook
 
-    /// What the schedule will do next for a model that is not being trained.
+    /// The next action of the schedule for a model that is not being trained.
     public enum NextRun: Sendable, Equatable {
         /// A run starts, or is queued if another run is active then.
         case begins(Date)
-        /// The run waits for its window to open; nil: the window never opens.
+        /// The run waits for its window to open; nil if the window never opens.
         case opens(Date?, run: String)
         /// The schedule elapses, but so far there is nothing to train on.
         case looks(Date)
@@ -381,7 +383,7 @@ public struct Scheduler: Sendable {
 }
 
 extension Scheduler.Timestamp {
-    /// Returns what the wall clock will show at `time` unless it is set.
+    /// Returns the time that the wall clock will show at `time`, unless the clock is set before.
     func date(at time: Scheduler.Time) -> Date {
         date.addingTimeInterval(self.time.duration(to: time) / .seconds(1))
     }

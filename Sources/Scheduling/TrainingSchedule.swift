@@ -1,16 +1,16 @@
 import FoundationEssentials
 
-/// When a model is trained: what queues a run, and the hours in which the run may work.
+/// When a model is trained: the events that queue a run, and the hours in which the run may work.
 public struct TrainingSchedule: Sendable, Equatable {
     /// Whether new corpora queue a run once none has arrived for `settle`.
     package var onArrival: Bool
-    /// How long no new corpus may have arrived before a run is queued.
+    /// Time without new corpora after which a run is queued.
     package var settle: Duration
-    /// Queues a run this many seconds after the previous elapse; nil: never.
+    /// Queues a run this many seconds after the previous elapse; nil means never.
     package var everySeconds: Double?
-    /// Queues a run when the expression elapses; nil: never.
+    /// Queues a run when the expression elapses; nil means never.
     package var calendar: CalendarExpression?
-    /// The hours in which runs may work; nil: any hour.
+    /// The hours in which runs may work; nil means any hour.
     package var window: TrainingWindow?
     /// The time zone of this machine.
     package var local: TimeZoneRules

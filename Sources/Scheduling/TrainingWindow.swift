@@ -2,7 +2,7 @@ import FoundationEssentials
 
 /// The hours in which runs may work, in local time: `22:00-06:00`, `Sat,Sun 00:00-24:00`.
 package struct TrainingWindow: Sendable, Equatable, CustomStringConvertible {
-    /// The days on which the window opens; nil: every day.
+    /// The days on which the window opens; nil means every day.
     private var weekdays: Weekdays?
     /// Minutes since midnight.
     private var opensMinute: Int

@@ -10,7 +10,8 @@ import Synchronization
 package struct ModelProcess: Sendable {
     /// The path of `kantaibert-train`.
     private let program: String
-    /// How long one process may run. It prints nothing until it is done, so this is also its limit of silence.
+    /// How long one process may run. It prints nothing until it is done, so this is also the limit on the time without
+    /// output.
     private let timeoutSeconds = 900.0
 
     package init(program: String) { self.program = program }
@@ -32,7 +33,7 @@ package struct ModelProcess: Sendable {
         try await run(["convert", source, destination, "--objective", objective.rawValue, "--precision", precision])
     }
 
-    /// Runs the program, a second time if it is killed: a single kill may have come from outside.
+    /// Runs the program, and once more if it is killed, because a single kill may have an external cause.
     /// - Returns: why the model cannot be served, or nil if it can
     private func run(_ arguments: [String]) async throws(DurableError) -> String? {
         var death: String?

@@ -41,7 +41,7 @@ struct RunProcess: Sendable {
             }
         }
 
-        /// Whether a user ended the process, or it never started: no corpus is to blame for that.
+        /// Whether a user ended the process, or it never started. In either case, no corpus is the cause.
         var isManual: Bool {
             switch self {
             case .signal(let signal): [SIGHUP, SIGINT, SIGQUIT, SIGTERM].contains(Int32(signal))
@@ -64,16 +64,16 @@ struct RunProcess: Sendable {
 
     var program: String
     var arguments: [String]
-    /// How long the process may take to exit once it is told to leave.
+    /// How long the process may take to exit once it is asked to stop.
     var stopSeconds: Double
-    /// How long the process may go without output; nil: forever.
+    /// How long the process may go without output; nil means forever.
     var stallSeconds: Double?
-    /// The bytes of private memory that the process may hold; nil: unlimited.
+    /// The bytes of private memory that the process may hold; nil means unlimited.
     var memoryLimit: Int?
 
     /// Starts the process and returns when it has exited.
     /// - Parameters:
-    ///   - leave: once open, standard input is closed, which tells the run to write a checkpoint and leave
+    ///   - leave: once open, standard input is closed, which asks the run to write a checkpoint and stop
     ///   - onLine: receives every event in order, and every line that is not an event
     func run(leave: Latch, onLine: @escaping @Sendable (Result<RunEvent, MalformedEvent>) async -> Void) async
         -> ExitStatus
@@ -89,8 +89,8 @@ struct RunProcess: Sendable {
                 .path(FilePath(program)), arguments: Arguments(arguments), platformOptions: options,
                 input: .inputWriter, output: .sequence, error: .sequence
             ) { execution in
-                // Uses timers instead of child tasks that sleep and are cancelled: the latter are suspected of a crash of the
-                // service in Swift's runtime (6.3.1), which used a freed task.
+                // Uses timers instead of child tasks that sleep and are cancelled, because the latter are suspected to
+                // have caused a use-after-free of a task in Swift's runtime (6.3.1), which crashed the service.
                 watch.begin(every: watchInterval) {
                     guard let cause = limitViolation(watch.silence, execution.processIdentifier.value) else {
                         return nil
@@ -115,7 +115,7 @@ struct RunProcess: Sendable {
                         watch.hear()
                         guard !line.allSatisfy(\.isWhitespace) else { continue }
                         await onLine(MalformedEvent.decode(line))
-                        // The time that handling the line took does not count as silence.
+                        // The time spent on handling the line does not count as silence.
                         watch.hear()
                     }
                     try await group.waitForAll()

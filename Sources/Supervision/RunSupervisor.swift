@@ -8,11 +8,11 @@ package struct RunSupervisor: Sendable {
     package enum Outcome: Sendable, Equatable {
         /// The work is done: the generation's directory exists.
         case published
-        /// The run was told to leave and can resume later.
+        /// The run was asked to stop and can resume later.
         case left
         /// - Parameter corpus: SHA-256 of the corpus that caused the failure, if one did
         case failed(reason: String, corpus: String? = nil)
-        /// The data of the run are unusable, including its checkpoints: a retry would end the same way.
+        /// The data of the run is unusable, including its checkpoints: a retry would fail the same way.
         case refused(reason: String, corpus: String? = nil)
     }
 
@@ -33,15 +33,15 @@ package struct RunSupervisor: Sendable {
         package var maxRestarts: Int
         /// The wait before the first restart; each later wait is four times as long, up to 64 times.
         package var restartWaitSeconds: Double
-        /// How long a process that was told to leave may take to write its checkpoint.
+        /// How long a process that was asked to stop may take to write its checkpoint.
         package var stopSeconds: Double
-        /// How long a process may stay silent before it is killed as hung; nil: forever.
+        /// How long a process may stay silent before it is killed as hung; nil means forever.
         package var stallSeconds: Double?
         /// The niceness of the process, from 0 to 19.
         package var nice: Int
         /// The OOM score adjustment of the process, from 0 to 1000.
         package var oomScoreAdjust: Int
-        /// The bytes of private memory a process may hold; nil: what is free when it starts.
+        /// The bytes of private memory a process may hold; nil means the memory that is free when it starts.
         package var memoryLimit: Int?
         /// The bytes that a run leaves free on the disk.
         package var diskReserve: Int
@@ -64,7 +64,7 @@ package struct RunSupervisor: Sendable {
     private let program: String
     private let configuration: Configuration
 
-    /// After this many deaths in a row while reading the same corpus, the corpus is taken as the cause.
+    /// Number of consecutive crashes while reading the same corpus after which that corpus is considered the cause.
     private static let deathsToBlame = 2
 
     /// - Parameter program: the path of `kantaibert-train`
@@ -73,9 +73,9 @@ package struct RunSupervisor: Sendable {
         self.configuration = configuration
     }
 
-    /// Trains until the run publishes, fails or leaves.
+    /// Trains until the run publishes, fails or stops.
     /// - Parameters:
-    ///   - leave: opened to make the run write a checkpoint and leave
+    ///   - leave: opened to make the run write a checkpoint and stop
     ///   - onLine: receives every line of the run's output
     ///   - onDeath: called before each restart
     package func supervise(
@@ -127,12 +127,13 @@ package struct RunSupervisor: Sendable {
             if isDone() { return .published }
             if leave.isOpen { return .left }
             let reason = await attempt.failure ?? "\(ending.cause)"
-            // Bad data and a bad job would fail again.
+            // With bad data or a bad job, a retry would fail again.
             let described = Self.describe(reason, ending.lastLines)
             let blamed = await attempt.blamed
             if ending.cause == .status(65) { return .refused(reason: described, corpus: blamed) }
             if ending.cause == .status(78) { return .failed(reason: described, corpus: blamed) }
-            // A process that reported why it failed would have named the corpus, and one that a user ended did not die of it.
+            // A process that reported its failure would have named the corpus, and a process that a user ended did not
+            // crash because of it.
             let corpus = await attempt.failure == nil && !ending.cause.isManual ? await attempt.corpus : nil
             suspect = corpus.map { ($0, $0 == suspect?.corpus ? suspect!.deaths + 1 : 1) }
             if let suspect, suspect.deaths >= Self.deathsToBlame {
@@ -141,7 +142,7 @@ package struct RunSupervisor: Sendable {
                         reason, times: ", \(suspect.deaths) times while reading the same corpus", ending.lastLines),
                     corpus: suspect.corpus)
             }
-            // A run that makes progress between deaths is not given up.
+            // A run that makes progress between crashes is always restarted.
             if await attempt.reachedCheckpoint { restarts = 0 }
             guard restarts < configuration.maxRestarts else {
                 return .failed(reason: Self.describe(reason, times: ", \(restarts + 1) times", ending.lastLines))
@@ -180,14 +181,15 @@ package struct RunSupervisor: Sendable {
                 reachedCheckpoint = true
                 corpus = nil
             case .working(let working): corpus = working.corpus
-            // Reported of a corpus while the next one has not started.
+            // Reported at the end of a corpus, before the next one begins, so `corpus` stays unchanged.
             case .unitsCut: break
             default: corpus = nil
             }
         }
     }
 
-    /// Returns whether the job's generation exists on disk and was made by this run. It was put in place whole by a rename.
+    /// Returns whether the job's generation exists on disk and was made by this run. It is complete, because a rename
+    /// published it.
     package static func isPublished(_ job: Job) -> Bool {
         (try? TrainingFacts.read(directory: job.outputDirectory))?.run == job.run
     }

@@ -1,6 +1,6 @@
 /// Counts that bound the cost of decoding a JSON text, determined without recursion and without decoding it.
 ///
-/// The text is not validated: whether it is JSON is for the decoder to say.
+/// The text is not validated; that is left to the decoder.
 public struct JSONShape: Sendable, Equatable {
     /// The maximum depth of a call. No interface nests deeper.
     public static let deepest = 64

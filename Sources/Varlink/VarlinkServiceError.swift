@@ -6,7 +6,7 @@ public enum VarlinkServiceError: Error, Sendable, Equatable {
     case methodNotImplemented(method: String)
     /// The parameter with this name is missing, has the wrong type or has an invalid value.
     case invalidParameter(parameter: String)
-    /// `needs` names those who are permitted. It is an extension of the specification; clients may ignore it.
+    /// `needs` names who is permitted. It is an extension of the specification; clients may ignore it.
     case permissionDenied(needs: String = "")
     /// The method returns more than one reply and must be called with `more`.
     case expectedMore

@@ -7,13 +7,13 @@ import VarlinkServer
 public struct WatchedEvent: Sendable {
     package let kind: EventKind
     let run: String?
-    /// Encoded once, however many watchers there are.
+    /// Encoded once for all watchers.
     let reply: EncodedReply<ManagerInterface.Watch.Reply>
 
     init(_ event: ServiceEvent) throws {
         kind = event.kind
         run = event.run
-        // No event follows the one that the service is stopping.
+        // `serviceStopping` is the last event.
         reply = try EncodedReply(.init(event: event.asInterface), continues: event.kind != .serviceStopping)
     }
 }
@@ -30,11 +30,12 @@ public final class EventHub: Sendable {
 
     public init() {}
 
-    /// Events buffered for one watcher. An event takes a few kilobytes at most (`ServiceEvent`) and its bytes are shared by
-    /// all watchers: together the buffers hold at most 24 MiB.
+    /// Maximum number of events buffered for one watcher. An event takes a few kilobytes at most (`ServiceEvent`) and
+    /// its bytes are shared by all watchers: together the buffers hold at most 24 MiB.
     private static let most = 4096
 
-    /// Returns the events from now on. A watcher that does not keep up loses the oldest of the buffered events.
+    /// Returns a stream of the events reported from now on. A watcher that does not keep up loses the oldest of the
+    /// buffered events.
     public func watch() -> AsyncStream<WatchedEvent> {
         AsyncStream(bufferingPolicy: .bufferingNewest(Self.most)) { continuation in
             let id = state.withLock { state -> Int? in

@@ -6,8 +6,8 @@ import Varlink
 
 /// Writes events to the log, within the rate limits of their kinds.
 ///
-/// A line that is held back is written when its second is over, whether or not another event occurs. Call `flush` before the
-/// process ends.
+/// A line that is held back is written at the end of its one-second interval, even if no other event occurs. Call
+/// `flush` before the process ends.
 final class EventLog: Sendable {
     private struct State {
         var bursts = LogCoalescer()

@@ -5,15 +5,16 @@ import Varlink
 
 /// Decides which events become log lines, by the `LogRate` of their kind.
 ///
-/// The first event of a coalesced kind is a line. Those that follow within a second are held back and summarized in one line
-/// when the second is over, or earlier if an event of an unlimited kind occurs, so that the order of the log is kept.
+/// The first event of a coalesced kind is logged immediately. Further events within the next second are held back and
+/// summarized in one line at the end of that second, or earlier if an event of an unlimited kind occurs, so that the
+/// log stays in order.
 ///
-/// A value without clock and log: events and times go in, lines come out.
+/// A pure value type: takes events and times, and returns lines.
 package struct LogCoalescer {
     private struct Burst {
-        /// Events are held back until then.
+        /// Time until which events are held back.
         var end: ContinuousClock.Instant
-        /// The first few of the events held back, and the number of all.
+        /// The first few events held back, and the number of all that are held back.
         var first: [ServiceEvent] = []
         var count = 0
         var bytes = 0
@@ -30,8 +31,8 @@ package struct LogCoalescer {
     package init() {}
 
     /// Takes an event.
-    /// - Returns: the lines to write now. If the event is not the last of them, `lines` includes it after `end`, or it is
-    ///   dropped because its kind is sampled.
+    /// - Returns: the lines to write now. If they do not include the event, it is either held back until `end`, when
+    ///   `lines` returns it, or dropped because its kind is sampled.
     package mutating func take(_ event: ServiceEvent, now: ContinuousClock.Instant) -> [ServiceEvent] {
         switch event.kind.definition.logRate {
         case .unlimited: return lines(now: nil) + [event]

@@ -5,7 +5,8 @@ import Jobs
 import Varlink
 
 extension ServiceEvent {
-    /// The event of the service for an event of a run; nil if the service reports it itself when the run has ended.
+    /// Converts an event of a run to an event of the service; nil if the service reports it itself after the run has
+    /// ended.
     package init?(_ event: RunEvent, of job: Job) {
         let message: String
         let kind: EventKind

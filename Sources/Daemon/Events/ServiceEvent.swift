@@ -66,7 +66,7 @@ extension [String: JSONValue] {
 }
 
 extension JSONValue {
-    /// Values that may take all the room come last.
+    /// Sort order by type: values that could use up all the space come last.
     fileprivate var rank: Int {
         switch self {
         case .null, .bool, .int, .double: 0

@@ -10,7 +10,7 @@ package final class CorpusCatalog: Sendable {
     private let metrics: StateStore
     private let directory: StateDirectory
     private let journal: EventJournal
-    /// Excludes that a duplicate is found in the store while its file is being deleted.
+    /// Prevents an admission from finding a duplicate in the store while that file is being deleted.
     private let oneAtATime = Mutex(())
 
     package init(metrics: StateStore, directory: StateDirectory, journal: EventJournal) {
@@ -36,7 +36,7 @@ package final class CorpusCatalog: Sendable {
         return true
     }
 
-    /// Runs `body`, which chooses and records the corpora of a run, while no corpus is deleted.
+    /// Runs `body`, which selects and records the corpora of a run, while preventing the deletion of corpora.
     func undisturbed<Value: Sendable>(_ body: () throws -> Value) rethrows -> Value {
         try oneAtATime.withLock { _ in try body() }
     }

@@ -2,8 +2,9 @@ import Corpora
 import Formatting
 import LimitedLogging
 
-/// Remembers why each file in the inbox could not be admitted, so that a problem is reported once, however often the file is
-/// retried. A value without I/O. The number of files remembered and the rate of reports are limited; the others are counted.
+/// Remembers why each file in the inbox could not be admitted, so that each problem is reported only once, no matter
+/// how often the file is retried. A pure value type. The number of files remembered and the rate of reports are
+/// limited; the others are counted.
 package struct FileTroubles {
     private static let most = 1000
     private var last: [String: String] = [:]

@@ -95,11 +95,12 @@ final class InboxService: Service {
     private func take(_ file: InboxFile) async {
         do {
             let source = file.identity
-            // The permissions of a member's directory may prevent its removal. It is not read again each time it is retried.
+            // The permissions of a member's directory may prevent removing the file. It is not read again on each
+            // retry.
             if let obstacle = store.obstacle(toRemoving: file), try metrics.isRecorded(source: source) {
                 throw obstacle
             }
-            // A rejected file is not read again either while `.rejected` has no room for it.
+            // Likewise, a rejected file is not read again while `.rejected` has no room for it.
             if let obstacle = try? store.obstacle(toRejecting: file),
                 try metrics.isRecorded(source: source, as: .rejected)
             {
@@ -142,7 +143,7 @@ final class InboxService: Service {
         }
     }
 
-    /// The records decide whether a corpus is new: the store may hold it from an admission that was interrupted.
+    /// The database determines whether a corpus is new: the store may already contain it from an interrupted admission.
     private func record(_ stored: StoredCorpus, of file: InboxFile, source: String, filters: [TextFilter]?) async throws
     {
         let only = onlyModel(of: file)
@@ -154,11 +155,12 @@ final class InboxService: Service {
                 isStructured: stored.isStructured,
                 filters: try filters.map { String(decoding: try JobCoding.encode($0), as: UTF8.self) }), at: stored.path
         )
-        // Reported before it leaves the inbox: if it cannot be removed, it is trained on nevertheless.
+        // Reported before the file is removed from the inbox: even if removal fails, the corpus is trained on.
         if let recorded { await announce(recorded, stored, of: file, only: only, wasSetAside: wasSetAside) }
         // The stored file of a removed corpus was deleted after this file was found to be its duplicate.
         let isReleased = try isStored && store.release(file)
-        // Or it was touched since it was read: if only its time has changed, it is a duplicate next time.
+        // Or the file was touched after it was read. If only its time has changed, it is recognized as a duplicate next
+        // time.
         if !isReleased { watcher.requeue(file, after: .zero) }
     }
 
@@ -183,8 +185,8 @@ final class InboxService: Service {
                     .corpusAdmitted, "\(file.name) is admitted: \(MessageFormat.bytes(stored.bytes))\(replaced)",
                     model: only, corpus: stored.sha256, fields: fields))
         }
-        // A duplicate may be new to a model: a corpus that fed only another model now feeds this one, too.
-        // A corpus that is tried again feeds all models that it fed before.
+        // A duplicate may be new to a model: a corpus that only fed another model now feeds this one as well. A corpus
+        // that is tried again feeds all models that it fed before.
         let eligibleCorpora = wasSetAside ? (try? metrics.modelsFed(by: stored.sha256, of: models)) : nil
         await training.corpusAdmitted(stored.sha256, for: eligibleCorpora ?? only.map { [$0] } ?? models)
     }
@@ -203,7 +205,7 @@ final class InboxService: Service {
                 ServiceEvent(
                     .corpusRejected, "\(file.name) is rejected: \(reason)", model: onlyModel(of: file), fields: fields))
         }
-        // If it cannot be moved, it is rejected nevertheless and not reported again.
+        // Even if the file cannot be moved, it counts as rejected and is not reported again.
         _ = try moved.get()
     }
 

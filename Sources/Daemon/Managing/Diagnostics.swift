@@ -95,7 +95,7 @@ struct Diagnostics: Sendable {
 
     private func inbox() -> Check {
         let folders = [directory.inbox] + settings.models.map { directory.inbox(of: $0.name) }
-        // In /var/lib, the inbox is shared by the group; elsewhere it is its owner's.
+        // Under /var/lib, the inbox is shared with the group; elsewhere it is private to its owner.
         let isShared = directory.root.hasPrefix("/var/lib/")
         for folder in folders {
             var status = stat()

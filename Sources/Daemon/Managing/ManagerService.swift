@@ -41,7 +41,7 @@ public struct ManagerService: Sendable {
     private static let mostQueued = 100
 
     /// - Parameters:
-    ///   - transferFolder: where sockets for passing open files are created; nil: in the state directory
+    ///   - transferFolder: where sockets for passing open files are created; nil means in the state directory
     ///   - inboxPending: the number of files in the inbox that are neither admitted nor rejected yet
     ///   - measureRates: the measurement that `Doctor` runs at most once per minute; replaced in tests
     package init(
@@ -97,7 +97,7 @@ public struct ManagerService: Sendable {
         ) { parameters, context in
             try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.measurements(parameters) }
         }
-        // Methods that change something are restricted to administrators.
+        // Methods that make changes are restricted to administrators.
         service.handle(ManagerInterface.Train.self, access: .administrators) { parameters, _ in
             try await train(parameters)
         }
@@ -127,7 +127,7 @@ public struct ManagerService: Sendable {
         }
         service.handleSubscription(ManagerInterface.Watch.self) { parameters, _, writer in
             for await event in hub.watch() {
-                // The last event is sent whichever run is watched.
+                // The last event is sent to all watchers, including those of a single run.
                 let isLast = !event.reply.continues
                 guard isLast || parameters.run == nil || parameters.run == event.run else { continue }
                 try await writer.send(event.reply)
@@ -186,7 +186,7 @@ public struct ManagerService: Sendable {
         return last?.state == .failed ? .failed : .idle
     }
 
-    /// Explains what the service is doing about a model, or why it does nothing.
+    /// Describes what the service is doing for a model, or why it is idle.
     public func explain(_ model: String) async -> String {
         let last = try? await Blocking.lists.run(for: nil) { [metrics] in try metrics.runs(model: model, limit: 1).first
         }

@@ -18,7 +18,7 @@ struct ModelImport {
     /// - Throws: `ManagerInterface.ImportRefused` if it is not a usable model; `DurableError`
     func stage(from source: String) async throws -> String {
         try TemporaryName.clearLeftovers(in: directory.models)
-        // Beside the models' directories, where no run removes temporary files.
+        // Next to the model's directory, where no run removes temporary files.
         let aside = TemporaryName.beside(directory.model(model.name))
         do {
             if let process {

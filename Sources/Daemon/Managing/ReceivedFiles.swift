@@ -10,7 +10,8 @@ package enum ReceivedFiles {
     /// Maximum size of the weights, and of any other file, in bytes.
     static let largestWeights = 16 << 30
     static let largestOther = 64 << 20
-    /// Disk space an import needs beside its files: float32 weights converted from float16, and packed weights.
+    /// Disk space that an import needs, as a multiple of the size of its files: it also writes float32 weights
+    /// converted from float16, and packed weights.
     static let roomFactor = 4
     private static let weights = "model.safetensors"
 
@@ -69,7 +70,7 @@ package enum ReceivedFiles {
 
     /// Refuses an import that would not leave the reserve free.
     /// - Parameters:
-    ///   - bytes: the size of the files that arrive
+    ///   - bytes: the total size of the incoming files
     ///   - folder: where they will be written
     ///   - reserve: the bytes of the disk that stay free
     /// - Throws: `ImportRefused`; `DurableError` if the disk cannot be examined

@@ -13,7 +13,7 @@ import VarlinkServer
 /// The connection of a call cannot carry descriptors. Each transfer therefore has a Unix socket of its own, with a random name in
 /// a directory that only the service can write. It accepts one connection, from the caller's user, and closes others.
 final class Transfers: Sendable {
-    /// Has a thread for each of the few transfers at a time.
+    /// Concurrent, so that each transfer has its own thread; `limit` bounds their number.
     static let queue = DispatchQueue(label: "io.kantaibert.transfers", attributes: .concurrent)
     /// Maximum number of concurrent transfers.
     static let limit = 2

@@ -51,7 +51,7 @@ package final class PromotionService: Sendable {
         try numbering.withLock { _ in try body() }
     }
 
-    /// Removes what the retention settings do not keep.
+    /// Removes everything that exceeds the retention settings.
     func prune() {
         pruning.withLock { _ in
             Pruner(settings: settings, directory: directory, metrics: metrics, journal: journal, doubt: clockDoubt)
@@ -70,8 +70,8 @@ package final class PromotionService: Sendable {
 
 /// Candidates of training runs.
 extension PromotionService {
-    /// Evaluates a candidate and promotes it if it passes the gate, without reporting the outcome: the caller records the end
-    /// of the run first, so that whoever learns that the model serves finds its run finished.
+    /// Evaluates a candidate and promotes it if it passes the gate, without reporting the outcome: the caller records
+    /// the end of the run first, so that a client that learns that the model serves sees its run as finished.
     /// - Parameter leave: when open, the evaluation is interrupted
     func submit(_ candidate: PromotionGate.Candidate, leave: Latch) async -> PromotionGate.Outcome {
         let gate = PromotionGate(
@@ -84,14 +84,14 @@ extension PromotionService {
         }
     }
 
-    /// Records and reports what has become of a run's candidate.
+    /// Records and reports the outcome for a run's candidate.
     func report(_ outcome: PromotionGate.Outcome, of candidate: PromotionGate.Candidate) {
         record(outcome, of: candidate, run: candidate.run)
         announce(outcome, of: candidate, run: candidate.run)
     }
 
-    /// Records what has become of a candidate.
-    /// - Parameter run: the run that has made it; nil for others
+    /// Records the outcome for a candidate.
+    /// - Parameter run: the run that produced it; nil if it was imported
     private func record(_ outcome: PromotionGate.Outcome, of candidate: PromotionGate.Candidate, run: String?) {
         let (model, number) = (candidate.model, candidate.generation)
         journal.attempt("generation \(number) of \(model) was not recorded") {
@@ -263,7 +263,8 @@ extension PromotionService {
         if case .left = outcome { return }
         record(outcome, of: candidate, run: nil)
         release(model, number)
-        // Before the outcome is announced: whoever learns of it finds that what no longer serves has been pruned.
+        // Prunes before the outcome is announced, so that clients that learn of it find retired generations already
+        // removed.
         prune()
         announce(outcome, of: candidate, run: nil)
     }

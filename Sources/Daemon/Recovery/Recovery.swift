@@ -15,8 +15,8 @@ struct Recovery: Sendable {
             || models.contains { !directory.generations(of: $0).isEmpty }
     }
 
-    /// Restores all that can be restored.
-    /// - Returns: what was found, and what could not be restored, for a message
+    /// Restores everything that can be restored.
+    /// - Returns: descriptions of what was restored and of what could not be, for a message
     func refill(_ metrics: StateStore) -> (found: [String], problems: [String]) {
         var found: [String] = []
         var problems: [String] = []
@@ -55,7 +55,7 @@ struct Recovery: Sendable {
         return stored.count
     }
 
-    /// Restores the runs. One whose end is not recorded is resumed if it is the newest of its model.
+    /// Restores the runs. A run without a recorded end is resumed if it is the newest of its model.
     private func runs(_ metrics: StateStore) throws -> Int {
         var jobs: [(job: Job, made: Date)] = []
         for name in directory.runNames() {

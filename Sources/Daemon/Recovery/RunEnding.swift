@@ -3,7 +3,7 @@ import FoundationEssentials
 import Jobs
 import Database
 
-/// How a run ended. Stored as `ended.json` beside its job, so that it is known without the database.
+/// How a run ended. Stored as `ended.json` next to its job, so that it is known without the database.
 struct RunEnding: Codable, Sendable, Equatable {
     var state: RunRecord.State
     var reason: String?

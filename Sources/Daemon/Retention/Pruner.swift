@@ -7,8 +7,8 @@ import Settings
 import Synchronization
 import Varlink
 
-/// Removes what the retention settings do not keep: generations, files of finished runs, packed weights of generations that do
-/// not serve, and old rows. Each is removed as a whole; if that fails, it is removed another time.
+/// Applies the retention settings: removes generations, files of finished runs, packed weights of generations that do
+/// not serve, and old rows. Each item is removed as a whole; if that fails, removal is retried the next time.
 struct Pruner: Sendable {
     let settings: Settings
     let directory: StateDirectory

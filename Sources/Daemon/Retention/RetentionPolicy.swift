@@ -1,9 +1,9 @@
-/// Retention policy. Decides without I/O.
+/// Retention policy. Performs no I/O.
 package enum RetentionPolicy {
     /// Returns the generations of one model that are to be removed.
     ///
-    /// It keeps the one that serves, the newest (whose number must not be reused), and those in `held`. Of the others it keeps
-    /// up to `count` in all, preferring those that have served, and newer ones.
+    /// It keeps the one that serves, the newest (whose number must not be reused), and those in `held`. It keeps up to
+    /// `count` of the others in total, preferring those that have served and newer ones.
     /// - Parameters:
     ///   - all: the numbers on disk
     ///   - held: those being loaded or evaluated

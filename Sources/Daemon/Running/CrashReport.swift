@@ -6,7 +6,7 @@ import Varlink
 
 extension EventJournal {
     /// Reports that a process crashed and will be restarted.
-    /// - Parameter run: the run that the process trains, or what else it does
+    /// - Parameter run: the run that the process trains, or a description of its other work
     func report(_ death: RunSupervisor.Crash, of run: String, model: String, _ settings: TrainingSettings) {
         let cause = RunSupervisor.describe(death.cause, death.lastLines)
         report(

@@ -4,16 +4,16 @@ import Events
 import Formatting
 import Settings
 
-/// Repeats operations that fail because of the disk, which may have room again later.
+/// Retries operations that fail because of the disk, since space may become available later.
 struct DiskRetry: Sendable {
     let settings: TrainingSettings
     let journal: EventJournal
     let stopping: Latch
 
-    /// Runs `body`, again after each `DurableError`, up to `training.max_restarts` times. The waits grow as those between the
-    /// restarts of a run.
+    /// Runs `body` and retries it after each `DurableError`, up to `training.max_restarts` times. The delays grow like
+    /// those between restarts of a run.
     /// - Parameter consequence: what the failure means, for the log message
-    /// - Throws: what `body` throws the last time, or when the service is stopping
+    /// - Throws: the last error of `body`; there are no further attempts once the service is stopping
     func withDiskRetry<Value: Sendable>(
         _ consequence: String, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Value
     ) async throws -> Value {

@@ -4,7 +4,7 @@ import Database
 import Scheduling
 import Settings
 
-/// What earlier processes of the service have recorded about runs, for the scheduler.
+/// The runs that earlier processes of the service recorded, for the scheduler.
 struct RunHistory: Sendable {
     let settings: Settings
     let directory: StateDirectory

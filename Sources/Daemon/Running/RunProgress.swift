@@ -7,7 +7,7 @@ import Database
 /// The progress of a run, updated by its events.
 struct RunProgress: Sendable {
     private(set) var record: RunRecord
-    /// What the run does before its first step, as it reports itself.
+    /// The activity that the run reports before its first step.
     private var activity = "preparing"
 
     init(_ record: RunRecord) {

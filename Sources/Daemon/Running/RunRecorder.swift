@@ -54,8 +54,8 @@ struct RunRecorder: Sendable {
         journal.report(ServiceEvent(kind, message, model: run.model, run: run.id, fields: fields))
     }
 
-    /// Excludes a corpus that made a run fail from all models until somebody retries it, so that it does not keep the others
-    /// from being trained on.
+    /// Excludes a corpus that made a run fail from all models until it is retried, so that it does not prevent training
+    /// on the others.
     func setAside(_ sha256: String, because reason: String, run: String, model: String) {
         journal.attempt("the corpus \(sha256) was not set aside") {
             // It may have been removed in the meantime.

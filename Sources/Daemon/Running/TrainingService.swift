@@ -45,11 +45,11 @@ public actor TrainingService: Service {
         var isCancelled = false
         /// Whether its training window has closed.
         var isPausing = false
-        /// Whether its checkpoints are of no use to another run.
+        /// Whether no other run can continue from its checkpoints.
         var isRefused = false
         /// SHA-256 of the corpus that made it fail.
         var faultyCorpus: String?
-        /// SHA-256 of the model it has published, as the run reports it.
+        /// SHA-256 of the published model, as reported by the run.
         var modelSha256: String?
     }
 
@@ -173,7 +173,7 @@ extension TrainingService {
 
     public var queued: [Scheduler.Entry] { scheduler.queue }
 
-    /// What the schedule will do next for a model.
+    /// Returns the next action of the schedule for a model.
     public func nextRun(_ model: String) -> Scheduler.NextRun? { scheduler.nextRun(model, now: .now) }
 
     /// Explains why there is nothing to train the model on.
@@ -249,7 +249,7 @@ extension TrainingService {
             }
             job = made
             outcome = await supervise(made)
-            // A process removes temporary files of an earlier one, but this run may not be started again.
+            // A process removes the temporary files of its predecessor, but this run may never be started again.
             journal.attempt("temporary files of \(run) remain") { try directory.clearLeftovers(of: made) }
         } catch {
             outcome = stopping.isOpen ? .left : .failed(reason: "\(error)")
@@ -332,7 +332,7 @@ extension TrainingService {
         recorder.record(event, of: job)
     }
 
-    /// Records how a run has ended, and submits what it has published for promotion.
+    /// Records the end of a run and submits the model that it published, if any, for promotion.
     /// - Returns: whether the run is finished
     private func conclude(_ outcome: RunSupervisor.Outcome, run: String, job: Job?) async -> Bool {
         switch outcome {
@@ -350,7 +350,7 @@ extension TrainingService {
             if case .refused = outcome { activeRun?.isRefused = true }
             if let corpus, let job, job.corpora.contains(where: { $0.sha256 == corpus }) {
                 activeRun?.faultyCorpus = corpus
-                // No model was trained on the other corpora: after a restart, they are still to be trained on.
+                // No model was trained on the other corpora, which must still count as new after a restart.
                 activeRun?.corpora = []
                 recorder.setAside(corpus, because: reason, run: run, model: job.model)
             }

@@ -71,7 +71,7 @@ public actor ModelRegistry {
         try beforeServing()
         let model = ServingModel(name: name, generation: generation, engine: engine)
         serving[name] = model
-        // Frees the memory that loading took, and soon the previous generation.
+        // Returns the memory used for loading to the system, and soon that of the previous generation.
         Self.queue.async { MallocTuning.giveBack() }
         return model
     }
@@ -79,7 +79,7 @@ public actor ModelRegistry {
     /// Reads and hashes hundreds of megabytes, which must not block the cooperative thread pool.
     private static let queue = DispatchQueue(label: "io.kantaibert.models.load")
 
-    /// Loads a directory. Unless it is unchanged since it was last checked, a separate process checks it first.
+    /// Loads a directory. If it has changed since the last check, a separate process checks it first.
     private func load(_ path: String) async throws -> InferenceEngine {
         let precision = precision
         var known = await Self.queue.run { CheckedFile.modelSHA256(ofDirectory: path, precision) }

@@ -2,7 +2,7 @@ import Kernels
 import Settings
 
 extension ServingPrecision {
-    /// The precision of packed weights that the setting means on this CPU.
+    /// The precision of packed weights that the setting selects on this CPU.
     var weights: WeightPrecision {
         switch self {
         case .auto: .fitting

@@ -3,7 +3,7 @@
 /// Follows systemd.time(7) and systemd's `calendarspec.c`, with one difference: abbreviations of the local time zone
 /// (`CET`) are not recognized; a time zone is named as in the system's database, or `UTC`.
 package struct CalendarExpression: Sendable, Equatable {
-    /// nil: any.
+    /// nil means any weekday.
     var weekdays: Weekdays?
     var year = Field()
     var month = Field()
@@ -14,14 +14,14 @@ package struct CalendarExpression: Sendable, Equatable {
     var minute = Field()
     /// Microseconds of the minute.
     var microsecond = Field()
-    /// nil: the local time zone.
+    /// nil means the local time zone.
     var zone: TimeZoneRules?
 
     /// A value (`5`), a value and every `step`th after it (`5/10`), or those up to `stop` (`5..25/10`).
     struct Element: Sendable, Hashable, Comparable {
         var start: Int
         var stop: Int?
-        /// 0: `start` alone.
+        /// 0 means only `start`.
         var step = 0
 
         static func < (left: Element, right: Element) -> Bool {
@@ -39,7 +39,7 @@ package struct CalendarExpression: Sendable, Equatable {
 
     /// One component of a date or time.
     struct Field: Sendable, Equatable {
-        /// Empty: any value.
+        /// Empty means any value.
         var elements: [Element] = []
 
         init(_ values: Int...) { elements = values.map { Element(start: $0) } }

@@ -9,7 +9,7 @@ package struct TimeZoneRules: Sendable, Equatable {
     var earliestOffset: Int
     /// The changes of the offset, in ascending order.
     var changes: [Change]
-    /// The rule after the last change; nil: the offset no longer changes.
+    /// The rule after the last change; nil if the offset no longer changes.
     var rule: PosixTimeZone?
 
     struct Change: Sendable, Equatable {
