@@ -33,7 +33,7 @@ public struct CorpusStore: Sendable {
         self.init(directory: directory, inbox: inbox, rejectedLimits: nil, tell: tell)
     }
 
-    /// - Parameter rejectedLimits: nil takes the usual ones of the file system
+    /// - Parameter rejectedLimits: nil uses the defaults for the file system
     package init(
         directory: String, inbox: String, rejectedLimits: RejectedLimits?,
         tell: @escaping @Sendable (StoreNotice) -> Void = { _ in }

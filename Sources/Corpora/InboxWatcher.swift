@@ -218,8 +218,8 @@ public final class InboxWatcher: @unchecked Sendable {
                 if event.has(IN_CLOSE_WRITE | IN_MOVED_TO) || isLinked {
                     candidates.settled(path, FileSignature(status), now: .now)
                 } else if event.has(IN_CREATE), status.st_size > 0 {
-                    // It may be a hard link whose first name is removed by now. If it has a writer instead, what was
-                    // written is told of by an IN_MODIFY that follows.
+                    // It may be a hard link whose first name has been removed by now. If it is being written instead,
+                    // an IN_MODIFY event follows.
                     found(path, FileSignature(status)) { reopened(folder)?.isOpenForWriting(event.name) }
                 } else {
                     candidates.written(path, FileSignature(status))

@@ -2,16 +2,16 @@ import Durable
 import Glibc
 import Synchronization
 
-/// How much the files in `.rejected` may take, in all and of one owner.
+/// Limits on the disk space used by the files in `.rejected`, in total and per owner.
 ///
-/// Members cannot remove what lies there. Without a limit, rejected files could fill the disk; since nothing of a member's
-/// is ever deleted, a file that exceeds the limit stays in the inbox, where its owner can remove it.
+/// Group members cannot remove files from it, so without a limit, rejected files could fill the disk. The service never
+/// deletes members' files: a file that exceeds the limit stays in the inbox, where its owner can remove it.
 package struct RejectedLimits: Sendable {
-    /// Bytes of all files; one owner's files may take half of it.
+    /// Maximum total size in bytes; the files of one owner may use half of it.
     package var bytes: Int
-    /// What a file counts at least, so that empty files are limited too.
+    /// Minimum number of bytes that a file counts as, so that empty files are limited as well.
     package var bytesOfFile = 64 << 10
-    /// The shortest time between two scans of the folder while there is no room.
+    /// Minimum time between two scans of the folder while it is full.
     package var rescanInterval = Duration.seconds(10)
 
     package init(bytes: Int) { self.bytes = bytes }
@@ -20,20 +20,20 @@ package struct RejectedLimits: Sendable {
     static func usual(total: Int) -> RejectedLimits { RejectedLimits(bytes: max(64 << 20, min(10 << 30, total / 10))) }
 }
 
-/// Counts the files in `.rejected` by owner. The folder is scanned on first use and, while there is no room, from time to
-/// time, since an administrator may have cleared it.
+/// Counts the files in `.rejected` by owner. The folder is scanned on first use and, while it is full, periodically,
+/// because an administrator may have cleared it.
 final class RejectedSpace: Sendable {
     fileprivate struct State {
         var limits: RejectedLimits?
         /// Bytes by owner.
         var used: [UInt32: Int] = [:]
-        /// When the folder was last scanned; nil: never.
+        /// When the folder was last scanned; nil if it was never scanned.
         var scanned: ContinuousClock.Instant?
     }
 
     private let state: Mutex<State>
 
-    /// - Parameter limits: nil takes the usual ones of the folder's file system
+    /// - Parameter limits: nil uses the defaults for the folder's file system
     init(limits: RejectedLimits?) { state = Mutex(State(limits: limits)) }
 
     /// Returns whether the folder has room for a file.
@@ -82,7 +82,7 @@ extension RejectedSpace.State {
         used = [:]
         while let name = scan.next() {
             guard let status = folder.status(of: name) else { continue }
-            // A reason, which the service wrote, counts with its file.
+            // A reason, which the service wrote, is counted as part of its file.
             let isOwn = status.st_uid == geteuid() && status.st_size < limits.bytesOfFile
             if isOwn, CorpusStore.isReason(name) { continue }
             used[status.st_uid, default: 0] += max(Int(status.st_size), limits.bytesOfFile)

@@ -6,7 +6,7 @@ extension CorpusStore {
     private static let longestName = 255
     private static let suffix = ".reason"
 
-    /// Moves an unusable file to `.rejected/` and writes the reason to `FILE.reason` beside it.
+    /// Moves an unusable file to `.rejected/` and writes the reason to `FILE.reason` next to it.
     ///
     /// Earlier rejected files are never overwritten: a second `photo.jpg` becomes `photo.2.jpg`. The file keeps its
     /// owner and mode, so that its owner can copy it back.
@@ -42,9 +42,9 @@ extension CorpusStore {
             hint: "make its directory writable for the service (chmod g+w), or move the file to the inbox itself")
     }
 
-    /// Returns why `.rejected` has no room for a file, with what to do about it, or nil if it has.
+    /// Returns the reason that `.rejected` has no room for a file, with a hint, or nil if there is room.
     ///
-    /// What lies there is never deleted: the file stays in the inbox.
+    /// Files in `.rejected` are never deleted; the new file stays in the inbox.
     public func obstacle(toRejecting file: InboxFile) throws(DurableError) -> DurableError? {
         let limit = try rejectedSpace.excess(of: file.signature, in: inbox) { () throws(DurableError) in
             try openRejected()

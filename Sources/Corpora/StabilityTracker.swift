@@ -1,5 +1,5 @@
-/// Decides which files in the inbox have been unchanged for long enough. A value without I/O: observations are passed
-/// in together with the time, and the files that are ready are returned.
+/// Decides which files in the inbox have been unchanged for long enough. A pure value type: observations are passed in
+/// together with the time, and the files that are ready are returned.
 package struct StabilityTracker {
     package typealias Time = ContinuousClock.Instant
 

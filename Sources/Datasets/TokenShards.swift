@@ -64,7 +64,8 @@ public struct TokenShards: Sendable {
     }
 
     private static let samplesAtOnce = 2048
-    /// The encoder needs some forty bytes of memory for each byte of long words, on every thread that has one.
+    /// Maximum size of text that is encoded at once: for a long word, the encoder needs about forty bytes of memory per
+    /// byte on each thread.
     private static let bytesAtOnce = 4 << 20
 }
 

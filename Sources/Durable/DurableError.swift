@@ -6,7 +6,7 @@ public struct DurableError: Error, CustomStringConvertible, Equatable {
     public let operation: String
     public let path: String
     public let errno: Int32
-    /// What the reader can do about the error, or nil.
+    /// A hint on how to resolve the error, or nil.
     public let hint: String?
 
     /// - Parameter hint: nil selects the default hint for `errno`, if there is one

@@ -30,17 +30,17 @@ package enum LogRate: Sendable {
     case unlimited
     /// At most one line per second; the events in between are not logged.
     case sampled
-    /// At most one line per second, which summarizes the events in between: for whatever files, a full disk or a command
-    /// in a loop can cause thousands of times a minute.
+    /// At most one line per second, which summarizes the events in between: for kinds that files, a full disk or a
+    /// command in a loop can cause thousands of times per minute.
     case coalesced(
         @Sendable (CoalescedEvents) -> String = { "and \($0.count) more like these: \($0.messages); …" })
 }
 
 /// Events of one kind that are summarized in a single log line.
 package struct CoalescedEvents: Sendable {
-    /// How many there are, as `9,998`.
+    /// Number of events, formatted as `9,998`.
     package var count: String
-    /// Sum of their `bytes` fields, as `12.3 MB`.
+    /// Sum of their `bytes` fields, formatted as `12.3 MB`.
     package var bytes: String
     /// The first few messages.
     package var messages: String

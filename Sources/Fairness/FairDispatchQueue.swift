@@ -19,7 +19,8 @@ package final class FairDispatchQueue<User: Hashable & Sendable>: Sendable {
         let result: Result<Value, Failure> = await withCheckedContinuation { continuation in
             let step: @Sendable () -> Void = { continuation.resume(returning: Result(catching: body)) }
             waiting.withLock { $0.push(step, for: user, cost: cost) }
-            // As many elements as calls are taken, each by the call whose turn it is then.
+            // Each block runs the element whose turn it is, which may belong to another call. Every element is run,
+            // because each call adds one element and one block.
             queue.async { [self] in
                 waiting.withLock { $0.popFirst() }?.element()
             }

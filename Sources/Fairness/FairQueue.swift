@@ -2,7 +2,7 @@
 ///
 /// Implements start-time fair queueing (Goyal, Vin and Cheng, 1996). The account of a user grows by the cost of each
 /// element that is removed. The user with the lowest account is served next. A user who returns after a pause starts at
-/// the level of the others, so that idling earns no credit. Elements of one user keep their order. A value without I/O.
+/// the level of the others, so that idling earns no credit. Elements of one user keep their order. A pure value type.
 public struct FairQueue<User: Hashable & Sendable, Element> {
     private struct Lane {
         var waiting: [(element: Element, cost: Int)] = []

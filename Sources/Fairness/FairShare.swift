@@ -1,10 +1,10 @@
 /// A limited resource, such as places or bytes, that is shared between users so that some of it is always left for
 /// others.
 ///
-/// Implements dynamic thresholds (Choudhury and Hahne, 1998): a user may take more as long as what it has is within a
-/// fixed proportion of what is free. The proportion is chosen such that a single user reaches `limitOfUser`. If that is
-/// half of the limit, two greedy users get a third each, three get a quarter each, and the same amount stays free for
-/// the next user. A value without I/O.
+/// Implements dynamic thresholds (Choudhury and Hahne, 1998): a user may take more as long as its amount is within a
+/// fixed proportion of the free amount. The proportion is chosen such that a single user reaches `limitOfUser`. If that
+/// is half of the limit, two greedy users get a third each, three get a quarter each, and the same amount stays free
+/// for the next user. A pure value type.
 public struct FairShare<User: Hashable & Sendable> {
     public enum Refusal: Sendable, Equatable {
         /// The total limit is reached.

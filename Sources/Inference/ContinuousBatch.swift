@@ -87,7 +87,7 @@ final class ContinuousBatch: Sendable {
             state.turns &+= 1
             let stepping = Self.policy.stepping(state.active.map(\.user), turn: state.turns).map { state.active[$0] }
             let ready = stepping.filter(\.isBatchable)
-            // If several users have a prompt, the one whose last prompt is longest ago is served.
+            // If several users have a prompt, the user whose last prompt was processed the longest ago is served.
             let prompt = stepping.filter { !$0.isBatchable }
                 .min { state.lastPromptTurn[$0.user, default: -1] < state.lastPromptTurn[$1.user, default: -1] }
             if let prompt, ready.isEmpty || !state.lastWasPrompt {

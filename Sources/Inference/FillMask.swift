@@ -22,7 +22,7 @@ extension InferenceEngine {
     /// - Parameters:
     ///   - topK: maximum number of candidates per mask, at least 1
     ///   - targets: if not nil, only these words are candidates, each represented by its first token
-    ///   - user: the user to whose share of turns the work is charged
+    ///   - user: the user whose share of turns is charged
     /// - Returns: one list per mask in order, the most likely candidate first
     /// - Throws: `CancellationError` if the calling task is cancelled before the sentence has its turn; `noMask`, `promptTooLong`, `wrongObjective`; `invalidParameter` if `top_k`, `targets` or the `text`
     ///   exceeds `RequestLimits`

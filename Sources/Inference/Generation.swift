@@ -33,7 +33,7 @@ extension InferenceEngine {
     /// applies.
     /// - Parameters:
     ///   - prompt: the text to continue; `<s>` is prepended
-    ///   - user: the user to whose share of places and turns the work is charged
+    ///   - user: the user whose share of places and turns is charged
     ///   - onPiece: called with each non-empty piece of text; generation continues meanwhile
     /// - Throws: `InferenceError` (`promptTooLong`, `wrongObjective`, `invalidParameter`, `notANumber`), errors thrown
     ///   by `onPiece`, and `CancellationError` before the next token if the task was cancelled

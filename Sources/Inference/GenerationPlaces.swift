@@ -1,5 +1,5 @@
-/// Decides which generations have a cache, and which of them take part in a step, based on their users. A value without
-/// I/O.
+/// Decides which generations have a cache, and which of them take part in a step, based on their users. A pure value
+/// type.
 package struct GenerationPlaces {
     /// Maximum number of generations in one step.
     package let places: Int

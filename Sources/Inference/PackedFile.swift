@@ -70,7 +70,7 @@ enum PackedFile {
         return file
     }
 
-    /// The mapping is read-only: what is mapped is never written.
+    /// The mapping is read-only, and nothing writes through this pointer.
     private static func weights(of file: MappedFile) -> UnsafeMutableRawPointer {
         UnsafeMutableRawPointer(mutating: file.bytes.baseAddress! + headerBytes)
     }

@@ -29,7 +29,7 @@ package struct ScoredSequence: Sendable {
 }
 
 /// Splits the ids of a text into pieces, and groups the pieces into batches of sequences. Holds only one piece and one
-/// batch, regardless of the length of the text. A value without I/O.
+/// batch, regardless of the length of the text. A pure value type.
 package struct ScoredSequences {
     /// Number of tokens of a batch, which matches one turn on the queue.
     private static let batchTokens = 256

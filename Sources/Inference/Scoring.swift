@@ -21,7 +21,7 @@ extension InferenceEngine {
     ///
     /// A causal model is scored on all tokens and a final `</s>`, with `<s>` before each piece. A masked model is
     /// scored on each token, which is masked in turn, with `<s>` and `</s>` around each piece.
-    /// - Parameter user: the user to whose share of turns the work is charged
+    /// - Parameter user: the user whose share of turns is charged
     /// - Throws: `InferenceError.notANumber` and `.invalidParameter`; `CancellationError` before the next batch if the
     ///   task was cancelled
     public func score(_ text: String, for user: UInt32 = geteuid()) async throws -> TextScore {

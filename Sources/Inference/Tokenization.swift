@@ -3,7 +3,7 @@ import Tokenizers
 
 extension InferenceEngine {
     /// Returns the ids of a text, and each token as written in `vocab.json`. No special tokens are added.
-    /// - Parameter user: the user to whose share of turns the work is charged
+    /// - Parameter user: the user whose share of turns is charged
     /// - Throws: `InferenceError.invalidParameter` if the text has more than `RequestLimits.tokens`
     public func tokenize(
         _ text: String, for user: UInt32 = geteuid()

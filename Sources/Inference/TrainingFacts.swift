@@ -5,7 +5,7 @@ extension TrainingFacts {
 
     /// Reads the facts of a model that is about to serve, and checks their numbers.
     /// - Parameter longestSequence: the longest sequence that the model has positions for
-    /// - Returns: nil for a directory without the file, which something else wrote
+    /// - Returns: nil if the directory does not have the file, because other software wrote it
     /// - Throws: `InferenceError.load` if the file cannot be read or its numbers do not fit the model
     package static func read(directory: String, longestSequence: Int) throws(InferenceError) -> TrainingFacts? {
         let path = "\(directory)/\(TrainingArguments.fileName)"

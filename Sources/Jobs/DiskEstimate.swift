@@ -1,6 +1,7 @@
 /// An upper estimate of the disk space that a run needs, for `kbctl doctor` and for the check before the first step.
 public struct DiskEstimate: Sendable, Equatable {
-    /// Token shards. A token takes two bytes, or four with a large vocabulary, and rarely stands for less than two bytes.
+    /// Token shards. A token takes two bytes, or four with a large vocabulary, and rarely represents less than two
+    /// bytes of text.
     public var shardBytes: Int
     /// One checkpoint: weights and two moments.
     public var checkpointBytes: Int

@@ -23,7 +23,7 @@ extension Job {
         return job
     }
 
-    /// Every key that a job can have, as a tree: those of a job in which nothing is left out.
+    /// Every key that a job can have, as a tree: those of a job in which every key is set.
     private static let known: JSONTree = {
         let job = Job(
             run: "", model: "", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
@@ -70,7 +70,7 @@ private indirect enum JSONTree: Decodable, Sendable {
     }
 
     /// Refuses a key that `known` does not have.
-    /// - Parameter known: a tree with every known key; the first element of an array stands for all of them
+    /// - Parameter known: a tree with every known key; the first element of an array represents all elements
     func refuseKeys(unknownTo known: JSONTree, at place: String) throws(JobError) {
         switch (self, known) {
         case (.object(let fields), .object(let knownFields)):

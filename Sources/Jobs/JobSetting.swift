@@ -3,7 +3,8 @@ import SettingsTable
 /// A setting that is also a key of `job.json`, under the same name.
 public struct JobSetting<Root>: Sendable {
     public let setting: Setting<Root>
-    /// Describes the values that a job accepts, where nil is null whatever word a settings file has for it.
+    /// Describes the values that a job accepts. In a job, nil is always null, regardless of the word for it in a
+    /// settings file.
     fileprivate let expectedInJob: String
     fileprivate let decode: @Sendable (KeyedDecodingContainer<JobSettingKey>, inout Root) throws -> Void
     fileprivate let encode: @Sendable (Root, inout KeyedEncodingContainer<JobSettingKey>) throws -> Void

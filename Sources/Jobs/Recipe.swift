@@ -1,4 +1,4 @@
-/// How a model is trained, under the names of Hugging Face's `TrainingArguments` where it has one.
+/// The hyperparameters of training, under the names of Hugging Face's `TrainingArguments` if they exist there.
 ///
 /// `settings` documents each property and gives its range.
 public struct Recipe: Codable, Sendable, Equatable {
@@ -94,13 +94,13 @@ public enum InitializationName: String, Codable, Sendable, CaseIterable {
 
 /// The named recipes.
 public enum RecipeName: String, Codable, Sendable, CaseIterable {
-    /// The best one known.
+    /// The best recipe known.
     case `default`
     /// The book chapter's: AdamW with a learning rate of 5e-5 that decays linearly, one epoch, batches of 64, no warm-up.
     case seed
 
-    /// One day, in seconds: a model is published within a day whatever the amount of text, and no other model waits
-    /// longer for its turn.
+    /// One day, in seconds: a model is published within a day regardless of the amount of text, and no other model
+    /// waits longer for its turn.
     private static let longestRun = 86_400.0
 
     public func recipe(for objective: Objective) -> Recipe {

@@ -11,7 +11,7 @@ public struct TrainingArguments: Codable, Sendable, Equatable {
     public var generation: Int
     public var objective: Objective
     public var samples: SampleUnit
-    /// The text filters that the corpora went through; prompts have to go through them too.
+    /// The text filters that were applied to the corpora, and that must also be applied to prompts.
     public var filters: [TextFilter]
     public var recipe: Recipe
     /// Tokens in the longest training sample, including `<s>` and `</s>`: positions beyond it were never trained.

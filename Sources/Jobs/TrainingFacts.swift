@@ -5,12 +5,12 @@ import TextFilters
 
 /// The part of `training_args.json` that is read again after publishing.
 ///
-/// The rest of the file grows with what training can do and is not read, so that a generation published by an older
+/// The rest of the file grows with the features of training and is not read, so that a generation published by an older
 /// version continues to serve.
 public struct TrainingFacts: Decodable, Sendable, Equatable {
     /// The run that trained the model.
     public let run: String
-    /// The text filters that the corpora went through.
+    /// The text filters that were applied to the corpora.
     public let filters: [TextFilter]
     /// Tokens in the longest training sample, including `<s>` and `</s>`.
     public let longestPosition: Int
@@ -44,7 +44,7 @@ public struct TrainingFacts: Decodable, Sendable, Equatable {
     }
 
     /// Reads the file in a model directory without checking its numbers.
-    /// - Returns: nil if there is no such file, because something else trained the model
+    /// - Returns: nil if there is no such file, because other software trained the model
     /// - Throws: `DurableError` if it cannot be read, `Malformed` if it cannot be decoded
     public static func read(directory: String) throws -> TrainingFacts? {
         let path = "\(directory)/\(TrainingArguments.fileName)"

@@ -1,8 +1,8 @@
 package import Logging
 import Synchronization
 
-/// Logs what clients cause, each kind of message at most once per interval, so that a client cannot fill the log. Suppressed
-/// messages are counted, and the count is logged at the end of the interval.
+/// Logs events caused by clients, each kind of message at most once per interval, so that a client cannot fill the log.
+/// Suppressed messages are counted, and the count is logged at the end of the interval.
 package struct LimitLog: Sendable {
     /// The logger, for messages that need no limit because their cause is already limited.
     package let logger: Logger
@@ -20,8 +20,8 @@ package struct LimitLog: Sendable {
     }
 
     /// - Parameters:
-    ///   - kind: what has happened, one of a few fixed texts; messages of the same kind are counted together
-    ///   - line: details of this case
+    ///   - kind: the kind of event, one of a few fixed texts; messages of the same kind are counted together
+    ///   - line: details of this occurrence
     package func write(_ level: Logger.Level, _ kind: String, _ line: String, metadata: Logger.Metadata = [:]) {
         let isFirst = suppressed.count.withLock { count in
             guard let already = count[kind] else {

@@ -1,15 +1,15 @@
-/// Limits how many lines are let through: a burst at once, and one per interval in the long run. A value without a clock.
+/// Limits the rate of log lines: a burst at once, and one per interval in the long run. Does not read the clock itself.
 ///
 /// The generic cell rate algorithm (ITU-T I.371): each line moves the time at which the burst is used up by one interval.
 package struct RateLimiter: Sendable {
     private let interval: Duration
     private let tolerance: Duration
-    /// When a line would be on time had every line so far kept the interval.
+    /// The theoretical arrival time of the next line; nil before the first line.
     private var due: ContinuousClock.Instant?
 
     /// - Parameters:
-    ///   - burst: how many lines may come at once, at least 1
-    ///   - interval: how far apart lines are in the long run
+    ///   - burst: maximum number of lines at once, at least 1
+    ///   - interval: minimum average interval between lines in the long run
     package init(burst: Int = 1, interval: Duration = .seconds(1)) {
         self.interval = interval
         tolerance = interval * (burst - 1)

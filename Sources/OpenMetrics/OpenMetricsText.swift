@@ -1,4 +1,4 @@
-/// Text in the OpenMetrics 1.0 format, which the textfile collector of node_exporter reads, too.
+/// Text in the OpenMetrics 1.0 format, which the textfile collector of node_exporter also reads.
 public struct OpenMetricsText: Sendable {
     public static let contentType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -23,7 +23,7 @@ public struct OpenMetricsText: Sendable {
 
     public init() {}
 
-    /// The text, with the line that ends it.
+    /// The complete text, including the final line `# EOF`.
     public var text: String { lines + "# EOF\n" }
 
     /// Adds a family, unless it has no sample.

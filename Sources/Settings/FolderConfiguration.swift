@@ -19,7 +19,7 @@ package struct FolderConfiguration: Sendable {
     /// - Throws: `SettingsError` with the line and the key
     package init(for file: InboxFile, inbox: String, defaults: ReadingOptions) throws(SettingsError) {
         reading = defaults
-        // If the directory was removed or replaced by a link, the file is gone, too.
+        // If the directory was removed or replaced by a link, the file no longer exists either.
         guard let folders = file.openFolders() else { return }
         let parts = file.relativePath.split(separator: "/").map(String.init)
         for (depth, folder) in folders.enumerated().reversed() {

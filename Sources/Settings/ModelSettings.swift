@@ -18,7 +18,7 @@ public struct ModelSettings: Sendable, Equatable {
     public var tokenizer: String?
     /// The schedule for all models, with the keys of this model applied.
     public var schedule: ScheduleSettings
-    /// The keys that `filters` is made of.
+    /// The keys from which `filters` is derived.
     var filterKeys = FilterKeys()
 
     /// Creates the section of a model whose keys all have their default.
@@ -37,8 +37,8 @@ public struct ModelSettings: Sendable, Equatable {
     }
 }
 
-// Three keys choose the defaults of others. They come first in the table and are applied first, so that a key of its own
-// overrides what they set.
+// Three keys determine the defaults of other keys. They are first in the table and are applied first, so that an
+// explicit key overrides the default that they set.
 extension ModelSettings {
     var chosenObjective: Objective {
         get { objective }
@@ -67,9 +67,9 @@ extension ModelSettings {
     }
 }
 
-/// The list `filters` and the keys beside it that hold the filters' values, as models and inbox folders have them.
+/// The list `filters` and the accompanying keys with the values of filters, used by models and inbox folders.
 struct FilterKeys: Sendable, Equatable {
-    /// Nil: not set.
+    /// Nil if the key is not set.
     var names: [String]?
     var values = TextFilterValues()
 

@@ -2,7 +2,7 @@ import Jobs
 import SettingsTable
 import Synchronization
 
-/// The settings in force. They change when the service reads them again, so callers ask for `current` at each use.
+/// The current settings. They change when the service reloads them, so callers read `current` for each use.
 public final class ReloadableSettings: Sendable {
     private let settings: Mutex<Settings>
 
@@ -12,8 +12,8 @@ public final class ReloadableSettings: Sendable {
 
     public var current: Settings { settings.withLock { $0 } }
 
-    /// Puts new settings in force, except for those that are read only at a start, which keep their values.
-    /// - Returns: the keys whose new values wait for a restart
+    /// Applies new settings, except for those that are read only at startup, which keep their values.
+    /// - Returns: the keys whose new values take effect only after a restart
     package func take(_ new: Settings) -> [String] {
         settings.withLock { settings in
             var live = new
@@ -34,7 +34,7 @@ extension Settings {
         return waiting
     }
 
-    /// Keeps the list of models and their objectives; how a model is trained changes with its next run.
+    /// Keeps the list of models and their objectives; training settings change with the model's next run.
     fileprivate mutating func keepModels(of old: Settings) -> [String] {
         var waiting = modelNames == old.modelNames ? [] : [Settings.modelsKey.key]
         models = old.models.map { model in

@@ -1,6 +1,6 @@
 import SettingsTable
 
-/// What documentation shows of a key, whatever structure it belongs to.
+/// The documentation of a key, independent of the structure that the key belongs to.
 package struct SettingDescription: Sendable {
     package let key: String
     package let defaultText: String

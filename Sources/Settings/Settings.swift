@@ -8,7 +8,7 @@ import TextFilters
 ///
 /// `sections` and `ModelSettings.groups` declare the keys of these properties, with their ranges and documentation.
 public struct Settings: Sendable, Equatable {
-    /// The service's version, which the manual pages show, too.
+    /// The service's version, which is also shown in the manual pages.
     public static let version = "0.1.0"
 
     public var models: [ModelSettings]
@@ -44,7 +44,7 @@ public struct InboxSettings: Sendable, Equatable {
 }
 
 public struct ScheduleSettings: Sendable, Equatable {
-    /// Nil: if neither `every` nor `calendar` is set.
+    /// Nil means true if neither `every` nor `calendar` is set, otherwise false.
     public var onArrival: Bool?
     public var settleSeconds: Double = 60
     public var everySeconds: Double?
@@ -60,11 +60,11 @@ public struct TrainingSettings: Sendable, Equatable {
     public var maxRestarts: Int = 3
     public var restartWaitSeconds: Double = 2
     public var stopSeconds: Double = 10
-    /// Nil: no limit.
+    /// Nil means no limit.
     public var stallSeconds: Double? = 600
     public var nice: Int = 19
     public var oomScoreAdjust: Int = 500
-    /// In bytes; nil: the memory that is available when the run starts.
+    /// In bytes; nil means the memory that is available when the run starts.
     public var memoryLimit: Int?
 
     public init() {}
@@ -82,9 +82,9 @@ public struct RetentionSettings: Sendable, Equatable {
     public var keepGenerations: Int = 5
     public var keepCheckpoints: Bool = false
     public var keepRuns: Int = 20
-    /// Nil: forever.
+    /// Nil means forever.
     public var keepMetricsSeconds: Double? = 90 * 86_400
-    /// Nil: `FreeSpace.usualReserve`.
+    /// Nil means `FreeSpace.usualReserve`.
     public var reserveBytes: Int?
 
     public init() {}
@@ -102,7 +102,7 @@ public struct RetentionSettings: Sendable, Equatable {
 public struct ServingSettings: Sendable, Equatable {
     public var precision: ServingPrecision = .auto
     public var maxConcurrentRequests: Int = 128
-    /// Nil: half of `maxConcurrentRequests`.
+    /// Nil means half of `maxConcurrentRequests`.
     public var maxConcurrentRequestsPerUser: Int?
     public var maxRequestMemory: Int = 256 << 20
     public var maxNewTokens: Int = 100
@@ -127,12 +127,12 @@ public enum ServingPrecision: String, Sendable, CaseIterable {
 
 public struct SocketSettings: Sendable, Equatable {
     public var mode: UInt32 = 0o660
-    /// Nil: the service's own group.
+    /// Nil means the service's own group.
     public var group: String?
-    /// Nil: only root and the service's own user.
+    /// Nil means only root and the service's own user.
     public var adminGroup: String?
     public var maxConnections: Int = 256
-    /// Nil: half of `maxConnections`.
+    /// Nil means half of `maxConnections`.
     public var maxConnectionsPerUser: Int?
     public var maxRequestBytes: Int = 4_194_304
     public var idleTimeoutSeconds: Double = 600

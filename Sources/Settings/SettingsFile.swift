@@ -32,7 +32,7 @@ package enum SettingsFile {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The first model's section has every key, those of the others only the keys with another default.
+    /// The first model's section has every key, the sections of the others have only the keys whose defaults differ.
     private static func sections(ofModels models: [ModelSettings]) -> [String] {
         models.enumerated().flatMap { index, model in
             let heading =
@@ -76,7 +76,7 @@ package enum SettingsFile {
         return comment(setting.documentation, indent: indent) + [line]
     }
 
-    /// Wraps `text` into comment lines. A comment has a space behind its `#`, a key has none.
+    /// Wraps `text` into comment lines. In a comment, a space follows the `#`; before a key, there is none.
     private static func comment(_ text: String, indent: Int = 0) -> [String] {
         let prefix = String(repeating: " ", count: indent) + "#"
         var lines = [prefix]

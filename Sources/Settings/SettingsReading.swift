@@ -64,7 +64,7 @@ extension Settings {
         return names
     }
 
-    /// A misspelled key would otherwise leave the default in force without a word.
+    /// Otherwise a misspelled key would silently have no effect.
     private static func refuseUnknownKeys(_ source: SettingsSource, models: [String]) throws(SettingsError) {
         let known = Set(
             serviceSettings.map(\.key) + models.flatMap { name in ModelSettings.settings.map { "\(name).\($0.key)" } })
@@ -158,7 +158,7 @@ extension ModelSettings {
         self.init(name: name, objective: objective, schedule: schedule)
         try source.apply(ModelSettings.settings, section: name, to: &self)
         filters = try source.filters(filterKeys, section: name) ?? []
-        // An empty list is the default, too.
+        // An empty list is also the default.
         if filterKeys.names == [] { filterKeys.names = nil }
         do {
             try recipe.validate(for: objective, architecture)

@@ -1,6 +1,6 @@
 import Configuration
 
-/// The texts of the settings: the environment, and below it a YAML file.
+/// The text values of the settings, from the environment or else from a YAML file.
 package struct SettingsSource {
     private let file: String?
     private let yaml: YAMLSnapshot?
@@ -55,7 +55,7 @@ package struct SettingsSource {
         return try text(key).map { [$0] }
     }
 
-    /// Returns the elements of a list in the file, whatever the environment says.
+    /// Returns the elements of a list in the file, regardless of the environment.
     func listInFile(_ key: String) -> [String]? {
         let absolute = AbsoluteConfigKey(key.split(separator: ".").map(String.init))
         guard case .stringArray(let texts)? = try? yaml?.value(forKey: absolute, type: .stringArray).value?.content

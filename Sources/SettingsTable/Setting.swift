@@ -1,4 +1,4 @@
-/// When a changed setting comes into force.
+/// When a changed setting takes effect.
 public enum SettingChange: Sendable {
     /// When the settings are read again.
     case onReload
@@ -83,7 +83,8 @@ public struct Setting<Root>: Sendable {
 }
 
 extension Array {
-    /// The settings of a structure that holds `Inner` at `path`, nested under `section`, or beside its own where that is nil.
+    /// The settings of a structure that holds `Inner` at `path`, nested under `section`, or at the same level as its
+    /// own settings if `section` is nil.
     public func nested<Inner, Root>(
         in section: String?, _ path: any WritableKeyPath<Root, Inner> & Sendable
     ) -> [Setting<Root>] where Element == Setting<Inner> {

@@ -1,4 +1,4 @@
-/// The words of an error about a key that nothing knows.
+/// The wording of errors about unknown keys.
 public enum UnknownKey {
     /// Returns "an unknown key", with the known key that was probably meant.
     public static func found(_ key: String, known: some Sequence<String>) -> String {
@@ -8,7 +8,7 @@ public enum UnknownKey {
     /// Returns the known key with the smallest edit distance, or nil if all differ from `key` in more than a third of it.
     static func nearest(to key: String, in known: some Sequence<String>) -> String? {
         let letters = Array(key.utf8)
-        // What is longer than any key is no misspelling of one; the cost is the product of both lengths.
+        // A text longer than any key is not a misspelling of one, and the cost is the product of both lengths.
         guard letters.count <= 64 else { return nil }
         let distances = known.map { (key: $0, distance: distance(letters, Array($0.utf8))) }
         guard let best = distances.min(by: { ($0.distance, $0.key) < ($1.distance, $1.key) }),

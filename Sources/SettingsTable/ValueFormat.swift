@@ -2,7 +2,7 @@
 public struct ValueError: Error, Sendable, Equatable {
     /// The text as it was found.
     public var found: String
-    /// What is wrong with it, if that does not follow from what is expected.
+    /// The problem, if it is not obvious from the expected format.
     public var reason: String?
 
     public init(found: String, reason: String? = nil) {
@@ -11,13 +11,13 @@ public struct ValueError: Error, Sendable, Equatable {
     }
 }
 
-/// How the values of a setting are written, and which of them are accepted.
+/// The text format of a setting's values, and which values are accepted.
 public struct ValueFormat<Value: Sendable>: Sendable {
     /// Describes the accepted values, to follow "expected" or "Expects".
     public let expected: String
     let isList: Bool
     let read: @Sendable (_ texts: [String]) throws(ValueError) -> Value
-    /// Returns whether a value is in range, however it was read.
+    /// Returns whether a value is in range, regardless of how it was read.
     public let accepts: @Sendable (Value) -> Bool
     /// Returns the text of a value.
     public let text: @Sendable (Value) -> String
@@ -40,7 +40,7 @@ public struct ValueFormat<Value: Sendable>: Sendable {
         self.text = text
     }
 
-    /// - Parameter explaining: throws a message that says what is wrong with a text
+    /// - Parameter explaining: throws a message that describes the problem with a text
     public init<Failure: CustomStringConvertible>(
         _ expected: String, explaining parse: @escaping @Sendable (String) throws(Failure) -> Value,
         text: @escaping @Sendable (Value) -> String
@@ -70,7 +70,7 @@ public struct ValueFormat<Value: Sendable>: Sendable {
         self.text = text
     }
 
-    /// A format that also accepts `word`, which stands for nil.
+    /// A format that also accepts `word`, which represents nil.
     public func or(_ word: String) -> ValueFormat<Value?> {
         ValueFormat<Value?>(
             "\(expected), or \(word)", isList: isList,

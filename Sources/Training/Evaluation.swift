@@ -31,7 +31,7 @@ extension RunEvent.Evaluation {
     init?(_ sums: LossAccumulator, objective: Objective, textTokens: Int, textBytes: Int, step: Int) {
         guard sums.count > 0, sums.loss.isFinite else { return nil }
         let loss = sums.loss / Double(sums.count)
-        // The mean cost of a masked token stands for all tokens of the text.
+        // The mean cost of a masked token is applied to all tokens of the text.
         let nats =
             switch objective {
             case .clm: sums.loss

@@ -44,7 +44,7 @@ public struct HeldOutEvaluator {
             if !isThere { note("skipping the missing corpus \(corpus.path)") }
             return isThere
         }
-        // A model that something else trained has no facts.
+        // A model trained by other software has no facts.
         let facts = directories.map { try? TrainingFacts.read(directory: $0) }
         let share = facts.compactMap { $0?.heldOut }.reduce(job.recipe.heldOut, min)
         var text = try heldOut(corpora, share)
@@ -91,7 +91,7 @@ public struct HeldOutEvaluator {
             throw ModelError(path: directory, reason: failureReason)
         }
         let model = try RobertaModel.load(directory: directory)
-        // Positions beyond the longest that was trained hold noise.
+        // Positions beyond the longest trained one contain noise.
         let trained = facts?.longestPosition ?? configuration.longestSequence
         let blockSize = max(3, min(job.recipe.blockSize, trained, configuration.longestSequence))
         let rows = text.rows(tokenizer: tokenizer, blockSize: blockSize)

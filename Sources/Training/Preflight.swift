@@ -3,7 +3,7 @@ import Jobs
 import Kernels
 import Models
 
-/// Compares what a run needs with what the machine has, before the first step.
+/// Compares the resources that a run needs with those of the machine, before the first step.
 struct Preflight {
     let job: Job
     let configuration: RobertaConfiguration
@@ -47,7 +47,7 @@ struct Preflight {
         return Forecast(plan: plan, limit: limit, peakBytes: peakBytes, decisions: decisions)
     }
 
-    /// Checks that the disk has room for what the run will still write.
+    /// Checks that the disk has room for the files that the run has yet to write.
     /// - Throws: `TrainingError.tooLittleSpace`
     func requireSpace(_ folder: RunDirectory, reserve: Int) throws {
         let estimate = DiskEstimate(job, rows: configuration.vocabSize)

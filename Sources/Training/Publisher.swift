@@ -27,7 +27,7 @@ struct Publisher {
         return try SHA256.hash(ofFile: "\(job.outputDirectory)/\(ModelDirectory.weightsFile)").hexadecimal
     }
 
-    /// Returns what this run published before it was stopped from reporting it, or nil if it has published nothing.
+    /// Returns the model that an earlier process of this run published without reporting it, or nil if there is none.
     /// - Throws: `JobError` if the output directory exists and is not this run's
     func alreadyPublished() throws -> RunEvent.Published? {
         guard access(job.outputDirectory, F_OK) == 0 else { return nil }

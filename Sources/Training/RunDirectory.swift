@@ -46,7 +46,7 @@ struct RunDirectory {
     /// - Parameters:
     ///   - memoryLimit: memory that the process may use, in bytes
     ///   - trained: called with the vocabulary size after training
-    ///   - pulse: emits heartbeats
+    ///   - heartbeat: emits heartbeats
     /// - Throws: `TrainingError.corpus` if the distinct words of a corpus exceed the memory limit
     func tokenizer(memoryLimit: Int, heartbeat: Heartbeat, trained: (Int) -> Void) throws -> ByteLevelBPETokenizer {
         if access(tokenizerDirectory, F_OK) == 0 {

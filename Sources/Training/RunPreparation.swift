@@ -92,7 +92,7 @@ extension Trainer {
             step: state?.step ?? 0, badSteps: state?.badSteps ?? 0, savedStep: state?.step ?? 0,
             productRate: decided.productRate)
         report(.preflight(preflight.event(forecast, decided, step: run.step, elapsedSeconds: watch.seconds)))
-        // As every step reports it: fewer than the schedule has where `max_time` is expected to end the run.
+        // The number that every step reports: less than in the schedule if `max_time` is expected to end the run.
         var totalSteps = schedule.totalSteps
         if decided.secondsPerStep > 0 {
             let remaining = schedule.remaining(

@@ -58,8 +58,8 @@ struct RuntimePlan: Codable, Equatable {
 
     /// Returns the precision that the recipe requests; `auto` selects bfloat16 if the CPU supports it.
     ///
-    /// The choice does not depend on a measurement, because a job must produce the same bytes whatever else the
-    /// machine does. Every CPU with AVX512_BF16 multiplies at least as many bfloat16 as float32 values per cycle,
+    /// The choice does not depend on a measurement, because a job must produce the same bytes regardless of what else
+    /// the machine does. Every CPU with AVX512_BF16 multiplies at least as many bfloat16 as float32 values per cycle,
     /// in half the bytes.
     /// - Throws: `TrainingError.noBFloat16`
     static func precision(for job: Job) throws -> Precision {

@@ -21,7 +21,8 @@ public enum TrainingError: Error, CustomStringConvertible {
     case damagedCheckpoint(path: String, reason: String)
     /// Too many consecutive steps with a loss or gradient that is not finite.
     case notFinite(steps: Int, lastStep: Int, reason: String)
-    /// The run uses bfloat16, by its settings or since it was started, and this CPU does not support it.
+    /// The run uses bfloat16, because of its settings or because it was started with it, and this CPU does not support
+    /// it.
     case noBFloat16(run: String)
     /// Even one sequence at a time does not fit into memory.
     case tooLittleMemory(needed: Int, limit: Int, source: String)

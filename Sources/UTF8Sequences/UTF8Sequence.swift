@@ -1,4 +1,5 @@
-/// The well-formed UTF-8 byte sequences (Unicode Standard 16, table 3-7), and what is left of an ill-formed one.
+/// Recognizes well-formed UTF-8 byte sequences (Unicode Standard 16, table 3-7), and the maximal parts of ill-formed
+/// ones.
 public enum UTF8Sequence {
     /// U+FFFD, which replaces every maximal part of an ill-formed sequence.
     public static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
@@ -45,8 +46,8 @@ public enum UTF8Sequence {
         return position
     }
 
-    /// Returns the length of the maximal part of an ill-formed sequence at the beginning of `count` bytes: what one U+FFFD
-    /// replaces ("U+FFFD Substitution of Maximal Subparts", section 3.9), at least 1.
+    /// Returns the length of the maximal part of an ill-formed sequence at the beginning of `count` bytes, which is
+    /// what one U+FFFD replaces ("U+FFFD Substitution of Maximal Subparts", section 3.9), at least 1.
     /// - Precondition: `wellFormedLength` is nil.
     @inlinable
     public static func maximalPart(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {

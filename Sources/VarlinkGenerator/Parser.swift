@@ -1,4 +1,4 @@
-/// Parses interface definitions after the grammar in https://varlink.org/Interface-Definition.
+/// Parses interface definitions according to the grammar in https://varlink.org/Interface-Definition.
 public struct Parser {
     private let tokens: [Token]
     private var position = 0
@@ -80,7 +80,7 @@ public struct Parser {
     private mutating func structureOrEnumeration() throws(InterfaceDefinitionError) -> TypeSyntax {
         try expect("(")
         if take(")") { return .structure([]) }
-        // The token behind the first name tells which of the two it is.
+        // The token after the first name distinguishes a structure from an enumeration.
         if case .word = token.kind, tokens[position + 1].kind != .symbol(":") {
             return .enumeration(
                 try list { parser throws(InterfaceDefinitionError) in

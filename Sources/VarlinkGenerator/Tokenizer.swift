@@ -105,7 +105,7 @@ struct Tokenizer {
             comment.append(scalar)
             advance()
         }
-        // A comment behind a token does not document the next one.
+        // A comment after a token on the same line does not document the next token.
         if isAtLineStart { documentation.append(String(comment)) }
         if scalar() != nil { endLine() }
     }

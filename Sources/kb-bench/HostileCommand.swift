@@ -7,7 +7,7 @@ import Varlink
 
 /// Measures the latency of `FillMask` for an ordinary user, before and while hostile clients are active, with the real
 /// service and models of the usual size. If this program runs as root, the clients run as a different user, because the
-/// service shares its capacity by user; otherwise all are one user, and the result says little.
+/// service shares its capacity by user; otherwise all run as one user, and the result is not meaningful.
 struct HostileCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hostile", abstract: "Measure FillMask while other clients send expensive requests and hang up.")

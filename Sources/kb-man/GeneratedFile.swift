@@ -1,7 +1,7 @@
 import Events
 import Settings
 
-/// A committed file whose content comes from the sources.
+/// A committed file that is generated from the sources.
 struct GeneratedFile {
     /// Relative to the root of the repository.
     let path: String

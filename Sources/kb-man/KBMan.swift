@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// Writes what is generated from the programs and from the tables in them.
+/// Writes the files that are generated from the programs and from the tables in them.
 @main
 struct KBMan: ParsableCommand {
     static let configuration = CommandConfiguration(

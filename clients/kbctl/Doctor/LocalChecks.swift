@@ -2,7 +2,7 @@ import FoundationEssentials
 import Glibc
 import Interface
 
-/// Checks that run in kbctl because the service's sandbox hides what they look at.
+/// Checks that run in kbctl because the service's sandbox hides the files that they inspect.
 enum LocalChecks {
     typealias Check = ManagerInterface.Check
 
@@ -36,7 +36,7 @@ enum LocalChecks {
         }
         let (total, free) = (bytes("MemTotal"), bytes("MemAvailable"))
         let finding = "\(Format.bytes(total)), \(Format.bytes(free)) available"
-        // What a run of the preset kantaibert needs: 83.5 million parameters, the optimizer's state and a batch.
+        // Memory for a run with the preset kantaibert: 83.5 million parameters, the optimizer state and a batch.
         guard free < 2_500_000_000 else { return Check(name: "memory", state: .ok, finding: finding) }
         return Check(
             name: "memory", state: .warning, finding: finding,

@@ -13,7 +13,7 @@ struct Ask: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-        // Read before connecting: the service closes a connection that is idle for long.
+        // Read before connecting: the service closes a connection that is idle for too long.
         let prompt = try text.value
         let client = try global.connect()
         let parameters = InferenceInterface.Generate.Parameters(
@@ -28,7 +28,7 @@ struct Ask: ParsableCommand {
     }
 }
 
-/// Sampling options. The service's settings decide those that are not given.
+/// Sampling options. The service's settings apply to options that are not given.
 struct SamplingArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Generate at most this many tokens.", valueName: "n")) var maxNewTokens: Int?
     @Option(help: ArgumentHelp("0 always picks the most likely token.", valueName: "t")) var temperature: Double?

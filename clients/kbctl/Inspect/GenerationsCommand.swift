@@ -52,7 +52,7 @@ struct Generations: ParsableCommand {
             ], style: Self.style(generation.state))
     }
 
-    /// `1.931 (3)`
+    /// Formats the incumbent's bits per byte and number, such as `1.931 (3)`.
     private static func incumbent(_ generation: ManagerInterface.Generation) -> String {
         let number = generation.incumbent.map { " (\($0))" } ?? ""
         return Format.number(generation.incumbentBitsPerByte, 3) + number

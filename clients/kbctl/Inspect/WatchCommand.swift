@@ -46,7 +46,7 @@ struct Watch: ParsableCommand {
         }
         while true {
             if exitWhenServed, try isServed(status, client) {
-                // Events from before the service became idle are still to be printed.
+                // Prints the remaining events from before the service became idle.
                 while try replies.wait(for: .zero), let reply = try replies.next() { try show(reply.event) }
                 return
             }

@@ -38,7 +38,7 @@ struct WatchScreen {
         for step in steps { table.note(loss: step.loss) }
     }
 
-    /// Says, on a terminal, why there is no progress to show.
+    /// Prints, on a terminal, why there is no progress to show.
     func beginIdle(waiting: Int, inbox: Int) {
         guard isInteractive else { return }
         let rest = [(waiting, "waiting"), (inbox, "in the inbox")].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }

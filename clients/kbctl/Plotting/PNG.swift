@@ -1,4 +1,5 @@
-/// Encodes PNG files (ISO/IEC 15948). The compression exploits what a chart has: runs of pixels equal to the row above.
+/// Encodes PNG files (ISO/IEC 15948). The compression exploits the runs of pixels that equal the row above, which are
+/// typical of charts.
 enum PNG {
     /// - Parameter rgb: red, green, blue, row after row
     static func encode(width: Int, height: Int, rgb: [UInt8]) -> [UInt8] {

@@ -14,7 +14,7 @@ enum Format {
 
     static func scientific(_ value: Double) -> String { formatted("%.2e", value) }
 
-    /// `83,504,416`; `–` for nil.
+    /// Formats a count as `83,504,416`, and nil as `–`.
     static func count(_ value: Int?) -> String {
         guard let value else { return "–" }
         var groups: [Substring] = []
@@ -27,23 +27,24 @@ enum Format {
         return (value < 0 ? "-" : "") + groups.joined(separator: ",")
     }
 
-    /// `1.8 MB`.
+    /// Formats a number of bytes as `1.8 MB`.
     static func bytes(_ value: Int) -> String { MessageFormat.bytes(value) }
 
-    /// `7 %`; `–` for nil.
+    /// Formats a fraction as `7 %`, and nil as `–`.
     static func percent(_ share: Double?) -> String { share.map { "\(number($0 * 100, 0)) %" } ?? "–" }
 
-    /// `8 s`, `12 min`, `3 h 05 min`, `2 d 4 h`.
+    /// Formats a duration as `8 s`, `12 min`, `3 h 05 min` or `2 d 4 h`.
     static func duration(_ seconds: Double) -> String { MessageFormat.duration(seconds) }
 
-    /// `01:24`, `3:05:10`.
+    /// Formats a duration as `01:24` or `3:05:10`.
     static func clock(_ seconds: Double) -> String {
         let whole = wholeSeconds(seconds)
         let short = "\(twoDigits(whole % 3600 / 60)):\(twoDigits(whole % 60))"
         return whole < 3600 ? short : "\(whole / 3600):\(short)"
     }
 
-    /// `12 min ago`, `in 45 s`; text that is not a timestamp is returned unchanged; `–` for nil.
+    /// Formats a timestamp as `12 min ago` or `in 45 s`, and nil as `–`. Returns text that is not a timestamp
+    /// unchanged.
     static func relative(_ time: String?, to now: Date = Date()) -> String {
         guard let time else { return "–" }
         guard let date = Self.date(time) else { return time }
@@ -57,7 +58,7 @@ enum Format {
             ?? (try? Date(text, strategy: Date.ISO8601FormatStyle()))
     }
 
-    /// `12:00:01`, in the local time zone.
+    /// Formats the time of day in the local time zone as `12:00:01`.
     static func timeOfDay(_ date: Date) -> String {
         var seconds = time_t(date.timeIntervalSince1970)
         var local = tm()

@@ -94,7 +94,7 @@ enum Terminal {
             let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if written < 0 {
                 if errno == EINTR { continue }
-                // There is nowhere left to report the error; the exit status tells.
+                // Only the exit status can still report the error.
                 exit(EX_IOERR)
             }
             bytes = bytes.dropFirst(written)

@@ -39,7 +39,7 @@ public final class EventFeed: Service {
     }
 
     private static let recentLimit = 100
-    /// Maximum total size of these, as encoded. The latest is kept whatever its size.
+    /// Maximum total size of these, as encoded. The latest is kept regardless of its size.
     private static let recentBytesLimit = 1 << 20
     /// Maximum encoded size of one event.
     private static let eventLimit = 256 << 10

@@ -1,7 +1,7 @@
 import Durable
 import Glibc
 
-/// The secret required by calls that change something.
+/// The secret required by requests that make changes.
 public struct AccessToken: Sendable {
     /// 32 hexadecimal digits.
     public let text: String
@@ -23,7 +23,7 @@ public struct AccessToken: Sendable {
     /// Reads the token from a file, or creates it there.
     ///
     /// Only the owner can read the file, except in a setgid folder, where the group can read it too: the unit's folder
-    /// belongs to the administrators' group. A token of this user's that others could have read is replaced.
+    /// belongs to the administrators' group. A token that belongs to this user but was readable by others is replaced.
     public init(file path: String) throws {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         var shared = stat()

@@ -9,7 +9,7 @@ package final class BodyBytes: Sendable {
     private let free: Int
     private let held = Mutex(0)
 
-    /// - Parameter free: bytes that each body may always have, so that large bodies do not block small ones
+    /// - Parameter free: bytes that are always granted to each body, so that large bodies do not block small ones
     package init(limit: Int, free: Int) {
         self.limit = limit
         self.free = free

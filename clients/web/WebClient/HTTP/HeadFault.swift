@@ -1,7 +1,7 @@
 import HTTPTypes
 import NIOHTTP1
 
-/// A fault in the head of a request, by RFC 9112 and this server's stricter rules.
+/// A fault in the head of a request, according to RFC 9112 and this server's stricter rules.
 ///
 /// If two programs, such as a proxy and this server, interpret an ambiguous head differently, one request can be
 /// smuggled inside another. Such requests are rejected before routing.

@@ -49,7 +49,7 @@ extension Request {
         }
     }
 
-    /// The body as JSON. Returns the request too, so that the caller can still wait for its end.
+    /// The body as JSON. Also returns the request, so that the caller can wait for its end.
     mutating func json<Value: Decodable & Sendable>(_ type: Value.Type) async throws -> Value {
         // A form on another site can send three types of body; JSON is not one of them.
         guard let type = headers[.contentType]?.split(separator: ";").first?.lowercased(), type == "application/json"
@@ -120,7 +120,7 @@ extension Request {
     }
 }
 
-/// Returns whether a text is a JSON object, whatever its members are.
+/// Checks whether a text is a JSON object with any members.
 private struct ObjectProbe: Decodable {
     let isObject: Bool
     private struct Key: CodingKey {

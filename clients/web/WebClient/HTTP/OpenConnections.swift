@@ -5,7 +5,7 @@ import Synchronization
 /// Tracks open connections: enforces the limits and stops connections at shutdown.
 ///
 /// At the limit, a new connection replaces the one that has waited for its client the longest. A connection whose
-/// request has arrived completely and has not been answered is never closed for another.
+/// request has arrived completely and has not been answered is never closed in favor of another.
 final class OpenConnections: Sendable {
     private struct Connection {
         let channel: any Channel
@@ -29,7 +29,7 @@ final class OpenConnections: Sendable {
     private struct State {
         var open: [ObjectIdentifier: Connection] = [:]
         var peers: [Peer: Int] = [:]
-        /// Connections that were closed for another but have not ended yet.
+        /// Number of connections that were closed to make room for others and have not ended yet.
         var closing = 0
         var stopping = false
 
@@ -101,11 +101,11 @@ final class OpenConnections: Sendable {
         return admission
     }
 
-    /// Records a request head or part of a body. Returns false if the connection was closed for another.
+    /// Records a request head or part of a body. Returns false if the connection was closed in favor of another.
     func received(on channel: any Channel) -> Bool { update(channel) { _ in } }
 
-    /// Records the end of a request. Returns false if the connection was closed for another; the request must not
-    /// start.
+    /// Records the end of a request. Returns false if the connection was closed in favor of another; the request must
+    /// not start.
     func receivedEnd(on channel: any Channel) -> Bool { update(channel) { $0.requests += 1 } }
 
     /// Records that a response was written completely.

@@ -20,7 +20,7 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
     private var answers = 0
     /// A head has arrived, but not the end of its request.
     private var isReceiving = false
-    /// No more input is accepted: the connection is being closed for another, or after a rejected request.
+    /// No more input is accepted: the connection is being closed, in favor of another or after a rejected request.
     private var isOver = false
 
     init(connections: OpenConnections, unsent: UnsentBytes) {

@@ -1,7 +1,7 @@
 import HTTPTypes
 import Hummingbird
 
-/// Requires the token: every user of this machine can reach the port, but not everyone may change something.
+/// Requires the token: every user of this machine can reach the port, but not every user may make changes.
 struct TokenCheck<Context: RequestContext>: RouterMiddleware {
     let token: AccessToken
 

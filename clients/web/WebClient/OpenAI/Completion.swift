@@ -14,7 +14,7 @@ struct Completion: Encodable, Sendable {
         var text: String
         var index: Int
         var finishReason: FinishReason?
-        /// Not part of OpenAI's API: what is needed to generate the same text again.
+        /// Not part of OpenAI's API: the data needed to generate the same text again.
         var receipt: InferenceInterface.Provenance?
 
         private enum CodingKeys: String, CodingKey {

@@ -16,8 +16,8 @@ final class InboxFolder {
         self.path = path
     }
 
-    /// Opens the inbox itself. Its parent belongs to the service, so a link in its place can only be an
-    /// administrator's.
+    /// Opens the inbox itself. Its parent belongs to the service, so only an administrator can have replaced it by a
+    /// link.
     init(inbox path: String) throws(DurableError) {
         self.path = path
         descriptor = retrying { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }

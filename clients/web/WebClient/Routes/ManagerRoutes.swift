@@ -4,7 +4,7 @@ import HummingbirdCore
 import Interface
 import Varlink
 
-/// `/api/…`: the methods of `io.kantaibert.Manager`, with unmodified replies. Methods that change something need the
+/// `/api/…`: the methods of `io.kantaibert.Manager`, with unmodified replies. Methods that make changes require the
 /// token.
 struct ManagerRoutes {
     /// Timeout of a call. Promoting a generation takes several seconds.

@@ -47,7 +47,7 @@ export const ask = (path, body, signal) =>
     method: "POST", signal, headers: { "content-type": "application/json" }, body: JSON.stringify(body),
   });
 
-/** A request that changes something. Asks for the token if it is missing or wrong; returns undefined if the user cancels. */
+/** Sends a request that makes changes. Asks for the token if it is missing or wrong; returns undefined on cancel. */
 export async function change(path, body, why) {
   while (true) {
     try {

@@ -1,4 +1,4 @@
-// The secret required by requests that change something. It comes with the link (#token=…) or is entered once.
+// The secret required by requests that make changes. It is part of the link (#token=…) or is entered once.
 
 import { $ } from "./dom.js";
 import { load, save } from "./store.js";
