@@ -64,7 +64,7 @@ extension VarlinkClient {
             let reply = try call(M.self, parameters)
             guard try each(reply), let next = M.next(after: reply, of: parameters) else { return }
             guard next != parameters else {
-                throw VarlinkClientError.malformedReply(reason: "\(M.name): the next page is this one")
+                throw VarlinkClientError.malformedReply(reason: "\(M.name): the next page is the same page")
             }
             parameters = next
         }

@@ -17,8 +17,8 @@ extension Recipe {
         JobSetting(
             "lr_scheduler_type", \.lrSchedulerType, .word,
             """
-            The learning rate after warm-up: linear and cosine decay to 0, constant stays, warmup_stable_decay stays and \
-            decays to 0 over the last decay_ratio of the run.
+            The learning rate after warm-up: linear and cosine decay to 0, constant keeps the peak, warmup_stable_decay \
+            keeps it and decays to 0 over the last decay_ratio of the run.
             """),
         JobSetting(
             "warmup_ratio", \.warmupRatio, .number(atLeast: 0, below: 1), isRequired: true,

@@ -57,9 +57,9 @@ extension FilterKeys {
         Setting(
             "filters", \.namesOrNone, .list("a list of filters: \(names.joined(separator: ", "))"),
             """
-            What each sample passes through before it is tokenized, in order: lowercase, keep, strip_urls, strip_mentions, \
-            min_words, max_words, dedupe_lines; tweets stands for lowercase, keep and min_words with keep "a-z '" and \
-            min_words 30. Prompts pass through those that change how words are written.
+            Filters that are applied to each sample before tokenization, in order: lowercase, keep, strip_urls, \
+            strip_mentions, min_words, max_words, dedupe_lines; tweets stands for lowercase, keep and min_words with keep \
+            "a-z '" and min_words 30. Prompts pass through the filters that modify text.
             """),
         Setting(
             "keep", \.values.keep, ValueFormat.text("characters and ranges such as \"a-z '\"").or("null"),

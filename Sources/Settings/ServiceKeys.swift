@@ -69,7 +69,7 @@ private let inboxKeys: [Setting<InboxSettings>] = [
         "How long a file must be unchanged before it is admitted."),
     Setting(
         "retry", \.retrySeconds, .duration(), change: .onRestart,
-        "Wait before a file is tried again that could not be admitted, as the disk is full or .kbconfig.yaml invalid."),
+        "Wait before retrying a file that was not admitted because the disk is full or .kbconfig.yaml is invalid."),
     Setting(
         "text_column", \.reading.textColumn, .text("the name of a column"), change: .onRestart,
         "The column of a table (.csv, .tsv) or the field of an object (.jsonl) that holds the text."),
@@ -194,7 +194,7 @@ private let servingKeys: [Setting<ServingSettings>] = [
     Setting(
         "max_concurrent_requests_per_user", \.maxConcurrentRequestsPerUser, ValueFormat.integer(atLeast: 1).or("auto"),
         change: .onRestart,
-        "The same for each user. auto: half of max_concurrent_requests, and never all that others leave."),
+        "The same limit for each user. auto: half of max_concurrent_requests, less if others use most of it."),
     Setting(
         "max_request_memory", \.maxRequestMemory, .bytes(atLeast: 16 << 20), change: .onRestart,
         """
@@ -227,10 +227,10 @@ private let servingKeys: [Setting<ServingSettings>] = [
 private let socketKeys: [Setting<SocketSettings>] = [
     Setting(
         "mode", \.mode, .permissions, change: .onRestart,
-        "Permission bits of the socket, if the service creates it and not systemd."),
+        "Permission bits of the socket, if the service creates it instead of systemd."),
     Setting(
         "group", \.group, ValueFormat.text("the name of a group").or("null"), change: .onRestart,
-        "Group of the socket, if the service creates it and not systemd. null: the service's own group."),
+        "Group of the socket, if the service creates it instead of systemd. null: the service's own group."),
     Setting(
         "admin_group", \.adminGroup, ValueFormat.text("the name of a group").or("null"), change: .onRestart,
         """
@@ -243,7 +243,7 @@ private let socketKeys: [Setting<SocketSettings>] = [
     Setting(
         "max_connections_per_user", \.maxConnectionsPerUser, ValueFormat.integer(atLeast: 1).or("auto"),
         change: .onRestart,
-        "The same for each user. auto: half of max_connections."),
+        "The same limit for each user. auto: half of max_connections."),
     Setting(
         "max_request_bytes", \.maxRequestBytes, .integer(atLeast: 1024), change: .onRestart,
         "Maximum size of a request in bytes."),

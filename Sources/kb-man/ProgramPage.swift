@@ -53,7 +53,7 @@ struct ProgramPage {
             files: [
                 (
                     "/var/lib/kantaibert-web/token",
-                    "Token that requests which make changes must carry; readable by the group kantaibert-admin."
+                    "Token required for requests that make changes; readable by the group kantaibert-admin."
                 ),
                 ("/etc/default/kantaibert-web", "Environment variables of the page under systemd."),
                 ("/run/kantaibert/io.kantaibert", "The service's socket."),

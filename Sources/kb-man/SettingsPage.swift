@@ -13,14 +13,14 @@ enum SettingsPage {
         page.paragraphs(
             """
             A YAML file with a section for each model, which has the model's name, and one for each part of the service. \
-            Every key has a default, which is shown behind it; an empty file means the defaults.
+            Every key has a default, which is shown after it; an empty file means the defaults.
 
             Environment variables override keys: KANTAIBERT_, then the key in capitals with _ for each dot, as in \
             \(SettingsSource.variable(for: "schedule.settle"))=10s or \
             \(SettingsSource.variable(for: "assistant.learning_rate"))=0.0005.
 
             If a setting is invalid, kantaibertd reports the file and line, or the variable, and does not start: exit \
-            status 78. The same happens to an unknown key.
+            status 78. Unknown keys are errors, too.
 
             kantaibertd reads the file again on SIGHUP (systemctl reload). Keys marked with "Needs a restart" keep their \
             values until the service is restarted.

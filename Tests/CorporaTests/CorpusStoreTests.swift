@@ -98,7 +98,7 @@ struct CorpusStoreTests {
         #expect(error?.errno == EDQUOT && error?.hint?.contains("remove it from the inbox") == true)
         #expect(scratch.text(second.path) == "x")
         #expect(try scratch.names(scratch.rejected) == ["a.bin", "a.bin.reason"])
-        // A store that starts anew counts what lies there.
+        // A new store counts the existing files.
         let later = CorpusStore(directory: scratch.corpus, inbox: scratch.inbox, rejectedLimits: limits)
         #expect(try later.obstacle(toRejecting: second) != nil)
         // An administrator clears it.

@@ -7,8 +7,8 @@ import Settings
 import Testing
 import VarlinkServer
 
-/// Every method is either for everyone who may connect, or, if it changes something or exports a model, for administrators. A new
-/// method has to be added to one of the two lists.
+/// Every method is either for everyone who may connect, or, if it makes changes or exports a model, for administrators.
+/// A new method has to be added to one of the two lists.
 @Suite struct AccessTests {
     static let asks: Set = [
         "GetStatus", "ListModels", "ListCorpora", "ListRuns", "ListGenerations", "GetMetrics", "Watch", "Describe",

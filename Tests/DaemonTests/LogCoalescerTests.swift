@@ -82,7 +82,7 @@ struct LogCoalescerTests {
             bursts.take(admitted(0), now: now), bursts.take(ServiceEvent(.problem, "a"), now: now),
             bursts.take(admitted(1), now: now), bursts.take(serves(1), now: now),
             bursts.take(serves(2), now: now),
-            // After a second, the next one is a line at once.
+            // After a second, the next event is logged immediately.
             bursts.take(ServiceEvent(.problem, "b"), now: later),
         ].map { $0.map(\.message) }
         let (first, second) = (admitted(0).message, admitted(1).message)

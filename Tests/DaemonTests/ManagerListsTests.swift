@@ -8,7 +8,7 @@ import Database
 import Testing
 import Varlink
 
-/// The size of replies with lists is bounded, whatever is recorded.
+/// The size of replies with lists is bounded, regardless of the records.
 @Suite(.timeLimit(.minutes(15))) final class ManagerListsTests {
     private let folder = FileManager.default.temporaryDirectory.appending(path: "lists-\(UUID().uuidString)").path()
     private let store: StateStore

@@ -26,7 +26,7 @@ import Testing
         registry = ModelRegistry(directory: directory)
     }
 
-    /// Records a run whose job says what is held out.
+    /// Records a run whose job defines the held-out text.
     private func addRun() throws {
         let corpus = directory.root + "/corpus.txt"
         try Data("text".utf8).write(to: URL(filePath: corpus))
@@ -40,7 +40,7 @@ import Testing
         try metrics.save(RunRecord(id: "m-1", model: "m", state: .failed, reason: "no room"))
     }
 
-    /// - Parameter members: what the program reports of the model directory, as members of a JSON object
+    /// - Parameter members: the result that the program reports for the model directory, as members of a JSON object
     private func service(reporting members: String) throws -> PromotionService {
         let program = try ScriptedProgram.write(
             """

@@ -89,7 +89,8 @@ import VarlinkServer
                     if try replies.next() != nil { next = replies }
                 } catch is InferenceInterface.Overloaded {}
             }
-            // The place was not that of the other text, which is still being written: both places are taken again.
+            // The freed slot is not that of the other generation, which is still in progress: both slots are in use
+            // again.
             #expect {
                 try client().call(InferenceInterface.Generate.self, Self.call(1))
             } throws: { $0 is InferenceInterface.Overloaded }

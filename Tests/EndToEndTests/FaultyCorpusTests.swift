@@ -19,7 +19,7 @@ struct FaultyCorpusTests {
         try service.client().call(ManagerInterface.ListCorpora.self, .init()).corpora.first { $0.sha256 == sha256 }
     }
 
-    @Test("A faulty corpus is named and quarantined, and the run restarts without it; dropped again, it is retried")
+    @Test("A faulty corpus is named and set aside, and the run restarts without it; dropped again, it is retried")
     func quarantinesFaultyCorpus() throws {
         let service = try RunningService(
             settings: GateTests.settings(steps: 20, more: "training:\n  memory_limit: 350M\n  restart_wait: 10ms"))

@@ -73,7 +73,7 @@ final class RunningService {
         self.process = process
     }
 
-    /// Stops the service with SIGTERM, and SIGKILL after five minutes, when something hangs.
+    /// Stops the service with SIGTERM, or with SIGKILL if it hangs for five minutes.
     /// - Returns: the exit status and the duration in seconds
     func stop() throws -> (status: Int32, seconds: Double) {
         let process = try #require(process)

@@ -35,7 +35,7 @@ import Testing
     @Test func skipsASentenceWhoseCallerHasGone() async throws {
         let copy = try Fixture.Copy(of: "mlm")
         let engine = try InferenceEngine(directory: copy.directory, precision: .float32)
-        // No sentence has its turn until the first caller has gone.
+        // Blocks the queue, so that no sentence is processed before the first caller is cancelled.
         let (running, isRunning) = AsyncStream.makeStream(of: Void.self)
         let gate = DispatchSemaphore(value: 0)
         WorkQueue.models.enqueue(for: .measurement, cost: 1) {

@@ -24,8 +24,8 @@ final class TerminalSession {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // The threads of tests may block signals, and a shell ignores SIGINT for what it runs in the background: a child would
-        // inherit both.
+        // Test threads may block signals, and a shell ignores SIGINT in background jobs; a child process would inherit
+        // both.
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)

@@ -247,7 +247,7 @@ struct SchedulerTests {
         }
     }
 
-    @Test("A corpus that caused a failure is quarantined, and the others are trained on at once")
+    @Test("A corpus that caused a failure is set aside, and the others are trained on at once")
     func setAside() throws {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("bad", for: ["a", "b"], now: Self.at(0))
@@ -271,7 +271,7 @@ struct SchedulerTests {
         #expect(scheduler.running?.corpora == ["good", "bad"])
     }
 
-    @Test("If the only corpus is quarantined, nothing is trained until it is added again")
+    @Test("If the only corpus is set aside, nothing is trained until it is added again")
     func setAsideAlone() {
         var scheduler = Self.fresh([Self.model("a")])
         _ = scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(0))
@@ -290,7 +290,7 @@ struct SchedulerTests {
         #expect(scheduler.tick(now: Self.at(200)) == [] && scheduler.memory.waiting == [:])
     }
 
-    @Test("A requested run that starts anew without a quarantined corpus counts as requested")
+    @Test("A requested run that restarts without a corpus that was set aside still counts as requested")
     func setAsideByHand() throws {
         var scheduler = Self.fresh([Self.model("a", eligibleCorpora: ["bad", "good"], attempted: ["bad", "good"])])
         let run = try scheduler.train("a", force: true, now: Self.at(0)).get().run

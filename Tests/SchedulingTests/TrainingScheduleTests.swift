@@ -46,7 +46,7 @@ struct TrainingScheduleTests {
     }
 
     /// Drives the scheduler from one time to another as the service does: calls `tick` when the scheduler asks for it.
-    /// - Returns: the actions and when they came, in hours after midnight
+    /// - Returns: the actions and their times, in hours after midnight
     static func live(
         _ scheduler: inout Scheduler, _ begun: [Scheduler.Action], from: Double, to: Double, wallAhead: Double = 0
     ) -> [(hours: Double, action: Scheduler.Action)] {
@@ -165,7 +165,7 @@ struct TrainingScheduleTests {
         let begun = scheduler.start(unfinished: [], now: Self.at(0.5))
         guard case .wake(let time)? = begun.last else { return #expect(Bool(false), "\(begun)") }
         #expect(time == Self.at(0.5).time.advanced(by: Scheduler.longestSleep))
-        // Ten hours ahead: one elapse for all that were passed.
+        // Ten hours ahead: one elapse for all that were skipped.
         let forward = Self.live(
             &scheduler, scheduler.tick(now: Self.at(0.52, wallAhead: 10)), from: 0.52, to: 0.6, wallAhead: 10)
         #expect(forward.map(\.action) == [.skipped("a", .nothingNew)])
@@ -199,7 +199,7 @@ struct TrainingScheduleTests {
         let second = Scheduler.Entry(run: "a-2", model: "a")
         #expect(night.map(\.action) == [.enqueued(second), .pause(running)])
         #expect(abs(night[1].hours - 30) < 1e-5)
-        // It is told to pause once, however long that takes.
+        // The run is asked to pause only once, no matter how long that takes.
         #expect(Self.withoutWakes(scheduler.tick(now: Self.at(30.01))) == [])
         let left = scheduler.paused("a-1", now: Self.at(30.1))
         #expect(scheduler.queue == [running, second])

@@ -32,7 +32,7 @@ struct SettingTests {
         var oven = Oven()
         try setting.apply([text], to: &oven)
         #expect(setting.text(of: oven) == shown)
-        // What is shown can be read.
+        // The text output can be parsed again.
         var again = Oven()
         try setting.apply([shown], to: &again)
         #expect(again == oven)

@@ -263,7 +263,7 @@ struct RunSupervisorTests {
         #expect(reason.contains(run.program))
     }
 
-    @Test("Lets a run that is told to leave write a checkpoint")
+    @Test("Lets a run that is asked to stop write a checkpoint")
     func leaves() async throws {
         let leave = Latch()
         let run = try ScriptedRun(

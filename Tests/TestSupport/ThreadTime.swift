@@ -1,6 +1,6 @@
 import Glibc
 
-/// The processor time that `body` takes on the calling thread, which other processes hardly change.
+/// The processor time that `body` takes on the calling thread, which is hardly affected by other processes.
 public func threadSeconds(_ body: () throws -> Void) rethrows -> Double {
     func now() -> Double {
         var time = timespec()

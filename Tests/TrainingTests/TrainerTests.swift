@@ -114,11 +114,11 @@ func packedSamplesUseWholeBlock(objective: Objective) throws {
     run.job.recipe.evalSteps = 1_000_000
     run.job.recipe.saveSteps = 1_000_000
     try run.run()
-    // How many steps two seconds are depends on the machine; that the rate falls with time does not.
+    // The number of steps in two seconds depends on the machine, but the rate always decreases with time.
     let rates = run.steps.map(\.learningRate)
     #expect(!rates.isEmpty && zip(rates, rates.dropFirst()).allSatisfy { $1 < $0 })
     #expect(run.evaluations.count == 1)
-    // It begins with the number of steps that there is time for: the epochs have tens of millions.
+    // The run starts with the number of steps that fit into the time; the epochs have tens of millions.
     #expect(try #require(run.started).totalSteps < 1_000_000)
 }
 

@@ -68,7 +68,7 @@ import VarlinkServer
                 #expect(try idle.receive() == nil)
                 #expect(ContinuousClock.now - began >= .milliseconds(250))
                 #expect(!subscriber.hasEnded)
-                // Who comes back is answered again.
+                // A client that reconnects is answered again.
                 try expectAnswer(socket)
             }
         }
@@ -123,7 +123,7 @@ import VarlinkServer
                     half.send(piece)
                     crowd.append(half)
                 }
-                // Twice what has come is counted, for each of them.
+                // Twice the received size is counted for each of them.
                 let deadline = ContinuousClock.now + .seconds(300)
                 while crowd.count(where: \.isReadable) < 17 {
                     try #require(ContinuousClock.now < deadline)
@@ -183,12 +183,12 @@ import VarlinkServer
         }
     }
 
-    /// A request named in the test's output, which would otherwise hold all of its text.
+    /// A request with a short name for the test output, which would otherwise contain its whole text.
     struct DearRequest: CustomTestStringConvertible, Sendable {
         var testDescription: String
-        /// Of an unknown parameter.
+        /// The value of an unknown parameter.
         var value: String
-        /// Further parameters, each with a comma behind it.
+        /// Further parameters, each followed by a comma.
         var members: String
 
         init(_ name: String, value: String, members: String = "") {
@@ -198,7 +198,7 @@ import VarlinkServer
         }
     }
 
-    /// Shapes for which a careless reader takes longer than `receive` waits.
+    /// JSON texts for which a naive parser takes longer than the timeout of `receive`.
     @Test(arguments: [
         DearRequest("nested arrays", value: String(repeating: "[", count: 500_000)),
         DearRequest("nested objects", value: String(repeating: #"{"a":"#, count: 300_000)),
@@ -262,7 +262,7 @@ import VarlinkServer
                 #expect(throws: VarlinkLimitsInterface.TimedOut(part: .answer, seconds: 0.4)) {
                     try VarlinkClient(path: socket).call(Example.Sleep.self, .init())
                 }
-                // What is sent meanwhile buys no time.
+                // Further bytes do not extend the deadline.
                 let eager = try RawConnection(path: socket)
                 eager.send(Self.sleep)
                 while eager.send(" ") { usleep(20_000) }
@@ -275,8 +275,8 @@ import VarlinkServer
         #expect(told.filter { $0 == "cancelled" }.count == 2)
     }
 
-    /// Twenty replies take longer than the limit for an answer, and each of them much less. On a machine that is too busy for
-    /// that, everything is given more time.
+    /// Twenty replies together take longer than the limit for an answer, but each of them much less. If the machine is
+    /// too busy for that, all times are increased.
     @Test func aStreamThatGoesOnIsNotOverdue() async throws {
         enum Drip: VarlinkMethod {
             static let name = "org.example.test.Drip"
@@ -345,9 +345,9 @@ import VarlinkServer
         }
     }
 
-    /// All of them at once, again and again, beside one who behaves.
+    /// All kinds of hostile clients at once, repeatedly, and one well-behaved client.
     @Test func whoBehavesIsAnsweredBesideThemAll() async throws {
-        // No clock makes room: who behaves would wait until the client gives up.
+        // Timeouts must not be what frees resources: with these, the well-behaved client would time out first.
         let limits = VarlinkServer.Limits(messageBytes: 1 << 20, receiving: .seconds(3600), reading: .seconds(3600))
         try await withServer(limits: limits) { socket in
             try await blocking {

@@ -197,7 +197,7 @@ final class RawConnection: Sendable {
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0
     }
 
-    /// Whether there is something to read, the end included.
+    /// Whether data or the end of the stream can be read.
     var isReadable: Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&entry, 1, 0) > 0
@@ -206,7 +206,8 @@ final class RawConnection: Sendable {
     /// Closes the sending side of the connection.
     func shutdownWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    /// The next message; nil where the other side closes before its end. Fails the test after five minutes.
+    /// Returns the next message, or nil if the peer closes the connection before its end. Fails the test after five
+    /// minutes.
     func receive() throws -> String? {
         var message: [UInt8] = []
         while true {

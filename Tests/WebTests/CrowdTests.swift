@@ -23,7 +23,8 @@ import WebClient
 
     /// Waits until the server has answered or closed `count` of the connections.
     ///
-    /// The kernel connects clients before the server accepts them: those behind the crowd would be among it until then.
+    /// The kernel completes connections before the server accepts them. Until then, later clients would still be queued
+    /// behind the crowd.
     private func waitUntil(_ count: Int, of descriptors: [Int32]) async throws {
         try await blocking {
             let deadline = ContinuousClock.now + .seconds(300)
@@ -59,7 +60,7 @@ import WebClient
         }
     }
 
-    /// A request in progress keeps its connection, however many clients connect.
+    /// A request in progress keeps its connection, no matter how many clients connect.
     @Test func requestInProgressIsNotClosedForAnother() async throws {
         var limits = HTTPLimits.patient
         limits.connections = 4
@@ -279,7 +280,7 @@ struct HostileServiceTests {
     }
 }
 
-/// What the log contains of requests.
+/// The parts of requests that are logged.
 struct LogTests {
     @Test func logLinesAreBoundedAndContainNoSecrets() async throws {
         let warnings = Warnings()

@@ -51,7 +51,7 @@ import WebClient
                 return try await group.reduce(into: Set<String>()) { $0.insert($1) }
             }
             #expect(heard.count == 1)
-            // An event is one line of data, whatever its text.
+            // An event is one line of data, regardless of its text.
             let data = try #require(heard.first?.components(separatedBy: "data: ").last)
             let decoded = try JSONDecoder().decode(ManagerInterface.Event.self, from: Data(data.utf8))
             #expect(decoded == Self.event)
@@ -84,7 +84,7 @@ import WebClient
                     return steps.count >= 100
                 }
                 #expect(steps == Array(1...100))
-                // At least a quarter of a second lies between two frames.
+                // Two frames are at least a quarter of a second apart.
                 #expect(frameCount <= Int((ContinuousClock.now - began) / .milliseconds(250)) + 2)
             }
         }

@@ -246,7 +246,7 @@ extension ServiceEvent {
                 corpus: sha256)
         case .foreignRejected(let path, let aside):
             self.init(
-                .problem, "\(path) was not a directory of the service: it was moved to \(aside) and created again")
+                .problem, "\(path) did not belong to the service: it was moved to \(aside) and created again")
         }
     }
 }

@@ -117,7 +117,7 @@ extension PromotionService {
             journal.report(
                 ServiceEvent(
                     .generationRejected,
-                    "\(model) \(number) was not promoted: \(verdict.reason); ‘kbctl promote’ overrules this",
+                    "\(model) \(number) was not promoted: \(verdict.reason); ‘kbctl promote’ promotes it anyway",
                     model: model, run: run, fields: ["generation": .int(number), "reason": .string(verdict.reason)]))
         case .unjudged(let reason): reportUnjudged(model, number, reason, run: run)
         case .unable(let error): reportUnjudged(model, number, "\(error)", run: run)
@@ -188,7 +188,7 @@ extension PromotionService {
         journal.report(
             ServiceEvent(
                 .generationRejected,
-                "\(record.model) \(record.number) was not promoted: \(reason); ‘kbctl promote’ overrules this",
+                "\(record.model) \(record.number) was not promoted: \(reason); ‘kbctl promote’ promotes it anyway",
                 model: record.model, run: record.run.isEmpty ? nil : record.run,
                 fields: ["generation": .int(record.number), "reason": .string(reason)]))
     }

@@ -3,7 +3,7 @@ import Interface
 import Varlink
 
 struct Fill: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Predict the token behind each <mask> of a text.")
+    static let configuration = CommandConfiguration(abstract: "Predict the token for each <mask> in a text.")
 
     @Argument(help: "A text that contains <mask>; - reads it from standard input.") var text: TextArgument
 

@@ -78,6 +78,6 @@ struct Generations: ParsableCommand {
         }
         Terminal.line("")
         Terminal.paragraph("\(name) \(number) is \(text)")
-        Terminal.paragraph("‘kbctl promote \(name) \(number)’ serves it nevertheless", lead: "→ ", indent: 2)
+        Terminal.paragraph("‘kbctl promote \(name) \(number)’ promotes it anyway", lead: "→ ", indent: 2)
     }
 }

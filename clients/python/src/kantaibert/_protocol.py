@@ -30,7 +30,7 @@ def socket_path(path: str | None) -> str:
     if os.path.exists(system) or not os.path.lexists(local):
         return system
     if reason := _distrusted(folder):
-        raise PermissionError(f"{local} is not trusted: {reason}; to use it nevertheless, pass its path")
+        raise PermissionError(f"{local} is not trusted: {reason}; to use it anyway, pass its path")
     return local
 
 
