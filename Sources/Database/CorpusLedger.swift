@@ -3,7 +3,7 @@ import FoundationEssentials
 import Glibc
 import Synchronization
 
-/// `corpora.jsonl` beside the database: one line per received file, written and synced to disk before the file is
+/// `corpora.jsonl` next to the database: one line per received file, written and synced to disk before the file is
 /// recorded in the database. If the database is lost, the ledger shows which corpora feed which model.
 public final class CorpusLedger: Sendable {
     public let path: String

@@ -2,8 +2,8 @@ import Durable
 import FoundationEssentials
 import Glibc
 
-/// Databases that could not be used any more, beside the current one: `metrics.db.damaged-TIME`, or `metrics.db.newer-TIME` if it
-/// was written by a newer version of this program.
+/// Databases that could not be used any more, next to the current one: `metrics.db.damaged-TIME`, or
+/// `metrics.db.newer-TIME` if it was written by a newer version of this program.
 enum Quarantine {
     /// The number of damaged databases kept, for recovering data from them. Those of newer versions are intact and all kept.
     private static let keptDamaged = 3

@@ -15,7 +15,7 @@ public final class StateStore: Sendable {
     }
 
     public let path: String
-    /// A second record of the corpora, see `CorpusLedger`.
+    /// A second record of the corpora; see `CorpusLedger`.
     public let ledger: CorpusLedger
     private let pool: Mutex<DatabasePool>
     private let renewing = Mutex(())

@@ -41,7 +41,7 @@ public struct FairShare<User: Hashable & Sendable> {
         return nil
     }
 
-    /// Returns an amount that was taken.
+    /// Gives back an amount that was taken.
     public mutating func give(_ amount: Int = 1, for user: User) {
         guard amount > 0 else { return }
         let own = takenBy[user, default: 0]

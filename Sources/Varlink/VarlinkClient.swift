@@ -3,7 +3,7 @@ import Glibc
 
 /// A failure of a call other than an error reply of the service.
 public enum VarlinkClientError: Error, Sendable, Equatable {
-    /// The path of a Unix socket has at most 107 bytes.
+    /// The path exceeds the maximum length of a Unix socket's path, which is 107 bytes.
     case pathTooLong(path: String, limit: Int)
     /// No process listens on `path`, or connecting is not permitted; see `errno`.
     case connect(path: String, errno: Int32)

@@ -1,4 +1,4 @@
-/// Names in Swift for names on the wire.
+/// Converts names on the wire to Swift names.
 enum SwiftNames {
     /// Returns the name of the namespace for an interface: `CalendarInterface` for `org.example.calendar`.
     static func interface(_ name: String) -> String {

@@ -3,7 +3,7 @@ import Varlink
 
 /// A failure to listen on a path.
 public enum VarlinkListenError: Error, Sendable, Equatable {
-    /// The path of a Unix socket has at most 107 bytes.
+    /// The path exceeds the maximum length of a Unix socket's path, which is 107 bytes.
     case pathTooLong(path: String, limit: Int)
     /// Another process listens on the path.
     case inUse(path: String)

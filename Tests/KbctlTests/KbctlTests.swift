@@ -2,7 +2,7 @@ import FoundationEssentials
 import Interface
 import Testing
 
-@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
+@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built next to the tests"))
 struct KbctlTests {
     @Test func askStreamsTextAndEscapesControlCharactersOnATerminal() async throws {
         try await Canned.serving { socket in

@@ -5,7 +5,7 @@ import Interface
 import Testing
 
 /// Checks the output of kbctl with independent readers.
-@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
+@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built next to the tests"))
 struct OutputTests {
     @Test func plotFitsTheScreen() async throws {
         try await Canned.serving { socket in

@@ -3,7 +3,7 @@ import Interface
 import Testing
 
 /// Tests `chat` and `watch` on a terminal.
-@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
+@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built next to the tests"))
 struct TerminalTests {
     @Test func chatEditsLinesAndRecallsEarlierOnes() async throws {
         try await Canned.serving { socket in

@@ -4,7 +4,7 @@ import Interface
 import Testing
 
 /// No command prints a line wider than the screen, on standard output or standard error.
-@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built beside the tests"))
+@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built next to the tests"))
 struct WidthTests {
     private static let answers: [[String]] = [
         ["status"], ["models"], ["generations", "kantaibert"], ["generations", "assistant"], ["inspect", "kantaibert"],

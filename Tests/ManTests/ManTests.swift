@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The manual pages that `make man` writes, as man-db and mandoc show them.
-@Suite(.enabled(if: Pages.areBuilt, "needs kb-man and the programs beside the tests"), .timeLimit(.minutes(15)))
+@Suite(.enabled(if: Pages.areBuilt, "needs kb-man and the programs next to the tests"), .timeLimit(.minutes(15)))
 struct ManTests {
     let pages: Pages
 

@@ -162,7 +162,7 @@ struct SchedulerTests {
         #expect(scheduler.tick(now: Self.at(10)).contains(.enqueued(.init(run: "a-1", model: "a"))))
     }
 
-    @Test("Cancelling tells the active run to leave and drops a queued one")
+    @Test("Cancelling asks the active run to stop and drops a queued one")
     func cancelling() {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0))
@@ -201,7 +201,7 @@ struct SchedulerTests {
         }
     }
 
-    @Test("The longest wait counts from the first corpus that no run has started with")
+    @Test("The longest wait counts from the first corpus that no run has used yet")
     func longestWaitBeginsAnew() {
         var scheduler = Self.fresh([Self.model("a")])
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))

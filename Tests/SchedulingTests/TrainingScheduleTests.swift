@@ -128,7 +128,7 @@ struct TrainingScheduleTests {
         #expect(began == 12)
     }
 
-    @Test("An elapse missed while the machine was off is made up once, after new corpora have settled")
+    @Test("An elapse missed while the machine was off is caught up on once, after new corpora have settled")
     func missed() throws {
         let schedule = try Self.schedule(calendar: "02:00")
         var scheduler = Self.scheduler(schedule, eligibleCorpora: ["x", "y"], attempted: ["x"])
@@ -148,7 +148,7 @@ struct TrainingScheduleTests {
         #expect(Self.live(&later, quiet, from: 81, to: 97).isEmpty)
     }
 
-    @Test("A new schedule starts now and makes up no earlier elapse")
+    @Test("A new schedule starts now and does not catch up on earlier elapses")
     func firstSight() throws {
         var scheduler = Self.scheduler(try Self.schedule(every: 86_400, calendar: "02:00"), eligibleCorpora: ["x"])
         let begun = scheduler.start(unfinished: [], now: Self.at(3))
@@ -269,7 +269,7 @@ struct TrainingScheduleTests {
         }
     }
 
-    @Test("A pausing run can be cancelled while it leaves and afterwards")
+    @Test("A pausing run can be cancelled while it stops and afterwards")
     func cancelled() throws {
         var scheduler = Self.scheduler(try Self.schedule(window: "22:00-06:00"), eligibleCorpora: ["x"])
         let running = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"])

@@ -38,7 +38,7 @@ struct SettingsFileTests {
         for line in SettingsFile.text.split(separator: "\n") { #expect(line.count <= 120, "\(line)") }
     }
 
-    /// Keys are unique, or one would hide the other.
+    /// Keys must be unique, because duplicates would hide each other.
     @Test func keysAreUnique() {
         for keys in [SettingDescription.service.map(\.key), SettingDescription.model.map(\.key)] {
             #expect(Set(keys).count == keys.count)

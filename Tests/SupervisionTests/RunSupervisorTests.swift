@@ -278,7 +278,7 @@ struct RunSupervisorTests {
         #expect(run.deaths.withLock { $0.isEmpty })
     }
 
-    @Test("Kills a run that does not leave")
+    @Test("Kills a run that does not stop")
     func doesNotLeave() async throws {
         let leave = Latch()
         let run = try ScriptedRun("say interrupted '\"step\":0'; trap '' TERM; exec sleep 1000")

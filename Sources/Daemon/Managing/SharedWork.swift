@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Shares work among callers who need the same result: it is done once for all of them, its result is kept for a while, and it
-/// is cancelled when no caller is waiting any more.
+/// Shares work among callers who need the same result: the work is done once for all of them, its result is cached for
+/// a limited time, and it is cancelled when no caller is waiting any more.
 package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private struct Flight {
         var number: Int

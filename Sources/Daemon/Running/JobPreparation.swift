@@ -29,8 +29,8 @@ struct JobPreparation: Sendable {
         if let last, last.state != .finished, try directory.adoptCheckpoints(last.id, for: job) {
             journal.report(
                 ServiceEvent(
-                    .runResumed, "\(job.run) continues where \(last.id) was \(last.state.rawValue)", model: model.name,
-                    run: job.run, fields: ["from": .string(last.id)]))
+                    .runResumed, "\(job.run) continues \(last.id), which was \(last.state.rawValue)",
+                    model: model.name, run: job.run, fields: ["from": .string(last.id)]))
             return job
         }
         try directory.write(job)

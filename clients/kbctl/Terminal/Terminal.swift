@@ -55,7 +55,7 @@ enum Terminal {
                 }))
     }
 
-    /// Prints an error message to standard error, wrapped to its screen.
+    /// Prints an error message to standard error, wrapped to the width of its terminal.
     static func printError(_ text: String) {
         let isScreen = isatty(STDERR_FILENO) == 1
         let lines = (isScreen ? printable(text) : text).wrapped(indent: 0, columns: size(of: STDERR_FILENO)?.columns)

@@ -75,7 +75,7 @@ struct KantaibertWeb: AsyncParsableCommand {
         do {
             token = try tokenFile.map { try AccessToken(file: $0) } ?? AccessToken()
             if token.isReplaced, let tokenFile {
-                logger.warning("other users could read the token in \(tokenFile); replaced it by a new one")
+                logger.warning("other users could read the token in \(tokenFile); replaced it with a new one")
             }
         } catch {
             throw failure(EX_CANTCREAT, "\(error)")
