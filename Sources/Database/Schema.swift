@@ -42,7 +42,7 @@ enum Schema {
         return migrator
     }
 
-    /// The columns that the migrations above create. Fields that are added to the schema later become columns of their own,
+    /// The columns that the migrations above create. Fields that are added to the schema later become separate columns,
     /// null in older rows; these two lists therefore never change.
     private static let stepColumns = [
         "step", "epoch", "loss", "learning_rate", "gradient_norm", "tokens", "tokens_per_second", "mfu",

@@ -71,7 +71,8 @@ public enum DescriptorPassing {
 
     /// Receives the descriptors of the next message, with close-on-exec set.
     ///
-    /// Whatever the peer sends, at most `limit` descriptors are kept, and none remains open if this method throws.
+    /// Regardless of what the peer sends, at most `limit` descriptors are kept, and none remains open if this method
+    /// throws.
     public static func receive(atMost limit: Int, over socket: Int32) throws(DescriptorPassingError) -> [OpenDescriptor]
     {
         var received: [OpenDescriptor] = []

@@ -49,7 +49,7 @@ extension VarlinkCoding {
             if Self.isUnreadable(value, as: String.self) || Self.isUnreadable(value, as: Double.self) { path = [] }
         }
 
-        /// `JSONDecoder` reports such values with errors of its own types, and only at the top level as a `DecodingError`.
+        /// `JSONDecoder` reports such values with its own error types, and only at the top level as a `DecodingError`.
         private static func isUnreadable<Value: Decodable>(
             _ value: any SingleValueDecodingContainer, as type: Value.Type
         ) -> Bool {

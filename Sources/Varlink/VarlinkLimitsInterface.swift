@@ -32,7 +32,7 @@ public enum VarlinkLimitsInterface {
 
     public struct RequestTooLarge: VarlinkLimitError, Equatable {
         public static let name = "Limits.RequestTooLarge"
-        /// Bytes.
+        /// The limit in bytes.
         public var limit: Int
 
         public init(limit: Int) { self.limit = limit }
@@ -40,7 +40,7 @@ public enum VarlinkLimitsInterface {
 
     public struct RequestMemoryExceeded: VarlinkLimitError, Equatable {
         public static let name = "Limits.RequestMemoryExceeded"
-        /// Bytes.
+        /// The limit in bytes.
         public var limit: Int
         /// Whether the limit is that of one user rather than that of all users together.
         public var perUser: Bool

@@ -16,7 +16,8 @@ public struct EventJournal: Sendable {
         log = EventLog(logger)
     }
 
-    /// Reports an event. The database and the watchers get every event; the log keeps to the rate limits of `EventKind`.
+    /// Reports an event. The database and the watchers get every event; the log respects the rate limits of
+    /// `EventKind`.
     public func report(_ event: ServiceEvent) {
         log.write(event)
         attempt("an event was not recorded") {
@@ -29,7 +30,7 @@ public struct EventJournal: Sendable {
         send(event)
     }
 
-    /// Reports a training step. Steps are recorded in a table of their own, and only some of them are logged.
+    /// Reports a training step. Steps are recorded in a separate table, and only some of them are logged.
     func reportStep(_ event: ServiceEvent, isLogged: Bool) {
         if isLogged { log.write(event) }
         send(event)

@@ -9,7 +9,7 @@ import Synchronization
 package final class Blocking: Sendable {
     /// Reads lists from the database.
     static let lists = Blocking("lists", most: 64)
-    /// Reads large files, which takes seconds each.
+    /// Reads large files, each of which takes seconds.
     static let files = Blocking("files", most: 32)
     /// Work for administrators and the service itself.
     static let changes = Blocking("changes", most: 16)
