@@ -224,7 +224,7 @@ extension TrainingService {
             switch skip {
             case .noCorpus: "there are no corpora"
             case .nothingNew: nothingNew(model)
-            case .activeRun(let run): "\(run) is being trained on all corpora"
+            case .underWay(let run): "\(run) is being trained on all corpora"
             }
         journal.report(
             ServiceEvent(
