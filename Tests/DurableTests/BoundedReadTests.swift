@@ -56,7 +56,8 @@ import Testing
             let path = folder + "/file"
             for bytes in [[], [7], [UInt8](repeating: 3, count: 5000)] as [[UInt8]] {
                 try Durable.write(bytes, to: path)
-                #expect(Array(try MappedFile(path).bytes) == bytes)
+                let file = try MappedFile(path)
+                #expect(withExtendedLifetime(file) { Array(file.bytes) } == bytes)
             }
             try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: path)
             #expect(try MappedFile(folder + "/link").bytes.count == 5000)

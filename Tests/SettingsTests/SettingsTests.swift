@@ -172,7 +172,7 @@ struct SettingsTests {
             text: "assistant:\n  held_out: 2", place: "f.yaml:2", key: "assistant.held_out", found: "‘2’"),
         Mistake(
             text: "schedule:\n  calendar: Mon..Fry 02:00", place: "f.yaml:2", key: "schedule.calendar",
-            found: "‘Mon..Fry 02:00’: ‘Fry’ is neither a weekday nor a word such as daily"),
+            found: "‘Mon..Fry 02:00’: ‘Fry’ is neither a weekday nor a keyword such as daily"),
         Mistake(
             text: "assistant:\n  schedule:\n    calendar: '*-*-32 2:00'", place: "f.yaml:3",
             key: "assistant.schedule.calendar", found: "‘*-*-32 2:00’: day 32 is not between 1 and 31"),
@@ -188,7 +188,8 @@ struct SettingsTests {
         Mistake(
             text: "kantaibert:\n  filters: [keep]", place: "f.yaml", key: "kantaibert.keep", found: "nothing"),
         Mistake(
-            text: "kantaibert:\n  min_words: 3", place: "f.yaml:2", key: "kantaibert.min_words", found: "none"),
+            text: "kantaibert:\n  min_words: 3", place: "f.yaml:2", key: "kantaibert.min_words", found: "only its value"
+        ),
         Mistake(text: "logging:\n  level: loud", place: "f.yaml:2", key: "logging.level", found: "‘loud’"),
     ]
 
