@@ -14,7 +14,10 @@ extension VarlinkCoding {
             guard let parameters = decoded.parameters else {
                 return try decodeParameters(M.Parameters.self, of: message)
             }
-            if let unknown = decoded.unknown { throw VarlinkServiceError.invalidParameter(parameter: unknown) }
+            if let unknown = decoded.unknown {
+                // A parameter with an empty name cannot be named.
+                throw VarlinkServiceError.invalidParameter(parameter: unknown.isEmpty ? "parameters" : unknown)
+            }
             return parameters
         } catch let error as VarlinkServiceError {
             throw error
