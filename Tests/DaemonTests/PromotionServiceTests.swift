@@ -76,7 +76,7 @@ import Testing
     @Test func importWithUnusableAnswersDoesNotServeWhenNoGenerationServes() async throws {
         try addRun()
         let events = hub.watch()
-        let failureReason = #"\"flaw\":\"the loss is not finite\","#
+        let failureReason = #"\"failure_reason\":\"the loss is not finite\","#
         _ = try await service(reporting: failureReason + Self.amount).adopt(directory.root + "/import", as: "m")
         for await event in events where event.kind == .generationDamaged { break }
         #expect(directory.currentGeneration(of: "m") == nil)

@@ -130,6 +130,9 @@ struct OutputTests {
                 if line.hasPrefix("# TYPE ") {
                     #expect(types[words[2]] == nil, "\(line)")
                     types[words[2]] = words[3]
+                } else if line.hasPrefix("# UNIT ") {
+                    // The unit is part of the name.
+                    #expect(words.count == 4 && words[2].hasSuffix("_\(words[3])"), "\(line)")
                 } else if !line.hasPrefix("# HELP ") {
                     #expect(try sample.wholeMatch(in: line) != nil, "\(line)")
                     let name = line.prefix { $0 != "{" && $0 != " " }

@@ -126,8 +126,11 @@ struct CompletionTests {
 
     @Test func reportsThatTheServiceIsNotAvailable() async throws {
         try await WebUnderTest.run(service: false) { web in
-            for path in ["/v1/completions", "/v1/fill-mask"] {
-                let answer = try await web.post(path, json: #"{"prompt": "I", "text": "a <mask>"}"#)
+            let requests = [
+                ("/v1/completions", #"{"prompt": "I"}"#), ("/v1/fill-mask", #"{"text": "a <mask>"}"#),
+            ]
+            for (path, body) in requests {
+                let answer = try await web.post(path, json: body)
                 #expect(answer.status == 503)
                 #expect(try answer.error().message.contains(web.socket))
             }
