@@ -78,7 +78,7 @@ public struct ServiceSocket: Sendable, Equatable {
         }
         throw UntrustedSocket(
             path: path,
-            reason: user.map { "it is used by user \($0), who does not own it" } ?? "the user of its service is unknown"
+            reason: user.map { "it is served by user \($0), who is not its owner" } ?? "the user of its service is unknown"
         )
     }
 
@@ -95,6 +95,6 @@ public struct UntrustedSocket: Error, Sendable, Equatable, CustomStringConvertib
 
     public var description: String {
         let advice = isFound ? "; to use it anyway, pass --socket \(path)" : ""
-        return "\(path) is not used because \(reason)\(advice)"
+        return "\(path) is not trusted: \(reason)\(advice)"
     }
 }

@@ -300,7 +300,7 @@ struct GateTests {
             _ = try events.first("run_cancelled")
             let runs = try service.client().call(ManagerInterface.Train.self, .init(model: "kantaibert")).runs
             #expect(runs == ["kantaibert-2"])
-            #expect(try events.first("run_resumed").message.contains("where kantaibert-1 was cancelled"))
+            #expect(try events.first("run_resumed").message.contains("continues kantaibert-1, which was cancelled"))
             #expect(try #require(try events.first("run_started").number("resumed_step")) >= 120)
         }
         if disturbance == .serviceStops || disturbance == .serviceIsKilled { events = try service.watch() }
@@ -396,7 +396,7 @@ struct GateTests {
                 $0.hasPrefix("metrics.db.damaged-") && !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm")
             }
             #expect(aside.count == round)
-            #expect(service.logText.contains("a new one has begun"))
+            #expect(service.logText.contains("a new one was created"))
             #expect(try service.stop().status == 0)
         }
     }

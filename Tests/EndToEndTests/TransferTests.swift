@@ -140,7 +140,7 @@ struct TransferTests {
                 _ = try prepared.send(["config.json"], Array(repeating: config.number, count: count))
             }
             let expected =
-                count > 8 ? "more than 8 descriptors came" : "\(count) descriptors came for 1 names of files"
+                count > 8 ? "more than 8 descriptors were received" : "received \(count) descriptors for 1 file names"
             #expect(said == expected)
         }
         try prepared.expectNothingLeft()
@@ -153,7 +153,7 @@ struct TransferTests {
                     ManagerInterface.Import.self, .init(model: "kantaibert", files: names))
                 _ = try replies.next()
             }
-            #expect(["none of the files", "twice", "no files"].contains { said.contains($0) }, "\(said)")
+            #expect(["is not one of the accepted files", "twice", "no files"].contains { said.contains($0) }, "\(said)")
         }
         // Without `more`, the service cannot send the socket's path before the result.
         #expect(throws: VarlinkServiceError.expectedMore) {
