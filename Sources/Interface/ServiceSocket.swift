@@ -78,7 +78,8 @@ public struct ServiceSocket: Sendable, Equatable {
         }
         throw UntrustedSocket(
             path: path,
-            reason: user.map { "it is served by user \($0), who is not its owner" } ?? "the user of its service is unknown"
+            reason: user.map { "it is served by user \($0), who is not its owner" }
+                ?? "the user of its service is unknown"
         )
     }
 

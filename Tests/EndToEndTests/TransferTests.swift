@@ -153,7 +153,8 @@ struct TransferTests {
                     ManagerInterface.Import.self, .init(model: "kantaibert", files: names))
                 _ = try replies.next()
             }
-            #expect(["is not one of the accepted files", "twice", "no files"].contains { said.contains($0) }, "\(said)")
+            #expect(
+                ["is not one of the accepted files", "twice", "no files"].contains { said.contains($0) }, "\(said)")
         }
         // Without `more`, the service cannot send the socket's path before the result.
         #expect(throws: VarlinkServiceError.expectedMore) {
