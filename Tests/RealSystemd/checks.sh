@@ -239,7 +239,7 @@ reload() {
     printf 'serving:\n  fillings: 3\nsocket:\n  mode: "0600"\nlogging:\n  level: debug\n' >>$settings
     check "systemctl reload succeeds" says systemctl reload kantaibertd
     check "the settings are reloaded" within 10 has_event settings_reloaded
-    check "settings that need a restart are named" has_event settings_reloaded '"KB_WAITING":"socket"'
+    check "settings that need a restart are named" has_event settings_reloaded '"KB_WAITING":"socket.mode"'
     three() { found=$(fillings) && [ "$(grep -o '"token_str"' <<<"$found" | wc -l)" -eq 3 ]; }
     check "a changed setting is in effect" within 5 three
     check "the process is the same" is MainPID "$pid"
