@@ -18,6 +18,10 @@ package struct RejectedLimits: Sendable {
 
     /// A tenth of the file system, at most 10 GiB and at least 64 MiB.
     static func usual(total: Int) -> RejectedLimits { RejectedLimits(bytes: max(64 << 20, min(10 << 30, total / 10))) }
+
+    /// Returns the number of bytes that a file counts as. A larger file than the limit counts as just over the limit:
+    /// the size of a sparse file is chosen by its owner, and sums of such sizes would overflow.
+    fileprivate func counted(_ size: Int) -> Int { min(max(size, bytesOfFile), bytes + 1) }
 }
 
 /// Counts the files in `.rejected` by owner. The folder is scanned on first use and, while it is full, periodically,
@@ -63,14 +67,14 @@ final class RejectedSpace: Sendable {
     func add(_ signature: FileSignature) {
         state.withLock { state in
             guard let limits = state.limits else { return }
-            state.used[signature.owner, default: 0] += max(signature.bytes, limits.bytesOfFile)
+            state.used[signature.owner, default: 0] += limits.counted(signature.bytes)
         }
     }
 }
 
 extension RejectedSpace.State {
     fileprivate func excess(of signature: FileSignature, _ limits: RejectedLimits) -> Int? {
-        let bytes = max(signature.bytes, limits.bytesOfFile)
+        let bytes = limits.counted(signature.bytes)
         if used[signature.owner, default: 0] + bytes > limits.bytes / 2 { return limits.bytes / 2 }
         return used.values.reduce(bytes, +) > limits.bytes ? limits.bytes : nil
     }
@@ -85,7 +89,7 @@ extension RejectedSpace.State {
             // A reason, which the service wrote, is counted as part of its file.
             let isOwn = status.st_uid == geteuid() && status.st_size < limits.bytesOfFile
             if isOwn, CorpusStore.isReason(name) { continue }
-            used[status.st_uid, default: 0] += max(Int(status.st_size), limits.bytesOfFile)
+            used[status.st_uid, default: 0] += limits.counted(Int(status.st_size))
         }
         scanned = now
     }

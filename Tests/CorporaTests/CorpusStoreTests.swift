@@ -107,6 +107,30 @@ struct CorpusStoreTests {
         #expect(try store.reject(second, reason: "no") == "\(scratch.rejected)/b.bin")
     }
 
+    /// The size of a sparse file is the owner's choice: sums of such sizes must not overflow.
+    @Test func limitsRejectedFilesOfAnySize() throws {
+        let store = CorpusStore(
+            directory: scratch.corpus, inbox: scratch.inbox, rejectedLimits: RejectedLimits(bytes: 1 << 20))
+        try store.prepare()
+        // The largest files that the file system permits, left by a version without limits.
+        for name in ["a", "b"] {
+            try Durable.write([], to: "\(scratch.rejected)/\(name)")
+            var size = Int.max
+            while truncate("\(scratch.rejected)/\(name)", size) != 0 { size /= 2 }
+        }
+        let file = try scratch.drop("c.bin", "x")
+        #expect(try store.obstacle(toRejecting: file)?.errno == EDQUOT)
+        for name in ["a", "b"] { try Durable.removeTree("\(scratch.rejected)/\(name)") }
+
+        let later = CorpusStore(
+            directory: scratch.corpus, inbox: scratch.inbox, rejectedLimits: RejectedLimits(bytes: 1 << 20))
+        #expect(try later.reject(file, reason: "no") != nil)
+        let huge = InboxFile(
+            path: file.path, name: "d.bin",
+            signature: FileSignature(device: 1, inode: 2, bytes: .max, modifiedNanoseconds: 0, owner: geteuid()))
+        #expect(try later.obstacle(toRejecting: huge)?.errno == EDQUOT)
+    }
+
     @Test(arguments: [
         ([], "is empty"),
         (Array(" \n\t\r\n".utf8), "contains only white space"),

@@ -101,8 +101,8 @@ final class InboxService: Service {
                 throw obstacle
             }
             // Likewise, a rejected file is not read again while `.rejected` has no room for it.
-            if let obstacle = try? store.obstacle(toRejecting: file),
-                try metrics.isRecorded(source: source, as: .rejected)
+            if try metrics.isRecorded(source: source, as: .rejected),
+                let obstacle = try? store.obstacle(toRejecting: file)
             {
                 throw obstacle
             }
@@ -187,8 +187,8 @@ final class InboxService: Service {
         }
         // A duplicate may be new to a model: a corpus that only fed another model now feeds this one as well. A corpus
         // that is tried again feeds all models that it fed before.
-        let eligibleCorpora = wasSetAside ? (try? metrics.modelsFed(by: stored.sha256, of: models)) : nil
-        await training.corpusAdmitted(stored.sha256, for: eligibleCorpora ?? only.map { [$0] } ?? models)
+        let fedModels = wasSetAside ? (try? metrics.modelsFed(by: stored.sha256, of: models)) : nil
+        await training.corpusAdmitted(stored.sha256, for: fedModels ?? only.map { [$0] } ?? models)
     }
 
     private func reject(_ file: InboxFile, source: String, reason: String) throws {
