@@ -7,23 +7,12 @@ import Glibc
 public final class FileLock: Sendable {
     private let descriptor: Int32
 
-    /// How long an inherited descriptor may hold a lock that was released.
-    private static let inheritance = Duration.seconds(1)
-
-    /// Acquires the lock. Throws `EWOULDBLOCK` if another process holds it.
-    ///
-    /// Retries for a second: a process that another thread has forked holds a copy of the descriptor, and with it the
-    /// lock, until it executes its program.
+    /// Acquires the lock without waiting. Throws `EWOULDBLOCK` if another process holds it.
     public init(path: String) throws(DurableError) {
         let descriptor = retrying { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw DurableError("open", path) }
-        let deadline = ContinuousClock.now + Self.inheritance
-        while retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) != 0 {
+        guard retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
             let cause = errno
-            if cause == EWOULDBLOCK, ContinuousClock.now < deadline {
-                usleep(10_000)
-                continue
-            }
             close(descriptor)
             throw DurableError(operation: "flock", path: path, errno: cause, hint: FileLock.owner(path))
         }
@@ -44,6 +33,9 @@ public final class FileLock: Sendable {
     }
 
     deinit {
+        // Closing is not enough: a process that another thread has just forked holds a copy of the descriptor, and with
+        // it the lock, until it executes its program.
+        flock(descriptor, LOCK_UN)
         close(descriptor)
     }
 }

@@ -1,4 +1,5 @@
 import Durable
+import Foundation
 import Glibc
 import Testing
 
@@ -17,6 +18,22 @@ struct FileLockTests {
             withExtendedLifetime(held) {}
         }
         _ = try FileLock(path: scratch("lock"))
+    }
+
+    /// A process that another thread has forked holds a copy of the descriptor for a moment.
+    @Test func releasesTheLockDespiteACopyOfItsDescriptor() throws {
+        let path = scratch("lock")
+        var copy: Int32 = -1
+        do {
+            let held = try FileLock(path: path)
+            let ofLock = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }
+                .filter { (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == path }
+            copy = dup(try #require(ofLock.first))
+            withExtendedLifetime(held) {}
+        }
+        try #require(copy >= 0)
+        defer { close(copy) }
+        _ = try FileLock(path: path)
     }
 
     @Test func reportsMissingDirectory() throws {
