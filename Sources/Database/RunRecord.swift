@@ -7,6 +7,11 @@ public struct RunRecord: MetricsRecord {
 
     public enum State: String, Codable, Sendable, CaseIterable {
         case queued, running, interrupted, finished, failed, cancelled
+
+        /// States of runs that start or resume by themselves.
+        public static let unfinished: [State] = [.queued, .running, .interrupted]
+        /// States of runs that have ended.
+        public static let ended: [State] = [.finished, .failed, .cancelled]
     }
 
     public var id: String

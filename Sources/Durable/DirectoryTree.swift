@@ -130,7 +130,8 @@ extension Durable {
         try removeTree(aside)
     }
 
-    private static func syncTree(_ path: String) throws(DurableError) {
+    /// Syncs a directory and all its contents to disk.
+    public static func syncTree(_ path: String) throws(DurableError) {
         var folders = [path]
         var next = 0
         while next < folders.count {

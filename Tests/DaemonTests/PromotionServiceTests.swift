@@ -85,6 +85,16 @@ import Testing
         #expect(record.state == .rejected && record.reason == "the loss is not finite")
     }
 
+    @Test func failedImportLeavesNoGeneration() async throws {
+        try Data("{}".utf8).write(to: URL(filePath: directory.root + "/import/config.json"))
+        await #expect(throws: (any Error).self) {
+            _ = try await service(reporting: Self.amount).adopt(directory.root + "/import", as: "m")
+        }
+        #expect(directory.generations(of: "m").isEmpty)
+        #expect(try metrics.generations(of: "m").isEmpty)
+        #expect(await registry.model("m") == nil)
+    }
+
     @Test func importServesAtOnceWhenThereIsNoHeldOutText() async throws {
         let adopted = try await service(reporting: Self.amount).adopt(directory.root + "/import", as: "m")
         #expect(adopted.number == 1 && adopted.state == .serving)

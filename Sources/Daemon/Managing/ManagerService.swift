@@ -159,15 +159,15 @@ public struct ManagerService: Sendable {
         }
         for (settings, last) in zip(settings.models, last) {
             let serving = await registry.model(settings.name)
-            let evaluation = serving?.record(run: nil)
+            let record = serving?.record(run: nil)
             let nextRun = await training.nextRun(settings.name)
             let state = await state(of: settings.name, nextRun, last)
             models.append(
                 .init(
                     name: settings.name, objective: settings.objective == .mlm ? .mlm : .clm,
-                    generation: serving?.generation, parameters: evaluation?.parameters,
-                    vocabSize: evaluation?.vocabSize, bitsPerByte: evaluation?.bitsPerByte,
-                    evaluationLoss: evaluation?.evaluationLoss,
+                    generation: serving?.generation, parameters: record?.parameters,
+                    vocabSize: record?.vocabSize, bitsPerByte: record?.bitsPerByte,
+                    evaluationLoss: record?.evaluationLoss,
                     nextTraining: nextRun?.date?.interfaceText, state: state,
                     reason: state == .training ? nil : await explain(settings.name, last: last)))
         }
@@ -215,7 +215,8 @@ public struct ManagerService: Sendable {
 
     private func removeCorpus(_ parameters: ManagerInterface.RemoveCorpus.Parameters) async throws -> VarlinkNothing {
         let sha256 = parameters.sha256
-        guard try admitted.remove(sha256: sha256) else { throw ManagerInterface.CorpusNotFound(sha256: sha256) }
+        let isRemoved = try await Blocking.changes.run(for: nil) { [admitted] in try admitted.remove(sha256: sha256) }
+        guard isRemoved else { throw ManagerInterface.CorpusNotFound(sha256: sha256) }
         await training.corpusRemoved(sha256)
         journal.report(
             ServiceEvent(.corpusRemoved, "a corpus was removed; later training runs do not use it", corpus: sha256))
@@ -322,8 +323,7 @@ public struct ManagerService: Sendable {
         _ writer: ReplyWriter<ManagerInterface.Import.Reply>
     ) async throws {
         guard context.more else { throw VarlinkServiceError.expectedMore }
-        try known(parameters.model)
-        guard let model = settings.model(named: parameters.model) else { return }
+        let model = try known(parameters.model)
         let names = parameters.files
         try ReceivedFiles.check(names: names)
         let record = try await transfers.counted {
@@ -379,9 +379,11 @@ public struct ManagerService: Sendable {
         return serving
     }
 
-    private func known(_ model: String) throws(ManagerInterface.ModelNotFound) {
-        guard settings.model(named: model) != nil else {
+    @discardableResult
+    private func known(_ model: String) throws(ManagerInterface.ModelNotFound) -> ModelSettings {
+        guard let known = settings.model(named: model) else {
             throw ManagerInterface.ModelNotFound(model: model, available: settings.models.map(\.name))
         }
+        return known
     }
 }

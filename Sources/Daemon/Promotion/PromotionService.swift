@@ -2,7 +2,6 @@ import AsyncSupport
 import Durable
 import Events
 import FoundationEssentials
-import Interface
 import Jobs
 import Database
 import Settings
@@ -24,8 +23,11 @@ package final class PromotionService: Sendable {
     private let program: String
     private let stopping = Latch()
     private let numbering = Mutex(())
-    /// Generations that are being loaded or evaluated, by model; they are not pruned.
-    private let held = Mutex<[String: Set<Int>]>([:])
+    /// Generations that are being loaded or evaluated, by model, with the number of holders; they are not pruned.
+    private let held = Mutex<[String: [Int: Int]]>([:])
+    /// The last evaluation of a candidate that no run submits. They run one after another, however many models are
+    /// imported.
+    private let evaluations = Mutex<Task<Void, Never>?>(nil)
     private let pruning = Mutex(())
     private let clockDoubt = Once()
 
@@ -55,16 +57,19 @@ package final class PromotionService: Sendable {
     func prune() {
         pruning.withLock { _ in
             Pruner(settings: settings, directory: directory, metrics: metrics, journal: journal, doubt: clockDoubt)
-                .prune(held: held.withLock { $0 })
+                .prune(held: held.withLock { $0.mapValues { Set($0.keys) } })
         }
     }
 
     private func hold(_ model: String, _ generation: Int) {
-        held.withLock { _ = $0[model, default: []].insert(generation) }
+        held.withLock { $0[model, default: [:]][generation, default: 0] += 1 }
     }
 
     private func release(_ model: String, _ generation: Int) {
-        held.withLock { _ = $0[model]?.remove(generation) }
+        held.withLock { held in
+            guard let holders = held[model]?[generation] else { return }
+            held[model]?[generation] = holders > 1 ? holders - 1 : nil
+        }
     }
 }
 
@@ -169,7 +174,6 @@ extension PromotionService {
         guard let serving else { return }
         announce(serving)
         for record in withdrawn.withLock({ $0 }) { reportWithdrawn(record, reason) }
-        release(model, generation)
         prune()
     }
 
@@ -201,10 +205,11 @@ extension PromotionService {
     package func adopt(_ aside: String, as model: String) async throws -> GenerationRecord {
         let number: Int
         do {
+            // Synced before the number is chosen: large weights take long, and runs wait for the choice.
+            try await Blocking.changes.run(for: nil) { try Durable.syncTree(aside) }
             number = try choosingNumber {
-                let planned = try metrics.runs(model: model, states: [.queued, .running, .interrupted]).compactMap(
-                    \.generation)
-                let number = max(directory.generations(of: model).last ?? 0, planned.max() ?? 0) + 1
+                let planned = try plannedGenerations(of: model).max() ?? 0
+                let number = max(directory.generations(of: model).last ?? 0, planned) + 1
                 hold(model, number)
                 do {
                     try Durable.publishDirectory(aside, as: directory.generation(number, of: model))
@@ -218,22 +223,38 @@ extension PromotionService {
             try? Durable.removeTree(aside)
             throw error
         }
-        var isSubmitted = false
-        defer { if !isSubmitted { release(model, number) } }
-        if newestJob(of: model) != nil {
+        defer { release(model, number) }
+        let isEvaluated = newestJob(of: model) != nil
+        do {
+            if !isEvaluated, let serving = try await registry.promote(model, to: number) {
+                announce(serving)
+                return serving.record(run: nil)
+            }
+            // If it is not evaluated, another generation was promoted in the meantime, and this one stays a candidate.
             let record = try await Blocking.changes.run(for: nil) { [directory] in
                 try directory.record(ofGeneration: number, of: model, state: .candidate)
             }
             try metrics.save(record)
-            isSubmitted = true
-            Task { await judge(model, number) }
+            if isEvaluated { evaluate(model, [number]) }
             return record
+        } catch {
+            discard(model, number)
+            throw error
         }
-        guard let serving = try await registry.promote(model, to: number) else {
-            throw ManagerInterface.GenerationNotFound(model: model, generation: number)
+    }
+
+    /// Removes an imported generation that was published but could not be recorded or loaded.
+    private func discard(_ model: String, _ number: Int) {
+        guard directory.currentGeneration(of: model) != number else { return }
+        journal.attempt("generation \(number) of \(model) was not removed") {
+            try metrics.removeGeneration(number, of: model)
+            try Durable.removeWhole(directory.generation(number, of: model))
         }
-        announce(serving)
-        return serving.record(run: nil)
+    }
+
+    /// Returns the numbers of the generations that unfinished runs will publish.
+    private func plannedGenerations(of model: String) throws -> [Int] {
+        try metrics.runs(model: model, states: RunRecord.State.unfinished).compactMap(\.generation)
     }
 }
 
@@ -244,15 +265,25 @@ extension PromotionService {
     func judgeCandidates() {
         for model in settings.models.map(\.name) {
             journal.attempt("the candidates of \(model) were not evaluated") {
-                let planned = try metrics.runs(model: model, states: [.queued, .running, .interrupted])
-                    .compactMap(\.generation)
+                let planned = try plannedGenerations(of: model)
                 let serving = directory.currentGeneration(of: model) ?? 0
                 let candidates = try metrics.generations(of: model).filter {
                     $0.state == .candidate && $0.number > serving && !planned.contains($0.number)
                 }.map(\.number)
                 guard !candidates.isEmpty else { return }
-                for number in candidates { hold(model, number) }
-                Task { for number in candidates.sorted() { await judge(model, number) } }
+                evaluate(model, candidates.sorted())
+            }
+        }
+    }
+
+    /// Evaluates candidates after those that were submitted before.
+    private func evaluate(_ model: String, _ numbers: [Int]) {
+        for number in numbers { hold(model, number) }
+        evaluations.withLock { last in
+            let previous = last
+            last = Task {
+                await previous?.value
+                for number in numbers { await judge(model, number) }
             }
         }
     }

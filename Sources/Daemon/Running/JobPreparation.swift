@@ -25,7 +25,7 @@ struct JobPreparation: Sendable {
         let corpora = try (entry.corpora ?? []).compactMap { known[$0] }.map { try JobCorpus($0, in: directory) }
         try MissingCorpus.check(corpora)
         let job = directory.makeJob(run: entry.run, model: model, corpora: corpora)
-        let last = try metrics.runs(model: model.name, states: [.finished, .failed, .cancelled], limit: 1).first
+        let last = try metrics.runs(model: model.name, states: RunRecord.State.ended, limit: 1).first
         if let last, last.state != .finished, try directory.adoptCheckpoints(last.id, for: job) {
             journal.report(
                 ServiceEvent(

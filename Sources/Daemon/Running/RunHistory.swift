@@ -15,7 +15,7 @@ struct RunHistory: Sendable {
         let names = Set(directory.runNames() + (try metrics.runs().map(\.id)))
         let local = TimeZoneRules.local()
         return try settings.models.map { model in
-            let ended = try metrics.runs(model: model.name, states: [.finished, .failed, .cancelled])
+            let ended = try metrics.runs(model: model.name, states: RunRecord.State.ended)
             let finished = ended.first { $0.state == .finished }
             let numbers = names.compactMap { name -> Int? in
                 guard name.hasPrefix("\(model.name)-") else { return nil }
@@ -35,7 +35,7 @@ struct RunHistory: Sendable {
     /// Returns the unfinished runs: those that have started, then those that are queued.
     func unfinished() throws -> [Scheduler.Entry] {
         var entries: [Scheduler.Entry] = []
-        for record in try metrics.runs(states: [.queued, .running, .interrupted]).reversed() {
+        for record in try metrics.runs(states: RunRecord.State.unfinished).reversed() {
             guard settings.model(named: record.model) != nil else { continue }
             let corpora = try? directory.readJob(of: record.id).corpora.map(\.sha256)
             entries.append(Scheduler.Entry(run: record.id, model: record.model, corpora: corpora))
@@ -45,7 +45,7 @@ struct RunHistory: Sendable {
 
     /// Explains why there is nothing to train a model on.
     func nothingNew(_ model: String) -> String {
-        let last = try? metrics.runs(model: model, states: [.finished, .failed, .cancelled], limit: 1).first
+        let last = try? metrics.runs(model: model, states: RunRecord.State.ended, limit: 1).first
         return "there is no new corpus" + (last.map { " since \($0.id), which is \($0.state.rawValue)" } ?? "")
     }
 }
