@@ -29,7 +29,8 @@ final class WebUnderFuzz: Sendable {
         var limits = HTTPLimits()
         limits.idle = .seconds(5)
         let options = WebServer.Options(
-            sockets: .descriptors([listening]), socket: "", inbox: Inbox(path: inbox, limit: 32 << 10, reserve: 0),
+            sockets: .descriptors([listening]), socket: ServiceSocket(path: ""),
+            inbox: Inbox(path: inbox, limit: 32 << 10, reserve: 0),
             token: token)
         let client = ServiceClient { [weak self] call in
             if call.starts(with: Array(#"{"method":"io.kantaibert.Manager.Watch""#.utf8)) {

@@ -5,7 +5,7 @@ import Testing
 import WebClient
 
 /// Access control by host, origin and token.
-struct GateTests {
+struct HostCheckMiddlewareTests {
     @Test(arguments: [
         ("127.0.0.1", 200), ("localhost:9999", 200), ("[::1]:8460", 200), ("box.lan", 200), ("BOX.lan:80", 200),
         ("evil.example", 421), ("127.0.0.1.evil.example:8460", 421), ("localhost.:8460", 421), ("", 400),

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Interface
 import Logging
 import NIOCore
 import Testing
@@ -53,7 +54,7 @@ final class WebUnderTest: Sendable {
         try FileManager.default.createDirectory(atPath: "\(folder)/inbox", withIntermediateDirectories: true)
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
         let options = WebServer.Options(
-            sockets: .open(host: "127.0.0.1", port: 0), socket: "\(folder)/socket",
+            sockets: .open(host: "127.0.0.1", port: 0), socket: ServiceSocket(path: "\(folder)/socket"),
             inbox: Inbox(path: "\(folder)/inbox", limit: Self.uploadLimit, reserve: reserve),
             token: Self.token, hosts: hosts)
         let server = WebServer(

@@ -10,7 +10,7 @@ import UnixSignals
 public struct WebServer: Sendable {
     public struct Options: Sendable {
         public var sockets: HTTPSockets
-        /// Path of the service's socket.
+        /// The service's socket.
         public var socket: ServiceSocket
         public var inbox: Inbox
         public var token: AccessToken
@@ -22,11 +22,11 @@ public struct WebServer: Sendable {
         public var connectionsPerAddress: Int?
 
         public init(
-            sockets: HTTPSockets, socket: String, inbox: Inbox, token: AccessToken, tokenFile: String? = nil,
+            sockets: HTTPSockets, socket: ServiceSocket, inbox: Inbox, token: AccessToken, tokenFile: String? = nil,
             hosts: [String] = [], connectionsPerAddress: Int? = nil
         ) {
             self.sockets = sockets
-            self.socket = ServiceSocket(path: socket)
+            self.socket = socket
             self.inbox = inbox
             self.token = token
             self.tokenFile = tokenFile

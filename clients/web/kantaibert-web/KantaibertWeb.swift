@@ -80,13 +80,12 @@ struct KantaibertWeb: AsyncParsableCommand {
         } catch {
             throw failure(EX_CANTCREAT, "\(error)")
         }
-        var options = WebServer.Options(
-            sockets: try DefaultPaths.sockets(listen), socket: socket.path,
+        let options = WebServer.Options(
+            sockets: try DefaultPaths.sockets(listen), socket: socket,
             inbox: Inbox(path: inbox ?? DefaultPaths.inbox(besides: socket.path), limit: uploadLimitMb << 20),
             token: token,
             tokenFile: tokenFile, hosts: hosts + DefaultPaths.list("KANTAIBERT_WEB_HOSTS"),
             connectionsPerAddress: connectionsPerAddress)
-        options.socket = socket
         let server = WebServer(options: options, logger: logger) { addresses in
             SystemdNotify.ready()
             greet(addresses, token: token, tokenFile: tokenFile, logger)

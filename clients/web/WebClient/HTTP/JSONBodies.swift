@@ -37,20 +37,29 @@ extension Request {
     /// Decodes the body as the parameters of a method. A field that the method does not know is refused, as on the socket: a
     /// misspelled one would otherwise have no effect.
     mutating func parameters<M: VarlinkMethod>(of method: M.Type) async throws -> M.Parameters {
-        _ = try await json(M.Parameters.self)
-        let body = try await self.body.collect(upTo: Self.jsonLimit)
-        do throws(VarlinkServiceError) {
-            return try VarlinkCoding.decodeCallParameters(method, of: Self.message(Array(body.readableBytesView)))
-        } catch .invalidParameter(let field) {
-            // The body has been decoded above, so the field is unknown.
-            let field = field.clipped(to: APIError.paramLimit)
-            throw APIError(
-                .badRequest, "‘\(field)’ is not a field of this request", param: field, code: "unknown_field")
+        try await readBody(as: M.Parameters.self) { message in
+            do throws(VarlinkServiceError) {
+                return try VarlinkCoding.decodeCallParameters(method, of: message)
+            } catch .invalidParameter(let field) {
+                // Throws unless the field is unknown.
+                _ = try VarlinkCoding.decodeParameters(M.Parameters.self, of: message)
+                let field = field.clipped(to: APIError.paramLimit)
+                throw APIError(
+                    .badRequest, "‘\(field)’ is not a field of this request", param: field, code: "unknown_field")
+            }
         }
     }
 
-    /// The body as JSON. Also returns the request, so that the caller can wait for its end.
+    /// Decodes the body. Unknown fields are ignored.
     mutating func json<Value: Decodable & Sendable>(_ type: Value.Type) async throws -> Value {
+        try await readBody(as: type) { try VarlinkCoding.decodeParameters(type, of: $0) }
+    }
+
+    /// Reads and decodes the body. It remains available as `body`, so that the caller can wait for the end of the request.
+    /// - Parameter decode: decodes the message whose parameters are the body
+    private mutating func readBody<Value: Decodable & Sendable>(
+        as type: Value.Type, _ decode: ([UInt8]) throws -> Value
+    ) async throws -> Value {
         // A form on another site can send three types of body; JSON is not one of them.
         guard let type = headers[.contentType]?.split(separator: ";").first?.lowercased(), type == "application/json"
         else {
@@ -61,7 +70,7 @@ extension Request {
         let buffer = try await withDeadline(Self.jsonDeadline) { try await Self.collect(stream, held) }
         defer { withExtendedLifetime(held) {} }
         body = .init(buffer: buffer)
-        return try Self.decode(Value.self, Array(buffer.readableBytesView))
+        return try Self.decode(Value.self, Array(buffer.readableBytesView), decode)
     }
 
     /// The body as the parameters of a call.
@@ -84,7 +93,9 @@ extension Request {
         return buffer
     }
 
-    private static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8]) throws -> Value {
+    private static func decode<Value: Decodable>(
+        _ type: Value.Type, _ bytes: [UInt8], _ decode: ([UInt8]) throws -> Value
+    ) throws -> Value {
         // JSONDecoder would also accept UTF-16, which the checks below do not understand.
         guard String(validating: bytes, as: UTF8.self) != nil, !bytes.contains(0) else {
             throw APIError(.badRequest, "the body is not UTF-8", code: "invalid_json")
@@ -108,7 +119,7 @@ extension Request {
         // Wrapped as the parameters of a call, to find a wrong field in the same way.
         let message = message(bytes)
         do {
-            return try VarlinkCoding.decodeParameters(Value.self, of: message)
+            return try decode(message)
         } catch let error as APIError {
             throw error
         } catch {
