@@ -119,6 +119,9 @@ struct OutputTests {
 
     /// Checks against the grammar of OpenMetrics 1.0 for gauges and counters.
     @Test func openMetricsOutputFollowsTheGrammar() async throws {
+        let documentation = try String(
+            contentsOf: URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/metrics.md"),
+            encoding: .utf8)
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(["metrics", "--openmetrics"], socket: socket)
             let lines = result.output.split(separator: "\n", omittingEmptySubsequences: false)
@@ -130,6 +133,8 @@ struct OutputTests {
                 if line.hasPrefix("# TYPE ") {
                     #expect(types[words[2]] == nil, "\(line)")
                     types[words[2]] = words[3]
+                    let name = words[2].dropFirst("kantaibert_".count) + (words[3] == "counter" ? "_total" : "")
+                    #expect(documentation.contains("`\(name)`"), "docs/metrics.md has no `\(name)`")
                 } else if line.hasPrefix("# UNIT ") {
                     // The unit is part of the name.
                     #expect(words.count == 4 && words[2].hasSuffix("_\(words[3])"), "\(line)")
