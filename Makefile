@@ -29,7 +29,7 @@ BUILDFLAGS = -c release --no-color-diagnostics
 # Tests use only public and package declarations, so that tests and programs share the same object files.
 TESTFLAGS = $(BUILDFLAGS) --disable-testable-imports
 # Test targets whose tests start servers, clients or processes.
-TALKING = ^(Daemon|Kbctl|Supervision|Varlink|VarlinkServer|Web)Tests\.
+TALKING = ^(Daemon|Kbctl|Supervision|Varlink|Web)Tests\.
 export DESTDIR PREFIX
 
 .PHONY: all build man generate test test-root python test-systemd test-faults test-web lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
@@ -40,8 +40,8 @@ build: deps
 	$(SWIFT) build $(BUILDFLAGS)
 	$(MAKE) man
 
-# Generates the manual pages from the programs' help and the settings: kantaibertd(8), kantaibert-train(8), kbctl(1) and
-# kantaibert.yaml(5).
+# Generates the manual pages from the programs' help and the settings: kantaibertd(8), kantaibert-train(8),
+# kantaibert-web(8), kbctl(1) and kantaibert.yaml(5).
 man:
 	$(BUILD)/kb-man pages $(BUILD) $(BUILD)/man
 

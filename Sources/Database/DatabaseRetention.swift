@@ -58,7 +58,7 @@ extension StateStore {
     /// - Returns: the number of rows removed
     public func removeRows(before date: Date) throws(MetricsError) -> Int {
         try write("remove old rows") { db in
-            let time = date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+            let time = date.formatted(timeStyle)
             var rows = 0
             for table in ["steps", "evaluations", "events"] {
                 try db.execute(

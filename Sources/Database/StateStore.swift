@@ -75,9 +75,9 @@ public final class StateStore: Sendable {
                     "open the tables", path: path, cause: "a newer version of this program has changed them",
                     hint: "install that version again or move the file away", isNewer: true)
             }
-            let failureReason = try pool.read { db in try String.fetchOne(db, sql: "PRAGMA quick_check(1)") }
-            guard failureReason == "ok" else {
-                throw MetricsError("open the tables", path: path, cause: failureReason ?? "no answer", isDamage: true)
+            let finding = try pool.read { db in try String.fetchOne(db, sql: "PRAGMA quick_check(1)") }
+            guard finding == "ok" else {
+                throw MetricsError("open the tables", path: path, cause: finding ?? "no answer", isDamage: true)
             }
             try Schema.migrator.migrate(pool)
             return pool

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import SettingsTable
+import MetricsSchema
 import TextFilters
 
 extension Job {
@@ -130,11 +131,11 @@ extension JobError {
             self.init(
                 key: JobError.place(context.codingPath), expected: JobError.word(for: type),
                 found: tree[context.codingPath]?.summary ?? "a value of another type")
-        case DecodingError.dataCorrupted(let context) where context.underlyingError is TextFilterError:
-            let failureReason = context.underlyingError as! TextFilterError
-            self.init(
-                key: JobError.place(context.codingPath), expected: failureReason.expected, found: failureReason.found)
         case DecodingError.dataCorrupted(let context):
+            if let error = context.underlyingError as? TextFilterError {
+                self.init(key: JobError.place(context.codingPath), expected: error.expected, found: error.found)
+                return
+            }
             self.init(
                 key: JobError.place(context.codingPath), expected: "a valid value",
                 found: tree[context.codingPath]?.summary ?? context.debugDescription)
@@ -164,16 +165,6 @@ extension JobError {
         case is Double.Type: "a number"
         case is String.Type: "a string"
         default: "\(type)"
-        }
-    }
-}
-
-extension String {
-    /// Returns `max_grad_norm` for `maxGradNorm`, as `JSONEncoder.KeyEncodingStrategy.convertToSnakeCase` does.
-    fileprivate var snakeCased: String {
-        reduce(into: "") { text, character in
-            if character.isUppercase { text += "_" }
-            text += character.lowercased()
         }
     }
 }

@@ -81,7 +81,7 @@ private struct Reader {
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    private func failureReason(_ expected: String) -> SafetensorsHeader.Flaw {
+    private func flaw(expected: String) -> SafetensorsHeader.Flaw {
         SafetensorsHeader.Flaw(reason: "expected \(expected) at byte \(position)")
     }
 
@@ -96,12 +96,12 @@ private struct Reader {
     }
 
     private mutating func take(_ byte: Unicode.Scalar) throws(SafetensorsHeader.Flaw) {
-        guard takes(byte) else { throw failureReason("“\(byte)”") }
+        guard takes(byte) else { throw flaw(expected: "“\(byte)”") }
     }
 
     mutating func end() throws(SafetensorsHeader.Flaw) {
         _ = takes(" ")
-        guard next == nil else { throw failureReason("the end of the header") }
+        guard next == nil else { throw flaw(expected: "the end of the header") }
     }
 
     /// Parses an object, calling `member` with each key; `member` must parse the value.
@@ -123,7 +123,7 @@ private struct Reader {
         try take("[")
         if takes("]") { return numbers }
         repeat {
-            guard numbers.count < limit else { throw failureReason("at most \(limit) numbers") }
+            guard numbers.count < limit else { throw flaw(expected: "at most \(limit) numbers") }
             numbers.append(try number())
         } while takes(",")
         try take("]")
@@ -139,7 +139,7 @@ private struct Reader {
             digits += 1
             position += 1
         }
-        guard digits > 0 else { throw failureReason("a non-negative integer") }
+        guard digits > 0 else { throw flaw(expected: "a non-negative integer") }
         return value
     }
 
@@ -148,24 +148,24 @@ private struct Reader {
         let start = position
         var isEscaped = false
         while let byte = next, byte != UInt8(ascii: "\"") {
-            guard byte >= 0x20 else { throw failureReason("no control character in a string") }
+            guard byte >= 0x20 else { throw flaw(expected: "no control character in a string") }
             if byte == UInt8(ascii: "\\") {
                 isEscaped = true
                 position += 1
             }
             position += 1
         }
-        guard next != nil else { throw failureReason("a closing quote") }
+        guard next != nil else { throw flaw(expected: "a closing quote") }
         let content = bytes[start..<position]
         position += 1
         if isEscaped {
             let quoted = Data([UInt8(ascii: "\"")] + content + [UInt8(ascii: "\"")])
             guard let text = try? JSONDecoder().decode(String.self, from: quoted) else {
-                throw failureReason("a valid string")
+                throw flaw(expected: "a valid string")
             }
             return text
         }
-        guard let text = String(validating: content, as: UTF8.self) else { throw failureReason("valid UTF-8") }
+        guard let text = String(validating: content, as: UTF8.self) else { throw flaw(expected: "valid UTF-8") }
         return text
     }
 }

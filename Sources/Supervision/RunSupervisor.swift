@@ -77,7 +77,7 @@ package struct RunSupervisor: Sendable {
     /// - Parameters:
     ///   - leave: opened to make the run write a checkpoint and stop
     ///   - onLine: receives every line of the run's output
-    ///   - onDeath: called before each restart
+    ///   - onCrash: called before each restart
     package func supervise(
         _ job: Job, at path: String, leave: Latch,
         onLine: @escaping @Sendable (Result<RunEvent, MalformedEvent>) async -> Void,

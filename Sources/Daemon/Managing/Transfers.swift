@@ -21,7 +21,7 @@ final class Transfers: Sendable {
     static let patience: Duration = .seconds(30)
 
     let folder: String
-    private let activeRun = Mutex(0)
+    private let active = Mutex(0)
 
     init(folder: String) {
         self.folder = folder
@@ -29,13 +29,13 @@ final class Transfers: Sendable {
 
     /// - Throws: `TooManyTransfers`, and what `body` throws
     func counted<Value>(_ body: () async throws -> Value) async throws -> Value {
-        let admitted = activeRun.withLock { count in
+        let admitted = active.withLock { count in
             guard count < Self.limit else { return false }
             count += 1
             return true
         }
         guard admitted else { throw ManagerInterface.TooManyTransfers(limit: Self.limit) }
-        defer { activeRun.withLock { $0 -= 1 } }
+        defer { active.withLock { $0 -= 1 } }
         return try await body()
     }
 

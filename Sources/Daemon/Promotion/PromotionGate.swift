@@ -45,7 +45,7 @@ struct PromotionGate: Sendable {
     let tolerance: Double
 
     /// Evaluates a candidate and promotes it if it passes.
-    /// - Parameter onDeath: called when an evaluation process crashes
+    /// - Parameter onCrash: called when an evaluation process crashes
     func pass(
         _ candidate: Candidate, leave: Latch, onCrash: @escaping @Sendable (RunSupervisor.Crash) async -> Void
     ) async -> Outcome {

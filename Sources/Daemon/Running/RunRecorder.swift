@@ -78,10 +78,10 @@ struct RunRecorder: Sendable {
 extension StateStore {
     /// Returns those of the models that are trained on a corpus.
     func modelsFed(by sha256: String, of models: [String]) throws(MetricsError) -> [String] {
-        var eligibleCorpora: [String] = []
+        var fed: [String] = []
         for model in models where try corpora(feeding: model).contains(where: { $0.sha256 == sha256 }) {
-            eligibleCorpora.append(model)
+            fed.append(model)
         }
-        return eligibleCorpora
+        return fed
     }
 }

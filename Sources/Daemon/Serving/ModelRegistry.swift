@@ -45,7 +45,7 @@ public actor ModelRegistry {
 
     /// Loads a generation, points `models/NAME/current` to it and serves it.
     /// - Parameters:
-    ///   - isByHand: whether an administrator requested it. Then only a newer request of an administrator supersedes it, not a
+    ///   - isManual: whether an administrator requested it. Then only a newer request of an administrator supersedes it, not a
     ///     candidate that passes the gate in the meantime.
     ///   - beforeServing: called when it is loaded, just before `current` points to it. If it throws, nothing changes.
     /// - Returns: nil if a newer request has superseded this one
