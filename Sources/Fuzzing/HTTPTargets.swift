@@ -7,44 +7,60 @@ import WebClient
 /// Targets for requests to `kantaibert-web`, and for arbitrary replies of the service to it. Requests pass through the
 /// whole server over a Unix socket; the service is a function.
 extension FuzzTarget {
-    static let http: [FuzzTarget] = [
-        body(
-            "http_completions", "/v1/completions",
-            texts(
-                #"{"model":"m","prompt":"a","max_tokens":3,"temperature":0.5,"top_p":0.9,"n":2,"stop":["x"],"seed":7}"#,
-                #"{"prompt":["a","b"],"stream":true,"stream_options":{"include_usage":true},"stop":null,"top_k":1}"#,
-                #"{"prompt":"a","echo":false,"logit_bias":{},"best_of":1,"min_p":0.1,"repetition_penalty":1.1}"#)),
-        body(
-            "http_fill_mask", "/v1/fill-mask",
-            texts(#"{"text":"a <mask>","model":"m","top_k":3,"targets":["b"]}"#, #"{"text":"<mask>"}"#)),
-        body("http_train", "/api/train", texts(#"{"model":"m","force":true}"#, "{}")),
-        body("http_cancel", "/api/cancel", texts(#"{"run":"m-1"}"#)),
-        body("http_promote", "/api/promote", texts(#"{"model":"m","generation":2}"#)),
-        inbox, request, service,
-    ]
+    static let http: [FuzzTarget] =
+        Route.all.compactMap { route in
+            guard case .json(let bodies) = route.input else { return nil }
+            let name = route.path.split(separator: "/").last?.replacing("-", with: "_") ?? ""
+            return body("http_\(name)", route, bodies.map { Array($0.utf8) })
+        } + [inbox, query, request, service]
 
-    private static func body(_ name: String, _ path: String, _ seeds: [[UInt8]]) -> FuzzTarget {
+    private static func body(_ name: String, _ route: Route, _ seeds: [[UInt8]]) -> FuzzTarget {
         FuzzTarget(name: name, seeds: seeds) { input in
-            let answer = WebUnderFuzz.shared.post(path, type: "application/json", input)
-            check(answer, "\(path) with \(String(decoding: input.prefix(500), as: UTF8.self))")
+            let answer = WebUnderFuzz.shared.ask(route, route.path, input)
+            check(answer, "\(route.path) with \(String(decoding: input.prefix(500), as: UTF8.self))")
             if answer.headers.contains("text/event-stream") {
                 expect(answer.body.hasSuffix("data: [DONE]\n\n"), "an unterminated stream: \(answer.body)")
             }
         }
     }
 
-    /// The first line is the query, with invalid characters escaped. The rest is the file.
-    private static let inbox = FuzzTarget(
-        name: "http_inbox",
-        seeds: texts("name=a.txt\nthe text", "name=critique%20of%20reason.txt&model=m\n", "model=m&name=..%2F..%2Fb\nx")
+    /// Routes whose response ends.
+    private static let finite = Route.all.filter { !$0.isEndless }
+
+    /// The first byte selects a route. The rest is the query, with invalid characters escaped.
+    private static let query = FuzzTarget(
+        name: "http_query",
+        seeds: finite.enumerated().flatMap { index, route in
+            route.examples.map {
+                [UInt8(index)] + Array(($0.target.split(separator: "?").dropFirst().first ?? "").utf8)
+            }
+        }
     ) { input in
-        let line = input.prefix { $0 != UInt8(ascii: "\n") }
-        let content = Array(input.dropFirst(line.count + 1))
-        let query = line.prefix(2000).map { byte in
+        guard let first = input.first else { return }
+        let route = finite[Int(first) % finite.count]
+        let query = escaped(input.dropFirst())
+        check(WebUnderFuzz.shared.ask(route, "\(route.path)?\(query)", []), "\(route.path)?\(query)")
+        _ = WebUnderFuzz.shared.takeFiles()
+    }
+
+    private static func escaped(_ query: ArraySlice<UInt8>) -> String {
+        query.prefix(2000).map { byte in
             let isPlain = (0x21...0x7e).contains(byte) && byte != UInt8(ascii: "#")
             return isPlain
                 ? String(Unicode.Scalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }.joined()
+    }
+
+    /// The first line is the query, with invalid characters escaped. The rest is the file.
+    private static let inbox = FuzzTarget(
+        name: "http_inbox",
+        seeds: texts(
+            "name=a.txt\nthe text", "name=critique%20of%20reason.txt&model=assistant\n",
+            "model=assistant&name=..%2F..%2Fb\nx")
+    ) { input in
+        let line = input.prefix { $0 != UInt8(ascii: "\n") }
+        let content = Array(input.dropFirst(line.count + 1))
+        let query = escaped(line)
         let web = WebUnderFuzz.shared
         let answer = web.post("/api/inbox?\(query)", type: "text/plain", content)
         check(answer, "upload ?\(query)")
@@ -83,44 +99,54 @@ extension FuzzTarget {
             "\(answer.status) for \(String(decoding: input.prefix(500), as: UTF8.self))")
     }
 
+    private static let exampleRequests = finite.flatMap { route in
+        route.examples.map { (route: route, target: $0.target, body: $0.body) }
+    }
+
     /// The first byte selects the request. The rest are the replies of the service, separated by NUL.
     private static let service = FuzzTarget(
         name: "http_service",
         seeds: [
-            (0, #"{"parameters":{"text":"a","finish_reason":"stop","prompt_tokens":9,"generated_tokens":9}}"#),
             (
-                1,
+                "/v1/completions",
+                #"{"parameters":{"text":"a","finish_reason":"stop","prompt_tokens":9,"generated_tokens":9}}"#
+            ),
+            (
+                "/v1/completions",
                 #"{"continues":true,"parameters":{"text":"a"}}"# + "\0"
                     + #"{"parameters":{"text":"","receipt":{"model":"m","generation":1,"model_sha256":"","seed":1}}}"#
             ),
             (
-                2,
+                "/v1/fill-mask",
                 #"{"parameters":{"masks":[{"fillings":[]}],"receipt":{"model":"m","generation":1,"model_sha256":"","seed":1}}}"#
             ),
-            (3, #"{"parameters":{"models":[{"name":"m","objective":"clm","generation":3,"state":"idle"}]}}"#),
             (
-                4,
+                "/v1/models",
+                #"{"parameters":{"models":[{"name":"m","objective":"clm","generation":3,"state":"idle"}]}}"#
+            ),
+            (
+                "/metrics",
                 #"{"parameters":{"version":"1","uptime_seconds":1e300,"models":[],"queued":[],"inbox_pending":1,"resources":{"cpu_seconds":1}}}"#
             ),
-            (0, #"{"error":"io.kantaibert.Inference.Overloaded","parameters":{"retry_after_ms":9223372036854775807}}"#),
-            (5, #"{"error":"org.varlink.service.PermissionDenied","parameters":{"needs":"root"}}"#),
-        ].map { [UInt8($0)] + Array($1.utf8) }
+            (
+                "/v1/completions",
+                #"{"error":"io.kantaibert.Inference.Overloaded","parameters":{"retry_after_ms":9223372036854775807}}"#
+            ),
+            ("/api/promote", #"{"error":"org.varlink.service.PermissionDenied","parameters":{"needs":"root"}}"#),
+        ].flatMap { target, replies in
+            exampleRequests.indices.filter { exampleRequests[$0].target == target }
+                .map { [UInt8($0)] + Array(replies.utf8) }
+        }
     ) { input in
         // Limited, because the server may request a reply once for each model in another reply.
         guard let first = input.first, input.count <= 8192 else { return }
         let replies = input.dropFirst().split(separator: 0).map(Array.init)
         let web = WebUnderFuzz.withFaultyService
-        let requests: [(String, String)] = [
-            ("POST /v1/completions", #"{"prompt":["a","b"]}"#),
-            ("POST /v1/completions", #"{"prompt":"a","stream":true}"#),
-            ("POST /v1/fill-mask", #"{"text":"<mask>"}"#), ("GET /v1/models", ""), ("GET /metrics", ""),
-            ("POST /api/promote", #"{"model":"m","generation":1}"#), ("GET /health", ""),
-            ("GET /api/metrics?run=a", ""), ("GET /api/corpora", ""),
-        ]
-        let (line, body) = requests[Int(first) % requests.count]
-        let answer = web.answering(replies) { web.ask(line, type: "application/json", Array(body.utf8)) }
-        expect((200...599).contains(answer.status), "\(answer.status) for \(line)")
-        expect(answer.body.utf8.count <= 1 << 20, "\(answer.body.utf8.count) bytes for \(line)")
+        let (route, target, body) = exampleRequests[Int(first) % exampleRequests.count]
+        let answer = web.answering(replies) { web.ask(route, target, Array(body.utf8)) }
+        _ = web.takeFiles()
+        expect((200...599).contains(answer.status), "\(answer.status) for \(target)")
+        expect(answer.body.utf8.count <= 1 << 20, "\(answer.body.utf8.count) bytes for \(target)")
     }
 
     /// Checks the invariants of every response to a well-formed request.

@@ -70,8 +70,9 @@ final class WebUnderFuzz: Sendable {
 
     /// Returns the reply of a well-behaved service.
     private static func reply(to call: [UInt8]) throws -> [UInt8] {
-        let receipt = InferenceInterface.Provenance(model: "m", generation: 1, modelSha256: "0123456789abcdef", seed: 7)
-        let model = ManagerInterface.Model(name: "m", objective: .clm, generation: 1, state: .idle)
+        let receipt = InferenceInterface.Provenance(
+            model: "assistant", generation: 1, modelSha256: "0123456789abcdef", seed: 7)
+        let model = ManagerInterface.Model(name: "assistant", objective: .clm, generation: 1, state: .idle)
         func reply(_ value: some Encodable) throws -> [UInt8] { Array(try VarlinkCoding.encodeReply(value)) }
         switch try VarlinkCoding.decodeCall(call).method {
         case InferenceInterface.Generate.name:
@@ -91,7 +92,7 @@ final class WebUnderFuzz: Sendable {
             return try reply(ManagerInterface.ListGenerations.Reply(generations: []))
         case ManagerInterface.GetMetrics.name:
             return try reply(ManagerInterface.GetMetrics.Reply(steps: [], evaluations: []))
-        case ManagerInterface.Train.name: return try reply(ManagerInterface.Train.Reply(runs: ["m-1"]))
+        case ManagerInterface.Train.name: return try reply(ManagerInterface.Train.Reply(runs: ["assistant-1"]))
         default: return try reply(VarlinkNothing())
         }
     }
@@ -105,6 +106,10 @@ final class WebUnderFuzz: Sendable {
 
     func post(_ target: String, type: String, _ body: [UInt8]) -> HTTPAnswerUnderFuzz {
         ask("POST \(target)", type: type, body)
+    }
+
+    func ask(_ route: Route, _ target: String, _ body: [UInt8]) -> HTTPAnswerUnderFuzz {
+        ask("\(route.method.rawValue) \(target)", type: "application/json", body)
     }
 
     /// Sends a well-formed request and returns its response.
@@ -159,7 +164,7 @@ final class WebUnderFuzz: Sendable {
                 var status = stat()
                 guard lstat(path, &status) == 0 else { continue }
                 if status.st_mode & S_IFMT == S_IFDIR {
-                    expect(name == "m", "unexpected directory \(name.debugDescription)")
+                    expect(name == "assistant", "unexpected directory \(name.debugDescription)")
                     for inner in try FileManager.default.contentsOfDirectory(atPath: path) {
                         files.append(("\(name)/\(inner)", try Durable.read("\(path)/\(inner)")))
                     }

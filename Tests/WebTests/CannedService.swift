@@ -23,7 +23,10 @@ final class CannedService: Sendable {
 
     private let generated = Mutex<[InferenceInterface.Generate.Parameters]>([])
     private let promoted = Mutex<[ManagerInterface.Promote.Parameters]>([])
+    private let changed = Mutex<[String]>([])
     var asked: [InferenceInterface.Generate.Parameters] { generated.withLock { $0 } }
+    /// The names of the methods called that change something.
+    var changes: [String] { changed.withLock { $0 } }
     var promotions: [ManagerInterface.Promote.Parameters] { promoted.withLock { $0 } }
     /// Yields once for each cancelled call of Generate with the prompt "for ever".
     let cancelled = AsyncStream.makeStream(of: Void.self)
@@ -70,7 +73,17 @@ final class CannedService: Sendable {
                 corpora: [corpus], next: "8",
                 counts: .init(admitted: 0, duplicate: 0, rejected: 9, removed: 0, setAside: 0))
         }
+        service.handle(ManagerInterface.GetMetrics.self) { _, _ in .init(steps: [], evaluations: []) }
+        service.handle(ManagerInterface.Train.self) { [self] _, _ in
+            changed.withLock { $0.append("Train") }
+            return .init(runs: ["assistant-5"])
+        }
+        service.handle(ManagerInterface.CancelRun.self) { [self] _, _ in
+            changed.withLock { $0.append("CancelRun") }
+            return .init()
+        }
         service.handle(ManagerInterface.Promote.self) { [self] parameters, _ in
+            changed.withLock { $0.append("Promote") }
             guard parameters.model != "forbidden" else { throw VarlinkServiceError.permissionDenied(needs: "root") }
             promoted.withLock { $0.append(parameters) }
             return .init()

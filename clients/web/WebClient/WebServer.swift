@@ -75,29 +75,17 @@ public struct WebServer: Sendable {
         }
         let feed = EventFeed(client: client, subscriberLimit: limits.eventStreams, logger: logger)
         let log = LimitLog(logger, interval: limits.logInterval)
+        let router = Route.all.router(
+            services: RouteServices(
+                client: client, feed: feed, inbox: options.inbox, tokenFile: options.tokenFile,
+                healthDeadline: limits.health),
+            token: options.token, hosts: options.hosts, log: log)
         let listener = HTTPListener(
-            sockets: options.sockets, responder: router(client, feed, log).buildResponder(), limits: limits, log: log,
+            sockets: options.sockets, responder: router.buildResponder(), limits: limits, log: log,
             whenListening: whenListening, whenStopping: feed.finish)
         let group = ServiceGroup(
             configuration: .init(
                 services: [feed, listener], gracefulShutdownSignals: signals, logger: logger))
         try await group.run()
-    }
-
-    private func router(
-        _ client: ServiceClient, _ feed: EventFeed, _ log: LimitLog
-    ) -> Router<BasicRequestContext> {
-        let router = Router(options: .autoGenerateHeadEndpoints)
-        router.add(middleware: SecurityHeadersMiddleware(log: log))
-        router.add(middleware: HostCheckMiddleware(allowing: options.hosts))
-        PageRoutes(inbox: options.inbox, tokenFile: options.tokenFile).add(to: router)
-        CompletionRoutes(client: client).add(to: router)
-        FillMaskRoute(client: client).add(to: router)
-        ModelRoutes(client: client).add(to: router)
-        HealthRoutes(client: client, feed: feed, deadline: limits.health).add(to: router)
-        EventRoutes(feed: feed).add(to: router)
-        ManagerRoutes(client: client, token: options.token).add(to: router)
-        InboxRoutes(client: client, inbox: options.inbox, token: options.token).add(to: router)
-        return router
     }
 }

@@ -17,22 +17,20 @@ struct FillMaskRoute {
         var receipt: InferenceInterface.Provenance
     }
 
-    func add(to router: some RouterMethods<BasicRequestContext>) {
-        router.post("v1/fill-mask") { request, _ in
-            var request = request
-            let parameters = try await request.parameters(of: InferenceInterface.FillMask.self)
-            guard (1...Self.topKLimit).contains(parameters.topK ?? 1) else {
-                throw APIError(
-                    .badRequest, "‘top_k’ must be from 1 to \(Self.topKLimit)", param: "top_k", code: "invalid_value")
-            }
-            guard (1...Self.targetLimit).contains(parameters.targets?.count ?? 1) else {
-                throw APIError(
-                    .badRequest, "‘targets’ must contain 1 to \(Self.targetLimit) words", param: "targets",
-                    code: "invalid_value")
-            }
-            let reply = try await client.call(InferenceInterface.FillMask.self, parameters)
-            return Response.json(
-                Answer(model: reply.receipt.model, masks: reply.masks.map(\.fillings), receipt: reply.receipt))
+    func fill(_ request: Request) async throws -> Response {
+        var request = request
+        let parameters = try await request.parameters(of: InferenceInterface.FillMask.self)
+        guard (1...Self.topKLimit).contains(parameters.topK ?? 1) else {
+            throw APIError(
+                .badRequest, "‘top_k’ must be from 1 to \(Self.topKLimit)", param: "top_k", code: "invalid_value")
         }
+        guard (1...Self.targetLimit).contains(parameters.targets?.count ?? 1) else {
+            throw APIError(
+                .badRequest, "‘targets’ must contain 1 to \(Self.targetLimit) words", param: "targets",
+                code: "invalid_value")
+        }
+        let reply = try await client.call(InferenceInterface.FillMask.self, parameters)
+        return Response.json(
+            Answer(model: reply.receipt.model, masks: reply.masks.map(\.fillings), receipt: reply.receipt))
     }
 }

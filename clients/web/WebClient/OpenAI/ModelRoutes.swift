@@ -32,17 +32,15 @@ struct ModelRoutes {
         var data: [Model]
     }
 
-    func add(to router: some RouterMethods<BasicRequestContext>) {
-        router.get("v1/models") { _, _ in Response.json(List(data: try await models())) }
-        router.get("v1/models/{id}") { _, context in
-            let id = try context.parameters.require("id")
-            guard let model = try await models().first(where: { $0.id == id }) else {
-                throw APIError(
-                    .notFound, "there is no model ‘\(id)’ with a serving generation", param: "model",
-                    code: "model_not_found")
-            }
-            return Response.json(model)
+    func list() async throws -> Response { .json(List(data: try await models())) }
+
+    func model(_ id: String) async throws -> Response {
+        guard let model = try await models().first(where: { $0.id == id }) else {
+            throw APIError(
+                .notFound, "there is no model ‘\(id)’ with a serving generation", param: "model",
+                code: "model_not_found")
         }
+        return .json(model)
     }
 
     private func models() async throws -> [Model] {

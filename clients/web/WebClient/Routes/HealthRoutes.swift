@@ -7,10 +7,10 @@ import Varlink
 
 /// `GET /health` and `GET /metrics`, for monitoring.
 struct HealthRoutes {
-    let client: ServiceClient
-    let feed: EventFeed
+    private let client: ServiceClient
+    private let feed: EventFeed
     /// A service that takes longer to answer is reported as unavailable.
-    let deadline: Duration
+    private let deadline: Duration
 
     private struct Health: Encodable {
         var status: String
@@ -18,24 +18,26 @@ struct HealthRoutes {
         var message: String?
     }
 
-    func add(to router: some RouterMethods<BasicRequestContext>) {
-        router.get("health") { _, _ in
-            do {
-                let status = try await status()
-                return Response.json(Health(status: "ok", version: status.version))
-            } catch {
-                let message = APIError(error).message.clipped(to: APIError.messageLimit)
-                return Response.json(
-                    Health(status: "unavailable", message: message), status: .serviceUnavailable)
-            }
+    init(_ services: RouteServices) {
+        client = services.client
+        feed = services.feed
+        deadline = services.healthDeadline
+    }
+
+    func health() async -> Response {
+        do {
+            return .json(Health(status: "ok", version: try await status().version))
+        } catch {
+            let message = APIError(error).message.clipped(to: APIError.messageLimit)
+            return .json(Health(status: "unavailable", message: message), status: .serviceUnavailable)
         }
-        router.get("metrics") { _, _ in
-            let metrics = Self.metrics(
-                status: try? await status(), events: feed.counts, streams: feed.subscriberCount)
-            return Response(
-                status: .ok, headers: [.contentType: OpenMetricsText.contentType],
-                body: .init(byteBuffer: ByteBuffer(string: metrics.text)))
-        }
+    }
+
+    func metrics() async -> Response {
+        let metrics = Self.metrics(status: try? await status(), events: feed.counts, streams: feed.subscriberCount)
+        return Response(
+            status: .ok, headers: [.contentType: OpenMetricsText.contentType],
+            body: .init(byteBuffer: ByteBuffer(string: metrics.text)))
     }
 
     /// The state of the service and of this program.

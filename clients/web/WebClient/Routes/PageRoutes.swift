@@ -4,10 +4,7 @@ import NIOCore
 import WebPage
 
 /// Serves the page's files, which are embedded in the program, and the facts the page needs about the server.
-struct PageRoutes {
-    let inbox: Inbox
-    let tokenFile: String?
-
+enum PageRoutes {
     private struct PlaceReply: Encodable {
         /// Maximum size of an uploaded file in bytes.
         var uploadLimit: Int
@@ -20,17 +17,13 @@ struct PageRoutes {
         }
     }
 
-    func add(to router: some RouterMethods<BasicRequestContext>) {
-        for file in PageFile.all {
-            let path = file.name == "index.html" ? "" : "static/\(file.name)"
-            router.get(RouterPath(path)) { request, _ in Self.answer(file, to: request) }
-        }
-        let place = PlaceReply(uploadLimit: inbox.limit, tokenFile: tokenFile)
-        router.get("api/place") { _, _ in Response.json(place) }
+    static func place(_ services: RouteServices) -> Response {
+        .json(PlaceReply(uploadLimit: services.inbox.limit, tokenFile: services.tokenFile))
     }
 
     /// Browsers revalidate each file, and download it only if it has changed.
-    private static func answer(_ file: PageFile, to request: Request) -> Response {
+    static func file(_ name: String, for request: Request) throws -> Response {
+        guard let file = PageFile.all.first(where: { $0.name == name }) else { throw HTTPError(.notFound) }
         var headers: HTTPFields = [.cacheControl: "no-cache", .eTag: file.eTag]
         if let known = request.headers[.ifNoneMatch], known == "*" || known.contains(file.eTag) {
             return Response(status: .notModified, headers: headers)

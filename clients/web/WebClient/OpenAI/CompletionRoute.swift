@@ -4,20 +4,18 @@ import Interface
 import NIOCore
 
 /// `POST /v1/completions`: calls `io.kantaibert.Inference.Generate` in the format of OpenAI's API.
-struct CompletionRoutes {
+struct CompletionRoute {
     let client: ServiceClient
 
-    func add(to router: some RouterMethods<BasicRequestContext>) {
-        router.post("v1/completions") { request, _ in
-            var request = request
-            let asked = try await request.json(CompletionRequest.self)
-            let calls = asked.calls
-            let blank = Completion(
-                id: "cmpl-\(Self.identifier())", created: Int(Date().timeIntervalSince1970), model: asked.model ?? "",
-                choices: [])
-            return asked.isStream
-                ? try await stream(asked, calls, blank, request) : try await whole(asked, calls, blank, request)
-        }
+    func complete(_ request: Request) async throws -> Response {
+        var request = request
+        let asked = try await request.json(CompletionRequest.self)
+        let calls = asked.calls
+        let blank = Completion(
+            id: "cmpl-\(Self.identifier())", created: Int(Date().timeIntervalSince1970), model: asked.model ?? "",
+            choices: [])
+        return asked.isStream
+            ? try await stream(asked, calls, blank, request) : try await whole(asked, calls, blank, request)
     }
 
     private func whole(

@@ -1,0 +1,108 @@
+import Hummingbird
+import Interface
+
+extension Route {
+    /// All routes.
+    package static let all = openAI + monitoring + page + manager
+
+    private static let openAI = [
+        Route(
+            .post, "/v1/completions", .read,
+            .json([
+                #"{"model":"assistant","prompt":"a","max_tokens":3,"temperature":0.5,"top_p":0.9,"n":2,"stop":["x"],"seed":7}"#,
+                #"{"prompt":["a","b"],"stream":true,"stream_options":{"include_usage":true},"stop":null,"top_k":1}"#,
+                #"{"prompt":"a","echo":false,"logit_bias":{},"best_of":1,"min_p":0.1,"repetition_penalty":1.1}"#,
+            ]),
+            """
+            `prompt` (a string or a list), `model`, `max_tokens`, `temperature`, `top_p`, `n`, `stop`, `seed`, `stream`, \
+            `stream_options.include_usage`; in addition to OpenAI's API `top_k`, `min_p`, `repetition_penalty`. The \
+            service's settings (`serving:`) supply omitted values. OpenAI's fields that would change the result and are not \
+            supported are rejected
+            """
+        ) { services, request, _ in try await CompletionRoute(client: services.client).complete(request) },
+        Route(
+            .post, "/v1/fill-mask", .read,
+            .json([
+                #"{"text":"a <mask>","model":"assistant","top_k":3,"targets":["b"]}"#, #"{"text":"<mask>"}"#,
+            ]),
+            "`text`, `model`, `top_k`, `targets`; any other field is refused (`unknown_field`)"
+        ) { services, request, _ in try await FillMaskRoute(client: services.client).fill(request) },
+        Route(.get, "/v1/models", .read, .nothing, "models with a serving generation") { services, _, _ in
+            try await ModelRoutes(client: services.client).list()
+        },
+        Route(.get, "/v1/models/{model}", .read, .path(["assistant"]), "the model, if it has one") { services, _, context in
+            try await ModelRoutes(client: services.client).model(try context.parameters.require("model"))
+        },
+    ]
+
+    private static let monitoring = [
+        Route(.get, "/health", .read, .nothing, "200, or 503 if the service does not answer") { services, _, _ in
+            await HealthRoutes(services).health()
+        },
+        Route(
+            .get, "/metrics", .read, .nothing,
+            "OpenMetrics: `kantaibert_up`, held-out results of the models, the current run, events"
+        ) { services, _, _ in await HealthRoutes(services).metrics() },
+    ]
+
+    private static let page = [
+        Route(.get, "/", .read, .nothing, "the page") { _, request, _ in
+            try PageRoutes.file("index.html", for: request)
+        },
+        Route(.get, "/static/{file}", .read, .path(["app.js"]), "a file of the page") { _, request, context in
+            try PageRoutes.file(try context.parameters.require("file"), for: request)
+        },
+        Route(
+            .get, "/api/place", .read, .nothing, "`upload_limit`, the maximum size of a file, and `token_file`"
+        ) { services, _, _ in PageRoutes.place(services) },
+        Route(
+            .get, "/api/events", .read, .nothing, isEndless: true,
+            "the service's events, as server-sent events `hello`, `service`, `event` and `steps`"
+        ) { services, request, _ in try EventRoute(feed: services.feed).stream(request) },
+        Route(
+            .post, "/api/token", .change, .nothing, "changes nothing: 204 if the token is correct"
+        ) { _, _, _ in Response(status: .noContent) },
+        Route(
+            .post, "/api/inbox", .change, .file(["name=a.txt", "name=critique%20of%20reason.txt&model=assistant"]),
+            "adds the body to the inbox as the file `name`, for `model` only if given"
+        ) { services, request, _ in
+            try await InboxRoute(client: services.client, inbox: services.inbox).put(request)
+        },
+    ]
+
+    /// Methods of `io.kantaibert.Manager`, with unmodified replies.
+    private static let manager = [
+        Route(.get, "/api/status", .read, .nothing, "`GetStatus`") { services, _, _ in
+            try await ManagerRoutes(services).ask(ManagerInterface.GetStatus.self, .init())
+        },
+        Route(
+            .get, "/api/runs", .read, .query(["", "model=assistant&limit=3&after=assistant-1"]),
+            "`ListRuns`: `model`, `limit`, `after`"
+        ) { services, request, _ in try await ManagerRoutes(services).runs(Query(request.uri)) },
+        Route(
+            .get, "/api/metrics", .read, .query(["run=assistant-1&after_step=4&limit=9"]),
+            "`GetMetrics`: `run`, `after_step`, `limit`"
+        ) { services, request, _ in try await ManagerRoutes(services).metrics(Query(request.uri)) },
+        Route(
+            .get, "/api/generations", .read, .query(["model=assistant&limit=3&after=4"]),
+            "`ListGenerations`: `model`, `limit`, `after`"
+        ) { services, request, _ in try await ManagerRoutes(services).generations(Query(request.uri)) },
+        Route(
+            .get, "/api/corpora", .read, .query(["state=rejected&limit=200&after=9&newest_first=true", ""]),
+            "`ListCorpora`: `state`, `limit`, `after`, `newest_first`"
+        ) { services, request, _ in try await ManagerRoutes(services).corpora(Query(request.uri)) },
+        Route(.post, "/api/train", .change, .json([#"{"model":"assistant","force":true}"#, "{}"]), "`Train`") {
+            services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.Train.self, request)
+        },
+        Route(.post, "/api/cancel", .change, .json([#"{"run":"assistant-1"}"#]), "`CancelRun`") {
+            services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.CancelRun.self, request)
+        },
+        Route(
+            .post, "/api/promote", .change, .json([#"{"model":"assistant","generation":2}"#]), "`Promote`"
+        ) { services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.Promote.self, request)
+        },
+    ]
+}
