@@ -41,14 +41,8 @@ extension FuzzTarget {
     /// A call as received by the server: the header, the parameters of each method, and the error for invalid
     /// parameters.
     static let calls: [FuzzTarget] = [
-        calls(
-            "inference", InferenceInterface.FillMask.self, InferenceInterface.Generate.self,
-            InferenceInterface.Score.self, InferenceInterface.Tokenize.self, InferenceInterface.Detokenize.self),
-        calls(
-            "manager", ManagerInterface.GetStatus.self, ManagerInterface.ListCorpora.self,
-            ManagerInterface.ListRuns.self, ManagerInterface.GetMetrics.self, ManagerInterface.Watch.self,
-            ManagerInterface.Train.self, ManagerInterface.CancelRun.self, ManagerInterface.Promote.self,
-            ManagerInterface.Describe.self),
+        calls("inference", InferenceInterface.methods, InferenceInterface.description),
+        calls("manager", ManagerInterface.methods, ManagerInterface.description),
         // Arbitrary replies of a service, as received by a client.
         FuzzTarget(
             name: "replies",
@@ -62,23 +56,45 @@ extension FuzzTarget {
                 let parameters = try? VarlinkCoding.decodeParameters(JSONValue.self, of: input)
                 _ = VarlinkServiceError(name: name, parameters: parameters)
             }
-            tryReply(InferenceInterface.FillMask.self, input)
-            tryReply(InferenceInterface.Generate.self, input)
-            tryReply(ManagerInterface.GetStatus.self, input)
-            tryReply(ManagerInterface.GetMetrics.self, input)
-            tryReply(ManagerInterface.Watch.self, input)
+            for method in InferenceInterface.methods + ManagerInterface.methods { tryReply(method, input) }
         },
     ]
 
-    private static func calls<each M: VarlinkMethod>(_ name: String, _ methods: repeat (each M).Type) -> FuzzTarget {
-        let seeds = texts(
-            #"{"method":"io.kantaibert.Inference.FillMask","parameters":{"text":"a <mask>","top_k":3,"targets":["b"]}}"#,
-            #"{"method":"io.kantaibert.Inference.Generate","more":true,"parameters":{"prompt":"a","model":"m","sampling":{"max_new_tokens":9,"temperature":0.5,"top_k":4,"top_p":0.9,"min_p":0,"repetition_penalty":1.1,"stop":["x"],"seed":7}}}"#,
-            #"{"method":"a.b","oneway":true,"parameters":{"ids":[1,2],"run":"r","after_step":4,"force":true,"generation":2}}"#
-        )
+    private static func calls(
+        _ name: String, _ methods: [any VarlinkMethod.Type], _ description: String
+    ) -> FuzzTarget {
+        let sampling =
+            #"{"method":"io.kantaibert.Inference.Generate","more":true,"parameters":{"prompt":"a","sampling":{"max_new_tokens":9,"temperature":0.5,"top_k":4,"top_p":0.9,"min_p":0,"repetition_penalty":1.1,"stop":["x"],"seed":7}}}"#
+        let oneway = #"{"method":"a.b","oneway":true}"#
+        let seeds = methods.map { Array(validCall($0, description).utf8) } + texts(sampling, oneway)
         return FuzzTarget(name: name, seeds: seeds) { input in
             guard (try? VarlinkCoding.decodeCall(input)) != nil else { return }
-            for method in repeat each methods { tryCall(method, input) }
+            for method in methods { tryCall(method, input) }
+        }
+    }
+
+    /// Returns a call with a value for each parameter of the method's definition.
+    private static func validCall<M: VarlinkMethod>(_ method: M.Type, _ description: String) -> String {
+        let name = M.name.split(separator: ".").last ?? ""
+        let definition = description.firstRange(of: "method \(name)(").map { description[$0.upperBound...] } ?? ""
+        let parameters = definition.prefix { $0 != ")" }.split(separator: ",").map { parameter in
+            let words = parameter.split(separator: ":").map { $0.filter { !$0.isWhitespace && $0 != "?" } }
+            return "\"\(words[0])\":\(validValue(words[1][...]))"
+        }
+        let call = #"{"method":"\#(M.name)","parameters":{\#(parameters.joined(separator: ","))}}"#
+        expect(
+            (try? VarlinkCoding.decodeCallParameters(M.self, of: Array(call.utf8))) != nil, "an invalid seed: \(call)")
+        return call
+    }
+
+    private static func validValue(_ type: Substring) -> String {
+        if type.hasPrefix("[]") { return "[\(validValue(type.dropFirst(2)))]" }
+        return switch type {
+        case "string": #""a""#
+        case "int": "1"
+        case "float": "0.5"
+        case "bool": "true"
+        default: "{}"
         }
     }
 
