@@ -15,6 +15,10 @@ struct NameResolution {
     }
 
     func check() throws(InterfaceDefinitionError) {
+        let errors = interface.members.filter { member in
+            if case .error = member.kind { true } else { false }
+        }
+        try checkDistinct(errors.map { ($0.name, $0.location) })
         for member in interface.members {
             switch member.kind {
             case .type(let type):

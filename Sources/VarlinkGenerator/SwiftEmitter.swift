@@ -28,6 +28,7 @@ public struct SwiftEmitter {
         writer.line("")
         writer.block("extension \(namespace)") {
             for member in interface.members { emit(member) }
+            emitErrorReply()
         }
     }
 
@@ -67,6 +68,30 @@ public struct SwiftEmitter {
                 writer.line("public static let name = \"\(interface.name).\(member.name)\"")
                 writer.blankLine()
                 emitContents(of: fields, hiding: [])
+            }
+        }
+    }
+
+    /// Writes the enumeration of the errors, so that the compiler checks that a switch handles each of them.
+    private func emitErrorReply() {
+        let errors = interface.members.compactMap { member in
+            guard case .error = member.kind else { return nil as (name: String, type: String)? }
+            return (SwiftNames.escaped(SwiftNames.member(member.name)), SwiftNames.type(member.name))
+        }
+        guard !errors.isEmpty else { return }
+        writer.blankLine()
+        writer.documentation(["The errors of the interface, for switches that handle each of them."])
+        writer.block("public enum ErrorReply: Sendable, Equatable") {
+            for error in errors { writer.line("case \(error.name)(\(error.type))") }
+            writer.blankLine()
+            writer.documentation(["Returns nil for an error of another interface."])
+            writer.block("public init?(_ error: any VarlinkErrorReply)") {
+                writer.line("switch error {")
+                for error in errors {
+                    writer.line("case let error as \(error.type): self = .\(error.name)(error)")
+                }
+                writer.line("default: return nil")
+                writer.line("}")
             }
         }
     }

@@ -13,7 +13,7 @@ enum SwiftNames {
     /// Returns the name of the type that a field declares in place: `FinishReason` for `finish_reason`.
     static func nestedType(_ field: String) -> String { type(capitalized(camelCase(field)[...])) }
 
-    /// Returns the name of a field or of a value of an enumeration: `topK` for `top_k`.
+    /// Returns the name of a field, of a value of an enumeration or of the case for an error: `topK` for `top_k`.
     static func member(_ name: String) -> String {
         let name = camelCase(name)
         return reservedMembers.contains(name) ? name + "_" : name
@@ -41,8 +41,8 @@ enum SwiftNames {
         // Not valid as the name of a nested type.
         "Any", "Protocol", "Self", "Type",
         // Used by the generated code.
-        "Bool", "CaseIterable", "Codable", "CodingKey", "CodingKeys", "Double", "Equatable", "Int", "JSONValue",
-        "Sendable", "String", "VarlinkErrorReply", "VarlinkMethod", "VarlinkNothing",
+        "Bool", "CaseIterable", "Codable", "CodingKey", "CodingKeys", "Double", "Equatable", "ErrorReply", "Int",
+        "JSONValue", "Sendable", "String", "VarlinkErrorReply", "VarlinkMethod", "VarlinkNothing",
     ]
 
     /// Names of members that cannot be declared or that the compiler declares.

@@ -2,37 +2,57 @@ import FoundationEssentials
 import Jobs
 import Testing
 
-private let evaluation = RunEvent.Evaluation(
+private let heldOut = RunEvent.Evaluation(
     step: 5, loss: 5.5, perplexity: 244.7, accuracy: 0.2, bitsPerByte: 1.5)
 
-private let payloads: [RunEvent.Payload] = [
-    .tokenizerTrained(.init(vocabularySize: 8000, seconds: 1.5)),
-    .preflight(
-        .init(
-            parameters: 1, flopsPerStep: 2e9, productRate: 3e11, precision: "bfloat16", peakBytes: 4,
-            memoryLimitBytes: 5, memoryLimitSource: "free memory", microBatchTokens: 6, seconds: 7.5)),
-    .started(
-        .init(
-            parameters: 1, totalSteps: 2, resumedStep: 0, trainSamples: 3, heldOutSamples: 4, trainTokens: 5,
-            threads: 2, precision: "float32"
-        )),
-    .step(
-        .init(
-            StepMetrics(
-                step: 1, epoch: 0.5, loss: 9, learningRate: 1e-3, gradientNorm: 1, tokens: 900, tokensPerSecond: 1000,
-                mfu: 0.8),
-            totalSteps: 2, remainingSeconds: 3, log: true)),
-    .stepSkipped(.init(step: 3, reason: "the gradient is not finite")),
-    .evaluation(evaluation),
-    .checkpoint(.init(step: 3, path: "/r/checkpoint-3")),
-    .published(
-        .init(step: 3, directory: "/m/1", modelSha256: "ab", parameters: 1, vocabSize: 8000, evaluation: evaluation)),
-    .interrupted(.init(step: 3)),
-    .failed(.init(message: "a\nmessage of two lines")),
-    .working(.init(activity: "counting words")),
-    .judged(.init(directory: "/m/1", evaluation: evaluation, samples: 3, bytes: 90, seconds: 1.5)),
-    .judged(.init(directory: "/m/1", evaluation: nil, samples: 0, bytes: 0, seconds: 0, failureReason: "no such file")),
-]
+extension RunEvent.Payload {
+    private static let first = RunEvent.Payload.tokenizerTrained(.init(vocabularySize: 8000, seconds: 1.5))
+
+    /// An example of the kind that follows in the declaration. The compiler requires a case for each kind.
+    private var next: RunEvent.Payload? {
+        switch self {
+        case .tokenizerTrained:
+            .preflight(
+                .init(
+                    parameters: 1, flopsPerStep: 2e9, productRate: 3e11, precision: "bfloat16", peakBytes: 4,
+                    memoryLimitBytes: 5, memoryLimitSource: "free memory", microBatchTokens: 6, seconds: 7.5))
+        case .preflight:
+            .started(
+                .init(
+                    parameters: 1, totalSteps: 2, resumedStep: 0, trainSamples: 3, heldOutSamples: 4, trainTokens: 5,
+                    threads: 2, precision: "float32"))
+        case .started:
+            .step(
+                .init(
+                    StepMetrics(
+                        step: 1, epoch: 0.5, loss: 9, learningRate: 1e-3, gradientNorm: 1, tokens: 900,
+                        tokensPerSecond: 1000, mfu: 0.8),
+                    totalSteps: 2, remainingSeconds: 3, log: true))
+        case .step: .stepSkipped(.init(step: 3, reason: "the gradient is not finite"))
+        case .stepSkipped: .evaluation(heldOut)
+        case .evaluation: .checkpoint(.init(step: 3, path: "/r/checkpoint-3"))
+        case .checkpoint:
+            .published(
+                .init(
+                    step: 3, directory: "/m/1", modelSha256: "ab", parameters: 1, vocabSize: 8000,
+                    evaluation: heldOut))
+        case .published: .interrupted(.init(step: 3))
+        case .interrupted: .failed(.init(message: "a\nmessage of two lines"))
+        case .failed: .working(.init(activity: "counting words"))
+        case .working: .unitsCut(.init(corpus: "ab", name: "a.txt", units: 2, bytes: 65_536))
+        case .unitsCut: .judged(.init(directory: "/m/1", evaluation: heldOut, samples: 3, bytes: 90, seconds: 1.5))
+        case .judged: nil
+        }
+    }
+
+    fileprivate static let everyKind = Array(sequence(first: first) { $0.next })
+}
+
+private let payloads =
+    RunEvent.Payload.everyKind + [
+        .judged(
+            .init(directory: "/m/1", evaluation: nil, samples: 0, bytes: 0, seconds: 0, failureReason: "no such file"))
+    ]
 
 /// The argument is an index: the output would otherwise hold all fields.
 @Test(arguments: payloads.indices)

@@ -64,6 +64,9 @@ import VarlinkGenerator
             ])
         #expect(
             ConstructsInterface.errors.map { $0.name } == ["CannotDraw", "Busy"].map { "org.example.constructs.\($0)" })
+        let busy = ConstructsInterface.Busy()
+        #expect(ConstructsInterface.ErrorReply(busy) == .busy(busy))
+        #expect(ConstructsInterface.ErrorReply(VarlinkLimitsInterface.RequestTooLarge(limit: 1)) == nil)
     }
 
     private static func lines(_ text: String) -> [Substring] {
@@ -162,6 +165,9 @@ import VarlinkGenerator
         Example(
             "fields with the same name in Swift", "interface org.example\ntype A (top_k: int, topK: int)",
             "2:21: error: ‘top_k’ and ‘topK’ have the same name in Swift"),
+        Example(
+            "errors with the same name in Swift", "interface org.example\nerror IOError ()\nerror IoError ()",
+            "3:7: error: ‘IOError’ and ‘IoError’ have the same name in Swift"),
         Example(
             "undeclared type", "interface org.example\nerror A (a: [string]?[](b: B))",
             "2:28: error: there is no type ‘B’"),

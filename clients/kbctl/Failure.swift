@@ -62,51 +62,64 @@ struct Failure: Error {
     }
 
     private init(reply error: any VarlinkErrorReply) {
+        if let error = InferenceInterface.ErrorReply(error) {
+            self.init(inference: error)
+        } else if let error = ManagerInterface.ErrorReply(error) {
+            self.init(manager: error)
+        } else if error is VarlinkLimitsInterface.RequestTooLarge {
+            self.init("\(error)", status: EX_DATAERR)
+        } else if error is any VarlinkLimitError {
+            self.init("\(error)", status: EX_TEMPFAIL)
+        } else {
+            self.init("the service replied \(type(of: error).name)", status: EX_SOFTWARE)
+        }
+    }
+
+    private init(inference error: InferenceInterface.ErrorReply) {
         switch error {
-        case let error as InferenceInterface.ModelNotFound: self.init(noModel: error.model, of: error.available)
-        case let error as ManagerInterface.ModelNotFound: self.init(noModel: error.model, of: error.available)
-        case let error as InferenceInterface.NoGeneration:
+        case .modelNotFound(let error): self.init(noModel: error.model, of: error.available)
+        case .noGeneration(let error):
             self.init("the model ‘\(error.model)’ cannot answer yet: \(error.state)", status: EX_TEMPFAIL)
-        case is InferenceInterface.NoMask:
-            self.init("the text has no <mask> to fill", status: EX_DATAERR)
-        case let error as InferenceInterface.PromptTooLong:
+        case .noMask: self.init("the text has no <mask> to fill", status: EX_DATAERR)
+        case .promptTooLong(let error):
             self.init("the text has \(error.tokens) tokens; the model takes at most \(error.limit)", status: EX_DATAERR)
-        case let error as InferenceInterface.Overloaded:
-            self.init(
-                "the service is overloaded; try again in \(Format.duration(Double(error.retryAfterMs) / 1000))",
-                status: EX_TEMPFAIL)
-        case let error as ManagerInterface.Overloaded:
-            self.init(
-                "the service is overloaded; try again in \(Format.duration(Double(error.retryAfterMs) / 1000))",
-                status: EX_TEMPFAIL)
-        case let error as ManagerInterface.RunNotFound:
+        case .overloaded(let error): self.init(retryAfterMs: error.retryAfterMs)
+        }
+    }
+
+    private init(manager error: ManagerInterface.ErrorReply) {
+        switch error {
+        case .modelNotFound(let error): self.init(noModel: error.model, of: error.available)
+        case .overloaded(let error): self.init(retryAfterMs: error.retryAfterMs)
+        case .runNotFound(let error):
             self.init("there is no run ‘\(error.run)’; ‘kbctl runs’ lists them", status: EX_NOINPUT)
-        case let error as ManagerInterface.CorpusNotFound: self.init(noCorpus: error.sha256)
-        case let error as ManagerInterface.GenerationNotFound:
+        case .corpusNotFound(let error): self.init(noCorpus: error.sha256)
+        case .generationNotFound(let error):
             self.init(
                 error.generation == 0
                     ? "the model ‘\(error.model)’ has no generation yet"
                     : "the model ‘\(error.model)’ has no generation \(error.generation)", status: EX_NOINPUT)
-        case let error as ManagerInterface.TensorNotFound:
+        case .tensorNotFound(let error):
             self.init(
                 "the model ‘\(error.model)’ has no tensor ‘\(error.name)’; ‘kbctl inspect \(error.model)’ lists them",
                 status: EX_NOINPUT)
-        case let error as ManagerInterface.ImportRefused:
+        case .importRefused(let error):
             self.init("the model cannot be imported: \(error.reason)", status: EX_DATAERR)
-        case let error as ManagerInterface.TransferFailed:
+        case .transferFailed(let error):
             self.init("the transfer of the files failed: \(error.reason)", status: EX_IOERR)
-        case let error as ManagerInterface.TooManyTransfers:
+        case .tooManyTransfers(let error):
             self.init(
                 "\(error.limit) imports and exports are already in progress; try again when one has finished",
                 status: EX_TEMPFAIL)
-        case let error as ManagerInterface.NothingToTrain:
+        case .nothingToTrain(let error):
             self.init("the model ‘\(error.model)’ was not trained: \(error.reason)", status: EX_DATAERR)
-        case is VarlinkLimitsInterface.RequestTooLarge: self.init("\(error)", status: EX_DATAERR)
-        case is VarlinkLimitsInterface.TooManyConnections, is VarlinkLimitsInterface.RequestMemoryExceeded,
-            is VarlinkLimitsInterface.TimedOut:
-            self.init("\(error)", status: EX_TEMPFAIL)
-        default: self.init("the service replied \(type(of: error).name)", status: EX_SOFTWARE)
         }
+    }
+
+    private init(retryAfterMs: Int) {
+        self.init(
+            "the service is overloaded; try again in \(Format.duration(Double(retryAfterMs) / 1000))",
+            status: EX_TEMPFAIL)
     }
 
     init(noCorpus sha256: String) {

@@ -62,48 +62,61 @@ extension APIError {
     }
 
     private init(reply error: any VarlinkErrorReply) {
+        if let error = InferenceInterface.ErrorReply(error) {
+            self.init(inference: error)
+        } else if let error = ManagerInterface.ErrorReply(error) {
+            self.init(manager: error)
+        } else if error is VarlinkLimitsInterface.RequestTooLarge {
+            self.init(.contentTooLarge, "\(error)", code: "body_too_large")
+        } else if error is VarlinkLimitsInterface.TimedOut {
+            self.init(.gatewayTimeout, .unavailable, "\(error)", code: "timeout")
+        } else if error is any VarlinkLimitError {
+            self.init(.serviceUnavailable, .unavailable, "\(error)", code: "overloaded", retryAfterMs: 1000)
+        } else {
+            self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
+        }
+    }
+
+    private init(inference error: InferenceInterface.ErrorReply) {
         switch error {
-        case let error as InferenceInterface.ModelNotFound: self.init(noModel: error.model, of: error.available)
-        case let error as ManagerInterface.ModelNotFound: self.init(noModel: error.model, of: error.available)
-        case let error as InferenceInterface.NoGeneration:
+        case .modelNotFound(let error): self.init(noModel: error.model, of: error.available)
+        case .noGeneration(let error):
             self.init(
                 .serviceUnavailable, .unavailable, "the model ‘\(error.model)’ cannot answer yet: \(error.state)",
                 param: "model", code: "model_not_ready", retryAfterMs: 5000)
-        case is InferenceInterface.NoMask:
-            self.init(.badRequest, "the text has no <mask> to fill", param: "text", code: "no_mask")
-        case let error as InferenceInterface.PromptTooLong:
+        case .noMask: self.init(.badRequest, "the text has no <mask> to fill", param: "text", code: "no_mask")
+        case .promptTooLong(let error):
             self.init(
                 .badRequest, "the text has \(error.tokens) tokens; the model takes at most \(error.limit)",
-                param: "prompt",
-                code: "context_length_exceeded")
-        case let error as InferenceInterface.Overloaded:
-            self.init(
-                .tooManyRequests, .rateLimit, "the service is overloaded; try again later", code: "overloaded",
-                retryAfterMs: error.retryAfterMs)
-        case let error as ManagerInterface.Overloaded:
-            self.init(
-                .tooManyRequests, .rateLimit, "the service is overloaded; try again later", code: "overloaded",
-                retryAfterMs: error.retryAfterMs)
-        case let error as VarlinkLimitsInterface.RequestMemoryExceeded:
-            self.init(.serviceUnavailable, .unavailable, "\(error)", code: "overloaded", retryAfterMs: 1000)
-        case let error as VarlinkLimitsInterface.TooManyConnections:
-            self.init(.serviceUnavailable, .unavailable, "\(error)", code: "overloaded", retryAfterMs: 1000)
-        case let error as VarlinkLimitsInterface.RequestTooLarge:
-            self.init(.contentTooLarge, "\(error)", code: "body_too_large")
-        case let error as VarlinkLimitsInterface.TimedOut:
-            self.init(.gatewayTimeout, .unavailable, "\(error)", code: "timeout")
-        case let error as ManagerInterface.RunNotFound:
+                param: "prompt", code: "context_length_exceeded")
+        case .overloaded(let error): self.init(busyFor: error.retryAfterMs)
+        }
+    }
+
+    private init(manager error: ManagerInterface.ErrorReply) {
+        switch error {
+        case .modelNotFound(let error): self.init(noModel: error.model, of: error.available)
+        case .overloaded(let error): self.init(busyFor: error.retryAfterMs)
+        case .runNotFound(let error):
             self.init(.notFound, "there is no run ‘\(error.run)’", param: "run", code: "run_not_found")
-        case let error as ManagerInterface.GenerationNotFound:
+        case .generationNotFound(let error):
             self.init(
                 .notFound, "the model ‘\(error.model)’ has no generation \(error.generation)", param: "generation",
                 code: "generation_not_found")
-        case let error as ManagerInterface.NothingToTrain:
+        case .nothingToTrain(let error):
             self.init(
                 .conflict, "the model ‘\(error.model)’ was not trained: \(error.reason)", param: "model",
                 code: "nothing_to_train")
-        default: self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
+        // Errors of methods that no route calls.
+        case .corpusNotFound, .tensorNotFound, .importRefused, .transferFailed, .tooManyTransfers:
+            self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
+    }
+
+    private init(busyFor retryAfterMs: Int) {
+        self.init(
+            .tooManyRequests, .rateLimit, "the service is overloaded; try again later", code: "overloaded",
+            retryAfterMs: retryAfterMs)
     }
 
     private init(noModel name: String, of available: [String]) {
