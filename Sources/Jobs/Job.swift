@@ -53,8 +53,8 @@ public struct Job: Codable, Sendable, Equatable {
 
     public init(
         run: String, model: String, generation: Int, objective: Objective, architecture: Architecture, recipe: Recipe,
-        corpora: [JobCorpus], samples: SampleUnit, filters: [TextFilter] = [], tokenizer: String? = nil,
-        wordCountsDirectory: String? = nil, runDirectory: String, outputDirectory: String
+        corpora: [JobCorpus], samples: SampleUnit, filters: [TextFilter], tokenizer: String?,
+        wordCountsDirectory: String?, runDirectory: String, outputDirectory: String
     ) {
         self.run = run
         self.model = model

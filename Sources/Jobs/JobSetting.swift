@@ -14,7 +14,7 @@ public struct JobSetting<Root>: Sendable {
         _ key: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ format: ValueFormat<Value>,
         isRequired: Bool = false, _ documentation: String
     ) {
-        setting = Setting(key, path, format, documentation)
+        setting = Setting(key, path, format, change: .onReload, documentation)
         expectedInJob = format.expected
         let coded = JobSettingKey(key)
         decode = { container, root in
@@ -32,7 +32,7 @@ public struct JobSetting<Root>: Sendable {
         _ key: String, optional path: any WritableKeyPath<Root, Value?> & Sendable, _ format: ValueFormat<Value>,
         or word: String, _ documentation: String
     ) {
-        setting = Setting(key, path, format.or(word), documentation)
+        setting = Setting(key, path, format.or(word), change: .onReload, documentation)
         expectedInJob = "\(format.expected), or null"
         let coded = JobSettingKey(key)
         decode = { container, root in

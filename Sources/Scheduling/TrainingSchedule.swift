@@ -16,8 +16,8 @@ public struct TrainingSchedule: Sendable, Equatable {
     package var local: TimeZoneRules
 
     package init(
-        onArrival: Bool = true, settle: Duration, everySeconds: Double? = nil, calendar: CalendarExpression? = nil,
-        window: TrainingWindow? = nil, local: TimeZoneRules
+        onArrival: Bool, settle: Duration, everySeconds: Double?, calendar: CalendarExpression?,
+        window: TrainingWindow?, local: TimeZoneRules
     ) {
         self.onArrival = onArrival
         self.settle = settle

@@ -15,7 +15,7 @@ extension ModelSettings {
         ],
         [
             Setting(
-                "preset", \.chosenPreset, .word,
+                "preset", \.chosenPreset, .word, change: .onReload,
                 """
                 The architecture: kantaibert (83.5 million parameters), small (learns a book in minutes on two cores) or \
                 tiny (for tests). Each of its numbers can be overridden by its Hugging Face key; the defaults shown are \
@@ -24,7 +24,7 @@ extension ModelSettings {
         ] + Architecture.settings.map(\.setting).nested(in: nil, \.architecture),
         [
             Setting(
-                "recipe", \.chosenRecipe, .word,
+                "recipe", \.chosenRecipe, .word, change: .onReload,
                 """
                 How the model is trained: default (the best recipe known) or seed (the book chapter's: AdamW with a \
                 learning rate of 5e-5 that decays linearly, one epoch, batches of 64). Each of its keys can be overridden; \
@@ -33,14 +33,14 @@ extension ModelSettings {
         ] + Recipe.settings.map(\.setting).nested(in: nil, \.recipe),
         [
             Setting(
-                "samples", \.samples, .word,
+                "samples", \.samples, .word, change: .onReload,
                 """
                 The unit of training: lines, paragraphs (separated by blank lines), records (one per line) or packed \
                 (paragraphs joined, each followed by </s>, and cut at block_size).
                 """)
         ] + FilterKeys.settings.nested(in: nil, \.filterKeys) + [
             Setting(
-                "tokenizer", \.tokenizer, ValueFormat.text("the path of a directory").or("null"),
+                "tokenizer", \.tokenizer, ValueFormat.text("the path of a directory").or("null"), change: .onReload,
                 "Directory of an existing tokenizer. null: trains one.")
         ],
         scheduleKeys.nested(in: "schedule", \.schedule),
@@ -55,7 +55,7 @@ extension FilterKeys {
 
     static let settings: [Setting<FilterKeys>] = [
         Setting(
-            "filters", \.namesOrNone, .list("a list of filters: \(names.joined(separator: ", "))"),
+            "filters", \.namesOrNone, .list("a list of filters: \(names.joined(separator: ", "))"), change: .onReload,
             """
             Filters that are applied to each sample before tokenization, in order: lowercase, keep, strip_urls, \
             strip_mentions, min_words, max_words, dedupe_lines; tweets stands for lowercase, keep and min_words with keep \
@@ -63,15 +63,16 @@ extension FilterKeys {
             """),
         Setting(
             "keep", \.values.keep, ValueFormat.text("characters and ranges such as \"a-z '\"").or("null"),
+            change: .onReload,
             """
             The characters that the filter keep retains, as in the brackets of a regular expression; a space stands for all \
             white space.
             """),
         Setting(
-            "min_words", \.values.minWords, ValueFormat.integer(atLeast: 1).or("null"),
+            "min_words", \.values.minWords, ValueFormat.integer(atLeast: 1).or("null"), change: .onReload,
             "The filter min_words drops samples with fewer words."),
         Setting(
-            "max_words", \.values.maxWords, ValueFormat.integer(atLeast: 1).or("null"),
+            "max_words", \.values.maxWords, ValueFormat.integer(atLeast: 1).or("null"), change: .onReload,
             "The filter max_words drops samples with more words."),
     ]
 

@@ -89,16 +89,16 @@ private let inboxKeys: [Setting<InboxSettings>] = [
 
 let scheduleKeys: [Setting<ScheduleSettings>] = [
     Setting(
-        "on_arrival", \.onArrival, ValueFormat.boolean.or("auto"),
+        "on_arrival", \.onArrival, ValueFormat.boolean.or("auto"), change: .onReload,
         "Whether new corpora start a run. auto: if neither every nor calendar is set."),
     Setting(
-        "settle", \.settleSeconds, .duration(),
+        "settle", \.settleSeconds, .duration(), change: .onReload,
         """
         How long no corpus may have arrived before a run starts. If corpora keep arriving, a run starts when the first has \
         waited ten times as long, and after an hour at most.
         """),
     Setting(
-        "every", \.everySeconds, ValueFormat.duration(atLeast: 1).or("none"),
+        "every", \.everySeconds, ValueFormat.duration(atLeast: 1).or("none"), change: .onReload,
         """
         Interval between runs, such as 24h. Without new corpora, no run starts. A run that was missed while the machine was \
         off is made up for.
@@ -108,41 +108,41 @@ let scheduleKeys: [Setting<ScheduleSettings>] = [
         ValueFormat(
             "a calendar expression as in systemd.time(7), such as Mon..Fri 22:00",
             explaining: { text throws(CalendarError) in try CalendarExpression(text) }, text: \.description
-        ).or("none"),
+        ).or("none"), change: .onReload,
         "When runs start, as a calendar expression of systemd.time(7). Quote one that begins with *."),
     Setting(
         "window", \.window,
         ValueFormat(
             "hours such as 22:00-06:00 or Sat,Sun 00:00-24:00",
             explaining: { text throws(CalendarError) in try TrainingWindow(text) }, text: \.description
-        ).or("none"),
+        ).or("none"), change: .onReload,
         "Hours in which runs may work, such as 22:00-06:00. Outside them a run is interrupted at a checkpoint."),
 ]
 
 private let trainingKeys: [Setting<TrainingSettings>] = [
     Setting(
-        "max_restarts", \.maxRestarts, .integer(atLeast: 0),
+        "max_restarts", \.maxRestarts, .integer(atLeast: 0), change: .onReload,
         "How often a run whose process died is restarted from its checkpoint before it fails."),
     Setting(
-        "restart_wait", \.restartWaitSeconds, .duration(),
+        "restart_wait", \.restartWaitSeconds, .duration(), change: .onReload,
         "Wait before the first restart. Each further wait is four times as long."),
     Setting(
         "stop", \.stopSeconds, .duration(), change: .onRestart,
         "How long a run may take to write its checkpoint when it is asked to stop, before it is killed."),
     Setting(
-        "stall", \.stallSeconds, ValueFormat.duration(above: 0).or("never"),
+        "stall", \.stallSeconds, ValueFormat.duration(above: 0).or("never"), change: .onReload,
         """
         A run that reports nothing for this long is considered hung and restarted like one that died. Runs report at least \
         every 15 s, also while they count words, wait or evaluate. never: no limit.
         """),
     Setting(
-        "nice", \.nice, .integer(atLeast: 0, atMost: 19),
+        "nice", \.nice, .integer(atLeast: 0, atMost: 19), change: .onReload,
         "Niceness of the process, which also runs under the scheduling policy for batch work."),
     Setting(
-        "oom_score_adjust", \.oomScoreAdjust, .integer(atLeast: 0, atMost: 1000),
+        "oom_score_adjust", \.oomScoreAdjust, .integer(atLeast: 0, atMost: 1000), change: .onReload,
         "How much sooner than the service the kernel kills the process when memory runs out."),
     Setting(
-        "memory_limit", \.memoryLimit, ValueFormat.bytes(atLeast: 1).or("auto"),
+        "memory_limit", \.memoryLimit, ValueFormat.bytes(atLeast: 1).or("auto"), change: .onReload,
         """
         Memory for a run. A run that needs more is refused before it starts, and one that uses more is killed. auto: the \
         memory that is available when it starts, or the limit of its control group.
@@ -151,7 +151,7 @@ private let trainingKeys: [Setting<TrainingSettings>] = [
 
 private let promotionKeys: [Setting<PromotionSettings>] = [
     Setting(
-        "tolerance", \.tolerance, .number(atLeast: 0, atMost: 10),
+        "tolerance", \.tolerance, .number(atLeast: 0, atMost: 10), change: .onReload,
         """
         Fraction by which the bits per byte of the new generation may exceed those of the one that serves, on the same \
         held-out text.
@@ -160,19 +160,19 @@ private let promotionKeys: [Setting<PromotionSettings>] = [
 
 private let retentionKeys: [Setting<RetentionSettings>] = [
     Setting(
-        "keep_generations", \.keepGenerations, .integer(atLeast: 1),
+        "keep_generations", \.keepGenerations, .integer(atLeast: 1), change: .onReload,
         "Generations kept of each model. The one that serves and the newest are always kept."),
     Setting(
-        "keep_checkpoints", \.keepCheckpoints, .boolean,
+        "keep_checkpoints", \.keepCheckpoints, .boolean, change: .onReload,
         "Whether finished runs keep their checkpoints, each 0.7 to 1 GB with the preset kantaibert."),
     Setting(
-        "keep_runs", \.keepRuns, .integer(atLeast: 1),
+        "keep_runs", \.keepRuns, .integer(atLeast: 1), change: .onReload,
         "Directories kept of each model's finished runs, with job and tokenizer."),
     Setting(
-        "keep_metrics", \.keepMetricsSeconds, ValueFormat.duration().or("forever"),
+        "keep_metrics", \.keepMetricsSeconds, ValueFormat.duration().or("forever"), change: .onReload,
         "How long steps, evaluations and events stay in metrics.db."),
     Setting(
-        "reserve", \.reserveBytes, ValueFormat.bytes().or("auto"),
+        "reserve", \.reserveBytes, ValueFormat.bytes().or("auto"), change: .onReload,
         """
         Disk space that corpora and runs leave free for the database and the service. A file that would use it waits in the \
         inbox, and a run that would use it is refused before it starts. auto: 1 GiB, or a twentieth of a disk smaller than \
@@ -202,25 +202,25 @@ private let servingKeys: [Setting<ServingSettings>] = [
         with Overloaded.
         """),
     Setting(
-        "max_new_tokens", \.maxNewTokens, .integer(atLeast: 1),
+        "max_new_tokens", \.maxNewTokens, .integer(atLeast: 1), change: .onReload,
         "Maximum number of tokens to generate."),
     Setting(
-        "temperature", \.temperature, .number(atLeast: 0, atMost: 100),
+        "temperature", \.temperature, .number(atLeast: 0, atMost: 100), change: .onReload,
         "Divides the logits before sampling. 0: always the most likely token."),
     Setting(
-        "top_k", \.topK, .integer(atLeast: 0),
+        "top_k", \.topK, .integer(atLeast: 0), change: .onReload,
         "Samples only from this many of the most likely tokens. 0: all."),
     Setting(
-        "top_p", \.topP, .number(atLeast: 0.000001, atMost: 1),
+        "top_p", \.topP, .number(atLeast: 0.000001, atMost: 1), change: .onReload,
         "Samples only from the most likely tokens that together have this probability."),
     Setting(
-        "min_p", \.minP, .number(atLeast: 0, atMost: 1),
+        "min_p", \.minP, .number(atLeast: 0, atMost: 1), change: .onReload,
         "Samples only from tokens at least this probable relative to the most likely one."),
     Setting(
-        "repetition_penalty", \.repetitionPenalty, .number(atLeast: 0.01, atMost: 100),
+        "repetition_penalty", \.repetitionPenalty, .number(atLeast: 0.01, atMost: 100), change: .onReload,
         "Divides the scores of tokens that have occurred. 1: no penalty."),
     Setting(
-        "fillings", \.fillings, .integer(atLeast: 1),
+        "fillings", \.fillings, .integer(atLeast: 1), change: .onReload,
         "Number of predictions for each <mask>."),
 ]
 
@@ -264,5 +264,6 @@ private let socketKeys: [Setting<SocketSettings>] = [
 private let loggingKeys: [Setting<LoggingSettings>] = [
     Setting(
         "level", \.level, .oneOf(["trace", "debug", "info", "notice", "warning", "error", "critical"]),
+        change: .onReload,
         "The lowest level that is logged.")
 ]

@@ -13,7 +13,8 @@ public enum SettingChange: Sendable {
 ///
 /// ```swift
 /// static let table: [Setting<InboxSettings>] = [
-///     Setting("stable", \.stableSeconds, .duration(), "How long a file must be unchanged before it is taken.")
+///     Setting("stable", \.stableSeconds, .duration(), change: .onRestart,
+///         "How long a file must be unchanged before it is taken.")
 /// ]
 /// ```
 public struct Setting<Root>: Sendable {
@@ -35,7 +36,7 @@ public struct Setting<Root>: Sendable {
 
     public init<Value: Sendable & Equatable>(
         _ key: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ format: ValueFormat<Value>,
-        change: SettingChange = .onReload, _ documentation: String
+        change: SettingChange, _ documentation: String
     ) {
         self.key = key
         self.documentation = documentation

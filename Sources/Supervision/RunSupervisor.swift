@@ -47,8 +47,8 @@ package struct RunSupervisor: Sendable {
         package var diskReserve: Int
 
         package init(
-            maxRestarts: Int, restartWaitSeconds: Double, stopSeconds: Double, stallSeconds: Double? = nil,
-            nice: Int, oomScoreAdjust: Int, memoryLimit: Int? = nil, diskReserve: Int = 0
+            maxRestarts: Int, restartWaitSeconds: Double, stopSeconds: Double, stallSeconds: Double?,
+            nice: Int, oomScoreAdjust: Int, memoryLimit: Int?, diskReserve: Int
         ) {
             self.maxRestarts = maxRestarts
             self.restartWaitSeconds = restartWaitSeconds

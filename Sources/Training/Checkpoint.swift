@@ -198,20 +198,17 @@ extension CheckpointState.Identity {
             guard "\(expected)" != "\(found)" else { return }
             throw TrainingError.foreignCheckpoint(path: path, key: key, expected: "\(expected)", found: "\(found)")
         }
-        let (ours, theirs) = (expected.architecture, architecture)
         try require("objective", expected.objective, objective)
-        try require("architecture.vocab_size", ours.vocabSize ?? 0, theirs.vocabSize ?? 0)
-        try require("architecture.hidden_size", ours.hiddenSize, theirs.hiddenSize)
-        try require("architecture.num_hidden_layers", ours.numHiddenLayers, theirs.numHiddenLayers)
-        try require("architecture.num_attention_heads", ours.numAttentionHeads, theirs.numAttentionHeads)
-        try require("architecture.intermediate_size", ours.intermediateSize, theirs.intermediateSize)
-        try require("architecture.max_position_embeddings", ours.maxPositionEmbeddings, theirs.maxPositionEmbeddings)
-        try require("architecture", ours, theirs)
+        for setting in Architecture.settings.map(\.setting) {
+            try require(
+                "architecture.\(setting.key)", setting.text(of: expected.architecture), setting.text(of: architecture))
+        }
         try require("recipe.seed", expected.seed, seed)
         try require("recipe.optimizer", expected.optimizer.rawValue, optimizer.rawValue)
         try require("recipe.per_device_train_batch_size", expected.samplesPerStep, samplesPerStep)
         try require("tokenizer", expected.tokenizer, tokenizer)
         try require("corpora", "\(expected.trainingRows) rows", "\(trainingRows) rows")
         try require("corpora", "\(expected.trainingTokens) tokens", "\(trainingTokens) tokens")
+        try require("identity", expected, self)
     }
 }

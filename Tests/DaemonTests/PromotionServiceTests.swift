@@ -34,7 +34,8 @@ import Testing
             run: "m-1", model: "m", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
             recipe: RecipeName.default.recipe(for: .mlm),
             corpora: [JobCorpus(sha256: String(repeating: "0", count: 64), name: "x", path: corpus, bytes: 4)],
-            samples: .lines, runDirectory: directory.run("m-1"), outputDirectory: directory.generation(1, of: "m"))
+            samples: .lines, filters: [], tokenizer: nil, wordCountsDirectory: nil, runDirectory: directory.run("m-1"),
+            outputDirectory: directory.generation(1, of: "m"))
         try FileManager.default.createDirectory(atPath: directory.run("m-1"), withIntermediateDirectories: true)
         try JobCoding.encode(job).write(to: URL(filePath: directory.job(of: "m-1")))
         try metrics.save(RunRecord(id: "m-1", model: "m", state: .failed, reason: "no room"))

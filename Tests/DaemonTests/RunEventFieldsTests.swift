@@ -28,7 +28,8 @@ struct RunEventFieldsTests {
         let event = RunEvent(payload)
         let job = Job(
             run: "m-1", model: "m", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
-            recipe: RecipeName.default.recipe(for: .mlm), corpora: [], samples: .lines, runDirectory: "/r",
+            recipe: RecipeName.default.recipe(for: .mlm), corpora: [], samples: .lines, filters: [], tokenizer: nil,
+            wordCountsDirectory: nil, runDirectory: "/r",
             outputDirectory: "/o")
         let line = try JSONDecoder().decode(JSONValue.self, from: JobCoding.encode(event))
         guard case .object(var expected) = line else {

@@ -33,7 +33,8 @@ final class TinyJob {
                 JobCorpus(
                     sha256: SHA256.hash(data: corpus).hexadecimal, name: "corpus.txt", path: "\(folder)/corpus.txt",
                     bytes: corpus.count)
-            ], samples: objective == .mlm ? .lines : .paragraphs, wordCountsDirectory: "\(folder)/word-counts",
+            ], samples: objective == .mlm ? .lines : .paragraphs, filters: [], tokenizer: nil,
+            wordCountsDirectory: "\(folder)/word-counts",
             runDirectory: "\(folder)/run", outputDirectory: "\(folder)/models/test/1")
         try startOver(change)
         try corpus.write(to: URL(filePath: "\(folder)/corpus.txt"))

@@ -98,7 +98,7 @@ enum Fixture {
             let job = Job(
                 run: "r", model: "m", generation: 1, objective: .clm, architecture: Preset.tiny.architecture,
                 recipe: RecipeName.default.recipe(for: .clm), corpora: [], samples: .paragraphs, filters: filters,
-                runDirectory: "r", outputDirectory: "o")
+                tokenizer: nil, wordCountsDirectory: nil, runDirectory: "r", outputDirectory: "o")
             let arguments = TrainingArguments(
                 job: job, longestPosition: longestPosition, steps: 1, trainingTokens: 1, tokenizerVocabulary: 320,
                 evaluation: nil)

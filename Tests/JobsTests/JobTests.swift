@@ -10,7 +10,8 @@ private func sampleJob() -> Job {
         run: "20260101-assistant-1", model: "assistant", generation: 1, objective: .clm,
         architecture: Preset.small.architecture, recipe: recipe,
         corpora: [JobCorpus(sha256: String(repeating: "0a", count: 32), name: "a.txt", path: "/c/a", bytes: 12)],
-        samples: .paragraphs, filters: [.lowercase, .minWords(3)], runDirectory: "/r", outputDirectory: "/m/1")
+        samples: .paragraphs, filters: [.lowercase, .minWords(3)], tokenizer: nil, wordCountsDirectory: nil,
+        runDirectory: "/r", outputDirectory: "/m/1")
 }
 
 /// The JSON of the sample job, with `old` replaced by `new`.

@@ -9,7 +9,13 @@ struct SchedulerTests {
     static func at(_ seconds: Double) -> Scheduler.Timestamp {
         .init(time: start.time.advanced(by: .seconds(seconds)), date: start.date.addingTimeInterval(seconds))
     }
-    static let settling = TrainingSchedule(settle: .seconds(10), local: .utc)
+    static let settling = settling(.seconds(10))
+
+    /// A schedule that trains when no corpus has arrived for `settle`.
+    static func settling(_ settle: Duration) -> TrainingSchedule {
+        TrainingSchedule(
+            onArrival: true, settle: settle, everySeconds: nil, calendar: nil, window: nil, local: .utc)
+    }
 
     static func model(
         _ name: String, eligibleCorpora: [String] = [], learned: Set<String> = [], attempted: Set<String> = []
@@ -188,7 +194,7 @@ struct SchedulerTests {
     @Test("Frequent arrivals postpone training by at most ten times settle, and at most an hour")
     func longestWait() throws {
         for (settle, longest) in [(10.0, 100.0), (600, 3600), (7200, 7200)] {
-            let schedule = TrainingSchedule(settle: .seconds(settle), local: .utc)
+            let schedule = Self.settling(.seconds(settle))
             var scheduler = Self.fresh([.init(name: "a", schedule: schedule)])
             var began: Double?
             var seconds = 0.0

@@ -13,10 +13,11 @@ private struct Kitchen: Sendable, Equatable {
 }
 
 private let ovenSettings: [Setting<Oven>] = [
-    Setting("degrees", \.degrees, .number(atLeast: 30, below: 300), "Temperature."),
+    Setting("degrees", \.degrees, .number(atLeast: 30, below: 300), change: .onReload, "Temperature."),
     Setting("racks", \.racks, .integer(atLeast: 1, atMost: 4), change: .onRestart, "Number of racks."),
-    Setting("timer", \.timer, ValueFormat.duration(above: 0).or("never"), "Time until it turns off."),
-    Setting("dishes", \.dishes, .list("a list of dishes"), "What is baked."),
+    Setting(
+        "timer", \.timer, ValueFormat.duration(above: 0).or("never"), change: .onReload, "Time until it turns off."),
+    Setting("dishes", \.dishes, .list("a list of dishes"), change: .onReload, "What is baked."),
 ]
 
 struct SettingTests {
@@ -88,14 +89,16 @@ struct ValueFormatTests {
     @Test(arguments: [("4G", 4 << 30), ("1.5K", 1536), ("512M", 512 << 20), ("7", 7), ("0", 0)])
     func readsByteCounts(text: String, bytes: Int) throws {
         var box = Box(value: -1)
-        try Setting<Box<Int>>("n", \.value, .bytes(), "").apply([text], to: &box)
+        try Setting<Box<Int>>("n", \.value, .bytes(), change: .onReload, "").apply([text], to: &box)
         #expect(box.value == bytes)
     }
 
     @Test(arguments: ["-1", "4X", "G", "1e30", "9999999999T", "0x10"])
     func refusesOtherByteCounts(text: String) {
         var box = Box(value: -1)
-        #expect(throws: ValueError.self) { try Setting<Box<Int>>("n", \.value, .bytes(), "").apply([text], to: &box) }
+        #expect(throws: ValueError.self) {
+            try Setting<Box<Int>>("n", \.value, .bytes(), change: .onReload, "").apply([text], to: &box)
+        }
     }
 
     @Test func showsNumbersAsTheyAreWritten() {

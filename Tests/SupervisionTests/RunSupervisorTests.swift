@@ -22,7 +22,8 @@ private final class ScriptedRun: Sendable {
             run: "a-1", model: "a", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
             recipe: RecipeName.default.recipe(for: .mlm),
             corpora: [JobCorpus(sha256: String(repeating: "0", count: 64), name: "x", path: "/x", bytes: 1)],
-            samples: .lines, runDirectory: folder, outputDirectory: folder + "/1")
+            samples: .lines, filters: [], tokenizer: nil, wordCountsDirectory: nil, runDirectory: folder,
+            outputDirectory: folder + "/1")
         program = folder + "/train.sh"
         try Durable.makeDirectory(folder + "/made")
         let made = TrainingArguments(

@@ -29,7 +29,8 @@ final class TrainingRun {
             run: "test-1", model: "test", generation: 1, objective: objective,
             architecture: Preset.tiny.architecture, recipe: recipe,
             corpora: [try JobCorpus(file: "\(folder)/corpus.txt", name: "corpus.txt")],
-            samples: objective == .mlm ? .lines : .paragraphs, runDirectory: "\(folder)/run",
+            samples: objective == .mlm ? .lines : .paragraphs, filters: [], tokenizer: nil, wordCountsDirectory: nil,
+            runDirectory: "\(folder)/run",
             outputDirectory: "\(folder)/models/test/1")
     }
 
