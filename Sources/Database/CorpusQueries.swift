@@ -174,20 +174,6 @@ extension StateStore {
         }
     }
 
-    /// Returns the sorted names of the models that were trained on each corpus, for all finished runs.
-    public func modelsByCorpus() throws(MetricsError) -> [String: [String]] {
-        try read("list the models trained on each corpus") { db in
-            let rows = try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT DISTINCT run_corpora.sha256, runs.model FROM run_corpora JOIN runs ON runs.id = run_corpora.run
-                    WHERE runs.state = 'finished' ORDER BY runs.model
-                    """)
-            return Dictionary(grouping: rows) { row in row["sha256"] as String }
-                .mapValues { rows in rows.map { $0["model"] } }
-        }
-    }
-
     private func admitted(_ sha256: String, _ db: Database) throws -> CorpusRecord? {
         try CorpusRecord.filter(Column("sha256") == sha256 && Column("state") == "admitted" && Column("removed") == nil)
             .fetchOne(db)

@@ -53,16 +53,4 @@ extension StateStore {
             try GenerationRecord.filter(Column("model") == model && Column("number") == number).fetchOne(db)
         }
     }
-
-    /// Returns the generation with the highest number, in any state; nil if there is none.
-    public func newestGeneration(of model: String) throws(MetricsError) -> GenerationRecord? {
-        try generationPage(of: model, limit: 1).rows.first?.value
-    }
-
-    /// Returns the generation that serves; nil if there is none.
-    public func servingGeneration(of model: String) throws(MetricsError) -> GenerationRecord? {
-        try read("find the generation of \(model) that serves") { db in
-            try GenerationRecord.filter(Column("model") == model && Column("state") == "serving").fetchOne(db)
-        }
-    }
 }

@@ -47,22 +47,4 @@ extension StateStore {
     public func record(_ evaluation: EvaluationRecord) throws(MetricsError) {
         try write("record an evaluation") { db in try evaluation.insert(db) }
     }
-
-    /// - Parameter step: limits the list to later steps; nil returns all
-    public func steps(ofRun run: String, after step: Int? = nil) throws(MetricsError) -> [StepRecord] {
-        try read("list steps") { db in
-            var request = StepRecord.filter(Column("run") == run).order(Column("step"))
-            if let step { request = request.filter(Column("step") > step) }
-            return try request.fetchAll(db)
-        }
-    }
-
-    /// - Parameter step: limits the list to later steps; nil returns all
-    public func evaluations(ofRun run: String, after step: Int? = nil) throws(MetricsError) -> [EvaluationRecord] {
-        try read("list evaluations") { db in
-            var request = EvaluationRecord.filter(Column("run") == run).order(Column("step"))
-            if let step { request = request.filter(Column("step") > step) }
-            return try request.fetchAll(db)
-        }
-    }
 }

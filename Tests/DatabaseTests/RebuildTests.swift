@@ -149,7 +149,7 @@ struct RebuildTests {
         garbage.withUnsafeBytes { _ = pwrite(descriptor, $0.baseAddress, $0.count, 0) }
         close(descriptor)
         truncate(scratch.path + "-wal", 0)
-        _ = try store.steps(ofRun: "r")
+        _ = try store.measurements(ofRun: "r", limit: 9)
         try store.save(RunRecord(id: "s", model: "a"))
         #expect(renewals.all.withLock { $0.count } == 1)
         #expect(try store.runs().map(\.id) == ["s"])
@@ -184,10 +184,10 @@ struct RebuildTests {
         try store.record(EventRecord(kind: "k", message: "old", time: old))
         try store.record(EventRecord(kind: "k", message: "new"))
         #expect(try store.removeRows(before: Date(timeIntervalSinceNow: -500)) == 2)
-        #expect(try store.steps(ofRun: "over").isEmpty)
-        #expect(try store.steps(ofRun: "under way").count == 1)
+        #expect(try store.measurements(ofRun: "over", limit: 9).steps.isEmpty)
+        #expect(try store.measurements(ofRun: "under way", limit: 9).steps.count == 1)
         #expect(try store.runs().count == 2)
-        #expect(try store.events(limit: 9).map(\.message) == ["new"])
+        #expect(try scratch.events().map(\.message) == ["new"])
     }
 
     private static let day = 86_400.0
@@ -224,7 +224,7 @@ struct RebuildTests {
             #expect(age.isJump)
             // Nine days count, and the minute that was recorded with the wrong clock.
             #expect(try store.removeRows(before: age.cutoff) == (events == 0 ? 18 : events == 1 ? 1 : 0))
-            #expect(try store.events(limit: 1000).count { $0.message != "ahead" } == (events == 0 ? 82 : 81))
+            #expect(try scratch.events().count { $0.message != "ahead" } == (events == 0 ? 82 : 81))
         }
         // After the clock is corrected, the events recorded in the meantime do no harm.
         try store.record(EventRecord(kind: "k", message: "back", time: noon.addingTimeInterval(600)))

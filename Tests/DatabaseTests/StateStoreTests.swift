@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Jobs
 import Database
+import GRDB
 import Testing
 
 /// A database for one test, removed at its end.
@@ -14,6 +15,11 @@ final class Scratch: Sendable {
     }
 
     func store() throws -> StateStore { try StateStore(path: path) }
+
+    /// The recorded events, which the service itself never reads back, in their order.
+    func events() throws -> [EventRecord] {
+        try DatabaseQueue(path: path).read { db in try EventRecord.order(Column("id")).fetchAll(db) }
+    }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 }
@@ -81,9 +87,12 @@ struct StateStoreTests {
         }
         try store.record([step(1, loss: 5), step(2, loss: 4), step(3, loss: 3)])
         try store.record([step(2, loss: 4.5)])
-        #expect(try store.steps(ofRun: "r") == [step(1, loss: 5), step(2, loss: 4.5), step(3, loss: 3)])
-        #expect(try store.steps(ofRun: "r", after: 2) == [step(3, loss: 3)])
-        #expect(try store.steps(ofRun: "other").isEmpty)
+        #expect(
+            try store.measurements(ofRun: "r", limit: 9).steps == [
+                step(1, loss: 5), step(2, loss: 4.5), step(3, loss: 3),
+            ])
+        #expect(try store.measurements(ofRun: "r", after: 2, limit: 9).steps == [step(3, loss: 3)])
+        #expect(try store.measurements(ofRun: "other", limit: 9).steps.isEmpty)
 
         func evaluation(_ loss: Double, accuracy: Double?) -> EvaluationRecord {
             EvaluationRecord(
@@ -91,8 +100,8 @@ struct StateStoreTests {
         }
         try store.record(evaluation(4, accuracy: nil))
         try store.record(evaluation(3, accuracy: 0.5))
-        #expect(try store.evaluations(ofRun: "r") == [evaluation(3, accuracy: 0.5)])
-        #expect(try store.evaluations(ofRun: "r", after: 2).isEmpty)
+        #expect(try store.measurements(ofRun: "r", limit: 9).evaluations == [evaluation(3, accuracy: 0.5)])
+        #expect(try store.measurements(ofRun: "r", after: 2, limit: 9).evaluations.isEmpty)
     }
 
     /// The schema's constraints reject invalid rows, and the transaction is rolled back.
@@ -109,7 +118,7 @@ struct StateStoreTests {
         #expect(throws: MetricsError.self) { try store.record([step(), step(run: "no such run")]) }
         #expect(throws: MetricsError.self) { try store.record([step(), step(loss: .nan)]) }
         #expect(throws: MetricsError.self) { try store.record([step(), step(step: -1)]) }
-        #expect(try store.steps(ofRun: "r").isEmpty)
+        #expect(try store.measurements(ofRun: "r", limit: 9).steps.isEmpty)
         #expect(throws: MetricsError.self) {
             try store.record(
                 EvaluationRecord(run: "r", step: 1, loss: 1, perplexity: 1, accuracy: 1.5, bitsPerByte: nil))
@@ -134,16 +143,15 @@ struct StateStoreTests {
                 model: model, number: number, run: "r", state: state, modelSha256: sha(number), parameters: 100,
                 vocabSize: 512, evaluationLoss: 4, bitsPerByte: 1.5, created: noon)
         }
-        #expect(try store.newestGeneration(of: "a") == nil)
+        #expect(try store.generations(of: "a") == [])
         try store.save(generation(1, .serving))
         try store.save(generation(1, .serving, of: "b"))
         try store.save(generation(2, .candidate))
-        #expect(try store.servingGeneration(of: "a") == generation(1, .serving))
-        #expect(try store.newestGeneration(of: "a") == generation(2, .candidate))
+        #expect(try store.generations(of: "a") == [generation(2, .candidate), generation(1, .serving)])
         try store.save(generation(2, .serving))
         try store.save(generation(2, .serving))
         #expect(try store.generations(of: "a") == [generation(2, .serving), generation(1, .retired)])
-        #expect(try store.servingGeneration(of: "b")?.number == 1)
+        #expect(try store.generations(of: "b") == [generation(1, .serving, of: "b")])
         #expect(try store.generation(1, of: "a") == generation(1, .retired))
         #expect(try store.generation(3, of: "a") == nil)
     }
@@ -156,10 +164,11 @@ struct StateStoreTests {
                     kind: "step", message: "step \(number)", run: number == 2 ? "r" : nil,
                     fields: #"{"step":\#(number)}"#, time: noon))
         }
-        #expect(try store.events(limit: 2).map(\.message) == ["step 3", "step 4"])
-        let event = try #require(try store.events(ofRun: "r", limit: 9).first)
-        #expect(event.fields == #"{"step":2}"#)
-        #expect(event.time == noon)
+        let events = try scratch.events()
+        #expect(events.map(\.message) == (1...4).map { "step \($0)" })
+        #expect(events.map(\.run) == [nil, "r", nil, nil])
+        #expect(events[1].fields == #"{"step":2}"#)
+        #expect(events[1].time == noon)
     }
 
     @Test func readersAndWriterDoNotBlockEachOther() async throws {
@@ -167,7 +176,7 @@ struct StateStoreTests {
         try store.save(RunRecord(id: "r", model: "a"))
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<3 {
-                group.addTask { for _ in 0..<50 { _ = try store.steps(ofRun: "r") } }
+                group.addTask { for _ in 0..<50 { _ = try store.measurements(ofRun: "r", limit: 300) } }
             }
             group.addTask {
                 for step in 0..<200 {
@@ -182,7 +191,7 @@ struct StateStoreTests {
             }
             try await group.waitForAll()
         }
-        #expect(try store.steps(ofRun: "r").count == 200)
+        #expect(try store.measurements(ofRun: "r", limit: 300).steps.count == 200)
     }
 
     @Test func updateKeepsTheCreationTime() throws {
