@@ -17,12 +17,21 @@ public final class CorpusLedger: Sendable {
     package var exists: Bool { access(path, F_OK) == 0 }
 
     func append(_ records: [CorpusRecord]) throws {
+        let text = try Self.lines(records)
+        try writing.withLock { _ in try append(text) }
+    }
+
+    /// Writes a new ledger atomically: an incomplete one would not be completed at the next start.
+    fileprivate func create(_ records: [CorpusRecord]) throws {
+        let text = try Self.lines(records)
+        try writing.withLock { _ in try Durable.write(text, to: path) }
+    }
+
+    private static func lines(_ records: [CorpusRecord]) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .iso8601
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        var text: [UInt8] = []
-        for record in records { text += try encoder.encode(record) + [UInt8(ascii: "\n")] }
-        try writing.withLock { _ in try append(text) }
+        return try records.flatMap { try encoder.encode($0) + [UInt8(ascii: "\n")] }
     }
 
     private func append(_ text: [UInt8]) throws {
@@ -48,14 +57,31 @@ public final class CorpusLedger: Sendable {
         if isNew { try Durable.syncDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])) }
     }
 
-    /// Returns its records in the order of arrival, except for lines that cannot be read.
-    public func records() -> [CorpusRecord] {
-        guard let bytes = try? Durable.read(path) else { return [] }
+    /// The records of a ledger in the order of arrival, and the lines that are not records.
+    public struct Contents: Sendable {
+        public var records: [CorpusRecord] = []
+        /// The numbers of the lines that cannot be read, counted from 1: damaged, or incomplete because the process was
+        /// killed.
+        public var unreadableLines: [Int] = []
+
+        public init() {}
+    }
+
+    /// Reads the ledger; one that does not exist is empty.
+    public func contents() throws(DurableError) -> Contents {
+        var contents = Contents()
+        guard exists else { return contents }
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
-        return bytes.split(separator: UInt8(ascii: "\n")).compactMap {
-            try? decoder.decode(CorpusRecord.self, from: Data($0)).bounded
+        let lines = try Durable.read(path).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (index, line) in lines.enumerated() where !line.isEmpty {
+            if let record = try? decoder.decode(CorpusRecord.self, from: Data(line)) {
+                contents.records.append(record.bounded)
+            } else {
+                contents.unreadableLines.append(index + 1)
+            }
         }
+        return contents
     }
 }
 
@@ -66,7 +92,7 @@ extension StateStore {
         let known = try corpora()
         guard !known.isEmpty else { return }
         do {
-            try ledger.append(known)
+            try ledger.create(known)
         } catch {
             throw MetricsError("copy the corpora to \(ledger.path)", path: path, cause: error)
         }

@@ -43,11 +43,19 @@ import Testing
 
     /// - Parameter members: the result that the program reports for the model directory, as members of a JSON object
     private func service(reporting members: String) throws -> PromotionService {
+        try service(
+            running: """
+                echo "{\\"kind\\":\\"judged\\",\\"time\\":\\"2026-01-01T00:00:00.000Z\\",\\"directory\\":\\"$3\\",\(members)}"
+                """)
+    }
+
+    /// - Parameter script: what the program does to evaluate
+    private func service(running script: String) throws -> PromotionService {
         let program = try ScriptedProgram.write(
             """
             #!/bin/sh
             [ "$1" = evaluate ] || exit 64
-            echo "{\\"kind\\":\\"judged\\",\\"time\\":\\"2026-01-01T00:00:00.000Z\\",\\"directory\\":\\"$3\\",\(members)}"
+            \(script)
             """, in: directory.root)
         var settings = Settings.builtIn
         settings.models = [ModelSettings(name: "m", objective: .mlm)]
@@ -84,6 +92,27 @@ import Testing
         #expect(await registry.model("m") == nil)
         let record = try #require(try metrics.generation(1, of: "m"))
         #expect(record.state == .rejected && record.reason == "the loss is not finite")
+    }
+
+    /// The state of a service that is stopping must not be used by a process that it no longer waits for.
+    @Test func finishWaitsForInterruptedEvaluations() async throws {
+        try addRun()
+        let root = directory.root
+        // Takes a moment to exit after it was asked to.
+        let service = try service(
+            running: """
+                touch "\(root)/started"
+                # The end of standard input asks the program to stop.
+                cat > /dev/null
+                sleep 0.3
+                touch "\(root)/exited"
+                """)
+        _ = try await service.adopt(root + "/import", as: "m")
+        while !FileManager.default.fileExists(atPath: root + "/started") { try await Task.sleep(for: .milliseconds(5)) }
+        service.stop()
+        await service.finish()
+        #expect(FileManager.default.fileExists(atPath: root + "/exited"))
+        #expect(try metrics.generation(1, of: "m")?.state == .candidate)
     }
 
     @Test func failedImportLeavesNoGeneration() async throws {

@@ -105,7 +105,7 @@ struct CorpusQueriesTests {
         #expect(try store.unneededCorpora().isEmpty, "its file is kept")
         // It is in the ledger, too.
         let renewed = try StateStore(path: "\(scratch.folder)/renewed.db")
-        try renewed.restore(store.ledger.records())
+        try renewed.restore(store.ledger.contents().records)
         #expect(try renewed.corpora(feeding: "a").map(\.name) == ["good.txt"])
 
         // The file is received again.
@@ -118,7 +118,7 @@ struct CorpusQueriesTests {
         #expect(try store.tryAgain(corporaOf: "b") == [])
         #expect(try store.corpora(feeding: "b").map(\.name) == ["bad.txt", "good.txt"])
         let again = try StateStore(path: "\(scratch.folder)/again.db")
-        try again.restore(store.ledger.records())
+        try again.restore(store.ledger.contents().records)
         #expect(try again.corpora(feeding: "b").map(\.sha256) == [sha(1), sha(2)])
         // It is removed.
         #expect(try store.setAsideCorpus(sha256: sha(1), because: "once more"))

@@ -105,7 +105,7 @@ import Testing
         #expect(recorded.reason?.utf8.count == 1024)
         #expect(recorded.name.utf8.count <= 255 && recorded.name.hasSuffix(" .csv"))
         #expect(try store.corpora() == [recorded])
-        #expect(store.ledger.records().map(\.reason) == [recorded.reason])
+        #expect(try store.ledger.contents().records.map(\.reason) == [recorded.reason])
         #expect(try Data(contentsOf: URL(filePath: store.ledger.path)).count < 2000)
         try store.save(RunRecord(id: "r", model: "a", state: .failed, reason: huge))
         #expect(try store.run("r")?.reason?.utf8.count == 1024)
@@ -125,7 +125,7 @@ import Testing
 
             """
         try Data(line.utf8).write(to: URL(filePath: store.ledger.path))
-        let records = store.ledger.records()
+        let records = try store.ledger.contents().records
         #expect(records.map { $0.reason?.utf8.count } == [1024] && records[0].name.utf8.count <= 255)
         try store.restore(records)
         #expect(try store.corpora().map { $0.reason?.utf8.count } == [1024])

@@ -76,7 +76,7 @@ struct RebuildTests {
         #expect(renewal.reason.description.contains("newer version") == (kind == .newer))
         #expect(try store.corpora().isEmpty)
         // The ledger still has the corpora.
-        try store.restore(store.ledger.records())
+        try store.restore(store.ledger.contents().records)
         #expect(try store.corpora().map(\.name) == (1...9).map { "\($0).txt" })
         #expect(try store.corpora(feeding: "other").count == 7, "removed corpora stay removed")
         #expect(try store.corpora(feeding: "poet").count == 8)
@@ -165,7 +165,23 @@ struct RebuildTests {
         _ = "{\"name\":\"half".utf8.withContiguousStorageIfAvailable { write(descriptor, $0.baseAddress, $0.count) }
         close(descriptor)
         _ = try store.record(corpus(2))
-        #expect(store.ledger.records().map(\.name) == ["1.txt", "2.txt"])
+        let contents = try store.ledger.contents()
+        #expect(contents.records.map(\.name) == ["1.txt", "2.txt"])
+        #expect(contents.unreadableLines == [2])
+    }
+
+    @Test func missingLedgerIsWrittenFromTheDatabase() throws {
+        do {
+            let store = try open(Renewals())
+            #expect(try store.ledger.contents().records.isEmpty)
+            for digit in 1...3 { _ = try store.record(corpus(digit)) }
+            try FileManager.default.removeItem(atPath: store.ledger.path)
+        }
+        let store = try open(Renewals())
+        let contents = try store.ledger.contents()
+        #expect(contents.records.map(\.name) == ["1.txt", "2.txt", "3.txt"] && contents.unreadableLines.isEmpty)
+        _ = try store.record(corpus(4))
+        #expect(try store.ledger.contents().records.map(\.name).last == "4.txt")
     }
 
     @Test func oldRowsAreRemovedAndRunsKept() throws {

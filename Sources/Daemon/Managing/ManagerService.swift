@@ -209,8 +209,9 @@ public struct ManagerService: Sendable {
             return "generation \(damaged) cannot be loaded; see the log"
         }
         let looks = wait.map { "; the schedule fires \($0)" } ?? ""
-        guard last != nil else { return "waiting for text files in \(directory.inbox)\(looks)" }
-        return training.nothingNew(model) + looks
+        guard let last else { return "waiting for text files in \(directory.inbox)\(looks)" }
+        let ended = RunRecord.State.ended.contains(last.state) ? last : nil
+        return RunHistory.nothingNew(since: ended) + looks
     }
 
     private func removeCorpus(_ parameters: ManagerInterface.RemoveCorpus.Parameters) async throws -> VarlinkNothing {

@@ -45,7 +45,10 @@ package final class PromotionService: Sendable {
     }
 
     /// Interrupts the evaluation of candidates; they are evaluated when the service is started again.
-    func stop() { stopping.open() }
+    package func stop() { stopping.open() }
+
+    /// Waits until the evaluations, which `stop` interrupts, have ended.
+    package func finish() async { await evaluations.withLock { $0 }?.value }
 
     /// Runs `body` while no other generation number is chosen: a run and an import must not take the same one. `body` chooses
     /// a number and records it.

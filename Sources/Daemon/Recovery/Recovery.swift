@@ -33,7 +33,15 @@ struct Recovery: Sendable {
     private func corpora(_ metrics: StateStore, _ problems: inout [String]) throws -> Int {
         let stored = Set(
             try FileManager.default.contentsOfDirectory(atPath: directory.corpus).filter { $0.utf8.count == 64 })
-        let known = metrics.ledger.records().filter { $0.state == .rejected || stored.contains($0.sha256) }
+        var ledger = CorpusLedger.Contents()
+        do { ledger = try metrics.ledger.contents() } catch { problems.append("the ledger cannot be read: \(error)") }
+        if let first = ledger.unreadableLines.first {
+            let count = ledger.unreadableLines.count
+            problems.append(
+                (count == 1 ? "line \(first)" : "\(count) lines, the first of them line \(first),")
+                    + " of \(metrics.ledger.path) cannot be read")
+        }
+        let known = ledger.records.filter { $0.state == .rejected || stored.contains($0.sha256) }
         try metrics.restore(known)
         let strange = stored.subtracting(known.filter { $0.state == .admitted }.map(\.sha256)).sorted()
         guard !strange.isEmpty else { return stored.count }

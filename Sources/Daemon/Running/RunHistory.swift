@@ -45,7 +45,11 @@ struct RunHistory: Sendable {
 
     /// Explains why there is nothing to train a model on.
     func nothingNew(_ model: String) -> String {
-        let last = try? metrics.runs(model: model, states: RunRecord.State.ended, limit: 1).first
-        return "there is no new corpus" + (last.map { " since \($0.id), which is \($0.state.rawValue)" } ?? "")
+        Self.nothingNew(since: (try? metrics.runs(model: model, states: RunRecord.State.ended, limit: 1))?.first)
+    }
+
+    /// - Parameter last: the newest run of the model that has ended
+    static func nothingNew(since last: RunRecord?) -> String {
+        "there is no new corpus" + (last.map { " since \($0.id), which is \($0.state.rawValue)" } ?? "")
     }
 }

@@ -82,6 +82,7 @@ public actor TrainingService: Service {
             self.stop()
         }
         alarm?.cancel()
+        await promotions.finish()
     }
 
     /// Makes the active run write a checkpoint and exit, and starts no other. `run` returns when that is done.
@@ -175,9 +176,6 @@ extension TrainingService {
 
     /// Returns the next action of the schedule for a model.
     public func nextRun(_ model: String) -> Scheduler.NextRun? { scheduler.nextRun(model, now: .now) }
-
-    /// Explains why there is nothing to train the model on.
-    nonisolated func nothingNew(_ model: String) -> String { history.nothingNew(model) }
 }
 
 /// The scheduler's decisions.
@@ -223,7 +221,7 @@ extension TrainingService {
         let reason =
             switch skip {
             case .noCorpus: "there are no corpora"
-            case .nothingNew: nothingNew(model)
+            case .nothingNew: history.nothingNew(model)
             case .underWay(let run): "\(run) is being trained on all corpora"
             }
         journal.report(
