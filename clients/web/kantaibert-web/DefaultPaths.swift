@@ -5,24 +5,22 @@ import WebClient
 
 /// Default paths and addresses.
 enum DefaultPaths {
-    static func variable(_ name: String) -> String? {
-        guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { return nil }
-        return value
-    }
-
     static func list(_ name: String) -> [String] {
-        (variable(name) ?? "").split(separator: ",").map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }
+        (EnvironmentVariable.text(name) ?? "").split(separator: ",").map { $0.filter { $0 != " " } }.filter {
+            !$0.isEmpty
+        }
     }
 
     /// The inbox. A service started with `--state-dir` keeps it next to its socket.
     static func inbox(besides socket: String) -> String {
-        if let named = variable("KANTAIBERT_INBOX") { return named }
+        if let named = EnvironmentVariable.text("KANTAIBERT_INBOX") { return named }
         let folder = socket.lastIndex(of: "/").map { String(socket[..<$0]) } ?? "."
         return access("\(folder)/inbox", F_OK) == 0 ? "\(folder)/inbox" : "/var/lib/kantaibert/inbox"
     }
 
     static func tokenFile() -> String? {
-        variable("KANTAIBERT_WEB_TOKEN_FILE") ?? variable("STATE_DIRECTORY").map { "\($0)/token" }
+        EnvironmentVariable.text("KANTAIBERT_WEB_TOKEN_FILE")
+            ?? EnvironmentVariable.text("STATE_DIRECTORY").map { "\($0)/token" }
     }
 
     /// The sockets passed by systemd, or else the address to listen on.

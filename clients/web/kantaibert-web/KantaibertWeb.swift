@@ -22,7 +22,7 @@ struct KantaibertWeb: AsyncParsableCommand {
             """)
 
     @Option(help: ArgumentHelp("The address to listen on, unless systemd passes a socket.", valueName: "host:port"))
-    var listen = DefaultPaths.variable("KANTAIBERT_WEB_LISTEN") ?? "127.0.0.1:8460"
+    var listen = EnvironmentVariable.text("KANTAIBERT_WEB_LISTEN") ?? "127.0.0.1:8460"
 
     @Option(
         help:
@@ -33,8 +33,8 @@ struct KantaibertWeb: AsyncParsableCommand {
     @Option(help: "The inbox for files dropped on the page. (default: the service’s inbox)")
     var inbox: String?
 
-    @Option(help: ArgumentHelp("The maximum size of an uploaded file.", valueName: "mb"))
-    var uploadLimitMb = DefaultPaths.variable("KANTAIBERT_WEB_UPLOAD_LIMIT_MB").flatMap { Int($0) } ?? 1024
+    @Option(help: ArgumentHelp("The maximum size of an uploaded file. (default: 1024)", valueName: "mb"))
+    var uploadLimitMb: Int?
 
     @Option(
         help: "The file that holds the token; created if missing. (default: $STATE_DIRECTORY/token, or none)")
@@ -48,16 +48,38 @@ struct KantaibertWeb: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The maximum number of connections from one remote address; a proxy is one address.",
+            "The maximum number of connections from one remote address; a proxy is one address. (default: 128)",
             valueName: "count"))
-    var connectionsPerAddress =
-        DefaultPaths.variable("KANTAIBERT_WEB_CONNECTIONS_PER_ADDRESS").flatMap { Int($0) } ?? 128
+    var connectionsPerAddress: Int?
+
+    /// Limits given as options or else as environment variables; nil is the default.
+    private struct Limits {
+        var uploadMb: Int?
+        var connectionsPerAddress: Int?
+    }
+
+    private func limits() throws -> Limits {
+        func limit(_ option: Int?, _ flag: String, _ variable: String, in range: ClosedRange<Int>) throws -> Int? {
+            guard let option else {
+                do { return try EnvironmentVariable.integer(variable, in: range) } catch {
+                    throw ValidationError("\(error)")
+                }
+            }
+            guard range.contains(option) else {
+                throw ValidationError("\(flag) must be from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return option
+        }
+        return Limits(
+            uploadMb: try limit(
+                uploadLimitMb, "--upload-limit-mb", "KANTAIBERT_WEB_UPLOAD_LIMIT_MB", in: 1...1 << 20),
+            connectionsPerAddress: try limit(
+                connectionsPerAddress, "--connections-per-address", "KANTAIBERT_WEB_CONNECTIONS_PER_ADDRESS",
+                in: 1...1 << 20))
+    }
 
     func validate() throws {
-        guard (1...1 << 20).contains(uploadLimitMb) else {
-            throw ValidationError("--upload-limit-mb must be from 1 to \(1 << 20)")
-        }
-        guard connectionsPerAddress > 0 else { throw ValidationError("--connections-per-address must be above 0") }
+        _ = try limits()
         _ = try DefaultPaths.address(listen)
     }
 
@@ -80,12 +102,14 @@ struct KantaibertWeb: AsyncParsableCommand {
         } catch {
             throw failure(EX_CANTCREAT, "\(error)")
         }
+        let limits = try limits()
         let options = WebServer.Options(
             sockets: try DefaultPaths.sockets(listen), socket: socket,
-            inbox: Inbox(path: inbox ?? DefaultPaths.inbox(besides: socket.path), limit: uploadLimitMb << 20),
+            inbox: Inbox(
+                path: inbox ?? DefaultPaths.inbox(besides: socket.path), limit: (limits.uploadMb ?? 1024) << 20),
             token: token,
             tokenFile: tokenFile, hosts: hosts + DefaultPaths.list("KANTAIBERT_WEB_HOSTS"),
-            connectionsPerAddress: connectionsPerAddress)
+            connectionsPerAddress: limits.connectionsPerAddress)
         let server = WebServer(options: options, logger: logger) { addresses in
             SystemdNotify.ready()
             greet(addresses, token: token, tokenFile: tokenFile, logger)

@@ -30,7 +30,9 @@ extension Route {
         Route(.get, "/v1/models", .read, .nothing, "models with a serving generation") { services, _, _ in
             try await ModelRoutes(client: services.client).list()
         },
-        Route(.get, "/v1/models/{model}", .read, .path(["assistant"]), "the model, if it has one") { services, _, context in
+        Route(
+            .get, "/v1/models/{model}", .read, .path(["assistant"]), "the model, if it has one"
+        ) { services, _, context in
             try await ModelRoutes(client: services.client).model(try context.parameters.require("model"))
         },
     ]
