@@ -45,7 +45,7 @@ public struct HeldOutText: Sendable {
     public func rows(tokenizer: ByteLevelBPETokenizer, blockSize: Int) -> HeldOutRows {
         var rows = TokenRows(objective: objective, unit: unit, blockSize: blockSize)
         var made = HeldOutRows()
-        for tokens in tokenizer.encodeBatch(samples.map(\.text)) where !tokens.isEmpty {
+        for tokens in tokenizer.encodeBatch(samples.map(\.text), specialTokens: .asText) where !tokens.isEmpty {
             made.lines += rows.append(tokens)
             made.textTokens += tokens.count
         }

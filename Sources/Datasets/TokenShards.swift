@@ -45,7 +45,7 @@ public struct TokenShards: Sendable {
             while true {
                 let samples = try reader.next(atMost: samplesAtOnce, bytes: bytesAtOnce)
                 if samples.isEmpty { break }
-                let encodings = tokenizer.encodeBatch(samples.map(\.text))
+                let encodings = tokenizer.encodeBatch(samples.map(\.text), specialTokens: .asText)
                 for (sample, tokens) in zip(samples, encodings) where !tokens.isEmpty {
                     if sample.isHeldOut(share: source.heldOut) {
                         try heldOut.append(sample, tokens)

@@ -12,11 +12,13 @@ extension FuzzTarget {
         inFolder("tokenizer.json", input) { folder in
             guard let tokenizer = try? ByteLevelBPETokenizer.load(directory: folder) else { return }
             for text in ["the  human\n", "ü\u{0}😀", String(decoding: input.prefix(200), as: UTF8.self)] {
-                let ids = tokenizer.encode(text)
-                expect(
-                    ids.allSatisfy { tokenizer.token($0) != nil },
-                    "an id without a token for \(text.debugDescription)")
-                _ = tokenizer.decode(ids)
+                for specialTokens in SpecialTokensInText.allCases {
+                    let ids = tokenizer.encode(text, specialTokens: specialTokens)
+                    expect(
+                        ids.allSatisfy { tokenizer.token($0) != nil },
+                        "an id without a token for \(text.debugDescription)")
+                    _ = tokenizer.decode(ids)
+                }
             }
         }
     }

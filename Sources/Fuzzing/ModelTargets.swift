@@ -36,7 +36,7 @@ extension FuzzTarget {
             guard let engine = try? InferenceEngine(directory: modelFolder) else { return }
             // The model answers, or throws an error.
             try? engine.requireFiniteAnswer()
-            let text = engine.tokenizer.encode("the human <mask>")
+            let text = engine.tokenizer.encode("the human <mask>", specialTokens: .maskOnly)
             expect(text.allSatisfy { $0 >= 0 && $0 < engine.configuration.vocabSize }, "an id outside of the embedding")
         } catch { fatalError("\(error)") }
     }

@@ -15,7 +15,8 @@ public struct Filling: Sendable, Equatable {
 }
 
 extension InferenceEngine {
-    /// Returns candidates for each `<mask>` of a text, in the same way as `FillMaskPipeline` of transformers.
+    /// Returns candidates for each `<mask>` of a text, in the same way as `FillMaskPipeline` of transformers,
+    /// except that all other special tokens in the text are text.
     ///
     /// The softmax includes all rows of the vocabulary, also rows without a token, which are never returned. With one
     /// mask, `sequence` omits special tokens; with several masks, it contains them and the other masks.
@@ -34,7 +35,7 @@ extension InferenceEngine {
             throw InferenceError.invalidParameter("top_k", reason: "must be at least 1, but is \(topK)")
         }
         let limit = configuration.longestSequence
-        let prompt = try await self.prompt(text, parameter: "text", limit: limit, for: user)
+        let prompt = try await self.prompt(text, specialTokens: .maskOnly, parameter: "text", limit: limit, for: user)
         guard prompt.hasMask else { throw InferenceError.noMask(text: RequestLimits.quoted(text)) }
         // Strictly less, because `</s>` is appended.
         guard prompt.count < limit else {
@@ -104,7 +105,10 @@ extension InferenceEngine {
                     + "\(RequestLimits.targetBytes) bytes")
         }
         let ids = await WorkQueue.texts.run(for: .user(user), cost: bytes) { [self] () throws(Never) in
-            targets.compactMap { tokenizer.id(of: $0) ?? tokenizer.encode(filtered($0)).first }
+            targets.compactMap { target in
+                tokenizer.id(of: target)
+                    ?? tokenizer.encode(filtered(target, specialTokens: .asText), specialTokens: .asText).first
+            }
         }
         guard !ids.isEmpty else { throw .invalidParameter("targets", reason: "must contain at least one word") }
         return Set(ids)

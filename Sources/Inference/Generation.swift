@@ -11,7 +11,7 @@ public enum FinishReason: String, Sendable, Codable {
     case stop
     /// `max_new_tokens` or the longest trained position was reached.
     case length
-    /// The model generated `</s>`.
+    /// The model generated the token `</s>`. Generated text that spells `</s>` does not end a generation.
     case end
 }
 
@@ -32,7 +32,7 @@ extension InferenceEngine {
     /// Continues a prompt token by token, together with all other active generations, until one of `FinishReason`
     /// applies.
     /// - Parameters:
-    ///   - prompt: the text to continue; `<s>` is prepended
+    ///   - prompt: the text to continue; `<s>` is prepended; special tokens in it are text
     ///   - user: the user whose share of places and turns is charged
     ///   - onPiece: called with each non-empty piece of text; generation continues meanwhile
     /// - Throws: `InferenceError` (`promptTooLong`, `wrongObjective`, `invalidParameter`, `notANumber`), errors thrown
@@ -44,7 +44,8 @@ extension InferenceEngine {
         try require(.clm)
         try sampling.validate()
         let limit = longestPrompt
-        let prompt = try await self.prompt(prompt, parameter: "prompt", limit: limit, for: user)
+        let prompt = try await self.prompt(
+            prompt, specialTokens: .asText, parameter: "prompt", limit: limit, for: user)
         guard prompt.count <= limit else { throw InferenceError.promptTooLong(tokens: prompt.count, limit: limit) }
         let (steps, output) = AsyncThrowingStream.makeStream(of: GenerationRun.Step.self)
         let run = try GenerationRun(engine: self, prompt: prompt.ids, sampling: sampling, user: user, output: output)

@@ -105,14 +105,15 @@ public final class InferenceEngine: Sendable {
     var filtersTexts: Bool { !filters.isEmpty }
 
     /// Applies the text filters that were applied to the corpora in training.
-    func filtered(_ text: String) -> String {
-        filters.prompt(text, keeping: SpecialToken.mask.content)
+    /// - Parameter specialTokens: the special tokens in the text that are left unchanged, because they are not text
+    func filtered(_ text: String, specialTokens: SpecialTokensInText) -> String {
+        filters.prompt(text, keeping: specialTokens == .asText ? nil : SpecialToken.mask.content)
     }
 
     /// Runs the model on a fixed text.
     /// - Throws: `InferenceError.load` if a logit is not finite
     package func requireFiniteAnswer() throws(InferenceError) {
-        let text = tokenizer.encode("The quick brown fox jumps over the lazy dog.")
+        let text = tokenizer.encode("The quick brown fox jumps over the lazy dog.", specialTokens: .asText)
         let ids =
             [SpecialToken.bos.rawValue] + text.prefix(configuration.longestSequence - 3)
             + [SpecialToken.mask.rawValue, SpecialToken.eos.rawValue]

@@ -25,8 +25,8 @@ extension InferenceEngine {
     /// - Throws: `InferenceError.notANumber` and `.invalidParameter`; `CancellationError` before the next batch if the
     ///   task was cancelled
     public func score(_ text: String, for user: UInt32 = geteuid()) async throws -> TextScore {
-        let scored = try await filtered(text, for: user)
-        var parts = TextIDs(self, scored, parameter: "text", for: user)
+        let scored = try await filtered(text, specialTokens: .asText, for: user)
+        var parts = TextIDs(self, scored, specialTokens: .asText, parameter: "text", for: user)
         var sequences = ScoredSequences(objective, trainedLength: trainedLength)
         var (logLikelihood, tokens, hasEnded) = (0.0, 0, false)
         while true {

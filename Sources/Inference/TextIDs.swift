@@ -8,11 +8,16 @@ struct TextIDs: Sendable {
     private let user: UInt32
     private var stream: TokenStream
 
-    /// - Parameter parameter: the name of the text in the interface, for errors
-    init(_ engine: InferenceEngine, _ text: String, parameter: String, for user: UInt32) {
+    /// - Parameters:
+    ///   - specialTokens: how special tokens that occur in the text are encoded
+    ///   - parameter: the name of the text in the interface, for errors
+    init(
+        _ engine: InferenceEngine, _ text: String, specialTokens: SpecialTokensInText, parameter: String,
+        for user: UInt32
+    ) {
         self.parameter = parameter
         self.user = user
-        stream = TokenStream(engine.tokenizer, text)
+        stream = TokenStream(engine.tokenizer, text, specialTokens: specialTokens)
     }
 
     /// - Returns: the ids of the next part, or nil at the end
@@ -35,11 +40,14 @@ struct TextIDs: Sendable {
 
 extension InferenceEngine {
     /// Applies the text filters that were applied to the corpora in training.
-    func filtered(_ text: String, for user: UInt32) async throws -> String {
+    /// - Parameter specialTokens: the special tokens in the text that are left unchanged, because they are not text
+    func filtered(
+        _ text: String, specialTokens: SpecialTokensInText, for user: UInt32
+    ) async throws -> String {
         guard filtersTexts else { return text }
         try Task.checkCancellation()
         return await WorkQueue.texts.run(for: .user(user), cost: text.utf8.count) { [self] () throws(Never) in
-            filtered(text)
+            filtered(text, specialTokens: specialTokens)
         }
     }
 
@@ -50,10 +58,15 @@ extension InferenceEngine {
         var hasMask = false
     }
 
-    /// - Parameter limit: maximum number of ids to keep
-    func prompt(_ text: String, parameter: String, limit: Int, for user: UInt32) async throws -> Prompt {
+    /// - Parameters:
+    ///   - specialTokens: how special tokens that occur in the text are encoded
+    ///   - limit: maximum number of ids to keep
+    func prompt(
+        _ text: String, specialTokens: SpecialTokensInText, parameter: String, limit: Int, for user: UInt32
+    ) async throws -> Prompt {
         var prompt = Prompt()
-        var parts = TextIDs(self, try await filtered(text, for: user), parameter: parameter, for: user)
+        let text = try await filtered(text, specialTokens: specialTokens, for: user)
+        var parts = TextIDs(self, text, specialTokens: specialTokens, parameter: parameter, for: user)
         while let ids = try await parts.next() {
             prompt.count += ids.count
             prompt.hasMask = prompt.hasMask || ids.contains(SpecialToken.mask.rawValue)

@@ -1,14 +1,17 @@
 import Glibc
+import Jobs
 import Tokenizers
 
 extension InferenceEngine {
-    /// Returns the ids of a text, and each token as written in `vocab.json`. No special tokens are added.
+    /// Returns the ids of a text as the model reads it in a request, and each token as written in `vocab.json`: `<mask>`
+    /// is the mask token of a masked model, all other special tokens in the text are text. No special tokens are added.
     /// - Parameter user: the user whose share of turns is charged
     /// - Throws: `InferenceError.invalidParameter` if the text has more than `RequestLimits.tokens`
     public func tokenize(
         _ text: String, for user: UInt32 = geteuid()
     ) async throws -> (ids: [Int32], tokens: [String]) {
-        var parts = TextIDs(self, text, parameter: "text", for: user)
+        let specialTokens: SpecialTokensInText = objective == .mlm ? .maskOnly : .asText
+        var parts = TextIDs(self, text, specialTokens: specialTokens, parameter: "text", for: user)
         var (ids, tokens): ([Int32], [String]) = ([], [])
         while let part = try await parts.next() {
             guard ids.count + part.count <= RequestLimits.tokens else {

@@ -26,16 +26,18 @@ public struct TextPipeline: Sendable {
     }
 
     /// Applies the filters that modify text to a prompt.
-    /// - Parameter mark: a token in the text that is left unchanged, such as `<mask>`
-    public func prompt(_ text: String, keeping mark: String) -> String {
+    /// - Parameter mark: a token in the text that is left unchanged, such as `<mask>`; nil filters the whole text
+    public func prompt(_ text: String, keeping mark: String?) -> String {
         let prompting = TextPipeline(filters.filter(\.appliesToPrompts))
         guard !prompting.isEmpty else { return text }
         let nothingSeen = SeenTexts()
-        return text.split(separator: mark, omittingEmptySubsequences: false).map { piece in
-            var bytes = Array(piece.utf8)
+        func filtered(_ text: Substring) -> String {
+            var bytes = Array(text.utf8)
             _ = prompting.apply(to: &bytes, seen: nothingSeen)
             return String(decoding: bytes, as: UTF8.self)
-        }.joined(separator: mark)
+        }
+        guard let mark else { return filtered(text[...]) }
+        return text.split(separator: mark, omittingEmptySubsequences: false).map(filtered).joined(separator: mark)
     }
 }
 

@@ -14,6 +14,19 @@ struct AddedToken: Sendable, Equatable {
     var special = true
 }
 
+/// The two passes in which added tokens are found.
+struct AddedTokenMatchers: Sendable {
+    let first: AddedTokenMatcher
+    let second: AddedTokenMatcher
+
+    init(_ tokens: [AddedToken], _ specialTokens: SpecialTokensInText) {
+        first = AddedTokenMatcher(tokens.filter { !$0.normalized }, specialTokens)
+        second = AddedTokenMatcher(tokens.filter(\.normalized), specialTokens)
+    }
+
+    var isEmpty: Bool { first.isEmpty && second.isEmpty }
+}
+
 /// Finds added tokens in a text: the leftmost and longest match, as Hugging Face's `AddedVocabulary` does.
 struct AddedTokenMatcher: Sendable {
     struct Match {
@@ -27,23 +40,27 @@ struct AddedTokenMatcher: Sendable {
     private let candidates: [[Candidate]]
     /// The first byte of all contents if it is the same for all, as for `<s>` and `<mask>`.
     private let commonFirstByte: UInt8?
+    /// Whether there are no tokens to find.
     let isEmpty: Bool
 
     private struct Candidate: Sendable {
         let content: [UInt8]
         let token: AddedToken
+        /// Whether an occurrence is text. It is skipped as a whole, so that no other token is found inside of it.
+        let isText: Bool
     }
 
-    init(_ tokens: [AddedToken]) {
+    init(_ tokens: [AddedToken], _ specialTokens: SpecialTokensInText) {
         var candidates = [[Candidate]](repeating: [], count: 256)
         for token in tokens where !token.content.isEmpty {
             let content = Array(token.content.utf8)
-            candidates[Int(content[0])].append(Candidate(content: content, token: token))
+            candidates[Int(content[0])].append(
+                Candidate(content: content, token: token, isText: !specialTokens.recognizes(token)))
         }
         self.candidates = candidates.map { $0.sorted { $0.content.count > $1.content.count } }
         let firstBytes = candidates.indices.filter { !candidates[$0].isEmpty }
         commonFirstByte = firstBytes.count == 1 ? UInt8(firstBytes[0]) : nil
-        isEmpty = firstBytes.isEmpty
+        isEmpty = candidates.joined().allSatisfy(\.isText)
     }
 
     /// Returns the first match at or after `from`. Preceding white space is absorbed back to `floor`, the end of the
@@ -58,16 +75,19 @@ struct AddedTokenMatcher: Sendable {
                     }
                     position = UnsafeRawPointer(found) - UnsafeRawPointer(text)
                 }
-                let here = candidates[Int(text[position])]
-                for candidate in here where isAt(text + position, end - position, candidate.content) {
-                    var start = position
-                    var stop = position + candidate.content.count
-                    let resume = stop
-                    if candidate.token.lstrip { start = max(spacesStart(text, stop: position), floor) }
-                    if candidate.token.rstrip { stop = spacesEnd(text, stop, end) }
-                    return (Match(id: candidate.token.id, start: start, end: stop), resume)
+                let found = candidates[Int(text[position])].first {
+                    isAt(text + position, end - position, $0.content)
                 }
-                position += 1
+                guard let found, !found.isText else {
+                    position += found?.content.count ?? 1
+                    continue
+                }
+                var start = position
+                var stop = position + found.content.count
+                let resume = stop
+                if found.token.lstrip { start = max(spacesStart(text, stop: position), floor) }
+                if found.token.rstrip { stop = spacesEnd(text, stop, end) }
+                return (Match(id: found.token.id, start: start, end: stop), resume)
             }
             return nil
         }

@@ -13,8 +13,9 @@ public final class ByteLevelBPETokenizer: Sendable {
 
     /// Added tokens by id.
     private let added: [Int32: AddedToken]
-    private let first: AddedTokenMatcher
-    private let second: AddedTokenMatcher
+    private let asText: AddedTokenMatchers
+    private let maskOnly: AddedTokenMatchers
+    private let recognized: AddedTokenMatchers
     /// The concatenated bytes of all tokens. Token `id` is `decodedStart[id]..<decodedStart[id + 1]`.
     private let decoded: [UInt8]
     private let decodedStart: [Int]
@@ -35,8 +36,9 @@ public final class ByteLevelBPETokenizer: Sendable {
         var added: [Int32: AddedToken] = [:]
         for token in components.addedTokens { added[token.id] = token }
         self.added = added
-        first = AddedTokenMatcher(components.addedTokens.filter { !$0.normalized })
-        second = AddedTokenMatcher(components.addedTokens.filter { $0.normalized })
+        asText = AddedTokenMatchers(components.addedTokens, .asText)
+        maskOnly = AddedTokenMatchers(components.addedTokens, .maskOnly)
+        recognized = AddedTokenMatchers(components.addedTokens, .recognized)
         vocabularySize = max(model.contents.count, components.addedTokens.map { Int($0.id) + 1 }.max() ?? 0)
         var decoded: [UInt8] = []
         var decodedStart = [0]
@@ -74,49 +76,73 @@ public final class ByteLevelBPETokenizer: Sendable {
 
     // MARK: Encoding
 
+    private func matchers(_ specialTokens: SpecialTokensInText) -> AddedTokenMatchers {
+        switch specialTokens {
+        case .asText: asText
+        case .maskOnly: maskOnly
+        case .recognized: recognized
+        }
+    }
+
+    /// Whether an encoding may find added tokens in a text.
+    func findsAddedTokens(_ specialTokens: SpecialTokensInText) -> Bool { !matchers(specialTokens).isEmpty }
+
     /// Encodes a text.
     /// - Parameters:
+    ///   - specialTokens: how special tokens that occur in the text are encoded
     ///   - addSpecialTokens: whether the post-processor adds `<s>` and `</s>`
     ///   - maxLength: maximum number of ids, including special tokens; longer texts are truncated at the end. Nil
     ///     applies
     ///     the truncation of `tokenizer.json`, which usually has none.
-    public func encode(_ text: String, addSpecialTokens: Bool = false, maxLength: Int? = nil) -> [Int32] {
+    public func encode(
+        _ text: String, specialTokens: SpecialTokensInText, addSpecialTokens: Bool = false, maxLength: Int? = nil
+    ) -> [Int32] {
         var text = text
+        let matchers = matchers(specialTokens)
         return text.withUTF8 { text in
             var ids: [Int32] = []
             ids.reserveCapacity(text.count / 3 + 4)
-            withEncoder { encode(valid: text, with: $0, addSpecialTokens, maxLength, into: &ids) }
+            withEncoder { encode(valid: text, with: $0, matchers, addSpecialTokens, maxLength, into: &ids) }
             return ids
         }
     }
 
     /// Same as `encode(_:)`, but for UTF-8 bytes. Each invalid subpart is treated as U+FFFD.
-    public func encode(utf8: UnsafeRawBufferPointer, addSpecialTokens: Bool = false, maxLength: Int? = nil) -> [Int32] {
+    public func encode(
+        utf8: UnsafeRawBufferPointer, specialTokens: SpecialTokensInText, addSpecialTokens: Bool = false,
+        maxLength: Int? = nil
+    ) -> [Int32] {
         var ids: [Int32] = []
         ids.reserveCapacity(utf8.count / 3 + 4)
-        encode(utf8: utf8, addSpecialTokens: addSpecialTokens, maxLength: maxLength, appendingTo: &ids)
+        encode(
+            utf8: utf8, specialTokens: specialTokens, addSpecialTokens: addSpecialTokens, maxLength: maxLength,
+            appendingTo: &ids)
         return ids
     }
 
     /// Same as `encode(utf8:)`, but appends to `ids`.
     public func encode(
-        utf8: UnsafeRawBufferPointer, addSpecialTokens: Bool = false, maxLength: Int? = nil,
-        appendingTo ids: inout [Int32]
+        utf8: UnsafeRawBufferPointer, specialTokens: SpecialTokensInText, addSpecialTokens: Bool = false,
+        maxLength: Int? = nil, appendingTo ids: inout [Int32]
     ) {
+        let matchers = matchers(specialTokens)
         let text = utf8.bindMemory(to: UInt8.self)
         withEncoder { encoder in
             if let repaired = UTF8Repair.repaired(text) {
                 repaired.withUnsafeBufferPointer {
-                    encode(valid: $0, with: encoder, addSpecialTokens, maxLength, into: &ids)
+                    encode(valid: $0, with: encoder, matchers, addSpecialTokens, maxLength, into: &ids)
                 }
             } else {
-                encode(valid: text, with: encoder, addSpecialTokens, maxLength, into: &ids)
+                encode(valid: text, with: encoder, matchers, addSpecialTokens, maxLength, into: &ids)
             }
         }
     }
 
     /// Encodes texts independently of each other, on all threads of the pool.
-    public func encodeBatch(_ texts: [String], addSpecialTokens: Bool = false) -> [[Int32]] {
+    public func encodeBatch(
+        _ texts: [String], specialTokens: SpecialTokensInText, addSpecialTokens: Bool = false
+    ) -> [[Int32]] {
+        let matchers = matchers(specialTokens)
         let pieces = min(texts.count, ThreadPool.shared.threads * 16)
         return [[Int32]](unsafeUninitializedCapacity: texts.count) { results, count in
             let start = results.baseAddress!
@@ -127,7 +153,7 @@ public final class ByteLevelBPETokenizer: Sendable {
                         var ids: [Int32] = []
                         text.withUTF8 { text in
                             ids.reserveCapacity(text.count / 3 + 4)
-                            encode(valid: text, with: encoder, addSpecialTokens, nil, into: &ids)
+                            encode(valid: text, with: encoder, matchers, addSpecialTokens, nil, into: &ids)
                         }
                         (start + index).initialize(to: ids)
                     }
@@ -144,14 +170,14 @@ public final class ByteLevelBPETokenizer: Sendable {
     }
 
     private func encode(
-        valid text: UnsafeBufferPointer<UInt8>, with encoder: WordEncoder, _ addSpecialTokens: Bool, _ maxLength: Int?,
-        into ids: inout [Int32]
+        valid text: UnsafeBufferPointer<UInt8>, with encoder: WordEncoder, _ matchers: AddedTokenMatchers,
+        _ addSpecialTokens: Bool, _ maxLength: Int?, into ids: inout [Int32]
     ) {
         var around: (cls: Int32, sep: Int32)?
         if addSpecialTokens, case .roberta(let cls, let sep, _) = components.postProcessor { around = (cls.id, sep.id) }
         if let around { ids.append(around.cls) }
         let body = ids.count
-        encodeAll(text, with: encoder, continues: false, into: &ids)
+        encodeAll(text, with: encoder, matchers, continues: false, into: &ids)
         if let limit = maxLength ?? components.truncation?.maxLength {
             let room = max(limit - (around == nil ? 0 : 2), 0)
             let excess = ids.count - body - room
@@ -165,14 +191,15 @@ public final class ByteLevelBPETokenizer: Sendable {
 
     /// - Parameter continues: whether the preceding text was encoded separately and did not end with an added token
     private func encodeAll(
-        _ text: UnsafeBufferPointer<UInt8>, with encoder: WordEncoder, continues: Bool, into ids: inout [Int32]
+        _ text: UnsafeBufferPointer<UInt8>, with encoder: WordEncoder, _ matchers: AddedTokenMatchers, continues: Bool,
+        into ids: inout [Int32]
     ) {
         guard let bytes = text.baseAddress else { return }
         split(
-            bytes, 0, text.count, by: first,
+            bytes, 0, text.count, by: matchers.first,
             else: { start, end in
                 split(
-                    bytes, start, end, by: second,
+                    bytes, start, end, by: matchers.second,
                     else: { start, end in
                         encodePiece(
                             bytes + start, end - start, begins: !continues || start > 0, with: encoder, into: &ids)
@@ -181,10 +208,13 @@ public final class ByteLevelBPETokenizer: Sendable {
     }
 
     /// Encodes one part of a text that was split by `TokenStream`.
-    func encodePart(_ text: UnsafeBufferPointer<UInt8>, continues: Bool) -> [Int32] {
+    func encodePart(
+        _ text: UnsafeBufferPointer<UInt8>, specialTokens: SpecialTokensInText, continues: Bool
+    ) -> [Int32] {
+        let matchers = matchers(specialTokens)
         var ids: [Int32] = []
         ids.reserveCapacity(text.count / 3 + 4)
-        withEncoder { encodeAll(text, with: $0, continues: continues, into: &ids) }
+        withEncoder { encodeAll(text, with: $0, matchers, continues: continues, into: &ids) }
         return ids
     }
 
@@ -194,7 +224,7 @@ public final class ByteLevelBPETokenizer: Sendable {
         _ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, by matcher: AddedTokenMatcher,
         else piece: (Int, Int) -> Void, token: (Int32) -> Void
     ) {
-        guard !matcher.isEmpty else { return piece(start, end) }
+        guard !matcher.isEmpty else { return start < end ? piece(start, end) : () }
         var done = 0
         var position = 0
         while let (match, resume) = matcher.next(text + start, from: position, floor: done, end: end - start) {

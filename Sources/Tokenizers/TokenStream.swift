@@ -16,18 +16,22 @@ public struct TokenStream: Sendable {
     public static let longestWord = 1 << 18
 
     private let tokenizer: ByteLevelBPETokenizer
+    private let specialTokens: SpecialTokensInText
     private let added: [[UInt8]]
     private var text: String
     private var position = 0
     private let count: Int
 
-    public init(_ tokenizer: ByteLevelBPETokenizer, _ text: String) {
+    /// - Parameter specialTokens: how special tokens that occur in the text are encoded
+    public init(_ tokenizer: ByteLevelBPETokenizer, _ text: String, specialTokens: SpecialTokensInText) {
         self.tokenizer = tokenizer
+        self.specialTokens = specialTokens
         var text = text
         text.makeContiguousUTF8()
         self.text = text
         count = text.utf8.count
-        added = tokenizer.components.addedTokens.map { Array($0.content.utf8) }.filter { !$0.isEmpty }
+        let added = tokenizer.findsAddedTokens(specialTokens) ? tokenizer.components.addedTokens : []
+        self.added = added.map { Array($0.content.utf8) }.filter { !$0.isEmpty }
     }
 
     /// Maximum size in bytes of the next part.
@@ -38,13 +42,13 @@ public struct TokenStream: Sendable {
         guard position < count else { return nil }
         guard tokenizer.components.truncation == nil else {
             position = count
-            return tokenizer.encode(text)
+            return tokenizer.encode(text, specialTokens: specialTokens)
         }
         let start = position
-        let found: (ids: [Int32], end: Int)? = text.withUTF8 { [tokenizer, added, count] text in
+        let found: (ids: [Int32], end: Int)? = text.withUTF8 { [tokenizer, specialTokens, added, count] text in
             guard let end = Self.end(of: text.baseAddress!, from: start, count: count, added: added) else { return nil }
             let part = UnsafeBufferPointer(rebasing: text[start..<end])
-            return (tokenizer.encodePart(part, continues: start > 0), end)
+            return (tokenizer.encodePart(part, specialTokens: specialTokens, continues: start > 0), end)
         }
         guard let found else { throw WordTooLong(limit: Self.longestWord) }
         position = found.end

@@ -12,6 +12,8 @@ struct TokenizerEncodeCommand: ParsableCommand {
 
     @Argument(help: ArgumentHelp("A Hugging Face tokenizer directory.", valueName: "dir")) var directory: String
     @Flag(help: "Add <s> and </s> as the post-processor specifies.") var addSpecialTokens = false
+    @Flag(help: "Encode <s>, </s> and other special tokens in the text as ordinary text.") var splitSpecialTokens =
+        false
     @Option(help: "Maximum number of ids, including special tokens; the rest is truncated.") var maxLength: Int?
     @Flag(help: "Omit special tokens from “decoded”.") var skipSpecialTokens = false
 
@@ -27,7 +29,9 @@ struct TokenizerEncodeCommand: ParsableCommand {
             } catch {
                 throw ValidationError("standard input: line \(number): expected a JSON string, found \(line)")
             }
-            let ids = tokenizer.encode(text, addSpecialTokens: addSpecialTokens, maxLength: maxLength)
+            let ids = tokenizer.encode(
+                text, specialTokens: splitSpecialTokens ? .asText : .recognized, addSpecialTokens: addSpecialTokens,
+                maxLength: maxLength)
             let tokens = ids.map { asciiJSON(tokenizer.token($0) ?? "") }.joined(separator: ", ")
             let decoded = asciiJSON(tokenizer.decode(ids, skipSpecialTokens: skipSpecialTokens))
             print("{\"ids\": \(ids), \"tokens\": [\(tokens)], \"decoded\": \(decoded)}")

@@ -53,13 +53,13 @@ private struct Built {
 @Test func mlmTruncatesSampleToOneRow() throws {
     let built = try Built(.mlm, .lines, blockSize: 50)
     let lines = text.split(separator: "\n").map(String.init)
-    let expected = lines.map { [0] + built.tokenizer.encode($0).prefix(48) + [2] }
+    let expected = lines.map { [0] + built.tokenizer.encode($0, specialTokens: .asText).prefix(48) + [2] }
     #expect(built.rows(built.shards.training) == expected)
     let totals = built.shards.training.totals
     #expect(totals.longestRow == 50)
     // The bits per byte include truncated text.
     #expect(totals.textBytes == lines.reduce(0) { $0 + $1.utf8.count })
-    #expect(totals.textTokens == lines.reduce(0) { $0 + built.tokenizer.encode($1).count })
+    #expect(totals.textTokens == lines.reduce(0) { $0 + built.tokenizer.encode($1, specialTokens: .asText).count })
 }
 
 @Test func clmSplitsSampleIntoRows() throws {
@@ -67,10 +67,25 @@ private struct Built {
     let paragraphs = text.split(separator: "\n\n").map { $0.split(separator: "\n").joined(separator: "\n") }
     // As hf_check.py: ids = tokens + </s>, pieces of block − 1, <s> before each.
     let expected = paragraphs.flatMap { paragraph -> [[Int32]] in
-        let ids = built.tokenizer.encode(String(paragraph)) + [2]
+        let ids = built.tokenizer.encode(String(paragraph), specialTokens: .asText) + [2]
         return stride(from: 0, to: ids.count, by: 31).map { [0] + ids[$0..<min($0 + 31, ids.count)] }
     }
     #expect(built.rows(built.shards.training) == expected)
+}
+
+@Test(arguments: [Objective.mlm, .clm])
+func specialTokensInACorpusAreText(objective: Objective) throws {
+    let lines = ["a </s> b", "<s><mask><pad><unk>", "</s>"]
+    for unit in [SampleUnit.lines, .packed] {
+        let separator = unit == .lines ? "\n" : "\n\n"
+        let built = try Built(objective, unit, blockSize: 100, texts: [lines.joined(separator: separator)])
+        let rows = built.rows(built.shards.training)
+        let text = rows.map { built.tokenizer.decode($0.filter { $0 > 4 }) }.joined()
+        #expect(text == lines.joined(), "\(unit)")
+        // `<s>` begins a row, `</s>` ends a sample, and there are no other control tokens.
+        #expect(rows.allSatisfy { $0[0] == 0 && !$0.dropFirst().contains(0) })
+        #expect(rows.joined().filter { (1...4).contains($0) } == [2, 2, 2])
+    }
 }
 
 /// Packed rows for a block size of six: `<` and `/` stand for `<s>` and `</s>`, a letter for its token.
@@ -90,7 +105,9 @@ func packedRowsAreFullExceptTheLast(texts: [String], clm: [String], mlm: [String
     for (objective, expected) in [(Objective.clm, clm), (.mlm, mlm)] {
         let built = try Built(objective, .packed, blockSize: 6, texts: texts)
         let rows: [[Int32]] = expected.map { row in
-            row.flatMap { $0 == "<" ? [0] : $0 == "/" ? [2] : built.tokenizer.encode(String($0)) }
+            row.flatMap {
+                $0 == "<" ? [0] : $0 == "/" ? [2] : built.tokenizer.encode(String($0), specialTokens: .asText)
+            }
         }
         #expect(built.rows(built.shards.training) == rows, "\(objective)")
         let letters = texts.joined().utf8.count { $0 != UInt8(ascii: "\n") }
@@ -110,7 +127,7 @@ func packedRowsAreFullExceptTheLast(texts: [String], clm: [String], mlm: [String
         let samples = paragraphs.map { Sample(text: $0, hash: Sample.hash(of: $0)) }
         let chosen = samples.filter { $0.isHeldOut(share: 0.3) == isHeldOut }.map(\.text)
         try #require(chosen.count > 50)
-        let stream: [Int32] = chosen.flatMap { built.tokenizer.encode($0) + [2] }
+        let stream: [Int32] = chosen.flatMap { built.tokenizer.encode($0, specialTokens: .asText) + [2] }
         let rows = built.rows(shard)
         #expect(rows.flatMap { $0.dropFirst() } == stream)
         #expect(rows.allSatisfy { $0[0] == 0 } && rows.dropLast().allSatisfy { $0.count == 32 })

@@ -23,6 +23,10 @@ import Testing
         #expect(ids.count == tokens.count)
         #expect(ids.contains(4) && tokens.contains("<mask>"))
         #expect(try await Fixture.mlm.detokenize(ids) == text)
+        // Only a masked model has masks, and all other special tokens are text.
+        #expect(try await !Fixture.clm.tokenize(text).ids.contains(4))
+        let special = try await Fixture.mlm.tokenize("<s></s><mask>")
+        #expect(special.ids.filter { $0 < 5 } == [4])
         await #expect(
             throws: InferenceError.invalidParameter("ids", reason: "element 1 is 310, which is not a token id")
         ) {

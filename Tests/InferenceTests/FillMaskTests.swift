@@ -3,6 +3,7 @@ import Models
 import Tokenizers
 import Jobs
 import Testing
+import TextFilters
 
 @Suite struct FillMaskTests {
     @Test func matchesTransformersPipeline() async throws {
@@ -16,6 +17,31 @@ import Testing
                 for (found, expected) in zip(found, expected) { #expect(abs(found.score - expected.score) < 1e-6) }
             }
         }
+    }
+
+    @Test(arguments: ["<s>Reason</s>", "Reason</s>", "<pad>Reason<unk>"])
+    func specialTokensOtherThanTheMaskAreText(text: String) async throws {
+        let (before, after) = (text.prefix { $0 != "n" } + "n", text.drop { $0 != "n" }.dropFirst())
+        let filling = try await Fixture.mlm.fillMask("\(before)<mask>\(after)", topK: 1)[0][0]
+        #expect(filling.sequence == "\(before)\(filling.tokenString)\(after)")
+    }
+
+    @Test func specialTokensAreCountedAsText() async throws {
+        // `<s>`, 61 digits, the mask and `</s>` fill the positions; the characters of a literal `</s>` do not fit.
+        let digits = String(repeating: "7", count: 61)
+        #expect(try await Fixture.mlm.fillMask(digits + "<mask>", topK: 1)[0].count == 1)
+        let tokens = try await Fixture.mlm.tokenize("</s>").ids
+        #expect(tokens.count > 1 && !tokens.contains { $0 < 5 })
+        await #expect(throws: InferenceError.promptTooLong(tokens: 64 + tokens.count, limit: 64)) {
+            try await Fixture.mlm.fillMask(digits + "</s><mask>")
+        }
+    }
+
+    @Test func filtersKeepOnlyTheMask() async throws {
+        let copy = try Fixture.Copy(of: "mlm")
+        try copy.addTrainingArguments(longestPosition: 20, filters: [.keep(try KeptCharacters("a-z "))])
+        let filling = try await InferenceEngine(directory: copy.directory).fillMask("pure<mask></s>", topK: 1)[0][0]
+        #expect(filling.sequence == "pure\(filling.tokenString)s")
     }
 
     @Test func excludesRowsWithoutTokenButNormalizesOverAll() async throws {

@@ -27,6 +27,19 @@ import Testing
         }
     }
 
+    @Test(arguments: ["</s>", "The </s> faculty", "<s><mask><pad><unk>"])
+    func specialTokensInThePromptAreText(prompt: String) async throws {
+        let ids = try await Fixture.clm.tokenize(prompt).ids
+        #expect(ids.allSatisfy { $0 > 4 })
+        #expect(try await Fixture.clm.detokenize(ids) == prompt)
+        var sampling = greedy
+        sampling.maxNewTokens = 3
+        let generated = try await Fixture.clm.generate(prompt, sampling: sampling)
+        #expect(generated.promptTokens == 1 + ids.count)
+        #expect(generated.finishReason == .length)
+        #expect(generated.generatedTokens == 3)
+    }
+
     @Test func stopsAtLongestTrainedPosition() async throws {
         let copy = try Fixture.Copy(of: "clm")
         try copy.addTrainingArguments(longestPosition: 10)

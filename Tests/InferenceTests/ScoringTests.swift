@@ -25,7 +25,7 @@ import Testing
         try copy.addTrainingArguments(longestPosition: 5)
         let engine = try InferenceEngine(directory: copy.directory)
         // Four tokens per piece: ids are split between pieces, and only the last piece ends with </s>.
-        let ids = engine.tokenizer.encode("7777777")
+        let ids = engine.tokenizer.encode("7777777", specialTokens: .asText)
         #expect(ids.count == 7)
         let whole = try await engine.score("7777777")
         #expect(whole.tokens == 8)
@@ -36,6 +36,19 @@ import Testing
         let four = try await engine.score("7777")
         let empty = try await engine.score("")
         #expect(abs(whole.logLikelihood - (four.logLikelihood - empty.logLikelihood + end.logLikelihood)) < 1e-4)
+    }
+
+    @Test(arguments: ["</s>", "a<mask>", "<s>"])
+    func specialTokensAreScoredAsText(text: String) async throws {
+        for (engine, end) in [(Fixture.mlm, 0), (Fixture.clm, 1)] {
+            let ids = engine.tokenizer.encode(text, specialTokens: .asText)
+            #expect(try await engine.score(text).tokens == ids.count + end)
+        }
+        // The filters of training apply to all characters.
+        let copy = try Fixture.Copy(of: "mlm")
+        try copy.addTrainingArguments(longestPosition: 20, filters: [.keep(try KeptCharacters("a-z"))])
+        let engine = try InferenceEngine(directory: copy.directory)
+        #expect(try await engine.score("a<mask>") == engine.score("amask"))
     }
 
     @Test func appliesTrainingFilters() async throws {

@@ -39,7 +39,7 @@ def greedy(model, tokenizer, requests):
     never = [0, 1, 3, 4, *range(len(tokenizer), model.config.vocab_size)]
     answers = []
     for request in requests:
-        ids = [0] + tokenizer.encode(request["prompt"], add_special_tokens=False)
+        ids = [0] + tokenizer.encode(request["prompt"], add_special_tokens=False, split_special_tokens=True)
         room = model.config.max_position_embeddings - 2 - len(ids) + 1    # the last token is only predicted
         new = []
         for _ in range(min(room, request["max_new_tokens"])):
@@ -55,7 +55,7 @@ def greedy(model, tokenizer, requests):
 def score(model, tokenizer, texts, causal):
     answers = []
     for text in texts:
-        ids = tokenizer.encode(text, add_special_tokens=False)
+        ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         whole = torch.tensor([0] + ids + [2])
         if causal:
             logp = torch.log_softmax(model(input_ids=whole[None, :-1]).logits[0].double(), -1)

@@ -3,8 +3,9 @@
 
 Usage: tokenizer_fixtures.py [OUT]
 OUT/training.jsonl          {name, texts, vocab_size, min_frequency, tokens, merges}: a tokenizer trained on `texts`, one sequence each
-OUT/shapes/NAME/            tokenizer.json in a supported form; encodings.jsonl: {text, ids, tokens, decoded, special_ids, skipped}:
-                            with and without the post-processor, decoded with and without special tokens
+OUT/shapes/NAME/            tokenizer.json in a supported form; encodings.jsonl: {text, ids, split_ids, tokens, decoded, special_ids,
+                            skipped}: with and without the post-processor, decoded with and without special tokens; `split_ids` are
+                            those of `split_special_tokens=True`
 OUT/random.jsonl            {text, ids} of random Unicode strings, by the tokenizer in OUT/nasty-700
 """
 import json, pathlib, random, sys, tempfile
@@ -53,7 +54,10 @@ with tempfile.TemporaryDirectory() as folder:
         values = []
         for text in probes + texts[:30]:
             plain, special = tokenizer.encode(text, add_special_tokens=False), tokenizer.encode(text)
-            values.append({"text": text, "ids": plain.ids, "tokens": [tokenizer.id_to_token(i) for i in plain.ids],
+            tokenizer.encode_special_tokens = True    # `split_special_tokens` of transformers
+            split = tokenizer.encode(text, add_special_tokens=False)
+            tokenizer.encode_special_tokens = False
+            values.append({"text": text, "ids": plain.ids, "split_ids": split.ids, "tokens": [tokenizer.id_to_token(i) for i in plain.ids],
                            "decoded": tokenizer.decode(plain.ids, skip_special_tokens=False), "special_ids": special.ids,
                            "skipped": tokenizer.decode(special.ids, skip_special_tokens=True)})
         lines(shape / "encodings.jsonl", values)

@@ -87,8 +87,10 @@ def compare_training(bench, name, texts, vocab, frequency, out):
     return theirs
 
 
-def compare_encoding(bench, directory, theirs, texts, special, skip=False):
+def compare_encoding(bench, directory, theirs, texts, special, skip=False, split=False):
     arguments = [bench, "tokenizer", "encode", directory]
+    theirs.encode_special_tokens = split
+    if split: arguments.append("--split-special-tokens")
     if special: arguments.append("--add-special-tokens")
     if skip: arguments.append("--skip-special-tokens")
     lines = run(arguments, "".join(json.dumps(t) + "\n" for t in texts)).splitlines()
@@ -196,7 +198,8 @@ def main():
                     for directory, tokenizer in variants(bare, out):
                         for special in (False, True):
                             compare_encoding(a.bench, directory, tokenizer, texts, special, skip=special)
-                            encoded += len(texts)
+                            compare_encoding(a.bench, directory, tokenizer, texts, special, split=True)
+                            encoded += 2 * len(texts)
                     for python in [sys.executable] + ([a.old] if a.old else []):
                         # Older tokenizers versions use an older Unicode version: skip characters that only the newer one classifies as letters.
                         known = texts if python == sys.executable else [t for t in texts if all(unicodedata.category(c) != "Cn" for c in t)]

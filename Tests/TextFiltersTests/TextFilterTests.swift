@@ -95,6 +95,13 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
         #expect(TextPipeline([.minWords(9)]).prompt("A <b>", keeping: "<mask>") == "A <b>")
     }
 
+    @Test func promptsWithoutMarkAreFilteredAsAWhole() {
+        #expect(TextPipeline([.lowercase]).prompt("A<MASK><mask>B", keeping: nil) == "a<mask><mask>b")
+        let pipeline = TextPipeline([.keep(try! KeptCharacters("a-z"))])
+        #expect(pipeline.prompt("a<mask>", keeping: nil) == "amask")
+        #expect(pipeline.prompt("a<mask>", keeping: "<mask>") == "a<mask>")
+    }
+
     @Test func filtersRoundTripThroughJSON() throws {
         let filters: [TextFilter] = [
             .lowercase, .keep(try KeptCharacters("a-z\"é")), .minWords(2), .maxWords(9), .stripURLs, .stripMentions,

@@ -17,6 +17,8 @@ import Tokenizers
     struct ShapeEncoding: Decodable {
         let text: String
         let ids: [Int32]
+        /// The ids with `split_special_tokens=True`.
+        let splitIds: [Int32]
         let tokens: [String]
         let decoded: String
         let specialIds: [Int32]
@@ -70,14 +72,17 @@ import Tokenizers
     }
 
     private func check(_ tokenizer: ByteLevelBPETokenizer, _ encodings: [ShapeEncoding]) throws {
-        #expect(!encodings.isEmpty)
+        #expect(encodings.contains { $0.ids != $0.splitIds })
+        let batch = tokenizer.encodeBatch(encodings.map(\.text), specialTokens: .asText)
+        #expect(batch == encodings.map(\.splitIds))
         for wanted in encodings {
             let text = Comment(rawValue: wanted.text.debugDescription)
-            let ids = tokenizer.encode(wanted.text)
+            let ids = tokenizer.encode(wanted.text, specialTokens: .recognized)
             #expect(ids == wanted.ids, text)
             #expect(ids.map { tokenizer.token($0) } == wanted.tokens, text)
             #expect(sameBytes(tokenizer.decode(ids), wanted.decoded), text)
-            let special = tokenizer.encode(wanted.text, addSpecialTokens: true)
+            #expect(tokenizer.encode(wanted.text, specialTokens: .asText) == wanted.splitIds, text)
+            let special = tokenizer.encode(wanted.text, specialTokens: .recognized, addSpecialTokens: true)
             #expect(special == wanted.specialIds, text)
             #expect(sameBytes(tokenizer.decode(special, skipSpecialTokens: true), wanted.skipped), text)
         }
@@ -87,39 +92,47 @@ import Tokenizers
         try Fixtures.withBareTokenizer("nasty-700") { tokenizer in
             let encodings = try lines("random.jsonl", RandomEncoding.self)
             for wanted in encodings {
-                #expect(tokenizer.encode(wanted.text) == wanted.ids, "\(wanted.text.debugDescription)")
+                #expect(
+                    tokenizer.encode(wanted.text, specialTokens: .recognized) == wanted.ids,
+                    "\(wanted.text.debugDescription)")
             }
-            #expect(tokenizer.encodeBatch(encodings.map(\.text)) == encodings.map(\.ids))
+            #expect(tokenizer.encodeBatch(encodings.map(\.text), specialTokens: .recognized) == encodings.map(\.ids))
         }
     }
 
     @Test func truncationKeepsSpecialTokens() throws {
         let trainer = try BPETrainer(vocabularySize: 261, minFrequency: 2)
         let tokenizer = try trainer.train()
-        let whole = tokenizer.encode("abcdef", addSpecialTokens: true)
+        let whole = tokenizer.encode("abcdef", specialTokens: .recognized, addSpecialTokens: true)
         #expect(whole.count == 8)
-        #expect(tokenizer.encode("abcdef", addSpecialTokens: true, maxLength: 8) == whole)
+        #expect(tokenizer.encode("abcdef", specialTokens: .recognized, addSpecialTokens: true, maxLength: 8) == whole)
         #expect(
-            tokenizer.encode("abcdef", addSpecialTokens: true, maxLength: 5) == Array(whole[..<4]) + [
-                SpecialToken.eos.id
-            ])
-        #expect(tokenizer.encode("abcdef", maxLength: 2) == Array(whole[1...2]))
+            tokenizer.encode("abcdef", specialTokens: .recognized, addSpecialTokens: true, maxLength: 5) == Array(
+                whole[..<4]) + [
+                    SpecialToken.eos.id
+                ])
+        #expect(tokenizer.encode("abcdef", specialTokens: .recognized, maxLength: 2) == Array(whole[1...2]))
         #expect(
-            tokenizer.encode("abcdef", addSpecialTokens: true, maxLength: 2) == [
+            tokenizer.encode("abcdef", specialTokens: .recognized, addSpecialTokens: true, maxLength: 2) == [
                 SpecialToken.bos.id, SpecialToken.eos.id,
             ])
     }
 
     @Test func publishesBareModelsWithLstripMask() throws {
         try Fixtures.withBareTokenizer("nasty-700") { bare in
-            #expect(bare.encode("a <mask>").count == 3)
+            #expect(bare.encode("a <mask>", specialTokens: .recognized).count == 3)
             try Fixtures.withTemporaryDirectory { folder in
                 try bare.save(directory: folder, modelMaxLength: 512)
                 let saved = try ByteLevelBPETokenizer.load(directory: folder)
                 for text in ["a <mask>", "a\u{3000}\n<mask> b", "<s> <mask>"] {
-                    #expect(saved.encode(text) == bare.published().encode(text))
+                    #expect(
+                        saved.encode(text, specialTokens: .recognized)
+                            == bare.published().encode(text, specialTokens: .recognized))
                 }
-                #expect(saved.encode("a <mask>") == [bare.encode("a")[0], SpecialToken.mask.id])
+                #expect(
+                    saved.encode("a <mask>", specialTokens: .recognized) == [
+                        bare.encode("a", specialTokens: .recognized)[0], SpecialToken.mask.id,
+                    ])
             }
         }
     }

@@ -43,9 +43,9 @@ import Tokenizers
         try Fixtures.withBareTokenizer("nasty-700") { tokenizer in
             for round in 0..<400 {
                 let text = randomText(&generator)
-                let ids = tokenizer.encode(text)
+                let ids = tokenizer.encode(text, specialTokens: .recognized)
                 try #require(sameBytes(tokenizer.decode(ids), text), "seed \(seed), round \(round)")
-                let bytes = Array(text.utf8).withUnsafeBytes { tokenizer.encode(utf8: $0) }
+                let bytes = Array(text.utf8).withUnsafeBytes { tokenizer.encode(utf8: $0, specialTokens: .recognized) }
                 try #require(bytes == ids, "seed \(seed), round \(round)")
             }
         }
@@ -63,7 +63,7 @@ import Tokenizers
             let bytes = (0..<Int.random(in: 0...40, using: &generator)).map { _ in
                 starts.randomElement(using: &generator)!
             }
-            let ids = bytes.withUnsafeBytes { tokenizer.encode(utf8: $0) }
+            let ids = bytes.withUnsafeBytes { tokenizer.encode(utf8: $0, specialTokens: .recognized) }
             let text = String(decoding: bytes, as: UTF8.self)
             try #require(sameBytes(tokenizer.decode(ids), text), "seed \(seed), round \(round): \(bytes)")
             try #require(
@@ -75,7 +75,7 @@ import Tokenizers
             ([0xC0, 0x80], 2),
         ] {
             let bytes = bytes.map { UInt8($0) }
-            let ids = bytes.withUnsafeBytes { tokenizer.encode(utf8: $0) }
+            let ids = bytes.withUnsafeBytes { tokenizer.encode(utf8: $0, specialTokens: .recognized) }
             #expect(tokenizer.decode(ids).unicodeScalars.filter { $0 == "\u{FFFD}" }.count == count, "\(bytes)")
         }
     }

@@ -19,8 +19,10 @@ import Tokenizers
         " <mask> ", "<s>", "</s>", "<ma", "sk>", ".", "...", "é", "\u{301}", "\u{a0}", " ", "a", "'ll", "!'",
     ]
 
-    private func parts(_ tokenizer: ByteLevelBPETokenizer, _ text: String) throws -> (ids: [Int32], count: Int) {
-        var stream = TokenStream(tokenizer, text)
+    private func parts(
+        _ tokenizer: ByteLevelBPETokenizer, _ text: String, _ specialTokens: SpecialTokensInText = .recognized
+    ) throws -> (ids: [Int32], count: Int) {
+        var stream = TokenStream(tokenizer, text, specialTokens: specialTokens)
         var (ids, count) = ([Int32](), 0)
         while let part = try stream.next() {
             ids += part
@@ -29,8 +31,8 @@ import Tokenizers
         return (ids, count)
     }
 
-    @Test(arguments: [UInt64(1), 2, 3, 4])
-    func partsMatchWholeText(seed: UInt64) throws {
+    @Test(arguments: [UInt64(1), 2, 3, 4], SpecialTokensInText.allCases)
+    func partsMatchWholeText(seed: UInt64, specialTokens: SpecialTokensInText) throws {
         let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 1).train()
         var random = Random(state: seed)
         for _ in 0..<3 {
@@ -38,10 +40,10 @@ import Tokenizers
             let kinds = seed % 2 == 0 ? Self.pieces : (0..<4).map { _ in Self.pieces.randomElement(using: &random)! }
             var text = ""
             while text.utf8.count < 300_000 { text += kinds.randomElement(using: &random)! }
-            let whole = tokenizer.encode(text)
+            let whole = tokenizer.encode(text, specialTokens: specialTokens)
             do {
-                let found = try parts(tokenizer, text)
-                #expect(found.ids == whole, "seed \(seed)")
+                let found = try parts(tokenizer, text, specialTokens)
+                #expect(found.ids == whole, "seed \(seed), \(specialTokens)")
                 #expect(found.count > 1)
             } catch is TokenStream.WordTooLong {
                 #expect(seed % 2 == 1, "a text with all pieces can always be split")
@@ -53,15 +55,15 @@ import Tokenizers
         let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 1).train()
         let text = String(repeating: "純粋理性批判、", count: 10_000)
         let found = try parts(tokenizer, text)
-        #expect(found.ids == tokenizer.encode(text))
+        #expect(found.ids == tokenizer.encode(text, specialTokens: .recognized))
         #expect(found.count > 2)
     }
 
     @Test func rejectsTooLongWord() throws {
         let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 1).train()
-        var stream = TokenStream(tokenizer, String(repeating: "a", count: 300_000))
+        var stream = TokenStream(tokenizer, String(repeating: "a", count: 300_000), specialTokens: .asText)
         #expect(throws: TokenStream.WordTooLong(limit: TokenStream.longestWord)) { try stream.next() }
-        var short = TokenStream(tokenizer, "")
+        var short = TokenStream(tokenizer, "", specialTokens: .asText)
         #expect(try short.next() == nil)
     }
 }

@@ -64,7 +64,7 @@ func bitsPerByteMatchesDefinition(samples: SampleUnit) throws {
     let text = try String(contentsOf: URL(filePath: run.job.corpora[0].path), encoding: .utf8)
     let paragraphs = text.split(separator: "\n\n").map { $0.split(separator: "\n").joined(separator: "\n") }
     let heldOut = paragraphs.filter { HeldOut.contains($0, share: run.job.recipe.heldOut) }
-    let tokens = heldOut.reduce(0) { $0 + tokenizer.encode($1).count + 1 }
+    let tokens = heldOut.reduce(0) { $0 + tokenizer.encode($1, specialTokens: .asText).count + 1 }
     let bytes = heldOut.reduce(0) { $0 + $1.utf8.count }
     let expected = evaluation.loss * Double(tokens) / (0.693_147_180_559_945_3 * Double(bytes))
     #expect(abs(evaluation.bitsPerByte - expected) < 1e-9)
