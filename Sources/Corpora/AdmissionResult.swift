@@ -11,9 +11,17 @@ public struct StoredCorpus: Sendable, Equatable {
     public let replacedBytes: Int
     /// Whether the file contained records, which are stored one per line.
     public let isStructured: Bool
+    /// The encoding of the original file, such as `windows-1252`; nil for UTF-8.
+    public let encoding: String?
+    /// The format of the original file as shown to users, such as `HTML` or `CSV with delimiter ‘;’`.
+    public let format: String
+    /// What was changed or left out while reading, in complete English sentences with numbers, without text of the
+    /// file: every user of the service can read them.
+    public let warnings: [String]
 
     public init(
-        sha256: String, path: String, bytes: Int, documents: Int, replacedBytes: Int, isStructured: Bool = false
+        sha256: String, path: String, bytes: Int, documents: Int, replacedBytes: Int, isStructured: Bool = false,
+        encoding: String? = nil, format: String = "plain text", warnings: [String] = []
     ) {
         self.sha256 = sha256
         self.path = path
@@ -21,6 +29,9 @@ public struct StoredCorpus: Sendable, Equatable {
         self.documents = documents
         self.replacedBytes = replacedBytes
         self.isStructured = isStructured
+        self.encoding = encoding
+        self.format = format
+        self.warnings = warnings
     }
 }
 

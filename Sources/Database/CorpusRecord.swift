@@ -31,6 +31,12 @@ public struct CorpusRecord: MetricsRecord {
     public var isStructured: Bool
     /// The filters of its inbox directory, as JSON; nil uses the model's.
     public var filters: String?
+    /// The encoding of the file, such as `windows-1252`; nil for UTF-8, or if it is not known.
+    public var encoding: String?
+    /// The format of the file as shown to users, such as `HTML`; nil if it is not known.
+    public var format: String?
+    /// What was changed or left out while the file was read, in sentences; nil if nothing was.
+    public var warnings: [String]?
     /// When the corpus was removed; nil if it was not removed.
     public var removed: Date?
     /// When the corpus was set aside because it made runs fail; nil if it was not set aside. It feeds no model until it
@@ -43,7 +49,8 @@ public struct CorpusRecord: MetricsRecord {
     public init(
         sha256: String, name: String, bytes: Int, documents: Int, replacedBytes: Int = 0, state: State,
         reason: String? = nil, model: String? = nil, source: String? = nil, received: Date = Date(),
-        isStructured: Bool = false, filters: String? = nil
+        isStructured: Bool = false, filters: String? = nil, encoding: String? = nil, format: String? = nil,
+        warnings: [String]? = nil
     ) {
         self.sha256 = sha256
         self.name = name
@@ -57,5 +64,8 @@ public struct CorpusRecord: MetricsRecord {
         self.received = received
         self.isStructured = isStructured
         self.filters = filters
+        self.encoding = encoding
+        self.format = format
+        self.warnings = warnings
     }
 }

@@ -37,6 +37,9 @@ enum Schema {
         migrator.registerMigration("7 bounded text, corpora by their state") { db in
             try db.execute(sql: boundedText)
         }
+        migrator.registerMigration("8 encoding and format of corpora, warnings about them") { db in
+            try db.execute(sql: corporaWarnings)
+        }
         addColumns(of: StepField.self, to: "steps", after: stepColumns, &migrator)
         addColumns(of: EvaluationField.self, to: "evaluations", after: evaluationColumns, &migrator)
         return migrator
@@ -95,6 +98,15 @@ enum Schema {
         -- For paged lists by state, and for the number of corpora in each state.
         CREATE INDEX corpora_listed ON corpora (
             CASE WHEN removed IS NOT NULL THEN 'removed' WHEN set_aside IS NOT NULL THEN 'set_aside' ELSE state END, id);
+        """
+
+    private static let corporaWarnings = """
+        -- The encoding of the file; null for UTF-8, or if it is not known.
+        ALTER TABLE corpora ADD COLUMN encoding TEXT;
+        -- The format of the file as shown to users; null if it is not known.
+        ALTER TABLE corpora ADD COLUMN format TEXT;
+        -- What was changed or left out while the file was read, as a JSON array of sentences; null if nothing was.
+        ALTER TABLE corpora ADD COLUMN warnings TEXT CHECK (warnings IS NULL OR json_valid(warnings));
         """
 
     /// Views for users who query the database, see docs/metrics.md.

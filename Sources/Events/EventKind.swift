@@ -15,6 +15,7 @@ public enum EventKind: String, Sendable, CaseIterable {
     case corpusRemoved = "corpus_removed"
     case corpusSetAside = "corpus_set_aside"
     case corpusCut = "corpus_cut"
+    case corpusWarning = "corpus_warning"
     case fileLeftAlone = "file_left_alone"
     case runQueued = "run_queued"
     case preflight
@@ -131,6 +132,17 @@ public enum EventKind: String, Sendable, CaseIterable {
                     Lines, paragraphs or records of more than 2 MiB are split at white space and
                     trained on in pieces. Usually such a file is not text, or has lost its line
                     breaks.
+                    """)
+        case .corpusWarning:
+            // Never coalesced: text of the user's was changed, and the file is no longer in the inbox.
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0024", level: .warning,
+                subject: "Part of a file was changed or left out",
+                explanation: """
+                    @KB_NAME@ was admitted as @KB_CORPUS@, but not all of it is in the corpus as it
+                    was in the file. `kbctl corpora` shows all warnings. If they are not expected,
+                    remove the corpus with `kbctl corpora rm @KB_CORPUS@`, correct the file, and put
+                    it into the inbox again.
                     """)
         case .fileLeftAlone:
             EventDefinition(

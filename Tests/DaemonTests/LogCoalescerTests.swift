@@ -1,6 +1,8 @@
 import Daemon
+import Database
 import Events
 import LimitedLogging
+import Logging
 import Testing
 import Varlink
 
@@ -33,6 +35,36 @@ struct LogCoalescerTests {
         #expect(counts.count == 20 && counts.reduce(1, +) == 10_000)
         let left = bursts.lines(now: nil)
         #expect(bursts.end == nil && left.isEmpty)
+    }
+
+    @Test("Each corpus with warnings has its own line, after the lines of the files before it")
+    func warningsAreNeverSummarized() throws {
+        let start = ContinuousClock.now
+        var bursts = LogCoalescer()
+        var lines: [ServiceEvent] = []
+        for number in 0..<1000 {
+            let corpus = CorpusRecord(
+                sha256: "c\(number)", name: "\(number).txt", bytes: 1, documents: 1, state: .admitted, model: "m",
+                encoding: "windows-1252", format: "HTML", warnings: ["3 bytes were replaced", "2 rows were left out"])
+            lines += bursts.take(ServiceEvent(.corpusAdmitted, "\(number).txt is admitted"), now: start)
+            lines += bursts.take(try #require(ServiceEvent(warningsOf: corpus)), now: start)
+        }
+        let warnings = lines.filter { $0.kind == .corpusWarning }
+        #expect(
+            warnings.map(\.message)
+                == (0..<1000).map { "\($0).txt: 3 bytes were replaced; 2 rows were left out" })
+        #expect(warnings.last?.corpus == "c999" && warnings.last?.model == "m")
+        #expect(
+            warnings.first?.fields == [
+                "name": "0.txt", "encoding": "windows-1252", "format": "HTML",
+                "warnings": .array(["3 bytes were replaced", "2 rows were left out"]),
+            ])
+        #expect(EventKind.corpusWarning.definition.level == .warning)
+        for warnings in [nil, []] as [[String]?] {
+            let corpus = CorpusRecord(
+                sha256: "c", name: "a", bytes: 1, documents: 1, state: .admitted, warnings: warnings)
+            #expect(ServiceEvent(warningsOf: corpus) == nil)
+        }
     }
 
     @Test("A few events are listed one by one, many by their number and the first of them")

@@ -63,6 +63,43 @@ import Varlink
         #expect(try bytes(reply) < ManagerLists.pageBytes * 3 / 2 && reply.corpora.count < 100 && reply.next != nil)
     }
 
+    @Test func replyHasEncodingFormatAndWarnings() throws {
+        let warning = "3 bytes are not UTF-8 and were replaced"
+        try store.restore([
+            CorpusRecord(
+                sha256: String(repeating: "1", count: 64), name: "a.html", bytes: 1, documents: 1, state: .admitted,
+                encoding: "windows-1252", format: "HTML", warnings: [warning]),
+            CorpusRecord(
+                sha256: String(repeating: "2", count: 64), name: "b", bytes: 1, documents: 1, state: .admitted),
+        ])
+        let corpora = try lists().corpora(.init()).corpora
+        #expect(corpora.map(\.encoding) == ["windows-1252", nil])
+        #expect(corpora.map(\.format) == ["HTML", nil])
+        #expect(corpora.map(\.warnings) == [[warning], nil])
+    }
+
+    @Test func warningsCountTowardsTheSizeOfAPage() throws {
+        let long = String(repeating: "long ", count: 10_000)
+        try store.restore(
+            (1...500).map { number in
+                CorpusRecord(
+                    sha256: String(repeating: "0", count: 60) + "\(1000 + number)", name: "a", bytes: number,
+                    documents: 1, state: .admitted, encoding: long, format: long,
+                    warnings: Array(repeating: long, count: 20))
+            })
+        var (numbers, pages): ([Int], Int) = ([], 0)
+        var parameters: ManagerInterface.ListCorpora.Parameters? = .init()
+        while let asked = parameters {
+            let reply = try lists().corpora(asked)
+            #expect(try bytes(reply) < ManagerLists.pageBytes * 3 / 2)
+            numbers += reply.corpora.map(\.bytes)
+            pages += 1
+            parameters = ManagerInterface.ListCorpora.next(after: reply, of: asked)
+        }
+        #expect(numbers == Array(1...500))
+        #expect(pages >= 4)
+    }
+
     @Test func callWithoutPagingReturnsTheFirstPage() throws {
         try fill(1200)
         let asked = try JSONDecoder().decode(ManagerInterface.ListCorpora.Parameters.self, from: Data("{}".utf8))

@@ -82,6 +82,27 @@ struct CorpusQueriesTests {
         #expect(kept.isStructured && kept.filters == table.filters)
     }
 
+    @Test func encodingFormatAndWarningsAreRecorded() throws {
+        var table = corpus(1, "a.csv", source: "1")
+        (table.encoding, table.format) = ("windows-1252", "CSV with delimiter ‘;’")
+        table.warnings = ["3 bytes are not UTF-8 and were replaced", "4 of 100 rows have no text and were left out"]
+        let recorded = try #require(try store.record(table))
+        #expect((recorded.encoding, recorded.format) == (table.encoding, table.format))
+        #expect(recorded.warnings == table.warnings)
+        #expect(try store.corpora() == [recorded])
+        #expect(try store.corpusPage(limit: 9).rows.map(\.value) == [recorded])
+        // Removing it keeps them, also in the ledger.
+        #expect(try store.removeCorpus(sha256: sha(1)))
+        let records = store.ledger.records()
+        #expect(records.map(\.warnings) == [table.warnings, table.warnings])
+        #expect(records.map(\.format) == [table.format, table.format])
+        #expect(records.map(\.encoding) == [table.encoding, table.encoding])
+        // No warnings are null in the database, like those of older versions.
+        _ = try store.record(
+            CorpusRecord(sha256: sha(2), name: "b.txt", bytes: 1, documents: 1, state: .admitted, warnings: []))
+        #expect(try store.corpus(sha256: sha(2))?.warnings == nil)
+    }
+
     @Test func corporaOfRunsAreRecorded() throws {
         try store.save(RunRecord(id: "a-1", model: "a", state: .finished), corpora: [sha(2), sha(1)])
         try store.save(RunRecord(id: "b-1", model: "b", state: .finished), corpora: [sha(1)])

@@ -107,6 +107,16 @@ import Testing
         #expect(try store.corpora() == [recorded])
         #expect(try store.ledger.contents().records.map(\.reason) == [recorded.reason])
         #expect(try Data(contentsOf: URL(filePath: store.ledger.path)).count < 2000)
+        let warned = try #require(
+            try store.record(
+                CorpusRecord(
+                    sha256: sha(1), name: "a", bytes: 1, documents: 1, state: .admitted, received: noon, encoding: huge,
+                    format: huge,
+                    warnings: Array(repeating: huge, count: 20))))
+        #expect(warned.encoding?.utf8.count == 64 && warned.format?.utf8.count == 256)
+        #expect(warned.warnings?.map(\.utf8.count) == Array(repeating: 512, count: 15) + [29])
+        #expect(warned.warnings?.last == "5 more warnings are not shown")
+        #expect(try store.corpora().last == warned)
         try store.save(RunRecord(id: "r", model: "a", state: .failed, reason: huge))
         #expect(try store.run("r")?.reason?.utf8.count == 1024)
         var generation = GenerationRecord(
@@ -129,6 +139,23 @@ import Testing
         #expect(records.map { $0.reason?.utf8.count } == [1024] && records[0].name.utf8.count <= 255)
         try store.restore(records)
         #expect(try store.corpora().map { $0.reason?.utf8.count } == [1024])
+    }
+
+    /// A database and a ledger of an older version, without the columns of warnings.
+    @Test func recordsOfOlderVersionsHaveNoWarnings() throws {
+        try fill(3)
+        for column in ["encoding", "format", "warnings"] { try write("ALTER TABLE corpora DROP COLUMN \(column)") }
+        try write("DELETE FROM grdb_migrations WHERE identifier LIKE '8 %'")
+        let line = """
+            {"bytes":1,"documents":0,"isStructured":false,"name":"a","reason":"b","received":"2026-01-01T12:00:00Z",\
+            "replacedBytes":0,"sha256":"","state":"rejected"}
+
+            """
+        try Data(line.utf8).write(to: URL(filePath: store.ledger.path))
+        let again = try scratch.store()
+        let records = try again.corpora() + again.ledger.records()
+        #expect(records.count == 4)
+        #expect(records.allSatisfy { $0.encoding == nil && $0.format == nil && $0.warnings == nil })
     }
 
     /// A database of an older version.

@@ -157,7 +157,11 @@ enum Canned {
                     name: String(repeating: "理性 and more ", count: 9) + ".txt",
                     bytes: 1_800_000, documents: 37_000, state: .rejected,
                     reason: "it is no text: byte 17 is NUL, which no encoding of text that is read here has",
-                    received: "2026-01-01T12:00:00.000Z", models: ["kantaibert", "assistant"])
+                    received: "2026-01-01T12:00:00.000Z", models: ["kantaibert", "assistant"]),
+                .init(
+                    sha256: String(repeating: "cd", count: 32), name: "table.csv", bytes: 1000, documents: 96,
+                    state: .admitted, received: "2026-01-01T12:00:00.000Z", models: ["kantaibert"],
+                    encoding: "windows-1252", format: "CSV with delimiter ‘;’", warnings: warnings),
             ])
         }
         service.handle(ManagerInterface.Promote.self) { parameters, _ in
@@ -219,6 +223,11 @@ enum Canned {
         }
         return service
     }
+
+    static let warnings = [
+        "3 bytes are not windows-1252 and were replaced",
+        "4 of 100 rows have no text in the column ‘理性’, whose name is long and not to be truncated, and were left out",
+    ]
 
     /// A corpus whose name is longer on later pages.
     private static func paged(_ number: Int) -> ManagerInterface.Corpus {

@@ -81,6 +81,28 @@ struct OutputTests {
         }
     }
 
+    @Test(arguments: [nil, 40, 80] as [UInt16?])
+    func warningsAreShownInFullBelowTheirCorpus(columns: UInt16?) async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["corpora"], socket: socket, columns: columns)
+            let lines = result.output.split(whereSeparator: \.isNewline).map(String.init)
+            let row = try #require(lines.firstIndex { $0.contains("table.csv") }, "\(result)")
+            if columns == nil {
+                #expect(lines[row].contains("CSV with delimiter ‘;’, windows-1252"))
+                #expect(Array(lines[(row + 1)...]) == Canned.warnings.map { "  ! \($0)" })
+            } else {
+                #expect(lines[row + 1].hasPrefix("  ! 3 bytes"))
+                let words = lines[(row + 1)...].flatMap { $0.split(separator: " ") }
+                #expect(words == Canned.warnings.flatMap { "! \($0)".split(separator: " ") })
+            }
+            let json = try KbctlProcess.run(["corpora", "--json"], socket: socket)
+            let reply = try JSONDecoder().decode(ManagerInterface.ListCorpora.Reply.self, from: Data(json.output.utf8))
+            #expect(reply.corpora.last?.warnings == Canned.warnings)
+            #expect(reply.corpora.last?.encoding == "windows-1252")
+            #expect(reply.corpora.last?.format == "CSV with delimiter ‘;’")
+        }
+    }
+
     @Test func listsFollowAllPages() async throws {
         try await Canned.serving { socket in
             func lines(_ arguments: [String]) throws -> [Substring] {

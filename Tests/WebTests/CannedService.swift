@@ -68,7 +68,8 @@ final class CannedService: Sendable {
             let asked = String(decoding: try encoder.encode(parameters), as: UTF8.self)
             let corpus = ManagerInterface.Corpus(
                 sha256: "", name: asked, bytes: 1, documents: 0, state: .rejected, reason: "is empty",
-                received: "2026-01-01T00:00:00.000Z", models: [])
+                received: "2026-01-01T00:00:00.000Z", models: [], encoding: "UTF-16", format: "HTML",
+                warnings: ["3 bytes were <b>replaced</b>"])
             return .init(
                 corpora: [corpus], next: "8",
                 counts: .init(admitted: 0, duplicate: 0, rejected: 9, removed: 0, setAside: 0))

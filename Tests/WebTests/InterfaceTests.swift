@@ -39,6 +39,9 @@ struct HTTPInterfaceTests {
             #expect(
                 corpora.first?["name"] as? String
                     == #"{"after":"9","limit":200,"newest_first":true,"state":"rejected"}"#)
+            #expect(corpora.first?["format"] as? String == "HTML")
+            #expect(corpora.first?["encoding"] as? String == "UTF-16")
+            #expect(corpora.first?["warnings"] as? [String] == ["3 bytes were <b>replaced</b>"])
             #expect(answer["next"] as? String == "8")
             #expect((answer["counts"] as? [String: Int])?["rejected"] == 9)
             #expect(try await web.get("/api/corpora?newest_first=perhaps").error().code == "invalid_type")

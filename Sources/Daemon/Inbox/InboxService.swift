@@ -153,7 +153,8 @@ final class InboxService: Service {
                 sha256: stored.sha256, name: file.name, bytes: stored.bytes, documents: stored.documents,
                 replacedBytes: stored.replacedBytes, state: .admitted, model: only, source: source,
                 isStructured: stored.isStructured,
-                filters: try filters.map { String(decoding: try JobCoding.encode($0), as: UTF8.self) }), at: stored.path
+                filters: try filters.map { String(decoding: try JobCoding.encode($0), as: UTF8.self) },
+                encoding: stored.encoding, format: stored.format, warnings: stored.warnings), at: stored.path
         )
         // Reported before the file is removed from the inbox: even if removal fails, the corpus is trained on.
         if let recorded { await announce(recorded, stored, of: file, only: only, wasSetAside: wasSetAside) }
@@ -184,6 +185,7 @@ final class InboxService: Service {
                 ServiceEvent(
                     .corpusAdmitted, "\(file.name) is admitted: \(MessageFormat.bytes(stored.bytes))\(replaced)",
                     model: only, corpus: stored.sha256, fields: fields))
+            if let warning = ServiceEvent(warningsOf: recorded) { journal.report(warning) }
         }
         // A duplicate may be new to a model: a corpus that only fed another model now feeds this one as well. A corpus
         // that is tried again feeds all models that it fed before.

@@ -38,7 +38,8 @@ package struct ManagerLists: Sendable {
                 sha256: corpus.sha256, name: corpus.name, bytes: corpus.bytes, documents: corpus.documents,
                 state: .init(rawValue: corpus.listedState.rawValue) ?? .rejected,
                 reason: corpus.reason, received: corpus.received.interfaceText,
-                models: corpus.feeds ? corpus.model.map { [$0] } ?? models : [])
+                models: corpus.feeds ? corpus.model.map { [$0] } ?? models : [], encoding: corpus.encoding,
+                format: corpus.format, warnings: corpus.warnings)
         }
         return .init(corpora: corpora, next: next, counts: after == nil ? try counts() : nil)
     }
@@ -139,9 +140,8 @@ package struct ManagerLists: Sendable {
     private static let rowBytes = 512
 
     private static func bytes(_ corpus: ManagerInterface.Corpus) -> Int {
-        corpus.models.reduce(rowBytes + corpus.name.utf8.count + (corpus.reason ?? "").utf8.count) {
-            $0 + $1.utf8.count + 3
-        }
+        let texts = [corpus.name, corpus.reason, corpus.encoding, corpus.format].compactMap { $0 }
+        return (texts + corpus.models + (corpus.warnings ?? [])).reduce(rowBytes) { $0 + $1.utf8.count + 3 }
     }
 
     private static func bytes(_ run: ManagerInterface.Run) -> Int {

@@ -35,9 +35,9 @@ struct ListCorpora: ParsableCommand {
         let client = try global.connect()
         var table = Table(
             [
-                ("RECEIVED", .left), ("STATE", .left), ("SIZE", .right), ("DOCUMENTS", .right), ("MODELS", .left),
-                ("SHA-256", .left), ("NAME", .left), ("REASON", .left),
-            ], elastic: [4, 6, 7], spare: [3, 4, 0, 5, 2])
+                ("RECEIVED", .left), ("STATE", .left), ("SIZE", .right), ("DOCUMENTS", .right), ("FORMAT", .left),
+                ("MODELS", .left), ("SHA-256", .left), ("NAME", .left), ("REASON", .left),
+            ], elastic: [4, 5, 7, 8], spare: [3, 5, 0, 4, 6, 2])
         var isFirst = true
         try client.pages(ManagerInterface.ListCorpora.self, .init(state: state)) { reply in
             defer { isFirst = false }
@@ -50,11 +50,14 @@ struct ListCorpora: ParsableCommand {
                 return true
             }
             for corpus in reply.corpora {
-                table.add([
-                    Format.relative(corpus.received), corpus.state.rawValue, Format.bytes(corpus.bytes),
-                    Format.count(corpus.documents), corpus.models.joined(separator: " "),
-                    String(corpus.sha256.prefix(12)), corpus.name, corpus.reason ?? "",
-                ])
+                table.add(
+                    [
+                        Format.relative(corpus.received), corpus.state.rawValue, Format.bytes(corpus.bytes),
+                        Format.count(corpus.documents),
+                        [corpus.format, corpus.encoding].compactMap { $0 }.joined(separator: ", "),
+                        corpus.models.joined(separator: " "), String(corpus.sha256.prefix(12)), corpus.name,
+                        corpus.reason ?? "",
+                    ], warnings: corpus.warnings ?? [])
             }
             table.printPage()
             return true

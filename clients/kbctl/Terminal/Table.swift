@@ -12,7 +12,7 @@ struct Table {
     private let spare: [Int]
     /// Truncate cells at the beginning instead of the end, for names with a common prefix.
     private let keepsEnds: Bool
-    private var rows: [(cells: [String], style: Style?)] = []
+    private var rows: [(cells: [String], warnings: [String], style: Style?)] = []
     /// The layout of the first page; nil before it is printed.
     private var place: Layout?
 
@@ -30,17 +30,30 @@ struct Table {
         self.keepsEnds = keepsEnds
     }
 
-    /// - Parameter style: style of the whole row
-    mutating func add(_ row: [String], style: Style? = nil) {
+    /// - Parameters:
+    ///   - warnings: printed below the row, wrapped to the screen and never truncated
+    ///   - style: style of the whole row
+    mutating func add(_ row: [String], warnings: [String] = [], style: Style? = nil) {
         precondition(row.count == headings.count)
-        // A cell may contain line ends; a row must not.
-        rows.append((row.map { Terminal.visible($0.split(whereSeparator: \.isNewline).joined(separator: " ")) }, style))
+        rows.append((row.map(Self.singleLine), warnings.map(Self.singleLine), style))
     }
 
+    /// A cell or a warning may contain line ends; a row must not.
+    private static func singleLine(_ text: String) -> String {
+        Terminal.visible(text.split(whereSeparator: \.isNewline).joined(separator: " "))
+    }
+
+    /// Returns the rows without the headings, each followed by its warnings.
     /// - Parameter columns: width of the screen; nil does not truncate
-    func lines(columns: Int?) -> [String] {
-        let place = layout(columns)
-        return ([headings] + rows.map(\.cells)).map { line($0, place, columns) }
+    private func lines(_ place: Layout, _ columns: Int?) -> [(text: String, style: Style?)] {
+        rows.flatMap { row in
+            let warnings = row.warnings.flatMap { warning in
+                warning.wrapped(indent: 4, columns: columns).enumerated().map { index, text in
+                    (text: (index == 0 ? "  ! " : "    ") + text, style: Style?.some(.yellow))
+                }
+            }
+            return [(line(row.cells, place, columns), row.style)] + warnings
+        }
     }
 
     private func line(_ row: [String], _ place: Layout, _ columns: Int?) -> String {
@@ -64,19 +77,17 @@ struct Table {
             Terminal.line(Style.bold(heading))
         }
         self.place = place
-        for row in rows {
-            let text = line(row.cells, place, columns)
-            Terminal.line(row.style?(text) ?? text)
-        }
+        for line in lines(place, columns) { Terminal.line(line.style?(line.text) ?? line.text) }
         rows.removeAll()
     }
 
     /// - Parameter empty: the line to print if there are no rows
     func print(empty: String? = nil, indent: String = "") {
         if rows.isEmpty, let empty { return Terminal.paragraph(empty) }
-        let styles = [Style.bold] + rows.map(\.style)
-        for (line, style) in zip(lines(columns: Terminal.columns.map { $0 - indent.count }), styles) {
-            Terminal.line(indent + (style?(line) ?? line))
+        let columns = Terminal.columns.map { $0 - indent.count }
+        let place = layout(columns)
+        for line in [(text: line(headings, place, columns), style: Style?.some(.bold))] + lines(place, columns) {
+            Terminal.line(indent + (line.style?(line.text) ?? line.text))
         }
     }
 

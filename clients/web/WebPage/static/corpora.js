@@ -162,9 +162,11 @@ function draw() {
   $("corpora-empty").hidden = corpora.length > 0;
   $("corpora-more").hidden = !next;
   replace($("corpora"), corpora.map((one) => h("tr", {},
-    h("th", { scope: "row", title: one.sha256 && `SHA-256 ${one.sha256}` }, h("span", { class: "name" }, one.name)),
+    h("th", { scope: "row", title: one.sha256 && `SHA-256 ${one.sha256}` }, h("span", { class: "name" }, one.name),
+      one.format && h("span", { class: "reason" }, [one.format, one.encoding].filter(Boolean).join(", "))),
     h("td", {}, h("span", { class: `badge ${STATES[one.state] ?? ""}` }, one.state),
-      one.reason && h("span", { class: "reason" }, one.reason)),
+      one.reason && h("span", { class: "reason" }, one.reason),
+      ...(one.warnings ?? []).map((warning) => h("span", { class: "reason warn" }, warning))),
     h("td", { class: "num" }, bytes(one.bytes)), h("td", { class: "num" }, number(one.documents)),
     h("td", {}, one.models.join(", ") || "–"), h("td", {}, moment(one.received)))));
 }

@@ -202,7 +202,7 @@ function table() {
 }
 
 const LOUD = { run_failed: "bad", run_died: "bad", problem: "bad", generation_damaged: "bad", corpus_rejected: "warn",
-  step_skipped: "warn", generation_serves: "good", run_finished: "good" };
+  corpus_warning: "warn", step_skipped: "warn", generation_serves: "good", run_finished: "good" };
 
 function events(recent) {
   replace($("events"), recent.length === 0
