@@ -22,8 +22,8 @@ SOAK_MINUTES ?= 30
 
 PYTHON ?= python3
 
-PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev zlib1g-dev libzstd-dev libzip-dev zstd pkg-config
-PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kbctl kantaibert-web kb-bench)
+PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev libarchive-dev libxml2-dev libuchardet-dev libmagic-dev poppler-utils pkg-config
+PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web kb-bench)
 # On a terminal, SwiftPM passes a color flag to the compiler, which would cause a rebuild when run elsewhere.
 BUILDFLAGS = -c release --no-color-diagnostics
 # Tests use only public and package declarations, so that tests and programs share the same object files.

@@ -47,6 +47,7 @@ let package = Package(
     products: [
         .executable(name: "kantaibertd", targets: ["kantaibertd"]),
         .executable(name: "kantaibert-train", targets: ["kantaibert-train"]),
+        .executable(name: "kantaibert-read", targets: ["kantaibert-read"]),
         .executable(name: "kbctl", targets: ["kbctl"]),
         .executable(name: "kantaibert-web", targets: ["kantaibert-web"]),
         .executable(name: "kb-bench", targets: ["kb-bench"]),
@@ -79,9 +80,11 @@ let package = Package(
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CFiles"),
-        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-        .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+        .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
+        .systemLibrary(name: "CMagic", pkgConfig: "libmagic", providers: [.apt(["libmagic-dev"])]),
+        .target(name: "CSandbox"),
         .target(
             name: "CKernels",
             cSettings: [
@@ -123,9 +126,16 @@ let package = Package(
             name: "Tokenizers", dependencies: ["Parallel", "Durable", "Digests", "UTF8Sequences", crypto],
             swiftSettings: ours),
         .target(
+            name: "TextReading", dependencies: ["Durable", "Digests", "UTF8Sequences", crypto], swiftSettings: ours),
+        // Only for `kantaibert-read`, which is confined: libraries that parse untrusted files.
+        .target(
+            name: "DocumentReading",
+            dependencies: ["TextReading", "CArchive", "CXML", "CUchardet", "CMagic", "Durable", "UTF8Sequences"],
+            swiftSettings: ours),
+        .target(
             name: "Corpora",
             dependencies: [
-                "CFiles", "CZlib", "CZstd", "CZip", "Durable", "Digests", "LimitedLogging", "UTF8Sequences", crypto,
+                "CFiles", "TextReading", "Durable", "Digests", "LimitedLogging", "UTF8Sequences", crypto,
             ],
             swiftSettings: ours),
         .target(
@@ -147,8 +157,9 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters", "Parallel", "Durable", "Digests",
-                crypto,
+                "SettingsTable", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters", "Parallel",
+                "Durable", "Digests",
+                "Formatting", crypto,
             ],
             swiftSettings: kernels),
         .target(
@@ -164,7 +175,7 @@ let package = Package(
         .target(
             name: "Settings",
             dependencies: [
-                "SettingsTable", "Scheduling", "Jobs", "TextFilters", "Corpora", "Durable",
+                "SettingsTable", "Scheduling", "Jobs", "TextFilters", "TextReading", "Corpora", "Durable",
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
             swiftSettings: ours),
@@ -180,7 +191,8 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "AsyncSupport", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings", "Supervision",
-                "CFiles", "CMalloc", "Corpora", "Fairness", "Inference", "Models", "Kernels", "Database", "Interface",
+                "CFiles", "CMalloc", "Corpora", "TextReading", "Fairness", "Inference", "Models", "Kernels", "Database",
+                "Interface",
                 "MetricsSchema", "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
@@ -193,7 +205,8 @@ let package = Package(
         .target(
             name: "Fuzzing",
             dependencies: [
-                "Settings", "Corpora", "Inference", "Models", "Tokenizers", "Datasets", "Jobs", "Interface", "Varlink",
+                "Settings", "Corpora", "TextReading", "DocumentReading", "Inference", "Models", "Tokenizers",
+                "Datasets", "Jobs", "Interface", "Varlink",
                 "Durable", "WebClient", log,
             ],
             swiftSettings: ours),
@@ -204,8 +217,14 @@ let package = Package(
             name: "kantaibertd", dependencies: ["Daemon", "Settings", "Systemd", arguments, log], swiftSettings: ours),
         .executableTarget(
             name: "kantaibert-train",
-            dependencies: ["Training", "Inference", "Models", "Kernels", "Jobs", "Durable", arguments],
+            dependencies: [
+                "Training", "Inference", "Models", "Kernels", "Jobs", "Durable", "Corpora", "Datasets", "Formatting",
+                "Settings", "TextFilters", "TextReading", arguments,
+            ],
             swiftSettings: ours),
+        .executableTarget(
+            name: "kantaibert-read",
+            dependencies: ["DocumentReading", "TextReading", "CSandbox", "Durable", arguments], swiftSettings: ours),
         .executableTarget(
             name: "kbctl",
             dependencies: ["Formatting", "Interface", "MetricsSchema", "OpenMetrics", "Varlink", arguments],
@@ -256,7 +275,8 @@ let package = Package(
         tests("TextFilters", ["TextFilters"], resources: [.copy("Fixtures")]),
         tests("Formatting", ["Formatting"]),
         tests("SettingsTable", ["SettingsTable"]),
-        tests("Settings", ["Settings", "SettingsTable", "Scheduling", "Corpora", "Jobs", "TextFilters"]),
+        tests(
+            "Settings", ["Settings", "SettingsTable", "Scheduling", "Corpora", "TextReading", "Jobs", "TextFilters"]),
         tests("Jobs", ["Jobs", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Varlink", ["Varlink", "VarlinkServer", "TestSupport", log]),
         tests("Interface", ["Interface", "Varlink", "TestSupport"]),
@@ -268,8 +288,13 @@ let package = Package(
         tests("Kernels", ["Kernels", "CKernels", "Random"], resources: [.copy("Fixtures")]),
         tests("Tokenizers", ["Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
         tests(
-            "Corpora", ["AsyncSupport", "Corpora", "Durable", "LimitedLogging", "TextFilters", "TestSupport"],
+            "Corpora",
+            ["AsyncSupport", "Corpora", "TextReading", "Durable", "LimitedLogging", "TextFilters", "TestSupport"],
             resources: [.copy("Fixtures")]),
+        tests("TextReading", ["TextReading"]),
+        tests(
+            "DocumentReading", ["DocumentReading", "TextReading", "CArchive", "Durable"], resources: [.copy("Fixtures")]
+        ),
         tests("Database", ["Jobs", "MetricsSchema", "Database", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs"]),
@@ -286,7 +311,8 @@ let package = Package(
         tests(
             "Daemon",
             [
-                "Daemon", "Events", "LimitedLogging", "Settings", "Inference", "Models", "Kernels", "Tokenizers",
+                "Daemon", "TextFilters", "Events", "LimitedLogging", "Settings", "Inference", "Models", "Kernels",
+                "Tokenizers",
                 "Jobs",
                 "Interface",
                 "Varlink",

@@ -11,14 +11,14 @@ say() { printf '  %s\n' "$*"; }
 # The programs are installed into one directory with the Swift libraries they need, which they load from there: a service
 # cannot access a toolchain in a home directory, and the toolchain may be removed.
 install -d "$to/bin" "$to/lib/kantaibert"
-for program in kantaibertd kantaibert-train kbctl kantaibert-web kb-bench; do
+for program in kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web kb-bench; do
     install -m 755 "$build/$program" "$to/lib/kantaibert/$program"
     ln -sfn "../lib/kantaibert/$program" "$to/bin/$program"
     ldd "$build/$program" 2>/dev/null | awk '$3 ~ /\/lib\/swift\/linux\// { print $3 }'
 done | sort -u | while read -r library; do
     install -m 644 "$library" "$to/lib/kantaibert/"
 done
-say "$to/bin: kantaibertd kantaibert-train kbctl kantaibert-web kb-bench"
+say "$to/bin: kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web kb-bench"
 
 install -d "$to/lib/systemd/system" "$to/lib/systemd/catalog" "$to/lib/sysusers.d" "$to/lib/tmpfiles.d" "$to/share/doc/kantaibert"
 for unit in kantaibertd.service kantaibertd.socket kantaibert-web.service kantaibert-web.socket; do

@@ -1,4 +1,6 @@
 #pragma once
-// <stdio.h> declares it only with _GNU_SOURCE, which Swift's import of the C library does not define.
+// The C library declares these only with _GNU_SOURCE, which Swift's import does not define.
 int renameat2(int old_folder, const char *old_name, int new_folder, const char *new_name, unsigned int flags);
+int pipe2(int ends[2], int flags);
+int syncfs(int file);
 #include <sys/statfs.h>

@@ -1,3 +1,5 @@
+import TextReading
+
 /// A corpus in the store.
 public struct StoredCorpus: Sendable, Equatable {
     /// SHA-256 of the stored bytes in hexadecimal. Also the name of the file.

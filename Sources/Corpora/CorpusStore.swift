@@ -2,6 +2,7 @@ import Crypto
 import Digests
 import Durable
 import Glibc
+import TextReading
 
 /// An unexpected file that the store found and moved aside.
 public enum StoreNotice: Sendable, Equatable {
@@ -22,26 +23,32 @@ public struct CorpusStore: Sendable {
     public let inbox: String
     let tell: @Sendable (StoreNotice) -> Void
     let rejectedSpace: RejectedSpace
+    private let reader: ReaderProcess?
 
     public var rejectedDirectory: String { "\(inbox)/\(CorpusStore.rejectedName)" }
 
     /// - Parameters:
     ///   - directory: `corpus/`, writable only by the service
     ///   - inbox: the directory that files are taken from; rejected files are moved to its `.rejected`
+    ///   - reader: path of `kantaibert-read`; nil rejects files that are not plain UTF-8
     ///   - tell: called for each file that was moved aside
-    public init(directory: String, inbox: String, tell: @escaping @Sendable (StoreNotice) -> Void = { _ in }) {
-        self.init(directory: directory, inbox: inbox, rejectedLimits: nil, tell: tell)
+    public init(
+        directory: String, inbox: String, reader: String?, tell: @escaping @Sendable (StoreNotice) -> Void = { _ in }
+    ) {
+        self.init(directory: directory, inbox: inbox, reader: reader, rejectedLimits: nil, tell: tell)
     }
 
     /// - Parameter rejectedLimits: nil uses the defaults for the file system
     package init(
-        directory: String, inbox: String, rejectedLimits: RejectedLimits?,
+        directory: String, inbox: String, reader: String? = nil, readerLimits: ReaderLimits = .init(),
+        rejectedLimits: RejectedLimits?,
         tell: @escaping @Sendable (StoreNotice) -> Void = { _ in }
     ) {
         self.directory = directory
         self.inbox = inbox
         self.tell = tell
         rejectedSpace = RejectedSpace(limits: rejectedLimits)
+        self.reader = reader.map { ReaderProcess(program: $0, limits: readerLimits) }
     }
 
     /// Creates missing directories and removes partial files that an interrupted admission or rejection left behind.
@@ -65,13 +72,28 @@ public struct CorpusStore: Sendable {
         _ file: InboxFile, _ options: ReadingOptions = .init(), reserve: Int = 0,
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws(DurableError) -> AdmissionResult {
-        guard let folder = file.openFolder() else { return CorpusStore.unreadable() }
+        try admit([(file, options)], reserve: reserve, isCancelled: isCancelled)[0]
+    }
+
+    /// A file that was read, whose copy has neither its name yet nor is synced, or the result if there is no copy.
+    enum Staged {
+        case copied(StoredCorpus, AtomicFile)
+        case settled(AdmissionResult)
+    }
+
+    /// Reads a file into a temporary file of the store.
+    func stage(
+        _ file: InboxFile, _ options: ReadingOptions, reserve: Int, isCancelled: @escaping @Sendable () -> Bool
+    ) throws(DurableError) -> Staged {
+        guard let folder = file.openFolder() else { return .settled(CorpusStore.unreadable()) }
         let descriptor = folder.openForReading(file.lastName)
-        guard descriptor >= 0 else { return CorpusStore.unreadable() }
+        guard descriptor >= 0 else { return .settled(CorpusStore.unreadable()) }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { return CorpusStore.unreadable() }
-        guard status.st_mode & S_IFMT == S_IFREG else { return .rejected(reason: "is not a regular file") }
+        guard fstat(descriptor, &status) == 0 else { return .settled(CorpusStore.unreadable()) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            return .settled(.rejected(reason: "is not a regular file"))
+        }
         let before = FileSignature(status)
 
         // The directory may have been removed since startup.
@@ -79,46 +101,33 @@ public struct CorpusStore: Sendable {
         // CorpusReading rejects a file that exceeds maxFileBytes, so no space is required for it.
         let room = try DiskRoom(
             in: directory, reserve: reserve, for: before.bytes > options.maxFileBytes ? 0 : before.bytes)
-        let copy = try AtomicFile(for: "\(directory)/admission", mode: 0o444)
-        var reading = CorpusReading(options: options, isCancelled: isCancelled) { piece in
-            try room.take(piece.count)
-            try copy.append(piece)
-        }
+        let reading = FileReading(
+            directory: directory, options: options, reader: reader, room: room, isCancelled: isCancelled)
+        let outcome: FileReading.Outcome
         do {
-            try reading.read(name: file.name, descriptor: descriptor, bytes: file.signature.bytes)
+            outcome = try reading.read(descriptor, name: file.name, bytes: file.signature.bytes)
         } catch let error as RejectionError {
-            guard isUnchanged(descriptor, before) else { return .postponed }
-            return .rejected(reason: error.reason)
+            guard isUnchanged(descriptor, before) else { return .settled(.postponed) }
+            return .settled(.rejected(reason: error.reason))
         } catch is ReadingInterrupted {
-            return .interrupted
+            return .settled(.interrupted)
         } catch let error as DurableError {
             throw error
         } catch {
-            preconditionFailure("CorpusReading threw an undocumented error: \(error)")
+            preconditionFailure("FileReading threw an undocumented error: \(error)")
         }
-        guard isUnchanged(descriptor, before) else { return .postponed }
+        guard isUnchanged(descriptor, before) else { return .settled(.postponed) }
 
-        let sha256 = reading.sha256
-        let final = "\(directory)/\(sha256)"
+        let (report, sha256) = (outcome.report, outcome.sha256)
         let stored = StoredCorpus(
-            sha256: sha256, path: final, bytes: reading.bytes, documents: reading.documents,
-            replacedBytes: reading.replacedBytes, isStructured: reading.isStructured)
-        guard let corpus = OpenFolder(directory, depth: 0) else {
-            throw DurableError(operation: "open", path: directory, errno: errno)
-        }
-        switch try look(at: sha256, in: corpus) {
-        case .genuine: return .duplicate(stored)
-        case .absent: try copy.publish(as: final)
-        case .damaged(let failureReason):
-            let aside = try setAside(sha256, in: corpus)
-            try copy.publish(as: final)
-            tell(.damagedCorpus(sha256: sha256, failureReason: failureReason, movedTo: "\(directory)/\(aside)"))
-        }
-        return .admitted(stored)
+            sha256: sha256, path: "\(directory)/\(sha256)", bytes: report.bytes, documents: report.documents,
+            replacedBytes: report.replacedBytes, isStructured: report.isStructured, encoding: report.encoding,
+            format: report.format, warnings: report.warnings)
+        return .copied(stored, outcome.copy)
     }
 
     /// The state of a name in the store.
-    private enum Stored {
+    enum Stored {
         case absent
         /// The contents match the SHA-256 in the name.
         case genuine
@@ -126,7 +135,7 @@ public struct CorpusStore: Sendable {
     }
 
     /// Compares the contents with the name. Comparing sizes would not detect a file that was replaced.
-    private func look(at sha256: String, in corpus: OpenFolder) throws(DurableError) -> Stored {
+    func look(at sha256: String, in corpus: OpenFolder) throws(DurableError) -> Stored {
         let descriptor = corpus.openForReading(sha256)
         guard descriptor >= 0 else {
             if errno == ENOENT { return .absent }
@@ -150,7 +159,7 @@ public struct CorpusStore: Sendable {
 
     /// Moves a damaged file aside. At most nine are kept; the ninth is overwritten.
     /// - Returns: the new name
-    private func setAside(_ sha256: String, in corpus: OpenFolder) throws(DurableError) -> String {
+    func setAside(_ sha256: String, in corpus: OpenFolder) throws(DurableError) -> String {
         for number in 1...9 {
             let name = "\(sha256).damaged-\(number)"
             if corpus.move(sha256, to: corpus, as: name) == 0 { return name }
@@ -166,19 +175,7 @@ public struct CorpusStore: Sendable {
     /// Removes an admitted and recorded file from the inbox, unless it has changed since it was inspected.
     /// - Returns: whether the file was removed; a changed file will be offered again
     @discardableResult
-    public func release(_ file: InboxFile) throws(DurableError) -> Bool {
-        guard let folder = file.openFolder(), folder.signature(of: file.lastName) == file.signature else {
-            return false
-        }
-        if let obstacle = obstacle(toRemoving: file) { throw obstacle }
-        guard file.lastName.withRawPath({ unlinkat(folder.descriptor, $0, 0) }) == 0 else {
-            throw DurableError(
-                operation: "unlink", path: file.path, errno: errno,
-                hint: "make its directory writable for the service; the corpus is already in the store")
-        }
-        try folder.sync(path: file.path)
-        return true
-    }
+    public func release(_ file: InboxFile) throws(DurableError) -> Bool { try release([file])[0].get() }
 
     private func isUnchanged(_ descriptor: Int32, _ before: FileSignature) -> Bool {
         var status = stat()

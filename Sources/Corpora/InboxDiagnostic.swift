@@ -9,6 +9,9 @@ public enum InboxDiagnostic: Sendable {
     case ignored(name: String, reason: String)
     /// Number of further entries that are ignored or not watched, reported as a summary because there are too many.
     case moreLeftAlone(count: Int)
+    /// A folder is on a file system that does not report all changes, so the inbox is scanned periodically. Reported
+    /// once.
+    case polled(folder: String, fileSystem: String, every: Duration)
     /// The inbox was removed or renamed. It was created again and is watched.
     case madeAgain
     /// The inbox was removed or renamed, and creating or watching it failed. The watcher keeps trying.

@@ -10,9 +10,9 @@ public struct InboxLimits: Sendable {
     public var folders = 4096
     /// Maximum number of files that are known but not yet delivered; a single owner may use at most half of them. Files
     /// beyond the limit are found by a later rescan.
-    public var candidates = 16_384
+    public var candidates = 32_768
     /// Maximum number of files that are delivered but not yet consumed.
-    public var handedOut = 512
+    public var handedOut = 4096
     /// Maximum number of ignored names that are remembered as reported.
     public var ignored = 4096
     /// Number of directory entries scanned before other work on the queue gets a turn.

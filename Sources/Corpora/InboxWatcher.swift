@@ -3,33 +3,35 @@ import Durable
 import Glibc
 import LimitedLogging
 import Synchronization
+import TextReading
 
 /// Watches the inbox and its subdirectories, including directories created later, and delivers the files put there.
 ///
 /// A file is delivered once it has been closed or moved in, its size and modification time have not changed for
 /// `stable` since then, and no process has it open for writing. Files that exist at startup are found too; if the
 /// kernel cannot tell whether such a file is open for writing, it has to be unchanged for longer
-/// (`StabilityTracker.found`). Ignored are hidden files and directories, names of partial files, symbolic links,
-/// everything that is not a regular file, and directories beyond the limits in `InboxLimits`. If the inbox is removed
-/// or renamed, it is created again.
+/// (`StabilityTracker.found`). Ignored are hidden files and directories, sidecars (`Sidecar`), symbolic links,
+/// everything that is not a regular file, and directories beyond the limits in `InboxLimits`. If the inbox is removed or
+/// renamed, it is created again.
 ///
 /// Below the inbox, nothing is accessed by its full path: directories are opened one by one without following links.
 public final class InboxWatcher: @unchecked Sendable {
     // @unchecked: all state is accessed on `queue` only, except `pending`, which is atomic.
 
     /// The files that are ready, each one once per stable period. Finishes when the watcher is stopped.
-    public let files: AsyncStream<InboxFile>
+    public let files: InboxDeliveries
 
-    /// Number of files that have been seen but not yet delivered.
-    public var pendingCount: Int { pending.load(ordering: .relaxed) }
+    /// Number of files that have been seen but not yet consumed, including those beyond the limit on candidates that the
+    /// last scan found.
+    public var pendingCount: Int { pending.load(ordering: .relaxed) + files.count }
 
     private let root: String
     private let stable: Duration
     private let limits: InboxLimits
+    private let polling: InboxPolling
     private let restore: @Sendable () throws(DurableError) -> Void
     private let tell: @Sendable (InboxDiagnostic) -> Void
     private let queue = DispatchQueue(label: "inbox")
-    private let continuation: AsyncStream<InboxFile>.Continuation
     private let pending = Atomic<Int>(0)
     private let inotify: Inotify
     private let readable: any DispatchSourceRead
@@ -49,10 +51,18 @@ public final class InboxWatcher: @unchecked Sendable {
     private var rescanBegan: StabilityTracker.Time?
     /// Duration of the last rescan.
     private var lastScan = Duration.zero
+    /// Number of candidates after the last scan.
+    private var candidatesAfterScan = 0
+    /// How often the next rescan was put off.
+    private var postponedScans = 0
     /// Time of the next rescan, which looks for entries that were dropped because a limit was reached.
     private var rescanDue: StabilityTracker.Time?
-    /// No files are delivered before this time, because the consumer of `files` is not keeping up.
+    /// No files are delivered before this time, because the queue `files` is still more than half full.
     private var deliveryPausedUntil: StabilityTracker.Time?
+    /// Interval between scans that find changes which are not reported; nil if all changes are reported.
+    private var pollInterval: Duration?
+    /// The directories in which other hosts may make changes.
+    private var unreported: Set<String> = []
     /// Whether a directory was ignored because the limit on watched directories was reached.
     private var isShortOfWatches = false
     /// Paths of ignored entries that have been reported.
@@ -67,17 +77,32 @@ public final class InboxWatcher: @unchecked Sendable {
 
     /// Delay between attempts to create a lost inbox again.
     private static let retryDelay = DispatchTimeInterval.seconds(1)
+    private static let mostPostponedScans = 4
     /// Delay before undelivered files are offered to the consumer again.
-    private static let redeliveryDelay = Duration.milliseconds(100)
+    private static let redeliveryDelay = Duration.milliseconds(20)
 
     /// - Parameters:
     ///   - directory: the inbox, which must exist
     ///   - stable: how long a file must be unchanged before it is delivered
     ///   - limits: bounds on the resources that the contents of the inbox can consume
+    ///   - polling: whether the inbox is scanned periodically
     ///   - restore: creates the inbox again after it was removed. Called on the watcher's queue, as is `tell`.
     ///   - tell: receives diagnostics
-    public init(
+    public convenience init(
         directory: String, stable: Duration, limits: InboxLimits = InboxLimits(),
+        polling: InboxPolling = .automatic,
+        restore: @escaping @Sendable () throws(DurableError) -> Void,
+        tell: @escaping @Sendable (InboxDiagnostic) -> Void
+    ) throws(DurableError) {
+        try self.init(
+            directory: directory, stable: stable, limits: limits, polling: polling, ignoresEvents: false,
+            restore: restore, tell: tell)
+    }
+
+    /// - Parameter ignoresEvents: simulates a file system on which other hosts make all changes
+    package init(
+        directory: String, stable: Duration, limits: InboxLimits = InboxLimits(), polling: InboxPolling,
+        ignoresEvents: Bool,
         restore: @escaping @Sendable () throws(DurableError) -> Void,
         tell: @escaping @Sendable (InboxDiagnostic) -> Void
     ) throws(DurableError) {
@@ -86,18 +111,21 @@ public final class InboxWatcher: @unchecked Sendable {
         self.root = root
         self.stable = stable
         self.limits = limits
+        self.polling = polling
         self.restore = restore
         self.tell = tell
         candidates = StabilityTracker(stable: stable, most: limits.candidates)
         inotify = try Inotify()
-        (files, continuation) = AsyncStream.makeStream(
-            of: InboxFile.self, bufferingPolicy: .bufferingOldest(limits.handedOut))
+        files = InboxDeliveries(most: limits.handedOut)
         let inotify = inotify
         readable = DispatchSource.makeReadSource(fileDescriptor: inotify.descriptor, queue: queue)
         timer = DispatchSource.makeTimerSource(queue: queue)
         // Keeps the descriptor open until the source is cancelled.
         readable.setCancelHandler { withExtendedLifetime(inotify) {} }
-        readable.setEventHandler { [weak self] in self?.handleEvents() }
+        readable.setEventHandler { [weak self, inotify] in
+            if ignoresEvents { _ = inotify.events() } else { self?.handleEvents() }
+        }
+        if case .every(let seconds) = polling { pollInterval = .seconds(seconds) }
         timer.setEventHandler { [weak self] in self?.handleTimer() }
         readable.activate()
         timer.activate()
@@ -116,7 +144,7 @@ public final class InboxWatcher: @unchecked Sendable {
             isStopped = true
             readable.cancel()
             timer.cancel()
-            continuation.finish()
+            files.finish()
         }
     }
 
@@ -131,7 +159,7 @@ public final class InboxWatcher: @unchecked Sendable {
     deinit {
         readable.cancel()
         timer.cancel()
-        continuation.finish()
+        files.finish()
     }
 
     private func handleEvents() {
@@ -149,7 +177,7 @@ public final class InboxWatcher: @unchecked Sendable {
             } else if event.has(IN_DELETE_SELF | IN_MOVE_SELF) {
                 // For a subdirectory, the watch of its parent reports the same.
                 if folder == root { recreateInbox(isFirstTry: true) }
-            } else if !event.name.hasPrefix(".") {
+            } else if !Self.isHidden(event.name) {
                 handle(event, in: folder)
             }
         }
@@ -169,14 +197,16 @@ public final class InboxWatcher: @unchecked Sendable {
         rescanDue = nil
         isShortOfWatches = false
         lastOpened = nil
+        unreported = []
     }
 
     private func forget(_ watch: Int32, _ folder: String) {
         folders[watch] = nil
         if watches[folder] == watch { watches[folder] = nil }
+        unreported.remove(folder)
         guard isShortOfWatches, folders.count < limits.folders else { return }
         isShortOfWatches = false
-        candidates.hasMissed = true
+        candidates.needsScan = true
     }
 
     /// Creates the inbox again after it was removed or renamed, so that new files arrive in a watched directory.
@@ -204,8 +234,8 @@ public final class InboxWatcher: @unchecked Sendable {
             lastOpened = nil
             if event.has(IN_CREATE | IN_MOVED_TO) { watchBelow(path) }
             if event.has(IN_DELETE | IN_MOVED_FROM) { unwatchTree(path) }
-        } else if PartialFilePatterns.contains(event.name) {
-            return
+        } else if let sidecar = Sidecar.kind(ofName: event.name) {
+            leave(sidecar, path, isGone: event.has(IN_DELETE | IN_MOVED_FROM))
         } else if event.has(IN_DELETE | IN_MOVED_FROM) {
             candidates.gone(path)
             ignored.remove(path)
@@ -220,7 +250,7 @@ public final class InboxWatcher: @unchecked Sendable {
                 } else if event.has(IN_CREATE), status.st_size > 0 {
                     // It may be a hard link whose first name has been removed by now. If it is being written instead,
                     // an IN_MODIFY event follows.
-                    found(path, FileSignature(status)) { reopened(folder)?.isOpenForWriting(event.name) }
+                    found(path, status) { reopened(folder)?.isOpenForWriting(event.name) }
                 } else {
                     candidates.written(path, FileSignature(status))
                 }
@@ -228,6 +258,20 @@ public final class InboxWatcher: @unchecked Sendable {
             default: ignore(path, reasonToIgnore(status))
             }
         }
+    }
+
+    /// Handles a sidecar, which stays in the inbox. An unfinished file is not reported, because it is renamed soon.
+    private func leave(_ sidecar: Sidecar, _ path: String, isGone: Bool) {
+        guard isGone else { return sidecar == .unfinished ? () : ignore(path, sidecar.reason) }
+        ignored.remove(path)
+        // A download may be complete: its file has had its final name from the beginning.
+        guard let finished = Sidecar.unfinishedName(ofState: path) else { return }
+        let (folder, name) = split(finished)
+        guard let status = reopened(folder)?.status(of: name), status.st_mode & S_IFMT == S_IFREG,
+            Sidecar.kind(ofName: name) == nil
+        else { return }
+        ignored.remove(finished)
+        candidates.settled(finished, FileSignature(status), now: .now)
     }
 
     /// Same as `open`, but reuses the most recently opened directory.
@@ -261,6 +305,11 @@ public final class InboxWatcher: @unchecked Sendable {
         }
     }
 
+    /// Whether an entry is private to some program. A misnamed configuration is not.
+    private static func isHidden(_ name: String) -> Bool {
+        name.hasPrefix(".") && Sidecar.kind(ofName: name) != .misnamedConfiguration
+    }
+
     /// The path relative to the inbox, for display.
     private func name(_ path: String) -> String {
         RawPath.shown(below(path))
@@ -275,10 +324,27 @@ public final class InboxWatcher: @unchecked Sendable {
     private func handleTimer() {
         timerFiresAt = nil
         let now = ContinuousClock.now
-        if let due = rescanDue, due <= now { rescan() }
+        if let due = rescanDue, due <= now {
+            // A scan reads the whole inbox, which pays once there is room for many files. A single owner may have the
+            // room while another's files wait, so that the delay is limited.
+            if candidates.needsScan, candidates.count > candidatesAfterScan / 2,
+                postponedScans < InboxWatcher.mostPostponedScans
+            {
+                postponedScans += 1
+                rescanDue = now + limits.rescanDelay
+            } else {
+                rescan()
+            }
+        }
         if let deliveryPausedUntil, deliveryPausedUntil > now { return schedule() }
         deliveryPausedUntil = nil
-        let due = candidates.take(now: now, most: limits.handedOut) { path in
+        // Finding the oldest candidates takes as long for few as for many.
+        let room = limits.handedOut - files.count
+        guard room >= limits.handedOut - limits.handedOut / 2 else {
+            deliveryPausedUntil = now + InboxWatcher.redeliveryDelay
+            return schedule()
+        }
+        let due = candidates.take(now: now, most: room) { path in
             let (folder, name) = split(path)
             return reopened(folder)?.signature(of: name)
         }
@@ -288,6 +354,8 @@ public final class InboxWatcher: @unchecked Sendable {
             // Catches a second writer, or one that uses another hard link, for which there is no event.
             if reopened(folder)?.isOpenForWriting(lastName) == true {
                 candidates.reschedule(path, signature, delay: max(stable, .milliseconds(100)), now: .now)
+            } else if let state = reopened(folder)?.stateOfDownload(lastName) {
+                ignore(path, "is not complete as long as \(RawPath.shown(state)) exists")
             } else {
                 let name = RawPath.printable(below(path))
                 free.append(InboxFile(path: path, name: name, signature: signature))
@@ -300,7 +368,7 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     private func deliver(_ file: InboxFile) {
-        guard case .dropped = continuation.yield(file) else { return }
+        guard !files.yield(file) else { return }
         deliveryPausedUntil = .now + InboxWatcher.redeliveryDelay
         candidates.reschedule(file.path, file.signature, delay: InboxWatcher.redeliveryDelay, now: .now)
     }
@@ -316,9 +384,15 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     private func schedule() {
-        pending.store(candidates.count, ordering: .relaxed)
+        pending.store(candidates.count + candidates.missedCount, ordering: .relaxed)
         let isScanning = scan != nil || !unscanned.isEmpty
-        if candidates.hasMissed, rescanDue == nil, !isScanning { rescanDue = .now + max(limits.rescanDelay, pause) }
+        if rescanDue == nil, !isScanning {
+            if candidates.needsScan {
+                rescanDue = .now + max(limits.rescanDelay, pause)
+            } else if let pollInterval {
+                rescanDue = .now + max(pollInterval, pause)
+            }
+        }
         let handedOut = candidates.nextDue.map { max($0, deliveryPausedUntil ?? $0) }
         // Rearming the timer on every event would postpone it forever.
         guard let due = [handedOut, rescanDue].compactMap(\.self).min(), timerFiresAt.map({ due < $0 }) ?? true else {
@@ -341,6 +415,17 @@ public final class InboxWatcher: @unchecked Sendable {
         watches[folder] = watch
         ignored.remove(folder)
         unscanned.append(folder)
+        if let fileSystem = open.fileSystemWithoutEvents { poll(folder, fileSystem) }
+    }
+
+    /// Scans periodically from now on, because a folder is on a file system that does not report all changes.
+    private func poll(_ folder: String, _ fileSystem: String) {
+        unreported.insert(folder)
+        guard pollInterval == nil, polling == .automatic else { return }
+        pollInterval = InboxPolling.automaticInterval
+        tell(
+            .polled(
+                folder: RawPath.shown(folder), fileSystem: fileSystem, every: InboxPolling.automaticInterval))
     }
 
     private func watchBelow(_ folder: String) {
@@ -384,6 +469,7 @@ public final class InboxWatcher: @unchecked Sendable {
                 guard let folder = unscanned.popLast() else {
                     if let rescanBegan { lastScan = rescanBegan.duration(to: .now) }
                     rescanBegan = nil
+                    candidatesAfterScan = candidates.count
                     return
                 }
                 beginScan(folder)
@@ -411,36 +497,50 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     private func look(at name: String, in scan: FolderScan) {
-        if name.hasPrefix(".") { return }
+        if Self.isHidden(name) { return }
         let path = "\(scan.path)/\(name)"
         guard let status = scan.folder.status(of: name) else { return }  // removed since
         switch status.st_mode & S_IFMT {
         case S_IFDIR: watchBelow(path)
-        case _ where PartialFilePatterns.contains(name): break
-        case S_IFREG: found(path, FileSignature(status)) { scan.folder.isOpenForWriting(name) }
+        case S_IFREG:
+            if let sidecar = Sidecar.kind(ofName: name) { return leave(sidecar, path, isGone: false) }
+            found(path, status) { scan.folder.isOpenForWriting(name) }
         default: ignore(path, reasonToIgnore(status))
         }
     }
 
     /// Handles a file found by a scan, whose writer, if any, was not observed. Its directory is already watched, so
     /// further changes are reported as events.
-    private func found(_ path: String, _ signature: FileSignature, _ isOpenForWriting: () -> Bool?) {
-        guard !candidates.awaits(path, signature) else { return }
-        guard candidates.hasRoom(for: signature.owner) else {
-            candidates.hasMissed = true
-            return
+    private func found(_ path: String, _ status: stat, _ isOpenForWriting: () -> Bool?) {
+        let signature = FileSignature(status)
+        guard !candidates.awaits(path, signature), !files.isOutstanding(path, signature) else { return }
+        guard candidates.hasRoom(for: signature.owner) else { return candidates.miss() }
+        // The kernel knows the writers on this host only, and another host's clock may differ.
+        if unreported.contains(split(path).folder) {
+            return candidates.found(path, signature, age: .zero, now: .now)
         }
-        guard isOpenForWriting() == nil else { return candidates.settled(path, signature, now: .now) }
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        let now = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-        candidates.found(path, signature, age: .nanoseconds(now &- signature.modifiedNanoseconds), now: .now)
+        guard isOpenForWriting() == nil else {
+            // The kernel sets the change time, so the file has been as it is since then.
+            let age = age(ofSeconds: status.st_ctim.tv_sec, nanoseconds: status.st_ctim.tv_nsec)
+            return candidates.settled(path, signature, age: age, now: .now)
+        }
+        let age = age(ofSeconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
+        candidates.found(path, signature, age: age, now: .now)
+    }
+
+    /// Returns the time that has passed since a time of the wall clock.
+    private func age(ofSeconds seconds: Int, nanoseconds: Int) -> Duration {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        // Wraps: a file can have a modification time that is out of range.
+        return .nanoseconds((now.tv_sec &- seconds) &* 1_000_000_000 &+ (now.tv_nsec &- nanoseconds))
     }
 
     private func rescan() {
         rescanDue = nil
+        postponedScans = 0
         rescanBegan = .now
-        candidates.hasMissed = false
+        candidates.beginScan()
         unscanned = [root]
         scan = nil
         if !isScanScheduled { continueScanning() }

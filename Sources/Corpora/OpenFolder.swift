@@ -123,7 +123,10 @@ extension InboxFile {
     /// Number of directories between the inbox and the file.
     private var depth: Int { relativePath.utf8.count { $0 == UInt8(ascii: "/") } }
 
-    private var folderPath: String {
+    /// The names of the directories between the inbox and the file, in `RawPath` encoding.
+    var folderNames: [String] { folderPath.split(separator: "/").suffix(depth).map(String.init) }
+
+    package var folderPath: String {
         path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 }

@@ -1,4 +1,6 @@
+import Durable
 import Glibc
+import TextReading
 
 extension OpenFolder {
     /// Returns whether any process has a file of this directory open for writing.

@@ -82,15 +82,14 @@ extension RejectedSpace.State {
     fileprivate mutating func scan(
         _ limits: RejectedLimits, _ path: String, _ now: ContinuousClock.Instant, _ folder: OpenFolder
     ) throws(DurableError) {
-        let scan = try FolderScan(path: path, folder: folder)
-        used = [:]
-        while let name = scan.next() {
-            guard let status = folder.status(of: name) else { continue }
+        var used: [UInt32: Int] = [:]
+        try folder.forEachEntry(depth: CorpusStore.rejectedDepth, path: path) { _, name, status in
             // A reason, which the service wrote, is counted as part of its file.
             let isOwn = status.st_uid == geteuid() && status.st_size < limits.bytesOfFile
-            if isOwn, CorpusStore.isReason(name) { continue }
+            if isOwn, CorpusStore.isReason(name) { return }
             used[status.st_uid, default: 0] += limits.counted(Int(status.st_size))
         }
+        self.used = used
         scanned = now
     }
 }

@@ -6,7 +6,8 @@ extension CorpusStore {
     private static let longestName = 255
     private static let suffix = ".reason"
 
-    /// Moves an unusable file to `.rejected/` and writes the reason to `FILE.reason` next to it.
+    /// Moves an unusable file to its folder in `.rejected/` and writes the reason to `FILE.reason` next to it:
+    /// `chats/2020/a.txt` becomes `.rejected/chats/2020/a.txt`.
     ///
     /// Earlier rejected files are never overwritten: a second `photo.jpg` becomes `photo.2.jpg`. The file keeps its
     /// owner and mode, so that its owner can copy it back.
@@ -17,10 +18,10 @@ extension CorpusStore {
         guard let folder = file.openFolder(), folder.signature(of: file.lastName) == file.signature else { return nil }
         if let obstacle = obstacle(toRemoving: file) { throw obstacle }
         if let obstacle = try obstacle(toRejecting: file) { throw obstacle }
-        let rejected = try openRejected()
+        let (rejected, path) = try openRejected(for: file)
         let name = freeName(for: RawPath.printable(file.lastName), in: rejected)
         // Write the reason first: a reason without its file is harmless, and is reused when the file is offered again.
-        try write("\(file.name): \(reason)\n", as: name + CorpusStore.suffix, in: rejected)
+        try write("\(file.name): \(reason)\n", as: name + CorpusStore.suffix, in: rejected, path: path)
         guard folder.move(file.lastName, to: rejected, as: name) == 0 else {
             let cause = errno
             _ = (name + CorpusStore.suffix).withRawPath { unlinkat(rejected.descriptor, $0, 0) }
@@ -29,14 +30,18 @@ extension CorpusStore {
                 hint: "its directory must be writable for the service and be on the same file system as .rejected")
         }
         rejectedSpace.add(file.signature)
-        try rejected.sync(path: rejectedDirectory)
+        try rejected.sync(path: path)
         try folder.sync(path: file.path)
-        return "\(rejectedDirectory)/\(name)"
+        return "\(path)/\(name)"
     }
 
     /// Returns the reason a file cannot be removed from the inbox, with a hint for its owner, or nil if it can.
     public func obstacle(toRemoving file: InboxFile) -> DurableError? {
-        guard let errno = file.openFolder()?.obstacle(toRemoving: file.lastName) else { return nil }
+        file.openFolder().flatMap { obstacle(toRemoving: file, in: $0) }
+    }
+
+    func obstacle(toRemoving file: InboxFile, in folder: OpenFolder) -> DurableError? {
+        guard let errno = folder.obstacle(toRemoving: file.lastName) else { return nil }
         return DurableError(
             operation: "unlink", path: RawPath.shown(file.path), errno: errno,
             hint: "make its directory writable for the service (chmod g+w), or move the file to the inbox itself")
@@ -93,7 +98,7 @@ extension CorpusStore {
     }
 
     /// Sets the mode so that group members can read reasons and copy files back, but only the service can make changes.
-    private func restrict(_ folder: OpenFolder, _ status: stat) {
+    func restrict(_ folder: OpenFolder, _ status: stat) {
         let mode = status.st_mode & 0o7777
         let wanted = mode & ~0o022 | S_ISVTX | 0o050
         guard status.st_uid == geteuid(), mode != wanted else { return }
@@ -116,9 +121,11 @@ extension CorpusStore {
             hint: "it must be a directory owned by the service, not a link: remove what is there")
     }
 
-    private func write(_ text: String, as name: String, in rejected: OpenFolder) throws(DurableError) {
+    private func write(
+        _ text: String, as name: String, in rejected: OpenFolder, path: String
+    ) throws(DurableError) {
         func failed(_ operation: String) -> DurableError {
-            DurableError(operation: operation, path: "\(rejectedDirectory)/\(name)", errno: errno)
+            DurableError(operation: operation, path: "\(path)/\(name)", errno: errno)
         }
         let aside = String(TemporaryName.beside(name).drop { $0 != "/" }.dropFirst())
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
@@ -161,7 +168,10 @@ extension CorpusStore {
             let name = "\(kept)\(mark)"
             // A rejected file may itself be named FILE.reason and then has its own FILE.reason.reason.
             let others = [name, name + CorpusStore.suffix + CorpusStore.suffix]
-            if others.allSatisfy({ rejected.status(of: $0) == nil }) { return name }
+            // A folder that was rejected from may be named FILE.reason.
+            let isFolder =
+                rejected.status(of: name + CorpusStore.suffix).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
+            if !isFolder, others.allSatisfy({ rejected.status(of: $0) == nil }) { return name }
             // A random number bounds the number of lookups when the same name is rejected many times.
             number = number < 99 ? number + 1 : Int.random(in: 100..<1_000_000_000)
         }
@@ -169,10 +179,10 @@ extension CorpusStore {
 
     /// Removes partial files left behind by an interrupted rejection.
     func clearRejected() throws(DurableError) {
-        let scan = try FolderScan(path: rejectedDirectory, folder: try openRejected())
-        while let name = scan.next() {
-            guard TemporaryName.isLeftover(name) else { continue }
-            _ = name.withRawPath { unlinkat(scan.folder.descriptor, $0, 0) }
+        let rejected = try openRejected()
+        try rejected.forEachEntry(depth: CorpusStore.rejectedDepth, path: rejectedDirectory) { folder, name, _ in
+            guard TemporaryName.isLeftover(name) else { return }
+            _ = name.withRawPath { unlinkat(folder.descriptor, $0, 0) }
         }
     }
 }

@@ -17,9 +17,13 @@ package struct StabilityTracker {
     private let mostOfOneOwner: Int
     private var candidates: [String: Candidate] = [:]
     private var countByOwner: [UInt32: Int] = [:]
+    /// No file is due before this time; nil if none is due without a further observation.
+    private var earliest: Time?
 
-    /// Whether a file was dropped because the limit was reached. A rescan is needed to find it again.
-    package var hasMissed = false
+    /// Whether a rescan is needed, for example to find files again that were dropped because the limit was reached.
+    package var needsScan = false
+    /// Number of files that were dropped because the limit was reached, since the last scan began.
+    package private(set) var missedCount = 0
 
     /// - Parameter most: maximum number of files tracked at a time; a single owner may use at most half of them
     package init(stable: Duration, most: Int = .max) {
@@ -41,14 +45,27 @@ package struct StabilityTracker {
         candidates[path].map { $0.signature == signature && $0.dueAt != nil } ?? false
     }
 
+    /// Notes that a file is not tracked because the limit was reached.
+    package mutating func miss() {
+        needsScan = true
+        missedCount += 1
+    }
+
+    /// Called before a scan, which finds the files that were missed.
+    package mutating func beginScan() {
+        needsScan = false
+        missedCount = 0
+    }
+
     private mutating func note(_ path: String, _ signature: FileSignature, dueAt: Time?) {
         remove(path)
         guard hasRoom(for: signature.owner) else {
             // A file that is open for writing is reported again when it is closed.
-            if dueAt != nil { hasMissed = true }
+            if dueAt != nil { miss() }
             return
         }
         candidates[path] = Candidate(signature: signature, dueAt: dueAt)
+        if let dueAt { earliest = min(dueAt, earliest ?? dueAt) }
         countByOwner[signature.owner, default: 0] += 1
     }
 
@@ -56,11 +73,13 @@ package struct StabilityTracker {
         guard let owner = candidates.removeValue(forKey: path)?.signature.owner else { return }
         countByOwner[owner, default: 0] -= 1
         if countByOwner[owner] == 0 { countByOwner[owner] = nil }
+        if candidates.isEmpty { earliest = nil }
     }
 
     /// Registers a file that was closed or moved in, or is known not to be open for writing.
-    package mutating func settled(_ path: String, _ signature: FileSignature, now: Time) {
-        note(path, signature, dueAt: now + stable)
+    /// - Parameter age: how long the file is known to be unchanged; negative if the clock was changed
+    package mutating func settled(_ path: String, _ signature: FileSignature, age: Duration = .zero, now: Time) {
+        note(path, signature, dueAt: now + max(.zero, stable - max(.zero, age)))
     }
 
     /// Registers a file that was found by a scan, for which it is unknown whether a writer still has it open. It
@@ -93,11 +112,12 @@ package struct StabilityTracker {
     package mutating func reset() {
         candidates.removeAll()
         countByOwner.removeAll()
-        hasMissed = false
+        earliest = nil
+        beginScan()
     }
 
     /// The time of the next call to `take`, or nil if nothing is due without a further observation.
-    package var nextDue: Time? { candidates.values.compactMap(\.dueAt).min() }
+    package var nextDue: Time? { earliest }
 
     /// Removes and returns the files that are due and unchanged. Files that have changed start waiting again.
     /// - Parameters:
@@ -106,21 +126,26 @@ package struct StabilityTracker {
     package mutating func take(
         now: Time, most: Int = .max, look: (String) -> FileSignature?
     ) -> [(path: String, signature: FileSignature)] {
-        let due = candidates.filter { candidate in candidate.value.dueAt.map { $0 <= now } ?? false }
+        var due: [(dueAt: Time, path: String)] = []
+        for (path, candidate) in candidates {
+            if let dueAt = candidate.dueAt, dueAt <= now { due.append((dueAt, path)) }
+        }
+        due.sort { $0.dueAt != $1.dueAt ? $0.dueAt < $1.dueAt : $0.path < $1.path }
         var taken: [(path: String, signature: FileSignature)] = []
-        let oldest = due.sorted { ($0.value.dueAt!, $0.key) < ($1.value.dueAt!, $1.key) }.prefix(most)
-        for (path, candidate) in oldest {
+        for (_, path) in due.prefix(most) {
+            guard let known = candidates[path]?.signature else { continue }
             guard let signature = look(path) else {
                 remove(path)
                 continue
             }
-            if signature == candidate.signature {
+            if signature == known {
                 remove(path)
                 taken.append((path, signature))
             } else {
                 settled(path, signature, now: now)
             }
         }
+        earliest = candidates.values.lazy.compactMap(\.dueAt).min()
         return taken
     }
 }

@@ -28,13 +28,15 @@ public struct KantaibertService: Sendable {
         public var socket: Socket
         /// The path of `kantaibert-train`.
         public var trainProgram: String
+        /// The path of `kantaibert-read`.
+        public var readProgram: String
         /// Classifies the file system of the state directory.
         var fileSystem: @Sendable (_ path: String) -> StateFileSystem = { StateFileSystem(of: $0) }
         /// Reads the settings again from their source.
         public var readSettings: @Sendable () throws(SettingsError) -> Settings
 
         public init(
-            settings: Settings, directory: StateDirectory, socket: Socket, trainProgram: String,
+            settings: Settings, directory: StateDirectory, socket: Socket, trainProgram: String, readProgram: String,
             readSettings: @escaping @Sendable () throws(SettingsError) -> Settings
         ) {
             self.settings = settings
@@ -42,6 +44,7 @@ public struct KantaibertService: Sendable {
             self.directory = directory
             self.socket = socket
             self.trainProgram = trainProgram
+            self.readProgram = readProgram
         }
     }
 
@@ -92,8 +95,8 @@ public struct KantaibertService: Sendable {
             settings: live, directory: directory, metrics: metrics, journal: journal, promotions: promotions,
             admitted: admitted, program: options.trainProgram)
         let inbox = try InboxService(
-            settings: settings, live: live, directory: directory, metrics: metrics, admitted: admitted,
-            journal: journal, training: training)
+            settings: settings, live: live, directory: directory, reader: options.readProgram, metrics: metrics,
+            admitted: admitted, journal: journal, training: training)
         let manager = ManagerService(
             settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
             promotions: promotions, hub: hub, admitted: admitted, journal: journal, version: Self.version,

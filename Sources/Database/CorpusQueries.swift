@@ -2,17 +2,67 @@ import FoundationEssentials
 import GRDB
 
 extension StateStore {
-    /// Records a file that was received, durably.
+    /// Records a file that was received, durably: see `record(_:replacing:)` for several.
+    public func record(_ corpus: CorpusRecord) throws(MetricsError) -> CorpusRecord? {
+        try record([corpus], replacing: false)[0]?.record
+    }
+
+    /// A corpus that was recorded now.
+    public struct Recorded: Sendable {
+        public var record: CorpusRecord
+        /// The corpora that models are or were trained on and that came from the same path in the inbox, the newest
+        /// first.
+        public var earlierVersions: [CorpusRecord]
+    }
+
+    /// Records files that were received, durably and together: either all are recorded or none.
     ///
     /// A record with the state `admitted` is stored as a duplicate if its corpus was admitted before. If that corpus was set aside,
     /// it becomes available for training again.
-    /// - Returns: the stored record, or nil if this file (`source`) is already recorded
-    public func record(_ corpus: CorpusRecord) throws(MetricsError) -> CorpusRecord? {
-        try writeDurably("record a corpus") { db in
-            let recorded = try insert(corpus, db)
-            if let recorded { try ledger.append([recorded]) }
+    /// - Parameter replacing: whether to remove earlier versions of the files, unless the same text was also received under
+    ///   another path
+    /// - Returns: what was recorded, nil for each file (`source`) that is already recorded
+    public func record(_ corpora: [CorpusRecord], replacing: Bool) throws(MetricsError) -> [Recorded?] {
+        try writeDurably("record \(corpora.count == 1 ? "a corpus" : "\(corpora.count) corpora")") { db in
+            var lines: [CorpusRecord] = []
+            let recorded = try corpora.map { corpus -> Recorded? in
+                guard let record = try insert(corpus, db) else { return nil }
+                lines.append(record)
+                guard record.state != .rejected else { return Recorded(record: record, earlierVersions: []) }
+                var earlier = try earlierVersions(of: record, db)
+                if replacing {
+                    for index in earlier.indices where try !isReceivedElsewhere(earlier[index], db) {
+                        earlier[index].removed = record.received
+                        try remove(earlier[index].sha256, at: record.received, db)
+                        lines.append(earlier[index])
+                    }
+                }
+                return Recorded(record: record, earlierVersions: earlier)
+            }
+            if !lines.isEmpty { try ledger.append(lines) }
             return recorded
         }
+    }
+
+    private func earlierVersions(of record: CorpusRecord, _ db: Database) throws -> [CorpusRecord] {
+        // Names are shortened when they are recorded, so that long ones may belong to different files.
+        guard record.name.utf8.count < RecordedText.longestName - 3 else { return [] }
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT * FROM corpora
+                WHERE name = ? AND sha256 <> ? AND state <> 'rejected' AND removed IS NULL AND set_aside IS NULL
+                ORDER BY id DESC LIMIT 100
+                """)
+        return try CorpusRecord.fetchAll(statement, arguments: [record.name, record.sha256])
+    }
+
+    private func isReceivedElsewhere(_ corpus: CorpusRecord, _ db: Database) throws -> Bool {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT 1 FROM corpora
+                WHERE sha256 = ? AND name <> ? AND state <> 'rejected' AND removed IS NULL LIMIT 1
+                """)
+        return try Int.fetchOne(statement, arguments: [corpus.sha256, corpus.name]) != nil
     }
 
     /// Restores records that are already in the ledger.
@@ -32,9 +82,7 @@ extension StateStore {
     private func insert(_ corpus: CorpusRecord, _ db: Database) throws -> CorpusRecord? {
         var corpus = corpus.bounded
         corpus.id = nil
-        if let source = corpus.source, try CorpusRecord.filter(Column("source") == source).fetchCount(db) > 0 {
-            return nil
-        }
+        if let source = corpus.source, try recordedState(source, db) != nil { return nil }
         if corpus.state == .admitted, try admitted(corpus.sha256, db) != nil {
             corpus.state = .duplicate
             try setAside(corpus.sha256, at: nil, because: nil, db)
@@ -54,13 +102,29 @@ extension StateStore {
         }
     }
 
-    /// Returns whether this file (`source`) is recorded.
-    /// - Parameter state: the state it must have; nil for any state
-    public func isRecorded(source: String, as state: CorpusRecord.State? = nil) throws(MetricsError) -> Bool {
-        try read("find a file") { db in
-            var records = CorpusRecord.filter(Column("source") == source)
-            if let state { records = records.filter(Column("state") == state.rawValue) }
-            return try records.fetchCount(db) > 0
+    /// Returns the states of those of the files (`source`) that are recorded.
+    public func recordedStates(ofFiles sources: [String]) throws(MetricsError) -> [String: CorpusRecord.State] {
+        try read("find files") { db in
+            var states: [String: CorpusRecord.State] = [:]
+            for source in sources { states[source] = try recordedState(source, db) }
+            return states
+        }
+    }
+
+    private func recordedState(_ source: String, _ db: Database) throws -> CorpusRecord.State? {
+        let statement = try db.cachedStatement(sql: "SELECT state FROM corpora WHERE source = ?")
+        return try String.fetchOne(statement, arguments: [source]).flatMap(CorpusRecord.State.init)
+    }
+
+    /// Returns those of the corpora (SHA-256) that are admitted, but were set aside.
+    public func setAside(among corpora: [String]) throws(MetricsError) -> Set<String> {
+        try read("find corpora that were set aside") { db in
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT 1 FROM corpora
+                    WHERE sha256 = ? AND state = 'admitted' AND removed IS NULL AND set_aside IS NOT NULL
+                    """)
+            return Set(try corpora.filter { try Int.fetchOne(statement, arguments: [$0]) != nil })
         }
     }
 
@@ -158,10 +222,12 @@ extension StateStore {
             try String.fetchAll(
                 db,
                 sql: """
-                    SELECT DISTINCT sha256 FROM corpora WHERE removed IS NOT NULL
-                    EXCEPT SELECT sha256 FROM corpora WHERE state <> 'rejected' AND removed IS NULL
-                    EXCEPT SELECT run_corpora.sha256 FROM run_corpora JOIN runs ON runs.id = run_corpora.run
-                           WHERE runs.state IN ('queued', 'running', 'interrupted')
+                    SELECT DISTINCT sha256 FROM corpora AS gone WHERE removed IS NOT NULL
+                    AND NOT EXISTS (SELECT 1 FROM corpora
+                                    WHERE sha256 = gone.sha256 AND state <> 'rejected' AND removed IS NULL)
+                    AND NOT EXISTS (SELECT 1 FROM run_corpora JOIN runs ON runs.id = run_corpora.run
+                                    WHERE run_corpora.sha256 = gone.sha256
+                                          AND runs.state IN ('queued', 'running', 'interrupted'))
                     """)
         }
     }
@@ -175,7 +241,8 @@ extension StateStore {
     }
 
     private func admitted(_ sha256: String, _ db: Database) throws -> CorpusRecord? {
-        try CorpusRecord.filter(Column("sha256") == sha256 && Column("state") == "admitted" && Column("removed") == nil)
-            .fetchOne(db)
+        let statement = try db.cachedStatement(
+            sql: "SELECT * FROM corpora WHERE sha256 = ? AND state = 'admitted' AND removed IS NULL")
+        return try CorpusRecord.fetchOne(statement, arguments: [sha256])
     }
 }

@@ -8,10 +8,10 @@ extension StateStore {
             try run.bounded.upsert(db)
             guard let corpora else { return }
             try db.execute(sql: "DELETE FROM run_corpora WHERE run = ?", arguments: [run.id])
+            let insert = try db.cachedStatement(
+                sql: "INSERT INTO run_corpora (run, position, sha256) VALUES (?, ?, ?)")
             for (position, sha256) in corpora.enumerated() {
-                try db.execute(
-                    sql: "INSERT INTO run_corpora (run, position, sha256) VALUES (?, ?, ?)",
-                    arguments: [run.id, position, sha256])
+                try insert.execute(arguments: [run.id, position, sha256])
             }
         }
     }

@@ -37,7 +37,14 @@ enum Schema {
         migrator.registerMigration("7 bounded text, corpora by their state") { db in
             try db.execute(sql: boundedText)
         }
-        migrator.registerMigration("8 encoding and format of corpora, warnings about them") { db in
+        migrator.registerMigration("8 removed corpora and earlier versions of a file are found without a scan") { db in
+            try db.execute(
+                sql: """
+                    CREATE INDEX corpora_removed ON corpora (sha256) WHERE removed IS NOT NULL;
+                    CREATE INDEX corpora_name ON corpora (name);
+                    """)
+        }
+        migrator.registerMigration("9 encoding and format of corpora, warnings about them") { db in
             try db.execute(sql: corporaWarnings)
         }
         addColumns(of: StepField.self, to: "steps", after: stepColumns, &migrator)

@@ -13,37 +13,45 @@ public struct HeldOutText: Sendable {
     public let bytes: Int
     private let objective: Objective
     private let unit: SampleUnit
+    private let truncates: Bool
 
     /// - Parameters:
     ///   - share: share of the samples that are held out
+    ///   - truncates: whether the rows of a masked model end at the block size
     ///   - mostBytes: maximum size of the text; at least one sample is selected regardless of its size
     ///   - progress: called periodically; an error that it throws stops the reading
     public init(
         corpora: [JobCorpus], objective: Objective, unit: SampleUnit, filters: [TextFilter], share: Double,
-        mostBytes: Int, progress: () throws -> Void
+        truncates: Bool = false, mostBytes: Int, progress: () throws -> Void
     ) throws {
         let seen = SeenTexts()
         var selection = Selection(mostBytes: mostBytes)
+        var split = HeldOutSplit<Void>(share: share)
         for corpus in corpora {
-            var reader = try SampleReader(corpus: corpus, unit: unit, filters: filters, seen: seen)
+            let layout = try CorpusLayout(corpus: corpus, unit: unit, filters: filters)
+            var reader = try SampleReader(corpus: corpus, layout: layout, filters: filters, seen: seen)
             var read = 0
             while let sample = try reader.next() {
                 read += 1
                 if read % 1024 == 0 { try progress() }
-                if sample.isHeldOut(share: share) { selection.add(sample) }
+                // The text beyond the first row of a unit is in no row.
+                if truncates, sample.isContinuation { continue }
+                for decided in split.add(sample, ()) where decided.isHeldOut { selection.add(decided.sample) }
             }
         }
+        for decided in split.finish() where decided.isHeldOut { selection.add(decided.sample) }
         selection.cut()
         samples = selection.samples
         bytes = samples.reduce(0) { $0 + $1.text.utf8.count }
         self.objective = objective
         self.unit = unit
+        self.truncates = truncates
     }
 
     /// Tokenizes the samples into rows for a model.
     /// - Parameter blockSize: maximum number of tokens in a row, including `<s>` and `</s>`
     public func rows(tokenizer: ByteLevelBPETokenizer, blockSize: Int) -> HeldOutRows {
-        var rows = TokenRows(objective: objective, unit: unit, blockSize: blockSize)
+        var rows = TokenRows(objective: objective, unit: unit, blockSize: blockSize, truncates: truncates)
         var made = HeldOutRows()
         for tokens in tokenizer.encodeBatch(samples.map(\.text), specialTokens: .asText) where !tokens.isEmpty {
             made.lines += rows.append(tokens)

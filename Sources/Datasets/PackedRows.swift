@@ -1,7 +1,7 @@
 import Jobs
 import Tokenizers
 
-/// Concatenates samples, each followed by `</s>`, and splits them into rows of `blockSize` tokens; the last
+/// Concatenates texts, each followed by `</s>`, and splits them into rows of `blockSize` tokens; the last
 /// row may be shorter.
 ///
 /// - `clm`: `<s>` and the next `blockSize` − 1 tokens, so that each token is predicted once.
@@ -25,7 +25,7 @@ struct PackedRows {
     /// Appends a sample and returns the rows that are complete.
     mutating func append(_ tokens: [Int32]) -> [[Int32]] {
         var rows: [[Int32]] = []
-        for token in tokens + [PackedRows.eos] {
+        for token in tokens {
             // A masked row reserves room for its final `</s>`.
             let mayBeLast = objective == .clm || token == PackedRows.eos
             if row.count >= (mayBeLast ? blockSize : blockSize - 1) { rows += finish() }
@@ -33,6 +33,9 @@ struct PackedRows {
         }
         return rows
     }
+
+    /// Appends the `</s>` after a text and returns the row that is complete, if any.
+    mutating func endText() -> [[Int32]] { append([PackedRows.eos]) }
 
     /// Returns the last, incomplete row, or nothing.
     mutating func finish() -> [[Int32]] {

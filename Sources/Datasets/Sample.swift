@@ -4,17 +4,21 @@ public struct Sample: Sendable, Equatable {
     public var text: String
     /// Hash of the unfiltered text in the corpus; determines whether the sample is held out.
     public var hash: UInt64
+    /// Whether the sample continues the previous one: both are pieces of a long line, paragraph or record.
+    public var isContinuation: Bool
 
-    public init(text: String, hash: UInt64) {
+    public init(text: String, hash: UInt64, isContinuation: Bool = false) {
         self.text = text
         self.hash = hash
+        self.isContinuation = isContinuation
     }
 
     /// Whether this sample belongs to the held-out `share` of all samples. The decision depends only on the text, so no
     /// generation is trained on text that an earlier one was evaluated on.
-    public func isHeldOut(share: Double) -> Bool {
-        Double(hash >> 11) * 0x1p-53 < share
-    }
+    public func isHeldOut(share: Double) -> Bool { Sample.fraction(hash) < share }
+
+    /// The position of a hash between 0 and 1.
+    static func fraction(_ hash: UInt64) -> Double { Double(hash >> 11) * 0x1p-53 }
 
     /// Returns the 64-bit FNV-1a hash, finalized as in splitmix64 so that every bit depends on every byte.
     public static func hash(of text: String) -> UInt64 {

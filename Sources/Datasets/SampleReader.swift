@@ -11,107 +11,157 @@ import TextFilters
 /// - `records`: same as `lines`; structured corpora are stored with one record per line.
 /// - `packed`: same as `paragraphs`; their tokens are concatenated later.
 ///
-/// A unit that is longer than `longest` is split at white space into several samples. The hash of the first piece
-/// determines whether all of them are held out, so that a unit is never used for both training and evaluation.
+/// A unit of more than 2 KiB is divided into pieces, each of which is a sample; see `LongUnit`.
 public struct SampleReader {
-    /// Maximum size of a line, paragraph or record that is not split, in bytes.
-    public static let longest = LongText.limit
-
-    /// Number of units so far that were split.
-    public private(set) var cutUnits = 0
-    private var lines: TextLines
-    private let unit: SampleUnit
+    /// The samples read so far, including those that filters dropped.
+    public private(set) var counts = SampleCounts()
+    private var pieces: UnitPieces
+    private let joiner: LineJoiner?
+    private let repeated: RepeatedUnits?
+    /// Index of the current line, paragraph or record in the file.
+    private var unit = -1
     private let filters: TextPipeline
     private let seen: SeenTexts
-    /// Hash of the unit that is being split.
-    private var unitHash: UInt64?
-    /// Whether the last piece was not the end of its unit.
-    private var isInsideUnit = false
-    /// Remainder of a paragraph after a split; nil if a new paragraph begins next.
-    private var rest: [UInt8]?
-    /// Whether the next line continues the last one.
-    private var isInsideLine = false
+    /// Number of filters that are applied to the corpus as stored.
+    private let corpusFilters: Int
+    /// Whether the previous piece of the file was returned as a sample.
+    private var hasPrevious = false
 
     /// - Parameter seen: the lines that `dedupe_lines` has seen so far; shared by all corpora of a run
     public init(path: String, unit: SampleUnit, filters: [TextFilter], seen: SeenTexts = SeenTexts())
         throws(DatasetError)
     {
-        self.init(try TextLines(path: path), unit, filters, seen)
+        try self.init(
+            path: path, layout: CorpusLayout(path: path, unit: unit, filters: filters), filters: filters, seen: seen)
     }
 
-    private init(_ lines: TextLines, _ unit: SampleUnit, _ filters: [TextFilter], _ seen: SeenTexts) {
-        self.lines = lines
-        self.unit = unit
-        self.filters = TextPipeline(filters)
+    /// - Parameter layout: decided for the same file and filters
+    public init(path: String, layout: CorpusLayout, filters: [TextFilter], seen: SeenTexts) throws(DatasetError) {
+        try self.init(
+            TextLines(path: path, hasUnicodeLineEnds: layout.hasUnicodeLineEnds), path, layout, filters, seen)
+    }
+
+    private init(
+        _ lines: TextLines, _ path: String, _ layout: CorpusLayout, _ filters: [TextFilter], _ seen: SeenTexts
+    ) throws(DatasetError) {
+        func pieces(_ lines: TextLines) -> UnitPieces {
+            var lines = lines
+            lines.used = layout.used
+            return UnitPieces(lines, endsAtBlankLine: layout.unit.endsAtBlankLine)
+        }
+        self.pieces = pieces(lines)
+        repeated =
+            filters.contains(.dedupeDocuments)
+            ? try RepeatedUnits(
+                pieces(TextLines(path: path, hasUnicodeLineEnds: layout.hasUnicodeLineEnds)), seen: seen) : nil
+        joiner = layout.isJoinedByFilter ? nil : layout.joiner
+        self.filters = TextPipeline(filters, joiner: layout.joiner, words: layout.words)
         self.seen = seen
+        // The filters for corpora come first, in this order, and only those that apply to this one.
+        let first = [TextFilter.gutenberg, .dedupeDocuments].filter(filters.contains)
+        counts.filters = first.map { FilterCount($0.name) } + self.filters.counts
+        corpusFilters = first.count
     }
 
     /// Opens a corpus of a job. Its SHA-256 is verified while reading: on a mismatch, `next` throws at the end of the
     /// file, and the samples read before must be discarded.
-    /// - Parameters:
-    ///   - unit, filters: used if the corpus does not specify its own
-    public init(corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter], seen: SeenTexts) throws(DatasetError) {
-        self.init(
-            try TextLines(corpus: corpus), corpus.samples ?? unit, corpus.filters ?? filters, seen)
+    /// - Parameter filters: used if the corpus does not specify its own
+    public init(corpus: JobCorpus, layout: CorpusLayout, filters: [TextFilter], seen: SeenTexts) throws(DatasetError) {
+        try self.init(
+            TextLines(corpus: corpus, hasUnicodeLineEnds: layout.hasUnicodeLineEnds), corpus.path, layout,
+            corpus.filters ?? filters, seen)
     }
 
     /// Returns the next sample, or nil at the end of the corpus.
     public mutating func next() throws(DatasetError) -> Sample? {
-        while let piece = unit.endsAtBlankLine ? try nextParagraph() : try lines.next() {
-            if !isInsideUnit {
-                unitHash = nil
-                if piece.isContinued { cutUnits += 1 }
-            }
-            isInsideUnit = piece.isContinued
+        while let piece = try pieces.next() {
+            if !piece.isContinuation { unit += 1 }
+            let isContinuation = piece.isContinuation && hasPrevious
+            hasPrevious = false
             // Invalid UTF-8 is replaced, as with Python's errors="replace".
-            let text = String(decoding: piece.bytes, as: UTF8.self)
+            var text = String(decoding: piece.bytes, as: UTF8.self)
             guard !text.isBlank else { continue }
-            let hash = unitHash ?? Sample.hash(of: text)
-            unitHash = hash
-            if filters.isEmpty { return Sample(text: text, hash: hash) }
-            var filtered = Array(text.utf8)
-            guard filters.apply(to: &filtered, seen: seen) else { continue }
-            let left = String(decoding: filtered, as: UTF8.self)
-            if !left.isBlank { return Sample(text: left, hash: hash) }
+            let hash = piece.isPart ? Sample.hash(ofPiece: text) : Sample.hash(of: text)
+            if let joiner {
+                var bytes = Array(text.utf8)
+                joiner.join(&bytes)
+                text = String(decoding: bytes, as: UTF8.self)
+            }
+            counts.add(text, hash)
+            guard isUsed(piece, bytes: text.utf8.count) else { continue }
+            if !filters.isEmpty {
+                var filtered = Array(text.utf8)
+                guard filters.apply(to: &filtered, seen: seen, counts: &counts.filters[corpusFilters...]) else {
+                    continue
+                }
+                text = String(decoding: filtered, as: UTF8.self)
+            }
+            hasPrevious = true
+            return Sample(text: text, hash: hash, isContinuation: isContinuation)
         }
         return nil
     }
 
-    /// Returns the text before the next separator without surrounding line ends, or a piece of it.
-    ///
-    /// A separator consists of the end of the preceding line, a blank line and its line end. A blank line directly
-    /// after a separator therefore begins the next paragraph; its line ends are stripped, but its spaces are kept.
-    private mutating func nextParagraph() throws(DatasetError) -> TextLines.Line? {
-        var paragraph = rest
-        rest = nil
-        while true {
-            if let text = paragraph, let cut = LongText.cut(text) {
-                rest = Array(text[cut...])
-                return TextLines.Line(bytes: Self.withoutLineEnds(text[..<cut]), isTerminated: false, isContinued: true)
-            }
-            guard let line = try lines.next() else { break }
-            let isPiece = isInsideLine
-            isInsideLine = line.isContinued
-            guard paragraph != nil else {
-                paragraph = line.bytes
-                continue
-            }
-            if !isPiece {
-                if line.isTerminated, line.bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) {
-                    break
-                }
-                paragraph!.append(UInt8(ascii: "\n"))
-            }
-            paragraph!.append(contentsOf: line.bytes)
+    /// Applies the filters for corpora.
+    private mutating func isUsed(_ piece: UnitPieces.Piece, bytes: Int) -> Bool {
+        for index in 0..<corpusFilters {
+            counts.filters[index].addBefore(bytes: bytes)
+            let isDropped =
+                counts.filters[index].filter == .gutenberg ? piece.isOutside : repeated?.contains(unit) ?? false
+            if isDropped { return false }
+            counts.filters[index].addAfter(bytes: bytes)
         }
-        return paragraph.map { TextLines.Line(bytes: Self.withoutLineEnds($0[...]), isTerminated: true) }
+        return true
+    }
+}
+
+/// The number and the size of samples, in UTF-8 bytes.
+public struct SampleCounts: Sendable, Equatable {
+    public private(set) var samples = 0
+    public private(set) var bytes = 0
+    /// The samples before and after each filter, in the order in which they are applied.
+    public fileprivate(set) var filters: [FilterCount] = []
+    /// Whether all samples have the same text.
+    public private(set) var isUniform = true
+    private var firstHash: UInt64?
+
+    public init() {}
+
+    fileprivate mutating func add(_ text: String, _ hash: UInt64) {
+        samples += 1
+        bytes += text.utf8.count
+        isUniform = isUniform && hash == firstHash ?? hash
+        firstHash = firstHash ?? hash
     }
 
-    private static func withoutLineEnds(_ text: ArraySlice<UInt8>) -> [UInt8] {
-        let isLineEnd = { (byte: UInt8) in byte == UInt8(ascii: "\n") }
-        let start = text.firstIndex { !isLineEnd($0) } ?? text.endIndex
-        let end = (text.lastIndex { !isLineEnd($0) }).map { $0 + 1 } ?? start
-        return Array(text[start..<end])
+    /// Samples that filters dropped, except for duplicates.
+    public var filteredSamples: Int { dropped(asDuplicates: false) { $0.unitsBefore - $0.unitsAfter } }
+    /// Bytes that filters removed, including those of the samples that they dropped.
+    public var filteredBytes: Int { max(0, dropped(asDuplicates: false) { $0.bytesBefore - $0.bytesAfter }) }
+    public var duplicateSamples: Int { dropped(asDuplicates: true) { $0.unitsBefore - $0.unitsAfter } }
+    public var duplicateBytes: Int { dropped(asDuplicates: true) { $0.bytesBefore - $0.bytesAfter } }
+
+    private func dropped(asDuplicates: Bool, _ count: (FilterCount) -> Int) -> Int {
+        filters.reduce(0) { $1.filter.isForDuplicates == asDuplicates ? $0 + count($1) : $0 }
+    }
+
+    public static func += (a: inout SampleCounts, b: SampleCounts) {
+        a.samples += b.samples
+        a.bytes += b.bytes
+        a.filters.add(b.filters)
+        a.isUniform = a.isUniform && b.isUniform && (a.firstHash ?? b.firstHash) == (b.firstHash ?? a.firstHash)
+        a.firstHash = a.firstHash ?? b.firstHash
+    }
+}
+
+extension Sample {
+    /// Returns the hash of a piece, which may begin or end with white space of the unit.
+    fileprivate static func hash(ofPiece text: String) -> UInt64 {
+        let isSpace = { (scalar: Unicode.Scalar) in isWhiteSpace(scalar.value) }
+        let scalars = text.unicodeScalars
+        let start = scalars.firstIndex { !isSpace($0) } ?? scalars.endIndex
+        let end = scalars.lastIndex { !isSpace($0) }.map { scalars.index(after: $0) } ?? start
+        return hash(of: String(scalars[start..<end]))
     }
 }
 

@@ -3,40 +3,72 @@ import Tokenizers
 
 /// Converts tokenized samples to rows of at most `blockSize` tokens, as training and `hf_check.py` use them.
 ///
-/// - `mlm`: one row, `<s> tokens </s>`, truncated to the block size.
+/// - `mlm`: the tokens in pieces of `blockSize` − 2, each as `<s> tokens </s>`. With `truncates`, the first row only.
 /// - `clm`: the tokens and `</s>`, split into pieces of `blockSize` − 1, each preceded by `<s>`.
 /// - `packed`: see `PackedRows`.
 struct TokenRows {
+    /// Number of tokens of samples that are in no row, because they were truncated.
+    private(set) var truncatedTokens = 0
     private let objective: Objective
     private let blockSize: Int
+    private let truncates: Bool
     private var packed: PackedRows?
+    /// Tokens of the current text that fill no row yet.
+    private var open: [Int32] = []
+    private var isOpen = false
+    private static let bos = SpecialToken.bos.rawValue
+    private static let eos = SpecialToken.eos.rawValue
 
     init(_ source: ShardSource) {
-        self.init(objective: source.objective, unit: source.unit, blockSize: source.blockSize)
+        self.init(
+            objective: source.objective, unit: source.unit, blockSize: source.blockSize, truncates: source.truncates)
     }
 
-    init(objective: Objective, unit: SampleUnit, blockSize: Int) {
+    init(objective: Objective, unit: SampleUnit, blockSize: Int, truncates: Bool) {
         self.objective = objective
         self.blockSize = blockSize
+        self.truncates = truncates && objective == .mlm && unit != .packed
         if unit == .packed { packed = PackedRows(objective: objective, blockSize: blockSize) }
     }
 
     /// Appends a sample and returns the rows that are complete.
-    mutating func append(_ tokens: [Int32]) -> [[Int32]] {
-        if let rows = packed?.append(tokens) { return rows }
-        let bos = SpecialToken.bos.rawValue
-        let eos = SpecialToken.eos.rawValue
+    /// - Parameter continues: whether the sample continues the text of the previous one
+    mutating func append(_ tokens: [Int32], continues: Bool = false) -> [[Int32]] {
+        var rows = continues ? [] : close()
+        isOpen = true
+        if packed != nil { return rows + packed!.append(tokens) }
+        if truncates {
+            let room = continues ? 0 : blockSize - 2
+            truncatedTokens += max(0, tokens.count - room)
+            open += tokens.prefix(room)
+            return rows
+        }
+        open += tokens
+        let room = objective == .mlm ? blockSize - 2 : blockSize - 1
+        var start = 0
+        while open.count - start >= room {
+            rows.append(row(open[start..<start + room]))
+            start += room
+        }
+        open.removeFirst(start)
+        return rows
+    }
+
+    /// Returns the remaining rows after the last sample.
+    mutating func finish() -> [[Int32]] { close() + (packed?.finish() ?? []) }
+
+    /// Ends the current text and returns the rows that are complete.
+    private mutating func close() -> [[Int32]] {
+        guard isOpen else { return [] }
+        defer { (open, isOpen) = ([], false) }
+        if packed != nil { return packed!.endText() }
         switch objective {
-        case .mlm:
-            return [[bos] + tokens.prefix(blockSize - 2) + [eos]]
-        case .clm:
-            let body = tokens + [eos]
-            return stride(from: 0, to: body.count, by: blockSize - 1).map { start in
-                [bos] + body[start..<min(start + blockSize - 1, body.count)]
-            }
+        case .mlm: return open.isEmpty ? [] : [row(open[...])]
+        case .clm: return [row((open + [TokenRows.eos])[...])]
         }
     }
 
-    /// Returns the remaining row after the last sample, if any.
-    mutating func finish() -> [[Int32]] { packed?.finish() ?? [] }
+    private func row(_ tokens: ArraySlice<Int32>) -> [Int32] {
+        [TokenRows.bos] + tokens + (objective == .mlm ? [TokenRows.eos] : [])
+    }
 }

@@ -43,7 +43,12 @@ package struct DigestMismatch: Error {
 
     /// - Throws: `DigestMismatch` if the digests differ
     package static func check(_ hash: SHA256, is expected: String, path: String) throws(DigestMismatch) {
-        let found = hash.finalize().hexadecimal
+        try check(hash.finalize(), is: expected, path: path)
+    }
+
+    /// - Throws: `DigestMismatch` if the digests differ
+    package static func check(_ digest: SHA256.Digest, is expected: String, path: String) throws(DigestMismatch) {
+        let found = digest.hexadecimal
         guard found == expected else { throw DigestMismatch(path: path, expected: expected, found: found) }
     }
 

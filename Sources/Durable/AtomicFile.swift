@@ -4,7 +4,8 @@ import Glibc
 ///
 /// If it is never published, it is removed when the last reference is released. Not thread-safe.
 public final class AtomicFile {
-    private let descriptor: Int32
+    /// -1 once the file is sealed.
+    private var descriptor: Int32
     private let temporary: String
     private let path: String
     private var published = false
@@ -20,6 +21,7 @@ public final class AtomicFile {
     }
 
     public func append(_ bytes: UnsafeRawBufferPointer) throws(DurableError) {
+        precondition(descriptor >= 0, "appended to a sealed file: \(path)")
         var rest = bytes
         while !rest.isEmpty {
             let written = retrying { write(descriptor, rest.baseAddress, rest.count) }
@@ -31,16 +33,38 @@ public final class AtomicFile {
     /// Syncs the contents to disk, renames the file to its target, replacing an existing file, and syncs the directory.
     /// - Parameter final: another target in the same directory, if it is known only now
     public func publish(as final: String? = nil) throws(DurableError) {
+        try sync()
+        try move(to: final ?? path)
+        try Durable.syncDirectory(splitPath(path).folder)
+    }
+
+    /// Publishes without syncing anything. After a power failure, the target may be missing or incomplete: for caches
+    /// whose readers detect that.
+    public func publishUnsynced() throws(DurableError) { try move(to: path) }
+
+    /// Closes the descriptor after the last byte, so that the number of files that are written before they are
+    /// published together is not limited by that of open files.
+    package func seal() {
+        guard descriptor >= 0 else { return }
+        close(descriptor)
+        descriptor = -1
+    }
+
+    /// Syncs the contents to disk: the first step of publishing.
+    package func sync() throws(DurableError) {
+        guard descriptor >= 0 else { return try Durable.sync(temporary, flags: O_RDONLY | O_CLOEXEC | O_NOFOLLOW) }
+        guard retrying({ fsync(descriptor) }) == 0 else { throw DurableError("fsync", path) }
+    }
+
+    /// Renames the file, whose contents are synced, to a target in the same directory. The caller syncs the directory.
+    package func move(to final: String) throws(DurableError) {
         precondition(!published, "published twice: \(path)")
-        let final = final ?? path
-        guard retrying({ fsync(descriptor) }) == 0 else { throw DurableError("fsync", final) }
         guard rename(temporary, final) == 0 else { throw DurableError("rename", final) }
         published = true
-        try Durable.syncDirectory(splitPath(final).folder)
     }
 
     deinit {
-        close(descriptor)
+        seal()
         if !published { unlink(temporary) }
     }
 }

@@ -15,10 +15,22 @@ public enum TemporaryName {
     public static func beside(_ path: String) -> String {
         let (folder, name) = splitPath(path)
         let number = serial.wrappingAdd(1, ordering: .relaxed).newValue
-        let owner = ".\(getpid())-\(startTicks(of: getpid()) ?? 0)-\(number)\(suffix)"
+        let owner = ".\(ownMark())-\(number)\(suffix)"
         var kept = Substring(name)
         while kept.utf8.count > longestName - 1 - owner.utf8.count { kept.removeLast() }
         return joinPath(folder, ".\(kept)\(owner)")
+    }
+
+    /// The process id for which `mark` was made, which differs after a fork, and `PID-START`.
+    private static let own = Mutex<(pid: pid_t, mark: String)>((0, ""))
+
+    /// Returns `PID-START` of this process.
+    private static func ownMark() -> String {
+        own.withLock { own in
+            let pid = getpid()
+            if own.pid != pid { own = (pid, "\(pid)-\(startTicks(of: pid) ?? 0)") }
+            return own.mark
+        }
     }
 
     /// Whether the name belongs to a process that no longer exists.

@@ -14,13 +14,17 @@ public enum EventKind: String, Sendable, CaseIterable {
     case corpusRejected = "corpus_rejected"
     case corpusRemoved = "corpus_removed"
     case corpusSetAside = "corpus_set_aside"
-    case corpusCut = "corpus_cut"
     case corpusWarning = "corpus_warning"
     case fileLeftAlone = "file_left_alone"
+    case inboxProgress = "inbox_progress"
+    case inboxPolled = "inbox_polled"
+    case folderUnknown = "folder_unknown"
     case runQueued = "run_queued"
     case preflight
     case runStarted = "run_started"
     case tokenizerTrained = "tokenizer_trained"
+    case textSummary = "text_summary"
+    case textWarning = "text_warning"
     case step
     case stepSkipped = "step_skipped"
     case evaluation
@@ -125,18 +129,10 @@ public enum EventKind: String, Sendable, CaseIterable {
                     it again, put the same file into the inbox once more or run
                     `kbctl train @KB_MODEL@ --force`.
                     """)
-        case .corpusCut:
-            EventDefinition(
-                "b1f0c7a6d3e94a0f8c52e1745a9d0023", log: .coalesced(), subject: "A corpus has lines that are too long",
-                explanation: """
-                    Lines, paragraphs or records of more than 2 MiB are split at white space and
-                    trained on in pieces. Usually such a file is not text, or has lost its line
-                    breaks.
-                    """)
         case .corpusWarning:
             // Never coalesced: text of the user's was changed, and the file is no longer in the inbox.
             EventDefinition(
-                "b1f0c7a6d3e94a0f8c52e1745a9d0024", level: .warning,
+                "b1f0c7a6d3e94a0f8c52e1745a9d0056", level: .warning,
                 subject: "Part of a file was changed or left out",
                 explanation: """
                     @KB_NAME@ was admitted as @KB_CORPUS@, but not all of it is in the corpus as it
@@ -154,6 +150,30 @@ public enum EventKind: String, Sendable, CaseIterable {
 
                     It is ignored, and reported once until it is removed or the service is
                     restarted. Only regular files are read; symbolic links are never followed.
+                    """)
+        case .inboxProgress:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0024", subject: "Many files wait in the inbox",
+                explanation: """
+                    Files are being admitted; this is reported every ten seconds while more than a
+                    hundred wait. `kbctl status` shows how many are left.
+                    """)
+        case .inboxPolled:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0025", level: .notice, subject: "The inbox is scanned periodically",
+                explanation: """
+                    @KB_NAME@ is on a file system whose changes the kernel does not report when
+                    another host makes them. New files are found by scans; `inbox.poll` sets their
+                    interval.
+                    """)
+        case .folderUnknown:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0026", level: .warning, log: .coalesced(),
+                subject: "A folder has almost the name of a model",
+                explanation: """
+                    The files in inbox/@KB_NAME@/ feed all models, because there is no model of this
+                    name. If @KB_MODEL@ is meant, rename the folder, remove the corpora with
+                    `kbctl corpora rm` and drop the files again.
                     """)
         case .runQueued:
             EventDefinition(
@@ -183,6 +203,22 @@ public enum EventKind: String, Sendable, CaseIterable {
                 explanation: """
                     The run has trained a byte-level BPE tokenizer on its corpora and tokenizes them
                     next.
+                    """)
+        case .textSummary:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0054", subject: "The text of a training run",
+                explanation: """
+                    How much text the run has, what share of it is trained on, held out for
+                    evaluation or left out, and how each corpus is divided into samples. The key
+                    `samples` of the model chooses another division.
+                    """)
+        case .textWarning:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0055", level: .warning, log: .coalesced(),
+                subject: "A run uses its text in an unexpected way",
+                explanation: """
+                    The run continues. The message says what differs from the settings, why, and
+                    which setting changes it.
                     """)
         case .step:
             EventDefinition(

@@ -2,21 +2,24 @@ import Corpora
 import FoundationEssentials
 import Glibc
 import Settings
+import TextReading
 
 /// Targets for files in the inbox.
 extension FuzzTarget {
-    /// The first byte is the size of the pieces in which the table arrives, the second the delimiter. The records must
-    /// not depend on the pieces.
+    /// The first byte is the size of the pieces in which the table arrives, the second the delimiter, or NUL to recognize
+    /// it. The records must not depend on the pieces.
     static let csv = FuzzTarget(
         name: "csv",
         seeds: texts(
             "\u{3},id,text\r\n1,\"a \"\"b\"\"\r\nc\"\r\n\r\n2,d\n3", "\0;\u{FEFF}text;text\na;b\rc;\"\u{20AC}\"",
-            "\u{40}\ttext\n\"\"\n")
+            "\u{40}\ttext\n\"\"\n", "\u{5}\0sep=;\nid;text\n1;\"a\\\"b\"\n2; \"c\"\n",
+            "\u{7}\0id,text\n1,\"stray here\n2,more text\n3,\"more words\" end\n4,\"a\nb\"\n",
+            "\u{1}\0first words, then more\nother words, then none\n")
     ) { input in
         // Only delimiters that a directory can configure.
         guard input.count >= 2, input[1] < 0x80, !"\"\r\n".utf8.contains(input[1]) else { return }
         var options = smallReading
-        options.delimiter = input[1]
+        options.table.delimiter = input[1] == 0 ? nil : input[1]
         readAsOneAndInPieces(Array(input[2...]), .csv, options, pieces: Int(input[0]) + 1)
     }
 
@@ -30,27 +33,18 @@ extension FuzzTarget {
         readAsOneAndInPieces(Array(input[1...]), .jsonl, smallReading, pieces: Int(first) + 1)
     }
 
-    /// The first byte selects the format of the contents if the file name does not determine it.
-    static let archives: [FuzzTarget] = [
-        archive(
-            "gzip", ending: "gz",
-            seeds: [
-                "H4sIAAAAAAACA8tM0SlJrSjh5TLUUUpUUFJKUlLi5UoGYiOdFF4uAAGHYcAeAAAA",
-                "H4sIAAAAAAACA8vPS+UCAJ+oF/gEAAAAH4sIAAAAAAACAyspz+cCAHQIF5YEAAAAAAAAAA==",
-            ]),
-        archive(
-            "zstd", ending: "zst",
-            seeds: [
-                "KLUv/QRo8QAAaWQsdGV4dA0KMSwiYSAiImIiIg0KYyINCjIsZA0KsH68lg==",
-                "KLUv/QRYpQAAaHsidGV4dCI6ImEifQoBAPigzi/hOMZh",
-            ]),
-        archive(
-            "zip", ending: "zip",
-            seeds: [
-                "UEsDBBQAAAAIAAAAIVwBh2HAHgAAAB4AAAAFAAAAYS5jc3bLTNEpSa0o4eUy1FFKVFBSSlJS4uVKBmIjnRReLgBQSwMEFAAAAAgAAAAhXGJU0xUPAAAADQAAAAcAAABiLmpzb25sq1YqSa0oUbJSqlCq5QIAUEsBAhQDFAAAAAgAAAAhXAGHYcAeAAAAHgAAAAUAAAAAAAAAAAAAAIABAAAAAGEuY3N2UEsBAhQDFAAAAAgAAAAhXGJU0xUPAAAADQAAAAcAAAAAAAAAAAAAAIABQQAAAGIuanNvbmxQSwUGAAAAAAIAAgBoAAAAdQAAAAAA",
-                "UEsDBBQAAAAIAAAAIVxVALvBCQAAAMgAAAAFAAAAYS50eHTLz0vlyh8GGABQSwMEFAAAAAgAAAAhXHQIF5YGAAAABAAAAAYAAABkL2IubWQrKc/nAgBQSwMEFAAAAAgAAAAhXB8oqmcEAAAAAgAAAAoAAABfX01BQ09TWC94y8sHAFBLAQIUAxQAAAAIAAAAIVxVALvBCQAAAMgAAAAFAAAAAAAAAAAAAACAAQAAAABhLnR4dFBLAQIUAxQAAAAIAAAAIVx0CBeWBgAAAAQAAAAGAAAAAAAAAAAAAACAASwAAABkL2IubWRQSwECFAMUAAAACAAAACFcHyiqZwQAAAACAAAACgAAAAAAAAAAAAAAgAFWAAAAX19NQUNPU1gveFBLBQYAAAAAAwADAJ8AAACCAAAAAAA=",
-            ]),
-    ]
+    /// Arrays of objects or strings, and objects with an array. The first byte is the size of the pieces.
+    static let jsonRecords = FuzzTarget(
+        name: "jsonrecords",
+        seeds: texts(
+            "\u{5}[{\"text\":\"a\"},\n {\"text\":{\"text\":\"\\udead\"}}, NaN, -Infinity, {\"text\":\"b\",\"text\":null}]",
+            "\0[\"a\", \"b\", \"\\u0000\", \"\", \"c\", \"d\"]",
+            "\u{1}{\"info\": [1], \"data\": [\n{\"text\": \"a\"},\n{\"text\": \"b\"}]}\n",
+            "\u{2}{\n\"text\": \"a\"\n}\n{\"text\": \"b\"}\n")
+    ) { input in
+        guard let first = input.first else { return }
+        readAsOneAndInPieces(Array(input[1...]), .json, smallReading, pieces: Int(first) + 1)
+    }
 
     /// `.kbconfig.yaml`, which group members can write, unlike the settings of the service.
     static let folderConfiguration = FuzzTarget(
@@ -69,38 +63,19 @@ extension FuzzTarget {
     }
 
     /// Limits small enough to be reached by inputs.
-    private static let smallReading: ReadingOptions = {
+    static let smallReading: ReadingOptions = {
         var options = ReadingOptions()
         options.maxRecordBytes = 200
         options.maxExpandedBytes = 1 << 20
+        options.sampleBytes = 64
         return options
     }()
-
-    private static func archive(_ name: String, ending: String, seeds: [String]) -> FuzzTarget {
-        FuzzTarget(name: name, seeds: seeds.map { [0] + Data(base64Encoded: $0)! }) { input in
-            guard let first = input.first else { return }
-            let format = TextFormat.allCases[Int(first) % TextFormat.allCases.count]
-            // A separate name, because targets may run concurrently.
-            inFolder("\(name)-input", Array(input[1...])) { folder in
-                let descriptor = open("\(folder)/\(name)-input", O_RDONLY | O_CLOEXEC)
-                expect(descriptor >= 0, "the input cannot be opened")
-                defer { close(descriptor) }
-                var options = smallReading
-                if name != "zip" { options.format = format }
-                let found = reading(options) { reading in
-                    try reading.read(name: "input.\(ending)", descriptor: descriptor, bytes: input.count - 1)
-                }
-                guard case .success(let text) = found else { return }
-                // Each invalid byte becomes three bytes, and line breaks are inserted between members.
-                expect(text.bytes.count <= 4 * options.maxExpandedBytes, "expanded to \(text.bytes.count) bytes")
-                check(text)
-            }
-        }
-    }
 
     private static func readAsOneAndInPieces(
         _ bytes: [UInt8], _ format: TextFormat, _ options: ReadingOptions, pieces size: Int
     ) {
+        // Documents reach the readers as valid UTF-8.
+        let bytes = Array(String(decoding: bytes, as: UTF8.self).utf8)
         let whole = readingDocument(bytes, format, options, pieces: max(1, bytes.count))
         let pieces = readingDocument(bytes, format, options, pieces: size)
         switch (whole, pieces) {
@@ -114,7 +89,7 @@ extension FuzzTarget {
     }
 
     /// Checks that the stored text is valid and, for structured formats, has one record per line.
-    private static func check(_ text: ReadText) {
+    static func check(_ text: ReadText) {
         expect(String(validating: text.bytes, as: UTF8.self) != nil, "the stored text is not valid UTF-8")
         expect(!text.bytes.contains(0), "the stored text contains NUL")
         guard text.isStructured else { return }
@@ -128,7 +103,7 @@ extension FuzzTarget {
     private static func readingDocument(
         _ bytes: [UInt8], _ format: TextFormat, _ options: ReadingOptions, pieces size: Int
     ) -> Result<ReadText, RejectionError> {
-        reading(options, isStructured: format.isStructured) { reading in
+        reading(options) { reading in
             try reading.readDocument(format) { take in
                 for start in stride(from: 0, to: bytes.count, by: size) {
                     try bytes[start..<min(bytes.count, start + size)].withUnsafeBytes(take)
@@ -138,7 +113,7 @@ extension FuzzTarget {
     }
 
     private static func reading(
-        _ options: ReadingOptions, isStructured: Bool? = nil, _ read: (inout CorpusReading) throws -> Void
+        _ options: ReadingOptions, _ read: (inout CorpusReading) throws -> Void
     ) -> Result<ReadText, RejectionError> {
         var stored: [UInt8] = []
         var reading = CorpusReading(options: options) { stored.append(contentsOf: $0) }
@@ -149,14 +124,15 @@ extension FuzzTarget {
         } catch {
             fatalError("unexpected error type: \(error)")
         }
-        expect(reading.bytes == stored.count, "\(reading.bytes) bytes reported, \(stored.count) stored")
+        let report = reading.report
+        expect(report.bytes == stored.count, "\(report.bytes) bytes reported, \(stored.count) stored")
         return .success(
             ReadText(
-                bytes: stored, documents: reading.documents, replacedBytes: reading.replacedBytes,
-                isStructured: isStructured ?? reading.isStructured))
+                bytes: stored, documents: report.documents, replacedBytes: report.replacedBytes,
+                isStructured: report.isStructured))
     }
 
-    private struct ReadText: Equatable {
+    struct ReadText: Equatable {
         var bytes: [UInt8]
         var documents: Int
         var replacedBytes: Int

@@ -61,7 +61,7 @@ extension FuzzTarget {
         let line = input.prefix { $0 != UInt8(ascii: "\n") }
         let content = Array(input.dropFirst(line.count + 1))
         let query = escaped(line)
-        let web = WebUnderFuzz.shared
+        let web = WebUnderFuzz.withUploads
         let answer = web.post("/api/inbox?\(query)", type: "text/plain", content)
         check(answer, "upload ?\(query)")
         let files = web.takeFiles()

@@ -10,6 +10,8 @@ import WebClient
 /// A web server in this process that listens on a Unix socket and uses a function as its service.
 final class WebUnderFuzz: Sendable {
     static let shared = WebUnderFuzz("web")
+    /// Only for uploads, because targets may run concurrently and each counts the files in the inbox.
+    static let withUploads = WebUnderFuzz("web-uploads")
     /// A separate server whose service returns arbitrary replies.
     static let withFaultyService = WebUnderFuzz("web-mad")
 

@@ -8,20 +8,23 @@ public enum Objective: String, Codable, Sendable, CaseIterable {
 
 /// The unit of training that a corpus is divided into.
 public enum SampleUnit: String, Codable, Sendable, CaseIterable {
-    /// Non-blank lines; the default for `mlm`.
+    /// Decided for each corpus from its text: lines, paragraphs or records. The default.
+    case auto
+    /// Non-blank lines; longer ones than `block_size` continue in further rows.
     case lines
-    /// Paragraphs separated by blank lines; longer ones are split after `block_size` - 1 tokens. The default for `clm`.
+    /// Paragraphs separated by blank lines; longer ones than `block_size` continue in further rows.
     case paragraphs
     /// Records of a structured corpus (csv, jsonl).
     case records
     /// Paragraphs joined with `</s>` after each and split at `block_size`, so that all rows except the last are full.
     case packed
 
-    /// Whether samples end at blank lines instead of at every line break.
+    /// Whether samples end at blank lines instead of at every line break. Not defined for `auto`.
     public var endsAtBlankLine: Bool {
         switch self {
         case .paragraphs, .packed: true
         case .lines, .records: false
+        case .auto: preconditionFailure("`auto` stands for another unit")
         }
     }
 }

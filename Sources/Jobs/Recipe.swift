@@ -23,6 +23,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var loadBestModelAtEnd: Bool = true
     public var maxBadSteps: Int = 10
     public var blockSize: Int = 128
+    public var truncate: Bool = false
     public var precision: PrecisionSetting = .auto
     public var initialization: InitializationName = .normal
     public var mlmProbability: Double = 0.15
@@ -109,6 +110,7 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
             var recipe = Recipe(
                 learningRate: 5e-5, warmupRatio: 0, weightDecay: 0, perDeviceTrainBatchSize: 64, numTrainEpochs: 1)
             recipe.loadBestModelAtEnd = false
+            recipe.truncate = true
             recipe.maxTime = RecipeName.longestRun
             return recipe
         case (.default, .mlm):

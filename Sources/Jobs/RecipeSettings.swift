@@ -85,8 +85,14 @@ extension Recipe {
     private static let samplesAndTokens: [JobSetting<Recipe>] = [
         JobSetting(
             "block_size", \.blockSize, .integer(atLeast: 2, atMost: 1 << 20),
-            "Maximum tokens in a sample, including <s> and </s>: at least 3 for mlm, at most max_position_embeddings - 2."
+            "Maximum tokens in a row, including <s> and </s>: at least 3 for mlm, at most max_position_embeddings - 2."
         ),
+        JobSetting(
+            "truncate", \.truncate, .boolean,
+            """
+            Drops the tokens of a sample beyond block_size if the objective is mlm, as the book chapter does, and warns with \
+            their share. Otherwise a long sample continues in further rows.
+            """),
         JobSetting(
             "precision", \.precision, .word,
             "Operand type of matrix products: float32, bfloat16, or auto, which is bfloat16 if the CPU supports it."),
@@ -107,7 +113,10 @@ extension Recipe {
             "The tokenizer merges only pairs that occur at least this often."),
         JobSetting(
             "held_out", \.heldOut, .number(above: 0, below: 1),
-            "Fraction of the samples held out for evaluation, selected by a hash of their text."),
+            """
+            Fraction of the samples held out for evaluation, selected by a hash of their text. Samples of more than 2 KiB are \
+            divided first.
+            """),
     ]
 
     private static let reporting: [JobSetting<Recipe>] = [

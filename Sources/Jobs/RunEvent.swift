@@ -22,8 +22,10 @@ public struct RunEvent: Codable, Sendable, Equatable {
         case failed(Failed)
         /// Names the corpus that is read next, or shows that the run is alive when nothing else has been reported for a while.
         case working(Working)
-        /// Lines, paragraphs or records of a corpus were too long and were split.
-        case unitsCut(UnitsCut)
+        /// The text of the corpora and what becomes of it, before the first step.
+        case textSummary(TextSummary)
+        /// The text is used in an unexpected way: too little of it, or not all.
+        case textWarning(TextWarning)
         /// The evaluation of a published model on held-out text of a job.
         case judged(EvaluationResult)
     }
@@ -202,19 +204,9 @@ public struct RunEvent: Codable, Sendable, Equatable {
         }
     }
 
-    public struct UnitsCut: Codable, Sendable, Equatable {
-        /// SHA-256 of the corpus.
-        public var corpus: String
-        public var name: String
-        /// Lines, paragraphs or records that were longer than `bytes`.
-        public var units: Int
-        public var bytes: Int
-        public init(corpus: String, name: String, units: Int, bytes: Int) {
-            self.corpus = corpus
-            self.name = name
-            self.units = units
-            self.bytes = bytes
-        }
+    public struct TextWarning: Codable, Sendable, Equatable {
+        public var message: String
+        public init(message: String) { self.message = message }
     }
 
     public struct EvaluationResult: Codable, Sendable, Equatable {

@@ -19,7 +19,8 @@ extension RunEvent {
         case .interrupted: "interrupted"
         case .failed: "failed"
         case .working: "working"
-        case .unitsCut: "units_cut"
+        case .textSummary: "text_summary"
+        case .textWarning: "text_warning"
         case .judged: "judged"
         }
     }
@@ -41,7 +42,8 @@ extension RunEvent {
             case "interrupted": .interrupted(try Interrupted(from: decoder))
             case "failed": .failed(try Failed(from: decoder))
             case "working": .working(try Working(from: decoder))
-            case "units_cut": .unitsCut(try UnitsCut(from: decoder))
+            case "text_summary": .textSummary(try TextSummary(from: decoder))
+            case "text_warning": .textWarning(try TextWarning(from: decoder))
             case "judged": .judged(try EvaluationResult(from: decoder))
             default:
                 throw DecodingError.dataCorruptedError(
@@ -65,7 +67,8 @@ extension RunEvent {
         case .interrupted(let fields): try fields.encode(to: encoder)
         case .failed(let fields): try fields.encode(to: encoder)
         case .working(let fields): try fields.encode(to: encoder)
-        case .unitsCut(let fields): try fields.encode(to: encoder)
+        case .textSummary(let fields): try fields.encode(to: encoder)
+        case .textWarning(let fields): try fields.encode(to: encoder)
         case .judged(let fields): try fields.encode(to: encoder)
         }
     }

@@ -33,6 +33,8 @@ extension Scheduler {
 @dynamicMemberLookup
 struct ScheduledModel: Sendable {
     private var known: Scheduler.Model
+    /// The same corpora as `eligibleCorpora`.
+    private(set) var eligible: Set<String>
     private var newestArrival: Scheduler.Time?
     /// When the first corpus arrived that no run has used yet; nil if no corpus is waiting.
     private(set) var waitingSince: Scheduler.Timestamp?
@@ -47,11 +49,31 @@ struct ScheduledModel: Sendable {
     /// When the corpora that arrived just before the schedule elapsed will have settled.
     private(set) var elapseDueAt: Scheduler.Time?
 
-    init(_ model: Scheduler.Model) { known = model }
+    init(_ model: Scheduler.Model) {
+        known = model
+        eligible = Set(model.eligibleCorpora)
+    }
 
-    subscript<Value>(dynamicMember path: WritableKeyPath<Scheduler.Model, Value>) -> Value {
-        get { known[keyPath: path] }
-        set { known[keyPath: path] = newValue }
+    var nextNumber: Int {
+        get { known.nextNumber }
+        set { known.nextNumber = newValue }
+    }
+
+    subscript<Value>(dynamicMember path: KeyPath<Scheduler.Model, Value>) -> Value { known[keyPath: path] }
+
+    /// Adds corpora, unless they are already eligible. They are new, even if a run was trained on them: then they were
+    /// removed in the meantime. The cost does not depend on the number of eligible corpora.
+    mutating func admit(_ corpora: some Sequence<String>, _ now: Scheduler.Timestamp) {
+        var isAnyNew = false
+        for sha256 in corpora where eligible.insert(sha256).inserted {
+            known.eligibleCorpora.append(sha256)
+            forget(sha256)
+            isAnyNew = true
+        }
+        guard isAnyNew else { return }
+        newestArrival = now.time
+        if waitingSince == nil { waitingSince = now }
+        if known.schedule.onArrival { dueAt = settledAt }
     }
 
     /// Restores how long corpora were waiting before the service was restarted.
@@ -90,13 +112,13 @@ struct ScheduledModel: Sendable {
         elapseDueAt = nil
         begin(elapsed: elapsed, now)
         guard schedule.onArrival else { return dueAt = nil }
-        let isWaiting = !Set(known.eligibleCorpora).isSubset(of: known.attempted)
+        let isWaiting = !eligible.isSubset(of: known.attempted)
         dueAt = isWaiting ? settledAt : nil
     }
 
-    /// Notes the arrival of a corpus, unless the last run was trained on all eligible corpora.
+    /// Treats the eligible corpora as having arrived now, unless the last run was trained on all eligible corpora.
     mutating func arrive(_ now: Scheduler.Timestamp) {
-        guard !Set(known.eligibleCorpora).isSubset(of: known.attempted) else { return }
+        guard !eligible.isSubset(of: known.attempted) else { return }
         newestArrival = now.time
         if waitingSince == nil { waitingSince = now }
         if known.schedule.onArrival { dueAt = settledAt }
@@ -105,7 +127,7 @@ struct ScheduledModel: Sendable {
     /// Notes that a run starts or resumes with these corpora. If they are all eligible corpora, none is waiting.
     mutating func take(_ corpora: [String]) {
         taken = Set(corpora)
-        if Set(known.eligibleCorpora).isSubset(of: taken) { waitingSince = nil }
+        if eligible.isSubset(of: taken) { waitingSince = nil }
     }
 
     /// Notes that the active run has ended or paused.
@@ -114,7 +136,7 @@ struct ScheduledModel: Sendable {
     /// Notes which corpora the last run was, or would have been, trained on.
     mutating func attempt(_ corpora: Set<String>) {
         known.attempted = corpora
-        if Set(known.eligibleCorpora).isSubset(of: corpora) { waitingSince = nil }
+        if eligible.isSubset(of: corpora) { waitingSince = nil }
     }
 
     /// Makes a corpus count as new if it arrives again.
@@ -125,8 +147,8 @@ struct ScheduledModel: Sendable {
 
     /// Removes a corpus from the eligible ones.
     mutating func remove(_ sha256: String) {
-        known.eligibleCorpora.removeAll { $0 == sha256 }
-        guard Set(known.eligibleCorpora).isSubset(of: known.attempted.union(taken)) else { return }
+        if eligible.remove(sha256) != nil { known.eligibleCorpora.removeAll { $0 == sha256 } }
+        guard eligible.isSubset(of: known.attempted.union(taken)) else { return }
         dueAt = nil
         waitingSince = nil
     }
@@ -135,7 +157,7 @@ struct ScheduledModel: Sendable {
         known.attempted = corpora
         if published { known.learned = corpora }
         // A resumed run may have been trained on all eligible corpora.
-        guard !Set(known.eligibleCorpora).isSubset(of: corpora) else {
+        guard !eligible.isSubset(of: corpora) else {
             dueAt = nil
             waitingSince = nil
             return

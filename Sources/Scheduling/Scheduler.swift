@@ -143,10 +143,16 @@ public struct Scheduler: Sendable {
     /// Notes that a corpus was admitted.
     /// - Parameter names: the models that the corpus is eligible for
     public mutating func corpusAdmitted(_ sha256: String, for names: [String], now: Timestamp) -> [Action] {
-        for index in models.indices where names.contains(models[index].name) {
-            guard !models[index].eligibleCorpora.contains(sha256) else { continue }
-            models[index].eligibleCorpora.append(sha256)
-            models[index].arrive(now)
+        corporaAdmitted([(sha256, names)], now: now)
+    }
+
+    /// Notes that corpora were admitted, each with the models that it is eligible for.
+    public mutating func corporaAdmitted(
+        _ corpora: [(sha256: String, models: [String])], now: Timestamp
+    ) -> [Action] {
+        for index in models.indices {
+            let name = models[index].name
+            models[index].admit(corpora.lazy.filter { $0.models.contains(name) }.map(\.sha256), now)
         }
         return advance(now)
     }
@@ -167,7 +173,7 @@ public struct Scheduler: Sendable {
         if let index = models.firstIndex(where: { $0.name == entry.model }) {
             // The remaining corpora were either published or never tried without this one.
             models[index].attempt(models[index].learned)
-            let isNew = Set(models[index].eligibleCorpora) != models[index].learned
+            let isNew = models[index].eligible != models[index].learned
             if isNew, !models[index].eligibleCorpora.isEmpty, covering(index) == nil {
                 actions.append(.enqueued(enqueue(index, isManual: entry.isManual)))
             }
@@ -207,7 +213,7 @@ public struct Scheduler: Sendable {
             return .success((queue[place].run, advance(now)))
         }
         guard !models[index].eligibleCorpora.isEmpty else { return .failure(.noCorpus) }
-        let isNew = Set(models[index].eligibleCorpora) != models[index].learned && covering(index) == nil
+        let isNew = models[index].eligible != models[index].learned && covering(index) == nil
         guard force || isNew else { return .failure(.nothingNew) }
         let entry = enqueue(index, isManual: true)
         return .success((entry.run, [.enqueued(entry)] + advance(now)))
@@ -309,14 +315,14 @@ public struct Scheduler: Sendable {
     private func covering(_ index: Int) -> Entry? {
         let model = models[index]
         return ([running].compactMap(\.self) + queue).first { entry in
-            entry.model == model.name && (entry.corpora.map { Set($0) == Set(model.eligibleCorpora) } ?? true)
+            entry.model == model.name && (entry.corpora.map { Set($0) == model.eligible } ?? true)
         }
     }
 
     private func skip(_ index: Int) -> SkipReason? {
         if models[index].eligibleCorpora.isEmpty { return .noCorpus }
         if let entry = covering(index) { return .underWay(entry.run) }
-        return Set(models[index].eligibleCorpora).isSubset(of: models[index].attempted) ? .nothingNew : nil
+        return models[index].eligible.isSubset(of: models[index].attempted) ? .nothingNew : nil
     }
 
     /// Returns whether the run may work now, given its model's window.

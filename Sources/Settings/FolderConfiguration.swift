@@ -3,12 +3,16 @@ import Durable
 import Glibc
 import SettingsTable
 import TextFilters
+import TextReading
 
 /// The settings in `.kbconfig.yaml` for the files in its directory and in those below.
 package struct FolderConfiguration: Sendable {
     package static let fileName = ".kbconfig.yaml"
     private static let mostBytes = 64 << 10
-    private static let keys = ["format", "text_column", "delimiter"] + SettingsSource.filterKeys
+    private static let keys =
+        ["format", "encoding"]
+        + TableKey.allCases.map(\.rawValue)
+        + SettingsSource.filterKeys
 
     package var reading: ReadingOptions
     /// Replaces the model's filters; nil keeps those.
@@ -30,6 +34,29 @@ package struct FolderConfiguration: Sendable {
             }
         }
     }
+
+    /// Reads the nearest configuration of a file that is not in the inbox, from its own directory up to the root.
+    /// - Returns: the path of the configuration, if there is one
+    package static func nearest(
+        toFile path: String, defaults: ReadingOptions
+    ) throws(SettingsError) -> (configuration: FolderConfiguration, path: String?) {
+        var configuration = FolderConfiguration(reading: defaults)
+        guard let resolved = realpath(path, nil) else { return (configuration, nil) }
+        defer { free(resolved) }
+        var directory = String(cString: resolved)
+        while let end = directory.lastIndex(of: "/") {
+            directory = String(directory[..<end])
+            let place = "\(directory)/\(fileName)"
+            guard let folder = OpenFolder(directory + "/", depth: 0), let text = try Self.text(in: folder, place) else {
+                continue
+            }
+            try configuration.apply(text, place)
+            return (configuration, place)
+        }
+        return (configuration, nil)
+    }
+
+    private init(reading: ReadingOptions) { self.reading = reading }
 
     /// Returns nil if there is no such file.
     private static func text(in folder: OpenFolder, _ path: String) throws(SettingsError) -> String? {
@@ -72,16 +99,16 @@ package struct FolderConfiguration: Sendable {
                 found: UnknownKey.found(key, known: Self.keys))
         }
         reading.format = try source.word("format", as: TextFormat.self)
-        reading.textColumn = try source.text("text_column") ?? reading.textColumn
-        if let delimiter = try source.text("delimiter") {
-            guard delimiter.utf8.count == 1, let byte = delimiter.utf8.first, byte < 0x80, !"\"\r\n".utf8.contains(byte)
-            else {
+        if let encoding = try source.text("encoding") {
+            guard EncodingName(encoding) != nil else {
                 throw SettingsError(
-                    place: source.place(of: "delimiter"), key: "delimiter",
-                    expected: "one ASCII character, such as \";\" or \"\\t\"", found: "‘\(delimiter)’")
+                    place: source.place(of: "encoding"), key: "encoding",
+                    expected: "a name that `iconv --list` shows, such as windows-1252 or Shift_JIS",
+                    found: "‘\(encoding)’")
             }
-            reading.delimiter = byte
+            reading.encoding = encoding
         }
+        try TableKey.read(source, into: &reading)
         filters = try source.filters(section: nil)
     }
 }

@@ -35,8 +35,10 @@ extension ModelSettings {
             Setting(
                 "samples", \.samples, .word, change: .onReload,
                 """
-                The unit of training: lines, paragraphs (separated by blank lines), records (one per line) or packed \
-                (paragraphs joined, each followed by </s>, and cut at block_size).
+                The unit of training. auto: decided for each corpus from its text, and stated in the log; hard-wrapped \
+                paragraphs are joined into one line. lines, paragraphs (separated by blank lines), records (one per line) \
+                or packed (paragraphs joined, each followed by </s>, and cut at block_size). With the recipe seed, auto \
+                stands for lines if the objective is mlm, and for paragraphs if it is clm.
                 """)
         ] + FilterKeys.settings.nested(in: nil, \.filterKeys) + [
             Setting(
@@ -58,8 +60,10 @@ extension FilterKeys {
             "filters", \.namesOrNone, .list("a list of filters: \(names.joined(separator: ", "))"), change: .onReload,
             """
             Filters that are applied to each sample before tokenization, in order: lowercase, keep, strip_urls, \
-            strip_mentions, min_words, max_words, dedupe_lines; tweets stands for lowercase, keep and min_words with keep \
-            "a-z '" and min_words 30. Prompts pass through the filters that modify text.
+            strip_mentions, min_words, max_words, dedupe_lines, strip_ansi (control sequences of terminals), unwrap (joins \
+            hard-wrapped lines, also if samples is set), dehyphenate, gutenberg (drops the license around an e-book), \
+            dedupe_documents; tweets stands for lowercase, keep and min_words with keep "a-z '" and min_words 30. Prompts \
+            pass through the filters that modify characters.
             """),
         Setting(
             "keep", \.values.keep, ValueFormat.text("characters and ranges such as \"a-z '\"").or("null"),

@@ -12,6 +12,11 @@ public struct ModelSettings: Sendable, Equatable {
     /// The named recipe, with the keys of this model applied.
     public var recipe: Recipe
     public var samples: SampleUnit
+    /// The unit of training for a job: with the recipe `seed`, `auto` stands for the book chapter's.
+    public var samplesOfJob: SampleUnit {
+        guard samples == .auto, recipeName == .seed else { return samples }
+        return objective == .mlm ? .lines : .paragraphs
+    }
     /// The filters of samples and prompts, with their values.
     public var filters: [TextFilter]
     /// A directory with a tokenizer; nil trains one.
@@ -30,7 +35,7 @@ public struct ModelSettings: Sendable, Equatable {
         recipeName = .default
         architecture = preset.architecture
         recipe = RecipeName.default.recipe(for: objective)
-        samples = objective == .mlm ? .lines : .paragraphs
+        samples = .auto
         filters = []
         tokenizer = nil
         self.schedule = schedule
@@ -43,10 +48,8 @@ extension ModelSettings {
     var chosenObjective: Objective {
         get { objective }
         set {
-            let defaults = ModelSettings(name: name, objective: newValue)
             objective = newValue
             recipe = recipeName.recipe(for: newValue)
-            samples = defaults.samples
         }
     }
 

@@ -2,6 +2,7 @@ import Corpora
 import Jobs
 import Scheduling
 import SettingsTable
+import TextReading
 
 /// A named part of the settings file.
 package struct SettingsSection: Sendable {
@@ -63,6 +64,20 @@ extension Settings {
     }
 }
 
+private let pollingFormat = ValueFormat.duration(atLeast: 1).or("never").or("auto").mapped { seconds -> InboxPolling in
+    switch seconds {
+    case nil: .automatic
+    case .some(nil): .never
+    case .some(.some(let seconds)): .every(seconds: seconds)
+    }
+} back: { polling in
+    switch polling {
+    case .automatic: nil
+    case .never: .some(nil)
+    case .every(let seconds): seconds
+    }
+}
+
 private let inboxKeys: [Setting<InboxSettings>] = [
     Setting(
         "stable", \.stableSeconds, .duration(), change: .onRestart,
@@ -71,8 +86,20 @@ private let inboxKeys: [Setting<InboxSettings>] = [
         "retry", \.retrySeconds, .duration(), change: .onRestart,
         "Wait before retrying a file that was not admitted because the disk is full or .kbconfig.yaml is invalid."),
     Setting(
+        "poll", \.polling, pollingFormat, change: .onRestart,
+        """
+        Interval between scans of the inbox for files that the kernel does not report. auto: 10s if a folder is on NFS, SMB, \
+        FUSE or another file system that other hosts change, otherwise never.
+        """),
+    Setting(
+        "replace", \.replacement, .word, change: .onRestart,
+        """
+        What happens when a new version of a file is dropped under the same path. keep: models are trained on both \
+        versions; newest: the earlier corpus is removed.
+        """),
+    Setting(
         "text_column", \.reading.textColumn, .text("the name of a column"), change: .onRestart,
-        "The column of a table (.csv, .tsv) or the field of an object (.jsonl) that holds the text."),
+        "The column of a table (.csv, .tsv) or the field of an object (.json, .jsonl) that holds the text."),
     Setting(
         "max_file_bytes", \.reading.maxFileBytes, .integer(atLeast: 1), change: .onRestart,
         "Maximum size of a file in bytes. The default, 4 GiB, takes two cores about a week to train on."),

@@ -3,6 +3,7 @@ import Durable
 import Jobs
 import Scheduling
 import TextFilters
+import TextReading
 
 /// Everything that `kantaibert.yaml` and the `KANTAIBERT_…` variables configure, validated and with defaults filled in.
 ///
@@ -37,10 +38,22 @@ extension Settings {
 public struct InboxSettings: Sendable, Equatable {
     public var stableSeconds: Double = 2
     public var retrySeconds: Double = 30
+    public var polling = InboxPolling.automatic
+    public var replacement = Replacement.keep
     /// How files are read if their folder does not say otherwise.
     public var reading = ReadingOptions()
 
     public init() {}
+}
+
+extension InboxSettings {
+    /// What happens to a corpus when a new version of its file is dropped under the same path.
+    public enum Replacement: String, Sendable, CaseIterable {
+        /// Models are trained on both.
+        case keep
+        /// The earlier corpus is removed.
+        case newest
+    }
 }
 
 public struct ScheduleSettings: Sendable, Equatable {

@@ -6,7 +6,7 @@ public enum UnknownKey {
     }
 
     /// Returns the known key with the smallest edit distance, or nil if all differ from `key` in more than a third of it.
-    static func nearest(to key: String, in known: some Sequence<String>) -> String? {
+    package static func nearest(to key: String, in known: some Sequence<String>) -> String? {
         let letters = Array(key.utf8)
         // A text longer than any key is not a misspelling of one, and the cost is the product of both lengths.
         guard letters.count <= 64 else { return nil }

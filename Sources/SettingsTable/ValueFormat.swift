@@ -70,6 +70,15 @@ public struct ValueFormat<Value: Sendable>: Sendable {
         self.text = text
     }
 
+    /// A format of the same texts for values of another type.
+    public func mapped<Other: Sendable>(
+        _ value: @escaping @Sendable (Value) -> Other, back: @escaping @Sendable (Other) -> Value
+    ) -> ValueFormat<Other> {
+        ValueFormat<Other>(
+            expected, isList: isList, read: { [read] texts throws(ValueError) in value(try read(texts)) },
+            accepts: { [accepts] in accepts(back($0)) }, text: { [text] in text(back($0)) })
+    }
+
     /// A format that also accepts `word`, which represents nil.
     public func or(_ word: String) -> ValueFormat<Value?> {
         ValueFormat<Value?>(

@@ -181,8 +181,6 @@ package struct RunSupervisor: Sendable {
                 reachedCheckpoint = true
                 corpus = nil
             case .working(let working): corpus = working.corpus
-            // Reported at the end of a corpus, before the next one begins, so `corpus` stays unchanged.
-            case .unitsCut: break
             default: corpus = nil
             }
         }

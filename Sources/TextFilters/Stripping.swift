@@ -48,7 +48,7 @@ extension [UInt8] {
     }
 
     /// Removes all matches from left to right. `match` returns the end of a match that starts at an index.
-    private mutating func strip(_ match: ([UInt8], Int) -> Int?) {
+    mutating func strip(_ match: ([UInt8], Int) -> Int?) {
         var pieces: [Range<Int>] = []
         var start = 0
         var index = 0

@@ -17,14 +17,31 @@ public enum TextFilter: Sendable, Hashable {
     case stripMentions
     /// Drops texts that occurred before in their current form. Uses about 16 bytes of memory per text.
     case dedupeLines
+    /// Removes the control sequences of terminals and the overstrikes of printers; see `[UInt8].stripANSI`.
+    case stripANSI
+    /// Joins the lines of hard-wrapped paragraphs, also where `samples: auto` would not; see `LineJoiner`.
+    case unwrap
+    /// Joins words that are hyphenated at the end of a line and occur elsewhere in one piece.
+    case dehyphenate
+    /// Drops the text before and after the markers of Project Gutenberg.
+    case gutenberg
+    /// Drops lines, paragraphs and records whose whole text in the corpus occurred before. Uses about 16 bytes of
+    /// memory for each.
+    case dedupeDocuments
 
-    public enum Name: String, Sendable, CaseIterable {
+    public enum Name: String, Sendable, Codable, CaseIterable {
         case lowercase, keep
         case minWords = "min_words"
         case maxWords = "max_words"
         case stripURLs = "strip_urls"
         case stripMentions = "strip_mentions"
         case dedupeLines = "dedupe_lines"
+        case stripANSI = "strip_ansi"
+        case unwrap, dehyphenate, gutenberg
+        case dedupeDocuments = "dedupe_documents"
+
+        /// Whether the filter drops texts only because they are duplicates.
+        public var isForDuplicates: Bool { self == .dedupeLines || self == .dedupeDocuments }
     }
 
     public var name: Name {
@@ -36,16 +53,25 @@ public enum TextFilter: Sendable, Hashable {
         case .stripURLs: .stripURLs
         case .stripMentions: .stripMentions
         case .dedupeLines: .dedupeLines
+        case .stripANSI: .stripANSI
+        case .unwrap: .unwrap
+        case .dehyphenate: .dehyphenate
+        case .gutenberg: .gutenberg
+        case .dedupeDocuments: .dedupeDocuments
         }
     }
 
-    /// Whether the filter modifies text, so that it must also be applied to prompts. Other filters only select texts.
+    /// Whether the filter modifies the characters of a text, so that it must also be applied to prompts. Other filters
+    /// select texts or depend on the whole corpus.
     public var appliesToPrompts: Bool {
         switch self {
-        case .lowercase, .keep, .stripURLs, .stripMentions: true
-        case .minWords, .maxWords, .dedupeLines: false
+        case .lowercase, .keep, .stripURLs, .stripMentions, .stripANSI: true
+        case .minWords, .maxWords, .dedupeLines, .unwrap, .dehyphenate, .gutenberg, .dedupeDocuments: false
         }
     }
+
+    /// Whether the filter is applied to the corpus as stored, before all others.
+    public var appliesToCorpus: Bool { self == .gutenberg || self == .dedupeDocuments }
 }
 
 /// An invalid filter or filter value.
@@ -64,7 +90,9 @@ extension TextFilter: CustomStringConvertible {
         switch self {
         case .keep(let characters): "\(name.rawValue) \"\(characters.text)\""
         case .minWords(let count), .maxWords(let count): "\(name.rawValue) \(count)"
-        case .lowercase, .stripURLs, .stripMentions, .dedupeLines: name.rawValue
+        case .lowercase, .stripURLs, .stripMentions, .dedupeLines, .stripANSI, .unwrap, .dehyphenate, .gutenberg,
+            .dedupeDocuments:
+            name.rawValue
         }
     }
 }
@@ -132,6 +160,11 @@ extension TextFilter {
         case .stripURLs: return .stripURLs
         case .stripMentions: return .stripMentions
         case .dedupeLines: return .dedupeLines
+        case .stripANSI: return .stripANSI
+        case .unwrap: return .unwrap
+        case .dehyphenate: return .dehyphenate
+        case .gutenberg: return .gutenberg
+        case .dedupeDocuments: return .dedupeDocuments
         }
     }
 
@@ -207,7 +240,8 @@ extension TextFilter: Codable {
         case .minWords(let count), .maxWords(let count):
             var object = encoder.container(keyedBy: Key.self)
             try object.encode(count, forKey: Key(name))
-        case .lowercase, .stripURLs, .stripMentions, .dedupeLines:
+        case .lowercase, .stripURLs, .stripMentions, .dedupeLines, .stripANSI, .unwrap, .dehyphenate, .gutenberg,
+            .dedupeDocuments:
             var word = encoder.singleValueContainer()
             try word.encode(name.rawValue)
         }

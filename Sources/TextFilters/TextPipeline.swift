@@ -1,26 +1,58 @@
 /// A sequence of filters that is applied to valid UTF-8.
 public struct TextPipeline: Sendable {
     private let filters: [TextFilter]
+    private let joiner: LineJoiner?
+    private let words: HyphenatedWords
 
-    public init(_ filters: [TextFilter]) { self.filters = filters }
+    /// - Parameters:
+    ///   - joiner: joins lines for `unwrap`, which otherwise has no effect
+    ///   - words: words that `dehyphenate` joins
+    public init(_ filters: [TextFilter], joiner: LineJoiner? = nil, words: HyphenatedWords = HyphenatedWords()) {
+        self.filters = filters.filter { !$0.appliesToCorpus }
+        self.joiner = joiner
+        self.words = words
+    }
 
     /// Whether there are no filters.
     public var isEmpty: Bool { filters.isEmpty }
+
+    /// The names of the filters, in order, with counts of zero.
+    public var counts: [FilterCount] { filters.map { FilterCount($0.name) } }
 
     /// Applies the filters to a text.
     /// - Parameter seen: the texts that `dedupeLines` has passed so far
     /// - Returns: false if one of the filters drops the text
     public func apply(to text: inout [UInt8], seen: SeenTexts) -> Bool {
-        for filter in filters {
-            switch filter {
-            case .lowercase: text.lowercase()
-            case .keep(let characters): text.keep(characters)
-            case .stripURLs: text.stripURLs()
-            case .stripMentions: text.stripMentions()
-            case .minWords(let least): guard text.wordCount(upTo: least) == least else { return false }
-            case .maxWords(let most): guard text.wordCount(upTo: most + 1) <= most else { return false }
-            case .dedupeLines: guard seen.insert(text) else { return false }
-            }
+        filters.allSatisfy { apply($0, to: &text, seen) }
+    }
+
+    /// Applies the filters to a text and counts what each of them leaves. A filter that leaves only white space drops
+    /// the text.
+    /// - Parameter counts: has the form of `self.counts`
+    public func apply(to text: inout [UInt8], seen: SeenTexts, counts: inout ArraySlice<FilterCount>) -> Bool {
+        precondition(counts.count == filters.count)
+        for (filter, index) in zip(filters, counts.indices) {
+            counts[index].addBefore(bytes: text.count)
+            guard apply(filter, to: &text, seen), text.wordCount(upTo: 1) == 1 else { return false }
+            counts[index].addAfter(bytes: text.count)
+        }
+        return true
+    }
+
+    /// Returns false if the filter drops the text.
+    private func apply(_ filter: TextFilter, to text: inout [UInt8], _ seen: SeenTexts) -> Bool {
+        switch filter {
+        case .lowercase: text.lowercase()
+        case .keep(let characters): text.keep(characters)
+        case .stripURLs: text.stripURLs()
+        case .stripMentions: text.stripMentions()
+        case .stripANSI: text.stripANSI()
+        case .unwrap: joiner?.join(&text)
+        case .dehyphenate: words.joinHyphenated(&text)
+        case .minWords(let least): return text.wordCount(upTo: least) == least
+        case .maxWords(let most): return text.wordCount(upTo: most + 1) <= most
+        case .dedupeLines: return seen.insert(text)
+        case .gutenberg, .dedupeDocuments: break
         }
         return true
     }
@@ -45,8 +77,13 @@ public struct TextPipeline: Sendable {
 /// about 3 in a million. Not thread-safe.
 public final class SeenTexts {
     private var hashes: Set<UInt64> = []
+    private var documents: Set<UInt64> = []
 
     public init() {}
+
+    /// Inserts the hash of a whole line, paragraph or record for `dedupe_documents`.
+    /// - Returns: false if it was inserted before
+    public func insertDocument(hash: UInt64) -> Bool { documents.insert(hash).inserted }
 
     /// - Returns: false if the text was inserted before
     func insert(_ text: [UInt8]) -> Bool {

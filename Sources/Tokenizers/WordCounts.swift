@@ -99,6 +99,16 @@ extension WordCounts {
         return counts
     }
 
+    /// Counts the words of a small text in memory on the calling thread, and verifies its SHA-256.
+    /// - Parameter path: used in the error
+    /// - Throws: `DigestMismatch`
+    static func count(text: [UInt8], sha256: String, path: String) throws -> WordCounts {
+        try DigestMismatch.check(SHA256.hash(data: text), is: sha256, path: path)
+        let counts = WordCounts()
+        text.withUnsafeBytes { counts.add(text: $0) }
+        return counts
+    }
+
     /// - Parameter take: called with each block that was read
     private static func count(
         file path: String, memoryLimit: Int?, progress: () -> Void, take: (UnsafeRawBufferPointer) -> Void

@@ -13,6 +13,7 @@ extension WordCounts {
     /// Maximum count of a word in one corpus. The sum over all corpora cannot overflow.
     private static let mostTimes: Int64 = 1 << 50
 
+    /// Saves the counts. The file is not synced: `load` detects a file that a power failure has damaged.
     public func save(_ path: String) throws(DurableError) {
         let wordBytes = totalBytes
         let size = Self.headerBytes + count * 12 + wordBytes + 8
@@ -36,7 +37,9 @@ extension WordCounts {
                 of: Self.checksum(UnsafeRawBufferPointer(rebasing: file[..<wordAt])).littleEndian,
                 toByteOffset: wordAt, as: UInt64.self)
         }
-        try Durable.write(bytes, to: path)
+        let file = try AtomicFile(for: path)
+        try bytes.span.bytes.withUnsafeBytes { bytes throws(DurableError) in try file.append(bytes) }
+        try file.publishUnsynced()
     }
 
     /// - Throws: `TokenizerError` if the file is damaged or has another version
@@ -92,37 +95,4 @@ extension WordCounts {
     package static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         byteHash(bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
-}
-
-/// A cache of word counts by the SHA-256 of their corpus, so that a corpus is read only once, however often the
-/// tokenizer is trained.
-public struct WordCountStore: Sendable {
-    public let directory: String
-
-    /// - Parameter directory: created when the first counts are saved
-    public init(directory: String) { self.directory = directory }
-
-    /// Returns the saved counts of a corpus. If there are none, or they are damaged, counts the words in `file` and
-    /// saves the result.
-    /// - Parameters:
-    ///   - memoryLimit: as for `WordCounts.count`; not applied to saved counts
-    ///   - progress: called after each block that is read from `file`
-    /// - Throws: `TokenizerError` if `file` cannot be read or has too many distinct words; `DigestMismatch` if it does
-    ///   not match the SHA-256; `DurableError` if the counts cannot be saved
-    public func counts(
-        sha256: String, file: String, memoryLimit: Int? = nil, progress: () -> Void = {}
-    ) throws -> WordCounts {
-        let path = path(sha256)
-        if access(path, F_OK) == 0, let kept = try? WordCounts.load(path) { return kept }
-        let counts = try WordCounts.count(file: file, sha256: sha256, memoryLimit: memoryLimit, progress: progress)
-        try Durable.makeDirectory(directory)
-        try TemporaryName.clearLeftovers(in: directory)
-        try counts.save(path)
-        return counts
-    }
-
-    /// Removes the saved counts of a corpus, if any.
-    public func remove(sha256: String) { unlink(path(sha256)) }
-
-    private func path(_ sha256: String) -> String { directory + "/" + sha256 + ".words" }
 }

@@ -5,6 +5,7 @@ import FoundationEssentials
 import Glibc
 import Jobs
 import Models
+import SettingsTable
 
 /// The state of a run other than its tensors, stored as `checkpoint.json`.
 ///

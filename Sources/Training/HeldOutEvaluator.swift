@@ -51,7 +51,7 @@ public struct HeldOutEvaluator {
         // In a small corpus, the smaller share may contain no samples.
         if text.samples.isEmpty { text = try heldOut(corpora, job.recipe.heldOut) }
         guard !text.samples.isEmpty else {
-            throw TrainingError.tooFewSamples(training: 0, heldOut: 0, batch: 0, share: job.recipe.heldOut)
+            throw TrainingError.tooFewSamples(TooLittleText(nil))
         }
         for (directory, facts) in zip(directories, facts) {
             let start = ContinuousClock.now
@@ -73,7 +73,7 @@ public struct HeldOutEvaluator {
     private func heldOut(_ corpora: [JobCorpus], _ share: Double) throws -> HeldOutText {
         try HeldOutText(
             corpora: corpora, objective: job.objective, unit: job.samples, filters: job.filters, share: share,
-            mostBytes: HeldOutEvaluator.mostBytes
+            truncates: job.recipe.truncate, mostBytes: HeldOutEvaluator.mostBytes
         ) {
             try check("reading the held-out text")
         }

@@ -12,6 +12,7 @@ import Tokenizers
 /// The run's files other than checkpoints: the tokenizer and the token shards, each created once.
 struct RunDirectory {
     let job: Job
+    private let layouts = CorpusLayouts()
 
     /// Checks the corpora and the tokenizer before anything is written.
     init(job: Job) throws {
@@ -80,11 +81,13 @@ struct RunDirectory {
     /// Maximum sequence length of the model, in tokens.
     var modelMaxLength: Int { job.architecture.maxPositionEmbeddings - 2 }
 
-    /// Trains a tokenizer. Each corpus is one sequence: its raw bytes, or its filtered samples.
+    /// Trains a tokenizer. Each corpus is one sequence: its raw bytes, or its samples if they are
+    /// filtered or their lines joined.
     private func trainTokenizer(memoryLimit: Int, _ heartbeat: Heartbeat) throws -> ByteLevelBPETokenizer {
         let trainer = try BPETrainer(
             vocabularySize: job.architecture.vocabSize ?? RunDirectory.largestAutomaticVocabulary,
             minFrequency: job.recipe.minFrequency)
+        if let directory = job.wordCountsDirectory { try WordCountStore(directory: directory).clearLeftovers() }
         let seen = SeenTexts()
         let activity = "counting words"
         // The model's memory is not allocated yet.
@@ -112,7 +115,8 @@ struct RunDirectory {
     private func count(
         _ corpus: JobCorpus, memoryLimit: Int, seen: SeenTexts, progress: () -> Void
     ) throws -> WordCounts {
-        if (corpus.filters ?? job.filters).isEmpty {
+        let layout = try layouts.layout(of: corpus, unit: job.samples, filters: job.filters)
+        if (corpus.filters ?? job.filters).isEmpty, !layout.joinsLines {
             do {
                 guard let directory = job.wordCountsDirectory else {
                     return try WordCounts.count(
@@ -124,11 +128,11 @@ struct RunDirectory {
                 throw DatasetError(mismatch, of: corpus)
             }
         }
-        var reader = try SampleReader(corpus: corpus, unit: job.samples, filters: job.filters, seen: seen)
-        let end = (corpus.samples ?? job.samples).endsAtBlankLine ? "\n\n" : "\n"
+        var reader = try SampleReader(corpus: corpus, layout: layout, filters: job.filters, seen: seen)
+        let end = layout.unit.endsAtBlankLine ? "\n\n" : "\n"
         return try WordCounts.count(name: corpus.path, memoryLimit: memoryLimit) {
             progress()
-            return try reader.next().map { $0.text + end }
+            return try reader.next().map { $0.isContinuation ? $0.text : end + $0.text }
         }
     }
 
@@ -166,16 +170,17 @@ struct RunDirectory {
         // Unusable shards are replaced one after the other.
         try requireSpace(DiskEstimate(job).shardBytes, diskReserve)
         let activity = "tokenizing"
-        let shards = try TokenShards.build(directory: directory, source: source, tokenizer: tokenizer) { corpus in
+        let shards = try TokenShards.build(
+            directory: directory, source: source, tokenizer: tokenizer, layouts: layouts
+        ) { corpus in
             heartbeat.read(corpus, activity)
         } progress: {
             heartbeat.beat(activity)
-        } ends: { corpus, cutUnits in
-            guard cutUnits > 0 else { return }
-            heartbeat.tell(
-                .unitsCut(
-                    .init(
-                        corpus: corpus.sha256, name: corpus.name, units: cutUnits, bytes: SampleReader.longest)))
+        }
+        if let summary = shards.summary {
+            let report = TextReport(summary: summary, recipe: job.recipe, trainingRows: shards.training.rows)
+            heartbeat.tell(.textSummary(summary))
+            for warning in report.warnings { heartbeat.tell(.textWarning(.init(message: warning))) }
         }
         heartbeat.read(nil, "preparing")
         return shards

@@ -45,9 +45,8 @@ extension Trainer {
         let shards = try folder.shards(
             tokenizer: tokenizer, tokenizerDigest: digest, diskReserve: diskReserve, heartbeat: heartbeat, note: note)
         let (training, heldOut) = (shards.training.totals, shards.heldOut.totals)
-        guard training.rows >= recipe.samplesPerStep, heldOut.rows >= 1 else {
-            throw TrainingError.tooFewSamples(
-                training: training.rows, heldOut: heldOut.rows, batch: recipe.samplesPerStep, share: recipe.heldOut)
+        guard training.rows >= 1, heldOut.rows >= 1 else {
+            throw TrainingError.tooFewSamples(TooLittleText(shards.summary))
         }
         let batcher = Batcher(
             shard: shards.training, objective: job.objective, batchSize: recipe.samplesPerStep,

@@ -13,8 +13,8 @@ public enum TrainingError: Error, CustomStringConvertible {
     case file(DurableError)
     /// A corpus that cannot be trained on; the run may succeed without it.
     case corpus(sha256: String, name: String, reason: String)
-    /// The corpora contain less than one batch of training samples, or no held-out sample.
-    case tooFewSamples(training: Int, heldOut: Int, batch: Int, share: Double)
+    /// The corpora have no training sample, or no held-out sample.
+    case tooFewSamples(TooLittleText)
     /// A checkpoint that belongs to another run.
     case foreignCheckpoint(path: String, key: String, expected: String, found: String)
     /// Checkpoints exist, but none can be read; the reason is that of the newest one.
@@ -54,11 +54,7 @@ public enum TrainingError: Error, CustomStringConvertible {
         case .model(let error): "\(error)"
         case .file(let error): "\(error)"
         case .corpus(let sha256, let name, let reason): "the corpus \(name) (\(sha256.prefix(12))): \(reason)"
-        case .tooFewSamples(let training, let heldOut, let batch, let share):
-            """
-            the corpora: expected at least \(batch) training samples (‘recipe.per_device_train_batch_size’) and one \
-            held-out sample (‘recipe.held_out’ is \(share)), found \(training) and \(heldOut)
-            """
+        case .tooFewSamples(let text): text.message
         case .foreignCheckpoint(let path, let key, let expected, let found):
             "\(path): ‘\(key)’: expected \(expected), found \(found); the checkpoint belongs to another job"
         case .damagedCheckpoint(let path, let reason):

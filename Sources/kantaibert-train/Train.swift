@@ -10,7 +10,7 @@ import Training
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kantaibert-train", abstract: "Trains a model as specified by a job file.",
-        subcommands: [Run.self, Evaluate.self, Check.self, Convert.self])
+        subcommands: [Run.self, Evaluate.self, Check.self, Convert.self, Preview.self])
 }
 
 struct Run: ParsableCommand {

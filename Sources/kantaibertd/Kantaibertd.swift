@@ -42,6 +42,12 @@ struct Kantaibertd: AsyncParsableCommand {
     @Option(help: "Path of the training program. (default: kantaibert-train next to this program)", completion: .file())
     var trainProgram: String?
 
+    @Option(
+        help:
+            "Path of the program that reads files that are not plain UTF-8. (default: kantaibert-read next to this program)",
+        completion: .file())
+    var readProgram: String?
+
     func run() async throws {
         let environment = DefaultPaths.environment()
         let path = config ?? DefaultPaths.defaultSettings()
@@ -65,6 +71,7 @@ struct Kantaibertd: AsyncParsableCommand {
             socket: DefaultPaths.socket(
                 argument: socket, stateDirectory: stateDir.map { _ in directory.root }, environment),
             trainProgram: try trainProgram ?? DefaultPaths.beside(program: "kantaibert-train"),
+            readProgram: try readProgram ?? DefaultPaths.beside(program: "kantaibert-read"),
             readSettings: readSettings)
         do {
             try await KantaibertService(options: options, logger: Logger(label: "kantaibertd")).run()

@@ -7,6 +7,6 @@ struct KBBench: AsyncParsableCommand {
         commandName: "kb-bench", abstract: "Benchmark and verify tokenizers, models, training and serving.",
         subcommands: [
             ParityCommand.self, LogitsCommand.self, TokenizerCommand.self, TrainCommand.self, InferCommand.self,
-            SoakCommand.self, HostileCommand.self, HostileClientsCommand.self,
+            InboxCommand.self, SoakCommand.self, HostileCommand.self, HostileClientsCommand.self,
         ])
 }

@@ -29,8 +29,10 @@ final class SoakedService {
 
         """
 
-    /// - Parameter models: model directories by model name, each served as generation 1
-    init(directory: String, models: [String: String] = [:]) throws {
+    /// - Parameters:
+    ///   - settings: the settings file; nil uses one for soak tests
+    ///   - models: model directories by model name, each served as generation 1
+    init(directory: String, settings: String? = nil, models: [String: String] = [:]) throws {
         self.directory = directory
         let files = FileManager.default
         try files.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -43,7 +45,7 @@ final class SoakedService {
             try files.copyItem(atPath: source, toPath: generations + "/1")
             try files.createSymbolicLink(atPath: generations + "/current", withDestinationPath: "1")
         }
-        try Data(Self.settings.utf8).write(to: URL(filePath: directory + "/kantaibert.yaml"))
+        try Data((settings ?? Self.settings).utf8).write(to: URL(filePath: directory + "/kantaibert.yaml"))
         try Data().write(to: URL(filePath: log))
         process.executableURL = Self.ownProgram.deletingLastPathComponent().appending(path: "kantaibertd")
         process.arguments = [
@@ -61,6 +63,15 @@ final class SoakedService {
     }
 
     func start() throws { try process.run() }
+
+    /// Waits until the service answers.
+    func connect() throws -> VarlinkClient {
+        while process.isRunning {
+            if let client = try? VarlinkClient(path: socket) { return client }
+            usleep(20_000)
+        }
+        throw SoakError(description: "the service has exited; its log is \(log)")
+    }
 
     func remove() {
         for path in [directory, directory + ".socket"] { try? FileManager.default.removeItem(atPath: path) }

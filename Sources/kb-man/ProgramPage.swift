@@ -37,6 +37,9 @@ struct ProgramPage {
             files: [("/var/lib/kantaibert/runs/RUN/", "Job, tokenizer, token shards and checkpoints of a run.")],
             seeAlso: ["kantaibertd(8)", "kantaibert.yaml(5)"]),
         ProgramPage(
+            name: "kantaibert-read", section: 8, environment: [], files: [],
+            seeAlso: ["kantaibertd(8)", "pdftotext(1)"]),
+        ProgramPage(
             name: "kbctl", section: 1,
             environment: [
                 ("KANTAIBERT_SOCKET", "The service's socket, unless --socket is given."),

@@ -6,6 +6,7 @@ import Glibc
 import Synchronization
 import TestSupport
 import Testing
+import TextReading
 
 struct CorpusStoreTests {
     let scratch: Scratch
@@ -19,27 +20,25 @@ struct CorpusStoreTests {
     /// `printf abc | sha256sum`
     private let sha256OfABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
-    /// The same sentence in KOI8-R and in Shift JIS, and random bytes.
-    @Test func rejectsOtherEncodings() throws {
+    /// A sentence in KOI8-R is converted, and random bytes are no text.
+    @Test func convertsOtherEncodings() throws {
         let cyrillic: [UInt8] = [
             0xFE, 0xD4, 0xCF, 0x20, 0xD1, 0x20, 0xCD, 0xCF, 0xC7, 0xD5, 0x20, 0xDA, 0xCE, 0xC1, 0xD4, 0xD8,
         ]
-        let japanese: [UInt8] = [
-            0x8E, 0x84, 0x82, 0xCD, 0x89, 0xBD, 0x82, 0xF0, 0x92, 0x6D, 0x82, 0xE8, 0x93, 0xBE, 0x82, 0xE9,
-        ]
         var random = SystemRandomNumberGenerator()
         let noise = (0..<4096).map { _ in UInt8.random(in: 1...255, using: &random) }
-        for (number, bytes) in [cyrillic, japanese, noise].enumerated() {
-            let file = try scratch.drop("\(number).txt", bytes)
-            guard case .rejected(let reason) = try store.admit(file) else {
-                Issue.record("\(number): admitted")
-                continue
-            }
-            #expect(
-                reason.text.hasPrefix("is not UTF-8: ") && reason.text.contains("of \(bytes.count) bytes are invalid"),
-                "\(reason)")
+        guard case .rejected(let reason) = try store.admit(try scratch.drop("noise.txt", noise)) else {
+            Issue.record("admitted")
+            return
         }
+        #expect(reason.text.contains("is not text"), "\(reason)")
         #expect(try scratch.names(scratch.corpus) == [])
+        guard case .admitted(let stored) = try store.admit(try scratch.drop("a.txt", cyrillic)) else {
+            Issue.record("not admitted")
+            return
+        }
+        #expect(scratch.text(stored.path) == "Что я могу знать")
+        #expect(stored.encoding == "KOI8-R")
     }
 
     @Test func storesFileUnderItsHash() throws {
@@ -66,12 +65,75 @@ struct CorpusStoreTests {
         #expect(try scratch.names(scratch.corpus) == [sha256OfABC], "no temporary files remain")
     }
 
+    private func admit(_ files: [InboxFile], _ limits: BatchLimits = .usual) throws -> [AdmissionResult] {
+        try store.admit(files.map { ($0, ReadingOptions()) }, reserve: 0, limits: limits) { false }
+    }
+
+    @Test func admitsBatches() throws {
+        var files = try (0..<20).map { try scratch.drop("\($0).txt", "text \($0)") }
+        files.insert(try scratch.drop("again.txt", "text 3"), at: 10)
+        files.append(try scratch.drop("empty.txt", ""))
+        files.append(InboxFile(path: "\(scratch.inbox)/gone.txt", name: "gone.txt", signature: files[0].signature))
+        let results = try admit(files)
+        #expect(results.count == files.count)
+        for (index, result) in results.enumerated() {
+            switch (index, result) {
+            case (10, .duplicate(let stored)): #expect(results[3] == .admitted(stored))
+            case (21, .rejected(reason: "is empty")), (22, .postponed): break
+            case (0..<21, .admitted(let stored)):
+                #expect(scratch.text(stored.path) == scratch.text(files[index].path))
+            default: Issue.record("\(index): \(result)")
+            }
+        }
+        #expect(try scratch.names(scratch.corpus).count == 20, "no temporary files remain")
+        try scratch.drop("5.txt", "changed")
+        let released = try store.release(Array(files.prefix(21))).map { try $0.get() }
+        #expect(released.enumerated().allSatisfy { $0.element == ($0.offset != 5) })
+        #expect(try scratch.names(scratch.inbox) == [".rejected", "5.txt", "empty.txt"])
+    }
+
+    @Test func endsBatchesAtTheirLimits() throws {
+        let files = try (0..<5).map { try scratch.drop("\($0).txt", String(repeating: "\($0)", count: 10)) }
+        let large = try scratch.drop("large.txt", String(repeating: "a", count: 100))
+        var limits = BatchLimits()
+        limits.files = 4
+        #expect(try admit(files, limits).count == 4)
+        limits.bytes = 20
+        #expect(try admit(files, limits).count == 2)
+        limits.bytes = 1 << 20
+        limits.bytesOfFile = 50
+        #expect(try admit([files[0], large, files[1]], limits).count == 1)
+        #expect(try admit([large, files[0]], limits).count == 1)
+        limits.time = .zero
+        #expect(try admit(files, limits).count == 1)
+    }
+
+    @Test func aFileThatCannotBeStoredEndsTheBatchBeforeIt() throws {
+        let files = try (0..<3).map { try scratch.drop("\($0).txt", "text \($0)") }
+        let huge = "\(scratch.inbox)/huge.txt"
+        try Data("a".utf8).write(to: URL(filePath: huge))
+        let total = try FreeSpace.at(scratch.path).total
+        try #require(truncate(huge, off_t(min(total * 2, 1 << 43))) == 0)
+        var options = ReadingOptions()
+        options.maxFileBytes = .max
+        let file = InboxFile(path: huge, name: "huge.txt", signature: try #require(FileSignature(path: huge)))
+        let batch = (files.prefix(2) + [file, files[2]]).map { (file: $0, options: options) }
+        #expect(try store.admit(batch, reserve: 0) { false }.count == 2)
+        #expect(throws: DurableError.self) { try store.admit(batch.dropFirst(2), reserve: 0) { false } }
+        #expect(try scratch.names(scratch.corpus).count == 2)
+    }
+
     @Test func replacesAndCountsInvalidUTF8() throws {
-        let file = try scratch.drop("latin1.txt", [0x4D, 0xFC, 0x6C, 0x6C, 0x65, 0x72, 0x0A])
-        guard case .admitted(let stored) = try store.admit(file) else { Issue.record("not admitted"); return }
+        let line = "Müller geht über die Brücke.\n"
+        let text = Array(String(repeating: line, count: 100).utf8) + [0xFF] + Array(line.utf8)
+        guard case .admitted(let stored) = try store.admit(try scratch.drop("a.txt", text)) else {
+            Issue.record("not admitted")
+            return
+        }
         #expect(stored.replacedBytes == 1)
-        #expect(scratch.text(stored.path) == "M\u{FFFD}ller\n")
-        #expect(stored.bytes == 9)
+        #expect(scratch.text(stored.path) == String(repeating: line, count: 100) + "\u{FFFD}" + line)
+        #expect(stored.bytes == text.count + 2)
+        #expect(stored.warnings.contains { $0.hasPrefix("1 byte") }, "\(stored.warnings)")
     }
 
     @Test func copiesLargeFilesCompletely() throws {
@@ -134,8 +196,10 @@ struct CorpusStoreTests {
     @Test(arguments: [
         ([], "is empty"),
         (Array(" \n\t\r\n".utf8), "contains only white space"),
-        ([0x89, 0x50, 0x4E, 0x47, 0x00], "is binary: it contains NUL bytes"),
-        ([0xFF, 0xFE, 0x61, 0x00], "is UTF-16, not UTF-8: convert it with iconv -f UTF-16 -t UTF-8"),
+        (
+            Array("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 1\n".utf8),
+            "is a Git LFS pointer instead of the file itself: run git lfs pull in the repository, and copy it again"
+        ),
     ])
     func rejectsUnusableFiles(bytes: [UInt8], reason: String) throws {
         let file = try scratch.drop("a.txt", bytes)
@@ -181,6 +245,53 @@ struct CorpusStoreTests {
         #expect(try !store.release(file))
         #expect(try store.reject(file, reason: "old") == nil)
         #expect(scratch.text(file.path) == "something new")
+    }
+
+    @Test func keepsTheFoldersOfRejectedFiles() throws {
+        try scratch.makeFolder("chats/2020")
+        let path = try #require(try store.reject(try scratch.drop("chats/2020/a.txt", "x"), reason: "no"))
+        #expect(path == "\(scratch.rejected)/chats/2020/a.txt")
+        #expect(scratch.text(path) == "x" && scratch.text(path + ".reason") == "chats/2020/a.txt: no\n")
+        var status = stat()
+        #expect(stat("\(scratch.rejected)/chats/2020", &status) == 0)
+        #expect(status.st_mode & 0o022 == 0, "only the service can change it")
+        // The names of folders and files do not get in each other's way.
+        try store.reject(try scratch.drop("b", "x"), reason: "no")
+        try scratch.makeFolder("b")
+        #expect(try store.reject(try scratch.drop("b/c", "x"), reason: "no") == "\(scratch.rejected)/b.2/c")
+        #expect(try store.reject(try scratch.drop("chats.txt", "x"), reason: "no") == "\(scratch.rejected)/chats.txt")
+    }
+
+    @Test func doesNotFollowALinkInPlaceOfARejectedFolder() throws {
+        try scratch.makeFolder("chats")
+        let outside = "\(scratch.path)/outside"
+        try FileManager.default.createDirectory(atPath: outside, withIntermediateDirectories: true)
+        try store.reject(try scratch.drop("b.txt", "x"), reason: "no")
+        #expect(symlink(outside, "\(scratch.rejected)/chats") == 0)
+        #expect(try store.reject(try scratch.drop("chats/a", "x"), reason: "no") == "\(scratch.rejected)/chats.2/a")
+        #expect(try scratch.names(outside) == [])
+    }
+
+    @Test func boundsTheDepthOfRejectedFolders() throws {
+        let deep = (0..<20).map { "d\($0)" }
+        try scratch.makeFolder(deep.joined(separator: "/"))
+        let file = try scratch.drop(deep.joined(separator: "/") + "/a.txt", "x")
+        #expect(
+            try store.reject(file, reason: "no")
+                == "\(scratch.rejected)/" + deep.prefix(8).joined(separator: "/") + "/a.txt")
+    }
+
+    @Test func countsRejectedFilesInFolders() throws {
+        try scratch.makeFolder("deep")
+        let limits = RejectedLimits(bytes: 400 << 10)
+        func store() -> CorpusStore {
+            CorpusStore(directory: scratch.corpus, inbox: scratch.inbox, rejectedLimits: limits)
+        }
+        for number in 0..<3 { try store().reject(try scratch.drop("deep/\(number)", "x"), reason: "no") }
+        let error = #expect(throws: DurableError.self) {
+            try store().reject(try scratch.drop("deep/more", "x"), reason: "no")
+        }
+        #expect(error?.errno == EDQUOT)
     }
 
     @Test func neverOverwritesRejectedFiles() throws {

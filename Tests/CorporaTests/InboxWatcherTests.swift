@@ -7,6 +7,7 @@ import Glibc
 import Synchronization
 import TestSupport
 import Testing
+import TextReading
 
 @Suite(.timeLimit(.minutes(15))) struct InboxWatcherTests {
     let scratch: Scratch
@@ -342,15 +343,36 @@ import Testing
         for number in 0..<50 { try scratch.drop("early\(number).txt", "a") }
         let watcher = try watcher(stable: .milliseconds(5), limits: limits)
         for number in 0..<50 { try scratch.drop("late\(number).txt", "a") }
-        #expect(watcher.pendingCount <= 8)
         var seen: Set<String> = []
         for await file in watcher.files {
-            #expect(watcher.pendingCount <= 8)
             seen.insert(file.name)
             unlink(file.path)
             if seen.count == 100 { break }
         }
         #expect(try scratch.names(scratch.inbox) == [])
+    }
+
+    /// The files beyond the limit wait as well.
+    @Test func countsFilesThatTheTableDoesNotHold() async throws {
+        var limits = InboxLimits()
+        limits.candidates = 8
+        limits.rescanDelay = .seconds(3600)
+        for number in 0..<50 { try scratch.drop("\(number).txt", "a") }
+        let watcher = try watcher(stable: .seconds(3600), limits: limits)
+        while watcher.pendingCount < 50 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(watcher.pendingCount == 50)
+    }
+
+    @Test func deliversManyFilesAtOnce() async throws {
+        for number in 0..<50 { try scratch.drop("\(number).txt", "a") }
+        let watcher = try watcher(stable: .zero)
+        var seen: Set<String> = []
+        while seen.count < 50 {
+            let files = await watcher.files.next(atMost: 20)
+            #expect((1...20).contains(files.count))
+            seen.formUnion(files.map(\.name))
+        }
+        #expect(watcher.pendingCount == 0)
     }
 
     /// An unlimited number of names can be created and removed.
@@ -391,6 +413,44 @@ import Testing
         #expect(rename("\(scratch.inbox)/c.part", "\(scratch.inbox)/c.txt") == 0)
         #expect(await next(1, of: watcher) == ["c.txt"])
         #expect(watcher.pendingCount == 0)
+    }
+
+    @Test func reportsSidecarsOnce() async throws {
+        let reported = NoticeRecorder()
+        for name in ["early.txt:Zone.Identifier", "kbconfig.yaml"] { try scratch.drop(name, "a") }
+        let watcher = try watcher(tell: reported.note)
+        for name in ["SHA256SUMS", "SHA256SUMS", ".kbconfig.yml", "._a.txt", "a.txt"] { try scratch.drop(name, "a") }
+        #expect(await next(1, of: watcher) == ["a.txt"])
+        #expect(watcher.pendingCount == 0)
+        #expect(
+            reported.lines == [
+                ".kbconfig.yml is not read as a configuration: name it .kbconfig.yaml",
+                "SHA256SUMS is a list of checksums",
+                "early.txt:Zone.Identifier is an operating system’s note about other files",
+                "kbconfig.yaml is not read as a configuration: name it .kbconfig.yaml",
+            ])
+    }
+
+    /// aria2 gives a file its final name at once, and removes its state when the file is complete.
+    @Test func waitsForDownloadsWithAState() async throws {
+        let reported = NoticeRecorder()
+        try scratch.drop("early.txt", "half")
+        try scratch.drop("early.txt.aria2", "state")
+        let watcher = try watcher(tell: reported.note)
+        try scratch.drop("late.txt.st", "state")
+        try scratch.drop("late.txt", "half")
+        while reported.lines.count < 2 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(
+            reported.lines == [
+                "early.txt is not complete as long as early.txt.aria2 exists",
+                "late.txt is not complete as long as late.txt.st exists",
+            ])
+        try scratch.drop("whole.txt", "whole")
+        #expect(await next(1, of: watcher) == ["whole.txt"])
+        #expect(unlink("\(scratch.inbox)/early.txt.aria2") == 0)
+        #expect(await next(1, of: watcher) == ["early.txt"])
+        #expect(unlink("\(scratch.inbox)/late.txt.st") == 0)
+        #expect(await next(1, of: watcher) == ["late.txt"])
     }
 
     /// Names are bytes. Such files are admitted, rejected and released like any other.
@@ -447,6 +507,20 @@ import Testing
         #expect(await next(1, of: watcher) == ["a.txt"])
         watcher.requeue(file, after: .milliseconds(10))
         #expect(await next(1, of: watcher) == ["a.txt"])
+    }
+
+    /// As on a network file system, where another host makes the changes.
+    @Test func findsUnreportedFilesByPolling() async throws {
+        let inbox = scratch.inbox
+        try scratch.drop("early.txt", "a")
+        let watcher = try InboxWatcher(
+            directory: inbox, stable: .milliseconds(5), polling: .every(seconds: 0.02), ignoresEvents: true,
+            restore: {}, tell: { Issue.record("\($0)") })
+        #expect(await next(1, of: watcher) == ["early.txt"])
+        #expect(unlink("\(inbox)/early.txt") == 0)
+        try scratch.makeFolder("new")
+        try scratch.drop("new/late.txt", "a")
+        #expect(await next(1, of: watcher) == ["new/late.txt"])
     }
 
     @Test func stopFinishesFiles() async throws {

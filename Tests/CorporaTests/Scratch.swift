@@ -1,6 +1,8 @@
 import Corpora
 import Durable
 import FoundationEssentials
+import TestSupport
+import TextReading
 
 /// A temporary inbox and store, removed with the last reference.
 final class Scratch: Sendable {
@@ -15,7 +17,8 @@ final class Scratch: Sendable {
     }
 
     func store(tell: @escaping @Sendable (StoreNotice) -> Void = { _ in }) throws -> CorpusStore {
-        let store = CorpusStore(directory: corpus, inbox: inbox, tell: tell)
+        let store = CorpusStore(
+            directory: corpus, inbox: inbox, reader: BuiltProgram.path(of: "kantaibert-read"), tell: tell)
         try store.prepare()
         return store
     }

@@ -1,6 +1,7 @@
 import Corpora
 import LimitedLogging
 import Testing
+import TextReading
 
 private let old = FileSignature(device: 1, inode: 2, bytes: 3, modifiedNanoseconds: 4)
 private let new = FileSignature(device: 1, inode: 2, bytes: 30, modifiedNanoseconds: 40)
@@ -105,7 +106,7 @@ struct StabilityTrackerTests {
             inbox.candidates.written("open/\(number)", signature(number, of: 1))
         }
         #expect(inbox.candidates.count == 10)
-        #expect(!inbox.candidates.hasMissed, "seen again when they are closed")
+        #expect(!inbox.candidates.needsScan, "seen again when they are closed")
         inbox.candidates.folderGone("open")
         for number in 0..<1000 {
             let path = "\(number)"
@@ -114,7 +115,7 @@ struct StabilityTrackerTests {
             // A change does not use a second slot.
             inbox.candidates.settled("0", signature(0, of: 1), now: start)
         }
-        #expect(inbox.candidates.count == 10 && inbox.candidates.hasMissed)
+        #expect(inbox.candidates.count == 10 && inbox.candidates.needsScan)
         #expect(!inbox.candidates.hasRoom(for: 1) && inbox.candidates.hasRoom(for: 2))
         inbox.disk["other"] = signature(1, of: 2)
         inbox.candidates.settled("other", signature(1, of: 2), now: start)

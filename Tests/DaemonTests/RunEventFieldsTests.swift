@@ -3,10 +3,51 @@ import Events
 import FoundationEssentials
 import Jobs
 import Testing
+import TextFilters
 import Varlink
 
 @Suite("Fields of run events")
 struct RunEventFieldsTests {
+    private static let summary = TextSummary(
+        bytes: 1_234_567, units: 3121, tokens: 301_223, trainedShare: 0.9375, heldOutShare: 0.0625, truncatedShare: 0,
+        filteredShare: 0, duplicateShare: 0, filteredUnits: 0, duplicateUnits: 0, isUniform: false,
+        corpora: [
+            .init(name: "book.txt", samples: .paragraphs, joinsLines: true, reason: "hard-wrapped lines, lines joined")
+        ], corpusCount: 3)
+
+    private func message(_ summary: TextSummary) throws -> String {
+        try #require(ServiceEvent(RunEvent(.textSummary(summary)), of: job)).message
+    }
+
+    private let job = Job(
+        run: "m-1", model: "m", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
+        recipe: RecipeName.default.recipe(for: .mlm), corpora: [], samples: .lines, filters: [], tokenizer: nil,
+        wordCountsDirectory: nil, runDirectory: "/r",
+        outputDirectory: "/o")
+
+    @Test("The text of a run is stated in a sentence")
+    func textSummaryMessage() throws {
+        var summary = Self.summary
+        #expect(
+            try message(summary)
+                == "m-1: text: 1.2 MB in 3,121 units, 301,223 tokens; 93.8 % trained on, 6.3 % held out, nothing left "
+                + "out; book.txt: hard-wrapped lines, lines joined; and 2 more")
+        (summary.filteredShare, summary.filteredUnits, summary.duplicateShare, summary.duplicateUnits) = (
+            0.25, 40, 0.125, 7
+        )
+        summary.truncatedShare = 0.125
+        var (shortened, kept) = (FilterCount(.minWords), FilterCount(.dedupeDocuments))
+        shortened.addBefore(bytes: 2_000_000)
+        kept.addBefore(bytes: 10)
+        kept.addAfter(bytes: 10)
+        summary.filters = [shortened, kept]
+        #expect(
+            try message(summary).contains(
+                "50.0 % left out: 25.0 % by filters with 40 whole units, 12.5 % in 7 duplicates (dedupe_documents), "
+                    + "12.5 % beyond block_size (truncate); min_words: 1 units (2.0 MB) → 0 (0 bytes); "
+                    + "dedupe_documents: nothing changed; book.txt"))
+    }
+
     @Test(
         "An event has the members of the run's JSON line as fields",
         arguments: [
@@ -22,15 +63,10 @@ struct RunEventFieldsTests {
                         tokensPerSecond: 1000.5, mfu: 0.8),
                     totalSteps: 2, remainingSeconds: 3, log: true)),
             .evaluation(.init(step: 5, loss: 5.5, perplexity: 244.7, accuracy: 0.25, bitsPerByte: 1.5)),
-            .unitsCut(.init(corpus: "ab", name: "a.txt", units: 3, bytes: 2_097_152)),
+            .textSummary(summary), .textWarning(.init(message: "few units")),
         ] as [RunEvent.Payload])
     func fields(payload: RunEvent.Payload) throws {
         let event = RunEvent(payload)
-        let job = Job(
-            run: "m-1", model: "m", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
-            recipe: RecipeName.default.recipe(for: .mlm), corpora: [], samples: .lines, filters: [], tokenizer: nil,
-            wordCountsDirectory: nil, runDirectory: "/r",
-            outputDirectory: "/o")
         let line = try JSONDecoder().decode(JSONValue.self, from: JobCoding.encode(event))
         guard case .object(var expected) = line else {
             Issue.record("not an object: \(line)")

@@ -41,6 +41,47 @@ struct CorpusQueriesTests {
         #expect(try store.corpora().count == 2)
     }
 
+    @Test func filesAreRecordedTogether() throws {
+        let recorded = try store.record(
+            [
+                corpus(1, "a.txt", source: "1"), corpus(1, "b.txt", source: "2"), corpus(2, "c.txt", source: "1"),
+                corpus(3, "d.txt", .rejected, reason: "is empty", source: "3"),
+            ], replacing: false)
+        #expect(recorded.map { $0?.record.state } == [.admitted, .duplicate, nil, .rejected])
+        #expect(try store.ledger.contents().records.map(\.name) == ["a.txt", "b.txt", "d.txt"])
+        #expect(
+            try store.recordedStates(ofFiles: ["1", "2", "3", "4"])
+                == ["1": .admitted, "2": .duplicate, "3": .rejected])
+        var bad = corpus(4, "e.txt", source: "4")
+        bad.bytes = -1
+        #expect(throws: MetricsError.self) { try store.record([corpus(5, "f.txt"), bad], replacing: false) }
+        #expect(try store.corpora().count == 3, "all or none")
+    }
+
+    @Test func earlierVersionsOfAFileAreFound() throws {
+        _ = try store.record(corpus(1, "a.txt"))
+        _ = try store.record(corpus(2, "b.txt"))
+        _ = try store.record(corpus(3, "a.txt", .rejected, reason: "is empty"))
+        let second = try #require(try store.record([corpus(4, "a.txt")], replacing: false)[0])
+        #expect(second.earlierVersions.map(\.sha256) == [sha(1)])
+        #expect(try store.corpora(feeding: "m").map(\.sha256) == [sha(1), sha(2), sha(4)])
+        let third = try #require(try store.record([corpus(5, "a.txt")], replacing: true)[0])
+        #expect(third.earlierVersions.map(\.sha256) == [sha(4), sha(1)])
+        #expect(third.earlierVersions.allSatisfy { $0.removed != nil })
+        #expect(try store.corpora(feeding: "m").map(\.sha256) == [sha(2), sha(5)])
+        #expect(Set(try store.unneededCorpora()) == [sha(1), sha(4)])
+        #expect(try store.ledger.contents().records.filter { $0.removed != nil }.map(\.sha256) == [sha(4), sha(1)])
+        #expect(try store.record([corpus(5, "a.txt")], replacing: true)[0]?.earlierVersions.isEmpty == true)
+    }
+
+    @Test func aVersionThatAnotherFileHasIsNotReplaced() throws {
+        _ = try store.record(corpus(1, "a.txt"))
+        _ = try store.record(corpus(1, "b.txt"))
+        let second = try #require(try store.record([corpus(2, "a.txt")], replacing: true)[0])
+        #expect(second.earlierVersions.map(\.removed) == [nil])
+        #expect(try store.corpora(feeding: "m").map(\.sha256) == [sha(1), sha(2)])
+    }
+
     @Test func modelIsFedByTheInboxAndItsOwnDirectory() throws {
         _ = try store.record(corpus(1, "for-b.txt", model: "b"))
         _ = try store.record(corpus(2, "for-all.txt"))
@@ -93,7 +134,7 @@ struct CorpusQueriesTests {
         #expect(try store.corpusPage(limit: 9).rows.map(\.value) == [recorded])
         // Removing it keeps them, also in the ledger.
         #expect(try store.removeCorpus(sha256: sha(1)))
-        let records = store.ledger.records()
+        let records = try store.ledger.contents().records
         #expect(records.map(\.warnings) == [table.warnings, table.warnings])
         #expect(records.map(\.format) == [table.format, table.format])
         #expect(records.map(\.encoding) == [table.encoding, table.encoding])

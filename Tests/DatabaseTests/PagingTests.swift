@@ -145,7 +145,7 @@ import Testing
     @Test func recordsOfOlderVersionsHaveNoWarnings() throws {
         try fill(3)
         for column in ["encoding", "format", "warnings"] { try write("ALTER TABLE corpora DROP COLUMN \(column)") }
-        try write("DELETE FROM grdb_migrations WHERE identifier LIKE '8 %'")
+        try write("DELETE FROM grdb_migrations WHERE identifier LIKE '9 %'")
         let line = """
             {"bytes":1,"documents":0,"isStructured":false,"name":"a","reason":"b","received":"2026-01-01T12:00:00Z",\
             "replacedBytes":0,"sha256":"","state":"rejected"}
@@ -153,7 +153,7 @@ import Testing
             """
         try Data(line.utf8).write(to: URL(filePath: store.ledger.path))
         let again = try scratch.store()
-        let records = try again.corpora() + again.ledger.records()
+        let records = try again.corpora() + again.ledger.contents().records
         #expect(records.count == 4)
         #expect(records.allSatisfy { $0.encoding == nil && $0.format == nil && $0.warnings == nil })
     }

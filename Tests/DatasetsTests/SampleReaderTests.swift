@@ -42,7 +42,9 @@ func splitsSamplesLikePython(text: String, paragraphs: [String], lines: [String]
     // Lines longer than a read chunk, with a two-byte line end across a chunk boundary.
     let long = String(repeating: "x", count: (1 << 20) - 1)
     let text = long + "\r\n" + long + "é\nend"
-    #expect(try samples(of: text.utf8, .lines).map(\.text) == [long, long + "é", "end"])
+    let found = try samples(of: text.utf8, .lines)
+    #expect(found.filter { !$0.isContinuation }.count == 3 && found.last?.text == "end")
+    #expect(found.map(\.text).joined() == long + long + "éend")
 }
 
 @Test func replacesInvalidUTF8() throws {
@@ -78,57 +80,83 @@ func splitsSamplesLikePython(text: String, paragraphs: [String], lines: [String]
     #expect(abs(heldOut.count - 2000) < fiveDeviations, "\(heldOut.count)")
 }
 
-/// The memory for a line, paragraph or record of any length must be bounded by the limit.
+/// Without pieces, one long line would be trained on or held out as a whole.
 @Test(arguments: [SampleUnit.lines, .records, .paragraphs, .packed])
-func splitsLongUnitsAtWhiteSpace(unit: SampleUnit) throws {
-    let folder = try TemporaryFolder()
-    let words = "Two things fill the mind "
-    let long = String(repeating: words, count: 3 * SampleReader.longest / words.utf8.count)
+func dividesLongUnits(unit: SampleUnit) throws {
+    let sentences = (0..<500).map { "Sentence number \($0) of the long text is this one here, “quoted.”" }
+    let long = sentences.joined(separator: " ")
     let end = unit.endsAtBlankLine ? "\n\n" : "\n"
-    let path = try folder.write("corpus.txt", ("before" + end + long + end + "after").utf8)
-    var reader = try SampleReader(path: path, unit: unit, filters: [])
-    var samples: [Sample] = []
-    while let sample = try reader.next() { samples.append(sample) }
-    #expect(reader.cutUnits == 1)
-    #expect(samples.first?.text == "before" && samples.last?.text == "after")
-    let pieces = samples.dropFirst().dropLast()
-    #expect(pieces.count == 3)
-    #expect(pieces.map(\.text).joined() == long, "text is lost or a word is split")
-    #expect(pieces.allSatisfy { $0.text.utf8.count <= SampleReader.longest })
-    #expect(pieces.dropFirst().allSatisfy { $0.text.hasPrefix(" ") && !$0.text.hasPrefix("  ") })
-    // The hash of the first piece decides for all of them whether they are held out.
-    #expect(Set(pieces.map(\.hash)) == [Sample.hash(of: pieces.first!.text)])
-    #expect(Set(samples.map(\.hash)).count == 3)
+    let found = try samples(of: ("before" + end + long + end + "after").utf8, unit)
+    #expect(found.first?.text == "before" && found.last?.text == "after")
+    let pieces = found.dropFirst().dropLast()
+    #expect(pieces.map(\.text).joined() == long, "text is lost")
+    #expect(pieces.allSatisfy { $0.text.utf8.count <= 1 << 10 } && pieces.count > 40)
+    #expect(pieces.dropFirst().allSatisfy { $0.text.hasPrefix(" Sentence number") }, "a sentence is divided")
+    #expect(found.map(\.isContinuation) == [false, false] + pieces.dropFirst().map { _ in true } + [false])
+    // Each piece is held out or not by its own text, wherever it is in the unit.
+    #expect(Set(pieces.map(\.hash)).count == pieces.count)
+    #expect(
+        pieces.dropFirst().first.map { Sample.hash(of: String($0.text.dropFirst())) } == pieces.dropFirst().first?.hash)
 }
 
-@Test func splitsLongParagraphsBetweenLines() throws {
-    let folder = try TemporaryFolder()
-    let line = String(repeating: "x", count: 99) + "\n"
-    let path = try folder.write(
-        "corpus.txt", (String(repeating: line, count: SampleReader.longest / 50) + "\nnext").utf8)
-    var reader = try SampleReader(path: path, unit: .paragraphs, filters: [])
-    var samples: [Sample] = []
-    while let sample = try reader.next() { samples.append(sample) }
-    #expect(samples.count > 2 && samples.allSatisfy { $0.text.utf8.count <= SampleReader.longest })
-    #expect(samples.last?.text == "next" && reader.cutUnits == 1)
-    let lines = samples.dropLast().flatMap { $0.text.split(separator: "\n") }
-    #expect(lines.count == SampleReader.longest / 50 && lines.allSatisfy { $0.count == 99 })
+@Test func dividesLongParagraphsAtLineEnds() throws {
+    let lines = (0..<200).map { "line \($0). " + String(repeating: "x", count: 90) }
+    let found = try samples(of: (lines.joined(separator: "\n") + "\n\nnext").utf8, .paragraphs)
+    #expect(found.last?.text == "next" && found.count > 20)
+    #expect(found.dropLast().map(\.text).joined() == lines.joined(separator: "\n"))
+    #expect(found.dropFirst().dropLast().allSatisfy { $0.text.hasPrefix("\nline") })
 }
 
-@Test func splitsBetweenCharactersWithoutWhiteSpace() throws {
-    let long = String(repeating: "数", count: SampleReader.longest / 2)
+@Test func dividesBetweenWordsOrCharactersWithoutSentences() throws {
+    let words = String(repeating: "word ", count: 2000)
+    let found = try samples(of: words.utf8, .lines)
+    #expect(found.map(\.text).joined() == words && found.count > 10)
+    #expect(found.dropFirst().allSatisfy { $0.text.hasPrefix(" word") })
+    let long = String(repeating: "数", count: 5000)
     let pieces = try samples(of: (long + "\n").utf8, .lines)
-    #expect(pieces.map(\.text).joined() == long && pieces.count == 2)
-    #expect(pieces[0].text.utf8.count == SampleReader.longest / 3 * 3)
-    // Invalid UTF-8 without character boundaries is split as well.
-    let noise = [UInt8](repeating: 0x80, count: 2 * SampleReader.longest)
-    #expect(try samples(of: noise, .lines).count >= 2)
+    #expect(pieces.map(\.text).joined() == long && pieces.count > 20)
+    // Invalid UTF-8 without character boundaries is divided as well.
+    #expect(try samples(of: [UInt8](repeating: 0x80, count: 100_000), .lines).count > 90)
 }
 
-@Test func doesNotSplitUnitAtLimit() throws {
-    let whole = String(repeating: "x y ", count: SampleReader.longest / 4)
+@Test func dividesJapaneseAfterSentences() throws {
+    let long = (0..<300).map { "これは文章の\($0)番目の文です。" }.joined()
+    let pieces = try samples(of: long.utf8, .lines)
+    #expect(pieces.map(\.text).joined() == long && pieces.count > 15)
+    #expect(pieces.allSatisfy { $0.text.hasSuffix("。") })
+}
+
+@Test func doesNotDivideShortUnits() throws {
+    let whole = String(repeating: "x. y ", count: 409)
     for unit in [SampleUnit.lines, .paragraphs] {
-        #expect(try samples(of: (whole + "\r\nb").utf8, unit).first?.text.hasPrefix(whole) == (unit == .lines))
-        #expect(try samples(of: whole.utf8, unit).map(\.text) == [whole])
+        #expect(try samples(of: (whole + "\n\nb").utf8, unit).map(\.text) == [whole, "b"])
+        #expect(try samples(of: whole.utf8, unit).first?.hash == Sample.hash(of: whole))
     }
+}
+
+@Test func linesEndAtUnicodeLineEnds() throws {
+    let text = "één\u{2028}twee\u{2029}ü\u{85}\u{2028}ẅ\u{2027}x\r\nend"
+    #expect(try samples(of: text.utf8, .lines).map(\.text) == ["één", "twee", "ü", "ẅ\u{2027}x", "end"])
+    #expect(
+        try samples(of: text.utf8, .records).map(\.text) == ["één\u{2028}twee\u{2029}ü\u{85}\u{2028}ẅ\u{2027}x", "end"])
+    // A line end across a chunk boundary.
+    for shift in 0..<4 {
+        let line = String(repeating: "y", count: 1023)
+        let lines = Array(repeating: line, count: 1030)
+        let shifted = String(repeating: "z", count: 1 + shift) + "\u{2028}" + lines.joined(separator: "\u{2028}")
+        #expect(try samples(of: shifted.utf8, .lines).dropFirst().map(\.text) == lines)
+    }
+}
+
+@Test func countsWhatFiltersDrop() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("corpus.txt", "a b\nA B\n\nc\nd e !\n?! ?\n".utf8)
+    let filters: [TextFilter] = [.lowercase, .keep(try KeptCharacters("a-z ")), .minWords(1), .dedupeLines]
+    var reader = try SampleReader(path: path, unit: .lines, filters: filters)
+    var texts: [String] = []
+    while let sample = try reader.next() { texts.append(sample.text) }
+    #expect(texts == ["a b", "c", "d e "])
+    #expect(reader.counts.samples == 5 && reader.counts.bytes == 16 && !reader.counts.isUniform)
+    #expect(reader.counts.filteredSamples == 1 && reader.counts.filteredBytes == 5)
+    #expect(reader.counts.duplicateSamples == 1 && reader.counts.duplicateBytes == 3)
 }

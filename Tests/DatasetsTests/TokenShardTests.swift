@@ -27,7 +27,8 @@ private struct Built {
 
     /// - Parameter texts: the text of each corpus
     init(
-        _ objective: Objective, _ unit: SampleUnit, blockSize: Int, heldOut: Double = 0, texts: [String] = [text]
+        _ objective: Objective, _ unit: SampleUnit, blockSize: Int, heldOut: Double = 0, truncates: Bool = false,
+        texts: [String] = [text]
     ) throws {
         folder = try TemporaryFolder()
         tokenizer = try byteTokenizer()
@@ -37,7 +38,7 @@ private struct Built {
         }
         source = ShardSource(
             corpora: corpora, objective: objective, unit: unit, filters: [], blockSize: blockSize, heldOut: heldOut,
-            tokenizerDigest: "t")
+            truncates: truncates, tokenizerDigest: "t")
         shards = try TokenShards.build(directory: folder.path, source: source, tokenizer: tokenizer)
     }
 
@@ -50,16 +51,59 @@ private struct Built {
     }
 }
 
-@Test func mlmTruncatesSampleToOneRow() throws {
+@Test func mlmSplitsSampleIntoRows() throws {
     let built = try Built(.mlm, .lines, blockSize: 50)
     let lines = text.split(separator: "\n").map(String.init)
+    let expected = lines.flatMap { line -> [[Int32]] in
+        let ids = built.tokenizer.encode(line, specialTokens: .asText)
+        return stride(from: 0, to: ids.count, by: 48).map { [0] + ids[$0..<min($0 + 48, ids.count)] + [2] }
+    }
+    #expect(built.rows(built.shards.training) == expected)
+    #expect(built.shards.summary?.trainedShare == 1)
+}
+
+@Test func truncatesSampleToOneRow() throws {
+    let texts = [text + String(repeating: "A sentence of a long line. ", count: 200)]
+    let built = try Built(.mlm, .lines, blockSize: 50, truncates: true, texts: texts)
+    let lines = texts[0].split(separator: "\n").map(String.init)
     let expected = lines.map { [0] + built.tokenizer.encode($0, specialTokens: .asText).prefix(48) + [2] }
     #expect(built.rows(built.shards.training) == expected)
-    let totals = built.shards.training.totals
-    #expect(totals.longestRow == 50)
-    // The bits per byte include truncated text.
-    #expect(totals.textBytes == lines.reduce(0) { $0 + $1.utf8.count })
-    #expect(totals.textTokens == lines.reduce(0) { $0 + built.tokenizer.encode($1, specialTokens: .asText).count })
+    #expect(built.shards.training.totals.longestRow == 50)
+    let summary = try #require(built.shards.summary)
+    let tokens = lines.reduce(0) { $0 + built.tokenizer.encode($1, specialTokens: .asText).count }
+    let trained = expected.reduce(0) { $0 + $1.count - 2 }
+    #expect(summary.tokens == tokens)
+    #expect(abs(summary.truncatedShare - Double(tokens - trained) / Double(tokens)) < 1e-3)
+    #expect(abs(summary.trainedShare + summary.truncatedShare - 1) < 1e-9)
+}
+
+/// The pieces of a long paragraph that are on the same side are one text.
+@Test(arguments: [SampleUnit.paragraphs, .packed])
+func rowsContinueBetweenPieces(unit: SampleUnit) throws {
+    let long = (0..<300).map { "Sentence \($0) of one paragraph." }.joined(separator: " ")
+    let whole = try Built(.clm, unit, blockSize: 32, texts: [long])
+    #expect(
+        whole.rows(whole.shards.training).flatMap { $0.dropFirst() } == whole.tokenizer.encode(
+            long, specialTokens: .asText) + [2])
+    let split = try Built(.clm, unit, blockSize: 32, heldOut: 0.3, texts: [long])
+    let ends = [split.shards.training, split.shards.heldOut].map { shard in
+        split.rows(shard).joined().count { $0 == 2 }
+    }
+    // A `</s>` where the side changes, and at the end.
+    #expect(ends[0] > 1 && ends[1] > 1 && abs(ends[0] - ends[1]) <= 1)
+    #expect(split.shards.training.totals.textBytes + split.shards.heldOut.totals.textBytes == long.utf8.count)
+}
+
+/// An interrupted run that an older version began continues with its shards.
+@Test func keyOfOlderSettingsIsUnchanged() {
+    func source(_ unit: SampleUnit, truncates: Bool = false) -> ShardSource {
+        ShardSource(
+            corpora: [], objective: .mlm, unit: unit, filters: [.lowercase], blockSize: 128, heldOut: 0.05,
+            truncates: truncates, tokenizerDigest: "t")
+    }
+    let parts = ["|", "mlm", "lines", "|", "lowercase", "|", "128", "0.05", "t"]
+    #expect(source(.lines).key == Sample.hash(of: parts.joined(separator: "\u{0}")))
+    #expect(Set([source(.lines), source(.auto), source(.lines, truncates: true)].map(\.key)).count == 3)
 }
 
 @Test func clmSplitsSampleIntoRows() throws {

@@ -12,6 +12,7 @@ struct EndToEndTests {
         kantaibert:
           objective: mlm
           preset: tiny
+          samples: lines
         assistant:
           objective: clm
           preset: tiny

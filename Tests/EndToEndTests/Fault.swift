@@ -103,6 +103,9 @@ struct Trace {
             case "fsync":
                 unsynced.remove(path)
                 unnamed = unnamed.filter { folder(of: $0) != path }
+            case "syncfs":
+                unsynced = []
+                unnamed = []
             case "open", "mkdir", "symlink", "link": unnamed.insert(path)
             case "rename":
                 let torn = unsynced.filter { $0 == path || $0.hasPrefix(path + "/") }.sorted()

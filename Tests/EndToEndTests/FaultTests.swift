@@ -67,7 +67,8 @@ struct FaultTests {
         let tiny = try TinyJob(.mlm)
         let trace = try tiny.traced().trace
         #expect(trace.operations.count > 100)
-        #expect(trace.unforced { $0.hasSuffix("/lock") } == [])
+        // Cached word counts have a checksum, and are counted again if it does not match.
+        #expect(trace.unforced { $0.hasSuffix("/lock") || $0.contains("/word-counts/") } == [])
     }
 
     @Test(

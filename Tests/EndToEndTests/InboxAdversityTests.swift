@@ -118,7 +118,7 @@ struct InboxAdversityTests {
         try service.drop("kantaibert/.kbconfig.yaml", "text_colum: body\n".utf8)
         try service.drop("kantaibert/a.csv", "id,body\n1,\"Some\nText\"\n".utf8)
         let problem = try events.first("the problem") { $0.kind == "problem" }
-        #expect(problem.message.contains(".kbconfig.yaml:1: text_colum: expected one of format, text_column"))
+        #expect(problem.message.contains(".kbconfig.yaml:1: text_colum: expected one of format, encoding, text_column"))
         #expect(FileManager.default.fileExists(atPath: "\(service.inbox)/kantaibert/a.csv"))
         try service.drop("kantaibert/.kbconfig.yaml", "text_column: body\nfilters: lowercase\n".utf8)
         let event = try events.first("corpus_admitted", model: "kantaibert")

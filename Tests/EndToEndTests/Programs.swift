@@ -1,21 +1,16 @@
 import Foundation
 import Glibc
+import TestSupport
 
 /// The programs that were built together with the tests.
 enum Programs {
-    /// The folder that contains the test bundle.
-    static let folder: String = {
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let length = readlink("/proc/self/exe", &buffer, buffer.count)
-        return URL(filePath: String(decoding: buffer[..<max(0, length)], as: UTF8.self)).deletingLastPathComponent()
-            .path
-    }()
+    static let folder = BuiltProgram.folder
 
-    static let areBuilt = ["kantaibertd", "kantaibert-train", "kbctl"].allSatisfy {
-        FileManager.default.isExecutableFile(atPath: "\(folder)/\($0)")
-    }
+    static let areBuilt = ["kantaibertd", "kantaibert-train", "kantaibert-read", "kbctl"].allSatisfy(
+        BuiltProgram.isBuilt)
 
-    static let missing = "kantaibertd, kantaibert-train and kbctl are not next to the tests: build all products first"
+    static let missing =
+        "kantaibertd, kantaibert-train, kantaibert-read and kbctl are not next to the tests: build all products first"
 
     struct Output {
         var status: Int32

@@ -50,6 +50,27 @@ struct RemovedCorpusTests {
         _ = try service.stop()
     }
 
+    @Test("A corpus that was trained on, removed and dropped again is trained on again, also after a restart")
+    func trainsAgainOnCorpusDroppedAgain() throws {
+        let service = try RunningService(
+            settings: InboxAdversityTests.settings.replacing("settle: 24h", with: "settle: 1s")
+                .replacing("preset: tiny", with: "preset: tiny\n  max_steps: 2"))
+        let text = Grammar.text(lines: 500, seed: 3)
+        try service.start()
+        var events = try service.watch()
+        for round in 0..<2 {
+            try service.drop("a.txt", text.utf8)
+            let sha256 = try #require(try events.first("corpus_admitted").corpus)
+            _ = try events.first("run_finished")
+            #expect(try service.kbctl("corpora", "rm", sha256).status == 0)
+            guard round == 0 else { continue }
+            _ = try service.stop()
+            try service.start()
+            events = try service.watch()
+        }
+        _ = try service.stop()
+    }
+
     @Test("A text deleted from the store is reported with a remedy, and restored when it is dropped again")
     func reportsDeletedCorpus() throws {
         let service = try RunningService(settings: InboxAdversityTests.settings)

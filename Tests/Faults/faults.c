@@ -259,5 +259,6 @@ WRITE(pwritev, (int file, const struct iovec *v, int n, off_t to), (file, v, n, 
     }
 CHANGE_FILE(fsync, "fsync", (int file), (file), false)
 CHANGE_FILE(fdatasync, "fsync", (int file), (file), false)
+CHANGE_FILE(syncfs, "syncfs", (int file), (file), false)
 CHANGE_FILE(ftruncate, "truncate", (int file, off_t n), (file, n), false)
 CHANGE_FILE(ftruncate64, "truncate", (int file, off64_t n), (file, n), false)

@@ -131,7 +131,7 @@ func validatesEveryPresetWithEveryRecipe(preset: Preset, name: RecipeName) throw
     (other.earlyStoppingPatience, other.loadBestModelAtEnd, other.maxBadSteps) = (9, false, 11)
     (other.blockSize, other.precision, other.initialization, other.mlmProbability) = (12, .float32, .positional, 0.2)
     (other.minFrequency, other.heldOut, other.loggingSteps, other.evalSteps) = (13, 0.3, 14, 15)
-    (other.saveSteps, other.saveTotalLimit, other.seed) = (16, 17, .max)
+    (other.saveSteps, other.saveTotalLimit, other.seed, other.truncate) = (16, 17, .max, true)
     for (one, another) in zip(Mirror(reflecting: defaults).children, Mirror(reflecting: other).children) {
         #expect("\(one.value)" != "\(another.value)", "\(one.label ?? "")")
     }
@@ -150,7 +150,10 @@ func readsAndWritesTheFormatOfVersion010(name: String) throws {
     let path = try #require(Bundle.module.path(forResource: "Fixtures/\(name)", ofType: nil))
     let golden = try Data(contentsOf: URL(filePath: path))
     let job = try Job.decode(golden)
-    #expect(try JobCoding.encode(job, pretty: true) == golden)
+    // Keys that were added since.
+    let written = String(decoding: try JobCoding.encode(job, pretty: true), as: UTF8.self)
+        .split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.contains("\"truncate\"") }
+    #expect(written.joined(separator: "\n") == String(decoding: golden, as: UTF8.self))
 }
 
 /// Flipped bits, truncation, and numbers replaced by others: the result is a valid job or an error.

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Jobs
 import Testing
+import TextFilters
 
 private let heldOut = RunEvent.Evaluation(
     step: 5, loss: 5.5, perplexity: 244.7, accuracy: 0.2, bitsPerByte: 1.5)
@@ -39,8 +40,16 @@ extension RunEvent.Payload {
         case .published: .interrupted(.init(step: 3))
         case .interrupted: .failed(.init(message: "a\nmessage of two lines"))
         case .failed: .working(.init(activity: "counting words"))
-        case .working: .unitsCut(.init(corpus: "ab", name: "a.txt", units: 2, bytes: 65_536))
-        case .unitsCut: .judged(.init(directory: "/m/1", evaluation: heldOut, samples: 3, bytes: 90, seconds: 1.5))
+        case .working:
+            .textSummary(
+                .init(
+                    bytes: 1_200_000, units: 3121, tokens: 301_223, trainedShare: 0.5, heldOutShare: 0.125,
+                    truncatedShare: 0.125, filteredShare: 0.125, duplicateShare: 0.125, filteredUnits: 3,
+                    duplicateUnits: 4, isUniform: false, filters: [FilterCount(.gutenberg), FilterCount(.minWords)],
+                    corpora: [.init(name: "a.txt", samples: .paragraphs, joinsLines: true, reason: "wrapped")],
+                    corpusCount: 9))
+        case .textSummary: .textWarning(.init(message: "few units"))
+        case .textWarning: .judged(.init(directory: "/m/1", evaluation: heldOut, samples: 3, bytes: 90, seconds: 1.5))
         case .judged: nil
         }
     }

@@ -38,8 +38,10 @@ enum KbctlProcess {
     /// - Parameters:
     ///   - columns: width of the terminal that is its standard output and error; nil uses pipes
     ///   - input: its standard input: text, or the contents of a file
+    ///   - program: a copy of kbctl
     static func run(
-        _ arguments: [String], socket: String, columns: UInt16? = nil, input: Input = .bytes([])
+        _ arguments: [String], socket: String, columns: UInt16? = nil, input: Input = .bytes([]),
+        program: String = path
     ) throws -> Result {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -51,11 +53,11 @@ enum KbctlProcess {
         posix_spawn_file_actions_adddup2(&actions, read, STDIN_FILENO)
         posix_spawn_file_actions_adddup2(&actions, output.theirs, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errors.theirs, STDERR_FILENO)
-        var words = ([path] + arguments).map { strdup($0) } + [nil]
+        var words = ([program] + arguments).map { strdup($0) } + [nil]
         var environment = [strdup("KANTAIBERT_SOCKET=\(socket)"), strdup("TZ=UTC"), nil]
         defer { for word in words + environment { free(word) } }
         var pid: pid_t = 0
-        try #require(posix_spawn(&pid, path, &actions, nil, &words, &environment) == 0)
+        try #require(posix_spawn(&pid, program, &actions, nil, &words, &environment) == 0)
         let printed = output.readToEnd()
         let complained = errors.readToEnd()
         var status: Int32 = 0

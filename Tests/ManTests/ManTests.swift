@@ -10,7 +10,10 @@ struct ManTests {
 
     @Test(
         .enabled(if: Tool.path("groff") != nil || Tool.path("mandoc") != nil, "needs groff or mandoc"),
-        arguments: ["kantaibertd.8", "kantaibert-train.8", "kbctl.1", "kantaibert-web.8", "kantaibert.yaml.5"])
+        arguments: [
+            "kantaibertd.8", "kantaibert-train.8", "kantaibert-read.8", "kbctl.1", "kantaibert-web.8",
+            "kantaibert.yaml.5",
+        ])
     func rendersWithoutWarnings(name: String) throws {
         if let groff = Tool.path("groff") {
             let result = try Tool.run(groff, ["-ww", "-man", "-Tutf8", "-P-cbou", "-K", "utf8", pages.path(name)])
@@ -86,7 +89,7 @@ final class Pages: Sendable {
     }()
     static let repository = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardized
     static let settings = repository.appending(path: "etc/kantaibert/kantaibert.yaml")
-    static let areBuilt = ["kb-man", "kbctl", "kantaibertd", "kantaibert-train"].allSatisfy {
+    static let areBuilt = ["kb-man", "kbctl", "kantaibertd", "kantaibert-train", "kantaibert-read"].allSatisfy {
         FileManager.default.isExecutableFile(atPath: "\(folder)/\($0)")
     }
 

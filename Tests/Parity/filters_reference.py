@@ -9,6 +9,8 @@ import re
 
 URL = re.compile(r"\b(?:[Hh][Tt][Tt][Pp][Ss]?://|[Ww]{3}\.)\S+")
 MENTION = re.compile(r"(?<!\w)@\w+")
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
+OVERSTRIKE = re.compile(r"_\x08(?=[^\n])|(.)\x08(?=\1)")
 
 WRITTEN = [
     "",
@@ -34,6 +36,14 @@ def made_up(random):
     return "".join(parts)
 
 
+TERMINAL = [
+    "\x1b[1;31mred\x1b[0m \x1b]0;title\x07text \x1b]8;;http://a\x1b\\link\x1b]8;;\x1b\\ \x1b(B\x1b7\x1b",
+    "N\bNA\bAM\bME\bE _\bu_\bn_\bd_\be_\br _\bx\bx é\bé _\b中 a\bb \n\b\n _\b\nx\b",
+    "\x1b[12 \x1b[1\n\x1b]open\nend \x1b[?25h\x1b[2 q \x1bP1$r\x1b\\ \x1b\x1b[m \x1b[",
+]
+TERMINAL_PARTS = ["\x1b", "[", "]", "\b", "_", "m", "1;2", "\x07", "\\", " ", "(", "x", "é", "中", "\n", "P"]
+
+
 def results(text):
     return {
         "text": text,
@@ -42,6 +52,7 @@ def results(text):
         "keep_others": re.sub(r"[^A-Zé一-鿿😀-😂-]", "", text),
         "strip_urls": URL.sub("", text),
         "strip_mentions": MENTION.sub("", text),
+        "strip_ansi": OVERSTRIKE.sub("", ANSI.sub("", text)),
         "tweets": re.sub(r"[^a-z\s\']", "", text.lower()),
         "words": len(text.split()),
     }
@@ -49,4 +60,5 @@ def results(text):
 
 random.seed(6)
 texts = WRITTEN + [made_up(random) for _ in range(300)]
+texts += TERMINAL + ["".join(random.choices(TERMINAL_PARTS, k=random.randrange(30))) for _ in range(200)]
 print(json.dumps([results(text) for text in texts], ensure_ascii=True, indent=0))

@@ -33,7 +33,7 @@ trap 'exit 1' INT TERM
 # Prints the packages of the libraries that the programs load: the build machine has the -dev packages, the root only the
 # libraries.
 libraries() {
-    for program in kantaibertd kantaibert-train kbctl kantaibert-web; do ldd "$build/$program"; done |
+    for program in kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web; do ldd "$build/$program"; done |
         awk '$3 ~ /^\// && $3 !~ /\/lib\/swift\// { print $3 }' | sort -u | while read -r library; do
         # dpkg knows either the given path or its real path; for an alternative, neither.
         for path in "$library" "$(realpath "$library")" "${library#/lib}"; do

@@ -65,6 +65,29 @@ struct SchedulerTests {
         #expect(actions.last == .start(started, resumes: false))
     }
 
+    @Test("A corpus that was trained on and removed is new when it is admitted again")
+    func removedAndAdmittedAgain() {
+        var scheduler = Self.fresh([
+            Self.model("a", eligibleCorpora: ["x", "y"], learned: ["x", "y"], attempted: ["x", "y"])
+        ])
+        #expect(scheduler.corpusRemoved("y", now: Self.at(1)) == [])
+        #expect(scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(2)) == [.wake(Self.at(12).time)])
+        let started = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x", "y"])
+        #expect(scheduler.tick(now: Self.at(12)).last == .start(started, resumes: false))
+        #expect(scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(13)) == [], "it is still eligible")
+    }
+
+    @Test("Corpora that are admitted together wait and are trained on together")
+    func admittedTogether() {
+        var scheduler = Self.fresh()
+        let corpora = [("x", ["a"]), ("y", ["a", "b"]), ("x", ["a"])]
+        #expect(scheduler.corporaAdmitted(corpora, now: Self.at(0)) == [.wake(Self.at(10).time)])
+        let actions = scheduler.tick(now: Self.at(10))
+        #expect(actions.contains(.start(Scheduler.Entry(run: "a-1", model: "a", corpora: ["x", "y"]), resumes: false)))
+        #expect(scheduler.queue == [Scheduler.Entry(run: "b-1", model: "b")])
+        #expect(scheduler.corporaAdmitted([], now: Self.at(11)) == [])
+    }
+
     @Test("A queued run is dropped with its last corpus")
     func removedBeforeItsTurn() {
         var scheduler = Self.fresh([Self.model("a"), Self.model("b"), Self.model("c")])

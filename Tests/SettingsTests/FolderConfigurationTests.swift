@@ -3,6 +3,7 @@ import Foundation
 import Settings
 import Testing
 import TextFilters
+import TextReading
 
 @Suite("Inbox directory settings in .kbconfig.yaml") final class FolderConfigurationTests {
     private let inbox = FileManager.default.temporaryDirectory.appending(path: "inbox-\(UUID().uuidString)").path()
@@ -32,7 +33,7 @@ import TextFilters
         for name in ["a/x.csv", "a/deep/x.csv"] {
             let found = try read(name)
             #expect(found.reading.textColumn == "body")
-            #expect(found.reading.delimiter == UInt8(ascii: "\t"))
+            #expect(found.reading.table.delimiter == UInt8(ascii: "\t"))
             #expect(found.reading.format == .csv)
             #expect(try found.filters == TextFilter.named(["tweets"], .init(minWords: 2)))
         }
@@ -46,7 +47,11 @@ import TextFilters
         "An invalid value is reported with its file, line and key",
         arguments: [
             ("colunm: a", "colunm", ":1"), ("\nformat: xls", "format", ":2"), ("delimiter: \"ab\"", "delimiter", ":1"),
+            ("encoding: windows-12522", "encoding", ":1"), ("encoding: UTF-8//IGNORE", "encoding", ":1"),
             ("filters: [shout]", "filters", ":1"), ("filters: keep\nkeep: z-a", "keep", ":2"),
+            ("quoting: some", "quoting", ":1"), ("escape: \"ab\"", "escape", ":1"), ("header: maybe", "header", ":1"),
+            ("skip_initial_space: 1", "skip_initial_space", ":1"), ("text_column: []", "text_column", ":1"),
+            ("delimiter: \"|\"\nescape: \"|\"", "escape", ":2"),
             ("min_words: 3", "min_words", ":1"), ("filters: min_words\nmin_words: many", "min_words", ":2"),
         ])
     func mistakes(text: String, key: String, line: String) throws {
@@ -54,6 +59,60 @@ import TextFilters
         let error = try #require(throws: SettingsError.self) { try read("a/x.csv") }
         #expect(error.key == key)
         #expect(error.place == "\(inbox)/a/.kbconfig.yaml\(line)")
+    }
+
+    @Test(
+        "An encoding is any that iconv knows, and those under the names of the Web",
+        arguments: ["windows-1250", "latin1", "UTF-16", "x-mac-cyrillic", "koi8-r", "EUC-JISX0213", "iso-2022-kr"])
+    func encodings(name: String) throws {
+        try write("encoding: \(name)\n", in: "a")
+        #expect(try read("a/x.txt").reading.encoding == name)
+    }
+
+    @Test("Keys for tables set the options of reading")
+    func tables() throws {
+        try write(
+            "text_column: [title, \"2\"]\nquoting: none\nescape: \"\\\\\"\nskip_initial_space: true\nheader: false\n",
+            in: "a")
+        let found = try read("a/x.csv").reading
+        #expect(found.textColumns == ["title", "2"])
+        #expect(found.table.quoting == TableQuoting.none)
+        #expect(found.table.escape == UInt8(ascii: "\\"))
+        #expect(found.table.skipsInitialSpace == true)
+        #expect(found.table.hasHeader == false)
+        try write("text_column: 2", in: "a")
+        #expect(try read("a/x.csv").reading.textColumns == ["2"])
+    }
+
+    /// Documents that are rejected with a setting to write.
+    private static let documents: [(TextFormat, String)] = {
+        func rows(_ header: String, _ row: (Int, String) -> String) -> String {
+            header + (0..<50).map { row($0, "The old garden near the river. No \($0)") + "\n" }.joined()
+        }
+        return [
+            (.csv, rows("id,body\n") { "\($0),\($1)" }),
+            (.csv, rows("id;\"the \"\"body\"\" & more: all\"\n") { "\($0);\($1)" }),
+            (.csv, rows("id,text,body\n") { "\($0),,\($1)" }),
+            (.csv, rows("body,null,body\n") { "\($1),x,\($0)" }),
+            (.csv, rows("id,true\n") { "\($0),\($1)" }),
+            (.jsonl, rows("") { "{\"\($0 % 10 == 0 ? "text" : "body")\": \"\($1)\"}" }),
+            (.json, "[" + rows("") { "{\"id\": \($0), \"turn\": {\"said\": \"\($1)\"}}," } + "{}]"),
+            (.jsonl, rows("") { "{\"id\": \($0), \"# 1\": \"\($1)\"}" }),
+        ]
+    }()
+
+    @Test("Following the reason of a rejection literally admits the file", arguments: documents)
+    func advice(format: TextFormat, document: String) throws {
+        let bytes = Array(document.utf8)
+        func read(_ options: ReadingOptions) throws -> ReadingReport {
+            var reading = CorpusReading(options: options) { _ in }
+            try reading.readDocument(format) { take in try bytes.withUnsafeBytes(take) }
+            return reading.report
+        }
+        let error = try #require(throws: RejectionError.self) { try read(ReadingOptions()) }
+        let advice = try #require(error.reason.text.firstMatch(of: /Set (.+) in \.kbconfig\.yaml/)?.1)
+        try write(String(advice), in: "a")
+        #expect(try read(self.read("a/x").reading).documents == 50, "\(advice)")
     }
 
     @Test("A directory that was replaced by a link is not read")

@@ -6,6 +6,7 @@ import Settings
 import SettingsTable
 import Testing
 import TextFilters
+import TextReading
 
 struct SettingsTests {
     static let smallest = """
@@ -25,7 +26,9 @@ struct SettingsTests {
         #expect(settings.models.map(\.name) == ["kantaibert", "assistant"])
         #expect(settings.models.map(\.objective) == [.mlm, .clm])
         #expect(settings.models.allSatisfy { $0.architecture == Preset.tiny.architecture })
-        #expect(settings.models.map(\.samples) == [.lines, .paragraphs])
+        #expect(settings.models.map(\.samples) == [.auto, .auto])
+        #expect(settings.models.map(\.samplesOfJob) == [.auto, .auto])
+        #expect(settings.models.allSatisfy { !$0.recipe.truncate })
         #expect(settings.models.allSatisfy { $0.schedule.settleSeconds == 1 })
         #expect(settings.inbox.stableSeconds == 2)
     }
@@ -64,6 +67,9 @@ struct SettingsTests {
         #expect(poet.recipe.maxSteps == 20)
         #expect(poet.recipe.maxTime == 90)
         #expect(poet.recipe.seed == .max)
+        // With the recipe `seed`, `auto` stands for the book chapter's units.
+        #expect(poet.samples == .auto && poet.samplesOfJob == (poet.objective == .mlm ? .lines : .paragraphs))
+        #expect(poet.recipe.truncate)
         #expect(poet.filters == [.lowercase])
         #expect(poet.schedule.settleSeconds == 0.5)
         #expect(settings.schedule.settleSeconds == 90)

@@ -198,7 +198,6 @@ struct RunSupervisorTests {
             """
             say working '"activity":"tokenizes","corpus":"\(other)"'
             [ $LIFE = 1 ] && kill -9 $$
-            say units_cut '"corpus":"\(other)","name":"x","units":1,"bytes":2'
             say working '"activity":"tokenizes","corpus":"\(Self.sha256)"'
             kill -SEGV $$
             """)

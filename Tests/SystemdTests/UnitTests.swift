@@ -50,7 +50,7 @@ struct UnitTests {
 
     @Test func filesAreInstalledInTheirPlaces() throws {
         let output = try scratch.install()
-        for program in ["kantaibertd", "kantaibert-train", "kbctl", "kantaibert-web", "kb-bench"] {
+        for program in ["kantaibertd", "kantaibert-train", "kantaibert-read", "kbctl", "kantaibert-web", "kb-bench"] {
             #expect(try Tool.run(scratch("usr/bin/\(program)")).status == 0, "\(output)")
         }
         let unit = try scratch.text("usr/lib/systemd/system/kantaibertd.service")
@@ -107,7 +107,7 @@ private final class Installation {
 
     init() throws {
         try FileManager.default.createDirectory(atPath: "\(folder)/build", withIntermediateDirectories: true)
-        for program in ["kantaibertd", "kantaibert-train", "kbctl", "kantaibert-web", "kb-bench"] {
+        for program in ["kantaibertd", "kantaibert-train", "kantaibert-read", "kbctl", "kantaibert-web", "kb-bench"] {
             try FileManager.default.copyItem(atPath: "/usr/bin/true", toPath: "\(folder)/build/\(program)")
         }
     }

@@ -5,7 +5,7 @@ import TextFilters
 /// Expected results of Python 3.11, written by `Tests/Parity/filters_reference.py`.
 private struct Reference: Decodable {
     var text: String
-    var lowercase, keep, keepOthers, stripUrls, stripMentions, tweets: String
+    var lowercase, keep, keepOthers, stripUrls, stripMentions, stripAnsi, tweets: String
     var words: Int
 
     static func load() throws -> [Reference] {
@@ -39,6 +39,7 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
             same([others], reference.text, reference.keepOthers)
             same([.stripURLs], reference.text, reference.stripUrls)
             same([.stripMentions], reference.text, reference.stripMentions)
+            same([.stripANSI], reference.text, reference.stripAnsi)
             same([.lowercase, keep], reference.text, reference.tweets)
             for words in 1...max(reference.words, 1) + 1 {
                 #expect((apply([.minWords(words)], reference.text) != nil) == (reference.words >= words))
@@ -67,6 +68,49 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
         #expect(apply(filters, "one", seen: SeenTexts()) == "one")
     }
 
+    @Test func countsTextsBeforeAndAfterEachFilter() throws {
+        let pipeline = TextPipeline([
+            .dedupeDocuments, .lowercase, .keep(try KeptCharacters("a-z ")), .minWords(2), .dedupeLines,
+        ])
+        let seen = SeenTexts()
+        var counts = pipeline.counts[...]
+        let left = ["A b 1", "a B ", "...", "one", "c d"].filter { text in
+            var bytes = Array(text.utf8)
+            return pipeline.apply(to: &bytes, seen: seen, counts: &counts)
+        }
+        #expect(left == ["A b 1", "c d"])
+        #expect(counts.map(\.filter) == [.lowercase, .keep, .minWords, .dedupeLines])
+        #expect(counts.map(\.unitsBefore) == [5, 5, 4, 3] && counts.map(\.unitsAfter) == [5, 4, 3, 2])
+        #expect(counts.map(\.bytesBefore) == [18, 18, 14, 11] && counts.map(\.bytesAfter) == [18, 14, 11, 7])
+        #expect(counts.map(\.hasEffect) == [false, true, true, true])
+    }
+
+    @Test func countsOfOtherFiltersAreAddedByName() {
+        func counts(_ names: [TextFilter.Name]) -> [FilterCount] {
+            names.map { name in
+                var count = FilterCount(name)
+                count.addBefore(bytes: 3)
+                return count
+            }
+        }
+        var total = counts([.keep, .lowercase, .keep])
+        total.add(counts([.keep, .lowercase, .keep]))
+        #expect(total.map(\.unitsBefore) == [2, 2, 2])
+        total.add(counts([.lowercase, .unwrap]))
+        #expect(total.map(\.filter) == [.keep, .lowercase, .keep, .unwrap])
+        #expect(total.map(\.bytesBefore) == [6, 9, 6, 3])
+    }
+
+    @Test func joinsHyphenatedWordsThatOccurInOnePiece() {
+        let text = "the under-\nstanding, of\n  a pre-\neminent con\u{AD}\ncept\nhere"
+        var words = HyphenatedWords()
+        words.collect(Array("under-".utf8), Array("standing".utf8))
+        words.look(in: Array("Understanding".utf8))
+        var bytes = Array(text.utf8)
+        _ = TextPipeline([.dehyphenate], words: words).apply(to: &bytes, seen: SeenTexts())
+        #expect(String(decoding: bytes, as: UTF8.self) == "the understanding,\nof\n  a pre-\neminent concept\nhere")
+    }
+
     @Test func tweetsExpandsToNamedFilters() throws {
         let keep = TextFilter.keep(try KeptCharacters("a-z '"))
         #expect(try TextFilter.named(["tweets"]) == [.lowercase, keep, .minWords(30)])
@@ -92,6 +136,9 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
         let pipeline = TextPipeline(try TextFilter.named(["tweets"]))
         #expect(
             pipeline.prompt("I'd LIKE <mask> 2 assist!<mask>", keeping: "<mask>") == "i'd like <mask>  assist<mask>")
+        #expect(
+            TextPipeline([.stripANSI, .gutenberg, .dedupeDocuments]).prompt("\u{1B}[1ma <mask>", keeping: "<mask>")
+                == "a <mask>")
         #expect(TextPipeline([.minWords(9)]).prompt("A <b>", keeping: "<mask>") == "A <b>")
     }
 
@@ -105,7 +152,7 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
     @Test func filtersRoundTripThroughJSON() throws {
         let filters: [TextFilter] = [
             .lowercase, .keep(try KeptCharacters("a-z\"é")), .minWords(2), .maxWords(9), .stripURLs, .stripMentions,
-            .dedupeLines,
+            .dedupeLines, .stripANSI, .unwrap, .dehyphenate, .gutenberg, .dedupeDocuments,
         ]
         #expect(try JSONDecoder().decode([TextFilter].self, from: JSONEncoder().encode(filters)) == filters)
     }

@@ -112,11 +112,12 @@ import Tokenizers
                 "one": "the cat sat on the mat. ", "two": "the hat ’twas on that cat\r\n", "three": "数学 数学は the the ",
             ]
             for (name, text) in corpora {
-                try Data(String(repeating: text, count: 300).utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+                try Data(String(repeating: text, count: 1000).utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
             }
+            // Large enough for their counts to be saved.
             let store = WordCountStore(directory: folder + "/counts")
             let sums = corpora.mapValues { text in
-                SHA256.hash(data: Data(String(repeating: text, count: 300).utf8)).hexadecimal
+                SHA256.hash(data: Data(String(repeating: text, count: 1000).utf8)).hexadecimal
             }
             func kept(_ names: [String]) throws -> [String?] {
                 try merges { trainer in

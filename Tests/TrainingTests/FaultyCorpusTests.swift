@@ -26,28 +26,34 @@ import Training
         }
     }
 
-    private func cuts(_ run: TrainingRun) -> [RunEvent.UnitsCut] {
-        run.events.compactMap { if case .unitsCut(let cut) = $0 { cut } else { nil } }
-    }
-
     @Test(arguments: [
         (Objective.mlm, SampleUnit.lines, " "), (.clm, .paragraphs, ""), (.mlm, .packed, ""), (.clm, .records, " "),
+        (.mlm, .auto, ". "),
     ])
-    func splitsAndReportsLongUnits(objective: Objective, unit: SampleUnit, space: String) throws {
+    func trainsOnAllOfLongUnits(objective: Objective, unit: SampleUnit, space: String) throws {
         let run = try TrainingRun(objective)
         run.job.samples = unit
         run.job.recipe.maxSteps = 2
-        try run.run()
-        #expect(cuts(run).isEmpty)
-        let rows = try #require(run.started).trainSamples
         let word = Array(("understanding" + space).utf8)
-        let corpus = try add((0..<8 << 20).lazy.map { word[$0 % word.count] }, "c", to: run)
-        try run.startOver()
+        _ = try add((0..<8 << 20).lazy.map { word[$0 % word.count] }, "c", to: run)
         try run.run()
-        #expect(cuts(run) == [.init(corpus: corpus.sha256, name: "c.txt", units: 1, bytes: 2 << 20)])
-        // All pieces are either training or held-out samples.
-        let started = try #require(run.started)
-        #expect(started.trainSamples + started.heldOutSamples > rows + 3)
+        let summary = try #require(run.summary)
+        #expect(summary.bytes > 8_380_000 && summary.units > 10_000 && summary.corpusCount == 2)
+        #expect(abs(summary.trainedShare + summary.heldOutShare - 1) < 1e-9)
+    }
+
+    /// The recipe `seed` truncates, and says so.
+    @Test func warnsOfTruncatedText() throws {
+        let run = try TrainingRun(.mlm)
+        run.job.recipe.truncate = true
+        run.job.recipe.maxSteps = 2
+        _ = try add(
+            (0..<500).map { "\($0) " + String(repeating: "a long line ", count: 50) + "\n" }.joined().utf8, "c", to: run
+        )
+        try run.run()
+        let summary = try #require(run.summary)
+        #expect((0.1...0.9).contains(summary.truncatedShare))
+        #expect(run.warnings.count == 1 && run.warnings[0].contains("truncate: false"), "\(run.warnings)")
     }
 
     @Test func attributesMemoryErrorToCorpus() throws {

@@ -156,32 +156,6 @@ func rejectsInvalidJobsBeforeWriting(named: String, change: @Sendable (inout Job
     #expect(run.events.isEmpty)
 }
 
-/// The same for corpora that turn out to be too small once they are split.
-private let smallCorpora: [(String, @Sendable (inout Job) throws -> Void)] = [
-    ("recipe.per_device_train_batch_size", { $0.recipe.perDeviceTrainBatchSize = 4000 }),
-    ("recipe.held_out", { $0.recipe.heldOut = 1e-12 }),
-    (
-        "the corpora",
-        {
-            try Data(" \n\n\t\n".utf8).write(to: URL(filePath: $0.corpora[0].path))
-            $0.corpora = [try JobCorpus(file: $0.corpora[0].path, name: "corpus.txt")]
-        }
-    ),
-]
-
-@Test(arguments: smallCorpora)
-func rejectsTooFewSamples(named: String, change: @Sendable (inout Job) throws -> Void) throws {
-    let run = try TrainingRun(.mlm)
-    try change(&run.job)
-    let error = #expect(throws: TrainingError.self) { try run.run() }
-    guard case .tooFewSamples = error else {
-        Issue.record("\(String(describing: error))")
-        return
-    }
-    #expect(error?.description.contains(named) == true, "\(String(describing: error))")
-    #expect(run.started == nil)
-}
-
 /// Replaces the corpus with another text of the same size, with and without cached word counts.
 @Test(arguments: [false, true])
 func rejectsChangedCorpus(keepsWords: Bool) throws {

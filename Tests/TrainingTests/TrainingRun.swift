@@ -72,6 +72,21 @@ final class TrainingRun {
         events.compactMap { if case .evaluation(let evaluation) = $0 { evaluation } else { nil } }
     }
 
+    var summary: TextSummary? {
+        events.lazy.compactMap { if case .textSummary(let summary) = $0 { summary } else { nil } }.first
+    }
+
+    var warnings: [String] {
+        events.compactMap { if case .textWarning(let warning) = $0 { warning.message } else { nil } }
+    }
+
+    /// Replaces the corpus.
+    func replaceCorpus(_ text: String) throws {
+        let path = job.corpora[0].path
+        try Data(text.utf8).write(to: URL(filePath: path))
+        job.corpora = [try JobCorpus(file: path, name: "corpus.txt")]
+    }
+
     var checkpoints: [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: job.runDirectory)) ?? []
         return names.filter { $0.hasPrefix("checkpoint-") }.sorted()

@@ -9,7 +9,7 @@ skip() {
     exit 0
 }
 
-for program in kantaibertd kantaibert-train kantaibert-web; do
+for program in kantaibertd kantaibert-train kantaibert-read kantaibert-web; do
     [ -x "$build/$program" ] || { echo "$build/$program is missing: make build" >&2; exit 66; }
 done
 if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then

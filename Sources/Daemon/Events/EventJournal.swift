@@ -18,16 +18,23 @@ public struct EventJournal: Sendable {
 
     /// Reports an event. The database and the watchers get every event; the log respects the rate limits of
     /// `EventKind`.
-    public func report(_ event: ServiceEvent) {
-        log.write(event)
-        attempt("an event was not recorded") {
-            let fields = try JSONEncoder().encode(JSONValue.object(event.fields))
+    public func report(_ event: ServiceEvent) { report([event]) }
+
+    /// Reports events that occurred together, which are recorded in one transaction.
+    func report(_ events: [ServiceEvent]) {
+        guard !events.isEmpty else { return }
+        for event in events { log.write(event) }
+        attempt(events.count == 1 ? "an event was not recorded" : "\(events.count) events were not recorded") {
+            let encoder = JSONEncoder()
             try metrics.record(
-                EventRecord(
-                    kind: event.kind.rawValue, message: event.message, model: event.model, run: event.run,
-                    corpus: event.corpus, fields: String(decoding: fields, as: UTF8.self), time: event.time))
+                try events.map { event in
+                    let fields = try encoder.encode(JSONValue.object(event.fields))
+                    return EventRecord(
+                        kind: event.kind.rawValue, message: event.message, model: event.model, run: event.run,
+                        corpus: event.corpus, fields: String(decoding: fields, as: UTF8.self), time: event.time)
+                })
         }
-        send(event)
+        for event in events { send(event) }
     }
 
     /// Reports a training step. Steps are recorded in a separate table, and only some of them are logged.

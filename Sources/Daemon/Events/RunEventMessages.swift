@@ -48,18 +48,17 @@ extension ServiceEvent {
         case .checkpoint(let checkpoint):
             kind = .checkpoint
             message = "checkpoint after step \(checkpoint.step)"
-        case .unitsCut(let cut):
-            kind = .corpusCut
-            message =
-                "\(cut.name) has \(MessageFormat.count(cut.units)) lines, paragraphs or records of more than "
-                + "\(MessageFormat.bytes(cut.bytes)), which are split"
+        case .textSummary(let summary):
+            kind = .textSummary
+            message = summary.message
+        case .textWarning(let warning):
+            kind = .textWarning
+            message = warning.message
         case .published, .interrupted, .failed, .working, .judged: return nil
         }
-        var corpus: String?
-        if case .unitsCut(let cut) = event.payload { corpus = cut.corpus }
         self.init(
-            kind, "\(job.run): \(message)", model: job.model, run: job.run, corpus: corpus,
-            fields: Self.fields(of: event), time: event.time)
+            kind, "\(job.run): \(message)", model: job.model, run: job.run, fields: Self.fields(of: event),
+            time: event.time)
     }
 
     /// The members of the event's JSON object, except for its kind and time.

@@ -19,12 +19,18 @@ package final class CorpusCatalog: Sendable {
         self.journal = journal
     }
 
-    /// Records a corpus.
-    /// - Returns: the record, or nil if this file is already recorded; and whether the store holds the corpus
-    func record(_ corpus: CorpusRecord, at path: String) throws(MetricsError) -> (record: CorpusRecord?, isStored: Bool)
-    {
+    /// Records corpora together.
+    /// - Parameters:
+    ///   - corpora: the records and the paths of the stored files
+    ///   - replacing: whether earlier versions of the same files are removed
+    /// - Returns: for each, what was recorded, or nil if this file is already recorded; and whether the store holds the
+    ///   corpus
+    func record(
+        _ corpora: [(record: CorpusRecord, path: String)], replacing: Bool
+    ) throws(MetricsError) -> [(recorded: StateStore.Recorded?, isStored: Bool)] {
         try oneAtATime.withLock { _ throws(MetricsError) in
-            (try metrics.record(corpus), FileSignature(path: path) != nil)
+            let recorded = try metrics.record(corpora.map(\.record), replacing: replacing)
+            return zip(recorded, corpora).map { ($0, FileSignature(path: $1.path) != nil) }
         }
     }
 

@@ -11,12 +11,14 @@ import Database
 import ServiceLifecycle
 import Settings
 import Synchronization
+import TextReading
 import TextFilters
 import Varlink
 
-/// Admits files from the inbox: copies each to the store, records it, and only then removes it from the inbox.
+/// Admits files from the inbox in batches: copies the files to the store, records them, and only then removes them from the inbox.
+/// Each of these steps becomes durable once per batch, so that the cost per file does not depend on the disk's latency.
 ///
-/// If the process is killed between two of these steps, nothing is lost: the file is found again after a restart, and completed
+/// If the process is killed between two of these steps, nothing is lost: the files are found again after a restart, and completed
 /// steps are recognized.
 final class InboxService: Service {
     private let store: CorpusStore
@@ -30,22 +32,26 @@ final class InboxService: Service {
     private let queue = DispatchQueue(label: "io.kantaibert.inbox")
 
     private let stopping = Latch()
-    /// 1 while a file is being admitted, 0 otherwise.
+    /// Number of files that were taken from the watcher and are neither admitted nor rejected yet.
     private let taking = Atomic(0)
+    private let progress = Mutex(AdmissionProgress())
 
     private let settings: InboxSettings
     private let live: ReloadableSettings
     private let inbox: String
     private let troubles = Mutex(FileTroubles())
+    private let folders: Mutex<FolderNames>
 
     /// - Throws: `DurableError` if the inbox cannot be watched or the store cannot be written
     init(
-        settings: Settings, live: ReloadableSettings, directory: StateDirectory, metrics: StateStore,
+        settings: Settings, live: ReloadableSettings, directory: StateDirectory, reader: String, metrics: StateStore,
         admitted: CorpusCatalog,
         journal: EventJournal,
         training: TrainingService
     ) throws(DurableError) {
-        store = CorpusStore(directory: directory.corpus, inbox: directory.inbox) { journal.report(ServiceEvent($0)) }
+        store = CorpusStore(directory: directory.corpus, inbox: directory.inbox, reader: reader) {
+            journal.report(ServiceEvent($0))
+        }
         try store.prepare()
         if InboxFolders.isShared(directory.inbox) {
             journal.report(
@@ -58,6 +64,7 @@ final class InboxService: Service {
         let store = store
         watcher = try InboxWatcher(
             directory: directory.inbox, stable: .seconds(settings.inbox.stableSeconds),
+            polling: settings.inbox.polling,
             restore: { () throws(DurableError) in
                 try directory.prepareInbox(models: models)
                 try store.prepare()
@@ -71,6 +78,7 @@ final class InboxService: Service {
         self.settings = settings.inbox
         self.live = live
         inbox = directory.inbox
+        folders = Mutex(FolderNames(models: models))
     }
 
     /// Number of files that were found and are neither admitted nor rejected yet.
@@ -78,12 +86,10 @@ final class InboxService: Service {
 
     func run() async throws {
         await withGracefulShutdownHandler {
-            for await file in watcher.files {
-                if stopping.isOpen { break }
-                taking.store(1, ordering: .relaxed)
-                await take(file)
-                admitted.sweep()
-                taking.store(0, ordering: .relaxed)
+            while !stopping.isOpen {
+                let files = await watcher.files.next(atMost: BatchLimits.usual.files)
+                if files.isEmpty { break }
+                await take(files)
             }
         } onGracefulShutdown: { [watcher, stopping] in
             // Also interrupts reading a file that would take hours. The file stays and is found again after a restart.
@@ -92,33 +98,94 @@ final class InboxService: Service {
         }
     }
 
-    private func take(_ file: InboxFile) async {
+    private func take(_ files: [InboxFile]) async {
+        var rest = files[...]
+        defer { taking.store(0, ordering: .relaxed) }
+        while !rest.isEmpty, !stopping.isOpen {
+            taking.store(rest.count, ordering: .relaxed)
+            let count = await takeFirst(of: rest)
+            rest = rest.dropFirst(count)
+            taking.store(rest.count, ordering: .relaxed)
+            let pending = pendingCount
+            if let report = progress.withLock({ $0.note(count, waiting: pending, now: .now) }) {
+                journal.report(ServiceEvent(report))
+            }
+        }
+    }
+
+    /// Takes files as one batch. If that fails, takes each by itself, so that one file does not hold up the others.
+    /// - Returns: how many of the files were handled, from the first one on; at least one
+    private func takeFirst(of files: ArraySlice<InboxFile>) async -> Int {
         do {
-            let source = file.identity
-            // The permissions of a member's directory may prevent removing the file. It is not read again on each
-            // retry.
-            if let obstacle = store.obstacle(toRemoving: file), try metrics.isRecorded(source: source) {
-                throw obstacle
+            return try await takeBatch(files)
+        } catch {
+            guard files.count > 1 else {
+                wait(files[files.startIndex], for: error)
+                return 1
             }
-            // Likewise, a rejected file is not read again while `.rejected` has no room for it.
-            if try metrics.isRecorded(source: source, as: .rejected),
-                let obstacle = try? store.obstacle(toRejecting: file)
-            {
-                throw obstacle
-            }
-            let folder = try FolderConfiguration(for: file, inbox: inbox, defaults: settings.reading)
-            switch try await admit(file, folder.reading) {
-            case .admitted(let stored), .duplicate(let stored):
-                try await record(stored, of: file, source: source, filters: folder.filters)
-            case .rejected(let reason): try reject(file, source: source, reason: reason.text)
+            for file in files where !stopping.isOpen { _ = await takeFirst(of: [file]) }
+            return files.count
+        }
+    }
+
+    /// A file about to be admitted, and what is known about it.
+    private struct Candidate: Sendable {
+        let file: InboxFile
+        /// Identifies the file in records.
+        let source: String
+        let folder: FolderConfiguration
+        /// Its place among the files that were taken.
+        let offset: Int
+    }
+
+    /// - Returns: how many of the files were handled, from the first one on; at least one
+    /// - Throws: if the batch could not be stored or recorded
+    private func takeBatch(_ files: ArraySlice<InboxFile>) async throws -> Int {
+        let candidates = try candidates(among: files)
+        guard !candidates.isEmpty else { return files.count }
+        let results = try await admit(candidates)
+        var (stored, rejected): ([(Candidate, StoredCorpus)], [(Candidate, RejectionReason)]) = ([], [])
+        for (candidate, result) in zip(candidates, results) {
+            switch result {
+            case .admitted(let corpus), .duplicate(let corpus): stored.append((candidate, corpus))
+            case .rejected(let reason): rejected.append((candidate, reason))
             // Not every change is reported by inotify.
-            case .postponed: watcher.requeue(file, after: .seconds(settings.stableSeconds))
+            case .postponed:
+                watcher.requeue(candidate.file, after: .seconds(settings.stableSeconds))
+                forgetTroubles(of: candidate.file)
             case .interrupted: break
             }
-            troubles.withLock { $0.over(file.relativePath) }
-        } catch {
-            wait(file, for: error)
         }
+        try await record(stored)
+        try reject(rejected)
+        return results.count < candidates.count ? candidates[results.count].offset : files.count
+    }
+
+    /// Returns the files that can be read now. The others stay in the inbox to be retried.
+    private func candidates(among files: ArraySlice<InboxFile>) throws -> [Candidate] {
+        let sources = files.map(\.identity)
+        let states = try metrics.recordedStates(ofFiles: sources)
+        // A change of a configuration applies to the next batch.
+        var folders: [String: FolderConfiguration] = [:]
+        var candidates: [Candidate] = []
+        for (offset, (file, source)) in zip(files, sources).enumerated() {
+            do {
+                // The permissions of a member's directory may prevent removing the file. It is not read again on each
+                // retry.
+                if states[source] != nil, let obstacle = store.obstacle(toRemoving: file) { throw obstacle }
+                // Likewise, a rejected file is not read again while `.rejected` has no room for it.
+                if states[source] == .rejected, let obstacle = try? store.obstacle(toRejecting: file) { throw obstacle }
+                let folder =
+                    try folders[file.folderPath]
+                    ?? FolderConfiguration(for: file, inbox: inbox, defaults: settings.reading)
+                folders[file.folderPath] = folder
+                tellMisspelledFolder(of: file)
+                candidates.append(Candidate(file: file, source: source, folder: folder, offset: offset))
+            } catch {
+                wait(file, for: error)
+            }
+        }
+        return candidates
     }
 
     /// Keeps the file in the inbox to be retried.
@@ -136,79 +203,169 @@ final class InboxService: Service {
         if !isStuck || isKnown { watcher.requeue(file, after: .seconds(settings.retrySeconds)) }
     }
 
-    private func admit(_ file: InboxFile, _ reading: ReadingOptions) async throws -> AdmissionResult {
+    private func tellMisspelledFolder(of file: InboxFile) {
+        guard let folder = file.folder, let model = folders.withLock({ $0.modelMeant(by: folder) }) else { return }
+        journal.report(
+            ServiceEvent(
+                .folderUnknown,
+                "\(folder)/ has no model’s name, so its files feed all models: did you mean ‘\(model)’?",
+                fields: ["name": .string(folder), "model": .string(model)]))
+    }
+
+    private func forgetTroubles(of file: InboxFile) { troubles.withLock { $0.over(file.relativePath) } }
+
+    /// - Returns: the results of the first candidates, at least one
+    private func admit(_ candidates: [Candidate]) async throws -> [AdmissionResult] {
         let retention = live.current.retention
         return try await queue.run { [store, stopping] in
-            try store.admit(file, reading, reserve: try retention.reserve(at: store.directory)) { stopping.isOpen }
+            try store.admit(
+                candidates.map { ($0.file, $0.folder.reading) }, reserve: try retention.reserve(at: store.directory)
+            ) { stopping.isOpen }
         }
     }
 
-    /// The database determines whether a corpus is new: the store may already contain it from an interrupted admission.
-    private func record(_ stored: StoredCorpus, of file: InboxFile, source: String, filters: [TextFilter]?) async throws
-    {
-        let only = onlyModel(of: file)
-        let wasSetAside = try metrics.corpus(sha256: stored.sha256)?.setAside != nil
-        let (recorded, isStored) = try admitted.record(
-            CorpusRecord(
-                sha256: stored.sha256, name: file.name, bytes: stored.bytes, documents: stored.documents,
-                replacedBytes: stored.replacedBytes, state: .admitted, model: only, source: source,
-                isStructured: stored.isStructured,
-                filters: try filters.map { String(decoding: try JobCoding.encode($0), as: UTF8.self) },
-                encoding: stored.encoding, format: stored.format, warnings: stored.warnings), at: stored.path
-        )
-        // Reported before the file is removed from the inbox: even if removal fails, the corpus is trained on.
-        if let recorded { await announce(recorded, stored, of: file, only: only, wasSetAside: wasSetAside) }
-        // The stored file of a removed corpus was deleted after this file was found to be its duplicate.
-        let isReleased = try isStored && store.release(file)
-        // Or the file was touched after it was read. If only its time has changed, it is recognized as a duplicate next
-        // time.
-        if !isReleased { watcher.requeue(file, after: .zero) }
+    /// A corpus that was recorded now.
+    private struct Recorded {
+        let file: InboxFile
+        let stored: StoredCorpus
+        let record: CorpusRecord
+        let wasSetAside: Bool
+        /// Corpora from the same path, the newest first.
+        let earlierVersions: [CorpusRecord]
     }
 
-    private func announce(
-        _ recorded: CorpusRecord, _ stored: StoredCorpus, of file: InboxFile, only: String?, wasSetAside: Bool
-    ) async {
+    /// Records corpora and removes their files from the inbox.
+    ///
+    /// The database determines whether a corpus is new: the store may already contain it from an interrupted admission.
+    private func record(_ corpora: [(candidate: Candidate, stored: StoredCorpus)]) async throws {
+        guard !corpora.isEmpty else { return }
+        let setAside = try metrics.setAside(among: corpora.map(\.stored.sha256))
+        let results = try admitted.record(
+            try corpora.map { candidate, stored in
+                let filters = try candidate.folder.filters.map {
+                    String(decoding: try JobCoding.encode($0), as: UTF8.self)
+                }
+                return (
+                    CorpusRecord(
+                        sha256: stored.sha256, name: candidate.file.name, bytes: stored.bytes,
+                        documents: stored.documents, replacedBytes: stored.replacedBytes, state: .admitted,
+                        model: onlyModel(of: candidate.file), source: candidate.source,
+                        isStructured: stored.isStructured, filters: filters, encoding: stored.encoding,
+                        format: stored.format, warnings: stored.warnings), stored.path
+                )
+            }, replacing: settings.replacement == .newest)
+        // Reported before the files are removed from the inbox: even if removal fails, the corpora are trained on.
+        await announce(
+            zip(corpora, results).compactMap { corpus, result in
+                result.recorded.map {
+                    Recorded(
+                        file: corpus.candidate.file, stored: corpus.stored, record: $0.record,
+                        wasSetAside: setAside.contains(corpus.stored.sha256), earlierVersions: $0.earlierVersions)
+                }
+            })
+        // The stored file of a removed corpus may have been deleted after its file was found to be its duplicate.
+        var files: [InboxFile] = []
+        for (corpus, result) in zip(corpora, results) {
+            if result.isStored {
+                files.append(corpus.candidate.file)
+            } else {
+                watcher.requeue(corpus.candidate.file, after: .zero)
+            }
+        }
+        for (file, result) in zip(files, store.release(files)) {
+            switch result {
+            case .success(let isRemoved):
+                forgetTroubles(of: file)
+                // The file was touched after it was read. If only its time has changed, it is recognized as a duplicate
+                // next time.
+                if !isRemoved { watcher.requeue(file, after: .zero) }
+            case .failure(let error): wait(file, for: error)
+            }
+        }
+        // Replaced versions are deleted. So is the text of a corpus that was removed before its file left the inbox: it is
+        // stored again, but not recorded.
+        let isAnyUnneeded = results.contains { $0.recorded?.earlierVersions.contains { $0.removed != nil } ?? true }
+        if isAnyUnneeded { admitted.sweep() }
+    }
+
+    private func announce(_ corpora: [Recorded]) async {
+        let replaced = corpora.flatMap(\.earlierVersions).filter { $0.removed != nil }
+        journal.report(
+            corpora.map(event)
+                + replaced.map {
+                    ServiceEvent(
+                        .corpusRemoved,
+                        "\($0.name) was replaced by a new version; later training runs do not use the old one",
+                        model: $0.model, corpus: $0.sha256)
+                })
+        journal.report(
+            corpora.filter { $0.record.state == .admitted }.compactMap { ServiceEvent(warningsOf: $0.record) })
+        // A duplicate may be new to a model: a corpus that only fed another model now feeds this one as well. A corpus
+        // that is tried again feeds all models that it fed before.
+        await training.corporaAdmitted(
+            corpora.map { corpus in
+                let sha256 = corpus.stored.sha256
+                let fedModels = corpus.wasSetAside ? try? metrics.modelsFed(by: sha256, of: models) : nil
+                return (sha256, fedModels ?? corpus.record.model.map { [$0] } ?? models)
+            })
+        await training.corporaRemoved(replaced.map(\.sha256))
+    }
+
+    private func event(_ corpus: Recorded) -> ServiceEvent {
+        let (file, stored) = (corpus.file, corpus.stored)
         let replaced = stored.replacedBytes == 0 ? "" : ", \(stored.replacedBytes) bytes that were not UTF-8 replaced"
-        let fields: [String: JSONValue] = [
+        var fields: [String: JSONValue] = [
             "name": .string(file.name), "bytes": .int(stored.bytes), "replaced_bytes": .int(stored.replacedBytes),
             "documents": .int(stored.documents),
         ]
-        if recorded.state == .duplicate {
-            journal.report(
-                ServiceEvent(
-                    .corpusDuplicate,
-                    "\(file.name) is a duplicate"
-                        + (wasSetAside ? " of a corpus that was set aside, which is tried again" : ""),
-                    model: only, corpus: stored.sha256, fields: fields))
-        } else {
-            journal.report(
-                ServiceEvent(
-                    .corpusAdmitted, "\(file.name) is admitted: \(MessageFormat.bytes(stored.bytes))\(replaced)",
-                    model: only, corpus: stored.sha256, fields: fields))
-            if let warning = ServiceEvent(warningsOf: recorded) { journal.report(warning) }
+        var version = ""
+        if let earlier = corpus.earlierVersions.first {
+            fields["earlier"] = .string(earlier.sha256)
+            version =
+                "; it is a new version of the corpus \(earlier.sha256.prefix(12))"
+                + (earlier.removed == nil ? ", and both are learned" : ", which it replaces")
         }
-        // A duplicate may be new to a model: a corpus that only fed another model now feeds this one as well. A corpus
-        // that is tried again feeds all models that it fed before.
-        let fedModels = wasSetAside ? (try? metrics.modelsFed(by: stored.sha256, of: models)) : nil
-        await training.corpusAdmitted(stored.sha256, for: fedModels ?? only.map { [$0] } ?? models)
+        if corpus.record.state == .duplicate {
+            return ServiceEvent(
+                .corpusDuplicate,
+                "\(file.name) is a duplicate"
+                    + (corpus.wasSetAside ? " of a corpus that was set aside, which is tried again" : "") + version,
+                model: corpus.record.model, corpus: stored.sha256, fields: fields)
+        }
+        return ServiceEvent(
+            .corpusAdmitted, "\(file.name) is admitted: \(MessageFormat.bytes(stored.bytes))\(replaced)\(version)",
+            model: corpus.record.model, corpus: stored.sha256, fields: fields)
     }
 
-    private func reject(_ file: InboxFile, source: String, reason: String) throws {
-        let recorded = try metrics.record(
-            CorpusRecord(
-                sha256: "", name: file.name, bytes: file.signature.bytes, documents: 0, state: .rejected,
-                reason: reason, model: onlyModel(of: file), source: source))
-        let moved = Result { try store.reject(file, reason: reason) }
-        if recorded != nil {
-            let fields: [String: JSONValue] = [
-                "name": .string(file.name), "reason": .string(reason), "bytes": .int(file.signature.bytes),
-            ]
-            journal.report(
-                ServiceEvent(
-                    .corpusRejected, "\(file.name) is rejected: \(reason)", model: onlyModel(of: file), fields: fields))
+    private func reject(_ files: [(candidate: Candidate, reason: RejectionReason)]) throws {
+        guard !files.isEmpty else { return }
+        let records = try metrics.record(
+            files.map { candidate, reason in
+                CorpusRecord(
+                    sha256: "", name: candidate.file.name, bytes: candidate.file.signature.bytes, documents: 0,
+                    state: .rejected, reason: reason.text, model: onlyModel(of: candidate.file),
+                    source: candidate.source)
+            }, replacing: false)
+        let moved = files.map { candidate, reason in
+            Result { () throws(DurableError) in try store.reject(candidate.file, reason: reason.text) }
         }
-        // Even if the file cannot be moved, it counts as rejected and is not reported again.
-        _ = try moved.get()
+        journal.report(
+            zip(files, records).compactMap { rejected, record in
+                guard let record else { return nil }
+                let (file, reason) = (rejected.candidate.file, rejected.reason.text)
+                let fields: [String: JSONValue] = [
+                    "name": .string(file.name), "reason": .string(reason), "bytes": .int(file.signature.bytes),
+                ]
+                return ServiceEvent(
+                    .corpusRejected, "\(file.name) is rejected: \(reason)", model: record.record.model, fields: fields)
+            })
+        // Even if a file cannot be moved, it counts as rejected and is not reported again.
+        for (rejected, result) in zip(files, moved) {
+            switch result {
+            case .success: forgetTroubles(of: rejected.candidate.file)
+            case .failure(let error): wait(rejected.candidate.file, for: error)
+            }
+        }
     }
 
     /// Returns the model whose directory the file is in; nil if it feeds all models. A directory that is not named after a model is
@@ -231,6 +388,12 @@ extension ServiceEvent {
                 .fileLeftAlone,
                 "and \(MessageFormat.count(count)) more entries of the inbox are ignored, too many to list",
                 fields: ["count": .int(count)])
+        case .polled(let folder, let fileSystem, let interval):
+            self.init(
+                .inboxPolled,
+                "\(folder) is on \(fileSystem), which does not report all changes: the inbox is scanned every "
+                    + MessageFormat.duration(interval / .seconds(1)),
+                fields: ["name": .string(folder), "file_system": .string(fileSystem)])
         case .madeAgain:
             self.init(.problem, "the inbox was removed or renamed; it was created again and is being watched")
         case .gone(let error):

@@ -218,7 +218,7 @@ public struct ManagerService: Sendable {
         let sha256 = parameters.sha256
         let isRemoved = try await Blocking.changes.run(for: nil) { [admitted] in try admitted.remove(sha256: sha256) }
         guard isRemoved else { throw ManagerInterface.CorpusNotFound(sha256: sha256) }
-        await training.corpusRemoved(sha256)
+        await training.corporaRemoved([sha256])
         journal.report(
             ServiceEvent(.corpusRemoved, "a corpus was removed; later training runs do not use it", corpus: sha256))
         return .init()

@@ -26,7 +26,8 @@ extension StateDirectory {
         return Job(
             run: run, model: model.name, generation: number,
             objective: model.objective, architecture: model.architecture, recipe: model.recipe, corpora: corpora,
-            samples: model.samples, filters: model.filters, tokenizer: model.tokenizer, wordCountsDirectory: wordCounts,
+            samples: model.samplesOfJob, filters: model.filters, tokenizer: model.tokenizer,
+            wordCountsDirectory: wordCounts,
             runDirectory: self.run(run),
             outputDirectory: generation(number, of: model.name))
     }

@@ -21,11 +21,18 @@ struct RunHistory: Sendable {
                 guard name.hasPrefix("\(model.name)-") else { return nil }
                 return Int(name.dropFirst(model.name.count + 1))
             }
-            let learned = Set(try finished.map { try metrics.corpora(ofRun: $0.id) } ?? [])
-            let attempted = Set(try ended.first.map { try metrics.corpora(ofRun: $0.id) } ?? [])
+            let eligible = try metrics.corpora(feeding: model.name)
+            let received = Dictionary(eligible.map { ($0.sha256, $0.received) }) { first, _ in first }
+            /// Returns the corpora of a run, except those that were removed and received again since.
+            func corpora(of run: RunRecord?) throws -> Set<String> {
+                guard let run else { return [] }
+                let end = run.finished ?? .distantFuture
+                return Set(try metrics.corpora(ofRun: run.id)).filter { received[$0].map { $0 <= end } ?? true }
+            }
+            let (learned, attempted) = (try corpora(of: finished), try corpora(of: ended.first))
             return Scheduler.Model(
                 name: model.name, schedule: TrainingSchedule(model.schedule, local: local),
-                eligibleCorpora: try metrics.corpora(feeding: model.name).map(\.sha256), learned: learned,
+                eligibleCorpora: eligible.map(\.sha256), learned: learned,
                 // A run that failed because of a corpus that was set aside has not been trained on any other.
                 attempted: attempted.isEmpty ? learned : attempted,
                 nextNumber: (numbers.max() ?? 0) + 1)

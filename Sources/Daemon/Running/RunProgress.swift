@@ -29,7 +29,10 @@ struct RunProgress: Sendable {
         case .evaluation(let evaluation): record.evaluationLoss = evaluation.loss
         case .published(let published):
             record.evaluationLoss = published.evaluation?.loss ?? record.evaluationLoss
-        case .tokenizerTrained, .preflight, .stepSkipped, .checkpoint, .interrupted, .failed, .judged, .unitsCut: break
+        case .tokenizerTrained, .textSummary, .textWarning, .preflight, .stepSkipped, .checkpoint, .interrupted,
+            .failed,
+            .judged:
+            break
         case .working(let working): activity = working.activity
         }
     }

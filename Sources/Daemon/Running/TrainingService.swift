@@ -122,14 +122,15 @@ public actor TrainingService: Service {
 
 /// Requests and notifications from other services.
 extension TrainingService {
-    /// Called when a corpus was admitted for these models.
-    public func corpusAdmitted(_ sha256: String, for models: [String]) {
-        perform(scheduler.corpusAdmitted(sha256, for: models, now: .now))
+    /// Called when corpora were admitted, each for these models.
+    public func corporaAdmitted(_ corpora: [(sha256: String, models: [String])]) {
+        guard !corpora.isEmpty else { return }
+        perform(scheduler.corporaAdmitted(corpora, now: .now))
     }
 
-    /// Called when a corpus was removed.
-    public func corpusRemoved(_ sha256: String) {
-        perform(scheduler.corpusRemoved(sha256, now: .now))
+    /// Called when corpora were removed.
+    public func corporaRemoved(_ corpora: [String]) {
+        for sha256 in corpora { perform(scheduler.corpusRemoved(sha256, now: .now)) }
     }
 
     /// Called when the settings were reloaded. Applies the new schedules.
@@ -153,9 +154,9 @@ extension TrainingService {
     /// Makes the corpora of a model that were set aside available for training again.
     private func tryAgain(corporaOf model: String) {
         journal.attempt("the corpora that were set aside remain so") {
-            for sha256 in try metrics.tryAgain(corporaOf: model) {
-                corpusAdmitted(sha256, for: try metrics.modelsFed(by: sha256, of: settings.models.map(\.name)))
-            }
+            let models = settings.models.map(\.name)
+            corporaAdmitted(
+                try metrics.tryAgain(corporaOf: model).map { ($0, try metrics.modelsFed(by: $0, of: models)) })
         }
     }
 

@@ -18,8 +18,8 @@ struct Models: ParsableCommand {
 
 struct Corpora: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List or remove corpora: the files that were received.",
-        subcommands: [ListCorpora.self, RemoveCorpora.self], defaultSubcommand: ListCorpora.self)
+        abstract: "List or remove corpora, the files that were received, or preview a file.",
+        subcommands: [ListCorpora.self, RemoveCorpora.self, PreviewCorpus.self], defaultSubcommand: ListCorpora.self)
 }
 
 struct ListCorpora: ParsableCommand {

@@ -1,5 +1,6 @@
 import Hummingbird
 import Interface
+import Varlink
 
 extension Route {
     /// All routes.

@@ -1,0 +1,18 @@
+import SettingsTable
+
+/// Finds folders of the inbox whose names are probably misspelled names of models. A pure value type that returns each
+/// folder once; the number of folders it remembers is limited.
+package struct FolderNames {
+    private static let most = 1000
+    private let models: [String]
+    private var seen: Set<String> = []
+
+    package init(models: [String]) { self.models = models }
+
+    /// Returns the model that was probably meant by a folder, or nil if the folder has a model's name, is not similar to
+    /// one, or was returned before.
+    package mutating func modelMeant(by folder: String) -> String? {
+        guard !models.contains(folder), seen.count < Self.most, seen.insert(folder).inserted else { return nil }
+        return UnknownKey.nearest(to: folder.lowercased(), in: models)
+    }
+}

@@ -1,0 +1,174 @@
+import Durable
+import Glibc
+import Jobs
+import TextFilters
+
+/// How a corpus is divided into samples.
+///
+/// For `samples: auto`, this is decided from the text of the corpus alone, so that all generations divide it the same
+/// way and hold out the same samples.
+public struct CorpusLayout: Sendable {
+    /// Never `auto`.
+    public let unit: SampleUnit
+    /// Whether hard-wrapped lines are joined.
+    public var joinsLines: Bool { joiner != nil }
+    /// Whether the filter `unwrap` joins the lines, instead of being joined before all filters.
+    let isJoinedByFilter: Bool
+    /// Words that are joined if they are hyphenated at the end of a line.
+    let words: HyphenatedWords
+    /// The bytes that the filter `gutenberg` leaves; nil for all.
+    let used: Range<Int>?
+    /// The form of the text, or where the unit was set.
+    public let reason: String
+    let joiner: LineJoiner?
+    /// Whether lines also end with U+0085, U+2028 and U+2029.
+    let hasUnicodeLineEnds: Bool
+
+    /// Changes whenever `auto` decides differently.
+    static let version = 1
+
+    /// Creates the layout of records, which no filter for documents applies to.
+    private init(ofRecords reason: String) {
+        unit = .records
+        self.reason = reason
+        (joiner, isJoinedByFilter, words, used) = (nil, false, HyphenatedWords(), nil)
+        hasUnicodeLineEnds = false
+    }
+
+    private init(
+        unit: SampleUnit, reason: String, joiner: LineJoiner?, isJoinedByFilter: Bool, words: HyphenatedWords,
+        used: Range<Int>?, hasUnicodeLineEnds: Bool
+    ) {
+        self.unit = unit
+        self.reason = reason
+        self.joiner = joiner
+        self.isJoinedByFilter = isJoinedByFilter
+        self.words = words
+        self.used = used
+        self.hasUnicodeLineEnds = hasUnicodeLineEnds
+    }
+
+    /// Decides how a corpus is divided.
+    /// - Parameters:
+    ///   - unit: used if the corpus does not specify its own
+    ///   - filters: used if the corpus does not specify its own
+    public init(corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter] = []) throws(DatasetError) {
+        if corpus.samples == .records {
+            self.init(ofRecords: "records, one per line")
+        } else {
+            try self.init(path: corpus.path, unit: corpus.samples ?? unit, filters: corpus.filters ?? filters)
+        }
+    }
+
+    /// Decides how the file of a corpus is divided.
+    init(path: String, unit: SampleUnit, filters: [TextFilter]) throws(DatasetError) {
+        let setReason = "\(unit.rawValue), as set by ‘samples’"
+        if unit == .records {
+            self.init(ofRecords: setReason)
+            return
+        }
+        let isUnwrapped = filters.contains(.unwrap)
+        var (chosen, reason, width, isForced) = (unit, setReason, Int?.none, false)
+        if unit == .auto || isUnwrapped && unit.endsAtBlankLine {
+            let shape = TextShape(of: try TextExcerpts.read(path))
+            width = shape.width
+            if unit == .auto { (chosen, reason) = (shape.unit, shape.description) }
+            if isUnwrapped, width == nil {
+                width = shape.likelyWidth
+                isForced = true
+                if unit == .auto { chosen = .paragraphs }
+                reason += "; wrapped paragraphs joined by ‘unwrap’"
+            }
+        }
+        let needsWords = width != nil || filters.contains(.dehyphenate) && chosen.endsAtBlankLine
+        let words = needsWords ? try CorpusLayout.hyphenatedWords(in: path) : HyphenatedWords()
+        self.init(
+            unit: chosen, reason: reason,
+            joiner: width.map { LineJoiner(width: $0, words: words, checksForVerse: isForced) },
+            isJoinedByFilter: isUnwrapped, words: words,
+            used: filters.contains(.gutenberg) ? try GutenbergMarkers.textRange(in: path) : nil,
+            hasUnicodeLineEnds: unit == .auto || unit == .lines)
+    }
+
+    /// Finds the words that are hyphenated at the end of a line and occur elsewhere in one piece.
+    private static func hyphenatedWords(in path: String) throws(DatasetError) -> HyphenatedWords {
+        var words = HyphenatedWords()
+        var previous: [UInt8] = []
+        try forEachLine(of: path) {
+            if !previous.isEmpty { words.collect(previous, $0) }
+            previous = $0
+        }
+        if !words.isEmpty { try forEachLine(of: path) { words.look(in: $0) } }
+        return words
+    }
+
+    private static func forEachLine(of path: String, _ body: ([UInt8]) -> Void) throws(DatasetError) {
+        var lines = try TextLines(path: path, hasUnicodeLineEnds: true)
+        while let line = try lines.next() { body(line.bytes.repairedUTF8) }
+    }
+}
+
+/// The layouts of a run's corpora, each decided once.
+public final class CorpusLayouts {
+    private var decided: [String: CorpusLayout] = [:]
+
+    public init() {}
+
+    /// - Parameter filters: used if the corpus does not specify its own
+    public func layout(
+        of corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter]
+    ) throws(DatasetError) -> CorpusLayout {
+        let names = (corpus.filters ?? filters).map(\.name.rawValue).joined(separator: " ")
+        let key = "\(corpus.sha256) \(corpus.samples?.rawValue ?? unit.rawValue) \(names)"
+        if let layout = decided[key] { return layout }
+        let layout = try CorpusLayout(corpus: corpus, unit: unit, filters: filters)
+        decided[key] = layout
+        return layout
+    }
+}
+
+/// Parts of a file, spread over all of it.
+enum TextExcerpts {
+    /// Files up to this size are read completely.
+    private static let mostBytes = 1 << 20
+    private static let partBytes = 64 << 10
+
+    /// Returns parts that begin and end at line ends if they have any.
+    static func read(_ path: String) throws(DatasetError) -> [[UInt8]] {
+        let file = try OpenFile(path: path)
+        let size = try file.size()
+        guard size > mostBytes else { return [try file.read(at: 0, atMost: mostBytes).withLineFeeds.repairedUTF8] }
+        let count = mostBytes / partBytes
+        var parts: [[UInt8]] = []
+        for index in 0..<count {
+            let part = try file.read(at: (size - partBytes) / (count - 1) * index, atMost: partBytes).withLineFeeds
+            // The first and the last line may be incomplete.
+            let start = part.indices.first { part.lengthOfLineEnd(at: $0) > 0 } ?? part.startIndex
+            let end = part.indices.last { part.lengthOfLineEnd(at: $0) > 0 } ?? part.endIndex
+            parts.append(Array(part[start..<max(start, end)]).repairedUTF8)
+        }
+        return parts
+    }
+}
+
+extension [UInt8] {
+    /// The bytes with invalid UTF-8 replaced by U+FFFD.
+    var repairedUTF8: [UInt8] {
+        allSatisfy { $0 < 0x80 } ? self : Array(String(decoding: self, as: UTF8.self).utf8)
+    }
+
+    /// The bytes with `\r\n` and `\r` replaced by `\n`.
+    fileprivate var withLineFeeds: [UInt8] {
+        guard contains(UInt8(ascii: "\r")) else { return self }
+        var text: [UInt8] = []
+        text.reserveCapacity(count)
+        for (index, byte) in enumerated() {
+            if byte != UInt8(ascii: "\r") {
+                text.append(byte)
+            } else if index + 1 == count || self[index + 1] != UInt8(ascii: "\n") {
+                text.append(UInt8(ascii: "\n"))
+            }
+        }
+        return text
+    }
+}

@@ -1,0 +1,102 @@
+import Jobs
+
+/// A run's two shards while they are being written.
+struct ShardSides {
+    private var training: ShardSide
+    private var heldOut: ShardSide
+    private var split: HeldOutSplit<[Int32]>
+    /// Whether the previous sample is held out.
+    private var wasHeldOut = false
+    private let truncates: Bool
+    /// Tokens and bytes of pieces that are in no row, because their unit is truncated.
+    private var truncatedTokens = 0
+    private var truncatedBytes = 0
+
+    init(directory: String, source: ShardSource, vocabularySize: Int) throws(DatasetError) {
+        func side(_ name: String) throws(DatasetError) -> ShardSide {
+            let writer = try TokenShardWriter(
+                path: "\(directory)/\(name).tokens", vocabularySize: vocabularySize, key: source.key)
+            return ShardSide(writer: writer, rows: TokenRows(source))
+        }
+        training = try side("training")
+        heldOut = try side("held-out")
+        split = HeldOutSplit(share: source.heldOut)
+        truncates = source.truncates && source.objective == .mlm && source.unit != .packed
+    }
+
+    mutating func add(_ sample: Sample, _ tokens: [Int32]) throws(DatasetError) {
+        if truncates, sample.isContinuation {
+            truncatedTokens += tokens.count
+            truncatedBytes += sample.text.utf8.count
+            return
+        }
+        for decided in split.add(sample, tokens) {
+            try write(decided.sample, decided.value, isHeldOut: decided.isHeldOut)
+        }
+    }
+
+    mutating func finish() throws(DatasetError) {
+        for decided in split.finish() {
+            try write(decided.sample, decided.value, isHeldOut: decided.isHeldOut)
+        }
+        try training.finish()
+        try heldOut.finish()
+    }
+
+    private mutating func write(_ sample: Sample, _ tokens: [Int32], isHeldOut: Bool) throws(DatasetError) {
+        // Between two pieces of a unit on the same side, the text goes on.
+        let continues = sample.isContinuation && isHeldOut == wasHeldOut
+        wasHeldOut = isHeldOut
+        if isHeldOut {
+            try heldOut.append(sample, tokens, continues: continues)
+        } else {
+            try training.append(sample, tokens, continues: continues)
+        }
+    }
+
+    func summary(_ counts: SampleCounts, _ divisions: [TextSummary.Division], corpusCount: Int) -> TextSummary {
+        func share(_ bytes: Double) -> Double { counts.bytes == 0 ? 0 : bytes / Double(counts.bytes) }
+        let sides = [training, heldOut]
+        let inRows = sides.map { share($0.bytesInRows) }
+        let truncated = sides.reduce(Double(truncatedBytes)) { $0 + Double($1.textBytes) - $1.bytesInRows }
+        return TextSummary(
+            bytes: counts.bytes, units: counts.samples,
+            tokens: sides.reduce(truncatedTokens) { $0 + $1.textTokens }, trainedShare: inRows[0],
+            heldOutShare: inRows[1], truncatedShare: share(truncated),
+            filteredShare: share(Double(counts.filteredBytes)), duplicateShare: share(Double(counts.duplicateBytes)),
+            filteredUnits: counts.filteredSamples, duplicateUnits: counts.duplicateSamples,
+            isUniform: counts.isUniform, filters: counts.filters, corpora: divisions, corpusCount: corpusCount)
+    }
+}
+
+/// One of the two shards. Packing never mixes them.
+private struct ShardSide {
+    let writer: TokenShardWriter
+    var rows: TokenRows
+    private(set) var textBytes = 0
+    private(set) var textTokens = 0
+
+    init(writer: TokenShardWriter, rows: TokenRows) {
+        self.writer = writer
+        self.rows = rows
+    }
+
+    /// Bytes of the text in the rows: without truncated tokens, which are taken to have the average size.
+    var bytesInRows: Double {
+        guard textTokens > 0 else { return 0 }
+        return Double(textBytes) * Double(textTokens - rows.truncatedTokens) / Double(textTokens)
+    }
+
+    mutating func append(_ sample: Sample, _ tokens: [Int32], continues: Bool) throws(DatasetError) {
+        textBytes += sample.text.utf8.count
+        textTokens += tokens.count
+        try writer.append(
+            rows: rows.append(tokens, continues: continues), textBytes: sample.text.utf8.count,
+            textTokens: tokens.count)
+    }
+
+    mutating func finish() throws(DatasetError) {
+        try writer.append(rows: rows.finish(), textBytes: 0, textTokens: 0)
+        try writer.finish()
+    }
+}

@@ -1,0 +1,90 @@
+import TextReading
+
+/// Reads a file that is not packed: markup, PDF, or text in any encoding.
+struct ContentReader {
+    let options: ReadingOptions
+
+    /// - Parameter name: the file's name, whose extension can be decisive for its format
+    /// - Throws: `RejectionError`, and errors that storing the text throws
+    func read(_ region: FileRegion, name: String, into reading: inout CorpusReading) throws {
+        guard region.bytes > 0 else { throw RejectionError("is empty") }
+        let head = try region.head(FileKind.headBytes)
+        let kind = FileKind(head: head, name: name)
+        if let claimed = Packing(name: name) { throw misnamed(claimed, head, kind) }
+        // Text is read as it is where the folder's configuration says so.
+        if let kind, !kind.isText || options.format == nil { throw kind.rejection }
+        if Self.isPDF(head) { return try PDFText.read(region, into: &reading) }
+        if options.format == nil, let markup = Markup.kind(ofHead: head, name: name) {
+            return try markup.read(region, configured: options.encoding, into: &reading)
+        }
+        try readText(region, head, format: options.format ?? TextFormat.plain(name: name) ?? .text, into: &reading)
+    }
+
+    private func readText(
+        _ region: FileRegion, _ head: [UInt8], format: TextFormat, into reading: inout CorpusReading
+    ) throws {
+        let looksBinary = FileKind.looksBinary(head) && !FileKind.beginsWithWideMark(head)
+        if looksBinary, options.encoding == nil, let kind = Magic.shared.kind(of: head) { throw kind.rejection }
+        let encoding: TextEncoding
+        do {
+            encoding = try TextEncoding.determine(region, declared: nil, configured: options.encoding)
+        } catch let error as RejectionError {
+            throw looksBinary ? notText(head) : error
+        }
+        let hasNUL = encoding.isWide ? false : try region.containsNUL()
+        if hasNUL { throw Self.isMostlyText(head) ? Self.withNUL : notText(head) }
+        var replaced = 0
+        try reading.readDocument(format) { take in replaced = try encoding.decode(region, take) }
+        reading.describe(encoding: encoding.isUTF8 ? nil : encoding.name)
+        if replaced > 0 {
+            reading.countReplaced(replaced)
+            reading.warn(
+                "\(replaced == 1 ? "1 byte is" : "\(replaced) bytes are") not \(encoding.name), replaced by U+FFFD")
+        }
+    }
+
+    private func misnamed(_ claimed: Packing, _ head: [UInt8], _ kind: FileKind?) -> RejectionError {
+        let found = kind ?? (FileKind.looksBinary(head) ? Magic.shared.kind(of: head) : nil)
+        let what = found.map { "it is \($0.name)" + ($0.advice.map { ": \($0)" } ?? "") }
+        return RejectionError(
+            "its name says \(claimed.name), but "
+                + (what
+                    ?? (FileKind.looksBinary(head)
+                        ? "it is something else, or damaged" : "it is not packed: rename it"))
+        )
+    }
+
+    private func notText(_ head: [UInt8]) -> RejectionError {
+        RejectionError("is not text (libmagic says: \(Magic.shared.words(for: head)))")
+    }
+
+    private static let withNUL = RejectionError(
+        "contains NUL characters, which no text has: remove them with: tr -d '\\000' < FILE > NEW")
+
+    /// PDF may begin after other bytes, as old readers tolerated them.
+    private static func isPDF(_ head: [UInt8]) -> Bool {
+        let signature = Array("%PDF-".utf8)
+        if head.starts(with: signature) { return true }
+        guard FileKind.looksBinary(head) else { return false }
+        return head.prefix(1024).indices.contains { head[$0...].starts(with: signature) }
+    }
+
+    private static func isMostlyText(_ head: [UInt8]) -> Bool {
+        head.count { $0 < 0x20 && !(0x09...0x0D).contains($0) } * 20 < head.count
+    }
+}
+
+extension TextEncoding {
+    fileprivate var isUTF8: Bool { ["UTF-8", "US-ASCII", "ASCII"].contains(name.uppercased()) }
+
+    /// Whether the units of the encoding have several bytes, so that NUL bytes are part of characters.
+    fileprivate var isWide: Bool { ["UTF-16", "UTF-32", "UCS"].contains { name.uppercased().hasPrefix($0) } }
+}
+
+extension FileRegion {
+    fileprivate func containsNUL() throws -> Bool {
+        var found = false
+        try forEachPiece { if !found { found = $0.contains(0) } }
+        return found
+    }
+}

@@ -1,0 +1,93 @@
+/// The text of `content.xml` in an OpenDocument file. Deleted text in recorded changes and comments are left out.
+struct OpenDocumentText: XMLContent {
+    private static let skipped: Set<String> = [
+        "tracked-changes", "annotation", "forms", "note-citation", "ruby-text", "automatic-styles", "styles",
+        "master-styles", "font-face-decls", "meta", "settings", "scripts", "title", "desc", "binary-data",
+        "shape-id", "sequence-decls", "variable-decls",
+    ]
+
+    let format = "OpenDocument text"
+    private var cells = TableCells()
+    /// Number of open paragraphs; text outside of them is white space or not part of the document.
+    private var paragraphDepth = 0
+
+    mutating func start(_ element: XMLElement, _ writer: inout ParagraphWriter) -> Bool {
+        switch element.name {
+        case let name where Self.skipped.contains(name): return false
+        case "p", "h":
+            paragraphDepth += 1
+            cells.beginParagraph(&writer)
+        case "s", "tab": writer.addSpace()
+        case "line-break": writer.newLine()
+        case "list-item", "list-header": writer.beginItem(.line)
+        case "list": if !writer.isAtItemStart { writer.separate(.line) }
+        case "note", "text-box":
+            writer.beginNote()
+            cells.beginNote()
+        case let name: cells.start(name, &writer)
+        }
+        return true
+    }
+
+    mutating func end(_ name: String, _ writer: inout ParagraphWriter) {
+        switch name {
+        case "p", "h":
+            paragraphDepth -= 1
+            cells.endParagraph(&writer)
+        case "list-item", "list-header": writer.endItem(.line)
+        case "list": writer.separate(.paragraph)
+        case "note", "text-box":
+            writer.endNote()
+            cells.endNote()
+        default: cells.end(name, &writer)
+        }
+    }
+
+    mutating func text(_ bytes: UnsafeBufferPointer<UInt8>, _ writer: inout ParagraphWriter) {
+        if paragraphDepth > 0 { writer.text(bytes) }
+    }
+}
+
+/// Tables whose cells contain paragraphs: a line for each row, with a tab between cells.
+struct TableCells {
+    /// Number of tables around the current place, and around the notes around it.
+    private var depth = 0
+    private var outerDepths: [Int] = []
+
+    mutating func start(_ name: String, _ writer: inout ParagraphWriter) {
+        switch name {
+        case "tbl", "table":
+            if depth == 0 { writer.separate(.paragraph) }
+            depth += 1
+        case "tr", "table-row": if depth == 1 { writer.separate(.line) }
+        case "tc", "table-cell": writer.beginItem(depth == 1 ? .tab : .line)
+        default: break
+        }
+    }
+
+    mutating func end(_ name: String, _ writer: inout ParagraphWriter) {
+        switch name {
+        case "tbl", "table":
+            depth -= 1
+            writer.separate(depth == 0 ? .paragraph : .line)
+        case "tr", "table-row": writer.separate(.line)
+        case "tc", "table-cell": writer.endItem(depth == 1 ? .tab : .line)
+        default: break
+        }
+    }
+
+    func beginParagraph(_ writer: inout ParagraphWriter) {
+        if !writer.isAtItemStart { writer.separate(depth == 0 ? .paragraph : .line) }
+    }
+
+    func endParagraph(_ writer: inout ParagraphWriter) {
+        writer.separate(depth == 0 ? .paragraph : .line)
+    }
+
+    mutating func beginNote() {
+        outerDepths.append(depth)
+        depth = 0
+    }
+
+    mutating func endNote() { depth = outerDepths.popLast() ?? 0 }
+}

@@ -1,0 +1,78 @@
+import Durable
+import Glibc
+import TextReading
+
+/// Reads the text layer of a PDF with `pdftotext` of poppler-utils, which runs as a child of this confined process and
+/// inherits its limits.
+package enum PDFText {
+    /// Writes the text of a document.
+    /// - Throws: `RejectionError`, and errors thrown by `reading`
+    package static func read(
+        _ region: FileRegion, program: String = "/usr/bin/pdftotext", into reading: inout CorpusReading
+    ) throws {
+        guard access(program, X_OK) == 0 else {
+            throw RejectionError(
+                "is a PDF: install poppler-utils (apt-get install poppler-utils) so that its text can be read, or convert "
+                    + "it with pdftotext elsewhere")
+        }
+        var (pages, isDamaged) = (0, false)
+        try reading.readDocument(.text) { take in
+            var text = PageText()
+            let child = try ChildProcess(
+                program, arguments: ["-enc", "UTF-8", "-", "-"])
+            let end = try child.run(input: region) { try text.append($0, take) }
+            pages = text.pages
+            isDamaged = end.messages.contains("Error")
+            try check(end, hasContent: text.hasContent, pages: pages)
+        }
+        if isDamaged { reading.warn("pdftotext found errors in the PDF, so that parts of its text may be missing") }
+        reading.describe(format: "PDF with \(pages) page\(pages == 1 ? "" : "s")")
+    }
+
+    private static func check(_ end: ChildProcess.End, hasContent: Bool, pages: Int) throws {
+        switch end.status {
+        case .exited(0): break
+        case .exited where end.messages.contains("Incorrect password"):
+            throw RejectionError(
+                "is a PDF that is encrypted with a password: remove it (qpdf --decrypt --password=… IN OUT) and drop the "
+                    + "result")
+        case .exited(let code): throw RejectionError("is a PDF that pdftotext cannot read (exit status \(code))")
+        case .signaled(SIGXCPU), .signaled(SIGKILL):
+            throw RejectionError("is a PDF that pdftotext cannot read within the limits for time and memory")
+        case .signaled(let signal): throw RejectionError("is a PDF that makes pdftotext crash (signal \(signal))")
+        case .silent:
+            throw RejectionError("is a PDF of which pdftotext wrote no text for \(ChildProcess.idleSeconds) seconds")
+        }
+        guard hasContent else {
+            throw RejectionError(
+                "is a PDF with \(pages) page\(pages == 1 ? "" : "s") but without text, probably a scan: recognize its text "
+                    + "(ocrmypdf IN OUT) and drop the result")
+        }
+    }
+}
+
+/// Separates pages by blank lines, which `pdftotext` ends with form feeds.
+private struct PageText {
+    private(set) var pages = 0
+    private(set) var hasContent = false
+
+    mutating func append(
+        _ piece: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        var text: [UInt8] = []
+        text.reserveCapacity(piece.count)
+        for byte in piece {
+            switch byte {
+            case 0x0C:
+                pages += 1
+                text.append(UInt8(ascii: "\n"))
+            // No character of a text; a font can map a glyph to it.
+            case 0: break
+            default:
+                if byte > 0x20 { hasContent = true }
+                text.append(byte)
+            }
+        }
+        try text.withUnsafeBytes(take)
+    }
+}

@@ -1,0 +1,134 @@
+import Durable
+import TextReading
+
+/// Reads documents that are zip archives of XML files: EPUB, DOCX and ODT.
+package struct PackedDocument: Sendable {
+    private enum Kind { case epub, word, openDocument }
+
+    private let kind: Kind
+    /// The member with the text of a DOCX file.
+    private let wordPart: String
+
+    /// Recognizes a document by the names of the archive's members; nil if it is an archive of files.
+    package init?(memberNames names: [String]) {
+        let all = Set(names)
+        wordPart = names.filter(Self.isWordPart).min() ?? "word/document.xml"
+        if all.contains("META-INF/container.xml") {
+            kind = .epub
+        } else if all.contains(wordPart) {
+            kind = .word
+        } else if all.contains("content.xml"), all.contains("mimetype") || all.contains("META-INF/manifest.xml") {
+            kind = .openDocument
+        } else {
+            return nil
+        }
+    }
+
+    /// Returns the names of the members that `read` needs, if there are such members.
+    package func wantedMembers(_ names: [String]) -> Set<String> {
+        switch kind {
+        case .epub: Set(names.filter(EPUB.isWanted))
+        case .word: Set(names).intersection([wordPart, "word/footnotes.xml", "word/endnotes.xml"])
+        case .openDocument: Set(names).intersection(["content.xml", "META-INF/manifest.xml"])
+        }
+    }
+
+    /// Writes the text of the document.
+    /// - Parameter members: the unpacked members of `wantedMembers`
+    /// - Throws: `RejectionError`, and errors thrown by `reading`
+    package func read(members: [String: FileRegion], into reading: inout CorpusReading) throws {
+        switch kind {
+        case .epub: try EPUB(members: members).read(into: &reading)
+        case .word: try readWord(members, into: &reading)
+        case .openDocument: try readOpenDocument(members, into: &reading)
+        }
+    }
+
+    /// Some programs number the part.
+    private static func isWordPart(_ name: String) -> Bool {
+        guard name.hasPrefix("word/document"), name.hasSuffix(".xml") else { return false }
+        return name.dropFirst("word/document".count).dropLast(4).allSatisfy(\.isWholeNumber)
+    }
+
+    // MARK: DOCX
+
+    private func readWord(_ members: [String: FileRegion], into reading: inout CorpusReading) throws {
+        var notes = WordNotes()
+        for (name, notePath) in [
+            ("word/footnotes.xml", \WordNotes.footnotes), ("word/endnotes.xml", \WordNotes.endnotes),
+        ] {
+            guard let region = members[name] else { continue }
+            let collector = WordNoteCollector()
+            let parser = XMLParser(handler: collector)
+            try parser.parse(region, into: &reading)
+            notes[keyPath: notePath] = collector.notes
+            if let failure = parser.failure {
+                reading.warn("in its notes, \(failure): the notes from there on were left out")
+            }
+            if collector.leftOut > 0 {
+                reading.warn(
+                    "\(collector.leftOut) notes were left out, because notes have more than "
+                        + "\(WordNoteCollector.mostBytes) bytes")
+            }
+        }
+        try read(members[wordPart], XMLText(WordText(notes: notes)), into: &reading)
+    }
+
+    // MARK: ODT
+
+    private func readOpenDocument(_ members: [String: FileRegion], into reading: inout CorpusReading) throws {
+        if let manifest = members["META-INF/manifest.xml"] {
+            let found = ElementSearch(name: "encryption-data")
+            try XMLParser(handler: found).parse(manifest, into: &reading)
+            if found.isFound {
+                throw RejectionError("is an encrypted OpenDocument file: save it without a password")
+            }
+        }
+        try read(members["content.xml"], XMLText(OpenDocumentText()), into: &reading)
+    }
+
+    private func read(_ region: FileRegion?, _ text: XMLText, into reading: inout CorpusReading) throws {
+        guard let region else { throw RejectionError("is \(text.format) without the part that holds its text") }
+        let parser = XMLParser(handler: text)
+        var replaced = 0
+        try reading.readDocument(.text) { take in
+            replaced = try parser.parse(region) { try text.writer.takeOutput(take) }
+            guard text.writer.hasContent else { throw parser.rejection(of: text.format) }
+            try text.writer.finish(take)
+        }
+        reading.describe(format: text.format)
+        reading.countReplaced(replaced)
+        if let failure = parser.failure {
+            reading.warn("\(failure): the text from there on was left out; save the document again")
+        }
+    }
+}
+
+extension XMLParser {
+    /// Parses a whole member in its declared encoding.
+    /// - Returns: the number of bytes that were replaced because they could not be decoded
+    func parse(_ region: FileRegion, _ parsed: () throws -> Void = {}) throws -> Int {
+        let declared = Markup.declaredEncoding(try region.head(Markup.headBytes))
+        let encoding = try TextEncoding.determine(region, declared: declared ?? "UTF-8", configured: nil)
+        let replaced = try encoding.decode(region) { try append($0, parsed) }
+        try finish()
+        return replaced
+    }
+
+    func parse(_ region: FileRegion, into reading: inout CorpusReading) throws {
+        reading.countReplaced(try parse(region))
+    }
+}
+
+/// Finds out whether a document contains an element.
+private final class ElementSearch: XMLHandler {
+    private let name: String
+    private(set) var isFound = false
+    let heldBytes = 0
+
+    init(name: String) { self.name = name }
+
+    func start(_ element: XMLElement) { if element.name == name { isFound = true } }
+    func end(_ name: String) {}
+    func text(_ bytes: UnsafeBufferPointer<UInt8>) {}
+}

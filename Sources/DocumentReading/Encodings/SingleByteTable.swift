@@ -1,0 +1,72 @@
+import TextReading
+
+/// The characters of an encoding with one byte for each, and how well they explain the bytes of a text.
+struct SingleByteTable: Sendable {
+    let candidate: Candidate
+    /// Nil for undefined bytes.
+    let scalars: [Unicode.Scalar?]
+    private let classes: [CharacterClass]
+    /// For each language, the logarithms of the probabilities of the bytes from 0x80 on.
+    private let logProbabilities: [[Double]]
+
+    /// The tables of all candidates that iconv knows.
+    static let all: [SingleByteTable] = Candidate.all.compactMap { $0.isSingleByte ? SingleByteTable($0) : nil }
+
+    private init?(_ candidate: Candidate) {
+        guard let decoder = IconvDecoder(candidate.encoding.converter) else { return nil }
+        self.candidate = candidate
+        let scalars = (0...255).map { byte in
+            decoder.decode(whole: [UInt8(byte)]).flatMap { String(decoding: $0, as: UTF8.self).unicodeScalars.first }
+        }
+        let classes = scalars.map { CharacterClass($0 ?? "\0") }
+        let script = Self.script(classes)
+        let characters = Set(scalars.compactMap(\.self))
+        logProbabilities = LanguageModel.all.filter { $0.isWritten(in: script, with: characters) }.map { model in
+            (0x80...0xFF).map { model.logProbability(scalars[$0] ?? "\0", classes[$0]) }
+        }
+        self.scalars = scalars
+        self.classes = classes
+    }
+
+    /// The script that the encoding is for: another than Latin if it has at least as many letters as an alphabet.
+    private static func script(_ classes: [CharacterClass]) -> CharacterClass.Script {
+        [.greek, .cyrillic, .hebrew, .arabic, .thai].first { script in
+            classes.reduce(0) { $0 + ($1.script == script ? 1 : 0) } >= 20
+        } ?? .latin
+    }
+
+    /// Returns the logarithm of the probability of the bytes outside ASCII in the language that explains them best.
+    func score(_ text: TextStatistics) -> Double {
+        var cost = 0.0
+        for pair in text.pairs {
+            cost += Double(pair.count) * CharacterClass.cost(classes[Int(pair.one)], classes[Int(pair.other)])
+        }
+        let high = (0x80...0xFF).filter { text.counts[$0] > 0 }
+        let best = logProbabilities.map { model in
+            high.reduce(0) { $0 + Double(text.counts[$1]) * model[$1 - 0x80] }
+        }.max()
+        return (best ?? 0) - cost - candidate.rarity
+    }
+
+    func undefinedBytes(_ text: TextStatistics) -> Int {
+        (0x80...0xFF).reduce(0) { $0 + (scalars[$1] == nil ? text.counts[$1] : 0) }
+    }
+
+    /// Returns how many bytes of the text another encoding decodes differently.
+    func differences(_ other: SingleByteTable, _ text: TextStatistics) -> Int {
+        (0x80...0xFF).reduce(0) {
+            $0 + (Self.unified(scalars[$1]) == Self.unified(other.scalars[$1]) ? 0 : text.counts[$1])
+        }
+    }
+
+    /// Most encodings with Romanian letters have a cedilla in place of the comma.
+    private static func unified(_ scalar: Unicode.Scalar?) -> Unicode.Scalar? {
+        switch scalar {
+        case "ș": "ş"
+        case "ț": "ţ"
+        case "Ș": "Ş"
+        case "Ț": "Ţ"
+        default: scalar
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import Durable
+import TextReading
+
+/// Reads HTML, XHTML, TEI and other XML.
+package enum Markup: Sendable {
+    case html, xml, tei
+
+    /// Number of bytes at the beginning of a file that decide what it is.
+    package static let headBytes = 16 << 10
+
+    /// Writes the text of a document.
+    /// - Parameter configured: the encoding that the user configured
+    /// - Throws: `RejectionError` if the document has no text, and errors thrown by `reading`
+    package func read(_ region: FileRegion, configured: String?, into reading: inout CorpusReading) throws {
+        let head = try region.head(Self.headBytes)
+        let encoding = try TextEncoding.determine(
+            region, declared: Self.declaredEncoding(head), configured: configured)
+        switch self {
+        case .html: try readHTML(region, encoding, isXHTML: MarkupHead(head).isXHTML, into: &reading)
+        case .xml, .tei: try readXML(region, encoding, into: &reading)
+        }
+    }
+
+    private func readHTML(
+        _ region: FileRegion, _ encoding: TextEncoding, isXHTML: Bool, into reading: inout CorpusReading
+    ) throws {
+        var (replaced, bytesLeftOut, nulCount) = (0, 0, 0)
+        try reading.readDocument(.text) { take in
+            var document = HTMLDocument(writer: ParagraphWriter(), isXHTML: isXHTML)
+            replaced = try encoding.decode(region) { try document.append($0, take) }
+            document.finish()
+            bytesLeftOut = document.bytesLeftOut
+            nulCount = document.writer.nulCount
+            guard document.writer.hasContent else { throw RejectionError("is HTML without text") }
+            try document.writer.finish(take)
+        }
+        reading.describe(format: isXHTML ? "XHTML" : "HTML", encoding: encoding.name)
+        reading.countReplaced(replaced)
+        reading.warnOfNUL(nulCount)
+        if bytesLeftOut > 0 {
+            reading.warn(
+                "the last \(bytesLeftOut) bytes are in a comment, a tag or a script that is not closed and were left "
+                    + "out: check the end of the document")
+        }
+    }
+
+    private func readXML(_ region: FileRegion, _ encoding: TextEncoding, into reading: inout CorpusReading) throws {
+        var (replaced, nulCount) = (0, 0)
+        let text = XMLText()
+        let parser = XMLParser(handler: text)
+        try reading.readDocument(.text) { take in
+            replaced = try encoding.decode(region) {
+                try parser.append($0) { try text.writer.takeOutput(take) }
+            }
+            try parser.finish()
+            nulCount = text.writer.nulCount
+            guard text.writer.hasContent else { throw parser.rejection(of: text.format) }
+            try text.writer.finish(take)
+        }
+        reading.describe(format: text.format, encoding: encoding.name)
+        reading.countReplaced(replaced)
+        reading.warnOfNUL(nulCount)
+        if parser.unknownEntities > 0 {
+            reading.warn(
+                "\(parser.unknownEntities) references to entities that are declared in other files were left out: expand "
+                    + "them (xmllint --noent --loaddtd) and drop the file again")
+        }
+        if let failure = parser.failure {
+            reading.warn("\(failure): the text from there on was left out; correct it and drop the file again")
+        }
+    }
+}
+
+extension CorpusReading {
+    mutating func warnOfNUL(_ count: Int) {
+        if count > 0 { warn("\(count) NUL character\(count == 1 ? " was" : "s were") removed") }
+    }
+}

@@ -1,0 +1,146 @@
+import TextReading
+
+extension Markup {
+    /// Recognizes markup by the first bytes of a file and, where these allow several readings, by its name.
+    package static func kind(ofHead head: [UInt8], name: String) -> Markup? { MarkupHead(head).kind(name: name) }
+
+    /// Returns the encoding that a document declares for itself in an XML declaration or a `meta` element, or nil if
+    /// there is none or it cannot be true.
+    package static func declaredEncoding(_ head: [UInt8]) -> String? { MarkupHead(head).declaredEncoding }
+}
+
+/// The beginning of a file that may be markup, as ASCII.
+struct MarkupHead {
+    private let text: [UInt8]
+    private let isWide: Bool
+
+    private static let htmlExtensions: Set<String> = ["html", "htm", "xhtml", "xht", "shtml"]
+    private static let xmlExtensions: Set<String> = ["xml", "tei", "rss", "atom", "fb2", "fodt", "dbk", "docbook"]
+    private static let teiRoots = ["tei", "tei.2", "teicorpus", "teicorpus.2"]
+    /// Elements that only a whole HTML document begins with.
+    private static let htmlBeginnings = ["html", "head", "body", "meta", "base", "link"]
+
+    init(_ head: [UInt8]) {
+        // In UTF-16 and UTF-32, every other byte of markup is NUL.
+        let begin = head.prefix(4)
+        isWide = begin.starts(with: [0xFE, 0xFF]) || begin.starts(with: [0xFF, 0xFE]) || begin.contains(0)
+        var text = isWide ? head.filter { $0 != 0 && $0 < 0x80 } : head
+        if text.starts(with: [0xEF, 0xBB, 0xBF]) { text.removeFirst(3) }
+        self.text = text
+    }
+
+    var isXHTML: Bool { starts(at: afterSpace(0), with: "<?xml") }
+
+    func kind(name: String) -> Markup? {
+        let ending = ending(of: name)
+        let begin = afterSpace(0)
+        let hasDeclaration = starts(at: begin, with: "<?xml")
+        if let root = root(at: begin) {
+            if root.isDocumentType && root.name == "html" { return .html }
+            if Self.htmlBeginnings.contains(root.name), root.name == "html" || !hasDeclaration { return .html }
+            if Self.teiRoots.contains(localName(root.name)) { return .tei }
+            if hasDeclaration || root.isDocumentType || Self.xmlExtensions.contains(ending) { return .xml }
+        } else if hasDeclaration {
+            return .xml
+        }
+        return Self.htmlExtensions.contains(ending) && hasTags ? .html : nil
+    }
+
+    var declaredEncoding: String? {
+        guard !isWide else { return nil }
+        let begin = afterSpace(0)
+        var name: String?
+        if starts(at: begin, with: "<?xml"), let end = find("?>", from: begin) {
+            name = value(of: "encoding", in: begin..<end)
+        }
+        var index = begin
+        while name == nil, let tag = find("<meta", from: index) {
+            index = min(find(">", from: tag) ?? text.count, tag + 1024)
+            name = value(of: "charset", in: tag..<index)
+        }
+        // The declaration itself could be read, so it is not in these.
+        guard let name, !name.hasPrefix("utf-16"), !name.hasPrefix("utf-32"), !name.hasPrefix("ucs-") else {
+            return nil
+        }
+        return name
+    }
+
+    // MARK: Scanning
+
+    /// Returns the name in the document type declaration or of the root element, in lower case.
+    private func root(at begin: Int) -> (name: String, isDocumentType: Bool)? {
+        var index = begin
+        while index < text.count {
+            index = afterSpace(index)
+            if starts(at: index, with: "<!--") {
+                guard let end = find("-->", from: index + 4) else { return nil }
+                index = end + 3
+            } else if starts(at: index, with: "<?") {
+                guard let end = find(">", from: index) else { return nil }
+                index = end + 1
+            } else if starts(at: index, with: "<!doctype") {
+                return word(at: afterSpace(index + 9)).map { ($0, true) }
+            } else {
+                guard starts(at: index, with: "<") else { return nil }
+                return word(at: index + 1).map { ($0, false) }
+            }
+        }
+        return nil
+    }
+
+    /// Whether there is anything that is written differently in HTML and in plain text.
+    private var hasTags: Bool {
+        for (index, byte) in text.enumerated() where index + 1 < text.count {
+            let next = text[index + 1]
+            if byte == UInt8(ascii: "<"), isLetter(next) || next == UInt8(ascii: "/") || next == UInt8(ascii: "!") {
+                return true
+            }
+            if byte == UInt8(ascii: "&"), isLetter(next) || next == UInt8(ascii: "#") { return true }
+        }
+        return false
+    }
+
+    /// Returns the value of an attribute, in lower case.
+    private func value(of attribute: String, in range: Range<Int>) -> String? {
+        guard let name = find(attribute, from: range.lowerBound), name < range.upperBound else { return nil }
+        var index = afterSpace(name + attribute.utf8.count)
+        guard starts(at: index, with: "=") else { return nil }
+        index = afterSpace(index + 1)
+        if starts(at: index, with: "\"") || starts(at: index, with: "'") { index = afterSpace(index + 1) }
+        return word(at: index)
+    }
+
+    /// Returns the letters, digits and `-_.:` at an index, in lower case.
+    private func word(at begin: Int) -> String? {
+        let word = text[min(begin, text.count)...].prefix(64).prefix { byte in
+            isLetter(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                || Array("-_.:".utf8).contains(byte)
+        }
+        guard let first = word.first, isLetter(first) else { return nil }
+        return String(decoding: word, as: UTF8.self).lowercased()
+    }
+
+    private func localName(_ name: String) -> String { name.split(separator: ":").last.map(String.init) ?? name }
+
+    private func afterSpace(_ begin: Int) -> Int {
+        var index = begin
+        while index < text.count, text[index] <= 0x20 { index += 1 }
+        return index
+    }
+
+    private func starts(at index: Int, with expected: String) -> Bool {
+        guard index + expected.utf8.count <= text.count else { return false }
+        return zip(text[index...], expected.utf8).allSatisfy { lower($0) == $1 }
+    }
+
+    private func find(_ wanted: String, from begin: Int) -> Int? {
+        guard let first = wanted.utf8.first, begin < text.count else { return nil }
+        return text[begin...].indices.first { lower(text[$0]) == first && starts(at: $0, with: wanted) }
+    }
+
+    private func lower(_ byte: UInt8) -> UInt8 {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+    }
+
+    private func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) }
+}

@@ -1,0 +1,65 @@
+import Glibc
+
+/// Encodes file names, which are bytes on Linux, as text. Each byte that is not valid UTF-8 becomes the private-use
+/// character U+10FF00 + byte, which makes the encoding reversible (also for names that contain such a character).
+package enum RawPath {
+    private static let escapes = UInt32(0x10FF00)...UInt32(0x10FFFF)
+
+    /// Returns the text for the bytes of a name.
+    package static func text(_ bytes: some Collection<UInt8>) -> String {
+        let bytes = Array(bytes)
+        if let text = String(validating: bytes, as: UTF8.self), !hasEscape(text) { return text }
+        var text = String.UnicodeScalarView()
+        var index = 0
+        while index < bytes.count {
+            let lengths = 1...min(4, bytes.count - index)
+            let whole = lengths.lazy.compactMap { length -> String? in
+                String(validating: bytes[index..<index + length], as: UTF8.self)
+            }.first { !hasEscape($0) }
+            if let whole {
+                text.append(contentsOf: whole.unicodeScalars)
+                index += whole.utf8.count
+            } else {
+                text.append(Unicode.Scalar(escapes.lowerBound + UInt32(bytes[index]))!)
+                index += 1
+            }
+        }
+        return String(text)
+    }
+
+    /// Escapes text for display and records: `\xE9` for a byte that is not UTF-8, `\x0A` for a control character.
+    package static func printable(_ text: String) -> String {
+        text.unicodeScalars.reduce(into: "") { printable, scalar in
+            let byte = escapes.contains(scalar.value) ? scalar.value - escapes.lowerBound : scalar.value
+            if byte != scalar.value || byte < 0x20 || byte == 0x7F {
+                let digits = String(byte, radix: 16, uppercase: true)
+                printable += "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits
+            } else {
+                printable.unicodeScalars.append(scalar)
+            }
+        }
+    }
+
+    /// Same as `printable`, but shortened to 500 bytes by omitting the middle. Used in messages.
+    package static func shown(_ text: String) -> String { printable(text).boundedInTheMiddle(toBytes: 500) }
+
+    private static func hasEscape(_ text: String) -> Bool {
+        text.unicodeScalars.contains { escapes.contains($0.value) }
+    }
+
+    fileprivate static func bytes(_ text: String) -> [UInt8] {
+        text.unicodeScalars.flatMap { scalar -> [UInt8] in
+            escapes.contains(scalar.value)
+                ? [UInt8(scalar.value - escapes.lowerBound)] : Array(String(scalar).utf8)
+        }
+    }
+}
+
+extension String {
+    /// Calls `body` with the bytes of a path as the kernel expects them.
+    package func withRawPath<Result>(_ body: (UnsafePointer<CChar>) throws -> Result) rethrows -> Result {
+        try (RawPath.bytes(self) + [0]).withUnsafeBufferPointer { bytes in
+            try bytes.withMemoryRebound(to: CChar.self) { try body($0.baseAddress!) }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import SettingsTable
+import TextReading
+
+/// The keys of `.kbconfig.yaml` that say how the tables of a folder are written, where that is not recognized.
+enum TableKey: String, CaseIterable {
+    case textColumn = "text_column"
+    case delimiter, quoting, escape
+    case skipInitialSpace = "skip_initial_space"
+    case header
+
+    /// Sets the options for which there are keys.
+    static func read(_ source: SettingsSource, into options: inout ReadingOptions) throws(SettingsError) {
+        if let columns = try textColumn.columns(source) { options.textColumns = columns }
+        if let byte = try delimiter.byte(source, except: "\"\r\n") { options.table.delimiter = byte }
+        options.table.quoting = try source.word(quoting.rawValue, as: TableQuoting.self)
+        if let byte = try escape.byte(source, except: "\"\r\n,;\t ") { options.table.escape = byte }
+        options.table.skipsInitialSpace = try skipInitialSpace.flag(source)
+        options.table.hasHeader = try header.flag(source)
+        if let escape = options.table.escape, escape == options.table.delimiter {
+            throw self.escape.refusal(source, "another character than the delimiter", "the same")
+        }
+    }
+
+    private func columns(_ source: SettingsSource) throws(SettingsError) -> [String]? {
+        guard let columns = try source.list(rawValue) else { return nil }
+        guard (1...ReadingOptions.mostTextColumns).contains(columns.count), !columns.contains("") else {
+            throw refusal(
+                source, "1 to \(ReadingOptions.mostTextColumns) columns, by name or number", "\(columns.count)")
+        }
+        return columns
+    }
+
+    private func byte(_ source: SettingsSource, except others: String) throws(SettingsError) -> UInt8? {
+        guard let text = try source.text(rawValue) else { return nil }
+        guard text.utf8.count == 1, let byte = text.utf8.first, byte < 0x80, !others.utf8.contains(byte) else {
+            let example = self == .escape ? "\"\\\\\"" : "\";\" or \"\\t\""
+            throw refusal(source, "one ASCII character, such as \(example)", "‘\(text)’")
+        }
+        return byte
+    }
+
+    private func flag(_ source: SettingsSource) throws(SettingsError) -> Bool? {
+        guard let text = try source.text(rawValue) else { return nil }
+        switch text {
+        case "true": return true
+        case "false": return false
+        default: throw refusal(source, "true or false", "‘\(text)’")
+        }
+    }
+
+    private func refusal(_ source: SettingsSource, _ expected: String, _ found: String) -> SettingsError {
+        SettingsError(place: source.place(of: rawValue), key: rawValue, expected: expected, found: found)
+    }
+}

@@ -1,0 +1,207 @@
+/// Reads a table: CSV as Python's `csv` does (RFC 4180), and its variants, which are recognized from the first rows. Each
+/// row becomes a record of the text in the text columns.
+///
+/// Memory is bounded by the sample and by one row. Time is linear in the input.
+struct DelimitedText: RecordReader {
+    private(set) var documents = 0
+    private(set) var warnings: [String] = []
+    private let usual: UInt8
+    private let options: TableOptions
+    private let wantedColumns: [String]
+    private let limit: Int
+    private let sampleBytes: Int
+
+    /// The input that is not consumed yet, from `offset` on.
+    private var buffer: [UInt8] = []
+    private var offset = 0
+    /// Number of bytes in which no line end was found.
+    private var searched = 0
+    private var firstLineEnd: Int?
+    private var layout: TableLayout?
+    private var rows: RowReader!
+    private var isHeader = false
+    private var record: [UInt8] = []
+    private var value: [UInt8] = []
+    private var order: [Int] = []
+
+    // What was found in the rows.
+    private var rowCount = 0
+    private var tooShort = RowCount()
+    private var withoutText = RowCount()
+    private var tooLong = RowCount()
+    private var manyLines = RowCount()
+    private var mostLines = 0
+    private var surplusFields = 0
+
+    /// - Parameters:
+    ///   - delimiter: the usual delimiter of such files
+    ///   - columns: names of the text columns, or their numbers from 1
+    init(delimiter: UInt8, options: TableOptions, columns: [String], limit: Int, sampleBytes: Int) {
+        usual = delimiter
+        self.options = options
+        wantedColumns = columns
+        self.limit = limit
+        self.sampleBytes = sampleBytes
+    }
+
+    var formatDescription: String {
+        guard let layout else { return "CSV" }
+        let kind =
+            switch layout.dialect.delimiter {
+            case nil: "table with one column"
+            case UInt8(ascii: "\t")?: "table separated by tabs"
+            case let delimiter?: "CSV with delimiter \(TableDialect.name(delimiter))"
+            }
+        return "\(kind), \(rowCount) rows" + (layout.hasHeader ? "" : ", no header")
+    }
+
+    mutating func append(_ bytes: [UInt8], to output: inout [UInt8]) throws {
+        buffer.append(contentsOf: bytes)
+        if layout == nil {
+            if firstLineEnd == nil {
+                firstLineEnd = buffer[searched...].firstIndex { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+                searched = buffer.count
+            }
+            guard let firstLineEnd else {
+                if buffer.count > max(limit, sampleBytes) {
+                    throw lineLimitReason("the row", line: 1, limit)
+                }
+                return
+            }
+            let count = max(sampleBytes, firstLineEnd + 1)
+            guard buffer.count >= count else { return }
+            try examine(buffer[..<count].lastIndex { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }! + 1)
+        }
+        try readRows(.open, to: &output)
+    }
+
+    mutating func finish(to output: inout [UInt8]) throws {
+        if layout == nil { try examine(buffer.count, isWhole: true) }
+        try readRows(.last, to: &output)
+        try settle()
+    }
+
+    private mutating func examine(_ count: Int, isWhole: Bool = false) throws {
+        let layout = try buffer.withUnsafeBufferPointer { buffer in
+            try TableLayout(
+                UnsafeBufferPointer(rebasing: buffer[..<count]), isWhole: isWhole, usual: usual, options: options,
+                textColumns: wantedColumns, limit: limit)
+        }
+        rows = RowReader(layout.dialect, limit: limit, wanted: layout.textColumns, firstLine: layout.firstLine)
+        rows.columns = layout.columnCount
+        rows.shapes = layout.shapes
+        isHeader = layout.hasHeader
+        offset = layout.start
+        // Fields are kept in the order of the columns.
+        let columns = Set(layout.textColumns).sorted()
+        order = layout.textColumns.map { columns.firstIndex(of: $0)! }
+        warnings = layout.warnings
+        self.layout = layout
+    }
+
+    private mutating func readRows(_ end: RowReader.End, to output: inout [UInt8]) throws {
+        // Moved out, because the bytes are used while the counts change.
+        let bytes = buffer
+        buffer = []
+        try bytes.withUnsafeBufferPointer { bytes in
+            while let row = try rows.next(bytes, &offset, end) {
+                if isHeader { isHeader = false } else { take(row, to: &output) }
+                offset += row.count
+                rows.finishRow(row)
+            }
+        }
+        buffer = bytes
+        buffer.removeFirst(offset)
+        offset = 0
+    }
+
+    private mutating func take(_ row: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {
+        let (parser, columnCount) = (rows.parser, layout!.columnCount)
+        // A line of white space is no row.
+        if parser.fieldCount == 1, row.allSatisfy({ $0 <= 0x20 }) { return }
+        rowCount += 1
+        if parser.lastFilled >= columnCount, layout!.dialect.delimiter != nil {
+            if tooLong.count == 0 { surplusFields = parser.fieldCount }
+            tooLong.add(line: rows.line)
+        }
+        if parser.lineBreaks + 1 >= RowReader.manyLines {
+            manyLines.add(line: rows.line)
+            mostLines = max(mostLines, parser.lineBreaks + 1)
+        }
+        record.removeAll(keepingCapacity: true)
+        for place in order where place < parser.fields.count {
+            value.removeAll(keepingCapacity: true)
+            parser.append(parser.fields[place], of: row, to: &value)
+            if MissingValue.isMark(value) { continue }
+            if !record.isEmpty { record.append(UInt8(ascii: " ")) }
+            record.append(contentsOf: value)
+        }
+        if output.appendRecord(record) {
+            documents += 1
+        } else if parser.fields.isEmpty {
+            tooShort.add(line: rows.line)
+        } else {
+            withoutText.add(line: rows.line)
+        }
+    }
+
+    // MARK: Result
+
+    /// Decides whether the table was understood, and describes what is missing.
+    private mutating func settle() throws {
+        guard let layout else { return }
+        guard rowCount > 0 else { throw RejectionError("has no row with text in \(columnText(layout))") }
+        let missing = tooShort.count + withoutText.count
+        let lines = [tooShort, withoutText].filter { $0.count > 0 }.map(\.firstLine)
+        if missing > 0 {
+            let sentence = "\(missing) of \(rowCount) rows have no text in \(columnText(layout))"
+            let example = "the first on line \(lines.min()!)"
+            let parts =
+                tooShort.count == 0
+                ? "" : ", \(tooShort.count) of them because they have too few fields"
+            guard missing * 5 <= rowCount else { throw reason("\(sentence), \(example)\(parts)", layout) }
+            warnings.append("\(sentence) and were left out, \(example)\(parts)")
+        }
+        if tooLong.count > 0 {
+            let sentence =
+                "\(tooLong.count) of \(rowCount) rows have more fields than the \(layout.columnCount) of the "
+                + "\(layout.hasHeader ? "header" : "table"), the first on line \(tooLong.firstLine) with "
+                + "\(surplusFields)"
+            guard !tooLong.isTooMuch(of: rowCount) else {
+                let delimiter = layout.dialect.delimiter.map(TableDialect.name) ?? ""
+                throw RejectionError(
+                    "\(sentence). Put fields that contain \(delimiter) in quote marks. If another character divides the "
+                        + "fields: \(ReadingAdvice.set("delimiter"))")
+            }
+            warnings.append("\(sentence): what is beyond was left out")
+        }
+        if manyLines.count > 0 {
+            warnings.append(
+                "\(manyLines.count) of \(rowCount) rows span \(RowReader.manyLines) lines or more, the first from line "
+                    + "\(manyLines.firstLine), the longest over \(mostLines) lines. If they contain other rows, quote marks are text. "
+                    + ReadingAdvice.change("quoting: none"))
+        }
+        if rows.strays.count > 0 {
+            warnings.append(
+                "\(rows.strays.count) quote marks that enclose no field were taken as text, the first on line "
+                    + "\(rows.strays.firstLine)")
+        }
+    }
+
+    private func columnText(_ layout: TableLayout) -> String {
+        let names = layout.textColumns.map { index in
+            layout.hasHeader && !layout.names[index].isEmpty
+                ? ReadingAdvice.quoted(layout.names[index]) : "\(index + 1)"
+        }
+        return "column " + names.joined(separator: ", ")
+    }
+
+    private func reason(_ sentence: String, _ layout: TableLayout) -> RejectionError {
+        let names = layout.hasHeader ? "; the columns are \(ReadingAdvice.list(layout.names))" : ""
+        guard let other = layout.otherProse else { return RejectionError(sentence + names) }
+        // Of rows with text in either column, none is lost.
+        let columns = documents > 0 ? layout.textColumns + [other] : [other]
+        return RejectionError(
+            "\(sentence)\(names). \(ReadingAdvice.set(ColumnName.advice(columns, in: layout.names)))")
+    }
+}

@@ -1,0 +1,219 @@
+/// Reads JSON: objects on lines of their own, an array of objects or strings, or an object with one array of objects. The
+/// text in the text fields of each object, or the string, becomes a record.
+///
+/// Memory is bounded by the sample that decides between them and by the texts of one object. Time is linear in the
+/// input. Anything that is not JSON is rejected, because a truncated file looks the same.
+struct JSONRecords: RecordReader {
+    private(set) var documents = 0
+    private(set) var warnings: [String] = []
+    private let fields: [String]
+    private let paths: JSONPaths
+    private let limit: Int
+    private let sampleBytes: Int
+    /// Whether the name of the file says that each line is an object.
+    private let prefersLines: Bool
+
+    /// The beginning, until the layout is known.
+    private var sample: [UInt8] = []
+    private var layout: JSONScanner.Layout?
+    private var scanner: JSONScanner
+    private var record: [UInt8] = []
+
+    // What was found in the records.
+    private var records = 0
+    private var withoutField = RowCount()
+    private var withoutString = RowCount()
+    private var withoutText = RowCount()
+    private var replacements = 0
+    /// The line and the fields of an object without text.
+    private var example: (line: Int, outline: JSONOutline)?
+
+    /// Number of records whose fields are recorded before any of them lacks its text.
+    private static let outlinedRecords = 1024
+
+    init(fields: [String], limit: Int, sampleBytes: Int, prefersLines: Bool) {
+        self.fields = fields
+        paths = JSONPaths(fields)
+        self.limit = limit
+        self.sampleBytes = sampleBytes
+        self.prefersLines = prefersLines
+        scanner = JSONScanner(paths, .lines)
+    }
+
+    var formatDescription: String {
+        switch layout {
+        case .lines?, nil: "JSON lines, \(records) objects"
+        case .array?: "JSON array, \(records) elements"
+        case .member?: "JSON object with an array, \(records) objects"
+        }
+    }
+
+    mutating func append(_ bytes: [UInt8], to output: inout [UInt8]) throws {
+        guard layout == nil else { return try read(bytes, to: &output) }
+        sample.append(contentsOf: bytes)
+        guard sample.count >= sampleBytes else { return }
+        try begin(isWhole: false, to: &output)
+    }
+
+    mutating func finish(to output: inout [UInt8]) throws {
+        if layout == nil { try begin(isWhole: true, to: &output) }
+        let isRecord: Bool
+        do throws(JSONScanner.Failure) {
+            isRecord = try scanner.finish()
+        } catch {
+            let line = scanner.isInRecord ? scanner.recordLine : scanner.line
+            throw RejectionError("line \(line): invalid JSON: the file ends inside of it")
+        }
+        if isRecord { try take(to: &output) }
+        try settle()
+    }
+
+    private mutating func begin(isWhole: Bool, to output: inout [UInt8]) throws {
+        let layout = decideLayout(sample.prefix(sampleBytes), isWhole: isWhole)
+        self.layout = layout
+        scanner = JSONScanner(paths, layout)
+        let bytes = sample
+        sample = []
+        try read(bytes, to: &output)
+    }
+
+    // MARK: Layout
+
+    private func decideLayout(_ sample: ArraySlice<UInt8>, isWhole: Bool) -> JSONScanner.Layout {
+        let isSpace = { (byte: UInt8) in [0x20, 0x09, 0x0A, 0x0D].contains(byte) }
+        guard let start = sample.firstIndex(where: { !isSpace($0) }) else { return .lines }
+        let isArray = sample[start] == UInt8(ascii: "[")
+        guard isArray || sample[start] == UInt8(ascii: "{") && !prefersLines else { return .lines }
+        if isArray, prefersLines, sample[(start + 1)...].first(where: { !isSpace($0) }) != UInt8(ascii: "{") {
+            return .lines
+        }
+        var probe = JSONScanner(paths, .lines)
+        var index = 0
+        let isFirstComplete = sample.withUnsafeBufferPointer { (try? probe.scan($0, &index)) ?? false }
+        let isFollowed = isFirstComplete && sample[index...].contains { !isSpace($0) }
+        if isFollowed { return .lines }
+        if isArray { return .array }
+        let hasText = probe.values.contains(.string)
+        return !hasText && (isFirstComplete ? probe.objectArrays == 1 : probe.objectArrays > 0) ? .member : .lines
+    }
+
+    // MARK: Records
+
+    private mutating func read(_ bytes: [UInt8], to output: inout [UInt8]) throws {
+        try bytes.withUnsafeBufferPointer { bytes in
+            var index = 0
+            while true {
+                let isRecord: Bool
+                do throws(JSONScanner.Failure) { isRecord = try scanner.scan(bytes, &index) } catch {
+                    throw reason(error)
+                }
+                guard scanner.recordBytes <= limit else {
+                    throw lineLimitReason("the object", line: scanner.recordLine, limit)
+                }
+                guard isRecord else { break }
+                try take(to: &output)
+            }
+        }
+    }
+
+    private func reason(_ failure: JSONScanner.Failure) -> RejectionError {
+        switch failure {
+        case .invalid:
+            let isLater = scanner.isInRecord && scanner.recordLine < scanner.line
+            return RejectionError(
+                "line \(scanner.line): invalid JSON"
+                    + (isLater ? " in the object that begins on line \(scanner.recordLine)" : ""))
+        case .tooDeep:
+            return RejectionError("line \(scanner.line): nested more than \(JSONScanner.deepest) levels deep")
+        case .severalArrays:
+            return RejectionError(
+                "line \(scanner.line): the file has several arrays of objects. Put each array into a file of its own")
+        }
+    }
+
+    private mutating func take(to output: inout [UInt8]) throws {
+        records += 1
+        record.removeAll(keepingCapacity: true)
+        switch scanner.kind {
+        case .string where layout == .array:
+            record.append(contentsOf: scanner.recordText)
+            replacements += scanner.recordReplaced
+            if MissingValue.isMark(record) || !output.appendRecord(record) {
+                withoutText.add(line: scanner.recordLine)
+            } else {
+                documents += 1
+            }
+        case .object: takeObject(to: &output)
+        case .string, .other:
+            guard layout == .array else { throw RejectionError("line \(scanner.recordLine): not a JSON object") }
+            withoutField.add(line: scanner.recordLine)
+        }
+    }
+
+    private mutating func takeObject(to output: inout [UInt8]) {
+        var (isAbsent, isOther) = (true, false)
+        var found = 0
+        for field in 0..<paths.fieldCount {
+            let places = paths.paths.indices.filter { paths.paths[$0].field == field && scanner.values[$0] != .absent }
+            guard let place = places.first else { continue }
+            isAbsent = false
+            if scanner.values[place] == .notString { isOther = true }
+            guard scanner.values[place] == .string, !MissingValue.isMark(scanner.texts[place]) else { continue }
+            if !record.isEmpty { record.append(UInt8(ascii: " ")) }
+            record.append(contentsOf: scanner.texts[place])
+            found += scanner.replaced[place]
+        }
+        if output.appendRecord(record) {
+            documents += 1
+            replacements += found
+        } else {
+            let line = scanner.recordLine
+            if isAbsent {
+                withoutField.add(line: line)
+            } else if isOther {
+                withoutString.add(line: line)
+            } else {
+                withoutText.add(line: line)
+            }
+            if example == nil, scanner.isOutlining { example = (line, scanner.outline) }
+        }
+        scanner.isOutlining = example == nil && (records < Self.outlinedRecords || documents < records)
+    }
+
+    // MARK: Result
+
+    /// Decides whether the objects were understood, and describes what is missing.
+    private mutating func settle() throws {
+        let field = (fields.count == 1 ? "field " : "fields ") + ReadingAdvice.list(fields)
+        guard records > 0 else { throw RejectionError("has no object with text in \(field)") }
+        let counts = [withoutField, withoutString, withoutText]
+        let kinds = ["have no \(field)", "have no string in \(field)", "have no text in \(field)"]
+        let missing = records - documents
+        if missing > 0 {
+            let present = zip(counts, kinds).filter { $0.0.count > 0 }
+            let noun = layout == .array ? "elements" : "objects"
+            let line = present.map(\.0.firstLine).min()!
+            let parts = present.count == 1 ? "" : ": " + present.map { "\($0.0.count) \($0.1)" }.joined(separator: ", ")
+            let sentence = "\(missing) of \(records) \(noun) " + (present.count == 1 ? present[0].1 : kinds[2])
+            guard missing * 5 <= records else { throw RejectionError(sentence + parts + advice(line: line)) }
+            warnings.append("\(sentence) and were left out, the first on line \(line)\(parts)")
+        }
+        if replacements > 0 {
+            warnings.append("\(replacements) lone surrogates or NUL characters were replaced by U+FFFD")
+        }
+    }
+
+    /// Describes an object without text, and the setting with which it has one.
+    private func advice(line: Int) -> String {
+        guard let (line, outline) = example else { return ", the first on line \(line)" }
+        guard outline.count > 0 else { return "; the object on line \(line) has no fields" }
+        let names =
+            "; the fields of the object on line \(line) are "
+            + ReadingAdvice.list(outline.names, count: outline.count)
+        guard let other = outline.longestText, !fields.contains(other) else { return names }
+        // Of objects with text in either field, none is lost.
+        let values = ((documents > 0 ? fields : []) + [other]).compactMap(ReadingAdvice.yaml)
+        guard values.count == (documents > 0 ? fields.count : 0) + 1 else { return names }
+        return "\(names). \(ReadingAdvice.set(ReadingAdvice.textColumn(values)))"
+    }
+}

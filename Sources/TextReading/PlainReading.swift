@@ -1,0 +1,93 @@
+import Durable
+import Glibc
+import UTF8Sequences
+
+/// The contents of a file are not plain UTF-8 text, so that a reader with libraries for other encodings and formats has
+/// to decide what they are.
+package struct NotPlainText: Error {}
+
+extension CorpusReading {
+    /// Reads a file that is plain UTF-8: text, a table or JSON.
+    /// - Throws: `NotPlainText` if it is anything else, `RejectionError`, `ReadingInterrupted`, and errors thrown by
+    ///   `write`. After an error, what was written is worthless.
+    package mutating func readPlain(
+        name: String, descriptor: Int32, bytes size: Int, options: ReadingOptions,
+        isCancelled: () -> Bool = { false }
+    ) throws {
+        guard size <= options.maxFileBytes else { throw options.tooLarge(atLeast: size) }
+        guard let format = options.format ?? TextFormat.plain(name: name), options.encoding.map(isUTF8) ?? true else {
+            throw NotPlainText()
+        }
+        var check = PlainTextCheck()
+        try readDocument(format) { take in
+            let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+            defer { piece.deallocate() }
+            var bytesRead = 0
+            while true {
+                let count = retrying { read(descriptor, piece.baseAddress, piece.count) }
+                guard count >= 0 else { throw RejectionError("cannot be read: \(String(cString: strerror(errno)))") }
+                if count == 0 { break }
+                // The file may grow while it is read.
+                bytesRead += count
+                guard bytesRead <= options.maxFileBytes else { throw options.tooLarge(atLeast: bytesRead) }
+                let bytes = UnsafeRawBufferPointer(rebasing: piece[..<count])
+                guard check.append(bytes) else { throw NotPlainText() }
+                try take(bytes)
+            }
+            guard check.finish() else { throw NotPlainText() }
+        }
+    }
+
+    private func isUTF8(_ encoding: String) -> Bool {
+        ["utf-8", "utf8", "us-ascii", "ascii"].contains(encoding.lowercased())
+    }
+}
+
+/// Recognizes text that is certainly plain UTF-8. Everything else is left to a reader that looks closer, which may find
+/// that it is plain text after all.
+package struct PlainTextCheck {
+    private var begun: [UInt8] = []
+    private var isFirst = true
+    private let isOutput: Bool
+
+    /// - Parameter isOutput: whether the text comes from a reader, so that only invalid UTF-8 and NUL matter
+    package init(isOutput: Bool = false) { self.isOutput = isOutput }
+
+    /// Beginnings of files that are not the text they contain: archives, documents, markup and pointers.
+    private static let beginnings: [[UInt8]] = [
+        "<", "{\\rtf", "%PDF", "%!", "PK", "BZh", "7z", "version https://git-lfs", ".\\\"", "'\\\"", ".TH ", ".Dd ",
+        "{\"cells\"", "{\n \"cells\"", "Rar!", "!<arch>", "-----BEGIN PGP MESSAGE", "-----BEGIN AGE", "$ANSIBLE_VAULT;",
+        "d8:announce",
+    ].map { Array($0.utf8) }
+
+    /// Returns false if the text is not plain UTF-8.
+    package mutating func append(_ piece: UnsafeRawBufferPointer) -> Bool {
+        if piece.isEmpty { return true }
+        if isFirst, !isOutput {
+            isFirst = false
+            var begin = Array(piece.prefix(256))
+            if begin.starts(with: [0xEF, 0xBB, 0xBF]) { begin.removeFirst(3) }
+            let text = begin.drop { $0 <= 0x20 && $0 != 0x1B }
+            if Self.beginnings.contains(where: { text.starts(with: $0) }) { return false }
+        }
+        // NUL occurs in UTF-16 and binary files, ESC in ISO-2022 and in the output of terminals.
+        guard memchr(piece.baseAddress!, 0, piece.count) == nil,
+            isOutput || memchr(piece.baseAddress!, 0x1B, piece.count) == nil
+        else { return false }
+        return begun.isEmpty ? isUTF8(piece) : (begun + Array(piece)).withUnsafeBytes { isUTF8($0) }
+    }
+
+    /// Returns false if the text ends inside a character.
+    package func finish() -> Bool { begun.isEmpty }
+
+    private mutating func isUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes.withMemoryRebound(to: UInt8.self) { bytes in
+            let valid = UTF8Sequence.validPrefix(bytes.baseAddress!, bytes.count)
+            let rest = bytes.count - valid
+            begun = Array(bytes[valid...].prefix(4))
+            if rest == 0 { return true }
+            guard rest < 4, let form = UTF8Sequence.form(bytes[valid]), rest < form.length else { return false }
+            return UTF8Sequence.maximalPart(bytes.baseAddress! + valid, rest) == rest
+        }
+    }
+}

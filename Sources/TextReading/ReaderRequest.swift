@@ -1,0 +1,51 @@
+/// The arguments of `kantaibert-read`, as JSON on its command line.
+public struct ReaderRequest: Codable, Sendable {
+    /// The file's name, whose extensions can be decisive for its format.
+    public var name: String
+    /// Size of the file in bytes.
+    public var bytes: Int
+    public var options: ReadingOptions
+    /// Limits of the process.
+    public var limits: ReaderLimits
+
+    public init(name: String, bytes: Int, options: ReadingOptions, limits: ReaderLimits) {
+        self.name = name
+        self.bytes = bytes
+        self.options = options
+        self.limits = limits
+    }
+
+    /// The descriptors that the process inherits. Standard output receives the text.
+    public enum Descriptor: Int32, Sendable {
+        case file = 0
+        case text = 1
+        /// Receives one `ReaderAnswer` as JSON.
+        case answer = 3
+        /// An empty file without a name, for unpacking.
+        case scratch = 4
+    }
+}
+
+/// Limits of a process that reads one file.
+public struct ReaderLimits: Codable, Sendable, Equatable {
+    public var memoryBytes = 1 << 30
+    /// CPU time that a file may take, in seconds: a constant part, and a part for each megabyte of its size and of the
+    /// text in it.
+    public var seconds = 60
+    public var secondsPerMegabyte = 1.0
+    /// Time without any output or CPU time used after which the process is considered hung, in seconds.
+    public var idleSeconds = 60
+
+    public init() {}
+
+    /// CPU time for a file of this size, in seconds.
+    public func seconds(forBytes bytes: Int) -> Int {
+        seconds + Int(secondsPerMegabyte * Double(max(0, bytes)) / 1e6)
+    }
+}
+
+/// What `kantaibert-read` reports when it is done.
+public enum ReaderAnswer: Codable, Sendable {
+    case read(ReadingReport)
+    case rejected(reason: String)
+}

@@ -1,0 +1,173 @@
+import DocumentReading
+import Testing
+import TextReading
+
+@Suite struct DocumentTests {
+    // MARK: EPUB
+
+    private func book(
+        _ manifest: String, _ spine: String, _ others: [String: String]
+    ) -> [String: String] {
+        others.merging([
+            "mimetype": "application/epub+zip",
+            "META-INF/container.xml":
+                "<container><rootfiles><rootfile full-path='OEBPS/p.opf'/></rootfiles></container>",
+            "OEBPS/p.opf": "<package><metadata/><manifest>\(manifest)</manifest><spine>\(spine)</spine></package>",
+        ]) { first, _ in first }
+    }
+
+    private func item(_ id: String, _ path: String, _ more: String = "") -> String {
+        "<item id='\(id)' href='\(path)' media-type='application/xhtml+xml' \(more)/>"
+    }
+
+    @Test func readsChaptersInTheOrderOfTheSpine() throws {
+        let read = try ConvertedDocument(
+            packed: book(
+                item("a", "text/a%20one.xhtml") + item("b", "../b.xhtml#x") + item("n", "nav.xhtml", "properties='nav'")
+                    + item("c", "./c.xhtml") + "<item id='i' href='i.svg' media-type='image/svg+xml'/>",
+                "<itemref idref='n'/><itemref idref='c' linear='no'/><itemref idref='b'/><itemref idref='i'/>"
+                    + "<itemref idref='a'/><itemref idref='b'/><itemref idref='missing'/>",
+                [
+                    "OEBPS/text/a one.xhtml":
+                        "<html><head><title/></head><body><h1>A</h1><p>caf&eacute;</p></body></html>",
+                    "b.xhtml": "<html><body><p>unclosed <b>B</p></body></html>",
+                    "OEBPS/c.xhtml": "<html><body><p>C</p></body></html>",
+                    "OEBPS/nav.xhtml": "<html><body><p>Contents</p></body></html>",
+                ]))
+        #expect(read.text == "unclosed B\n\nA\n\ncafé\n\nC\n")
+        #expect(read.report.format == "EPUB")
+        #expect(read.report.documents == 1)
+        #expect(read.report.warnings == [])
+    }
+
+    @Test func warnsOfMissingChapters() throws {
+        let read = try ConvertedDocument(
+            packed: book(
+                item("a", "a.xhtml") + item("b", "b.xhtml"), "<itemref idref='a'/><itemref idref='b'/>",
+                ["OEBPS/a.xhtml": "<p>A</p>"]))
+        #expect(read.text == "A\n")
+        #expect(read.report.warnings == ["1 of 2 chapters are missing in the EPUB"])
+    }
+
+    @Test func rejectsProtectedBooksButNotObfuscatedFonts() throws {
+        func encrypted(_ algorithm: String) -> [String: String] {
+            book(
+                item("a", "a.xhtml"), "<itemref idref='a'/>",
+                [
+                    "OEBPS/a.xhtml": "<p>A</p>",
+                    "META-INF/encryption.xml":
+                        "<encryption><EncryptedData><EncryptionMethod Algorithm='\(algorithm)'/></EncryptedData></encryption>",
+                ])
+        }
+        #expect(
+            try rejection { try ConvertedDocument(packed: encrypted("http://www.w3.org/2001/04/xmlenc#aes128-cbc")) }?
+                .contains("protected") == true)
+        #expect(try ConvertedDocument(packed: encrypted("http://www.idpf.org/2008/embedding")).text == "A\n")
+    }
+
+    @Test func rejectsBooksWithoutText() throws {
+        let members = book(item("a", "a.xhtml"), "<itemref idref='a'/>", ["OEBPS/a.xhtml": "<body><img/></body>"])
+        #expect(try rejection { try ConvertedDocument(packed: members) }?.contains("without text") == true)
+        #expect(try rejection { try ConvertedDocument(packed: book("", "", [:])) }?.contains("no chapters") == true)
+        #expect(
+            try rejection { try ConvertedDocument(packed: ["META-INF/container.xml": "<container/>"]) }?
+                .contains("package document") == true)
+    }
+
+    // MARK: DOCX
+
+    private func word(_ body: String, _ others: [String: String] = [:]) throws -> ConvertedDocument {
+        let document = "<w:document xmlns:w='w' xmlns:mc='m'><w:body>\(body)</w:body></w:document>"
+        return try ConvertedDocument(
+            packed: others.merging(["[Content_Types].xml": "<Types/>", "word/document.xml": document]) { first, _ in
+                first
+            })
+    }
+
+    @Test(arguments: [
+        (
+            "<w:p><w:pPr><w:tabs><w:tab/></w:tabs></w:pPr><w:r><w:t>Li</w:t></w:r><w:r><w:t xml:space='preserve'>ne </w:t>"
+                + "<w:tab/><w:t>1</w:t><w:br/><w:t>2</w:t></w:r></w:p><w:p/><w:p><w:r><w:t>b</w:t></w:r></w:p>",
+            "Line 1\n2\n\nb\n"
+        ),
+        (
+            "<w:p><w:del><w:r><w:delText>x</w:delText></w:r></w:del><w:ins><w:r><w:t>a</w:t></w:r></w:ins>"
+                + "<w:r><w:instrText>PAGE</w:instrText><w:noBreakHyphen/><w:softHyphen/><w:t>b</w:t></w:r></w:p>",
+            "a\u{2011}b\n"
+        ),
+        (
+            "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>a</w:t></w:r></w:p><w:p><w:r><w:t>b</w:t></w:r></w:p></w:tc>"
+                + "<w:tc><w:p><w:r><w:t>c</w:t></w:r></w:p></w:tc></w:tr><w:tr><w:tc><w:p><w:r><w:t>d</w:t></w:r></w:p></w:tc></w:tr>"
+                + "</w:tbl><w:p><w:r><w:t>e</w:t></w:r></w:p>", "a\nb\tc\nd\n\ne\n"
+        ),
+        (
+            "<w:p><w:r><w:t>a</w:t><mc:AlternateContent><mc:Choice><w:txbxContent><w:p><w:r><w:t>box</w:t></w:r></w:p>"
+                + "</w:txbxContent></mc:Choice><mc:Fallback><w:p><w:r><w:t>box</w:t></w:r></w:p></mc:Fallback></mc:AlternateContent>"
+                + "<w:t>b</w:t></w:r></w:p>", "ab\n\nbox\n"
+        ),
+    ])
+    func readsWord(body: String, expected: String) throws {
+        let read = try word(body)
+        #expect(read.text == expected)
+        #expect(read.report.format == "DOCX")
+    }
+
+    @Test func putsNotesAfterTheirParagraph() throws {
+        let notes =
+            "<w:footnotes xmlns:w='w'><w:footnote w:type='separator' w:id='0'><w:p><w:r><w:t>-</w:t></w:r></w:p></w:footnote>"
+            + "<w:footnote w:id='2'><w:p><w:r><w:t>note</w:t></w:r></w:p><w:p><w:r><w:t>more</w:t></w:r></w:p></w:footnote>"
+            + "</w:footnotes>"
+        let read = try word(
+            "<w:p><w:r><w:t>a</w:t><w:footnoteReference w:id='2'/><w:t>b</w:t></w:r></w:p><w:p><w:r><w:t>c</w:t></w:r></w:p>",
+            ["word/footnotes.xml": notes, "word/header1.xml": "<a>header</a>"])
+        #expect(read.text == "ab\n\nnote\n\nmore\n\nc\n")
+    }
+
+    // MARK: ODT
+
+    private func openDocument(_ body: String, manifest: String = "<manifest/>") throws -> ConvertedDocument {
+        try ConvertedDocument(packed: [
+            "mimetype": "application/vnd.oasis.opendocument.text", "META-INF/manifest.xml": manifest,
+            "content.xml":
+                "<office:document-content xmlns:office='o' xmlns:text='t' xmlns:table='b'><office:body><office:text>\(body)"
+                + "</office:text></office:body></office:document-content>",
+        ])
+    }
+
+    @Test(arguments: [
+        ("<text:h>H</text:h><text:p>a<text:s text:c='3'/>b<text:tab/>c<text:line-break/>d</text:p>", "H\n\na b c\nd\n"),
+        (
+            "<text:tracked-changes><text:p>x</text:p></text:tracked-changes><text:p>a<text:note><text:note-citation>1"
+                + "</text:note-citation><text:note-body><text:p>n</text:p></text:note-body></text:note>b</text:p><text:p>c</text:p>",
+            "ab\n\nn\n\nc\n"
+        ),
+        (
+            "<text:list><text:list-item><text:p>a</text:p></text:list-item><text:list-item><text:p>b</text:p></text:list-item>"
+                + "</text:list><text:p>c</text:p>", "a\nb\n\nc\n"
+        ),
+        (
+            "<table:table><table:table-row><table:table-cell><text:p>a</text:p></table:table-cell><table:table-cell>"
+                + "<text:p>b</text:p></table:table-cell></table:table-row></table:table>", "a\tb\n"
+        ),
+    ])
+    func readsOpenDocument(body: String, expected: String) throws {
+        #expect(try openDocument(body).text == expected)
+    }
+
+    @Test func rejectsEncryptedOpenDocument() throws {
+        let manifest = "<manifest><file-entry full-path='content.xml'><encryption-data/></file-entry></manifest>"
+        #expect(
+            try rejection { try openDocument("<text:p>a</text:p>", manifest: manifest) }?.contains("encrypted") == true)
+    }
+
+    @Test(arguments: [["a.txt", "b.txt"], ["content.xml"], []])
+    func leavesOtherArchivesAlone(names: [String]) {
+        #expect(PackedDocument(memberNames: names) == nil)
+    }
+
+    @Test func wantsOnlyMembersWithText() throws {
+        let names = ["word/document2.xml", "word/media/image1.png", "word/footnotes.xml", "word/header1.xml"]
+        let document = try #require(PackedDocument(memberNames: names))
+        #expect(document.wantedMembers(names) == ["word/document2.xml", "word/footnotes.xml"])
+    }
+}

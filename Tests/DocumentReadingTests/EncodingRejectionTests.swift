@@ -1,0 +1,96 @@
+import DocumentReading
+import Testing
+import TextReading
+
+@Suite("Undecodable text") struct EncodingRejectionTests {
+    private static let line = "Der Bäcker öffnet früh die Tür für die Gäste.\n"
+
+    private func reason(_ bytes: [UInt8], configured: String? = nil) throws -> String {
+        try #require(throws: RejectionError.self) { try Decoded(bytes, configured: configured) }.reason.text
+    }
+
+    private func random(_ count: Int, seed: UInt64) -> [UInt8] {
+        var state = seed
+        return (0..<count).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return UInt8(state >> 56)
+        }
+    }
+
+    @Test("Bytes without meaning are no text in any encoding", arguments: [1 as UInt64, 2, 3], [200, 8_192, 100_000])
+    func rejectsRandomBytes(seed: UInt64, count: Int) throws {
+        #expect(try reason(random(count, seed: seed)).contains("is not text in any known encoding"))
+        let withoutControls = random(count, seed: seed).map { $0 % 0x80 < 0x20 ? $0 | 0x40 : $0 }
+        // An encoding may be the least improbable, but is not found.
+        _ = try reason(withoutControls)
+    }
+
+    @Test func rejectsNumbersOfTwoBytes() throws {
+        let samples = (0..<4_000).flatMap { index in
+            withUnsafeBytes(of: Int16(truncatingIfNeeded: (index % 97 - 48) * 311).littleEndian, Array.init)
+        }
+        #expect(try reason(samples).contains("is not text in any known encoding"))
+    }
+
+    @Test("At most one of a thousand bytes is replaced, and each is counted")
+    func replacesFewBytes() throws {
+        var bytes = Array(String(repeating: Self.line, count: 100).utf8)
+        bytes.insert(contentsOf: [0xFF, 0x0A, 0xFE, 0x0A, 0xC3], at: 2 * Self.line.utf8.count)
+        let decoded = try Decoded(bytes)
+        #expect(decoded.replaced == 3)
+        #expect(decoded.encoding == "UTF-8")
+        #expect(decoded.text.contains("\u{FFFD}\n\u{FFFD}\n\u{FFFD}Der Bäcker"))
+
+        bytes.insert(contentsOf: [0xFF, 0x20, 0xFF, 0x20, 0xFF], at: 0)
+        let count = bytes.count
+        #expect(
+            try reason(bytes, configured: "UTF-8").contains(
+                "is not UTF-8: 6 of \(count / 1000),\(count % 1000) bytes cannot be decoded"))
+    }
+
+    @Test func countsNUL() throws {
+        let bytes = Array(String(repeating: Self.line, count: 100).utf8)
+        let decoded = try Decoded(bytes + [0] + bytes)
+        #expect(decoded.replaced == 1)
+        #expect(decoded.text.contains("\u{FFFD}Der"))
+    }
+
+    @Test("A wrong setting is rejected with the right one")
+    func namesTheEncodingForTheSetting() throws {
+        let japanese = String(repeating: "吾輩は猫である。名前はまだ無い。\n", count: 20)
+        let text = try reason(japanese.encoded("EUC-JP"), configured: "Shift_JIS")
+        #expect(text.hasPrefix("is not Shift_JIS: "))
+        #expect(text.contains("it looks like EUC-JP"))
+        #expect(text.contains("write ‘encoding: EUC-JP’ to .kbconfig.yaml in its folder and move the file back there"))
+        #expect(try Decoded(japanese.encoded("EUC-JP"), configured: "EUC-JP").text == japanese)
+        #expect(text.utf8.count <= 1024)
+    }
+
+    @Test("Text that two encodings explain is kept, and a setting decides")
+    func rejectsAmbiguousText() throws {
+        let bytes =
+            String(repeating: "Старый мост ведёт путников\n", count: 50).encoded("KOI8-R")
+            + String(repeating: "Старый мост ведёт путников\n", count: 50).encoded("CP1251")
+        let text = try reason(bytes)
+        #expect(text.contains("KOI8-R and windows-1251") || text.contains("windows-1251 and KOI8-R"))
+        #expect(try Decoded(bytes, configured: "koi8-r").text.contains("Старый мост"))
+    }
+
+    @Test func rejectsTextThatIsPartlyUTF8() throws {
+        let bytes = (0..<200).flatMap { $0 % 2 == 0 ? Array(Self.line.utf8) : Self.line.encoded("ISO-8859-1") }
+        #expect(try reason(bytes).contains("mixes UTF-8 with another encoding"))
+    }
+
+    @Test func namesTheEncodingOfDamagedText() throws {
+        let japanese = String(repeating: "吾輩は猫である。名前はまだ無い。\n", count: 20).encoded("EUC-JP")
+        let text = try reason(
+            japanese.enumerated().flatMap { $0.offset % 264 == 0 ? [0xFF, $0.element] : [$0.element] })
+        #expect(text.contains("looks like EUC-JP, but is damaged: "))
+    }
+
+    @Test func ASCIIIsPlainUnderAnyName() throws {
+        #expect(try Decoded(Array("plain\n".utf8)).encoding == "UTF-8")
+        #expect(try Decoded(Array("plain\n".utf8), configured: "windows-1252").text == "plain\n")
+        #expect(try Decoded([]).text == "")
+    }
+}

@@ -1,0 +1,128 @@
+import Foundation
+import TextReading
+import Testing
+
+@Suite struct FileKindTests {
+    private static let zeros = [UInt8](repeating: 0, count: 600)
+
+    @Test(arguments: [
+        ("{\\rtf1\\ansi text}", "is an RTF document: convert it with: unrtf --text FILE > FILE.txt"),
+        ("%!PS-Adobe-3.0\n/Times findfont", "is a PostScript document: convert it with: ps2ascii FILE FILE.txt"),
+        (".\\\" comment\n.TH LS 1\n.SH NAME\n", "is a manual page: convert it with: man -l FILE | col -b > FILE.txt"),
+        (".Dd May 1\n.Dt LS 1\n", "is a manual page: convert it with: man -l FILE | col -b > FILE.txt"),
+        ("'\\\" t\n.PP\ntext", "is a troff document: convert it with: nroff FILE | col -b > FILE.txt"),
+        (
+            "{\n \"cells\": [\n  {\n   \"cell_type\": \"code\"",
+            "is a Jupyter notebook: convert it with: jupyter nbconvert --to markdown FILE"
+        ),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
+            "is a Git LFS pointer instead of the file itself: run git lfs pull in the repository, and copy it again"
+        ),
+        (
+            "-----BEGIN PGP MESSAGE-----\n\nhQEM",
+            "is encrypted with OpenPGP: decrypt it with: gpg --decrypt FILE > FILE.txt"
+        ),
+        (
+            "d8:announce35:udp://tracker",
+            "is a BitTorrent file, which only tells where to download others: download them, and put them here"
+        ),
+    ])
+    func namesKindsWrittenAsText(text: String, reason: String) throws {
+        for name in ["a.txt", "a"] { #expect(try ReadDocument(name, text.utf8).reason == reason) }
+        // A byte-order mark or an empty line may precede it.
+        #expect(try ReadDocument("a.txt", "\n\(text)".utf8).reason == reason)
+    }
+
+    @Test func readsThemAsTheyAreWhereTheFolderSaysText() throws {
+        var options = ReadingOptions()
+        options.format = .text
+        for text in ["{\\rtf1 text}", ".TH LS 1\n", "%!PS\n", "version https://git-lfs.github.com/spec/v1\n"] {
+            #expect(try ReadDocument("a.txt", text.utf8, options).text == text)
+        }
+        let png: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A] + Self.zeros
+        #expect(try ReadDocument("a.txt", png, options).reason?.hasPrefix("is a PNG picture") == true)
+    }
+
+    @Test(arguments: [
+        ".Then he left.\nAnd came back.", "...and so on\n", "'Tis the season\n", "BM is short for something",
+        "LZIP compresses", "PAR1 is a name", "download this: d8:announce", "%percent", "{braces}", "GIF89a",
+        "Rar! said the bear",
+    ])
+    func acceptsTextThatLooksAlike(text: String) throws {
+        #expect(try ReadDocument("a.txt", text.utf8).text == text)
+    }
+
+    private struct Binary: Sendable, CustomTestStringConvertible {
+        let beginning: [UInt8]
+        let reason: String
+
+        init(_ text: String, _ reason: String) { self.init(Array(text.utf8), reason) }
+
+        init(_ beginning: [UInt8], _ reason: String) {
+            self.beginning = beginning
+            self.reason = reason
+        }
+
+        var testDescription: String { reason }
+    }
+
+    private static let known: [Binary] = [
+        Binary(
+            [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A],
+            "is a PNG picture: text in it is recognized with: tesseract"),
+        Binary([0xFF, 0xD8, 0xFF, 0xE0, 0, 0x10], "is a JPEG picture"),
+        Binary("SQLite format 3\0", "is an SQLite database: export a column of text with: sqlite3"),
+        Binary("PAR1", "is a Parquet table: convert it with: python3 -c"),
+        Binary(
+            [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1], "is a Microsoft Office document from before 2007"),
+        Binary("OggS\0\u{2}", "is an audio recording or a video (Ogg): only text can be learned"),
+        Binary("AT&TFORM", "is a DjVu document: convert it with: djvutxt FILE FILE.txt"),
+        Binary([0xDE, 0x12, 0x04, 0x95], "is a compiled gettext catalog: convert it with: msgunfmt FILE > FILE.po"),
+        Binary([0x52, 0x61, 0x72, 0x21, 0x1A, 0x07], "is a RAR archive: unpack it with: unar FILE"),
+        Binary(String(repeating: "A", count: 60) + "BOOKMOBI", "is a Mobipocket or Kindle e-book"),
+    ]
+
+    @Test(arguments: known)
+    private func namesBinaryKinds(file: Binary) throws {
+        for name in ["a.txt", "a.csv", "a"] {
+            let found = try ReadDocument(name, file.beginning + Self.zeros).reason
+            #expect(found?.hasPrefix(file.reason) == true, "\(found ?? "accepted")")
+        }
+    }
+
+    /// Kinds that only libmagic knows.
+    private static let knownToLibmagic: [Binary] = [
+        Binary("RIFF\u{24}\0\0\0WAVEfmt \u{10}\0\0\0\u{1}\0\u{1}\0", "is an audio recording ("),
+        Binary([0x1A, 0x45, 0xDF, 0xA3, 0x93, 0x42, 0x82, 0x88] + Array("matroska".utf8), "is a video ("),
+        Binary(Array("wOF2".utf8) + [0, 1, 0, 0], "is a font ("),
+        Binary(
+            [0x7F, 0x45, 0x4C, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 62, 0, 1], "is a program ("),
+    ]
+
+    @Test(arguments: knownToLibmagic)
+    private func asksLibmagic(file: Binary) throws {
+        let found = try ReadDocument("a.txt", file.beginning + Self.zeros).reason
+        #expect(found?.hasPrefix(file.reason) == true, "\(found ?? "accepted")")
+    }
+
+    @Test func saysWhatUnknownBytesAreNot() throws {
+        let noise = (0..<4000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) }
+        let reason = try #require(try ReadDocument("a.txt", [0xB7, 0, 0x9D, 0xF4] + noise).reason)
+        #expect(reason.hasPrefix("is not text (libmagic says: "), "\(reason)")
+        #expect(!reason.contains("NUL bytes"))
+    }
+
+    @Test func saysHowToRemoveNULFromText() throws {
+        let text = String(repeating: "a line of a log\n", count: 10) + "\0" + String(repeating: "more\n", count: 10)
+        #expect(
+            try ReadDocument("a.log", text.utf8).reason
+                == "contains NUL characters, which no text has: remove them with: tr -d '\\000' < FILE > NEW")
+    }
+
+    @Test func rejectsEmptyFile() throws {
+        for name in ["a.txt", "a.gz", "a.zip", "a.html", "a.pdf"] {
+            #expect(try ReadDocument(name, []).reason == "is empty")
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import FoundationEssentials
+import Glibc
+import Testing
+
+@Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built next to the tests"))
+struct PreviewTests {
+    /// A copy of kbctl in a folder of its own, without the other programs.
+    private func withCopy(_ body: (_ program: String, _ folder: String) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "preview-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.copyItem(atPath: KbctlProcess.path, toPath: "\(folder)/kbctl")
+        try body("\(folder)/kbctl", folder)
+    }
+
+    @Test func previewNamesTheMissingProgram() throws {
+        try withCopy { program, folder in
+            let result = try KbctlProcess.run(["corpora", "preview", "a.txt"], socket: "/none", program: program)
+            #expect(result.status == 69 && result.output.isEmpty)
+            #expect(result.errors.contains("/kantaibert-train: No such file or directory; install it next to kbctl"))
+        }
+    }
+
+    @Test func previewRunsTheProgramBesideKbctlWithItsOptions() throws {
+        try withCopy { program, folder in
+            let script = "#!/bin/sh\nfor word; do echo \"$word\"; done\nexit 65\n"
+            try Data(script.utf8).write(to: URL(filePath: "\(folder)/kantaibert-train"))
+            try #require(chmod("\(folder)/kantaibert-train", 0o755) == 0)
+            let words = [
+                "corpora", "preview", "--filters", "keep,lowercase", "--keep", "a-z '", "--json", "--", "-a b",
+            ]
+            let result = try KbctlProcess.run(words, socket: "/none", program: program)
+            #expect(result.status == 65)
+            #expect(result.output == "preview\n--filters=keep,lowercase\n--keep=a-z '\n--json\n--\n-a b\n")
+        }
+    }
+}

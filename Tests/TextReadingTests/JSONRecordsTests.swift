@@ -1,0 +1,129 @@
+import Testing
+import TextReading
+
+@Suite struct JSONRecordsTests {
+    private static let objects = (0..<20).map { "{\"id\": \($0), \"text\": \"\(sentence($0))\"}" }
+
+    private static let list = objects.joined(separator: ", ")
+    private static let strings: [String] = (0..<20).map { "\"\(sentence($0))\"" }
+
+    private static let layouts: [(TextFormat, String, String)] = [
+        (.jsonl, objects.joined(separator: "\n"), "JSON lines, 20 objects"),
+        (.json, objects.joined(separator: "\r\n\r\n"), "JSON lines, 20 objects"),
+        (.json, "[\n\(objects.joined(separator: ",\n"))\n]\n", "JSON array, 20 elements"),
+        (.jsonl, " [\(list)]", "JSON array, 20 elements"),
+        (.json, "[\(strings.joined(separator: ","))]", "JSON array, 20 elements"),
+        (.json, objects.joined(separator: "\n").replacing(", ", with: ",\n  "), "JSON lines, 20 objects"),
+        (
+            .json, "{\"name\": [\"x\", \"y\"],\n\"data\": [\(list)], \"end\": null}",
+            "JSON object with an array, 20 objects"
+        ),
+    ]
+
+    @Test(arguments: layouts)
+    func recognizesLayout(format: TextFormat, text: String, description: String) throws {
+        var options = ReadingOptions()
+        for sample in [1 << 18, 40] {
+            options.sampleBytes = sample
+            for pieces in [1, 7, 1 << 16] {
+                let reading = try Reading(format, "\u{FEFF}" + text, options, pieces: pieces)
+                #expect(reading.lines == (0..<20).map(sentence), "\(reading)")
+                #expect(reading.format == description)
+                #expect(reading.warnings == [])
+            }
+        }
+    }
+
+    /// Expected output: `json.loads` of Python 3.11.
+    @Test(arguments: [
+        (#"{"text": "a \"b\" \u00e9 \ud83d\ude00\nc", "more": {"text": "inner"}}"#, "a \"b\" é 😀 c"),
+        (#"{"text": "first", "text": "last"}"#, "last"),
+        (#"{"n": [NaN, Infinity, -Infinity, 123456789012345678901234567890, 1e999], "text": "a"}"#, "a"),
+        (#"{"text": "a\ud83d", "x": "\ude00"}"#, "a\u{FFFD}"),
+        (#"{"text": "\ude00\ud83d\ud83d\ude00b"}"#, "\u{FFFD}\u{FFFD}😀b"),
+    ])
+    func readsLikePython(line: String, text: String) throws {
+        for (format, document) in [(TextFormat.jsonl, line), (.json, "[\(line)]")] {
+            #expect(try Reading(format, document).lines == [text])
+        }
+    }
+
+    @Test func countsReplacedSurrogates() throws {
+        let reading = try Reading(.jsonl, #"{"text": "a\ud83d b\u0000", "x": "\ude00"}"#)
+        #expect(reading.warnings == ["2 lone surrogates or NUL characters were replaced by U+FFFD"])
+    }
+
+    @Test func readsNestedAndSeveralFields() throws {
+        var options = ReadingOptions()
+        options.textColumns = ["message.text", "title"]
+        let text = """
+            {"title": "T", "message": {"text": "a", "more": {"text": "no"}}}
+            {"message.text": "b", "message": {"text": "no"}, "title": null}
+            {"message": {"text": "no"}, "message": {"text": "c"}}
+            {"message": {"text": "no"}, "message": [{"text": "no"}], "title": "d"}
+            """
+        #expect(try Reading(.jsonl, text, options).lines == ["a T", "b", "c", "d"])
+    }
+
+    @Test func countsObjectsWithoutText() throws {
+        let texts: [Int: String] = [
+            3: #"{"body": "x"}"#, 14: #"{"text": null}"#, 25: #"{"text": "NaN"}"#, 36: #"{"text": ["a"]}"#,
+            47: #"{"text": NaN}"#, 58: #"{"text": 5}"#,
+        ]
+        let lines = (0..<100).map { texts[$0] ?? "{\"text\": \"\(sentence($0))\"}" }.joined(separator: "\n")
+        let reading = try Reading(.jsonl, lines)
+        #expect(reading.lines?.count == 94)
+        #expect(
+            reading.warnings == [
+                "6 of 100 objects have no text in field ‘text’ and were left out, the first on line 4: "
+                    + "1 have no field ‘text’, 2 have no string in field ‘text’, 3 have no text in field ‘text’"
+            ])
+        let some = (0..<100).map { $0 % 25 == 0 ? #"{"body": "x"}"# : "{\"text\": \"\(sentence($0))\"}" }
+        #expect(
+            try Reading(.jsonl, some.joined(separator: "\n")).warnings
+                == ["4 of 100 objects have no field ‘text’ and were left out, the first on line 1"])
+    }
+
+    @Test func rejectsObjectsThatMostlyLackText() throws {
+        let lines = (0..<50).map { "{\"id\": \"x\", \"\($0 % 10 == 0 ? "text" : "body")\": \"\(sentence($0))\"}" }
+        let reading = try Reading(.jsonl, lines.joined(separator: "\n"))
+        #expect(
+            reading.rejection
+                == "45 of 50 objects have no field ‘text’; the fields of the object on line 2 are ‘id’, ‘body’. "
+                + "Set text_column: [text, body] in .kbconfig.yaml in the file's folder in the inbox and move the file "
+                + "back there")
+        let nested = try Reading(.json, #"[{"id": 1, "message": {"text": "some words"}}]"#)
+        #expect(nested.rejection?.contains("Set text_column: message.text in .kbconfig.yaml") == true)
+        let hostile = (0..<1000).map { "\"\(String(repeating: "\($0)", count: 100))\": 1" }.joined(separator: ",")
+        let reason = try #require(try Reading(.jsonl, "{\(hostile)}").rejection)
+        #expect(reason.hasSuffix(" and 992 more") && reason.utf8.count < 500, "\(reason)")
+    }
+
+    @Test(arguments: [
+        ("{\"text\": \"a\"}\n{\"text\": \"b", "line 2: invalid JSON: the file ends inside of it"),
+        ("[{\"text\": \"a\"},\n{\"text\": \"b\"}", "line 2: invalid JSON: the file ends inside of it"),
+        ("{\"text\": \"a\"} {\"text\": \"b\"}", "line 1: invalid JSON"),
+        ("[{\"text\": \"a\"}]\n5", "line 1: not a JSON object"),
+        ("{\"text\":\n\"a\" \"b\"}", "line 2: invalid JSON in the object that begins on line 1"),
+        ("[1]\n[2]", "line 1: not a JSON object"),
+        ("[]", "has no object with text in field ‘text’"),
+        (
+            "{\"a\": [{\"text\": \"a\"}],\n\"b\": [{\"text\": \"a\"}]}",
+            "1 of 1 objects have no field ‘text’; the fields of the object on line 1 are ‘a’, ‘b’"
+        ),
+    ])
+    func rejectsOtherJSON(text: String, reason: String) throws {
+        #expect(try Reading(.json, text).rejection == reason)
+    }
+
+    @Test func limitsRecordAndDepth() throws {
+        var options = ReadingOptions()
+        options.maxRecordBytes = 100
+        let long = "{\"text\": \"\(String(repeating: "y", count: 200))\"}"
+        let reason = "line 2: the object is longer than 100 bytes, the limit set by inbox.max_record_bytes"
+        #expect(try Reading(.json, "[{\"text\": \"a\"},\n\(long)]", options).rejection == reason)
+        #expect(try Reading(.jsonl, "{\"text\": \"a\"}\n\(long)", options, pieces: 3).rejection == reason)
+        let deep = String(repeating: "[", count: 600)
+        #expect(try Reading(.json, deep).rejection == "line 1: nested more than 512 levels deep")
+    }
+}
