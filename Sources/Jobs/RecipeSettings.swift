@@ -49,7 +49,11 @@ extension Recipe {
     private static let batches: [JobSetting<Recipe>] = [
         JobSetting(
             "per_device_train_batch_size", \.perDeviceTrainBatchSize, .integer(atLeast: 1, atMost: largestCount),
-            isRequired: true, "Samples in one batch."),
+            isRequired: true,
+            """
+            Samples in one batch. With the objective mlm, the default is 128 unless samples is auto: lines have fewer \
+            tokens than the rows of paragraphs.
+            """),
         JobSetting(
             "gradient_accumulation_steps", \.gradientAccumulationSteps, .integer(atLeast: 1, atMost: largestCount),
             "Batches whose gradients are summed for one optimizer step."),

@@ -39,10 +39,11 @@ public struct ModelSettings: Sendable, Equatable {
         filters = []
         tokenizer = nil
         self.schedule = schedule
+        fitBatch()
     }
 }
 
-// Three keys determine the defaults of other keys. They are first in the table and are applied first, so that an
+// Four keys determine the defaults of other keys. They are first in the table and are applied first, so that an
 // explicit key overrides the default that they set.
 extension ModelSettings {
     var chosenObjective: Objective {
@@ -50,6 +51,7 @@ extension ModelSettings {
         set {
             objective = newValue
             recipe = recipeName.recipe(for: newValue)
+            fitBatch()
         }
     }
 
@@ -66,7 +68,24 @@ extension ModelSettings {
         set {
             recipeName = newValue
             recipe = newValue.recipe(for: objective)
+            fitBatch()
         }
+    }
+
+    var chosenSamples: SampleUnit {
+        get { samples }
+        set {
+            samples = newValue
+            fitBatch()
+        }
+    }
+
+    /// Sets the default number of samples in a batch. The default recipe for `mlm` counts lines; with `auto`, a sample is
+    /// usually a row of a paragraph, which has about eight times as many tokens.
+    private mutating func fitBatch() {
+        let recipe = recipeName.recipe(for: objective)
+        let isOfRows = objective == .mlm && recipeName == .default && samples == .auto
+        self.recipe.perDeviceTrainBatchSize = isOfRows ? 16 : recipe.perDeviceTrainBatchSize
     }
 }
 

@@ -36,7 +36,7 @@ def uploading_files(page):
         file.write(bytes(range(256)) * 8)
     page.drop(rubbish)
     page.until("#corpora", "rejected")
-    assert "NUL" in page.text("#corpora"), page.text("#corpora")
+    assert "is a picture" in page.text("#corpora"), page.text("#corpora")
     large = f"{page.servers.folder}/large.txt"
     with open(large, "w") as file:
         file.truncate(9 << 20)
