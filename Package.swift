@@ -190,7 +190,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AsyncSupport", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings", "Supervision",
+                "AsyncSupport", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings", "SettingsTable",
+                "Supervision",
                 "CFiles", "CMalloc", "Corpora", "TextReading", "Fairness", "Inference", "Models", "Kernels", "Database",
                 "Interface",
                 "MetricsSchema", "Varlink",
@@ -298,7 +299,8 @@ let package = Package(
         tests("Database", ["Jobs", "MetricsSchema", "Database", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs"]),
-        tests("Training", ["Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
+        tests(
+            "Training", ["TextFilters", "Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
         tests(
             "Inference",
             [
