@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -29,7 +30,8 @@
 static int restrict_files(void) {
     struct landlock_ruleset_attr all = {.handled_access_fs = KB_ALL_FILE_ACCESS};
     int rules = syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
-    if (rules < 0) return 0;
+    // The kernel was built or booted without it. Anything else, such as a filter of system calls, is an error.
+    if (rules < 0) return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : errno;
     static const char *const readable[] = {"/usr", "/lib", "/lib64", "/etc", "/proc/self"};
     for (size_t i = 0; i < sizeof readable / sizeof *readable; i++) {
         struct landlock_path_beneath_attr rule = {.allowed_access = KB_READ_ACCESS};
@@ -66,6 +68,21 @@ static int restrict_files(void) {
                  0, 1),                                                                                         \
         KB_RETURN(SECCOMP_RET_ERRNO | EPERM), KB_RETURN(SECCOMP_RET_ALLOW)
 
+// Duplicates descriptors and changes their flags. With F_SETOWN and F_SETSIG, the kernel would send any signal to any process
+// of this user.
+#define KB_ALLOW_FCNTL                                                                                        \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 5), KB_LOAD(args[1]),                                    \
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, F_SETFL, 0, 1),                                                    \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_DUPFD_CLOEXEC, 0, 1), KB_RETURN(SECCOMP_RET_ALLOW),              \
+        KB_RETURN(SECCOMP_RET_ERRNO | EPERM)
+// Children of this process only, in its namespaces.
+#define KB_ALLOW_CLONE                                                                                        \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4), KB_LOAD(args[0]),                                    \
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K,                                                                   \
+                 CLONE_PARENT | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |  \
+                     CLONE_NEWPID | CLONE_NEWNET, 0, 1),                                                       \
+        KB_RETURN(SECCOMP_RET_ERRNO | EPERM), KB_RETURN(SECCOMP_RET_ALLOW)
+
 static int restrict_calls(void) {
     const struct sock_filter program[] = {
         KB_LOAD(arch),
@@ -94,7 +111,7 @@ static int restrict_calls(void) {
         KB_ALLOW(SYS_getdents64),
         KB_ALLOW(SYS_getcwd),
         KB_ALLOW(SYS_fadvise64),
-        KB_ALLOW(SYS_fcntl),
+        KB_ALLOW_FCNTL,
         KB_ALLOW(SYS_dup),
         KB_ALLOW(SYS_dup3),
         KB_ALLOW(SYS_pipe2),
@@ -157,9 +174,10 @@ static int restrict_calls(void) {
         KB_ALLOW(SYS_restart_syscall),
         // `abort` signals its own thread.
         KB_ALLOW_PROCESS(SYS_tgkill, getpid()),
-        KB_ALLOW(SYS_clone),
+        KB_ALLOW_CLONE,
 #ifdef SYS_clone3
-        KB_ALLOW(SYS_clone3),
+        // Its flags are in memory, where a filter cannot see them. The C library then uses `clone`.
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1), KB_RETURN(SECCOMP_RET_ERRNO | ENOSYS),
 #endif
         KB_ALLOW(SYS_execve),
         KB_ALLOW(SYS_wait4),

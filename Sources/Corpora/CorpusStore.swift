@@ -105,7 +105,7 @@ public struct CorpusStore: Sendable {
             directory: directory, options: options, reader: reader, room: room, isCancelled: isCancelled)
         let outcome: FileReading.Outcome
         do {
-            outcome = try reading.read(descriptor, name: file.name, bytes: file.signature.bytes)
+            outcome = try reading.read(descriptor, name: file.name, bytes: before.bytes)
         } catch let error as RejectionError {
             guard isUnchanged(descriptor, before) else { return .settled(.postponed) }
             return .settled(.rejected(reason: error.reason))

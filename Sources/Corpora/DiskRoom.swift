@@ -24,4 +24,7 @@ final class DiskRoom {
         sinceChecked = 0
         try FreeSpace.require(bytes, at: directory, reserve: reserve)
     }
+
+    /// Accounts for what another process writes.
+    func check() throws(DurableError) { try FreeSpace.require(0, at: directory, reserve: reserve) }
 }

@@ -55,7 +55,7 @@ struct ContentReader {
     }
 
     private func notText(_ head: [UInt8]) -> RejectionError {
-        RejectionError("is not text (libmagic says: \(Magic.shared.words(for: head)))")
+        RejectionError("is not text (libmagic says: \(Magic.shared.type(of: head) ?? "nothing"))")
     }
 
     private static let withNUL = RejectionError(

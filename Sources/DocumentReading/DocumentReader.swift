@@ -144,16 +144,19 @@ package struct DocumentReader {
             try unpacking.limit.addMember()
             let path = item.path(ofMember: member.name)
             guard unpacking.wants(member) else { continue }
+            // An archive in this one may have been used in part.
+            let used = unpacking.log.used
             do {
                 try readMember(member, path, of: archive, packing, levels: item.levels, &unpacking)
             } catch let error as RejectionError {
-                unpacking.log.leaveOut(path, error.reason.text)
+                unpacking.log.leaveOut(path, error.reason.text, isPartlyUsed: unpacking.log.used > used)
             } catch let damage as Archive.Damage {
-                unpacking.log.leaveOut(path, damage.reason)
+                unpacking.log.leaveOut(path, damage.reason, isPartlyUsed: unpacking.log.used > used)
                 guard damage.isFatal else { continue }
                 guard packing == .zip, reopenings < Self.mostReopenings else {
                     throw RejectionError(
-                        "is a damaged or truncated \(packing.name) archive: ‘\(path)’ \(damage.reason)")
+                        "is a damaged or truncated \(packing.name) archive: ‘\(MemberLog.shown(path))’ \(damage.reason)"
+                    )
                 }
                 reopenings += 1
                 archive = try Archive(RegionSource(item.region), packing)

@@ -2,6 +2,9 @@ import Durable
 import Glibc
 import TextReading
 
+/// The disk is full. The file that is read is not at fault.
+package struct NoScratchSpace: Error {}
+
 /// Disk space for unpacked members of archives, so that each can be read more than once in constant memory. Used as a
 /// stack: space is released in the reverse order of its allocation.
 package final class ScratchFile {
@@ -39,6 +42,7 @@ package final class ScratchFile {
         while !rest.isEmpty {
             let count = retrying { pwrite(descriptor, rest.baseAddress, rest.count, off_t(end)) }
             guard count > 0 else {
+                if [ENOSPC, EDQUOT].contains(errno) { throw NoScratchSpace() }
                 throw RejectionError("cannot be unpacked: \(String(cString: strerror(errno)))")
             }
             end += count

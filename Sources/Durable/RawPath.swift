@@ -31,12 +31,20 @@ package enum RawPath {
     package static func printable(_ text: String) -> String {
         text.unicodeScalars.reduce(into: "") { printable, scalar in
             let byte = escapes.contains(scalar.value) ? scalar.value - escapes.lowerBound : scalar.value
-            if byte != scalar.value || byte < 0x20 || byte == 0x7F {
+            if byte != scalar.value || Self.isControl(scalar.value) {
                 let digits = String(byte, radix: 16, uppercase: true)
                 printable += "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits
             } else {
                 printable.unicodeScalars.append(scalar)
             }
+        }
+    }
+
+    /// Control characters, line separators, and marks that change the direction of the text after them.
+    private static func isControl(_ scalar: UInt32) -> Bool {
+        switch scalar {
+        case 0..<0x20, 0x7F...0x9F, 0x2028...0x202E, 0x2066...0x2069: true
+        default: false
         }
     }
 

@@ -6,7 +6,7 @@ import Digests
 package struct CorpusReading {
     package private(set) var report = ReadingReport()
     private var hash = SHA256()
-    private let options: ReadingOptions
+    let options: ReadingOptions
     private let interruption: Interruption
     private let write: (UnsafeRawBufferPointer) throws -> Void
 

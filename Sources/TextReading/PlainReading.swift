@@ -11,9 +11,9 @@ extension CorpusReading {
     /// - Throws: `NotPlainText` if it is anything else, `RejectionError`, `ReadingInterrupted`, and errors thrown by
     ///   `write`. After an error, what was written is worthless.
     package mutating func readPlain(
-        name: String, descriptor: Int32, bytes size: Int, options: ReadingOptions,
-        isCancelled: () -> Bool = { false }
+        name: String, descriptor: Int32, bytes size: Int
     ) throws {
+        let options = options
         guard size <= options.maxFileBytes else { throw options.tooLarge(atLeast: size) }
         guard let format = options.format ?? TextFormat.plain(name: name), options.encoding.map(isUTF8) ?? true else {
             throw NotPlainText()
@@ -55,8 +55,9 @@ package struct PlainTextCheck {
 
     /// Beginnings of files that are not the text they contain: archives, documents, markup and pointers.
     private static let beginnings: [[UInt8]] = [
-        "<", "{\\rtf", "%PDF", "%!", "PK", "BZh", "7z", "version https://git-lfs", ".\\\"", "'\\\"", ".TH ", ".Dd ",
-        "{\"cells\"", "{\n \"cells\"", "Rar!", "!<arch>", "-----BEGIN PGP MESSAGE", "-----BEGIN AGE", "$ANSIBLE_VAULT;",
+        "<", "{\\rtf", "%PDF", "%!", "PK", "BZh", "7z", "version https://git-lfs", ".\\\"", "'\\\"", "'''", ".TH ",
+        ".Dd ",
+        "Rar!", "!<arch>", "-----BEGIN PGP MESSAGE", "-----BEGIN AGE", "$ANSIBLE_VAULT;",
         "d8:announce",
     ].map { Array($0.utf8) }
 
@@ -69,6 +70,8 @@ package struct PlainTextCheck {
             if begin.starts(with: [0xEF, 0xBB, 0xBF]) { begin.removeFirst(3) }
             let text = begin.drop { $0 <= 0x20 && $0 != 0x1B }
             if Self.beginnings.contains(where: { text.starts(with: $0) }) { return false }
+            let inObject = text.first == UInt8(ascii: "{") ? text.dropFirst().drop { $0 <= 0x20 } : []
+            if inObject.starts(with: Array("\"cells\"".utf8)) { return false }
         }
         // NUL occurs in UTF-16 and binary files, ESC in ISO-2022 and in the output of terminals.
         guard memchr(piece.baseAddress!, 0, piece.count) == nil,

@@ -1,5 +1,8 @@
-/// The arguments of `kantaibert-read`, as JSON on its command line.
+/// The request to `kantaibert-read`, as JSON in an environment variable.
 public struct ReaderRequest: Codable, Sendable {
+    /// The name of the environment variable.
+    public static let variable = "KANTAIBERT_READ_REQUEST"
+
     /// The file's name, whose extensions can be decisive for its format.
     public var name: String
     /// Size of the file in bytes.
@@ -16,7 +19,7 @@ public struct ReaderRequest: Codable, Sendable {
     }
 
     /// The descriptors that the process inherits. Standard output receives the text.
-    public enum Descriptor: Int32, Sendable {
+    public enum Descriptor: Int32, Sendable, CaseIterable {
         case file = 0
         case text = 1
         /// Receives one `ReaderAnswer` as JSON.
@@ -29,11 +32,10 @@ public struct ReaderRequest: Codable, Sendable {
 /// Limits of a process that reads one file.
 public struct ReaderLimits: Codable, Sendable, Equatable {
     public var memoryBytes = 1 << 30
-    /// CPU time that a file may take, in seconds: a constant part, and a part for each megabyte of its size and of the
-    /// text in it.
+    /// CPU time that a file may take, in seconds: a constant part, and a part for each megabyte of its size.
     public var seconds = 60
     public var secondsPerMegabyte = 1.0
-    /// Time without any output or CPU time used after which the process is considered hung, in seconds.
+    /// Time without output after which the process is considered hung, in seconds; at least twice its CPU time.
     public var idleSeconds = 60
 
     public init() {}
@@ -48,4 +50,6 @@ public struct ReaderLimits: Codable, Sendable, Equatable {
 public enum ReaderAnswer: Codable, Sendable {
     case read(ReadingReport)
     case rejected(reason: String)
+    /// The disk is full, which is not the file's fault.
+    case noSpace
 }

@@ -60,7 +60,8 @@ public enum TextFormat: String, Sendable, CaseIterable, Codable {
 
     /// Extensions of files that are never plain UTF-8 text by themselves, whatever their first bytes.
     private static let otherExtensions: Set<String> = [
-        "gz", "bz2", "xz", "zst", "zip", "tar", "7z", "tgz", "tbz2", "txz", "html", "htm", "xhtml", "xml", "epub",
+        "gz", "bz2", "xz", "zst", "z", "lzma", "zip", "tar", "7z", "tgz", "tbz", "tbz2", "txz", "tzst", "taz", "tlz",
+        "html", "htm", "xhtml", "xml", "epub",
         "docx", "odt", "pdf", "rtf", "ipynb",
     ]
 

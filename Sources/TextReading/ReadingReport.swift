@@ -40,8 +40,8 @@ public struct ReadingReport: Codable, Sendable, Equatable {
         var bounded = self
         bounded.warnings = []
         warnings.prefix(Self.mostWarnings).forEach { bounded.warn($0) }
-        bounded.format = RawPath.printable(format.bounded(toBytes: 100))
-        bounded.encoding = encoding.map { RawPath.printable($0.bounded(toBytes: 40)) }
+        bounded.format = RawPath.printable(format.bounded(toBytes: 100)).bounded(toBytes: 100)
+        bounded.encoding = encoding.map { RawPath.printable($0.bounded(toBytes: 40)).bounded(toBytes: 40) }
         bounded.documents = max(0, documents)
         bounded.replacedBytes = max(0, replacedBytes)
         return bounded

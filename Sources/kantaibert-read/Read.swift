@@ -14,8 +14,9 @@ struct Read: ParsableCommand {
         commandName: "kantaibert-read",
         abstract: "Converts a file of any supported format and encoding to plain text.",
         discussion: """
-            kantaibertd starts this program for each file that is not plain UTF-8. It reads the file from standard \
-            input, writes its text to standard output, and reports on descriptor 3; descriptor 4 is a scratch file. It \
+            kantaibertd starts this program for each file that is not plain UTF-8, with a request as JSON in the \
+            environment variable \(ReaderRequest.variable). It reads the file from standard input, writes its text to \
+            standard output, and reports on descriptor 3; descriptor 4 is a scratch file. It \
             confines itself before it reads the first byte: no network, no files but system libraries, and limits for \
             memory and time.
 
@@ -23,13 +24,13 @@ struct Read: ParsableCommand {
             cannot be confined.
             """)
 
-    @Argument(help: "The file's name, the options and the limits, as JSON.")
-    var request: String
-
     func run() throws {
+        guard let json = getenv(ReaderRequest.variable) else {
+            throw ValidationError("\(ReaderRequest.variable) is not set: kantaibertd starts this program")
+        }
         let request: ReaderRequest
         do {
-            request = try JSONDecoder().decode(ReaderRequest.self, from: Data(self.request.utf8))
+            request = try JSONDecoder().decode(ReaderRequest.self, from: Data(String(cString: json).utf8))
         } catch {
             throw ValidationError("the request: \(error)")
         }
@@ -53,6 +54,8 @@ struct Read: ParsableCommand {
                     FileRegion(descriptor: ReaderRequest.Descriptor.file.rawValue, bytes: request.bytes)))
         } catch let error as RejectionError {
             return .rejected(reason: error.reason.text)
+        } catch is NoScratchSpace {
+            return .noSpace
         }
     }
 
@@ -64,7 +67,8 @@ struct Read: ParsableCommand {
     private func limit(_ request: ReaderRequest) throws {
         let limits = request.limits
         try limit(RLIMIT_CORE, 0)
-        try limit(RLIMIT_CPU, limits.seconds(forBytes: request.bytes))
+        // At the lower limit, the signal says what happened.
+        try limit(RLIMIT_CPU, limits.seconds(forBytes: request.bytes), grace: 1)
         // The scratch file holds a member of an archive and its text. Without the signal, a write beyond the limit fails.
         signal(SIGXFSZ, SIG_IGN)
         try limit(RLIMIT_FSIZE, 4 * min(request.options.maxExpandedBytes, Int.max / 8))
@@ -73,12 +77,13 @@ struct Read: ParsableCommand {
         if dlsym(nil, "__asan_init") == nil { try limit(RLIMIT_AS, limits.memoryBytes) }
     }
 
-    private func limit(_ resource: __rlimit_resource, _ value: Int) throws {
+    /// - Parameter grace: by how much the limit that ends the process exceeds the one that signals it
+    private func limit(_ resource: __rlimit_resource, _ value: Int, grace: Int = 0) throws {
         let kind = __rlimit_resource_t(resource.rawValue)
         var limit = rlimit()
         var result = getrlimit(kind, &limit)
-        limit.rlim_max = min(limit.rlim_max, rlim_t(max(0, value)))
-        limit.rlim_cur = limit.rlim_max
+        limit.rlim_max = min(limit.rlim_max, rlim_t(max(0, value) + grace))
+        limit.rlim_cur = min(limit.rlim_max, rlim_t(max(0, value)))
         if result == 0 { result = setrlimit(kind, &limit) }
         guard result == 0 else {
             say("setrlimit: \(String(cString: strerror(errno)))")

@@ -66,6 +66,12 @@ import TextReading
         #expect(ContinuousClock.now - began < .seconds(300))
     }
 
+    /// Waiting for it would hold up all other files.
+    @Test func processThatOutlivesItsAnswerIsEnded() throws {
+        let body = "printf abc; printf '%s' '\(try answer(bytes: 3))' >&3; exec >&- 3>&-; exec sleep 1000"
+        #expect(try reason(body)?.contains("signal 9") == true)
+    }
+
     @Test(arguments: ["no JSON", "{}", ""])
     func malformedAnswerIsRejected(text: String) throws {
         #expect(try reason("printf x; printf '%s' '\(text)' >&3")?.contains("gave no valid answer") == true)
@@ -146,8 +152,11 @@ import TextReading
         process.executableURL = URL(filePath: "/bin/sh")
         // Descriptor 1 is a pipe that is full before the text ends.
         process.arguments = [
-            "-c", "exec 3>/dev/null 4<>\"$3\"; exec \"$1\" \"$2\"", "sh", BuiltProgram.path(of: "kantaibert-read"),
-            String(decoding: try JSONEncoder().encode(request), as: UTF8.self), "\(scratch.path)/unpacked",
+            "-c", "exec 3>/dev/null 4<>\"$2\"; exec \"$1\"", "sh", BuiltProgram.path(of: "kantaibert-read"),
+            "\(scratch.path)/unpacked",
+        ]
+        process.environment = [
+            ReaderRequest.variable: String(decoding: try JSONEncoder().encode(request), as: UTF8.self)
         ]
         process.standardInput = try FileHandle(forReadingFrom: URL(filePath: path))
         process.standardOutput = Pipe()

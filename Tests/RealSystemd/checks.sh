@@ -107,6 +107,9 @@ access() {
     alice cp /home/alice/text.txt $inbox/text.txt
     check "a member's file is admitted" within 20 has_event corpus_admitted text.txt
     check "an admitted file is removed from the inbox" within 5 fails ls $inbox/text.txt
+    printf '\211PNG\r\n\032\n\0\0\0\1' >/home/alice/picture.txt
+    alice cp /home/alice/picture.txt $inbox/picture.txt
+    check "a file that is not text is named by the confined reader" within 20 has_event corpus_rejected "PNG picture"
     check "the first model is trained and serves" within 120 has_event generation_serves '"KB_MODEL":"kantaibert"'
     check "the second model is trained and serves" within 120 has_event generation_serves '"KB_MODEL":"assistant"'
     check "a member can query" says fillings

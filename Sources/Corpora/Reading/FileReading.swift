@@ -30,7 +30,7 @@ struct FileReading {
                 try room.take(piece.count)
                 try copy.append(piece)
             }
-            try reading.readPlain(name: name, descriptor: descriptor, bytes: bytes, options: options)
+            try reading.readPlain(name: name, descriptor: descriptor, bytes: bytes)
             return Outcome(copy: copy, sha256: reading.sha256, report: reading.report)
         } catch is NotPlainText {
             return try readSeparately(descriptor, name: name, bytes: bytes)
@@ -47,12 +47,17 @@ struct FileReading {
         var check = PlainTextCheck(isOutput: true)
         var written = 0
         let report = try reader.read(
-            descriptor, name: name, bytes: bytes, options: options, scratch: scratch, isCancelled: isCancelled
+            descriptor, name: name, bytes: bytes, options: options, scratch: scratch,
+            check: {
+                if isCancelled() { throw ReadingInterrupted() }
+                try room.check()
+            }
         ) { piece in
             // The process may have been taken over by the file that it reads.
             guard check.append(piece) else { throw RejectionError("cannot be read: its reader wrote invalid text") }
             written += piece.count
-            guard written <= 2 * options.maxExpandedBytes else {
+            // Decoding can double the size.
+            guard written / 2 <= options.maxExpandedBytes else {
                 throw RejectionError(
                     "expands to more than \(options.maxExpandedBytes) bytes, the limit set by inbox.max_expanded_bytes")
             }

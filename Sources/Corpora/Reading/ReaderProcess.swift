@@ -14,6 +14,7 @@ struct ReaderProcess {
         case signal(Int32)
         case status(Int32)
         case hung(seconds: Int)
+        case slow(seconds: Int)
         case malformedAnswer
     }
 
@@ -25,23 +26,27 @@ struct ReaderProcess {
     /// Converts a file to text.
     /// - Parameters:
     ///   - scratch: an empty file without a name that is open for reading and writing
+    ///   - check: called at least twice a second; an error that it throws ends the process
     ///   - take: receives the pieces of the text
-    /// - Throws: `RejectionError`, `ReadingInterrupted`, `DurableError` if no process can be started, and errors thrown
-    ///   by `take`
+    /// - Throws: `RejectionError`, `DurableError` if no process can be started or `scratch` is full, and errors thrown
+    ///   by `check` and `take`
     func read(
         _ file: Int32, name: String, bytes: Int, options: ReadingOptions, scratch: Int32,
-        isCancelled: () -> Bool, take: (UnsafeRawBufferPointer) throws -> Void
+        check: () throws -> Void, take: (UnsafeRawBufferPointer) throws -> Void
     ) throws -> ReadingReport {
         let request = ReaderRequest(name: name, bytes: bytes, options: options, limits: limits)
         guard lseek(file, 0, SEEK_SET) == 0 else { throw DurableError(operation: "lseek", path: name, errno: errno) }
         let (text, answer) = (try Pipe(), try Pipe())
+        defer { withExtendedLifetime((text, answer)) {} }
         let process = try start(
             request, [.file: file, .text: text.writing, .answer: answer.writing, .scratch: scratch])
         text.closeWriting()
         answer.closeWriting()
+        let collected = Result { try collect(text.reading, answer.reading, bytes, check, take) }
+        // The only place where the process is ended and reaped: afterwards, its number may belong to another process.
+        let status = process.end()
         do {
-            let json = try collect(text.reading, answer.reading, bytes, isCancelled, take)
-            let status = process.wait()
+            let json = try collected.get()
             guard status & 0x7F == 0 else { throw Failure.signal(status & 0x7F) }
             guard status == 0 else { throw Failure.status(status >> 8 & 0xFF) }
             guard let answer = try? JSONDecoder().decode(ReaderAnswer.self, from: Data(json)) else {
@@ -50,19 +55,16 @@ struct ReaderProcess {
             switch answer {
             case .read(let report): return report
             case .rejected(let reason): throw RejectionError(reason)
+            case .noSpace: throw DurableError(operation: "write", path: name, errno: ENOSPC)
             }
         } catch let failure as Failure {
-            process.kill()
             throw RejectionError(explain(failure, bytes))
-        } catch {
-            process.kill()
-            throw error
         }
     }
 
     /// Passes on the text and returns the answer.
     private func collect(
-        _ text: Int32, _ answer: Int32, _ bytes: Int, _ isCancelled: () -> Bool,
+        _ text: Int32, _ answer: Int32, _ bytes: Int, _ check: () throws -> Void,
         _ take: (UnsafeRawBufferPointer) throws -> Void
     ) throws -> [UInt8] {
         var json: [UInt8] = []
@@ -73,10 +75,18 @@ struct ReaderProcess {
         ]
         // A process that computes without output ends by its limit for CPU time.
         let mostIdle = max(limits.idleSeconds, 2 * limits.seconds(forBytes: bytes))
-        var lastOutput = ContinuousClock.now
+        let began = ContinuousClock.now
+        var (lastOutput, lastCheck) = (began, began)
+        // All other files wait for this one, however slowly it is read.
+        let most = max(mostIdle, 10 * limits.seconds(forBytes: bytes))
         while polled.contains(where: { $0.fd >= 0 }) {
-            if isCancelled() { throw ReadingInterrupted() }
-            guard ContinuousClock.now - lastOutput < .seconds(mostIdle) else { throw Failure.hung(seconds: mostIdle) }
+            let now = ContinuousClock.now
+            if lastCheck == began || now - lastCheck > .milliseconds(Int(Self.pollMilliseconds)) {
+                try check()
+                lastCheck = now
+            }
+            guard now - lastOutput < .seconds(mostIdle) else { throw Failure.hung(seconds: mostIdle) }
+            guard now - began < .seconds(most) else { throw Failure.slow(seconds: most) }
             let ready = poll(&polled, nfds_t(polled.count), Self.pollMilliseconds)
             if ready <= 0 { continue }
             lastOutput = .now
@@ -106,6 +116,7 @@ struct ReaderProcess {
         case .signal(let number): what = "was ended by signal \(number) (\(String(cString: strsignal(number))))"
         case .status(let status): what = "failed with status \(status)"
         case .hung(let seconds): what = "did nothing for \(seconds) seconds"
+        case .slow(let seconds): what = "took more than \(seconds) seconds"
         case .malformedAnswer: what = "gave no valid answer"
         }
         return "cannot be read: its reader, kantaibert-read, \(what); convert the file to plain text and put that here"
@@ -116,18 +127,13 @@ struct ReaderProcess {
     private struct Child {
         let id: pid_t
 
-        /// Waits for the end and returns the status.
-        func wait() -> Int32 {
+        /// Kills the process and its children, and returns its status. A process that is exiting, which is what closes
+        /// its pipes, keeps its own status; one that closed them to outlive its answer is killed.
+        func end() -> Int32 {
+            _ = kill(-id, SIGKILL)
             var status: Int32 = 0
             while waitpid(id, &status, 0) < 0, errno == EINTR {}
             return status
-        }
-
-        /// Ends the process and the children it may have.
-        func kill() {
-            _ = Glibc.kill(-id, SIGKILL)
-            _ = Glibc.kill(id, SIGKILL)
-            _ = wait()
         }
     }
 
@@ -137,15 +143,16 @@ struct ReaderProcess {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        // First to numbers that are not used in the child, so that no descriptor overwrites another one.
+        // First to numbers above all of them, so that no descriptor overwrites another one.
+        let above = (descriptors.values + ReaderRequest.Descriptor.allCases.map(\.rawValue)).max()! + 1
         for (target, descriptor) in descriptors {
-            posix_spawn_file_actions_adddup2(&actions, descriptor, target.rawValue + 64)
+            posix_spawn_file_actions_adddup2(&actions, descriptor, above + target.rawValue)
         }
         for target in descriptors.keys {
-            posix_spawn_file_actions_adddup2(&actions, target.rawValue + 64, target.rawValue)
-            posix_spawn_file_actions_addclose(&actions, target.rawValue + 64)
+            posix_spawn_file_actions_adddup2(&actions, above + target.rawValue, target.rawValue)
         }
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
+        posix_spawn_file_actions_addclosefrom_np(&actions, ReaderRequest.Descriptor.scratch.rawValue + 1)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -159,11 +166,13 @@ struct ReaderProcess {
         posix_spawnattr_setsigdefault(&attributes, &signals)
 
         let json = String(decoding: try JSONEncoder().encode(request), as: UTF8.self)
-        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup(json), nil]
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), nil]
         var environment: [UnsafeMutablePointer<CChar>?] = [
             strdup("PATH=/usr/bin:/bin"), strdup("LC_ALL=C.UTF-8"),
             // Otherwise libarchive looks up the time zone for each member.
-            strdup("TZ=UTC0"), nil,
+            strdup("TZ=UTC0"),
+            // Not an argument, which every user of the machine can read.
+            strdup("\(ReaderRequest.variable)=\(json)"), nil,
         ]
         defer { (arguments + environment).forEach { free($0) } }
         var id: pid_t = 0

@@ -6,6 +6,7 @@ struct MemberLog {
     /// Members that were left out for the same reason.
     private struct LeftOut {
         let reason: String
+        let isPartlyUsed: Bool
         var names: [String]
         var count = 1
 
@@ -54,13 +55,13 @@ struct MemberLog {
         }
     }
 
-    /// Accounts for a member that cannot be used.
-    mutating func leaveOut(_ name: String, _ reason: String) {
-        if let index = leftOut.firstIndex(where: { $0.reason == reason }) {
+    /// Accounts for a member that cannot be used, or only in part if it is an archive.
+    mutating func leaveOut(_ name: String, _ reason: String, isPartlyUsed: Bool) {
+        if let index = leftOut.firstIndex(where: { $0.reason == reason && $0.isPartlyUsed == isPartlyUsed }) {
             leftOut[index].count += 1
             if leftOut[index].names.count < Self.mostNames { leftOut[index].names.append(Self.shown(name)) }
         } else if leftOut.count < Self.mostReasons {
-            leftOut.append(LeftOut(reason: reason, names: [Self.shown(name)]))
+            leftOut.append(LeftOut(reason: reason, isPartlyUsed: isPartlyUsed, names: [Self.shown(name)]))
         } else {
             moreLeftOut += 1
         }
@@ -95,7 +96,10 @@ struct MemberLog {
             reading.warn(
                 "\(replaced.bytes) bytes in \(files) are not valid in their encoding and were replaced by U+FFFD")
         }
-        for group in leftOut { reading.warn("\(group.shownNames) left out: \(group.reason)") }
+        for group in leftOut {
+            reading.warn(
+                "\(group.shownNames) \(group.isPartlyUsed ? "used only in part" : "left out"): \(group.reason)")
+        }
         if moreLeftOut > 0 { reading.warn("\(moreLeftOut) more files left out for other reasons") }
         for warning in warnings.prefix(moreWarnings > 0 ? 5 : 6) { reading.warn(warning) }
         let more = moreWarnings + max(0, warnings.count - (moreWarnings > 0 ? 5 : 6))
@@ -107,7 +111,7 @@ struct MemberLog {
         return counts.isEmpty ? "" : " (ignored: \(counts.joined(separator: ", ")))"
     }
 
-    private static func shown(_ name: String) -> String {
+    static func shown(_ name: String) -> String {
         name.isEmpty ? "(no name)" : RawPath.printable(name.boundedInTheMiddle(toBytes: longestName))
     }
 }

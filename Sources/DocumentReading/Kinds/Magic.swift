@@ -34,10 +34,8 @@ final class Magic: Sendable {
 
     /// Returns the kind of a file that is not text, or nil if libmagic does not know it.
     func kind(of head: [UInt8]) -> FileKind? {
-        guard let type = answer(MAGIC_MIME_TYPE, head), let name = answer(MAGIC_NONE, head).flatMap(Self.shown) else {
-            return nil
-        }
-        let parts = type.split(separator: "/", maxSplits: 1)
+        guard let name = type(of: head) else { return nil }
+        let parts = name.split(separator: "/", maxSplits: 1)
         guard parts.count == 2 else { return nil }
         switch parts[0] {
         case "image": return FileKind("a picture (\(name))", FileKind.picture("").advice)
@@ -53,8 +51,11 @@ final class Magic: Sendable {
         return parts[1] == "octet-stream" ? nil : FileKind("not text (libmagic says: \(name))")
     }
 
-    /// What libmagic says about a file whose kind it does not know.
-    func words(for head: [UInt8]) -> String { answer(MAGIC_NONE, head).flatMap(Self.shown) ?? "unknown data" }
+    /// Returns the MIME type. The descriptions of libmagic are not used: they can quote the file, and reasons are read by
+    /// others.
+    func type(of head: [UInt8]) -> String? {
+        answer(MAGIC_MIME_TYPE, head).map { RawPath.printable($0.bounded(toBytes: Self.longestName)) }
+    }
 
     /// Parts of MIME types without `application/`.
     private static let applications: [(part: String, kind: String, advice: String?)] = [
@@ -75,12 +76,5 @@ final class Magic: Sendable {
             guard let cookie = database?.cookie, magic_setflags(cookie, Self.flags | flags) == 0 else { return nil }
             return head.withUnsafeBytes { magic_buffer(cookie, $0.baseAddress, $0.count) }.map { String(cString: $0) }
         }
-    }
-
-    /// The part of a description that cannot quote the file: libmagic shows titles and names after a comma or in quotes.
-    private static func shown(_ description: String) -> String? {
-        let name = description.prefix { !",\"'`\n".contains($0) }.drop { $0 == " " }
-        guard !name.isEmpty else { return nil }
-        return RawPath.printable(String(name)).bounded(toBytes: longestName)
     }
 }
