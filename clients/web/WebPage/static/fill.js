@@ -57,7 +57,7 @@ async function fill() {
     result = { text, masks: reply.masks, receipt: reply.receipt };
     const [best] = reply.masks[0];
     announce(`${reply.masks.length === 1 ? "One mask" : `${reply.masks.length} masks`}. `
-      + `First: ${best.token_str.trim()}, ${percent(best.score)}.`);
+      + `First: ${display(best.token_str)}, ${percent(best.score)}.`);
   } catch (error) {
     if (mine !== latest) return;
     result = undefined;
@@ -89,12 +89,18 @@ function sentence(index) {
     h("span", { class: place - 1 === index ? "gap this" : "gap" }, h("span", { class: "sr" }, "mask")), part]);
 }
 
+/** Returns the form in which a token is listed: white space, which would be invisible, is quoted and escaped. */
+const display = (token) => token.trim() || JSON.stringify(token);
+
+/** Returns whether inserting a token makes sense: not for special tokens, or for bytes of an incomplete character. */
+const isText = (token) => !/^<\/?[a-z]+>$|\uFFFD/.test(token);
+
 function bar(filling, index, best) {
   const word = filling.token_str;
   const fillBar = h("span", { class: "bar", style: { width: `${(filling.score / best) * 100}%` } });
   return h("li", {},
-    h("button", { type: "button", class: "candidate", onclick: () => accept(word, index) },
-      h("span", { class: "word" }, word.trim() === "" ? JSON.stringify(word) : word.trim()),
+    h("button", { type: "button", class: "candidate", disabled: !isText(word), onclick: () => accept(word, index) },
+      h("span", { class: "word" }, display(word)),
       h("span", { class: "track", "aria-hidden": "true" }, fillBar),
       h("span", { class: "share" }, percent(filling.score))));
 }
