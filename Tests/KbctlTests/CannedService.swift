@@ -47,7 +47,8 @@ enum Canned {
     static func event(_ step: Int) -> ManagerInterface.Watch.Reply {
         .init(
             event: .init(
-                kind: "step", message: "assistant-1: step \(step)", model: "assistant", run: "assistant-1",
+                kind: "step", level: .info, message: "assistant-1: step \(step)", model: "assistant",
+                run: "assistant-1",
                 fields: [
                     "step": .int(step), "total_steps": 3216, "epoch": 0.07, "loss": 5.25, "tokens_per_second": 1800.5,
                     "remaining_seconds": 65, "log": true,
@@ -216,7 +217,8 @@ enum Canned {
             try await writer.send(
                 .init(
                     event: .init(
-                        kind: "evaluation", message: "held out after step 219: loss 5.1", model: "assistant",
+                        kind: "evaluation", level: .info, message: "held out after step 219: loss 5.1",
+                        model: "assistant",
                         run: "assistant-1", fields: ["step": 219, "loss": 5.1], time: "2026-01-01T12:00:01.000Z")))
             left.goOn()
             try await Task.sleep(for: .seconds(3600))

@@ -75,7 +75,7 @@ import WebClient
                 #expect(try await web.get("/health").status == 200)
                 var watching = web.service.watching.stream.makeAsyncIterator()
                 _ = await watching.next()
-                web.service.tell(.init(kind: "problem", message: "still here", fields: [:], time: ""))
+                web.service.tell(.init(kind: "problem", level: .error, message: "still here", fields: [:], time: ""))
                 var text = ""
                 while !text.contains("still here"), let piece = try await iterator.next() {
                     text += String(buffer: piece)

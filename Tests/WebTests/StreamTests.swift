@@ -12,7 +12,7 @@ import WebClient
 /// Event streams, and slow, oversized or many clients.
 @Suite(.timeLimit(.minutes(15))) struct StreamTests {
     private static let event = ManagerInterface.Event(
-        kind: "corpus_rejected", message: "<script>alert(1)</script>\n\nevent: hello", fields: [:],
+        kind: "corpus_rejected", level: .warning, message: "<script>alert(1)</script>\n\nevent: hello", fields: [:],
         time: "2026-01-01T00:00:00.000Z")
 
     private static let ask = "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -71,7 +71,7 @@ import WebClient
                     if frame.contains("event: hello") {
                         for step in 1...100 {
                             web.service.tell(
-                                .init(kind: "step", message: "", fields: ["step": .int(step)], time: ""))
+                                .init(kind: "step", level: .info, message: "", fields: ["step": .int(step)], time: ""))
                         }
                     }
                     guard let data = frame.components(separatedBy: "event: steps\ndata: ").dropFirst().first else {
@@ -147,7 +147,9 @@ import WebClient
             // The kernel and the server buffer several megabytes before the writer has to wait.
             var isOpen = true
             while isOpen {
-                for _ in 0..<20 { web.service.tell(.init(kind: "problem", message: long, fields: [:], time: "")) }
+                for _ in 0..<20 {
+                    web.service.tell(.init(kind: "problem", level: .error, message: long, fields: [:], time: ""))
+                }
                 try await Task.sleep(for: .milliseconds(20))
                 let metrics = try await web.get("/metrics").body
                 if metrics.contains("kantaibert_web_event_streams 1\n") { continue }

@@ -1,3 +1,4 @@
+import Database
 import Events
 import Formatting
 import FoundationEssentials
@@ -10,6 +11,7 @@ extension ServiceEvent {
     package init?(_ event: RunEvent, of job: Job) {
         let message: String
         let kind: EventKind
+        var runState: RunRecord.State?
         switch event.payload {
         case .tokenizerTrained(let trained):
             kind = .tokenizerTrained
@@ -25,6 +27,7 @@ extension ServiceEvent {
                 + "(\(preflight.memoryLimitSource))"
         case .started(let started):
             kind = .runStarted
+            runState = .running
             let from = started.resumedStep == 0 ? "" : ", resuming after step \(started.resumedStep)"
             message =
                 "\(started.totalSteps) steps, \(started.parameters) parameters, \(started.trainSamples) samples, "
@@ -57,8 +60,8 @@ extension ServiceEvent {
         case .published, .interrupted, .failed, .working, .judged: return nil
         }
         self.init(
-            kind, "\(job.run): \(message)", model: job.model, run: job.run, fields: Self.fields(of: event),
-            time: event.time)
+            kind, "\(job.run): \(message)", model: job.model, run: job.run, runState: runState,
+            fields: Self.fields(of: event), time: event.time)
     }
 
     /// The members of the event's JSON object, except for its kind and time.

@@ -1,7 +1,9 @@
+import Database
 import Durable
 import Events
 import FoundationEssentials
 import Interface
+import Logging
 import Varlink
 
 /// An event for the journal, the database and watchers.
@@ -13,6 +15,8 @@ public struct ServiceEvent: Sendable, Equatable {
     public var message: String
     public var model: String?
     public var run: String?
+    /// The new state of the run; nil if the event does not change it.
+    public var runState: RunRecord.State?
     /// SHA-256 of a corpus.
     public var corpus: String?
     /// The values in `message` and others, with snake_case names.
@@ -20,13 +24,14 @@ public struct ServiceEvent: Sendable, Equatable {
     public var time: Date
 
     public init(
-        _ kind: EventKind, _ message: String, model: String? = nil, run: String? = nil, corpus: String? = nil,
-        fields: [String: JSONValue] = [:], time: Date = Date()
+        _ kind: EventKind, _ message: String, model: String? = nil, run: String? = nil,
+        runState: RunRecord.State? = nil, corpus: String? = nil, fields: [String: JSONValue] = [:], time: Date = Date()
     ) {
         self.kind = kind
         self.message = message.bounded(toBytes: Self.longestMessage)
         self.model = model
         self.run = run
+        self.runState = runState
         self.corpus = corpus
         var room = Self.mostFieldBytes
         self.fields = fields.bounded(&room)
@@ -40,8 +45,20 @@ public struct ServiceEvent: Sendable, Equatable {
 
     var asInterface: ManagerInterface.Event {
         ManagerInterface.Event(
-            kind: kind.rawValue, message: message, model: model, run: run, corpus: corpus, fields: .object(fields),
-            time: time.interfaceText)
+            kind: kind.rawValue, level: .init(kind.definition.level), message: message, model: model, run: run,
+            runState: runState?.asInterface, corpus: corpus, fields: .object(fields), time: time.interfaceText)
+    }
+}
+
+extension ManagerInterface.Event.Level {
+    fileprivate init(_ level: Logger.Level) {
+        self =
+            switch level {
+            case .trace, .debug, .info: .info
+            case .notice: .notice
+            case .warning: .warning
+            case .error, .critical: .error
+            }
     }
 }
 

@@ -65,10 +65,22 @@ struct RunProgress: Sendable {
 extension RunRecord {
     var asInterface: ManagerInterface.Run {
         ManagerInterface.Run(
-            id: id, model: model, generation: generation,
-            state: ManagerInterface.Run.State(rawValue: state.rawValue) ?? .failed, reason: reason, step: step,
+            id: id, model: model, generation: generation, state: state.asInterface, reason: reason, step: step,
             totalSteps: totalSteps, epoch: epoch, loss: loss, evaluationLoss: evaluationLoss,
             tokensPerSecond: tokensPerSecond, remainingSeconds: remainingSeconds, started: started?.interfaceText,
             finished: finished?.interfaceText)
+    }
+}
+
+extension RunRecord.State {
+    var asInterface: ManagerInterface.RunState {
+        switch self {
+        case .queued: .queued
+        case .running: .running
+        case .interrupted: .interrupted
+        case .finished: .finished
+        case .failed: .failed
+        case .cancelled: .cancelled
+        }
     }
 }

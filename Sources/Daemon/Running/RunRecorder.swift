@@ -51,7 +51,7 @@ struct RunRecorder: Sendable {
         var fields: [String: JSONValue] = ["step": .int(run.step)]
         fields["reason"] = run.reason.map(JSONValue.string)
         fields["generation"] = run.generation.map(JSONValue.int)
-        journal.report(ServiceEvent(kind, message, model: run.model, run: run.id, fields: fields))
+        journal.report(ServiceEvent(kind, message, model: run.model, run: run.id, runState: run.state, fields: fields))
     }
 
     /// Excludes a corpus that made a run fail from all models until it is retried, so that it does not prevent training

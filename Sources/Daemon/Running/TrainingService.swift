@@ -186,9 +186,12 @@ extension TrainingService {
             switch action {
             case .enqueued(let entry):
                 guard entry.corpora == nil else { continue }
-                recorder.save(RunRecord(id: entry.run, model: entry.model))
+                let record = RunRecord(id: entry.run, model: entry.model)
+                recorder.save(record)
                 journal.report(
-                    ServiceEvent(.runQueued, "\(entry.run) is queued", model: entry.model, run: entry.run))
+                    ServiceEvent(
+                        .runQueued, "\(entry.run) is queued", model: entry.model, run: entry.run,
+                        runState: record.state))
             case .start(let entry, let resumes):
                 activeRun = ActiveRun(progress: RunProgress(priorRecord(entry)))
                 starts.continuation.yield(Start(entry: entry, resumes: resumes))
@@ -210,7 +213,9 @@ extension TrainingService {
                 recorder.save(progress.record)
                 admitted.sweep()
                 journal.report(
-                    ServiceEvent(.runCancelled, "\(entry.run) is cancelled", model: entry.model, run: entry.run))
+                    ServiceEvent(
+                        .runCancelled, "\(entry.run) is cancelled", model: entry.model, run: entry.run,
+                        runState: progress.record.state))
             case .skipped(let model, let skip): report(skip, of: model)
             }
         }

@@ -55,17 +55,18 @@ struct WatchScreen {
             lastStepLine = .now
             return Terminal.line(line.text(columns: nil))
         }
-        switch event.kind {
-        case "run_started":
+        switch event.runState {
+        case .running?:
             first = nil
-            if let run = event.run, progress?.run != run {
+            if progress?.run != event.run {
                 progress = nil
                 began = Format.date(event.time)
                 table = LossTable()
             }
-        case "run_finished", "run_failed", "run_interrupted", "run_died", "run_cancelled":
-            progress = nil
-        default: break
+        case .interrupted?, .finished?, .failed?, .cancelled?:
+            // A queued run can be cancelled while another is in progress.
+            if progress?.run == event.run { progress = nil }
+        case .queued?, nil: break
         }
         erase()
         if isInteractive, event.kind == "evaluation", let run = event.run, let step = event.fields["step"]?.number {

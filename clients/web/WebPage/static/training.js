@@ -35,7 +35,7 @@ export function start() {
   });
   on("service", ({ up }) => up && loadRuns());
   on("event", (event) => {
-    if (/^(run_|generation_)/.test(event.kind)) loadRuns();
+    if (event.run_state) loadRuns();
     if (event.kind === "evaluation") append(event.run, "evaluations", [{ ...event.fields, time: event.time }]);
   });
   on("steps", (steps) => {
@@ -201,12 +201,9 @@ function table() {
     h("td", { class: "num" }, fixed(run.evaluation_loss, 3)), h("td", {}, run.started ? moment(run.started) : "–"))));
 }
 
-const LOUD = { run_failed: "bad", run_died: "bad", problem: "bad", generation_damaged: "bad", corpus_rejected: "warn",
-  corpus_warning: "warn", step_skipped: "warn", generation_serves: "good", run_finished: "good" };
-
 function events(recent) {
   replace($("events"), recent.length === 0
     ? h("li", { class: "hint" }, "New events appear here.")
-    : recent.slice(0, 100).map((event) => h("li", { class: LOUD[event.kind] ?? "" },
+    : recent.slice(0, 100).map((event) => h("li", { class: event.level },
       h("time", { datetime: event.time }, clock(event.time)), h("span", {}, event.message))));
 }
