@@ -5,72 +5,79 @@ extension RunEvent {
         case kind, time
     }
 
+    /// The values of `kind` in JSON. The compiler requires that every case of `Payload` has one and that each is decoded.
+    private enum Kind: String {
+        case tokenizerTrained = "tokenizer_trained"
+        case preflight
+        case started
+        case step
+        case stepSkipped = "step_skipped"
+        case evaluation
+        case checkpoint
+        case published
+        case interrupted
+        case failed
+        case working
+        case textSummary = "text_summary"
+        case textWarning = "text_warning"
+        case judged
+    }
+
     /// The value of `kind` in JSON.
-    public var kind: String {
+    public var kind: String { content.kind.rawValue }
+
+    private var content: (kind: Kind, fields: any Encodable) {
         switch payload {
-        case .tokenizerTrained: "tokenizer_trained"
-        case .preflight: "preflight"
-        case .started: "started"
-        case .step: "step"
-        case .stepSkipped: "step_skipped"
-        case .evaluation: "evaluation"
-        case .checkpoint: "checkpoint"
-        case .published: "published"
-        case .interrupted: "interrupted"
-        case .failed: "failed"
-        case .working: "working"
-        case .textSummary: "text_summary"
-        case .textWarning: "text_warning"
-        case .judged: "judged"
+        case .tokenizerTrained(let fields): (.tokenizerTrained, fields)
+        case .preflight(let fields): (.preflight, fields)
+        case .started(let fields): (.started, fields)
+        case .step(let fields): (.step, fields)
+        case .stepSkipped(let fields): (.stepSkipped, fields)
+        case .evaluation(let fields): (.evaluation, fields)
+        case .checkpoint(let fields): (.checkpoint, fields)
+        case .published(let fields): (.published, fields)
+        case .interrupted(let fields): (.interrupted, fields)
+        case .failed(let fields): (.failed, fields)
+        case .working(let fields): (.working, fields)
+        case .textSummary(let fields): (.textSummary, fields)
+        case .textWarning(let fields): (.textWarning, fields)
+        case .judged(let fields): (.judged, fields)
         }
     }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         time = try container.decode(Date.self, forKey: .time)
-        let kind = try container.decode(String.self, forKey: .kind)
+        let name = try container.decode(String.self, forKey: .kind)
+        guard let kind = Kind(rawValue: name) else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .kind, in: container, debugDescription: "unknown kind of event ‘\(name)’")
+        }
         payload =
             switch kind {
-            case "tokenizer_trained": .tokenizerTrained(try TokenizerTrained(from: decoder))
-            case "preflight": .preflight(try Preflight(from: decoder))
-            case "started": .started(try Started(from: decoder))
-            case "step": .step(try Step(from: decoder))
-            case "step_skipped": .stepSkipped(try StepSkipped(from: decoder))
-            case "evaluation": .evaluation(try Evaluation(from: decoder))
-            case "checkpoint": .checkpoint(try Checkpoint(from: decoder))
-            case "published": .published(try Published(from: decoder))
-            case "interrupted": .interrupted(try Interrupted(from: decoder))
-            case "failed": .failed(try Failed(from: decoder))
-            case "working": .working(try Working(from: decoder))
-            case "text_summary": .textSummary(try TextSummary(from: decoder))
-            case "text_warning": .textWarning(try TextWarning(from: decoder))
-            case "judged": .judged(try EvaluationResult(from: decoder))
-            default:
-                throw DecodingError.dataCorruptedError(
-                    forKey: .kind, in: container, debugDescription: "unknown kind of event ‘\(kind)’")
+            case .tokenizerTrained: .tokenizerTrained(try TokenizerTrained(from: decoder))
+            case .preflight: .preflight(try Preflight(from: decoder))
+            case .started: .started(try Started(from: decoder))
+            case .step: .step(try Step(from: decoder))
+            case .stepSkipped: .stepSkipped(try StepSkipped(from: decoder))
+            case .evaluation: .evaluation(try Evaluation(from: decoder))
+            case .checkpoint: .checkpoint(try Checkpoint(from: decoder))
+            case .published: .published(try Published(from: decoder))
+            case .interrupted: .interrupted(try Interrupted(from: decoder))
+            case .failed: .failed(try Failed(from: decoder))
+            case .working: .working(try Working(from: decoder))
+            case .textSummary: .textSummary(try TextSummary(from: decoder))
+            case .textWarning: .textWarning(try TextWarning(from: decoder))
+            case .judged: .judged(try EvaluationResult(from: decoder))
             }
     }
 
     public func encode(to encoder: any Encoder) throws {
+        let (kind, fields) = content
         var container = encoder.container(keyedBy: Key.self)
-        try container.encode(kind, forKey: .kind)
+        try container.encode(kind.rawValue, forKey: .kind)
         try container.encode(time, forKey: .time)
-        switch payload {
-        case .tokenizerTrained(let fields): try fields.encode(to: encoder)
-        case .preflight(let fields): try fields.encode(to: encoder)
-        case .started(let fields): try fields.encode(to: encoder)
-        case .step(let fields): try fields.encode(to: encoder)
-        case .stepSkipped(let fields): try fields.encode(to: encoder)
-        case .evaluation(let fields): try fields.encode(to: encoder)
-        case .checkpoint(let fields): try fields.encode(to: encoder)
-        case .published(let fields): try fields.encode(to: encoder)
-        case .interrupted(let fields): try fields.encode(to: encoder)
-        case .failed(let fields): try fields.encode(to: encoder)
-        case .working(let fields): try fields.encode(to: encoder)
-        case .textSummary(let fields): try fields.encode(to: encoder)
-        case .textWarning(let fields): try fields.encode(to: encoder)
-        case .judged(let fields): try fields.encode(to: encoder)
-        }
+        try fields.encode(to: encoder)
     }
 }
 
