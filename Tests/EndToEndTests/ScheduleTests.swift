@@ -26,8 +26,10 @@ struct ScheduleTests {
         try service.start()
         var events = try service.watch()
         try service.drop("grammar.txt", Grammar.text(lines: 500, seed: 4).utf8)
-        _ = try events.first("run_started")
-        let paused = try #require(try events.first("run_paused").number("step"))
+        #expect(try events.first("run_started").runState == .running)
+        let pause = try events.first("run_paused")
+        #expect(pause.runState == .interrupted)
+        let paused = try #require(pause.number("step"))
         #expect(paused > 0)
         for hour in [6, 12] {
             let status = try Self.status(service)
@@ -45,7 +47,7 @@ struct ScheduleTests {
         let later = try events.first("a step after the pause") { $0.kind == "step" }
         #expect(try #require(later.number("step")) > paused)
         _ = try service.client().call(ManagerInterface.CancelRun.self, .init(run: "kantaibert-1"))
-        _ = try events.first("run_cancelled")
+        #expect(try events.first("run_cancelled").runState == .cancelled)
         #expect(try service.stop().status == 0)
     }
 
@@ -60,7 +62,8 @@ struct ScheduleTests {
         let skipped = try events.first("schedule_skipped")
         #expect(skipped.message.contains("there are no corpora"), "\(skipped.message)")
         try service.drop("grammar.txt", Grammar.text(lines: 500, seed: 5).utf8)
-        #expect(try events.first("run_queued").run == "kantaibert-1")
+        let queued = try events.first("run_queued")
+        #expect(queued.run == "kantaibert-1" && queued.runState == .queued)
         #expect(try Self.status(service).run == nil)
         let asked = try service.client().call(ManagerInterface.Train.self, .init(model: "kantaibert"))
         #expect(asked.runs == ["kantaibert-1"])

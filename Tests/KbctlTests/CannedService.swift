@@ -55,6 +55,14 @@ enum Canned {
                 ], time: "2026-01-01T12:00:00.000Z"))
     }
 
+    /// The end of a run, by an event of a kind that this version of kbctl does not know.
+    private static func end(of run: String, _ state: ManagerInterface.RunState) -> ManagerInterface.Watch.Reply {
+        .init(
+            event: .init(
+                kind: "run_postponed", level: .notice, message: "\(run) has ended", run: run, runState: state,
+                fields: [:], time: "2026-01-01T12:00:00.000Z"))
+    }
+
     /// - Parameter statuses: replies of GetStatus: the first until the events were sent, then one after another; the
     ///   last is repeated
     static func service(statuses: [ManagerInterface.GetStatus.Reply]) -> VarlinkService {
@@ -212,8 +220,12 @@ enum Canned {
         service.handle(ManagerInterface.Train.self) { parameters, _ in
             throw ManagerInterface.NothingToTrain(model: parameters.model ?? "", reason: "there are no corpora")
         }
-        service.handleSubscription(ManagerInterface.Watch.self) { _, _, writer in
+        service.handleSubscription(ManagerInterface.Watch.self) { parameters, _, writer in
             try await writer.send(event(219))
+            if parameters.run == run.id {
+                try await writer.send(end(of: "kantaibert-2", .cancelled))
+                try await writer.send(end(of: run.id, .interrupted))
+            }
             try await writer.send(
                 .init(
                     event: .init(

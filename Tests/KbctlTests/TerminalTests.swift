@@ -83,6 +83,20 @@ struct TerminalTests {
         }
     }
 
+    @Test func watchHidesTheProgressBarWhenItsRunEnds() async throws {
+        try await Canned.serving(statuses: Canned.untilServed) { socket in
+            let session = try TerminalSession(
+                ["watch", Canned.run.id, "--exit-when-served"], socket: socket, columns: 100)
+            try session.expect("kantaibert-2 has ended\r\n")
+            try session.expect("assistant-1 has ended\r\n")
+            #expect(session.end() == 0)
+            let ends = session.output.components(separatedBy: " has ended\r\n")
+            try #require(ends.count == 3)
+            #expect(ends[1].contains("assistant ━"), "the end of another run hid the progress bar")
+            #expect(!ends[2].contains("━"), "the progress bar of a run that ended was drawn")
+        }
+    }
+
     @Test func watchPrintsATableAboveItsProgressBar() async throws {
         try await Canned.serving(statuses: Canned.untilServed) { socket in
             let session = try TerminalSession(["watch", "--exit-when-served"], socket: socket, columns: 100)
