@@ -13,7 +13,7 @@ struct LogCoalescerTests {
     }
 
     @Test("Ten thousand events in twenty seconds become one line per second, and every event is counted")
-    func flood() {
+    func coalescesFloodToOneLinePerSecond() {
         var bursts = LogCoalescer()
         let start = ContinuousClock.now
         var lines: [(second: Int, text: String)] = []
@@ -68,7 +68,7 @@ struct LogCoalescerTests {
     }
 
     @Test("A few events are listed one by one, many by their number and the first of them")
-    func wording() {
+    func summarizesManyEvents() {
         let start = ContinuousClock.now
         func line(of count: Int, _ event: (Int) -> ServiceEvent) -> ServiceEvent? {
             var bursts = LogCoalescer()
@@ -105,7 +105,7 @@ struct LogCoalescerTests {
     }
 
     @Test("Kinds are limited independently; events of unlimited kinds are logged at once, in order")
-    func kinds() {
+    func limitsKindsIndependently() {
         var bursts = LogCoalescer()
         let now = ContinuousClock.now
         let later = now.advanced(by: .seconds(1))

@@ -20,7 +20,7 @@ import Testing
         return stat(path, &status) == 0 ? status.st_mode & 0o7777 : 0
     }
 
-    @Test func whatIsMadeIsTheServicesOwn() throws {
+    @Test func createsFilesWithPrivatePermissions() throws {
         defer { remove() }
         try directory.prepare(models: ["a"])
         #expect(mode(directory.root) == 0o710)
@@ -29,7 +29,7 @@ import Testing
         #expect(try directory.tighten().isEmpty)
     }
 
-    @Test func whatAnOlderVersionMadeIsClosedOnce() throws {
+    @Test func restrictsPermissionsOfOlderVersionsOnce() throws {
         defer { remove() }
         try directory.prepare(models: ["a"])
         for path in [directory.root, directory.corpus, directory.models, directory.runs] { chmod(path, 0o755) }
@@ -62,7 +62,7 @@ import Testing
         #expect(mode(outside + "/theirs") == 0o644)
     }
 
-    @Test func aFolderWithOtherThingsStaysReadable() throws {
+    @Test func leavesUnrelatedFolderReadable() throws {
         defer { remove() }
         try directory.prepare(models: [])
         chmod(directory.root, 0o775)

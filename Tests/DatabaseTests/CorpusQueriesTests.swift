@@ -20,7 +20,7 @@ struct CorpusQueriesTests {
             model: model, source: source, received: noon)
     }
 
-    @Test func theyAreListedByState() throws {
+    @Test func corporaAreListedByState() throws {
         let kant = try #require(try store.record(corpus(1, "kant.txt")))
         #expect(kant.id == 1)
         _ = try store.record(corpus(2, "photo.txt", .rejected, reason: "holds NUL bytes"))
@@ -74,7 +74,7 @@ struct CorpusQueriesTests {
         #expect(try store.record([corpus(5, "a.txt")], replacing: true)[0]?.earlierVersions.isEmpty == true)
     }
 
-    @Test func aVersionThatAnotherFileHasIsNotReplaced() throws {
+    @Test func versionSharedWithAnotherFileIsNotReplaced() throws {
         _ = try store.record(corpus(1, "a.txt"))
         _ = try store.record(corpus(1, "b.txt"))
         let second = try #require(try store.record([corpus(2, "a.txt")], replacing: true)[0])

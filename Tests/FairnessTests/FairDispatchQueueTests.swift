@@ -13,7 +13,7 @@ import Testing
         #expect(results == Dictionary(uniqueKeysWithValues: (0..<200).map { ($0, $0 * 2) }))
     }
 
-    @Test func throwsWhatTheWorkThrows() async {
+    @Test func propagatesErrorsOfWork() async {
         struct Failed: Error {}
         let queue = FairDispatchQueue<Int>(label: "test")
         await #expect(throws: Failed.self) { try await queue.run(for: 1) { () throws(Failed) in throw Failed() } }

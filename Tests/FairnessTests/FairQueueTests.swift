@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test(arguments: [2, 3, 7, 20])
-    func leavesPlaceForNewUser(greedy: Int) {
+    func reservesRoomForNewUser(greedy: Int) {
         var share = FairShare<Int>(limit: 128, limitOfUser: 64)
         var isGrowing = true
         while isGrowing {

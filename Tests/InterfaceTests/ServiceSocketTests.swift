@@ -74,7 +74,7 @@ import Varlink
         #expect(reason().contains("it is not a socket"))
     }
 
-    @Test(.needsRoot) func anothersIsRefusedAsRoot() throws {
+    @Test(.needsRoot) func refusesSocketOfAnotherUserAsRoot() throws {
         defer { remove() }
         chown(local, 41_001, 41_001)
         #expect(reason().contains("\(local) belongs to another user"))
@@ -83,7 +83,7 @@ import Varlink
         #expect(reason().contains("it belongs to another user"))
     }
 
-    @Test func whoListensIsLookedAt() throws {
+    @Test func checksListeningUser() throws {
         defer { remove() }
         let stranger: uid_t = geteuid() == 41_002 ? 41_003 : 41_002
         let found = try ServiceSocket.find(system: folder + "/none", folder: local)
@@ -96,7 +96,7 @@ import Varlink
         }
     }
 
-    @Test(.needsRoot) func ofANamedSocketTheOwnerMayAnswerAsRoot() throws {
+    @Test(.needsRoot) func acceptsOwnerOfNamedSocketAsRoot() throws {
         defer { remove() }
         let stranger: uid_t = 41_002
         let found = try ServiceSocket.find(system: folder + "/none", folder: local)

@@ -21,7 +21,7 @@ private func changed(_ old: String, _ new: String) throws -> Data {
     return Data(text.replacing(old, with: new).utf8)
 }
 
-@Test func decodesWhatItEncodes() throws {
+@Test func jobRoundTripsThroughJSON() throws {
     #expect(try Job.decode(JobCoding.encode(sampleJob(), pretty: true)) == sampleJob())
 }
 

@@ -22,7 +22,7 @@ private struct Recorded: Decodable {
     }()
 
     /// Our result for the same expression.
-    func ours() -> (normalized: String?, elapses: [Int]?) {
+    func parsed() -> (normalized: String?, elapses: [Int]?) {
         guard let calendar = try? CalendarExpression(expression) else { return (nil, nil) }
         let local = TimeZoneRules.local(variable: zone)
         var last = base * 1_000_000
@@ -39,14 +39,14 @@ private struct Recorded: Decodable {
 @Suite("Calendar expressions")
 struct CalendarExpressionTests {
     @Test("Agrees with the recorded results of systemd for a thousand expressions")
-    func recorded() throws {
+    func matchesRecordedResultsOfSystemd() throws {
         #expect(Recorded.all.count { $0.normalized != nil } > 500)
         #expect(Recorded.all.count { $0.normalized == nil } > 100)
         for recorded in Recorded.all {
-            let ours = recorded.ours()
+            let parsed = recorded.parsed()
             let place: Comment = "‘\(recorded.expression)’ in \(recorded.zone) after \(recorded.base)"
-            #expect(ours.normalized == recorded.normalized, place)
-            #expect(ours.elapses == recorded.elapses, place)
+            #expect(parsed.normalized == recorded.normalized, place)
+            #expect(parsed.elapses == recorded.elapses, place)
         }
     }
 
@@ -58,15 +58,15 @@ struct CalendarExpressionTests {
     func live() throws {
         for recorded in Recorded.all {
             let said = try Self.ask(recorded)
-            let ours = recorded.ours()
+            let parsed = recorded.parsed()
             let place: Comment =
                 "‘\(recorded.expression)’ in \(recorded.zone) after \(recorded.base): \(said ?? "refused")"
             guard let said else {
-                #expect(ours.normalized == nil, place)
+                #expect(parsed.normalized == nil, place)
                 continue
             }
-            #expect(said.contains("Normalized form: \(ours.normalized ?? "refused")\n"), place)
-            let times = (ours.elapses ?? []).map { CivilTime(microseconds: $0 * 1_000_000) }
+            #expect(said.contains("Normalized form: \(parsed.normalized ?? "refused")\n"), place)
+            let times = (parsed.elapses ?? []).map { CivilTime(microseconds: $0 * 1_000_000) }
             for time in times { #expect(said.contains("\(Self.text(time)) UTC\n"), place) }
             #expect(times.isEmpty == said.contains("Next elapse: never"), place)
         }
@@ -94,7 +94,7 @@ struct CalendarExpressionTests {
     }
 
     @Test("Supports fractions of seconds, which systemd-analyze does not print")
-    func fractions() throws {
+    func supportsFractionsOfSeconds() throws {
         let calendar = try CalendarExpression("*:*:0/0.3 UTC")
         var (times, last) = ([Int](), 59_000_000)
         for _ in 0..<4 {
@@ -107,14 +107,14 @@ struct CalendarExpressionTests {
     }
 
     @Test("The normalized form of a normalized expression is the same")
-    func normalized() throws {
+    func normalizationIsIdempotent() throws {
         for form in Recorded.all.compactMap(\.normalized) {
             #expect(try CalendarExpression(form).description == form)
         }
     }
 
     @Test("Detects quickly that an expression never elapses")
-    func never() throws {
+    func detectsExpressionThatNeverElapses() throws {
         for text in ["*-02-30", "Mon 2026-11-24", "*-*-* 02:30:00 UTC", "Fri *-02~28/3 0:0"] {
             let calendar = try CalendarExpression(text)
             let seconds = threadSeconds { _ = calendar.next(after: 0, local: .utc) }

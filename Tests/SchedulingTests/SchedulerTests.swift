@@ -32,7 +32,7 @@ struct SchedulerTests {
     }
 
     @Test("Once no corpus has arrived for settle, each eligible model gets a run, one after the other")
-    func settles() {
+    func startsRunsOnceCorporaHaveSettled() {
         var scheduler = Self.fresh()
         #expect(scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0)) == [.wake(Self.at(10).time)])
         #expect(scheduler.corpusAdmitted("y", for: ["a", "b"], now: Self.at(8)) == [.wake(Self.at(18).time)])
@@ -49,7 +49,7 @@ struct SchedulerTests {
     }
 
     @Test("A removed corpus is not trained on, and its removal does not start a run")
-    func removed() {
+    func removedCorpusIsNotTrainedOn() {
         var scheduler = Self.fresh([
             Self.model("a", eligibleCorpora: ["x", "y"], learned: ["x", "y"], attempted: ["x", "y"])
         ])
@@ -78,7 +78,7 @@ struct SchedulerTests {
     }
 
     @Test("Corpora that are admitted together wait and are trained on together")
-    func admittedTogether() {
+    func corporaAdmittedTogetherAreTrainedOnTogether() {
         var scheduler = Self.fresh()
         let corpora = [("x", ["a"]), ("y", ["a", "b"]), ("x", ["a"])]
         #expect(scheduler.corporaAdmitted(corpora, now: Self.at(0)) == [.wake(Self.at(10).time)])
@@ -89,7 +89,7 @@ struct SchedulerTests {
     }
 
     @Test("A queued run is dropped with its last corpus")
-    func removedBeforeItsTurn() {
+    func queuedRunIsDroppedWithItsLastCorpus() {
         var scheduler = Self.fresh([Self.model("a"), Self.model("b"), Self.model("c")])
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
         _ = scheduler.corpusAdmitted("y", for: ["b"], now: Self.at(1))
@@ -105,7 +105,7 @@ struct SchedulerTests {
     }
 
     @Test("A corpus for one model trains only that model")
-    func onlyOne() {
+    func corpusForOneModelTrainsOnlyThatModel() {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("x", for: ["b"], now: Self.at(0))
         let started = Scheduler.Entry(run: "b-1", model: "b", corpora: ["x"])
@@ -117,7 +117,7 @@ struct SchedulerTests {
     }
 
     @Test("A corpus that arrives during a run is trained on afterwards, once it has settled")
-    func duringARun() {
+    func trainsAfterwardsOnCorpusThatArrivesDuringRun() {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
         _ = scheduler.tick(now: Self.at(10))
@@ -128,7 +128,7 @@ struct SchedulerTests {
     }
 
     @Test("A corpus that arrives while the run is queued becomes part of that run")
-    func whileWaiting() {
+    func queuedRunIncludesNewCorpus() {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0))
         _ = scheduler.tick(now: Self.at(10))
@@ -140,7 +140,7 @@ struct SchedulerTests {
     }
 
     @Test("Nothing is trained without a new corpus")
-    func nothingNew() {
+    func trainsOnlyOnNewCorpora() {
         var scheduler = Scheduler(models: [Self.model("a", eligibleCorpora: ["x"], learned: ["x"], attempted: ["x"])])
         #expect(scheduler.start(unfinished: [], now: Self.at(0)) == [])
         #expect(scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(1)) == [])
@@ -150,7 +150,7 @@ struct SchedulerTests {
     }
 
     @Test("A failed run is repeated only on request or when a new corpus arrives")
-    func afterFailure() throws {
+    func failedRunIsNotRepeatedWithoutReason() throws {
         var scheduler = Self.fresh([Self.model("a")])
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
         _ = scheduler.tick(now: Self.at(10))
@@ -163,7 +163,7 @@ struct SchedulerTests {
     }
 
     @Test("Corpora that arrived while the service was down are trained on")
-    func whileAway() {
+    func trainsOnCorporaThatArrivedWhileDown() {
         var scheduler = Scheduler(models: [
             Self.model("a", eligibleCorpora: ["x", "y"], learned: ["x"], attempted: ["x"])
         ])
@@ -172,7 +172,7 @@ struct SchedulerTests {
     }
 
     @Test("An unfinished run resumes with its own corpora and is not queued twice")
-    func resumes() {
+    func unfinishedRunResumesWithItsCorpora() {
         var scheduler = Scheduler(models: [Self.model("a", eligibleCorpora: ["x", "y"])])
         let unfinished = Scheduler.Entry(run: "a-7", model: "a", corpora: ["x", "y"])
         #expect(
@@ -192,7 +192,7 @@ struct SchedulerTests {
     }
 
     @Test("Cancelling asks the active run to stop and drops a queued one")
-    func cancelling() {
+    func cancelStopsActiveAndDropsQueuedRun() {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0))
         _ = scheduler.tick(now: Self.at(10))
@@ -205,7 +205,7 @@ struct SchedulerTests {
     }
 
     @Test("A second request for a run returns the queued one")
-    func askedTwice() throws {
+    func secondRequestReturnsQueuedRun() throws {
         var scheduler = Self.fresh()
         _ = scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(0))
         #expect(try scheduler.train("a", force: true, now: Self.at(1)).get().run == "a-1")
@@ -231,7 +231,7 @@ struct SchedulerTests {
     }
 
     @Test("The longest wait counts from the first corpus that no run has used yet")
-    func longestWaitBeginsAnew() {
+    func longestWaitCountsFromFirstUnusedCorpus() {
         var scheduler = Self.fresh([Self.model("a")])
         _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
         for second in stride(from: 5.0, through: 95, by: 5) {
@@ -252,7 +252,7 @@ struct SchedulerTests {
     }
 
     @Test("Neither restarts nor clock changes postpone training forever")
-    func longestWaitOverRestarts() throws {
+    func restartsDoNotPostponeTrainingForever() throws {
         var memory = Scheduler.PersistedState()
         var began: Double?
         for life in 0..<30 where began == nil {
@@ -301,7 +301,7 @@ struct SchedulerTests {
     }
 
     @Test("If the only corpus is set aside, nothing is trained until it is added again")
-    func setAsideAlone() {
+    func waitsIfTheOnlyCorpusIsSetAside() {
         var scheduler = Self.fresh([Self.model("a")])
         _ = scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(0))
         _ = scheduler.tick(now: Self.at(10))
@@ -311,7 +311,7 @@ struct SchedulerTests {
     }
 
     @Test("If the remaining corpora were trained on before, nothing is trained")
-    func setAsideLeavesNothingNew() {
+    func skipsRetryIfRemainingCorporaWereTrainedOn() {
         var scheduler = Self.fresh([Self.model("a", eligibleCorpora: ["good"], learned: ["good"], attempted: ["good"])])
         _ = scheduler.corpusAdmitted("bad", for: ["a"], now: Self.at(0))
         _ = scheduler.tick(now: Self.at(10))
@@ -320,7 +320,7 @@ struct SchedulerTests {
     }
 
     @Test("A requested run that restarts without a corpus that was set aside still counts as requested")
-    func setAsideByHand() throws {
+    func requestedRunStaysRequestedAfterCorpusIsSetAside() throws {
         var scheduler = Self.fresh([Self.model("a", eligibleCorpora: ["bad", "good"], attempted: ["bad", "good"])])
         let run = try scheduler.train("a", force: true, now: Self.at(0)).get().run
         _ = scheduler.setAside("bad", run: run, now: Self.at(1))
@@ -328,7 +328,7 @@ struct SchedulerTests {
     }
 
     @Test("Decodes a state written before the longest wait existed")
-    func olderMemory() throws {
+    func decodesStateWithoutLongestWait() throws {
         let old = Data(#"{"by_hand":["a-1"],"elapsed":{"a":"2026-01-01T00:00:00.000Z"}}"#.utf8)
         let memory = try JobCoding.decode(Scheduler.PersistedState.self, from: old)
         #expect(memory.byHand == ["a-1"] && memory.waiting == [:] && memory.elapsed.count == 1)

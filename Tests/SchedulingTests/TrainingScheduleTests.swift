@@ -81,7 +81,7 @@ struct TrainingScheduleTests {
     }
 
     @Test("An elapse is skipped without any corpora, or if the active run trains on all of them")
-    func skips() throws {
+    func skipsElapseWithoutNewCorpora() throws {
         var scheduler = Self.scheduler(try Self.schedule(every: 3600))
         let begun = scheduler.start(unfinished: [], now: Self.at(0))
         #expect(Self.live(&scheduler, begun, from: 0, to: 1.5).map(\.action) == [.skipped("a", .noCorpus)])
@@ -97,7 +97,7 @@ struct TrainingScheduleTests {
     }
 
     @Test("Corpora that have just arrived at an elapse settle first, but a stream of corpora does not delay the run")
-    func settles() throws {
+    func elapseWaitsForCorporaToSettle() throws {
         var scheduler = Self.scheduler(try Self.schedule(calendar: "02:00"))
         _ = scheduler.start(unfinished: [], now: Self.at(0))
         let second = 1 / 3600.0
@@ -112,7 +112,7 @@ struct TrainingScheduleTests {
     }
 
     @Test("Restarts do not postpone an elapse forever")
-    func settlesOverRestarts() throws {
+    func restartsDoNotPostponeElapses() throws {
         let schedule = try Self.schedule(calendar: "02:00")
         let second = 1 / 3600.0
         var memory = Scheduler.PersistedState(elapsed: ["a": Self.date(1)])
@@ -129,7 +129,7 @@ struct TrainingScheduleTests {
     }
 
     @Test("An elapse missed while the machine was off is caught up on once, after new corpora have settled")
-    func missed() throws {
+    func missedElapseIsCaughtUpOnOnce() throws {
         let schedule = try Self.schedule(calendar: "02:00")
         var scheduler = Self.scheduler(schedule, eligibleCorpora: ["x", "y"], attempted: ["x"])
         let memory = Scheduler.PersistedState(elapsed: ["a": Self.date(2)])
@@ -149,7 +149,7 @@ struct TrainingScheduleTests {
     }
 
     @Test("A new schedule starts now and does not catch up on earlier elapses")
-    func firstSight() throws {
+    func newScheduleDoesNotCatchUp() throws {
         var scheduler = Self.scheduler(try Self.schedule(every: 86_400, calendar: "02:00"), eligibleCorpora: ["x"])
         let begun = scheduler.start(unfinished: [], now: Self.at(3))
         #expect(Self.withoutWakes(begun) == [])
@@ -175,7 +175,7 @@ struct TrainingScheduleTests {
     }
 
     @Test("With every or calendar, arrivals start no run unless on_arrival is set")
-    func onArrival() throws {
+    func arrivalsStartNoRunUnlessOnArrivalIsSet() throws {
         for (onArrival, expected) in [(nil, 0), (false, 0), (true, 2)] as [(Bool?, Int)] {
             var scheduler = Self.scheduler(try Self.schedule(calendar: "02:00", onArrival: onArrival))
             var begun = scheduler.start(unfinished: [], now: Self.at(0))
@@ -185,7 +185,7 @@ struct TrainingScheduleTests {
     }
 
     @Test("A run waits for its window, pauses when it closes, and resumes with its own corpora when it opens")
-    func window() throws {
+    func runPausesOutsideWindow() throws {
         var scheduler = Self.scheduler(try Self.schedule(window: "22:00-06:00"))
         var begun = scheduler.start(unfinished: [], now: Self.at(12))
         begun += scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(12))
@@ -210,7 +210,7 @@ struct TrainingScheduleTests {
     }
 
     @Test("A paused run does not block other models, and resumes before the queued runs")
-    func othersGoOn() throws {
+    func pausedRunDoesNotBlockOtherModels() throws {
         var scheduler = Self.scheduler(try Self.schedule(window: "22:00-06:00"), other: try Self.schedule())
         _ = scheduler.start(unfinished: [], now: Self.at(23))
         _ = scheduler.corpusAdmitted("x", for: ["a", "b"], now: Self.at(23))
@@ -228,7 +228,7 @@ struct TrainingScheduleTests {
     }
 
     @Test("A requested run starts at once, outside the window and across a restart; a paused run resumes on request")
-    func byHand() throws {
+    func requestedRunStartsOutsideWindow() throws {
         let schedule = try Self.schedule(window: "22:00-06:00")
         var scheduler = Self.scheduler(schedule, eligibleCorpora: ["x"], attempted: ["x"])
         _ = scheduler.start(unfinished: [], now: Self.at(12))
@@ -256,7 +256,7 @@ struct TrainingScheduleTests {
     }
 
     @Test("The service starts inside and outside the window")
-    func restarts() throws {
+    func startsInsideAndOutsideWindow() throws {
         let schedule = try Self.schedule(window: "22:00-06:00")
         let unfinished = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"])
         for (hours, expected) in [
@@ -270,7 +270,7 @@ struct TrainingScheduleTests {
     }
 
     @Test("A pausing run can be cancelled while it stops and afterwards")
-    func cancelled() throws {
+    func pausingRunCanBeCancelled() throws {
         var scheduler = Self.scheduler(try Self.schedule(window: "22:00-06:00"), eligibleCorpora: ["x"])
         let running = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"])
         _ = scheduler.start(unfinished: [running], now: Self.at(23))
@@ -320,7 +320,7 @@ struct TrainingWindowTests {
     }
 
     @Test("A window whose opening is skipped by a clock change opens then; one whose opening is repeated opens twice")
-    func clocksChange() throws {
+    func clockChangeShiftsOpening() throws {
         #expect(
             try Self.changes("02:30-04:00", "Europe/Berlin", from: CivilTime(2026, 3, 28, 12), count: 2) == [
                 "29. 3:0 opens", "29. 4:0 closes",

@@ -47,7 +47,7 @@ struct ReloadableSettingsTests {
         #expect(live.take(old) == [])
     }
 
-    @Test func appliesHowAModelIsTrained() throws {
+    @Test func appliesTrainingSettingsOfModels() throws {
         let live = ReloadableSettings(try settings(""))
         let new = "models: [kantaibert, other]\nother:\n  objective: mlm\nkantaibert:\n  seed: 5"
         #expect(live.take(try settings(new)) == ["models"])

@@ -11,7 +11,7 @@ private final class ScriptedRun: Sendable {
     let folder: String
     let job: Job
     let program: String
-    let said = Mutex<[Result<RunEvent, MalformedEvent>]>([])
+    let received = Mutex<[Result<RunEvent, MalformedEvent>]>([])
     let deaths = Mutex<[RunSupervisor.Crash]>([])
 
     /// - Parameter script: can use `$LIFE`, the number of times it was started, `say`, which prints an event, and `publish`,
@@ -55,7 +55,7 @@ private final class ScriptedRun: Sendable {
 
     deinit { try? Durable.removeTree(folder) }
 
-    var events: [RunEvent] { said.withLock { $0.compactMap { try? $0.get() } } }
+    var events: [RunEvent] { received.withLock { $0.compactMap { try? $0.get() } } }
 
     func supervise(
         restarts: Int = 3, stopSeconds: Double = 10, stallSeconds: Double? = nil, memoryLimit: Int? = nil,
@@ -67,7 +67,7 @@ private final class ScriptedRun: Sendable {
         return await RunSupervisor(program: program, configuration: configuration).supervise(
             job, at: folder + "/job.json", leave: leave
         ) { line in
-            self.said.withLock { $0.append(line) }
+            self.received.withLock { $0.append(line) }
             onEvent?()
         } onCrash: { death in
             self.deaths.withLock { $0.append(death) }
@@ -78,7 +78,7 @@ private final class ScriptedRun: Sendable {
 @Suite("Run supervisor", .timeLimit(.minutes(15)))
 struct RunSupervisorTests {
     @Test("Delivers events in order and reports the generation as published")
-    func publishes() async throws {
+    func deliversEventsInOrder() async throws {
         let run = try ScriptedRun(
             """
             for step in 1 2 3; do say interrupted "\\"step\\":$step"; done
@@ -87,7 +87,7 @@ struct RunSupervisorTests {
             """)
         #expect(await run.supervise() == .published)
         #expect(run.events.map(\.payload) == [1, 2, 3].map { .interrupted(.init(step: $0)) })
-        let strange = run.said.withLock { $0.last }
+        let strange = run.received.withLock { $0.last }
         guard case .failure(let error) = strange else {
             Issue.record("the line that is not an event is not reported")
             return
@@ -96,7 +96,7 @@ struct RunSupervisorTests {
     }
 
     @Test("Restarts a killed run and reports its last lines")
-    func killed() async throws {
+    func restartsKilledRun() async throws {
         let run = try ScriptedRun(
             """
             if [ $LIFE = 1 ]; then echo 'first words' >&2; echo 'last words' >&2; kill -9 $$; fi
@@ -109,14 +109,14 @@ struct RunSupervisorTests {
     }
 
     @Test("Names the signal that ended the process", arguments: ["SEGV", "ABRT", "BUS", "PIPE", "TERM"])
-    func signals(name: String) async throws {
+    func namesFatalSignal(name: String) async throws {
         let run = try ScriptedRun("[ $LIFE = 1 ] && kill -\(name) $$; publish")
         #expect(await run.supervise() == .published)
         #expect(run.deaths.withLock { $0.map(\.cause) } == ["SIG\(name)"])
     }
 
     @Test("Kills and restarts a silent process")
-    func hangs() async throws {
+    func restartsSilentProcess() async throws {
         let run = try ScriptedRun(
             """
             [ -e finished ] && publish && exit 0
@@ -133,7 +133,7 @@ struct RunSupervisorTests {
     }
 
     @Test("Kills a process that exceeds its memory limit")
-    func memory() async throws {
+    func killsProcessOverMemoryLimit() async throws {
         let run = try ScriptedRun(
             """
             [ $LIFE = 2 ] && publish && exit 0
@@ -146,7 +146,7 @@ struct RunSupervisorTests {
     }
 
     @Test("Passes the resource limits to the process")
-    func standing() async throws {
+    func passesResourceLimits() async throws {
         let run = try ScriptedRun("echo \"$@\" > arguments; publish")
         #expect(await run.supervise(memoryLimit: 4_000_000_000) == .published)
         let arguments = try String(contentsOf: URL(filePath: run.folder + "/arguments"), encoding: .utf8)
@@ -170,7 +170,7 @@ struct RunSupervisorTests {
     }
 
     @Test("Gives up after the maximum number of restarts")
-    func givenUp() async throws {
+    func givesUpAfterMaxRestarts() async throws {
         let run = try ScriptedRun("echo broken >&2; exit 70")
         #expect(await run.supervise(restarts: 2) == .failed(reason: "status 70, 3 times: broken"))
         #expect(run.deaths.withLock { $0.map(\.restart) } == [1, 2])
@@ -178,7 +178,7 @@ struct RunSupervisorTests {
     }
 
     @Test("Does not give up as long as the run reaches checkpoints")
-    func getsOn() async throws {
+    func restartsAsLongAsRunMakesProgress() async throws {
         let run = try ScriptedRun(
             """
             [ $LIFE = 6 ] && publish && exit 0
@@ -236,7 +236,7 @@ struct RunSupervisorTests {
     }
 
     @Test("Does not retry with bad data", arguments: [65, 78])
-    func badData(status: Int) async throws {
+    func doesNotRetryWithBadData(status: Int) async throws {
         let run = try ScriptedRun("say failed '\"message\":\"nothing to learn\"'; exit \(status)")
         let outcome = await run.supervise()
         #expect(outcome == (status == 65 ? .refused(reason: "nothing to learn") : .failed(reason: "nothing to learn")))
@@ -244,7 +244,7 @@ struct RunSupervisorTests {
     }
 
     @Test("Appends the last line of standard error unless it repeats the reason")
-    func lastLine() async throws {
+    func appendsLastErrorLine() async throws {
         let failed = "say failed '\"message\":\"the disk is full\"'; echo"
         let same = try ScriptedRun("\(failed) 'kantaibert-train: the disk is full' >&2; exit 74")
         #expect(await same.supervise(restarts: 1) == .failed(reason: "the disk is full, 2 times"))
@@ -253,7 +253,7 @@ struct RunSupervisorTests {
     }
 
     @Test("Reports a program that does not exist")
-    func noProgram() async throws {
+    func reportsMissingProgram() async throws {
         let run = try ScriptedRun("")
         try Durable.removeTree(run.program)
         guard case .failed(let reason, _) = await run.supervise(restarts: 0) else {
@@ -264,7 +264,7 @@ struct RunSupervisorTests {
     }
 
     @Test("Lets a run that is asked to stop write a checkpoint")
-    func leaves() async throws {
+    func letsStoppingRunWriteCheckpoint() async throws {
         let leave = Latch()
         let run = try ScriptedRun(
             """
@@ -279,7 +279,7 @@ struct RunSupervisorTests {
     }
 
     @Test("Kills a run that does not stop")
-    func doesNotLeave() async throws {
+    func killsRunThatDoesNotStop() async throws {
         let leave = Latch()
         let run = try ScriptedRun("say interrupted '\"step\":0'; trap '' TERM; exec sleep 1000")
         #expect(await run.supervise(stopSeconds: 0.2, leave: leave) { leave.open() } == .left)

@@ -22,7 +22,7 @@ import Training
     ]
 
     @Test(arguments: texts.indices)
-    func saysWhatIsMissing(index: Int) throws {
+    func errorNamesMissingText(index: Int) throws {
         let (text, filters, parts) = Self.texts[index]
         let run = try TrainingRun(.mlm)
         run.job.samples = .auto

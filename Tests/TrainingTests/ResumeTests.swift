@@ -106,7 +106,7 @@ func skipsDamagedCheckpoint(file: String) throws {
     #expect(left == [])
 }
 
-@Test func twoRunsInOneFolderAreOneTooMany() throws {
+@Test func rejectsSecondRunInSameDirectory() throws {
     let run = try TrainingRun(.mlm)
     var second: TrainingError?
     try run.run { event, control in

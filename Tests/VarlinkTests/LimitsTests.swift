@@ -277,7 +277,7 @@ import VarlinkServer
 
     /// Twenty replies together take longer than the limit for an answer, but each of them much less. If the machine is
     /// too busy for that, all times are increased.
-    @Test func aStreamThatGoesOnIsNotOverdue() async throws {
+    @Test func progressingStreamDoesNotTimeOut() async throws {
         enum Drip: VarlinkMethod {
             static let name = "org.example.test.Drip"
             typealias Parameters = VarlinkNothing
@@ -346,7 +346,7 @@ import VarlinkServer
     }
 
     /// All kinds of hostile clients at once, repeatedly, and one well-behaved client.
-    @Test func whoBehavesIsAnsweredBesideThemAll() async throws {
+    @Test func wellBehavedClientIsAnsweredAmongHostileClients() async throws {
         // Timeouts must not be what frees resources: with these, the well-behaved client would time out first.
         let limits = VarlinkServer.Limits(messageBytes: 1 << 20, receiving: .seconds(3600), reading: .seconds(3600))
         try await withServer(limits: limits) { socket in

@@ -13,7 +13,7 @@ import VarlinkServer
         return Array(groups.prefix(Int(count)))
     }
 
-    @Test func tellsWhatItIs() async throws {
+    @Test func reportsServiceInfo() async throws {
         try await withServer { socket in
             try await blocking {
                 let client = try VarlinkClient(path: socket)
