@@ -115,7 +115,7 @@ final class ContinuousBatch: Sendable {
     }
 
     private func decode(_ runs: [GenerationRun], _ memory: DecodeWorkspace) {
-        let logits = model.decode(runs.map(\.next), in: memory)
+        let logits = model.decode(runs.map(\.next), in: memory) { WorkQueue.models.yieldToOthers() }
         ThreadPool.shared.forEach(runs.count) { index in
             runs[index].take(UnsafeBufferPointer(start: logits.row(index), count: logits.columns))
         }

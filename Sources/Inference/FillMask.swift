@@ -46,10 +46,23 @@ extension InferenceEngine {
         var wanted: Set<Int32>?
         if let targets { wanted = try await targetIDs(targets, for: user) }
         try check(masks: masks.count, topK: topK, wanted: wanted, textBytes: text.utf8.count)
-        return try await sentences.run(ids: ids, masks: masks, for: user) {
-            [self, wanted] logits in
-            try predictions(ids: ids, masks: masks, logits: logits, topK: topK, wanted: wanted)
+        let candidates = try await sentences.run(ids: ids, masks: masks, for: user) { [self, wanted] logits in
+            try self.candidates(logits: logits, topK: topK, wanted: wanted)
         }
+        var fillings: [[Filling]] = []
+        for (mask, candidates) in zip(masks, candidates) {
+            try Task.checkCancellation()
+            fillings.append([])
+            for part in stride(from: 0, to: candidates.count, by: Self.fillingsOfStep) {
+                let part = candidates[part..<min(candidates.count, part + Self.fillingsOfStep)]
+                fillings[fillings.count - 1] += await WorkQueue.texts.run(
+                    for: .user(user), cost: part.count * text.utf8.count
+                ) { [self] () throws(Never) in
+                    part.map { filling(of: mask, in: ids, with: $0, isOnly: masks.count == 1) }
+                }
+            }
+        }
+        return fillings
     }
 
     private func check(masks: Int, topK: Int, wanted: Set<Int32>?, textBytes: Int) throws(InferenceError) {
@@ -66,32 +79,37 @@ extension InferenceEngine {
         }
     }
 
-    /// - Parameter logits: `[masks.count, vocabSize]`
-    private func predictions(
-        ids: [Int32], masks: [Int], logits: UnsafeBufferPointer<Float>, topK: Int, wanted: Set<Int32>?
-    ) throws(InferenceError) -> [[Filling]] {
-        let rows = configuration.vocabSize
-        var predictions: [[Filling]] = []
-        for (index, mask) in masks.enumerated() {
-            let scores = Scores(
-                UnsafeBufferPointer(rebasing: logits[index * rows..<(index + 1) * rows]), where: anyID)
-            guard scores.infiniteCount == 0 else { throw .notANumber }
-            let normalizer = scores.normalizer()
-            let best = topIndices(of: scores.values, count: topK) { id in
-                wanted?.contains(Int32(id)) ?? (tokenizer.token(Int32(id)) != nil)
-            }
-            predictions.append(
-                best.map { id in
-                    var filled = ids
-                    filled[mask] = Int32(id)
-                    return Filling(
-                        score: exp(scores.values[id] - scores.largest) / normalizer, token: Int32(id),
-                        tokenString: tokenizer.decode([Int32(id)]),
-                        sequence: tokenizer.decode(
-                            filled.filter { $0 != SpecialToken.pad.rawValue }, skipSpecialTokens: masks.count == 1))
-                })
+    /// Number of texts that a step on `WorkQueue.texts` creates.
+    private static let fillingsOfStep = 64
+
+    private struct Candidate: Sendable {
+        let token: Int32
+        let score: Double
+    }
+
+    /// - Parameter logits: `[vocabSize]`
+    private func candidates(
+        logits: UnsafeBufferPointer<Float>, topK: Int, wanted: Set<Int32>?
+    ) throws(InferenceError) -> [Candidate] {
+        let scores = Scores(logits, where: anyID)
+        guard scores.infiniteCount == 0 else { throw .notANumber }
+        let normalizer = scores.normalizer()
+        let best = topIndices(of: scores.values, count: topK) { id in
+            wanted?.contains(Int32(id)) ?? (tokenizer.token(Int32(id)) != nil)
         }
-        return predictions
+        return best.map { Candidate(token: Int32($0), score: exp(scores.values[$0] - scores.largest) / normalizer) }
+    }
+
+    /// - Parameters:
+    ///   - mask: index into `ids`
+    ///   - isOnly: whether the text has no other mask
+    private func filling(of mask: Int, in ids: [Int32], with candidate: Candidate, isOnly: Bool) -> Filling {
+        var filled = ids
+        filled[mask] = candidate.token
+        return Filling(
+            score: candidate.score, token: candidate.token, tokenString: tokenizer.decode([candidate.token]),
+            sequence: tokenizer.decode(
+                filled.filter { $0 != SpecialToken.pad.rawValue }, skipSpecialTokens: isOnly))
     }
 
     /// Returns the ids of the targets. A target that is a token in `vocab.json` is that token; any other is represented

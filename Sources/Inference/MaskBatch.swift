@@ -1,5 +1,6 @@
 import AsyncSupport
 import Fairness
+import Kernels
 import Models
 import Parallel
 import Synchronization
@@ -15,9 +16,10 @@ final class MaskBatch: Sendable {
         let masks: [Int]
         /// Set when the caller no longer waits.
         let flag: CancellationFlag
-        /// Receives the logits at the masks, `[masks.count, vocabSize]`, on a thread of the pool; nil if they were not
-        /// computed.
-        let take: @Sendable (UnsafeBufferPointer<Float>?) -> Void
+        /// Receives the index of a mask and the logits there, `[vocabSize]`, on a thread of the pool.
+        let read: @Sendable (Int, UnsafeBufferPointer<Float>) -> Void
+        /// Called once: after `read` of all masks, or instead if the text was abandoned.
+        let end: @Sendable (_ isAbandoned: Bool) -> Void
 
         var orders: SumOrders { SumOrders(tokens: ids.count, rows: masks.count) }
     }
@@ -32,27 +34,45 @@ final class MaskBatch: Sendable {
         self.model = model
     }
 
+    /// The results of one text, which are made on several threads.
+    private final class Results<Value: Sendable>: Sendable {
+        private let ofMasks: Mutex<[Int: Result<Value, any Error>]> = Mutex([:])
+
+        func set(_ mask: Int, _ result: Result<Value, any Error>) { ofMasks.withLock { $0[mask] = result } }
+
+        func values(count: Int) throws -> [Value] {
+            let results = ofMasks.withLock { $0 }
+            return try (0..<count).map { try results[$0]!.get() }
+        }
+    }
+
     /// Computes the logits at the masks of a text, together with other waiting texts.
     /// - Parameters:
     ///   - ids: at most `configuration.longestSequence`
     ///   - masks: indexes into `ids`, at least one
     ///   - user: the user whose turn is used
-    ///   - body: receives the logits, `[masks.count, vocabSize]`, on a thread of the pool
+    ///   - body: receives the logits at one mask, `[vocabSize]`, on a thread of the pool. Other users wait for it, so it
+    ///     must be short
+    /// - Returns: the result of `body` for each mask
     /// - Throws: `CancellationError` if the calling task is cancelled before its turn, and what `body` throws
     func run<Value: Sendable>(
         ids: [Int32], masks: [Int], for user: UInt32,
         _ body: @escaping @Sendable (UnsafeBufferPointer<Float>) throws -> Value
-    ) async throws -> Value {
+    ) async throws -> [Value] {
         let flag = CancellationFlag()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                let sentence = Sentence(ids: ids, masks: masks, flag: flag) { logits in
-                    continuation.resume(
-                        with: Result {
-                            guard let logits else { throw CancellationError() }
-                            return try body(logits)
-                        })
-                }
+                let results = Results<Value>()
+                let sentence = Sentence(
+                    ids: ids, masks: masks, flag: flag,
+                    read: { mask, logits in results.set(mask, Result { try body(logits) }) },
+                    end: { isAbandoned in
+                        continuation.resume(
+                            with: Result {
+                                if isAbandoned { throw CancellationError() }
+                                return try results.values(count: masks.count)
+                            })
+                    })
                 let cost = ids.count + masks.count
                 waiting.withLock { $0.push(sentence, for: user, cost: cost) }
                 WorkQueue.models.enqueue(for: .user(user), cost: cost) { [self] in step(of: user) }
@@ -72,26 +92,25 @@ final class MaskBatch: Sendable {
             }
             return Self.takeBatch(&waiting, of: user)
         }
-        for sentence in abandoned { sentence.take(nil) }
+        for sentence in abandoned { sentence.end(true) }
         guard let first = sentences.first else { return }
         var (ids, offsets, rows): ([Int32], [Int], [Int]) = ([], [0], [])
-        var parts: [Range<Int>] = []
+        var owners: [(sentence: Sentence, mask: Int)] = []
         for sentence in sentences {
-            parts.append(rows.count..<rows.count + sentence.masks.count)
+            owners += sentence.masks.indices.map { (sentence, $0) }
             rows += sentence.masks.map { ids.count + $0 }
             ids += sentence.ids
             offsets.append(ids.count)
         }
-        let logits = model.logits(inputIDs: ids, sequenceOffsets: offsets, rows: rows, orders: first.orders) {
-            WorkQueue.models.yieldToOthers()
-        }
-        let columns = model.configuration.vocabSize
-        logits.withUnsafeBufferPointer { logits in
-            ThreadPool.shared.forEach(sentences.count) { index in
-                let part = parts[index]
-                sentences[index].take(
-                    UnsafeBufferPointer(rebasing: logits[part.lowerBound * columns..<part.upperBound * columns]))
+        model.forEachLogits(
+            inputIDs: ids, sequenceOffsets: offsets, rows: rows, orders: first.orders,
+            pause: { WorkQueue.models.yieldToOthers() }
+        ) { range, logits in
+            ThreadPool.shared.forEach(range.count) { index in
+                let (sentence, mask) = owners[range.lowerBound + index]
+                sentence.read(mask, UnsafeBufferPointer(start: logits.row(index), count: logits.columns))
             }
+            for (sentence, mask) in owners[range] where mask == sentence.masks.count - 1 { sentence.end(false) }
         }
     }
 

@@ -2,6 +2,7 @@ import Glibc
 import Jobs
 import Kernels
 import Models
+import Parallel
 import Tokenizers
 
 /// The likelihood of a text under a model.
@@ -62,18 +63,24 @@ extension InferenceEngine {
             sequence.append(ids: &ids, places: &places, labels: &labels)
             offsets.append(ids.count)
         }
-        let rows = configuration.vocabSize
-        let logits = model.logits(inputIDs: ids, sequenceOffsets: offsets, rows: places) {
-            WorkQueue.models.yieldToOthers()
-        }
-        var sum = 0.0
-        for (index, label) in labels.enumerated() {
-            let scores = logits.withUnsafeBufferPointer {
-                Scores(UnsafeBufferPointer(rebasing: $0[index * rows..<(index + 1) * rows]), where: anyID)
+        // Written on the threads of the pool, each element by one.
+        let terms = UnsafeMutableBufferPointer<Double>.allocate(capacity: labels.count)
+        defer { terms.deallocate() }
+        model.forEachLogits(
+            inputIDs: ids, sequenceOffsets: offsets, rows: places, pause: { WorkQueue.models.yieldToOthers() }
+        ) { range, logits in
+            nonisolated(unsafe) let terms = terms
+            ThreadPool.shared.forEach(range.count) { index in
+                let row = UnsafeBufferPointer(start: logits.row(index), count: logits.columns)
+                let scores = Scores(row, where: anyID)
+                let label = Int(labels[range.lowerBound + index])
+                terms[range.lowerBound + index] =
+                    scores.infiniteCount > 0 ? .nan : scores.values[label] - scores.largest - log(scores.normalizer())
             }
-            guard scores.infiniteCount == 0 else { throw .notANumber }
-            sum += scores.values[Int(label)] - scores.largest - log(scores.normalizer())
         }
+        // In order, so that the sum does not depend on the number of threads.
+        let sum = terms.reduce(0, +)
+        guard sum.isFinite else { throw .notANumber }
         return sum
     }
 }

@@ -14,6 +14,21 @@ public struct SumOrders: Sendable, Equatable {
 
 extension PackedModel {
     /// Computes logits of selected tokens of a batch.
+    /// - Parameters: as for `forEachLogits`
+    /// - Returns: `[rows.count, vocabSize]`
+    public func logits(
+        inputIDs: [Int32], sequenceOffsets: [Int], rows: [Int], orders: SumOrders? = nil
+    ) -> [Float] {
+        var result: [Float] = []
+        result.reserveCapacity(rows.count * configuration.vocabSize)
+        forEachLogits(inputIDs: inputIDs, sequenceOffsets: sequenceOffsets, rows: rows, orders: orders) { _, logits in
+            result.append(
+                contentsOf: UnsafeBufferPointer(start: logits.base, count: logits.rows * configuration.vocabSize))
+        }
+        return result
+    }
+
+    /// Computes logits of selected tokens of a batch, some rows at a time.
     /// - Parameters:
     ///   - inputIDs: token ids of all sequences, concatenated
     ///   - sequenceOffsets: start of each sequence and the end; no sequence
@@ -21,19 +36,21 @@ extension PackedModel {
     ///   - rows: indices into `inputIDs`
     ///   - orders: nil selects the fastest. With the orders that a sequence would use alone, its result is
     ///     bit-identical to the result of running it alone.
-    ///   - pause: called between layers and between chunks of the head, every few milliseconds of work
-    /// - Returns: `[rows.count, vocabSize]`
-    public func logits(
-        inputIDs: [Int32], sequenceOffsets: [Int], rows: [Int], orders: SumOrders? = nil, pause: () -> Void = {}
-    ) -> [Float] {
-        guard !rows.isEmpty else { return [] }
+    ///   - pause: called between parts of layers and of the head, every few milliseconds of work
+    ///   - body: receives consecutive ranges of `rows` and their logits, `[range.count, vocabSize]`, which are valid
+    ///     only during the call
+    public func forEachLogits(
+        inputIDs: [Int32], sequenceOffsets: [Int], rows: [Int], orders: SumOrders? = nil, pause: () -> Void = {},
+        _ body: (Range<Int>, Matrix) -> Void
+    ) {
+        guard !rows.isEmpty else { return }
         let tokens = inputIDs.count
         let orders = orders ?? SumOrders(tokens: tokens, rows: rows.count)
         let shape = AttentionShape(
             sequences: SequenceOffsets(sequenceOffsets), heads: configuration.numAttentionHeads,
             causal: configuration.isDecoder)
-        // At most 13 MB of logits at a time with a vocabulary of 52,000: other requests wait while a chunk is computed.
-        let scored = min(rows.count, max(PackedModel.largestBatch, 3_330_000 / configuration.vocabSize))
+        // At most 6.7 MB of logits at a time with a vocabulary of 52,000: other requests wait while a chunk is computed.
+        let scored = min(rows.count, max(PackedModel.largestBatch, 1_665_000 / configuration.vocabSize))
         // A token may be requested more than once.
         let w = PackedWorkspace(configuration, tokens: max(tokens, rows.count), scored: scored)
         let scores = Arena(bytes: 4 * shape.scoreCount)
@@ -47,23 +64,20 @@ extension PackedModel {
             attentionForward(
                 w.context.rows(0..<tokens), qkv: w.qkv.rows(0..<tokens), probabilities: probabilities, shape, mask: nil,
                 scale: 1)
+            pause()
             let isLast = index == layers.count - 1
             if isLast { keepRows(w, rows) }
-            layer.finish(w, rows: isLast ? rows.count : tokens, isLast ? orders.rows : orders.tokens)
+            layer.finish(w, rows: isLast ? rows.count : tokens, isLast ? orders.rows : orders.tokens, pause: pause)
             pause()
         }
-        var result: [Float] = []
-        result.reserveCapacity(rows.count * configuration.vocabSize)
         for first in stride(from: 0, to: rows.count, by: scored) {
             let count = min(scored, rows.count - first)
             if first > 0 {
                 pause()
                 w.x.base.update(from: w.x.row(first), count: count * w.x.columns)
             }
-            let logits = head(w, rows: count, orders.rows)
-            result.append(contentsOf: UnsafeBufferPointer(start: logits.base, count: count * configuration.vocabSize))
+            body(first..<first + count, head(w, rows: count, orders.rows))
         }
-        return result
     }
 
     /// Moves the wanted rows to the front: nothing after the last attention reads any other row.
@@ -92,7 +106,7 @@ extension PackedModel {
     /// - Parameters:
     ///   - ids: at least one token, at most the remaining capacity of `cache`
     ///   - isLast: whether to compute logits
-    ///   - pause: called between layers
+    ///   - pause: called between parts of layers
     /// - Returns: the logits that follow the last token, `[vocabSize]`; empty if `isLast` is false
     public func prefill(
         _ ids: [Int32], cache: KeyValueCache, isLast: Bool = true, pause: () -> Void = {}
@@ -108,10 +122,14 @@ extension PackedModel {
     /// Appends one or a few tokens to each of several sequences.
     ///
     /// The results are bit-identical to decoding the sequences one by one, but the weights are read only once.
-    /// - Parameter batch: at most `largestBatch` sequences, each with at most `AccumulationOrder.straightRows` tokens and with a
-    ///   cache that occurs once and has room for them
+    /// - Parameters:
+    ///   - batch: at most `largestBatch` sequences, each with at most `AccumulationOrder.straightRows` tokens and with a
+    ///     cache that occurs once and has room for them
+    ///   - pause: called between parts of layers
     /// - Returns: next-token logits of each sequence, `[batch.count, vocabSize]`, in the decoder's memory
-    public func decode(_ batch: [(ids: [Int32], cache: KeyValueCache)], in decoder: DecodeWorkspace) -> Matrix {
+    public func decode(
+        _ batch: [(ids: [Int32], cache: KeyValueCache)], in decoder: DecodeWorkspace, pause: () -> Void = {}
+    ) -> Matrix {
         checked(decoder.configuration == configuration && (1...PackedModel.largestBatch).contains(batch.count))
         checked(batch.allSatisfy { $0.ids.count <= AccumulationOrder.straightRows })
         let w = decoder.workspace
@@ -120,7 +138,7 @@ extension PackedModel {
             ids += part.ids
             last.append(ids.count - 1)
         }
-        pass(w, ids: ids, parts: batch.map { ($0.cache, $0.ids.count) }, wanted: last, order: .straight)
+        pass(w, ids: ids, parts: batch.map { ($0.cache, $0.ids.count) }, wanted: last, order: .straight, pause: pause)
         return head(w, rows: batch.count, .straight)
     }
 
@@ -131,8 +149,7 @@ extension PackedModel {
     ///   - order: the accumulation order of all other rows
     private func pass(
         _ w: PackedWorkspace, ids: [Int32], parts: [(cache: KeyValueCache, count: Int)], wanted: [Int],
-        order: AccumulationOrder,
-        pause: () -> Void = {}
+        order: AccumulationOrder, pause: () -> Void
     ) {
         checked(configuration.isDecoder, "decode: the model is not causal")
         var (places, ranges): ([Int32], [Range<Int>]) = ([], [])
@@ -161,8 +178,9 @@ extension PackedModel {
             let isLast = index == layers.count - 1
             if isLast && wanted.isEmpty { break }
             attentionDecode(sequences, heads: configuration.numAttentionHeads)
+            pause()
             if isLast && wanted.count < ids.count { keepRows(w, wanted) }
-            layer.finish(w, rows: isLast ? wanted.count : ids.count, isLast ? .straight : order)
+            layer.finish(w, rows: isLast ? wanted.count : ids.count, isLast ? .straight : order, pause: pause)
             pause()
         }
         for (cache, count) in parts { cache.count += count }

@@ -172,7 +172,8 @@ struct PackedEncoderLayer {
 
     /// Computes everything after attention: writes the layer's output to `w.x`, from the first rows
     /// of `w.context` and `w.x`.
-    func finish(_ w: PackedWorkspace, rows count: Int, _ order: AccumulationOrder) {
+    /// - Parameter pause: called between its products
+    func finish(_ w: PackedWorkspace, rows count: Int, _ order: AccumulationOrder, pause: () -> Void) {
         let rows = 0..<count
         let (x, sum, attended) = (w.x.rows(rows), w.sum.rows(rows), w.attentionOutput.rows(rows))
         linearForward(sum, x: w.context.rows(rows), weight: attentionOutput, order: order)
@@ -180,9 +181,11 @@ struct PackedEncoderLayer {
         layerNormForward(
             attended, mean: w.mean, rstd: w.rstd, x: sum, weight: attentionNorm.weight, bias: attentionNorm.bias,
             epsilon: epsilon)
+        pause()
         let (preGELU, gelu) = (w.preGELU.rows(rows), w.gelu.rows(rows))
         linearForward(preGELU, x: attended, weight: intermediate, order: order)
         biasGELUForward(gelu, x: preGELU, bias: intermediateBias)
+        pause()
         linearForward(sum, x: gelu, weight: output, order: order)
         biasDropoutResidualForward(sum, x: sum, bias: outputBias, residual: attended, mask: nil, scale: 1)
         layerNormForward(
