@@ -38,7 +38,7 @@ extension Recipe {
         try require(
             decayRatio + warmupRatio <= 1, "recipe.decay_ratio",
             "a number of at most \(1 - warmupRatio), which is 1 - warmup_ratio", "\(decayRatio)")
-        let samples = perDeviceTrainBatchSize.multipliedReportingOverflow(by: gradientAccumulationSteps)
+        let samples = batchSize.multipliedReportingOverflow(by: gradientAccumulationSteps)
         try require(
             !samples.overflow && samples.partialValue <= Int(UInt32.max), "recipe.gradient_accumulation_steps",
             "at most \(UInt32.max) samples in a step, which are its product with per_device_train_batch_size",

@@ -13,7 +13,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var adamEpsilon: Double = 1e-8
     public var muonMomentum: Double = 0.95
     public var maxGradNorm: Double = 1
-    public var perDeviceTrainBatchSize: Int
+    /// Nil: the run chooses an `AutomaticBatch`.
+    public var perDeviceTrainBatchSize: Int?
     public var gradientAccumulationSteps: Int = 1
     public var numTrainEpochs: Double
     public var maxSteps: Int?
@@ -36,29 +37,27 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var seed: UInt64 = 1
 
     /// Takes the properties without a default; the others are set afterwards.
-    public init(
-        learningRate: Double, warmupRatio: Double, weightDecay: Double, perDeviceTrainBatchSize: Int,
-        numTrainEpochs: Double
-    ) {
+    public init(learningRate: Double, warmupRatio: Double, weightDecay: Double, numTrainEpochs: Double) {
         self.learningRate = learningRate
         self.warmupRatio = warmupRatio
         self.weightDecay = weightDecay
-        self.perDeviceTrainBatchSize = perDeviceTrainBatchSize
         self.numTrainEpochs = numTrainEpochs
     }
 
     /// Keys with a default may be missing, as in a job of an older version.
     public init(from decoder: any Decoder) throws {
-        // Placeholders: all five keys are required.
-        self.init(
-            learningRate: .nan, warmupRatio: .nan, weightDecay: .nan, perDeviceTrainBatchSize: 0, numTrainEpochs: .nan)
+        // Placeholders: all four keys are required.
+        self.init(learningRate: .nan, warmupRatio: .nan, weightDecay: .nan, numTrainEpochs: .nan)
         try Recipe.settings.decode(decoder, into: &self)
     }
 
     public func encode(to encoder: any Encoder) throws { try Recipe.settings.encode(self, to: encoder) }
 
+    /// Samples in one batch; the most that a run chooses if the recipe leaves it open.
+    public var batchSize: Int { perDeviceTrainBatchSize ?? AutomaticBatch.sizes.upperBound }
+
     /// Samples in one optimizer step.
-    public var samplesPerStep: Int { perDeviceTrainBatchSize * gradientAccumulationSteps }
+    public var samplesPerStep: Int { batchSize * gradientAccumulationSteps }
 }
 
 public enum OptimizerName: String, Codable, Sendable, CaseIterable {
@@ -107,16 +106,14 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
     public func recipe(for objective: Objective) -> Recipe {
         switch (self, objective) {
         case (.seed, _):
-            var recipe = Recipe(
-                learningRate: 5e-5, warmupRatio: 0, weightDecay: 0, perDeviceTrainBatchSize: 64, numTrainEpochs: 1)
+            var recipe = Recipe(learningRate: 5e-5, warmupRatio: 0, weightDecay: 0, numTrainEpochs: 1)
+            recipe.perDeviceTrainBatchSize = 64
             recipe.loadBestModelAtEnd = false
             recipe.truncate = true
             recipe.maxTime = RecipeName.longestRun
             return recipe
         case (.default, .mlm):
-            var recipe = Recipe(
-                learningRate: 2e-3, warmupRatio: 0.05, weightDecay: 0.01, perDeviceTrainBatchSize: 128,
-                numTrainEpochs: 5)
+            var recipe = Recipe(learningRate: 2e-3, warmupRatio: 0.05, weightDecay: 0.01, numTrainEpochs: 5)
             recipe.optimizer = .muon
             recipe.adamBeta2 = 0.98
             recipe.initialization = .positional
@@ -124,9 +121,7 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
             recipe.maxTime = RecipeName.longestRun
             return recipe
         case (.default, .clm):
-            var recipe = Recipe(
-                learningRate: 2e-3, warmupRatio: 0.05, weightDecay: 0.1, perDeviceTrainBatchSize: 16,
-                numTrainEpochs: 4)
+            var recipe = Recipe(learningRate: 2e-3, warmupRatio: 0.05, weightDecay: 0.1, numTrainEpochs: 4)
             recipe.optimizer = .muon
             recipe.adamBeta2 = 0.98
             recipe.initialization = .positional

@@ -48,11 +48,12 @@ extension Recipe {
 
     private static let batches: [JobSetting<Recipe>] = [
         JobSetting(
-            "per_device_train_batch_size", \.perDeviceTrainBatchSize, .integer(atLeast: 1, atMost: largestCount),
-            isRequired: true,
+            "per_device_train_batch_size", optional: \.perDeviceTrainBatchSize,
+            .integer(atLeast: 1, atMost: largestCount), or: "auto",
             """
-            Samples in one batch. With the objective mlm, the default is 128 unless samples is auto: lines have fewer \
-            tokens than the rows of paragraphs.
+            Rows in one batch. auto: chosen before the first step, and stated in the log, so that a batch has about \
+            \(AutomaticBatch.tokens) tokens, or fewer if an epoch would have less than \(AutomaticBatch.stepsPerEpoch) \
+            steps; a multiple of \(AutomaticBatch.sizes.lowerBound), at most \(AutomaticBatch.sizes.upperBound).
             """),
         JobSetting(
             "gradient_accumulation_steps", \.gradientAccumulationSteps, .integer(atLeast: 1, atMost: largestCount),

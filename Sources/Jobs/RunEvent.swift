@@ -55,11 +55,16 @@ public struct RunEvent: Codable, Sendable, Equatable {
         public var memoryLimitSource: String
         /// Tokens in one forward pass.
         public var microBatchTokens: Int
+        /// Rows in a batch.
+        public var perDeviceTrainBatchSize: Int
+        /// Why the run chose this batch size; null if the job sets it or the run is resumed.
+        public var batchReason: String?
         /// Expected time to the end of the run.
         public var seconds: Double
         public init(
             parameters: Int, flopsPerStep: Double, productRate: Double, precision: String, peakBytes: Int,
-            memoryLimitBytes: Int, memoryLimitSource: String, microBatchTokens: Int, seconds: Double
+            memoryLimitBytes: Int, memoryLimitSource: String, microBatchTokens: Int,
+            perDeviceTrainBatchSize: Int, batchReason: String?, seconds: Double
         ) {
             self.parameters = parameters
             self.flopsPerStep = flopsPerStep
@@ -69,6 +74,8 @@ public struct RunEvent: Codable, Sendable, Equatable {
             self.memoryLimitBytes = memoryLimitBytes
             self.memoryLimitSource = memoryLimitSource
             self.microBatchTokens = microBatchTokens
+            self.perDeviceTrainBatchSize = perDeviceTrainBatchSize
+            self.batchReason = batchReason
             self.seconds = seconds
         }
     }

@@ -29,17 +29,18 @@ extension ModelSettings {
                 How the model is trained: default (the best recipe known) or seed (the book chapter's: AdamW with a \
                 learning rate of 5e-5 that decays linearly, one epoch, batches of 64). Each of its keys can be overridden; \
                 the defaults shown are those of default.
-                """),
+                """)
+        ] + Recipe.settings.map(\.setting).nested(in: nil, \.recipe),
+        [
             Setting(
-                "samples", \.chosenSamples, .word, change: .onReload,
+                "samples", \.samples, .word, change: .onReload,
                 """
                 The unit of training. auto: decided for each corpus from its text, and stated in the log; hard-wrapped \
                 paragraphs are joined into one line. lines, paragraphs (separated by blank lines), records (one per line) \
                 or packed (paragraphs joined, each followed by </s>, and cut at block_size). With the recipe seed, auto \
                 stands for lines if the objective is mlm, and for paragraphs if it is clm.
-                """),
-        ] + Recipe.settings.map(\.setting).nested(in: nil, \.recipe),
-        FilterKeys.settings.nested(in: nil, \.filterKeys) + [
+                """)
+        ] + FilterKeys.settings.nested(in: nil, \.filterKeys) + [
             Setting(
                 "tokenizer", \.tokenizer, ValueFormat.text("the path of a directory").or("null"), change: .onReload,
                 "Directory of an existing tokenizer. null: trains one.")

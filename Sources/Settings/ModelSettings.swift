@@ -39,11 +39,10 @@ public struct ModelSettings: Sendable, Equatable {
         filters = []
         tokenizer = nil
         self.schedule = schedule
-        fitBatch()
     }
 }
 
-// Four keys determine the defaults of other keys. They are first in the table and are applied first, so that an
+// Three keys determine the defaults of other keys. They are first in the table and are applied first, so that an
 // explicit key overrides the default that they set.
 extension ModelSettings {
     var chosenObjective: Objective {
@@ -51,7 +50,6 @@ extension ModelSettings {
         set {
             objective = newValue
             recipe = recipeName.recipe(for: newValue)
-            fitBatch()
         }
     }
 
@@ -68,24 +66,7 @@ extension ModelSettings {
         set {
             recipeName = newValue
             recipe = newValue.recipe(for: objective)
-            fitBatch()
         }
-    }
-
-    var chosenSamples: SampleUnit {
-        get { samples }
-        set {
-            samples = newValue
-            fitBatch()
-        }
-    }
-
-    /// Sets the default number of samples in a batch. The default recipe for `mlm` counts lines; with `auto`, a sample is
-    /// usually a row of a paragraph, which has about eight times as many tokens.
-    private mutating func fitBatch() {
-        let recipe = recipeName.recipe(for: objective)
-        let isOfRows = objective == .mlm && recipeName == .default && samples == .auto
-        self.recipe.perDeviceTrainBatchSize = isOfRows ? 16 : recipe.perDeviceTrainBatchSize
     }
 }
 

@@ -22,7 +22,7 @@ public struct MicrobatchPlan: Sendable, Equatable {
         configuration: RobertaConfiguration, recipe: Recipe, longestRow: Int,
         activationBytes: Int = MicrobatchPlan.activationBytes, limit: Int? = nil
     ) {
-        var tokens = longestRow * recipe.perDeviceTrainBatchSize
+        var tokens = longestRow * recipe.batchSize
         while tokens > longestRow {
             let activations = TrainingPass.bytes(
                 configuration, maximumTokens: tokens, maximumSequenceLength: longestRow)

@@ -10,6 +10,8 @@ struct Preflight {
     let shards: TokenShards
     let batcher: Batcher
     let schedule: LearningRateSchedule
+    /// The batch size, if this start of the run chose it.
+    let chosenBatch: AutomaticBatch?
     /// Memory limit passed on the command line, in bytes, if any.
     let memoryLimit: Int?
 
@@ -62,8 +64,8 @@ struct Preflight {
         let rate = StepCost(configuration: configuration).productRate(
             tokens: tokens, scoredRows: max(1, Int(Double(tokens) * scoredShare)), precision: precision)
         return RuntimePlan(
-            precision: precision, maximumTokens: plan.maximumTokens, productRate: rate, secondsPerStep: 0,
-            secondsPerEvaluation: 0)
+            precision: precision, maximumTokens: plan.maximumTokens, perDeviceTrainBatchSize: chosenBatch?.size,
+            productRate: rate, secondsPerStep: 0, secondsPerEvaluation: 0)
     }
 
     /// Returns the decisions with the measured durations of a step and an evaluation. Does not change the learner.
@@ -100,7 +102,8 @@ struct Preflight {
                 squaredTokens: Int(tokensPerStep * rowTokens)),
             productRate: decisions.productRate, precision: decisions.precision.rawValue, peakBytes: forecast.peakBytes,
             memoryLimitBytes: forecast.limit.bytes, memoryLimitSource: forecast.limit.source,
-            microBatchTokens: decisions.maximumTokens,
+            microBatchTokens: decisions.maximumTokens, perDeviceTrainBatchSize: job.recipe.batchSize,
+            batchReason: chosenBatch?.reason(rows: shards.training.rows),
             seconds: min(seconds, job.recipe.maxTime.map { $0 + decisions.secondsPerEvaluation } ?? seconds))
     }
 

@@ -178,7 +178,8 @@ struct RunDirectory {
             heartbeat.beat(activity)
         }
         if let summary = shards.summary {
-            let report = TextReport(summary: summary, recipe: job.recipe, trainingRows: shards.training.rows)
+            let recipe = job.recipe.fitted(to: shards.training.totals)
+            let report = TextReport(summary: summary, recipe: recipe, trainingRows: shards.training.rows)
             heartbeat.tell(.textSummary(summary))
             for warning in report.warnings { heartbeat.tell(.textWarning(.init(message: warning))) }
         }

@@ -35,7 +35,6 @@ struct Run {
 extension Trainer {
     /// Prepares a new run for its first step, or restores an earlier run from its newest checkpoint.
     func prepare(_ folder: RunDirectory) throws -> Run {
-        let recipe = job.recipe
         let limit = MemoryLimit.current(given: memoryLimit).bytes
         let tokenizer = try folder.tokenizer(memoryLimit: limit, heartbeat: heartbeat) { size in
             report(.tokenizerTrained(.init(vocabularySize: size, seconds: watch.seconds)))
@@ -48,14 +47,20 @@ extension Trainer {
         guard training.rows >= 1, heldOut.rows >= 1 else {
             throw TrainingError.tooFewSamples(TooLittleText(shards.summary))
         }
+        let earlier = try RuntimePlan.read(for: job)
+        if let size = earlier?.perDeviceTrainBatchSize, job.recipe.perDeviceTrainBatchSize == nil {
+            job.recipe.perDeviceTrainBatchSize = size
+        }
+        let chosenBatch = job.recipe.batch(for: training)
+        job.recipe = job.recipe.fitted(to: training)
+        let recipe = job.recipe
         let batcher = Batcher(
             shard: shards.training, objective: job.objective, batchSize: recipe.samplesPerStep,
             mlmProbability: recipe.mlmProbability, tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
         var schedule = LearningRateSchedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,
-            memoryLimit: memoryLimit)
-        let earlier = try RuntimePlan.read(for: job)
+            chosenBatch: chosenBatch, memoryLimit: memoryLimit)
         let forecast = try preflight.forecast(earlier)
         try preflight.requireSpace(folder, reserve: diskReserve)
 

@@ -5,13 +5,15 @@ import Jobs
 import Kernels
 import Models
 
-/// Machine-dependent decisions and measurements, made once before the first step and stored in `decisions.json`. A
-/// resumed run reuses them, also on another machine.
+/// Decisions and measurements that depend on the machine or the text, made once before the first step and stored in
+/// `decisions.json`. A resumed run reuses them, also on another machine.
 struct RuntimePlan: Codable, Equatable {
     /// Precision of matrix products.
     var precision: Precision
     /// Maximum number of tokens per micro-batch.
     var maximumTokens: Int
+    /// Rows in a batch; nil if the job sets them.
+    var perDeviceTrainBatchSize: Int?
     /// Floating-point operations per second of products with weights, in the shapes of this run.
     var productRate: Double
     /// Duration of an average step, measured before the first step.
@@ -23,6 +25,9 @@ struct RuntimePlan: Codable, Equatable {
     private var failureReason: String? {
         // Memory is allocated according to this value.
         if !(1...1 << 30).contains(maximumTokens) { return "`maximum_tokens` is \(maximumTokens)" }
+        if let size = perDeviceTrainBatchSize, !AutomaticBatch.sizes.contains(size) {
+            return "`per_device_train_batch_size` is \(size)"
+        }
         let rates = [
             ("product_rate", productRate), ("seconds_per_step", secondsPerStep),
             ("seconds_per_evaluation", secondsPerEvaluation),

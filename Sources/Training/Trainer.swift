@@ -19,7 +19,8 @@ public final class Trainer {
         case interrupted(step: Int)
     }
 
-    let job: Job
+    /// `prepare` sets the batch size if the recipe leaves it open.
+    var job: Job
     /// Value of `--memory-limit`; nil uses the limits of the machine.
     let memoryLimit: Int?
     /// Bytes to keep free on the disk.

@@ -48,6 +48,20 @@ struct RunEventFieldsTests {
                     + "dedupe_documents: nothing changed; book.txt"))
     }
 
+    @Test("The size of a batch is stated, with the reason for it if the run chose it")
+    func batchSizeMessage() throws {
+        func message(_ reason: String?) throws -> String {
+            let preflight = RunEvent.Preflight(
+                parameters: 1, flopsPerStep: 2e9, productRate: 3.5e11, precision: "bfloat16", peakBytes: 4,
+                memoryLimitBytes: 5, memoryLimitSource: "free memory", microBatchTokens: 6,
+                perDeviceTrainBatchSize: 16, batchReason: reason, seconds: 7.5)
+            return try #require(ServiceEvent(RunEvent(.preflight(preflight)), of: job)).message
+        }
+        #expect(try message(nil).contains(" left, batches of 16 rows, 2.0 GFLOP"))
+        let reason = "because a row has 91.0 tokens on average"
+        #expect(try message(reason).contains(" left, batches of 16 rows \(reason), 2.0 GFLOP"))
+    }
+
     @Test(
         "An event has the members of the run's JSON line as fields",
         arguments: [
@@ -55,7 +69,9 @@ struct RunEventFieldsTests {
             .preflight(
                 .init(
                     parameters: 1, flopsPerStep: 2e9, productRate: 3.5e11, precision: "bfloat16", peakBytes: 4,
-                    memoryLimitBytes: 5, memoryLimitSource: "free memory", microBatchTokens: 6, seconds: 7.5)),
+                    memoryLimitBytes: 5, memoryLimitSource: "free memory", microBatchTokens: 6,
+                    perDeviceTrainBatchSize: 16,
+                    batchReason: "because a row has 91.0 tokens on average", seconds: 7.5)),
             .step(
                 .init(
                     StepMetrics(

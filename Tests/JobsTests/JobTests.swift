@@ -6,6 +6,7 @@ import Testing
 private func sampleJob() -> Job {
     var recipe = RecipeName.default.recipe(for: .clm)
     recipe.maxTime = 60
+    recipe.perDeviceTrainBatchSize = 16
     return Job(
         run: "20260101-assistant-1", model: "assistant", generation: 1, objective: .clm,
         architecture: Preset.small.architecture, recipe: recipe,
@@ -55,6 +56,7 @@ private func changed(_ old: String, _ new: String) throws -> Data {
         "\"gradient_accumulation_steps\":1", "\"gradient_accumulation_steps\":4294967295",
         "recipe.gradient_accumulation_steps"
     ),
+    ("\"per_device_train_batch_size\":16", "\"per_device_train_batch_size\":0", "recipe.per_device_train_batch_size"),
     ("\"max_time\":60", "\"max_time\":-1", "recipe.max_time"),
     ("\"objective\":\"clm\"", "\"objective\":\"rlhf\"", "objective"),
     ("\"sha256\":\"0a", "\"sha256\":\"/.", "corpora[0].sha256"),
@@ -115,16 +117,15 @@ func validatesEveryPresetWithEveryRecipe(preset: Preset, name: RecipeName) throw
 }
 
 @Test func keysWithADefaultMayBeMissing() throws {
-    let defaults = Recipe(
-        learningRate: 1, warmupRatio: 0.5, weightDecay: 0.25, perDeviceTrainBatchSize: 3, numTrainEpochs: 2)
+    let defaults = Recipe(learningRate: 1, warmupRatio: 0.5, weightDecay: 0.25, numTrainEpochs: 2)
     let short = """
-        {"learning_rate":1,"warmup_ratio":0.5,"weight_decay":0.25,"per_device_train_batch_size":3,"num_train_epochs":2}
+        {"learning_rate":1,"warmup_ratio":0.5,"weight_decay":0.25,"num_train_epochs":2}
         """
     #expect(try JobCoding.decode(Recipe.self, from: Data(short.utf8)) == defaults)
 
     // A recipe in which every value differs from the default survives coding, so no property lacks a key.
-    var other = Recipe(
-        learningRate: 2, warmupRatio: 0.75, weightDecay: 0.5, perDeviceTrainBatchSize: 4, numTrainEpochs: 3)
+    var other = Recipe(learningRate: 2, warmupRatio: 0.75, weightDecay: 0.5, numTrainEpochs: 3)
+    other.perDeviceTrainBatchSize = 4
     (other.optimizer, other.lrSchedulerType, other.decayRatio) = (.muon, .cosine, 0.1)
     (other.adamBeta1, other.adamBeta2, other.adamEpsilon, other.muonMomentum) = (0.5, 0.6, 0.7, 0.8)
     (other.maxGradNorm, other.gradientAccumulationSteps, other.maxSteps, other.maxTime) = (5, 6, 7, 8)

@@ -16,7 +16,9 @@ extension RunEvent.Payload {
             .preflight(
                 .init(
                     parameters: 1, flopsPerStep: 2e9, productRate: 3e11, precision: "bfloat16", peakBytes: 4,
-                    memoryLimitBytes: 5, memoryLimitSource: "free memory", microBatchTokens: 6, seconds: 7.5))
+                    memoryLimitBytes: 5, memoryLimitSource: "free memory", microBatchTokens: 6,
+                    perDeviceTrainBatchSize: 16,
+                    batchReason: "because a row has 91.0 tokens on average", seconds: 7.5))
         case .preflight:
             .started(
                 .init(

@@ -75,6 +75,19 @@ struct SettingsTests {
         #expect(settings.schedule.settleSeconds == 90)
     }
 
+    @Test(
+        arguments: [
+            ("", nil), ("samples: lines", nil), ("per_device_train_batch_size: auto", nil),
+            ("per_device_train_batch_size: 40", 40), ("recipe: seed", 64),
+            ("{recipe: seed, per_device_train_batch_size: 40}", 40), ("{recipe: seed, samples: auto}", 64),
+            ("{recipe: seed, per_device_train_batch_size: auto}", nil),
+        ] as [(String, Int?)])
+    func batchIsLeftToTheRunUnlessItIsSet(keys: String, size: Int?) throws {
+        let section = keys.isEmpty || keys.hasPrefix("{") ? keys : "{\(keys)}"
+        let settings = try Settings.parse("kantaibert: \(section)", file: "batch.yaml")
+        #expect(try #require(settings.model(named: "kantaibert")).recipe.perDeviceTrainBatchSize == size)
+    }
+
     @Test func limitsOfRunTimeFileSizeAndDiskCanBeSet() throws {
         let defaults = Settings.builtIn
         #expect(defaults.models.allSatisfy { $0.recipe.maxTime == 86_400 })

@@ -6,8 +6,7 @@ private func recipe(
     _ kind: LearningRateScheduleName = .linear, warmup: Double = 0, epochs: Double = 1, maxSteps: Int? = nil,
     maxTime: Double? = nil
 ) -> Recipe {
-    var recipe = Recipe(
-        learningRate: 1, warmupRatio: warmup, weightDecay: 0, perDeviceTrainBatchSize: 1, numTrainEpochs: epochs)
+    var recipe = Recipe(learningRate: 1, warmupRatio: warmup, weightDecay: 0, numTrainEpochs: epochs)
     recipe.lrSchedulerType = kind
     recipe.maxSteps = maxSteps
     recipe.maxTime = maxTime

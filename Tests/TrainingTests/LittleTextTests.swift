@@ -51,6 +51,17 @@ import Training
         #expect(run.warnings.contains { $0.contains("only 9 training rows for batches of 128") }, "\(run.warnings)")
     }
 
+    @Test func choosesSmallBatchesForTenLines() throws {
+        let run = try TrainingRun(.mlm)
+        run.job.samples = .auto
+        run.job.recipe.perDeviceTrainBatchSize = nil
+        try run.replaceCorpus((0..<10).map { "Line \($0) of ten." }.joined(separator: "\n"))
+        try run.run()
+        #expect(run.preflight?.perDeviceTrainBatchSize == 8)
+        #expect(run.preflight?.batchReason == "because there are only 9 training rows")
+        #expect(!run.warnings.contains { $0.contains("per_device_train_batch_size") }, "\(run.warnings)")
+    }
+
     @Test func statesTextBeforeFirstStep() throws {
         let run = try TrainingRun(.clm)
         run.job.samples = .auto

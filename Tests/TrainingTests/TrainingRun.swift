@@ -66,6 +66,10 @@ final class TrainingRun {
         events.lazy.compactMap { if case .started(let started) = $0 { started } else { nil } }.first
     }
 
+    var preflight: RunEvent.Preflight? {
+        events.lazy.compactMap { if case .preflight(let preflight) = $0 { preflight } else { nil } }.first
+    }
+
     var steps: [RunEvent.Step] { events.compactMap { if case .step(let step) = $0 { step } else { nil } } }
 
     var evaluations: [RunEvent.Evaluation] {

@@ -20,7 +20,8 @@ extension ServiceEvent {
         case .preflight(let preflight):
             kind = .preflight
             message =
-                "about \(MessageFormat.duration(preflight.seconds)) left, "
+                "about \(MessageFormat.duration(preflight.seconds)) left, batches of "
+                + "\(preflight.perDeviceTrainBatchSize) rows\(preflight.batchReason.map { " \($0)" } ?? ""), "
                 + "\(MessageFormat.fixed(preflight.flopsPerStep / 1e9, 1)) GFLOP per step at "
                 + "\(MessageFormat.fixed(preflight.productRate / 1e9, 0)) GFLOP/s in \(preflight.precision), "
                 + "\(preflight.peakBytes / 1_000_000) of \(preflight.memoryLimitBytes / 1_000_000) MB of memory "
