@@ -41,7 +41,7 @@ struct CharacterReferences {
 
     private mutating func scalar(named name: [UInt8]) -> Unicode.Scalar? {
         if let cached = cache[name] { return cached == 0 ? nil : Unicode.Scalar(cached) }
-        let value = lookUp(name) ?? (name.allSatisfy(isUpper) ? lookUpUpperCase(name) : nil) ?? 0
+        let value = lookUp(name) ?? (name.allSatisfy(\.isASCIIUpperCase) ? lookUpUpperCase(name) : nil) ?? 0
         if cache.count < Self.mostCached { cache[name] = value }
         return value == 0 ? nil : Unicode.Scalar(value)
     }
@@ -53,10 +53,8 @@ struct CharacterReferences {
     /// Looks up the names that browsers also know in upper case.
     private func lookUpUpperCase(_ name: [UInt8]) -> UInt32? {
         ["AMP", "LT", "GT", "QUOT", "COPY", "REG"].contains { Array($0.utf8) == name }
-            ? lookUp(name.map { $0 | 0x20 }) : nil
+            ? lookUp(name.map(\.asciiLowerCase)) : nil
     }
-
-    private func isUpper(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") }
 
     /// What pages mean by references to control characters (WHATWG HTML, 13.2.5.80).
     private static let windows1252: [UInt32] = [

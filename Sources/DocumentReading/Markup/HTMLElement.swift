@@ -59,8 +59,7 @@ struct HTMLName: Equatable {
 
     @inline(__always)
     mutating func append(_ byte: UInt8) {
-        let lower = byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
-        let value = UInt64(lower)
+        let value = UInt64(byte.asciiLowerCase)
         bits = length < 8 ? bits << 8 | value : (bits ^ value) &* 0x9E37_79B9_7F4A_7C15 | 1 << 63
         length &+= 1
     }

@@ -53,9 +53,7 @@ struct HTMLText {
         writer.preformatted(UnsafeBufferPointer(rebasing: bytes.dropFirst(isNewline ? 1 : 0)))
     }
 
-    mutating func text(_ scalar: Unicode.Scalar) {
-        UTF8.encode(scalar).map(Array.init)?.withUnsafeBufferPointer { text($0) }
-    }
+    mutating func text(_ scalar: Unicode.Scalar) { scalar.withUTF8 { text($0) } }
 
     // MARK: Tags
 

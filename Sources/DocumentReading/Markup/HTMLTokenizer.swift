@@ -127,7 +127,7 @@ struct HTMLTokenizer {
     private mutating func reference(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, _ sink: inout HTMLText) {
         while index < bytes.count {
             let byte = bytes[index]
-            let isName = isLetter(byte) || isDigit(byte) || (begun.isEmpty && byte == UInt8(ascii: "#"))
+            let isName = byte.isASCIILetter || byte.isASCIIDigit || (begun.isEmpty && byte == UInt8(ascii: "#"))
             guard isName, begun.count < CharacterReferences.longest else {
                 let isTerminated = byte == UInt8(ascii: ";")
                 if isTerminated { index += 1 }
@@ -153,7 +153,7 @@ struct HTMLTokenizer {
     private mutating func tagOpen(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, _ sink: inout HTMLText) {
         let byte = bytes[index]
         switch byte {
-        case _ where isLetter(byte):
+        case _ where byte.isASCIILetter:
             tag = Tag()
             state = .tagName
         case UInt8(ascii: "/"):
@@ -170,7 +170,7 @@ struct HTMLTokenizer {
     }
 
     private mutating func endTagOpen(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, _ sink: inout HTMLText) {
-        if isLetter(bytes[index]) {
+        if bytes[index].isASCIILetter {
             tag = Tag(isEnd: true)
             state = .tagName
         } else {
@@ -351,8 +351,6 @@ struct HTMLTokenizer {
         return false
     }
 
-    private func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) }
-    private func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
     private func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) && byte != 0x0B }
     private func isAttributeName(_ byte: UInt8) -> Bool { !isTagNameEnd(byte) && byte != UInt8(ascii: "=") }
     private func isTagNameEnd(_ byte: UInt8) -> Bool {

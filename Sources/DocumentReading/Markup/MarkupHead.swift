@@ -16,7 +16,6 @@ struct MarkupHead {
 
     private static let htmlExtensions: Set<String> = ["html", "htm", "xhtml", "xht", "shtml"]
     private static let xmlExtensions: Set<String> = ["xml", "tei", "rss", "atom", "fb2", "fodt", "dbk", "docbook"]
-    private static let teiRoots = ["tei", "tei.2", "teicorpus", "teicorpus.2"]
     /// Elements that only a whole HTML document begins with.
     private static let htmlBeginnings = ["html", "head", "body", "meta", "base", "link"]
 
@@ -38,7 +37,7 @@ struct MarkupHead {
         if let root = root(at: begin) {
             if root.isDocumentType && root.name == "html" { return .html }
             if Self.htmlBeginnings.contains(root.name), root.name == "html" || !hasDeclaration { return .html }
-            if Self.teiRoots.contains(localName(root.name)) { return .tei }
+            if TEIText.isRoot(localName(root.name)) { return .tei }
             if hasDeclaration || root.isDocumentType || Self.xmlExtensions.contains(ending) { return .xml }
         } else if hasDeclaration {
             return .xml
@@ -92,10 +91,10 @@ struct MarkupHead {
     private var hasTags: Bool {
         for (index, byte) in text.enumerated() where index + 1 < text.count {
             let next = text[index + 1]
-            if byte == UInt8(ascii: "<"), isLetter(next) || next == UInt8(ascii: "/") || next == UInt8(ascii: "!") {
+            if byte == UInt8(ascii: "<"), next.isASCIILetter || next == UInt8(ascii: "/") || next == UInt8(ascii: "!") {
                 return true
             }
-            if byte == UInt8(ascii: "&"), isLetter(next) || next == UInt8(ascii: "#") { return true }
+            if byte == UInt8(ascii: "&"), next.isASCIILetter || next == UInt8(ascii: "#") { return true }
         }
         return false
     }
@@ -113,10 +112,9 @@ struct MarkupHead {
     /// Returns the letters, digits and `-_.:` at an index, in lower case.
     private func word(at begin: Int) -> String? {
         let word = text[min(begin, text.count)...].prefix(64).prefix { byte in
-            isLetter(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                || Array("-_.:".utf8).contains(byte)
+            byte.isASCIILetter || byte.isASCIIDigit || Array("-_.:".utf8).contains(byte)
         }
-        guard let first = word.first, isLetter(first) else { return nil }
+        guard let first = word.first, first.isASCIILetter else { return nil }
         return String(decoding: word, as: UTF8.self).lowercased()
     }
 
@@ -130,17 +128,11 @@ struct MarkupHead {
 
     private func starts(at index: Int, with expected: String) -> Bool {
         guard index + expected.utf8.count <= text.count else { return false }
-        return zip(text[index...], expected.utf8).allSatisfy { lower($0) == $1 }
+        return zip(text[index...], expected.utf8).allSatisfy { $0.asciiLowerCase == $1 }
     }
 
     private func find(_ wanted: String, from begin: Int) -> Int? {
         guard let first = wanted.utf8.first, begin < text.count else { return nil }
-        return text[begin...].indices.first { lower(text[$0]) == first && starts(at: $0, with: wanted) }
+        return text[begin...].indices.first { text[$0].asciiLowerCase == first && starts(at: $0, with: wanted) }
     }
-
-    private func lower(_ byte: UInt8) -> UInt8 {
-        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
-    }
-
-    private func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) }
 }

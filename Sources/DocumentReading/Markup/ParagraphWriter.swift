@@ -136,9 +136,7 @@ struct ParagraphWriter {
         addRun(bytes[begin...])
     }
 
-    mutating func text(_ scalar: Unicode.Scalar) {
-        UTF8.encode(scalar).map(Array.init)?.withUnsafeBufferPointer { text($0) }
-    }
+    mutating func text(_ scalar: Unicode.Scalar) { scalar.withUTF8 { text($0) } }
 
     private mutating func addRun(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) {
         guard !bytes.isEmpty else { return }

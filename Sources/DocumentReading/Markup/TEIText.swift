@@ -24,6 +24,11 @@ struct TEIText: XMLContent {
     }()
     private static let rejectedReadings: Set<String> = ["sic", "orig", "abbr"]
 
+    private static let roots: Set<String> = ["tei", "tei.2", "teicorpus", "teicorpus.2"]
+
+    /// Whether an element with this local name is the root of an edition, in upper or lower case.
+    static func isRoot(_ name: String) -> Bool { roots.contains(name.lowercased()) }
+
     let format = "TEI"
     /// The elements around the current place.
     private var open: [(name: String, role: Role)] = []

@@ -174,7 +174,7 @@ final class XMLParser {
             unknownEntities += 1
             return
         }
-        UTF8.encode(scalar).map(Array.init)?.withUnsafeBufferPointer { handler.text($0) }
+        scalar.withUTF8 { handler.text($0) }
     }
 
     fileprivate func fail(_ error: UnsafeMutablePointer<xmlError>?) {

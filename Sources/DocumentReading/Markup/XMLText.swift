@@ -48,7 +48,7 @@ final class XMLText: XMLHandler {
 
     private static func content(ofRoot name: String) -> any XMLContent {
         switch name {
-        case "TEI", "TEI.2", "teiCorpus", "teiCorpus.2": TEIText()
+        case _ where TEIText.isRoot(name): TEIText()
         case "document", "document-content": OpenDocumentText()
         default: PlainXMLText(root: name)
         }
