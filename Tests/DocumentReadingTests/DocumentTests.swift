@@ -154,6 +154,18 @@ import TextReading
         #expect(try openDocument(body).text == expected)
     }
 
+    /// A field shows the title of the document; a title inside a drawing describes it.
+    @Test func readsTitlesThatAreFieldsOnly() throws {
+        let body = """
+            <text:p xmlns:text='urn:oasis:names:tc:opendocument:xmlns:text:1.0' \
+            xmlns:svg='urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0' xmlns:dc='http://purl.org/dc/elements/1.1/' \
+            xmlns:office='urn:oasis:names:tc:opendocument:xmlns:office:1.0'>a <text:title>T</text:title> \
+            <text:meta>b</text:meta><office:meta><dc:title>x</dc:title></office:meta><dc:title>x</dc:title>\
+            <svg:title>x</svg:title><svg:desc>x</svg:desc></text:p>
+            """
+        #expect(try openDocument(body).text == "a T b\n")
+    }
+
     @Test func rejectsEncryptedOpenDocument() throws {
         let manifest = "<manifest><file-entry full-path='content.xml'><encryption-data/></file-entry></manifest>"
         #expect(

@@ -50,6 +50,17 @@ import TextReading
         #expect(try ConvertedDocument(.xml, document).text == expected)
     }
 
+    @Test(arguments: [
+        ("", "XML", "T\n\none\n\ntwo\n"), (" xmlns='urn:x'", "XML", "T\n\none\n\ntwo\n"),
+        (" xmlns='urn:oasis:names:tc:opendocument:xmlns:office:1.0'", "OpenDocument text", "two\n"),
+    ])
+    func recognizesOpenDocumentByItsNamespace(declaration: String, format: String, text: String) throws {
+        let document = try ConvertedDocument(
+            .xml, "<document\(declaration)><title>T</title><para>one</para><p>two</p></document>")
+        #expect(document.text == text)
+        #expect(document.report.format == format)
+    }
+
     @Test func keepsWhatIsBeforeAnError() throws {
         let document = try ConvertedDocument(.xml, "<a>\n<p>one</p>\n<p>two</q>\n<p>three</p></a>")
         #expect(document.text.hasPrefix("one\n"))

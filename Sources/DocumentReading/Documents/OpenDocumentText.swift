@@ -1,10 +1,26 @@
-/// The text of `content.xml` in an OpenDocument file. Deleted text in recorded changes and comments are left out.
+/// The text of `content.xml` in an OpenDocument file, or of one that is a single XML file. Deleted text in recorded changes and comments are left out.
 struct OpenDocumentText: XMLContent {
     private static let skipped: Set<String> = [
         "tracked-changes", "annotation", "forms", "note-citation", "ruby-text", "automatic-styles", "styles",
         "master-styles", "font-face-decls", "meta", "settings", "scripts", "title", "desc", "binary-data",
         "shape-id", "sequence-decls", "variable-decls",
     ]
+
+    /// Fields that show a property of the document, and text that is annotated. Elsewhere, elements with these names
+    /// are about the document or a drawing.
+    private static let visibleInText: Set<String> = ["title", "meta"]
+    private static let textNamespaces = [
+        "urn:oasis:names:tc:opendocument:xmlns:text:1.0", "http://openoffice.org/2000/text",
+    ]
+    private static let officeNamespaces = [
+        "urn:oasis:names:tc:opendocument:xmlns:office:1.0", "http://openoffice.org/2000/office",
+    ]
+
+    /// Whether an element is the root of an OpenDocument file. Other formats use the same local names.
+    static func isRoot(_ element: XMLElement) -> Bool {
+        guard element.name == "document" || element.name == "document-content" else { return false }
+        return element.namespace.map(officeNamespaces.contains) ?? false
+    }
 
     let format = "OpenDocument text"
     private var cells = TableCells()
@@ -13,7 +29,8 @@ struct OpenDocumentText: XMLContent {
 
     mutating func start(_ element: XMLElement, _ writer: inout ParagraphWriter) -> Bool {
         switch element.name {
-        case let name where Self.skipped.contains(name): return false
+        case let name where Self.skipped.contains(name):
+            return Self.visibleInText.contains(name) && element.namespace.map(Self.textNamespaces.contains) ?? false
         case "p", "h":
             paragraphDepth += 1
             cells.beginParagraph(&writer)

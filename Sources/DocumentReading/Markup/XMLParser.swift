@@ -15,8 +15,12 @@ protocol XMLHandler: AnyObject {
 struct XMLElement {
     /// The name without its prefix.
     let name: String
+    fileprivate let uri: UnsafePointer<xmlChar>?
     fileprivate let attributes: UnsafeMutablePointer<UnsafePointer<xmlChar>?>?
     fileprivate let count: Int
+
+    /// The URI of the namespace of the name.
+    var namespace: String? { uri.map { String(cString: $0) } }
 
     /// Returns the value of the attribute with this name, whatever its prefix.
     subscript(_ attribute: String) -> String? {
@@ -71,8 +75,8 @@ final class XMLParser {
         sax.warning = nil
         sax.error = nil
         sax.fatalError = nil
-        sax.startElementNs = { context, name, _, _, _, _, count, _, attributes in
-            parser(context)?.start(name, count, attributes)
+        sax.startElementNs = { context, name, _, uri, _, _, count, _, attributes in
+            parser(context)?.start(name, uri, count, attributes)
         }
         sax.endElementNs = { context, name, _, _ in parser(context)?.end(name) }
         sax.characters = { context, text, count in parser(context)?.text(text, count) }
@@ -140,7 +144,7 @@ final class XMLParser {
     // MARK: Events
 
     fileprivate func start(
-        _ name: UnsafePointer<xmlChar>?, _ count: Int32,
+        _ name: UnsafePointer<xmlChar>?, _ uri: UnsafePointer<xmlChar>?, _ count: Int32,
         _ attributes: UnsafeMutablePointer<UnsafePointer<xmlChar>?>?
     ) {
         guard let name, failure == nil else { return }
@@ -149,7 +153,7 @@ final class XMLParser {
         guard xmlDictSize(context.pointee.dict) <= Self.mostNames else {
             return stop("line \(line): more than \(Self.mostNames) different names")
         }
-        handler.start(XMLElement(name: String(cString: name), attributes: attributes, count: Int(count)))
+        handler.start(XMLElement(name: String(cString: name), uri: uri, attributes: attributes, count: Int(count)))
     }
 
     fileprivate func end(_ name: UnsafePointer<xmlChar>?) {

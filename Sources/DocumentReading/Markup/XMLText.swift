@@ -30,7 +30,7 @@ final class XMLText: XMLHandler {
 
     func start(_ element: XMLElement) {
         guard skipDepth == 0 else { return skipDepth += 1 }
-        if content == nil { content = Self.content(ofRoot: element.name) }
+        if content == nil { content = Self.content(ofRoot: element) }
         if content?.start(element, &writer) == false { skipDepth = 1 }
     }
 
@@ -46,12 +46,10 @@ final class XMLText: XMLHandler {
         writer.boundNotes()
     }
 
-    private static func content(ofRoot name: String) -> any XMLContent {
-        switch name {
-        case _ where TEIText.isRoot(name): TEIText()
-        case "document", "document-content": OpenDocumentText()
-        default: PlainXMLText(root: name)
-        }
+    private static func content(ofRoot root: XMLElement) -> any XMLContent {
+        // Older editions have no namespace.
+        if TEIText.isRoot(root.name) { return TEIText() }
+        return OpenDocumentText.isRoot(root) ? OpenDocumentText() : PlainXMLText(root: root.name)
     }
 }
 
