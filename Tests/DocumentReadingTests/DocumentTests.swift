@@ -123,6 +123,21 @@ import TextReading
         #expect(read.text == "ab\n\nnote\n\nmore\n\nc\n")
     }
 
+    @Test func rejectsDocumentsOfWhichAFifthWouldBeLeftOut() throws {
+        func run(_ count: Int) -> String {
+            "<w:p><w:r><w:t>" + String(repeating: "text ", count: count) + "</w:t></w:r></w:p>"
+        }
+        func notes(_ count: Int) -> [String: String] {
+            [
+                "word/footnotes.xml": "<w:footnotes xmlns:w='w'><w:footnote w:id='2'></w:oops>\(run(count))"
+                    + "</w:footnote></w:footnotes>"
+            ]
+        }
+        #expect(try rejection { try word(run(10) + "</w:oops>" + run(100)) }?.contains("would be left out") == true)
+        #expect(try rejection { try word(run(100), notes(100)) }?.contains("in its notes") == true)
+        #expect(try word(run(100), notes(1)).report.warnings.first?.contains("in its notes") == true)
+    }
+
     // MARK: ODT
 
     private func openDocument(_ body: String, manifest: String = "<manifest/>") throws -> ConvertedDocument {

@@ -89,11 +89,40 @@ import TextReading
         #expect(String(decoding: text, as: UTF8.self) == "ab\n\ncd\n")
     }
 
-    @Test func warnsOfAnUnclosedComment() throws {
-        let page = try ConvertedDocument(.html, "<p>a</p><!-- b</p><p>c")
-        #expect(page.text == "a\n")
+    /// Text before the end of a document that lacks something, so that little is left out.
+    private static let paragraph = String(repeating: "a ", count: 100)
+
+    @Test(arguments: [
+        ("<!-- b</p><p>c", 10), ("<!doctype b", 9), ("<!-", 1), ("<div class", 9), ("<div class=b", 11),
+        ("<a href='b>c</a>", 15), ("</div", 3), ("<script>b</script", 9), ("<script>b", 1), ("<nav>b<p>c", 5),
+        ("<noscript>b", 1), ("<svg><text>b", 7), ("<select><option>b", 9), ("<div><nav>b</div>c", 1),
+        ("<ul><li><nav>b<li>c</ul>", 1), ("<nav>b<!-- c", 7),
+    ])
+    func warnsOfWhatIsNotClosed(end: String, leftOut: Int) throws {
+        let page = try ConvertedDocument(.html, "<p>\(Self.paragraph)</p>\(end)")
+        #expect(page.text.hasPrefix("a a a"))
+        #expect(!page.text.contains("b"))
         #expect(page.report.warnings.count == 1)
-        #expect(page.report.warnings.first?.contains("10 bytes") == true)
+        #expect(page.report.warnings.first?.hasPrefix("\(leftOut) bytes ") == true, "\(page.report.warnings)")
+    }
+
+    @Test(arguments: [
+        "<nav></div>", "<p hidden>b", "<ul><li hidden>b</ul>", "<ruby>x<rt>b</ruby>", "<nav>b</nav>",
+        "<head><title>b</title>",
+        "x <", "x </", "&am",
+    ])
+    func doesNotWarnOfWhatMayBeOmitted(end: String) throws {
+        let page = try ConvertedDocument(.html, "<p>\(Self.paragraph)</p>\(end)")
+        #expect(page.report.warnings == [])
+    }
+
+    @Test func rejectsDocumentsOfWhichAFifthWouldBeLeftOut() throws {
+        for begin in ["<!-- ", "<a href='", "<nav>", "<script>", "<a "] {
+            let reason = try rejection {
+                try ConvertedDocument(.html, "<p>\(Self.paragraph)</p>\(begin)\(Self.paragraph)")
+            }
+            #expect(reason?.contains("would be left out") == true, "\(begin)")
+        }
     }
 
     @Test func rejectsDocumentsWithoutText() throws {
@@ -129,7 +158,10 @@ import TextReading
 
     @Test(arguments: ["<div>", "<b>", "<li><ul>", "<table><tr><td>", "<span hidden></p>", "<p><nav></nav>"])
     func readsDeepNestingInBoundedMemory(tags: String) throws {
-        let page = try ConvertedDocument(.html, "<p>begin</p>" + String(repeating: tags, count: 20_000) + "<p>end")
+        // Enough text for what follows to be less than a fifth, some of which is hidden.
+        let text = String(repeating: "text ", count: 300_000)
+        let page = try ConvertedDocument(
+            .html, "<p>begin</p><p>\(text)</p>" + String(repeating: tags, count: 20_000) + "<p>end")
         #expect(page.text.hasPrefix("begin\n"))
     }
 

@@ -62,10 +62,25 @@ import TextReading
     }
 
     @Test func keepsWhatIsBeforeAnError() throws {
-        let document = try ConvertedDocument(.xml, "<a>\n<p>one</p>\n<p>two</q>\n<p>three</p></a>")
-        #expect(document.text.hasPrefix("one\n"))
+        let one = String(repeating: "one ", count: 100)
+        let document = try ConvertedDocument(.xml, "<a>\n<p>\(one)</p>\n<p>two</q>\n<p>three</p></a>")
+        #expect(document.text.hasPrefix("one one"))
         #expect(!document.text.contains("three"))
         #expect(document.report.warnings.first?.contains("line 3") == true)
+    }
+
+    @Test func rejectsDocumentsOfWhichAFifthWouldBeLeftOut() throws {
+        let text = String(repeating: "one ", count: 100)
+        func document(afterError parts: Int) -> String {
+            let after = String(repeating: "<p>\(text)</p>", count: parts)
+            return "<a>" + String(repeating: "<p>\(text)</p>", count: 8) + "<p>two</q>\(after)</a>"
+        }
+        #expect(try ConvertedDocument(.xml, document(afterError: 1)).report.warnings.count == 1)
+        let reason = try rejection { try ConvertedDocument(.xml, document(afterError: 3)) }
+        #expect(reason?.contains("line 1 ") == true)
+        #expect(reason?.contains("would be left out") == true)
+        // A document that only lacks its end has lost nothing.
+        #expect(try ConvertedDocument(.xml, "<a><p>\(text)").report.warnings.count == 1)
     }
 
     @Test(arguments: ["<a>", "<a><b", "", "<a>\u{0}</a>", "<a x='1' x='2'>t</a>"])
@@ -93,7 +108,10 @@ import TextReading
 
     @Test func boundsDepthAndAttributes() throws {
         let deep = String(repeating: "<b>", count: 100_000)
-        #expect(try ConvertedDocument(.xml, "<a>text\(deep)").report.warnings.first?.contains("1000 levels") == true)
+        #expect(try rejection { try ConvertedDocument(.xml, "<a>text\(deep)") }?.contains("1000 levels") == true)
+        let text = String(repeating: "text ", count: 1000)
+        let rarelyDeep = try ConvertedDocument(.xml, "<a>\(text)\(deep.prefix(3 * 1100))")
+        #expect(rarelyDeep.report.warnings.first?.contains("1000 levels") == true)
         let long = String(repeating: "x", count: 20 << 20)
         #expect(try rejection { try ConvertedDocument(.xml, "<a b='\(long)'>text</a>") } != nil)
     }

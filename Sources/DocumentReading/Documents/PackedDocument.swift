@@ -54,6 +54,7 @@ package struct PackedDocument: Sendable {
 
     private func readWord(_ members: [String: FileRegion], into reading: inout CorpusReading) throws {
         var notes = WordNotes()
+        var (loss, cause) = (Loss(), String?.none)
         for (name, notePath) in [
             ("word/footnotes.xml", \WordNotes.footnotes), ("word/endnotes.xml", \WordNotes.endnotes),
         ] {
@@ -61,17 +62,21 @@ package struct PackedDocument: Sendable {
             let collector = WordNoteCollector()
             let parser = XMLParser(handler: collector)
             try parser.parse(region, into: &reading)
+            loss.add(parser.loss)
             notes[keyPath: notePath] = collector.notes
             if let failure = parser.failure {
+                cause = "in its notes, \(failure)"
                 reading.warn("in its notes, \(failure): the notes from there on were left out")
             }
             if collector.leftOut > 0 {
+                loss.add(collector.leftOutBytes, of: 0)
+                cause = "its notes have more than \(WordNoteCollector.mostBytes) bytes"
                 reading.warn(
                     "\(collector.leftOut) notes were left out, because notes have more than "
                         + "\(WordNoteCollector.mostBytes) bytes")
             }
         }
-        try read(members[wordPart], XMLText(WordText(notes: notes)), into: &reading)
+        try read(members[wordPart], XMLText(WordText(notes: notes)), loss, cause: cause, into: &reading)
     }
 
     // MARK: ODT
@@ -87,13 +92,22 @@ package struct PackedDocument: Sendable {
         try read(members["content.xml"], XMLText(OpenDocumentText()), into: &reading)
     }
 
-    private func read(_ region: FileRegion?, _ text: XMLText, into reading: inout CorpusReading) throws {
+    /// - Parameters:
+    ///   - loss: what was left out of other parts of the document
+    ///   - cause: why
+    private func read(
+        _ region: FileRegion?, _ text: XMLText, _ loss: Loss = Loss(), cause: String? = nil,
+        into reading: inout CorpusReading
+    ) throws {
         guard let region else { throw RejectionError("is \(text.format) without the part that holds its text") }
         let parser = XMLParser(handler: text)
         var replaced = 0
         try reading.readDocument(.text) { take in
             replaced = try parser.parse(region) { try text.writer.takeOutput(take) }
             guard text.writer.hasContent else { throw parser.rejection(of: text.format) }
+            var loss = loss
+            loss.add(parser.loss)
+            if let cause = parser.failure ?? cause { try loss.check(cause) }
             try text.writer.finish(take)
         }
         reading.describe(format: text.format)

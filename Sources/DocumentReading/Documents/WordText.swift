@@ -69,6 +69,7 @@ final class WordNoteCollector: XMLHandler {
     private(set) var notes: [String: [UInt8]] = [:]
     /// Number of notes that are left out because there are too many.
     private(set) var leftOut = 0
+    private(set) var leftOutBytes = 0
     private var bytes = 0
     private var id: String?
     private var text = XMLText(WordText(notes: WordNotes()))
@@ -93,7 +94,12 @@ final class WordNoteCollector: XMLHandler {
         text.writer.finish { note.append(contentsOf: $0) }
         if note.last == UInt8(ascii: "\n") { note.removeLast() }
         bytes += note.count
-        if bytes <= Self.mostBytes { notes[id] = note } else { leftOut += 1 }
+        if bytes <= Self.mostBytes {
+            notes[id] = note
+        } else {
+            leftOut += 1
+            leftOutBytes += note.count
+        }
     }
 
     func text(_ bytes: UnsafeBufferPointer<UInt8>) { if id != nil { text.text(bytes) } }

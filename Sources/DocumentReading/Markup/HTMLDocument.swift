@@ -2,8 +2,6 @@
 package struct HTMLDocument {
     private var tokenizer = HTMLTokenizer()
     private var text: HTMLText
-    /// Number of bytes at the end that are in a comment, a tag or a script that is not closed.
-    private(set) var bytesLeftOut = 0
 
     package init(isXHTML: Bool) { self.init(writer: ParagraphWriter(), isXHTML: isXHTML) }
 
@@ -14,6 +12,12 @@ package struct HTMLDocument {
         get { text.writer }
         _modify { yield &text.writer }
     }
+
+    /// Number of bytes that were left out, because a comment, a tag, a script, or an element that is not visible is not
+    /// closed. Complete after `finish`.
+    var bytesLeftOut: Int { tokenizer.bytesLeftOut + text.bytesLeftOut }
+    /// Number of bytes that were read.
+    var inputBytes: Int { tokenizer.inputBytes }
 
     /// Number of bytes of text that are held back.
     package var heldBytes: Int { text.writer.heldBytes }
@@ -27,10 +31,7 @@ package struct HTMLDocument {
     }
 
     /// Ends the document.
-    mutating func finish() {
-        if tokenizer.isUnfinished { bytesLeftOut = tokenizer.bytesLeftOut }
-        tokenizer.finish(to: &text)
-    }
+    mutating func finish() { tokenizer.finish(to: &text) }
 
     /// Ends the text and passes the rest of it to `take`.
     package mutating func finish(_ take: (UnsafeRawBufferPointer) throws -> Void) rethrows {

@@ -9,6 +9,8 @@ struct HTMLText {
         var kind: HTMLElement.Kind
         /// For a cell, the number of paragraphs before it.
         var paragraphs = 0
+        /// Where its contents begin in the input.
+        var begin = 0
     }
 
     static let deepest = 512
@@ -34,14 +36,20 @@ struct HTMLText {
         self.isXHTML = isXHTML
     }
 
-    /// Whether the text so far ends in an element that is not visible.
-    var isSkipping: Bool { skipDepth != nil }
+    /// Where the current tag is in the input.
+    var place = 0..<0
+    /// Number of bytes of the input in elements that are not visible, but lack their end tags, so that more than was
+    /// meant is in them.
+    private(set) var bytesLeftOut = 0
+    /// Whether there is text in the element that is not visible.
+    private var hasSkippedText = false
 
     // MARK: Text
 
     mutating func text(_ bytes: UnsafeBufferPointer<UInt8>) {
         if skipDepth != nil {
-            guard isInHead, bytes.contains(where: { $0 > 0x20 }) else { return }
+            guard !hasSkippedText || isInHead, bytes.contains(where: { $0 > 0x20 }) else { return }
+            guard isInHead else { return hasSkippedText = true }
             // Text ends the head, whose tags can be omitted.
             pop(to: open.count - 1)
             guard skipDepth == nil else { return }
@@ -84,9 +92,11 @@ struct HTMLText {
             if element.kind != .inline { untracked += 1 }
             return
         }
-        if beginsSkipping, skipDepth == nil { skipDepth = open.count }
+        if beginsSkipping, skipDepth == nil { (skipDepth, hasSkippedText) = (open.count, false) }
         if element.kind == .preformatted { preformattedDepth += 1 }
-        open.append(OpenElement(name: tag.name, kind: element.kind, paragraphs: writer.nextParagraph))
+        open.append(
+            OpenElement(
+                name: tag.name, kind: element.kind, paragraphs: writer.nextParagraph, begin: place.upperBound))
     }
 
     mutating func endTag(_ name: HTMLName) {
@@ -110,9 +120,32 @@ struct HTMLText {
             index -= 1
         }
         if index >= 0 {
+            countLeftOut(endedBy: element.kind, at: index)
             pop(to: index)
         } else if skipDepth == nil, element.kind != .cell {
             end(OpenElement(name: name, kind: element.kind))
+        }
+    }
+
+    /// Ends the input, of which everything from `end` on is left out.
+    mutating func finish(at end: Int) {
+        place = end..<end
+        countLeftOut(endedBy: nil, at: -1)
+    }
+
+    /// Accounts for the element that is not visible if it is ended by the end of an element around it.
+    /// - Parameters:
+    ///   - kind: what the end tag is that ends it, if there is one
+    ///   - index: the place of the outermost element that ends
+    private mutating func countLeftOut(endedBy kind: HTMLElement.Kind?, at index: Int) {
+        guard let skipDepth, skipDepth > index, hasSkippedText else { return }
+        let element = open[skipDepth]
+        switch element.kind {
+        // Their end tags may be omitted.
+        case .item, .row, .rows, .cell, .head: return
+        case .rubyText where kind == .ruby: return
+        case _ where element.name == paragraph: return
+        default: bytesLeftOut += place.lowerBound - element.begin
         }
     }
 
@@ -140,7 +173,10 @@ struct HTMLText {
             if matches(open[index]) { found = index }
             if isBarrier(open[index]) { break }
         }
-        if let found { pop(to: found) }
+        if let found {
+            countLeftOut(endedBy: nil, at: found)
+            pop(to: found)
+        }
     }
 
     private mutating func pop(to count: Int) {

@@ -14,9 +14,12 @@ struct HTMLTokenizer {
         var isHidden = false
     }
 
-    private enum State {
-        case text, reference, tagOpen, endTagOpen, tagName, beforeAttribute, attributeName, afterAttributeName,
-            beforeValue, quotedValue, unquotedValue, declaration, comment, bogus, section, raw
+    private enum State: UInt8 {
+        /// Whatever has begun is text if nothing follows.
+        case text, reference, tagOpen, endTagOpen, section
+        /// Whatever has begun is left out if nothing follows.
+        case tagName, beforeAttribute, attributeName, afterAttributeName, beforeValue, quotedValue, unquotedValue,
+            declaration, comment, bogus, raw
     }
 
     private static let hiddenRoles = ["navigation", "doc-pagebreak", "pagebreak"].map { Array($0.utf8) }
@@ -42,21 +45,27 @@ struct HTMLTokenizer {
     /// The name of the element whose raw contents are being read.
     private var rawName: [UInt8] = []
     private var references = CharacterReferences()
-    /// Number of bytes since the beginning of the construct that is being left out.
-    private(set) var bytesLeftOut = 0
+    /// Where the construct begins that is left out if nothing follows.
+    private var unfinishedBegin = 0
+    /// Number of bytes of the pieces before the current one.
+    private var bytesBefore = 0
+    private var tagBegin = 0
 
-    /// Whether the input so far ends inside a comment, an attribute value, or an element such as `script`.
-    var isUnfinished: Bool { state == .comment || state == .raw || state == .bogus || state == .quotedValue }
+    /// Number of bytes of the input so far.
+    var inputBytes: Int { bytesBefore }
+    /// Number of bytes at the end of the input so far that are inside a tag, a comment, or an element such as `script`.
+    var bytesLeftOut: Int { isUnfinished ? bytesBefore - unfinishedBegin : 0 }
+
+    private var isUnfinished: Bool { state.rawValue >= State.tagName.rawValue }
 
     /// Reads a piece of UTF-8.
     mutating func append(_ piece: UnsafeRawBufferPointer, to sink: inout HTMLText) {
         piece.withMemoryRebound(to: UInt8.self) { bytes in
             var index = 0
             while index < bytes.count {
-                let (begin, wasLeavingOut) = (index, isUnfinished)
                 step(bytes, &index, &sink)
-                if wasLeavingOut { bytesLeftOut += index - begin }
             }
+            bytesBefore += bytes.count
         }
     }
 
@@ -71,13 +80,18 @@ struct HTMLTokenizer {
         case .section: endSection(&sink)
         default: break
         }
+        sink.finish(at: bytesBefore - bytesLeftOut)
     }
 
     /// Reads the contents of an element up to its end tag, whose name is `name`, as raw text.
-    private mutating func beginRaw(_ name: HTMLName) {
+    private mutating func beginRaw(_ name: HTMLName, at index: Int) {
         rawName = name.bytes
         begun.removeAll(keepingCapacity: true)
-        (state, bytesLeftOut) = (.raw, 0)
+        begin(.raw, at: index)
+    }
+
+    private mutating func begin(_ unfinished: State, at index: Int) {
+        (state, unfinishedBegin) = (unfinished, bytesBefore + index)
     }
 
     private mutating func step(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, _ sink: inout HTMLText) {
@@ -91,7 +105,7 @@ struct HTMLTokenizer {
         case .reference: reference(bytes, &index, &sink)
         case .tagOpen: tagOpen(bytes, &index, &sink)
         case .endTagOpen: endTagOpen(bytes, &index, &sink)
-        case .declaration: declaration(bytes, &index)
+        case .declaration: declaration(bytes, &index, sink)
         case .tagName:
             while index < bytes.count, !isTagNameEnd(bytes[index]) {
                 tag.name.append(bytes[index])
@@ -119,6 +133,7 @@ struct HTMLTokenizer {
         if count > 0 { sink.text(UnsafeBufferPointer(start: begin, count: count)) }
         index += count
         guard index < bytes.count else { return }
+        tagBegin = bytesBefore + index
         index += 1
         if !begun.isEmpty { begun.removeAll(keepingCapacity: true) }
         state = untilReference != nil ? .reference : .tagOpen
@@ -155,14 +170,14 @@ struct HTMLTokenizer {
         switch byte {
         case _ where byte.isASCIILetter:
             tag = Tag()
-            state = .tagName
+            begin(.tagName, at: index)
         case UInt8(ascii: "/"):
             index += 1
             state = .endTagOpen
         case UInt8(ascii: "!"):
             index += 1
-            state = .declaration
-        case UInt8(ascii: "?"): beginBogus()
+            begin(.declaration, at: index)
+        case UInt8(ascii: "?"): begin(.bogus, at: index)
         default:
             sink.text("<")
             state = .text
@@ -172,13 +187,11 @@ struct HTMLTokenizer {
     private mutating func endTagOpen(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, _ sink: inout HTMLText) {
         if bytes[index].isASCIILetter {
             tag = Tag(isEnd: true)
-            state = .tagName
+            begin(.tagName, at: index)
         } else {
-            beginBogus()
+            begin(.bogus, at: index)
         }
     }
-
-    private mutating func beginBogus() { (state, bytesLeftOut) = (.bogus, 0) }
 
     private mutating func attributes(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, _ sink: inout HTMLText) {
         let byte = bytes[index]
@@ -188,14 +201,15 @@ struct HTMLTokenizer {
             index += 1
         case (.beforeValue, _) where isSpace(byte): index += 1
         case (.beforeValue, UInt8(ascii: "\"")), (.beforeValue, UInt8(ascii: "'")):
-            (quote, state, bytesLeftOut) = (byte, .quotedValue, 0)
+            (quote, state) = (byte, .quotedValue)
             index += 1
         case (.beforeValue, _) where byte != UInt8(ascii: ">"): state = .unquotedValue
         case (_, UInt8(ascii: ">")):
             endAttribute()
             index += 1
             state = .text
-            endTag(&sink)
+            sink.place = tagBegin..<max(tagBegin, bytesBefore + index)
+            endTag(at: index, &sink)
         case (.attributeName, UInt8(ascii: "=")), (.afterAttributeName, UInt8(ascii: "=")):
             state = .beforeValue
             index += 1
@@ -250,26 +264,27 @@ struct HTMLTokenizer {
         if !value.isEmpty { value.removeAll(keepingCapacity: true) }
     }
 
-    private mutating func endTag(_ sink: inout HTMLText) {
+    private mutating func endTag(at index: Int, _ sink: inout HTMLText) {
         if tag.isEnd { return sink.endTag(tag.name) }
         let element = sink.elements[tag.name]
         sink.startTag(tag, element)
-        if element.kind == .raw, !(tag.isSelfClosing && sink.isXHTML) { beginRaw(tag.name) }
+        if element.kind == .raw, !(tag.isSelfClosing && sink.isXHTML) { beginRaw(tag.name, at: index) }
     }
 
     // MARK: What is not text
 
-    private mutating func declaration(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int) {
+    private mutating func declaration(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, _ sink: HTMLText) {
         begun.append(bytes[index])
         if begun == Array("--".utf8) {
-            (state, endCount, isAfterBang, bytesLeftOut) = (.comment, 2, false, 0)
+            (endCount, isAfterBang) = (2, false)
+            begin(.comment, at: index + 1)
         } else if begun == Array("[CDATA[".utf8) {
             (state, endCount) = (.section, 0)
         } else if Array("--".utf8).starts(with: begun) || Array("[CDATA[".utf8).starts(with: begun) {
             index += 1
             return
         } else {
-            return beginBogus()
+            return begin(.bogus, at: index)
         }
         index += 1
     }
@@ -321,6 +336,7 @@ struct HTMLTokenizer {
     private mutating func raw(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, _ sink: inout HTMLText) {
         if begun.isEmpty {
             guard !skip(to: UInt8(ascii: "<"), bytes, &index) else { return }
+            tagBegin = bytesBefore + index - 1
             begun.append(UInt8(ascii: "<"))
         }
         while index < bytes.count {
@@ -331,7 +347,7 @@ struct HTMLTokenizer {
             case 2 + rawName.count where isTagNameEnd(byte):
                 tag = Tag(isEnd: true)
                 rawName.forEach { tag.name.append($0) }
-                state = .beforeAttribute
+                begin(.beforeAttribute, at: index)
                 return
             default: return begun.removeAll(keepingCapacity: true)
             }

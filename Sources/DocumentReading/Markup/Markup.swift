@@ -24,23 +24,25 @@ package enum Markup: Sendable {
     private func readHTML(
         _ region: FileRegion, _ encoding: TextEncoding, isXHTML: Bool, into reading: inout CorpusReading
     ) throws {
-        var (replaced, bytesLeftOut, nulCount) = (0, 0, 0)
+        var (replaced, nulCount) = (0, 0)
+        var loss = Loss()
         try reading.readDocument(.text) { take in
             var document = HTMLDocument(writer: ParagraphWriter(), isXHTML: isXHTML)
             replaced = try encoding.decode(region) { try document.append($0, take) }
             document.finish()
-            bytesLeftOut = document.bytesLeftOut
+            loss.add(document.bytesLeftOut, of: document.inputBytes)
             nulCount = document.writer.nulCount
             guard document.writer.hasContent else { throw RejectionError("is HTML without text") }
+            try loss.check("a comment, a tag, a script or navigation is not closed")
             try document.writer.finish(take)
         }
         reading.describe(format: isXHTML ? "XHTML" : "HTML", encoding: encoding.name)
         reading.countReplaced(replaced)
         reading.warnOfNUL(nulCount)
-        if bytesLeftOut > 0 {
+        if !loss.isEmpty {
             reading.warn(
-                "the last \(bytesLeftOut) bytes are in a comment, a tag or a script that is not closed and were left "
-                    + "out: check the end of the document")
+                "\(loss.part) bytes are in a comment, a tag, a script or navigation that is not closed and were left out: "
+                    + "check the document")
         }
     }
 
@@ -55,6 +57,7 @@ package enum Markup: Sendable {
             try parser.finish()
             nulCount = text.writer.nulCount
             guard text.writer.hasContent else { throw parser.rejection(of: text.format) }
+            if let failure = parser.failure { try parser.loss.check(failure) }
             try text.writer.finish(take)
         }
         reading.describe(format: text.format, encoding: encoding.name)

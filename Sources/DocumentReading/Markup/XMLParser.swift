@@ -57,6 +57,10 @@ final class XMLParser {
     private(set) var unknownEntities = 0
     /// Why parsing ended before the end of the document, and where.
     private(set) var failure: String?
+    /// Number of bytes that were passed to `append`.
+    private var inputBytes = 0
+    /// Where parsing ended before the end of the document.
+    private var failureOffset: Int?
     /// Whether the document declares entities that expand without bound.
     private var isBomb = false
 
@@ -99,15 +103,14 @@ final class XMLParser {
     /// Parses a piece of UTF-8, which may be split inside a character.
     /// - Parameter parsed: called after each part of the piece
     func append(_ piece: UnsafeRawBufferPointer, _ parsed: () throws -> Void) throws {
+        inputBytes += piece.count
         var rest = piece[...]
         while !rest.isEmpty, failure == nil {
             var part = begun + rest.prefix(Self.pieceBytes)
             rest = rest.dropFirst(Self.pieceBytes)
             let end = part.withUnsafeBufferPointer { UTF8Sequence.validPrefix($0.baseAddress!, $0.count) }
             begun = Array(part[end...])
-            guard begun.count < 4 else {
-                return failure = "line \(line) is not valid UTF-8"
-            }
+            guard begun.count < 4 else { return stop("line \(line) is not valid UTF-8") }
             part.removeLast(begun.count)
             parse(part)
             try checkBomb()
@@ -128,6 +131,13 @@ final class XMLParser {
                 "is \(format) without text")
     }
 
+    /// What follows the place where parsing ended.
+    var loss: Loss {
+        var loss = Loss()
+        loss.add(failureOffset.map { max(0, inputBytes - $0) } ?? 0, of: inputBytes)
+        return loss
+    }
+
     private func parse(_ part: [UInt8]) {
         part.withUnsafeBytes { bytes in
             guard let first = bytes.baseAddress, !bytes.isEmpty else { return }
@@ -137,6 +147,14 @@ final class XMLParser {
 
     private func checkBomb() throws {
         if isBomb { throw RejectionError("line \(line): its entities expand to far more than the document") }
+    }
+
+    /// The place in the document, outside of the entities it refers to.
+    private var offset: Int {
+        guard context.pointee.inputNr > 0, let input = context.pointee.inputTab[0]?.pointee, let cur = input.cur,
+            let base = input.base
+        else { return inputBytes }
+        return Int(input.consumed) + (cur - base)
     }
 
     private var line: Int { Int(xmlSAX2GetLineNumber(context)) }
@@ -192,6 +210,7 @@ final class XMLParser {
 
     private func stop(_ failure: String) {
         self.failure = failure
+        failureOffset = offset
         xmlStopParser(context)
     }
 }
