@@ -59,6 +59,18 @@ import TextReading
         #expect(try ConvertedDocument(.html, body).text == expected)
     }
 
+    @Test(arguments: [
+        ("a<![CDATA[b>c]]>d", "ac]]>d\n"), ("<p>a<![CDATA[b]]>c", "ac\n"),
+        ("<math><mi><![CDATA[x < y]]></mi></math><![CDATA[b]]>", "x < y\n"), ("<math/><![CDATA[b]]>c", "c\n"),
+        ("<math>x<p>a<![CDATA[b]]>c", "x\n\nac\n"),
+        ("<svg><text><![CDATA[a > b</svg>]]></text></svg>c", "c\n"), ("<svg width=1 />a", "a\n"),
+    ])
+    func readsSectionsInSVGAndMathML(body: String, expected: String) throws {
+        let page = try ConvertedDocument(.html, body)
+        #expect(page.text == expected)
+        #expect(page.report.warnings == [])
+    }
+
     @Test func readsXHTML() throws {
         let page = try ConvertedDocument(
             .html,

@@ -20,6 +20,8 @@ struct HTMLText {
     private let paragraph = HTMLName("p")
     private let body = HTMLName("body")
     private let html = HTMLName("html")
+    private let svg = HTMLName("svg")
+    private let math = HTMLName("math")
     var writer: ParagraphWriter
     /// Whether `/>` ends an element, and CDATA sections are text.
     let isXHTML: Bool
@@ -29,6 +31,8 @@ struct HTMLText {
     /// Number of tracked elements around the outermost one that is not visible.
     private var skipDepth: Int?
     private var preformattedDepth = 0
+    /// Number of open `math` elements.
+    private var mathDepth = 0
     private var isAtPreformattedStart = false
 
     init(writer: ParagraphWriter, isXHTML: Bool) {
@@ -43,6 +47,9 @@ struct HTMLText {
     private(set) var bytesLeftOut = 0
     /// Whether there is text in the element that is not visible.
     private var hasSkippedText = false
+
+    /// Whether CDATA sections are text here.
+    var hasSections: Bool { isXHTML || mathDepth > 0 || open.contains { $0.name == svg } }
 
     // MARK: Text
 
@@ -69,7 +76,11 @@ struct HTMLText {
         if isInHead, !element.isInHead { pop(to: open.count - 1) }
         endImplied(by: tag.name, element)
         if skipDepth == nil { begin(element) }
-        guard !element.isVoid, !(isXHTML && tag.isSelfClosing) else {
+        // Browsers honor `/>` outside of HTML's own elements.
+        let isForeign = tag.name == svg || tag.name == math
+        let isEmpty = element.isVoid || tag.isSelfClosing && (isXHTML || isForeign)
+        if isForeign, !isEmpty, tag.name == math { mathDepth += 1 } else if element.endsParagraph { mathDepth = 0 }
+        guard !isEmpty else {
             if skipDepth == nil { end(OpenElement(name: tag.name, kind: element.kind)) }
             return
         }
@@ -102,6 +113,7 @@ struct HTMLText {
     mutating func endTag(_ name: HTMLName) {
         let element = elements[name]
         if element.kind == .raw { return }
+        if mathDepth > 0, name == math { mathDepth -= 1 }
         if element.kind == .inline {
             guard let skipDepth, open[skipDepth].name == name else { return }
         }

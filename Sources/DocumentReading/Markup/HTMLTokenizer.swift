@@ -278,9 +278,9 @@ struct HTMLTokenizer {
         if begun == Array("--".utf8) {
             (endCount, isAfterBang) = (2, false)
             begin(.comment, at: index + 1)
-        } else if begun == Array("[CDATA[".utf8) {
+        } else if begun == Array("[CDATA[".utf8), sink.hasSections {
             (state, endCount) = (.section, 0)
-        } else if Array("--".utf8).starts(with: begun) || Array("[CDATA[".utf8).starts(with: begun) {
+        } else if begun.count < 7, Array("--".utf8).starts(with: begun) || Array("[CDATA[".utf8).starts(with: begun) {
             index += 1
             return
         } else {
@@ -308,7 +308,7 @@ struct HTMLTokenizer {
         }
     }
 
-    /// Reads a CDATA section, which is text in XHTML; browsers ignore it in HTML.
+    /// Reads a CDATA section, which is text in XHTML, SVG and MathML. Elsewhere, it is a comment up to the next `>`.
     private mutating func section(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, _ sink: inout HTMLText) {
         let bracket = UInt8(ascii: "]")
         let begin = index
