@@ -123,6 +123,14 @@ import TextReading
         #expect(read.text == "ab\n\nnote\n\nmore\n\nc\n")
     }
 
+    @Test func readsEachNoteOnce() throws {
+        let notes =
+            "<w:footnotes xmlns:w='w'><w:footnote w:id='2'><w:p><w:r><w:t>note</w:t></w:r></w:p></w:footnote></w:footnotes>"
+        let reference = "<w:p><w:r><w:t>a</w:t><w:footnoteReference w:id='2'/></w:r></w:p>"
+        let read = try word(String(repeating: reference, count: 3), ["word/footnotes.xml": notes])
+        #expect(read.text == "a\n\nnote\n\na\n\na\n")
+    }
+
     @Test func rejectsDocumentsOfWhichAFifthWouldBeLeftOut() throws {
         func run(_ count: Int) -> String {
             "<w:p><w:r><w:t>" + String(repeating: "text ", count: count) + "</w:t></w:r></w:p>"

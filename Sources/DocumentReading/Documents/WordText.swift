@@ -7,7 +7,8 @@ struct WordText: XMLContent {
     ]
 
     let format = "DOCX"
-    private let notes: WordNotes
+    /// The notes that no reference was found to yet.
+    private var notes: WordNotes
     private var cells = TableCells()
     private var runDepth = 0
 
@@ -22,8 +23,8 @@ struct WordText: XMLContent {
         case "br" where element["type"] == "page" || element["type"] == "column": writer.addSpace()
         case "br", "cr": writer.newLine()
         case "noBreakHyphen": writer.text("\u{2011}")
-        case "footnoteReference": add(element["id"].flatMap { notes.footnotes[$0] }, to: &writer)
-        case "endnoteReference": add(element["id"].flatMap { notes.endnotes[$0] }, to: &writer)
+        case "footnoteReference": add(element["id"].flatMap { notes.footnotes.removeValue(forKey: $0) }, to: &writer)
+        case "endnoteReference": add(element["id"].flatMap { notes.endnotes.removeValue(forKey: $0) }, to: &writer)
         case "txbxContent":
             writer.beginNote()
             cells.beginNote()
@@ -47,6 +48,7 @@ struct WordText: XMLContent {
         if runDepth > 0 { writer.text(bytes) }
     }
 
+    /// Adds a note after its first reference. More references, which no program writes, would multiply its text.
     private func add(_ note: [UInt8]?, to writer: inout ParagraphWriter) {
         guard let note, !note.isEmpty else { return }
         writer.beginNote()
