@@ -131,7 +131,8 @@ package struct DocumentReader {
                 throw RejectionError("has a part that \(damage.reason)")
             }
         }
-        try readAsUnit(item, &unpacking) { try document.read(members: members, into: &$0) }
+        let configured = options.encoding
+        try readAsUnit(item, &unpacking) { try document.read(members: members, configured: configured, into: &$0) }
     }
 
     private mutating func readMembers(

@@ -109,7 +109,7 @@ extension FuzzTarget {
             let regions = places.filter { wanted.contains($0.key) }.mapValues {
                 FileRegion(descriptor: file.descriptor, offset: $0.lowerBound, bytes: $0.count)
             }
-            try document.read(members: regions, into: &reading)
+            try document.read(members: regions, configured: nil, into: &reading)
         }
     }
 

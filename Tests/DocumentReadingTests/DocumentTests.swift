@@ -43,10 +43,66 @@ import TextReading
     @Test func warnsOfMissingChapters() throws {
         let read = try ConvertedDocument(
             packed: book(
-                item("a", "a.xhtml") + item("b", "b.xhtml"), "<itemref idref='a'/><itemref idref='b'/>",
-                ["OEBPS/a.xhtml": "<p>A</p>"]))
-        #expect(read.text == "A\n")
-        #expect(read.report.warnings == ["1 of 2 chapters are missing in the EPUB"])
+                item("b", "b.xhtml") + Self.letters.map { item($0, "\($0).xhtml") }.joined(),
+                "<itemref idref='b'/>" + Self.letters.map { "<itemref idref='\($0)'/>" }.joined(),
+                chapters(Self.letters)))
+        #expect(read.text == "v\n\nw\n\nx\n\ny\n\nz\n")
+        #expect(read.report.warnings == ["1 of 6 chapters are missing in the EPUB"])
+    }
+
+    private static let letters = ["v", "w", "x", "y", "z"]
+
+    private func chapters(_ names: [String]) -> [String: String] {
+        Dictionary(uniqueKeysWithValues: names.map { ("OEBPS/\($0).xhtml", "<p>\($0)</p>") })
+    }
+
+    private func bookOfLetters(_ chapters: [String: [UInt8]]) -> [String: [UInt8]] {
+        book(
+            Self.letters.map { item($0, "\($0).xhtml") }.joined(),
+            Self.letters.map { "<itemref idref='\($0)'/>" }.joined(), self.chapters(Self.letters)
+        ).mapValues { Array($0.utf8) }.merging(chapters) { $1 }
+    }
+
+    @Test func rejectsBooksOfWhichAFifthIsMissing() throws {
+        let members = book(
+            item("a", "a.xhtml") + item("b", "b.xhtml"), "<itemref idref='a'/><itemref idref='b'/>",
+            ["OEBPS/a.xhtml": "<p>A</p>"])
+        #expect(try rejection { try ConvertedDocument(packed: members) }?.contains("1 of 2 chapters") == true)
+    }
+
+    @Test func warnsOfChaptersThatCannotBeRead() throws {
+        var state: UInt64 = 1
+        let noise = (0..<4096).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return UInt8(state >> 56)
+        }
+        let read = try ConvertedDocument(packed: bookOfLetters(["OEBPS/w.xhtml": noise]), configured: nil)
+        #expect(read.text == "v\n\nx\n\ny\n\nz\n")
+        #expect(read.report.warnings.count == 1)
+        #expect(read.report.warnings.first?.hasPrefix("1 of 5 chapters cannot be read") == true)
+        #expect(read.report.warnings.first?.contains("‘OEBPS/w.xhtml’ is not text") == true)
+        let reason = try rejection {
+            try ConvertedDocument(
+                packed: bookOfLetters(["OEBPS/w.xhtml": noise, "OEBPS/x.xhtml": noise]), configured: nil)
+        }
+        #expect(reason?.contains("2 of 5 chapters would be left out") == true)
+    }
+
+    @Test func readsChaptersInTheConfiguredEncoding() throws {
+        let russian: [UInt8] = Array("<p>".utf8) + [0xCD, 0xC9, 0xD2] + Array("</p>".utf8)
+        let members = book(item("a", "a.xhtml"), "<itemref idref='a'/>", [:]).mapValues { Array($0.utf8) }
+            .merging(["OEBPS/a.xhtml": russian]) { $1 }
+        #expect(try ConvertedDocument(packed: members, configured: "KOI8-R").text == "мир\n")
+    }
+
+    @Test func rejectsBooksWhoseListOfChaptersIsDamaged() throws {
+        var members = book("", "", chapters(["a"]))
+        members["OEBPS/p.opf"] =
+            "<package><manifest>\(item("a", "a.xhtml"))</manifest><spine><itemref idref='a'/></oops></package>"
+        #expect(try rejection { try ConvertedDocument(packed: members) }?.contains("package document") == true)
+        members["OEBPS/p.opf"] =
+            "<package><manifest>\(item("a", "a.xhtml"))</manifest><spine><itemref idref='a'/></spine></oops></package>"
+        #expect(try ConvertedDocument(packed: members).text == "a\n")
     }
 
     @Test func rejectsProtectedBooksButNotObfuscatedFonts() throws {

@@ -50,13 +50,17 @@ struct ConvertedDocument {
     init(_ kind: Markup, _ text: String) throws { try self.init(kind, Array(text.utf8)) }
 
     /// Reads a document that consists of several members.
-    init(packed members: [String: String]) throws {
+    init(packed members: [String: String], configured: String? = nil) throws {
+        try self.init(packed: members.mapValues { Array($0.utf8) }, configured: configured)
+    }
+
+    init(packed members: [String: [UInt8]], configured: String?) throws {
         let file = DocumentFile()
         let names = Array(members.keys)
         guard let document = PackedDocument(memberNames: names) else { throw RejectionError("not a document") }
         let wanted = document.wantedMembers(names)
         let regions = members.filter { wanted.contains($0.key) }.mapValues { file.region($0) }
-        try self.init { try document.read(members: regions, into: &$0) }
+        try self.init { try document.read(members: regions, configured: configured, into: &$0) }
     }
 }
 

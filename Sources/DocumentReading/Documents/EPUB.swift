@@ -11,6 +11,8 @@ struct EPUB {
     ]
 
     let members: [String: FileRegion]
+    /// The encoding of the chapters that the user configured.
+    let configured: String?
 
     static func isWanted(_ name: String) -> Bool { !otherExtensions.contains(ending(of: name)) && name != "mimetype" }
 
@@ -25,49 +27,71 @@ struct EPUB {
         let package = EPUBPackage()
         let parser = XMLParser(handler: package)
         try parser.parse(region, into: &reading)
+        if let failure = parser.failure, !package.hasWholeSpine {
+            throw RejectionError("is an EPUB whose package document cannot be read: \(failure)")
+        }
         let chapters = package.chapters(relativeTo: path)
         guard !chapters.isEmpty else {
-            throw RejectionError(
-                parser.failure.map { "is an EPUB whose package document cannot be read: \($0)" }
-                    ?? "is an EPUB whose package document lists no chapters")
+            throw RejectionError("is an EPUB whose package document lists no chapters")
         }
         try read(chapters, into: &reading)
     }
 
     private func read(_ chapters: [String], into reading: inout CorpusReading) throws {
         var (replaced, nulCount, encodings) = (0, 0, Set<String>())
-        var (missing, unfinished) = (0, 0)
+        var (missing, unreadable, unfinished) = (0, 0, 0)
+        var firstReason: String?
         try reading.readDocument(.text) { take in
             var writer = ParagraphWriter()
+            var loss = Loss()
             for chapter in chapters {
                 guard let region = members[chapter] else {
                     missing += 1
                     continue
                 }
                 let declared = Markup.declaredEncoding(try region.head(Markup.headBytes))
-                let encoding = try TextEncoding.determine(region, declared: declared ?? "UTF-8", configured: nil)
+                let encoding: TextEncoding
+                do {
+                    encoding = try TextEncoding.determine(
+                        region, declared: declared ?? "UTF-8", configured: configured)
+                } catch let error as RejectionError {
+                    unreadable += 1
+                    firstReason = firstReason ?? "‘\(MemberLog.shown(chapter))’ \(error.reason.text)"
+                    continue
+                }
                 encodings.insert(encoding.name)
                 writer.separate(.paragraph)
                 var document = HTMLDocument(writer: writer, isXHTML: true)
                 replaced += try encoding.decode(region) { try document.append($0, take) }
                 document.finish()
                 if document.bytesLeftOut > 0 { unfinished += 1 }
+                loss.add(document.bytesLeftOut, of: document.inputBytes)
                 writer = document.writer
             }
             nulCount = writer.nulCount
+            var lostChapters = Loss()
+            lostChapters.add(missing + unreadable, of: chapters.count)
+            try lostChapters.check(
+                firstReason.map { "is an EPUB with chapters that cannot be read (\($0))" }
+                    ?? "is an EPUB without some of its chapters", unit: "chapters")
             guard writer.hasContent else {
                 throw RejectionError("is an EPUB without text: its \(chapters.count) pages may be pictures")
             }
+            try loss.check("is an EPUB with comments, tags or navigation that are not closed")
             try writer.finish(take)
         }
         reading.describe(format: "EPUB", encoding: encodings.count == 1 ? encodings.first : nil)
         reading.countReplaced(replaced)
         reading.warnOfNUL(nulCount)
         if missing > 0 { reading.warn("\(missing) of \(chapters.count) chapters are missing in the EPUB") }
+        if let firstReason {
+            reading.warn(
+                "\(unreadable) of \(chapters.count) chapters cannot be read and were left out: \(firstReason)")
+        }
         if unfinished > 0 {
             reading.warn(
-                "the ends of \(unfinished) of \(chapters.count) chapters are in comments or tags that are not closed and "
-                    + "were left out")
+                "parts of \(unfinished) of \(chapters.count) chapters are in comments, tags or navigation that are not "
+                    + "closed and were left out")
         }
     }
 
@@ -132,6 +156,8 @@ private final class EPUBPackage: XMLHandler {
 
     private var items: [String: Item] = [:]
     private var spine: [(id: String, isLinear: Bool)] = []
+    /// Whether the list of chapters was read to its end.
+    private(set) var hasWholeSpine = false
     let heldBytes = 0
 
     func start(_ element: XMLElement) {
@@ -148,7 +174,7 @@ private final class EPUBPackage: XMLHandler {
         }
     }
 
-    func end(_ name: String) {}
+    func end(_ name: String) { if name == "spine" { hasWholeSpine = true } }
     func text(_ bytes: UnsafeBufferPointer<UInt8>) {}
 
     /// Returns the paths of the chapters in reading order, each once. Those outside the main order come last.

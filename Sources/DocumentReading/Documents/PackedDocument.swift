@@ -34,11 +34,16 @@ package struct PackedDocument: Sendable {
     }
 
     /// Writes the text of the document.
-    /// - Parameter members: the unpacked members of `wantedMembers`
+    /// - Parameters:
+    ///   - members: the unpacked members of `wantedMembers`
+    ///   - configured: the encoding that the user configured, for the chapters of an EPUB. The parts of DOCX and ODT files
+    ///     are always Unicode
     /// - Throws: `RejectionError`, and errors thrown by `reading`
-    package func read(members: [String: FileRegion], into reading: inout CorpusReading) throws {
+    package func read(
+        members: [String: FileRegion], configured: String?, into reading: inout CorpusReading
+    ) throws {
         switch kind {
-        case .epub: try EPUB(members: members).read(into: &reading)
+        case .epub: try EPUB(members: members, configured: configured).read(into: &reading)
         case .word: try readWord(members, into: &reading)
         case .openDocument: try readOpenDocument(members, into: &reading)
         }
