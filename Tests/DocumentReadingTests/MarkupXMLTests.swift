@@ -22,6 +22,14 @@ import TextReading
                 + "<choice><abbr>e</abbr><expan>f</expan></choice></p>", "bdf\n"
         ),
         ("<p><sic>a</sic><app><lem>b</lem><rdg>c</rdg></app><del>d</del><fw>5</fw></p>", "ab\n"),
+        ("<p>a<app><rdg>b</rdg><rdg>c</rdg></app></p>", "ab\n"),
+        (
+            "<p>a<app><lem>b</lem><rdgGrp><rdg>c</rdg><rdgGrp><rdg>d</rdg></rdgGrp></rdgGrp><wit>M</wit></app>e</p>",
+            "abe\n"
+        ),
+        ("<p>a<app><rdgGrp><rdg>b</rdg><rdg>c</rdg></rdgGrp><rdgGrp><lem>d</lem></rdgGrp></app></p>", "ab\n"),
+        ("<p><app><lem>a<app><lem>b</lem><rdg>c</rdg></app><app/></lem><rdg>d</rdg></app>e</p>", "abe\n"),
+        ("<p>word<app from='#a'><lem>word</lem><rdg>ward</rdg></app> <app><rdg>b</rdg></app></p>", "word b\n"),
         ("<list><item>a</item><item><p>b</p></item></list>", "a\nb\n"),
         ("<table><row><cell>a</cell><cell>b</cell></row><row><cell>c</cell></row></table>", "a\tb\nc\n"),
     ])

@@ -33,20 +33,19 @@ struct TEIText: XMLContent {
     /// The elements around the current place.
     private var open: [(name: String, role: Role)] = []
     private var textDepth = 0
-    /// Whether the apparatus entry around the current place had a reading.
-    private var hasReading = false
+    /// For each apparatus entry around the current place, whether it had a reading.
+    private var hasReading: [Bool] = []
 
     mutating func start(_ element: XMLElement, _ writer: inout ParagraphWriter) -> Bool {
         let name = element.name
         let parent = open.last?.name
         if parent == "choice", Self.rejectedReadings.contains(name) { return false }
-        if name == "app" { hasReading = false }
-        if parent == "app", name == "lem" || name == "rdg" {
-            if name == "rdg", hasReading { return false }
-            hasReading = true
-        }
+        if parent == "app" || parent == "rdgGrp", isLeftOutOfApparatus(name) { return false }
+        // The entry is about a place whose text is in the edition already.
+        if name == "app", element["loc"] ?? element["from"] ?? element["to"] != nil { return false }
         let role = Self.roles[name] ?? .inline
         if role == .skipped { return false }
+        if name == "app" { hasReading.append(false) }
         open.append((name, role))
         if name == "text" { textDepth += 1 }
         guard textDepth > 0 else { return true }
@@ -63,8 +62,23 @@ struct TEIText: XMLContent {
         return true
     }
 
+    /// Whether an element of an apparatus entry, or of a group in it, is not read: all readings but the first, which is
+    /// the lemma if there is one.
+    private mutating func isLeftOutOfApparatus(_ name: String) -> Bool {
+        guard let hadReading = hasReading.last else { return false }
+        switch name {
+        case "wit": return true
+        case "rdgGrp": return hadReading
+        case "lem", "rdg":
+            hasReading[hasReading.count - 1] = true
+            return hadReading
+        default: return false
+        }
+    }
+
     mutating func end(_ name: String, _ writer: inout ParagraphWriter) {
         guard let role = open.popLast()?.role else { return }
+        if name == "app" { hasReading.removeLast() }
         if textDepth > 0 {
             switch role {
             case .paragraph: writer.separate(.paragraph)
