@@ -20,7 +20,8 @@ struct ParagraphWriter {
         var hasText: Bool
     }
 
-    /// Bytes of notes that are held back until the end of their paragraph. A paragraph with more is ended early.
+    /// Bytes of notes, and of the text around those that have begun, that are held back until the end of their paragraph.
+    /// A paragraph with more is ended early.
     static let longestNotes = 1 << 20
     /// White space at the beginning of a preformatted line beyond this is left out.
     private static let mostIndentation = 400
@@ -37,6 +38,8 @@ struct ParagraphWriter {
     private var isAfterC2 = false
     private var notes: [UInt8] = []
     private var places: [Place] = []
+    /// Number of bytes in `places`.
+    private var bytesInPlaces = 0
 
     /// Whether any text was written.
     private(set) var hasContent = false
@@ -48,7 +51,7 @@ struct ParagraphWriter {
     private(set) var paragraphs = 0
 
     /// Number of bytes of output that are held.
-    var heldBytes: Int { output.count + notes.count }
+    var heldBytes: Int { output.count + notes.count + bytesInPlaces }
     var isInNote: Bool { !places.isEmpty }
     /// Number of paragraphs that will have begun when the next text is written.
     var nextParagraph: Int { paragraphs + (separator == .paragraph || !hasText ? 1 : 0) }
@@ -238,12 +241,14 @@ struct ParagraphWriter {
 
     /// Begins a note: text up to `endNote` is written after the current paragraph.
     mutating func beginNote() {
+        bytesInPlaces += output.count
         places.append(Place(output: output, separator: separator, space: space, hasText: hasText))
         (output, separator, space, hasText) = ([], .none, .none, false)
     }
 
     mutating func endNote() {
         guard let place = places.popLast() else { return }
+        bytesInPlaces -= place.output.count
         let note = output
         (output, separator, space, hasText) = (place.output, place.separator, place.space, place.hasText)
         isAfterC2 = false
@@ -254,9 +259,10 @@ struct ParagraphWriter {
         if notes.count > Self.longestNotes { separate(.paragraph) }
     }
 
-    /// Ends the notes that have begun if they are too long to be held back.
+    /// Ends the notes that have begun if they, with those inside them, are too long to be held back.
     mutating func boundNotes() {
-        if isInNote, output.count > Self.longestNotes { while isInNote { endNote() } }
+        guard isInNote, heldBytes > Self.longestNotes else { return }
+        while isInNote { endNote() }
     }
 
     private mutating func writeNotes() {
