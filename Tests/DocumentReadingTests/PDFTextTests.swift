@@ -33,11 +33,13 @@ import TextReading
         return Array(file.utf8)
     }
 
-    private func read(_ bytes: [UInt8], program: String = "/usr/bin/pdftotext") throws -> ConvertedDocument {
+    private func read(
+        _ bytes: [UInt8], program: String = "/usr/bin/pdftotext", seconds: Int = PDFText.seconds
+    ) throws -> ConvertedDocument {
         let file = DocumentFile()
         _ = file.region("before")
         let region = file.region(bytes)
-        return try ConvertedDocument { try PDFText.read(region, program: program, into: &$0) }
+        return try ConvertedDocument { try PDFText.read(region, program: program, seconds: seconds, into: &$0) }
     }
 
     private static let hasProgram = access("/usr/bin/pdftotext", X_OK) == 0
@@ -64,5 +66,31 @@ import TextReading
     @Test func reportsProgramsThatFail() throws {
         let large = [UInt8](repeating: 0x20, count: 1 << 20)
         #expect(try rejection { try read(large, program: "/bin/false") }?.contains("exit status 1") == true)
+    }
+
+    /// Returns what `getrlimit` says of the CPU time of this process.
+    private func limit() -> [UInt64] {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_CPU.rawValue), &limit)
+        return [UInt64(limit.rlim_cur), UInt64(limit.rlim_max)]
+    }
+
+    @Test func endsProgramsThatHangByTheirOwnLimit() throws {
+        var path = Array("/tmp/pdftotext-XXXXXX".utf8CString)
+        let file = mkstemp(&path)
+        try #require(file >= 0 && fcntl(file, F_SETFD, FD_CLOEXEC) == 0)
+        defer { unlink(path) }
+        let script = Array("#!/bin/sh\ncase $(ulimit -t) in 1) while :; do :; done ;; esac\necho text\n".utf8)
+        #expect(write(file, script, script.count) == script.count)
+        fchmod(file, 0o700)
+        close(file)
+        let program = path.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        let before = limit()
+        let reason = try rejection { try read(Array("%PDF-".utf8), program: program, seconds: 1) }
+        #expect(reason?.contains("within 1 seconds of CPU time") == true)
+        #expect(limit() == before)
+        // The limit grows with the document.
+        let megabyte = [UInt8](repeating: 0x20, count: 1_000_000)
+        #expect(try read(megabyte, program: program, seconds: 1).text == "text\n")
     }
 }

@@ -1,11 +1,13 @@
 import Durable
 import Glibc
+import Synchronization
 import TextReading
 
 /// A program that converts its standard input to text on its standard output.
 ///
 /// The sandbox does not let this process signal another one. The program ends on its own when its pipes are closed or
-/// when it reaches the limit for CPU time, which it inherits.
+/// when it reaches its limit for CPU time. All programs together get as much as this process may use itself, so that
+/// those that hang do not use up the time in which the whole file has to be read.
 struct ChildProcess {
     enum Status {
         case exited(Int32)
@@ -25,14 +27,29 @@ struct ChildProcess {
     private static let longestMessages = 4096
     private static let pieceBytes = 64 << 10
 
+    /// Seconds during which programs were waited for in vain.
+    private static let idled = Mutex(0)
+
     private let process: pid_t
     private let input: Int32
     private let output: Int32
     private let errors: Int32
 
+    /// Returns the CPU time, in seconds, that is left for programs; nil if there is no limit.
+    static func secondsLeft() -> Int? {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_CPU.rawValue), &limit) == 0,
+            let most = Int(exactly: limit.rlim_cur), most < Int.max / 2
+        else { return nil }
+        var used = rusage()
+        getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &used)
+        return max(0, most - used.ru_utime.tv_sec - used.ru_stime.tv_sec - idled.withLock { $0 })
+    }
+
     /// Starts a program.
+    /// - Parameter seconds: its limit for CPU time; at most `secondsLeft`
     /// - Throws: `RejectionError` if it cannot be started
-    init(_ program: String, arguments: [String]) throws {
+    init(_ program: String, arguments: [String], seconds: Int) throws {
         var ends: [Int32] = []
         func pipeEnds() throws -> (read: Int32, write: Int32) {
             var pair: [Int32] = [0, 0]
@@ -44,7 +61,7 @@ struct ChildProcess {
         do {
             let (input, output, errors) = (try pipeEnds(), try pipeEnds(), try pipeEnds())
             process = try Self.spawn(
-                [program] + arguments, standard: [input.read, output.write, errors.write])
+                Self.limited(seconds) + [program] + arguments, standard: [input.read, output.write, errors.write])
             (self.input, self.output, self.errors) = (input.write, output.read, errors.read)
             [input.read, output.write, errors.write].forEach { close($0) }
         } catch {
@@ -57,6 +74,12 @@ struct ChildProcess {
         }
     }
 
+    /// Returns the command that runs the command after it with a limit for CPU time. `posix_spawn` cannot set limits, and
+    /// the limits of this process are not only those of its children.
+    private static func limited(_ seconds: Int) -> [String] {
+        ["/bin/sh", "-c", "ulimit -S -t \(seconds) && ulimit -H -t \(seconds + 1) && exec \"$0\" \"$@\""]
+    }
+
     private static func spawn(_ command: [String], standard: [Int32]) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -66,11 +89,21 @@ struct ChildProcess {
         for own in [ReaderRequest.Descriptor.answer, .scratch] {
             posix_spawn_file_actions_addclose(&actions, own.rawValue)
         }
+        // So that limits and closed pipes end it, whatever this thread does with signals.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        for signal in [SIGXCPU, SIGPIPE] { sigaddset(&signals, signal) }
+        posix_spawnattr_setsigdefault(&attributes, &signals)
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
         var environment: [UnsafeMutablePointer<CChar>?] = [strdup("LC_ALL=C.UTF-8"), nil]
         defer { (arguments + environment).forEach { free($0) } }
         var process = pid_t()
-        let cause = posix_spawn(&process, command[0], &actions, nil, &arguments, &environment)
+        let cause = posix_spawn(&process, command[0], &actions, &attributes, &arguments, &environment)
         guard cause == 0 else { throw cannotStart(cause) }
         return process
     }
@@ -99,7 +132,10 @@ struct ChildProcess {
         defer { buffer.deallocate() }
         while polled[1].fd >= 0 || polled[2].fd >= 0 {
             let ready = retrying { Int(poll(&polled, 3, Int32(Self.idleSeconds * 1000))) }
-            guard ready > 0 else { return End(status: .silent, messages: "") }
+            guard ready > 0 else {
+                Self.idled.withLock { $0 += Self.idleSeconds }
+                return End(status: .silent, messages: "")
+            }
             if polled[0].fd >= 0, polled[0].revents != 0, try !feed.write(to: input) { finish(0) }
             for index in 1...2 where polled[index].fd >= 0 && polled[index].revents != 0 {
                 let count = retrying { Glibc.read(polled[index].fd, buffer.baseAddress, buffer.count) }
