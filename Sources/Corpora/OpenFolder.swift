@@ -1,4 +1,6 @@
 import CFiles
+import Crypto
+import Digests
 import Durable
 import Glibc
 
@@ -113,11 +115,13 @@ extension InboxFile {
         return folders
     }
 
-    /// Identifies this file. Includes the inode change time, which cannot be set by users, to distinguish a second copy
-    /// that has the inode and modification time of the first.
+    /// Identifies this name of this file. Includes the inode change time, which cannot be set by users, to distinguish a
+    /// second copy that has the inode and modification time of the first; and a digest of the path, because a file may be
+    /// linked into the directories of several models, each of which it feeds.
     public var identity: String {
         guard let status = openFolder()?.status(of: lastName) else { return source }
-        return "\(source):\(status.st_ctim.tv_sec).\(status.st_ctim.tv_nsec)"
+        let digest = SHA256.hash(data: Array(relativePath.utf8)).hexadecimal.prefix(32)
+        return "\(source):\(status.st_ctim.tv_sec).\(status.st_ctim.tv_nsec):\(digest)"
     }
 
     /// Number of directories between the inbox and the file.

@@ -238,6 +238,18 @@ struct CorpusStoreTests {
         #expect(try store.reject(file, reason: "gone") == nil)
     }
 
+    /// Otherwise only one of the models would be fed.
+    @Test func eachLinkOfAFileHasItsOwnIdentity() throws {
+        for model in ["a", "b"] { try scratch.makeFolder(model) }
+        let first = try scratch.drop("a/text.txt", "abc")
+        let path = "\(scratch.inbox)/b/text.txt"
+        #expect(link(first.path, path) == 0)
+        let second = InboxFile(path: path, name: "b/text.txt", signature: try #require(FileSignature(path: path)))
+        #expect(first.source == second.source && first.identity != second.identity)
+        let again = InboxFile(path: path, name: "b/text.txt", signature: second.signature)
+        #expect(again.identity == second.identity, "it is recognized after a restart")
+    }
+
     @Test func keepsFilesReplacedAfterAdmission() throws {
         let file = try scratch.drop("a.txt", "abc")
         _ = try store.admit(file)

@@ -137,6 +137,32 @@ struct InboxAdversityTests {
         _ = try service.stop()
     }
 
+    @Test("A file that is linked into the folders of two models feeds both")
+    func admitsEachLinkOfAFile() throws {
+        let models = ["kantaibert", "assistant"]
+        let service = try RunningService(
+            settings: Self.settings.replacing("[kantaibert]", with: "[\(models.joined(separator: ", "))]")
+                + "\nassistant:\n  objective: clm\n  preset: tiny\n")
+        try service.start()
+        _ = try service.stop()
+        // Both are found in one scan, and are read as one batch.
+        let file = "\(service.folder)/text"
+        try Data("what both models learn\n".utf8).write(to: URL(filePath: file))
+        let links = models.map { "\(service.inbox)/\($0)/text.txt" }
+        for path in links { try #require(link(file, path) == 0) }
+        try #require(unlink(file) == 0)
+        try service.start()
+        let deadline = ContinuousClock.now.advanced(by: .seconds(300))
+        while links.contains(where: FileManager.default.fileExists) {
+            try #require(ContinuousClock.now < deadline, "the log:\n\(service.logText)")
+            usleep(10_000)
+        }
+        let corpora = try service.client().all(ManagerInterface.ListCorpora.self, .init(), \.corpora)
+        #expect(Set(corpora.map(\.models)) == Set(models.map { [$0] }))
+        #expect(Set(corpora.map(\.state)) == [.admitted, .duplicate] && Set(corpora.map(\.sha256)).count == 1)
+        _ = try service.stop()
+    }
+
     /// The depth exceeds the limits of the stack, of open files and of path lengths.
     @Test("The service starts and admits files with a tree of 12,000 nested folders in the inbox")
     func handlesDeepDirectoryTree() throws {
