@@ -10,17 +10,17 @@ extension StateStore {
     /// A corpus that was recorded now.
     public struct Recorded: Sendable {
         public var record: CorpusRecord
-        /// The corpora that models are or were trained on and that came from the same path in the inbox, the newest
-        /// first.
-        public var earlierVersions: [CorpusRecord]
+        /// The corpora that came from the same path in the inbox and the same owner, the newest first: those that are
+        /// replaced, or else the one that was learned last.
+        public var earlierVersions: [EarlierVersion]
     }
 
     /// Records files that were received, durably and together: either all are recorded or none.
     ///
     /// A record with the state `admitted` is stored as a duplicate if its corpus was admitted before. If that corpus was set aside,
     /// it becomes available for training again.
-    /// - Parameter replacing: whether to remove earlier versions of the files, unless the same text was also received under
-    ///   another path
+    /// - Parameter replacing: whether to remove earlier versions of the files. A text that another file has as well remains
+    ///   in use for that file.
     /// - Returns: what was recorded, nil for each file (`source`) that is already recorded
     public func record(_ corpora: [CorpusRecord], replacing: Bool) throws(MetricsError) -> [Recorded?] {
         try writeDurably("record \(corpora.count == 1 ? "a corpus" : "\(corpora.count) corpora")") { db in
@@ -28,41 +28,20 @@ extension StateStore {
             let recorded = try corpora.map { corpus -> Recorded? in
                 guard let record = try insert(corpus, db) else { return nil }
                 lines.append(record)
-                guard record.state != .rejected else { return Recorded(record: record, earlierVersions: []) }
-                var earlier = try earlierVersions(of: record, db)
-                if replacing {
-                    for index in earlier.indices where try !isReceivedElsewhere(earlier[index], db) {
-                        earlier[index].removed = record.received
-                        try remove(earlier[index].sha256, at: record.received, db)
-                        lines.append(earlier[index])
-                    }
+                guard record.state != .rejected, let owner = Self.identifiedOwner(of: record) else {
+                    return Recorded(record: record, earlierVersions: [])
                 }
-                return Recorded(record: record, earlierVersions: earlier)
+                guard replacing else {
+                    let last = try lastVersion(before: record, of: owner, db)
+                    return Recorded(record: record, earlierVersions: last.map { [$0] } ?? [])
+                }
+                let replaced = try replace(versionsBefore: record, of: owner, db)
+                lines += replaced
+                return Recorded(record: record, earlierVersions: try versions(replaced, db))
             }
             if !lines.isEmpty { try ledger.append(lines) }
             return recorded
         }
-    }
-
-    private func earlierVersions(of record: CorpusRecord, _ db: Database) throws -> [CorpusRecord] {
-        // Names are shortened when they are recorded, so that long ones may belong to different files.
-        guard record.name.utf8.count < RecordedText.longestName - 3 else { return [] }
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT * FROM corpora
-                WHERE name = ? AND sha256 <> ? AND state <> 'rejected' AND removed IS NULL AND set_aside IS NULL
-                ORDER BY id DESC LIMIT 100
-                """)
-        return try CorpusRecord.fetchAll(statement, arguments: [record.name, record.sha256])
-    }
-
-    private func isReceivedElsewhere(_ corpus: CorpusRecord, _ db: Database) throws -> Bool {
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT 1 FROM corpora
-                WHERE sha256 = ? AND name <> ? AND state <> 'rejected' AND removed IS NULL LIMIT 1
-                """)
-        return try Int.fetchOne(statement, arguments: [corpus.sha256, corpus.name]) != nil
     }
 
     /// Restores records that are already in the ledger.
@@ -71,7 +50,15 @@ extension StateStore {
             for corpus in corpora {
                 _ = try insert(corpus, db)
                 if let removed = corpus.removed {
-                    try remove(corpus.sha256, at: removed, db)
+                    if corpus.supersededBy == nil {
+                        try remove(corpus.sha256, at: removed, db)
+                    } else {
+                        try supersede(
+                            CorpusRecord.filter(
+                                Column("sha256") == corpus.sha256 && Column("name") == corpus.name
+                                    && Column("owner") == corpus.owner && Column("state") != "rejected"
+                                    && Column("removed") == nil), [corpus], db)
+                    }
                 } else if corpus.state != .rejected {
                     try setAside(corpus.sha256, at: corpus.setAside, because: corpus.reason, db)
                 }
@@ -240,7 +227,7 @@ extension StateStore {
         }
     }
 
-    private func admitted(_ sha256: String, _ db: Database) throws -> CorpusRecord? {
+    func admitted(_ sha256: String, _ db: Database) throws -> CorpusRecord? {
         let statement = try db.cachedStatement(
             sql: "SELECT * FROM corpora WHERE sha256 = ? AND state = 'admitted' AND removed IS NULL")
         return try CorpusRecord.fetchOne(statement, arguments: [sha256])

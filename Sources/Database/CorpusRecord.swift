@@ -26,6 +26,8 @@ public struct CorpusRecord: MetricsRecord {
     public var model: String?
     /// Identifies the file, so that it is recorded only once even if it is found several times.
     public var source: String?
+    /// User ID of the file's owner; nil if it is not known.
+    public var owner: UInt32?
     public var received: Date
     /// Whether it was a table or JSON lines, and is stored with one record per line.
     public var isStructured: Bool
@@ -39,6 +41,9 @@ public struct CorpusRecord: MetricsRecord {
     public var warnings: [String]?
     /// When the corpus was removed; nil if it was not removed.
     public var removed: Date?
+    /// SHA-256 of the new version of the file, if it was removed because of that; other files with the same text are then
+    /// still in use. Nil otherwise.
+    public var supersededBy: String?
     /// When the corpus was set aside because it made runs fail; nil if it was not set aside. It feeds no model until it
     /// is retried.
     public var setAside: Date?
@@ -48,8 +53,9 @@ public struct CorpusRecord: MetricsRecord {
 
     public init(
         sha256: String, name: String, bytes: Int, documents: Int, replacedBytes: Int = 0, state: State,
-        reason: String? = nil, model: String? = nil, source: String? = nil, received: Date = Date(),
-        isStructured: Bool = false, filters: String? = nil, encoding: String? = nil, format: String? = nil,
+        reason: String? = nil, model: String? = nil, source: String? = nil, owner: UInt32? = nil,
+        received: Date = Date(), isStructured: Bool = false, filters: String? = nil, encoding: String? = nil,
+        format: String? = nil,
         warnings: [String]? = nil
     ) {
         self.sha256 = sha256
@@ -61,6 +67,7 @@ public struct CorpusRecord: MetricsRecord {
         self.reason = reason
         self.model = model
         self.source = source
+        self.owner = owner
         self.received = received
         self.isStructured = isStructured
         self.filters = filters

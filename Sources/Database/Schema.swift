@@ -47,6 +47,9 @@ enum Schema {
         migrator.registerMigration("9 encoding and format of corpora, warnings about them") { db in
             try db.execute(sql: corporaWarnings)
         }
+        migrator.registerMigration("10 owners of files, which corpora were replaced") { db in
+            try db.execute(sql: corporaOwners)
+        }
         addColumns(of: StepField.self, to: "steps", after: stepColumns, &migrator)
         addColumns(of: EvaluationField.self, to: "evaluations", after: evaluationColumns, &migrator)
         return migrator
@@ -114,6 +117,13 @@ enum Schema {
         ALTER TABLE corpora ADD COLUMN format TEXT;
         -- What was changed or left out while the file was read, as a JSON array of sentences; null if nothing was.
         ALTER TABLE corpora ADD COLUMN warnings TEXT CHECK (warnings IS NULL OR json_valid(warnings));
+        """
+
+    private static let corporaOwners = """
+        -- User ID of the file's owner; null if it is not known.
+        ALTER TABLE corpora ADD COLUMN owner INTEGER;
+        -- SHA-256 of the new version of the file, if the row was removed because of it; null otherwise.
+        ALTER TABLE corpora ADD COLUMN superseded_by TEXT;
         """
 
     /// Views for users who query the database, see docs/metrics.md.

@@ -13,11 +13,11 @@ struct CorpusQueriesTests {
 
     private func corpus(
         _ digit: Int, _ name: String, _ state: CorpusRecord.State = .admitted, reason: String? = nil,
-        model: String? = nil, source: String? = nil
+        model: String? = nil, source: String? = nil, owner: UInt32? = 1000
     ) -> CorpusRecord {
         CorpusRecord(
             sha256: sha(digit), name: name, bytes: 10, documents: 2, replacedBytes: 1, state: state, reason: reason,
-            model: model, source: source, received: noon)
+            model: model, source: source, owner: owner, received: noon)
     }
 
     @Test func corporaAreListedByState() throws {
@@ -80,6 +80,68 @@ struct CorpusQueriesTests {
         let second = try #require(try store.record([corpus(2, "a.txt")], replacing: true)[0])
         #expect(second.earlierVersions.map(\.removed) == [nil])
         #expect(try store.corpora(feeding: "m").map(\.sha256) == [sha(1), sha(2)])
+    }
+
+    /// A member must not be able to remove another member's corpus.
+    @Test(arguments: [1001, nil] as [UInt32?])
+    func anotherOwnersFileIsNotAnEarlierVersion(owner: UInt32?) throws {
+        _ = try store.record(corpus(1, "a.txt", owner: owner))
+        for (digit, replacing) in [(2, false), (3, true)] {
+            let other = try #require(try store.record([corpus(digit, "a.txt", owner: 1002)], replacing: replacing)[0])
+            #expect(!other.earlierVersions.contains { $0.sha256 == sha(1) })
+        }
+        // The owner of a file that an older version recorded is not known.
+        _ = try store.record([corpus(4, "a.txt", owner: nil)], replacing: true)
+        #expect(try store.corpora(feeding: "m").map(\.sha256) == [sha(1), sha(3), sha(4)])
+    }
+
+    /// Different files may be recorded with such names.
+    @Test(arguments: [#"a\x0A.txt"#, String(repeating: "a", count: 255)])
+    func escapedAndShortenedNamesAreNotCompared(name: String) throws {
+        _ = try store.record(corpus(1, name))
+        #expect(try store.record([corpus(2, name)], replacing: true)[0]?.earlierVersions.isEmpty == true)
+        #expect(try store.corpora(feeding: "m").map(\.sha256) == [sha(1), sha(2)])
+    }
+
+    @Test func aTextIsRemovedWithTheLastFileThatHasIt() throws {
+        _ = try store.record(corpus(1, "a.txt", model: "a", source: "1"))
+        _ = try store.record(corpus(1, "b.txt", model: "b", source: "2"))
+        _ = try store.record([corpus(2, "a.txt", model: "a", source: "3")], replacing: true)
+        func check(_ store: StateStore, a: [Int], b: [Int]) throws {
+            #expect(try store.corpora(feeding: "a").map(\.sha256) == a.map(sha))
+            #expect(try store.corpora(feeding: "b").map(\.sha256) == b.map(sha))
+        }
+        try check(store, a: [2], b: [1])
+        #expect(try store.corpus(sha256: sha(1))?.name == "b.txt", "it takes the place of the first")
+        #expect(try store.unneededCorpora().isEmpty)
+        let renewed = try StateStore(path: "\(scratch.folder)/renewed.db")
+        try renewed.restore(store.ledger.contents().records)
+        try check(renewed, a: [2], b: [1])
+        #expect(try renewed.corpus(sha256: sha(1))?.name == "b.txt")
+
+        let last = try store.record([corpus(3, "b.txt", model: "b", source: "4")], replacing: true)[0]
+        #expect(last?.earlierVersions.map { $0.removed != nil } == [true])
+        try check(store, a: [2], b: [3])
+        #expect(try store.unneededCorpora() == [sha(1)])
+    }
+
+    @Test func aVersionThatWasReceivedTwiceIsReplaced() throws {
+        for source in ["1", "2"] { _ = try store.record(corpus(1, "a.txt", source: source)) }
+        let second = try #require(try store.record([corpus(2, "a.txt", source: "3")], replacing: true)[0])
+        #expect(second.earlierVersions.map(\.sha256) == [sha(1)])
+        #expect(second.earlierVersions.allSatisfy { $0.removed != nil })
+        #expect(try store.corpora(feeding: "m").map(\.sha256) == [sha(2)])
+    }
+
+    @Test func aVersionThatWasSetAsideIsReplaced() throws {
+        _ = try store.record(corpus(1, "a.txt", source: "1"))
+        #expect(try store.setAsideCorpus(sha256: sha(1), because: "a-1 failed because of it"))
+        let kept = try store.record([corpus(2, "a.txt", source: "2")], replacing: false)[0]
+        #expect(kept?.earlierVersions.isEmpty == true, "it is not learned")
+        let third = try #require(try store.record([corpus(3, "a.txt", source: "3")], replacing: true)[0])
+        #expect(third.earlierVersions.map(\.sha256) == [sha(2), sha(1)])
+        #expect(try store.tryAgain(corporaOf: "m") == [])
+        #expect(Set(try store.unneededCorpora()) == [sha(1), sha(2)])
     }
 
     @Test func modelIsFedByTheInboxAndItsOwnDirectory() throws {

@@ -230,8 +230,8 @@ final class InboxService: Service {
         let stored: StoredCorpus
         let record: CorpusRecord
         let wasSetAside: Bool
-        /// Corpora from the same path, the newest first.
-        let earlierVersions: [CorpusRecord]
+        /// Corpora from the same path and owner, the newest first.
+        let earlierVersions: [StateStore.EarlierVersion]
     }
 
     /// Records corpora and removes their files from the inbox.
@@ -250,7 +250,8 @@ final class InboxService: Service {
                         sha256: stored.sha256, name: candidate.file.name, bytes: stored.bytes,
                         documents: stored.documents, replacedBytes: stored.replacedBytes, state: .admitted,
                         model: onlyModel(of: candidate.file), source: candidate.source,
-                        isStructured: stored.isStructured, filters: filters, encoding: stored.encoding,
+                        owner: candidate.file.signature.owner, isStructured: stored.isStructured, filters: filters,
+                        encoding: stored.encoding,
                         format: stored.format, warnings: stored.warnings), stored.path
                 )
             }, replacing: settings.replacement == .newest)
@@ -344,7 +345,7 @@ final class InboxService: Service {
                 CorpusRecord(
                     sha256: "", name: candidate.file.name, bytes: candidate.file.signature.bytes, documents: 0,
                     state: .rejected, reason: reason.text, model: onlyModel(of: candidate.file),
-                    source: candidate.source)
+                    source: candidate.source, owner: candidate.file.signature.owner)
             }, replacing: false)
         let moved = files.map { candidate, reason in
             Result { () throws(DurableError) in try store.reject(candidate.file, reason: reason.text) }
