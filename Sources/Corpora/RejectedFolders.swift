@@ -1,44 +1,67 @@
 import Durable
 import Glibc
 
+/// The folder of `.rejected` for a file.
+package struct RejectedFolder {
+    package fileprivate(set) var folder: OpenFolder
+    /// The printable path.
+    package fileprivate(set) var path: String
+    /// The folders that were created for the file, with the folders they are in, the outermost first.
+    fileprivate var created: [(name: String, outer: OpenFolder)] = []
+
+    /// Removes the folders that were created, because no file was moved to them.
+    package func removeCreated() {
+        for (name, outer) in created.reversed() {
+            _ = name.withRawPath { unlinkat(outer.descriptor, $0, AT_REMOVEDIR) }
+        }
+    }
+}
+
 /// The folders of `.rejected`, which mirror those of the inbox, so that it is evident where a file came from.
 extension CorpusStore {
     /// Maximum depth. A file from deeper down is moved to the last of these folders, so that the folders take little
     /// space compared to the minimum that a file counts as.
     static let rejectedDepth = 8
+    /// Maximum number of names tried for a folder whose name is taken by rejected files. Then the file is moved to the
+    /// folder outside it.
+    private static let mostFolderNames = 99
 
     /// Opens the folder of `.rejected` for a file, creating it if necessary.
-    /// - Returns: the folder and its printable path
-    func openRejected(for file: InboxFile) throws(DurableError) -> (folder: OpenFolder, path: String) {
-        var (folder, path) = (try openRejected(), rejectedDirectory)
+    package func openRejected(for file: InboxFile) throws(DurableError) -> RejectedFolder {
+        var rejected = RejectedFolder(folder: try openRejected(), path: rejectedDirectory)
         for part in file.folderNames.prefix(CorpusStore.rejectedDepth) {
-            let name: String
-            (folder, name) = try openFolder(RawPath.printable(part), in: folder, path: path)
-            path += "/\(name)"
+            do throws(DurableError) {
+                guard try openFolder(RawPath.printable(part), in: &rejected) else { break }
+            } catch {
+                rejected.removeCreated()
+                throw error
+            }
         }
-        return (folder, path)
+        return rejected
     }
 
     /// Opens or creates a subdirectory. If a rejected file has its name, the directory gets a number.
-    private func openFolder(
-        _ name: String, in folder: OpenFolder, path: String
-    ) throws(DurableError) -> (OpenFolder, name: String) {
-        for number in 1...99 {
+    /// - Returns: false if all names are taken
+    private func openFolder(_ name: String, in rejected: inout RejectedFolder) throws(DurableError) -> Bool {
+        let (folder, path) = (rejected.folder, rejected.path)
+        for number in 1...CorpusStore.mostFolderNames {
             let mark = number == 1 ? "" : ".\(number)"
             let name = name.boundedInTheMiddle(toBytes: 255 - mark.utf8.count) + mark
             let isNew = name.withRawPath { mkdirat(folder.descriptor, $0, 0o1750) } == 0
             guard isNew || errno == EEXIST else {
                 throw DurableError(operation: "mkdir", path: "\(path)/\(name)", errno: errno)
             }
+            if isNew { rejected.created.append((name, folder)) }
             if let inner = OpenFolder(name, in: folder), let status = inner.status, let outer = folder.status,
                 status.st_dev == outer.st_dev, status.st_uid == geteuid()
             {
                 restrict(inner, status)
                 if isNew { try folder.sync(path: path) }
-                return (inner, name)
+                (rejected.folder, rejected.path) = (inner, "\(path)/\(name)")
+                return true
             }
         }
-        throw DurableError(operation: "mkdir", path: "\(path)/\(name)", errno: EEXIST)
+        return false
     }
 }
 

@@ -18,7 +18,10 @@ extension CorpusStore {
         guard let folder = file.openFolder(), folder.signature(of: file.lastName) == file.signature else { return nil }
         if let obstacle = obstacle(toRemoving: file) { throw obstacle }
         if let obstacle = try obstacle(toRejecting: file) { throw obstacle }
-        let (rejected, path) = try openRejected(for: file)
+        let opened = try openRejected(for: file)
+        let (rejected, path) = (opened.folder, opened.path)
+        var isMoved = false
+        defer { if !isMoved { opened.removeCreated() } }
         let name = freeName(for: RawPath.printable(file.lastName), in: rejected)
         // Write the reason first: a reason without its file is harmless, and is reused when the file is offered again.
         try write("\(file.name): \(reason)\n", as: name + CorpusStore.suffix, in: rejected, path: path)
@@ -29,6 +32,7 @@ extension CorpusStore {
                 operation: "rename", path: file.path, errno: cause,
                 hint: "its directory must be writable for the service and be on the same file system as .rejected")
         }
+        isMoved = true
         rejectedSpace.add(file.signature)
         try rejected.sync(path: path)
         try folder.sync(path: file.path)

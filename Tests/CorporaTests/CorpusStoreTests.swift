@@ -274,6 +274,42 @@ struct CorpusStoreTests {
         #expect(try store.reject(try scratch.drop("chats.txt", "x"), reason: "no") == "\(scratch.rejected)/chats.txt")
     }
 
+    /// Otherwise members could make the name of a folder unusable for good.
+    @Test func usesTheOuterFolderIfRejectedFilesHaveTheNamesOfAFolder() throws {
+        for name in ["b"] + (2...99).map({ "b.\($0)" }) { try store.reject(try scratch.drop(name, "x"), reason: "no") }
+        try scratch.makeFolder("b/d")
+        #expect(try store.reject(try scratch.drop("b/d/c", "x"), reason: "no") == "\(scratch.rejected)/c")
+    }
+
+    /// A file may fail to be moved on each retry.
+    @Test func removesTheFoldersOfFilesThatAreNotMoved() throws {
+        try scratch.makeFolder("a/b/c")
+        let file = try scratch.drop("a/b/c/d.txt", "x")
+        let opened = try store.openRejected(for: file)
+        #expect(opened.path == "\(scratch.rejected)/a/b/c")
+        opened.removeCreated()
+        #expect(try scratch.names(scratch.rejected) == [])
+        // Folders that existed before remain, as does one that another file was moved to.
+        try store.reject(try scratch.drop("a/e.txt", "x"), reason: "no")
+        let again = try store.openRejected(for: file)
+        try store.reject(try scratch.drop("a/b/f.txt", "x"), reason: "no")
+        again.removeCreated()
+        #expect(try scratch.names("\(scratch.rejected)/a/b") == ["f.txt", "f.txt.reason"])
+    }
+
+    @Test(.needsRoot)
+    func createsNoFoldersForAFileOnAnotherFileSystemAsRoot() throws {
+        try scratch.makeFolder("a/b")
+        let mounted = "\(scratch.inbox)/a/b"
+        guard mount("none", mounted, "tmpfs", 0, nil) == 0 else { try Test.cancel("needs permission to mount") }
+        defer { _ = umount2(mounted, Int32(MNT_DETACH)) }
+        let error = #expect(throws: DurableError.self) {
+            try store.reject(try scratch.drop("a/b/c.txt", "x"), reason: "no")
+        }
+        #expect(error?.errno == EXDEV)
+        #expect(try scratch.names(scratch.rejected) == [])
+    }
+
     @Test func doesNotFollowALinkInPlaceOfARejectedFolder() throws {
         try scratch.makeFolder("chats")
         let outside = "\(scratch.path)/outside"
