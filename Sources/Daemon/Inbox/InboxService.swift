@@ -16,7 +16,8 @@ import TextFilters
 import Varlink
 
 /// Admits files from the inbox in batches: copies the files to the store, records them, and only then removes them from the inbox.
-/// Each of these steps becomes durable once per batch, so that the cost per file does not depend on the disk's latency.
+/// Each of these steps becomes durable once per batch, so that the cost per file does not depend on the disk's latency. Files that
+/// cannot be used are recorded together as well, but moved to `.rejected` one by one.
 ///
 /// If the process is killed between two of these steps, nothing is lost: the files are found again after a restart, and completed
 /// steps are recognized.
@@ -157,7 +158,7 @@ final class InboxService: Service {
             }
         }
         try await record(stored)
-        try reject(rejected)
+        try await reject(rejected)
         return results.count < candidates.count ? candidates[results.count].offset : files.count
     }
 
@@ -338,7 +339,7 @@ final class InboxService: Service {
             model: corpus.record.model, corpus: stored.sha256, fields: fields)
     }
 
-    private func reject(_ files: [(candidate: Candidate, reason: RejectionReason)]) throws {
+    private func reject(_ files: [(candidate: Candidate, reason: RejectionReason)]) async throws {
         guard !files.isEmpty else { return }
         let records = try metrics.record(
             files.map { candidate, reason in
@@ -347,8 +348,14 @@ final class InboxService: Service {
                     state: .rejected, reason: reason.text, model: onlyModel(of: candidate.file),
                     source: candidate.source, owner: candidate.file.signature.owner)
             }, replacing: false)
-        let moved = files.map { candidate, reason in
-            Result { () throws(DurableError) in try store.reject(candidate.file, reason: reason.text) }
+        // Each file is synced by itself. The files that are left when the service is stopped are moved after a restart.
+        let moved = await queue.run { [store, stopping] in
+            var moved: [Result<String?, DurableError>] = []
+            for (candidate, reason) in files where !stopping.isOpen {
+                moved.append(
+                    Result { () throws(DurableError) in try store.reject(candidate.file, reason: reason.text) })
+            }
+            return moved
         }
         journal.report(
             zip(files, records).compactMap { rejected, record in
