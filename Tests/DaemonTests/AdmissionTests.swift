@@ -14,6 +14,15 @@ struct AdmissionTests {
         #expect(progress.note(1, waiting: 101, now: now + .seconds(50)) == nil, "a new measurement")
     }
 
+    /// For example while the disk is full, or `.kbconfig.yaml` has an error.
+    @Test func reportsNoProgressWhileAllFilesWait() {
+        var progress = AdmissionProgress()
+        let now = ContinuousClock.now
+        for second in 0...60 { #expect(progress.note(0, waiting: 500, now: now + .seconds(second)) == nil) }
+        #expect(progress.note(20, waiting: 480, now: now + .seconds(65)) == nil)
+        #expect(progress.note(0, waiting: 480, now: now + .seconds(70))?.filesPerSecond == 2)
+    }
+
     @Test(arguments: [
         ("Assistant", "assistant"), ("asistant", "assistant"), ("KANTAIBERT", "kantaibert"), ("notes", nil),
         ("assistant", nil), ("assistants-archive", nil),

@@ -20,9 +20,9 @@ package struct AdmissionProgress {
     package init() {}
 
     /// - Parameters:
-    ///   - count: number of files that were handled since the last call
+    ///   - count: number of files that were admitted or rejected since the last call
     ///   - waiting: number of files in the inbox
-    /// - Returns: the report that is due, if any
+    /// - Returns: the report that is due, if any; nil if all files only wait
     package mutating func note(_ count: Int, waiting: Int, now: ContinuousClock.Instant) -> Report? {
         guard waiting > Self.fewFiles else {
             began = nil
@@ -37,6 +37,7 @@ package struct AdmissionProgress {
         let elapsed = now - began
         guard elapsed >= Self.interval else { return nil }
         defer { (self.began, self.count) = (now, 0) }
+        guard self.count > 0 else { return nil }
         return Report(waiting: waiting, filesPerSecond: Double(self.count) / (elapsed / .seconds(1)))
     }
 }

@@ -104,28 +104,35 @@ final class InboxService: Service {
         defer { taking.store(0, ordering: .relaxed) }
         while !rest.isEmpty, !stopping.isOpen {
             taking.store(rest.count, ordering: .relaxed)
-            let count = await takeFirst(of: rest)
-            rest = rest.dropFirst(count)
+            let taken = await takeFirst(of: rest)
+            rest = rest.dropFirst(taken.count)
             taking.store(rest.count, ordering: .relaxed)
             let pending = pendingCount
-            if let report = progress.withLock({ $0.note(count, waiting: pending, now: .now) }) {
+            if let report = progress.withLock({ $0.note(taken.done, waiting: pending, now: .now) }) {
                 journal.report(ServiceEvent(report))
             }
         }
     }
 
+    private struct Taken {
+        /// Number of files that were handled, from the first one on; at least one.
+        var count: Int
+        /// Number of these that were admitted or rejected. The others wait in the inbox.
+        var done: Int
+    }
+
     /// Takes files as one batch. If that fails, takes each by itself, so that one file does not hold up the others.
-    /// - Returns: how many of the files were handled, from the first one on; at least one
-    private func takeFirst(of files: ArraySlice<InboxFile>) async -> Int {
+    private func takeFirst(of files: ArraySlice<InboxFile>) async -> Taken {
         do {
             return try await takeBatch(files)
         } catch {
             guard files.count > 1 else {
                 wait(files[files.startIndex], for: error)
-                return 1
+                return Taken(count: 1, done: 0)
             }
-            for file in files where !stopping.isOpen { _ = await takeFirst(of: [file]) }
-            return files.count
+            var taken = Taken(count: files.count, done: 0)
+            for file in files where !stopping.isOpen { taken.done += await takeFirst(of: [file]).done }
+            return taken
         }
     }
 
@@ -139,11 +146,10 @@ final class InboxService: Service {
         let offset: Int
     }
 
-    /// - Returns: how many of the files were handled, from the first one on; at least one
     /// - Throws: if the batch could not be stored or recorded
-    private func takeBatch(_ files: ArraySlice<InboxFile>) async throws -> Int {
+    private func takeBatch(_ files: ArraySlice<InboxFile>) async throws -> Taken {
         let candidates = try candidates(among: files)
-        guard !candidates.isEmpty else { return files.count }
+        guard !candidates.isEmpty else { return Taken(count: files.count, done: 0) }
         let results = try await admit(candidates)
         var (stored, rejected): ([(Candidate, StoredCorpus)], [(Candidate, RejectionReason)]) = ([], [])
         for (candidate, result) in zip(candidates, results) {
@@ -159,7 +165,9 @@ final class InboxService: Service {
         }
         try await record(stored)
         try await reject(rejected)
-        return results.count < candidates.count ? candidates[results.count].offset : files.count
+        return Taken(
+            count: results.count < candidates.count ? candidates[results.count].offset : files.count,
+            done: stored.count + rejected.count)
     }
 
     /// Returns the files that can be read now. The others stay in the inbox to be retried.
