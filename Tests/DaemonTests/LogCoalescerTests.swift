@@ -67,6 +67,18 @@ struct LogCoalescerTests {
         }
     }
 
+    @Test("The message about a corpus has whole warnings, and the number of those that do not fit")
+    func warningsAreNotCutOff() throws {
+        let warnings = (10..<26).map { "\($0) " + String(repeating: "x", count: 500) }
+        let corpus = CorpusRecord(
+            sha256: "c", name: "a.txt", bytes: 1, documents: 1, state: .admitted, warnings: warnings)
+        let message = try #require(ServiceEvent(warningsOf: corpus)).message
+        #expect(
+            message
+                == "a.txt: " + warnings.prefix(3).joined(separator: "; ") + "; and 13 more, which ‘kbctl corpora’ shows"
+        )
+    }
+
     @Test("A few events are listed one by one, many by their number and the first of them")
     func summarizesManyEvents() {
         let start = ContinuousClock.now
