@@ -145,9 +145,12 @@ struct ScheduledModel: Sendable {
         known.learned.remove(sha256)
     }
 
-    /// Removes a corpus from the eligible ones.
-    mutating func remove(_ sha256: String) {
-        if eligible.remove(sha256) != nil { known.eligibleCorpora.removeAll { $0 == sha256 } }
+    /// Removes corpora from the eligible ones.
+    mutating func remove(_ corpora: Set<String>) {
+        if !eligible.isDisjoint(with: corpora) {
+            eligible.subtract(corpora)
+            known.eligibleCorpora.removeAll(where: corpora.contains)
+        }
         guard eligible.isSubset(of: known.attempted.union(taken)) else { return }
         dueAt = nil
         waitingSince = nil

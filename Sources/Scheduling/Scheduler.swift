@@ -157,10 +157,10 @@ public struct Scheduler: Sendable {
         return advance(now)
     }
 
-    /// Notes that a corpus was removed. A run that has started keeps it; a queued run without a job is dropped if no corpus
-    /// is left for it.
-    public mutating func corpusRemoved(_ sha256: String, now: Timestamp) -> [Action] {
-        let dropped = remove(sha256)
+    /// Notes that corpora were removed. A run that has started keeps them; a queued run without a job is dropped if no
+    /// corpus is left for it.
+    public mutating func corporaRemoved(_ corpora: Set<String>, now: Timestamp) -> [Action] {
+        let dropped = remove(corpora)
         return dropped.isEmpty ? [] : dropped + advance(now)
     }
 
@@ -168,7 +168,7 @@ public struct Scheduler: Sendable {
     /// run's model is trained on the remaining corpora at once.
     public mutating func setAside(_ sha256: String, run: String, now: Timestamp) -> [Action] {
         let entry = leaveTurn(run)
-        var actions = remove(sha256)
+        var actions = remove([sha256])
         for index in models.indices { models[index].forget(sha256) }
         if let index = models.firstIndex(where: { $0.name == entry.model }) {
             // The remaining corpora were either published or never tried without this one.
@@ -181,12 +181,12 @@ public struct Scheduler: Sendable {
         return actions + advance(now)
     }
 
-    /// Removes a corpus from all models.
+    /// Removes corpora from all models.
     /// - Returns: a `dropped` action for each run without a job that has no corpus left
-    private mutating func remove(_ sha256: String) -> [Action] {
+    private mutating func remove(_ corpora: Set<String>) -> [Action] {
         var dropped: [Action] = []
         for index in models.indices {
-            models[index].remove(sha256)
+            models[index].remove(corpora)
             guard models[index].eligibleCorpora.isEmpty else { continue }
             let isIdle = { (entry: Entry) in entry.model == models[index].name && entry.corpora == nil }
             dropped += queue.filter(isIdle).map(Action.dropped)

@@ -53,7 +53,7 @@ struct SchedulerTests {
         var scheduler = Self.fresh([
             Self.model("a", eligibleCorpora: ["x", "y"], learned: ["x", "y"], attempted: ["x", "y"])
         ])
-        #expect(scheduler.corpusRemoved("y", now: Self.at(99)) == [])
+        #expect(scheduler.corporaRemoved(["y"], now: Self.at(99)) == [])
         #expect(scheduler.tick(now: Self.at(100)) == [])
         var again = Self.fresh([Self.model("a", eligibleCorpora: ["x"], learned: ["x", "y"], attempted: ["x", "y"])])
         #expect(again.tick(now: Self.at(100)) == [], "after a restart")
@@ -70,7 +70,7 @@ struct SchedulerTests {
         var scheduler = Self.fresh([
             Self.model("a", eligibleCorpora: ["x", "y"], learned: ["x", "y"], attempted: ["x", "y"])
         ])
-        #expect(scheduler.corpusRemoved("y", now: Self.at(1)) == [])
+        #expect(scheduler.corporaRemoved(["y"], now: Self.at(1)) == [])
         #expect(scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(2)) == [.wake(Self.at(12).time)])
         let started = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x", "y"])
         #expect(scheduler.tick(now: Self.at(12)).last == .start(started, resumes: false))
@@ -88,6 +88,24 @@ struct SchedulerTests {
         #expect(scheduler.corporaAdmitted([], now: Self.at(11)) == [])
     }
 
+    @Test("Corpora that are removed together drop a queued run once, and leave the others in their order")
+    func removedTogether() {
+        var scheduler = Self.fresh([Self.model("a", eligibleCorpora: ["u", "v", "w", "x"]), Self.model("b")])
+        _ = scheduler.corporaAdmitted([("y", ["b"]), ("z", ["b"])], now: Self.at(0))
+        _ = scheduler.tick(now: Self.at(200))
+        #expect(scheduler.running?.run == "a-1" && scheduler.queue.map(\.run) == ["b-1"])
+        let actions = scheduler.corporaRemoved(["v", "y", "z", "unknown"], now: Self.at(201))
+        #expect(actions.filter { if case .dropped = $0 { true } else { false } }.count == 1)
+        #expect(scheduler.queue.isEmpty)
+        _ = scheduler.ended("a-1", published: false, now: Self.at(202))
+        let started = Scheduler.Entry(run: "a-2", model: "a", corpora: ["u", "w", "x"], isManual: true)
+        guard case .success((_, let next)) = scheduler.train("a", force: true, now: Self.at(203)) else {
+            Issue.record("the run was refused")
+            return
+        }
+        #expect(next.last == .start(started, resumes: false))
+    }
+
     @Test("A queued run is dropped with its last corpus")
     func queuedRunIsDroppedWithItsLastCorpus() {
         var scheduler = Self.fresh([Self.model("a"), Self.model("b"), Self.model("c")])
@@ -96,8 +114,8 @@ struct SchedulerTests {
         _ = scheduler.tick(now: Self.at(200))
         #expect(scheduler.running?.run == "a-1")
         #expect(scheduler.queue.map(\.run) == ["b-1"])
-        #expect(scheduler.corpusRemoved("x", now: Self.at(201)) == [], "the active run keeps its corpora")
-        let dropped = scheduler.corpusRemoved("y", now: Self.at(202))
+        #expect(scheduler.corporaRemoved(["x"], now: Self.at(201)) == [], "the active run keeps its corpora")
+        let dropped = scheduler.corporaRemoved(["y"], now: Self.at(202))
         #expect(dropped.first == .dropped(Scheduler.Entry(run: "b-1", model: "b")))
         #expect(scheduler.queue.isEmpty)
         let next = scheduler.ended("a-1", published: true, now: Self.at(203))
@@ -245,8 +263,8 @@ struct SchedulerTests {
         _ = scheduler.corpusAdmitted("y", for: ["a"], now: Self.at(110))
         #expect(scheduler.memory.waiting == ["a": Self.at(110).date])
         #expect(scheduler.corpusAdmitted("z", for: ["a"], now: Self.at(119)) == [.wake(Self.at(129).time)])
-        #expect(scheduler.corpusRemoved("y", now: Self.at(120)) == [])
-        #expect(scheduler.corpusRemoved("z", now: Self.at(121)) == [])
+        #expect(scheduler.corporaRemoved(["y"], now: Self.at(120)) == [])
+        #expect(scheduler.corporaRemoved(["z"], now: Self.at(121)) == [])
         #expect(scheduler.memory.waiting == [:], "removed corpora do not wait")
         #expect(scheduler.nextRun("a", now: Self.at(121)) == nil)
     }

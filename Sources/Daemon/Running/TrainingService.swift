@@ -130,7 +130,8 @@ extension TrainingService {
 
     /// Called when corpora were removed.
     public func corporaRemoved(_ corpora: [String]) {
-        for sha256 in corpora { perform(scheduler.corpusRemoved(sha256, now: .now)) }
+        guard !corpora.isEmpty else { return }
+        perform(scheduler.corporaRemoved(Set(corpora), now: .now))
     }
 
     /// Called when the settings were reloaded. Applies the new schedules.
