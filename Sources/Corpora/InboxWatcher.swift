@@ -39,10 +39,7 @@ public final class InboxWatcher: @unchecked Sendable {
     private var candidates: StabilityTracker
     /// The time the timer is set to, or nil if it is not set.
     private var timerFiresAt: StabilityTracker.Time?
-    /// The path of each watched directory by its watch descriptor.
-    private var folders: [Int32: String] = [:]
-    /// The inverse of `folders`.
-    private var watches: [String: Int32] = [:]
+    private var folders = WatchedFolders()
     /// Directories that are watched but not yet scanned.
     private var unscanned: [String] = []
     private var scan: FolderScan?
@@ -61,8 +58,6 @@ public final class InboxWatcher: @unchecked Sendable {
     private var deliveryPausedUntil: StabilityTracker.Time?
     /// Interval between scans that find changes which are not reported; nil if all changes are reported.
     private var pollInterval: Duration?
-    /// The directories in which other hosts may make changes.
-    private var unreported: Set<String> = []
     /// Whether a directory was ignored because the limit on watched directories was reached.
     private var isShortOfWatches = false
     /// Paths of ignored entries that have been reported.
@@ -171,9 +166,9 @@ public final class InboxWatcher: @unchecked Sendable {
                 do throws(DurableError) { try watch(root) } catch { recreateInbox(isFirstTry: true) }
                 continue
             }
-            guard let folder = folders[event.watch] else { continue }
+            guard let folder = folders.path(of: event.watch) else { continue }
             if event.has(IN_IGNORED) {
-                forget(event.watch, folder)
+                forget(event.watch)
             } else if event.has(IN_DELETE_SELF | IN_MOVE_SELF) {
                 // For a subdirectory, the watch of its parent reports the same.
                 if folder == root { recreateInbox(isFirstTry: true) }
@@ -188,22 +183,17 @@ public final class InboxWatcher: @unchecked Sendable {
 
     private func forgetEverything() {
         candidates.reset()
-        for watch in folders.keys { inotify.unwatch(watch) }
-        folders = [:]
-        watches = [:]
+        for watch in folders.removeAll() { inotify.unwatch(watch) }
         unscanned = []
         scan = nil
         rescanBegan = nil
         rescanDue = nil
         isShortOfWatches = false
         lastOpened = nil
-        unreported = []
     }
 
-    private func forget(_ watch: Int32, _ folder: String) {
-        folders[watch] = nil
-        if watches[folder] == watch { watches[folder] = nil }
-        unreported.remove(folder)
+    private func forget(_ watch: Int32) {
+        folders.remove(watch)
         guard isShortOfWatches, folders.count < limits.folders else { return }
         isShortOfWatches = false
         candidates.needsScan = true
@@ -386,12 +376,10 @@ public final class InboxWatcher: @unchecked Sendable {
     private func schedule() {
         pending.store(candidates.count + candidates.missedCount, ordering: .relaxed)
         let isScanning = scan != nil || !unscanned.isEmpty
-        if rescanDue == nil, !isScanning {
-            if candidates.needsScan {
-                rescanDue = .now + max(limits.rescanDelay, pause)
-            } else if let pollInterval {
-                rescanDue = .now + max(pollInterval, pause)
-            }
+        if !isScanning, let delay = candidates.needsScan ? limits.rescanDelay : pollInterval {
+            let due = ContinuousClock.now + max(delay, pause)
+            // A scan that is needed now does not wait for the next periodic one.
+            rescanDue = min(rescanDue ?? due, due)
         }
         let handedOut = candidates.nextDue.map { max($0, deliveryPausedUntil ?? $0) }
         // Rearming the timer on every event would postpone it forever.
@@ -411,16 +399,15 @@ public final class InboxWatcher: @unchecked Sendable {
             throw DurableError(operation: "open", path: RawPath.shown(folder), errno: errno)
         }
         let watch = try inotify.watch(open, path: RawPath.shown(folder))
-        folders[watch] = folder
-        watches[folder] = watch
+        let fileSystem = open.fileSystemWithoutEvents
+        if let replaced = folders.add(watch, folder, isUnreported: fileSystem != nil) { inotify.unwatch(replaced) }
         ignored.remove(folder)
         unscanned.append(folder)
-        if let fileSystem = open.fileSystemWithoutEvents { poll(folder, fileSystem) }
+        if let fileSystem { poll(folder, fileSystem) }
     }
 
     /// Scans periodically from now on, because a folder is on a file system that does not report all changes.
     private func poll(_ folder: String, _ fileSystem: String) {
-        unreported.insert(folder)
         guard pollInterval == nil, polling == .automatic else { return }
         pollInterval = InboxPolling.automaticInterval
         tell(
@@ -435,7 +422,7 @@ public final class InboxWatcher: @unchecked Sendable {
         guard folder.utf8.count - root.utf8.count <= limits.pathBytes else {
             return ignore(folder, "has a path of more than \(limits.pathBytes) bytes: move it up")
         }
-        guard watches[folder] != nil || folders.count < limits.folders else {
+        guard folders.contains(folder) || folders.count < limits.folders else {
             isShortOfWatches = true
             return ignore(folder, "exceeds the limit of \(limits.folders) watched folders")
         }
@@ -448,11 +435,11 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     private func unwatchTree(_ folder: String) {
-        let inside = folder + "/"
-        for (watch, path) in folders where path == folder || path.hasPrefix(inside) {
+        for watch in folders.watches(in: folder) {
             inotify.unwatch(watch)
-            forget(watch, path)
+            forget(watch)
         }
+        let inside = folder + "/"
         unscanned.removeAll { $0 == folder || $0.hasPrefix(inside) }
         candidates.folderGone(folder)
         ignored = ignored.filter { $0 != folder && !$0.hasPrefix(inside) }
@@ -516,7 +503,7 @@ public final class InboxWatcher: @unchecked Sendable {
         guard !candidates.awaits(path, signature), !files.isOutstanding(path, signature) else { return }
         guard candidates.hasRoom(for: signature.owner) else { return candidates.miss() }
         // The kernel knows the writers on this host only, and another host's clock may differ.
-        if unreported.contains(split(path).folder) {
+        if folders.isUnreported(split(path).folder) {
             return candidates.found(path, signature, age: .zero, now: .now)
         }
         guard isOpenForWriting() == nil else {

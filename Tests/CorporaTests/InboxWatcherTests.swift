@@ -363,6 +363,24 @@ import TextReading
         #expect(watcher.pendingCount == 50)
     }
 
+    /// The periodic scans may be days apart.
+    @Test func scansForFilesBeyondTheLimitBeforeTheNextPeriodicScan() async throws {
+        var limits = InboxLimits()
+        limits.candidates = 2
+        limits.rescanDelay = .milliseconds(10)
+        let watcher = try InboxWatcher(
+            directory: scratch.inbox, stable: .milliseconds(5), limits: limits, polling: .every(seconds: 604_800),
+            restore: {}, tell: { Issue.record("\($0)") })
+        for number in 0..<20 { try scratch.drop("\(number).txt", "a") }
+        var seen: Set<String> = []
+        for await file in watcher.files {
+            seen.insert(file.name)
+            unlink(file.path)
+            if seen.count == 20 { break }
+        }
+        #expect(try scratch.names(scratch.inbox) == [])
+    }
+
     @Test func deliversManyFilesAtOnce() async throws {
         for number in 0..<50 { try scratch.drop("\(number).txt", "a") }
         let watcher = try watcher(stable: .zero)
