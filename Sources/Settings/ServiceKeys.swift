@@ -64,7 +64,8 @@ extension Settings {
     }
 }
 
-private let pollingFormat = ValueFormat.duration(atLeast: 1).or("never").or("auto").mapped { seconds -> InboxPolling in
+private let pollingFormat = ValueFormat.duration(atLeast: 1, atMost: 604_800).or("never").or("auto").mapped {
+    seconds -> InboxPolling in
     switch seconds {
     case nil: .automatic
     case .some(nil): .never

@@ -2,6 +2,9 @@
 enum DurationText {
     static let expected = "a duration such as 2s, 1m or 24h"
 
+    /// A hundred years, in seconds. `Duration` and the clocks do not hold every `Double`.
+    static let longest = 36_525.0 * 86_400
+
     private static let seconds: [String: Double] = [
         "ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800,
     ]

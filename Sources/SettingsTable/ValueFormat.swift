@@ -147,12 +147,18 @@ extension ValueFormat where Value == Double {
             }, text: numberText)
     }
 
-    /// A length of time, in seconds.
-    public static func duration(atLeast least: Double? = nil, above: Double? = nil) -> ValueFormat {
-        let bounds = [least.map { "at least \(DurationText.text($0))" }, above.map { "longer than \(numberText($0))" }]
+    /// A length of time, in seconds, of at most a hundred years.
+    public static func duration(
+        atLeast least: Double? = nil, above: Double? = nil, atMost most: Double? = nil
+    ) -> ValueFormat {
+        let bounds = [
+            least.map { "at least \(DurationText.text($0))" }, above.map { "longer than \(numberText($0))" },
+            most.map { "at most \(DurationText.text($0))" },
+        ]
         return ValueFormat(
             ([DurationText.expected] + bounds.compactMap(\.self)).joined(separator: ", "), parse: DurationText.seconds,
-            accepts: { $0.isFinite && $0 >= least ?? 0 && $0 > above ?? -1 }, text: DurationText.text)
+            accepts: { $0 >= least ?? 0 && $0 > above ?? -1 && $0 <= most ?? DurationText.longest },
+            text: DurationText.text)
     }
 }
 

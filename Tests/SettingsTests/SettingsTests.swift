@@ -237,6 +237,10 @@ struct SettingsTests {
         ("kantaibert:\n  weight_decay: -1", "a number of at least 0"),
         ("kantaibert:\n  num_hidden_layers: 513", "an integer from 1 to 512"),
         ("schedule:\n  every: 0s", "a duration such as 2s, 1m or 24h, at least 1s, or none"),
+        (
+            "inbox:\n  poll: 1e300",
+            "a duration such as 2s, 1m or 24h, at least 1s, at most 7d, or never, or auto"
+        ), ("inbox:\n  stable: 1e300", "a duration such as 2s, 1m or 24h"),
     ])
     func errorsNameTheRange(text: String, range: String) throws {
         let error = try #require(throws: SettingsError.self) { try Settings.parse(text, file: "f.yaml") }
