@@ -24,10 +24,15 @@ final class FolderScan {
     deinit { closedir(stream) }
 
     /// Returns the next name in `RawPath` encoding, or nil at the end. Skips `.` and `..`.
-    func next() -> String? {
+    func next() -> String? { nextEntry()?.name }
+
+    /// Returns the next name, and whether it is a directory; nil if the file system does not say so.
+    func nextEntry() -> (name: String, isFolder: Bool?)? {
         while let entry = readdir(stream) {
             let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if bytes != Array(".".utf8), bytes != Array("..".utf8) { return RawPath.text(bytes) }
+            guard bytes != Array(".".utf8), bytes != Array("..".utf8) else { continue }
+            let type = Int(entry.pointee.d_type)
+            return (RawPath.text(bytes), type == Int(DT_UNKNOWN) ? nil : type == Int(DT_DIR))
         }
         return nil
     }

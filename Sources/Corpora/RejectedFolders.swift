@@ -69,21 +69,23 @@ extension OpenFolder {
     /// Calls `body` with every entry below this directory that is not a directory, and the directory it is in. Does not
     /// follow links, and ignores directories more than `depth` levels down.
     func forEachEntry(
-        depth: Int, path: String, _ body: (_ folder: OpenFolder, _ name: String, _ status: stat) -> Void
+        depth: Int, path: String, _ body: (_ folder: OpenFolder, _ name: String) -> Void
     ) throws(DurableError) {
         var scans = [try FolderScan(path: path, folder: self)]
         while let scan = scans.last {
-            guard let name = scan.next() else {
+            guard let (name, isFolder) = scan.nextEntry() else {
                 scans.removeLast()
                 continue
             }
-            guard let status = scan.folder.status(of: name) else { continue }
-            guard status.st_mode & S_IFMT == S_IFDIR else {
-                body(scan.folder, name, status)
+            guard isFolder ?? scan.folder.isFolder(name) else {
+                body(scan.folder, name)
                 continue
             }
             guard scans.count <= depth, let inner = OpenFolder(name, in: scan.folder) else { continue }
             scans.append(try FolderScan(path: "\(scan.path)/\(name)", folder: inner))
         }
     }
+
+    /// Whether an entry is a directory.
+    func isFolder(_ name: String) -> Bool { status(of: name).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false }
 }

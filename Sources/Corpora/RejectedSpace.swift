@@ -83,7 +83,8 @@ extension RejectedSpace.State {
         _ limits: RejectedLimits, _ path: String, _ now: ContinuousClock.Instant, _ folder: OpenFolder
     ) throws(DurableError) {
         var used: [UInt32: Int] = [:]
-        try folder.forEachEntry(depth: CorpusStore.rejectedDepth, path: path) { _, name, status in
+        try folder.forEachEntry(depth: CorpusStore.rejectedDepth, path: path) { folder, name in
+            guard let status = folder.status(of: name) else { return }
             // A reason, which the service wrote, is counted as part of its file.
             let isOwn = status.st_uid == geteuid() && status.st_size < limits.bytesOfFile
             if isOwn, CorpusStore.isReason(name) { return }

@@ -173,9 +173,9 @@ extension CorpusStore {
             // A rejected file may itself be named FILE.reason and then has its own FILE.reason.reason.
             let others = [name, name + CorpusStore.suffix + CorpusStore.suffix]
             // A folder that was rejected from may be named FILE.reason.
-            let isFolder =
-                rejected.status(of: name + CorpusStore.suffix).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
-            if !isFolder, others.allSatisfy({ rejected.status(of: $0) == nil }) { return name }
+            if !rejected.isFolder(name + CorpusStore.suffix), others.allSatisfy({ rejected.status(of: $0) == nil }) {
+                return name
+            }
             // A random number bounds the number of lookups when the same name is rejected many times.
             number = number < 99 ? number + 1 : Int.random(in: 100..<1_000_000_000)
         }
@@ -184,7 +184,7 @@ extension CorpusStore {
     /// Removes partial files left behind by an interrupted rejection.
     func clearRejected() throws(DurableError) {
         let rejected = try openRejected()
-        try rejected.forEachEntry(depth: CorpusStore.rejectedDepth, path: rejectedDirectory) { folder, name, _ in
+        try rejected.forEachEntry(depth: CorpusStore.rejectedDepth, path: rejectedDirectory) { folder, name in
             guard TemporaryName.isLeftover(name) else { return }
             _ = name.withRawPath { unlinkat(folder.descriptor, $0, 0) }
         }

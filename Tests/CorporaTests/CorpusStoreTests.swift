@@ -250,6 +250,22 @@ struct CorpusStoreTests {
         #expect(again.identity == second.identity, "it is recognized after a restart")
     }
 
+    @Test func removesPartialReasonsThatDeadProcessesLeft() throws {
+        try scratch.makeFolder("chats/2020")
+        let file = try scratch.drop("chats/2020/a.bin", [0, 1, 2, 0])
+        try store.reject(file, reason: "is binary")
+        let folder = "\(scratch.rejected)/chats/2020"
+        // No process has this number.
+        let leftover = ".a.bin.reason.\(Int32.max)-1-1.tmp"
+        for path in [scratch.rejected, folder] {
+            try Data("a.bin: is b".utf8).write(to: URL(filePath: "\(path)/\(leftover)"))
+            try Data("kept".utf8).write(to: URL(filePath: "\(path)/.hidden.tmp"))
+        }
+        try store.prepare()
+        #expect(try scratch.names(scratch.rejected) == [".hidden.tmp", "chats"])
+        #expect(try scratch.names(folder) == [".hidden.tmp", "a.bin", "a.bin.reason"])
+    }
+
     @Test func keepsFilesReplacedAfterAdmission() throws {
         let file = try scratch.drop("a.txt", "abc")
         _ = try store.admit(file)
