@@ -23,7 +23,7 @@ struct RunHistory: Sendable {
             }
             let eligible = try metrics.corpora(feeding: model.name)
             let received = Dictionary(eligible.map { ($0.sha256, $0.received) }) { first, _ in first }
-            /// Returns the corpora of a run, except those that were removed and received again since.
+            // Returns the corpora of a run, except those that were removed and received again since.
             func corpora(of run: RunRecord?) throws -> Set<String> {
                 guard let run else { return [] }
                 let end = run.finished ?? .distantFuture
