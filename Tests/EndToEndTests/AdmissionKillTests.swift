@@ -9,7 +9,7 @@ import Varlink
     "Killing the service during admission", .serialized, .timeLimit(.minutes(30)),
     .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
 struct AdmissionKillTests {
-    /// `KANTAIBERT_TEST_FAULTS=all` tests more moments.
+    /// A sample, or all of the moments with `KANTAIBERT_TEST_FAULTS=all` (`make test-faults`).
     static let moments = ProcessInfo.processInfo.environment["KANTAIBERT_TEST_FAULTS"] == "all" ? 200 : 40
 
     @Test("After each kill every file is in the inbox or admitted; in the end each is recorded exactly once")
