@@ -4,6 +4,8 @@ import Glibc
 /// character U+10FF00 + byte, which makes the encoding reversible (also for names that contain such a character).
 package enum RawPath {
     private static let escapes = UInt32(0x10FF00)...UInt32(0x10FFFF)
+    /// The first byte of these characters in UTF-8. A text without this byte has no escape.
+    fileprivate static let firstByte: UInt8 = 0xF4
 
     /// Returns the text for the bytes of a name.
     package static func text(_ bytes: some Collection<UInt8>) -> String {
@@ -29,7 +31,8 @@ package enum RawPath {
 
     /// Escapes text for display and records: `\xE9` for a byte that is not UTF-8, `\x0A` for a control character.
     package static func printable(_ text: String) -> String {
-        text.unicodeScalars.reduce(into: "") { printable, scalar in
+        guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == firstByte }) else { return text }
+        return text.unicodeScalars.reduce(into: "") { printable, scalar in
             let byte = escapes.contains(scalar.value) ? scalar.value - escapes.lowerBound : scalar.value
             if byte != scalar.value || Self.isControl(scalar.value) {
                 let digits = String(byte, radix: 16, uppercase: true)
@@ -52,7 +55,7 @@ package enum RawPath {
     package static func shown(_ text: String) -> String { printable(text).boundedInTheMiddle(toBytes: 500) }
 
     private static func hasEscape(_ text: String) -> Bool {
-        text.unicodeScalars.contains { escapes.contains($0.value) }
+        text.utf8.contains(firstByte) && text.unicodeScalars.contains { escapes.contains($0.value) }
     }
 
     fileprivate static func bytes(_ text: String) -> [UInt8] {
@@ -66,7 +69,9 @@ package enum RawPath {
 extension String {
     /// Calls `body` with the bytes of a path as the kernel expects them.
     package func withRawPath<Result>(_ body: (UnsafePointer<CChar>) throws -> Result) rethrows -> Result {
-        try (RawPath.bytes(self) + [0]).withUnsafeBufferPointer { bytes in
+        // Almost every path is its own encoding.
+        guard utf8.contains(RawPath.firstByte) else { return try withCString(body) }
+        return try (RawPath.bytes(self) + [0]).withUnsafeBufferPointer { bytes in
             try bytes.withMemoryRebound(to: CChar.self) { try body($0.baseAddress!) }
         }
     }
