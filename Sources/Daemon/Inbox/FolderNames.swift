@@ -12,7 +12,9 @@ package struct FolderNames {
     /// Returns the model that was probably meant by a folder, or nil if the folder has a model's name, is not similar to
     /// one, or was returned before.
     package mutating func modelMeant(by folder: String) -> String? {
-        guard !models.contains(folder), seen.count < Self.most, seen.insert(folder).inserted else { return nil }
-        return UnknownKey.nearest(to: folder.lowercased(), in: models)
+        guard !models.contains(folder), seen.count < Self.most,
+            let model = UnknownKey.nearest(to: folder.lowercased(), in: models)
+        else { return nil }
+        return seen.insert(folder).inserted ? model : nil
     }
 }
