@@ -248,6 +248,9 @@ struct CorpusStoreTests {
         #expect(first.source == second.source && first.identity != second.identity)
         let again = InboxFile(path: path, name: "b/text.txt", signature: second.signature)
         #expect(again.identity == second.identity, "it is recognized after a restart")
+        let gone = InboxFile(path: "\(scratch.inbox)/c/text.txt", name: "c/text.txt", signature: second.signature)
+        let files = [first, first, second, gone, first]
+        #expect(InboxFile.identities(of: files) == files.map(\.identity))
     }
 
     @Test func removesPartialReasonsThatDeadProcessesLeft() throws {

@@ -87,10 +87,11 @@ final class InboxService: Service {
 
     func run() async throws {
         await withGracefulShutdownHandler {
+            var size = BatchSize(most: BatchLimits.usual.files)
             while !stopping.isOpen {
                 let files = await watcher.files.next(atMost: BatchLimits.usual.files)
                 if files.isEmpty { break }
-                await take(files)
+                await take(files, &size)
             }
         } onGracefulShutdown: { [watcher, stopping] in
             // Also interrupts reading a file that would take hours. The file stays and is found again after a restart.
@@ -99,12 +100,12 @@ final class InboxService: Service {
         }
     }
 
-    private func take(_ files: [InboxFile]) async {
+    private func take(_ files: [InboxFile], _ size: inout BatchSize) async {
         var rest = files[...]
         defer { taking.store(0, ordering: .relaxed) }
         while !rest.isEmpty, !stopping.isOpen {
             taking.store(rest.count, ordering: .relaxed)
-            let taken = await takeFirst(of: rest)
+            let taken = await takeFirst(of: rest, &size)
             rest = rest.dropFirst(taken.count)
             taking.store(rest.count, ordering: .relaxed)
             let pending = pendingCount
@@ -121,18 +122,19 @@ final class InboxService: Service {
         var done: Int
     }
 
-    /// Takes files as one batch. If that fails, takes each by itself, so that one file does not hold up the others.
-    private func takeFirst(of files: ArraySlice<InboxFile>) async -> Taken {
+    /// Takes the first files as one batch. If that fails, takes the first by itself, so that one file does not hold up the
+    /// others.
+    private func takeFirst(of files: ArraySlice<InboxFile>, _ size: inout BatchSize) async -> Taken {
         do {
-            return try await takeBatch(files)
-        } catch {
-            guard files.count > 1 else {
-                wait(files[files.startIndex], for: error)
-                return Taken(count: 1, done: 0)
-            }
-            var taken = Taken(count: files.count, done: 0)
-            for file in files where !stopping.isOpen { taken.done += await takeFirst(of: [file]).done }
+            let taken = try await takeBatch(files.prefix(size.count))
+            size.note(taken: taken.count)
             return taken
+        } catch {
+            let offered = min(files.count, size.count)
+            size.noteFailure()
+            guard offered == 1 else { return await takeFirst(of: files, &size) }
+            wait(files[files.startIndex], for: error)
+            return Taken(count: 1, done: 0)
         }
     }
 
@@ -172,7 +174,7 @@ final class InboxService: Service {
 
     /// Returns the files that can be read now. The others stay in the inbox to be retried.
     private func candidates(among files: ArraySlice<InboxFile>) throws -> [Candidate] {
-        let sources = files.map(\.identity)
+        let sources = InboxFile.identities(of: files)
         let states = try metrics.recordedStates(ofFiles: sources)
         // A change of a configuration applies to the next batch.
         var folders: [String: FolderConfiguration] = [:]
