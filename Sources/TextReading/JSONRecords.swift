@@ -199,7 +199,10 @@ struct JSONRecords: RecordReader {
             warnings.append("\(sentence) and were left out, the first on line \(line)\(parts)")
         }
         if replacements > 0 {
-            warnings.append("\(replacements) lone surrogates or NUL characters were replaced by U+FFFD")
+            let characters =
+                replacements == 1
+                ? "1 lone surrogate or NUL character was" : "\(replacements) lone surrogates or NUL characters were"
+            warnings.append("\(characters) replaced by U+FFFD")
         }
     }
 

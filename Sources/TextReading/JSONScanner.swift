@@ -320,11 +320,14 @@ struct JSONScanner {
         string.finish()
         if isName { return endName() }
         for index in values.indices where textTargets & (1 << UInt64(index)) != 0 {
-            texts[index] = string.text
+            // Copied: a buffer that is shared would be allocated again, with its largest capacity, for each string.
+            texts[index].removeAll(keepingCapacity: true)
+            texts[index] += string.text
             replaced[index] = string.replaced
         }
         if isRecordText {
-            recordText = string.text
+            recordText.removeAll(keepingCapacity: true)
+            recordText += string.text
             recordReplaced = string.replaced
         }
         if isOutlining, isInRecord, let level = levels.last, level.isNested {

@@ -51,6 +51,9 @@ import TextReading
     @Test func countsReplacedSurrogates() throws {
         let reading = try Reading(.jsonl, #"{"text": "a\ud83d b\u0000", "x": "\ude00"}"#)
         #expect(reading.warnings == ["2 lone surrogates or NUL characters were replaced by U+FFFD"])
+        #expect(
+            try Reading(.jsonl, #"{"text": "a\ud800b"}"#).warnings
+                == ["1 lone surrogate or NUL character was replaced by U+FFFD"])
     }
 
     @Test func readsNestedAndSeveralFields() throws {
