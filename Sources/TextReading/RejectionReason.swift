@@ -3,7 +3,8 @@ import Durable
 /// The reason a file is unusable, worded as a predicate for the user who dropped it, such as `is empty`.
 ///
 /// A reason has at most `longest` bytes and contains no line breaks or terminal control characters. It contains
-/// numbers, locations and names of settings, but never text from the file, because other users can read it.
+/// numbers, locations, names of settings, and names that the file gives to its columns, fields and parts, each shortened,
+/// but no other text from the file, because other users can read it.
 public struct RejectionReason: Sendable, Hashable, CustomStringConvertible, ExpressibleByStringInterpolation {
     /// Maximum length in bytes of UTF-8.
     public static let longest = 1024

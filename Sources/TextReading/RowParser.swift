@@ -29,11 +29,13 @@ struct RowParser {
 
     let dialect: TableDialect
     private let limit: Int
-    /// For each column up to the last wanted one, whether its fields are kept; nil keeps all.
+    /// For each column up to the last wanted one, whether its fields are kept; nil keeps the first `mostColumns`.
     private let wanted: [Bool]?
 
     private(set) var position = 0
+    /// The wanted fields, at most `mostColumns`.
     private(set) var fields: [Field] = []
+    /// Number of all fields.
     private(set) var fieldCount = 0
     /// Index of the last field that is not empty, or -1.
     private(set) var lastFilled = -1
@@ -194,7 +196,7 @@ struct RowParser {
         }
         if let wanted {
             if fieldCount < wanted.count, wanted[fieldCount] { fields.append(field) }
-        } else {
+        } else if fieldCount < Self.mostColumns {
             fields.append(field)
         }
         fieldCount += 1

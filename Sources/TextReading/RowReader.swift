@@ -179,7 +179,8 @@ struct RowReader {
     /// Returns whether a field begins after the start of a line.
     private mutating func opensField(_ start: UnsafeBufferPointer<UInt8>, _ columns: Int) -> Bool {
         lineParser.reset()
-        guard lineParser.parse(start, isLast: true) == .row, lineParser.fieldCount <= columns,
+        guard lineParser.parse(start, isLast: true) == .row,
+            lineParser.fieldCount <= min(columns, RowParser.mostColumns),
             let last = lineParser.fields.last, last.start == last.end
         else { return false }
         return lineParser.fieldCount == 1 || matchesShapes(start, isEvident: false)

@@ -12,6 +12,10 @@ struct TableTrial {
     /// The columns in the rows after the first, as far as they are examined.
     private(set) var columns: [ColumnStatistics] = []
     private var widths: [Int: Int] = [:]
+    /// Numbers of rows after the first that have its field in each examined column.
+    private var recurrences: [Int] = []
+    /// Number of rows that have it in all, as where files with headers were joined.
+    private var repetitions = 0
     private var spaced = 0
     private var unquoted = 0
     private var strays = 0
@@ -44,15 +48,22 @@ struct TableTrial {
         if rows == 0 {
             columnCount = parser.fieldCount
             columns = Array(repeating: ColumnStatistics(), count: min(columnCount, Self.mostColumns))
-            first = parser.fields.prefix(RowParser.mostColumns).map { field in
+            recurrences = Array(repeating: 0, count: columns.count)
+            first = parser.fields.map { field in
                 var text: [UInt8] = []
                 parser.append(field, of: row, to: &text)
                 return text
             }
         } else {
+            var recurring = 0
             for (index, field) in parser.fields.prefix(columns.count).enumerated() {
-                columns[index].add(parser.content(field, of: row))
+                let content = parser.content(field, of: row)
+                columns[index].add(content)
+                guard content.elementsEqual(first[index]) else { continue }
+                recurrences[index] += 1
+                recurring += 1
             }
+            if recurring == columns.count { repetitions += 1 }
         }
         for field in parser.fields.dropFirst() where !field.isQuoted {
             unquoted += 1
@@ -91,11 +102,16 @@ struct TableTrial {
     private var isTabs: Bool { dialect.delimiter == UInt8(ascii: "\t") }
 
     /// Whether the first row looks like a header: names, one of them over numbers, or unique short ones, one of them over
-    /// longer text.
+    /// longer text. A name does not recur as a value of its own column.
     var hasHeader: Bool {
         let names = first.filter { !$0.isEmpty }
         guard !names.isEmpty, names.allSatisfy(Self.isName) else { return false }
         guard rows > 1 else { return true }
+        let recurs = columns.indices.contains { index in
+            recurrences[index] > repetitions && !first[index].isEmpty && !MissingValue.isMark(first[index])
+                && !columns[index].isProse
+        }
+        if recurs { return false }
         let isShort =
             Set(names).count == names.count
             && names.allSatisfy { name in

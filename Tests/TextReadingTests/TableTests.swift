@@ -66,6 +66,29 @@ import TextReading
         #expect(try Reading(.csv, text, options).rejection?.hasPrefix("has no column ‘3’") == true)
     }
 
+    /// The text of a row must neither be lost nor get into a reason.
+    @Test func firstRowWithValuesOfItsColumnsIsNoHeader() throws {
+        let first = "Mon;Told Bob off"
+        let text = table(first) { "Mon;and then \(sentence($0))" }
+        let reading = try Reading(.csv, text)
+        #expect(reading.lines == ["Told Bob off"] + (0..<50).map { "and then \(sentence($0))" })
+        #expect(reading.format == "CSV with delimiter ‘;’, 51 rows, no header")
+        var options = ReadingOptions()
+        options.textColumns = ["body"]
+        let reason = try #require(try Reading(.csv, text, options).rejection)
+        #expect(reason.hasPrefix("has no column ‘body’: its first row is no header.") && !reason.contains("Bob"))
+        // Where files were joined, all of a header recurs.
+        let joined = try Reading(.csv, table("lang;body") { $0 % 20 == 9 ? "lang;body" : "eng;\(sentence($0))" })
+        #expect(joined.rejection?.hasPrefix("has no column ‘text’; its 2 columns are ‘lang’, ‘body’.") == true)
+    }
+
+    @Test func countsColumnsOfWideTable() throws {
+        let wide = String(repeating: ",", count: 100_000) + "\n"
+        #expect(
+            try Reading(.csv, "id,text" + wide + "1,x" + wide).rejection?.hasPrefix("has 100002 columns, more than")
+                == true)
+    }
+
     @Test func joinsSeveralColumns() throws {
         var options = ReadingOptions()
         options.textColumns = ["text", "title"]
