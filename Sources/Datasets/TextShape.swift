@@ -56,6 +56,8 @@ struct TextShape {
             bytes == 0 ? 0 : Double(groups.lazy.filter(isCounted).reduce(0) { $0 + $1.bytes }) / Double(bytes)
         }
         let hasBlankLines = groups.count > 2 && share { $0.bytes > TextShape.longestGroup } < 0.5
+        // Each part begins a group.
+        let extent = groups.count > parts.count ? "mostly " : ""
         let isGrouped = hasBlankLines && share { $0.lines > 1 } > 0.3
         func most(_ isCounted: (LineShape) -> Bool) -> Bool { 2 * shapes.count(where: isCounted) > shapes.count }
         width = wrapped.width
@@ -66,7 +68,7 @@ struct TextShape {
             description =
                 hasBlankLines
                 ? "paragraphs of hard-wrapped lines, lines joined"
-                : "hard-wrapped lines without blank lines, lines joined"
+                : "hard-wrapped lines \(extent)without blank lines between them, lines joined"
         case (false, true) where most(\.hasSpeaker):
             unit = .paragraphs
             description = "dialogue, exchanges separated by blank lines, lines kept"
@@ -81,7 +83,9 @@ struct TextShape {
                 : "verse or other short lines in groups separated by blank lines, lines kept"
         case (false, _):
             unit = .lines
-            description = hasBlankLines ? "one paragraph per line" : "lines without blank lines, one sample per line"
+            description =
+                hasBlankLines
+                ? "one paragraph per line" : "\(extent)lines without blank lines between them, one sample per line"
         }
     }
 }

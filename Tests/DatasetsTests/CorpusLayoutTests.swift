@@ -86,6 +86,18 @@ func autoDecidesFromText(index: Int) throws {
     #expect(try CorpusLayout(corpus: records, unit: .auto).unit == .records)
 }
 
+@Test func reasonDoesNotDenyBlankLines() throws {
+    let folder = try TemporaryFolder()
+    func reason(_ text: String) throws -> String {
+        let path = try folder.write("corpus.txt", text.utf8)
+        return try CorpusLayout(corpus: try JobCorpus(file: path, name: "corpus.txt"), unit: .auto).reason
+    }
+    let lines = repeated("The concept is an intuition.", separator: "\n")
+    #expect(try reason(lines) == "lines without blank lines between them, one sample per line")
+    #expect(
+        try reason(lines + "\n\n" + lines) == "mostly lines without blank lines between them, one sample per line")
+}
+
 /// Texts of more than a megabyte are decided from excerpts.
 @Test(arguments: texts.indices)
 func autoDecidesLargeTextAlike(index: Int) throws {
