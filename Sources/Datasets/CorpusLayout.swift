@@ -52,16 +52,22 @@ public struct CorpusLayout: Sendable {
     /// - Parameters:
     ///   - unit: used if the corpus does not specify its own
     ///   - filters: used if the corpus does not specify its own
-    public init(corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter] = []) throws(DatasetError) {
+    ///   - progress: called periodically
+    public init(
+        corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter] = [], progress: () -> Void = {}
+    ) throws(DatasetError) {
         if corpus.samples == .records {
             self.init(ofRecords: "records, one per line")
         } else {
-            try self.init(path: corpus.path, unit: corpus.samples ?? unit, filters: corpus.filters ?? filters)
+            try self.init(
+                path: corpus.path, unit: corpus.samples ?? unit, filters: corpus.filters ?? filters, progress: progress)
         }
     }
 
     /// Decides how the file of a corpus is divided.
-    init(path: String, unit: SampleUnit, filters: [TextFilter]) throws(DatasetError) {
+    init(
+        path: String, unit: SampleUnit, filters: [TextFilter], progress: () -> Void = {}
+    ) throws(DatasetError) {
         let setReason = "\(unit.rawValue), as set by ‘samples’"
         if unit == .records {
             self.init(ofRecords: setReason)
@@ -81,7 +87,7 @@ public struct CorpusLayout: Sendable {
             }
         }
         let needsWords = width != nil || filters.contains(.dehyphenate) && chosen.endsAtBlankLine
-        let words = needsWords ? try CorpusLayout.hyphenatedWords(in: path) : HyphenatedWords()
+        let words = needsWords ? try CorpusLayout.hyphenatedWords(in: path, progress) : HyphenatedWords()
         self.init(
             unit: chosen, reason: reason,
             joiner: width.map { LineJoiner(width: $0, words: words, checksForVerse: isForced) },
@@ -91,20 +97,30 @@ public struct CorpusLayout: Sendable {
     }
 
     /// Finds the words that are hyphenated at the end of a line and occur elsewhere in one piece.
-    private static func hyphenatedWords(in path: String) throws(DatasetError) -> HyphenatedWords {
+    private static func hyphenatedWords(
+        in path: String, _ progress: () -> Void
+    ) throws(DatasetError) -> HyphenatedWords {
         var words = HyphenatedWords()
         var previous: [UInt8] = []
-        try forEachLine(of: path) {
+        try forEachLine(of: path, progress) {
             if !previous.isEmpty { words.collect(previous, $0) }
             previous = $0
         }
-        if !words.isEmpty { try forEachLine(of: path) { words.look(in: $0) } }
+        if !words.isEmpty { try forEachLine(of: path, progress) { words.look(in: $0) } }
+        words.finish()
         return words
     }
 
-    private static func forEachLine(of path: String, _ body: ([UInt8]) -> Void) throws(DatasetError) {
+    private static func forEachLine(
+        of path: String, _ progress: () -> Void, _ body: ([UInt8]) -> Void
+    ) throws(DatasetError) {
         var lines = try TextLines(path: path, hasUnicodeLineEnds: true)
-        while let line = try lines.next() { body(line.bytes.repairedUTF8) }
+        var count = 0
+        while let line = try lines.next() {
+            body(line.bytes.repairedUTF8)
+            count += 1
+            if count % 1024 == 0 { progress() }
+        }
     }
 }
 
@@ -114,14 +130,16 @@ public final class CorpusLayouts {
 
     public init() {}
 
-    /// - Parameter filters: used if the corpus does not specify its own
+    /// - Parameters:
+    ///   - filters: used if the corpus does not specify its own
+    ///   - progress: called periodically
     public func layout(
-        of corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter]
+        of corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter], progress: () -> Void = {}
     ) throws(DatasetError) -> CorpusLayout {
         let names = (corpus.filters ?? filters).map(\.name.rawValue).joined(separator: " ")
         let key = "\(corpus.sha256) \(corpus.samples?.rawValue ?? unit.rawValue) \(names)"
         if let layout = decided[key] { return layout }
-        let layout = try CorpusLayout(corpus: corpus, unit: unit, filters: filters)
+        let layout = try CorpusLayout(corpus: corpus, unit: unit, filters: filters, progress: progress)
         decided[key] = layout
         return layout
     }

@@ -27,15 +27,21 @@ public struct HeldOutText: Sendable {
         let seen = SeenTexts()
         var selection = Selection(mostBytes: mostBytes)
         var split = HeldOutSplit<Void>(share: share)
+        let endsUnits = TokenRows.endsUnits(truncates: truncates, objective, unit)
         for corpus in corpora {
-            let layout = try CorpusLayout(corpus: corpus, unit: unit, filters: filters)
-            var reader = try SampleReader(corpus: corpus, layout: layout, filters: filters, seen: seen)
+            var failure: (any Error)?
+            let beat = { do { try progress() } catch { failure = failure ?? error } }
+            let layout = try CorpusLayout(corpus: corpus, unit: unit, filters: filters, progress: beat)
+            if let failure { throw failure }
+            var reader = try SampleReader(
+                corpus: corpus, layout: layout, filters: filters, seen: seen, progress: beat)
+            if let failure { throw failure }
             var read = 0
             while let sample = try reader.next() {
                 read += 1
                 if read % 1024 == 0 { try progress() }
                 // The text beyond the first row of a unit is in no row.
-                if truncates, sample.isContinuation { continue }
+                if endsUnits, sample.isContinuation { continue }
                 for decided in split.add(sample, ()) where decided.isHeldOut { selection.add(decided.sample) }
             }
         }

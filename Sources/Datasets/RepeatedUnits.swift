@@ -7,13 +7,18 @@ struct RepeatedUnits {
     /// One bit per unit, in file order.
     private var bits: [UInt64] = []
 
-    /// - Parameter seen: the units of the corpora before this one
-    init(_ pieces: UnitPieces, seen: SeenTexts) throws(DatasetError) {
+    /// - Parameters:
+    ///   - seen: the units of the corpora before this one
+    ///   - progress: called periodically
+    init(_ pieces: UnitPieces, seen: SeenTexts, progress: () -> Void) throws(DatasetError) {
         var pieces = pieces
         var unit = -1
         var hash: UInt64 = 0
         var hasText = false
+        var count = 0
         while let piece = try pieces.next() {
+            count += 1
+            if count % 1024 == 0 { progress() }
             if !piece.isContinuation {
                 if hasText, !seen.insertDocument(hash: hash) { insert(unit) }
                 unit += 1

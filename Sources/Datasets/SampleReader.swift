@@ -38,11 +38,13 @@ public struct SampleReader {
     /// - Parameter layout: decided for the same file and filters
     public init(path: String, layout: CorpusLayout, filters: [TextFilter], seen: SeenTexts) throws(DatasetError) {
         try self.init(
-            TextLines(path: path, hasUnicodeLineEnds: layout.hasUnicodeLineEnds), path, layout, filters, seen)
+            TextLines(path: path, hasUnicodeLineEnds: layout.hasUnicodeLineEnds), path, layout, filters, seen
+        ) {}
     }
 
     private init(
-        _ lines: TextLines, _ path: String, _ layout: CorpusLayout, _ filters: [TextFilter], _ seen: SeenTexts
+        _ lines: TextLines, _ path: String, _ layout: CorpusLayout, _ filters: [TextFilter], _ seen: SeenTexts,
+        _ progress: () -> Void
     ) throws(DatasetError) {
         func pieces(_ lines: TextLines) -> UnitPieces {
             var lines = lines
@@ -53,7 +55,8 @@ public struct SampleReader {
         repeated =
             filters.contains(.dedupeDocuments)
             ? try RepeatedUnits(
-                pieces(TextLines(path: path, hasUnicodeLineEnds: layout.hasUnicodeLineEnds)), seen: seen) : nil
+                pieces(TextLines(path: path, hasUnicodeLineEnds: layout.hasUnicodeLineEnds)), seen: seen,
+                progress: progress) : nil
         joiner = layout.isJoinedByFilter ? nil : layout.joiner
         self.filters = TextPipeline(filters, joiner: layout.joiner, words: layout.words)
         self.seen = seen
@@ -65,11 +68,15 @@ public struct SampleReader {
 
     /// Opens a corpus of a job. Its SHA-256 is verified while reading: on a mismatch, `next` throws at the end of the
     /// file, and the samples read before must be discarded.
-    /// - Parameter filters: used if the corpus does not specify its own
-    public init(corpus: JobCorpus, layout: CorpusLayout, filters: [TextFilter], seen: SeenTexts) throws(DatasetError) {
+    /// - Parameters:
+    ///   - filters: used if the corpus does not specify its own
+    ///   - progress: called periodically if the corpus is read once before
+    public init(
+        corpus: JobCorpus, layout: CorpusLayout, filters: [TextFilter], seen: SeenTexts, progress: () -> Void = {}
+    ) throws(DatasetError) {
         try self.init(
             TextLines(corpus: corpus, hasUnicodeLineEnds: layout.hasUnicodeLineEnds), corpus.path, layout,
-            corpus.filters ?? filters, seen)
+            corpus.filters ?? filters, seen, progress)
     }
 
     /// Returns the next sample, or nil at the end of the corpus.

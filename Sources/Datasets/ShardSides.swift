@@ -21,7 +21,7 @@ struct ShardSides {
         training = try side("training")
         heldOut = try side("held-out")
         split = HeldOutSplit(share: source.heldOut)
-        truncates = source.truncates && source.objective == .mlm && source.unit != .packed
+        truncates = TokenRows.endsUnits(truncates: source.truncates, source.objective, source.unit)
     }
 
     mutating func add(_ sample: Sample, _ tokens: [Int32]) throws(DatasetError) {

@@ -27,8 +27,14 @@ struct TokenRows {
     init(objective: Objective, unit: SampleUnit, blockSize: Int, truncates: Bool) {
         self.objective = objective
         self.blockSize = blockSize
-        self.truncates = truncates && objective == .mlm && unit != .packed
+        self.truncates = TokenRows.endsUnits(truncates: truncates, objective, unit)
         if unit == .packed { packed = PackedRows(objective: objective, blockSize: blockSize) }
+    }
+
+    /// Whether a unit ends with its first row, so that the rest of its text is in none: with `truncates`, for masked
+    /// models, unless units are packed.
+    static func endsUnits(truncates: Bool, _ objective: Objective, _ unit: SampleUnit) -> Bool {
+        truncates && objective == .mlm && unit != .packed
     }
 
     /// Appends a sample and returns the rows that are complete.

@@ -30,7 +30,7 @@ public struct TokenShards: Sendable {
     /// Splits, filters and tokenizes all corpora and writes the shards to `directory`, which must exist.
     /// - Parameters:
     ///   - begins: called before a corpus is read
-    ///   - progress: called after each group of samples
+    ///   - progress: called periodically
     public static func build(
         directory: String, source: ShardSource, tokenizer: ByteLevelBPETokenizer,
         layouts: CorpusLayouts = CorpusLayouts(), begins: (JobCorpus) -> Void = { _ in }, progress: () -> Void = {}
@@ -41,8 +41,9 @@ public struct TokenShards: Sendable {
         let seen = SeenTexts()
         for corpus in source.corpora {
             begins(corpus)
-            let layout = try layouts.layout(of: corpus, unit: source.unit, filters: source.filters)
-            var reader = try SampleReader(corpus: corpus, layout: layout, filters: source.filters, seen: seen)
+            let layout = try layouts.layout(of: corpus, unit: source.unit, filters: source.filters, progress: progress)
+            var reader = try SampleReader(
+                corpus: corpus, layout: layout, filters: source.filters, seen: seen, progress: progress)
             while true {
                 let samples = try reader.next(atMost: samplesAtOnce, bytes: bytesAtOnce)
                 if samples.isEmpty { break }

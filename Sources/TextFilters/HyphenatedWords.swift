@@ -1,6 +1,6 @@
 /// The words of a text that are hyphenated at the end of a line and occur elsewhere in one piece.
 ///
-/// Found in two passes over the text: `collect` its hyphenated words, then `look` for them. Words are represented by
+/// Found in two passes over the text: `collect` its hyphenated words, then `look` for them and `finish`. Words are represented by
 /// 64-bit hashes of their letters, without regard to the case of ASCII letters.
 public struct HyphenatedWords: Sendable, Equatable {
     /// Maximum number of words that are looked for; hyphens in others are kept.
@@ -47,6 +47,9 @@ public struct HyphenatedWords: Sendable, Equatable {
         }
         if let start { note(line[start...]) }
     }
+
+    /// Ends the passes and forgets the words that are not needed any more.
+    public mutating func finish() { candidates = [] }
 
     private mutating func note(_ word: ArraySlice<UInt8>) {
         if let hash = HyphenatedWords.hash(word, []), candidates.contains(hash) { found.insert(hash) }

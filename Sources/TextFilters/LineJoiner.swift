@@ -136,9 +136,12 @@ extension [UInt8] {
 
     /// Whether the text ends with `--` or an em dash that follows a word directly.
     fileprivate var endsWithDash: Bool {
-        if suffix(2) == [0x2D, 0x2D] { return count > 2 && !isWhiteSpace(UInt32(self[count - 3])) }
-        guard suffix(3) == [0xE2, 0x80, 0x94], let before = character(before: count - 3)?.scalar else { return false }
-        return !isWhiteSpace(before)
+        guard count > 2 else { return false }
+        switch (self[count - 3], self[count - 2], self[count - 1]) {
+        case (let before, 0x2D, 0x2D): return !isWhiteSpace(UInt32(before))
+        case (0xE2, 0x80, 0x94): return character(before: count - 3).map { !isWhiteSpace($0.scalar) } ?? false
+        default: return false
+        }
     }
 
     /// The letters directly before an index.

@@ -115,7 +115,8 @@ struct RunDirectory {
     private func count(
         _ corpus: JobCorpus, memoryLimit: Int, seen: SeenTexts, progress: () -> Void
     ) throws -> WordCounts {
-        let layout = try layouts.layout(of: corpus, unit: job.samples, filters: job.filters)
+        let layout = try layouts.layout(
+            of: corpus, unit: job.samples, filters: job.filters, progress: progress)
         if (corpus.filters ?? job.filters).isEmpty, !layout.joinsLines {
             do {
                 guard let directory = job.wordCountsDirectory else {
@@ -128,7 +129,8 @@ struct RunDirectory {
                 throw DatasetError(mismatch, of: corpus)
             }
         }
-        var reader = try SampleReader(corpus: corpus, layout: layout, filters: job.filters, seen: seen)
+        var reader = try SampleReader(
+            corpus: corpus, layout: layout, filters: job.filters, seen: seen, progress: progress)
         let end = layout.unit.endsAtBlankLine ? "\n\n" : "\n"
         return try WordCounts.count(name: corpus.path, memoryLimit: memoryLimit) {
             progress()

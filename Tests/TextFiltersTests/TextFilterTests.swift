@@ -106,6 +106,8 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
         var words = HyphenatedWords()
         words.collect(Array("under-".utf8), Array("standing".utf8))
         words.look(in: Array("Understanding".utf8))
+        words.finish()
+        #expect(words.isEmpty)
         var bytes = Array(text.utf8)
         _ = TextPipeline([.dehyphenate], words: words).apply(to: &bytes, seen: SeenTexts())
         #expect(String(decoding: bytes, as: UTF8.self) == "the understanding,\nof\n  a pre-\neminent concept\nhere")
