@@ -48,11 +48,16 @@ package enum MessageFormat {
         return text
     }
 
+    /// Formats a count with its noun, whose plural ends with s: `1 unit`, `9,998 units`.
+    package static func count(_ value: Int, _ noun: String) -> String {
+        "\(count(value)) \(noun)\(value == 1 ? "" : "s")"
+    }
+
     /// Formats a number of bytes in powers of 1000: `999 bytes`, `1.8 MB`.
     package static func bytes(_ count: Int) -> String {
         var size = Double(count)
         for unit in ["bytes", "kB", "MB", "GB"] {
-            if size < 999.95 { return unit == "bytes" ? "\(count) bytes" : "\(fixed(size, 1)) \(unit)" }
+            if size < 999.95 { return unit == "bytes" ? self.count(count, "byte") : "\(fixed(size, 1)) \(unit)" }
             size /= 1000
         }
         return "\(fixed(size, 1)) TB"

@@ -10,9 +10,6 @@ public struct FilterCount: Codable, Sendable, Equatable {
 
     public init(_ filter: TextFilter.Name) { self.filter = filter }
 
-    /// Whether the filter changed the texts, or dropped some.
-    public var hasEffect: Bool { unitsBefore != unitsAfter || bytesBefore != bytesAfter }
-
     public mutating func addBefore(bytes: Int) {
         unitsBefore += 1
         bytesBefore += bytes

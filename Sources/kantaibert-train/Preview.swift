@@ -134,10 +134,11 @@ private struct PreviewReport: Encodable {
 
     var lines: [String] {
         func size(_ units: Int, _ bytes: Int) -> String {
-            "\(MessageFormat.count(units)) units (\(MessageFormat.bytes(bytes)))"
+            "\(MessageFormat.count(units, "unit")) (\(MessageFormat.bytes(bytes)))"
         }
         var lines = [
-            "\(file): \(format), \(encoding), \(MessageFormat.bytes(bytes)), \(MessageFormat.count(documents)) documents"
+            "\(file): \(format), \(encoding), \(MessageFormat.bytes(bytes)), "
+                + MessageFormat.count(documents, "document")
         ]
         if let configuration { lines.append("settings: \(configuration)") }
         lines += warnings.map { "warning: \($0)" }
@@ -148,8 +149,9 @@ private struct PreviewReport: Encodable {
         lines.append("samples: \(text.samples.rawValue) (\(text.reason))")
         lines.append("text: \(size(text.units, text.bytes))")
         for count in text.filters {
-            let after = count.hasEffect ? size(count.unitsAfter, count.bytesAfter) : "nothing changed"
-            lines.append("\(count.filter.rawValue): \(size(count.unitsBefore, count.bytesBefore)) → \(after)")
+            lines.append(
+                "\(count.filter.rawValue): \(size(count.unitsBefore, count.bytesBefore)) → "
+                    + size(count.unitsAfter, count.bytesAfter))
         }
         lines.append(
             "learned: \(size(text.unitsLeft, text.bytesLeft)), "

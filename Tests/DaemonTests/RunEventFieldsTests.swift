@@ -44,8 +44,8 @@ struct RunEventFieldsTests {
         #expect(
             try message(summary).contains(
                 "50.0 % left out: 25.0 % by filters with 40 whole units, 12.5 % in 7 duplicates (dedupe_documents), "
-                    + "12.5 % beyond block_size (truncate); min_words: 1 units (2.0 MB) → 0 (0 bytes); "
-                    + "dedupe_documents: nothing changed; book.txt"))
+                    + "12.5 % beyond block_size (truncate); min_words: 1 unit (2.0 MB) → 0 (0 bytes); "
+                    + "dedupe_documents: 1 unit (10 bytes) → 1 (10 bytes); book.txt"))
     }
 
     @Test("The size of a batch is stated, with the reason for it if the run chose it")

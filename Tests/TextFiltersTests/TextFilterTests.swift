@@ -82,7 +82,6 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
         #expect(counts.map(\.filter) == [.lowercase, .keep, .minWords, .dedupeLines])
         #expect(counts.map(\.unitsBefore) == [5, 5, 4, 3] && counts.map(\.unitsAfter) == [5, 4, 3, 2])
         #expect(counts.map(\.bytesBefore) == [18, 18, 14, 11] && counts.map(\.bytesAfter) == [18, 14, 11, 7])
-        #expect(counts.map(\.hasEffect) == [false, true, true, true])
     }
 
     @Test func countsOfOtherFiltersAreAddedByName() {

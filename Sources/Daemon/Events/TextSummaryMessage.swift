@@ -7,8 +7,8 @@ extension TextSummary {
     /// 5.1 % held out, nothing left out; book.txt: paragraphs of hard-wrapped lines, lines joined`.
     var message: String {
         var text =
-            "text: \(MessageFormat.bytes(bytes)) in \(MessageFormat.count(units)) units, "
-            + "\(MessageFormat.count(tokens)) tokens; \(percent(trainedShare)) trained on, "
+            "text: \(MessageFormat.bytes(bytes)) in \(MessageFormat.count(units, "unit")), "
+            + "\(MessageFormat.count(tokens, "token")); \(percent(trainedShare)) trained on, "
             + "\(percent(heldOutShare)) held out, "
         text += leftOut.isEmpty ? "nothing left out" : "\(percent(leftOutShare)) left out: \(leftOut)"
         for filter in filters { text += "; \(filter.message)" }
@@ -21,12 +21,13 @@ extension TextSummary {
     private var leftOut: String {
         var reasons: [String] = []
         if filteredShare > 0 {
-            let units = filteredUnits > 0 ? " with \(MessageFormat.count(filteredUnits)) whole units" : ""
+            let units = filteredUnits > 0 ? " with \(MessageFormat.count(filteredUnits, "whole unit"))" : ""
             reasons.append("\(percent(filteredShare)) by filters\(units)")
         }
         if duplicateShare > 0 {
             reasons.append(
-                "\(percent(duplicateShare)) in \(MessageFormat.count(duplicateUnits)) duplicates (\(duplicateFilters))")
+                "\(percent(duplicateShare)) in \(MessageFormat.count(duplicateUnits, "duplicate")) (\(duplicateFilters))"
+            )
         }
         if truncatedShare > 0 { reasons.append("\(percent(truncatedShare)) beyond block_size (truncate)") }
         return reasons.joined(separator: ", ")
@@ -41,10 +42,9 @@ extension TextSummary {
 }
 
 extension FilterCount {
-    /// `min_words: 3,121 units (1.2 MB) → 2,900 (1.1 MB)`, or that the filter changed nothing.
+    /// `min_words: 3,121 units (1.2 MB) → 2,900 (1.1 MB)`. The same numbers on both sides do not say that nothing changed.
     fileprivate var message: String {
-        guard hasEffect else { return "\(filter.rawValue): nothing changed" }
-        return "\(filter.rawValue): \(MessageFormat.count(unitsBefore)) units (\(MessageFormat.bytes(bytesBefore))) → "
+        "\(filter.rawValue): \(MessageFormat.count(unitsBefore, "unit")) (\(MessageFormat.bytes(bytesBefore))) → "
             + "\(MessageFormat.count(unitsAfter)) (\(MessageFormat.bytes(bytesAfter)))"
     }
 }
