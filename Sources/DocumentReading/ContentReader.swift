@@ -36,11 +36,7 @@ struct ContentReader {
         var replaced = 0
         try reading.readDocument(format) { take in replaced = try encoding.decode(region, take) }
         reading.describe(encoding: encoding.isUTF8 ? nil : encoding.name)
-        if replaced > 0 {
-            reading.countReplaced(replaced)
-            reading.warn(
-                "\(replaced == 1 ? "1 byte is" : "\(replaced) bytes are") not \(encoding.name), replaced by U+FFFD")
-        }
+        reading.countReplaced(replaced)
     }
 
     private func misnamed(_ claimed: Packing, _ head: [UInt8], _ kind: FileKind?) -> RejectionError {

@@ -39,10 +39,21 @@ package struct DocumentReader {
         if let archive = unpacking.archive {
             guard unpacking.log.used > 0 else { throw RejectionError(unpacking.log.reasonForNothing) }
             unpacking.log.describe(unpacking.compression + archive, to: &reading)
-        } else if !unpacking.compression.isEmpty {
-            reading.describe(format: unpacking.compression + reading.report.format)
+        } else {
+            if !unpacking.compression.isEmpty {
+                reading.describe(format: unpacking.compression + reading.report.format)
+            }
+            warnOfReplacedBytes()
         }
         return reading.report
+    }
+
+    /// Those in members of archives are in the description of the archive.
+    private mutating func warnOfReplacedBytes() {
+        let count = reading.report.replacedBytes
+        guard count > 0 else { return }
+        let encoding = reading.report.encoding ?? "UTF-8"
+        reading.warn("\(count == 1 ? "1 byte is" : "\(count) bytes are") not \(encoding), replaced by U+FFFD")
     }
 
     private mutating func read(_ item: Item, _ unpacking: inout Unpacking) throws {

@@ -142,9 +142,6 @@ private struct PreviewReport: Encodable {
         ]
         if let configuration { lines.append("settings: \(configuration)") }
         lines += warnings.map { "warning: \($0)" }
-        if replacedBytes > 0 {
-            lines.append("warning: \(MessageFormat.count(replacedBytes)) bytes were not valid text")
-        }
         if isShortened { lines.append("only the first \(MessageFormat.bytes(TextPreview.mostBytes)) were looked at") }
         lines.append("samples: \(text.samples.rawValue) (\(text.reason))")
         lines.append("text: \(size(text.units, text.bytes))")

@@ -155,6 +155,20 @@ import Testing
             ])
     }
 
+    @Test func countsReplacedBytesOnce() throws {
+        let text = Array(String(repeating: "words in a row, ", count: 200).utf8)
+        let damaged = text + [0xFF, 0xFE] + text
+        let plain = try ReadDocument("a.txt", damaged).report
+        #expect(plain?.replacedBytes == 2 && plain?.warnings == ["2 bytes are not UTF-8, replaced by U+FFFD"])
+        let page = try ReadDocument("a.html", Array("<html><p>".utf8) + damaged).report
+        #expect(page?.replacedBytes == 2 && page?.warnings == ["2 bytes are not UTF-8, replaced by U+FFFD"])
+        let archive = try ArchiveWriter.archive(.tar, [.file("a.txt", text), .file("b.txt", text + [0xFF] + text)])
+        let packed = try ReadDocument("a.tar", archive).report
+        #expect(packed?.replacedBytes == 1)
+        #expect(
+            packed?.warnings == ["1 byte in ‘b.txt’ is not valid in its encoding and was replaced by U+FFFD"])
+    }
+
     @Test func firstUsableMemberDecidesWhetherThereAreRecords() throws {
         let archive = try ArchiveWriter.archive(
             .tar,

@@ -93,8 +93,11 @@ struct MemberLog {
         if replaced.members > 0 {
             let files =
                 replaced.members == 1 ? "‘\(replaced.first)’" : "\(replaced.members) files such as ‘\(replaced.first)’"
-            reading.warn(
-                "\(replaced.bytes) bytes in \(files) are not valid in their encoding and were replaced by U+FFFD")
+            let bytes =
+                replaced.bytes == 1
+                ? "1 byte in \(files) is not valid in its encoding and was"
+                : "\(replaced.bytes) bytes in \(files) are not valid in their encoding and were"
+            reading.warn("\(bytes) replaced by U+FFFD")
         }
         for group in leftOut {
             reading.warn(
