@@ -10,10 +10,14 @@ import TextFilters
 public struct CorpusLayout: Sendable {
     /// Never `auto`.
     public let unit: SampleUnit
+    /// Whether the samples have the text of the file as it is, except for white space.
+    public var keepsText: Bool { !joinsLines && separator != .percentLine }
     /// Whether hard-wrapped lines are joined.
     public var joinsLines: Bool { joiner != nil }
     /// Whether the filter `unwrap` joins the lines, instead of being joined before all filters.
     let isJoinedByFilter: Bool
+    /// Belongs to `unit`, unless `auto` found lines of `%`.
+    let separator: UnitSeparator
     /// Words that are joined if they are hyphenated at the end of a line.
     let words: HyphenatedWords
     /// The bytes that the filter `gutenberg` leaves; nil for all.
@@ -25,21 +29,22 @@ public struct CorpusLayout: Sendable {
     let hasUnicodeLineEnds: Bool
 
     /// Changes whenever `auto` decides differently.
-    static let version = 1
+    static let version = 2
 
     /// Creates the layout of records, which no filter for documents applies to.
     private init(ofRecords reason: String) {
         unit = .records
         self.reason = reason
         (joiner, isJoinedByFilter, words, used) = (nil, false, HyphenatedWords(), nil)
-        hasUnicodeLineEnds = false
+        (separator, hasUnicodeLineEnds) = (.lineEnd, false)
     }
 
     private init(
-        unit: SampleUnit, reason: String, joiner: LineJoiner?, isJoinedByFilter: Bool, words: HyphenatedWords,
+        unit: SampleUnit, separator: UnitSeparator?, reason: String, joiner: LineJoiner?, isJoinedByFilter: Bool, words: HyphenatedWords,
         used: Range<Int>?, hasUnicodeLineEnds: Bool
     ) {
         self.unit = unit
+        self.separator = separator ?? (unit.endsAtBlankLine ? .blankLine : .lineEnd)
         self.reason = reason
         self.joiner = joiner
         self.isJoinedByFilter = isJoinedByFilter
@@ -75,10 +80,14 @@ public struct CorpusLayout: Sendable {
         }
         let isUnwrapped = filters.contains(.unwrap)
         var (chosen, reason, width, isForced) = (unit, setReason, Int?.none, false)
+        var separator: UnitSeparator?
         if unit == .auto || isUnwrapped && unit.endsAtBlankLine {
             let shape = TextShape(of: try TextExcerpts.read(path))
             width = shape.width
-            if unit == .auto { (chosen, reason) = (shape.unit, shape.description) }
+            if unit == .auto {
+                (chosen, reason) = (shape.unit, shape.description)
+                if shape.hasPercentLines { separator = .percentLine }
+            }
             if isUnwrapped, width == nil {
                 width = shape.likelyWidth
                 isForced = true
@@ -89,7 +98,7 @@ public struct CorpusLayout: Sendable {
         let needsWords = width != nil || filters.contains(.dehyphenate) && chosen.endsAtBlankLine
         let words = needsWords ? try CorpusLayout.hyphenatedWords(in: path, progress) : HyphenatedWords()
         self.init(
-            unit: chosen, reason: reason,
+            unit: chosen, separator: separator, reason: reason,
             joiner: width.map { LineJoiner(width: $0, words: words, checksForVerse: isForced) },
             isJoinedByFilter: isUnwrapped, words: words,
             used: filters.contains(.gutenberg) ? try GutenbergMarkers.textRange(in: path) : nil,

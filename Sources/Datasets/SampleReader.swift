@@ -9,6 +9,7 @@ import TextFilters
 /// - `lines`: every line that is not blank.
 /// - `paragraphs`: the text between blank lines (`\n[ \t]*\n`) without surrounding line ends, if not blank.
 /// - `records`: same as `lines`; structured corpora are stored with one record per line.
+///   Where `auto` finds that lines of only `%` separate the texts of a file, their blank lines do not.
 /// - `packed`: same as `paragraphs`; their tokens are concatenated later.
 ///
 /// A unit of more than 2 KiB is divided into pieces, each of which is a sample; see `LongUnit`.
@@ -49,7 +50,7 @@ public struct SampleReader {
         func pieces(_ lines: TextLines) -> UnitPieces {
             var lines = lines
             lines.used = layout.used
-            return UnitPieces(lines, endsAtBlankLine: layout.unit.endsAtBlankLine)
+            return UnitPieces(lines, separator: layout.separator)
         }
         self.pieces = pieces(lines)
         repeated =

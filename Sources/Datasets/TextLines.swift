@@ -22,6 +22,8 @@ struct TextLines {
 
     /// The bytes of the file that are used; nil for all. Lines outside of it are marked.
     var used: Range<Int>?
+    /// Offset from which on no line is returned; nil for the end of the file.
+    var end: Int?
     /// Offset of the next line in the file, in bytes.
     var offset: Int { consumed + position }
     /// Size of the chunks before the current one.
@@ -55,6 +57,7 @@ struct TextLines {
     /// only if it is not empty.
     mutating func next() throws(DatasetError) -> Line? {
         let start = offset
+        if let end, start >= end { return nil }
         guard var line = try nextUnmarked() else { return nil }
         if let used { line.isOutside = !used.contains(start) }
         return line

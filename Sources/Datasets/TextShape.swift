@@ -8,6 +8,7 @@ import TextFilters
 /// | hard-wrapped lines, with or without blank lines between paragraphs | paragraphs | joined |
 /// | dialogue with blank lines between exchanges | paragraphs | kept |
 /// | verse, lists and short lines in groups between blank lines | paragraphs | kept |
+/// | texts separated by lines of only `%`, as in the files of `fortune` | paragraphs | joined if hard-wrapped |
 /// | one sentence, paragraph, message or turn of a dialogue per line | lines | |
 struct TextShape {
     /// `lines` or `paragraphs`.
@@ -16,6 +17,8 @@ struct TextShape {
     let width: Int?
     /// The width of the lines if they were wrapped, for the filter `unwrap`; nil if there are none.
     let likelyWidth: Int?
+    /// Whether lines of only `%` separate the units, instead of blank lines.
+    let hasPercentLines: Bool
     /// The form in words, such as `paragraphs of hard-wrapped lines, lines joined`.
     let description: String
 
@@ -29,18 +32,23 @@ struct TextShape {
     private static let longestGroup = 8 << 10
     /// Lines of more characters are paragraphs of their own.
     private static let longestLine = 120
+    /// Lines of `%` are separators if there are so many, and one among so many lines.
+    private static let fewestPercentLines = 10
+    private static let linesPerPercentLine = 50
 
     /// - Parameter parts: parts of the text that begin and end at line ends; valid UTF-8
     init(of parts: [[UInt8]]) {
         var groups: [Group] = []
         var shapes: [LineShape] = []
         var wrapped = WrappedLines()
+        var percentLines = 0
         for part in parts {
             var previous: LineShape?
             for line in part.splitIntoLines() {
                 let shape = LineShape(line)
                 defer { previous = shape.isBlank ? nil : shape }
                 guard !shape.isBlank else { continue }
+                if line == [UInt8(ascii: "%")] { percentLines += 1 }
                 if let previous {
                     wrapped.add(previous, before: shape)
                 } else {
@@ -62,6 +70,14 @@ struct TextShape {
         func most(_ isCounted: (LineShape) -> Bool) -> Bool { 2 * shapes.count(where: isCounted) > shapes.count }
         width = wrapped.width
         likelyWidth = wrapped.likelyWidth
+        hasPercentLines =
+            percentLines >= TextShape.fewestPercentLines
+            && percentLines * TextShape.linesPerPercentLine >= shapes.count
+        if hasPercentLines {
+            unit = .paragraphs
+            description = "texts separated by lines of ‘%’, lines \(wrapped.width == nil ? "kept" : "joined")"
+            return
+        }
         switch (width != nil, isGrouped) {
         case (true, _):
             unit = .paragraphs

@@ -1,3 +1,10 @@
+/// What separates the units of a text.
+enum UnitSeparator: Sendable {
+    case lineEnd, blankLine
+    /// A line of only `%`, as in the files of `fortune`.
+    case percentLine
+}
+
 /// The lines, paragraphs or records of a file, long ones in pieces.
 struct UnitPieces {
     struct Piece {
@@ -11,7 +18,7 @@ struct UnitPieces {
     }
 
     private var lines: TextLines
-    private let endsAtBlankLine: Bool
+    private let separator: UnitSeparator
     /// The part of the current unit that has been read and not returned.
     private var pending: [UInt8] = []
     /// Whether a line of the current unit has been read.
@@ -26,9 +33,9 @@ struct UnitPieces {
     /// The first line of the next unit, if it has been read.
     private var following: TextLines.Line?
 
-    init(_ lines: TextLines, endsAtBlankLine: Bool) {
+    init(_ lines: TextLines, separator: UnitSeparator) {
         self.lines = lines
-        self.endsAtBlankLine = endsAtBlankLine
+        self.separator = separator
     }
 
     /// Returns the next piece, or nil at the end of the file. It may be blank.
@@ -45,7 +52,7 @@ struct UnitPieces {
             }
             if isEnded {
                 defer { (pending, hasLine, isEnded, isDivided) = ([], false, false, false) }
-                while endsAtBlankLine, pending.last == UInt8(ascii: "\n") { pending.removeLast() }
+                while separator != .lineEnd, pending.last == UInt8(ascii: "\n") { pending.removeLast() }
                 return Piece(
                     bytes: pending, isPart: isDivided, isContinuation: isDivided, isOutside: isOutside)
             }
@@ -77,14 +84,20 @@ struct UnitPieces {
     /// kept.
     private mutating func add(_ line: TextLines.Line) {
         defer { (hasLine, isInsideLine) = (true, line.isContinued) }
-        if endsAtBlankLine, hasLine, !isInsideLine {
-            if line.isTerminated, line.bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) {
+        if separator == .percentLine, !isInsideLine, !line.isContinued, line.bytes == [UInt8(ascii: "%")] {
+            isEnded = true
+            return
+        }
+        if separator != .lineEnd, hasLine, !isInsideLine {
+            if separator == .blankLine, line.isTerminated,
+                line.bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") })
+            {
                 isEnded = true
                 return
             }
             if !pending.isEmpty || isDivided { pending.append(UInt8(ascii: "\n")) }
         }
         pending.append(contentsOf: line.bytes)
-        if !endsAtBlankLine, !line.isContinued { isEnded = true }
+        if separator == .lineEnd, !line.isContinued { isEnded = true }
     }
 }

@@ -117,7 +117,7 @@ struct RunDirectory {
     ) throws -> WordCounts {
         let layout = try layouts.layout(
             of: corpus, unit: job.samples, filters: job.filters, progress: progress)
-        if (corpus.filters ?? job.filters).isEmpty, !layout.joinsLines {
+        if (corpus.filters ?? job.filters).isEmpty, layout.keepsText {
             do {
                 guard let directory = job.wordCountsDirectory else {
                     return try WordCounts.count(

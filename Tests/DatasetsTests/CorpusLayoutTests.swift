@@ -123,3 +123,42 @@ func autoDecidesLargeTextAlike(index: Int) throws {
     #expect(samples[9].text == stanza && samples[10].text == "A heading")
     #expect(samples.map(\.hash).prefix(11) == text.prefix(11).map { Sample.hash(of: $0) }[...])
 }
+
+/// A file of `fortune`: texts of several lines, some with a blank line, between lines of `%`.
+private func fortunes(_ count: Int, lines: Int = 3, separator: String = "%") -> String {
+    (0..<count).map { index in
+        let text = (0..<lines).map { "Saying \(index) has line \($0)," }.joined(separator: "\n")
+        return text + "\n\n\t\t-- Somebody\n\(separator)\n"
+    }.joined()
+}
+
+@Test func linesOfPercentSignsSeparateTexts() throws {
+    let folder = try TemporaryFolder()
+    func read(_ text: String) throws -> (layout: CorpusLayout, samples: [String]) {
+        let path = try folder.write("corpus.txt", text.utf8)
+        let layout = try CorpusLayout(path: path, unit: .auto, filters: [])
+        var reader = try SampleReader(path: path, layout: layout, filters: [], seen: SeenTexts())
+        var samples: [String] = []
+        while let sample = try reader.next() { samples.append(sample.text) }
+        return (layout, samples)
+    }
+    for text in [fortunes(10), "%\n" + fortunes(10), fortunes(10).replacing("\n", with: "\r\n")] {
+        let (layout, samples) = try read(text)
+        #expect(layout.unit == .paragraphs && !layout.keepsText)
+        #expect(layout.reason == "texts separated by lines of ‘%’, lines kept")
+        #expect(samples.count == 10 && !samples.contains { $0.contains("%") })
+        #expect(
+            samples.first
+                == "Saying 0 has line 0,\nSaying 0 has line 1,\nSaying 0 has line 2,\n\n\t\t-- Somebody")
+    }
+    // Too few, too far apart, and not alone on their lines.
+    for text in [fortunes(9), fortunes(20, lines: 60), fortunes(20, separator: "100 %")] {
+        let (layout, samples) = try read(text)
+        #expect(layout.keepsText && !layout.reason.contains("%"))
+        #expect(samples.contains { $0.contains("%") })
+    }
+    let wrapped = (0..<20).map { wrapped(prose + " \($0)") }.joined(separator: "\n%\n")
+    let (layout, samples) = try read(wrapped)
+    #expect(layout.joinsLines && layout.reason == "texts separated by lines of ‘%’, lines joined")
+    #expect(samples.count == 20 && samples.first == prose + " 0")
+}
