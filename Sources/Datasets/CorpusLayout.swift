@@ -19,7 +19,7 @@ public struct CorpusLayout: Sendable {
     /// Belongs to `unit`, unless `auto` found lines of `%`.
     let separator: UnitSeparator
     /// Words that are joined if they are hyphenated at the end of a line.
-    let words: HyphenatedWords
+    package let words: HyphenatedWords
     /// The bytes that the filter `gutenberg` leaves; nil for all.
     let used: Range<Int>?
     /// The form of the text, or where the unit was set.
@@ -40,7 +40,8 @@ public struct CorpusLayout: Sendable {
     }
 
     private init(
-        unit: SampleUnit, separator: UnitSeparator?, reason: String, joiner: LineJoiner?, isJoinedByFilter: Bool, words: HyphenatedWords,
+        unit: SampleUnit, separator: UnitSeparator?, reason: String, joiner: LineJoiner?, isJoinedByFilter: Bool,
+        words: HyphenatedWords,
         used: Range<Int>?, hasUnicodeLineEnds: Bool
     ) {
         self.unit = unit
@@ -101,7 +102,7 @@ public struct CorpusLayout: Sendable {
             unit: chosen, separator: separator, reason: reason,
             joiner: width.map { LineJoiner(width: $0, words: words, checksForVerse: isForced) },
             isJoinedByFilter: isUnwrapped, words: words,
-            used: filters.contains(.gutenberg) ? try GutenbergMarkers.textRange(in: path) : nil,
+            used: filters.contains(.gutenberg) ? try GutenbergMarkers.textRange(in: path, progress) : nil,
             hasUnicodeLineEnds: unit == .auto || unit == .lines)
     }
 
@@ -133,11 +134,16 @@ public struct CorpusLayout: Sendable {
     }
 }
 
-/// The layouts of a run's corpora, each decided once.
+/// The layouts of a run's corpora, each decided once, except for those with many hyphenated words beyond a limit.
 public final class CorpusLayouts {
     private var decided: [String: CorpusLayout] = [:]
+    /// Number of words that may be kept; they take about 16 bytes each.
+    private var wordsLeft: Int
 
-    public init() {}
+    public convenience init() { self.init(mostWords: 1 << 20) }
+
+    /// - Parameter mostWords: maximum number of hyphenated words that are kept
+    package init(mostWords: Int) { wordsLeft = mostWords }
 
     /// - Parameters:
     ///   - filters: used if the corpus does not specify its own
@@ -149,7 +155,10 @@ public final class CorpusLayouts {
         let key = "\(corpus.sha256) \(corpus.samples?.rawValue ?? unit.rawValue) \(names)"
         if let layout = decided[key] { return layout }
         let layout = try CorpusLayout(corpus: corpus, unit: unit, filters: filters, progress: progress)
-        decided[key] = layout
+        if layout.words.foundCount <= wordsLeft {
+            wordsLeft -= layout.words.foundCount
+            decided[key] = layout
+        }
         return layout
     }
 }

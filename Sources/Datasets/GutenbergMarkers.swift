@@ -9,8 +9,10 @@ enum GutenbergMarkers {
     /// Returns the range of the text in a file: between the first marker of the beginning and the last one of the end.
     ///
     /// A side whose marker is further inside than 20 % of the file is not cut.
+    /// - Parameter progress: called periodically
     /// - Returns: nil if there are not both markers
-    static func textRange(in path: String) throws(DatasetError) -> Range<Int>? {
+    static func textRange(in path: String, _ progress: () -> Void) throws(DatasetError) -> Range<Int>? {
+        var count = 0
         var lines = try TextLines(path: path)
         var start: Int?
         var end: Int?
@@ -19,6 +21,8 @@ enum GutenbergMarkers {
         var offset = 0
         var isInsideLine = false
         while let line = try lines.next() {
+            count += 1
+            if count % 1024 == 0 { progress() }
             let text = line.bytes.trimmed
             if !isInsideLine, let isStart = isStart(of: text) {
                 open = (isStart, offset, 0)

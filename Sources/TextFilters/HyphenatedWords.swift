@@ -16,6 +16,9 @@ public struct HyphenatedWords: Sendable, Equatable {
     /// Whether there is nothing to look for.
     public var isEmpty: Bool { candidates.isEmpty }
 
+    /// Number of words that occur in one piece.
+    public var foundCount: Int { found.count }
+
     /// Adds the word that ends at the end of a line and continues on the next one, if any.
     /// - Parameter line, next: valid UTF-8
     public mutating func collect(_ line: [UInt8], _ next: [UInt8]) {

@@ -1,6 +1,7 @@
 import Datasets
 import Jobs
 import Testing
+import TextFilters
 
 private let prose = """
     The human reason has this peculiar fate that in one species of its knowledge it is burdened by questions which, as \
@@ -136,7 +137,8 @@ private func fortunes(_ count: Int, lines: Int = 3, separator: String = "%") -> 
     let folder = try TemporaryFolder()
     func read(_ text: String) throws -> (layout: CorpusLayout, samples: [String]) {
         let path = try folder.write("corpus.txt", text.utf8)
-        let layout = try CorpusLayout(path: path, unit: .auto, filters: [])
+        let corpus = try JobCorpus(file: path, name: "corpus.txt")
+        let layout = try CorpusLayout(corpus: corpus, unit: .auto)
         var reader = try SampleReader(path: path, layout: layout, filters: [], seen: SeenTexts())
         var samples: [String] = []
         while let sample = try reader.next() { samples.append(sample.text) }
@@ -161,4 +163,29 @@ private func fortunes(_ count: Int, lines: Int = 3, separator: String = "%") -> 
     let (layout, samples) = try read(wrapped)
     #expect(layout.joinsLines && layout.reason == "texts separated by lines of ‘%’, lines joined")
     #expect(samples.count == 20 && samples.first == prose + " 0")
+}
+
+/// A file that changes shows whether a layout was decided again.
+@Test func layoutsKeepALimitedNumberOfWords() throws {
+    let folder = try TemporaryFolder()
+    let text = wrapped(repeated(prose + " concept", separator: " ")) + "\n\nThis con-\ncept is one of the con-\ncepts."
+    let path = try folder.write("corpus.txt", text.utf8)
+    let corpus = try JobCorpus(file: path, name: "corpus.txt")
+    for (mostWords, keeps) in [(0, false), (1, true)] {
+        _ = try folder.write("corpus.txt", text.utf8)
+        let layouts = CorpusLayouts(mostWords: mostWords)
+        let layout = try layouts.layout(of: corpus, unit: .auto, filters: [])
+        #expect(layout.words.foundCount == 1)
+        _ = try folder.write("corpus.txt", "One line".utf8)
+        #expect(try layouts.layout(of: corpus, unit: .auto, filters: []).joinsLines == keeps)
+    }
+}
+
+@Test func searchForMarkersReportsProgress() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("corpus.txt", String(repeating: "line\n", count: 3000).utf8)
+    var beats = 0
+    let corpus = try JobCorpus(file: path, name: "corpus.txt")
+    _ = try CorpusLayout(corpus: corpus, unit: .lines, filters: [.gutenberg]) { beats += 1 }
+    #expect(beats == 2)
 }
