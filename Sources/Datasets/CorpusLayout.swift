@@ -31,6 +31,9 @@ public struct CorpusLayout: Sendable {
     /// Changes whenever `auto` decides differently.
     static let version = 2
 
+    /// The layout of the text of a table, whatever unit is set.
+    static let ofTable = CorpusLayout(ofRecords: "records, one per line")
+
     /// Creates the layout of records, which no filter for documents applies to.
     private init(ofRecords reason: String) {
         unit = .records
@@ -63,7 +66,7 @@ public struct CorpusLayout: Sendable {
         corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter] = [], progress: () -> Void = {}
     ) throws(DatasetError) {
         if corpus.samples == .records {
-            self.init(ofRecords: "records, one per line")
+            self = .ofTable
         } else {
             try self.init(
                 path: corpus.path, unit: corpus.samples ?? unit, filters: corpus.filters ?? filters, progress: progress)

@@ -36,20 +36,25 @@ public struct SampleReader {
             path: path, layout: CorpusLayout(path: path, unit: unit, filters: filters), filters: filters, seen: seen)
     }
 
-    /// - Parameter layout: decided for the same file and filters
-    public init(path: String, layout: CorpusLayout, filters: [TextFilter], seen: SeenTexts) throws(DatasetError) {
+    /// - Parameters:
+    ///   - layout: decided for the same file and filters
+    ///   - end: offset from which on no line is read; nil for the end of the file
+    public init(
+        path: String, layout: CorpusLayout, filters: [TextFilter], seen: SeenTexts, end: Int? = nil
+    ) throws(DatasetError) {
         try self.init(
-            TextLines(path: path, hasUnicodeLineEnds: layout.hasUnicodeLineEnds), path, layout, filters, seen
+            TextLines(path: path, hasUnicodeLineEnds: layout.hasUnicodeLineEnds), path, layout, filters, seen, end: end
         ) {}
     }
 
     private init(
         _ lines: TextLines, _ path: String, _ layout: CorpusLayout, _ filters: [TextFilter], _ seen: SeenTexts,
-        _ progress: () -> Void
+        end: Int? = nil, _ progress: () -> Void
     ) throws(DatasetError) {
         func pieces(_ lines: TextLines) -> UnitPieces {
             var lines = lines
             lines.used = layout.used
+            lines.end = end
             return UnitPieces(lines, separator: layout.separator)
         }
         self.pieces = pieces(lines)

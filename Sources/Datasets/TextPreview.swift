@@ -31,7 +31,8 @@ public struct TextPreview: Codable, Sendable, Equatable {
         public var isContinuation: Bool
     }
 
-    /// Maximum size of the text that is looked at, in bytes.
+    /// Units that begin further inside the text are not looked at. Its form, and what `gutenberg` and `dehyphenate` remove,
+    /// depend on all of it.
     public static let mostBytes = 64 << 20
     /// Maximum number of examples.
     public static let mostExamples = 1000
@@ -40,15 +41,18 @@ public struct TextPreview: Codable, Sendable, Equatable {
 
     /// Reads a text as a run would.
     /// - Parameters:
-    ///   - path: a file of at most `mostBytes` bytes
+    ///   - isStructured: whether the text has one record per line, regardless of `unit`
+    ///   - end: offset in the text from which on no unit is read
     ///   - heldOut: share of the samples that are held out
     ///   - examples: number of examples, at most `mostExamples`
     public init(
-        path: String, unit: SampleUnit, filters: [TextFilter], heldOut: Double, examples count: Int
+        path: String, isStructured: Bool = false, unit: SampleUnit, filters: [TextFilter], heldOut: Double,
+        examples count: Int, end: Int = mostBytes
     ) throws(DatasetError) {
-        let layout = try CorpusLayout(path: path, unit: unit, filters: filters)
+        let layout =
+            isStructured ? .ofTable : try CorpusLayout(path: path, unit: unit, filters: filters)
         (samples, joinsLines, reason) = (layout.unit, layout.joinsLines, layout.reason)
-        var reader = try SampleReader(path: path, layout: layout, filters: filters, seen: SeenTexts())
+        var reader = try SampleReader(path: path, layout: layout, filters: filters, seen: SeenTexts(), end: end)
         var split = HeldOutSplit<Void>(share: heldOut)
         var heldOutBytes = 0
         while let sample = try reader.next() {

@@ -35,3 +35,33 @@ import TextFilters
     let preview = try TextPreview(path: path, unit: .auto, filters: [.gutenberg], heldOut: 0.1, examples: 9)
     #expect(preview.units == 0 && preview.heldOutShare == 0 && preview.examples.isEmpty)
 }
+
+@Test func previewOfTableDoesNotSayThatItsUnitWasSet() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("text", "one\ntwo\n".utf8)
+    let preview = try TextPreview(
+        path: path, isStructured: true, unit: .auto, filters: [], heldOut: 0.1, examples: 9)
+    #expect(preview.samples == .records && preview.reason == "records, one per line" && preview.units == 2)
+    #expect(
+        try TextPreview(path: path, unit: .records, filters: [], heldOut: 0.1, examples: 9).reason
+            == "records, as set by ‘samples’")
+}
+
+/// The end marker is further inside than the part that is shown, and is decisive for what is removed before it.
+@Test func previewOfBeginningRemovesWhatIsRemovedFromTheWhole() throws {
+    let folder = try TemporaryFolder()
+    let text = (0..<2000).map { "Line number \($0) of the book" }
+    let lines =
+        ["license", "*** START OF THE PROJECT GUTENBERG EBOOK X ***"] + text
+        + ["*** END OF THE PROJECT GUTENBERG EBOOK X ***", "license"]
+    let path = try folder.write("text", (lines.joined(separator: "\n") + "\n").utf8)
+    func preview(end: Int) throws -> TextPreview {
+        try TextPreview(
+            path: path, unit: .lines, filters: [.gutenberg, .dedupeDocuments], heldOut: 0.1, examples: 1, end: end)
+    }
+    let beginning = try preview(end: 1000)
+    #expect(beginning.examples.first?.text == text[0] && beginning.unitsLeft == beginning.units - 2)
+    #expect(beginning.bytes > 900 && beginning.bytes < 1100)
+    let whole = try preview(end: .max)
+    #expect(whole.examples.first?.text == text[0] && whole.unitsLeft == 2000)
+}
