@@ -108,6 +108,7 @@ let package = Package(
         .target(
             name: "Jobs", dependencies: ["MetricsSchema", "SettingsTable", "TextFilters", "Durable"],
             swiftSettings: ours),
+        .target(name: "PreviewOptions", dependencies: ["Jobs", arguments], swiftSettings: ours),
         .target(name: "Systemd", dependencies: ["CSystemd", log], swiftSettings: ours),
         .target(name: "LimitedLogging", dependencies: [log], swiftSettings: ours),
         .target(name: "Fairness", swiftSettings: ours),
@@ -215,12 +216,13 @@ let package = Package(
 
         // 5: programs
         .executableTarget(
-            name: "kantaibertd", dependencies: ["Daemon", "Settings", "Systemd", arguments, log], swiftSettings: ours),
+            name: "kantaibertd", dependencies: ["Daemon", "Durable", "Settings", "Systemd", arguments, log],
+            swiftSettings: ours),
         .executableTarget(
             name: "kantaibert-train",
             dependencies: [
                 "Training", "Inference", "Models", "Kernels", "Jobs", "Durable", "Corpora", "Datasets", "Formatting",
-                "Settings", "TextFilters", "TextReading", arguments,
+                "PreviewOptions", "Settings", "TextFilters", "TextReading", arguments,
             ],
             swiftSettings: ours),
         .executableTarget(
@@ -228,7 +230,10 @@ let package = Package(
             dependencies: ["DocumentReading", "TextReading", "CSandbox", "Durable", arguments], swiftSettings: ours),
         .executableTarget(
             name: "kbctl",
-            dependencies: ["Formatting", "Interface", "MetricsSchema", "OpenMetrics", "Varlink", arguments],
+            dependencies: [
+                "Durable", "Formatting", "Interface", "MetricsSchema", "OpenMetrics", "PreviewOptions", "Varlink",
+                arguments,
+            ],
             path: "clients/kbctl",
             swiftSettings: ours, linkerSettings: standalone),
         // The web page and its HTTP API: a client of the socket, without models and database.
@@ -277,7 +282,8 @@ let package = Package(
         tests("Formatting", ["Formatting"]),
         tests("SettingsTable", ["SettingsTable"]),
         tests(
-            "Settings", ["Settings", "SettingsTable", "Scheduling", "Corpora", "TextReading", "Jobs", "TextFilters"]),
+            "Settings",
+            ["Settings", "SettingsTable", "Scheduling", "Corpora", "TextReading", "Jobs", "TextFilters", "Durable"]),
         tests("Jobs", ["Jobs", "TextFilters"], resources: [.copy("Fixtures")]),
         tests("Varlink", ["Varlink", "VarlinkServer", "TestSupport", log]),
         tests("Interface", ["Interface", "Varlink", "TestSupport"]),

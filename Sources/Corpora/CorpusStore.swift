@@ -102,8 +102,9 @@ public struct CorpusStore: Sendable {
         let room = try DiskRoom(
             in: directory, reserve: reserve, for: before.bytes > options.maxFileBytes ? 0 : before.bytes)
         let reading = FileReading(
-            directory: directory, options: options, reader: reader, room: room, isCancelled: isCancelled)
-        let outcome: FileReading.Outcome
+            directory: directory, options: options, reader: reader, room: room, isCancelled: isCancelled
+        ) { directory throws(DurableError) in try AtomicFile(for: "\(directory)/admission", mode: 0o444) }
+        let outcome: FileReading<AtomicFile>.Outcome
         do {
             outcome = try reading.read(descriptor, name: file.name, bytes: before.bytes)
         } catch let error as RejectionError {

@@ -36,14 +36,16 @@ package struct FolderConfiguration: Sendable {
     }
 
     /// Reads the nearest configuration of a file that is not in the inbox, from its own directory up to the root.
+    /// - Parameter path: encoded by `RawPath`
     /// - Returns: the path of the configuration, if there is one
     package static func nearest(
         toFile path: String, defaults: ReadingOptions
     ) throws(SettingsError) -> (configuration: FolderConfiguration, path: String?) {
         var configuration = FolderConfiguration(reading: defaults)
-        guard let resolved = realpath(path, nil) else { return (configuration, nil) }
+        guard let resolved = path.withRawPath({ realpath($0, nil) }) else { return (configuration, nil) }
         defer { free(resolved) }
-        var directory = String(cString: resolved)
+        var directory = RawPath.text(
+            UnsafeBufferPointer(start: resolved, count: strlen(resolved)).map { UInt8(bitPattern: $0) })
         while let end = directory.lastIndex(of: "/") {
             directory = String(directory[..<end])
             let place = "\(directory)/\(fileName)"

@@ -1,15 +1,15 @@
 import ArgumentParser
 import Corpora
 import Datasets
+import Durable
 import Formatting
 import FoundationEssentials
 import Glibc
 import Jobs
+import PreviewOptions
 import Settings
 import TextFilters
 import TextReading
-
-extension SampleUnit: ExpressibleByArgument {}
 
 struct Preview: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,7 +17,9 @@ struct Preview: ParsableCommand {
         discussion: """
             Reads the file as the inbox would, with the nearest .kbconfig.yaml in its directory or above, and shows \
             what each filter removes and the first units as they would be learned. Needs no service and changes \
-            nothing. Looks at the first 64 MiB of the text.
+            nothing. The settings of the service, such as inbox.text_column and the filters of a model, are not known \
+            here: give them in .kbconfig.yaml or as options. Of a text of more than 64 MiB, the units that begin in \
+            the first 64 MiB are counted and shown; its form and its markers are looked for in all of it.
 
             Exit status: 0 the file can be used, 65 it would be rejected, with the reason.
             """)
@@ -25,23 +27,7 @@ struct Preview: ParsableCommand {
     @Argument(help: "The file.", completion: .file())
     var file: String
 
-    @Option(help: "Filters, separated by commas, instead of those of .kbconfig.yaml.")
-    var filters: String?
-
-    @Option(help: "The characters for the filter keep.")
-    var keep: String?
-
-    @Option(help: "The number for the filter min_words.")
-    var minWords: Int?
-
-    @Option(help: "The number for the filter max_words.")
-    var maxWords: Int?
-
-    @Option(help: "The unit of training: \(SampleUnit.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var samples = SampleUnit.auto
-
-    @Option(help: "Number of units to show.")
-    var units = 10
+    @OptionGroup var options: PreviewOptions
 
     @Flag(help: "Print one JSON object.")
     var json = false
@@ -51,7 +37,7 @@ struct Preview: ParsableCommand {
         do {
             report = try makeReport()
         } catch let error as SingleFile.Rejected {
-            throw failure("\(file): \(error.reason)", EX_DATAERR)
+            throw failure("\(RawPath.printable(OwnProgram.path(ofArgument: file))): \(error.reason)", EX_DATAERR)
         } catch let error as TextFilterError {
             throw failure("\(error)", EX_USAGE)
         } catch let error as SettingsError {
@@ -67,27 +53,21 @@ struct Preview: ParsableCommand {
     }
 
     private func makeReport() throws -> PreviewReport {
-        let nearest = try FolderConfiguration.nearest(toFile: file, defaults: ReadingOptions())
-        let directory = try TemporaryDirectory()
+        let path = OwnProgram.path(ofArgument: file)
+        let nearest = try FolderConfiguration.nearest(toFile: path, defaults: ReadingOptions())
         let text = try SingleFile.read(
-            file, options: nearest.configuration.reading, reader: try besideThisProgram("kantaibert-read"),
-            into: directory.path)
-        if text.report.bytes > TextPreview.mostBytes {
-            _ = chmod(text.path, 0o600)
-            _ = truncate(text.path, TextPreview.mostBytes)
+            path, options: nearest.configuration.reading, reader: try OwnProgram.sibling("kantaibert-read"),
+            temporaryDirectory: FileManager.default.temporaryDirectory.path)
+        let filters = try options.chosenFilters ?? nearest.configuration.filters ?? []
+        let preview = try text.withPath {
+            try TextPreview(
+                path: $0, isStructured: text.report.isStructured, unit: options.samples ?? .auto, filters: filters,
+                heldOut: RecipeName.default.recipe(for: .mlm).heldOut, examples: max(0, options.units ?? 10))
         }
-        let values = TextFilterValues(keep: keep, minWords: minWords, maxWords: maxWords)
-        let names = filters.map { $0.split(separator: ",").map { String($0) } }
-        let chosen =
-            names == nil && values == TextFilterValues()
-            ? nearest.configuration.filters ?? [] : try TextFilter.named(names ?? [], values)
-        let preview = try TextPreview(
-            path: text.path, unit: text.report.isStructured ? .records : samples, filters: chosen,
-            heldOut: RecipeName.default.recipe(for: .mlm).heldOut, examples: max(0, units))
         return PreviewReport(
-            file: file, configuration: nearest.path, format: text.report.format,
-            encoding: text.report.encoding ?? "UTF-8", warnings: text.report.warnings, bytes: text.report.bytes,
-            documents: text.report.documents, replacedBytes: text.report.replacedBytes,
+            file: RawPath.printable(path), configuration: nearest.path.map { RawPath.printable($0) },
+            format: text.report.format, encoding: text.report.encoding ?? "UTF-8", warnings: text.report.warnings,
+            bytes: text.report.bytes, documents: text.report.documents, replacedBytes: text.report.replacedBytes,
             isShortened: text.report.bytes > TextPreview.mostBytes, text: preview)
     }
 
@@ -95,27 +75,18 @@ struct Preview: ParsableCommand {
         say(message)
         return ExitCode(status)
     }
-
-    private func besideThisProgram(_ name: String) throws -> String? {
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let length = readlink("/proc/self/exe", &buffer, buffer.count)
-        guard length > 0 else { return nil }
-        let own = String(decoding: buffer[..<length], as: UTF8.self)
-        return own[..<(own.lastIndex(of: "/") ?? own.startIndex)] + "/\(name)"
-    }
 }
 
-/// A temporary directory that is removed with the last reference to it.
-private final class TemporaryDirectory {
-    let path: String
-
-    init() throws {
-        path = FileManager.default.temporaryDirectory.appending(path: "kantaibert-preview-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+extension PreviewOptions {
+    /// Nil if no filters are given.
+    fileprivate var chosenFilters: [TextFilter]? {
+        get throws(TextFilterError) {
+            let values = TextFilterValues(keep: keep, minWords: minWords, maxWords: maxWords)
+            guard filters != nil || values != TextFilterValues() else { return nil }
+            let names = (filters ?? "").split(separator: ",").map { String($0) }
+            return try TextFilter.named(names, values)
+        }
     }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
 /// The output of `preview`.
@@ -128,7 +99,7 @@ private struct PreviewReport: Encodable {
     var bytes: Int
     var documents: Int
     var replacedBytes: Int
-    /// Whether only the beginning of the text was looked at.
+    /// Whether only the units at the beginning of the text were counted.
     var isShortened: Bool
     var text: TextPreview
 
@@ -142,7 +113,10 @@ private struct PreviewReport: Encodable {
         ]
         if let configuration { lines.append("settings: \(configuration)") }
         lines += warnings.map { "warning: \($0)" }
-        if isShortened { lines.append("only the first \(MessageFormat.bytes(TextPreview.mostBytes)) were looked at") }
+        if isShortened {
+            let size = MessageFormat.bytes(TextPreview.mostBytes)
+            lines.append("only the units in the first \(size) of the text are counted and shown")
+        }
         lines.append("samples: \(text.samples.rawValue) (\(text.reason))")
         lines.append("text: \(size(text.units, text.bytes))")
         for count in text.filters {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Daemon
+import Durable
 import Glibc
 import Systemd
 
@@ -35,10 +36,10 @@ enum DefaultPaths {
 
     /// Returns the path of a program in the same folder as this one.
     static func beside(program name: String) throws -> String {
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let length = readlink("/proc/self/exe", &buffer, buffer.count)
-        guard length > 0 else { throw ValidationError("cannot read /proc/self/exe; specify --train-program") }
-        let path = String(decoding: buffer[..<length], as: UTF8.self)
-        return path[..<(path.lastIndex(of: "/") ?? path.startIndex)] + "/\(name)"
+        do {
+            return try OwnProgram.sibling(name)
+        } catch {
+            throw ValidationError("\(error); specify --train-program")
+        }
     }
 }

@@ -1,4 +1,5 @@
 import Corpora
+import Durable
 import Foundation
 import Settings
 import Testing
@@ -23,6 +24,20 @@ import TextReading
 
     private func write(_ text: String, in folder: String) throws {
         try Data(text.utf8).write(to: URL(filePath: "\(inbox)/\(folder)/.kbconfig.yaml"))
+    }
+
+    @Test("A file outside the inbox can have a directory whose name is not UTF-8")
+    func nearestOfNameThatIsNotUTF8() throws {
+        let folder = RawPath.text(Array("\(inbox)/caf".utf8) + [0xE9])
+        try #require(folder.withRawPath { mkdir($0, 0o700) } == 0)
+        for (name, text) in [(".kbconfig.yaml", "text_column: body\n"), ("a.csv", "body\nx\n")] {
+            let descriptor = "\(folder)/\(name)".withRawPath { open($0, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600) }
+            try #require(descriptor >= 0)
+            try FileHandle(fileDescriptor: descriptor, closeOnDealloc: true).write(contentsOf: Data(text.utf8))
+        }
+        let found = try FolderConfiguration.nearest(toFile: "\(folder)/a.csv", defaults: ReadingOptions())
+        #expect(found.configuration.reading.textColumn == "body")
+        #expect(found.path?.hasSuffix("/.kbconfig.yaml") == true)
     }
 
     @Test("Only the nearest file applies; files are not merged")

@@ -5,19 +5,29 @@ import Glibc
 import TextReading
 import UTF8Sequences
 
+/// A file that a text is written to.
+protocol TextFile: AnyObject {
+    func append(_ bytes: UnsafeRawBufferPointer) throws(DurableError)
+}
+
+extension AtomicFile: TextFile {}
+extension UnnamedFile: TextFile {}
+
 /// Reads one opened file of the inbox into a file in the store: in this process if it is plain UTF-8, otherwise in a
 /// process of its own.
-struct FileReading {
+struct FileReading<Copy: TextFile> {
     let directory: String
     let options: ReadingOptions
     /// Nil if other files than plain UTF-8 cannot be read.
     let reader: ReaderProcess?
     let room: DiskRoom
     let isCancelled: @Sendable () -> Bool
+    /// Creates the file in `directory` that the text is written to.
+    let makeCopy: (_ directory: String) throws(DurableError) -> Copy
 
     /// The text, not yet published, and what was found.
     struct Outcome {
-        let copy: AtomicFile
+        let copy: Copy
         let sha256: String
         let report: ReadingReport
     }
@@ -25,7 +35,7 @@ struct FileReading {
     /// - Throws: `RejectionError`, `ReadingInterrupted`, `DurableError`
     func read(_ descriptor: Int32, name: String, bytes: Int) throws -> Outcome {
         do {
-            let copy = try makeCopy()
+            let copy = try makeCopy(directory)
             var reading = CorpusReading(options: options, isCancelled: isCancelled) { piece in
                 try room.take(piece.count)
                 try copy.append(piece)
@@ -39,40 +49,36 @@ struct FileReading {
 
     private func readSeparately(_ descriptor: Int32, name: String, bytes: Int) throws -> Outcome {
         guard let reader else { throw RejectionError("is not plain UTF-8") }
-        let copy = try makeCopy()
-        let scratch = open(directory, O_TMPFILE_FLAGS | O_RDWR | O_CLOEXEC, 0o600)
-        guard scratch >= 0 else { throw DurableError(operation: "open", path: directory, errno: errno) }
-        defer { close(scratch) }
+        let copy = try makeCopy(directory)
+        let scratch = try UnnamedFile(in: directory)
         var hash = SHA256()
         var check = PlainTextCheck(isOutput: true)
         var written = 0
-        let report = try reader.read(
-            descriptor, name: name, bytes: bytes, options: options, scratch: scratch,
-            check: {
-                if isCancelled() { throw ReadingInterrupted() }
-                try room.check()
+        let report = try scratch.withDescriptor { scratch in
+            try reader.read(
+                descriptor, name: name, bytes: bytes, options: options, scratch: scratch,
+                check: {
+                    if isCancelled() { throw ReadingInterrupted() }
+                    try room.check()
+                }
+            ) { piece in
+                // The process may have been taken over by the file that it reads.
+                guard check.append(piece) else { throw RejectionError("cannot be read: its reader wrote invalid text") }
+                written += piece.count
+                // Decoding can double the size.
+                guard written / 2 <= options.maxExpandedBytes else {
+                    throw RejectionError(
+                        "expands to more than \(options.maxExpandedBytes) bytes, the limit set by inbox.max_expanded_bytes"
+                    )
+                }
+                try room.take(piece.count)
+                hash.update(bufferPointer: piece)
+                try copy.append(piece)
             }
-        ) { piece in
-            // The process may have been taken over by the file that it reads.
-            guard check.append(piece) else { throw RejectionError("cannot be read: its reader wrote invalid text") }
-            written += piece.count
-            // Decoding can double the size.
-            guard written / 2 <= options.maxExpandedBytes else {
-                throw RejectionError(
-                    "expands to more than \(options.maxExpandedBytes) bytes, the limit set by inbox.max_expanded_bytes")
-            }
-            try room.take(piece.count)
-            hash.update(bufferPointer: piece)
-            try copy.append(piece)
         }
         guard check.finish(), written == report.bytes else {
             throw RejectionError("cannot be read: its reader wrote invalid text")
         }
         return Outcome(copy: copy, sha256: hash.finalize().hexadecimal, report: report.bounded)
     }
-
-    private func makeCopy() throws -> AtomicFile { try AtomicFile(for: "\(directory)/admission", mode: 0o444) }
 }
-
-/// `O_TMPFILE`, which Swift cannot import.
-private let O_TMPFILE_FLAGS: Int32 = 0o20000000 | O_DIRECTORY

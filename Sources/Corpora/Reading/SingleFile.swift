@@ -5,10 +5,19 @@ import TextReading
 /// Reads one file as the inbox would, without a store.
 public enum SingleFile {
     /// The text of a file.
-    public struct Text: Sendable {
-        /// A file with the text, in UTF-8.
-        public let path: String
+    public struct Text {
         public let report: ReadingReport
+        private let file: UnnamedFile
+
+        fileprivate init(_ file: UnnamedFile, _ report: ReadingReport) {
+            self.file = file
+            self.report = report
+        }
+
+        /// Calls `body` with a path that opens the text, in UTF-8, until `body` returns.
+        public func withPath<Result>(_ body: (String) throws -> Result) rethrows -> Result {
+            try file.withPath(body)
+        }
     }
 
     /// The file cannot be used as text.
@@ -16,14 +25,18 @@ public enum SingleFile {
         public let reason: String
     }
 
-    /// Reads a file and writes its text to `directory`.
+    /// Reads a file. What the inbox would leave or ignore because of its name is rejected.
     /// - Parameters:
+    ///   - path: encoded by `RawPath`
     ///   - reader: path of `kantaibert-read`; nil rejects files that are not plain UTF-8
-    ///   - directory: a directory for temporary files
+    ///   - temporaryDirectory: a directory for temporary files, which have no names
     /// - Throws: `Rejected`, `DurableError`
     public static func read(
-        _ path: String, options: ReadingOptions = .init(), reader: String?, into directory: String
+        _ path: String, options: ReadingOptions = .init(), reader: String?, temporaryDirectory directory: String
     ) throws -> Text {
+        let name = String(path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...])
+        if let sidecar = Sidecar.kind(ofName: name) { throw Rejected(reason: sidecar.reason) }
+        guard !name.hasPrefix(".") else { throw Rejected(reason: "is hidden, so that the inbox ignores it") }
         let descriptor = path.withRawPath { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else { throw DurableError(operation: "open", path: path, errno: errno) }
         defer { close(descriptor) }
@@ -35,13 +48,11 @@ public enum SingleFile {
         let reading = FileReading(
             directory: directory, options: options,
             reader: reader.map { ReaderProcess(program: $0, limits: ReaderLimits()) }, room: room,
-            isCancelled: { false })
+            isCancelled: { false }
+        ) { directory throws(DurableError) in try UnnamedFile(in: directory) }
         do {
-            let name = String(path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...])
             let outcome = try reading.read(descriptor, name: name, bytes: bytes)
-            let text = "\(directory)/text"
-            try outcome.copy.publish(as: text)
-            return Text(path: text, report: outcome.report)
+            return Text(outcome.copy, outcome.report)
         } catch let error as RejectionError {
             throw Rejected(reason: "\(error.reason)")
         }
