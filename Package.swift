@@ -298,7 +298,7 @@ let package = Package(
             "Corpora",
             ["AsyncSupport", "Corpora", "TextReading", "Durable", "LimitedLogging", "TextFilters", "TestSupport"],
             resources: [.copy("Fixtures")]),
-        tests("TextReading", ["TextReading"]),
+        tests("TextReading", ["TextReading", "Varlink"]),
         tests(
             "DocumentReading", ["DocumentReading", "TextReading", "CArchive", "Durable"], resources: [.copy("Fixtures")]
         ),
