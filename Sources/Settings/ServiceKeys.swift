@@ -100,7 +100,11 @@ private let inboxKeys: [Setting<InboxSettings>] = [
         """),
     Setting(
         "text_column", \.reading.textColumn, .text("the name of a column"), change: .onRestart,
-        "The column of a table (.csv, .tsv) or the field of an object (.json, .jsonl) that holds the text."),
+        """
+        The column of a table (.csv, .tsv), by its name or its number from 1, or the field of an object (.json, .jsonl) that \
+        holds the text. A field of a field is message.text. The key text_column of a .kbconfig.yaml applies instead, and \
+        can name several.
+        """),
     Setting(
         "max_file_bytes", \.reading.maxFileBytes, .integer(atLeast: 1), change: .onRestart,
         "Maximum size of a file in bytes. The default, 4 GiB, takes two cores about a week to train on."),
