@@ -55,7 +55,7 @@ import TextReading
 
     @Test func crashCostsTheFileOnly() throws {
         #expect(try reason("kill -SEGV $$")?.contains("signal 11") == true)
-        #expect(try reason("exit 71")?.contains("status 71") == true)
+        #expect(try reason("exit 72")?.contains("status 72") == true)
     }
 
     @Test func hangEndsAtTheLimit() throws {
@@ -120,6 +120,13 @@ import TextReading
 
     @Test func missingProgramLeavesTheFile() throws {
         let store = try store("\(scratch.path)/nothing")
+        let file = try drop()
+        #expect(throws: DurableError.self) { try store.admit(file) }
+        #expect(FileSignature(path: file.path) == file.signature)
+    }
+
+    @Test func programThatCannotBeConfinedLeavesTheFile() throws {
+        let store = try store(try script("exit \(EX_OSERR)"))
         let file = try drop()
         #expect(throws: DurableError.self) { try store.admit(file) }
         #expect(FileSignature(path: file.path) == file.signature)

@@ -93,6 +93,8 @@ import TextReading
         let members = book(item("a", "a.xhtml"), "<itemref idref='a'/>", [:]).mapValues { Array($0.utf8) }
             .merging(["OEBPS/a.xhtml": russian]) { $1 }
         #expect(try ConvertedDocument(packed: members, configured: "KOI8-R").text == "мир\n")
+        let utf8 = book(item("a", "a.xhtml"), "<itemref idref='a'/>", ["OEBPS/a.xhtml": "<p>мир</p>"])
+        #expect(try ConvertedDocument(packed: utf8, configured: "KOI8-R").text == "мир\n")
     }
 
     @Test func rejectsBooksWhoseListOfChaptersIsDamaged() throws {

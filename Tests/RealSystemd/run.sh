@@ -89,7 +89,8 @@ boot() {
     timeout --kill-after=10 "${LIMIT:-300}" unshare -m sh -c '
         mount -t tmpfs tmpfs /run
         exec systemd-nspawn --boot --directory="$1" --bind-ro="$2:/trixie" --register=no --keep-unit \
-            --private-network --console=read-only
+            --private-network --console=read-only \
+            --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self"
     ' sh "$work/root" "$trixie" </dev/null >>"$work/console" 2>&1
 }
 while :; do

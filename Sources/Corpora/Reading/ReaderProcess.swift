@@ -28,8 +28,8 @@ struct ReaderProcess {
     ///   - scratch: an empty file without a name that is open for reading and writing
     ///   - check: called at least twice a second; an error that it throws ends the process
     ///   - take: receives the pieces of the text
-    /// - Throws: `RejectionError`, `DurableError` if no process can be started or `scratch` is full, and errors thrown
-    ///   by `check` and `take`
+    /// - Throws: `RejectionError`, `DurableError` if no process can be started or confined or `scratch` is full, and
+    ///   errors thrown by `check` and `take`
     func read(
         _ file: Int32, name: String, bytes: Int, options: ReadingOptions, scratch: Int32,
         check: () throws -> Void, take: (UnsafeRawBufferPointer) throws -> Void
@@ -48,6 +48,7 @@ struct ReaderProcess {
         do {
             let json = try collected.get()
             guard status & 0x7F == 0 else { throw Failure.signal(status & 0x7F) }
+            guard status >> 8 & 0xFF != EX_OSERR else { throw unconfined }
             guard status == 0 else { throw Failure.status(status >> 8 & 0xFF) }
             guard let answer = try? JSONDecoder().decode(ReaderAnswer.self, from: Data(json)) else {
                 throw Failure.malformedAnswer
@@ -106,6 +107,16 @@ struct ReaderProcess {
             }
         }
         return json
+    }
+
+    /// The fault of the machine, and of no file.
+    private var unconfined: DurableError {
+        DurableError(
+            operation: "confine", path: program, errno: EPERM,
+            hint:
+                "it reads files only after it has confined itself. The container or unit that the service runs in may forbid "
+                + "the system calls seccomp, landlock_create_ruleset, landlock_add_rule and landlock_restrict_self, "
+                + "or a limit of the service may be below those of the reader")
     }
 
     private func explain(_ failure: Failure, _ bytes: Int) -> String {

@@ -11,7 +11,7 @@ struct EPUB {
     ]
 
     let members: [String: FileRegion]
-    /// The encoding of the chapters that the user configured.
+    /// The encoding that the user configured, for chapters that declare none and are not UTF-8.
     let configured: String?
 
     static func isWanted(_ name: String) -> Bool { !otherExtensions.contains(ending(of: name)) && name != "mimetype" }
@@ -52,8 +52,9 @@ struct EPUB {
                 let declared = Markup.declaredEncoding(try region.head(Markup.headBytes))
                 let encoding: TextEncoding
                 do {
+                    // Most books are UTF-8, whatever the folder's other files are.
                     encoding = try TextEncoding.determine(
-                        region, declared: declared ?? "UTF-8", configured: configured)
+                        region, declared: declared ?? configured ?? "UTF-8", configured: nil)
                 } catch let error as RejectionError {
                     unreadable += 1
                     firstReason = firstReason ?? "‘\(MemberLog.shown(chapter))’ \(error.reason.text)"
