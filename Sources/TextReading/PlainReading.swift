@@ -15,7 +15,9 @@ extension CorpusReading {
     ) throws {
         let options = options
         guard size <= options.maxFileBytes else { throw options.tooLarge(atLeast: size) }
-        guard let format = options.format ?? TextFormat.plain(name: name), options.encoding.map(isUTF8) ?? true else {
+        guard let format = options.format ?? TextFormat.plain(name: name),
+            options.encoding.map(EncodingName.admitsUTF8) ?? true
+        else {
             throw NotPlainText()
         }
         var check = PlainTextCheck()
@@ -36,10 +38,6 @@ extension CorpusReading {
             }
             guard check.finish() else { throw NotPlainText() }
         }
-    }
-
-    private func isUTF8(_ encoding: String) -> Bool {
-        ["utf-8", "utf8", "us-ascii", "ascii"].contains(encoding.lowercased())
     }
 }
 
@@ -77,20 +75,20 @@ package struct PlainTextCheck {
         guard memchr(piece.baseAddress!, 0, piece.count) == nil,
             isOutput || memchr(piece.baseAddress!, 0x1B, piece.count) == nil
         else { return false }
-        return begun.isEmpty ? isUTF8(piece) : (begun + Array(piece)).withUnsafeBytes { isUTF8($0) }
+        return begun.isEmpty ? takeUTF8(piece) : (begun + Array(piece)).withUnsafeBytes { takeUTF8($0) }
     }
 
     /// Returns false if the text ends inside a character.
     package func finish() -> Bool { begun.isEmpty }
 
-    private mutating func isUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    /// Keeps a character that is incomplete at the end.
+    /// - Returns: false if anything else is not UTF-8
+    private mutating func takeUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytes.withMemoryRebound(to: UInt8.self) { bytes in
             let valid = UTF8Sequence.validPrefix(bytes.baseAddress!, bytes.count)
             let rest = bytes.count - valid
             begun = Array(bytes[valid...].prefix(4))
-            if rest == 0 { return true }
-            guard rest < 4, let form = UTF8Sequence.form(bytes[valid]), rest < form.length else { return false }
-            return UTF8Sequence.maximalPart(bytes.baseAddress! + valid, rest) == rest
+            return rest == 0 || UTF8Sequence.isIncomplete(bytes.baseAddress! + valid, rest)
         }
     }
 }

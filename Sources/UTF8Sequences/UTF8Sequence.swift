@@ -56,4 +56,12 @@ public enum UTF8Sequence {
         while length < form.length && length < count && text[length] & 0xC0 == 0x80 { length += 1 }
         return length
     }
+
+    /// Returns whether all of `count` bytes begin one sequence that more bytes can complete.
+    /// - Precondition: `count` is at least 1, and `wellFormedLength` is nil.
+    @inlinable
+    public static func isIncomplete(_ text: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        guard let form = form(text[0]), count < form.length else { return false }
+        return maximalPart(text, count) == count
+    }
 }

@@ -86,6 +86,24 @@ import TextReading
         }
     }
 
+    @Test(
+        "A declaration that was read as ASCII is wrong about an encoding without ASCII",
+        arguments: ["unicode", "utf-16", "utf-16le", "utf-32", "ucs-4", "ibm037", "ebcdic-us", "utf-7"])
+    func ignoresDeclaredEncodingWithoutASCII(name: String) throws {
+        #expect(
+            try Decoded(Self.german.encoded("ISO-8859-1"), declared: name)
+                == Decoded(text: Self.german, encoding: "windows-1252", replaced: 0))
+        #expect(try Decoded(Array(Self.german.utf8), declared: name).encoding == "UTF-8")
+    }
+
+    /// A reason can advise to set any of them.
+    @Test(arguments: texts.indices)
+    func acceptsDetectedNameAsSetting(index: Int) throws {
+        let (text, converter, name) = Self.texts[index]
+        #expect(
+            try Decoded(text.encoded(converter), configured: name) == Decoded(text: text, encoding: name, replaced: 0))
+    }
+
     @Test("A declared encoding counts only if all of the text is in it")
     func confirmsDeclaredEncoding() throws {
         let bytes = Self.polish.encoded("ISO-8859-2")

@@ -1,7 +1,7 @@
 import Glibc
 import UTF8Sequences
 
-/// What the bytes of a whole region say about its encoding without decoding it in others than UTF-8.
+/// Counts of the bytes of a whole region that matter for its encoding, found without decoding it.
 struct ByteSurvey {
     /// Bytes that are not part of well-formed UTF-8.
     private(set) var invalidBytes = 0
@@ -35,7 +35,7 @@ struct ByteSurvey {
     }
 
     private mutating func countControls(_ piece: UnsafeRawBufferPointer) {
-        // Most of the bytes are found eight at a time to be no control characters: text has one per line, if any.
+        // Skips eight bytes at a time without control characters: text has at most a line break per line.
         var index = 0
         while index < piece.count {
             if index + 8 <= piece.count {
@@ -92,10 +92,8 @@ struct ByteSurvey {
                     continue
                 }
                 let rest = bytes.count - index
+                if !isLast, UTF8Sequence.isIncomplete(text + index, rest) { return Array(bytes[index...]) }
                 let part = UTF8Sequence.maximalPart(text + index, rest)
-                if part == rest, !isLast, let form = UTF8Sequence.form(text[index]), part < form.length {
-                    return Array(bytes[index...])
-                }
                 invalidBytes += part
                 index += part
             }

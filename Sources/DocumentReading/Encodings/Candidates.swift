@@ -1,6 +1,6 @@
 import TextReading
 
-/// An encoding that is looked for.
+/// An encoding that is detected.
 struct Candidate: Sendable {
     let encoding: EncodingName
     /// How rare the encoding is, in nats.
@@ -11,74 +11,74 @@ struct Candidate: Sendable {
 
     var name: String { encoding.name }
 
-    private init(_ name: String, _ converter: String, _ rarity: Double, isSingleByte: Bool, hasState: Bool) {
-        encoding = EncodingName(name: name, converter: converter)
+    private init(_ name: String, _ rarity: Double, isSingleByte: Bool, hasState: Bool) {
+        encoding = .known(name)
         self.rarity = rarity
         self.isSingleByte = isSingleByte
         self.hasState = hasState
     }
 
     private static func single(
-        _ name: String, _ converter: String? = nil, rarity: Double, hasState: Bool = false
+        _ name: String, rarity: Double, hasState: Bool = false
     ) -> Candidate {
-        Candidate(name, converter ?? name, rarity, isSingleByte: true, hasState: hasState)
+        Candidate(name, rarity, isSingleByte: true, hasState: hasState)
     }
 
     private static func multi(
-        _ name: String, _ converter: String, rarity: Double, hasState: Bool = false
+        _ name: String, rarity: Double, hasState: Bool = false
     ) -> Candidate {
-        Candidate(name, converter, rarity, isSingleByte: false, hasState: hasState)
+        Candidate(name, rarity, isSingleByte: false, hasState: hasState)
     }
 
     /// Of encodings that decode a text alike, the first is found.
     static let all: [Candidate] = [
-        single("windows-1252", "CP1252", rarity: 0),
-        single("windows-1250", "CP1250", rarity: 1.5),
-        single("windows-1251", "CP1251", rarity: 1),
+        single("windows-1252", rarity: 0),
+        single("windows-1250", rarity: 1.5),
+        single("windows-1251", rarity: 1),
         single("ISO-8859-15", rarity: 1),
         single("ISO-8859-2", rarity: 2),
         single("KOI8-R", rarity: 1.5),
         single("KOI8-U", rarity: 2),
         single("IBM866", rarity: 2),
         single("ISO-8859-5", rarity: 2.5),
-        single("x-mac-cyrillic", "MAC-CYRILLIC", rarity: 3),
+        single("x-mac-cyrillic", rarity: 3),
         single("IBM855", rarity: 3.5),
-        single("windows-1253", "CP1253", rarity: 1),
+        single("windows-1253", rarity: 1),
         single("ISO-8859-7", rarity: 1.5),
-        single("IBM737", "CP737", rarity: 3),
-        single("windows-1254", "CP1254", rarity: 2),
+        single("IBM737", rarity: 3),
+        single("windows-1254", rarity: 2),
         single("IBM857", rarity: 6.5),
-        single("windows-1255", "CP1255", rarity: 1, hasState: true),
+        single("windows-1255", rarity: 1, hasState: true),
         single("ISO-8859-8", rarity: 1.5),
         single("IBM862", rarity: 5),
-        single("windows-1256", "CP1256", rarity: 1),
+        single("windows-1256", rarity: 1),
         single("ISO-8859-6", rarity: 2),
-        single("windows-1257", "CP1257", rarity: 2.5),
+        single("windows-1257", rarity: 2.5),
         single("ISO-8859-13", rarity: 5),
         single("ISO-8859-4", rarity: 4),
         single("ISO-8859-10", rarity: 6),
-        single("IBM775", "CP775", rarity: 6),
+        single("IBM775", rarity: 6),
         single("ISO-8859-3", rarity: 3.5),
         single("ISO-8859-14", rarity: 5),
         single("ISO-8859-16", rarity: 3.5),
-        single("windows-1258", "CP1258", rarity: 3, hasState: true),
+        single("windows-1258", rarity: 3, hasState: true),
         single("TCVN", rarity: 4, hasState: true),
-        single("windows-874", "CP874", rarity: 1),
+        single("windows-874", rarity: 1),
         single("IBM850", rarity: 5),
         single("IBM437", rarity: 5),
         single("IBM852", rarity: 6),
         single("IBM865", rarity: 6),
         single("IBM861", rarity: 6),
-        single("macintosh", "MACINTOSH", rarity: 5),
-        single("x-mac-ce", "MAC-CENTRALEUROPE", rarity: 7),
-        multi("Shift_JIS", "CP932", rarity: 1),
-        multi("EUC-JP", "EUC-JP-MS", rarity: 1),
-        multi("GB18030", "GB18030", rarity: 1),
-        multi("Big5", "CP950", rarity: 1),
-        multi("Big5-HKSCS", "BIG5-HKSCS", rarity: 2, hasState: true),
-        multi("EUC-KR", "UHC", rarity: 1),
-        multi("JOHAB", "JOHAB", rarity: 4),
-        multi("EUC-TW", "EUC-TW", rarity: 3),
+        single("macintosh", rarity: 5),
+        single("x-mac-ce", rarity: 7),
+        multi("Shift_JIS", rarity: 1),
+        multi("EUC-JP", rarity: 1),
+        multi("GB18030", rarity: 1),
+        multi("Big5", rarity: 1),
+        multi("Big5-HKSCS", rarity: 2, hasState: true),
+        multi("EUC-KR", rarity: 1),
+        multi("JOHAB", rarity: 4),
+        multi("EUC-TW", rarity: 3),
     ]
 
     static func named(converter: String) -> Candidate? { all.first { $0.encoding.converter == converter } }

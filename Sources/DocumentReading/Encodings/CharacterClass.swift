@@ -1,4 +1,4 @@
-/// What is known of a character where its encoding is determined: how it may stand beside others.
+/// The properties of a character that determine how likely it is beside another one.
 struct CharacterClass: Equatable {
     enum Kind {
         case space, digit, lower, upper, caseless, mark, apostrophe, opening, closing, punctuation, symbol, drawing,
@@ -92,7 +92,7 @@ struct CharacterClass: Equatable {
         return vowels.contains(folded) || (0x1EA0..<0x1EFA).contains(scalar.value)
     }
 
-    /// The cost of a character beside the one before it, in nats: what a writer of the language would not do is rare.
+    /// Returns the cost of a character after another one, in nats: high for pairs that are rare in text.
     static func cost(_ one: CharacterClass, _ other: CharacterClass) -> Double {
         if one.kind == .control || other.kind == .control { return 4 }
         if other.kind == .mark {

@@ -7,16 +7,17 @@ final class IconvDecoder: Decoder {
     /// Number of bytes that are skipped where nothing can be decoded.
     private let unit: Int
 
-    /// - Parameter name: a name for `iconv_open`
+    /// - Parameters:
+    ///   - name: a name for `iconv_open`
+    ///   - unitBytes: length of the encoding's units
     /// - Returns: nil if the encoding is unknown
-    init?(_ name: String) {
+    init?(_ name: String, unitBytes: Int = 1) {
         guard let converter = iconv_open("UTF-8", name), converter != iconv_t(bitPattern: -1) else { return nil }
         self.converter = converter
-        unit =
-            name.hasPrefix("UTF-16") || name.hasPrefix("UCS-2")
-            ? 2
-            : name.hasPrefix("UTF-32") || name.hasPrefix("UCS-4") ? 4 : 1
+        unit = unitBytes
     }
+
+    convenience init?(_ encoding: EncodingName) { self.init(encoding.converter, unitBytes: encoding.unitBytes) }
 
     deinit { iconv_close(converter) }
 

@@ -40,7 +40,7 @@ struct MultiByteScore {
     }
 
     private static func decode(_ candidate: Candidate, _ block: [UInt8]) -> [Unicode.Scalar]? {
-        guard let decoder = IconvDecoder(candidate.encoding.converter) else { return nil }
+        guard let decoder = IconvDecoder(candidate.encoding) else { return nil }
         var text: [Unicode.Scalar] = []
         let output = DecodedText { text += String(decoding: $0, as: UTF8.self).unicodeScalars }
         // The closure above does not throw.

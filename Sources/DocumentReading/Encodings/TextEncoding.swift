@@ -11,26 +11,24 @@ package struct TextEncoding: Sendable, Equatable {
     /// The IANA name, `UTF-8` for plain text.
     package let name: String
     package let origin: Origin
-    /// The name of its converter.
-    private let converter: String
+    /// The encoding that the text is decoded from: of a family such as UTF-16, the form.
+    private let encoding: EncodingName
     /// Length of the byte-order mark, which is not part of the text.
     private let markBytes: Int
+    /// Number of NUL bytes, if they were counted.
+    private var surveyedNULs: Int?
 
     private static let utf8Mark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
-    private init(name: String, converter: String, origin: Origin, markBytes: Int = 0) {
-        self.name = name
+    private init(_ encoding: EncodingName, name: String? = nil, _ origin: Origin, markBytes: Int = 0) {
+        self.name = name ?? encoding.name
         self.origin = origin
-        self.converter = converter
+        self.encoding = encoding
         self.markBytes = markBytes
     }
 
-    private init(_ encoding: EncodingName, _ origin: Origin) {
-        self.init(name: encoding.name, converter: encoding.converter, origin: origin)
-    }
-
     private static func utf8(_ origin: Origin, markBytes: Int = 0) -> TextEncoding {
-        TextEncoding(name: "UTF-8", converter: "UTF-8", origin: origin, markBytes: markBytes)
+        TextEncoding(.known("UTF-8"), origin, markBytes: markBytes)
     }
 }
 
@@ -46,10 +44,16 @@ extension TextEncoding {
         if let configured { return try self.configured(configured, region) }
         if let marked = try marked(region) { return marked }
         let survey = try ByteSurvey(region)
+        var found = try determine(region, survey, declared: declared.flatMap { EncodingName($0) })
+        found.surveyedNULs = survey.allNuls
+        return found
+    }
+
+    private static func determine(
+        _ region: FileRegion, _ survey: ByteSurvey, declared: EncodingName?
+    ) throws -> TextEncoding {
         if let plain = try withoutDecoding(region, survey) { return plain }
-        if let declared = declared.flatMap({ EncodingName($0) }), !declared.isUTF8,
-            try isDecodable(region, declared, most: mostReplaced(region))
-        {
+        if let declared, canBeDeclared(declared), try isDecodable(region, declared, most: mostReplaced(region)) {
             return TextEncoding(declared, .declared)
         }
         guard survey.controls * 100 <= survey.bytes else {
@@ -66,17 +70,29 @@ extension TextEncoding {
         throw try rejection(result, survey, region)
     }
 
+    /// Whether a text that is not UTF-8 can declare the encoding for itself. The declaration was read as ASCII, so it is
+    /// wrong if the encoding has other characters in its place: the HTML standard reads UTF-16 there as UTF-8.
+    private static func canBeDeclared(_ encoding: EncodingName) -> Bool {
+        guard !encoding.isUTF8, encoding.unitBytes == 1, let decoder = IconvDecoder(encoding) else { return false }
+        // Asian encodings have currency signs and overlines in place of these two.
+        let ascii = (0x20...0x7E).filter { $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "~") }
+        return decoder.decode(whole: ascii) == ascii
+    }
+
     /// Recognizes UTF-8, UTF-16, UTF-32 and ISO-2022.
+    /// - Throws: `RejectionError` for damaged ISO-2022, which would be valid UTF-8
     private static func withoutDecoding(_ region: FileRegion, _ survey: ByteSurvey) throws -> TextEncoding? {
         if survey.allNuls > 0, let form = try UnicodeForm.unmarked(region, survey) {
-            return TextEncoding(name: form.converter, converter: form.converter, origin: .valid)
+            return TextEncoding(form.encoding, .valid)
         }
-        guard survey.invalidBytes == 0 else { return nil }
-        if survey.hasEscape, survey.isASCII, let name = try ISO2022.find(region),
-            let encoding = EncodingName(name), try isDecodable(region, encoding, most: mostReplaced(region))
+        if survey.hasEscape, survey.sequences == 0, survey.invalidBytes <= mostReplaced(region),
+            let encodings = try ISO2022.find(region), let usual = encodings.first
         {
+            guard let encoding = try encodings.first(where: { try isDecodable(region, $0, most: mostReplaced(region)) })
+            else { throw try rejection(.damaged(usual), survey, region) }
             return TextEncoding(encoding, .valid)
         }
+        guard survey.invalidBytes == 0 else { return nil }
         // NUL is replaced where it is rare.
         return survey.allNuls <= mostReplaced(region) ? utf8(.valid) : nil
     }
@@ -88,16 +104,14 @@ extension TextEncoding {
                     + "are known")
         }
         let mark = try marked(region)
-        let isUnicode = encoding.isUTF8 || encoding.name.hasPrefix("UTF-16") || encoding.name.hasPrefix("UTF-32")
+        let isUnicode = encoding.isUTF8 || encoding.unitBytes > 1
         // The name of one form is often used for its family; the mark knows better.
         if isUnicode, let mark, mark.name.prefix(6) == encoding.name.prefix(6) {
-            return TextEncoding(
-                name: mark.name, converter: mark.converter, origin: .configured, markBytes: mark.markBytes)
+            return TextEncoding(mark.encoding, name: mark.name, .configured, markBytes: mark.markBytes)
         }
         if encoding.name == "UTF-16" || encoding.name == "UTF-32" {
             let form = try UnicodeForm.unmarked(region, ByteSurvey(region))
-            let converter = form?.converter ?? "\(encoding.name)LE"
-            return TextEncoding(name: converter, converter: converter, origin: .configured)
+            return TextEncoding(form?.encoding ?? .known("\(encoding.name)LE"), .configured)
         }
         return TextEncoding(encoding, .configured)
     }
@@ -107,8 +121,7 @@ extension TextEncoding {
             return utf8(.byteOrderMark, markBytes: utf8Mark.count)
         }
         guard let form = try UnicodeForm.marked(region) else { return nil }
-        return TextEncoding(
-            name: form.markedName, converter: form.converter, origin: .byteOrderMark, markBytes: form.mark.count)
+        return TextEncoding(form.encoding, name: form.markedName, .byteOrderMark, markBytes: form.mark.count)
     }
 }
 
@@ -124,6 +137,15 @@ extension TextEncoding {
         return replaced
     }
 
+    /// Whether the text contains NUL, which is part of other characters in encodings with units of several bytes.
+    func containsNUL(_ region: FileRegion) throws -> Bool {
+        guard encoding.unitBytes == 1 else { return false }
+        if let surveyedNULs { return surveyedNULs > 0 }
+        var found = false
+        try region.forEachPiece { if !found { found = $0.contains(0) } }
+        return found
+    }
+
     /// At most 0.1 % of the bytes may be undecodable.
     static func mostReplaced(_ region: FileRegion) -> Int { region.bytes / 1000 }
 
@@ -132,22 +154,21 @@ extension TextEncoding {
     }
 
     private static func isDecodable(_ region: FileRegion, _ encoding: EncodingName, most: Int) throws -> Bool {
-        try region.decode(with: makeDecoder(encoding.converter), most: most) { _ in } <= most
+        try region.decode(with: makeDecoder(encoding), most: most) { _ in } <= most
     }
 
-    private func makeDecoder() throws -> any Decoder { try Self.makeDecoder(converter) }
+    private func makeDecoder() throws -> any Decoder { try Self.makeDecoder(encoding) }
 
-    private static func makeDecoder(_ converter: String) throws -> any Decoder {
-        let candidate = Candidate.named(converter: converter)
+    private static func makeDecoder(_ encoding: EncodingName) throws -> any Decoder {
         let decoder: (any Decoder)? =
-            switch candidate {
-            case _ where converter == "UTF-8": UTF8Decoder()
-            case let candidate? where !candidate.hasState: TableDecoder(converter)
-            default: IconvDecoder(converter)
+            switch Candidate.named(converter: encoding.converter) {
+            case _ where encoding.isUTF8: UTF8Decoder()
+            case let candidate? where !candidate.hasState: TableDecoder(encoding.converter)
+            default: IconvDecoder(encoding)
             }
         guard let decoder else {
             throw RejectionError(
-                "cannot be decoded: this system's iconv has no converter for \(converter); install the package with "
+                "cannot be decoded: this system's iconv has no converter for \(encoding.converter); install the package with "
                     + "its gconv modules")
         }
         return decoder
@@ -159,13 +180,13 @@ extension TextEncoding {
 extension TextEncoding {
     private static let settingsFile = ".kbconfig.yaml"
 
-    /// The reason why the region is not in this encoding, with what it may be instead.
+    /// Returns the reason for rejecting a region that is not in this encoding, with the encoding it seems to be in.
     private func undecodable(_ region: FileRegion) throws -> RejectionError {
         let count = try region.decode(with: makeDecoder(), from: markBytes) { _ in }
         let found = "is not \(name): \(count.grouped) of \(region.bytes.grouped) bytes cannot be decoded"
         var other: String?
         do {
-            // Without the setting, if it is wrong.
+            // Determines the encoding from the text alone, because the setting or declaration is wrong.
             other = try Self.determine(region, declared: nil, configured: nil).name
         } catch let error as RejectionError {
             if origin == .configured {
@@ -190,7 +211,7 @@ extension TextEncoding {
                 "mixes UTF-8 with another encoding: \(survey.invalidBytes.grouped) of \(survey.bytes.grouped) bytes "
                     + "are not UTF-8; convert all of it to UTF-8 and move it back")
         case .damaged(let encoding):
-            let count = try region.decode(with: makeDecoder(encoding.converter)) { _ in }
+            let count = try region.decode(with: makeDecoder(encoding)) { _ in }
             return RejectionError(
                 "looks like \(encoding.name), but is damaged: \(count.grouped) of \(survey.bytes.grouped) bytes cannot be "
                     + "decoded, more than 0.1 %; `iconv -c -f \(encoding.converter) -t UTF-8` leaves them out")

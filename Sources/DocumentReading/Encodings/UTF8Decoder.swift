@@ -1,6 +1,6 @@
 import UTF8Sequences
 
-/// Passes valid UTF-8 on and replaces the rest, see `UTF8Repair`.
+/// Passes valid UTF-8 on and replaces each maximal part of an ill-formed sequence.
 final class UTF8Decoder: Decoder {
     func decode(_ input: UnsafeRawBufferPointer, isLast: Bool, to output: DecodedText) throws -> Int {
         try input.withMemoryRebound(to: UInt8.self) { bytes in
@@ -12,9 +12,8 @@ final class UTF8Decoder: Decoder {
                 index += valid
                 let rest = bytes.count - index
                 guard rest > 0 else { break }
+                if !isLast, index > 0, UTF8Sequence.isIncomplete(text + index, rest) { break }
                 let part = UTF8Sequence.maximalPart(text + index, rest)
-                let isIncomplete = part == rest && UTF8Sequence.form(text[index]).map { part < $0.length } ?? false
-                if isIncomplete, !isLast, index > 0 { break }
                 try output.replace(part)
                 index += part
             }

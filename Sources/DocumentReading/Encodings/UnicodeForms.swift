@@ -1,22 +1,22 @@
-import Glibc
+import TextReading
 
 /// UTF-16 and UTF-32, with a byte-order mark or without.
 enum UnicodeForm: CaseIterable {
     case utf32LE, utf32BE, utf16LE, utf16BE
 
-    var converter: String {
+    var encoding: EncodingName {
         switch self {
-        case .utf16LE: "UTF-16LE"
-        case .utf16BE: "UTF-16BE"
-        case .utf32LE: "UTF-32LE"
-        case .utf32BE: "UTF-32BE"
+        case .utf16LE: .known("UTF-16LE")
+        case .utf16BE: .known("UTF-16BE")
+        case .utf32LE: .known("UTF-32LE")
+        case .utf32BE: .known("UTF-32BE")
         }
     }
 
     /// The name of the encoding with a byte-order mark.
     var markedName: String { unit == 2 ? "UTF-16" : "UTF-32" }
 
-    var unit: Int { self == .utf16LE || self == .utf16BE ? 2 : 4 }
+    var unit: Int { encoding.unitBytes }
 
     private var isLittleEndian: Bool { self == .utf16LE || self == .utf32LE }
 
@@ -57,7 +57,7 @@ enum UnicodeForm: CaseIterable {
 
     /// Whether the region decodes without an error to text: assigned characters without control characters.
     private func isText(_ region: FileRegion) throws -> Bool {
-        guard region.bytes % unit == 0, let decoder = IconvDecoder(converter) else { return false }
+        guard region.bytes % unit == 0, let decoder = IconvDecoder(encoding) else { return false }
         var characters = CharacterCounts()
         let undecodable = try region.decode(with: decoder, most: 0) { characters.append($0) }
         return undecodable == 0 && characters.isText
