@@ -17,11 +17,11 @@ import TextReading
         }
     }
 
-    @Test("Bytes without meaning are no text in any encoding", arguments: [1 as UInt64, 2, 3], [200, 8_192, 100_000])
+    @Test("Random bytes are rejected", arguments: [1 as UInt64, 2, 3], [200, 8_192, 100_000])
     func rejectsRandomBytes(seed: UInt64, count: Int) throws {
         #expect(try reason(random(count, seed: seed)).contains("is not text in any known encoding"))
         let withoutControls = random(count, seed: seed).map { $0 % 0x80 < 0x20 ? $0 | 0x40 : $0 }
-        // An encoding may be the least improbable, but is not found.
+        // The reason may name the least improbable encoding.
         _ = try reason(withoutControls)
     }
 
@@ -30,6 +30,46 @@ import TextReading
             withUnsafeBytes(of: Int16(truncatingIfNeeded: (index % 97 - 48) * 311).littleEndian, Array.init)
         }
         #expect(try reason(samples).contains("is not text in any known encoding"))
+    }
+
+    private static let english = "The old garden near the river is green and the birds sing in the morning light.\n"
+
+    /// Inserts bytes as words of their own into English text, one every 100 bytes.
+    private func english(with stray: [UInt8]) -> [UInt8] {
+        let text = Array(String(repeating: Self.english, count: 400).utf8)
+        return stride(from: 0, to: text.count, by: 100).enumerated().flatMap { number, start in
+            let line = text[start..<min(text.count, start + 100)]
+            let gap = line.firstIndex(of: UInt8(ascii: " ")).map { $0 + 1 } ?? line.startIndex
+            return line[..<gap] + [stray[number % stray.count], UInt8(ascii: " ")] + line[gap...]
+        }
+    }
+
+    @Test(
+        "Stray bytes in English text are not letters of another script",
+        arguments: [[0xFF, 0xFE, 0x80], [0xFF], [0xFF, 0xFE, 0x80, 0xC0, 0xC1, 0xF5, 0xF8, 0x81]] as [[UInt8]])
+    func rejectsStrayBytes(stray: [UInt8]) throws {
+        let text = try reason(english(with: stray))
+        #expect(text.contains("is not text in any known encoding") || text.contains("cannot be told"), "\(text)")
+    }
+
+    @Test("Damaged ISO-2022 is not taken for the ASCII that its bytes are")
+    func rejectsDamagedISO2022() throws {
+        let text = String(repeating: "吾輩は猫である。名前はまだ無い。 plain\n", count: 20).encoded("ISO-2022-JP")
+        var escapes = 0
+        let damaged = text.filter { byte in
+            if byte == 0x1B { escapes += 1 }
+            return byte != 0x1B || escapes % 4 != 0
+        }
+        #expect(damaged.count < text.count && damaged.allSatisfy { $0 < 0x80 })
+        #expect(try reason(damaged).contains("looks like ISO-2022-JP, but is damaged: "))
+        // The setting decides.
+        #expect(try Decoded(damaged, configured: "utf-8").encoding == "UTF-8")
+    }
+
+    @Test func countsStrayBytesInISO2022() throws {
+        let text = String(repeating: "吾輩は猫である。名前はまだ無い。\n", count: 100)
+        let decoded = try Decoded(text.encoded("ISO-2022-JP") + [0xFF, 0x0A])
+        #expect(decoded == Decoded(text: text + "\u{FFFD}\n", encoding: "ISO-2022-JP", replaced: 1))
     }
 
     @Test("At most one of a thousand bytes is replaced, and each is counted")

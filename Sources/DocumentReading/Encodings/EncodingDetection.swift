@@ -1,7 +1,7 @@
 import TextReading
 
-/// Determines an encoding from a text alone: which of all candidates would have a writer of some language produce the
-/// bytes outside ASCII with the highest probability?
+/// Determines the encoding of a text from its bytes: the candidate in which the bytes outside ASCII are most probable
+/// text of some language.
 struct EncodingDetection {
     enum Result {
         case found(EncodingName)
@@ -59,7 +59,7 @@ struct EncodingDetection {
         {
             return .damaged(first.candidate.encoding)
         }
-        guard let best = scored.first else { return .none }
+        guard let best = scored.first, best.table?.formsWords(text) ?? true else { return .none }
         let perByte = best.score / Double(text.highBytes)
         if isMixed(best, perByte) { return .mixed }
         guard perByte > Self.leastPerByte else { return .none }

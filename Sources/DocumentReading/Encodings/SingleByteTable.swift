@@ -6,6 +6,7 @@ struct SingleByteTable: Sendable {
     /// Nil for undefined bytes.
     let scalars: [Unicode.Scalar?]
     private let classes: [CharacterClass]
+    private let script: CharacterClass.Script
     /// For each language, the logarithms of the probabilities of the bytes from 0x80 on.
     private let logProbabilities: [[Double]]
 
@@ -13,7 +14,7 @@ struct SingleByteTable: Sendable {
     static let all: [SingleByteTable] = Candidate.all.compactMap { $0.isSingleByte ? SingleByteTable($0) : nil }
 
     private init?(_ candidate: Candidate) {
-        guard let decoder = IconvDecoder(candidate.encoding.converter) else { return nil }
+        guard let decoder = IconvDecoder(candidate.encoding) else { return nil }
         self.candidate = candidate
         let scalars = (0...255).map { byte in
             decoder.decode(whole: [UInt8(byte)]).flatMap { String(decoding: $0, as: UTF8.self).unicodeScalars.first }
@@ -26,6 +27,7 @@ struct SingleByteTable: Sendable {
         }
         self.scalars = scalars
         self.classes = classes
+        self.script = script
     }
 
     /// The script that the encoding is for: another than Latin if it has at least as many letters as an alphabet.
@@ -46,6 +48,18 @@ struct SingleByteTable: Sendable {
             high.reduce(0) { $0 + Double(text.counts[$1]) * model[$1 - 0x80] }
         }.max()
         return (best ?? 0) - cost - candidate.rarity
+    }
+
+    /// Whether the letters of another script than Latin stand in words, more than two together on average. Stray bytes in
+    /// English text are letters in such an encoding, but single ones.
+    func formsWords(_ text: TextStatistics) -> Bool {
+        guard script != .latin else { return true }
+        let isLetter = classes.map { $0.script == script }
+        let letters = (0x80...0xFF).reduce(0) { $0 + (isLetter[$1] ? text.counts[$1] : 0) }
+        let neighbors = text.pairs.reduce(0) {
+            $0 + (isLetter[Int($1.one)] && isLetter[Int($1.other)] ? $1.count : 0)
+        }
+        return 2 * neighbors > letters
     }
 
     func undefinedBytes(_ text: TextStatistics) -> Int {
