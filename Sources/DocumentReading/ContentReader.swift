@@ -31,11 +31,10 @@ struct ContentReader {
         } catch let error as RejectionError {
             throw looksBinary ? notText(head) : error
         }
-        let hasNUL = encoding.isWide ? false : try region.containsNUL()
-        if hasNUL { throw Self.isMostlyText(head) ? Self.withNUL : notText(head) }
+        if try encoding.containsNUL(region) { throw Self.isMostlyText(head) ? Self.withNUL : notText(head) }
         var replaced = 0
         try reading.readDocument(format) { take in replaced = try encoding.decode(region, take) }
-        reading.describe(encoding: encoding.isUTF8 ? nil : encoding.name)
+        reading.describe(encoding: encoding.name)
         reading.countReplaced(replaced)
     }
 
@@ -67,20 +66,5 @@ struct ContentReader {
 
     private static func isMostlyText(_ head: [UInt8]) -> Bool {
         head.count { $0 < 0x20 && !(0x09...0x0D).contains($0) } * 20 < head.count
-    }
-}
-
-extension TextEncoding {
-    fileprivate var isUTF8: Bool { ["UTF-8", "US-ASCII", "ASCII"].contains(name.uppercased()) }
-
-    /// Whether the units of the encoding have several bytes, so that NUL bytes are part of characters.
-    fileprivate var isWide: Bool { ["UTF-16", "UTF-32", "UCS"].contains { name.uppercased().hasPrefix($0) } }
-}
-
-extension FileRegion {
-    fileprivate func containsNUL() throws -> Bool {
-        var found = false
-        try forEachPiece { if !found { found = $0.contains(0) } }
-        return found
     }
 }
