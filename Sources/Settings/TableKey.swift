@@ -27,6 +27,11 @@ enum TableKey: String, CaseIterable {
             throw refusal(
                 source, "1 to \(ReadingOptions.mostTextColumns) columns, by name or number", "\(columns.count)")
         }
+        if let long = columns.first(where: { $0.utf8.count > ReadingOptions.longestTextColumn }) {
+            throw refusal(
+                source, "names of at most \(ReadingOptions.longestTextColumn) bytes, or numbers of columns",
+                "\(long.utf8.count) bytes")
+        }
         return columns
     }
 

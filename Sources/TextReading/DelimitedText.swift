@@ -52,7 +52,7 @@ struct DelimitedText: RecordReader {
             case UInt8(ascii: "\t")?: "table separated by tabs"
             case let delimiter?: "CSV with delimiter \(TableDialect.name(delimiter))"
             }
-        return "\(kind), \(rowCount) rows" + (layout.hasHeader ? "" : ", no header")
+        return "\(kind), \(ReadingAdvice.count(rowCount, "row"))" + (layout.hasHeader ? "" : ", no header")
     }
 
     mutating func append(_ bytes: [UInt8], to output: inout [UInt8]) throws {
@@ -182,9 +182,11 @@ struct DelimitedText: RecordReader {
                     + ReadingAdvice.change("quoting: none"))
         }
         if rows.strays.count > 0 {
-            warnings.append(
-                "\(rows.strays.count) quote marks that enclose no field were taken as text, the first on line "
-                    + "\(rows.strays.firstLine)")
+            let marks =
+                rows.strays.count == 1
+                ? "1 quote mark that encloses no field was"
+                : "\(rows.strays.count) quote marks that enclose no field were"
+            warnings.append("\(marks) taken as text, the first on line \(rows.strays.firstLine)")
         }
     }
 

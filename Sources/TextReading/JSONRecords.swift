@@ -42,9 +42,9 @@ struct JSONRecords: RecordReader {
 
     var formatDescription: String {
         switch layout {
-        case .lines?, nil: "JSON lines, \(records) objects"
-        case .array?: "JSON array, \(records) elements"
-        case .member?: "JSON object with an array, \(records) objects"
+        case .lines?, nil: "JSON lines, \(ReadingAdvice.count(records, "object"))"
+        case .array?: "JSON array, \(ReadingAdvice.count(records, "element"))"
+        case .member?: "JSON object with an array, \(ReadingAdvice.count(records, "object"))"
         }
     }
 

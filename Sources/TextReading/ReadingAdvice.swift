@@ -28,6 +28,9 @@ enum ReadingAdvice {
         return shown.map(quoted).joined(separator: ", ") + (others > 0 ? " and \(others) more" : "")
     }
 
+    /// A count with its noun, whose plural ends with s: `1 row`, `2 rows`.
+    static func count(_ value: Int, _ noun: String) -> String { "\(value) \(noun)\(value == 1 ? "" : "s")" }
+
     private static let mostNames = 8
     private static let longestName = 40
 

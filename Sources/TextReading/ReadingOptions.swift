@@ -32,6 +32,8 @@ public struct ReadingOptions: Sendable, Equatable, Codable {
 
     /// Maximum number of text columns.
     package static let mostTextColumns = JSONPaths.mostFields
+    /// Maximum length in bytes of the name of a text column.
+    package static let longestTextColumn = 1024
 
     public init() {}
 

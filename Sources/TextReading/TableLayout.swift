@@ -242,7 +242,10 @@ enum ColumnName {
     /// Returns the index of the last column with each name; white space around names in the header does not matter.
     static func indexes(of wanted: [String], in names: [String]) -> [Int?] {
         wanted.map { name in
-            names.lastIndex(of: name) ?? names.lastIndex { $0.utf8.count <= 1024 && trimmed($0) == name }
+            names.lastIndex(of: name)
+                ?? names.lastIndex {
+                    $0.utf8.count <= ReadingOptions.longestTextColumn && trimmed($0) == name
+                }
         }
     }
 

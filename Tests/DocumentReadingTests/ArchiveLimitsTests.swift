@@ -111,6 +111,7 @@ import Testing
         let files: [(String, [UInt8])] = [
             ("a.txt", Array("\(secret)\0".utf8)), ("a.gz", long), ("a.zip", long), ("a.7z", long),
             ("a.bin", Array("\u{7F}ELF\(secret)\0\u{1}".utf8)), ("b.zip", Array("PK\u{3}\u{4}".utf8) + long),
+            ("a.sh", Array("#!The password is \(secret)\n\u{1}\0".utf8)),
             ("a.rtf", Array("{\\rtf1 \(secret)}".utf8)),
             ("b.gz", [0x1F, 0x8B, 8, 8, 0, 0, 0, 0, 0, 3] + Array("\(secret)\0".utf8)),
         ]

@@ -66,6 +66,7 @@ import TextReading
             ("filters: [shout]", "filters", ":1"), ("filters: keep\nkeep: z-a", "keep", ":2"),
             ("quoting: some", "quoting", ":1"), ("escape: \"ab\"", "escape", ":1"), ("header: maybe", "header", ":1"),
             ("skip_initial_space: 1", "skip_initial_space", ":1"), ("text_column: []", "text_column", ":1"),
+            ("text_column: \(String(repeating: "x", count: 1025))", "text_column", ":1"),
             ("delimiter: \"|\"\nescape: \"|\"", "escape", ":2"),
             ("min_words: 3", "min_words", ":1"), ("filters: min_words\nmin_words: many", "min_words", ":2"),
         ])
