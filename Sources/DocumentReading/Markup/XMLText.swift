@@ -59,8 +59,6 @@ struct PlainXMLText: XMLContent {
 
     private struct Level {
         var role: Role
-        /// Whether the element continues the text around it.
-        var isInline: Bool
         /// Whether there is text directly in the element.
         var hasText = false
     }
@@ -81,8 +79,6 @@ struct PlainXMLText: XMLContent {
     let format: String
     private let isFictionBook: Bool
     private var levels: [Level] = []
-    /// Whether an element has ended and the text after it decides whether that ends a paragraph.
-    private var isUndecided = false
 
     init(root: String) {
         isFictionBook = root == "FictionBook"
@@ -92,27 +88,19 @@ struct PlainXMLText: XMLContent {
     mutating func start(_ element: XMLElement, _ writer: inout ParagraphWriter) -> Bool {
         let role = Self.roles[element.name] ?? .unknown
         guard role != .skipped, !(isFictionBook && element.name == "description") else { return false }
-        let isInline = role != .paragraph && levels.last?.hasText ?? false
-        if !isInline { endParagraph(&writer) }
-        levels.append(Level(role: role, isInline: isInline))
+        let continuesText = role != .paragraph && levels.last?.hasText ?? false
+        if !continuesText { writer.separate(.paragraph) }
+        levels.append(Level(role: role))
         return true
     }
 
     mutating func end(_ name: String, _ writer: inout ParagraphWriter) {
         guard let level = levels.popLast() else { return }
-        if level.role == .paragraph { endParagraph(&writer) } else if !level.isInline { isUndecided = true }
+        if level.role == .paragraph { writer.separate(.paragraph) }
     }
 
     mutating func text(_ bytes: UnsafeBufferPointer<UInt8>, _ writer: inout ParagraphWriter) {
-        if !levels.isEmpty, bytes.contains(where: { $0 > 0x20 }) {
-            levels[levels.count - 1].hasText = true
-            isUndecided = false
-        }
+        if !levels.isEmpty, bytes.contains(where: { $0 > 0x20 }) { levels[levels.count - 1].hasText = true }
         writer.text(bytes)
-    }
-
-    private mutating func endParagraph(_ writer: inout ParagraphWriter) {
-        writer.separate(.paragraph)
-        isUndecided = false
     }
 }
