@@ -2,6 +2,7 @@ import Corpora
 import Durable
 import Foundation
 import Testing
+import TextReading
 
 struct SingleFileTests {
     private func read(_ path: String, temporaryDirectory: String) throws -> SingleFile.Text {

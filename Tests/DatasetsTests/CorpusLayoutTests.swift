@@ -159,8 +159,8 @@ private func fortunes(_ count: Int, lines: Int = 3, separator: String = "%") -> 
         #expect(layout.keepsText && !layout.reason.contains("%"))
         #expect(samples.contains { $0.contains("%") })
     }
-    let wrapped = (0..<20).map { wrapped(prose + " \($0)") }.joined(separator: "\n%\n")
-    let (layout, samples) = try read(wrapped)
+    let text = (0..<20).map { wrapped(prose + " \($0)") }.joined(separator: "\n%\n")
+    let (layout, samples) = try read(text)
     #expect(layout.joinsLines && layout.reason == "texts separated by lines of ‘%’, lines joined")
     #expect(samples.count == 20 && samples.first == prose + " 0")
 }
