@@ -108,7 +108,7 @@ let package = Package(
         .target(
             name: "Jobs", dependencies: ["MetricsSchema", "SettingsTable", "TextFilters", "Durable"],
             swiftSettings: ours),
-        .target(name: "PreviewOptions", dependencies: ["Jobs", arguments], swiftSettings: ours),
+        .target(name: "PreviewOptions", dependencies: [arguments], swiftSettings: ours),
         .target(name: "Systemd", dependencies: ["CSystemd", log], swiftSettings: ours),
         .target(name: "LimitedLogging", dependencies: [log], swiftSettings: ours),
         .target(name: "Fairness", swiftSettings: ours),

@@ -1,7 +1,4 @@
 import ArgumentParser
-import Jobs
-
-extension SampleUnit: ExpressibleByArgument {}
 
 /// The options of `kantaibert-train preview`, and of `kbctl corpora preview`, which passes them on. Filters have the
 /// names of their keys in `.kbconfig.yaml`; their values can be given under those names, too.
@@ -26,8 +23,8 @@ package struct PreviewOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The unit of training: \(SampleUnit.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "unit"))
-    package var samples: SampleUnit?
+            "The unit of training, one of those of the setting samples; auto by default.", valueName: "unit"))
+    package var samples: String?
 
     @Option(help: ArgumentHelp("Number of units to show; 10 by default.", valueName: "count"))
     package var units: Int?
@@ -38,7 +35,7 @@ package struct PreviewOptions: ParsableArguments {
     package var arguments: [String] {
         let options: [(String, String?)] = [
             ("filters", filters), ("keep", keep), ("min-words", minWords.map(String.init)),
-            ("max-words", maxWords.map(String.init)), ("samples", samples?.rawValue), ("units", units.map(String.init)),
+            ("max-words", maxWords.map(String.init)), ("samples", samples), ("units", units.map(String.init)),
         ]
         return options.compactMap { name, value in value.map { "--\(name)=\($0)" } }
     }

@@ -42,6 +42,8 @@ struct Preview: ParsableCommand {
             throw failure("\(error)", EX_USAGE)
         } catch let error as SettingsError {
             throw failure("\(error)", EX_CONFIG)
+        } catch let error as ValidationError {
+            throw error
         } catch {
             throw failure("\(error)", EX_IOERR)
         }
@@ -58,10 +60,11 @@ struct Preview: ParsableCommand {
         let text = try SingleFile.read(
             path, options: nearest.configuration.reading, reader: try OwnProgram.sibling("kantaibert-read"),
             temporaryDirectory: FileManager.default.temporaryDirectory.path)
+        let unit = try options.chosenUnit
         let filters = try options.chosenFilters ?? nearest.configuration.filters ?? []
         let preview = try text.withPath {
             try TextPreview(
-                path: $0, isStructured: text.report.isStructured, unit: options.samples ?? .auto, filters: filters,
+                path: $0, isStructured: text.report.isStructured, unit: unit, filters: filters,
                 heldOut: RecipeName.default.recipe(for: .mlm).heldOut, examples: max(0, options.units ?? 10))
         }
         return PreviewReport(
@@ -78,6 +81,17 @@ struct Preview: ParsableCommand {
 }
 
 extension PreviewOptions {
+    fileprivate var chosenUnit: SampleUnit {
+        get throws(ValidationError) {
+            guard let samples else { return .auto }
+            guard let unit = SampleUnit(rawValue: samples) else {
+                let names = SampleUnit.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("--samples must be one of \(names), but is ‘\(samples)’")
+            }
+            return unit
+        }
+    }
+
     /// Nil if no filters are given.
     fileprivate var chosenFilters: [TextFilter]? {
         get throws(TextFilterError) {
