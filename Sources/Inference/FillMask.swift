@@ -14,9 +14,21 @@ public struct Filling: Sendable, Equatable {
     public let sequence: String
 }
 
+/// The candidates for the masks of a text.
+public struct MaskPredictions: Sendable, Equatable {
+    /// One list per mask in order, the most likely candidate first.
+    public let masks: [[Filling]]
+    /// Number of tokens around each mask, including `<s>` and `</s>`, that the model has seen of a text with more tokens
+    /// than any in training; nil if it has seen the whole text.
+    public let windowTokens: Int?
+}
+
 extension InferenceEngine {
     /// Returns candidates for each `<mask>` of a text, in the same way as `FillMaskPipeline` of transformers,
     /// except that all other special tokens in the text are text.
+    ///
+    /// Positions beyond those of the longest training row have never been trained, and what a model predicts there is noise.
+    /// Each mask of a longer text is therefore predicted from the tokens around it, as many as that row had.
     ///
     /// The softmax includes all rows of the vocabulary, also rows without a token, which are never returned. With one
     /// mask, `sequence` omits special tokens; with several masks, it contains them and the other masks.
@@ -24,12 +36,11 @@ extension InferenceEngine {
     ///   - topK: maximum number of candidates per mask, at least 1
     ///   - targets: if not nil, only these words are candidates, each represented by its first token
     ///   - user: the user whose share of turns is charged
-    /// - Returns: one list per mask in order, the most likely candidate first
     /// - Throws: `CancellationError` if the calling task is cancelled before the sentence has its turn; `noMask`, `promptTooLong`, `wrongObjective`; `invalidParameter` if `top_k`, `targets` or the `text`
     ///   exceeds `RequestLimits`
     public func fillMask(
         _ text: String, topK: Int = 5, targets: [String]? = nil, for user: UInt32 = geteuid()
-    ) async throws -> [[Filling]] {
+    ) async throws -> MaskPredictions {
         try require(.mlm)
         guard topK >= 1 else {
             throw InferenceError.invalidParameter("top_k", reason: "must be at least 1, but is \(topK)")
@@ -46,9 +57,9 @@ extension InferenceEngine {
         var wanted: Set<Int32>?
         if let targets { wanted = try await targetIDs(targets, for: user) }
         try check(masks: masks.count, topK: topK, wanted: wanted, textBytes: text.utf8.count)
-        let candidates = try await sentences.run(ids: ids, masks: masks, for: user) { [self, wanted] logits in
-            try self.candidates(logits: logits, topK: topK, wanted: wanted)
-        }
+        let windowTokens = ids.count > trainedLength ? max(3, trainedLength) : nil
+        let candidates = try await candidates(
+            ids: ids, masks: masks, windowTokens: windowTokens, topK: topK, wanted: wanted, for: user)
         var fillings: [[Filling]] = []
         for (mask, candidates) in zip(masks, candidates) {
             try Task.checkCancellation()
@@ -62,7 +73,38 @@ extension InferenceEngine {
                 }
             }
         }
-        return fillings
+        return MaskPredictions(masks: fillings, windowTokens: windowTokens)
+    }
+
+    /// Returns the candidates for each mask.
+    private func candidates(
+        ids: [Int32], masks: [Int], windowTokens: Int?, topK: Int, wanted: Set<Int32>?, for user: UInt32
+    ) async throws -> [[Candidate]] {
+        let read: @Sendable (UnsafeBufferPointer<Float>) throws -> [Candidate] = { [self] logits in
+            try candidates(logits: logits, topK: topK, wanted: wanted)
+        }
+        guard let windowTokens else { return try await sentences.run(ids: ids, masks: masks, for: user, read) }
+        return try await withThrowingTaskGroup(of: (Int, [Candidate]).self) { group in
+            for (index, mask) in masks.enumerated() {
+                group.addTask { [sentences] in
+                    let (window, place) = Self.window(of: ids, around: mask, tokens: windowTokens)
+                    return (index, try await sentences.run(ids: window, masks: [place], for: user, read)[0])
+                }
+            }
+            var found = [[Candidate]](repeating: [], count: masks.count)
+            for try await (index, candidates) in group { found[index] = candidates }
+            return found
+        }
+    }
+
+    /// Returns `<s>`, the tokens around a mask, and `</s>`, with the index of the mask in them.
+    /// - Parameters:
+    ///   - ids: begins with `<s>` and ends with `</s>`
+    ///   - count: 3 to `ids.count`
+    package static func window(of ids: [Int32], around mask: Int, tokens count: Int) -> (ids: [Int32], mask: Int) {
+        let begin = min(max(1, mask - (count - 2) / 2), ids.count - 1 - (count - 2))
+        let seen = ids[begin..<begin + count - 2]
+        return ([ids[0]] + Array(seen) + [ids[ids.count - 1]], mask - begin + 1)
     }
 
     private func check(masks: Int, topK: Int, wanted: Set<Int32>?, textBytes: Int) throws(InferenceError) {

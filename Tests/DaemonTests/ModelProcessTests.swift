@@ -52,7 +52,7 @@ import Testing
         #expect("\(String(describing: error))".contains(says), "\(String(describing: error))")
         #expect(lives(folder).filter { $0.contains("/2") }.count == times)
         #expect(await registry.model("m")?.generation == 1)
-        #expect(try await first.engine.fillMask("a<mask>", topK: 1).count == 1)
+        #expect(try await first.engine.fillMask("a<mask>", topK: 1).masks.count == 1)
         #expect(models.directory.currentGeneration(of: "m") == 1)
     }
 

@@ -189,7 +189,7 @@ import Testing
             let text = "The<mask> of pure reason 🙂"
             do {
                 if engine.objective == .mlm {
-                    let found = try await engine.fillMask(text, topK: 3)
+                    let found = try await engine.fillMask(text, topK: 3).masks
                     #expect(found.joined().allSatisfy { (0...1).contains($0.score) }, "round \(round)")
                 } else {
                     _ = try await engine.generate("Reason", sampling: .init(maxNewTokens: 4, seed: 1))

@@ -17,14 +17,14 @@ import Testing
         let copy = try Fixture.Copy(of: "mlm")
         let engine = try InferenceEngine(directory: copy.directory, precision: precision)
         var alone: [[[Filling]]] = []
-        for index in 0..<36 { alone.append(try await engine.fillMask(Self.text(index), topK: 1 + index)) }
+        for index in 0..<36 { alone.append(try await engine.fillMask(Self.text(index), topK: 1 + index).masks) }
         try await withThrowingTaskGroup(of: (Int, [[Filling]]).self) { group in
             // Several times as many requests as fit into one turn.
             for round in 0..<4 {
                 for index in 0..<36 {
                     group.addTask {
                         let chosen = (index + round) % 36
-                        return (chosen, try await engine.fillMask(Self.text(chosen), topK: 1 + chosen))
+                        return (chosen, try await engine.fillMask(Self.text(chosen), topK: 1 + chosen).masks)
                     }
                 }
             }
@@ -43,8 +43,8 @@ import Testing
             gate.wait()
         }
         for await _ in running { break }
-        let gone = Task { try await engine.fillMask("a<mask>", topK: 1) }
-        let waiting = Task { try await engine.fillMask("b<mask>", topK: 1) }
+        let gone = Task { try await engine.fillMask("a<mask>", topK: 1).masks }
+        let waiting = Task { try await engine.fillMask("b<mask>", topK: 1).masks }
         gone.cancel()
         gate.signal()
         await #expect(throws: CancellationError.self) { try await gone.value }

@@ -8,7 +8,7 @@ import Testing
 /// The file that holds the packed weights of a generation.
 @Suite struct PackedFileTests {
     static func answer(_ engine: InferenceEngine) async throws -> [Filling] {
-        try await engine.fillMask("The<mask> of pure reason", topK: 10)[0]
+        try await engine.fillMask("The<mask> of pure reason", topK: 10).masks[0]
     }
 
     /// Returns the inode of the file, which changes if the file is created again.

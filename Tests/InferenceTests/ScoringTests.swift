@@ -57,7 +57,7 @@ import Testing
         let engine = try InferenceEngine(directory: copy.directory)
         #expect(try await engine.score("REASON") == engine.score("reason"))
         #expect(try await Fixture.mlm.score("REASON") != Fixture.mlm.score("reason"))
-        let filling = try await engine.fillMask("PURE<mask>", topK: 1)[0][0]
+        let filling = try await engine.fillMask("PURE<mask>", topK: 1).masks[0][0]
         #expect(filling.sequence.hasPrefix("pure"))
     }
 

@@ -112,7 +112,8 @@ enum Canned {
                     sequence: parameters.text.contains("理")
                         ? String(repeating: "理性e\u{301}", count: 9) : "human \(word).")
             }
-            return .init(masks: [.init(fillings: fillings)], receipt: receipt)
+            let window = parameters.text.contains("far") ? 12 : nil
+            return .init(masks: [.init(fillings: fillings)], windowTokens: window, receipt: receipt)
         }
         service.handle(ManagerInterface.GetStatus.self) { _, _ in left.next() }
         service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: models) }

@@ -79,6 +79,14 @@ struct KbctlTests {
                     0.1250  a line  human a line.
 
                     """)
+            #expect(result.errors == "")
+        }
+    }
+
+    @Test func fillSaysWhenItSawAPartOfTheText() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["fill", "far away, human <mask>."], socket: socket)
+            #expect(result.status == 0 && result.errors.contains("was predicted from 10 tokens around it"))
         }
     }
 

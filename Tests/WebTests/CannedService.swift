@@ -46,7 +46,8 @@ final class CannedService: Sendable {
             guard parameters.text.contains("<mask>") else { throw InferenceInterface.NoMask(text: parameters.text) }
             let filling = InferenceInterface.Filling(
                 score: 0.5, token: 9, tokenStr: " <b>", sequence: parameters.text)
-            return .init(masks: [.init(fillings: [filling])], receipt: Self.receipt)
+            let window = parameters.text.contains("far") ? 12 : nil
+            return .init(masks: [.init(fillings: [filling])], windowTokens: window, receipt: Self.receipt)
         }
         service.handle(ManagerInterface.GetStatus.self) { _, _ in Self.status }
         service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: Self.status.models) }

@@ -139,6 +139,15 @@ struct CompletionTests {
         }
     }
 
+    @Test func filledMasksCarryTheWindow() async throws {
+        try await WebUnderTest.run { web in
+            let near = try await web.post("/v1/fill-mask", json: #"{"text": "a <mask>"}"#)
+            #expect(near.status == 200 && !near.body.contains("window_tokens"))
+            let far = try await web.post("/v1/fill-mask", json: #"{"text": "far away, a <mask>"}"#)
+            #expect(far.status == 200 && far.body.contains(#""window_tokens":12"#))
+        }
+    }
+
     @Test(arguments: [true, false]) func hangingUpCancelsGeneration(stream: Bool) async throws {
         try await WebUnderTest.run { web in
             let body = #"{"prompt": "for ever", "stream": \#(stream)}"#

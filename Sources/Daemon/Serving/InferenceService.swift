@@ -72,16 +72,16 @@ public struct InferenceService: Sendable {
         -> InferenceInterface.FillMask.Reply
     {
         let model = try await model(parameters.model, objective: .mlm)
-        let masks = try await model.engine.fillMask(
+        let predictions = try await model.engine.fillMask(
             parameters.text, topK: parameters.topK ?? defaults.fillings, targets: parameters.targets, for: user)
         return .init(
-            masks: masks.map { fillings in
+            masks: predictions.masks.map { fillings in
                 .init(
                     fillings: fillings.map {
                         .init(
                             score: $0.score, token: Int($0.token), tokenStr: $0.tokenString, sequence: $0.sequence)
                     })
-            }, receipt: receipt(model))
+            }, windowTokens: predictions.windowTokens, receipt: receipt(model))
     }
 
     /// - Parameter streams: whether the text is sent in pieces; the last reply then has no text

@@ -28,5 +28,10 @@ struct Fill: ParsableCommand {
             }
             table.print()
         }
+        if let tokens = reply.windowTokens {
+            Terminal.printError(
+                "the text is longer than those that \(reply.receipt.model) was trained on: each mask was predicted from "
+                    + "\(tokens - 2) tokens around it")
+        }
     }
 }

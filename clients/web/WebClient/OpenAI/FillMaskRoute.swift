@@ -14,7 +14,13 @@ struct FillMaskRoute {
         let object = "fill_mask"
         var model: String
         var masks: [[InferenceInterface.Filling]]
+        var windowTokens: Int?
         var receipt: InferenceInterface.Provenance
+
+        private enum CodingKeys: String, CodingKey {
+            case object, model, masks, receipt
+            case windowTokens = "window_tokens"
+        }
     }
 
     func fill(_ request: Request) async throws -> Response {
@@ -31,6 +37,8 @@ struct FillMaskRoute {
         }
         let reply = try await client.call(InferenceInterface.FillMask.self, parameters)
         return Response.json(
-            Answer(model: reply.receipt.model, masks: reply.masks.map(\.fillings), receipt: reply.receipt))
+            Answer(
+                model: reply.receipt.model, masks: reply.masks.map(\.fillings), windowTokens: reply.windowTokens,
+                receipt: reply.receipt))
     }
 }

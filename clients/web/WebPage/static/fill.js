@@ -54,7 +54,7 @@ async function fill() {
     const reply = await (await ask("/v1/fill-mask", body)).json();
     // The response to an earlier request may arrive later.
     if (mine !== latest) return;
-    result = { text, masks: reply.masks, receipt: reply.receipt };
+    result = { text, masks: reply.masks, window: reply.window_tokens, receipt: reply.receipt };
     const [best] = reply.masks[0];
     announce(`${reply.masks.length === 1 ? "One mask" : `${reply.masks.length} masks`}. `
       + `First: ${display(best.token_str)}, ${percent(best.score)}.`);
@@ -80,6 +80,7 @@ function draw() {
         h("p", { class: "prose sentence" }, ...sentence(index)),
         h("ol", { class: "bars" }, ...fillings.map((filling) => bar(filling, index, fillings[0].score))))),
     h("p", { class: "receipt" }, h("span", { class: "mono" }, `${result.receipt.model} ${result.receipt.generation}`),
+      result.window && h("span", {}, `longer than the texts in training: predicted from ${result.window - 2} tokens around the mask`),
       h("span", {}, "click a word to insert it into the sentence")));
 }
 
