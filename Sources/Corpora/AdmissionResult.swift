@@ -9,7 +9,7 @@ public struct StoredCorpus: Sendable, Equatable {
     public let bytes: Int
     /// Number of documents: 1 for plain text, one per record for a table.
     public let documents: Int
-    /// Number of bytes of the original file that were not valid UTF-8 and were replaced by U+FFFD.
+    /// Number of bytes of the original file that were not valid in its encoding and were replaced by U+FFFD.
     public let replacedBytes: Int
     /// Whether the file contained records, which are stored one per line.
     public let isStructured: Bool

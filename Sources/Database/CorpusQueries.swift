@@ -25,7 +25,8 @@ extension StateStore {
     public func record(_ corpora: [CorpusRecord], replacing: Bool) throws(MetricsError) -> [Recorded?] {
         try writeDurably("record \(corpora.count == 1 ? "a corpus" : "\(corpora.count) corpora")") { db in
             var lines: [CorpusRecord] = []
-            let recorded = try corpora.map { corpus -> Recorded? in
+            var replacedRows: [Int: [CorpusRecord]] = [:]
+            var recorded = try corpora.enumerated().map { index, corpus -> Recorded? in
                 guard let record = try insert(corpus, db) else { return nil }
                 lines.append(record)
                 guard record.state != .rejected, let owner = Self.identifiedOwner(of: record) else {
@@ -37,8 +38,11 @@ extension StateStore {
                 }
                 let replaced = try replace(versionsBefore: record, of: owner, db)
                 lines += replaced
-                return Recorded(record: record, earlierVersions: try versions(replaced, db))
+                replacedRows[index] = replaced
+                return Recorded(record: record, earlierVersions: [])
             }
+            // A later file may have the same text as a version that an earlier one replaced.
+            for (index, rows) in replacedRows { recorded[index]?.earlierVersions = try versions(rows, db) }
             if !lines.isEmpty { try ledger.append(lines) }
             return recorded
         }

@@ -1,3 +1,4 @@
+import Durable
 import FoundationEssentials
 import GRDB
 
@@ -8,6 +9,8 @@ extension StateStore {
         public var sha256: String
         public var name: String
         public var model: String?
+        /// Whether the newer one took its place.
+        public var isReplaced: Bool
         /// When the corpus was removed; nil if it is still in use, possibly because another file has the same text.
         public var removed: Date?
     }
@@ -15,7 +18,8 @@ extension StateStore {
     /// Returns the owner of a file if owner and name identify it. Names are shortened and escaped when they are recorded,
     /// so that long ones and those with an escape may belong to different files.
     static func identifiedOwner(of record: CorpusRecord) -> UInt32? {
-        record.name.utf8.count < RecordedText.longestName - 3 && !record.name.contains("\\x") ? record.owner : nil
+        record.name.utf8.count < RecordedText.longestName - 3 && !RawPath.hasEscapeForDisplay(record.name)
+            ? record.owner : nil
     }
 
     /// Returns the version of a file that models are or were trained on last.
@@ -30,7 +34,9 @@ extension StateStore {
                 ORDER BY id DESC LIMIT 1
                 """)
         let row = try Row.fetchOne(statement, arguments: [record.name, owner, record.sha256])
-        return row.map { EarlierVersion(sha256: $0["sha256"], name: record.name, model: $0["model"], removed: nil) }
+        return row.map {
+            EarlierVersion(sha256: $0["sha256"], name: record.name, model: $0["model"], isReplaced: false, removed: nil)
+        }
     }
 
     /// Removes the earlier versions of a file, also those that were set aside.
@@ -80,7 +86,8 @@ extension StateStore {
         return try replaced.filter { known.insert($0.sha256).inserted }.map { row in
             let isInUse = try admitted(row.sha256, db) != nil
             return EarlierVersion(
-                sha256: row.sha256, name: row.name, model: row.model, removed: isInUse ? nil : row.removed)
+                sha256: row.sha256, name: row.name, model: row.model, isReplaced: true,
+                removed: isInUse ? nil : row.removed)
         }
     }
 }

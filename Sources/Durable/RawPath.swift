@@ -29,18 +29,36 @@ package enum RawPath {
         return String(text)
     }
 
-    /// Escapes text for display and records: `\xE9` for a byte that is not UTF-8, `\x0A` for a control character.
+    /// Escapes text for display and records: `\xE9` for a byte that is not UTF-8, `\x0A` for a control character in ASCII, and
+    /// `\u{202E}` for another one.
     package static func printable(_ text: String) -> String {
-        guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == firstByte }) else { return text }
+        guard text.utf8.contains(where: mayBeginEscaped) else { return text }
         return text.unicodeScalars.reduce(into: "") { printable, scalar in
-            let byte = escapes.contains(scalar.value) ? scalar.value - escapes.lowerBound : scalar.value
-            if byte != scalar.value || Self.isControl(scalar.value) {
-                let digits = String(byte, radix: 16, uppercase: true)
-                printable += "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits
-            } else {
+            if escapes.contains(scalar.value) {
+                printable += "\\x" + digits(scalar.value - escapes.lowerBound)
+            } else if !isControl(scalar.value) {
                 printable.unicodeScalars.append(scalar)
+            } else if scalar.isASCII {
+                printable += "\\x" + digits(scalar.value)
+            } else {
+                printable += "\\u{" + digits(scalar.value) + "}"
             }
         }
+    }
+
+    /// Whether `printable` changed the text, or may have.
+    package static func hasEscapeForDisplay(_ printable: String) -> Bool {
+        printable.contains("\\x") || printable.contains("\\u{")
+    }
+
+    private static func digits(_ value: UInt32) -> String {
+        (value < 0x10 ? "0" : "") + String(value, radix: 16, uppercase: true)
+    }
+
+    /// Whether this can be the first byte of a character that `printable` escapes: of U+0080 to U+009F it is 0xC2, of U+2028 and
+    /// others 0xE2.
+    private static func mayBeginEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == 0x7F || byte == 0xC2 || byte == 0xE2 || byte == firstByte
     }
 
     /// Control characters, line separators, and marks that change the direction of the text after them.

@@ -21,12 +21,14 @@ public struct AutomaticBatch: Sendable, Equatable {
     /// - Parameters:
     ///   - rows: the number of training rows
     ///   - tokens: the number of tokens in all of them
-    public init(rows: Int, tokens: Int) {
+    ///   - perStep: the number of batches in a step
+    public init(rows: Int, tokens: Int, perStep: Int = 1) {
         rowTokens = Double(max(tokens, 1)) / Double(max(rows, 1))
         let forTokens = Double(AutomaticBatch.tokens) / rowTokens
-        let forSteps = Double(rows) / Double(AutomaticBatch.stepsPerEpoch)
+        let forSteps = Double(rows) / Double(AutomaticBatch.stepsPerEpoch) / Double(max(perStep, 1))
         let sizes = AutomaticBatch.sizes
-        let units = (min(forTokens, forSteps, Double(sizes.upperBound)) / Double(sizes.lowerBound)).rounded()
+        let rows = min(forTokens, forSteps, Double(sizes.upperBound)) / Double(sizes.lowerBound)
+        let units = rows.rounded(forSteps < forTokens ? .down : .toNearestOrAwayFromZero)
         size = max(Int(units), 1) * sizes.lowerBound
         isForSteps = forSteps < forTokens
     }

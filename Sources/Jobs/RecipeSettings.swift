@@ -53,7 +53,8 @@ extension Recipe {
             """
             Rows in one batch. auto: chosen before the first step, and stated in the log, so that a batch has about \
             \(AutomaticBatch.tokens) tokens, or fewer if an epoch would have less than \(AutomaticBatch.stepsPerEpoch) \
-            steps; a multiple of \(AutomaticBatch.sizes.lowerBound), at most \(AutomaticBatch.sizes.upperBound).
+            steps; a multiple of \(AutomaticBatch.sizes.lowerBound) from \(AutomaticBatch.sizes.lowerBound) to \
+            \(AutomaticBatch.sizes.upperBound), so that long rows give more tokens.
             """),
         JobSetting(
             "gradient_accumulation_steps", \.gradientAccumulationSteps, .integer(atLeast: 1, atMost: largestCount),

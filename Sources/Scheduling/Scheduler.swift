@@ -159,8 +159,11 @@ public struct Scheduler: Sendable {
 
     /// Notes that corpora were removed. A run that has started keeps them; a queued run without a job is dropped if no
     /// corpus is left for it.
-    public mutating func corporaRemoved(_ corpora: Set<String>, now: Timestamp) -> [Action] {
-        let dropped = remove(corpora)
+    /// - Parameter kept: the models that a corpus still feeds; it is removed from all others
+    public mutating func corporaRemoved(
+        _ corpora: Set<String>, keptFor kept: [String: Set<String>] = [:], now: Timestamp
+    ) -> [Action] {
+        let dropped = remove(corpora, keptFor: kept)
         return dropped.isEmpty ? [] : dropped + advance(now)
     }
 
@@ -181,12 +184,13 @@ public struct Scheduler: Sendable {
         return actions + advance(now)
     }
 
-    /// Removes corpora from all models.
+    /// Removes corpora from all models but those that they are kept for.
     /// - Returns: a `dropped` action for each run without a job that has no corpus left
-    private mutating func remove(_ corpora: Set<String>) -> [Action] {
+    private mutating func remove(_ corpora: Set<String>, keptFor kept: [String: Set<String>] = [:]) -> [Action] {
         var dropped: [Action] = []
         for index in models.indices {
-            models[index].remove(corpora)
+            let name = models[index].name
+            models[index].remove(kept.isEmpty ? corpora : corpora.filter { kept[$0]?.contains(name) != true })
             guard models[index].eligibleCorpora.isEmpty else { continue }
             let isIdle = { (entry: Entry) in entry.model == models[index].name && entry.corpora == nil }
             dropped += queue.filter(isIdle).map(Action.dropped)

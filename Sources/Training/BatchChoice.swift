@@ -6,7 +6,7 @@ extension Recipe {
     /// Returns the batch size for the training rows of a run; nil if the recipe sets one.
     func batch(for training: ShardTotals) -> AutomaticBatch? {
         guard perDeviceTrainBatchSize == nil else { return nil }
-        return AutomaticBatch(rows: training.rows, tokens: training.tokens)
+        return AutomaticBatch(rows: training.rows, tokens: training.tokens, perStep: gradientAccumulationSteps)
     }
 
     /// Returns the recipe with a batch size for the training rows of a run, unless it sets one.

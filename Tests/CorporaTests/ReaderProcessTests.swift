@@ -132,6 +132,12 @@ import TextReading
         #expect(FileSignature(path: file.path) == file.signature)
     }
 
+    /// Otherwise a file that took the process over would be read again and again.
+    @Test(arguments: ["printf x; exit \(EX_OSERR)", "printf x >&3; exit \(EX_OSERR)", "printf '{\"noSpace\":{}}' >&3"])
+    func claimsThatCannotBeTrueCostTheFile(body: String) throws {
+        #expect(try reason(body)?.contains("kantaibert-read") == true)
+    }
+
     @Test func cancellationEndsTheProcess() throws {
         let store = try store(try script("echo $$ >\(scratch.path)/id; exec sleep 1000"))
         let file = try drop()

@@ -79,7 +79,18 @@ struct CorpusQueriesTests {
         _ = try store.record(corpus(1, "b.txt"))
         let second = try #require(try store.record([corpus(2, "a.txt")], replacing: true)[0])
         #expect(second.earlierVersions.map(\.removed) == [nil])
+        #expect(second.earlierVersions.map(\.isReplaced) == [true])
         #expect(try store.corpora(feeding: "m").map(\.sha256) == [sha(1), sha(2)])
+    }
+
+    /// As when a file is renamed and another takes its name.
+    @Test func versionThatALaterFileOfTheBatchHasStaysInUse() throws {
+        _ = try store.record(corpus(1, "a.txt", source: "1"))
+        let batch = [corpus(2, "a.txt", source: "2"), corpus(1, "a-old.txt", source: "3")]
+        let recorded = try store.record(batch, replacing: true)
+        #expect(recorded[0]?.earlierVersions.map(\.sha256) == [sha(1)])
+        #expect(recorded[0]?.earlierVersions.map(\.removed) == [nil])
+        #expect(Set(try store.corpora(feeding: "m").map(\.sha256)) == [sha(1), sha(2)])
     }
 
     /// A member must not be able to remove another member's corpus.

@@ -17,7 +17,8 @@ struct RawPathTests {
 
     @Test(arguments: [
         ("a b.txt", "a b.txt"), ("a\nb\u{7F}", "a\\x0Ab\\x7F"), (RawPath.text([0x61, 0xE9]), "a\\xE9"),
-        ("\u{100000}", "\u{100000}"),
+        ("\u{100000}", "\u{100000}"), ("a\u{202E}b\u{9B}", "a\\u{202E}b\\u{9B}"), ("«é» – ’", "«é» – ’"),
+        ("\u{2028}\u{2066}\u{2069}", "\\u{2028}\\u{2066}\\u{2069}"),
     ])
     func escapesForDisplay(text: String, printable: String) { #expect(RawPath.printable(text) == printable) }
 }

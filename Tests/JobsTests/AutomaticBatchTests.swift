@@ -11,7 +11,8 @@ import Testing
         (107, 6_000, 16, false),
         (512, 100_000, 8, false),
         (3, 100_000, 256, false),
-        (14, 3_000, 32, true),
+        (14, 3_000, 24, true),
+        (14, 1_599, 8, true),
         (14, 10, 8, true),
     ])
     func countsTokens(rowTokens: Int, rows: Int, size: Int, isForSteps: Bool) {
@@ -24,6 +25,11 @@ import Testing
     func boundsEverySize(rows: Int, tokens: Int) {
         let size = AutomaticBatch(rows: rows, tokens: tokens).size
         #expect(AutomaticBatch.sizes.contains(size) && size % AutomaticBatch.sizes.lowerBound == 0)
+    }
+
+    @Test func stepsHaveSeveralBatches() {
+        let batch = AutomaticBatch(rows: 20_000, tokens: 20_000 * 40, perStep: 8)
+        #expect(batch.size == 24 && batch.isForSteps)
     }
 
     /// The product with the largest size that a run may choose is at most `UInt32.max`.

@@ -106,6 +106,27 @@ struct SchedulerTests {
         #expect(next.last == .start(started, resumes: false))
     }
 
+    @Test("A corpus that is removed from one model stays with the others, and is new to that model when it comes again")
+    func removedFromOneModel() {
+        var scheduler = Self.fresh([
+            Self.model("a", eligibleCorpora: ["x", "y"]), Self.model("b", eligibleCorpora: ["x"]),
+        ])
+        _ = scheduler.corporaRemoved(["x"], keptFor: ["x": ["b"]], now: Self.at(0))
+        guard case .success((_, let actions)) = scheduler.train("b", force: true, now: Self.at(1)) else {
+            Issue.record("the run was refused")
+            return
+        }
+        let started = Scheduler.Entry(run: "b-1", model: "b", corpora: ["x"], isManual: true)
+        #expect(actions.contains(.start(started, resumes: false)))
+        _ = scheduler.ended("b-1", published: true, now: Self.at(2))
+        guard case .success((_, let next)) = scheduler.train("a", force: true, now: Self.at(3)) else {
+            Issue.record("the run was refused")
+            return
+        }
+        let other = Scheduler.Entry(run: "a-1", model: "a", corpora: ["y"], isManual: true)
+        #expect(next.contains(.start(other, resumes: false)))
+    }
+
     @Test("A queued run is dropped with its last corpus")
     func queuedRunIsDroppedWithItsLastCorpus() {
         var scheduler = Self.fresh([Self.model("a"), Self.model("b"), Self.model("c")])

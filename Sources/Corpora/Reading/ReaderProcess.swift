@@ -42,13 +42,23 @@ struct ReaderProcess {
             request, [.file: file, .text: text.writing, .answer: answer.writing, .scratch: scratch])
         text.closeWriting()
         answer.closeWriting()
-        let collected = Result { try collect(text.reading, answer.reading, bytes, check, take) }
+        let began = ContinuousClock.now
+        var hasWritten = false
+        let collected = Result {
+            try collect(text.reading, answer.reading, bytes, check) { piece in
+                hasWritten = true
+                try take(piece)
+            }
+        }
         // The only place where the process is ended and reaped: afterwards, its number may belong to another process.
         let status = process.end()
         do {
             let json = try collected.get()
             guard status & 0x7F == 0 else { throw Failure.signal(status & 0x7F) }
-            guard status >> 8 & 0xFF != EX_OSERR else { throw unconfined }
+            // A file that took the process over might claim this to be read again and again.
+            if status >> 8 & 0xFF == EX_OSERR, !hasWritten, json.isEmpty, .now - began < Self.mostToConfine {
+                throw unconfined
+            }
             guard status == 0 else { throw Failure.status(status >> 8 & 0xFF) }
             guard let answer = try? JSONDecoder().decode(ReaderAnswer.self, from: Data(json)) else {
                 throw Failure.malformedAnswer
@@ -56,7 +66,10 @@ struct ReaderProcess {
             switch answer {
             case .read(let report): return report
             case .rejected(let reason): throw RejectionError(reason)
-            case .noSpace: throw DurableError(operation: "write", path: name, errno: ENOSPC)
+            case .noSpace:
+                let cause = Self.growing(scratch)
+                guard cause != 0 else { throw Failure.malformedAnswer }
+                throw DurableError(operation: "write", path: name, errno: cause)
             }
         } catch let failure as Failure {
             throw RejectionError(explain(failure, bytes))
@@ -109,10 +122,19 @@ struct ReaderProcess {
         return json
     }
 
+    /// The time within which a process that cannot confine itself ends.
+    private static let mostToConfine = Duration.seconds(5)
+
+    /// Returns the error of adding a block to a file, or 0.
+    private static func growing(_ file: Int32) -> Int32 {
+        let end = lseek(file, 0, SEEK_END)
+        return end < 0 ? errno : posix_fallocate(file, end, 4096)
+    }
+
     /// The fault of the machine, and of no file.
     private var unconfined: DurableError {
         DurableError(
-            operation: "confine", path: program, errno: EPERM,
+            operation: "confine", path: program, errno: ENOSYS,
             hint:
                 "it reads files only after it has confined itself. The container or unit that the service runs in may forbid "
                 + "the system calls seccomp, landlock_create_ruleset, landlock_add_rule and landlock_restrict_self, "

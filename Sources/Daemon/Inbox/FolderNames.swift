@@ -6,15 +6,22 @@ package struct FolderNames {
     private static let most = 1000
     private let models: [String]
     private var seen: Set<String> = []
+    /// The last folder that no model was meant by: consecutive files are often in the same one.
+    private var lastUnrelated: String?
 
     package init(models: [String]) { self.models = models }
 
     /// Returns the model that was probably meant by a folder, or nil if the folder has a model's name, is not similar to
     /// one, or was returned before.
     package mutating func modelMeant(by folder: String) -> String? {
-        guard !models.contains(folder), seen.count < Self.most,
-            let model = UnknownKey.nearest(to: folder.lowercased(), in: models)
-        else { return nil }
-        return seen.insert(folder).inserted ? model : nil
+        guard folder != lastUnrelated, !models.contains(folder), !seen.contains(folder), seen.count < Self.most else {
+            return nil
+        }
+        guard let model = UnknownKey.nearest(to: folder.lowercased(), in: models) else {
+            lastUnrelated = folder
+            return nil
+        }
+        seen.insert(folder)
+        return model
     }
 }

@@ -301,14 +301,16 @@ final class InboxService: Service {
     }
 
     private func announce(_ corpora: [Recorded]) async {
-        let replaced = corpora.flatMap(\.earlierVersions).filter { $0.removed != nil }
+        let replaced = corpora.flatMap(\.earlierVersions).filter(\.isReplaced)
         journal.report(
             corpora.map(event)
-                + replaced.map {
-                    ServiceEvent(
-                        .corpusRemoved,
-                        "\($0.name) was replaced by a new version; later training runs do not use the old one",
-                        model: $0.model, corpus: $0.sha256)
+                + replaced.map { version in
+                    let consequence =
+                        version.removed == nil
+                        ? "another file has the text of the old one" : "later training runs do not use the old one"
+                    return ServiceEvent(
+                        .corpusRemoved, "\(version.name) was replaced by a new version; \(consequence)",
+                        model: version.model, corpus: version.sha256)
                 })
         journal.report(
             corpora.filter { $0.record.state == .admitted }.compactMap { ServiceEvent(warningsOf: $0.record) })
@@ -320,12 +322,15 @@ final class InboxService: Service {
                 let fedModels = corpus.wasSetAside ? try? metrics.modelsFed(by: sha256, of: models) : nil
                 return (sha256, fedModels ?? corpus.record.model.map { [$0] } ?? models)
             })
-        await training.corporaRemoved(replaced.map(\.sha256))
+        var kept: [String: Set<String>] = [:]
+        for version in replaced where version.removed == nil {
+            kept[version.sha256] = (try? metrics.modelsFed(by: version.sha256, of: models)).map(Set.init) ?? Set(models)
+        }
+        await training.corporaRemoved(replaced.map(\.sha256), keptFor: kept)
     }
 
     private func event(_ corpus: Recorded) -> ServiceEvent {
         let (file, stored) = (corpus.file, corpus.stored)
-        let replaced = stored.replacedBytes == 0 ? "" : ", \(stored.replacedBytes) bytes that were not UTF-8 replaced"
         var fields: [String: JSONValue] = [
             "name": .string(file.name), "bytes": .int(stored.bytes), "replaced_bytes": .int(stored.replacedBytes),
             "documents": .int(stored.documents),
@@ -335,7 +340,7 @@ final class InboxService: Service {
             fields["earlier"] = .string(earlier.sha256)
             version =
                 "; it is a new version of the corpus \(earlier.sha256.prefix(12))"
-                + (earlier.removed == nil ? ", and both are learned" : ", which it replaces")
+                + (earlier.isReplaced ? ", which it replaces" : ", and both are learned")
         }
         if corpus.record.state == .duplicate {
             return ServiceEvent(
@@ -345,7 +350,7 @@ final class InboxService: Service {
                 model: corpus.record.model, corpus: stored.sha256, fields: fields)
         }
         return ServiceEvent(
-            .corpusAdmitted, "\(file.name) is admitted: \(MessageFormat.bytes(stored.bytes))\(replaced)\(version)",
+            .corpusAdmitted, "\(file.name) is admitted: \(MessageFormat.bytes(stored.bytes))\(version)",
             model: corpus.record.model, corpus: stored.sha256, fields: fields)
     }
 

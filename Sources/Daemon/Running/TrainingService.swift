@@ -129,9 +129,10 @@ extension TrainingService {
     }
 
     /// Called when corpora were removed.
-    public func corporaRemoved(_ corpora: [String]) {
+    /// - Parameter kept: the models that a corpus still feeds
+    public func corporaRemoved(_ corpora: [String], keptFor kept: [String: Set<String>] = [:]) {
         guard !corpora.isEmpty else { return }
-        perform(scheduler.corporaRemoved(Set(corpora), now: .now))
+        perform(scheduler.corporaRemoved(Set(corpora), keptFor: kept, now: .now))
     }
 
     /// Called when the settings were reloaded. Applies the new schedules.
