@@ -39,6 +39,8 @@ public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
     public let inode: UInt64
     public let bytes: Int
     public let modifiedNanoseconds: Int64
+    /// When anything about the file changed last, which no user can set; 0 in tests.
+    public let changedNanoseconds: Int64
     /// User ID of the owner.
     public let owner: UInt32
 
@@ -46,8 +48,8 @@ public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
         bytes = Int(status.st_size)
-        // Wraps: a file can have a modification time that is out of range.
-        modifiedNanoseconds = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+        modifiedNanoseconds = Self.nanoseconds(status.st_mtim)
+        changedNanoseconds = Self.nanoseconds(status.st_ctim)
         owner = status.st_uid
     }
 
@@ -57,6 +59,12 @@ public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
         self.bytes = bytes
         self.modifiedNanoseconds = modifiedNanoseconds
         self.owner = owner
+        changedNanoseconds = 0
+    }
+
+    /// Wraps: a file can have a modification time that is out of range.
+    private static func nanoseconds(_ time: timespec) -> Int64 {
+        Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
     }
 
     /// Returns nil if the path does not exist or is not a regular file. Symbolic links are not followed.

@@ -340,6 +340,10 @@ public final class InboxWatcher: @unchecked Sendable {
         }
         var free: [InboxFile] = []
         for (path, signature) in due {
+            guard files.hasRoom(for: signature.owner) else {
+                postpone(path, signature)
+                continue
+            }
             let (folder, lastName) = split(path)
             // Catches a second writer, or one that uses another hard link, for which there is no event.
             if reopened(folder)?.isOpenForWriting(lastName) == true {
@@ -358,9 +362,12 @@ public final class InboxWatcher: @unchecked Sendable {
     }
 
     private func deliver(_ file: InboxFile) {
-        guard !files.yield(file) else { return }
+        if !files.yield(file) { postpone(file.path, file.signature) }
+    }
+
+    private func postpone(_ path: String, _ signature: FileSignature) {
         deliveryPausedUntil = .now + InboxWatcher.redeliveryDelay
-        candidates.reschedule(file.path, file.signature, delay: InboxWatcher.redeliveryDelay, now: .now)
+        candidates.reschedule(path, signature, delay: InboxWatcher.redeliveryDelay, now: .now)
     }
 
     private func split(_ path: String) -> (folder: String, name: String) {

@@ -2,6 +2,9 @@ import Glibc
 
 /// Encodes file names, which are bytes on Linux, as text. Each byte that is not valid UTF-8 becomes the private-use
 /// character U+10FF00 + byte, which makes the encoding reversible (also for names that contain such a character).
+///
+/// Characters that have another form which Unicode considers equivalent, such as a letter and an accent as macOS writes
+/// them, are encoded in the same way: Swift compares strings by equivalence, but such names are different files.
 package enum RawPath {
     private static let escapes = UInt32(0x10FF00)...UInt32(0x10FFFF)
     /// The first byte of these characters in UTF-8. A text without this byte has no escape.
@@ -10,14 +13,14 @@ package enum RawPath {
     /// Returns the text for the bytes of a name.
     package static func text(_ bytes: some Collection<UInt8>) -> String {
         let bytes = Array(bytes)
-        if let text = String(validating: bytes, as: UTF8.self), !hasEscape(text) { return text }
+        if let text = String(validating: bytes, as: UTF8.self), !mustEscape(text) { return text }
         var text = String.UnicodeScalarView()
         var index = 0
         while index < bytes.count {
             let lengths = 1...min(4, bytes.count - index)
             let whole = lengths.lazy.compactMap { length -> String? in
                 String(validating: bytes[index..<index + length], as: UTF8.self)
-            }.first { !hasEscape($0) }
+            }.first { !mustEscape($0) }
             if let whole {
                 text.append(contentsOf: whole.unicodeScalars)
                 index += whole.utf8.count
@@ -33,7 +36,7 @@ package enum RawPath {
     /// `\u{202E}` for another one.
     package static func printable(_ text: String) -> String {
         guard text.utf8.contains(where: mayBeginEscaped) else { return text }
-        return text.unicodeScalars.reduce(into: "") { printable, scalar in
+        return shownCharacters(text).reduce(into: "") { printable, scalar in
             if escapes.contains(scalar.value) {
                 printable += "\\x" + digits(scalar.value - escapes.lowerBound)
             } else if !isControl(scalar.value) {
@@ -44,6 +47,26 @@ package enum RawPath {
                 printable += "\\u{" + digits(scalar.value) + "}"
             }
         }
+    }
+
+    /// Decodes the characters that are only escaped because they have an equivalent form.
+    private static func shownCharacters(_ text: String) -> String.UnicodeScalarView {
+        guard text.utf8.contains(firstByte) else { return text.unicodeScalars }
+        var shown = String.UnicodeScalarView()
+        var rest = Substring(text).unicodeScalars
+        while let scalar = rest.first {
+            let run = rest.prefix(4).prefix { escapes.contains($0.value) }.map { UInt8($0.value - escapes.lowerBound) }
+            let decoded = (1...4).lazy.filter { $0 <= run.count }
+                .compactMap { String(validating: run[..<$0], as: UTF8.self) }.first
+            if let only = decoded?.unicodeScalars.first, !only.isASCII, !escapes.contains(only.value) {
+                shown.append(only)
+                rest = rest.dropFirst(decoded!.utf8.count)
+            } else {
+                shown.append(scalar)
+                rest = rest.dropFirst()
+            }
+        }
+        return shown
     }
 
     /// Whether `printable` changed the text, or may have.
@@ -72,8 +95,22 @@ package enum RawPath {
     /// Same as `printable`, but shortened to 500 bytes by omitting the middle. Used in messages.
     package static func shown(_ text: String) -> String { printable(text).boundedInTheMiddle(toBytes: 500) }
 
-    private static func hasEscape(_ text: String) -> Bool {
-        text.utf8.contains(firstByte) && text.unicodeScalars.contains { escapes.contains($0.value) }
+    private static func mustEscape(_ text: String) -> Bool {
+        text.utf8.contains { $0 >= 0x80 }
+            && text.unicodeScalars.contains { escapes.contains($0.value) || hasEquivalentForm($0) }
+    }
+
+    /// Whether a character can be part of a sequence for which there is another one with the same meaning, apart from the
+    /// composed characters that most systems write (Unicode Standard Annex 15).
+    private static func hasEquivalentForm(_ scalar: Unicode.Scalar) -> Bool {
+        guard scalar.value >= 0x300 else { return false }
+        let properties = scalar.properties
+        switch properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark: return true
+        default: break
+        }
+        // Conjoining Hangul, and characters that always stand for others, such as the Kelvin sign.
+        return (0x1100...0x11FF).contains(scalar.value) || properties.isFullCompositionExclusion
     }
 
     fileprivate static func bytes(_ text: String) -> [UInt8] {

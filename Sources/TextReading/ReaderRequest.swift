@@ -33,7 +33,7 @@ public struct ReaderRequest: Codable, Sendable {
 public struct ReaderLimits: Codable, Sendable, Equatable {
     public var memoryBytes = 1 << 30
     /// CPU time that a file may take, in seconds: a constant part, and a part for each megabyte of its size.
-    public var seconds = 60
+    public var seconds = 30
     public var secondsPerMegabyte = 1.0
     /// Time without output after which the process is considered hung, in seconds; at least twice its CPU time.
     public var idleSeconds = 60

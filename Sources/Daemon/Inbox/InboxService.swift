@@ -90,8 +90,10 @@ final class InboxService: Service {
             var size = BatchSize(most: BatchLimits.usual.files)
             while !stopping.isOpen {
                 let files = await watcher.files.next(atMost: BatchLimits.usual.files)
-                if files.isEmpty { break }
-                await take(files, &size)
+                guard let owner = files.first?.signature.owner else { break }
+                let began = ContinuousClock.now
+                let rest = await take(files, of: owner, &size)
+                watcher.files.charge(owner, .now - began, unused: rest)
             }
         } onGracefulShutdown: { [watcher, stopping] in
             // Also interrupts reading a file that would take hours. The file stays and is found again after a restart.
@@ -100,10 +102,15 @@ final class InboxService: Service {
         }
     }
 
-    private func take(_ files: [InboxFile], _ size: inout BatchSize) async {
+    /// Takes files until another owner's wait as well, at least one batch.
+    /// - Returns: the files that are left
+    private func take(
+        _ files: [InboxFile], of owner: UInt32, _ size: inout BatchSize
+    ) async -> ArraySlice<InboxFile> {
         var rest = files[...]
         defer { taking.store(0, ordering: .relaxed) }
         while !rest.isEmpty, !stopping.isOpen {
+            if rest.startIndex > 0, watcher.files.hasFiles(ofOthersThan: owner) { return rest }
             taking.store(rest.count, ordering: .relaxed)
             let taken = await takeFirst(of: rest, &size)
             rest = rest.dropFirst(taken.count)
@@ -113,6 +120,7 @@ final class InboxService: Service {
                 journal.report(ServiceEvent(report))
             }
         }
+        return []
     }
 
     private struct Taken {

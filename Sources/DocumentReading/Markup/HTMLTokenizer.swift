@@ -45,6 +45,9 @@ struct HTMLTokenizer {
     /// The name of the element whose raw contents are being read.
     private var rawName: [UInt8] = []
     private var references = CharacterReferences()
+    /// Index of the first `<` in the current bytes from the current index on, or their number if there is none. Not known if
+    /// it is less than the index: a text with many `&` is not searched again for each.
+    private var nextTag = -1
     /// Where the construct begins that is left out if nothing follows.
     private var unfinishedBegin = 0
     /// Number of bytes of the pieces before the current one.
@@ -62,6 +65,7 @@ struct HTMLTokenizer {
     mutating func append(_ piece: UnsafeRawBufferPointer, to sink: inout HTMLText) {
         piece.withMemoryRebound(to: UInt8.self) { bytes in
             var index = 0
+            nextTag = -1
             while index < bytes.count {
                 step(bytes, &index, &sink)
             }
@@ -121,11 +125,13 @@ struct HTMLTokenizer {
 
     private mutating func text(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int, _ sink: inout HTMLText) {
         let begin = bytes.baseAddress! + index
-        let rest = bytes.count - index
-        let untilTag = memchr(begin, Int32(UInt8(ascii: "<")), rest).map {
-            $0 - UnsafeMutableRawPointer(mutating: begin)
+        if nextTag < index {
+            nextTag =
+                memchr(begin, Int32(UInt8(ascii: "<")), bytes.count - index).map {
+                    index + ($0 - UnsafeMutableRawPointer(mutating: begin))
+                } ?? bytes.count
         }
-        let length = untilTag ?? rest
+        let length = nextTag - index
         let untilReference = memchr(begin, Int32(UInt8(ascii: "&")), length).map {
             $0 - UnsafeMutableRawPointer(mutating: begin)
         }
