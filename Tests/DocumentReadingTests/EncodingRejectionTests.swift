@@ -121,6 +121,44 @@ import TextReading
         #expect(try reason(bytes).contains("mixes UTF-8 with another encoding"))
     }
 
+    @Test(
+        "A few lines of UTF-8 among many in another encoding",
+        arguments: [
+            ("Старый мост ведёт путников через тихую реку.\n", "KOI8-R"),
+            ("Старый мост ведёт путников через тихую реку.\n", "CP1251"), (line, "CP1252"), (line, "IBM850"),
+            ("Piękna łąka leży za wąską rzeką, gdzie żyją źrebięta.\n", "CP1250"),
+            ("Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι.\n", "CP1253"),
+        ], [5, 10, 90])
+    func rejectsFewLinesOfUTF8(text: (line: String, converter: String), percent: Int) throws {
+        let other = text.line.encoded(text.converter)
+        let bytes = (0..<300).flatMap { $0 * 7 % 100 < percent ? Array(text.line.utf8) : other }
+        #expect(try reason(bytes).contains("mixes UTF-8 with another encoding"))
+    }
+
+    @Test(
+        "A mixture is not said to be a damaged encoding of several bytes",
+        arguments: [
+            ("Старый мост ведёт путников через тихую реку.\n", "KOI8-R"),
+            ("Старый мост ведёт путников через тихую реку.\n", "CP1251"),
+            ("吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。\n", "CP932"),
+            ("吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。\n", "EUC-JP"),
+            ("모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다.\n", "EUC-KR"),
+            ("人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心。\n", "GBK"),
+        ], [30, 50, 80])
+    func rejectsMixtureOfSeveralBytes(text: (line: String, converter: String), percent: Int) throws {
+        let other = text.line.encoded(text.converter)
+        let bytes = (0..<300).flatMap { $0 * 7 % 100 < percent ? Array(text.line.utf8) : other }
+        #expect(try reason(bytes).contains("mixes UTF-8 with another encoding"))
+    }
+
+    @Test("Frames and letters beside each other are no UTF-8")
+    func readsFramesOfDOS() throws {
+        let text = String(repeating: "┌────────────┐\n│ Übersicht  │\n├─────┬──────┤\n│ Größe für Äpfel│\n", count: 40)
+        #expect(try Decoded(text.encoded("IBM850"), configured: nil).text == text)
+        let russian = String(repeating: "Её новое пальто, моё и твоё: всё ещё шёлковое, пёстрое.\n", count: 40)
+        #expect(try Decoded(russian.encoded("KOI8-R")) == Decoded(text: russian, encoding: "KOI8-R", replaced: 0))
+    }
+
     @Test func namesTheEncodingOfDamagedText() throws {
         let japanese = String(repeating: "吾輩は猫である。名前はまだ無い。\n", count: 20).encoded("EUC-JP")
         let text = try reason(

@@ -8,6 +8,8 @@ struct ByteSurvey {
     /// Well-formed sequences of more than one byte, and their bytes.
     private(set) var sequences = 0
     private(set) var sequenceBytes = 0
+    /// Sequences of more than two bytes.
+    private(set) var longSequences = 0
     /// NUL bytes by their position modulo 4.
     private(set) var nuls = [0, 0, 0, 0]
     /// Control characters that text does not contain.
@@ -87,6 +89,7 @@ struct ByteSurvey {
                     if length > 1 {
                         sequences += 1
                         sequenceBytes += length
+                        if length > 2 { longSequences += 1 }
                     }
                     index += length
                     continue

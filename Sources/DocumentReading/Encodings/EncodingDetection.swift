@@ -28,6 +28,12 @@ struct EncodingDetection {
     private static let leastPerByte = -6.5
     /// The same for text that contains UTF-8.
     private static let leastUnmixedPerByte = -4.5
+    /// So many letters in UTF-8, and one for so many bytes outside ASCII, are no accident with one byte per character.
+    private static let leastLetters = 10
+    private static let mostBytesPerLetter = 400
+    /// The same of sequences of three or four bytes, with several bytes per character.
+    private static let leastLongSequences = 30
+    private static let mostLongPercent = 15
     /// The share of the bytes outside ASCII in which the texts may differ, in hundredths.
     private static let mostDifferencePercent = 5
     /// What uchardet's opinion counts, at most and for each byte outside ASCII.
@@ -57,12 +63,13 @@ struct EncodingDetection {
         if let first = all.first, first.score / Double(text.highBytes) > Self.leastPerByte,
             !scored.contains(where: { $0.candidate.name == first.candidate.name || !isRival(first, of: $0) })
         {
-            return .damaged(first.candidate.encoding)
+            return isMixed(first, isDamaged: true) ? .mixed : .damaged(first.candidate.encoding)
         }
-        guard let best = scored.first, best.table?.formsWords(text) ?? true else { return .none }
-        let perByte = best.score / Double(text.highBytes)
-        if isMixed(best, perByte) { return .mixed }
-        guard perByte > Self.leastPerByte else { return .none }
+        guard let best = scored.first else { return .none }
+        if isMixed(best) { return .mixed }
+        guard best.table?.formsWords(text) ?? true, best.score / Double(text.highBytes) > Self.leastPerByte else {
+            return .none
+        }
         let rivals = scored.dropFirst().filter { isRival($0, of: best) }
         guard rivals.isEmpty else {
             return .ambiguous(([best] + rivals).prefix(Self.mostShown).map(\.candidate.name))
@@ -96,9 +103,17 @@ struct EncodingDetection {
 
     /// Whether so much of the text is well-formed UTF-8 that the rest must be another encoding. In text of one encoding,
     /// that happens by accident: seldom with one byte per character, often with two.
-    private func isMixed(_ best: Scored, _ perByte: Double) -> Bool {
+    private func isMixed(_ best: Scored, isDamaged: Bool = false) -> Bool {
         let percent = survey.sequenceBytes * 100 / text.highBytes
-        if best.table == nil { return percent > 60 }
+        guard let table = best.table else {
+            let isLong =
+                survey.longSequences >= Self.leastLongSequences
+                && survey.longSequences * 300 > text.highBytes * Self.mostLongPercent
+            return isLong || percent > (isDamaged ? 50 : 60)
+        }
+        let letters = table.sequencesOfLetters(text)
+        if letters >= Self.leastLetters, letters * Self.mostBytesPerLetter > text.highBytes { return true }
+        let perByte = best.score / Double(text.highBytes)
         return percent > 40 || percent > 20 && (Self.leastPerByte..<Self.leastUnmixedPerByte).contains(perByte)
     }
 

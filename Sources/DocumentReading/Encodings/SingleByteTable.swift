@@ -62,6 +62,33 @@ struct SingleByteTable: Sendable {
         return 2 * neighbors > letters
     }
 
+    /// Returns how many pairs of bytes are letters of this encoding's script in UTF-8, and improbable in this encoding.
+    func sequencesOfLetters(_ text: TextStatistics) -> Int {
+        // All alphabets but the Thai one have two bytes per letter in UTF-8. Such a pair is a whole sequence everywhere.
+        text.pairs.reduce(0) { $0 + (isUTF8Letter($1.one, $1.other) && isImprobable($1.one, $1.other) ? $1.count : 0) }
+    }
+
+    private func isUTF8Letter(_ one: UInt8, _ other: UInt8) -> Bool {
+        guard let letters = Self.letters[script], (0xC2...0xDF).contains(one), other & 0xC0 == 0x80 else {
+            return false
+        }
+        return letters.contains(UInt32(one & 0x1F) << 6 | UInt32(other & 0x3F))
+    }
+
+    /// Whether two bytes from both halves of the upper code are seldom neighbors in text of this encoding.
+    private func isImprobable(_ one: UInt8, _ other: UInt8) -> Bool {
+        let (one, other) = (classes[Int(one)], classes[Int(other)])
+        // In encodings with Latin letters, the pairs in question are improbable, except at the corners of frames.
+        if script == .latin { return one.kind != .drawing || other.kind != .drawing }
+        return CharacterClass.cost(one, other) >= 2
+    }
+
+    /// The letters of the languages that have encodings with one byte per character.
+    private static let letters: [CharacterClass.Script: ClosedRange<UInt32>] = [
+        .latin: 0xC0...0x17E, .greek: 0x386...0x3CE, .cyrillic: 0x400...0x45F, .hebrew: 0x5D0...0x5EA,
+        .arabic: 0x621...0x64A,
+    ]
+
     func undefinedBytes(_ text: TextStatistics) -> Int {
         (0x80...0xFF).reduce(0) { $0 + (scalars[$1] == nil ? text.counts[$1] : 0) }
     }
