@@ -24,7 +24,10 @@ struct ContentReader {
         _ region: FileRegion, _ head: [UInt8], format: TextFormat, into reading: inout CorpusReading
     ) throws {
         let looksBinary = FileKind.looksBinary(head) && !FileKind.beginsWithWideMark(head)
-        if looksBinary, options.encoding == nil, let kind = Magic.shared.kind(of: head) { throw kind.rejection }
+        // libmagic takes texts of wide characters for other kinds.
+        if looksBinary, options.encoding == nil, !UnicodeForm.isUnmarked(head), let kind = Magic.shared.kind(of: head) {
+            throw kind.rejection
+        }
         let encoding: TextEncoding
         do {
             encoding = try TextEncoding.determine(region, declared: nil, configured: options.encoding)

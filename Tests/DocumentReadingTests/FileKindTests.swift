@@ -120,6 +120,14 @@ import Testing
                 == "contains NUL characters, which no text has: remove them with: tr -d '\\000' < FILE > NEW")
     }
 
+    @Test("Wide characters are no other kind", arguments: ["UTF-32BE", "UTF-32LE", "UTF-16BE", "UTF-16LE"])
+    func readsWideCharactersWithoutMark(encoding: String) throws {
+        let text = String(repeating: "The old bridge leads over a quiet river.\n", count: 30)
+        let read = try ReadDocument("wide.txt", text.encoded(encoding))
+        #expect(read.text == text, "\(read)")
+        #expect(read.report?.encoding == encoding)
+    }
+
     @Test func rejectsEmptyFile() throws {
         for name in ["a.txt", "a.gz", "a.zip", "a.html", "a.pdf"] {
             #expect(try ReadDocument(name, []).reason == "is empty")

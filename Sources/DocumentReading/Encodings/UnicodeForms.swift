@@ -55,6 +55,22 @@ enum UnicodeForm: CaseIterable {
         return try candidates.first { try $0.isText(region) }
     }
 
+    /// Whether the beginning of a file looks like UTF-32, or Latin letters in UTF-16, without a byte-order mark: nearly
+    /// every unit begins with NUL bytes and is no control character.
+    static func isUnmarked(_ head: [UInt8]) -> Bool {
+        allCases.contains { form in
+            let units = head.count / form.unit
+            let characters = (0..<units).count { form.isUsual(head[$0 * form.unit..<($0 + 1) * form.unit]) }
+            return units > 1 && characters * 20 >= units * 19
+        }
+    }
+
+    private func isUsual(_ bytes: ArraySlice<UInt8>) -> Bool {
+        var value: UInt32 = 0
+        for byte in isLittleEndian ? Array(bytes.reversed()) : Array(bytes) { value = value << 8 | UInt32(byte) }
+        return (0x20..<(unit == 2 ? 0x100 : 0x10000)).contains(value) || (0x09...0x0D).contains(value)
+    }
+
     /// Whether the region decodes without an error to text: assigned characters without control characters.
     private func isText(_ region: FileRegion) throws -> Bool {
         guard region.bytes % unit == 0, let decoder = IconvDecoder(encoding) else { return false }
