@@ -1,24 +1,35 @@
-/// The names of the fields of an object, and its longest text, for a message about an object without the field that was
-/// asked for.
+/// The names of the fields of an object, and its texts, for a message about an object without the field that was asked
+/// for.
 struct JSONOutline {
     /// Maximum depth of the names.
     static let deepest = 4
     /// Maximum number of bytes of a name, before it is shortened for a message.
     static let longestName = 64
+    /// Number of bytes of a text by which it is compared to others.
+    static let comparedBytes = 64
     private static let mostNames = 32
+
+    /// A text of the object.
+    struct Text {
+        /// The path to it.
+        let field: String
+        /// Number of its bytes, and the first of them.
+        let bytes: Int
+        let beginning: [UInt8]
+    }
 
     /// The names of the fields of the object itself.
     private(set) var names: [String] = []
     /// Number of these fields.
     private(set) var count = 0
-    /// The path to the longest text.
-    private(set) var longestText: String?
-    private var longestBytes = 0
+    /// The longest texts, in no order.
+    private(set) var texts: [Text] = []
     private var path: [[UInt8]] = []
 
     mutating func reset() {
         names.removeAll(keepingCapacity: true)
-        (count, longestText, longestBytes) = (0, nil, 0)
+        texts.removeAll(keepingCapacity: true)
+        count = 0
         path.removeAll(keepingCapacity: true)
     }
 
@@ -32,13 +43,16 @@ struct JSONOutline {
         if names.count < Self.mostNames { names.append(String(decoding: name, as: UTF8.self)) }
     }
 
-    mutating func endText(bytes: Int, depth: Int) {
-        guard depth == path.count, bytes > longestBytes, path.allSatisfy({ $0.count < Self.longestName }) else {
-            return
-        }
+    mutating func endText(_ text: [UInt8], bytes: Int, depth: Int) {
+        guard depth == path.count, bytes > 0, path.allSatisfy({ $0.count < Self.longestName }) else { return }
         let dot = UInt8(ascii: ".")
         guard path.count == 1 || !path.contains(where: { $0.contains(dot) }) else { return }
-        longestBytes = bytes
-        longestText = String(decoding: Array(path.joined(separator: [dot])), as: UTF8.self)
+        if texts.count == Self.mostNames {
+            let shortest = texts.indices.min { texts[$0].bytes < texts[$1].bytes }!
+            guard bytes > texts[shortest].bytes else { return }
+            texts.remove(at: shortest)
+        }
+        let field = String(decoding: Array(path.joined(separator: [dot])), as: UTF8.self)
+        texts.append(Text(field: field, bytes: bytes, beginning: Array(text.prefix(Self.comparedBytes))))
     }
 }

@@ -1,5 +1,5 @@
-/// Reads JSON: objects on lines of their own, an array of objects or strings, or an object with one array of objects. The
-/// text in the text fields of each object, or the string, becomes a record.
+/// Reads JSON: objects on lines of their own, an array of objects or strings, or an object with one array of objects that
+/// have the text fields. The text in the text fields of each object, or the string, becomes a record.
 ///
 /// Memory is bounded by the sample that decides between them and by the texts of one object. Time is linear in the
 /// input. Anything that is not JSON is rejected, because a truncated file looks the same.
@@ -17,6 +17,8 @@ struct JSONRecords: RecordReader {
     private var sample: [UInt8] = []
     private var layout: JSONScanner.Layout?
     private var scanner: JSONScanner
+    /// The field of the outermost object whose array has the records; nil before the first, if the sample does not say it.
+    private var arrayMember: Int?
     private var record: [UInt8] = []
 
     // What was found in the records.
@@ -25,10 +27,13 @@ struct JSONRecords: RecordReader {
     private var withoutString = RowCount()
     private var withoutText = RowCount()
     private var replacements = 0
+    /// Objects in other arrays than that of the records.
+    private var inOtherArrays = RowCount()
     /// The line and the fields of an object without text.
     private var example: (line: Int, outline: JSONOutline)?
+    private var samples = JSONTextSamples()
 
-    /// Number of records whose fields are recorded before any of them lacks its text.
+    /// Number of records whose fields are recorded, even if none of them lacks its text.
     private static let outlinedRecords = 1024
 
     init(fields: [String], limit: Int, sampleBytes: Int, prefersLines: Bool) {
@@ -52,11 +57,11 @@ struct JSONRecords: RecordReader {
         guard layout == nil else { return try read(bytes, to: &output) }
         sample.append(contentsOf: bytes)
         guard sample.count >= sampleBytes else { return }
-        try begin(isWhole: false, to: &output)
+        try begin(to: &output)
     }
 
     mutating func finish(to output: inout [UInt8]) throws {
-        if layout == nil { try begin(isWhole: true, to: &output) }
+        if layout == nil { try begin(to: &output) }
         let isRecord: Bool
         do throws(JSONScanner.Failure) {
             isRecord = try scanner.finish()
@@ -68,8 +73,8 @@ struct JSONRecords: RecordReader {
         try settle()
     }
 
-    private mutating func begin(isWhole: Bool, to output: inout [UInt8]) throws {
-        let layout = decideLayout(sample.prefix(sampleBytes), isWhole: isWhole)
+    private mutating func begin(to output: inout [UInt8]) throws {
+        let layout = decideLayout(sample.prefix(sampleBytes))
         self.layout = layout
         scanner = JSONScanner(paths, layout)
         let bytes = sample
@@ -79,7 +84,7 @@ struct JSONRecords: RecordReader {
 
     // MARK: Layout
 
-    private func decideLayout(_ sample: ArraySlice<UInt8>, isWhole: Bool) -> JSONScanner.Layout {
+    private mutating func decideLayout(_ sample: ArraySlice<UInt8>) -> JSONScanner.Layout {
         let isSpace = { (byte: UInt8) in [0x20, 0x09, 0x0A, 0x0D].contains(byte) }
         guard let start = sample.firstIndex(where: { !isSpace($0) }) else { return .lines }
         let isArray = sample[start] == UInt8(ascii: "[")
@@ -93,8 +98,30 @@ struct JSONRecords: RecordReader {
         let isFollowed = isFirstComplete && sample[index...].contains { !isSpace($0) }
         if isFollowed { return .lines }
         if isArray { return .array }
+        guard probe.objectArrays > 0 else { return .lines }
+        let members = membersWithFields(sample)
+        if members.count == 1 { arrayMember = members[0] }
         let hasText = probe.values.contains(.string)
-        return !hasText && (isFirstComplete ? probe.objectArrays == 1 : probe.objectArrays > 0) ? .member : .lines
+        let isOnly = !isFirstComplete || probe.objectArrays == 1
+        // Several arrays with the fields are rejected when the second begins.
+        return !members.isEmpty || !hasText && isOnly ? .member : .lines
+    }
+
+    /// Returns the fields of the outermost object that have an array of objects with a field asked for, as their indices.
+    private func membersWithFields(_ sample: ArraySlice<UInt8>) -> [Int] {
+        var probe = JSONScanner(paths, .member)
+        probe.isOutlining = false
+        var members: [Int] = []
+        sample.withUnsafeBufferPointer { sample in
+            var index = 0
+            while (try? probe.scan(sample, &index)) ?? false {
+                guard probe.values.contains(where: { $0 != .absent }), members.last != probe.memberIndex else {
+                    continue
+                }
+                members.append(probe.memberIndex)
+            }
+        }
+        return members
     }
 
     // MARK: Records
@@ -125,13 +152,11 @@ struct JSONRecords: RecordReader {
                     + (isLater ? " in the object that begins on line \(scanner.recordLine)" : ""))
         case .tooDeep:
             return RejectionError("line \(scanner.line): nested more than \(JSONScanner.deepest) levels deep")
-        case .severalArrays:
-            return RejectionError(
-                "line \(scanner.line): the file has several arrays of objects. Put each array into a file of its own")
         }
     }
 
     private mutating func take(to output: inout [UInt8]) throws {
+        guard try isInArray() else { return }
         records += 1
         record.removeAll(keepingCapacity: true)
         switch scanner.kind {
@@ -148,6 +173,21 @@ struct JSONRecords: RecordReader {
             guard layout == .array else { throw RejectionError("line \(scanner.recordLine): not a JSON object") }
             withoutField.add(line: scanner.recordLine)
         }
+    }
+
+    /// Whether the object that was read is in the array of the records.
+    private mutating func isInArray() throws -> Bool {
+        guard layout == .member, let arrayMember, arrayMember != scanner.memberIndex else {
+            if layout == .member { arrayMember = scanner.memberIndex }
+            return true
+        }
+        guard scanner.values.allSatisfy({ $0 == .absent }) else {
+            throw RejectionError(
+                "line \(scanner.recordLine): the file has several arrays of objects. Put each array into a file of its own"
+            )
+        }
+        inOtherArrays.add(line: scanner.recordLine)
+        return false
     }
 
     private mutating func takeObject(to output: inout [UInt8]) {
@@ -177,7 +217,8 @@ struct JSONRecords: RecordReader {
             }
             if example == nil, scanner.isOutlining { example = (line, scanner.outline) }
         }
-        scanner.isOutlining = example == nil && (records < Self.outlinedRecords || documents < records)
+        if scanner.isOutlining { samples.add(scanner.outline) }
+        scanner.isOutlining = records < Self.outlinedRecords || example == nil && documents < records
     }
 
     // MARK: Result
@@ -198,6 +239,16 @@ struct JSONRecords: RecordReader {
             guard missing * 5 <= records else { throw RejectionError(sentence + parts + advice(line: line)) }
             warnings.append("\(sentence) and were left out, the first on line \(line)\(parts)")
         }
+        if scanner.hasOuterText {
+            warnings.append(
+                "the text in \(field) of the object around the array was left out, because the objects in the array have it, "
+                    + "too")
+        }
+        if inOtherArrays.count > 0 {
+            warnings.append(
+                "\(ReadingAdvice.count(inOtherArrays.count, "object")) in other arrays, without \(field), left out: the first is on "
+                    + "line \(inOtherArrays.firstLine)")
+        }
         if replacements > 0 {
             let characters =
                 replacements == 1
@@ -213,7 +264,7 @@ struct JSONRecords: RecordReader {
         let names =
             "; the fields of the object on line \(line) are "
             + ReadingAdvice.list(outline.names, count: outline.count)
-        guard let other = outline.longestText, !fields.contains(other) else { return names }
+        guard let other = samples.advisable(outline, insteadOf: fields, outer: scanner.outerNames) else { return names }
         // Of objects with text in either field, none is lost.
         let values = ((documents > 0 ? fields : []) + [other]).compactMap(ReadingAdvice.yaml)
         guard values.count == (documents > 0 ? fields.count : 0) + 1 else { return names }

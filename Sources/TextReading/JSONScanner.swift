@@ -14,14 +14,12 @@ struct JSONScanner {
         case lines
         /// They are the elements of one array.
         case array
-        /// They are the objects in an array that is a field of one object.
+        /// They are the objects in the arrays that are fields of one object.
         case member
     }
 
     enum Failure: Error {
         case invalid, tooDeep
-        /// Objects are in the arrays of several fields.
-        case severalArrays
     }
 
     /// What was found at a path.
@@ -74,6 +72,12 @@ struct JSONScanner {
     private(set) var isInRecord = false
     /// Number of fields of the outermost object that have an array of objects.
     private(set) var objectArrays = 0
+    /// Index of the last field of the outermost object, counted from 1. A record in an array belongs to this field.
+    private(set) var memberIndex = 0
+    /// The beginnings of the first names of these fields, and whether one of the fields asked for is among them with a
+    /// string. Only for records in the array of an object.
+    private(set) var outerNames: Set<String> = []
+    private(set) var hasOuterText = false
     /// Whether the names of the fields are recorded in `outline`.
     var isOutlining = true
     private(set) var outline = JSONOutline()
@@ -89,9 +93,9 @@ struct JSONScanner {
     /// The paths that the next value ends, and those that lead into it.
     private var ends: UInt64 = 0
     private var leads: UInt64 = 0
-    /// Index of the field of the outermost object.
-    private var memberIndex = 0
-    private var arrayMember: Int?
+    /// Whether the next value is that of a field asked for, but outside of the records.
+    private var isOuterField = false
+    private static let mostOuterNames = 256
 
     private var string = JSONString()
     /// Whether the current string is the text of the record itself.
@@ -220,7 +224,8 @@ struct JSONScanner {
             isName = true
             let level = levels[levels.count - 1]
             let isKept =
-                level.paths != 0 || isOutlining && level.isNested && levels.count <= base + JSONOutline.deepest
+                level.paths != 0 || isOuter
+                || isOutlining && level.isNested && levels.count <= base + JSONOutline.deepest
             string.begin(keeping: isKept ? keptNameBytes : 0)
             state = .string
         case (.colon, UInt8(ascii: ":")): state = .value
@@ -236,9 +241,13 @@ struct JSONScanner {
             (state, literalIndex) = (.byteOrderMark, 1)
             return
         }
-        if levels.count == base, !isInRecord { try beginRecord(byte) }
+        if levels.count == base, !isInRecord { beginRecord(byte) }
         if state == .firstElement, byte == UInt8(ascii: "{"), levels.count == 2, levels[0].isObject {
             objectArrays += 1
+        }
+        if isOuter {
+            if isOuterField, byte == UInt8(ascii: "\"") { hasOuterText = true }
+            isOuterField = false
         }
         let (ends, leads) = (self.ends, self.leads)
         (self.ends, self.leads) = (0, 0)
@@ -261,7 +270,7 @@ struct JSONScanner {
             isName = false
             isRecordText = isInRecord && levels.count == base
             textTargets = ends
-            string.begin(keeping: ends != 0 || isRecordText ? .max : 0)
+            string.begin(keeping: ends != 0 || isRecordText ? .max : isOutlining ? JSONOutline.comparedBytes : 0)
             state = .string
         case UInt8(ascii: "n"): beginLiteral("null")
         case UInt8(ascii: "t"): beginLiteral("true")
@@ -275,12 +284,10 @@ struct JSONScanner {
         }
     }
 
-    private mutating func beginRecord(_ byte: UInt8) throws(Failure) {
+    private mutating func beginRecord(_ byte: UInt8) {
         if layout == .array, levels[0].isObject { return }
         if layout == .member {
             guard levels[0].isObject, !levels[1].isObject, byte == UInt8(ascii: "{") else { return }
-            guard arrayMember == nil || arrayMember == memberIndex else { throw .severalArrays }
-            arrayMember = memberIndex
         }
         isInRecord = true
         recordLine = line
@@ -331,7 +338,7 @@ struct JSONScanner {
             recordReplaced = string.replaced
         }
         if isOutlining, isInRecord, let level = levels.last, level.isNested {
-            outline.endText(bytes: string.byteCount, depth: levels.count - base)
+            outline.endText(string.text, bytes: string.byteCount, depth: levels.count - base)
         }
         endValue()
     }
@@ -340,6 +347,12 @@ struct JSONScanner {
         let level = levels[levels.count - 1]
         let depth = levels.count - base
         if levels.count == 1 { memberIndex += 1 }
+        if isOuter {
+            isOuterField = paths.matches(string.text, paths.all, depth: 1).ends != 0
+            if outerNames.count < Self.mostOuterNames {
+                outerNames.insert(String(decoding: string.text, as: UTF8.self))
+            }
+        }
         if level.paths != 0 {
             (ends, leads) = paths.matches(string.text, level.paths, depth: depth)
             // The last field of a name replaces those before.
@@ -348,6 +361,9 @@ struct JSONScanner {
         if isOutlining, level.isNested { outline.add(string.text, depth: depth) }
         state = .colon
     }
+
+    /// Whether the scanner is between the fields of the object around the records.
+    private var isOuter: Bool { layout == .member && levels.count == 1 }
 
     private var keptNameBytes: Int { max(paths.keptNameBytes, JSONOutline.longestName) }
 

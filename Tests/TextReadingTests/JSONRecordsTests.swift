@@ -112,11 +112,70 @@ import TextReading
         ("[]", "has no object with text in field ‘text’"),
         (
             "{\"a\": [{\"text\": \"a\"}],\n\"b\": [{\"text\": \"a\"}]}",
-            "1 of 1 objects have no field ‘text’; the fields of the object on line 1 are ‘a’, ‘b’"
+            "line 2: the file has several arrays of objects. Put each array into a file of its own"
+        ),
+        (
+            "{\"text\": \"x\", \"a\": [{\"text\": \"a\"}],\n\"b\": [{\"text\": \"a\"}]}",
+            "line 2: the file has several arrays of objects. Put each array into a file of its own"
         ),
     ])
     func rejectsOtherJSON(text: String, reason: String) throws {
         #expect(try Reading(.json, text).rejection == reason)
+    }
+
+    @Test func readsArrayBesideText() throws {
+        var options = ReadingOptions()
+        for sample in [1 << 18, 80] {
+            options.sampleBytes = sample
+            for (head, tail) in [("\"text\": \"My data set\", ", ""), ("", ", \"text\": \"My data set\"")] {
+                let reading = try Reading(.json, "{\(head)\"data\": [\(Self.list)]\(tail)}", options)
+                #expect(reading.lines == (0..<20).map(sentence))
+                #expect(reading.format == "JSON object with an array, 20 objects")
+                #expect(
+                    reading.warnings == [
+                        "the text in field ‘text’ of the object around the array was left out, because the objects in the "
+                            + "array have it, too"
+                    ])
+            }
+        }
+    }
+
+    @Test func choosesArrayWithTheField() throws {
+        let contacts = #""contacts": [{"name": "A"}, {"name": "B"}]"#
+        for text in ["{\(contacts), \"data\": [\(Self.list)]}", "{\"data\": [\(Self.list)], \(contacts)}"] {
+            let reading = try Reading(.json, text)
+            #expect(reading.lines == (0..<20).map(sentence))
+            #expect(
+                reading.warnings == [
+                    "2 objects in other arrays, without field ‘text’, left out: the first is on line 1"
+                ])
+        }
+        // A text without objects that have it stays one record.
+        #expect(try Reading(.json, "{\"text\": \"one\", \(contacts)}").lines == ["one"])
+    }
+
+    /// An export of a chat, in which the text of a message with links is a list.
+    @Test func advisesNoFieldThatOnlyDescribes() throws {
+        let messages = (0..<40).map { index in
+            let text = index % 4 == 0 ? #"["see ", {"type": "link", "text": "x"}]"# : "\"\(sentence(index))\""
+            return "{\"id\": \(index), \"type\": \"message\", \"from\": \"user \(index)\", \"text\": \(text)}"
+        }
+        let chat = "{\"name\": \"A\", \"type\": \"personal_chat\", \"messages\": [\(messages.joined(separator: ", "))]}"
+        #expect(
+            try Reading(.json, chat).rejection
+                == "10 of 40 objects have no string in field ‘text’; the fields of the object on line 1 are ‘id’, ‘type’, "
+                + "‘from’, ‘text’")
+        var options = ReadingOptions()
+        options.textColumns = ["text", "type"]
+        #expect(try Reading(.json, chat, options).lines?.count == 40)
+        // A field of the object around the array describes all of its objects.
+        let long = (0..<10).map { "{\"title\": \"\(sentence($0))\", \"body\": \"short \($0)\"}" }.joined(separator: ",")
+        let titled = try Reading(.json, "{\"title\": \"A\", \"list\": [\(long)]}").rejection
+        #expect(titled?.contains("Set text_column: body in") == true, "\(titled ?? "")")
+        // A longer text that is always the same is passed over.
+        let licensed = (0..<10).map { "{\"license\": \"\(sentence(1)), free\", \"body\": \"short \($0)\"}" }
+        let rejection = try Reading(.jsonl, licensed.joined(separator: "\n")).rejection
+        #expect(rejection?.contains("Set text_column: body in") == true, "\(rejection ?? "")")
     }
 
     @Test func limitsRecordAndDepth() throws {
