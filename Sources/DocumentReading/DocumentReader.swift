@@ -38,6 +38,7 @@ package struct DocumentReader {
         }
         if let archive = unpacking.archive {
             guard unpacking.log.used > 0 else { throw RejectionError(unpacking.log.reasonForNothing) }
+            try unpacking.log.kinds.check()
             unpacking.log.describe(unpacking.compression + archive, to: &reading)
         } else {
             if !unpacking.compression.isEmpty {
@@ -212,7 +213,8 @@ package struct DocumentReader {
                 report = member.report
             }
         }
-        if let isStructured = unpacking.log.isStructured, isStructured != report.isStructured {
+        if let isStructured = unpacking.log.kinds.isStructured, isStructured != report.isStructured {
+            unpacking.log.kinds.leaveOut(item.name, report)
             throw RejectionError(
                 isStructured
                     ? "is plain text, but the files before it are tables: put them into separate archives"

@@ -148,11 +148,29 @@ import Testing
         #expect(read.report?.documents == 2)
 
         let mixed = try ReadDocument("m.zip", fixture("mixed.zip"))
-        #expect(mixed.report?.documents == 1)
+        let reason = try #require(mixed.reason)
+        #expect(reason.hasPrefix("contains both plain text (3 bytes, the first in ‘a.txt’) and tables ("), "\(reason)")
+        #expect(reason.hasSuffix(" bytes, the first in ‘t.csv’): put them into separate files"), "\(reason)")
+    }
+
+    @Test func rejectsArchiveOfWhichAFifthIsOfTheOtherKind() throws {
+        let table = "text\n" + (0..<20).map { "row \($0)\n" }.joined()
+        let rows = table.utf8.count - 5
+        func archive(_ members: [ArchiveWriter.Member]) throws -> ReadDocument {
+            try ReadDocument("a.tar", ArchiveWriter.archive(.tar, members))
+        }
+        let notes = ArchiveWriter.Member.file("README.txt", "These are the spam")
         #expect(
-            mixed.report?.warnings == [
-                "‘t.csv’ left out: is a table, but the files before it are plain text: put them into separate archives"
-            ])
+            try archive([notes, .file("spam.csv", table)]).reason
+                == "contains both plain text (18 bytes, the first in ‘README.txt’) and tables (\(rows) bytes, the first in "
+                + "‘spam.csv’): put them into separate files")
+        let long = ArchiveWriter.Member.file("long.txt", String(repeating: "x", count: rows / 4 + 1))
+        #expect(
+            try archive([.file("spam.csv", table), long]).reason?.hasPrefix("contains both tables (\(rows) bytes")
+                == true)
+        let read = try archive([.file("spam.csv", table), notes])
+        #expect(read.report?.documents == 20)
+        #expect(read.report?.warnings.count == 1)
     }
 
     @Test func countsReplacedBytesOnce() throws {
@@ -174,10 +192,10 @@ import Testing
             .tar,
             [
                 .file("empty.txt", ""), .file("a.csv", "text\none\n"), .file("b.txt", "plain"),
-                .file("c.jsonl", "{\"text\":\"two\"}\n"), .file("other.csv", "id,body\n1,three\n"),
+                .file("c.jsonl", "{\"text\":\"two and some more words\"}\n"), .file("other.csv", "id,body\n1,three\n"),
             ])
         let read = try ReadDocument("a.tar", archive)
-        #expect(read.text == "one\ntwo\n")
+        #expect(read.text == "one\ntwo and some more words\n")
         #expect(read.report?.isStructured == true)
         #expect(read.report?.documents == 2)
         let warnings = read.report?.warnings ?? []

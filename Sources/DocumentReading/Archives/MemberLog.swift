@@ -22,8 +22,7 @@ struct MemberLog {
 
     /// Number of members whose text was taken.
     private(set) var used = 0
-    /// Whether the members that are used have records. The first one decides.
-    private(set) var isStructured: Bool?
+    var kinds = MemberKinds()
 
     private var encodings: [String] = []
     private var leftOut: [LeftOut] = []
@@ -38,7 +37,7 @@ struct MemberLog {
     /// Accounts for a member whose text is taken.
     mutating func use(_ name: String, _ report: ReadingReport) {
         used += 1
-        isStructured = report.isStructured
+        kinds.use(name, report)
         let encoding = report.encoding ?? "UTF-8"
         if !encodings.contains(encoding), encodings.count < 8 { encodings.append(encoding) }
         if report.replacedBytes > 0 {
