@@ -113,12 +113,12 @@ struct JSONRecords: RecordReader {
         probe.isOutlining = false
         var members: [Int] = []
         sample.withUnsafeBufferPointer { sample in
-            var index = 0
-            while (try? probe.scan(sample, &index)) ?? false {
-                guard probe.values.contains(where: { $0 != .absent }), members.last != probe.memberIndex else {
-                    continue
-                }
-                members.append(probe.memberIndex)
+            var (index, isComplete) = (0, true)
+            while isComplete {
+                isComplete = (try? probe.scan(sample, &index)) ?? false
+                // The sample may end inside of a record.
+                guard isComplete || probe.isInRecord, probe.values.contains(where: { $0 != .absent }) else { continue }
+                if members.last != probe.memberIndex { members.append(probe.memberIndex) }
             }
         }
         return members
