@@ -11,6 +11,10 @@ package struct SettingsSource {
     ///   - file: the path, for messages; nil if there is no file
     ///   - text: the file's content
     package init(file: String?, text: String, environment: [String: String]) throws(SettingsError) {
+        // Editors on Windows begin a file with a byte order mark, which would be a part of the first key, and end lines with
+        // CR LF, which is one Character.
+        let marked = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+        let text = marked.replacing("\r\n", with: "\n")
         self.file = file
         self.environment = EnvironmentVariablesProvider(environmentVariables: environment).snapshot()
         places = YAMLKeyPlaces(text)

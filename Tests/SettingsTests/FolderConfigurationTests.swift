@@ -100,6 +100,19 @@ import TextReading
         #expect(try read("a/x.csv").reading.textColumns == ["2"])
     }
 
+    @Test("A byte order mark and CR LF, as Notepad writes, are no part of the keys")
+    func fileOfWindows() throws {
+        try write("\u{FEFF}# a comment\r\ntext_column: body\r\nformat: csv\r\n", in: "a")
+        #expect(try read("a/x.csv").reading.textColumn == "body")
+        #expect(try read("a/x.csv").reading.format == .csv)
+        try write("\u{FEFF}text_column: body\r\nunknown: 1\r\n", in: "a")
+        #expect(throws: SettingsError.self) { try self.read("a/x.csv") }
+        try write("\u{FEFF}", in: "a")
+        #expect(try read("a/x.csv").reading == ReadingOptions())
+        try write("\u{FEFF}\u{FEFF}text_column: body\n", in: "a")
+        #expect(throws: SettingsError.self) { try self.read("a/x.csv") }
+    }
+
     /// Documents that are rejected with a setting to write.
     private static let documents: [(TextFormat, String)] = {
         func rows(_ header: String, _ row: (Int, String) -> String) -> String {

@@ -33,6 +33,12 @@ struct SettingsTests {
         #expect(settings.inbox.stableSeconds == 2)
     }
 
+    @Test func aByteOrderMarkIsNoPartOfTheFirstKey() throws {
+        #expect(
+            try Settings.parse("\u{FEFF}" + Self.smallest, file: "marked.yaml")
+                == Settings.parse(Self.smallest, file: "smallest.yaml"))
+    }
+
     @Test func anEmptyFileMeansTheDefaults() throws {
         #expect(try Settings.parse("", file: "empty.yaml") == Settings.builtIn)
         #expect(try Settings.parse("# nothing\n\n", file: "empty.yaml") == Settings.builtIn)
