@@ -75,6 +75,9 @@ import TextReading
         #expect(document.text.hasPrefix("one one"))
         #expect(!document.text.contains("three"))
         #expect(document.report.warnings.first?.contains("line 3") == true)
+        let warning = document.report.warnings.first ?? ""
+        #expect(
+            warning.contains(/the text from there on, [1-9][0-9]? of 439 bytes, was left out/), "\(warning)")
     }
 
     @Test func rejectsDocumentsOfWhichAFifthWouldBeLeftOut() throws {
@@ -112,6 +115,18 @@ import TextReading
     ])
     func loadsNothingFromOutside(document: String) throws {
         #expect(try ConvertedDocument(.xml, document).text == "before after\n")
+    }
+
+    @Test func countsEntitiesWhoseTextIsElsewhere() throws {
+        let document = try ConvertedDocument(
+            .xml,
+            "<!DOCTYPE a [<!ENTITY e SYSTEM 'chapter.xml'><!ENTITY i 'inner'>]><a>before &e; &i; &e; after</a>")
+        #expect(document.text == "before inner after\n")
+        #expect(
+            document.report.warnings == [
+                "2 references to entities whose text is in other files left out: expand them (xmllint --noent --loaddtd) "
+                    + "and drop the file again"
+            ])
     }
 
     @Test func boundsDepthAndAttributes() throws {

@@ -71,7 +71,7 @@ package struct PackedDocument: Sendable {
             notes[keyPath: notePath] = collector.notes
             if let failure = parser.failure {
                 cause = "in its notes, \(failure)"
-                reading.warn("in its notes, \(failure): the notes from there on were left out")
+                reading.warn("in its notes, \(failure): the notes from there on, \(parser.loss), were left out")
             }
             if collector.leftOut > 0 {
                 loss.add(collector.leftOutBytes, of: 0)
@@ -117,8 +117,9 @@ package struct PackedDocument: Sendable {
         }
         reading.describe(format: text.format)
         reading.countReplaced(replaced)
+        reading.warnOfEntities(parser.unknownEntities)
         if let failure = parser.failure {
-            reading.warn("\(failure): the text from there on was left out; save the document again")
+            reading.warn("\(failure): the text from there on, \(parser.loss), was left out; save the document again")
         }
     }
 }

@@ -1,7 +1,7 @@
 import TextReading
 
 /// How much of a document is left out because of an error in it.
-struct Loss {
+struct Loss: CustomStringConvertible {
     private(set) var part = 0
     private(set) var whole = 0
 
@@ -13,6 +13,9 @@ struct Loss {
     mutating func add(_ other: Loss) { add(other.part, of: other.whole) }
 
     var isEmpty: Bool { part == 0 }
+
+    /// How many bytes of how many.
+    var description: String { "\(part) of \(whole) bytes" }
 
     /// Rejects a document of which more than a fifth would be left out: the original is removed when a file is admitted.
     /// - Parameters:

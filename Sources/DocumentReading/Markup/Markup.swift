@@ -63,18 +63,22 @@ package enum Markup: Sendable {
         reading.describe(format: text.format, encoding: encoding.name)
         reading.countReplaced(replaced)
         reading.warnOfNUL(nulCount)
-        if parser.unknownEntities > 0 {
-            reading.warn(
-                "\(parser.unknownEntities) references to entities that are declared in other files were left out: expand "
-                    + "them (xmllint --noent --loaddtd) and drop the file again")
-        }
+        reading.warnOfEntities(parser.unknownEntities)
         if let failure = parser.failure {
-            reading.warn("\(failure): the text from there on was left out; correct it and drop the file again")
+            reading.warn(
+                "\(failure): the text from there on, \(parser.loss), was left out; correct it and drop the file again")
         }
     }
 }
 
 extension CorpusReading {
+    mutating func warnOfEntities(_ count: Int) {
+        guard count > 0 else { return }
+        warn(
+            "\(count) reference\(count == 1 ? "" : "s") to entities whose text is in other files left out: expand them "
+                + "(xmllint --noent --loaddtd) and drop the file again")
+    }
+
     mutating func warnOfNUL(_ count: Int) {
         if count > 0 { warn("\(count) NUL character\(count == 1 ? " was" : "s were") removed") }
     }

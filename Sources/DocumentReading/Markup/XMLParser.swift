@@ -53,7 +53,7 @@ final class XMLParser {
     private var depth = 0
     /// The beginning of a character whose end has not arrived.
     private var begun: [UInt8] = []
-    /// Names of entities that are declared elsewhere.
+    /// Number of references to entities whose text is not in the document.
     private(set) var unknownEntities = 0
     /// Why parsing ended before the end of the document, and where.
     private(set) var failure: String?
@@ -189,9 +189,13 @@ final class XMLParser {
         }
     }
 
-    /// Handles an entity that is declared outside the document.
+    /// Handles an entity that is declared outside the document, or whose text is. The text of others is passed as text.
     fileprivate func reference(_ context: UnsafeMutableRawPointer?, _ name: UnsafePointer<xmlChar>?) {
-        guard let name, failure == nil, xmlSAX2GetEntity(context, name) == nil else { return }
+        guard let name, failure == nil else { return }
+        if let declared = xmlSAX2GetEntity(context, name) {
+            if declared.pointee.etype == XML_EXTERNAL_GENERAL_PARSED_ENTITY { unknownEntities += 1 }
+            return
+        }
         guard let entity = htmlEntityLookup(name), let scalar = Unicode.Scalar(entity.pointee.value) else {
             unknownEntities += 1
             return
