@@ -63,7 +63,7 @@ struct EncodingDetection {
         if let first = all.first, first.score / Double(text.highBytes) > Self.leastPerByte,
             !scored.contains(where: { $0.candidate.name == first.candidate.name || !isRival(first, of: $0) })
         {
-            return isMixed(first, isDamaged: true) ? .mixed : .damaged(first.candidate.encoding)
+            return isMixed(first) ? .mixed : .damaged(first.candidate.encoding)
         }
         guard let best = scored.first else { return .none }
         if isMixed(best) { return .mixed }
@@ -103,13 +103,13 @@ struct EncodingDetection {
 
     /// Whether so much of the text is well-formed UTF-8 that the rest must be another encoding. In text of one encoding,
     /// that happens by accident: seldom with one byte per character, often with two.
-    private func isMixed(_ best: Scored, isDamaged: Bool = false) -> Bool {
+    private func isMixed(_ best: Scored) -> Bool {
         let percent = survey.sequenceBytes * 100 / text.highBytes
         guard let table = best.table else {
             let isLong =
                 survey.longSequences >= Self.leastLongSequences
                 && survey.longSequences * 300 > text.highBytes * Self.mostLongPercent
-            return isLong || percent > (isDamaged ? 50 : 60)
+            return isLong || percent > 60
         }
         let letters = table.sequencesOfLetters(text)
         if letters >= Self.leastLetters, letters * Self.mostBytesPerLetter > text.highBytes { return true }
