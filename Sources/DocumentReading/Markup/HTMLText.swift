@@ -57,9 +57,10 @@ struct HTMLText {
         if skipDepth != nil {
             guard !hasSkippedText || isInHead, bytes.contains(where: { $0 > 0x20 }) else { return }
             guard isInHead else { return hasSkippedText = true }
-            // Text ends the head, whose tags can be omitted.
+            // Text ends the head, whose tags can be omitted. The white space before it belongs to the head.
             pop(to: open.count - 1)
             guard skipDepth == nil else { return }
+            return text(UnsafeBufferPointer(rebasing: bytes.drop { $0 <= 0x20 }))
         }
         guard preformattedDepth > 0 else { return writer.text(bytes) }
         guard isAtPreformattedStart else { return writer.preformatted(bytes) }
