@@ -136,7 +136,7 @@ let package = Package(
         .target(
             name: "Corpora",
             dependencies: [
-                "CFiles", "TextReading", "Durable", "Digests", "LimitedLogging", "UTF8Sequences", crypto,
+                "CFiles", "TextReading", "Durable", "Digests", "Fairness", "LimitedLogging", "UTF8Sequences", crypto,
             ],
             swiftSettings: ours),
         .target(

@@ -1,66 +1,30 @@
+import Fairness
 import Synchronization
 
 /// The files that the watcher delivers, in a bounded queue. Iterate over them one by one, or take as many as are ready
 /// with `next(atMost:)`. Only one consumer at a time may wait.
 ///
-/// Owners take turns by the time that their files have taken (`charge`), so that the files of one do not hold up those of
-/// another for longer than one file or batch. The files of an owner keep their order. An owner who returns after a pause
-/// starts at the level of the others, so that idling earns no credit.
+/// Owners take turns by the time that their files have taken (`charge`, `FairQueue`), so that the files of one do not hold
+/// up those of another for longer than one file or batch.
 public struct InboxDeliveries: AsyncSequence, Sendable {
     public typealias Element = InboxFile
 
-    private struct Lane {
-        var files: ArraySlice<InboxFile> = []
-        /// Time that the owner's files have taken.
-        var account: Duration
-    }
-
     private struct State {
-        var lanes: [UInt32: Lane] = [:]
-        var count = 0
-        /// The account of the owner whose files were taken last.
-        var level = Duration.zero
+        /// Costs are in microseconds.
+        var waiting = FairQueue<UInt32, InboxFile>()
         /// The files in the queue and those that the consumer took last, by path.
         var outstanding: [String: FileSignature] = [:]
         var taken: [InboxFile] = []
 
         mutating func append(_ file: InboxFile) {
-            let owner = file.signature.owner
-            if lanes[owner]?.files.isEmpty ?? true {
-                lanes[owner] = Lane(account: Swift.max(lanes[owner]?.account ?? level, level))
-            }
-            lanes[owner]!.files.append(file)
+            waiting.push(file, for: file.signature.owner)
             outstanding[file.path] = file.signature
-            count += 1
         }
 
         mutating func take(_ most: Int) -> [InboxFile] {
             for file in taken where outstanding[file.path] == file.signature { outstanding[file.path] = nil }
-            taken = []
-            let waiting = lanes.filter { !$0.value.files.isEmpty }
-            guard
-                let (owner, account) = waiting.mapValues(\.account).min(by: { ($0.value, $0.key) < ($1.value, $1.key) })
-            else { return [] }
-            level = account
-            taken = Array(lanes[owner]!.files.prefix(most))
-            lanes[owner]!.files.removeFirst(taken.count)
-            count -= taken.count
+            taken = waiting.popFirst(atMost: most)?.elements ?? []
             return taken
-        }
-
-        /// Puts files back to the front of their owner's queue.
-        mutating func giveBack(_ files: ArraySlice<InboxFile>) {
-            guard let owner = files.first?.signature.owner else { return }
-            lanes[owner, default: Lane(account: level)].files.insert(
-                contentsOf: files, at: lanes[owner]?.files.startIndex ?? 0)
-            count += files.count
-            taken.removeLast(files.count)
-        }
-
-        mutating func charge(_ owner: UInt32, _ time: Duration) {
-            lanes[owner, default: Lane(account: level)].account += time
-            let level = level
-            lanes = lanes.filter { !$0.value.files.isEmpty || $0.value.account > level }
         }
     }
 
@@ -81,7 +45,7 @@ public struct InboxDeliveries: AsyncSequence, Sendable {
     }
 
     /// Number of files that are delivered but not yet consumed.
-    var count: Int { queue.state.withLock(\.count) }
+    var count: Int { queue.state.withLock(\.waiting.count) }
 
     /// Whether this version of a file is in the queue, or among those that the consumer took last and is working on.
     func isOutstanding(_ path: String, _ signature: FileSignature) -> Bool {
@@ -92,7 +56,7 @@ public struct InboxDeliveries: AsyncSequence, Sendable {
     func hasRoom(for owner: UInt32) -> Bool { queue.state.withLock { hasRoom(for: owner, $0) } }
 
     private func hasRoom(for owner: UInt32, _ state: State) -> Bool {
-        state.count < most && (state.lanes[owner]?.files.count ?? 0) < Swift.max(1, most / 2)
+        state.waiting.count < most && state.waiting.count(of: owner) < Swift.max(1, most / 2)
     }
 
     /// Appends a file.
@@ -112,16 +76,17 @@ public struct InboxDeliveries: AsyncSequence, Sendable {
     /// Accounts for the time that files of an owner took.
     /// - Parameter unused: those at the end of the files returned last that the consumer did not begin with
     package func charge(_ owner: UInt32, _ time: Duration, unused: ArraySlice<InboxFile>) {
-        queue.state.withLock {
-            $0.giveBack(unused)
-            $0.charge(owner, time)
+        queue.state.withLock { state in
+            state.waiting.charge(Int(time / .microseconds(1)), to: owner)
+            state.waiting.putBack(unused, for: owner)
+            state.taken.removeLast(unused.count)
         }
         if !unused.isEmpty { signal.yield() }
     }
 
     /// Whether files of another owner wait.
     package func hasFiles(ofOthersThan owner: UInt32) -> Bool {
-        queue.state.withLock { $0.lanes.contains { $0.key != owner && !$0.value.files.isEmpty } }
+        queue.state.withLock { $0.waiting.users.contains { $0 != owner } }
     }
 
     /// Waits for at least one file. The consumer has finished with the files that were returned before.

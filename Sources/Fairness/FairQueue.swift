@@ -29,7 +29,8 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
     /// - Parameter cost: in any unit that is the same for all elements; at least 1 is charged
     public mutating func push(_ element: Element, for user: User, cost: Int = 1) {
         let cost = min(max(1, cost), 1 << 40)
-        var lane = lanes[user] ?? Lane(account: now, turn: turns)
+        // Removed, so that the elements are not copied.
+        var lane = lanes.removeValue(forKey: user) ?? Lane(account: now, turn: turns)
         if lane.waiting.isEmpty {
             lane.account = max(lane.account, now)
             lane.turn = turns
@@ -50,6 +51,31 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
             return (user, take(index, of: user, lane))
         }
         return nil
+    }
+
+    /// Removes and returns the next elements of the user who is next, at most `most` (at least 1).
+    public mutating func popFirst(atMost most: Int) -> (user: User, elements: [Element])? {
+        guard let (user, first) = popFirst() else { return nil }
+        guard most > 1, var lane = lanes.removeValue(forKey: user) else { return (user, [first]) }
+        let others = lane.waiting.prefix(most - 1)
+        lane.account += others.reduce(0) { $0 + $1.cost }
+        let elements = [first] + others.map(\.element)
+        lane.waiting.removeFirst(others.count)
+        lanes[user] = lane
+        return (user, elements)
+    }
+
+    /// Charges a user for a cost that was not known when its elements were removed.
+    public mutating func charge(_ cost: Int, to user: User) {
+        lanes[user, default: Lane(account: now, turn: turns)].account += min(max(0, cost), 1 << 40)
+        forget()
+    }
+
+    /// Puts elements that were removed back, before the others of the user. What was charged for them stays charged.
+    public mutating func putBack(_ elements: some Collection<Element>, for user: User) {
+        guard !elements.isEmpty else { return }
+        lanes[user, default: Lane(account: now, turn: turns)].waiting.insert(
+            contentsOf: elements.map { ($0, 1) }, at: 0)
     }
 
     /// Whether `user` has been charged less than `other`. Also valid for users without waiting elements.

@@ -51,6 +51,35 @@ import Testing
         #expect(order.prefix(6).filter { $0.hasPrefix("b") }.count == 3, "\(order)")
     }
 
+    @Test func severalElementsOfAUserAreRemovedAtOnce() {
+        var queue = FairQueue<String, Int>()
+        for number in 0..<5 { queue.push(number, for: "a", cost: 10) }
+        queue.push(0, for: "b", cost: 10)
+        let first = queue.popFirst(atMost: 3)
+        #expect(first?.user == "a" && first?.elements == [0, 1, 2] && queue.count == 3)
+        #expect(drain(&queue) == ["b0", "a3", "a4"])
+        #expect(queue.popFirst(atMost: 3) == nil)
+    }
+
+    @Test func costsThatAreKnownLaterAreCharged() {
+        var queue = FairQueue<String, Int>()
+        for number in 0..<3 { queue.push(number, for: "a") }
+        #expect(queue.popFirst(atMost: 1)?.elements == [0])
+        queue.charge(100, to: "a")
+        for number in 0..<2 { queue.push(number, for: "b", cost: 50) }
+        #expect(drain(&queue) == ["b0", "b1", "a1", "a2"])
+    }
+
+    @Test func elementsThatArePutBackComeFirst() {
+        var queue = FairQueue<String, Int>()
+        for number in 0..<4 { queue.push(number, for: "a") }
+        let taken = queue.popFirst(atMost: 3)?.elements ?? []
+        queue.putBack(taken[1...], for: "a")
+        #expect(queue.count(of: "a") == 3 && drain(&queue) == ["a1", "a2", "a3"])
+        queue.putBack([7], for: "a")
+        #expect(drain(&queue) == ["a7"])
+    }
+
     @Test func doesNotChargeRemovedElements() {
         var queue = FairQueue<String, Int>()
         for number in 0..<100 { queue.push(number, for: "a", cost: 1000) }
