@@ -47,11 +47,8 @@ public final class CorpusLedger: Sendable {
         if status.st_size > 0, pread(descriptor, &last, 1, status.st_size - 1) == 1, last != UInt8(ascii: "\n") {
             bytes.insert(UInt8(ascii: "\n"), at: 0)
         }
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { bytes in retrying { write(descriptor, bytes.baseAddress, bytes.count) } }
-            guard count >= 0 else { throw DurableError(operation: "write", path: path, errno: errno) }
-            rest = rest.dropFirst(count)
+        try bytes.span.bytes.withUnsafeBytes { bytes throws(DurableError) in
+            try Durable.write(bytes, to: descriptor, path: path)
         }
         guard fsync(descriptor) == 0 else { throw DurableError(operation: "fsync", path: path, errno: errno) }
         if isNew { try Durable.syncDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])) }

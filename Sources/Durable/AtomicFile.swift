@@ -22,12 +22,7 @@ public final class AtomicFile {
 
     public func append(_ bytes: UnsafeRawBufferPointer) throws(DurableError) {
         precondition(descriptor >= 0, "appended to a sealed file: \(path)")
-        var rest = bytes
-        while !rest.isEmpty {
-            let written = retrying { write(descriptor, rest.baseAddress, rest.count) }
-            guard written >= 0 else { throw DurableError("write", path) }
-            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))
-        }
+        try Durable.write(bytes, to: descriptor, path: path)
     }
 
     /// Syncs the contents to disk, renames the file to its target, replacing an existing file, and syncs the directory.

@@ -29,6 +29,20 @@ public enum Durable {
         try write(Array(text.utf8), to: path, mode: mode)
     }
 
+    /// Writes all bytes to a descriptor. Unlike the other functions, this one leaves a part after an error, and nothing is
+    /// on disk before the caller syncs it.
+    /// - Parameter path: the path of its file, for the error
+    package static func write(
+        _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String
+    ) throws(DurableError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let written = retrying { Glibc.write(descriptor, rest.baseAddress, rest.count) }
+            guard written >= 0 else { throw DurableError("write", path) }
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))
+        }
+    }
+
     /// Reads a whole file.
     public static func read(_ path: String) throws(DurableError) -> [UInt8] {
         let descriptor = retrying { open(path, O_RDONLY | O_CLOEXEC) }

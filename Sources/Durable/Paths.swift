@@ -1,7 +1,7 @@
 import Glibc
 
 /// Splits a path into its directory and its last component. Ignores trailing slashes.
-func splitPath(_ path: String) -> (folder: String, name: String) {
+package func splitPath(_ path: String) -> (folder: String, name: String) {
     var path = Substring(path)
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }
     guard let slash = path.lastIndex(of: "/") else { return (".", String(path)) }

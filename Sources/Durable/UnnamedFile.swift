@@ -31,12 +31,7 @@ package final class UnnamedFile {
     }
 
     package func append(_ bytes: UnsafeRawBufferPointer) throws(DurableError) {
-        var rest = bytes
-        while !rest.isEmpty {
-            let written = retrying { write(descriptor, rest.baseAddress, rest.count) }
-            guard written >= 0 else { throw DurableError("write", directory) }
-            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))
-        }
+        try Durable.write(bytes, to: descriptor, path: directory)
     }
 
     /// `O_TMPFILE`, which Swift cannot import.

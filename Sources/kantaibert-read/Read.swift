@@ -93,12 +93,11 @@ struct Read: ParsableCommand {
 }
 
 private func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: ReaderRequest.Descriptor) throws {
-    var rest = bytes
-    while !rest.isEmpty {
-        let count = retrying { write(descriptor.rawValue, rest.baseAddress, rest.count) }
+    do {
+        try Durable.write(bytes, to: descriptor.rawValue, path: "\(descriptor)")
+    } catch {
         // Nobody reads any more.
-        guard count > 0 else { throw ExitCode(EX_IOERR) }
-        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+        throw ExitCode(EX_IOERR)
     }
 }
 

@@ -103,12 +103,7 @@ package enum ReceivedFiles {
             guard count > 0 else {
                 throw ManagerInterface.ImportRefused(reason: "\(file.name) was truncated while it was copied")
             }
-            var rest = UnsafeRawBufferPointer(rebasing: block[..<count])
-            while !rest.isEmpty {
-                let written = retrying { write(copy.number, rest.baseAddress, rest.count) }
-                guard written >= 0 else { throw DurableError(operation: "write", path: path, errno: errno) }
-                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))
-            }
+            try Durable.write(UnsafeRawBufferPointer(rebasing: block[..<count]), to: copy.number, path: path)
             offset += count
         }
     }
