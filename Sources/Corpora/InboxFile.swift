@@ -39,7 +39,7 @@ public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
     public let inode: UInt64
     public let bytes: Int
     public let modifiedNanoseconds: Int64
-    /// When anything about the file changed last, which no user can set; 0 in tests.
+    /// When anything about the file changed last (`st_ctim`), which no user can set.
     public let changedNanoseconds: Int64
     /// User ID of the owner.
     public let owner: UInt32
@@ -53,13 +53,16 @@ public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
         owner = status.st_uid
     }
 
-    package init(device: UInt64, inode: UInt64, bytes: Int, modifiedNanoseconds: Int64, owner: UInt32 = 0) {
+    package init(
+        device: UInt64, inode: UInt64, bytes: Int, modifiedNanoseconds: Int64, changedNanoseconds: Int64 = 0,
+        owner: UInt32 = 0
+    ) {
         self.device = device
         self.inode = inode
         self.bytes = bytes
         self.modifiedNanoseconds = modifiedNanoseconds
+        self.changedNanoseconds = changedNanoseconds
         self.owner = owner
-        changedNanoseconds = 0
     }
 
     /// Wraps: a file can have a modification time that is out of range.

@@ -118,22 +118,10 @@ extension InboxFile {
     /// Identifies this name of this file. Includes the inode change time, which cannot be set by users, to distinguish a
     /// second copy that has the inode and modification time of the first; and a digest of the path, because a file may be
     /// linked into the directories of several models, each of which it feeds.
-    public var identity: String { identity(in: openFolder()) }
-
-    /// Returns the identity of each file. A folder is opened once for consecutive files in it.
-    package static func identities(of files: some Collection<InboxFile>) -> [String] {
-        var last: (path: String, folder: OpenFolder?)?
-        return files.map { file in
-            let path = file.folderPath
-            if last?.path != path { last = (path, file.openFolder()) }
-            return file.identity(in: last?.folder)
-        }
-    }
-
-    private func identity(in folder: OpenFolder?) -> String {
-        guard let status = folder?.status(of: lastName) else { return source }
+    public var identity: String {
         let digest = SHA256.hash(data: Array(relativePath.utf8)).hexadecimal.prefix(32)
-        return "\(source):\(status.st_ctim.tv_sec).\(status.st_ctim.tv_nsec):\(digest)"
+        let (seconds, nanoseconds) = signature.changedNanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        return "\(source):\(seconds).\(nanoseconds):\(digest)"
     }
 
     /// Number of directories between the inbox and the file.

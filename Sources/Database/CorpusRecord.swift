@@ -55,8 +55,7 @@ public struct CorpusRecord: MetricsRecord {
         sha256: String, name: String, bytes: Int, documents: Int, replacedBytes: Int = 0, state: State,
         reason: String? = nil, model: String? = nil, source: String? = nil, owner: UInt32? = nil,
         received: Date = Date(), isStructured: Bool = false, filters: String? = nil, encoding: String? = nil,
-        format: String? = nil,
-        warnings: [String]? = nil
+        format: String? = nil, warnings: [String]? = nil
     ) {
         self.sha256 = sha256
         self.name = name

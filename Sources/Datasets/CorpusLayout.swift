@@ -44,8 +44,7 @@ public struct CorpusLayout: Sendable {
 
     private init(
         unit: SampleUnit, separator: UnitSeparator?, reason: String, joiner: LineJoiner?, isJoinedByFilter: Bool,
-        words: HyphenatedWords,
-        used: Range<Int>?, hasUnicodeLineEnds: Bool
+        words: HyphenatedWords, used: Range<Int>?, hasUnicodeLineEnds: Bool
     ) {
         self.unit = unit
         self.separator = separator ?? (unit.endsAtBlankLine ? .blankLine : .lineEnd)

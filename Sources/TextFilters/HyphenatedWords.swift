@@ -1,7 +1,7 @@
 /// The words of a text that are hyphenated at the end of a line and occur elsewhere in one piece.
 ///
-/// Found in two passes over the text: `collect` its hyphenated words, then `look` for them and `finish`. Words are represented by
-/// 64-bit hashes of their letters, without regard to the case of ASCII letters.
+/// Found in two passes over the text: `collect` its hyphenated words, then `look` for them and `finish`. Words are
+/// represented by 64-bit hashes of their letters, without regard to the case of ASCII letters.
 public struct HyphenatedWords: Sendable, Equatable {
     /// Maximum number of words that are looked for; hyphens in others are kept.
     public static let mostWords = 1 << 18

@@ -10,9 +10,8 @@ extension CorpusReading {
     /// Reads a file that is plain UTF-8: text, a table or JSON.
     /// - Throws: `NotPlainText` if it is anything else, `RejectionError`, `ReadingInterrupted`, and errors thrown by
     ///   `write`. After an error, what was written is worthless.
-    package mutating func readPlain(
-        name: String, descriptor: Int32, bytes size: Int
-    ) throws {
+    package mutating func readPlain(name: String, descriptor: Int32, bytes size: Int) throws {
+        // A copy, because `readDocument` has exclusive access to the others.
         let options = options
         guard size <= options.maxFileBytes else { throw options.tooLarge(atLeast: size) }
         guard let format = options.format ?? TextFormat.plain(name: name),
@@ -54,9 +53,7 @@ package struct PlainTextCheck {
     /// Beginnings of files that are not the text they contain: archives, documents, markup and pointers.
     private static let beginnings: [[UInt8]] = [
         "<", "{\\rtf", "%PDF", "%!", "PK", "BZh", "7z", "version https://git-lfs", ".\\\"", "'\\\"", "'''", ".TH ",
-        ".Dd ",
-        "Rar!", "!<arch>", "-----BEGIN PGP MESSAGE", "-----BEGIN AGE", "$ANSIBLE_VAULT;",
-        "d8:announce",
+        ".Dd ", "Rar!", "!<arch>", "-----BEGIN PGP MESSAGE", "-----BEGIN AGE", "$ANSIBLE_VAULT;", "d8:announce",
     ].map { Array($0.utf8) }
 
     /// Returns false if the text is not plain UTF-8.

@@ -17,7 +17,7 @@ final class HostileClients {
 
     static func start(socket: String, calls: Int) throws -> HostileClients {
         let clients = HostileClients()
-        clients.process.executableURL = SoakedService.ownProgram
+        clients.process.executableURL = try SoakedService.ownProgram
         clients.process.arguments = ["hostile-clients", "--socket", socket, "--calls", "\(calls)"]
         clients.process.standardInput = FileHandle.nullDevice
         try clients.process.run()

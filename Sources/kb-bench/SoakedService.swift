@@ -1,3 +1,4 @@
+import Durable
 import Foundation
 import Glibc
 import Interface
@@ -47,7 +48,7 @@ final class SoakedService {
         }
         try Data((settings ?? Self.settings).utf8).write(to: URL(filePath: directory + "/kantaibert.yaml"))
         try Data().write(to: URL(filePath: log))
-        process.executableURL = Self.ownProgram.deletingLastPathComponent().appending(path: "kantaibertd")
+        process.executableURL = try Self.ownProgram.deletingLastPathComponent().appending(path: "kantaibertd")
         process.arguments = [
             "--state-dir", directory, "--config", directory + "/kantaibert.yaml", "--socket", socket,
         ]
@@ -57,9 +58,7 @@ final class SoakedService {
 
     /// Path of this program.
     static var ownProgram: URL {
-        var own = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let length = readlink("/proc/self/exe", &own, own.count)
-        return URL(filePath: String(decoding: own[..<max(0, length)], as: UTF8.self))
+        get throws { URL(filePath: try OwnProgram.path()) }
     }
 
     func start() throws { try process.run() }

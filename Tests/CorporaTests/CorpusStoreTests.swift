@@ -248,9 +248,26 @@ struct CorpusStoreTests {
         #expect(first.source == second.source && first.identity != second.identity)
         let again = InboxFile(path: path, name: "b/text.txt", signature: second.signature)
         #expect(again.identity == second.identity, "it is recognized after a restart")
-        let gone = InboxFile(path: "\(scratch.inbox)/c/text.txt", name: "c/text.txt", signature: second.signature)
-        let files = [first, first, second, gone, first]
-        #expect(InboxFile.identities(of: files) == files.map(\.identity))
+    }
+
+    /// Its owner can set the modification time, also while the service reads the file.
+    @Test func changeIsNoticedWhenTheModificationTimeIsPutBack() throws {
+        let file = try scratch.drop("text.txt", String(repeating: "abc\n", count: 100_000))
+        let nanoseconds = Int(file.signature.modifiedNanoseconds)
+        let time = timespec(tv_sec: nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000)
+        let result = try store.admit(file) {
+            // The clock of the file system may not have advanced yet.
+            while FileSignature(path: file.path) == file.signature {
+                let descriptor = open(file.path, O_WRONLY | O_CLOEXEC)
+                #expect(pwrite(descriptor, "xyz", 3, 0) == 3)
+                close(descriptor)
+                #expect(utimensat(AT_FDCWD, file.path, [time, time], 0) == 0)
+            }
+            return false
+        }
+        #expect(result == .postponed)
+        #expect(FileSignature(path: file.path)?.modifiedNanoseconds == file.signature.modifiedNanoseconds)
+        #expect(try !store.release(file))
     }
 
     @Test func removesPartialReasonsThatDeadProcessesLeft() throws {

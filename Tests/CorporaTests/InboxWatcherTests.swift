@@ -333,6 +333,25 @@ import TextReading
         #expect(await next(1, of: watcher) == ["\(ignored)/a.txt"])
     }
 
+    /// As after copying folders from macOS, which writes accents as characters of their own.
+    @Test func findsFilesWhoseNamesUnicodeConsidersEqual() async throws {
+        for folder in ["Andr\u{E9}", "Andre\u{301}"].map({ "\(scratch.inbox)/\($0)" }) {
+            #expect(mkdir(folder, 0o700) == 0)
+            for name in ["Re\u{301}sume\u{301}.txt", "R\u{E9}sum\u{E9}.txt"] {
+                let descriptor = open("\(folder)/\(name)", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+                #expect(write(descriptor, "a", 1) == 1)
+                close(descriptor)
+            }
+        }
+        let watcher = try watcher()
+        var found: Set<[UInt8]> = []
+        for await file in watcher.files {
+            found.insert(Array(file.relativePath.utf8))
+            if found.count == 4 { break }
+        }
+        #expect(watcher.pendingCount == 0)
+    }
+
     /// Every file is delivered even if the table is small and the consumer is slow.
     @Test func findsMoreFilesThanTheTableHolds() async throws {
         var limits = InboxLimits()

@@ -129,9 +129,7 @@ import TextReading
             ("Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι.\n", "CP1253"),
         ], [5, 10, 90])
     func rejectsFewLinesOfUTF8(text: (line: String, converter: String), percent: Int) throws {
-        let other = text.line.encoded(text.converter)
-        let bytes = (0..<300).flatMap { $0 * 7 % 100 < percent ? Array(text.line.utf8) : other }
-        #expect(try reason(bytes).contains("mixes UTF-8 with another encoding"))
+        #expect(try reason(Self.mixture(text, percent)).contains("mixes UTF-8 with another encoding"))
     }
 
     @Test(
@@ -145,9 +143,13 @@ import TextReading
             ("人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心。\n", "GBK"),
         ], [30, 50, 80])
     func rejectsMixtureOfSeveralBytes(text: (line: String, converter: String), percent: Int) throws {
+        #expect(try reason(Self.mixture(text, percent)).contains("mixes UTF-8 with another encoding"))
+    }
+
+    /// 300 lines, so many in a hundred of them in UTF-8.
+    private static func mixture(_ text: (line: String, converter: String), _ percent: Int) -> [UInt8] {
         let other = text.line.encoded(text.converter)
-        let bytes = (0..<300).flatMap { $0 * 7 % 100 < percent ? Array(text.line.utf8) : other }
-        #expect(try reason(bytes).contains("mixes UTF-8 with another encoding"))
+        return (0..<300).flatMap { $0 * 7 % 100 < percent ? Array(text.line.utf8) : other }
     }
 
     @Test("Frames and letters beside each other are no UTF-8")

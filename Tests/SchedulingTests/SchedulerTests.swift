@@ -89,7 +89,7 @@ struct SchedulerTests {
     }
 
     @Test("Corpora that are removed together drop a queued run once, and leave the others in their order")
-    func removedTogether() {
+    func removedTogether() throws {
         var scheduler = Self.fresh([Self.model("a", eligibleCorpora: ["u", "v", "w", "x"]), Self.model("b")])
         _ = scheduler.corporaAdmitted([("y", ["b"]), ("z", ["b"])], now: Self.at(0))
         _ = scheduler.tick(now: Self.at(200))
@@ -99,30 +99,21 @@ struct SchedulerTests {
         #expect(scheduler.queue.isEmpty)
         _ = scheduler.ended("a-1", published: false, now: Self.at(202))
         let started = Scheduler.Entry(run: "a-2", model: "a", corpora: ["u", "w", "x"], isManual: true)
-        guard case .success((_, let next)) = scheduler.train("a", force: true, now: Self.at(203)) else {
-            Issue.record("the run was refused")
-            return
-        }
+        let next = try scheduler.train("a", force: true, now: Self.at(203)).get().actions
         #expect(next.last == .start(started, resumes: false))
     }
 
     @Test("A corpus that is removed from one model stays with the others, and is new to that model when it comes again")
-    func removedFromOneModel() {
+    func removedFromOneModel() throws {
         var scheduler = Self.fresh([
             Self.model("a", eligibleCorpora: ["x", "y"]), Self.model("b", eligibleCorpora: ["x"]),
         ])
         _ = scheduler.corporaRemoved(["x"], keptFor: ["x": ["b"]], now: Self.at(0))
-        guard case .success((_, let actions)) = scheduler.train("b", force: true, now: Self.at(1)) else {
-            Issue.record("the run was refused")
-            return
-        }
+        let actions = try scheduler.train("b", force: true, now: Self.at(1)).get().actions
         let started = Scheduler.Entry(run: "b-1", model: "b", corpora: ["x"], isManual: true)
         #expect(actions.contains(.start(started, resumes: false)))
         _ = scheduler.ended("b-1", published: true, now: Self.at(2))
-        guard case .success((_, let next)) = scheduler.train("a", force: true, now: Self.at(3)) else {
-            Issue.record("the run was refused")
-            return
-        }
+        let next = try scheduler.train("a", force: true, now: Self.at(3)).get().actions
         let other = Scheduler.Entry(run: "a-1", model: "a", corpora: ["y"], isManual: true)
         #expect(next.contains(.start(other, resumes: false)))
     }

@@ -34,7 +34,7 @@ public enum SingleFile {
     public static func read(
         _ path: String, options: ReadingOptions = .init(), reader: String?, temporaryDirectory directory: String
     ) throws -> Text {
-        let name = String(path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...])
+        let name = splitPath(path).name
         if let sidecar = Sidecar.kind(ofName: name) { throw Rejected(reason: sidecar.reason) }
         guard !name.hasPrefix(".") else { throw Rejected(reason: "is hidden, so that the inbox ignores it") }
         let descriptor = path.withRawPath { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }

@@ -182,7 +182,7 @@ final class InboxService: Service {
 
     /// Returns the files that can be read now. The others stay in the inbox to be retried.
     private func candidates(among files: ArraySlice<InboxFile>) throws -> [Candidate] {
-        let sources = InboxFile.identities(of: files)
+        let sources = files.map(\.identity)
         let states = try metrics.recordedStates(ofFiles: sources)
         // A change of a configuration applies to the next batch.
         var folders: [String: FolderConfiguration] = [:]
@@ -212,7 +212,7 @@ final class InboxService: Service {
         // The free space differs each time, so it is not part of the comparison.
         let trouble = (error as? DurableError).map { "\($0.operation) \($0.path) \($0.errno)" } ?? "\(error)"
         let (line, isKnown) = troubles.withLock {
-            $0.note(file.relativePath, trouble, "\(error)", shown: file.name, now: .now)
+            $0.note(file.path, trouble, "\(error)", shown: file.name, now: .now)
         }
         if let line {
             journal.report(ServiceEvent(.problem, line, fields: ["name": .string(file.name)]))
@@ -231,7 +231,7 @@ final class InboxService: Service {
                 fields: ["name": .string(folder), "model": .string(model)]))
     }
 
-    private func forgetTroubles(of file: InboxFile) { troubles.withLock { $0.over(file.relativePath) } }
+    private func forgetTroubles(of file: InboxFile) { troubles.withLock { $0.over(file.path) } }
 
     /// - Returns: the results of the first candidates, at least one
     private func admit(_ candidates: [Candidate]) async throws -> [AdmissionResult] {
@@ -270,8 +270,7 @@ final class InboxService: Service {
                         documents: stored.documents, replacedBytes: stored.replacedBytes, state: .admitted,
                         model: onlyModel(of: candidate.file), source: candidate.source,
                         owner: candidate.file.signature.owner, isStructured: stored.isStructured, filters: filters,
-                        encoding: stored.encoding,
-                        format: stored.format, warnings: stored.warnings), stored.path
+                        encoding: stored.encoding, format: stored.format, warnings: stored.warnings), stored.path
                 )
             }, replacing: settings.replacement == .newest)
         // Reported before the files are removed from the inbox: even if removal fails, the corpora are trained on.

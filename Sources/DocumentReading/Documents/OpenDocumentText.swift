@@ -1,4 +1,5 @@
-/// The text of `content.xml` in an OpenDocument file, or of one that is a single XML file. Deleted text in recorded changes and comments are left out.
+/// The text of `content.xml` in an OpenDocument file, or of one that is a single XML file. Deleted text in recorded
+/// changes and comments are left out.
 struct OpenDocumentText: XMLContent {
     private static let skipped: Set<String> = [
         "tracked-changes", "annotation", "forms", "note-citation", "ruby-text", "automatic-styles", "styles",
