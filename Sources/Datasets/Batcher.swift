@@ -10,27 +10,31 @@ public struct Batcher: Sendable {
     private let shard: TokenShard
     private let objective: Objective
     private let masking: Masking
+    private let cutting: RowCutting
+    private let noise: InputNoise
     private let shuffling: Philox
     private let maskingGenerator: Philox
     /// Row order of the most recently requested epoch.
     private var order: [UInt32] = []
     private var orderedEpoch: Int?
 
-    /// - Parameter tokenizerVocabulary: the tokenizer's vocabulary size, which may be smaller than the number of
-    ///   embedding rows
-    public init(
-        shard: TokenShard, objective: Objective, batchSize: Int, mlmProbability: Double, tokenizerVocabulary: Int,
-        seed: UInt64
-    ) {
+    /// - Parameters:
+    ///   - batchSize: rows in a batch, before any of them is cut
+    ///   - tokenizerVocabulary: the tokenizer's vocabulary size, which may be smaller than the number of embedding rows
+    public init(shard: TokenShard, objective: Objective, batchSize: Int, recipe: Recipe, tokenizerVocabulary: Int) {
         precondition(shard.rows > 0 && batchSize > 0)
         precondition(shard.rows <= Int(UInt32.max), "the number of rows exceeds 32 bits")
         self.shard = shard
         self.objective = objective
         self.batchSize = batchSize
         stepsPerEpoch = (shard.rows + batchSize - 1) / batchSize
-        masking = Masking(probability: Float(mlmProbability), vocabularySize: tokenizerVocabulary)
-        shuffling = Philox(seed: seed, purpose: .shuffling)
-        maskingGenerator = Philox(seed: seed, purpose: .masking)
+        masking = Masking(probability: Float(recipe.mlmProbability), vocabularySize: tokenizerVocabulary)
+        cutting = RowCutting(probability: objective == .mlm ? Float(recipe.cutProbability) : 0, seed: recipe.seed)
+        noise = InputNoise(
+            probability: objective == .clm ? Float(recipe.inputNoise) : 0, vocabularySize: tokenizerVocabulary,
+            seed: recipe.seed)
+        shuffling = Philox(seed: recipe.seed, purpose: .shuffling)
+        maskingGenerator = Philox(seed: recipe.seed, purpose: .masking)
     }
 
     /// Returns the batch of a step.
@@ -40,13 +44,15 @@ public struct Batcher: Sendable {
         if orderedEpoch != epoch { arrange(epoch: epoch) }
         let start = step % stepsPerEpoch * batchSize
         var batch = Batch()
-        for row in order[start..<min(start + batchSize, order.count)] {
+        for (place, row) in order[start..<min(start + batchSize, order.count)].enumerated() {
             shard.append(row: Int(row), to: &batch.inputIDs)
+            cutting.cutLastRow(of: &batch, step: UInt32(step), place: place)
             batch.sequenceOffsets.append(batch.inputIDs.count)
         }
         switch objective {
         case .clm:
             batch.scoreNextTokens()
+            noise.add(to: &batch, step: UInt32(step))
         case .mlm:
             let draw = UInt32(step)
             for row in 0..<batch.tokens {

@@ -28,6 +28,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var precision: PrecisionSetting = .auto
     public var initialization: InitializationName = .normal
     public var mlmProbability: Double = 0.15
+    public var cutProbability: Double = 0
+    public var inputNoise: Double = 0
     public var minFrequency: Int = 2
     public var heldOut: Double = 0.05
     public var loggingSteps: Int = 50

@@ -115,6 +115,18 @@ extension Recipe {
             random tokens and 10 % kept.
             """),
         JobSetting(
+            "cut_probability", \.cutProbability, .number(atLeast: 0, atMost: 1),
+            """
+            Probability that a row of objective mlm is cut at random places into shorter rows, anew in each epoch, so that \
+            the model reads lone lines as well as paragraphs.
+            """),
+        JobSetting(
+            "input_noise", \.inputNoise, .number(atLeast: 0, below: 1),
+            """
+            Fraction of the input tokens that are replaced by random tokens if the objective is clm; the tokens to predict \
+            stay. Regularizes training on a small corpus.
+            """),
+        JobSetting(
             "min_frequency", \.minFrequency, .integer(atLeast: 1, atMost: largestCount),
             "The tokenizer merges only pairs that occur at least this often."),
         JobSetting(

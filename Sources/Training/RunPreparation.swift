@@ -55,8 +55,8 @@ extension Trainer {
         job.recipe = job.recipe.fitted(to: training)
         let recipe = job.recipe
         let batcher = Batcher(
-            shard: shards.training, objective: job.objective, batchSize: recipe.samplesPerStep,
-            mlmProbability: recipe.mlmProbability, tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
+            shard: shards.training, objective: job.objective, batchSize: recipe.samplesPerStep, recipe: recipe,
+            tokenizerVocabulary: tokenizer.vocabularySize)
         var schedule = LearningRateSchedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,

@@ -75,7 +75,7 @@ public final class TrainStep {
         var sums = LossAccumulator()
         let lossScale = 1 / Float(batch.scoredRows.count)
         let parts = batch.split(
-            maximumTokens: maximumTokens, maximumSequences: recipe.batchSize)
+            maximumTokens: maximumTokens, maximumSequences: recipe.cutProbability > 0 ? .max : recipe.batchSize)
         for (index, part) in parts.enumerated() {
             // Each micro-batch uses its own random numbers.
             let seed = recipe.seed &+ UInt64(index) &* 0x9e37_79b9_7f4a_7c15

@@ -73,8 +73,8 @@ struct TrainCommand: ParsableCommand {
         let products: Precision = precision == .bf16 ? .bfloat16 : .float32
         let cost = StepCost(configuration: configuration)
         var batcher = Batcher(
-            shard: shards.training, objective: objective, batchSize: batch, mlmProbability: recipe.mlmProbability,
-            tokenizerVocabulary: tokenizer.vocabularySize, seed: recipe.seed)
+            shard: shards.training, objective: objective, batchSize: batch, recipe: recipe,
+            tokenizerVocabulary: tokenizer.vocabularySize)
         let first = batcher.batch(step: 0)
         let rate = cost.productRate(tokens: first.tokens, scoredRows: first.scoredRows.count, precision: products)
         let trainStep = TrainStep(

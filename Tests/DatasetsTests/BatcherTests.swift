@@ -21,10 +21,18 @@ private struct Lines {
         shards = try TokenShards.build(directory: folder.path, source: source, tokenizer: tokenizer)
     }
 
-    func batcher(_ objective: Objective, batchSize: Int = 32, seed: UInt64 = 1) -> Batcher {
-        Batcher(
-            shard: shards.training, objective: objective, batchSize: batchSize, mlmProbability: 0.15,
-            tokenizerVocabulary: vocabulary, seed: seed)
+    func batcher(
+        _ objective: Objective, batchSize: Int = 32, mlmProbability: Double = 0.15, cutProbability: Double = 0,
+        inputNoise: Double = 0, seed: UInt64 = 1
+    ) -> Batcher {
+        var recipe = RecipeName.seed.recipe(for: objective)
+        recipe.mlmProbability = mlmProbability
+        recipe.cutProbability = cutProbability
+        recipe.inputNoise = inputNoise
+        recipe.seed = seed
+        return Batcher(
+            shard: shards.training, objective: objective, batchSize: batchSize, recipe: recipe,
+            tokenizerVocabulary: vocabulary)
     }
 }
 
@@ -93,14 +101,70 @@ private func original(_ batch: Batch) -> [[Int32]] {
 
 @Test func everyBatchHasAMaskedToken() throws {
     let lines = try Lines(.mlm, count: 40)
-    var batcher = Batcher(
-        shard: lines.shards.training, objective: .mlm, batchSize: 1, mlmProbability: 1e-9,
-        tokenizerVocabulary: lines.vocabulary, seed: 3)
+    var batcher = lines.batcher(.mlm, batchSize: 1, mlmProbability: 1e-9, seed: 3)
     for step in 0..<40 {
         let batch = batcher.batch(step: step)
         #expect(batch.scoredRows.count == 1, "step \(step)")
         #expect(batch.labels[0] > 4)
     }
+}
+
+@Test func cutRowsKeepTheirTokensInOrder() throws {
+    let lines = try Lines(.mlm, count: 400)
+    var whole = lines.batcher(.mlm, batchSize: 400)
+    var cut = lines.batcher(.mlm, batchSize: 400, cutProbability: 0.5)
+    let rows = original(whole.batch(step: 0))
+    var pieces = original(cut.batch(step: 0))[...]
+    var cutRows = 0
+    var lengths: Set<Int> = []
+    for row in rows {
+        var tokens: [Int32] = []
+        var count = 0
+        while tokens.count < row.count - 2, let piece = pieces.popFirst() {
+            #expect(piece.first == 0 && piece.last == 2)
+            tokens += piece.dropFirst().dropLast()
+            count += 1
+            if tokens.count < row.count - 2 {
+                #expect(piece.count - 2 >= 4)
+                lengths.insert(piece.count - 2)
+            }
+        }
+        #expect(tokens == Array(row.dropFirst().dropLast()))
+        cutRows += count > 1 ? 1 : 0
+    }
+    #expect(pieces.isEmpty)
+    // A row that is to be cut stays whole if its first piece is long enough.
+    #expect((120...220).contains(cutRows), "\(cutRows) of 400 rows were cut")
+    #expect(lengths.count > 8)
+}
+
+@Test func rowsAreCutAnewInEachEpoch() throws {
+    let lines = try Lines(.mlm, count: 50)
+    var batcher = lines.batcher(.mlm, batchSize: 50, cutProbability: 1)
+    let epochs = (0..<2).map { Set(original(batcher.batch(step: $0))) }
+    #expect(epochs[0] != epochs[1])
+    var again = lines.batcher(.mlm, batchSize: 50, cutProbability: 1)
+    #expect(Set(original(again.batch(step: 1))) == epochs[1])
+}
+
+@Test func causalRowsAreNeverCut() throws {
+    let lines = try Lines(.clm, count: 20)
+    var (whole, cut) = (lines.batcher(.clm), lines.batcher(.clm, cutProbability: 1))
+    #expect(whole.batch(step: 0) == cut.batch(step: 0))
+}
+
+@Test func noiseReplacesInputsOfACausalModelAndNoLabels() throws {
+    let lines = try Lines(.clm, count: 1000)
+    var (clean, noisy) = (lines.batcher(.clm, batchSize: 1000), lines.batcher(.clm, batchSize: 1000, inputNoise: 0.1))
+    let (before, after) = (clean.batch(step: 0), noisy.batch(step: 0))
+    #expect(after.labels == before.labels && after.scoredRows == before.scoredRows)
+    let ordinary = before.inputIDs.count { $0 > 4 }
+    let changed = zip(before.inputIDs, after.inputIDs).filter { $0 != $1 }
+    #expect(changed.allSatisfy { $0.0 > 4 && $0.1 > 4 && Int($0.1) < lines.vocabulary })
+    let share = Double(changed.count) / Double(ordinary)
+    #expect(abs(share - 0.1) < 0.01, "\(share) of the tokens were replaced")
+    var (quiet, masked) = (lines.batcher(.mlm), lines.batcher(.mlm, inputNoise: 0.5))
+    #expect(masked.batch(step: 0) == quiet.batch(step: 0))
 }
 
 @Test func causalLabelsAreNextTokens() throws {

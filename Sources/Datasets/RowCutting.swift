@@ -1,0 +1,58 @@
+import Random
+import Tokenizers
+
+/// Cuts rows into shorter ones, so that a masked model learns to read texts of every length: a model that has only seen
+/// whole paragraphs fills masks in a lone line badly, and the other way round.
+///
+/// A row is either left whole or cut throughout, anew in each epoch. The lengths of its pieces are spread evenly over the
+/// octaves from 4 tokens to the length of the row. Each piece gets its own `<s>` and `</s>`.
+struct RowCutting: Sendable {
+    let probability: Float
+    private let generator: Philox
+
+    init(probability: Float, seed: UInt64) {
+        self.probability = probability
+        generator = Philox(seed: seed, purpose: .cutting)
+    }
+
+    /// The shortest piece, except for the last one of a row, in tokens without `<s>` and `</s>`.
+    static let shortest = 4
+
+    /// Cuts the tokens of `batch` that do not yet belong to a sequence. The caller ends the last sequence.
+    /// - Parameters:
+    ///   - step: the step that the batch belongs to
+    ///   - place: the place of the row in the batch, counted from 0
+    func cutLastRow(of batch: inout Batch, step: UInt32, place: Int) {
+        guard probability > 0 else { return }
+        let start = batch.sequenceOffsets[batch.sequenceOffsets.count - 1]
+        let row = Array(batch.inputIDs[start...])
+        let tokens = row.dropFirst().dropLast()
+        let octaves = octaves(of: tokens.count)
+        guard octaves > 0, Philox.uniform(generator.block(step: step, index: UInt64(place) << 32)[0]) < probability
+        else { return }
+        batch.inputIDs.removeSubrange(start...)
+        var (rest, piece) = (tokens[...], 0)
+        while true {
+            piece += 1
+            let block = generator.block(step: step, index: UInt64(place) << 32 | UInt64(piece))
+            let least = UInt32(RowCutting.shortest) << Philox.below(UInt32(octaves), block[0])
+            let length = Int(least + Philox.below(least, block[1]))
+            batch.inputIDs.append(row.first!)
+            batch.inputIDs += rest.prefix(length)
+            batch.inputIDs.append(row.last!)
+            rest = rest.dropFirst(length)
+            if rest.isEmpty { return }
+            batch.sequenceOffsets.append(batch.inputIDs.count)
+        }
+    }
+
+    /// Returns the number of times that the shortest piece can be doubled and still be shorter than `tokens`.
+    private func octaves(of tokens: Int) -> Int {
+        var (octaves, length) = (0, RowCutting.shortest)
+        while length < tokens {
+            octaves += 1
+            length *= 2
+        }
+        return octaves
+    }
+}
