@@ -122,7 +122,8 @@ let package = Package(
 
         // 2
         .target(
-            name: "Kernels", dependencies: ["CBLAS", "CKernels", "Parallel", "Random"], swiftSettings: kernels),
+            name: "Kernels", dependencies: ["CBLAS", "CKernels", "Durable", "Parallel", "Random"],
+            swiftSettings: kernels),
         .target(
             name: "Tokenizers", dependencies: ["Parallel", "Durable", "Digests", "UTF8Sequences", crypto],
             swiftSettings: ours),
@@ -292,7 +293,7 @@ let package = Package(
         // Runs kb-man with the programs.
         tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
-        tests("Kernels", ["Kernels", "CKernels", "Random"], resources: [.copy("Fixtures")]),
+        tests("Kernels", ["Kernels", "CKernels", "Durable", "Random"], resources: [.copy("Fixtures")]),
         tests("Tokenizers", ["Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
         tests(
             "Corpora",

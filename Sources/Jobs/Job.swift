@@ -49,6 +49,8 @@ public struct Job: Codable, Sendable, Equatable {
     public var tokenizer: String?
     /// Caches the word counts of each corpus between trainings of a tokenizer; null disables the cache.
     public var wordCountsDirectory: String?
+    /// Caches what was measured of the CPU, which is the same for all runs of a machine; null measures it for this run.
+    public var machineFile: String?
     /// The directory of tokenizer, shards and checkpoints. Locked while the run is active.
     public var runDirectory: String
     /// Where the finished model directory is published by a rename: `models/NAME/N`.
@@ -57,7 +59,7 @@ public struct Job: Codable, Sendable, Equatable {
     public init(
         run: String, model: String, generation: Int, objective: Objective, architecture: Architecture, recipe: Recipe,
         corpora: [JobCorpus], samples: SampleUnit, filters: [TextFilter], tokenizer: String?,
-        wordCountsDirectory: String?, runDirectory: String, outputDirectory: String
+        wordCountsDirectory: String?, machineFile: String? = nil, runDirectory: String, outputDirectory: String
     ) {
         self.run = run
         self.model = model
@@ -70,6 +72,7 @@ public struct Job: Codable, Sendable, Equatable {
         self.filters = filters
         self.tokenizer = tokenizer
         self.wordCountsDirectory = wordCountsDirectory
+        self.machineFile = machineFile
         self.runDirectory = runDirectory
         self.outputDirectory = outputDirectory
     }

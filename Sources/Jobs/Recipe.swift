@@ -81,7 +81,8 @@ public enum LearningRateScheduleName: String, Codable, Sendable, CaseIterable {
 
 /// The operand type of matrix products in training; everything else is computed in float32.
 public enum PrecisionSetting: String, Codable, Sendable, CaseIterable {
-    /// bfloat16 if the CPU supports it. Decided when a run begins, and kept when it is resumed.
+    /// The precision whose products are faster on this CPU, as measured once for the machine. Decided when a run begins,
+    /// and kept when it is resumed.
     case auto
     case float32, bfloat16
 }

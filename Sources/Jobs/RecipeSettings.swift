@@ -101,7 +101,10 @@ extension Recipe {
             """),
         JobSetting(
             "precision", \.precision, .word,
-            "Operand type of matrix products: float32, bfloat16, or auto, which is bfloat16 if the CPU supports it."),
+            """
+            Operand type of matrix products: float32, bfloat16, or auto, which is the faster one on this CPU, as measured \
+            once for the machine.
+            """),
         JobSetting(
             "initialization", \.initialization, .word,
             """

@@ -48,6 +48,8 @@ public struct RunEvent: Codable, Sendable, Equatable {
         public var productRate: Double
         /// `float32` or `bfloat16`.
         public var precision: String
+        /// Why the run chose this precision; null if the job sets it or the run is resumed.
+        public var precisionReason: String?
         /// Peak memory of the process.
         public var peakBytes: Int
         /// The memory available to the process, and what limits it.
@@ -62,14 +64,16 @@ public struct RunEvent: Codable, Sendable, Equatable {
         /// Expected time to the end of the run.
         public var seconds: Double
         public init(
-            parameters: Int, flopsPerStep: Double, productRate: Double, precision: String, peakBytes: Int,
-            memoryLimitBytes: Int, memoryLimitSource: String, microBatchTokens: Int,
+            parameters: Int, flopsPerStep: Double, productRate: Double, precision: String,
+            precisionReason: String? = nil, peakBytes: Int, memoryLimitBytes: Int, memoryLimitSource: String,
+            microBatchTokens: Int,
             perDeviceTrainBatchSize: Int, batchReason: String?, seconds: Double
         ) {
             self.parameters = parameters
             self.flopsPerStep = flopsPerStep
             self.productRate = productRate
             self.precision = precision
+            self.precisionReason = precisionReason
             self.peakBytes = peakBytes
             self.memoryLimitBytes = memoryLimitBytes
             self.memoryLimitSource = memoryLimitSource

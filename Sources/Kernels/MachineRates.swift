@@ -8,9 +8,31 @@ public enum MachineRates {
     public static var blas: String {
         let configuration = openblas_get_config().map { String(cString: $0) } ?? "BLAS"
         let words = configuration.split(separator: " ").prefix(2).joined(separator: " ")
-        return "\(words), kernels for \(openblas_get_corename().map { String(cString: $0) } ?? "an unknown processor")"
+        return "\(words), kernels for \(blasCore ?? "an unknown processor")"
     }
 
+    /// The CPU type that OpenBLAS selected its kernels for.
+    private static var blasCore: String? { openblas_get_corename().map { String(cString: $0) } }
+
+    /// A value of `OPENBLAS_CORETYPE` with much faster kernels than those that OpenBLAS selected, or nil.
+    public static var betterBLASCore: String? {
+        blasCore.flatMap { betterBLASCore(than: $0, hasAVX2: hasAVX2, hasAVX512: Precision.hasPackedFloat32) }
+    }
+
+    /// OpenBLAS falls back to kernels for CPUs without AVX if it is older than the CPU.
+    package static func betterBLASCore(than core: String, hasAVX2: Bool, hasAVX512: Bool) -> String? {
+        guard coresWithoutAVX.contains(core.lowercased()) else { return nil }
+        return hasAVX512 ? "SkylakeX" : hasAVX2 ? "Haswell" : nil
+    }
+
+    /// OpenBLAS's names of CPU types, in lower case, whose kernels use SSE only.
+    private static let coresWithoutAVX: Set = [
+        "katmai", "coppermine", "northwood", "prescott", "banias", "atom", "core2", "penryn", "dunnington", "nehalem",
+        "athlon", "opteron", "opteron_sse3", "barcelona", "bobcat", "nano",
+    ]
+
+    /// Whether the CPU supports AVX2 and FMA.
+    package static let hasAVX2 = kb_has_avx2() != 0
     public static var hasOwnFloat32: Bool { Precision.hasPackedFloat32 }
     /// Whether the CPU supports VNNI, used for int8 weights.
     public static var hasInt8: Bool { WeightPrecision.int8.isFast }

@@ -4,7 +4,8 @@ import Parallel
 /// Precision of matrix product operands. Accumulation, and everything outside products, is float32 in both cases.
 public enum Precision: String, Sendable, Codable, CaseIterable {
     case float32
-    /// Operands rounded to an 8-bit significand: twice as fast on CPUs with AVX512_BF16.
+    /// Operands rounded to an 8-bit significand. With AVX512_BF16, products are twice as fast on some CPUs and half as
+    /// fast on others; see `InstructionRates`.
     case bfloat16
 
     /// Whether this CPU has bfloat16 multiply instructions (AVX512_BF16).

@@ -12,6 +12,8 @@ struct Preflight {
     let schedule: LearningRateSchedule
     /// The batch size, if this start of the run chose it.
     let chosenBatch: AutomaticBatch?
+    /// Returns what was measured of the CPU; called only if a decision depends on it.
+    let machine: () -> MachineProfile
     /// Memory limit passed on the command line, in bytes, if any.
     let memoryLimit: Int?
 
@@ -21,6 +23,8 @@ struct Preflight {
         /// Expected peak memory of the whole process.
         var peakBytes: Int
         var decisions: RuntimePlan
+        /// Why this start of the run chose the precision, if it did.
+        var precisionReason: String?
     }
 
     /// Chooses precision and micro-batch size, or uses earlier decisions.
@@ -45,8 +49,10 @@ struct Preflight {
         guard peakBytes <= hardLimit.bytes else {
             throw TrainingError.tooLittleMemory(needed: peakBytes, limit: hardLimit.bytes, source: hardLimit.source)
         }
-        let decisions = try decided ?? decide(plan)
-        return Forecast(plan: plan, limit: limit, peakBytes: peakBytes, decisions: decisions)
+        if let decided { return Forecast(plan: plan, limit: limit, peakBytes: peakBytes, decisions: decided) }
+        let (precision, reason) = try RuntimePlan.precision(for: job, machine: machine)
+        return Forecast(
+            plan: plan, limit: limit, peakBytes: peakBytes, decisions: decide(plan, precision), precisionReason: reason)
     }
 
     /// Checks that the disk has room for the files that the run has yet to write.
@@ -58,9 +64,8 @@ struct Preflight {
             (estimate.checkpoints - kept) * estimate.checkpointBytes + estimate.modelBytes, reserve)
     }
 
-    private func decide(_ plan: MicrobatchPlan) throws -> RuntimePlan {
+    private func decide(_ plan: MicrobatchPlan, _ precision: Precision) -> RuntimePlan {
         let tokens = min(max(Int(tokensPerStep), 1), plan.maximumTokens)
-        let precision = try RuntimePlan.precision(for: job)
         let rate = StepCost(configuration: configuration).productRate(
             tokens: tokens, scoredRows: max(1, Int(Double(tokens) * scoredShare)), precision: precision)
         return RuntimePlan(
@@ -100,7 +105,8 @@ struct Preflight {
             flopsPerStep: cost.flops(
                 tokens: Int(tokensPerStep), scoredRows: Int(tokensPerStep * scoredShare),
                 squaredTokens: Int(tokensPerStep * rowTokens)),
-            productRate: decisions.productRate, precision: decisions.precision.rawValue, peakBytes: forecast.peakBytes,
+            productRate: decisions.productRate, precision: decisions.precision.rawValue,
+            precisionReason: forecast.precisionReason, peakBytes: forecast.peakBytes,
             memoryLimitBytes: forecast.limit.bytes, memoryLimitSource: forecast.limit.source,
             microBatchTokens: decisions.maximumTokens, perDeviceTrainBatchSize: job.recipe.batchSize,
             batchReason: chosenBatch?.reason(rows: shards.training.rows),

@@ -60,7 +60,7 @@ extension Trainer {
         var schedule = LearningRateSchedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,
-            chosenBatch: chosenBatch, memoryLimit: memoryLimit)
+            chosenBatch: chosenBatch, machine: { self.machine }, memoryLimit: memoryLimit)
         let forecast = try preflight.forecast(earlier)
         try preflight.requireSpace(folder, reserve: diskReserve)
 

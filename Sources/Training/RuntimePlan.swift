@@ -61,19 +61,24 @@ struct RuntimePlan: Codable, Equatable {
         try Durable.write(JobCoding.encode(self, pretty: true), to: RuntimePlan.file(in: job.runDirectory))
     }
 
-    /// Returns the precision that the recipe requests; `auto` selects bfloat16 if the CPU supports it.
+    /// Returns the precision that the recipe requests; `auto` selects the one that is faster on this CPU, with the
+    /// reason.
     ///
-    /// The choice does not depend on a measurement, because a job must produce the same bytes regardless of what else
-    /// the machine does. Every CPU with AVX512_BF16 multiplies at least as many bfloat16 as float32 values per cycle,
-    /// in half the bytes.
+    /// A job must produce the same bytes regardless of what else the machine does. The rates of instructions are
+    /// therefore measured in a way that load does not affect, and once for all runs of a machine.
+    /// - Parameter machine: called only for `auto`
     /// - Throws: `TrainingError.noBFloat16`
-    static func precision(for job: Job) throws -> Precision {
+    static func precision(
+        for job: Job, machine: () -> MachineProfile
+    ) throws -> (precision: Precision, reason: String?) {
         switch job.recipe.precision {
-        case .float32: return .float32
+        case .float32: return (.float32, nil)
         case .bfloat16:
             try requireSupport(of: .bfloat16, job)
-            return .bfloat16
-        case .auto: return Precision.hasBFloat16 ? .bfloat16 : .float32
+            return (.bfloat16, nil)
+        case .auto:
+            let rates = machine().rates
+            return (rates.fastestPrecision, rates.reason)
         }
     }
 

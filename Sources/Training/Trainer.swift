@@ -30,6 +30,8 @@ public final class Trainer {
     let heartbeat: Heartbeat
     let note: (String) -> Void
     var watch = Stopwatch()
+    /// What was measured of the CPU, for all runs of the machine that name the same file.
+    private(set) lazy var machine = MachineProfile.current(file: job.machineFile, note: note)
     private let control: RunControl
 
     /// - Parameters:

@@ -13,7 +13,7 @@ extension Preset: ExpressibleByArgument {}
 
 /// Precision of matrix products.
 enum BenchPrecision: String, ExpressibleByArgument, CaseIterable {
-    case fp32, bf16
+    case fp32, bf16, auto
 }
 
 /// Measures training speed under the conditions of `hf_train_bench.py`: lines of a corpus, block
@@ -22,7 +22,10 @@ struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train", abstract: "Measure training steps in tokens per second, excluding padding.")
 
-    @Option(help: "Precision: fp32 or bf16.") var precision: BenchPrecision = .fp32
+    @Option(help: "Precision: fp32, bf16, or auto, which is the one that a run would choose on this machine.")
+    var precision: BenchPrecision = .fp32
+    @Option(help: "The machine.json of a state directory, for --precision auto; by default the CPU is measured.")
+    var machineFile: String?
     @Option(help: "Objective: mlm or clm.") var objective: Objective
     @Option(help: "Model size: kantaibert, small or tiny.") var preset: Preset = .kantaibert
     @Option(help: "A text file; every line that is not blank is a sample.") var corpus: String
@@ -35,7 +38,7 @@ struct TrainCommand: ParsableCommand {
             throw ValidationError("--steps: expected more than \(TrainMeasurement.warmupSteps), found \(steps)")
         }
         guard batch >= 1 else { throw ValidationError("--batch: expected at least 1, found \(batch)") }
-        guard precision == .fp32 || Precision.hasBFloat16 else {
+        guard precision != .bf16 || Precision.hasBFloat16 else {
             throw ValidationError("--precision: this CPU does not support bfloat16 (AVX512_BF16)")
         }
     }
@@ -70,7 +73,7 @@ struct TrainCommand: ParsableCommand {
             vocabSize: vocabulary, hiddenSize: architecture.hiddenSize, numHiddenLayers: architecture.numHiddenLayers,
             numAttentionHeads: architecture.numAttentionHeads, intermediateSize: architecture.intermediateSize,
             maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: objective == .clm)
-        let products: Precision = precision == .bf16 ? .bfloat16 : .float32
+        let (products, reason) = choosePrecision()
         let cost = StepCost(configuration: configuration)
         var batcher = Batcher(
             shard: shards.training, objective: objective, batchSize: batch, recipe: recipe,
@@ -98,8 +101,21 @@ struct TrainCommand: ParsableCommand {
                     seconds: (ContinuousClock.now - start) / .seconds(1)))
         }
         return TrainMeasurement(
-            precision: precision.rawValue, objective: objective, preset: preset, batch: batch, timings: timings,
+            precision: (products == .bfloat16 ? BenchPrecision.bf16 : .fp32).rawValue, precisionReason: reason,
+            objective: objective, preset: preset, batch: batch, timings: timings,
             productRate: rate, parameters: trainStep.model.parameters.layout.count, lastLoss: loss)
+    }
+
+    /// Returns the precision of products, and for `auto` why it was chosen.
+    private func choosePrecision() -> (Precision, reason: String?) {
+        switch precision {
+        case .fp32: return (.float32, nil)
+        case .bf16: return (.bfloat16, nil)
+        case .auto:
+            var notes: [String] = []
+            let rates = MachineProfile.current(file: machineFile) { notes.append($0) }.rates
+            return (rates.fastestPrecision, ([rates.reason] + notes).joined(separator: "; "))
+        }
     }
 
     private func loadTokenizer(vocabularySize: Int, minFrequency: Int) throws -> ByteLevelBPETokenizer {

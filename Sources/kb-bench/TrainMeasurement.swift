@@ -15,6 +15,8 @@ struct TrainMeasurement: Encodable {
     static let warmupSteps = 4
 
     var precision: String
+    /// Why `--precision auto` chose the precision.
+    var precisionReason: String?
     var objective: Objective
     var preset: Preset
     /// Median over the counted steps.
@@ -33,11 +35,12 @@ struct TrainMeasurement: Encodable {
     var lastLoss: Double
 
     init(
-        precision: String, objective: Objective, preset: Preset, batch: Int, timings: [Timing], productRate: Double,
-        parameters: Int, lastLoss: Double
+        precision: String, precisionReason: String?, objective: Objective, preset: Preset, batch: Int,
+        timings: [Timing], productRate: Double, parameters: Int, lastLoss: Double
     ) {
         let counted = timings.dropFirst(TrainMeasurement.warmupSteps)
         self.precision = precision
+        self.precisionReason = precisionReason
         self.objective = objective
         self.preset = preset
         tokensPerS = (median(counted.map { Double($0.tokens) / $0.seconds }) * 10).rounded() / 10

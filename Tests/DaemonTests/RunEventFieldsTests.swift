@@ -62,13 +62,37 @@ struct RunEventFieldsTests {
         #expect(try message(reason).contains(" left, batches of 16 rows \(reason), 2.0 GFLOP"))
     }
 
+    @Test("The precision is stated, with the reason for it if the run chose it")
+    func precisionMessage() throws {
+        func message(_ reason: String?) throws -> String {
+            let preflight = RunEvent.Preflight(
+                parameters: 1, flopsPerStep: 2e9, productRate: 3.5e11, precision: "bfloat16", precisionReason: reason,
+                peakBytes: 4, memoryLimitBytes: 5, memoryLimitSource: "free memory", microBatchTokens: 6,
+                perDeviceTrainBatchSize: 16, batchReason: nil, seconds: 7.5)
+            return try #require(ServiceEvent(RunEvent(.preflight(preflight)), of: job)).message
+        }
+        #expect(try message(nil).contains(" at 350 GFLOP/s, precision bfloat16, 0 of 0 MB"))
+        let reason = "its products run at 2.0 times float32's rate on this CPU"
+        #expect(try message(reason).contains(" at 350 GFLOP/s, precision bfloat16: \(reason), 0 of 0 MB"))
+    }
+
+    @Test("A job with another file for what was measured of the machine is the same work")
+    func machineFileDoesNotChangeWork() {
+        var other = job
+        other.machineFile = "/s/machine.json"
+        #expect(job.isSameWork(as: other))
+        other.recipe.seed += 1
+        #expect(!job.isSameWork(as: other))
+    }
+
     @Test(
         "An event has the members of the run's JSON line as fields",
         arguments: [
             .tokenizerTrained(.init(vocabularySize: 8000, seconds: 1.5)),
             .preflight(
                 .init(
-                    parameters: 1, flopsPerStep: 2e9, productRate: 3.5e11, precision: "bfloat16", peakBytes: 4,
+                    parameters: 1, flopsPerStep: 2e9, productRate: 3.5e11, precision: "bfloat16",
+                    precisionReason: "its products run at 2.0 times float32's rate on this CPU", peakBytes: 4,
                     memoryLimitBytes: 5, memoryLimitSource: "free memory", microBatchTokens: 6,
                     perDeviceTrainBatchSize: 16,
                     batchReason: "because a row has 91.0 tokens on average", seconds: 7.5)),

@@ -35,13 +35,14 @@ import Testing
         for path in [directory.root, directory.corpus, directory.models, directory.runs] { chmod(path, 0o755) }
         for name in [
             "metrics.db", "metrics.db-wal", "metrics.db.damaged-2026", "corpora.jsonl", "lock", "schedule.json",
+            "machine.json",
         ] {
             let path = "\(directory.root)/\(name)"
             close(open(path, O_WRONLY | O_CREAT, 0o644))
             chmod(path, 0o644)
         }
         let inbox = mode(directory.inbox)
-        #expect(try directory.tighten() == .init(folders: 4, files: 6))
+        #expect(try directory.tighten() == .init(folders: 4, files: 7))
         #expect(mode(directory.root) == 0o711)
         #expect(mode(directory.corpus) == 0o700)
         #expect(mode(directory.metrics) == 0o600)

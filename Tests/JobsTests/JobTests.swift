@@ -26,6 +26,13 @@ private func changed(_ old: String, _ new: String) throws -> Data {
     #expect(try Job.decode(JobCoding.encode(sampleJob(), pretty: true)) == sampleJob())
 }
 
+@Test func machineFileIsOptional() throws {
+    var job = sampleJob()
+    #expect(try !String(decoding: JobCoding.encode(job), as: UTF8.self).contains("machine_file"))
+    job.machineFile = "/s/machine.json"
+    #expect(try Job.decode(JobCoding.encode(job)) == job)
+}
+
 @Test func keysAreSnakeCase() throws {
     let text = String(decoding: try JobCoding.encode(sampleJob()), as: UTF8.self)
     for key in ["run_directory", "per_device_train_batch_size", "adam_beta1", "num_hidden_layers", "held_out"] {

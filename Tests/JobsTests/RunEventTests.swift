@@ -15,7 +15,8 @@ extension RunEvent.Payload {
         case .tokenizerTrained:
             .preflight(
                 .init(
-                    parameters: 1, flopsPerStep: 2e9, productRate: 3e11, precision: "bfloat16", peakBytes: 4,
+                    parameters: 1, flopsPerStep: 2e9, productRate: 3e11, precision: "bfloat16",
+                    precisionReason: "its products run at 2.0 times float32's rate on this CPU", peakBytes: 4,
                     memoryLimitBytes: 5, memoryLimitSource: "free memory", microBatchTokens: 6,
                     perDeviceTrainBatchSize: 16,
                     batchReason: "because a row has 91.0 tokens on average", seconds: 7.5))

@@ -133,3 +133,13 @@ void kb_f32_rows_portable(float *y, long y_stride, long rows, long n, long k, co
 void kb_bf16_rows_portable(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const uint32_t *w);
 void kb_s8_rows_portable(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const float *x_scales,
                          const uint32_t *w, const float *w_scales, const int32_t *w_sums);
+
+// rates.c — multiply-adds with operands in registers
+
+int kb_has_avx2(void);
+// Each executes `rounds` rounds of independent multiply-adds on the calling thread and returns the number of operations
+// (a product and a sum are two), or 0 if the CPU lacks the instruction: float32 at the widest level of the CPU, bfloat16
+// pairs (AVX512_BF16), and groups of four bytes (AVX512_VNNI).
+long kb_f32_rate_loop(long rounds);
+long kb_bf16_rate_loop(long rounds);
+long kb_s8_rate_loop(long rounds);

@@ -23,7 +23,8 @@ extension ServiceEvent {
                 "about \(MessageFormat.duration(preflight.seconds)) left, batches of "
                 + "\(preflight.perDeviceTrainBatchSize) rows\(preflight.batchReason.map { " \($0)" } ?? ""), "
                 + "\(MessageFormat.fixed(preflight.flopsPerStep / 1e9, 1)) GFLOP per step at "
-                + "\(MessageFormat.fixed(preflight.productRate / 1e9, 0)) GFLOP/s in \(preflight.precision), "
+                + "\(MessageFormat.fixed(preflight.productRate / 1e9, 0)) GFLOP/s, precision \(preflight.precision)"
+                + "\(preflight.precisionReason.map { ": \($0)" } ?? ""), "
                 + "\(preflight.peakBytes / 1_000_000) of \(preflight.memoryLimitBytes / 1_000_000) MB of memory "
                 + "(\(preflight.memoryLimitSource))"
         case .started(let started):

@@ -20,7 +20,7 @@ struct Diagnostics: Sendable {
     /// Runs all checks.
     /// - Parameter rates: the result of `measuredRates`
     func all(rates: [Check]) -> [Check] {
-        [blas(), kernels()] + rates + [disk(), inbox()] + settings.models.map { model($0.name) }
+        [blas(), kernels()] + rates + [precision(), disk(), inbox()] + settings.models.map { model($0.name) }
     }
 
     /// Measures the speed of matrix products and memory reads, which takes a second or two. It runs in short items on the queue
@@ -33,7 +33,37 @@ struct Diagnostics: Sendable {
         }
     }
 
-    private func blas() -> Check { Check(name: "blas", state: .ok, finding: MachineRates.blas) }
+    private func blas() -> Check {
+        guard let core = MachineRates.betterBLASCore else {
+            return Check(name: "blas", state: .ok, finding: MachineRates.blas)
+        }
+        return Check(
+            name: "blas", state: .warning,
+            finding: "\(MachineRates.blas): they use SSE only, because this version does not know the CPU",
+            advice:
+                "run sudo systemctl edit kantaibertd, add the lines [Service] and Environment=OPENBLAS_CORETYPE=\(core), "
+                + "and restart the service; without systemd, set the variable in its environment")
+    }
+
+    /// The rates on which `precision: auto` depends. Measures them if no run has.
+    private func precision() -> Check {
+        var notes: [String] = []
+        let rates = MachineProfile.current(file: directory.machine) { notes.append($0) }.rates
+        func giga(_ rate: Double) -> String { MessageFormat.fixed(rate / 1e9, 0) }
+        let list = [
+            "float32 \(giga(rates.float32)) GFLOP/s", rates.bfloat16.map { "bfloat16 \(giga($0)) GFLOP/s" },
+            rates.int8.map { "int8 \(giga($0)) GOP/s" },
+        ].compactMap(\.self).joined(separator: ", ")
+        let finding =
+            "auto trains in \(rates.fastestPrecision.rawValue): \(rates.reason); instructions on one core: \(list), "
+            + "measured once for this CPU"
+        guard notes.isEmpty else {
+            return Check(
+                name: "precision", state: .warning, finding: ([finding] + notes).joined(separator: "; "),
+                advice: "check that \(directory.machine) is a file that the service's user can write")
+        }
+        return Check(name: "precision", state: .ok, finding: finding)
+    }
 
     private func kernels() -> Check {
         let own = [

@@ -7,10 +7,12 @@ import TextFilters
 
 extension Job {
     /// Whether the other job produces the same model, apart from names.
-    func isSameWork(as other: Job) -> Bool {
+    package func isSameWork(as other: Job) -> Bool {
         func work(_ job: Job) -> Job {
             var job = job
             (job.run, job.generation, job.runDirectory, job.outputDirectory) = ("", 0, "", "")
+            // A resumed run keeps its decisions, and jobs of older versions have no such file.
+            job.machineFile = nil
             job.corpora.sort { $0.sha256 < $1.sha256 }
             return job
         }
@@ -27,7 +29,7 @@ extension StateDirectory {
             run: run, model: model.name, generation: number,
             objective: model.objective, architecture: model.architecture, recipe: model.recipe, corpora: corpora,
             samples: model.samplesOfJob, filters: model.filters, tokenizer: model.tokenizer,
-            wordCountsDirectory: wordCounts,
+            wordCountsDirectory: wordCounts, machineFile: machine,
             runDirectory: self.run(run),
             outputDirectory: generation(number, of: model.name))
     }
