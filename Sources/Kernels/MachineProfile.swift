@@ -46,6 +46,8 @@ public struct MachineProfile: Sendable, Codable, Equatable {
         profiles.removeAll { $0.processor == processor }
         profiles = profiles.suffix(mostProfiles - 1) + [profile]
         do {
+            // Of a run that was killed here.
+            try TemporaryName.clearLeftovers(in: splitPath(path).folder)
             try write(profiles, to: path)
         } catch {
             note(

@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "{", "{}", "[1]", "null", String(repeating: "[", count: 60_000), String(repeating: " ", count: 1 << 17),
+        "", "{", "{}", "[1]", "null",
         #"[{"version": 1, "processor": {"model": {}, "instructions": []}, "rates": {"float32": -1}}]"#,
         #"[{"version": 1, "processor": {"model": {}, "instructions": []}, "rates": {"float32": 1, "bfloat16": 9}}]"#,
     ])
@@ -81,10 +81,23 @@ import Testing
         #expect(profile(Self.amd) == first && measurements == 1 && notes.count == 1)
     }
 
+    @Test(arguments: [(" ", 1 << 17), ("[", 60_000)])
+    func oversizedOrDeeplyNestedFileIsReported(text: String, count: Int) throws {
+        try damagedFileIsReportedAndReplaced(text: String(repeating: text, count: count))
+    }
+
+    @Test func removesLeftoversOfKilledRun() throws {
+        // Names a process that cannot exist: process ids are smaller.
+        let leftover = "\(folder)/.machine.json.4194305-1-1.tmp"
+        try Durable.write("half", to: leftover)
+        _ = profile(Self.amd)
+        #expect(!FileManager.default.fileExists(atPath: leftover) && notes == [])
+    }
+
     @Test func reportsThatProfileCannotBeStored() throws {
         let missing = "\(folder)/missing/machine.json"
         _ = profile(Self.amd, file: missing)
-        #expect(measurements == 1 && notes.count == 1 && notes[0].contains(missing), "\(notes)")
+        #expect(measurements == 1 && notes.count == 1 && notes[0].contains("\(folder)/missing"), "\(notes)")
     }
 
     @Test func measuresWithoutFileIfProcessorIsUnknown() {
