@@ -1,8 +1,9 @@
 import TextReading
 
-/// Reads a file that is not packed: markup, PDF, or text in any encoding.
+/// Reads a file that is not packed: markup, PDF, mail, or text in any encoding.
 struct ContentReader {
     let options: ReadingOptions
+    let scratch: ScratchFile
 
     /// - Parameter name: the file's name, whose extension can be decisive for its format
     /// - Throws: `RejectionError`, and errors that storing the text throws
@@ -12,8 +13,13 @@ struct ContentReader {
         let kind = FileKind(head: head, name: name)
         if let claimed = Packing(name: name) { throw misnamed(claimed, head, kind) }
         // Text is read as it is where the folder's configuration says so.
-        if let kind, !kind.isText || options.format == nil { throw kind.rejection }
+        let isConfigured = options.format != nil && options.format != .mail
+        if let kind, !kind.isText || !isConfigured { throw kind.rejection }
         if Self.isPDF(head) { return try PDFText.read(region, into: &reading) }
+        if !isConfigured, let mail = Mail(head: head, name: name, isConfigured: options.format == .mail) {
+            return try mail.read(region, scratch: scratch, configured: options.encoding, into: &reading)
+        }
+        if options.format == .mail { throw Self.notMail }
         if options.format == nil, let markup = Markup.kind(ofHead: head, name: name) {
             return try markup.read(region, configured: options.encoding, into: &reading)
         }
@@ -55,6 +61,10 @@ struct ContentReader {
     private func notText(_ head: [UInt8]) -> RejectionError {
         RejectionError("is not text (libmagic says: \(Magic.shared.type(of: head) ?? "nothing"))")
     }
+
+    private static let notMail = RejectionError(
+        "is not mail, which ‘format: mail’ in .kbconfig.yaml says: it does not begin with header fields such as From, To, "
+            + "Subject and Date; remove that line, or drop the file elsewhere")
 
     private static let withNUL = RejectionError(
         "contains NUL characters, which no text has: remove them with: tr -d '\\000' < FILE > NEW")

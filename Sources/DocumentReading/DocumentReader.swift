@@ -23,7 +23,7 @@ package struct DocumentReader {
     ) {
         self.options = options
         self.scratch = scratch
-        content = ContentReader(options: options)
+        content = ContentReader(options: options, scratch: scratch)
         reading = CorpusReading(options: options, write: write)
     }
 

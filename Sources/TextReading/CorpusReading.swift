@@ -89,7 +89,7 @@ package struct CorpusReading {
     private func makeReader(_ format: TextFormat) -> any RecordReader {
         let limit = options.maxRecordBytes
         return switch format {
-        case .text: PlainText()
+        case .text, .mail: PlainText()
         case .csv, .tsv:
             DelimitedText(
                 delimiter: UInt8(ascii: format == .tsv ? "\t" : ","), options: options.table,

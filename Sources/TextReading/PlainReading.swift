@@ -14,7 +14,7 @@ extension CorpusReading {
         // A copy, because `readDocument` has exclusive access to the others.
         let options = options
         guard size <= options.maxFileBytes else { throw options.tooLarge(atLeast: size) }
-        guard let format = options.format ?? TextFormat.plain(name: name),
+        guard let format = options.format ?? TextFormat.plain(name: name), format != .mail,
             options.encoding.map(EncodingName.admitsUTF8) ?? true
         else {
             throw NotPlainText()
@@ -67,6 +67,7 @@ package struct PlainTextCheck {
             if Self.beginnings.contains(where: { text.starts(with: $0) }) { return false }
             let inObject = text.first == UInt8(ascii: "{") ? text.dropFirst().drop { $0 <= 0x20 } : []
             if inObject.starts(with: Array("\"cells\"".utf8)) { return false }
+            if MailHead.isPossible(begin), MailHead(piece) != nil { return false }
         }
         // NUL occurs in UTF-16 and binary files, ESC in ISO-2022 and in the output of terminals.
         guard memchr(piece.baseAddress!, 0, piece.count) == nil,

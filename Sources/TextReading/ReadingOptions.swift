@@ -44,10 +44,10 @@ public struct ReadingOptions: Sendable, Equatable, Codable {
 
 /// The format of a file after decompression.
 public enum TextFormat: String, Sendable, CaseIterable, Codable {
-    case text, csv, tsv, jsonl, json
+    case text, csv, tsv, jsonl, json, mail
 
     /// Whether the file is a sequence of records, each with a text.
-    public var isStructured: Bool { self != .text }
+    public var isStructured: Bool { self != .text && self != .mail }
 
     /// The extensions of names that imply the format.
     package var extensions: [String] {
@@ -57,6 +57,7 @@ public enum TextFormat: String, Sendable, CaseIterable, Codable {
         case .tsv: ["tsv", "tab"]
         case .jsonl: ["jsonl", "ndjson"]
         case .json: ["json"]
+        case .mail: ["eml", "mbox", "mht", "mhtml"]
         }
     }
 
@@ -71,7 +72,9 @@ public enum TextFormat: String, Sendable, CaseIterable, Codable {
     /// of another kind of file.
     package static func plain(name: some StringProtocol) -> TextFormat? {
         let found = ending(of: name)
-        if let format = allCases.first(where: { $0.extensions.contains(found) }) { return format }
+        if let format = allCases.first(where: { $0.extensions.contains(found) }) {
+            return format == .mail ? nil : format
+        }
         return otherExtensions.contains(found) ? nil : .text
     }
 }

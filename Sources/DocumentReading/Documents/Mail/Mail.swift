@@ -1,0 +1,84 @@
+import TextReading
+
+/// Reads mail: a message (RFC 5322 and MIME), a web page saved as one (MHTML, RFC 2557), or a mailbox (mbox, RFC 4155).
+///
+/// Of each message, the subject and the text are taken, as a document of its own. The parser is our own, because the one
+/// library of Debian for it, GMime, would bring GLib and GnuPG into the confined process, which is started for each file;
+/// those for Swift hold a whole message as a string. Memory does not grow with the file: parts are ranges of it, and one
+/// part at a time is held.
+package struct Mail: Sendable {
+    private static let mostMessages = 5_000_000
+
+    private let isMailbox: Bool
+
+    /// Recognizes mail by the first bytes of a file; nil if it is anything else.
+    /// - Parameter isConfigured: whether the folder's configuration says that it is mail
+    package init?(head: [UInt8], name: String, isConfigured: Bool = false) {
+        let isNamed = TextFormat.mail.extensions.contains(ending(of: name))
+        // Tables and JSON are named so.
+        guard isConfigured || isNamed || TextFormat.plain(name: name) == .text,
+            let found = MailHead(head, isNamed: isConfigured || isNamed)
+        else { return nil }
+        isMailbox = found.isMailbox
+    }
+
+    /// Writes the text of all messages.
+    /// - Parameters:
+    ///   - scratch: space for parts whose encoding has to be detected
+    ///   - configured: the encoding that the user configured, for parts that declare none and are not UTF-8
+    /// - Throws: `RejectionError`, and errors thrown by `reading`
+    package func read(
+        _ region: FileRegion, scratch: ScratchFile, configured: String?, into reading: inout CorpusReading
+    ) throws {
+        let texts = MailText(scratch: scratch, configured: configured, isMailbox: isMailbox)
+        var log = MailLog()
+        var isPage = false
+        if isMailbox {
+            var mailbox = try Mailbox(region)
+            while let message = try mailbox.next() {
+                guard log.messages + log.messagesWithoutText < Self.mostMessages else {
+                    throw RejectionError(
+                        "has more than \(Self.mostMessages) messages, which is the maximum: split the mailbox")
+                }
+                try read(region, message, texts, &log, into: &reading)
+            }
+        } else {
+            let mark = try region.head(3) == [0xEF, 0xBB, 0xBF] ? 3 : 0
+            let header = try MailHeader(region, mark..<region.bytes)
+            isPage = header.type.value == "multipart/related" && !header.wasSent
+            try read(region, mark..<region.bytes, texts, &log, into: &reading)
+        }
+        try log.check(isMailbox: isMailbox)
+        let count = log.messages
+        let format = isMailbox ? "mbox with \(count) message\(count == 1 ? "" : "s")" : "mail message"
+        log.describe(isPage ? "web page (MHTML)" : format, to: &reading)
+    }
+
+    private func read(
+        _ region: FileRegion, _ message: Range<Int>, _ texts: MailText, _ log: inout MailLog,
+        into reading: inout CorpusReading
+    ) throws {
+        let mark = texts.scratch.mark
+        defer { texts.scratch.release(to: mark) }
+        var parts = MailParts(region, message, scratch: texts.scratch)
+        func next() throws -> [UInt8]? {
+            while let part = try parts.nextText(&log) {
+                if let text = try texts.text(part, &log) { return text }
+            }
+            return nil
+        }
+        guard let first = try next() else {
+            log.messagesWithoutText += 1
+            return
+        }
+        log.messages += 1
+        try reading.readDocument(.text) { take in
+            try first.withUnsafeBytes(take)
+            while let text = try next() {
+                try Array("\n\n".utf8).withUnsafeBytes(take)
+                try text.withUnsafeBytes(take)
+            }
+            try [UInt8(ascii: "\n")].withUnsafeBytes(take)
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import TextReading
+
+/// What became of the parts of all messages of a file.
+struct MailLog {
+    /// Why the text of a part was lost.
+    enum Cause {
+        /// With the reason of the first part, which names the setting that helps.
+        case undecodable(String)
+        case noBoundary, tooDeep, tooManyParts, transferEncoding, tooLarge
+    }
+
+    private static let mostTypes = 64
+    private static let mostShownTypes = 5
+    private static let longestType = 60
+
+    /// Number of messages with text.
+    var messages = 0
+    var messagesWithoutText = 0
+    /// Number of other forms of a text that was taken.
+    var otherForms = 0
+    /// Number of multiparts whose end is missing.
+    var truncated = 0
+    /// Number of parts with damaged base64 or quoted-printable.
+    var damagedEncodings = 0
+    /// Number of words and subjects whose encoding is unknown or wrong.
+    var undecodableWords = 0
+    var replacedBytes = 0
+
+    private var types: [String: Int] = [:]
+    private var attachments = 0
+    private var lost: [(what: String, advice: String?, parts: Int, bytes: Int)] = []
+    private var loss = Loss()
+    private var markupLoss = 0
+    private var encodings: [String] = []
+
+    /// Accounts for a part that is not text.
+    mutating func leaveOut(type: String) {
+        attachments += 1
+        let isName = type.utf8.count <= Self.longestType && type.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        let name = isName && type.contains("/") ? type : "other"
+        types[types[name] != nil || types.count < Self.mostTypes ? name : "other", default: 0] += 1
+    }
+
+    /// Accounts for text that is taken.
+    mutating func use(bytes: Int) { loss.add(0, of: bytes) }
+
+    /// Accounts for text that is lost.
+    mutating func lose(_ cause: Cause, bytes: Int) {
+        var advice: String?
+        if case .undecodable(let reason) = cause { advice = reason }
+        if case .tooLarge = cause {} else { loss.add(bytes, of: bytes) }
+        if let index = lost.firstIndex(where: { $0.what == cause.description }) {
+            lost[index].parts += 1
+            lost[index].bytes += bytes
+        } else {
+            lost.append((cause.description, advice, 1, bytes))
+        }
+    }
+
+    /// Accounts for text in HTML that is not closed.
+    mutating func loseMarkup(bytes: Int) {
+        markupLoss += bytes
+        loss.add(bytes, of: 0)
+    }
+
+    mutating func countEncoding(_ name: String) {
+        if encodings.count < 8, !encodings.contains(name) { encodings.append(name) }
+    }
+
+    /// Rejects a file without text, or of whose text more than a fifth is lost.
+    func check(isMailbox: Bool) throws {
+        if messages == 0 {
+            let causes = lostParts + [attachmentsLeftOut].compactMap { $0 }
+            let count = messagesWithoutText
+            throw RejectionError(
+                "is mail without text" + (isMailbox ? " (\(count) message\(count == 1 ? "" : "s"))" : "")
+                    + (causes.isEmpty ? "" : ": " + causes.joined(separator: "; ")))
+        }
+        try loss.check((["is mail that can be read only in part"] + lostParts).joined(separator: ": "))
+    }
+
+    /// Describes the file for its report.
+    /// - Parameter format: such as `mbox with 3 messages`
+    func describe(_ format: String, to reading: inout CorpusReading) {
+        let note =
+            otherForms == 0
+            ? "" : " (\(otherForms) other form\(otherForms == 1 ? "" : "s") of the same text not used)"
+        let shown = encodings.prefix(3) + (encodings.count > 3 ? ["…"] : [])
+        reading.describe(
+            format: format + note, encoding: encodings.isEmpty ? nil : shown.sorted().joined(separator: ", "))
+        reading.countReplaced(replacedBytes)
+        lostParts.forEach { reading.warn($0) }
+        if markupLoss > 0 {
+            reading.warn(
+                "\(markupLoss) bytes of HTML are in a comment, a tag, a script or navigation that is not closed and were "
+                    + "left out")
+        }
+        if truncated > 0 {
+            reading.warn(
+                "\(truncated) message\(truncated == 1 ? "" : "s") or part\(truncated == 1 ? " ends" : "s end") without the "
+                    + "last boundary, so that text may be missing")
+        }
+        if damagedEncodings > 0 {
+            reading.warn(
+                "\(damagedEncodings) part\(damagedEncodings == 1 ? " has" : "s have") damaged base64 or quoted-printable, "
+                    + "decoded as far as possible")
+        }
+        if undecodableWords > 0 {
+            reading.warn(
+                "\(undecodableWords) subject\(undecodableWords == 1 ? " has" : "s have") words that cannot be decoded")
+        }
+        if messagesWithoutText > 0 {
+            let isOne = messagesWithoutText == 1
+            reading.warn(
+                "\(messagesWithoutText) message\(isOne ? " has" : "s have") no text and w\(isOne ? "as" : "ere") left out"
+            )
+        }
+        if let attachmentsLeftOut { reading.warn(attachmentsLeftOut) }
+    }
+
+    private var lostParts: [String] {
+        lost.map { group in
+            "\(group.parts) part\(group.parts == 1 ? "" : "s") (\(group.bytes) bytes) left out, because \(group.what)"
+                + (group.advice.map { ": the first \($0)" } ?? "")
+        }
+    }
+
+    private var attachmentsLeftOut: String? {
+        guard attachments > 0 else { return nil }
+        let sorted = types.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        var shown = sorted.prefix(Self.mostShownTypes).map { "\($0.value) \($0.key)" }
+        let rest = sorted.dropFirst(Self.mostShownTypes).reduce(0) { $0 + $1.value }
+        if rest > 0 { shown.append("\(rest) more") }
+        return "\(attachments) attachment\(attachments == 1 ? "" : "s") left out: \(shown.joined(separator: ", "))"
+    }
+}
+
+extension MailLog.Cause: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .undecodable: "their encoding is unknown or wrong"
+        case .noBoundary: "the boundary of a multipart is missing"
+        case .tooDeep: "they are nested too deeply"
+        case .tooManyParts: "a message has too many parts"
+        case .transferEncoding: "their transfer encoding is unknown"
+        case .tooLarge: "they are larger than \(MailText.mostBytes) bytes"
+        }
+    }
+}

@@ -1,0 +1,178 @@
+import TextReading
+
+/// Finds the texts of a message in the tree of its parts (RFC 2046), one after the other.
+///
+/// Parts are ranges of the region, so that only their places are held in memory. What is before the first and after the
+/// last part of a multipart is for programs that do not know MIME, and is left out.
+struct MailParts {
+    enum Text {
+        /// The subject of the message, or of one inside it, with the encoding that the message declares.
+        case subject([UInt8], charset: String?)
+        case body(MailHeader, FileRegion)
+    }
+
+    private struct Item {
+        let region: FileRegion
+        let range: Range<Int>
+        /// Number of multiparts and messages around it.
+        let depth: Int
+        var isMessage = false
+        var defaultType = "text/plain"
+    }
+
+    private static let deepest = 16
+    private static let mostParts = 10_000
+
+    /// What is still to be read; the next item is the last one.
+    private var items: [Item]
+    private var next: Text?
+    private let scratch: ScratchFile
+
+    /// - Parameter scratch: receives messages inside the message that are encoded; its caller releases them
+    init(_ region: FileRegion, _ message: Range<Int>, scratch: ScratchFile) {
+        items = [Item(region: region, range: message, depth: 0, isMessage: true)]
+        self.scratch = scratch
+    }
+
+    mutating func nextText(_ log: inout MailLog) throws -> Text? {
+        while let item = items.popLast() {
+            let header = try MailHeader(item.region, item.range, defaultType: item.defaultType)
+            let type = header.type.value
+            let body = FileRegion(
+                descriptor: item.region.descriptor, offset: item.region.offset + header.body.lowerBound,
+                bytes: header.body.count)
+            var text: Text?
+            if type.hasPrefix("multipart/") {
+                try addParts(of: header, body, item, &log)
+            } else if Self.isMessage(type) {
+                try addMessage(in: header, body, item, &log)
+            } else if Self.isText(type), header.disposition.value != "attachment" {
+                text = .body(header, body)
+            } else {
+                log.leaveOut(type: type)
+            }
+            if item.isMessage, let subject = header.subject {
+                // The subject comes first, the body when this part is met again.
+                if text != nil {
+                    items.append(
+                        Item(region: item.region, range: item.range, depth: item.depth, defaultType: item.defaultType))
+                }
+                return .subject(subject, charset: header.type.word("charset"))
+            }
+            if let text { return text }
+        }
+        return nil
+    }
+
+    static func isHTML(_ type: String) -> Bool { type == "text/html" || type == "application/xhtml+xml" }
+
+    private static func isText(_ type: String) -> Bool { texts.contains(type) || isHTML(type) }
+
+    private static func isMessage(_ type: String) -> Bool {
+        ["message/rfc822", "message/global", "message/news"].contains(type)
+    }
+
+    /// `text` alone is from before MIME.
+    private static let texts: Set<String> = [
+        "text", "text/plain", "text/markdown", "text/x-markdown", "text/x-diff", "text/x-patch",
+    ]
+
+    // MARK: Messages inside the message
+
+    private mutating func addMessage(
+        in header: MailHeader, _ body: FileRegion, _ item: Item, _ log: inout MailLog
+    ) throws {
+        guard item.depth < Self.deepest else { return log.lose(.tooDeep, bytes: body.bytes) }
+        var body = body
+        switch TransferEncoding(header.transferEncoding) {
+        case .identity?: break
+        case let encoding?:
+            guard body.bytes <= MailText.mostBytes else { return log.lose(.tooLarge, bytes: body.bytes) }
+            let (decoded, isDamaged) = encoding.decode(try body.head(body.bytes))
+            if isDamaged { log.damagedEncodings += 1 }
+            body = try scratch.store { append in try decoded.withUnsafeBytes(append) }
+        case nil: return log.lose(.transferEncoding, bytes: body.bytes)
+        }
+        items.append(Item(region: body, range: 0..<body.bytes, depth: item.depth + 1, isMessage: true))
+    }
+
+    // MARK: Multiparts
+
+    private mutating func addParts(
+        of header: MailHeader, _ body: FileRegion, _ item: Item, _ log: inout MailLog
+    ) throws {
+        guard item.depth < Self.deepest else { return log.lose(.tooDeep, bytes: body.bytes) }
+        var ranges: [Range<Int>] = []
+        if let boundary = header.type["boundary"], !boundary.isEmpty {
+            ranges = try Self.parts(of: body, boundary: boundary, &log)
+        }
+        guard !ranges.isEmpty else { return log.lose(.noBoundary, bytes: body.bytes) }
+        let isDigest = header.type.value == "multipart/digest"
+        var parts = ranges.map {
+            Item(
+                region: body, range: $0, depth: item.depth + 1,
+                defaultType: isDigest ? "message/rfc822" : "text/plain")
+        }
+        if header.type.value == "multipart/alternative" { parts = try Self.chosen(of: parts, &log) }
+        items += parts.reversed()
+    }
+
+    /// Returns the ranges of the parts between lines with the boundary.
+    private static func parts(
+        of body: FileRegion, boundary: [UInt8], _ log: inout MailLog
+    ) throws -> [Range<Int>] {
+        let delimiter = Array("--".utf8) + boundary
+        var ranges: [Range<Int>] = []
+        var begin: Int?
+        var lines = MailLines(body, 0..<body.bytes)
+        while let line = try lines.next() {
+            let bytes = lines.bytes(of: line)
+            guard bytes.starts(with: delimiter) else { continue }
+            let rest = bytes.dropFirst(delimiter.count)
+            let isLast = rest.starts(with: Array("--".utf8))
+            guard rest.dropFirst(isLast ? 2 : 0).allSatisfy(\.isSpaceOrTab) else { continue }
+            if let begin { ranges.append(begin..<line.range.lowerBound) }
+            begin = line.range.upperBound
+            if isLast { return ranges }
+            guard ranges.count < mostParts else {
+                log.lose(.tooManyParts, bytes: body.bytes - line.range.upperBound)
+                return ranges
+            }
+        }
+        if let begin {
+            log.truncated += 1
+            ranges.append(begin..<body.bytes)
+        }
+        return ranges
+    }
+
+    /// Chooses one of several forms of the same text: plain text unless it is blank, or else the last one, which is the
+    /// best.
+    private static func chosen(of parts: [Item], _ log: inout MailLog) throws -> [Item] {
+        var others: [(item: Item, type: String, isBlank: Bool)] = []
+        for part in parts {
+            let header = try MailHeader(part.region, part.range, defaultType: part.defaultType)
+            let type = header.type.value
+            let isReadable = isText(type) || isMessage(type) || type.hasPrefix("multipart/")
+            guard isReadable, header.disposition.value != "attachment" else {
+                log.leaveOut(type: type)
+                continue
+            }
+            others.append((part, type, try isBlank(part.region, header.body)))
+        }
+        let index =
+            others.firstIndex { $0.type == "text/plain" && !$0.isBlank } ?? others.lastIndex { !$0.isBlank }
+            ?? others.indices.last
+        guard let index else { return [] }
+        log.otherForms += others.count { !$0.isBlank } - (others[index].isBlank ? 0 : 1)
+        return [others[index].item]
+    }
+
+    private static func isBlank(_ region: FileRegion, _ range: Range<Int>) throws -> Bool {
+        var lines = MailLines(region, range)
+        while let line = try lines.next() {
+            if lines.bytes(of: line).contains(where: { $0 > 0x20 }) { return false }
+        }
+        return true
+    }
+}
