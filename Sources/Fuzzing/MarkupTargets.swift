@@ -79,7 +79,35 @@ extension FuzzTarget {
         readPacked(["content.xml": input, "mimetype": []])
     }
 
-    static let markupAndDocuments: [FuzzTarget] = [html, xml, epub, docx, odt]
+    /// The first byte selects whether the mail is recognized by its name.
+    static let mail = FuzzTarget(
+        name: "mail",
+        seeds: documents(
+            "\0From: a@b\nSubject: =?utf-8?B?w6k=?= =?koi8-r?Q?=CD?=\nMIME-Version: 1.0\nContent-Type: multipart/mixed; "
+                + "boundary=\"c\"\n\n--c\nContent-Type: multipart/alternative; boundary=d\n\n--d\n\nplain\n--d\n"
+                + "Content-Type: text/html; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\n<p>=E9=\n\n"
+                + "--d--\n--c\nContent-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogYQoKYgo=\n"
+                + "--c\nContent-Type: image/png\n\nx\n--c--\n",
+            "\u{1}From a Mon Jan  1 12:00:00 2024\nFrom: a@b\nDate: 1 Jan 2024 12:00\n\n>From here\n\n"
+                + "From b Mon Jan  1 12:00:00 2024\nSubject: c\nContent-Type: text/plain; format=flowed; delsp=yes\n\n"
+                + "> d \n> e \nf\n-- \ng\n",
+            "\0From: <Saved>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=x\r\n\r\n--x\r\n"
+                + "Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nPHA+YTxwPmI=\r\n--x--\r\n")
+    ) { input in
+        guard let first = input.first else { return }
+        let bytes = Array(input[1...])
+        guard let mail = Mail(head: bytes, name: first % 2 == 0 ? "input" : "input.eml") else { return }
+        inFolder("mail-scratch", []) { folder in
+            let descriptor = open("\(folder)/mail-scratch", O_RDWR | O_CLOEXEC)
+            expect(descriptor >= 0, "the scratch file cannot be opened")
+            defer { close(descriptor) }
+            let scratch = ScratchFile(descriptor: descriptor)
+            read(bytes) { try mail.read($0, scratch: scratch, configured: nil, into: &$1) }
+            expect(scratch.mark == 0, "\(scratch.mark) bytes of scratch space are not released")
+        }
+    }
+
+    static let markupAndDocuments: [FuzzTarget] = [html, xml, epub, docx, odt, mail]
 
     private static func documents(_ texts: String...) -> [[UInt8]] { texts.map { Array($0.utf8) } }
 

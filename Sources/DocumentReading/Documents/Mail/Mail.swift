@@ -58,9 +58,7 @@ package struct Mail: Sendable {
         _ region: FileRegion, _ message: Range<Int>, _ texts: MailText, _ log: inout MailLog,
         into reading: inout CorpusReading
     ) throws {
-        let mark = texts.scratch.mark
-        defer { texts.scratch.release(to: mark) }
-        var parts = MailParts(region, message, scratch: texts.scratch)
+        var parts = MailParts(region, message)
         func next() throws -> [UInt8]? {
             while let part = try parts.nextText(&log) {
                 if let text = try texts.text(part, &log) { return text }

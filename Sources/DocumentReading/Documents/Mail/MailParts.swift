@@ -9,6 +9,8 @@ struct MailParts {
         /// The subject of the message, or of one inside it, with the encoding that the message declares.
         case subject([UInt8], charset: String?)
         case body(MailHeader, FileRegion)
+        /// A message that is encoded as a whole, which MIME does not allow but programs write.
+        case message(TransferEncoding?, FileRegion, depth: Int)
     }
 
     private struct Item {
@@ -25,13 +27,10 @@ struct MailParts {
 
     /// What is still to be read; the next item is the last one.
     private var items: [Item]
-    private var next: Text?
-    private let scratch: ScratchFile
 
-    /// - Parameter scratch: receives messages inside the message that are encoded; its caller releases them
-    init(_ region: FileRegion, _ message: Range<Int>, scratch: ScratchFile) {
-        items = [Item(region: region, range: message, depth: 0, isMessage: true)]
-        self.scratch = scratch
+    /// - Parameter depth: number of multiparts and messages around the message
+    init(_ region: FileRegion, _ message: Range<Int>, depth: Int = 0) {
+        items = [Item(region: region, range: message, depth: depth, isMessage: true)]
     }
 
     mutating func nextText(_ log: inout MailLog) throws -> Text? {
@@ -45,7 +44,7 @@ struct MailParts {
             if type.hasPrefix("multipart/") {
                 try addParts(of: header, body, item, &log)
             } else if Self.isMessage(type) {
-                try addMessage(in: header, body, item, &log)
+                text = addMessage(in: header, body, item, &log)
             } else if Self.isText(type), header.disposition.value != "attachment" {
                 text = .body(header, body)
             } else {
@@ -81,19 +80,15 @@ struct MailParts {
 
     private mutating func addMessage(
         in header: MailHeader, _ body: FileRegion, _ item: Item, _ log: inout MailLog
-    ) throws {
-        guard item.depth < Self.deepest else { return log.lose(.tooDeep, bytes: body.bytes) }
-        var body = body
-        switch TransferEncoding(header.transferEncoding) {
-        case .identity?: break
-        case let encoding?:
-            guard body.bytes <= MailText.mostBytes else { return log.lose(.tooLarge, bytes: body.bytes) }
-            let (decoded, isDamaged) = encoding.decode(try body.head(body.bytes))
-            if isDamaged { log.damagedEncodings += 1 }
-            body = try scratch.store { append in try decoded.withUnsafeBytes(append) }
-        case nil: return log.lose(.transferEncoding, bytes: body.bytes)
+    ) -> Text? {
+        guard item.depth < Self.deepest else {
+            log.lose(.tooDeep, bytes: body.bytes)
+            return nil
         }
+        let encoding = TransferEncoding(header.transferEncoding)
+        guard encoding == .identity else { return .message(encoding, body, depth: item.depth + 1) }
         items.append(Item(region: body, range: 0..<body.bytes, depth: item.depth + 1, isMessage: true))
+        return nil
     }
 
     // MARK: Multiparts

@@ -5,6 +5,7 @@ struct MailText {
     /// Maximum size of a part. Larger texts are data that programs sent.
     static let mostBytes = 32 << 20
 
+    /// Used only while a text is converted, because its owner may store the converted texts in it.
     let scratch: ScratchFile
     /// The encoding that the user configured, for parts that declare none and are not UTF-8.
     let configured: String?
@@ -16,6 +17,7 @@ struct MailText {
             switch text {
             case .subject(let field, let charset): try subject(field, charset, &log)
             case .body(let header, let region): try body(header, region, &log)
+            case .message(let encoding, let region, let depth): try message(encoding, region, depth, &log)
             }
         let trimmed = converted.withoutBlankLinesAround
         return trimmed.isEmpty ? nil : Array(trimmed)
@@ -38,17 +40,7 @@ struct MailText {
     }
 
     private func body(_ header: MailHeader, _ region: FileRegion, _ log: inout MailLog) throws -> [UInt8] {
-        guard region.bytes <= Self.mostBytes else {
-            log.lose(.tooLarge, bytes: region.bytes)
-            return []
-        }
-        guard let encoding = TransferEncoding(header.transferEncoding) else {
-            log.lose(.transferEncoding, bytes: region.bytes)
-            return []
-        }
-        let raw = try region.head(region.bytes)
-        let (bytes, isDamaged) = encoding.decode(isMailbox ? raw.withoutPostmarkQuotes : raw)
-        if isDamaged { log.damagedEncodings += 1 }
+        guard let bytes = try contents(TransferEncoding(header.transferEncoding), region, &log) else { return [] }
         let isHTML = MailParts.isHTML(header.type.value)
         var charset = header.type.word("charset")
         if charset == nil, isHTML { charset = Markup.declaredEncoding(Array(bytes.prefix(Markup.headBytes))) }
@@ -71,6 +63,41 @@ struct MailText {
         document.finish { output.append(contentsOf: $0) }
         log.loseMarkup(bytes: document.bytesLeftOut)
         return output
+    }
+
+    /// Returns the texts of a message. At most `MailParts.deepest` are inside each other.
+    private func message(
+        _ encoding: TransferEncoding?, _ region: FileRegion, _ depth: Int, _ log: inout MailLog
+    ) throws -> [UInt8] {
+        guard let bytes = try contents(encoding, region, &log) else { return [] }
+        let mark = scratch.mark
+        defer { scratch.release(to: mark) }
+        let region = try scratch.store { append in try bytes.withUnsafeBytes(append) }
+        var parts = MailParts(region, 0..<region.bytes, depth: depth)
+        let inner = MailText(scratch: scratch, configured: configured, isMailbox: false)
+        var texts: [[UInt8]] = []
+        while let part = try parts.nextText(&log) {
+            if let text = try inner.text(part, &log) { texts.append(text) }
+        }
+        return Array(texts.joined(separator: Array("\n\n".utf8)))
+    }
+
+    /// Returns the bytes that a part encodes, or nil if they are lost.
+    private func contents(
+        _ encoding: TransferEncoding?, _ region: FileRegion, _ log: inout MailLog
+    ) throws -> [UInt8]? {
+        guard region.bytes <= Self.mostBytes else {
+            log.lose(.tooLarge, bytes: region.bytes)
+            return nil
+        }
+        guard let encoding else {
+            log.lose(.transferEncoding, bytes: region.bytes)
+            return nil
+        }
+        let raw = try region.head(region.bytes)
+        let (bytes, isDamaged) = encoding.decode(isMailbox ? raw.withoutPostmarkQuotes : raw)
+        if isDamaged { log.damagedEncodings += 1 }
+        return bytes
     }
 
     // MARK: Encodings
