@@ -118,11 +118,12 @@ import TextReading
         let attachedText = (
             fields: "Content-Type: text/plain\nContent-Disposition: attachment; filename=secret", body: "x"
         )
+        let odd = (fields: "Content-Type: secret/words", body: "x")
         let read = try ReadDocument(
             mail: TestMail.multipart(
-                "multipart/mixed", [Self.plain, Self.picture, attachedText, Self.picture, Self.html]))
+                "multipart/mixed", [Self.plain, Self.picture, attachedText, odd, Self.picture, Self.html]))
         #expect(read.text == "A subject\n\nplain\n\ncafé\n\ntwo\n")
-        #expect(read.warnings == ["3 attachments left out: 2 image/png, 1 text/plain"])
+        #expect(read.warnings == ["4 attachments left out: 2 image/png, 1 other, 1 text/plain"])
     }
 
     @Test func boundsTheListOfAttachments() throws {
@@ -214,13 +215,35 @@ import TextReading
 
     @Test(arguments: ["", "; boundary=other"])
     func rejectsMailWithoutItsBoundary(parameter: String) throws {
-        let mail = TestMail.message("Content-Type: multipart/mixed\(parameter)", "--b\n\nsecret\n--b--")
+        let mail = TestMail.message(
+            "Content-Type: multipart/mixed\(parameter)", "--b\nContent-Type: text/plain\n\nsecret\n--b--")
         let reason = try #require(try ReadDocument(mail: mail).reason)
         #expect(reason.contains("the boundary of a multipart is missing"))
         #expect(!reason.contains("secret"))
         let withoutSubject = TestMail.message(
-            "Content-Type: multipart/mixed\(parameter)", "--b\n\nsecret\n--b--", subject: nil)
+            "Content-Type: multipart/mixed\(parameter)", "--b\nContent-Type: text/plain\n\nsecret\n--b--", subject: nil)
         #expect(try ReadDocument(mail: withoutSubject).reason?.hasPrefix("is mail without text: 1 part (") == true)
+    }
+
+    @Test func readsTextWhosePartsWereRemoved() throws {
+        let read = try ReadDocument(
+            mail: TestMail.message("Content-Type: multipart/mixed; boundary=b", "Text\n-- \nAnn"))
+        #expect(read.text == "A subject\n\nText\n-- \nAnn\n")
+        #expect(
+            read.warnings == [
+                "1 message without the boundary of a multipart, and without parts, read as plain text"
+            ])
+        for body in ["", "--b--"] {
+            let blank = try ReadDocument(mail: TestMail.message("Content-Type: multipart/mixed; boundary=b", body))
+            #expect(blank.text == "A subject\n")
+            #expect(blank.warnings == [])
+        }
+    }
+
+    @Test(arguments: ["boundary*=us-ascii''%62", "boundary*0=\"\"; boundary*1=\"b\"", "BOUNDARY = b ; x"])
+    func readsParameters(parameter: String) throws {
+        let mail = TestMail.message("Content-Type: multipart/mixed; x=\"a;\\\"\"; \(parameter)", "--b\n\nText\n--b--")
+        #expect(try ReadDocument(mail: mail).text == "A subject\n\nText\n")
     }
 
     @Test func warnsOfPartsThatCannotBeRead() throws {

@@ -6,7 +6,7 @@ struct MailHeader {
     private static let longestField = 16 << 10
 
     private(set) var subject: [UInt8]?
-    let type: MailValue
+    private(set) var type: MailValue
     let disposition: MailValue
     let transferEncoding: String
     /// Whether the message was sent, and is not only a page that was saved.
@@ -48,6 +48,13 @@ struct MailHeader {
         body = begin..<range.upperBound
     }
 
+    /// The same header for a body that is not what it says.
+    func asPlainText() -> MailHeader {
+        var header = self
+        header.type = MailValue(Array("text/plain".utf8))
+        return header
+    }
+
     private static let wanted: Set<String> = [
         "subject", "content-type", "content-disposition", "content-transfer-encoding",
     ]
@@ -68,9 +75,44 @@ struct MailValue {
             let name = Self.text(Self.token(&rest))
             guard rest.first == UInt8(ascii: "=") else { continue }
             rest = rest.dropFirst()
-            let value = Self.token(&rest)
-            if parameters[name] == nil { parameters[name] = value }
+            add(name, Self.token(&rest))
         }
+    }
+
+    /// Adds a parameter, which may be one of several pieces with numbers, and may be encoded (RFC 2231): `a*0*=utf-8''%C3`.
+    private mutating func add(_ name: String, _ value: [UInt8]) {
+        let parts = name.split(separator: "*", omittingEmptySubsequences: false)
+        let piece = parts.count > 1 ? Int(parts[1]) : nil
+        var value = value[...]
+        if parts.count > 1, parts.last == "" {
+            if piece ?? 0 == 0 {
+                value =
+                    value.split(separator: UInt8(ascii: "'"), maxSplits: 2, omittingEmptySubsequences: false).last
+                    ?? value
+            }
+            value = Self.withoutPercents(value)[...]
+        }
+        let name = String(parts[0])
+        if let piece, piece > 0 {
+            parameters[name]?.append(contentsOf: value)
+        } else if parameters[name] == nil {
+            parameters[name] = Array(value)
+        }
+    }
+
+    private static func withoutPercents(_ value: ArraySlice<UInt8>) -> [UInt8] {
+        var (output, rest): ([UInt8], ArraySlice<UInt8>) = ([], value)
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), let high = rest.first?.hexadecimalValue,
+                let low = rest.dropFirst().first?.hexadecimalValue
+            {
+                output.append(high << 4 | low)
+                rest = rest.dropFirst(2)
+            } else {
+                output.append(byte)
+            }
+        }
+        return output
     }
 
     subscript(name: String) -> [UInt8]? { parameters[name] }

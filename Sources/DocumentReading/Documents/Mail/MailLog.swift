@@ -12,6 +12,10 @@ struct MailLog {
     private static let mostTypes = 64
     private static let mostShownTypes = 5
     private static let longestType = 60
+    /// The registered ones. Others can be words of the mail, which warnings must not contain.
+    private static let topTypes: Set<String> = [
+        "application", "audio", "font", "image", "message", "model", "multipart", "text", "video",
+    ]
 
     /// Number of messages with text.
     var messages = 0
@@ -20,6 +24,8 @@ struct MailLog {
     var otherForms = 0
     /// Number of multiparts whose end is missing.
     var truncated = 0
+    /// Number of multiparts without their boundary that were read as plain text.
+    var withoutBoundary = 0
     /// Number of parts with damaged base64 or quoted-printable.
     var damagedEncodings = 0
     /// Number of words and subjects whose encoding is unknown or wrong.
@@ -36,8 +42,11 @@ struct MailLog {
     /// Accounts for a part that is not text.
     mutating func leaveOut(type: String) {
         attachments += 1
-        let isName = type.utf8.count <= Self.longestType && type.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
-        let name = isName && type.contains("/") ? type : "other"
+        let parts = type.split(separator: "/")
+        let isName =
+            type.utf8.count <= Self.longestType && type.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+            && parts.count == 2 && Self.topTypes.contains(String(parts[0]))
+        let name = isName ? type : "other"
         types[types[name] != nil || types.count < Self.mostTypes ? name : "other", default: 0] += 1
     }
 
@@ -99,6 +108,11 @@ struct MailLog {
             reading.warn(
                 "\(truncated) message\(truncated == 1 ? "" : "s") or part\(truncated == 1 ? " ends" : "s end") without the "
                     + "last boundary, so that text may be missing")
+        }
+        if withoutBoundary > 0 {
+            reading.warn(
+                "\(withoutBoundary) message\(withoutBoundary == 1 ? "" : "s") without the boundary of a multipart, and "
+                    + "without parts, read as plain text")
         }
         if damagedEncodings > 0 {
             reading.warn(

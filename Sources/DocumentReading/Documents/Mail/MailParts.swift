@@ -27,6 +27,8 @@ struct MailParts {
 
     /// What is still to be read; the next item is the last one.
     private var items: [Item]
+    /// The body whose subject was returned last.
+    private var afterSubject: Text?
 
     /// - Parameter depth: number of multiparts and messages around the message
     init(_ region: FileRegion, _ message: Range<Int>, depth: Int = 0) {
@@ -34,6 +36,10 @@ struct MailParts {
     }
 
     mutating func nextText(_ log: inout MailLog) throws -> Text? {
+        if let text = afterSubject {
+            afterSubject = nil
+            return text
+        }
         while let item = items.popLast() {
             let header = try MailHeader(item.region, item.range, defaultType: item.defaultType)
             let type = header.type.value
@@ -42,7 +48,7 @@ struct MailParts {
                 bytes: header.body.count)
             var text: Text?
             if type.hasPrefix("multipart/") {
-                try addParts(of: header, body, item, &log)
+                text = try addParts(of: header, body, item, &log)
             } else if Self.isMessage(type) {
                 text = addMessage(in: header, body, item, &log)
             } else if Self.isText(type), header.disposition.value != "attachment" {
@@ -51,11 +57,7 @@ struct MailParts {
                 log.leaveOut(type: type)
             }
             if item.isMessage, let subject = header.subject {
-                // The subject comes first, the body when this part is met again.
-                if text != nil {
-                    items.append(
-                        Item(region: item.region, range: item.range, depth: item.depth, defaultType: item.defaultType))
-                }
+                afterSubject = text
                 return .subject(subject, charset: header.type.word("charset"))
             }
             if let text { return text }
@@ -93,15 +95,17 @@ struct MailParts {
 
     // MARK: Multiparts
 
+    /// - Returns: the body if it is not a multipart
     private mutating func addParts(
         of header: MailHeader, _ body: FileRegion, _ item: Item, _ log: inout MailLog
-    ) throws {
-        guard item.depth < Self.deepest else { return log.lose(.tooDeep, bytes: body.bytes) }
-        var ranges: [Range<Int>] = []
-        if let boundary = header.type["boundary"], !boundary.isEmpty {
-            ranges = try Self.parts(of: body, boundary: boundary, &log)
+    ) throws -> Text? {
+        guard item.depth < Self.deepest else {
+            log.lose(.tooDeep, bytes: body.bytes)
+            return nil
         }
-        guard !ranges.isEmpty else { return log.lose(.noBoundary, bytes: body.bytes) }
+        guard let ranges = try Self.parts(of: body, boundary: header.type["boundary"] ?? [], &log) else {
+            return try Self.withoutBoundary(header, body, &log)
+        }
         let isDigest = header.type.value == "multipart/digest"
         var parts = ranges.map {
             Item(
@@ -110,12 +114,35 @@ struct MailParts {
         }
         if header.type.value == "multipart/alternative" { parts = try Self.chosen(of: parts, &log) }
         items += parts.reversed()
+        return nil
     }
 
-    /// Returns the ranges of the parts between lines with the boundary.
+    /// Returns the body of a multipart without its boundary as plain text if no part has a header in it: mailing lists
+    /// and archives remove parts, but not the header of the message.
+    private static func withoutBoundary(
+        _ header: MailHeader, _ body: FileRegion, _ log: inout MailLog
+    ) throws -> Text? {
+        let field = Array("content-type:".utf8)
+        var lines = MailLines(body, 0..<body.bytes)
+        var isBlank = true
+        while let line = try lines.next() {
+            let bytes = lines.bytes(of: line)
+            if bytes.prefix(field.count).map(\.asciiLowerCase) == field {
+                log.lose(.noBoundary, bytes: body.bytes)
+                return nil
+            }
+            if isBlank, bytes.contains(where: { $0 > 0x20 }) { isBlank = false }
+        }
+        guard !isBlank else { return nil }
+        log.withoutBoundary += 1
+        return .body(header.asPlainText(), body)
+    }
+
+    /// Returns the ranges of the parts between lines with the boundary; nil if there is no such line.
     private static func parts(
         of body: FileRegion, boundary: [UInt8], _ log: inout MailLog
-    ) throws -> [Range<Int>] {
+    ) throws -> [Range<Int>]? {
+        guard !boundary.isEmpty else { return nil }
         let delimiter = Array("--".utf8) + boundary
         var ranges: [Range<Int>] = []
         var begin: Int?
@@ -134,11 +161,9 @@ struct MailParts {
                 return ranges
             }
         }
-        if let begin {
-            log.truncated += 1
-            ranges.append(begin..<body.bytes)
-        }
-        return ranges
+        guard let begin else { return nil }
+        log.truncated += 1
+        return ranges + [begin..<body.bytes]
     }
 
     /// Chooses one of several forms of the same text: plain text unless it is blank, or else the last one, which is the
