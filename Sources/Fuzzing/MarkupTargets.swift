@@ -31,7 +31,11 @@ extension FuzzTarget {
             "\0<?xml version='1.0' encoding='UTF-8'?><TEI><text><body><lg><l>a</l></lg><p>b<note>c</note>d<lb break='no'/>"
                 + "<choice><sic>e</sic><corr>f</corr></choice></p></body></text></TEI>",
             "\u{1}<!DOCTYPE a [<!ENTITY e 'x<b>y</b>'><!ENTITY f SYSTEM 'file:///etc/passwd'>]><a>&e;&f;<c>d</c>&#65;</a>",
-            "\u{2}<a><b>c</b><![CDATA[d]]></a>")
+            "\u{2}<a><b>c</b><![CDATA[d]]></a>",
+            "\0<rss><item><title>a</title><description>&lt;p>b&amp;amp;<c/></description><d:encoded xmlns:d='e'><![CDATA[<ul><li>"
+                + "f<!-- g]]></d:encoded></item></rss>",
+            "\0<en-export><note><content><![CDATA[<?xml version='1.0'?><en-note>a<en-crypt>b</en-crypt></en-note>]]></content>"
+                + "<resource><data>QUJD</data></resource></note></en-export>")
     ) { input in
         guard let first = input.first else { return }
         let bytes = Array(input[1...])

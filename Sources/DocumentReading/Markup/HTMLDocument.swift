@@ -30,6 +30,23 @@ package struct HTMLDocument {
         try text.writer.takeOutput(take)
     }
 
+    /// Reads a piece of HTML that is part of another document, whose text `writer` holds.
+    mutating func append(_ piece: UnsafeBufferPointer<UInt8>, to writer: inout ParagraphWriter) {
+        swap(&text.writer, &writer)
+        tokenizer.append(UnsafeRawBufferPointer(piece), to: &text)
+        swap(&text.writer, &writer)
+    }
+
+    /// Ends the HTML that is part of another document.
+    mutating func finish(to writer: inout ParagraphWriter) {
+        swap(&text.writer, &writer)
+        finish()
+        swap(&text.writer, &writer)
+    }
+
+    /// Number of parts that only Evernote can decrypt.
+    var encryptedParts: Int { text.encryptedParts }
+
     /// Ends the document.
     mutating func finish() { tokenizer.finish(to: &text) }
 

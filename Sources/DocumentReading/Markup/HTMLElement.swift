@@ -33,7 +33,10 @@ struct HTMLElement {
             (.preformatted, true, "pre listing xmp"),
             (.lineBreak, false, "br"), (.rule, true, "hr"),
             (.skipped, true, "nav"),
-            (.skipped, false, "template noscript select datalist audio video canvas svg annotation annotation-xml"),
+            (
+                .skipped, false,
+                "template noscript select datalist audio video canvas svg annotation annotation-xml en-crypt"
+            ),
             (.head, false, "head"),
             (.raw, false, "script style title textarea iframe noembed noframes"),
             (.ruby, false, "ruby rb"), (.rubyText, false, "rt rp rtc"),

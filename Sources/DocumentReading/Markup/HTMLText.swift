@@ -22,6 +22,7 @@ struct HTMLText {
     private let html = HTMLName("html")
     private let svg = HTMLName("svg")
     private let math = HTMLName("math")
+    private let encrypted = HTMLName("en-crypt")
     var writer: ParagraphWriter
     /// Whether `/>` ends an element, and CDATA sections are text.
     let isXHTML: Bool
@@ -45,6 +46,8 @@ struct HTMLText {
     /// Number of bytes of the input in elements that are not visible, but lack their end tags, so that more than was
     /// meant is in them.
     private(set) var bytesLeftOut = 0
+    /// Number of `en-crypt` elements (ENML).
+    private(set) var encryptedParts = 0
     /// Whether there is text in the element that is not visible.
     private var hasSkippedText = false
 
@@ -76,6 +79,7 @@ struct HTMLText {
     mutating func startTag(_ tag: HTMLTokenizer.Tag, _ element: HTMLElement) {
         if isInHead, !element.isInHead { pop(to: open.count - 1) }
         endImplied(by: tag.name, element)
+        if element.kind == .skipped, skipDepth == nil, tag.name == encrypted { encryptedParts += 1 }
         if skipDepth == nil { begin(element) }
         // Browsers honor `/>` outside of HTML's own elements.
         let isForeign = tag.name == svg || tag.name == math

@@ -33,17 +33,13 @@ package enum Markup: Sendable {
             loss.add(document.bytesLeftOut, of: document.inputBytes)
             nulCount = document.writer.nulCount
             guard document.writer.hasContent else { throw RejectionError("is HTML without text") }
-            try loss.check("a comment, a tag, a script or navigation is not closed")
+            try loss.checkUnclosed()
             try document.writer.finish(take)
         }
         reading.describe(format: isXHTML ? "XHTML" : "HTML", encoding: encoding.name)
         reading.countReplaced(replaced)
         reading.warnOfNUL(nulCount)
-        if !loss.isEmpty {
-            reading.warn(
-                "\(loss.part) bytes are in a comment, a tag, a script or navigation that is not closed and were left out: "
-                    + "check the document")
-        }
+        reading.warnOfUnclosed(loss)
     }
 
     private func readXML(_ region: FileRegion, _ encoding: TextEncoding, into reading: inout CorpusReading) throws {
@@ -55,15 +51,19 @@ package enum Markup: Sendable {
                 try parser.append($0) { try text.writer.takeOutput(take) }
             }
             try parser.finish()
+            text.finish()
             nulCount = text.writer.nulCount
             guard text.writer.hasContent else { throw parser.rejection(of: text.format) }
             if let failure = parser.failure { try parser.loss.check(failure) }
+            try text.loss.checkUnclosed()
             try text.writer.finish(take)
         }
         reading.describe(format: text.format, encoding: encoding.name)
         reading.countReplaced(replaced)
         reading.warnOfNUL(nulCount)
         reading.warnOfEntities(parser.unknownEntities)
+        reading.warnOfUnclosed(text.loss)
+        reading.warn(of: text.leftOut)
         if let failure = parser.failure {
             reading.warn(
                 "\(failure): the text from there on, \(parser.loss), was left out; correct it and drop the file again")
@@ -71,7 +71,23 @@ package enum Markup: Sendable {
     }
 }
 
+extension Loss {
+    /// Rejects HTML of which more than a fifth is in elements that are not closed.
+    fileprivate func checkUnclosed() throws { try check("a comment, a tag, a script or navigation is not closed") }
+}
+
 extension CorpusReading {
+    fileprivate mutating func warnOfUnclosed(_ loss: Loss) {
+        guard !loss.isEmpty else { return }
+        warn(
+            "\(loss.part) bytes are in a comment, a tag, a script or navigation that is not closed and were left out: "
+                + "check the document")
+    }
+
+    mutating func warn(of leftOut: PartsLeftOut) {
+        if let sentence = leftOut.sentence { warn(sentence) }
+    }
+
     mutating func warnOfEntities(_ count: Int) {
         guard count > 0 else { return }
         warn(

@@ -15,7 +15,9 @@ struct MarkupHead {
     private let isWide: Bool
 
     private static let htmlExtensions: Set<String> = ["html", "htm", "xhtml", "xht", "shtml"]
-    private static let xmlExtensions: Set<String> = ["xml", "tei", "rss", "atom", "fb2", "fodt", "dbk", "docbook"]
+    private static let xmlExtensions: Set<String> = [
+        "xml", "tei", "rss", "atom", "enex", "fb2", "fodt", "dbk", "docbook",
+    ]
     /// Elements that only a whole HTML document begins with.
     private static let htmlBeginnings = ["html", "head", "body", "meta", "base", "link"]
 

@@ -6,10 +6,19 @@ protocol XMLContent {
     mutating func start(_ element: XMLElement, _ writer: inout ParagraphWriter) -> Bool
     mutating func end(_ name: String, _ writer: inout ParagraphWriter)
     mutating func text(_ bytes: UnsafeBufferPointer<UInt8>, _ writer: inout ParagraphWriter)
+    /// Ends the document, whose elements may still be open.
+    mutating func finish(_ writer: inout ParagraphWriter)
+    /// What of the document is not in its text, although it could be read.
+    var leftOut: PartsLeftOut { get }
+    /// What is left out of HTML in the document, because something is not closed.
+    var loss: Loss { get }
 }
 
 extension XMLContent {
     mutating func text(_ bytes: UnsafeBufferPointer<UInt8>, _ writer: inout ParagraphWriter) { writer.text(bytes) }
+    mutating func finish(_ writer: inout ParagraphWriter) {}
+    var leftOut: PartsLeftOut { PartsLeftOut() }
+    var loss: Loss { Loss() }
 }
 
 /// Writes the text of an XML document whose root element decides what kind of document it is.
@@ -27,6 +36,12 @@ final class XMLText: XMLHandler {
 
     var format: String { content?.format ?? "XML" }
     var heldBytes: Int { writer.heldBytes }
+    var leftOut: PartsLeftOut { content?.leftOut ?? PartsLeftOut() }
+    /// What is left out of HTML in the document.
+    var loss: Loss { content?.loss ?? Loss() }
+
+    /// Ends the document, whose elements may still be open.
+    func finish() { content?.finish(&writer) }
 
     func start(_ element: XMLElement) {
         guard skipDepth == 0 else { return skipDepth += 1 }
@@ -49,6 +64,7 @@ final class XMLText: XMLHandler {
     private static func content(ofRoot root: XMLElement) -> any XMLContent {
         // Older editions have no namespace.
         if TEIText.isRoot(root.name) { return TEIText() }
+        if let embedding = EmbeddedHTMLText(root: root) { return embedding }
         return OpenDocumentText.isRoot(root) ? OpenDocumentText() : PlainXMLText(root: root.name)
     }
 }
@@ -100,7 +116,12 @@ struct PlainXMLText: XMLContent {
     }
 
     mutating func text(_ bytes: UnsafeBufferPointer<UInt8>, _ writer: inout ParagraphWriter) {
-        if !levels.isEmpty, bytes.contains(where: { $0 > 0x20 }) { levels[levels.count - 1].hasText = true }
+        noteText(bytes)
         writer.text(bytes)
+    }
+
+    /// Accounts for text of the current element that is written by others.
+    mutating func noteText(_ bytes: UnsafeBufferPointer<UInt8>) {
+        if !levels.isEmpty, bytes.contains(where: { $0 > 0x20 }) { levels[levels.count - 1].hasText = true }
     }
 }
