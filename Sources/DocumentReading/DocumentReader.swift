@@ -136,10 +136,15 @@ package struct DocumentReader {
         let archive = try Archive(RegionSource(item.region), .zip)
         while let member = try archive.next() {
             guard member.kind == .file, wanted.contains(member.name), members[member.name] == nil else { continue }
-            if let obstacle = member.obstacle { throw RejectionError("has a part that \(obstacle)") }
+            let isOptional = document.isOptional(member.name)
+            if let obstacle = member.obstacle {
+                if isOptional { continue }
+                throw RejectionError("has a part that \(obstacle)")
+            }
             do {
                 members[member.name] = try unpack(archive, counting: unpacking.limit)
             } catch let damage as Archive.Damage {
+                if isOptional, !damage.isFatal { continue }
                 throw RejectionError("has a part that \(damage.reason)")
             }
         }

@@ -189,6 +189,34 @@ import TextReading
         #expect(read.text == "a\n\nnote\n\na\n\na\n")
     }
 
+    @Test func countsCommentsHeadersAndNotesThatAreLeftOut() throws {
+        func paragraph(_ text: String) -> String { "<w:p><w:r><w:t>\(text)</w:t></w:r></w:p>" }
+        func notes(_ kind: String, _ ids: ClosedRange<Int>) -> String {
+            "<w:\(kind)s xmlns:w='w'><w:\(kind) w:type='separator' w:id='0'>\(paragraph("-"))</w:\(kind)>"
+                + ids.map { "<w:\(kind) w:id='\($0)'>\(paragraph("note"))</w:\(kind)>" }.joined()
+                + "<w:\(kind) w:id='9'><w:p/></w:\(kind)></w:\(kind)s>"
+        }
+        let read = try word(
+            "<w:p><w:r><w:t>a</w:t><w:footnoteReference w:id='1'/><w:commentReference w:id='1'/></w:r></w:p>",
+            [
+                "word/footnotes.xml": notes("footnote", 1...3), "word/endnotes.xml": notes("endnote", 1...1),
+                "word/comments.xml": "<w:comments xmlns:w='w'><w:comment w:id='1' w:author='x'>\(paragraph("b"))"
+                    + "\(paragraph("c"))</w:comment><w:comment w:id='2'>\(paragraph("ä"))</w:comment></w:comments>",
+                "word/header1.xml": "<w:hdr xmlns:w='w'>\(paragraph("h"))</w:hdr>",
+                "word/header2.xml": "<w:hdr xmlns:w='w'><w:p/></w:hdr>",
+                "word/header3.xml": "<w:hdr xmlns:w='w'>\(paragraph("h"))</w:oops>",
+                // The number of the page.
+                "word/footer1.xml": "<w:ftr xmlns:w='w'>\(paragraph("- 12 -"))</w:ftr>",
+                "word/footer2.xml": "<w:ftr xmlns:w='w'>\(paragraph("Page 1"))</w:ftr>",
+            ])
+        #expect(read.text == "a\n\nnote\n")
+        #expect(
+            read.report.warnings == [
+                "2 comments, 2 headers, 1 footer, 2 footnotes without a reference in the text and 1 endnote without a "
+                    + "reference in the text left out: copy into the text what is to be learned, and drop the file again"
+            ])
+    }
+
     @Test func rejectsDocumentsOfWhichAFifthWouldBeLeftOut() throws {
         func run(_ count: Int) -> String {
             "<w:p><w:r><w:t>" + String(repeating: "text ", count: count) + "</w:t></w:r></w:p>"
@@ -206,9 +234,12 @@ import TextReading
 
     // MARK: ODT
 
-    private func openDocument(_ body: String, manifest: String = "<manifest/>") throws -> ConvertedDocument {
+    private func openDocument(
+        _ body: String, manifest: String = "<manifest/>", styles: String = "<s/>"
+    ) throws -> ConvertedDocument {
         try ConvertedDocument(packed: [
-            "mimetype": "application/vnd.oasis.opendocument.text", "META-INF/manifest.xml": manifest,
+            "styles.xml": styles, "mimetype": "application/vnd.oasis.opendocument.text",
+            "META-INF/manifest.xml": manifest,
             "content.xml":
                 "<office:document-content xmlns:office='o' xmlns:text='t' xmlns:table='b'><office:body><office:text>\(body)"
                 + "</office:text></office:body></office:document-content>",
@@ -247,6 +278,33 @@ import TextReading
         #expect(try openDocument(body).text == "a T b\n")
     }
 
+    private static let masterStyles = """
+        <o:master-styles xmlns:o='o' xmlns:s='s' xmlns:t='t'><s:master-page><s:header><t:p>head</t:p><t:p>er</t:p></s:header>\
+        <s:header-left><t:p>left</t:p></s:header-left><s:footer><t:p><t:page-number>1</t:page-number></t:p></s:footer>\
+        <s:footer-first><t:p>first</t:p></s:footer-first></s:master-page></o:master-styles>
+        """
+
+    @Test func countsCommentsAndHeadersOfOpenDocument() throws {
+        let body = "<text:p>a<office:annotation><text:p>b</text:p></office:annotation>c</text:p>"
+        let warning = { (comments: String) in
+            "\(comments)2 headers and 1 footer left out: copy into the text what is to be learned, and drop the file again"
+        }
+        let read = try openDocument(
+            body, styles: "<document-styles><styles><p>x</p></styles>\(Self.masterStyles)</document-styles>")
+        #expect(read.text == "ac\n")
+        #expect(read.report.warnings == [warning("1 comment, ")])
+        // What cannot be read of the styles is not needed.
+        #expect(try openDocument(body, styles: "<document-styles>\(Self.masterStyles)<").report.warnings.count == 1)
+        #expect(try openDocument("<text:p>a</text:p>", styles: "").report.warnings == [])
+
+        let flat = try ConvertedDocument(
+            .xml,
+            "<o:document xmlns:o='urn:oasis:names:tc:opendocument:xmlns:office:1.0'>\(Self.masterStyles)<o:body><o:text>"
+                + "<p>a</p></o:text></o:body></o:document>")
+        #expect(flat.text == "a\n")
+        #expect(flat.report.warnings == [warning("")])
+    }
+
     @Test func rejectsEncryptedOpenDocument() throws {
         let manifest = "<manifest><file-entry full-path='content.xml'><encryption-data/></file-entry></manifest>"
         #expect(
@@ -259,8 +317,11 @@ import TextReading
     }
 
     @Test func wantsOnlyMembersWithText() throws {
-        let names = ["word/document2.xml", "word/media/image1.png", "word/footnotes.xml", "word/header1.xml"]
+        let names = [
+            "word/document2.xml", "word/media/image1.png", "word/footnotes.xml", "word/header1.xml", "word/headers.xml",
+        ]
         let document = try #require(PackedDocument(memberNames: names))
-        #expect(document.wantedMembers(names) == ["word/document2.xml", "word/footnotes.xml"])
+        #expect(document.wantedMembers(names) == ["word/document2.xml", "word/footnotes.xml", "word/header1.xml"])
+        #expect(names.filter(document.isOptional) == ["word/header1.xml"])
     }
 }

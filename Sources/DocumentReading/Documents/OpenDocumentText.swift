@@ -1,9 +1,9 @@
 /// The text of `content.xml` in an OpenDocument file, or of one that is a single XML file. Deleted text in recorded
-/// changes and comments are left out.
+/// changes, comments, and the headers and footers of pages are left out.
 struct OpenDocumentText: XMLContent {
     private static let skipped: Set<String> = [
         "tracked-changes", "annotation", "forms", "note-citation", "ruby-text", "automatic-styles", "styles",
-        "master-styles", "font-face-decls", "meta", "settings", "scripts", "title", "desc", "binary-data",
+        "font-face-decls", "meta", "settings", "scripts", "title", "desc", "binary-data",
         "shape-id", "sequence-decls", "variable-decls",
     ]
 
@@ -25,10 +25,28 @@ struct OpenDocumentText: XMLContent {
 
     let format = "OpenDocument text"
     private var cells = TableCells()
+    /// What the names of headers and footers of a page say in `style:master-page`.
+    private static let margins: [String: PartsLeftOut.Part] = [
+        "header": .header, "header-left": .header, "header-first": .header, "footer": .footer, "footer-left": .footer,
+        "footer-first": .footer,
+    ]
+    private static let mathNamespace = "http://www.w3.org/1998/Math/MathML"
+
+    private(set) var leftOut = PartsLeftOut()
+    /// Number of open elements from `master-styles` on.
+    private var masterDepth = 0
+    /// The header or footer around the current place, until words are found in it.
+    private var margin: PartsLeftOut.Part?
     /// Number of open paragraphs; text outside of them is white space or not part of the document.
     private var paragraphDepth = 0
 
     mutating func start(_ element: XMLElement, _ writer: inout ParagraphWriter) -> Bool {
+        if masterDepth > 0 || element.name == "master-styles" {
+            masterDepth += 1
+            if let part = Self.margins[element.name] { margin = part }
+            return true
+        }
+        if element.name == "annotation", element.namespace != Self.mathNamespace { leftOut[.comment] += 1 }
         switch element.name {
         case let name where Self.skipped.contains(name):
             return Self.visibleInText.contains(name) && element.namespace.map(Self.textNamespaces.contains) ?? false
@@ -48,6 +66,11 @@ struct OpenDocumentText: XMLContent {
     }
 
     mutating func end(_ name: String, _ writer: inout ParagraphWriter) {
+        if masterDepth > 0 {
+            masterDepth -= 1
+            if Self.margins[name] != nil { margin = nil }
+            return
+        }
         switch name {
         case "p", "h":
             paragraphDepth -= 1
@@ -62,7 +85,11 @@ struct OpenDocumentText: XMLContent {
     }
 
     mutating func text(_ bytes: UnsafeBufferPointer<UInt8>, _ writer: inout ParagraphWriter) {
-        if paragraphDepth > 0 { writer.text(bytes) }
+        if let part = margin, PartsLeftOut.hasWords(bytes) {
+            leftOut[part] += 1
+            margin = nil
+        }
+        if paragraphDepth > 0, masterDepth == 0 { writer.text(bytes) }
     }
 }
 

@@ -28,10 +28,24 @@ package struct PackedDocument: Sendable {
     package func wantedMembers(_ names: [String]) -> Set<String> {
         switch kind {
         case .epub: Set(names.filter(EPUB.isWanted))
-        case .word: Set(names).intersection([wordPart, "word/footnotes.xml", "word/endnotes.xml"])
-        case .openDocument: Set(names).intersection(["content.xml", "META-INF/manifest.xml"])
+        case .word:
+            Set(names).intersection([wordPart, "word/footnotes.xml", "word/endnotes.xml"])
+                .union(names.filter(WordPartCounter.isWanted))
+        case .openDocument: Set(names).intersection(["content.xml", "META-INF/manifest.xml", Self.openDocumentStyles])
         }
     }
+
+    /// Whether a wanted member only has parts that are counted, so that the document can be read without it.
+    package func isOptional(_ name: String) -> Bool {
+        switch kind {
+        case .epub: false
+        case .word: WordPartCounter.isWanted(name)
+        case .openDocument: name == Self.openDocumentStyles
+        }
+    }
+
+    /// The headers and footers of pages.
+    private static let openDocumentStyles = "styles.xml"
 
     /// Writes the text of the document.
     /// - Parameters:
@@ -81,7 +95,14 @@ package struct PackedDocument: Sendable {
                         + "\(WordNoteCollector.mostBytes) bytes")
             }
         }
-        try read(members[wordPart], XMLText(WordText(notes: notes)), loss, cause: cause, into: &reading)
+        var leftOut = PartsLeftOut()
+        for (_, region) in members.filter({ WordPartCounter.isWanted($0.key) }) {
+            let counter = WordPartCounter()
+            try parseOptional(region, counter)
+            leftOut.add(counter.leftOut)
+        }
+        try read(
+            members[wordPart], XMLText(WordText(notes: notes)), loss, cause: cause, leftOut: leftOut, into: &reading)
     }
 
     // MARK: ODT
@@ -94,14 +115,24 @@ package struct PackedDocument: Sendable {
                 throw RejectionError("is an encrypted OpenDocument file: save it without a password")
             }
         }
-        try read(members["content.xml"], XMLText(OpenDocumentText()), into: &reading)
+        let styles = XMLText(OpenDocumentText())
+        if let region = members[Self.openDocumentStyles] { try parseOptional(region, styles) }
+        try read(members["content.xml"], XMLText(OpenDocumentText()), leftOut: styles.leftOut, into: &reading)
+    }
+
+    /// Parses a member that is only counted. It need not be readable to its end.
+    private func parseOptional(_ region: FileRegion, _ handler: any XMLHandler) throws {
+        do {
+            _ = try XMLParser(handler: handler).parse(region)
+        } catch is RejectionError {}
     }
 
     /// - Parameters:
     ///   - loss: what was left out of other parts of the document
     ///   - cause: why
+    ///   - leftOut: what of the other parts is not in the text
     private func read(
-        _ region: FileRegion?, _ text: XMLText, _ loss: Loss = Loss(), cause: String? = nil,
+        _ region: FileRegion?, _ text: XMLText, _ loss: Loss = Loss(), cause: String? = nil, leftOut: PartsLeftOut,
         into reading: inout CorpusReading
     ) throws {
         guard let region else { throw RejectionError("is \(text.format) without the part that holds its text") }
@@ -109,6 +140,7 @@ package struct PackedDocument: Sendable {
         var replaced = 0
         try reading.readDocument(.text) { take in
             replaced = try parser.parse(region) { try text.writer.takeOutput(take) }
+            text.finish()
             guard text.writer.hasContent else { throw parser.rejection(of: text.format) }
             var loss = loss
             loss.add(parser.loss)
@@ -118,6 +150,9 @@ package struct PackedDocument: Sendable {
         reading.describe(format: text.format)
         reading.countReplaced(replaced)
         reading.warnOfEntities(parser.unknownEntities)
+        var leftOut = leftOut
+        leftOut.add(text.leftOut)
+        reading.warn(of: leftOut)
         if let failure = parser.failure {
             reading.warn("\(failure): the text from there on, \(parser.loss), was left out; save the document again")
         }

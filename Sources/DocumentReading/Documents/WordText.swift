@@ -1,5 +1,5 @@
 /// The text of `word/document.xml`, or of the footnotes, in an Office Open XML file. Deleted and moved text in recorded
-/// changes, instructions of fields, headers and footers are left out.
+/// changes, instructions of fields, comments, headers and footers are left out.
 struct WordText: XMLContent {
     private static let skipped: Set<String> = [
         "pPr", "rPr", "sectPr", "tblPr", "tblGrid", "trPr", "tcPr", "sdtPr", "sdtEndPr", "del", "moveFrom", "delText",
@@ -13,6 +13,14 @@ struct WordText: XMLContent {
     private var runDepth = 0
 
     init(notes: WordNotes) { self.notes = notes }
+
+    /// The notes that no reference was found to in the text that was read.
+    var leftOut: PartsLeftOut {
+        var parts = PartsLeftOut()
+        parts[.footnote] = notes.footnotes.values.count { !$0.isEmpty }
+        parts[.endnote] = notes.endnotes.values.count { !$0.isEmpty }
+        return parts
+    }
 
     mutating func start(_ element: XMLElement, _ writer: inout ParagraphWriter) -> Bool {
         switch element.name {
@@ -105,4 +113,39 @@ final class WordNoteCollector: XMLHandler {
     }
 
     func text(_ bytes: UnsafeBufferPointer<UInt8>) { if id != nil { text.text(bytes) } }
+}
+
+/// Counts the comments, headers and footers with words in a part of a DOCX file beside its text.
+final class WordPartCounter: XMLHandler {
+    private static let parts: [String: PartsLeftOut.Part] = ["comment": .comment, "hdr": .header, "ftr": .footer]
+
+    private(set) var leftOut = PartsLeftOut()
+    private var current: PartsLeftOut.Part?
+    private var isInRun = false
+    let heldBytes = 0
+
+    /// Whether the name is that of a part with comments, a header or a footer.
+    static func isWanted(_ name: String) -> Bool {
+        if name == "word/comments.xml" { return true }
+        return ["word/header", "word/footer"].contains { begin in
+            name.hasPrefix(begin) && name.hasSuffix(".xml")
+                && name.dropFirst(begin.count).dropLast(4).allSatisfy(\.isNumber)
+        }
+    }
+
+    func start(_ element: XMLElement) {
+        if let part = Self.parts[element.name] { current = part }
+        isInRun = element.name == "t"
+    }
+
+    func end(_ name: String) {
+        if Self.parts[name] != nil { current = nil }
+        isInRun = false
+    }
+
+    func text(_ bytes: UnsafeBufferPointer<UInt8>) {
+        guard isInRun, let part = current, PartsLeftOut.hasWords(bytes) else { return }
+        leftOut[part] += 1
+        current = nil
+    }
 }

@@ -24,6 +24,11 @@ struct PartsLeftOut {
         set { counts[part] = newValue }
     }
 
+    /// Whether a text is more than a page number.
+    static func hasWords(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        text.contains { $0.isASCIILetter || $0 >= 0x80 }
+    }
+
     mutating func add(_ other: PartsLeftOut) { counts.merge(other.counts, uniquingKeysWith: +) }
 
     /// The numbers in one sentence, or nil if nothing is left out.
