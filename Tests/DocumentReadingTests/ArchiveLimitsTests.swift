@@ -78,13 +78,40 @@ import Testing
                 "has a central directory of 1099511627776 bytes") == true)
     }
 
+    /// Members that share data: all of it, or the local headers of the others within the data of the first.
     @Test func rejectsOverlappingMembers() throws {
         let data = ZipWriter.nothing(blocks: 20_000)
         let members = (0..<1000).map { number in
             ZipWriter.Member(
                 Array("a\(number).txt".utf8), data: data, method: 8, size: 0, offset: number == 0 ? nil : 0)
         }
-        #expect(try ReadDocument("a.zip", ZipWriter.file(members)).reason != nil)
+        #expect(
+            try ReadDocument("a.zip", ZipWriter.file(members)).reason
+                == "is a damaged zip archive: 999 of its 1000 members contain data of another member; pack the files again"
+        )
+
+        let text = Array("some text\n".utf8)
+        let inner = ZipWriter.file([.init(Array("b.txt".utf8), data: text, crc: ZipWriter.crc(text))])
+        let header = inner.prefix(30 + 5 + text.count)
+        let outer = ZipWriter.Member(Array("a.txt".utf8), data: Array(header), crc: ZipWriter.crc(Array(header)))
+        let quoted = ZipWriter.Member(Array("b.txt".utf8), data: text, crc: ZipWriter.crc(text), offset: 35)
+        let overlapping = ZipWriter.file([outer, quoted])
+        let reason = "is a damaged zip archive: 1 of its 2 members contain data of another member; pack the files again"
+        #expect(try ReadDocument("a.zip", overlapping).reason == reason)
+        // A program that unpacks the archive may precede it.
+        let program = [UInt8](repeating: UInt8(ascii: "x"), count: 100)
+        #expect(try ReadDocument("a.zip", Array("PK\u{3}\u{4}".utf8) + program + overlapping).reason == reason)
+    }
+
+    @Test func acceptsAdjacentMembers() throws {
+        let text = Array("some text\n".utf8)
+        func member(_ name: String, _ data: [UInt8]) -> ZipWriter.Member {
+            ZipWriter.Member(Array(name.utf8), data: data, crc: ZipWriter.crc(data))
+        }
+        let file = ZipWriter.file([
+            member("a/", []), member("a/b.txt", text), member("a/c.txt", []), member("a/d.txt", text), member("e/", []),
+        ])
+        #expect(try ReadDocument("a.zip", file).report?.documents == 2)
     }
 
     @Test func readsEmptyGzipMembersInOnePass() throws {
