@@ -1,10 +1,15 @@
 import Durable
 
 /// Sentences of reasons that say what to do about a file.
-enum ReadingAdvice {
+package enum ReadingAdvice {
     /// Says which setting to write, in which file, and what to do then.
-    static func set(_ setting: String) -> String {
-        "Set \(setting) in .kbconfig.yaml in the file's folder in the inbox and move the file back there"
+    static func set(_ setting: String) -> String { "Set \(settingAndPlace(setting))" }
+
+    /// Says how to learn a file as it is although it has another format. Continues a sentence.
+    package static let readAsText = "to learn it as it is, set \(settingAndPlace("format: text"))"
+
+    private static func settingAndPlace(_ setting: String) -> String {
+        "\(setting) in .kbconfig.yaml in the file's folder in the inbox and move the file back there"
     }
 
     /// The same for a file that was admitted.

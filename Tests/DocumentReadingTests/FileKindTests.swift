@@ -34,6 +34,35 @@ import Testing
         #expect(try ReadDocument("a.txt", "\n\(text)".utf8).reason == reason)
     }
 
+    private static let comment = "<!-- \(String(repeating: "a license ", count: 1000))-->"
+    private static let asText =
+        "to learn it as it is, set format: text in .kbconfig.yaml in the file's folder in the inbox and move the file back there"
+
+    @Test(arguments: [
+        ("a.svg", "<svg width='1'><text>a</text></svg>"), ("a", "<svg xmlns='http://www.w3.org/2000/svg'><g/></svg>"),
+        ("a.txt", "\(comment)<s:svg\n xmlns:s='http://www.w3.org/2000/svg'/>"),
+        ("a.xml", "<?xml version='1.0'?>\(comment)\n\(comment)<svg/>"),
+        (
+            "a.txt",
+            "<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN' 'svg11.dtd' [<!ENTITY a 'b'>]><svg><text>a</text></svg>"
+        ),
+    ])
+    func namesPicturesInXML(name: String, text: String) throws {
+        #expect(try ReadDocument(name, text.utf8).reason == "is an SVG picture: \(Self.asText)")
+        let wide: [UInt8] = [0xFF, 0xFE] + text.utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }
+        #expect(try ReadDocument(name, wide).reason == "is an SVG picture: \(Self.asText)")
+        var options = ReadingOptions()
+        options.format = .text
+        #expect(try ReadDocument(name, text.utf8, options).text == text)
+    }
+
+    @Test func readsTextAroundPicturesInXML() throws {
+        let picture = "<svg xmlns='http://www.w3.org/2000/svg'><g/></svg>"
+        #expect(try ReadDocument("a.md", "\(picture)\n\n# Title\n".utf8).text == "\(picture)\n\n# Title\n")
+        #expect(try ReadDocument("a.html", "\(picture)<p>Title".utf8).text == "Title\n")
+        #expect(try ReadDocument("a.txt", "<svgs are pictures\n".utf8).text == "<svgs are pictures\n")
+    }
+
     @Test func readsThemAsTheyAreWhereTheFolderSaysText() throws {
         var options = ReadingOptions()
         options.format = .text

@@ -17,7 +17,11 @@ import Testing
             ("a.txt", "<tei:TEI xmlns:tei='x'>", .tei),
             ("a.txt", "<!DOCTYPE TEI.2 SYSTEM 'tei2.dtd' [<!ENTITY a 'b'>]><TEI.2>", .tei),
             ("a.xml", "<book><p>", .xml),
-            ("a.txt", "<book><p>", nil), ("a.txt", "<?php echo 1 ?>", nil), ("a.fb2", "<FictionBook>", .xml),
+            ("a.txt", "<book><p>", nil), ("a", "<!-- c --><book\n xmlns='x'><p>", .xml),
+            ("a.txt", "<b:a xmlns:b='x'/>", .xml),
+            ("a.md", "<svg xmlns='x'/>", nil), ("a.html", "<svg xmlns='x'/>", .html), ("a.txt", "<b>xmlns='x'", nil),
+            ("a.txt", "<b cxmlns='x'>", nil), ("a.opml", "<opml>", .xml), ("a.txt", "<?php echo 1 ?>", nil),
+            ("a.fb2", "<FictionBook>", .xml),
         ] as [(String, String, Markup?)])
     func recognizesContents(name: String, text: String, expected: Markup?) {
         #expect(Markup.kind(ofHead: Array(text.utf8), name: name) == expected)

@@ -6,6 +6,7 @@ extension FileKind {
         let text = begin.drop { $0.isWhitespace || $0 == "\u{FEFF}" || $0 == "\u{4}" }
         if let found = beginnings.first(where: { text.hasPrefix($0.text) }) { return found.kind }
         if text.hasPrefix("%!") { return postScript }
+        if let found = xml(head, name: name) { return found }
         if isNotebook(text, name: name) { return notebook }
         if isTorrent(text) { return torrent }
         return roff(text)

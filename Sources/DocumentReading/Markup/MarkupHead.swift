@@ -16,8 +16,10 @@ struct MarkupHead {
 
     private static let htmlExtensions: Set<String> = ["html", "htm", "xhtml", "xht", "shtml"]
     private static let xmlExtensions: Set<String> = [
-        "xml", "tei", "rss", "atom", "enex", "fb2", "fodt", "dbk", "docbook",
+        "xml", "tei", "rss", "atom", "enex", "fb2", "fodt", "dbk", "docbook", "svg", "opml", "plist",
     ]
+    /// Extensions of texts that may begin with an element of XML.
+    private static let textExtensions: Set<String> = ["md", "markdown", "mkd", "rst", "adoc"]
     /// Elements that only a whole HTML document begins with.
     private static let htmlBeginnings = ["html", "head", "body", "meta", "base", "link"]
 
@@ -34,17 +36,28 @@ struct MarkupHead {
 
     func kind(name: String) -> Markup? {
         let ending = ending(of: name)
-        let begin = afterSpace(0)
-        let hasDeclaration = starts(at: begin, with: "<?xml")
-        if let root = root(at: begin) {
+        let hasDeclaration = starts(at: afterSpace(0), with: "<?xml")
+        if let root {
             if root.isDocumentType && root.name == "html" { return .html }
             if Self.htmlBeginnings.contains(root.name), root.name == "html" || !hasDeclaration { return .html }
-            if TEIText.isRoot(localName(root.name)) { return .tei }
-            if hasDeclaration || root.isDocumentType || Self.xmlExtensions.contains(ending) { return .xml }
+            if TEIText.isRoot(root.localName) { return .tei }
+            if isXML(root, ending) { return .xml }
         } else if hasDeclaration {
             return .xml
         }
         return Self.htmlExtensions.contains(ending) && hasTags ? .html : nil
+    }
+
+    /// Returns the local name of the root element, in lower case, if the file is XML.
+    func rootOfXML(name: String) -> String? {
+        guard let root, isXML(root, ending(of: name)) else { return nil }
+        return root.localName
+    }
+
+    private func isXML(_ root: Root, _ ending: String) -> Bool {
+        if starts(at: afterSpace(0), with: "<?xml") || root.isDocumentType { return true }
+        if Self.xmlExtensions.contains(ending) { return true }
+        return root.hasNamespace && !Self.htmlExtensions.contains(ending) && !Self.textExtensions.contains(ending)
     }
 
     var declaredEncoding: String? {
@@ -68,9 +81,19 @@ struct MarkupHead {
 
     // MARK: Scanning
 
-    /// Returns the name in the document type declaration or of the root element, in lower case.
-    private func root(at begin: Int) -> (name: String, isDocumentType: Bool)? {
-        var index = begin
+    /// The document type declaration or the root element.
+    private struct Root {
+        /// The name in lower case.
+        var name: String
+        var isDocumentType = false
+        /// Whether the element declares a namespace.
+        var hasNamespace = false
+
+        var localName: String { name.split(separator: ":").last.map(String.init) ?? name }
+    }
+
+    private var root: Root? {
+        var index = 0
         while index < text.count {
             index = afterSpace(index)
             if starts(at: index, with: "<!--") {
@@ -80,10 +103,12 @@ struct MarkupHead {
                 guard let end = find(">", from: index) else { return nil }
                 index = end + 1
             } else if starts(at: index, with: "<!doctype") {
-                return word(at: afterSpace(index + 9)).map { ($0, true) }
+                return word(at: afterSpace(index + 9)).map { Root(name: $0, isDocumentType: true) }
             } else {
                 guard starts(at: index, with: "<") else { return nil }
-                return word(at: index + 1).map { ($0, false) }
+                let end = find(">", from: index) ?? text.count
+                let hasNamespace = find("xmlns", from: index).map { $0 < end && text[$0 - 1] <= 0x20 } ?? false
+                return word(at: index + 1).map { Root(name: $0, hasNamespace: hasNamespace) }
             }
         }
         return nil
@@ -119,8 +144,6 @@ struct MarkupHead {
         guard let first = word.first, first.isASCIILetter else { return nil }
         return String(decoding: word, as: UTF8.self).lowercased()
     }
-
-    private func localName(_ name: String) -> String { name.split(separator: ":").last.map(String.init) ?? name }
 
     private func afterSpace(_ begin: Int) -> Int {
         var index = begin
