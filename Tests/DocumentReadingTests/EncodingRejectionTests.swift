@@ -160,6 +160,38 @@ import TextReading
         #expect(try Decoded(russian.encoded("KOI8-R")) == Decoded(text: russian, encoding: "KOI8-R", replaced: 0))
     }
 
+    private static let scripts = [
+        "The old bridge leads over a quiet river.\r\n", "吾輩は猫である。名前はまだ無い。\n", "人人生而自由在尊严和权利上一律平等他们赋有理性和良心",
+        "Старый мост ведёт путников.\n", "सभी मनुष्यों को गौरव और अधिकारों के मामले में\n", "ਸਾਰਾ ਮਨੁੱਖੀ ਪਰਿਵਾਰ\n",
+        "മനുഷ്യരെല്ലാവരും തുല്യാവകാശങ്ങളോടും\n", "┌──────┐\n", "==================================================\n",
+    ]
+
+    @Test("Lines of ASCII or UTF-8 after UTF-16", arguments: scripts, ["LE", "BE"])
+    func rejectsTextAppendedToUTF16(line: String, order: String) throws {
+        let text = ("\u{FEFF}" + String(repeating: line, count: 40)).encoded("UTF-16" + order)
+        #expect(try Decoded(text).replaced == 0)
+        for tail in [
+            "2026-11-30 service started\r\n2026-11-30 ready\n", "Größe für Äpfel: ändern, öffnen, übernehmen\n",
+        ] {
+            let found = try reason(text + Array(tail.utf8))
+            #expect(found.hasPrefix("mixes UTF-16 with another encoding: about the last "), "\(found)")
+            #expect(found.contains("convert what is before them to UTF-8"))
+        }
+        // The setting decides.
+        #expect(try Decoded(text + Array("appended 2026\n".utf8), configured: "UTF-16").encoding == "UTF-16")
+    }
+
+    @Test func rejectsShortTextAppendedToUTF16() throws {
+        let english = String(repeating: Self.english, count: 20).encoded("UTF-16LE")
+        let found = try reason(english + Array("all done.\n".utf8))
+        #expect(found.hasPrefix("mixes UTF-16LE with another encoding: about the last 10 of "), "\(found)")
+        // Ideographs of which both bytes are letters of ASCII.
+        let ideographs = "\u{6E61}\u{6F6E}\u{7265}\u{6461}\u{6174}"
+        let text = String(repeating: Self.english, count: 20) + ideographs
+        #expect(try Decoded(text.encoded("UTF-16LE")).text == text)
+        #expect(try Decoded((text + "\n").encoded("UTF-16LE")).text == text + "\n")
+    }
+
     @Test func namesTheEncodingOfDamagedText() throws {
         let japanese = String(repeating: "吾輩は猫である。名前はまだ無い。\n", count: 20).encoded("EUC-JP")
         let text = try reason(

@@ -42,9 +42,13 @@ extension TextEncoding {
         _ region: FileRegion, declared: String?, configured: String?
     ) throws -> TextEncoding {
         if let configured { return try self.configured(configured, region) }
-        if let marked = try marked(region) { return marked }
+        if let marked = try marked(region) {
+            try marked.checkEnd(region)
+            return marked
+        }
         let survey = try ByteSurvey(region)
         var found = try determine(region, survey, declared: declared.flatMap { EncodingName($0) })
+        try found.checkEnd(region)
         found.surveyedNULs = survey.allNuls
         return found
     }
@@ -95,6 +99,14 @@ extension TextEncoding {
         guard survey.invalidBytes == 0 else { return nil }
         // NUL is replaced where it is rare.
         return survey.allNuls <= mostReplaced(region) ? utf8(.valid) : nil
+    }
+
+    /// - Throws: `RejectionError` if text of another encoding was appended to UTF-16
+    private func checkEnd(_ region: FileRegion) throws {
+        guard encoding.unitBytes == 2, let count = try AppendedText.count(in: region) else { return }
+        throw RejectionError(
+            "mixes \(name) with another encoding: about the last \(count.grouped) of \(region.bytes.grouped) bytes are ASCII "
+                + "or UTF-8; convert what is before them to UTF-8 (iconv -f \(name) -t UTF-8) and move it back")
     }
 
     private static func configured(_ name: String, _ region: FileRegion) throws -> TextEncoding {
