@@ -39,7 +39,9 @@ package struct EncodingName: Sendable, Hashable {
             ("GB18030", "GB18030", 1, ["gbk", "gb2312", "gb_2312-80", "x-gbk", "euc-cn", "cp936", "windows-936"]),
             ("Big5", "CP950", 1, ["big-5", "cn-big5", "x-x-big5", "cp950", "windows-950"]),
             ("Big5-HKSCS", "BIG5-HKSCS", 1, ["big5hkscs"]),
-            ("EUC-TW", "EUC-TW", 1, []), ("JOHAB", "JOHAB", 1, []), ("TCVN", "TCVN", 1, []),
+            // The only one that iconv does not know.
+            ("HZ-GB-2312", "HZ-GB-2312", 1, ["hz", "hz-gb2312", "hzgb2312"]), ("EUC-TW", "EUC-TW", 1, []),
+            ("JOHAB", "JOHAB", 1, []), ("TCVN", "TCVN", 1, []),
             ("macintosh", "MACINTOSH", 1, ["mac", "macroman", "mac-roman", "x-mac-roman"]),
             ("x-mac-cyrillic", "MAC-CYRILLIC", 1, ["mac-cyrillic", "maccyrillic"]),
             ("x-mac-ce", "MAC-CENTRALEUROPE", 1, ["mac-centraleurope", "maccentraleurope", "mac-latin2"]),

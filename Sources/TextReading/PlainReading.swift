@@ -19,7 +19,7 @@ extension CorpusReading {
         else {
             throw NotPlainText()
         }
-        var check = PlainTextCheck()
+        var check = PlainTextCheck(hasKnownEncoding: options.encoding != nil)
         try readDocument(format) { take in
             let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
             defer { piece.deallocate() }
@@ -46,9 +46,16 @@ package struct PlainTextCheck {
     private var begun: [UInt8] = []
     private var isFirst = true
     private let isOutput: Bool
+    /// What ASCII may be that is not plain text; nil if that does not matter.
+    private var hints: SevenBitHints?
 
-    /// - Parameter isOutput: whether the text comes from a reader, so that only invalid UTF-8 and NUL matter
-    package init(isOutput: Bool = false) { self.isOutput = isOutput }
+    /// - Parameters:
+    ///   - isOutput: whether the text comes from a reader, so that only invalid UTF-8 and NUL matter
+    ///   - hasKnownEncoding: whether the user says that the text is UTF-8
+    package init(isOutput: Bool = false, hasKnownEncoding: Bool = false) {
+        self.isOutput = isOutput
+        hints = isOutput || hasKnownEncoding ? nil : SevenBitHints()
+    }
 
     /// Beginnings of files that are not the text they contain: archives, documents, markup and pointers.
     private static let beginnings: [[UInt8]] = [
@@ -73,11 +80,14 @@ package struct PlainTextCheck {
         guard memchr(piece.baseAddress!, 0, piece.count) == nil,
             isOutput || memchr(piece.baseAddress!, 0x1B, piece.count) == nil
         else { return false }
+        hints?.append(piece)
         return begun.isEmpty ? takeUTF8(piece) : (begun + Array(piece)).withUnsafeBytes { takeUTF8($0) }
     }
 
-    /// Returns false if the text ends inside a character.
-    package func finish() -> Bool { begun.isEmpty }
+    /// Returns false if the text ends inside a character, or may be in an encoding of seven bits.
+    package func finish() -> Bool {
+        begun.isEmpty && !(hints.map { $0.mayBeHZ || $0.mayBeUTF7 } ?? false)
+    }
 
     /// Keeps a character that is incomplete at the end.
     /// - Returns: false if anything else is not UTF-8
@@ -85,6 +95,7 @@ package struct PlainTextCheck {
         bytes.withMemoryRebound(to: UInt8.self) { bytes in
             let valid = UTF8Sequence.validPrefix(bytes.baseAddress!, bytes.count)
             let rest = bytes.count - valid
+            if hints != nil, bytes.contains(where: { $0 >= 0x80 }) { hints = nil }
             begun = Array(bytes[valid...].prefix(4))
             return rest == 0 || UTF8Sequence.isIncomplete(bytes.baseAddress! + valid, rest)
         }

@@ -56,7 +56,7 @@ extension TextEncoding {
     private static func determine(
         _ region: FileRegion, _ survey: ByteSurvey, declared: EncodingName?
     ) throws -> TextEncoding {
-        if let plain = try withoutDecoding(region, survey) { return plain }
+        if let plain = try withoutDecoding(region, survey, isDeclaredUTF8: declared?.isUTF8 ?? false) { return plain }
         if let declared, canBeDeclared(declared), try isDecodable(region, declared, most: mostReplaced(region)) {
             return TextEncoding(declared, .declared)
         }
@@ -83,9 +83,11 @@ extension TextEncoding {
         return decoder.decode(whole: ascii) == ascii
     }
 
-    /// Recognizes UTF-8, UTF-16, UTF-32 and ISO-2022.
+    /// Recognizes UTF-8, UTF-16, UTF-32 and the encodings of seven bits.
     /// - Throws: `RejectionError` for damaged ISO-2022, which would be valid UTF-8
-    private static func withoutDecoding(_ region: FileRegion, _ survey: ByteSurvey) throws -> TextEncoding? {
+    private static func withoutDecoding(
+        _ region: FileRegion, _ survey: ByteSurvey, isDeclaredUTF8: Bool
+    ) throws -> TextEncoding? {
         if survey.allNuls > 0, let form = try UnicodeForm.unmarked(region, survey) {
             return TextEncoding(form.encoding, .valid)
         }
@@ -97,6 +99,9 @@ extension TextEncoding {
             return TextEncoding(encoding, .valid)
         }
         guard survey.invalidBytes == 0 else { return nil }
+        if survey.isASCII, survey.allNuls == 0, !isDeclaredUTF8, let encoding = try SevenBitEncoding.find(region) {
+            return TextEncoding(encoding, .valid)
+        }
         // NUL is replaced where it is rare.
         return survey.allNuls <= mostReplaced(region) ? utf8(.valid) : nil
     }
@@ -175,6 +180,7 @@ extension TextEncoding {
         let decoder: (any Decoder)? =
             switch Candidate.named(converter: encoding.converter) {
             case _ where encoding.isUTF8: UTF8Decoder()
+            case _ where encoding == .known("HZ-GB-2312"): HZDecoder()
             case let candidate? where !candidate.hasState: TableDecoder(encoding.converter)
             default: IconvDecoder(encoding)
             }
