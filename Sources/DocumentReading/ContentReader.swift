@@ -41,10 +41,10 @@ struct ContentReader {
             throw looksBinary ? notText(head) : error
         }
         if try encoding.containsNUL(region) { throw Self.isMostlyText(head) ? Self.withNUL : notText(head) }
-        var replaced = 0
+        var replaced = Replacements()
         try reading.readDocument(format) { take in replaced = try encoding.decode(region, take) }
         reading.describe(encoding: encoding.name)
-        reading.countReplaced(replaced)
+        reading.count(replaced)
     }
 
     private func misnamed(_ claimed: Packing, _ head: [UInt8], _ kind: FileKind?) -> RejectionError {

@@ -28,7 +28,7 @@ extension FuzzTarget {
                 let encoding = try TextEncoding.determine(
                     region, declared: choice % 2 == 0 ? name : nil, configured: choice % 2 == 1 ? name : nil)
                 let replaced = try encoding.decode(region) { decoded.append(contentsOf: $0) }
-                expect(replaced * 1000 <= text.count, "\(replaced) of \(text.count) bytes replaced")
+                expect(replaced.all * 1000 <= text.count, "\(replaced.all) of \(text.count) bytes replaced")
             } catch let error as RejectionError {
                 expect(!error.reason.text.isEmpty, "empty reason")
                 return

@@ -33,7 +33,8 @@ extension Decoded {
         var text: [UInt8] = []
         let replaced = try found.decode(file.region) { text.append(contentsOf: $0) }
         self.init(
-            text: String(validating: text, as: UTF8.self) ?? "invalid UTF-8", encoding: found.name, replaced: replaced)
+            text: String(validating: text, as: UTF8.self) ?? "invalid UTF-8", encoding: found.name,
+            replaced: replaced.all)
     }
 }
 

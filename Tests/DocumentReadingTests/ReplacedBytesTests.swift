@@ -20,6 +20,41 @@ import TextReading
         }
     }
 
+    /// Plain text with NUL is rejected instead.
+    @Test func countsNULInMarkup() throws {
+        let begin = "<html><body><p>\(Self.text)", end = "\(Self.text)</p></body></html>"
+        for (nuls, warning) in [
+            (1, "1 NUL character, which no text has, replaced by U+FFFD: check what wrote the file"),
+            (3, "3 NUL characters, which no text has, replaced by U+FFFD: check what wrote the file"),
+        ] {
+            let inside = [UInt8](repeating: 0, count: nuls)
+            let read = try ReadDocument("a.html", Array(begin.utf8) + inside + Array(end.utf8))
+            let report = try #require(read.report)
+            #expect(report.warnings == [warning])
+            #expect(report.replacedBytes == 0)
+            #expect(read.text?.count { $0 == "\u{FFFD}" } == nuls)
+        }
+        let both = try ReadDocument("a.html", Array(begin.utf8) + [0, 0xFF, 0x0A] + Array(end.utf8))
+        #expect(
+            both.report?.warnings == [
+                "1 NUL character, which no text has, replaced by U+FFFD: check what wrote the file",
+                "1 byte is not UTF-8, replaced by U+FFFD",
+            ])
+        let inArchive = try ReadDocument(
+            "a.zip", ArchiveWriter.archive(.zip, [.file("a.html", Array(begin.utf8) + [0] + Array(end.utf8))]))
+        #expect(
+            inArchive.report?.warnings == [
+                "‘a.html’: 1 NUL character, which no text has, replaced by U+FFFD: check what wrote the file"
+            ])
+    }
+
+    @Test func countsNULInWideCharacters() throws {
+        let text = "\u{FEFF}" + Self.text + "\u{0}\n" + Self.text
+        let report = try #require(try ReadDocument("a.txt", text.encoded("UTF-16LE")).report)
+        #expect(
+            report.warnings == ["1 NUL character, which no text has, replaced by U+FFFD: check what wrote the file"])
+    }
+
     /// The warning about the archive says how many and where.
     @Test func warnsOnceOfMembers() throws {
         let bytes = Array(Self.text.utf8) + [0xFF, 0x0A]

@@ -38,7 +38,7 @@ struct EPUB {
     }
 
     private func read(_ chapters: [String], into reading: inout CorpusReading) throws {
-        var (replaced, nulCount, encodings) = (0, 0, Set<String>())
+        var (replaced, encodings) = (Replacements(), Set<String>())
         var (missing, unreadable, unfinished) = (0, 0, 0)
         var firstReason: String?
         try reading.readDocument(.text) { take in
@@ -69,7 +69,6 @@ struct EPUB {
                 loss.add(document.bytesLeftOut, of: document.inputBytes)
                 writer = document.writer
             }
-            nulCount = writer.nulCount
             var lostChapters = Loss()
             lostChapters.add(missing + unreadable, of: chapters.count)
             try lostChapters.check(
@@ -82,8 +81,7 @@ struct EPUB {
             try writer.finish(take)
         }
         reading.describe(format: "EPUB", encoding: encodings.count == 1 ? encodings.first : nil)
-        reading.countReplaced(replaced)
-        reading.warnOfNUL(nulCount)
+        reading.count(replaced)
         if missing > 0 { reading.warn("\(missing) of \(chapters.count) chapters are missing in the EPUB") }
         if let firstReason {
             reading.warn(

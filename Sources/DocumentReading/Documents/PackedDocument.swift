@@ -137,7 +137,7 @@ package struct PackedDocument: Sendable {
     ) throws {
         guard let region else { throw RejectionError("is \(text.format) without the part that holds its text") }
         let parser = XMLParser(handler: text)
-        var replaced = 0
+        var replaced = Replacements()
         try reading.readDocument(.text) { take in
             replaced = try parser.parse(region) { try text.writer.takeOutput(take) }
             text.finish()
@@ -148,7 +148,7 @@ package struct PackedDocument: Sendable {
             try text.writer.finish(take)
         }
         reading.describe(format: text.format)
-        reading.countReplaced(replaced)
+        reading.count(replaced)
         reading.warnOfEntities(parser.unknownEntities)
         var leftOut = leftOut
         leftOut.add(text.leftOut)
@@ -161,8 +161,7 @@ package struct PackedDocument: Sendable {
 
 extension XMLParser {
     /// Parses a whole member in its declared encoding.
-    /// - Returns: the number of bytes that were replaced because they could not be decoded
-    func parse(_ region: FileRegion, _ parsed: () throws -> Void = {}) throws -> Int {
+    func parse(_ region: FileRegion, _ parsed: () throws -> Void = {}) throws -> Replacements {
         let declared = Markup.declaredEncoding(try region.head(Markup.headBytes))
         let encoding = try TextEncoding.determine(region, declared: declared ?? "UTF-8", configured: nil)
         let replaced = try encoding.decode(region) { try append($0, parsed) }
@@ -171,7 +170,7 @@ extension XMLParser {
     }
 
     func parse(_ region: FileRegion, into reading: inout CorpusReading) throws {
-        reading.countReplaced(try parse(region))
+        reading.count(try parse(region))
     }
 }
 

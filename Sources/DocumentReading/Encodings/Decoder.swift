@@ -10,10 +10,24 @@ protocol Decoder: AnyObject {
     func decode(_ input: UnsafeRawBufferPointer, isLast: Bool, to output: DecodedText) throws -> Int
 }
 
+/// Numbers of what was replaced by U+FFFD in a text.
+package struct Replacements: Sendable, Equatable {
+    /// Bytes that could not be decoded.
+    package fileprivate(set) var undecodable = 0
+    /// NUL characters, which no text has.
+    package fileprivate(set) var nul = 0
+
+    package var all: Int { undecodable + nul }
+
+    static func += (sum: inout Self, other: Self) {
+        sum.undecodable += other.undecodable
+        sum.nul += other.nul
+    }
+}
+
 /// Collects decoded text and passes it on in pieces.
 final class DecodedText {
-    /// Number of bytes of the input that could not be decoded.
-    private(set) var replacedBytes = 0
+    private(set) var replaced = Replacements()
     private let buffer: UnsafeMutableRawBufferPointer
     private var count = 0
     private let take: (UnsafeRawBufferPointer) throws -> Void
@@ -47,7 +61,7 @@ final class DecodedText {
     /// Replaces undecodable bytes of the input by one U+FFFD.
     func replace(_ undecodable: Int) throws {
         try UTF8Sequence.replacement.withUnsafeBytes { try append($0) }
-        replacedBytes += undecodable
+        replaced.undecodable += undecodable
     }
 
     /// Passes on what was collected. NUL, which no text contains, is replaced.
@@ -58,7 +72,7 @@ final class DecodedText {
             let place = UnsafeRawPointer(found) - first
             if place > 0 { try take(UnsafeRawBufferPointer(rebasing: rest[..<place])) }
             try UTF8Sequence.replacement.withUnsafeBytes(take)
-            replacedBytes += 1
+            replaced.nul += 1
             rest = UnsafeRawBufferPointer(rebasing: rest[(place + 1)...])
         }
         if !rest.isEmpty { try take(rest) }
@@ -69,18 +83,17 @@ extension FileRegion {
     private static let decodedPieceBytes = 64 << 10
 
     /// Decodes the region from `offset` on.
-    /// - Parameter most: number of undecodable bytes after which decoding ends
-    /// - Returns: how many bytes could not be decoded
+    /// - Parameter most: number of replacements after which decoding ends
     func decode(
         with decoder: any Decoder, from offset: Int = 0, most: Int = .max,
         _ take: (UnsafeRawBufferPointer) throws -> Void
-    ) throws -> Int {
+    ) throws -> Replacements {
         try withoutActuallyEscaping(take) { take in
             let output = DecodedText(take)
             let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.decodedPieceBytes, alignment: 16)
             defer { piece.deallocate() }
             var position = offset
-            while position < bytes, output.replacedBytes <= most {
+            while position < bytes, output.replaced.all <= most {
                 let count = try read(at: position, into: piece)
                 if count == 0 { break }
                 let isLast = position + count >= bytes || count < piece.count
@@ -90,7 +103,7 @@ extension FileRegion {
                 position += consumed
             }
             try output.flush()
-            return output.replacedBytes
+            return output.replaced
         }
     }
 }

@@ -22,11 +22,11 @@ enum SevenBitEncoding {
     /// Returns the characters outside of ASCII; nil if not all of the region can be decoded.
     private static func decode(_ region: FileRegion, _ decoder: any Decoder) throws -> Characters? {
         var characters = Characters()
-        let undecodable = try region.decode(with: decoder, most: 0) { piece in
+        let replaced = try region.decode(with: decoder, most: 0) { piece in
             // Pieces end anywhere only in their last character.
             for scalar in String(decoding: piece, as: UTF8.self).unicodeScalars { characters.add(scalar) }
         }
-        return undecodable == 0 ? characters : nil
+        return replaced.all == 0 ? characters : nil
     }
 
     private struct Characters {

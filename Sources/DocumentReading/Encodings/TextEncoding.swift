@@ -145,12 +145,13 @@ extension TextEncoding {
 extension TextEncoding {
     /// Decodes a text.
     /// - Parameter take: receives valid UTF-8 without NUL. What it received is worthless if this throws.
-    /// - Returns: number of undecodable bytes, which were replaced
-    /// - Throws: `RejectionError` if there are more than 0.1 % of them; errors thrown by `take`
-    package func decode(_ region: FileRegion, _ take: (UnsafeRawBufferPointer) throws -> Void) throws -> Int {
+    /// - Throws: `RejectionError` if more than 0.1 % of the bytes are replaced; errors thrown by `take`
+    package func decode(
+        _ region: FileRegion, _ take: (UnsafeRawBufferPointer) throws -> Void
+    ) throws -> Replacements {
         let most = Self.mostReplaced(region)
         let replaced = try region.decode(with: makeDecoder(), from: markBytes, most: most, take)
-        guard replaced <= most else { throw try undecodable(region) }
+        guard replaced.all <= most else { throw try undecodable(region) }
         return replaced
     }
 
@@ -171,7 +172,7 @@ extension TextEncoding {
     }
 
     private static func isDecodable(_ region: FileRegion, _ encoding: EncodingName, most: Int) throws -> Bool {
-        try region.decode(with: makeDecoder(encoding), most: most) { _ in } <= most
+        try region.decode(with: makeDecoder(encoding), most: most) { _ in }.all <= most
     }
 
     private func makeDecoder() throws -> any Decoder { try Self.makeDecoder(encoding) }
@@ -200,7 +201,7 @@ extension TextEncoding {
 
     /// Returns the reason for rejecting a region that is not in this encoding, with the encoding it seems to be in.
     private func undecodable(_ region: FileRegion) throws -> RejectionError {
-        let count = try region.decode(with: makeDecoder(), from: markBytes) { _ in }
+        let count = try region.decode(with: makeDecoder(), from: markBytes) { _ in }.all
         let found = "is not \(name): \(count.grouped) of \(region.bytes.grouped) bytes cannot be decoded"
         var other: String?
         do {
@@ -229,7 +230,7 @@ extension TextEncoding {
                 "mixes UTF-8 with another encoding: \(survey.invalidBytes.grouped) of \(survey.bytes.grouped) bytes "
                     + "are not UTF-8; convert all of it to UTF-8 and move it back")
         case .damaged(let encoding):
-            let count = try region.decode(with: makeDecoder(encoding)) { _ in }
+            let count = try region.decode(with: makeDecoder(encoding)) { _ in }.all
             return RejectionError(
                 "looks like \(encoding.name), but is damaged: \(count.grouped) of \(survey.bytes.grouped) bytes cannot be "
                     + "decoded, more than 0.1 %; `iconv -c -f \(encoding.converter) -t UTF-8` leaves them out")

@@ -75,8 +75,8 @@ enum UnicodeForm: CaseIterable {
     private func isText(_ region: FileRegion) throws -> Bool {
         guard region.bytes % unit == 0, let decoder = IconvDecoder(encoding) else { return false }
         var characters = CharacterCounts()
-        let undecodable = try region.decode(with: decoder, most: 0) { characters.append($0) }
-        return undecodable == 0 && characters.isText
+        let replaced = try region.decode(with: decoder, most: 0) { characters.append($0) }
+        return replaced.undecodable == 0 && characters.isText
     }
 }
 

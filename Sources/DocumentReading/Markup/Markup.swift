@@ -24,26 +24,24 @@ package enum Markup: Sendable {
     private func readHTML(
         _ region: FileRegion, _ encoding: TextEncoding, isXHTML: Bool, into reading: inout CorpusReading
     ) throws {
-        var (replaced, nulCount) = (0, 0)
+        var replaced = Replacements()
         var loss = Loss()
         try reading.readDocument(.text) { take in
             var document = HTMLDocument(writer: ParagraphWriter(), isXHTML: isXHTML)
             replaced = try encoding.decode(region) { try document.append($0, take) }
             document.finish()
             loss.add(document.bytesLeftOut, of: document.inputBytes)
-            nulCount = document.writer.nulCount
             guard document.writer.hasContent else { throw RejectionError("is HTML without text") }
             try loss.checkUnclosed()
             try document.writer.finish(take)
         }
         reading.describe(format: isXHTML ? "XHTML" : "HTML", encoding: encoding.name)
-        reading.countReplaced(replaced)
-        reading.warnOfNUL(nulCount)
+        reading.count(replaced)
         reading.warnOfUnclosed(loss)
     }
 
     private func readXML(_ region: FileRegion, _ encoding: TextEncoding, into reading: inout CorpusReading) throws {
-        var (replaced, nulCount) = (0, 0)
+        var replaced = Replacements()
         let text = XMLText()
         let parser = XMLParser(handler: text)
         try reading.readDocument(.text) { take in
@@ -52,15 +50,13 @@ package enum Markup: Sendable {
             }
             try parser.finish()
             text.finish()
-            nulCount = text.writer.nulCount
             guard text.writer.hasContent else { throw parser.rejection(of: text.format) }
             if let failure = parser.failure { try parser.loss.check(failure) }
             try text.loss.checkUnclosed()
             try text.writer.finish(take)
         }
         reading.describe(format: text.format, encoding: encoding.name)
-        reading.countReplaced(replaced)
-        reading.warnOfNUL(nulCount)
+        reading.count(replaced)
         reading.warnOfEntities(parser.unknownEntities)
         reading.warnOfUnclosed(text.loss)
         reading.warn(of: text.leftOut)
@@ -95,7 +91,12 @@ extension CorpusReading {
                 + "(xmllint --noent --loaddtd) and drop the file again")
     }
 
-    mutating func warnOfNUL(_ count: Int) {
-        if count > 0 { warn("\(count) NUL character\(count == 1 ? " was" : "s were") removed") }
+    /// Accounts for what was replaced in decoded text.
+    mutating func count(_ replaced: Replacements) {
+        countReplaced(replaced.undecodable)
+        guard replaced.nul > 0 else { return }
+        warn(
+            "\(replaced.nul) NUL character\(replaced.nul == 1 ? "" : "s"), which no text has, replaced by U+FFFD: "
+                + "check what wrote the file")
     }
 }

@@ -45,8 +45,6 @@ struct ParagraphWriter {
     private(set) var hasContent = false
     /// Whether text was written since `beginItem`.
     private(set) var isAtItemStart = false
-    /// Number of NUL characters that were left out.
-    private(set) var nulCount = 0
     /// Number of paragraphs begun.
     private(set) var paragraphs = 0
 
@@ -93,7 +91,6 @@ struct ParagraphWriter {
             let byte = bytes[index]
             index += 1
             switch byte {
-            case 0: nulCount += 1
             case 0xC2:
                 isAfterC2 = true
                 index = afterC2(bytes, index)
@@ -130,9 +127,9 @@ struct ParagraphWriter {
             addRun(bytes[begin..<index])
             begin = index + 1
             switch bytes[index] {
-            case 0: nulCount += 1
             case UInt8(ascii: "\n"): newLine()
-            case UInt8(ascii: "\r"): break
+            // Decoded text has no NUL.
+            case 0, UInt8(ascii: "\r"): break
             default: if indentation.count < Self.mostIndentation { indentation.append(bytes[index]) }
             }
         }
