@@ -23,13 +23,17 @@ struct ContentReader {
         if options.format == nil, let markup = Markup.kind(ofHead: head, name: name) {
             return try markup.read(region, configured: options.encoding, into: &reading)
         }
-        try readText(region, head, format: options.format ?? TextFormat.plain(name: name) ?? .text, into: &reading)
+        let isSequence = JSONSequence.isBeginning(head)
+        try readText(
+            region, head, format: options.format ?? (isSequence ? .jsonl : TextFormat.plain(name: name)) ?? .text,
+            into: &reading)
     }
 
     private func readText(
         _ region: FileRegion, _ head: [UInt8], format: TextFormat, into reading: inout CorpusReading
     ) throws {
-        let looksBinary = FileKind.looksBinary(head) && !FileKind.beginsWithWideMark(head)
+        let looksBinary =
+            FileKind.looksBinary(head) && !FileKind.beginsWithWideMark(head) && !JSONSequence.isBeginning(head)
         // libmagic takes texts of wide characters for other kinds.
         if looksBinary, options.encoding == nil, !UnicodeForm.isUnmarked(head), let kind = Magic.shared.kind(of: head) {
             throw kind.rejection

@@ -1,4 +1,4 @@
-/// Reads JSON: objects on lines of their own, an array of objects or strings, or an object with one array of objects that
+/// Reads JSON: objects on lines of their own or in a text sequence (RFC 7464), an array of objects or strings, or an object with one array of objects that
 /// have the text fields. The text in the text fields of each object, or the string, becomes a record.
 ///
 /// Memory is bounded by the sample that decides between them and by the texts of one object. Time is linear in the
@@ -12,6 +12,9 @@ struct JSONRecords: RecordReader {
     private let sampleBytes: Int
     /// Whether the name of the file says that each line is an object.
     private let prefersLines: Bool
+
+    /// Whether the file begins with a separator; nil before its first byte that is no white space.
+    private var isSequence: Bool?
 
     /// The beginning, until the layout is known.
     private var sample: [UInt8] = []
@@ -47,6 +50,7 @@ struct JSONRecords: RecordReader {
 
     var formatDescription: String {
         switch layout {
+        case .lines? where isSequence == true: "JSON text sequence, \(ReadingAdvice.count(records, "object"))"
         case .lines?, nil: "JSON lines, \(ReadingAdvice.count(records, "object"))"
         case .array?: "JSON array, \(ReadingAdvice.count(records, "element"))"
         case .member?: "JSON object with an array, \(ReadingAdvice.count(records, "object"))"
@@ -54,6 +58,7 @@ struct JSONRecords: RecordReader {
     }
 
     mutating func append(_ bytes: [UInt8], to output: inout [UInt8]) throws {
+        let bytes = withoutSeparators(bytes)
         guard layout == nil else { return try read(bytes, to: &output) }
         sample.append(contentsOf: bytes)
         guard sample.count >= sampleBytes else { return }
@@ -82,11 +87,19 @@ struct JSONRecords: RecordReader {
         try read(bytes, to: &output)
     }
 
+    /// Replaces separators, which are allowed between the texts only, by white space.
+    private mutating func withoutSeparators(_ bytes: [UInt8]) -> [UInt8] {
+        if isSequence == nil {
+            isSequence = bytes.first { !JSONSequence.isSpace($0) }.map { $0 == JSONSequence.separator }
+        }
+        return isSequence == true ? bytes.map { $0 == JSONSequence.separator ? UInt8(ascii: " ") : $0 } : bytes
+    }
+
     // MARK: Layout
 
     private mutating func decideLayout(_ sample: ArraySlice<UInt8>) -> JSONScanner.Layout {
-        let isSpace = { (byte: UInt8) in [0x20, 0x09, 0x0A, 0x0D].contains(byte) }
-        guard let start = sample.firstIndex(where: { !isSpace($0) }) else { return .lines }
+        let isSpace = JSONSequence.isSpace
+        guard isSequence != true, let start = sample.firstIndex(where: { !isSpace($0) }) else { return .lines }
         let isArray = sample[start] == UInt8(ascii: "[")
         guard isArray || sample[start] == UInt8(ascii: "{") && !prefersLines else { return .lines }
         if isArray, prefersLines, sample[(start + 1)...].first(where: { !isSpace($0) }) != UInt8(ascii: "{") {

@@ -70,6 +70,7 @@ package struct PlainTextCheck {
             isFirst = false
             var begin = Array(piece.prefix(256))
             if begin.starts(with: [0xEF, 0xBB, 0xBF]) { begin.removeFirst(3) }
+            if JSONSequence.isBeginning(begin) { return false }
             let text = begin.drop { $0 <= 0x20 && $0 != 0x1B }
             if Self.beginnings.contains(where: { text.starts(with: $0) }) { return false }
             let inObject = text.first == UInt8(ascii: "{") ? text.dropFirst().drop { $0 <= 0x20 } : []

@@ -55,7 +55,7 @@ public enum TextFormat: String, Sendable, CaseIterable, Codable {
         case .text: []
         case .csv: ["csv"]
         case .tsv: ["tsv", "tab"]
-        case .jsonl: ["jsonl", "ndjson"]
+        case .jsonl: ["jsonl", "ndjson", "json-seq"]
         case .json: ["json"]
         case .mail: ["eml", "mbox", "mht", "mhtml"]
         }

@@ -56,6 +56,75 @@ import Testing
         #expect(try ReadDocument(name, text.utf8, options).text == text)
     }
 
+    @Test(arguments: [
+        (
+            "strings.xml", "<?xml version='1.0'?><resources>\n<string name='app_name'>My app</string></resources>",
+            "is an Android resource file, which has settings and labels of a program"
+        ),
+        (
+            "Info.plist",
+            "<?xml version='1.0'?>\n<!DOCTYPE plist PUBLIC '-//Apple//DTD PLIST 1.0//EN' 'x'><plist><dict><key>a</key></dict></plist>",
+            "is a property list (plist), which has settings instead of text"
+        ),
+        (
+            "feeds.opml", "<opml version='2.0'><head><title>t</title></head><body><outline text='a'/></body></opml>",
+            "is an OPML outline, whose text is in attributes"
+        ),
+        (
+            "sitemap.xml",
+            "<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'><url><loc>http://a</loc></url></urlset>",
+            "is an XML sitemap, which lists addresses of pages"
+        ),
+        (
+            "a", "<?xml version='1.0'?><sitemapindex><sitemap><loc>http://a</loc></sitemap></sitemapindex>",
+            "is an XML sitemap, which lists addresses of pages"
+        ),
+    ])
+    func namesXMLThatIsNotText(name: String, text: String, reason: String) throws {
+        #expect(try ReadDocument(name, text.utf8).reason == "\(reason): \(Self.asText)")
+        var options = ReadingOptions()
+        options.format = .text
+        #expect(try ReadDocument(name, text.utf8, options).text == text)
+    }
+
+    @Test func readsOtherXMLWithTheSameRoot() throws {
+        let text = "<?xml version='1.0'?><resources><book>A book</book></resources>"
+        #expect(try ReadDocument("a.xml", text.utf8).text == "A book\n")
+    }
+
+    /// The advice of a text that begins like markup.
+    @Test(arguments: [
+        ("<html>\n<script>", "is HTML without text"), ("<?xml version='1.0'?>\n<a b='c'/>", "is XML without text"),
+        ("<?xml is how a declaration begins", "line 1 is not well-formed XML, and there is no text before it"),
+        (
+            "<!DOCTYPE note>\n<p>one</p></q>\(String(repeating: "text ", count: 100))",
+            "line 2 is not well-formed XML, so that "
+        ),
+    ])
+    func saysHowToReadMarkupAsText(text: String, reason: String) throws {
+        let found = try #require(try ReadDocument("a.txt", text.utf8).reason)
+        #expect(found.hasPrefix(reason) && found.hasSuffix("; \(Self.asText)"), "\(found)")
+        var options = ReadingOptions()
+        options.format = .text
+        #expect(try ReadDocument("a.txt", text.utf8, options).text == text)
+    }
+
+    @Test func readsJSONTextSequences() throws {
+        let sequence = (0..<3).map { "\u{1E}{\"text\": \"record \($0)\"}\n" }.joined()
+        for name in ["a.json-seq", "a.jsonl", "a.json", "a.txt", "a"] {
+            let read = try ReadDocument(name, sequence.utf8)
+            #expect(read.text == "record 0\nrecord 1\nrecord 2\n", "\(name): \(read)")
+            #expect(read.report?.format == "JSON text sequence, 3 objects")
+        }
+        var options = ReadingOptions()
+        options.format = .text
+        #expect(try ReadDocument("a.jsonl", sequence.utf8, options).text == sequence)
+        var check = PlainTextCheck()
+        #expect(!Array(sequence.utf8).withUnsafeBytes { check.append($0) })
+        check = PlainTextCheck()
+        #expect(Array("\u{1E} a section\n".utf8).withUnsafeBytes { check.append($0) })
+    }
+
     @Test func readsTextAroundPicturesInXML() throws {
         let picture = "<svg xmlns='http://www.w3.org/2000/svg'><g/></svg>"
         #expect(try ReadDocument("a.md", "\(picture)\n\n# Title\n".utf8).text == "\(picture)\n\n# Title\n")

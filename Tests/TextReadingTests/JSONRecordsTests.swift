@@ -14,6 +14,8 @@ import TextReading
         (.jsonl, " [\(list)]", "JSON array, 20 elements"),
         (.json, "[\(strings.joined(separator: ","))]", "JSON array, 20 elements"),
         (.json, objects.joined(separator: "\n").replacing(", ", with: ",\n  "), "JSON lines, 20 objects"),
+        (.jsonl, objects.map { "\u{1E}\($0)\n" }.joined(), "JSON text sequence, 20 objects"),
+        (.json, objects.map { "\n\u{1E}\u{1E} \($0)" }.joined(), "JSON text sequence, 20 objects"),
         (
             .json, "{\"name\": [\"x\", \"y\"],\n\"data\": [\(list)], \"end\": null}",
             "JSON object with an array, 20 objects"
@@ -31,6 +33,14 @@ import TextReading
                 #expect(reading.format == description)
                 #expect(reading.warnings == [])
             }
+        }
+    }
+
+    @Test func rejectsSeparatorsOutsideOfSequences() throws {
+        for text in [
+            "\(Self.objects[0])\n\u{1E}\(Self.objects[1])", "\u{1E}{\"text\": \"truncated\n\u{1E}\(Self.objects[0])",
+        ] {
+            #expect(try Reading(.jsonl, text).rejection?.contains("invalid JSON") == true)
         }
     }
 

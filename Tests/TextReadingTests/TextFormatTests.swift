@@ -17,6 +17,7 @@ import TextReading
     @Test func nameImpliesFormat() {
         for (name, format) in [
             ("a.csv", TextFormat.csv), ("a.TSV", .tsv), ("a.tab", .tsv), ("a.jsonl", .jsonl), ("a.ndjson", .jsonl),
+            ("a.json-seq", .jsonl),
             ("a.json", .json), ("a.md", .text), ("a", .text),
         ] {
             #expect(TextFormat.plain(name: name) == format)

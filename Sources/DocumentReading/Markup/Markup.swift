@@ -31,8 +31,10 @@ package enum Markup: Sendable {
             replaced = try encoding.decode(region) { try document.append($0, take) }
             document.finish()
             loss.add(document.bytesLeftOut, of: document.inputBytes)
-            guard document.writer.hasContent else { throw RejectionError("is HTML without text") }
-            try loss.checkUnclosed()
+            try RejectionError.orReadAsText {
+                guard document.writer.hasContent else { throw RejectionError("is HTML without text") }
+                try loss.checkUnclosed()
+            }
             try document.writer.finish(take)
         }
         reading.describe(format: isXHTML ? "XHTML" : "HTML", encoding: encoding.name)
@@ -50,9 +52,11 @@ package enum Markup: Sendable {
             }
             try parser.finish()
             text.finish()
-            guard text.writer.hasContent else { throw parser.rejection(of: text.format) }
-            if let failure = parser.failure { try parser.loss.check(failure) }
-            try text.loss.checkUnclosed()
+            try RejectionError.orReadAsText {
+                guard text.writer.hasContent else { throw parser.rejection(of: text.format) }
+                if let failure = parser.failure { try parser.loss.check(failure) }
+                try text.loss.checkUnclosed()
+            }
             try text.writer.finish(take)
         }
         reading.describe(format: text.format, encoding: encoding.name)
@@ -70,6 +74,17 @@ package enum Markup: Sendable {
 extension Loss {
     /// Rejects HTML of which more than a fifth is in elements that are not closed.
     fileprivate func checkUnclosed() throws { try check("a comment, a tag, a script or navigation is not closed") }
+}
+
+extension RejectionError {
+    /// Adds to a reason what to do if the file only looks like markup, or if its tags are to be learned.
+    fileprivate static func orReadAsText(_ check: () throws -> Void) throws {
+        do {
+            try check()
+        } catch let error as RejectionError {
+            throw RejectionError("\(error.reason.text); \(ReadingAdvice.readAsText)")
+        }
+    }
 }
 
 extension CorpusReading {

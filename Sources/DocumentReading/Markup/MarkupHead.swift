@@ -54,6 +54,9 @@ struct MarkupHead {
         return root.localName
     }
 
+    /// Whether the beginning of the file contains a text, which is in lower case.
+    func contains(_ wanted: String) -> Bool { find(wanted, from: 0) != nil }
+
     private func isXML(_ root: Root, _ ending: String) -> Bool {
         if starts(at: afterSpace(0), with: "<?xml") || root.isDocumentType { return true }
         if Self.xmlExtensions.contains(ending) { return true }
