@@ -30,7 +30,7 @@ struct MailLog {
     var damagedEncodings = 0
     /// Number of words and subjects whose encoding is unknown or wrong.
     var undecodableWords = 0
-    var replacedBytes = 0
+    var replaced = Replacements()
 
     private var types: [String: Int] = [:]
     private var attachments = 0
@@ -97,7 +97,7 @@ struct MailLog {
         let shown = encodings.prefix(3) + (encodings.count > 3 ? ["…"] : [])
         reading.describe(
             format: format + note, encoding: encodings.isEmpty ? nil : shown.sorted().joined(separator: ", "))
-        reading.countReplaced(replacedBytes)
+        reading.count(replaced)
         lostParts.forEach { reading.warn($0) }
         if markupLoss > 0 {
             reading.warn(

@@ -119,7 +119,7 @@ struct MailText {
         do {
             let encoding = try TextEncoding.determine(
                 region, declared: declared ?? configured, configured: isUTF7 ? "UTF-7" : nil)
-            log.replacedBytes += try encoding.decode(region) { text.append(contentsOf: $0) }
+            log.replaced += try encoding.decode(region) { text.append(contentsOf: $0) }
             log.countEncoding(encoding.name)
         } catch let error as RejectionError {
             return .failure(error)
