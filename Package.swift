@@ -194,7 +194,8 @@ let package = Package(
             dependencies: [
                 "AsyncSupport", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings", "SettingsTable",
                 "Supervision",
-                "CFiles", "CMalloc", "Corpora", "TextReading", "Fairness", "Inference", "Models", "Kernels", "Database",
+                "CFiles", "CMalloc", "Corpora", "TextReading", "Fairness", "Inference", "Models", "Kernels", "Parallel",
+                "Database",
                 "Interface",
                 "MetricsSchema", "Varlink",
                 "VarlinkServer",

@@ -4,8 +4,8 @@ import Tokenizers
 /// Cuts rows into shorter ones, so that a masked model learns to read texts of every length: a model that has only seen
 /// whole paragraphs fills masks in a lone line badly, and the other way round.
 ///
-/// A row is either left whole or cut throughout, anew in each epoch. The lengths of its pieces are spread evenly over the
-/// octaves from 4 tokens to the length of the row. Each piece gets its own `<s>` and `</s>`.
+/// A row is either left whole or cut throughout, anew in each epoch. The tokens of cut rows are spread evenly over pieces
+/// of all octaves of length, from 4 tokens to the length of the row. Each piece gets its own `<s>` and `</s>`.
 struct RowCutting: Sendable {
     let probability: Float
     private let generator: Philox
@@ -35,7 +35,8 @@ struct RowCutting: Sendable {
         while true {
             piece += 1
             let block = generator.block(step: step, index: UInt64(place) << 32 | UInt64(piece))
-            let least = UInt32(RowCutting.shortest) << Philox.below(UInt32(octaves), block[0])
+            // An octave is half as probable as the one before, whose pieces are half as long.
+            let least = UInt32(RowCutting.shortest) << min(block[0].trailingZeroBitCount, octaves - 1)
             let length = Int(least + Philox.below(least, block[1]))
             batch.inputIDs.append(row.first!)
             batch.inputIDs += rest.prefix(length)

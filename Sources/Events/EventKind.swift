@@ -25,6 +25,7 @@ public enum EventKind: String, Sendable, CaseIterable {
     case tokenizerTrained = "tokenizer_trained"
     case textSummary = "text_summary"
     case textWarning = "text_warning"
+    case modelChosen = "model_chosen"
     case step
     case stepSkipped = "step_skipped"
     case evaluation
@@ -219,6 +220,14 @@ public enum EventKind: String, Sendable, CaseIterable {
                 explanation: """
                     The run continues. The message says what differs from the settings, why, and
                     which setting changes it.
+                    """)
+        case .modelChosen:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0057", subject: "A training run chose its model",
+                explanation: """
+                    Settings with the value auto leave the size of the model and the number of epochs to
+                    the run, which chooses them for the amount of text, max_time and the speed of the CPU.
+                    The message gives the numbers; a number that is set in kantaibert.yaml is kept.
                     """)
         case .step:
             EventDefinition(

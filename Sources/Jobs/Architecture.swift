@@ -1,23 +1,24 @@
 import SettingsTable
 
-/// The shape of a RoBERTa model, under the names of Hugging Face's `config.json`.
+/// The shape of a RoBERTa model, under the names of Hugging Face's `config.json`. A property that is nil is chosen by the
+/// run (`AutomaticModel`).
 ///
 /// `settings` documents each property and gives its range.
 public struct Architecture: Codable, Sendable, Equatable {
     public var vocabSize: Int?
-    public var hiddenSize: Int
-    public var numHiddenLayers: Int
-    public var numAttentionHeads: Int
-    public var intermediateSize: Int
+    public var hiddenSize: Int?
+    public var numHiddenLayers: Int?
+    public var numAttentionHeads: Int?
+    public var intermediateSize: Int?
     public var maxPositionEmbeddings: Int
-    public var hiddenDropoutProb: Double
-    public var attentionProbsDropoutProb: Double
+    public var hiddenDropoutProb: Double?
+    public var attentionProbsDropoutProb: Double?
     public var initializerRange: Double
     public var layerNormEps: Double
 
     public init(
-        vocabSize: Int?, hiddenSize: Int, numHiddenLayers: Int, numAttentionHeads: Int, intermediateSize: Int,
-        maxPositionEmbeddings: Int = 514, hiddenDropoutProb: Double = 0.1, attentionProbsDropoutProb: Double = 0.1,
+        vocabSize: Int?, hiddenSize: Int?, numHiddenLayers: Int?, numAttentionHeads: Int?, intermediateSize: Int?,
+        maxPositionEmbeddings: Int = 514, hiddenDropoutProb: Double? = 0.1, attentionProbsDropoutProb: Double? = 0.1,
         initializerRange: Double = 0.02, layerNormEps: Double = 1e-12
     ) {
         self.vocabSize = vocabSize
@@ -38,6 +39,25 @@ public struct Architecture: Codable, Sendable, Equatable {
     }
 
     public func encode(to encoder: any Encoder) throws { try Architecture.settings.encode(self, to: encoder) }
+
+    /// Whether every number is set, except for `vocabSize`, which may follow the tokenizer.
+    public var isComplete: Bool {
+        hiddenSize != nil && numHiddenLayers != nil && numAttentionHeads != nil && intermediateSize != nil
+            && hiddenDropoutProb != nil && attentionProbsDropoutProb != nil
+    }
+
+    /// Returns the architecture with the numbers of `other` where it has none.
+    public func completed(with other: Architecture) -> Architecture {
+        var result = self
+        result.vocabSize = vocabSize ?? other.vocabSize
+        result.hiddenSize = hiddenSize ?? other.hiddenSize
+        result.numHiddenLayers = numHiddenLayers ?? other.numHiddenLayers
+        result.numAttentionHeads = numAttentionHeads ?? other.numAttentionHeads
+        result.intermediateSize = intermediateSize ?? other.intermediateSize
+        result.hiddenDropoutProb = hiddenDropoutProb ?? other.hiddenDropoutProb
+        result.attentionProbsDropoutProb = attentionProbsDropoutProb ?? other.attentionProbsDropoutProb
+        return result
+    }
 }
 
 extension Architecture {
@@ -51,28 +71,31 @@ extension Architecture {
         JobSetting(
             "vocab_size", optional: \.vocabSize,
             .integer(atLeast: smallestVocabulary, atMost: largestVocabulary), or: "auto",
-            "Rows of the word embedding. auto: the size of the trained tokenizer, rounded up to a multiple of 64."),
+            """
+            Rows of the word embedding. auto: the size of the trained tokenizer, rounded up to a multiple of 64; the run \
+            chooses the size of the tokenizer for the amount of text.
+            """),
         JobSetting(
-            "hidden_size", \.hiddenSize, .integer(atLeast: 1, atMost: 1 << 16), isRequired: true,
+            "hidden_size", optional: \.hiddenSize, .integer(atLeast: 1, atMost: 1 << 16), or: "auto",
             "Width of the hidden states."),
         JobSetting(
-            "num_hidden_layers", \.numHiddenLayers, .integer(atLeast: 1, atMost: 512), isRequired: true,
+            "num_hidden_layers", optional: \.numHiddenLayers, .integer(atLeast: 1, atMost: 512), or: "auto",
             "Number of transformer layers."),
         JobSetting(
-            "num_attention_heads", \.numAttentionHeads, .integer(atLeast: 1, atMost: 1 << 16), isRequired: true,
+            "num_attention_heads", optional: \.numAttentionHeads, .integer(atLeast: 1, atMost: 1 << 16), or: "auto",
             "Attention heads in each layer. Divides hidden_size."),
         JobSetting(
-            "intermediate_size", \.intermediateSize, .integer(atLeast: 1, atMost: 1 << 16), isRequired: true,
+            "intermediate_size", optional: \.intermediateSize, .integer(atLeast: 1, atMost: 1 << 16), or: "auto",
             "Width of the feed-forward layers."),
         JobSetting(
             "max_position_embeddings", \.maxPositionEmbeddings, .integer(atLeast: 5, atMost: 1 << 20), isRequired: true,
             "Rows of the position embedding: at least block_size + 2, because positions start at 2."),
         JobSetting(
-            "hidden_dropout_prob", \.hiddenDropoutProb, .number(atLeast: 0, below: 1), isRequired: true,
+            "hidden_dropout_prob", optional: \.hiddenDropoutProb, .number(atLeast: 0, below: 1), or: "auto",
             "Dropout probability of embeddings and of each sublayer's output."),
         JobSetting(
-            "attention_probs_dropout_prob", \.attentionProbsDropoutProb, .number(atLeast: 0, below: 1),
-            isRequired: true, "Dropout probability of the attention weights."),
+            "attention_probs_dropout_prob", optional: \.attentionProbsDropoutProb, .number(atLeast: 0, below: 1),
+            or: "auto", "Dropout probability of the attention weights."),
         JobSetting(
             "initializer_range", \.initializerRange, .number(above: 0, atMost: 100), isRequired: true,
             "Standard deviation of the normal distribution that initial weights are drawn from."),
@@ -84,6 +107,8 @@ extension Architecture {
 
 /// The named architectures.
 public enum Preset: String, Codable, Sendable, CaseIterable {
+    /// Chosen by the run for its text, its time and its machine.
+    case auto
     /// 83,504,416 parameters in 106 tensors, as in the book chapter.
     case kantaibert
     /// Learns a book in minutes on two cores.
@@ -93,6 +118,10 @@ public enum Preset: String, Codable, Sendable, CaseIterable {
 
     public var architecture: Architecture {
         switch self {
+        case .auto:
+            Architecture(
+                vocabSize: nil, hiddenSize: nil, numHiddenLayers: nil, numAttentionHeads: nil, intermediateSize: nil,
+                hiddenDropoutProb: nil, attentionProbsDropoutProb: nil)
         case .kantaibert:
             Architecture(
                 vocabSize: 52_000, hiddenSize: 768, numHiddenLayers: 6, numAttentionHeads: 12, intermediateSize: 3072)

@@ -10,18 +10,16 @@ public struct DiskEstimate: Sendable, Equatable {
     /// The model and its packed weights.
     public var modelBytes: Int
 
-    /// The largest number of rows if the tokenizer determines it.
-    private static let automaticRows = 52_000
-
     /// - Parameters:
     ///   - rows: the rows of the word embedding; nil uses the architecture's, or the largest vocabulary of a tokenizer
     ///   - textBytes: the size of all corpora
     public init(architecture: Architecture, recipe: Recipe, rows: Int? = nil, textBytes: Int = 0) {
-        let rows = rows ?? architecture.vocabSize ?? DiskEstimate.automaticRows
-        let parameters =
-            architecture.hiddenSize
-            * (rows + architecture.maxPositionEmbeddings + architecture.numHiddenLayers
-                * (4 * architecture.hiddenSize + 2 * architecture.intermediateSize))
+        let rows = rows ?? architecture.vocabSize ?? AutomaticModel.largestVocabulary
+        let largest = ModelShape.largest
+        let hidden = architecture.hiddenSize ?? largest.hidden
+        let layers = architecture.numHiddenLayers ?? largest.layers
+        let weightsOfLayer = hidden * (4 * hidden + 2 * (architecture.intermediateSize ?? 4 * hidden))
+        let parameters = hidden * (rows + architecture.maxPositionEmbeddings) + layers * weightsOfLayer
         shardBytes = textBytes
         checkpointBytes = 3 * 4 * parameters
         checkpoints = recipe.saveTotalLimit + 2

@@ -23,6 +23,7 @@ extension Architecture {
     /// Refuses an architecture that no model can have, naming the key below `architecture`.
     public func validate() throws(JobError) {
         try Architecture.settings.validate(self, section: "architecture")
+        guard let hiddenSize, let numAttentionHeads else { return }
         try require(
             hiddenSize % numAttentionHeads == 0, "architecture.num_attention_heads",
             "a divisor of hidden_size, which is \(hiddenSize)", "\(numAttentionHeads)")

@@ -16,10 +16,10 @@ public struct Recipe: Codable, Sendable, Equatable {
     /// Nil: the run chooses an `AutomaticBatch`.
     public var perDeviceTrainBatchSize: Int?
     public var gradientAccumulationSteps: Int = 1
-    public var numTrainEpochs: Double
+    /// Nil: the run chooses it.
+    public var numTrainEpochs: Double?
     public var maxSteps: Int?
-    /// In seconds.
-    public var maxTime: Double?
+    public var maxTime: TimeLimit = .none
     public var earlyStoppingPatience: Int?
     public var loadBestModelAtEnd: Bool = true
     public var maxBadSteps: Int = 10
@@ -39,7 +39,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var seed: UInt64 = 1
 
     /// Takes the properties without a default; the others are set afterwards.
-    public init(learningRate: Double, warmupRatio: Double, weightDecay: Double, numTrainEpochs: Double) {
+    public init(learningRate: Double, warmupRatio: Double, weightDecay: Double, numTrainEpochs: Double?) {
         self.learningRate = learningRate
         self.warmupRatio = warmupRatio
         self.weightDecay = weightDecay
@@ -104,7 +104,7 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
 
     /// One day, in seconds: a model is published within a day regardless of the amount of text, and no other model
     /// waits longer for its turn.
-    private static let longestRun = 86_400.0
+    private static let longestRun = TimeLimit.seconds(86_400)
 
     public func recipe(for objective: Objective) -> Recipe {
         switch (self, objective) {
@@ -116,19 +116,19 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
             recipe.maxTime = RecipeName.longestRun
             return recipe
         case (.default, .mlm):
-            var recipe = Recipe(learningRate: 2e-3, warmupRatio: 0.05, weightDecay: 0.01, numTrainEpochs: 5)
+            var recipe = Recipe(learningRate: 2e-3, warmupRatio: 0.05, weightDecay: 0.01, numTrainEpochs: nil)
             recipe.optimizer = .muon
             recipe.adamBeta2 = 0.98
             recipe.initialization = .positional
             recipe.mlmProbability = 0.3
-            recipe.maxTime = RecipeName.longestRun
+            recipe.maxTime = .automatic
             return recipe
         case (.default, .clm):
-            var recipe = Recipe(learningRate: 2e-3, warmupRatio: 0.05, weightDecay: 0.1, numTrainEpochs: 4)
+            var recipe = Recipe(learningRate: 2e-3, warmupRatio: 0.05, weightDecay: 0.1, numTrainEpochs: nil)
             recipe.optimizer = .muon
             recipe.adamBeta2 = 0.98
             recipe.initialization = .positional
-            recipe.maxTime = RecipeName.longestRun
+            recipe.maxTime = .automatic
             return recipe
         }
     }

@@ -63,16 +63,16 @@ extension Recipe {
 
     private static let duration: [JobSetting<Recipe>] = [
         JobSetting(
-            "num_train_epochs", \.numTrainEpochs, .number(above: 0), isRequired: true,
-            "Passes over the training samples."),
+            "num_train_epochs", optional: \.numTrainEpochs, .number(above: 0), or: "auto",
+            "Passes over the training samples. auto: as many as lower the held-out loss and fit into max_time."),
         JobSetting(
             "max_steps", optional: \.maxSteps, .integer(atLeast: 1, atMost: largestCount), or: "null",
             "Ends the run after this many steps, if that is earlier. null: no limit."),
         JobSetting(
-            "max_time", optional: \.maxTime, .duration(above: 0), or: "none",
+            "max_time", \.maxTime, TimeLimit.format,
             """
             Ends the run after this much training time; the learning rate decays to 0 by then. A run that is expected to \
-            take less than half of it is not affected. none: no limit.
+            take less, and does, is not affected. auto: \(AutomaticModel.timeDescription). none: no limit.
             """),
         JobSetting(
             "early_stopping_patience", optional: \.earlyStoppingPatience,

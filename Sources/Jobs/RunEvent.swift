@@ -26,6 +26,7 @@ public struct RunEvent: Codable, Sendable, Equatable {
         case textSummary(TextSummary)
         /// The text is used in an unexpected way: too little of it, or not all.
         case textWarning(TextWarning)
+        case modelChosen(ModelChosen)
         /// The evaluation of a published model on held-out text of a job.
         case judged(EvaluationResult)
     }
@@ -81,6 +82,37 @@ public struct RunEvent: Codable, Sendable, Equatable {
             self.perDeviceTrainBatchSize = perDeviceTrainBatchSize
             self.batchReason = batchReason
             self.seconds = seconds
+        }
+    }
+
+    /// The model that a run chose where its settings say `auto`.
+    public struct ModelChosen: Codable, Sendable, Equatable {
+        public var architecture: Architecture
+        public var numTrainEpochs: Double
+        /// The limit for the training time in seconds; null if there is none.
+        public var maxSeconds: Double?
+        /// Expected training time if the machine does nothing else, in seconds.
+        public var seconds: Double
+        /// Expected bits per byte of held-out text.
+        public var bitsPerByte: Double
+        /// Whether the time ends before the first epoch.
+        public var endsEarly: Bool
+        /// Tokens and bytes of the text that is trained on.
+        public var trainTokens: Int
+        public var trainBytes: Int
+        /// Floating-point operations per second that the choice counts on.
+        public var operationsPerSecond: Double
+
+        public init(_ model: AutomaticModel, text: TrainingText, operationsPerSecond: Double) {
+            architecture = model.architecture
+            numTrainEpochs = model.epochs
+            maxSeconds = model.maxSeconds
+            seconds = model.seconds
+            bitsPerByte = model.bitsPerByte
+            endsEarly = model.endsEarly
+            trainTokens = text.tokens
+            trainBytes = text.bytes
+            self.operationsPerSecond = operationsPerSecond
         }
     }
 

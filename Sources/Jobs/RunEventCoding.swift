@@ -20,6 +20,7 @@ extension RunEvent {
         case working
         case textSummary = "text_summary"
         case textWarning = "text_warning"
+        case modelChosen = "model_chosen"
         case judged
     }
 
@@ -41,6 +42,7 @@ extension RunEvent {
         case .working(let fields): (.working, fields)
         case .textSummary(let fields): (.textSummary, fields)
         case .textWarning(let fields): (.textWarning, fields)
+        case .modelChosen(let fields): (.modelChosen, fields)
         case .judged(let fields): (.judged, fields)
         }
     }
@@ -68,6 +70,7 @@ extension RunEvent {
             case .working: .working(try Working(from: decoder))
             case .textSummary: .textSummary(try TextSummary(from: decoder))
             case .textWarning: .textWarning(try TextWarning(from: decoder))
+            case .modelChosen: .modelChosen(try ModelChosen(from: decoder))
             case .judged: .judged(try EvaluationResult(from: decoder))
             }
     }

@@ -51,6 +51,11 @@ public struct InstructionRates: Sendable, Codable, Equatable {
         (bfloat16Ratio ?? 0) >= InstructionRates.bfloat16Threshold ? .bfloat16 : .float32
     }
 
+    /// Returns the rate of the instructions of a precision; float32's if the CPU does not have them.
+    public func rate(in precision: Precision) -> Double {
+        precision == .bfloat16 ? bfloat16 ?? float32 : float32
+    }
+
     /// Why `fastestPrecision` is the fastest, to follow its name and a colon.
     public var reason: String {
         guard let bfloat16Ratio else { return "this CPU has no instructions for bfloat16 products" }

@@ -17,9 +17,10 @@ extension ModelSettings {
             Setting(
                 "preset", \.chosenPreset, .word, change: .onReload,
                 """
-                The architecture: kantaibert (83.5 million parameters), small (learns a book in minutes on two cores) or \
-                tiny (for tests). Each of its numbers can be overridden by its Hugging Face key; the defaults shown are \
-                those of kantaibert.
+                The architecture: auto (the best for the amount of text, max_time and this machine, chosen by the run and \
+                stated in the log), kantaibert (the book chapter's, 83.5 million parameters), small (4 layers of 256) or \
+                tiny (for tests). Each of its numbers can be overridden by its Hugging Face key, also of auto, which then \
+                chooses the others.
                 """)
         ] + Architecture.settings.map(\.setting).nested(in: nil, \.architecture),
         [

@@ -27,8 +27,7 @@ public struct ModelSettings: Sendable, Equatable {
     var filterKeys = FilterKeys()
 
     /// Creates the section of a model whose keys all have their default.
-    public init(name: String, objective: Objective, preset: Preset = .kantaibert, schedule: ScheduleSettings = .init())
-    {
+    public init(name: String, objective: Objective, preset: Preset = .auto, schedule: ScheduleSettings = .init()) {
         self.name = name
         self.objective = objective
         self.preset = preset

@@ -6,7 +6,7 @@ public final class BPETrainer {
     /// The smallest vocabulary size: 256 bytes and five special tokens.
     public static let smallestVocabulary = 256 + SpecialToken.allCases.count
 
-    private let vocabularySize: Int
+    private var vocabularySize: Int
     private let minFrequency: Int64
     private let words = WordCounts()
 
@@ -47,6 +47,15 @@ public final class BPETrainer {
     /// Adds one text that is streamed in pieces.
     /// - Parameter next: returns the next piece, which consists of complete characters, or nil at the end
     public func addPieces(_ next: () throws -> String?) rethrows { words.add(try WordCounts.count(pieces: next)) }
+
+    /// Size in bytes of the texts that were added.
+    public var textBytes: Int { words.textBytes }
+
+    /// Lowers the maximum number of tokens.
+    /// - Parameter size: at least `smallestVocabulary`
+    public func limitVocabulary(to size: Int) {
+        vocabularySize = min(vocabularySize, max(size, Self.smallestVocabulary))
+    }
 
     /// Approximate memory in bytes that `train` uses.
     public var memory: Int { words.memory }

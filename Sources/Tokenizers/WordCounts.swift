@@ -19,6 +19,13 @@ public final class WordCounts {
     /// Total size in bytes of the distinct words.
     var totalBytes: Int { words.totalBytes }
 
+    /// Size in bytes of the counted texts.
+    public var textBytes: Int {
+        var bytes = 0
+        forEach { bytes += $0.count * Int($1) }
+        return bytes
+    }
+
     /// Approximate memory in bytes needed to train a tokenizer on these words: the bytes of each word in two tables, as
     /// symbols and as positions of pairs, plus the metadata of each word.
     public var memory: Int { totalBytes * 16 + count * 128 }

@@ -36,6 +36,7 @@ struct CheckpointState: Codable, Equatable {
         if !(0...step).contains(updates) { return "`updates` is \(updates) at step \(step)" }
         if !(0...step).contains(badSteps) { return "`bad_steps` is \(badSteps) at step \(step)" }
         if !(0..<1e12).contains(elapsedSeconds) { return "`elapsed_seconds` is \(elapsedSeconds)" }
+        if !identity.architecture.isComplete { return "a number of `architecture` is missing" }
         return evaluations.failureReason(atStep: step)
     }
 

@@ -5,9 +5,8 @@ import Jobs
 ///
 /// The learning rate rises linearly over the first `warmupRatio` of the run and then follows `lrSchedulerType`, as
 /// in `transformers.get_scheduler`; unlike there, the first warm-up step has a rate above 0. With `maxTime`,
-/// progress is the larger of the share of steps and the share of time. Time only counts if the steps are expected
-/// to take at least half of `maxTime`, or once they have taken that long: the rates of a shorter run do not depend
-/// on the machine's speed.
+/// progress is the larger of the share of steps and the share of time. If the steps are expected to end earlier, time only
+/// counts once it is later than expected: the rates of such a run do not depend on the machine's speed.
 public struct LearningRateSchedule: Sendable {
     public let totalSteps: Int
     private let peak: Double
@@ -19,20 +18,22 @@ public struct LearningRateSchedule: Sendable {
     /// Elapsed seconds before which only steps count.
     private var timeCountsFrom = 0.0
 
+    /// - Parameter recipe: has a number of epochs
     public init(recipe: Recipe, stepsPerEpoch: Int) {
-        let epochs = (recipe.numTrainEpochs * Double(stepsPerEpoch)).rounded(.up)
+        let epochs = ((recipe.numTrainEpochs ?? 1) * Double(stepsPerEpoch)).rounded(.up)
         totalSteps = max(1, min(Int(min(epochs, 0x1p31)), recipe.maxSteps ?? .max))
         peak = recipe.learningRate
         kind = recipe.lrSchedulerType
         warmup = recipe.warmupRatio
         decay = min(recipe.decayRatio, 1 - recipe.warmupRatio)
-        maximumSeconds = recipe.maxTime
+        maximumSeconds = recipe.maxTime.seconds
     }
 
     /// Sets the expected duration of all steps, measured before the first; nil if unknown.
     public mutating func expect(seconds: Double?) {
         guard let seconds, let maximumSeconds else { return }
-        timeCountsFrom = seconds < maximumSeconds / 2 ? maximumSeconds / 2 : 0
+        let late = min(1.1 * seconds, 0.95 * maximumSeconds)
+        timeCountsFrom = seconds < maximumSeconds ? max(late, maximumSeconds / 2) : 0
     }
 
     /// Returns the progress from 0 to 1 before step `step` (counted from 0).

@@ -10,6 +10,8 @@ struct Preflight {
     let shards: TokenShards
     let batcher: Batcher
     let schedule: LearningRateSchedule
+    /// The model, if the run chose it.
+    let chosenModel: ModelChoice?
     /// The batch size, if this start of the run chose it.
     let chosenBatch: AutomaticBatch?
     /// Returns what was measured of the CPU; called only if a decision depends on it.
@@ -69,7 +71,8 @@ struct Preflight {
         let rate = StepCost(configuration: configuration).productRate(
             tokens: tokens, scoredRows: max(1, Int(Double(tokens) * scoredShare)), precision: precision)
         return RuntimePlan(
-            precision: precision, maximumTokens: plan.maximumTokens, perDeviceTrainBatchSize: chosenBatch?.size,
+            precision: precision, maximumTokens: plan.maximumTokens, model: chosenModel,
+            perDeviceTrainBatchSize: chosenBatch?.size,
             productRate: rate, secondsPerStep: 0, secondsPerEvaluation: 0)
     }
 
@@ -110,7 +113,7 @@ struct Preflight {
             memoryLimitBytes: forecast.limit.bytes, memoryLimitSource: forecast.limit.source,
             microBatchTokens: decisions.maximumTokens, perDeviceTrainBatchSize: job.recipe.batchSize,
             batchReason: chosenBatch?.reason(rows: shards.training.rows),
-            seconds: min(seconds, job.recipe.maxTime.map { $0 + decisions.secondsPerEvaluation } ?? seconds))
+            seconds: min(seconds, job.recipe.maxTime.seconds.map { $0 + decisions.secondsPerEvaluation } ?? seconds))
     }
 
     /// Returns the expected duration of the whole run, ignoring `max_time`, from the durations measured before the

@@ -40,9 +40,6 @@ struct RunDirectory {
 
     var tokenizerDirectory: String { "\(job.runDirectory)/tokenizer" }
 
-    /// Maximum vocabulary size if the job does not set one.
-    private static let largestAutomaticVocabulary = 52_000
-
     /// Returns the run's tokenizer, training it first if necessary.
     /// - Parameters:
     ///   - memoryLimit: memory that the process may use, in bytes
@@ -85,7 +82,7 @@ struct RunDirectory {
     /// filtered or their lines joined.
     private func trainTokenizer(memoryLimit: Int, _ heartbeat: Heartbeat) throws -> ByteLevelBPETokenizer {
         let trainer = try BPETrainer(
-            vocabularySize: job.architecture.vocabSize ?? RunDirectory.largestAutomaticVocabulary,
+            vocabularySize: job.architecture.vocabSize ?? AutomaticModel.largestVocabulary,
             minFrequency: job.recipe.minFrequency)
         if let directory = job.wordCountsDirectory { try WordCountStore(directory: directory).clearLeftovers() }
         let seen = SeenTexts()
@@ -107,6 +104,9 @@ struct RunDirectory {
                     "the distinct words of all corpora take more than \(limit / 1_000_000) MB of memory, and this "
                         + "corpus has the most")
             }
+        }
+        if job.architecture.vocabSize == nil {
+            trainer.limitVocabulary(to: AutomaticModel.vocabulary(textBytes: trainer.textBytes, for: job.objective))
         }
         heartbeat.read(nil, "merging")
         return try trainer.train { heartbeat.beat("merging") }

@@ -1,5 +1,6 @@
 import Datasets
 import Durable
+import Formatting
 import Jobs
 import Kernels
 import Models
@@ -36,10 +37,11 @@ extension Trainer {
     /// Prepares a new run for its first step, or restores an earlier run from its newest checkpoint.
     func prepare(_ folder: RunDirectory) throws -> Run {
         let limit = MemoryLimit.current(given: memoryLimit).bytes
+        let earlier = try RuntimePlan.read(for: job)
         let tokenizer = try folder.tokenizer(memoryLimit: limit, heartbeat: heartbeat) { size in
             report(.tokenizerTrained(.init(vocabularySize: size, seconds: watch.seconds)))
         }
-        let configuration = try RobertaConfiguration(job: job, tokenizerVocabulary: tokenizer.vocabularySize)
+        let rows = try job.embeddingRows(tokenizerVocabulary: tokenizer.vocabularySize)
         let digest = try folder.tokenizerDigest()
         let shards = try folder.shards(
             tokenizer: tokenizer, tokenizerDigest: digest, diskReserve: diskReserve, heartbeat: heartbeat, note: note)
@@ -47,7 +49,9 @@ extension Trainer {
         guard training.rows >= 1, heldOut.rows >= 1 else {
             throw TrainingError.tooFewSamples(TooLittleText(shards.summary))
         }
-        let earlier = try RuntimePlan.read(for: job)
+        let choice = try earlier?.model ?? chooseModel(for: .init(shards, vocabulary: rows))
+        if let choice { job.adopt(choice) }
+        let configuration = try RobertaConfiguration(job.architecture, rows: rows, objective: job.objective)
         if let size = earlier?.perDeviceTrainBatchSize, job.recipe.perDeviceTrainBatchSize == nil {
             job.recipe.perDeviceTrainBatchSize = size
         }
@@ -60,7 +64,7 @@ extension Trainer {
         var schedule = LearningRateSchedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,
-            chosenBatch: chosenBatch, machine: { self.machine }, memoryLimit: memoryLimit)
+            chosenModel: choice, chosenBatch: chosenBatch, machine: { self.machine }, memoryLimit: memoryLimit)
         let forecast = try preflight.forecast(earlier)
         try preflight.requireSpace(folder, reserve: diskReserve)
 
@@ -103,6 +107,16 @@ extension Trainer {
                 step: run.step, elapsedSeconds: watch.seconds, secondsPerStep: decided.secondsPerStep)
             totalSteps = max(run.step + remaining.steps, 1)
         }
+        if let maxSeconds = recipe.maxTime.seconds, totalSteps < schedule.totalSteps {
+            report(
+                .textWarning(
+                    .init(
+                        message:
+                            "max_time, \(MessageFormat.duration(maxSeconds)), is expected to end the run after "
+                            + "\(MessageFormat.count(totalSteps)) of \(MessageFormat.count(schedule.totalSteps)) steps at "
+                            + "this machine's present speed: with a longer max_time or less other work, the model learns more"
+                    )))
+        }
         report(
             .started(
                 .init(
@@ -111,5 +125,18 @@ extension Trainer {
                     trainTokens: training.tokens, threads: ThreadPool.shared.threads,
                     precision: decided.precision.rawValue)))
         return run
+    }
+}
+
+extension Trainer {
+    /// Chooses the numbers that the job leaves open, and reports them; nil if it sets all of them.
+    private func chooseModel(for text: TrainingText) throws -> ModelChoice? {
+        guard job.isAutomatic else { return nil }
+        let (precision, _) = try RuntimePlan.precision(for: job, machine: { machine })
+        let rate = machine.rates.rate(in: precision) * Double(ThreadPool.shared.threads)
+        let model = AutomaticModel(
+            job.architecture, job.recipe, for: job.objective, text: text, operationsPerSecond: rate)
+        report(.modelChosen(.init(model, text: text, operationsPerSecond: rate)))
+        return ModelChoice(model)
     }
 }

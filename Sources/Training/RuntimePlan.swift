@@ -12,6 +12,8 @@ struct RuntimePlan: Codable, Equatable {
     var precision: Precision
     /// Maximum number of tokens per micro-batch.
     var maximumTokens: Int
+    /// The model; nil if the job sets all of its numbers.
+    var model: ModelChoice?
     /// Rows in a batch; nil if the job sets them.
     var perDeviceTrainBatchSize: Int?
     /// Floating-point operations per second of products with weights, in the shapes of this run.
@@ -23,6 +25,7 @@ struct RuntimePlan: Codable, Equatable {
 
     /// A description of the first value that no run could have written, or nil.
     private var failureReason: String? {
+        if let model, let failureReason = model.failureReason { return "`model`: \(failureReason)" }
         // Memory is allocated according to this value.
         if !(1...1 << 30).contains(maximumTokens) { return "`maximum_tokens` is \(maximumTokens)" }
         if let size = perDeviceTrainBatchSize, !AutomaticBatch.sizes.contains(size) {

@@ -236,30 +236,6 @@ public final class Trainer {
     }
 }
 
-extension RobertaConfiguration {
-    /// Creates the configuration of the job's model, with at least one embedding row per token.
-    init(job: Job, tokenizerVocabulary: Int) throws(JobError) {
-        let architecture = job.architecture
-        let rows = architecture.vocabSize ?? (tokenizerVocabulary + 63) & ~63
-        guard rows >= tokenizerVocabulary else {
-            throw JobError(
-                key: "architecture.vocab_size",
-                expected: "at least \(tokenizerVocabulary), the tokenizer's vocabulary size",
-                found: "\(rows)")
-        }
-        self.init(
-            vocabSize: rows, hiddenSize: architecture.hiddenSize, numHiddenLayers: architecture.numHiddenLayers,
-            numAttentionHeads: architecture.numAttentionHeads, intermediateSize: architecture.intermediateSize,
-            maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: job.objective == .clm,
-            hiddenDropoutProb: architecture.hiddenDropoutProb,
-            attentionProbsDropoutProb: architecture.attentionProbsDropoutProb,
-            initializerRange: architecture.initializerRange, layerNormEps: architecture.layerNormEps)
-        if let failureReason {
-            throw JobError(key: "architecture", expected: "a valid model configuration", found: failureReason)
-        }
-    }
-}
-
 /// Training time of a run in seconds, including the time before it was resumed.
 struct Stopwatch {
     var earlierSeconds = 0.0

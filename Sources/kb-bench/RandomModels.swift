@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Jobs
 import Models
+import Training
 import Tokenizers
 
 /// Two untrained models of preset `kantaibert` with a vocabulary of 52,000, for measuring speed, which does not depend
@@ -14,14 +15,10 @@ struct RandomModels {
         mlm = folder + "/mlm"
         clm = folder + "/clm"
         let tokenizer = try Self.tokenizer()
-        for (directory, isDecoder) in [(mlm, false), (clm, true)] {
+        for (directory, objective) in [(mlm, Objective.mlm), (clm, .clm)] {
             if FileManager.default.fileExists(atPath: directory) { continue }
-            let architecture = Preset.kantaibert.architecture
-            let configuration = RobertaConfiguration(
-                vocabSize: tokenizer.vocabularySize, hiddenSize: architecture.hiddenSize,
-                numHiddenLayers: architecture.numHiddenLayers, numAttentionHeads: architecture.numAttentionHeads,
-                intermediateSize: architecture.intermediateSize,
-                maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: isDecoder)
+            let configuration = try RobertaConfiguration(
+                Preset.kantaibert.architecture, rows: tokenizer.vocabularySize, objective: objective)
             let aside = directory + ".tmp"
             try? FileManager.default.removeItem(atPath: aside)
             try FileManager.default.createDirectory(atPath: aside, withIntermediateDirectories: true)

@@ -69,10 +69,7 @@ struct TrainCommand: ParsableCommand {
         guard shards.training.rows >= batch else {
             throw ValidationError("--corpus: expected at least \(batch) lines, found \(shards.training.rows)")
         }
-        let configuration = RobertaConfiguration(
-            vocabSize: vocabulary, hiddenSize: architecture.hiddenSize, numHiddenLayers: architecture.numHiddenLayers,
-            numAttentionHeads: architecture.numAttentionHeads, intermediateSize: architecture.intermediateSize,
-            maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: objective == .clm)
+        let configuration = try RobertaConfiguration(architecture, rows: vocabulary, objective: objective)
         let (products, reason) = choosePrecision()
         let cost = StepCost(configuration: configuration)
         var batcher = Batcher(

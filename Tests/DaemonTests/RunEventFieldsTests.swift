@@ -48,6 +48,31 @@ struct RunEventFieldsTests {
                     + "dedupe_documents: 1 unit (10 bytes) → 1 (10 bytes); book.txt"))
     }
 
+    private static func chosen(_ maxTime: TimeLimit) -> RunEvent.ModelChosen {
+        var recipe = RecipeName.default.recipe(for: .clm)
+        recipe.maxTime = maxTime
+        let text = TrainingText(rows: 3593, tokens: 325_963, bytes: 1_630_000, vocabulary: 4032)
+        let model = AutomaticModel(
+            Preset.auto.architecture, recipe, for: .clm, text: text, operationsPerSecond: 4e11)
+        return RunEvent.ModelChosen(model, text: text, operationsPerSecond: 4e11)
+    }
+
+    @Test("The model that a run chose is stated with its text, its time and what is expected of it")
+    func chosenModelMessage() throws {
+        func message(_ maxTime: TimeLimit) throws -> String {
+            try #require(ServiceEvent(RunEvent(.modelChosen(Self.chosen(maxTime))), of: job)).message
+        }
+        let chosen = Self.chosen(.seconds(600))
+        let layers = try #require(chosen.architecture.numHiddenLayers)
+        #expect(try message(.seconds(600)).hasPrefix("m-1: \(layers) layers, hidden size "))
+        #expect(
+            try message(.seconds(600)).contains(
+                "epochs, at most 10 min, for 325,963 tokens (1.63 MB) at up to 400 GFLOP/s: expected are "))
+        #expect(!(try message(.none)).contains("at most"))
+        #expect(try message(.seconds(1)).hasSuffix("with a longer max_time the model learns more"))
+        #expect(!(try message(.seconds(600))).contains("too short"))
+    }
+
     @Test("The size of a batch is stated, with the reason for it if the run chose it")
     func batchSizeMessage() throws {
         func message(_ reason: String?) throws -> String {
@@ -103,7 +128,7 @@ struct RunEventFieldsTests {
                         tokensPerSecond: 1000.5, mfu: 0.8),
                     totalSteps: 2, remainingSeconds: 3, log: true)),
             .evaluation(.init(step: 5, loss: 5.5, perplexity: 244.7, accuracy: 0.25, bitsPerByte: 1.5)),
-            .textSummary(summary), .textWarning(.init(message: "few units")),
+            .textSummary(summary), .textWarning(.init(message: "few units")), .modelChosen(Self.chosen(.seconds(600))),
         ] as [RunEvent.Payload])
     func fields(payload: RunEvent.Payload) throws {
         let event = RunEvent(payload)

@@ -90,17 +90,6 @@ import TextReading
         #expect(["iso-8859-1", "windows-1252"].contains(page.report.encoding?.lowercased()))
     }
 
-    /// Decoding may have replaced them before.
-    @Test func removesNUL() {
-        var document = HTMLDocument(isXHTML: false)
-        var text: [UInt8] = []
-        Array("<p>a\u{0}b<pre>c\u{0}d</pre>".utf8).withUnsafeBytes { piece in
-            document.append(piece) { text.append(contentsOf: $0) }
-        }
-        document.finish { text.append(contentsOf: $0) }
-        #expect(String(decoding: text, as: UTF8.self) == "ab\n\ncd\n")
-    }
-
     /// Text before the end of a document that lacks something, so that little is left out.
     private static let paragraph = String(repeating: "a ", count: 100)
 

@@ -6,6 +6,8 @@ import TextFilters
 private let heldOut = RunEvent.Evaluation(
     step: 5, loss: 5.5, perplexity: 244.7, accuracy: 0.2, bitsPerByte: 1.5)
 
+private let text = TrainingText(rows: 3593, tokens: 325_963, bytes: 1_630_000, vocabulary: 4032)
+
 extension RunEvent.Payload {
     private static let first = RunEvent.Payload.tokenizerTrained(.init(vocabularySize: 8000, seconds: 1.5))
 
@@ -52,7 +54,13 @@ extension RunEvent.Payload {
                     corpora: [.init(name: "a.txt", samples: .paragraphs, joinsLines: true, reason: "wrapped")],
                     corpusCount: 9))
         case .textSummary: .textWarning(.init(message: "few units"))
-        case .textWarning: .judged(.init(directory: "/m/1", evaluation: heldOut, samples: 3, bytes: 90, seconds: 1.5))
+        case .textWarning:
+            .modelChosen(
+                .init(
+                    AutomaticModel(
+                        Preset.auto.architecture, RecipeName.default.recipe(for: .clm), for: .clm, text: text,
+                        operationsPerSecond: 4e11), text: text, operationsPerSecond: 4e11))
+        case .modelChosen: .judged(.init(directory: "/m/1", evaluation: heldOut, samples: 3, bytes: 90, seconds: 1.5))
         case .judged: nil
         }
     }

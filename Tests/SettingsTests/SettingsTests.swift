@@ -71,7 +71,7 @@ struct SettingsTests {
         #expect(poet.recipe.learningRate == 3e-4)
         #expect(poet.recipe.perDeviceTrainBatchSize == 64)
         #expect(poet.recipe.maxSteps == 20)
-        #expect(poet.recipe.maxTime == 90)
+        #expect(poet.recipe.maxTime == .seconds(90))
         #expect(poet.recipe.seed == .max)
         // With the recipe `seed`, `auto` stands for the book chapter's units.
         #expect(poet.samples == .auto && poet.samplesOfJob == (poet.objective == .mlm ? .lines : .paragraphs))
@@ -96,7 +96,7 @@ struct SettingsTests {
 
     @Test func limitsOfRunTimeFileSizeAndDiskCanBeSet() throws {
         let defaults = Settings.builtIn
-        #expect(defaults.models.allSatisfy { $0.recipe.maxTime == 86_400 })
+        #expect(defaults.models.allSatisfy { $0.recipe.maxTime == .automatic })
         #expect(defaults.retention.reserveBytes == nil && defaults.inbox.reading.maxFileBytes == 4 << 30)
         let settings = try Settings.parse(
             """
@@ -107,8 +107,8 @@ struct SettingsTests {
             retention:
               reserve: 512M
             """, file: "bounds.yaml")
-        #expect(settings.model(named: "assistant")?.recipe.maxTime == nil)
-        #expect(settings.model(named: "kantaibert")?.recipe.maxTime == 86_400)
+        #expect(settings.model(named: "assistant")?.recipe.maxTime == TimeLimit.none)
+        #expect(settings.model(named: "kantaibert")?.recipe.maxTime == .automatic)
         #expect(settings.inbox.reading.maxFileBytes == 1000 && settings.retention.reserveBytes == 512 << 20)
         for (text, key) in [
             ("assistant: {max_time: soon}", "assistant.max_time"), ("retention: {reserve: -1}", "retention.reserve"),

@@ -4,26 +4,27 @@ import Models
 import Testing
 import Training
 
+private func modelFailureReason(_ architecture: Architecture) -> String? {
+    do throws(JobError) {
+        _ = try RobertaConfiguration(architecture, rows: architecture.vocabSize ?? 512, objective: .mlm)
+        return nil
+    } catch {
+        return error.found
+    }
+}
+
 /// Every architecture that a job accepts must be valid for a model: the limits of both must agree.
 @Test func jobLimitsImplyModelLimits() throws {
     func failureReason(_ change: (inout Architecture) -> Void) throws -> (job: JobError?, model: String?) {
         let run = try TrainingRun(.mlm)
         run.job.recipe.blockSize = 3
         change(&run.job.architecture)
-        let architecture = run.job.architecture
-        let configuration = RobertaConfiguration(
-            vocabSize: architecture.vocabSize ?? 512, hiddenSize: architecture.hiddenSize,
-            numHiddenLayers: architecture.numHiddenLayers, numAttentionHeads: architecture.numAttentionHeads,
-            intermediateSize: architecture.intermediateSize,
-            maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: false,
-            hiddenDropoutProb: architecture.hiddenDropoutProb,
-            attentionProbsDropoutProb: architecture.attentionProbsDropoutProb,
-            initializerRange: architecture.initializerRange, layerNormEps: architecture.layerNormEps)
+        let model = modelFailureReason(run.job.architecture)
         do throws(JobError) {
             try run.job.validate()
-            return (nil, configuration.failureReason)
+            return (nil, model)
         } catch {
-            return (error, configuration.failureReason)
+            return (error, model)
         }
     }
     for size in [1, 5, 64, 512, 513, 1 << 16, 1 << 16 + 1, 1 << 20, 1 << 20 + 1, 1 << 24, Int.max] {

@@ -9,7 +9,7 @@ private func recipe(
     var recipe = Recipe(learningRate: 1, warmupRatio: warmup, weightDecay: 0, numTrainEpochs: epochs)
     recipe.lrSchedulerType = kind
     recipe.maxSteps = maxSteps
-    recipe.maxTime = maxTime
+    recipe.maxTime = maxTime.map(TimeLimit.seconds) ?? .none
     return recipe
 }
 
@@ -87,10 +87,17 @@ func rateWarmsUpDecaysAndStaysPositive(kind: LearningRateScheduleName) {
     // The steps take longer than expected: the run still ends in time, with a rate of 0.
     #expect(schedule.learningRate(step: 10, elapsedSeconds: 75) == 0.25)
     #expect(schedule.isOver(step: 10, elapsedSeconds: 100) && !schedule.isOver(step: 10, elapsedSeconds: 99))
-    // If the expected duration is close to the limit, or unknown, time counts from the beginning.
-    var near = LearningRateSchedule(recipe: recipe(maxTime: 100), stepsPerEpoch: 1000)
-    near.expect(seconds: 51)
-    #expect(near.learningRate(step: 10, elapsedSeconds: 25) == 0.75)
-    near.expect(seconds: nil)
-    #expect(near.learningRate(step: 10, elapsedSeconds: 25) == 0.75)
+    // Time counts once the run is a tenth later than expected, and in any case for the last twentieth of the time.
+    schedule.expect(seconds: 80)
+    #expect(schedule.learningRate(step: 500, elapsedSeconds: 87) == 0.5)
+    #expect(abs(schedule.learningRate(step: 500, elapsedSeconds: 89) - 0.11) < 1e-12)
+    schedule.expect(seconds: 99)
+    #expect(schedule.learningRate(step: 500, elapsedSeconds: 94) == 0.5)
+    #expect(abs(schedule.learningRate(step: 500, elapsedSeconds: 96) - 0.04) < 1e-12)
+    // If the steps are expected to take longer, or it is not known how long, time counts from the beginning.
+    for seconds in [101, nil] as [Double?] {
+        var slow = LearningRateSchedule(recipe: recipe(maxTime: 100), stepsPerEpoch: 1000)
+        slow.expect(seconds: seconds)
+        #expect(slow.learningRate(step: 10, elapsedSeconds: 25) == 0.75)
+    }
 }

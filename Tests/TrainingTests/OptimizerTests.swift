@@ -3,17 +3,12 @@ import Models
 import Testing
 import Training
 
-private let architecture = Preset.tiny.architecture
-
-private func configuration(isDecoder: Bool = true) -> RobertaConfiguration {
-    RobertaConfiguration(
-        vocabSize: 512, hiddenSize: architecture.hiddenSize, numHiddenLayers: architecture.numHiddenLayers,
-        numAttentionHeads: architecture.numAttentionHeads, intermediateSize: architecture.intermediateSize,
-        maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: isDecoder)
+private func configuration(isDecoder: Bool = true) throws -> RobertaConfiguration {
+    try RobertaConfiguration(Preset.tiny.architecture, rows: 512, objective: isDecoder ? .clm : .mlm)
 }
 
-@Test func headBiasStartsWithTokenFrequencies() {
-    let model = RobertaModel.initialized(configuration: configuration(), seed: 3)
+@Test func headBiasStartsWithTokenFrequencies() throws {
+    let model = RobertaModel.initialized(configuration: try configuration(), seed: 3)
     let counts = (0..<400).map { $0 % 7 == 0 ? 0 : 1000 / ($0 + 1) }
     model.setHeadBias(toFrequencies: counts)
     let bias = model.parameters["lm_head.bias"]
@@ -26,10 +21,10 @@ private func configuration(isDecoder: Bool = true) -> RobertaConfiguration {
 }
 
 @Test(arguments: [false, true])
-func headsInitiallyAttendToNeighbors(isDecoder: Bool) {
+func headsInitiallyAttendToNeighbors(isDecoder: Bool) throws {
     let model = RobertaModel.initialized(
-        configuration: configuration(isDecoder: isDecoder), seed: 3, positionalHeads: true)
-    let plain = RobertaModel.initialized(configuration: configuration(isDecoder: isDecoder), seed: 3)
+        configuration: try configuration(isDecoder: isDecoder), seed: 3, positionalHeads: true)
+    let plain = RobertaModel.initialized(configuration: try configuration(isDecoder: isDecoder), seed: 3)
     // Only positions, queries and keys differ from Hugging Face's initialization.
     for entry in model.parameters.layout.entries {
         let changes = ["position_embeddings.weight", "query.weight", "key.weight"].contains {
@@ -38,7 +33,7 @@ func headsInitiallyAttendToNeighbors(isDecoder: Bool) {
         #expect((Array(model.parameters[entry]) != Array(plain.parameters[entry])) == changes, "\(entry.name)")
     }
     // Computes the scores between positions alone, using the query and key weights of each head in the first layer.
-    let (hidden, heads) = (architecture.hiddenSize, architecture.numAttentionHeads)
+    let (hidden, heads) = (model.configuration.hiddenSize, model.configuration.numAttentionHeads)
     let width = hidden / heads
     let positions = model.parameters["roberta.embeddings.position_embeddings.weight"]
     let query = model.parameters["roberta.encoder.layer.0.attention.self.query.weight"]

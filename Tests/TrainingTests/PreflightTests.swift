@@ -5,30 +5,26 @@ import Models
 import Testing
 import Training
 
-private func book() -> RobertaConfiguration {
-    let architecture = Preset.kantaibert.architecture
-    return RobertaConfiguration(
-        vocabSize: 52_000, hiddenSize: architecture.hiddenSize, numHiddenLayers: architecture.numHiddenLayers,
-        numAttentionHeads: architecture.numAttentionHeads, intermediateSize: architecture.intermediateSize,
-        maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: false)
+private func book() throws -> RobertaConfiguration {
+    try RobertaConfiguration(Preset.kantaibert.architecture, rows: 52_000, objective: .mlm)
 }
 
-@Test func flopsMatchFormula() {
+@Test func flopsMatchFormula() throws {
     // Layers: 6 · 42.5 million weights · 950 tokens; head: 6 · 768 · (52,000 + 768) · 142 rows.
-    let flops = StepCost(configuration: book()).flops(tokens: 950, scoredRows: 142, squaredTokens: 0)
+    let flops = StepCost(configuration: try book()).flops(tokens: 950, scoredRows: 142, squaredTokens: 0)
     let layers: Double = 6 * 6 * (4 * 768 * 768 + 2 * 768 * 3072) * 950
     let head: Double = 6 * 142 * 768 * (52_000 + 768)
     #expect(flops == layers + head)
 }
 
-@Test func microbatchShrinksToFitMemory() {
+@Test func microbatchShrinksToFitMemory() throws {
     var recipe = RecipeName.seed.recipe(for: .mlm)
     recipe.blockSize = 128
-    let wide = MicrobatchPlan(configuration: book(), recipe: recipe, longestRow: 128)
+    let wide = MicrobatchPlan(configuration: try book(), recipe: recipe, longestRow: 128)
     let limit = wide.bytes * 3 / 4
-    let narrow = MicrobatchPlan(configuration: book(), recipe: recipe, longestRow: 128, limit: limit)
+    let narrow = MicrobatchPlan(configuration: try book(), recipe: recipe, longestRow: 128, limit: limit)
     #expect(narrow.bytes <= limit && narrow.maximumTokens < wide.maximumTokens)
-    let tiny = MicrobatchPlan(configuration: book(), recipe: recipe, longestRow: 128, limit: 1)
+    let tiny = MicrobatchPlan(configuration: try book(), recipe: recipe, longestRow: 128, limit: 1)
     #expect(tiny.maximumTokens == 128)
 }
 

@@ -5,17 +5,13 @@ import Models
 import Testing
 import Training
 
-private let architecture = Preset.tiny.architecture
-
 private func trainStep(
     activationBytes: Int = MicrobatchPlan.activationBytes, dropout: Double = 0, accumulation: Int = 1,
     optimizer: OptimizerName = .adamw
-) -> TrainStep {
-    let configuration = RobertaConfiguration(
-        vocabSize: 512, hiddenSize: architecture.hiddenSize, numHiddenLayers: architecture.numHiddenLayers,
-        numAttentionHeads: architecture.numAttentionHeads, intermediateSize: architecture.intermediateSize,
-        maxPositionEmbeddings: architecture.maxPositionEmbeddings, isDecoder: true, hiddenDropoutProb: dropout,
-        attentionProbsDropoutProb: dropout)
+) throws -> TrainStep {
+    var architecture = Preset.tiny.architecture
+    (architecture.hiddenDropoutProb, architecture.attentionProbsDropoutProb) = (dropout, dropout)
+    let configuration = try RobertaConfiguration(architecture, rows: 512, objective: .clm)
     var recipe = RecipeName.seed.recipe(for: .clm)
     recipe.perDeviceTrainBatchSize = 16 / accumulation
     recipe.gradientAccumulationSteps = accumulation
@@ -46,11 +42,11 @@ private func batch() -> Batch {
 }
 
 @Test(arguments: OptimizerName.allCases, [false, true])
-func microbatchesMatchWholeBatch(optimizer: OptimizerName, accumulates: Bool) {
-    let whole = trainStep(optimizer: optimizer)
+func microbatchesMatchWholeBatch(optimizer: OptimizerName, accumulates: Bool) throws {
+    let whole = try trainStep(optimizer: optimizer)
     let parts =
         accumulates
-        ? trainStep(accumulation: 4, optimizer: optimizer) : trainStep(activationBytes: 1, optimizer: optimizer)
+        ? try trainStep(accumulation: 4, optimizer: optimizer) : try trainStep(activationBytes: 1, optimizer: optimizer)
     #expect(whole.maximumTokens == 16 * 12)
     #expect(parts.maximumTokens == (accumulates ? 4 * 12 : 12))
     for step in 0..<3 {
@@ -62,7 +58,7 @@ func microbatchesMatchWholeBatch(optimizer: OptimizerName, accumulates: Bool) {
 }
 
 @Test func decaysWeightsButNotLayerNorms() throws {
-    let trainStep = trainStep()
+    let trainStep = try trainStep()
     let parameters = trainStep.model.parameters
     let positions = "roberta.embeddings.position_embeddings.weight"
     let unused = 100 * 32..<101 * 32
@@ -78,14 +74,14 @@ func microbatchesMatchWholeBatch(optimizer: OptimizerName, accumulates: Bool) {
     #expect(steps.count { $0 < 5e-6 } > 28, "\(steps)")
 }
 
-@Test func dropoutDependsOnStep() {
-    let outcomes = [0, 0, 1].map { trainStep(dropout: 0.3).learn(batch(), step: $0, learningRate: 1e-3).loss }
+@Test func dropoutDependsOnStep() throws {
+    let outcomes = try [0, 0, 1].map { try trainStep(dropout: 0.3).learn(batch(), step: $0, learningRate: 1e-3).loss }
     #expect(outcomes[0] == outcomes[1])
     #expect(outcomes[0] != outcomes[2])
 }
 
-@Test func skipsBatchWithoutScoredTokens() {
-    let trainStep = trainStep()
+@Test func skipsBatchWithoutScoredTokens() throws {
+    let trainStep = try trainStep()
     var empty = batch()
     empty.scoredRows = []
     empty.labels = []

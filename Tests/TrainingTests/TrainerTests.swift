@@ -108,7 +108,7 @@ func packedSamplesUseWholeBlock(objective: Objective) throws {
     let run = try TrainingRun(.mlm)
     run.job.recipe.maxSteps = nil
     run.job.recipe.numTrainEpochs = 1e6
-    run.job.recipe.maxTime = 2
+    run.job.recipe.maxTime = .seconds(2)
     run.job.recipe.warmupRatio = 0
     run.job.recipe.lrSchedulerType = .linear
     run.job.recipe.evalSteps = 1_000_000

@@ -20,6 +20,8 @@ final class TrainingRun {
         try Data(text.utf8).write(to: URL(filePath: "\(folder)/corpus.txt"))
         var recipe = RecipeName.default.recipe(for: objective)
         recipe.perDeviceTrainBatchSize = 8
+        recipe.numTrainEpochs = 4
+        recipe.maxTime = .none
         recipe.maxSteps = 24
         recipe.evalSteps = 10
         recipe.saveSteps = 6

@@ -59,6 +59,9 @@ extension ServiceEvent {
         case .textWarning(let warning):
             kind = .textWarning
             message = warning.message
+        case .modelChosen(let chosen):
+            kind = .modelChosen
+            message = chosen.message
         case .published, .interrupted, .failed, .working, .judged: return nil
         }
         self.init(
@@ -72,5 +75,24 @@ extension ServiceEvent {
         members["kind"] = nil
         members["time"] = nil
         return members
+    }
+}
+
+extension RunEvent.ModelChosen {
+    /// What was chosen, and for what.
+    fileprivate var message: String {
+        let shape = [
+            architecture.numHiddenLayers.map { "\($0) layers" }, architecture.hiddenSize.map { "hidden size \($0)" },
+            architecture.numAttentionHeads.map { "\($0) heads" },
+            architecture.hiddenDropoutProb.map { "dropout \(MessageFormat.fixed($0, 2))" },
+        ].compactMap(\.self).joined(separator: ", ")
+        let limit = maxSeconds.map { ", at most \(MessageFormat.duration($0))" } ?? ""
+        let what =
+            "\(shape), \(MessageFormat.fixed(numTrainEpochs, 1)) epochs\(limit), for "
+            + "\(MessageFormat.count(trainTokens)) tokens (\(MessageFormat.fixed(Double(trainBytes) / 1e6, 2)) MB) at up to "
+            + "\(MessageFormat.fixed(operationsPerSecond / 1e9, 0)) GFLOP/s: expected are "
+            + "\(MessageFormat.fixed(bitsPerByte, 2)) bits per byte after \(MessageFormat.duration(seconds))"
+        guard endsEarly else { return what }
+        return what + ". The time is too short for all of the text: with a longer max_time the model learns more"
     }
 }

@@ -7,6 +7,7 @@ import Inference
 import Interface
 import Jobs
 import Kernels
+import Parallel
 import Models
 import Database
 import Scheduling
@@ -100,6 +101,9 @@ public struct ManagerService: Sendable {
         // Methods that make changes are restricted to administrators.
         service.handle(ManagerInterface.Train.self, access: .administrators) { parameters, _ in
             try await train(parameters)
+        }
+        service.handle(ManagerInterface.PlanTraining.self) { parameters, context in
+            try await plan(parameters, for: context.peer.uid)
         }
         service.handle(ManagerInterface.CancelRun.self, access: .administrators) { parameters, _ in
             guard await training.cancel(parameters.run) else { throw ManagerInterface.RunNotFound(run: parameters.run) }
@@ -246,6 +250,31 @@ public struct ManagerService: Sendable {
         }
         if runs.isEmpty, let refusal { throw refusal }
         return .init(runs: runs)
+    }
+
+    private func plan(_ parameters: ManagerInterface.PlanTraining.Parameters, for user: UInt32) async throws
+        -> ManagerInterface.PlanTraining.Reply
+    {
+        let models = try parameters.model.map { [try known($0)] } ?? settings.models
+        let rates = try await Blocking.lists.run(for: user) { [directory] in
+            MachineProfile.current(file: directory.machine).rates
+        }
+        let bytes = try await Blocking.lists.run(for: user) { [metrics] in
+            try models.map { try metrics.corpora(feeding: $0.name).reduce(0) { $0 + $1.bytes } }
+        }
+        return .init(
+            plans: zip(models, bytes).flatMap { model, bytes in
+                let precision: Precision =
+                    switch model.recipe.precision {
+                    case .auto: rates.fastestPrecision
+                    case .float32: .float32
+                    case .bfloat16: .bfloat16
+                    }
+                return TrainingPlans(
+                    model: model, textBytes: bytes,
+                    operationsPerSecond: rates.rate(in: precision) * Double(ThreadPool.shared.threads)
+                ).plans
+            })
     }
 
     private func nothingToTrain(_ model: String, _ refusal: Scheduler.Refusal) -> ManagerInterface.NothingToTrain {
