@@ -3,10 +3,14 @@ import Random
 
 /// Creates the batch of each step as a pure function of the step, so that there is no data position to store.
 ///
-/// Each epoch visits all rows once in its own random order; the last batch of an epoch may be smaller.
+/// Each epoch visits all rows once, or those of a `Replay`, in its own random order; the last batch of an epoch may be smaller.
 public struct Batcher: Sendable {
     public let batchSize: Int
     public let stepsPerEpoch: Int
+    /// Rows in an epoch.
+    public let rowsPerEpoch: Int
+    private let replay: Replay?
+    private let replaying: Philox
     private let shard: TokenShard
     private let objective: Objective
     private let masking: Masking
@@ -21,13 +25,20 @@ public struct Batcher: Sendable {
     /// - Parameters:
     ///   - batchSize: rows in a batch, before any of them is cut
     ///   - tokenizerVocabulary: the tokenizer's vocabulary size, which may be smaller than the number of embedding rows
-    public init(shard: TokenShard, objective: Objective, batchSize: Int, recipe: Recipe, tokenizerVocabulary: Int) {
+    ///   - replay: the rows of each epoch; nil for all
+    public init(
+        shard: TokenShard, objective: Objective, batchSize: Int, recipe: Recipe, tokenizerVocabulary: Int,
+        replay: Replay? = nil
+    ) {
         precondition(shard.rows > 0 && batchSize > 0)
         precondition(shard.rows <= Int(UInt32.max), "the number of rows exceeds 32 bits")
         self.shard = shard
         self.objective = objective
         self.batchSize = batchSize
-        stepsPerEpoch = (shard.rows + batchSize - 1) / batchSize
+        self.replay = replay
+        rowsPerEpoch = replay?.count ?? shard.rows
+        stepsPerEpoch = (rowsPerEpoch + batchSize - 1) / batchSize
+        replaying = Philox(seed: recipe.seed, purpose: .replay)
         masking = Masking(probability: Float(recipe.mlmProbability), vocabularySize: tokenizerVocabulary)
         cutting = RowCutting(probability: objective == .mlm ? Float(recipe.cutProbability) : 0, seed: recipe.seed)
         noise = InputNoise(
@@ -68,7 +79,7 @@ public struct Batcher: Sendable {
 
     /// Shuffles the rows of an epoch (Fisher–Yates).
     private mutating func arrange(epoch: Int) {
-        order = (0..<UInt32(shard.rows)).map { $0 }
+        order = replay?.rows(epoch: epoch, replaying) ?? Array(0..<UInt32(shard.rows))
         for place in stride(from: order.count - 1, to: 0, by: -1) {
             let block = shuffling.block(step: UInt32(epoch), index: UInt64(place) / 4)
             let other = Int(Philox.below(UInt32(place) + 1, block[place % 4]))

@@ -29,7 +29,7 @@ public struct CorpusLayout: Sendable {
     let hasUnicodeLineEnds: Bool
 
     /// Changes whenever `auto` decides differently.
-    static let version = 2
+    public static let version = 2
 
     /// The layout of the text of a table, whatever unit is set.
     static let ofTable = CorpusLayout(ofRecords: "records, one per line")

@@ -15,6 +15,9 @@ struct HeldOutSplit<Value> {
 
     init(share: Double) { self.share = share }
 
+    /// Whether there were enough samples, before `finish`, to decide each by its hash alone.
+    var isByHash: Bool { waiting == nil }
+
     /// Adds a sample.
     /// - Returns: the samples that are decided, in the order in which they were added
     mutating func add(_ sample: Sample, _ value: Value) -> [Decision] {

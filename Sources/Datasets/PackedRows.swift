@@ -34,6 +34,9 @@ struct PackedRows {
         return rows
     }
 
+    /// Whether the next row has a token already.
+    var hasOpenRow: Bool { row.count > 1 }
+
     /// Appends the `</s>` after a text and returns the row that is complete, if any.
     mutating func endText() -> [[Int32]] { append([PackedRows.eos]) }
 

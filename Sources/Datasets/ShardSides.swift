@@ -4,13 +4,22 @@ import Jobs
 struct ShardSides {
     private var training: ShardSide
     private var heldOut: ShardSide
-    private var split: HeldOutSplit<[Int32]>
+    private var split: HeldOutSplit<Tokens>
+    private let corpora: [JobCorpus]
+    /// Index of the corpus that is being read.
+    private var corpus = 0
     /// Whether the previous sample is held out.
     private var wasHeldOut = false
     private let truncates: Bool
     /// Tokens and bytes of pieces that are in no row, because their unit is truncated.
     private var truncatedTokens = 0
     private var truncatedBytes = 0
+
+    /// The tokens of a sample and the index of its corpus.
+    private struct Tokens {
+        var tokens: [Int32]
+        var corpus: Int
+    }
 
     init(directory: String, source: ShardSource, vocabularySize: Int) throws(DatasetError) {
         func side(_ name: String) throws(DatasetError) -> ShardSide {
@@ -21,8 +30,12 @@ struct ShardSides {
         training = try side("training")
         heldOut = try side("held-out")
         split = HeldOutSplit(share: source.heldOut)
+        corpora = source.corpora
         truncates = TokenRows.endsUnits(truncates: source.truncates, source.objective, source.unit)
     }
+
+    /// Notes that the following samples belong to a corpus.
+    mutating func begin(corpus index: Int) { corpus = index }
 
     mutating func add(_ sample: Sample, _ tokens: [Int32]) throws(DatasetError) {
         if truncates, sample.isContinuation {
@@ -30,27 +43,31 @@ struct ShardSides {
             truncatedBytes += sample.text.utf8.count
             return
         }
-        for decided in split.add(sample, tokens) {
+        for decided in split.add(sample, Tokens(tokens: tokens, corpus: corpus)) {
             try write(decided.sample, decided.value, isHeldOut: decided.isHeldOut)
         }
     }
 
-    mutating func finish() throws(DatasetError) {
+    /// - Returns: the training rows of each corpus
+    mutating func finish() throws(DatasetError) -> CorpusRows {
+        let isByHash = split.isByHash
         for decided in split.finish() {
             try write(decided.sample, decided.value, isHeldOut: decided.isHeldOut)
         }
-        try training.finish()
-        try heldOut.finish()
+        let checksum = try training.finish()
+        _ = try heldOut.finish()
+        let ranges = training.ranges.map { CorpusRows.Entry(sha256: corpora[$0.corpus].sha256, rows: $0.rows) }
+        return CorpusRows(heldOutByHash: isByHash, corpora: ranges, checksum: checksum)
     }
 
-    private mutating func write(_ sample: Sample, _ tokens: [Int32], isHeldOut: Bool) throws(DatasetError) {
+    private mutating func write(_ sample: Sample, _ tokens: Tokens, isHeldOut: Bool) throws(DatasetError) {
         // Between two pieces of a unit on the same side, the text goes on.
         let continues = sample.isContinuation && isHeldOut == wasHeldOut
         wasHeldOut = isHeldOut
         if isHeldOut {
-            try heldOut.append(sample, tokens, continues: continues)
+            try heldOut.append(sample, tokens.tokens, of: tokens.corpus, continues: continues)
         } else {
-            try training.append(sample, tokens, continues: continues)
+            try training.append(sample, tokens.tokens, of: tokens.corpus, continues: continues)
         }
     }
 
@@ -75,6 +92,8 @@ private struct ShardSide {
     var rows: TokenRows
     private(set) var textBytes = 0
     private(set) var textTokens = 0
+    /// The rows of the corpora so far; those of the last one are incomplete.
+    private(set) var ranges: [(corpus: Int, rows: Range<Int>)] = []
 
     init(writer: TokenShardWriter, rows: TokenRows) {
         self.writer = writer
@@ -87,7 +106,14 @@ private struct ShardSide {
         return Double(textBytes) * Double(textTokens - rows.truncatedTokens) / Double(textTokens)
     }
 
-    mutating func append(_ sample: Sample, _ tokens: [Int32], continues: Bool) throws(DatasetError) {
+    mutating func append(
+        _ sample: Sample, _ tokens: [Int32], of corpus: Int, continues: Bool
+    ) throws(DatasetError) {
+        if ranges.last?.corpus != corpus {
+            try writer.append(rows: rows.close(), textBytes: 0, textTokens: 0)
+            endRange()
+            ranges.append((corpus, writer.rows..<writer.rows))
+        }
         textBytes += sample.text.utf8.count
         textTokens += tokens.count
         try writer.append(
@@ -95,8 +121,16 @@ private struct ShardSide {
             textTokens: tokens.count)
     }
 
-    mutating func finish() throws(DatasetError) {
+    /// Ends the rows of the last corpus. A packed row that is not complete yet belongs to the next corpus as well.
+    private mutating func endRange() {
+        guard let last = ranges.last else { return }
+        ranges[ranges.count - 1].rows = last.rows.lowerBound..<writer.rows + (rows.hasOpenRow ? 1 : 0)
+    }
+
+    /// - Returns: the checksum of the shard
+    mutating func finish() throws(DatasetError) -> UInt64 {
         try writer.append(rows: rows.finish(), textBytes: 0, textTokens: 0)
-        try writer.finish()
+        endRange()
+        return try writer.finish()
     }
 }

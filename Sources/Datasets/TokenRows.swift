@@ -63,8 +63,11 @@ struct TokenRows {
     /// Returns the remaining rows after the last sample.
     mutating func finish() -> [[Int32]] { close() + (packed?.finish() ?? []) }
 
-    /// Ends the current text and returns the rows that are complete.
-    private mutating func close() -> [[Int32]] {
+    /// Whether the next row also holds text that was appended before. Only packed rows hold several texts.
+    var hasOpenRow: Bool { packed?.hasOpenRow ?? isOpen }
+
+    /// Ends the current text and returns the rows that are complete. The next sample must not continue it.
+    mutating func close() -> [[Int32]] {
         guard isOpen else { return [] }
         defer { (open, isOpen) = ([], false) }
         if packed != nil { return packed!.endText() }

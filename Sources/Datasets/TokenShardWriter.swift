@@ -22,6 +22,9 @@ final class TokenShardWriter {
         put(UInt32(isWide ? 4 : 2))
     }
 
+    /// Rows written so far.
+    var rows: Int { totals.rows }
+
     /// Appends the rows of one sample.
     /// - Parameters:
     ///   - textBytes: size of the sample's text in bytes
@@ -41,7 +44,8 @@ final class TokenShardWriter {
         if buffer.count >= TokenShardWriter.bufferBytes { try flush() }
     }
 
-    func finish() throws(DatasetError) {
+    /// - Returns: the checksum of the shard
+    func finish() throws(DatasetError) -> UInt64 {
         buffer.append(contentsOf: repeatElement(0, count: (8 - buffer.count % 8) % 8))
         for offset in offsets {
             put(offset)
@@ -49,9 +53,11 @@ final class TokenShardWriter {
         }
         for word in totals.words { put(word) }
         try flush()
-        put(digest.value)
+        let checksum = digest.value
+        put(checksum)
         try flush()
         try wrap { () throws(DurableError) in try file.publish() }
+        return checksum
     }
 
     private func put(_ value: some FixedWidthInteger) {

@@ -10,6 +10,8 @@ public struct TokenShards: Sendable {
     public let heldOut: TokenShard
     /// Nil for the shards of an older version.
     public let summary: TextSummary?
+    /// The training rows of each corpus. Nil for the shards of an older version, or if the file is damaged.
+    public let corpusRows: CorpusRows?
 
     /// Opens the shards that `build` wrote to `directory` for the given source.
     /// - Parameter vocabularySize: the tokenizer's vocabulary size
@@ -23,6 +25,7 @@ public struct TokenShards: Sendable {
         heldOut = try open("held-out")
         let json = try? Durable.read(TokenShards.summaryPath(directory), atMost: 1 << 20)
         summary = json.flatMap { try? JobCoding.decode(TextSummary.self, from: Data($0)) }
+        corpusRows = CorpusRows.read(directory, of: training)
     }
 
     private static func summaryPath(_ directory: String) -> String { "\(directory)/text.json" }
@@ -39,8 +42,9 @@ public struct TokenShards: Sendable {
         var divisions: [TextSummary.Division] = []
         var counts = SampleCounts()
         let seen = SeenTexts()
-        for corpus in source.corpora {
+        for (index, corpus) in source.corpora.enumerated() {
             begins(corpus)
+            sides.begin(corpus: index)
             let layout = try layouts.layout(of: corpus, unit: source.unit, filters: source.filters, progress: progress)
             var reader = try SampleReader(
                 corpus: corpus, layout: layout, filters: source.filters, seen: seen, progress: progress)
@@ -58,10 +62,11 @@ public struct TokenShards: Sendable {
                 divisions.append(.init(corpus, layout))
             }
         }
-        try sides.finish()
+        let corpusRows = try sides.finish()
         let summary = sides.summary(counts, divisions, corpusCount: source.corpora.count)
         do {
             try Durable.write(try JobCoding.encode(summary, pretty: true), to: summaryPath(directory))
+            try corpusRows.write(directory)
         } catch let error as DurableError {
             throw .file(error)
         } catch {

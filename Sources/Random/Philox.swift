@@ -11,7 +11,7 @@ public struct Philox: Sendable {
     /// What a stream of numbers is used for. Streams for different purposes never overlap.
     public enum Purpose: UInt32, Sendable {
         case initialization = 1
-        case shuffling, masking, dropout, sampling, evaluation, cutting, inputNoise
+        case shuffling, masking, dropout, sampling, evaluation, cutting, inputNoise, replay
     }
 
     public init(seed: UInt64, purpose: Purpose) {
