@@ -163,6 +163,15 @@ public final class ByteLevelBPETokenizer: Sendable {
         }
     }
 
+    /// Returns the tokens that this tokenizer divides a token of another one into: a single one if it has the same token.
+    ///
+    /// The bytes of the token are merged as one word. They need not be valid UTF-8: a token may be part of a character.
+    public func pieces(of token: Int32, from other: ByteLevelBPETokenizer) -> [Int32] {
+        guard let text = other.token(token) else { return [] }
+        if let id = id(of: text) { return [id] }
+        return withEncoder { $0.encodeWord(other.decodeBytes([token])) }
+    }
+
     private func withEncoder<Result>(_ body: (WordEncoder) -> Result) -> Result {
         let taken = idle.withLock { $0.popLast() } ?? SendableEncoder(encoder: WordEncoder(model: model))
         defer { idle.withLock { $0.append(taken) } }

@@ -31,6 +31,13 @@ final class WordEncoder {
         }
     }
 
+    /// Returns the ids of bytes that are merged as one word, which need not be valid UTF-8.
+    func encodeWord(_ bytes: [UInt8]) -> [Int32] {
+        var ids: [Int32] = []
+        bytes.withUnsafeBufferPointer { if let word = $0.baseAddress { merge(word, $0.count, into: &ids) } }
+        return ids
+    }
+
     @inline(__always)
     private func encodeWord(_ word: UnsafePointer<UInt8>, _ count: Int, into ids: inout [Int32]) {
         if count > WordCache.longestWord {
