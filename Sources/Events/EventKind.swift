@@ -26,6 +26,7 @@ public enum EventKind: String, Sendable, CaseIterable {
     case textSummary = "text_summary"
     case textWarning = "text_warning"
     case modelChosen = "model_chosen"
+    case startChosen = "start_chosen"
     case step
     case stepSkipped = "step_skipped"
     case evaluation
@@ -228,6 +229,14 @@ public enum EventKind: String, Sendable, CaseIterable {
                     Settings with the value auto leave the size of the model and the number of epochs to
                     the run, which chooses them for the amount of text, max_time and the speed of the CPU.
                     The message gives the numbers; a number that is set in kantaibert.yaml is kept.
+                    """)
+        case .startChosen:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0058", subject: "What a training run starts from",
+                explanation: """
+                    A run starts from the generation that serves, or from random weights, as the key `start`
+                    of the model says. The message gives the reason. If the gate rejects a model that
+                    started from a generation, a run from random weights is queued once.
                     """)
         case .step:
             EventDefinition(

@@ -1,3 +1,5 @@
+import Durable
+import FoundationEssentials
 import SettingsTable
 
 /// The shape of a RoBERTa model, under the names of Hugging Face's `config.json`. A property that is nil is chosen by the
@@ -61,6 +63,28 @@ public struct Architecture: Codable, Sendable, Equatable {
 }
 
 extension Architecture {
+    /// Reads the architecture of a model that was trained here from its `config.json`.
+    /// - Throws: `DurableError` or `DecodingError`
+    public static func trained(directory: String) throws -> Architecture {
+        let json = try Durable.read("\(directory)/config.json", atMost: 1 << 20)
+        return try JobCoding.decode(Architecture.self, from: Data(json))
+    }
+
+    /// Describes the first number that is set and that a model of another shape does not have; nil if there is none.
+    /// Numbers that only training depends on are not compared.
+    public func contradiction(to trained: Architecture) -> String? {
+        let training: Set = ["hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range"]
+        for setting in Architecture.settings.map(\.setting) where !training.contains(setting.key) {
+            let (wanted, found) = (setting.text(of: self), setting.text(of: trained))
+            guard wanted != found, wanted != Architecture.automaticWord else { continue }
+            return "\(setting.key) is \(wanted), but the generation has \(found)"
+        }
+        return nil
+    }
+
+    /// What a number that is not set is written as.
+    private static let automaticWord = "auto"
+
     /// The smallest vocabulary of a byte-level tokenizer: five special tokens and 256 bytes.
     public static let smallestVocabulary = 261
     /// The largest vocabulary that a tokenizer file may hold.

@@ -47,6 +47,8 @@ public struct Job: Codable, Sendable, Equatable {
     public var filters: [TextFilter]
     /// A directory with an existing tokenizer; null trains one on the corpora.
     public var tokenizer: String?
+    /// The generation that training starts from; null starts from random weights.
+    public var start: JobStart?
     /// Caches the word counts of each corpus between trainings of a tokenizer; null disables the cache.
     public var wordCountsDirectory: String?
     /// Caches what was measured of the CPU, which is the same for all runs of a machine; null measures it for this run.
@@ -58,7 +60,7 @@ public struct Job: Codable, Sendable, Equatable {
 
     public init(
         run: String, model: String, generation: Int, objective: Objective, architecture: Architecture, recipe: Recipe,
-        corpora: [JobCorpus], samples: SampleUnit, filters: [TextFilter], tokenizer: String?,
+        corpora: [JobCorpus], samples: SampleUnit, filters: [TextFilter], tokenizer: String?, start: JobStart? = nil,
         wordCountsDirectory: String?, machineFile: String? = nil, runDirectory: String, outputDirectory: String
     ) {
         self.run = run
@@ -71,6 +73,7 @@ public struct Job: Codable, Sendable, Equatable {
         self.samples = samples
         self.filters = filters
         self.tokenizer = tokenizer
+        self.start = start
         self.wordCountsDirectory = wordCountsDirectory
         self.machineFile = machineFile
         self.runDirectory = runDirectory
@@ -100,6 +103,27 @@ public struct JobCorpus: Codable, Sendable, Equatable {
         self.bytes = bytes
         self.samples = samples
         self.filters = filters
+    }
+}
+
+/// The generation that a run starts from: a warm start.
+public struct JobStart: Codable, Sendable, Equatable {
+    public var generation: Int
+    /// Its model directory.
+    public var directory: String
+    /// SHA-256 of its `model.safetensors`.
+    public var modelSha256: String
+    /// SHA-256 of the corpora that it was trained on, in ascending order. All of them are corpora of the job.
+    public var corpora: [String]
+    /// The number of generations in a row, including the one of this run, that started from the one before.
+    public var warmStarts: Int
+
+    public init(generation: Int, directory: String, modelSha256: String, corpora: [String], warmStarts: Int) {
+        self.generation = generation
+        self.directory = directory
+        self.modelSha256 = modelSha256
+        self.corpora = corpora.sorted()
+        self.warmStarts = warmStarts
     }
 }
 

@@ -30,8 +30,9 @@ extension Job {
             run: "", model: "", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
             recipe: RecipeName.default.recipe(for: .mlm),
             corpora: [JobCorpus(sha256: "", name: "", path: "", bytes: 0, samples: .records, filters: [])],
-            samples: .lines, filters: [], tokenizer: "", wordCountsDirectory: "", machineFile: "", runDirectory: "",
-            outputDirectory: "")
+            samples: .lines, filters: [], tokenizer: "",
+            start: JobStart(generation: 1, directory: "", modelSha256: "", corpora: [], warmStarts: 1),
+            wordCountsDirectory: "", machineFile: "", runDirectory: "", outputDirectory: "")
         guard let json = try? JobCoding.encode(job),
             case .object(var keys)? = try? JSONDecoder().decode(JSONTree.self, from: json)
         else { preconditionFailure("a job cannot be encoded and decoded") }

@@ -8,14 +8,27 @@ extension Job {
         try require(!outputDirectory.isEmpty, "output_directory", "a path", "‘’")
         try require(!corpora.isEmpty, "corpora", "at least one corpus", "none")
         for (index, corpus) in corpora.enumerated() {
-            let digits = corpus.sha256.utf8
-            let isHexadecimal = digits.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
-            try require(
-                digits.count == 64 && isHexadecimal, "corpora[\(index)].sha256", "64 hexadecimal digits",
-                "‘\(corpus.sha256)’")
+            try requireSHA256(corpus.sha256, "corpora[\(index)].sha256")
             try require(!corpus.path.isEmpty, "corpora[\(index)].path", "a path", "‘’")
         }
+        try start?.validate(corpora)
         try recipe.validate(for: objective, architecture)
+    }
+}
+
+extension JobStart {
+    /// - Parameter jobCorpora: the corpora of the job
+    fileprivate func validate(_ jobCorpora: [JobCorpus]) throws(JobError) {
+        try require(generation >= 1, "start.generation", "an integer of at least 1", "\(generation)")
+        try require(!directory.isEmpty, "start.directory", "a path", "‘’")
+        try requireSHA256(modelSha256, "start.model_sha256")
+        try require(warmStarts >= 1, "start.warm_starts", "an integer of at least 1", "\(warmStarts)")
+        let known = Set(jobCorpora.map(\.sha256))
+        for (index, sha256) in corpora.enumerated() {
+            try require(known.contains(sha256), "start.corpora[\(index)]", "a corpus of the job", "‘\(sha256)’")
+        }
+        try require(
+            !known.isSubset(of: corpora), "start.corpora", "all corpora of the job but the new ones", "all of them")
     }
 }
 
@@ -60,4 +73,9 @@ private func require(
     _ condition: Bool, _ key: String, _ expected: @autoclosure () -> String, _ found: @autoclosure () -> String
 ) throws(JobError) {
     guard condition else { throw JobError(key: key, expected: expected(), found: found()) }
+}
+
+private func requireSHA256(_ text: String, _ key: String) throws(JobError) {
+    let isHexadecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    try require(text.utf8.count == 64 && isHexadecimal, key, "64 hexadecimal digits", "‘\(text)’")
 }

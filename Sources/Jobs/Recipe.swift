@@ -30,6 +30,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var mlmProbability: Double = 0.15
     public var cutProbability: Double = 0
     public var inputNoise: Double = 0
+    public var replay: Double = 3
+    public var shrink: Double = 1
     public var minFrequency: Int = 2
     public var heldOut: Double = 0.05
     public var loggingSteps: Int = 50

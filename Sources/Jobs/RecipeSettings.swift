@@ -130,6 +130,18 @@ extension Recipe {
             stay. Regularizes training on a small corpus.
             """),
         JobSetting(
+            "replay", \.replay, .number(atLeast: 0, atMost: 1000),
+            """
+            Rows of the old text for each row of new text, drawn anew in each epoch, if a run starts from the previous \
+            generation (start); at most all rows of the old text.
+            """),
+        JobSetting(
+            "shrink", \.shrink, .number(atLeast: 0, atMost: 1),
+            """
+            Share of the previous generation's parameters that a run starts with, the rest being those of an untrained model \
+            (shrink and perturb); 1 starts with the generation as it is.
+            """),
+        JobSetting(
             "min_frequency", \.minFrequency, .integer(atLeast: 1, atMost: largestCount),
             "The tokenizer merges only pairs that occur at least this often."),
         JobSetting(

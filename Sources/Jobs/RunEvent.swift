@@ -27,6 +27,8 @@ public struct RunEvent: Codable, Sendable, Equatable {
         /// The text is used in an unexpected way: too little of it, or not all.
         case textWarning(TextWarning)
         case modelChosen(ModelChosen)
+        /// The generation that the run starts from has been loaded.
+        case startPrepared(StartPrepared)
         /// The evaluation of a published model on held-out text of a job.
         case judged(EvaluationResult)
     }
@@ -113,6 +115,37 @@ public struct RunEvent: Codable, Sendable, Equatable {
             trainTokens = text.tokens
             trainBytes = text.bytes
             self.operationsPerSecond = operationsPerSecond
+        }
+    }
+
+    /// What a run that starts from a generation trains on, and what became of the generation's tokenizer.
+    public struct StartPrepared: Codable, Sendable, Equatable {
+        public var generation: Int
+        /// Rows of new text in each epoch: all of them.
+        public var newRows: Int
+        /// Rows of old text in each epoch, out of `oldRows`.
+        public var replayedRows: Int
+        public var oldRows: Int
+        public var numTrainEpochs: Double
+        /// Tokens that the generation's tokenizer does not have; their embeddings are composed. 0 if it is kept.
+        public var composedTokens: Int
+        /// Bytes per token of new text with the generation's tokenizer and with one trained for the run; null if they were
+        /// not compared.
+        public var keptBytesPerToken: Double?
+        public var ownBytesPerToken: Double?
+
+        public init(
+            generation: Int, newRows: Int, replayedRows: Int, oldRows: Int, numTrainEpochs: Double, composedTokens: Int,
+            keptBytesPerToken: Double?, ownBytesPerToken: Double?
+        ) {
+            self.generation = generation
+            self.newRows = newRows
+            self.replayedRows = replayedRows
+            self.oldRows = oldRows
+            self.numTrainEpochs = numTrainEpochs
+            self.composedTokens = composedTokens
+            self.keptBytesPerToken = keptBytesPerToken
+            self.ownBytesPerToken = ownBytesPerToken
         }
     }
 

@@ -21,6 +21,7 @@ extension RunEvent {
         case textSummary = "text_summary"
         case textWarning = "text_warning"
         case modelChosen = "model_chosen"
+        case startPrepared = "start_prepared"
         case judged
     }
 
@@ -43,6 +44,7 @@ extension RunEvent {
         case .textSummary(let fields): (.textSummary, fields)
         case .textWarning(let fields): (.textWarning, fields)
         case .modelChosen(let fields): (.modelChosen, fields)
+        case .startPrepared(let fields): (.startPrepared, fields)
         case .judged(let fields): (.judged, fields)
         }
     }
@@ -71,6 +73,7 @@ extension RunEvent {
             case .textSummary: .textSummary(try TextSummary(from: decoder))
             case .textWarning: .textWarning(try TextWarning(from: decoder))
             case .modelChosen: .modelChosen(try ModelChosen(from: decoder))
+            case .startPrepared: .startPrepared(try StartPrepared(from: decoder))
             case .judged: .judged(try EvaluationResult(from: decoder))
             }
     }

@@ -21,6 +21,15 @@ public struct TrainingArguments: Codable, Sendable, Equatable {
     /// Tokens in the training samples, each seen once in an epoch.
     public var trainingTokens: Int
     public var corpora: [Corpus]
+    /// The generation that training started from; null if it started from random weights.
+    public var startedFrom: Int?
+    /// The number of generations in a row, including this one, that started from the one before.
+    public var warmStarts: Int?
+    /// Whether samples were held out by the hash of their text alone, as in every text that is not very small. Then no
+    /// later run holds out what this one was trained on. Null if it is not known.
+    public var heldOutByHash: Bool?
+    /// Version of the rules that divide corpora into samples.
+    public var layoutVersion: Int?
     /// Tokens in the tokenizer's vocabulary; the embedding may have more rows.
     public var tokenizerVocabulary: Int
     /// The evaluation on the held-out samples after the last step.
@@ -30,8 +39,13 @@ public struct TrainingArguments: Codable, Sendable, Equatable {
         public var sha256: String
         public var name: String
         public var bytes: Int
+        /// Where these are null, `samples` and `filters` of the run apply.
+        public var samples: SampleUnit?
+        public var filters: [TextFilter]?
 
         public init(_ corpus: JobCorpus) {
+            samples = corpus.samples
+            filters = corpus.filters
             sha256 = corpus.sha256
             name = corpus.name
             bytes = corpus.bytes
@@ -40,7 +54,7 @@ public struct TrainingArguments: Codable, Sendable, Equatable {
 
     public init(
         job: Job, longestPosition: Int, steps: Int, trainingTokens: Int, tokenizerVocabulary: Int,
-        evaluation: RunEvent.Evaluation?
+        heldOutByHash: Bool? = nil, layoutVersion: Int? = nil, evaluation: RunEvent.Evaluation?
     ) {
         run = job.run
         model = job.model
@@ -54,6 +68,10 @@ public struct TrainingArguments: Codable, Sendable, Equatable {
         self.steps = steps
         self.trainingTokens = trainingTokens
         self.tokenizerVocabulary = tokenizerVocabulary
+        startedFrom = job.start?.generation
+        warmStarts = job.start?.warmStarts
+        self.heldOutByHash = heldOutByHash
+        self.layoutVersion = layoutVersion
         self.evaluation = evaluation
     }
 }

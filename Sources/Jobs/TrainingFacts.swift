@@ -20,9 +20,19 @@ public struct TrainingFacts: Decodable, Sendable, Equatable {
     public let heldOut: Double?
     /// The evaluation after the last step.
     public let evaluation: RunEvent.Evaluation?
+    public let objective: Objective?
+    public let samples: SampleUnit?
+    /// Empty if they are not known.
+    public let corpora: [TrainingArguments.Corpus]
+    /// See `TrainingArguments`.
+    public let startedFrom: Int?
+    public let warmStarts: Int?
+    public let heldOutByHash: Bool?
+    public let layoutVersion: Int?
 
     private enum Key: String, CodingKey {
-        case run, filters, longestPosition, steps, recipe, heldOut, evaluation
+        case run, filters, longestPosition, steps, recipe, heldOut, evaluation, objective, samples, corpora
+        case startedFrom, warmStarts, heldOutByHash, layoutVersion
     }
 
     public init(from decoder: any Decoder) throws {
@@ -34,6 +44,13 @@ public struct TrainingFacts: Decodable, Sendable, Equatable {
         let recipe = try? facts.nestedContainer(keyedBy: Key.self, forKey: .recipe)
         heldOut = try? recipe?.decode(Double.self, forKey: .heldOut)
         evaluation = try facts.decodeIfPresent(RunEvent.Evaluation.self, forKey: .evaluation)
+        objective = try? facts.decode(Objective.self, forKey: .objective)
+        samples = try? facts.decode(SampleUnit.self, forKey: .samples)
+        corpora = (try? facts.decode([TrainingArguments.Corpus].self, forKey: .corpora)) ?? []
+        startedFrom = try? facts.decode(Int.self, forKey: .startedFrom)
+        warmStarts = try? facts.decode(Int.self, forKey: .warmStarts)
+        heldOutByHash = try? facts.decode(Bool.self, forKey: .heldOutByHash)
+        layoutVersion = try? facts.decode(Int.self, forKey: .layoutVersion)
     }
 
     /// A file that is not what `TrainingArguments` writes.

@@ -3,7 +3,7 @@ import Formatting
 import Jobs
 
 extension Recipe {
-    /// Returns the batch size for the training rows of a run; nil if the recipe sets one.
+    /// Returns the batch size for the rows of an epoch; nil if the recipe sets one.
     func batch(for training: ShardTotals) -> AutomaticBatch? {
         guard perDeviceTrainBatchSize == nil else { return nil }
         return AutomaticBatch(rows: training.rows, tokens: training.tokens, perStep: gradientAccumulationSteps)
@@ -19,7 +19,7 @@ extension Recipe {
 
 extension AutomaticBatch {
     /// Why the size was chosen, to follow the size in a sentence.
-    /// - Parameter rows: the number of training rows
+    /// - Parameter rows: the number of rows in an epoch
     func reason(rows: Int) -> String {
         isForSteps
             ? "because there are only \(MessageFormat.count(rows)) training rows"

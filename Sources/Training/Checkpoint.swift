@@ -51,6 +51,8 @@ struct CheckpointState: Codable, Equatable {
         var tokenizer: String
         var trainingTokens: Int
         var trainingRows: Int
+        /// SHA-256 of the weights that the run started from; nil for random weights.
+        var start: String?
     }
 }
 
@@ -208,6 +210,7 @@ extension CheckpointState.Identity {
         try require("recipe.seed", expected.seed, seed)
         try require("recipe.optimizer", expected.optimizer.rawValue, optimizer.rawValue)
         try require("recipe.per_device_train_batch_size", expected.samplesPerStep, samplesPerStep)
+        try require("start", expected.start ?? "fresh", start ?? "fresh")
         try require("tokenizer", expected.tokenizer, tokenizer)
         try require("corpora", "\(expected.trainingRows) rows", "\(trainingRows) rows")
         try require("corpora", "\(expected.trainingTokens) tokens", "\(trainingTokens) tokens")

@@ -13,6 +13,12 @@ struct ModelChoice: Codable, Equatable {
         maxTime = model.maxSeconds.map(TimeLimit.seconds) ?? .none
     }
 
+    init(architecture: Architecture, numTrainEpochs: Double, maxTime: TimeLimit) {
+        self.architecture = architecture
+        self.numTrainEpochs = numTrainEpochs
+        self.maxTime = maxTime
+    }
+
     /// Describes the first number that no run could have chosen; nil if there is none.
     var failureReason: String? {
         do throws(JobError) {

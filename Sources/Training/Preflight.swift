@@ -112,7 +112,7 @@ struct Preflight {
             precisionReason: forecast.precisionReason, peakBytes: forecast.peakBytes,
             memoryLimitBytes: forecast.limit.bytes, memoryLimitSource: forecast.limit.source,
             microBatchTokens: decisions.maximumTokens, perDeviceTrainBatchSize: job.recipe.batchSize,
-            batchReason: chosenBatch?.reason(rows: shards.training.rows),
+            batchReason: chosenBatch?.reason(rows: batcher.rowsPerEpoch),
             seconds: min(seconds, job.recipe.maxTime.seconds.map { $0 + decisions.secondsPerEvaluation } ?? seconds))
     }
 
@@ -130,7 +130,8 @@ struct Preflight {
 
     /// Average number of tokens per step.
     private var tokensPerStep: Double {
-        Double(shards.training.totals.tokens) / Double(batcher.stepsPerEpoch)
+        let shareOfRows = Double(batcher.rowsPerEpoch) / Double(shards.training.rows)
+        return Double(shards.training.totals.tokens) * shareOfRows / Double(batcher.stepsPerEpoch)
     }
 
     /// Share of the tokens that the head scores.

@@ -42,21 +42,37 @@ struct RunDirectory {
 
     /// Returns the run's tokenizer, training it first if necessary.
     /// - Parameters:
+    ///   - generation: the generation that the run starts from, whose tokenizer is kept if it suits the new text
     ///   - memoryLimit: memory that the process may use, in bytes
+    ///   - compared: called with the result of a comparison with the generation's tokenizer
     ///   - trained: called with the vocabulary size after training
     ///   - heartbeat: emits heartbeats
     /// - Throws: `TrainingError.corpus` if the distinct words of a corpus exceed the memory limit
-    func tokenizer(memoryLimit: Int, heartbeat: Heartbeat, trained: (Int) -> Void) throws -> ByteLevelBPETokenizer {
+    func tokenizer(
+        of generation: StartingGeneration?, memoryLimit: Int, heartbeat: Heartbeat,
+        compared: (TokenizerComparison) -> Void, trained: (Int) -> Void
+    ) throws -> ByteLevelBPETokenizer {
         if access(tokenizerDirectory, F_OK) == 0 {
             return try usable(ByteLevelBPETokenizer.load(directory: tokenizerDirectory), tokenizerDirectory)
         }
-        let tokenizer: ByteLevelBPETokenizer
+        var tokenizer: ByteLevelBPETokenizer
         if let directory = job.tokenizer {
             // Matches what is read back from the run's folder.
             tokenizer = try usable(ByteLevelBPETokenizer.load(directory: directory).published(), directory)
         } else {
             tokenizer = try trainTokenizer(memoryLimit: memoryLimit, heartbeat)
-            trained(tokenizer.vocabularySize)
+            if let generation {
+                let kept = try usable(generation.tokenizer(), generation.start.directory)
+                let activity = "comparing tokenizers"
+                let texts = try job.newText(layouts, mostBytes: TokenizerComparison.mostBytes) {
+                    heartbeat.beat(activity)
+                }
+                let comparison = TokenizerComparison(texts: texts, kept: kept, own: tokenizer)
+                compared(comparison)
+                if comparison.isKept { tokenizer = kept } else { trained(tokenizer.vocabularySize) }
+            } else {
+                trained(tokenizer.vocabularySize)
+            }
         }
         try Durable.publishDirectory(tokenizerDirectory) { aside in
             try tokenizer.save(directory: aside, modelMaxLength: modelMaxLength)
@@ -162,8 +178,10 @@ struct RunDirectory {
         if access(directory, F_OK) == 0 {
             try TemporaryName.clearLeftovers(in: directory)
             do {
-                return try TokenShards(
+                let shards = try TokenShards(
                     directory: directory, source: source, vocabularySize: tokenizer.vocabularySize)
+                if job.start == nil || shards.corpusRows != nil { return shards }
+                note("rebuilding the token shards: the rows of each corpus are not known")
             } catch {
                 note("rebuilding the token shards: \(error)")
             }
@@ -180,8 +198,9 @@ struct RunDirectory {
             heartbeat.beat(activity)
         }
         if let summary = shards.summary {
-            let recipe = job.recipe.fitted(to: shards.training.totals)
-            let report = TextReport(summary: summary, recipe: recipe, trainingRows: shards.training.rows)
+            let epoch = job.epoch(of: shards)
+            let recipe = job.recipe.fitted(to: epoch)
+            let report = TextReport(summary: summary, recipe: recipe, trainingRows: epoch.rows)
             heartbeat.tell(.textSummary(summary))
             for warning in report.warnings { heartbeat.tell(.textWarning(.init(message: warning))) }
         }

@@ -38,7 +38,11 @@ extension Trainer {
     func prepare(_ folder: RunDirectory) throws -> Run {
         let limit = MemoryLimit.current(given: memoryLimit).bytes
         let earlier = try RuntimePlan.read(for: job)
-        let tokenizer = try folder.tokenizer(memoryLimit: limit, heartbeat: heartbeat) { size in
+        let generation = try startingGeneration()
+        var comparison: TokenizerComparison?
+        let tokenizer = try folder.tokenizer(of: generation, memoryLimit: limit, heartbeat: heartbeat) {
+            comparison = $0
+        } trained: { size in
             report(.tokenizerTrained(.init(vocabularySize: size, seconds: watch.seconds)))
         }
         let rows = try job.embeddingRows(tokenizerVocabulary: tokenizer.vocabularySize)
@@ -49,18 +53,19 @@ extension Trainer {
         guard training.rows >= 1, heldOut.rows >= 1 else {
             throw TrainingError.tooFewSamples(TooLittleText(shards.summary))
         }
-        let choice = try earlier?.model ?? chooseModel(for: .init(shards, vocabulary: rows))
+        let choice = try earlier?.model ?? chooseModel(for: .init(shards, vocabulary: rows), generation)
         if let choice { job.adopt(choice) }
         let configuration = try RobertaConfiguration(job.architecture, rows: rows, objective: job.objective)
         if let size = earlier?.perDeviceTrainBatchSize, job.recipe.perDeviceTrainBatchSize == nil {
             job.recipe.perDeviceTrainBatchSize = size
         }
-        let chosenBatch = job.recipe.batch(for: training)
-        job.recipe = job.recipe.fitted(to: training)
+        let epoch = job.epoch(of: shards)
+        let chosenBatch = job.recipe.batch(for: epoch)
+        job.recipe = job.recipe.fitted(to: epoch)
         let recipe = job.recipe
         let batcher = Batcher(
             shard: shards.training, objective: job.objective, batchSize: recipe.samplesPerStep, recipe: recipe,
-            tokenizerVocabulary: tokenizer.vocabularySize)
+            tokenizerVocabulary: tokenizer.vocabularySize, replay: job.replay(shards))
         var schedule = LearningRateSchedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,
@@ -73,6 +78,10 @@ extension Trainer {
         if recipe.initialization == .positional {
             model.setHeadBias(toFrequencies: shards.training.tokenCounts(vocabularySize: tokenizer.vocabularySize))
         }
+        if let generation {
+            let composed = try generation.carryOver(into: model, tokenizer, shrink: recipe.shrink)
+            reportStart(generation, batcher, shards, comparison, composedTokens: composed)
+        }
         let trainStep = TrainStep(
             model: model, recipe: recipe, plan: forecast.plan, precision: forecast.decisions.precision)
         let evaluation = EvaluationBatches(
@@ -83,7 +92,7 @@ extension Trainer {
         let identity = CheckpointState.Identity(
             objective: job.objective, architecture: architecture, seed: recipe.seed, optimizer: recipe.optimizer,
             samplesPerStep: recipe.samplesPerStep, tokenizer: digest, trainingTokens: training.tokens,
-            trainingRows: training.rows)
+            trainingRows: training.rows, start: job.start?.modelSha256)
         let checkpoints = CheckpointStore(directory: job.runDirectory, identity: identity)
         let state = try checkpoints.restore(into: trainStep, note: note)
         var decided = forecast.decisions
@@ -130,13 +139,51 @@ extension Trainer {
 
 extension Trainer {
     /// Chooses the numbers that the job leaves open, and reports them; nil if it sets all of them.
-    private func chooseModel(for text: TrainingText) throws -> ModelChoice? {
+    /// - Parameter generation: the generation that the run starts from, whose shape the model keeps
+    private func chooseModel(
+        for text: TrainingText, _ generation: StartingGeneration?
+    ) throws -> ModelChoice? {
         guard job.isAutomatic else { return nil }
+        if let generation {
+            var architecture = generation.architecture
+            // Follows the run's tokenizer.
+            architecture.vocabSize = nil
+            let seconds = AutomaticModel.seconds(textBytes: text.bytes)
+            return ModelChoice(
+                architecture: architecture, numTrainEpochs: job.recipe.numTrainEpochs ?? StartingGeneration.epochs,
+                maxTime: job.recipe.maxTime == .automatic ? .seconds(seconds) : job.recipe.maxTime)
+        }
         let (precision, _) = try RuntimePlan.precision(for: job, machine: { machine })
         let rate = machine.rates.rate(in: precision) * Double(ThreadPool.shared.threads)
         let model = AutomaticModel(
             job.architecture, job.recipe, for: job.objective, text: text, operationsPerSecond: rate)
         report(.modelChosen(.init(model, text: text, operationsPerSecond: rate)))
         return ModelChoice(model)
+    }
+}
+
+// MARK: - Warm starts
+
+extension Trainer {
+    /// Verifies the generation that the job names; nil if there is none, or if the run has a checkpoint and needs it no more.
+    /// - Throws: `TrainingError.start`
+    private func startingGeneration() throws -> StartingGeneration? {
+        guard let start = job.start, CheckpointStore.count(in: job.runDirectory) == 0 else { return nil }
+        return try StartingGeneration(start, of: job)
+    }
+
+    private func reportStart(
+        _ generation: StartingGeneration, _ batcher: Batcher, _ shards: TokenShards, _ comparison: TokenizerComparison?,
+        composedTokens: Int
+    ) {
+        guard let replay = job.replay(shards) else { return }
+        report(
+            .startPrepared(
+                .init(
+                    generation: generation.start.generation, newRows: replay.newCount,
+                    replayedRows: replay.replayedCount, oldRows: shards.training.rows - replay.newCount,
+                    numTrainEpochs: job.recipe.numTrainEpochs ?? StartingGeneration.epochs,
+                    composedTokens: composedTokens, keptBytesPerToken: comparison?.kept,
+                    ownBytesPerToken: comparison?.own)))
     }
 }

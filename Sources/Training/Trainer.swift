@@ -211,6 +211,7 @@ public final class Trainer {
         let arguments = TrainingArguments(
             job: job, longestPosition: run.shards.training.totals.longestRow, steps: run.step,
             trainingTokens: run.shards.training.totals.tokens, tokenizerVocabulary: run.tokenizer.vocabularySize,
+            heldOutByHash: run.shards.corpusRows?.heldOutByHash, layoutVersion: CorpusLayout.version,
             evaluation: evaluation)
         let digest = try publisher.publish(model, tokenizer: run.tokenizer, arguments: arguments)
         let published = RunEvent.Published(

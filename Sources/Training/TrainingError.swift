@@ -19,6 +19,8 @@ public enum TrainingError: Error, CustomStringConvertible {
     case foreignCheckpoint(path: String, key: String, expected: String, found: String)
     /// Checkpoints exist, but none can be read; the reason is that of the newest one.
     case damagedCheckpoint(path: String, reason: String)
+    /// The generation that the run starts from is not the one that the job names, or has been removed.
+    case start(generation: Int, path: String, reason: String)
     /// Too many consecutive steps with a loss or gradient that is not finite.
     case notFinite(steps: Int, lastStep: Int, reason: String)
     /// The run uses bfloat16, because of its settings or because it was started with it, and this CPU does not support
@@ -59,6 +61,11 @@ public enum TrainingError: Error, CustomStringConvertible {
             "\(path): ‘\(key)’: expected \(expected), found \(found); the checkpoint belongs to another job"
         case .damagedCheckpoint(let path, let reason):
             "\(path): \(reason); to start the run from the beginning, delete its checkpoints"
+        case .start(let generation, let path, let reason):
+            """
+            the run starts from generation \(generation), but \(path) \(reason): start a new run, which starts from the \
+            generation that serves then, or set ‘start’ to fresh
+            """
         case .notFinite(let steps, let lastStep, let reason):
             "\(steps) consecutive steps up to step \(lastStep) were skipped: \(reason)"
         case .noBFloat16(let run):

@@ -54,7 +54,7 @@ func readJob(_ path: String) throws(TrainingError) -> Job {
 extension TrainingError {
     var exitCode: ExitCode {
         switch self {
-        case .job, .noBFloat16, .tooLittleMemory, .tooLittleSpace: ExitCode(EX_CONFIG)
+        case .job, .start, .noBFloat16, .tooLittleMemory, .tooLittleSpace: ExitCode(EX_CONFIG)
         case .data, .corpus, .tokenizer, .tooFewSamples, .foreignCheckpoint, .damagedCheckpoint: ExitCode(EX_DATAERR)
         case .model, .file, .notFinite, .other: ExitCode(EX_SOFTWARE)
         }

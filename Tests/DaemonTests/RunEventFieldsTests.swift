@@ -110,6 +110,40 @@ struct RunEventFieldsTests {
         #expect(!job.isSameWork(as: other))
     }
 
+    @Test("A job that starts from another generation is other work")
+    func startChangesWork() {
+        func starting(from generation: Int?) -> Job {
+            var job = job
+            job.start = generation.map {
+                JobStart(
+                    generation: $0, directory: "/m/\($0)", modelSha256: "\($0)", corpora: ["a", "b"], warmStarts: 1)
+            }
+            return job
+        }
+        var shuffled = starting(from: 1)
+        shuffled.start?.corpora = ["b", "a"]
+        #expect(starting(from: 1).isSameWork(as: shuffled))
+        #expect(!starting(from: 1).isSameWork(as: starting(from: nil)))
+        #expect(!starting(from: 1).isSameWork(as: starting(from: 2)))
+    }
+
+    @Test("What a run starts from is stated, and whether the tokenizer is kept")
+    func startMessage() throws {
+        var start = RunEvent.StartPrepared(
+            generation: 7, newRows: 63, replayedRows: 189, oldRows: 6212, numTrainEpochs: 2, composedTokens: 0,
+            keptBytesPerToken: nil, ownBytesPerToken: nil)
+        func message() throws -> String { try #require(ServiceEvent(RunEvent(.startPrepared(start)), of: job)).message }
+        #expect(
+            try message()
+                == "m-1: starts from generation 7: 2.0 epochs over 63 new rows and 189 of 6,212 old ones (replay); its "
+                + "tokenizer is kept")
+        (start.composedTokens, start.keptBytesPerToken, start.ownBytesPerToken) = (12, 1.25, 3.5)
+        #expect(
+            try message().hasSuffix(
+                "; 12 tokens of a new tokenizer composed from those of its own (1.25 bytes of new text per token, 3.50 with a "
+                    + "new one)"))
+    }
+
     @Test(
         "An event has the members of the run's JSON line as fields",
         arguments: [
@@ -129,6 +163,10 @@ struct RunEventFieldsTests {
                     totalSteps: 2, remainingSeconds: 3, log: true)),
             .evaluation(.init(step: 5, loss: 5.5, perplexity: 244.7, accuracy: 0.25, bitsPerByte: 1.5)),
             .textSummary(summary), .textWarning(.init(message: "few units")), .modelChosen(Self.chosen(.seconds(600))),
+            .startPrepared(
+                .init(
+                    generation: 7, newRows: 63, replayedRows: 189, oldRows: 6212, numTrainEpochs: 2, composedTokens: 0,
+                    keptBytesPerToken: 4.125, ownBytesPerToken: 4.25)),
         ] as [RunEvent.Payload])
     func fields(payload: RunEvent.Payload) throws {
         let event = RunEvent(payload)

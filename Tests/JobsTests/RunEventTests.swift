@@ -60,7 +60,12 @@ extension RunEvent.Payload {
                     AutomaticModel(
                         Preset.auto.architecture, RecipeName.default.recipe(for: .clm), for: .clm, text: text,
                         operationsPerSecond: 4e11), text: text, operationsPerSecond: 4e11))
-        case .modelChosen: .judged(.init(directory: "/m/1", evaluation: heldOut, samples: 3, bytes: 90, seconds: 1.5))
+        case .modelChosen:
+            .startPrepared(
+                .init(
+                    generation: 7, newRows: 63, replayedRows: 189, oldRows: 6212, numTrainEpochs: 2, composedTokens: 0,
+                    keptBytesPerToken: 4.125, ownBytesPerToken: 4.25))
+        case .startPrepared: .judged(.init(directory: "/m/1", evaluation: heldOut, samples: 3, bytes: 90, seconds: 1.5))
         case .judged: nil
         }
     }

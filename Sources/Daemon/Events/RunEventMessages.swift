@@ -62,6 +62,9 @@ extension ServiceEvent {
         case .modelChosen(let chosen):
             kind = .modelChosen
             message = chosen.message
+        case .startPrepared(let start):
+            kind = .startChosen
+            message = start.message
         case .published, .interrupted, .failed, .working, .judged: return nil
         }
         self.init(
@@ -94,5 +97,25 @@ extension RunEvent.ModelChosen {
             + "\(MessageFormat.fixed(bitsPerByte, 2)) bits per byte after \(MessageFormat.duration(seconds))"
         guard endsEarly else { return what }
         return what + ". The time is too short for all of the text: with a longer max_time the model learns more"
+    }
+}
+
+extension RunEvent.StartPrepared {
+    /// The rows of an epoch and the tokenizer.
+    fileprivate var message: String {
+        var message =
+            "starts from generation \(generation): \(MessageFormat.fixed(numTrainEpochs, 1)) epochs over "
+            + "\(MessageFormat.count(newRows, "new row")) and \(MessageFormat.count(replayedRows)) of "
+            + "\(MessageFormat.count(oldRows)) old ones (replay)"
+        message +=
+            composedTokens == 0
+            ? "; its tokenizer is kept"
+            : "; \(MessageFormat.count(composedTokens, "token")) of a new tokenizer composed from those of its own"
+        if let kept = keptBytesPerToken, let own = ownBytesPerToken {
+            message +=
+                " (\(MessageFormat.fixed(kept, 2)) bytes of new text per token, "
+                + "\(MessageFormat.fixed(own, 2)) with a new one)"
+        }
+        return message
     }
 }

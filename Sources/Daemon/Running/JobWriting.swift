@@ -6,13 +6,15 @@ import Settings
 import TextFilters
 
 extension Job {
-    /// Whether the other job produces the same model, apart from names.
+    /// Whether the other job produces the same model, apart from names. A job that starts from another generation does
+    /// not.
     package func isSameWork(as other: Job) -> Bool {
         func work(_ job: Job) -> Job {
             var job = job
             (job.run, job.generation, job.runDirectory, job.outputDirectory) = ("", 0, "", "")
             // A resumed run keeps its decisions, and jobs of older versions have no such file.
             job.machineFile = nil
+            job.start?.corpora.sort()
             job.corpora.sort { $0.sha256 < $1.sha256 }
             return job
         }

@@ -29,7 +29,8 @@ struct RunProgress: Sendable {
         case .evaluation(let evaluation): record.evaluationLoss = evaluation.loss
         case .published(let published):
             record.evaluationLoss = published.evaluation?.loss ?? record.evaluationLoss
-        case .tokenizerTrained, .textSummary, .modelChosen, .textWarning, .preflight, .stepSkipped, .checkpoint, .interrupted,
+        case .tokenizerTrained, .textSummary, .modelChosen, .startPrepared, .textWarning, .preflight, .stepSkipped,
+            .checkpoint, .interrupted,
             .failed,
             .judged:
             break
