@@ -194,9 +194,8 @@ let package = Package(
             dependencies: [
                 "AsyncSupport", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings", "SettingsTable",
                 "Supervision",
-                "CFiles", "CMalloc", "Corpora", "TextReading", "Fairness", "Inference", "Models", "Kernels", "Parallel",
-                "Database",
-                "Interface",
+                "CFiles", "CMalloc", "Corpora", "Datasets", "TextReading", "Fairness", "Inference", "Models", "Kernels",
+                "Parallel", "Database", "Interface",
                 "MetricsSchema", "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
@@ -321,7 +320,8 @@ let package = Package(
         tests(
             "Daemon",
             [
-                "Daemon", "TextFilters", "Events", "LimitedLogging", "Settings", "Inference", "Models", "Kernels",
+                "Daemon", "Datasets", "TextFilters", "Events", "LimitedLogging", "Settings", "Inference", "Models",
+                "Kernels",
                 "Tokenizers",
                 "Jobs",
                 "Interface",

@@ -233,6 +233,20 @@ public struct Scheduler: Sendable {
         return advance(now)
     }
 
+    /// Notes that the active run has ended and published a generation that does not replace the one that serves, and queues
+    /// another run of the same model, unless one is queued already. It starts when the ended run could have.
+    public mutating func endedInVain(_ run: String, now: Timestamp) -> [Action] {
+        let entry = leaveTurn(run)
+        var actions: [Action] = []
+        if let index = models.firstIndex(where: { $0.name == entry.model }) {
+            models[index].learn(Set(entry.corpora ?? []), published: true, now)
+            if !models[index].eligibleCorpora.isEmpty, covering(index) == nil {
+                actions.append(.enqueued(enqueue(index, isManual: entry.isManual)))
+            }
+        }
+        return actions + advance(now)
+    }
+
     /// Notes that the paused run has stopped. It moves to the front of the queue.
     public mutating func paused(_ run: String, now: Timestamp) -> [Action] {
         queue.insert(leaveTurn(run), at: 0)

@@ -46,6 +46,13 @@ extension ModelSettings {
                 "tokenizer", \.tokenizer, ValueFormat.text("the path of a directory").or("null"), change: .onReload,
                 "Directory of an existing tokenizer. null: trains one.")
         ],
+        [
+            Setting(
+                "start", \.start, .word, change: .onReload,
+                """
+                What training starts from. previous: the generation that serves, so that new text is learned in minutes;                 each epoch repeats a part of the old text (replay). fresh: random weights. auto: previous if less than a                 third of the text is new, at most nine times in a row, otherwise fresh. Where a corpus was removed, or                 settings do not fit the generation, the run starts fresh, and the log says why.
+                """)
+        ],
         scheduleKeys.nested(in: "schedule", \.schedule),
     ]
 

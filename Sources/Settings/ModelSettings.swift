@@ -19,6 +19,8 @@ public struct ModelSettings: Sendable, Equatable {
     }
     /// The filters of samples and prompts, with their values.
     public var filters: [TextFilter]
+    /// Whether runs start from the generation that serves.
+    public var start = StartSetting.fresh
     /// A directory with a tokenizer; nil trains one.
     public var tokenizer: String?
     /// The schedule for all models, with the keys of this model applied.
@@ -39,6 +41,16 @@ public struct ModelSettings: Sendable, Equatable {
         tokenizer = nil
         self.schedule = schedule
     }
+}
+
+/// Where a run's parameters come from.
+public enum StartSetting: String, Sendable, CaseIterable {
+    /// The generation that serves, if most of the text is old and nothing else speaks against it.
+    case auto
+    /// Random weights.
+    case fresh
+    /// The generation that serves, whenever that is possible.
+    case previous
 }
 
 // Three keys determine the defaults of other keys. They are first in the table and are applied first, so that an

@@ -118,6 +118,31 @@ struct SchedulerTests {
         #expect(next.contains(.start(other, resumes: false)))
     }
 
+    @Test("A run that ended in vain is followed by another one of the same corpora, and that one by none")
+    func runEndedInVainIsRepeatedOnce() throws {
+        var scheduler = Self.fresh([Self.model("a", eligibleCorpora: ["x"])])
+        _ = try scheduler.train("a", force: false, now: Self.at(1)).get()
+        let again = Scheduler.Entry(run: "a-2", model: "a", isManual: true)
+        let started = Scheduler.Entry(run: "a-2", model: "a", corpora: ["x"], isManual: true)
+        #expect(
+            scheduler.endedInVain("a-1", now: Self.at(2)) == [.enqueued(again), .start(started, resumes: false)])
+        #expect(scheduler.ended("a-2", published: true, now: Self.at(3)) == [])
+        #expect(scheduler.tick(now: Self.at(1000)) == [])
+    }
+
+    @Test("A run that ended in vain is not repeated if another one is queued, or no corpus is left")
+    func runEndedInVainIsNotRepeatedNeedlessly() throws {
+        var scheduler = Self.fresh([Self.model("a", eligibleCorpora: ["x"])])
+        _ = try scheduler.train("a", force: false, now: Self.at(1)).get()
+        _ = try scheduler.train("a", force: true, now: Self.at(2)).get()
+        #expect(scheduler.queue.map(\.run) == ["a-2"])
+        let actions = scheduler.endedInVain("a-1", now: Self.at(3))
+        #expect(!actions.contains { if case .enqueued = $0 { true } else { false } })
+        #expect(scheduler.running?.run == "a-2")
+        _ = scheduler.corporaRemoved(["x"], now: Self.at(4))
+        #expect(scheduler.endedInVain("a-2", now: Self.at(5)) == [])
+    }
+
     @Test("A queued run is dropped with its last corpus")
     func queuedRunIsDroppedWithItsLastCorpus() {
         var scheduler = Self.fresh([Self.model("a"), Self.model("b"), Self.model("c")])

@@ -1,6 +1,10 @@
-import Events
-import Jobs
+import Crypto
 import Database
+import Digests
+import Events
+import Formatting
+import Jobs
+import Models
 import Scheduling
 import Settings
 import Varlink
@@ -24,7 +28,10 @@ struct JobPreparation: Sendable {
             try metrics.corpora(feeding: model.name).map { ($0.sha256, $0) }, uniquingKeysWith: { first, _ in first })
         let corpora = try (entry.corpora ?? []).compactMap { known[$0] }.map { try JobCorpus($0, in: directory) }
         try MissingCorpus.check(corpora)
-        let job = directory.makeJob(run: entry.run, model: model, corpora: corpora)
+        var job = directory.makeJob(run: entry.run, model: model, corpora: corpora)
+        let decision = StartDecision(model.start, job: job, serving: serving(model.name))
+        if case .previous(let start, _) = decision { job.start = start }
+        report(decision, model.start, of: job)
         let last = try metrics.runs(model: model.name, states: RunRecord.State.ended, limit: 1).first
         if let last, last.state != .finished, try directory.adoptCheckpoints(last.id, for: job) {
             journal.report(
@@ -35,5 +42,54 @@ struct JobPreparation: Sendable {
         }
         try directory.write(job)
         return job
+    }
+
+    /// Returns the generation that serves, and what is known of its training.
+    private func serving(_ model: String) -> StartDecision.Serving {
+        guard let number = directory.currentGeneration(of: model) else { return .nothing }
+        let folder = directory.generation(number, of: model)
+        do {
+            guard let facts = try TrainingFacts.read(directory: folder) else { return .imported(number) }
+            let recorded = (try? metrics.generation(number, of: model))?.modelSha256
+            return .generation(
+                .init(
+                    number: number, directory: folder,
+                    modelSha256: try recorded
+                        ?? SHA256.hash(ofFile: "\(folder)/\(ModelDirectory.weightsFile)").hexadecimal,
+                    facts: facts, architecture: try .trained(directory: folder),
+                    rejectedSuccessor: directory.generations(of: model).first {
+                        directory.isLostWarmStart($0, of: model)
+                    }))
+        } catch {
+            return .unreadable(number, reason: "\(error)")
+        }
+    }
+
+    private func report(_ decision: StartDecision, _ setting: StartSetting, of job: Job) {
+        let message: String
+        var fields: [String: JSONValue] = [:]
+        switch decision {
+        case .previous(let start, let newShare):
+            let share = MessageFormat.fixed(newShare * 100, newShare < 0.1 ? 1 : 0)
+            message = "\(job.run) starts from generation \(start.generation): \(share) % of the text is new"
+            fields = ["generation": .int(start.generation), "new_share": .double(newShare)]
+        case .fresh(let reason):
+            guard reason.isNotable || setting == .previous else { return }
+            message = "\(job.run) starts from random weights: \(reason)"
+            fields = ["reason": .string("\(reason)")]
+        }
+        journal.report(ServiceEvent(.startChosen, message, model: job.model, run: job.run, fields: fields))
+    }
+}
+
+extension StateDirectory {
+    /// Whether a generation started from the one that serves, and the gate rejected it in favor of that one.
+    func isLostWarmStart(_ number: Int, of model: String) -> Bool {
+        guard let serving = currentGeneration(of: model), number > serving else { return false }
+        let folder = generation(number, of: model)
+        guard let verdict = PromotionVerdict.read(folder), !verdict.passes, verdict.incumbent == serving else {
+            return false
+        }
+        return (try? TrainingFacts.read(directory: folder))?.startedFrom == serving
     }
 }

@@ -30,11 +30,15 @@ struct RunHistory: Sendable {
                 return Set(try metrics.corpora(ofRun: run.id)).filter { received[$0].map { $0 <= end } ?? true }
             }
             let (learned, attempted) = (try corpora(of: finished), try corpora(of: ended.first))
+            // The service was stopped before it queued the run from random weights.
+            let isLost =
+                ended.first.flatMap { $0.state == .finished ? $0.generation : nil }
+                .map { directory.isLostWarmStart($0, of: model.name) } ?? false
             return Scheduler.Model(
                 name: model.name, schedule: TrainingSchedule(model.schedule, local: local),
                 eligibleCorpora: eligible.map(\.sha256), learned: learned,
                 // A run that failed because of a corpus that was set aside has not been trained on any other.
-                attempted: attempted.isEmpty ? learned : attempted,
+                attempted: isLost ? [] : attempted.isEmpty ? learned : attempted,
                 nextNumber: (numbers.max() ?? 0) + 1)
         }
     }

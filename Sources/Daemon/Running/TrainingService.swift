@@ -47,6 +47,8 @@ public actor TrainingService: Service {
         var isPausing = false
         /// Whether no other run can continue from its checkpoints.
         var isRefused = false
+        /// The generation that it started from, if the gate rejected its model in favor of that one.
+        var lostTo: Int?
         /// SHA-256 of the corpus that made it fail.
         var faultyCorpus: String?
         /// SHA-256 of the published model, as reported by the run.
@@ -263,6 +265,7 @@ extension TrainingService {
         let isPublished = await conclude(outcome, run: run, job: job)
         let goesOn = outcome == .left && activeRun?.isCancelled == false
         let faultyCorpus = activeRun?.faultyCorpus
+        let lostTo = activeRun?.lostTo
         activeRun = nil
         promotions.prune()
         admitted.sweep()
@@ -270,11 +273,29 @@ extension TrainingService {
         guard outcome != .left || !stopping.isOpen else { return }
         if let faultyCorpus {
             perform(scheduler.setAside(faultyCorpus, run: run, now: .now))
+        } else if let lostTo {
+            repeatFresh(run, of: start.entry.model, lostTo: lostTo)
         } else {
             perform(
                 goesOn ? scheduler.paused(run, now: .now) : scheduler.ended(run, published: isPublished, now: .now))
         }
         tellStatus()
+    }
+
+    /// Queues a run from random weights after one that started from a generation was not better than it. `StartDecision`
+    /// finds the verdict and starts no other run from that generation.
+    private func repeatFresh(_ run: String, of model: String, lostTo generation: Int) {
+        let actions = scheduler.endedInVain(run, now: .now)
+        perform(actions)
+        for case .enqueued(let entry) in actions where entry.model == model {
+            journal.report(
+                ServiceEvent(
+                    .startChosen,
+                    "\(run) started from generation \(generation) and was not promoted: \(entry.run) trains on the same "
+                        + "text from random weights",
+                    model: model, run: entry.run,
+                    fields: ["generation": .int(generation), "lost": .string(run)]))
+        }
     }
 
     private var diskRetry: DiskRetry {
@@ -392,6 +413,9 @@ extension TrainingService {
         case .serves, .rejected, .unjudged, .withdrawn:
             end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)")
             promotions.report(outcome, of: candidate)
+            if case .rejected(let verdict) = outcome, let start = job.start, verdict.incumbent == start.generation {
+                activeRun?.lostTo = start.generation
+            }
             return true
         case .damaged(let reason):
             end(.failed, kind: .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)")
