@@ -20,7 +20,9 @@ public struct ModelSettings: Sendable, Equatable {
     /// The filters of samples and prompts, with their values.
     public var filters: [TextFilter]
     /// Whether runs start from the generation that serves.
-    public var start = StartSetting.fresh
+    public var start = StartSetting.auto
+    /// The setting for a run: with the recipe `seed`, `auto` stands for the book chapter's random weights.
+    public var startOfJob: StartSetting { start == .auto && recipeName == .seed ? .fresh : start }
     /// A directory with a tokenizer; nil trains one.
     public var tokenizer: String?
     /// The schedule for all models, with the keys of this model applied.

@@ -9,6 +9,18 @@ import Testing
         #expect(settings.model(named: "kantaibert")?.start == start)
     }
 
+    @Test func runsStartFromTheServingGenerationByDefault() {
+        #expect(Settings.builtIn.models.map(\.startOfJob) == [.auto, .auto])
+    }
+
+    @Test func recipeOfTheBookStartsFromRandomWeights() throws {
+        func start(_ keys: String) throws -> StartSetting? {
+            try Settings.parse("kantaibert: {recipe: seed\(keys)}", file: "start.yaml").model(named: "kantaibert")?
+                .startOfJob
+        }
+        #expect(try start("") == .fresh && start(", start: auto") == .fresh && start(", start: previous") == .previous)
+    }
+
     @Test func replayAndShrinkAreRecipeKeys() throws {
         let recipe = try #require(Settings.builtIn.model(named: "kantaibert")).recipe
         #expect(recipe.replay == 3 && recipe.shrink == 1)

@@ -29,9 +29,9 @@ struct JobPreparation: Sendable {
         let corpora = try (entry.corpora ?? []).compactMap { known[$0] }.map { try JobCorpus($0, in: directory) }
         try MissingCorpus.check(corpora)
         var job = directory.makeJob(run: entry.run, model: model, corpora: corpora)
-        let decision = StartDecision(model.start, job: job, serving: serving(model.name))
+        let decision = StartDecision(model.startOfJob, job: job, serving: serving(model.name))
         if case .previous(let start, _) = decision { job.start = start }
-        report(decision, model.start, of: job)
+        report(decision, model.startOfJob, of: job)
         let last = try metrics.runs(model: model.name, states: RunRecord.State.ended, limit: 1).first
         if let last, last.state != .finished, try directory.adoptCheckpoints(last.id, for: job) {
             journal.report(
