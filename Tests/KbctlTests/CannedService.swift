@@ -23,6 +23,18 @@ enum Canned {
         id: "assistant-1", model: "assistant", state: .running, step: 218, totalSteps: 3216, epoch: 0.07, loss: 5.4321,
         tokensPerSecond: 1812.4, remainingSeconds: 1179)
 
+    /// Without a limit, and for a night that is too short.
+    static let plans = [
+        ManagerInterface.TrainingPlan(
+            model: "kantaibert", numHiddenLayers: 12, hiddenSize: 768, parameters: 125_504_416, numTrainEpochs: 20,
+            steps: 1_234_567, seconds: 183_600, memoryBytes: 2_508_070_656, bitsPerByte: 1.1234, uncertainty: 0.05,
+            endsEarly: false),
+        ManagerInterface.TrainingPlan(
+            model: "kantaibert", maxSeconds: 29_100, numHiddenLayers: 6, hiddenSize: 384, parameters: 13_504_416,
+            numTrainEpochs: 1.5, steps: 34_567, seconds: 29_100, memoryBytes: 716_070_656, bitsPerByte: 1.3456,
+            uncertainty: 0.05, endsEarly: true),
+    ]
+
     /// 100 steps, the last of them evaluated.
     static let metrics = ManagerInterface.GetMetrics.Reply(
         steps: (1...100).map { step in
@@ -217,6 +229,12 @@ enum Canned {
             let number = Int(parameters.after ?? "0") ?? 0
             failed.id = "paged-\(9 - number)"
             return .init(runs: [failed], next: number < 8 ? "\(number + 1)" : nil)
+        }
+        service.handle(ManagerInterface.PlanTraining.self) { parameters, _ in
+            guard parameters.model != "none" else {
+                throw ManagerInterface.ModelNotFound(model: "none", available: ["kantaibert", "assistant"])
+            }
+            return .init(plans: plans)
         }
         service.handle(ManagerInterface.Train.self) { parameters, _ in
             throw ManagerInterface.NothingToTrain(model: parameters.model ?? "", reason: "there are no corpora")

@@ -103,6 +103,35 @@ struct OutputTests {
         }
     }
 
+    @Test func plansAreATable() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["train", "kantaibert", "--plan"], socket: socket)
+            #expect(result.status == 0)
+            let lines = result.output.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+            try #require(lines.count == 5, "\(result)")
+            #expect(lines[0] == "MODEL MAX TIME LAYERS HIDDEN PARAMETERS EPOCHS STEPS TIME MEMORY BITS/BYTE")
+            #expect(lines[1] == "kantaibert – 12 768 125,504,416 20.0 1,234,567 2 d 3 h 2.5 GB 1.12 ± 0.05")
+            #expect(lines[2] == "kantaibert 8 h 05 min 6 384 13,504,416 1.5 34,567 8 h 05 min 716.1 MB 1.35 ± 0.05")
+            #expect(lines[3].hasPrefix("! the time ends before all of the text has been read once"))
+            #expect(lines[4].contains("are estimates"))
+            let json = try KbctlProcess.run(["train", "--plan", "--json"], socket: socket)
+            let reply = try JSONDecoder().decode(ManagerInterface.PlanTraining.Reply.self, from: Data(json.output.utf8))
+            #expect(reply.plans == Canned.plans)
+            let none = try KbctlProcess.run(["train", "none", "--plan"], socket: socket)
+            #expect(none.status != 0 && none.errors.contains("‘none’"), "\(none)")
+        }
+    }
+
+    @Test(arguments: [40, 60, 80] as [UInt16])
+    func narrowScreenShowsTheEstimateOfAPlan(columns: UInt16) async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["train", "--plan"], socket: socket, columns: columns)
+            for text in ["MAX TIME", "8 h 05 min", "1.12 ± 0.05", "1.35 ± 0.05"] {
+                #expect(result.output.contains(text), "\(text) at \(columns):\n\(result.output)")
+            }
+        }
+    }
+
     @Test func listsFollowAllPages() async throws {
         try await Canned.serving { socket in
             func lines(_ arguments: [String]) throws -> [Substring] {

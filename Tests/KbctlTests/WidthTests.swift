@@ -12,10 +12,11 @@ struct WidthTests {
         ["corpora", "--state", "admitted"], ["runs", "--model", "paged"], ["runs"], ["run"], ["metrics"],
         ["metrics", "--all"], ["plot"], ["plot", "assistant-1", "b"], ["doctor"], ["watch", "--exit-when-served"],
         ["ask", "long"], ["fill", "<mask>"], ["fill", "理性 <mask>"], ["score", "a"], ["tokenize", "a"],
-        ["detokenize", "5", "6"], ["promote", "kantaibert", "4"],
+        ["detokenize", "5", "6"], ["promote", "kantaibert", "4"], ["train", "--plan"],
     ]
     private static let failures: [[String]] = [
         ["ask", "-m", "none", "a"], ["ask", "-m", "new", "a"], ["fill", "a"], ["train", "assistant"],
+        ["train", "none", "--plan"],
         ["cancel", String(repeating: "run", count: 40)], ["promote", "kantaibert", "9"], ["metrics", "none"],
         ["inspect", "kantaibert", "--values", String(repeating: "tensor.", count: 20)],
         ["status", "--socket", "/none/" + String(repeating: "folder/", count: 8) + "socket"],

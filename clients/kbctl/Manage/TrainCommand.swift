@@ -31,7 +31,7 @@ struct Train: ParsableCommand {
             [
                 ("MODEL", .left), ("MAX TIME", .right), ("LAYERS", .right), ("HIDDEN", .right), ("PARAMETERS", .right),
                 ("EPOCHS", .right), ("STEPS", .right), ("TIME", .right), ("MEMORY", .right), ("BITS/BYTE", .right),
-            ], spare: [6, 8])
+            ], spare: [6, 8, 3, 2, 5, 4, 7])
         for plan in reply.plans {
             table.add(
                 [
