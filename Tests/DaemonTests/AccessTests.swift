@@ -12,7 +12,7 @@ import VarlinkServer
 @Suite struct AccessTests {
     static let asks: Set = [
         "GetStatus", "ListModels", "ListCorpora", "ListRuns", "ListGenerations", "GetMetrics", "Watch", "Describe",
-        "DescribeTensor", "Doctor",
+        "DescribeTensor", "Doctor", "PlanTraining",
     ]
     static let changes: Set = ["Train", "CancelRun", "Promote", "RemoveCorpus", "Import", "Export"]
 
@@ -37,24 +37,25 @@ import VarlinkServer
 }
 
 extension ManagerService {
-    /// A manager without models.
+    /// A manager whose models have no generation.
     static func idle(
-        in directory: StateDirectory,
+        in directory: StateDirectory, settings: Settings = .builtIn, metrics: StateStore? = nil,
         measureRates: @escaping @Sendable () async throws -> [ManagerInterface.Check] = { [] }
     ) throws -> ManagerService {
-        let metrics = try StateStore(path: directory.metrics)
+        let settings = ReloadableSettings(settings)
+        let metrics = try metrics ?? StateStore(path: directory.metrics)
         let hub = EventHub()
         let registry = ModelRegistry(directory: directory)
         let journal = EventJournal(hub: hub, metrics: metrics, logger: .init(label: "test"))
         let admitted = CorpusCatalog(metrics: metrics, directory: directory, journal: journal)
         let promotions = PromotionService(
-            settings: ReloadableSettings(.builtIn), directory: directory, metrics: metrics, journal: journal,
+            settings: settings, directory: directory, metrics: metrics, journal: journal,
             registry: registry, program: "/nonexistent")
         let training = TrainingService(
-            settings: ReloadableSettings(.builtIn), directory: directory, metrics: metrics, journal: journal,
+            settings: settings, directory: directory, metrics: metrics, journal: journal,
             promotions: promotions, admitted: admitted, program: "/nonexistent")
         return ManagerService(
-            settings: ReloadableSettings(.builtIn), directory: directory, metrics: metrics, registry: registry,
+            settings: settings, directory: directory, metrics: metrics, registry: registry,
             training: training, promotions: promotions, hub: hub,
             admitted: admitted, journal: journal, version: "0", inboxPending: { 0 }, measureRates: measureRates)
     }
