@@ -94,6 +94,7 @@ final class WebUnderFuzz: Sendable {
             return try reply(ManagerInterface.ListGenerations.Reply(generations: []))
         case ManagerInterface.GetMetrics.name:
             return try reply(ManagerInterface.GetMetrics.Reply(steps: [], evaluations: []))
+        case ManagerInterface.PlanTraining.name: return try reply(ManagerInterface.PlanTraining.Reply(plans: []))
         case ManagerInterface.Train.name: return try reply(ManagerInterface.Train.Reply(runs: ["assistant-1"]))
         default: return try reply(VarlinkNothing())
         }

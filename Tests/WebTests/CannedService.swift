@@ -21,6 +21,12 @@ final class CannedService: Sendable {
             id: "assistant-4", model: "assistant", state: .running, step: 5, totalSteps: 10, epoch: 0.5, loss: 4.5),
         queued: [], inboxPending: 2, resources: ["cpu_seconds": 1.5, "peak_rss_bytes": 4096])
 
+    private static func plan(_ model: String) -> ManagerInterface.TrainingPlan {
+        .init(
+            model: model, numHiddenLayers: 4, hiddenSize: 256, parameters: 5_000_000, numTrainEpochs: 1.5, steps: 900,
+            seconds: 3600, memoryBytes: 580_000_000, bitsPerByte: 1.5, uncertainty: 0.25, endsEarly: true)
+    }
+
     private let generated = Mutex<[InferenceInterface.Generate.Parameters]>([])
     private let promoted = Mutex<[ManagerInterface.Promote.Parameters]>([])
     private let changed = Mutex<[String]>([])
@@ -76,6 +82,12 @@ final class CannedService: Sendable {
                 counts: .init(admitted: 0, duplicate: 0, rejected: 9, removed: 0, setAside: 0))
         }
         service.handle(ManagerInterface.GetMetrics.self) { _, _ in .init(steps: [], evaluations: []) }
+        service.handle(ManagerInterface.PlanTraining.self) { parameters, _ in
+            guard parameters.model != "none" else {
+                throw ManagerInterface.ModelNotFound(model: "none", available: ["assistant"])
+            }
+            return .init(plans: [parameters.model].compactMap { $0 }.map(Self.plan) + [Self.plan("other")])
+        }
         service.handle(ManagerInterface.Train.self) { [self] _, _ in
             changed.withLock { $0.append("Train") }
             return .init(runs: ["assistant-5"])

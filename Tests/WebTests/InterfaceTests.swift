@@ -51,6 +51,24 @@ struct HTTPInterfaceTests {
         }
     }
 
+    @Test func plansAreThoseOfTheService() async throws {
+        try await WebUnderTest.run { web in
+            func plans(_ query: String) async throws -> [[String: Any]] {
+                let answer = try await web.get("/api/plan\(query)").json()
+                return try #require(answer["plans"] as? [[String: Any]])
+            }
+            #expect(try await plans("?model=my%20model").map { $0["model"] as? String } == ["my model", "other"])
+            let all = try await plans("")
+            #expect(all.map { $0["model"] as? String } == ["other"])
+            #expect(all[0]["max_seconds"] is Double == false)
+            #expect(all[0]["num_train_epochs"] as? Double == 1.5)
+            #expect(all[0]["ends_early"] as? Bool == true)
+            let none = try await web.get("/api/plan?model=none")
+            #expect(none.status == 404)
+            #expect(try none.error().code == "model_not_found")
+        }
+    }
+
     @Test func metricsAreValidOpenMetrics() async throws {
         try await WebUnderTest.run { web in
             let answer = try await web.get("/metrics")

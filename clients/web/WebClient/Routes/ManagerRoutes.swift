@@ -49,4 +49,8 @@ struct ManagerRoutes {
                 state: query["state"], limit: try query.integer("limit"), after: query["after"],
                 newestFirst: try query.flag("newest_first")))
     }
+
+    func plan(_ query: Query) async throws -> Response {
+        try await ask(ManagerInterface.PlanTraining.self, .init(model: query["model"]))
+    }
 }

@@ -94,6 +94,10 @@ extension Route {
             .get, "/api/corpora", .read, .query(["state=rejected&limit=200&after=9&newest_first=true", ""]),
             "`ListCorpora`: `state`, `limit`, `after`, `newest_first`"
         ) { services, request, _ in try await ManagerRoutes(services).corpora(Query(request.uri)) },
+        Route(.get, "/api/plan", .read, .query(["", "model=assistant"]), "`PlanTraining`: `model`") {
+            services, request, _ in
+            try await ManagerRoutes(services).plan(Query(request.uri))
+        },
         Route(.post, "/api/train", .change, .json([#"{"model":"assistant","force":true}"#, "{}"]), "`Train`") {
             services, request, _ in
             try await ManagerRoutes(services).forward(ManagerInterface.Train.self, request)
