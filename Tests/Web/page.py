@@ -80,8 +80,6 @@ class Page:
 
     def shoot(self):
         """Takes screenshots of every page in both themes, on a wide screen and a phone; returns axe-core's findings."""
-        with open(glob.glob(f"{sysconfig.get_paths()['purelib']}/axe_playwright_python/axe.min.js")[0]) as file:
-            axe = file.read()
         problems = []
         for width, height in [(1280, 860), (360, 740)]:
             self.resize(width, height)
@@ -96,15 +94,21 @@ class Page:
                     wait("the page has drawn", lambda: self.script(
                         "return !document.getElementById('page-training').getClientRects().length ||"
                         " document.querySelector('.line.train')"))
-                    name = f"{page}-{theme}-{width}"
-                    self.driver.save_screenshot(f"{self.shots}/{name}.png")
-                    if self.script("return document.documentElement.scrollWidth") > width:
-                        problems.append(f"{name}: wider than the window")
-                    problems += [f"{name}: {problem}" for problem in self._axe(axe)]
+                    problems += self.inspect(f"{page}-{theme}-{width}", width)
         self.command("Emulation.clearDeviceMetricsOverride", {})
         return problems
 
-    def _axe(self, axe):
+    def inspect(self, name, width):
+        """Takes a screenshot; returns axe-core's findings and whether the page is wider than the window."""
+        self.driver.save_screenshot(f"{self.shots}/{name}.png")
+        problems = [f"{name}: {problem}" for problem in self._axe()]
+        if self.script("return document.documentElement.scrollWidth") > width:
+            problems.append(f"{name}: wider than the window")
+        return problems
+
+    def _axe(self):
+        with open(glob.glob(f"{sysconfig.get_paths()['purelib']}/axe_playwright_python/axe.min.js")[0]) as file:
+            axe = file.read()
         # Not by a script element, which the page's content security policy forbids.
         self.command("Runtime.evaluate", {"expression": axe})
         found = self.driver.execute_async_script(

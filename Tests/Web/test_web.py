@@ -1,4 +1,4 @@
-"""Tests the page in a browser: generate, follow a run, stop, fill masks, promote, upload a file, lose the service.
+"""Tests the page in a browser: generate, follow a run, see what one would choose, stop, fill masks, promote, upload a file, lose the service.
 
 test_web.py BUILD_DIRECTORY SCREENSHOT_DIRECTORY
 """
@@ -66,6 +66,28 @@ def following_a_run(page):
     wait("the held-out loss is drawn", lambda: page.all("circle.held"))
     page.until("#events", "assistant 1 serves")
     assert "kantaibert-1" in page.text("#runs") and "assistant-1" in page.text("#runs")
+
+
+def planning_a_run(page):
+    page.open("training")
+    wait("the models are listed", lambda: page.script("return document.querySelectorAll('#train-model option').length") == 3)
+    page.click("#plan summary")
+    page.until("#plans", "These are estimates")
+    rows = "return document.querySelectorAll('#plans tbody th[scope=row]').length"
+    wait("four plans of each model are shown", lambda: page.script(rows) == 8)
+    assert len(page.all("#plans th .badge")) == 2, page.text("#plans")
+    page.script("const select = document.getElementById('train-model');"
+                "select.value = 'assistant'; select.dispatchEvent(new Event('change'))")
+    wait("four plans of the selected model are shown", lambda: page.script(rows) == 4)
+    assert "assistant" in page.text("#plans h2"), page.text("#plans")
+    problems = []
+    for width in [1280, 800, 390]:
+        page.resize(width, 860)
+        for theme in ["light", "dark"]:
+            page.script("document.documentElement.dataset.theme = arguments[0]", theme)
+            problems += page.inspect(f"plans-{theme}-{width}", width)
+    page.command("Emulation.clearDeviceMetricsOverride", {})
+    assert not problems, "\n".join(problems)
 
 
 def generating_and_stopping(page):
@@ -183,8 +205,8 @@ def main(build, shots):
         servers.start_service()
         servers.start_web()
         page = Page(servers, shots)
-        for step in [without_a_model, uploading_files, following_a_run, generating_and_stopping, filling_masks,
-                     promoting_a_generation, losing_the_service]:
+        for step in [without_a_model, uploading_files, following_a_run, planning_a_run, generating_and_stopping,
+                     filling_masks, promoting_a_generation, losing_the_service]:
             began = time.monotonic()
             step(page)
             print(f"{step.__name__.replace('_', ' ')}: {time.monotonic() - began:.1f} s", flush=True)

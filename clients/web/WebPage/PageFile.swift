@@ -35,6 +35,7 @@ public struct PageFile: Sendable {
         .script("format.js", PackageResources.format_js),
         .script("live.js", PackageResources.live_js),
         .script("models.js", PackageResources.models_js),
+        .script("plans.js", PackageResources.plans_js),
         .script("store.js", PackageResources.store_js),
         .script("token.js", PackageResources.token_js),
         .script("training.js", PackageResources.training_js),

@@ -5,6 +5,7 @@ import { Chart } from "./chart.js";
 import { $, announce, h, options, replace } from "./dom.js";
 import { clock, duration, fixed, moment, number, percent } from "./format.js";
 import { models, on, state } from "./live.js";
+import * as plans from "./plans.js";
 import { keep, load } from "./store.js";
 
 const EARLIER = 3;
@@ -24,6 +25,7 @@ export function start() {
   $("run-select").addEventListener("change", look);
   $("chart-log").addEventListener("change", draw);
   $("train").addEventListener("click", train);
+  plans.start();
   on("status", (status) => {
     card(status);
     options($("train-model"), [["", "models with new text"], ...models()]);
