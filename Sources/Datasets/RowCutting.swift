@@ -4,7 +4,8 @@ import Tokenizers
 /// Cuts rows into shorter ones, so that a masked model learns to read texts of every length: a model that has only seen
 /// whole paragraphs fills masks in a lone line badly, and the other way round.
 ///
-/// A row is either left whole or cut throughout, anew in each epoch. The tokens of cut rows are spread evenly over pieces
+/// A row of at least 64 tokens, about three lines of a book, is either left whole or cut throughout, anew in each epoch;
+/// shorter rows are lone lines already. The tokens of cut rows are spread evenly over pieces
 /// of all octaves of length, from 4 tokens to the length of the row. Each piece gets its own `<s>` and `</s>`.
 struct RowCutting: Sendable {
     let probability: Float
@@ -15,6 +16,8 @@ struct RowCutting: Sendable {
         generator = Philox(seed: seed, purpose: .cutting)
     }
 
+    /// The shortest row that is cut, in tokens with `<s>` and `</s>`.
+    static let shortestRow = 64
     /// The shortest piece, except for the last one of a row, in tokens without `<s>` and `</s>`.
     static let shortest = 4
 
@@ -27,9 +30,10 @@ struct RowCutting: Sendable {
         let start = batch.sequenceOffsets[batch.sequenceOffsets.count - 1]
         let row = Array(batch.inputIDs[start...])
         let tokens = row.dropFirst().dropLast()
-        let octaves = octaves(of: tokens.count)
-        guard octaves > 0, Philox.uniform(generator.block(step: step, index: UInt64(place) << 32)[0]) < probability
+        guard row.count >= RowCutting.shortestRow,
+            Philox.uniform(generator.block(step: step, index: UInt64(place) << 32)[0]) < probability
         else { return }
+        let octaves = octaves(of: tokens.count)
         batch.inputIDs.removeSubrange(start...)
         var (rest, piece) = (tokens[...], 0)
         while true {

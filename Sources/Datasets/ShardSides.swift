@@ -48,17 +48,22 @@ struct ShardSides {
         }
     }
 
+    /// Completes the training shard and the rows of the other one.
     /// - Returns: the training rows of each corpus
-    mutating func finish() throws(DatasetError) -> CorpusRows {
+    mutating func finishTraining() throws(DatasetError) -> CorpusRows {
         let isByHash = split.isByHash
         for decided in split.finish() {
             try write(decided.sample, decided.value, isHeldOut: decided.isHeldOut)
         }
-        let checksum = try training.finish()
-        _ = try heldOut.finish()
+        try training.closeRows()
+        try heldOut.closeRows()
+        let checksum = try training.writer.finish()
         let ranges = training.ranges.map { CorpusRows.Entry(sha256: corpora[$0.corpus].sha256, rows: $0.rows) }
         return CorpusRows(heldOutByHash: isByHash, corpora: ranges, checksum: checksum)
     }
+
+    /// Completes the held-out shard. Without it the shards are built again, so this is the last file to be written.
+    func finishHeldOut() throws(DatasetError) { _ = try heldOut.writer.finish() }
 
     private mutating func write(_ sample: Sample, _ tokens: Tokens, isHeldOut: Bool) throws(DatasetError) {
         // Between two pieces of a unit on the same side, the text goes on.
@@ -127,10 +132,9 @@ private struct ShardSide {
         ranges[ranges.count - 1].rows = last.rows.lowerBound..<writer.rows + (rows.hasOpenRow ? 1 : 0)
     }
 
-    /// - Returns: the checksum of the shard
-    mutating func finish() throws(DatasetError) -> UInt64 {
+    /// Writes the last row.
+    mutating func closeRows() throws(DatasetError) {
         try writer.append(rows: rows.finish(), textBytes: 0, textTokens: 0)
         endRange()
-        return try writer.finish()
     }
 }

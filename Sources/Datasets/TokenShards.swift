@@ -62,7 +62,7 @@ public struct TokenShards: Sendable {
                 divisions.append(.init(corpus, layout))
             }
         }
-        let corpusRows = try sides.finish()
+        let corpusRows = try sides.finishTraining()
         let summary = sides.summary(counts, divisions, corpusCount: source.corpora.count)
         do {
             try Durable.write(try JobCoding.encode(summary, pretty: true), to: summaryPath(directory))
@@ -72,6 +72,7 @@ public struct TokenShards: Sendable {
         } catch {
             preconditionFailure("a summary cannot be encoded: \(error)")
         }
+        try sides.finishHeldOut()
         return try TokenShards(
             directory: directory, source: source, vocabularySize: tokenizer.vocabularySize)
     }

@@ -226,17 +226,19 @@ public enum EventKind: String, Sendable, CaseIterable {
             EventDefinition(
                 "b1f0c7a6d3e94a0f8c52e1745a9d0057", subject: "A training run chose its model",
                 explanation: """
-                    Settings with the value auto leave the size of the model and the number of epochs to
-                    the run, which chooses them for the amount of text, max_time and the speed of the CPU.
-                    The message gives the numbers; a number that is set in kantaibert.yaml is kept.
+                    Settings with the value auto leave the size of the model and the number of
+                    epochs to the run, which chooses them for the amount of text, max_time and
+                    the speed of the CPU. The message gives the numbers; a number that is set in
+                    kantaibert.yaml is kept.
                     """)
         case .startChosen:
             EventDefinition(
                 "b1f0c7a6d3e94a0f8c52e1745a9d0058", subject: "What a training run starts from",
                 explanation: """
-                    A run starts from the generation that serves, or from random weights, as the key `start`
-                    of the model says. The message gives the reason. If the gate rejects a model that
-                    started from a generation, a run from random weights is queued once.
+                    A run starts from the generation that serves, or from random weights, as the
+                    key `start` of the model says. The message gives the reason. If the gate
+                    rejects a model that started from a generation, a run from random weights is
+                    queued once.
                     """)
         case .step:
             EventDefinition(

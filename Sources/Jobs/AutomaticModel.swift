@@ -38,12 +38,16 @@ public struct AutomaticModel: Sendable, Equatable {
         let law = LearningLaw(objective)
         let candidates = ModelShape.candidates(architecture).flatMap { shape in
             let cost = TrainingCost(shape, recipe, objective, text)
-            return (recipe.numTrainEpochs.map { [$0] } ?? LearningLaw.epochs).map { epochs in
-                let seconds = epochs * cost.secondsPerEpoch(operationsPerSecond)
-                let share = limit.map { min(AutomaticModel.usedShare * $0 / seconds, 1) } ?? 1
-                return Candidate(
-                    shape: shape, epochs: epochs, share: share, seconds: seconds * share,
-                    bits: law.bitsPerByte(shape, textBytes: text.bytes, epochs: epochs * share))
+            let secondsPerEpoch = cost.secondsPerEpoch(operationsPerSecond)
+            let most = min(
+                limit.map { AutomaticModel.usedShare * $0 / secondsPerEpoch } ?? .infinity,
+                recipe.maxSteps.map { Double($0) / cost.stepsPerEpoch } ?? .infinity)
+            return AutomaticModel.epochs(recipe, atMost: most).map { epochs in
+                Candidate(
+                    shape: shape, epochs: epochs, share: min(most / epochs, 1),
+                    seconds: min(epochs, most) * secondsPerEpoch,
+                    bits: law.bitsPerByte(
+                        shape, textBytes: text.bytes, epochs: min(epochs, most), stepsPerEpoch: cost.stepsPerEpoch))
             }
         }
         let lowest = candidates.map(\.bits).min()!
@@ -73,6 +77,16 @@ public struct AutomaticModel: Sendable, Equatable {
         var share: Double
         var seconds: Double
         var bits: Double
+    }
+
+    /// Returns the numbers of epochs that are compared. A run that its time limit ends is only chosen if its number of
+    /// epochs is set, or if there is no time for one.
+    private static func epochs(_ recipe: Recipe, atMost most: Double) -> [Double] {
+        if let epochs = recipe.numTrainEpochs { return [epochs] }
+        let known: [Double] = [1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20].filter { $0 <= most }
+        guard let last = known.last else { return [1] }
+        let rest = (most * 10).rounded(.down) / 10
+        return last == 20 || rest == last ? known : known + [rest]
     }
 
     /// The share of the time that a choice fills, because the time that it takes is an estimate, and a run that ends before

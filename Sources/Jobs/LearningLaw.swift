@@ -6,43 +6,37 @@ import Glibc
 ///
 /// bits per byte = floor + size · Nₑ^−0.34 + data · D^−0.28, where
 /// - D = megabytes · R · (1 − exp(−E ÷ R)): the E-th pass over a text teaches less than the first;
-/// - Nₑ = N ÷ (1 + N ÷ (20 · D)): of the N million weights of the layers, a small text uses only a part.
+/// - Nₑ = N ÷ (1 + N ÷ (20 · D)): of the N million weights of the layers, a small text uses only a part;
+/// - E is the number of epochs, but not more than `mostEpochs` · (20 · megabytes ÷ N)^0.25: after these, a model only
+///   learns the text by heart, and the more weights it has, the earlier.
 struct LearningLaw {
     private let floor: Double
-    private let size = 0.057
-    private let data = 0.243
+    private let size = 0.09
+    private let data = 0.452
     /// R.
     private let repetition: Double
-    private let objective: Objective
+    /// The number of epochs after which a model with 20 weights for each byte only learns the text by heart.
+    private let mostEpochs: Double
 
     init(_ objective: Objective) {
-        self.objective = objective
         switch objective {
-        case .clm: (floor, repetition) = (1.126, 6)
+        case .clm: (floor, repetition, mostEpochs) = (0.900, 6, 4)
         // Each epoch masks other tokens.
-        case .mlm: (floor, repetition) = (0.896, 15)
+        case .mlm: (floor, repetition, mostEpochs) = (0.751, 15, 16)
         }
     }
 
     /// How far the measured bits per byte of prose were from the law at most.
     static let uncertainty = 0.05
 
-    /// The numbers of epochs that are compared.
-    static let epochs: [Double] = [1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20]
-
-    func bitsPerByte(_ shape: ModelShape, textBytes: Int, epochs: Double) -> Double {
+    /// - Parameter stepsPerEpoch: a short text is learned for more epochs, because few steps teach little
+    func bitsPerByte(_ shape: ModelShape, textBytes: Int, epochs: Double, stepsPerEpoch: Double) -> Double {
         let weights = Double(shape.layers * shape.weightsOfLayer) / 1e6
         let megabytes = Double(max(textBytes, 1)) / 1e6
-        let epochs = min(epochs, mostEpochs(weights: weights, megabytes: megabytes))
-        let text = megabytes * repetition * (1 - exp(-epochs / repetition))
+        let useful = max(mostEpochs * pow(20 * megabytes / weights, 0.25), 200 / stepsPerEpoch)
+        let text = megabytes * repetition * (1 - exp(-min(epochs, useful) / repetition))
         let used = weights / (1 + weights / (20 * text))
         return floor + size * pow(used, -0.34) + data * pow(text, -0.28)
-    }
-
-    /// Returns the number of epochs after which a model that continues text only learns it by heart: the more weights a
-    /// byte has, the earlier.
-    private func mostEpochs(weights: Double, megabytes: Double) -> Double {
-        objective == .mlm ? .infinity : min(max(4 * pow(8 * megabytes / weights, 0.35), 1), 12)
     }
 }
 

@@ -123,6 +123,7 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
             recipe.adamBeta2 = 0.98
             recipe.initialization = .positional
             recipe.mlmProbability = 0.3
+            recipe.cutProbability = 0.5
             recipe.maxTime = .automatic
             return recipe
         case (.default, .clm):

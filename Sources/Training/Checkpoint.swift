@@ -164,10 +164,10 @@ struct CheckpointStore {
         } catch {
             throw TrainingError.damagedCheckpoint(path: "\(path)/checkpoint.json", reason: "\(error)")
         }
-        try state.identity.require(identity, path: path)
         if let failureReason = state.failureReason {
             throw TrainingError.damagedCheckpoint(path: "\(path)/checkpoint.json", reason: failureReason)
         }
+        try state.identity.require(identity, path: path)
         let digest = try SHA256.hash(ofFile: "\(path)/state.safetensors").hexadecimal
         guard digest == state.stateSha256 else {
             throw TrainingError.damagedCheckpoint(

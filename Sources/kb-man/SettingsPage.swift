@@ -27,7 +27,7 @@ enum SettingsPage {
             """)
         page.section("THE SECTION OF A MODEL")
         page.paragraphs(
-            "The defaults shown are those of a model with objective mlm, preset kantaibert and recipe default.")
+            "The defaults shown are those of a model with objective mlm, preset auto and recipe default.")
         for setting in SettingDescription.model { add(setting, to: &page) }
         page.section("THE SERVICE")
         for setting in SettingDescription.service { add(setting, to: &page) }

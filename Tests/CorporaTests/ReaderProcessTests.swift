@@ -20,10 +20,17 @@ import TextReading
         return store
     }
 
+    /// Another process writes the program: a process that another test starts meanwhile would otherwise inherit the open
+    /// file, and it could not be run until that process has started its own program (ETXTBSY).
     private func script(_ body: String) throws -> String {
         let path = "\(scratch.path)/reader"
-        try Data("#!/bin/sh\n\(body)\n".utf8).write(to: URL(filePath: path))
-        chmod(path, 0o755)
+        let text = URL(filePath: path + ".text")
+        try Data("#!/bin/sh\n\(body)\n".utf8).write(to: text)
+        let copy = try Process.run(
+            URL(filePath: "/usr/bin/install"), arguments: ["-m", "755", text.path, path])
+        copy.waitUntilExit()
+        try #require(copy.terminationStatus == 0)
+        try FileManager.default.removeItem(at: text)
         return path
     }
 

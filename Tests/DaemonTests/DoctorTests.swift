@@ -82,8 +82,8 @@ import VarlinkServer
                         try await blocking {
                             let reply = try VarlinkClient(path: socket).call(ManagerInterface.Doctor.self, .init())
                             #expect(reply.checks.contains { $0.finding == "fast" })
-                            let precision = reply.checks.first { $0.name == "precision" }
-                            #expect(precision?.finding.contains("auto trains in ") == true)
+                            let precision = try #require(reply.checks.first { $0.name == "precision" })
+                            #expect(precision.finding.contains("auto trains in "), "\(reply.checks)")
                         }
                     }
                 }

@@ -14,7 +14,9 @@ import VarlinkServer
 @Suite(.timeLimit(.minutes(15))) struct PlanTrainingTests {
     /// Calls a service with the models `large`, which has two million bytes of text, and `small`, which shares the last
     /// 20,000 of them.
-    private func withManager(_ body: @escaping @Sendable (_ socket: String) throws -> Void) async throws {
+    private func withManager(hasText: Bool = true, _ body: @escaping @Sendable (_ socket: String) throws -> Void)
+        async throws
+    {
         let directory = StateDirectory(root: "/tmp/plan-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(atPath: directory.root) }
         var settings = Settings.builtIn
@@ -27,10 +29,11 @@ import VarlinkServer
             (1_980_000, .admitted, "large"), (20_000, .admitted, nil), (9_000_000, .rejected, nil),
         ]
         try metrics.restore(
-            corpora.enumerated().map { index, corpus in
+            (hasText ? corpora : []).enumerated().map { index, corpus in
                 CorpusRecord(
                     sha256: String(repeating: "\(index)", count: 64), name: "\(index).txt", bytes: corpus.bytes,
-                    documents: 1, state: corpus.state, model: corpus.model)
+                    documents: 1, state: corpus.state, reason: corpus.state == .rejected ? "damaged" : nil,
+                    model: corpus.model)
             })
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")
         try ManagerService.idle(in: directory, settings: settings, metrics: metrics).register(with: &service)
@@ -52,7 +55,19 @@ import VarlinkServer
     }
 
     private static func plans(_ model: String?, _ socket: String) throws -> [ManagerInterface.TrainingPlan] {
-        try VarlinkClient(path: socket).call(ManagerInterface.PlanTraining.self, .init(model: model)).plans
+        try VarlinkClient(path: socket, errors: ManagerInterface.errors).call(
+            ManagerInterface.PlanTraining.self, .init(model: model)
+        ).plans
+    }
+
+    @Test func planWithoutTextSaysWhatIsMissing() async throws {
+        try await withManager(hasText: false) { socket in
+            for model in ["small", nil] {
+                let error = #expect(throws: ManagerInterface.NothingToTrain.self) { try Self.plans(model, socket) }
+                #expect(error?.model == model ?? "large")
+                #expect(error?.reason.contains("drop a text file") == true)
+            }
+        }
     }
 
     @Test func planOfTheSettingsComesFirst() async throws {

@@ -9,15 +9,16 @@ private struct Lines {
     let shards: TokenShards
     let vocabulary: Int
 
-    init(_ objective: Objective, count: Int, heldOut: Double = 0) throws {
+    init(_ objective: Objective, count: Int, repeats: Int = 1, heldOut: Double = 0) throws {
         folder = try TemporaryFolder()
         let tokenizer = try BPETrainer(vocabularySize: BPETrainer.smallestVocabulary, minFrequency: 2).train()
         vocabulary = tokenizer.vocabularySize
-        let text = (0..<count).map { "line number \($0) of \(count)" }.joined(separator: "\n")
+        let text = (0..<count).map { String(repeating: "line number \($0) of \(count)", count: repeats) }
+            .joined(separator: "\n")
         let path = try folder.write("corpus.txt", text.utf8)
         let source = ShardSource(
             corpora: [try JobCorpus(file: path, name: "corpus.txt")],
-            objective: objective, unit: .lines, filters: [], blockSize: 64, heldOut: heldOut, tokenizerDigest: "t")
+            objective: objective, unit: .lines, filters: [], blockSize: 128, heldOut: heldOut, tokenizerDigest: "t")
         shards = try TokenShards.build(directory: folder.path, source: source, tokenizer: tokenizer)
     }
 
@@ -110,7 +111,7 @@ private func original(_ batch: Batch) -> [[Int32]] {
 }
 
 @Test func cutRowsKeepTheirTokensInOrder() throws {
-    let lines = try Lines(.mlm, count: 400)
+    let lines = try Lines(.mlm, count: 400, repeats: 5)
     var whole = lines.batcher(.mlm, batchSize: 400)
     var cut = lines.batcher(.mlm, batchSize: 400, cutProbability: 0.5)
     let rows = original(whole.batch(step: 0))
@@ -139,7 +140,7 @@ private func original(_ batch: Batch) -> [[Int32]] {
 }
 
 @Test func rowsAreCutAnewInEachEpoch() throws {
-    let lines = try Lines(.mlm, count: 50)
+    let lines = try Lines(.mlm, count: 50, repeats: 4)
     var batcher = lines.batcher(.mlm, batchSize: 50, cutProbability: 1)
     let epochs = (0..<2).map { Set(original(batcher.batch(step: $0))) }
     #expect(epochs[0] != epochs[1])
@@ -147,8 +148,14 @@ private func original(_ batch: Batch) -> [[Int32]] {
     #expect(Set(original(again.batch(step: 1))) == epochs[1])
 }
 
+@Test func shortRowsAreNotCut() throws {
+    let lines = try Lines(.mlm, count: 50)
+    var (whole, cut) = (lines.batcher(.mlm), lines.batcher(.mlm, cutProbability: 1))
+    #expect(whole.batch(step: 0) == cut.batch(step: 0))
+}
+
 @Test func causalRowsAreNeverCut() throws {
-    let lines = try Lines(.clm, count: 20)
+    let lines = try Lines(.clm, count: 20, repeats: 5)
     var (whole, cut) = (lines.batcher(.clm), lines.batcher(.clm, cutProbability: 1))
     #expect(whole.batch(step: 0) == cut.batch(step: 0))
 }

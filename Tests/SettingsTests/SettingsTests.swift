@@ -189,7 +189,7 @@ struct SettingsTests {
         Mistake(
             text: "kantaibert:\n  objective: rlhf", place: "f.yaml:2", key: "kantaibert.objective", found: "‘rlhf’"),
         Mistake(
-            text: "kantaibert:\n  hidden_size: 100", place: "f.yaml", key: "kantaibert.num_attention_heads",
+            text: "kantaibert:\n  preset: kantaibert\n  hidden_size: 100", place: "f.yaml", key: "kantaibert.num_attention_heads",
             found: "12"),
         Mistake(
             text: "kantaibert:\n\n  block_size: 600", place: "f.yaml:3", key: "kantaibert.block_size", found: "600"),
@@ -241,7 +241,7 @@ struct SettingsTests {
     @Test(arguments: [
         ("training:\n  nice: 20", "an integer from 0 to 19"), ("serving:\n  top_p: 0", "a number from 1e-6 to 1"),
         ("kantaibert:\n  weight_decay: -1", "a number of at least 0"),
-        ("kantaibert:\n  num_hidden_layers: 513", "an integer from 1 to 512"),
+        ("kantaibert:\n  num_hidden_layers: 513", "an integer from 1 to 512, or auto"),
         ("schedule:\n  every: 0s", "a duration such as 2s, 1m or 24h, at least 1s, or none"),
         (
             "inbox:\n  poll: 1e300",

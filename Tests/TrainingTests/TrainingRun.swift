@@ -21,6 +21,7 @@ final class TrainingRun {
         var recipe = RecipeName.default.recipe(for: objective)
         recipe.perDeviceTrainBatchSize = 8
         recipe.numTrainEpochs = 4
+        recipe.cutProbability = 0
         recipe.maxTime = .none
         recipe.maxSteps = 24
         recipe.evalSteps = 10

@@ -262,8 +262,10 @@ public struct ManagerService: Sendable {
         let bytes = try await Blocking.lists.run(for: user) { [metrics] in
             try models.map { try metrics.corpora(feeding: $0.name).reduce(0) { $0 + $1.bytes } }
         }
+        let fed = zip(models, bytes).filter { $0.1 > 0 }
+        guard !fed.isEmpty else { throw nothingToTrain(models[0].name, .noCorpus) }
         return .init(
-            plans: zip(models, bytes).flatMap { model, bytes in
+            plans: fed.flatMap { model, bytes in
                 let precision: Precision =
                     switch model.recipe.precision {
                     case .auto: rates.fastestPrecision

@@ -111,7 +111,7 @@ package enum StartDecision: Sendable, Equatable {
         // Otherwise, text that the generation was trained on would be held out, and the model judged on it.
         guard let share = facts.heldOut, share >= job.recipe.heldOut else { return "the share held_out" }
         guard facts.heldOutByHash == true else {
-            return "the choice of the held-out text, which depends on all of the text if there is very little of it"
+            return "the held-out text, whose choice depends on all of the text if there is little of it,"
         }
         return nil
     }
