@@ -39,12 +39,11 @@ public struct AutomaticModel: Sendable, Equatable {
         let candidates = ModelShape.candidates(architecture).flatMap { shape in
             let cost = TrainingCost(shape, recipe, objective, text)
             let secondsPerEpoch = cost.secondsPerEpoch(operationsPerSecond)
-            let most = min(
-                limit.map { AutomaticModel.usedShare * $0 / secondsPerEpoch } ?? .infinity,
-                recipe.maxSteps.map { Double($0) / cost.stepsPerEpoch } ?? .infinity)
+            let inTime = limit.map { AutomaticModel.usedShare * $0 / secondsPerEpoch } ?? .infinity
+            let most = min(inTime, recipe.maxSteps.map { Double($0) / cost.stepsPerEpoch } ?? .infinity)
             return AutomaticModel.epochs(recipe, atMost: most).map { epochs in
                 Candidate(
-                    shape: shape, epochs: epochs, share: min(most / epochs, 1),
+                    shape: shape, epochs: epochs, share: min(most / epochs, 1), endsEarly: inTime < min(epochs, 1),
                     seconds: min(epochs, most) * secondsPerEpoch,
                     bits: law.bitsPerByte(
                         shape, textBytes: text.bytes, epochs: min(epochs, most), stepsPerEpoch: cost.stepsPerEpoch))
@@ -67,14 +66,15 @@ public struct AutomaticModel: Sendable, Equatable {
             best.shape.layers * best.shape.weightsOfLayer
             + best.shape.hidden * (text.vocabulary + architecture.maxPositionEmbeddings + best.shape.hidden)
         bitsPerByte = best.bits
-        endsEarly = best.epochs * best.share < 1
+        endsEarly = best.endsEarly
     }
 
     private struct Candidate {
         var shape: ModelShape
         var epochs: Double
-        /// The share of the epochs that fits into the time.
+        /// The share of the epochs that fits into the time and the number of steps.
         var share: Double
+        var endsEarly: Bool
         var seconds: Double
         var bits: Double
     }
