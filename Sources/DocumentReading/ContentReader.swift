@@ -27,6 +27,7 @@ struct ContentReader {
         try readText(
             region, head, format: options.format ?? (isSequence ? .jsonl : TextFormat.plain(name: name)) ?? .text,
             into: &reading)
+        if options.format == nil, Mail.isNamed(name) { reading.warn(Self.notRecognizedAsMail) }
     }
 
     private func readText(
@@ -50,6 +51,10 @@ struct ContentReader {
         reading.describe(encoding: encoding.name)
         reading.count(replaced)
     }
+
+    private static let notRecognizedAsMail =
+        "named as mail, but read as plain text, because it does not begin with two header fields such as From and Subject: "
+        + "if it is mail, remove what is before them or convert it to UTF-8, and drop it again"
 
     private func misnamed(_ claimed: Packing, _ head: [UInt8], _ kind: FileKind?) -> RejectionError {
         let found = kind ?? (FileKind.looksBinary(head) ? Magic.shared.kind(of: head) : nil)

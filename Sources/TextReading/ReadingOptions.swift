@@ -57,7 +57,7 @@ public enum TextFormat: String, Sendable, CaseIterable, Codable {
         case .tsv: ["tsv", "tab"]
         case .jsonl: ["jsonl", "ndjson", "json-seq"]
         case .json: ["json"]
-        case .mail: ["eml", "mbox", "mht", "mhtml"]
+        case .mail: ["eml", "emlx", "mbox", "mht", "mhtml"]
         }
     }
 

@@ -318,6 +318,20 @@ import TextReading
         }
     }
 
+    @Test(arguments: [
+        "\nFrom ben@example.org 2024-01-01T12:00:00+01:00", "\nFrom ben@example.org", "From ben@example.org",
+        "From ben@example.org Mon Jan  1 12:00:00 2024",
+    ])
+    func readsUnusualLinesBeforeMessages(line: String) throws {
+        let message = "From: ben@example.org\nSubject: Second\nDate: 1 Jan 2024 12:00\n\nTwo\n"
+        let mail = "From a Mon Jan  1 12:00:00 2024\n\(TestMail.message("X: y", "One", subject: "First"))"
+        let read = try ReadDocument(mail: mail + line + "\n" + message)
+        #expect(read.text == "First\n\nOne\n\n\nSecond\n\nTwo\n")
+        #expect(read.report?.format == "mbox with 2 messages")
+        let text = try ReadDocument(mail: mail + "\(line)\nNote: x\nand more\n")
+        #expect(line.contains("T12") ? text.report?.documents == 2 : text.text?.contains("\(line)\nNote: x\n") == true)
+    }
+
     @Test func countsMessagesWithoutText() throws {
         let read = try ReadDocument(
             mail: Self.mailbox([

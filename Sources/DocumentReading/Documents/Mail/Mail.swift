@@ -10,16 +10,37 @@ package struct Mail: Sendable {
     private static let mostMessages = 5_000_000
 
     private let isMailbox: Bool
+    /// Where the first message is or, in a mailbox, the line before it.
+    private let begin: Int
+    /// Where the message ends, if the file says so.
+    private let end: Int?
+
+    /// Whether a file's name says that it is mail.
+    static func isNamed(_ name: String) -> Bool { TextFormat.mail.extensions.contains(ending(of: name)) }
 
     /// Recognizes mail by the first bytes of a file; nil if it is anything else.
     /// - Parameter isConfigured: whether the folder's configuration says that it is mail
     package init?(head: [UInt8], name: String, isConfigured: Bool = false) {
-        let isNamed = TextFormat.mail.extensions.contains(ending(of: name))
+        let isNamed = Self.isNamed(name)
+        let counted = ending(of: name) == "emlx" ? Self.countedMessage(head) : nil
+        let before = counted?.lowerBound ?? 0
         // Tables and JSON are named so.
         guard isConfigured || isNamed || TextFormat.plain(name: name) == .text,
-            let found = MailHead(head, isNamed: isConfigured || isNamed)
+            let found = MailHead(head.dropFirst(before), isNamed: isConfigured || isNamed)
         else { return nil }
         isMailbox = found.isMailbox
+        begin = before + found.begin
+        end = counted?.upperBound
+    }
+
+    /// Returns where the message is in a file of Apple Mail: after a line with the number of its bytes, and before
+    /// properties in XML.
+    private static func countedMessage(_ head: [UInt8]) -> Range<Int>? {
+        guard let lineEnd = head.prefix(32).firstIndex(of: UInt8(ascii: "\n")),
+            let word = head[..<lineEnd].split(whereSeparator: { $0 <= 0x20 }).first,
+            let bytes = Int(String(decoding: word, as: UTF8.self)), (0...Int(Int32.max)).contains(bytes)
+        else { return nil }
+        return lineEnd + 1..<lineEnd + 1 + bytes
     }
 
     /// Writes the text of all messages.
@@ -34,19 +55,14 @@ package struct Mail: Sendable {
         var log = MailLog()
         var isPage = false
         if isMailbox {
-            var mailbox = try Mailbox(region)
-            while let message = try mailbox.next() {
-                guard log.messages + log.messagesWithoutText < Self.mostMessages else {
-                    throw RejectionError(
-                        "has more than \(Self.mostMessages) messages, which is the maximum: split the mailbox")
-                }
-                try read(region, message, texts, &log, into: &reading)
-            }
+            var mailbox = try Mailbox(region, from: begin)
+            while let message = try mailbox.next() { try read(region, message, texts, &log, into: &reading) }
         } else {
-            let mark = try region.head(3) == [0xEF, 0xBB, 0xBF] ? 3 : 0
-            let header = try MailHeader(region, mark..<region.bytes)
+            let end = min(end ?? region.bytes, region.bytes)
+            let message = min(begin, end)..<end
+            let header = try MailHeader(region, message)
             isPage = header.type.value == "multipart/related" && !header.wasSent
-            try read(region, mark..<region.bytes, texts, &log, into: &reading)
+            try read(region, message, texts, &log, into: &reading)
         }
         try log.check(isMailbox: isMailbox)
         let count = log.messages
@@ -58,6 +74,9 @@ package struct Mail: Sendable {
         _ region: FileRegion, _ message: Range<Int>, _ texts: MailText, _ log: inout MailLog,
         into reading: inout CorpusReading
     ) throws {
+        guard log.messages + log.messagesWithoutText < Self.mostMessages else {
+            throw RejectionError("has more than \(Self.mostMessages) messages, which is the maximum: split the mailbox")
+        }
         var parts = MailParts(region, message)
         func next() throws -> [UInt8]? {
             while let part = try parts.nextText(&log) {

@@ -2,23 +2,23 @@ import TextReading
 
 /// The header of a message or of a part (RFC 5322, RFC 2045): the fields that decide how it is read.
 struct MailHeader {
-    /// Fields that are longer are cut.
-    private static let longestField = 16 << 10
-
     private(set) var subject: [UInt8]?
     private(set) var type: MailValue
     let disposition: MailValue
     let transferEncoding: String
     /// Whether the message was sent, and is not only a page that was saved.
-    private(set) var wasSent = false
+    let wasSent: Bool
     /// Where the body is in the region.
     let body: Range<Int>
 
     /// - Parameter defaultType: the type of a part that states none
     init(_ region: FileRegion, _ range: Range<Int>, defaultType: String = "text/plain") throws {
         var lines = MailLines(region, range)
-        var fields: [String: [UInt8]] = [:]
-        var name = ""
+        var fields = Fields()
+        // A line in the head that is not folded, and the fields before it. It is part of the text unless fields of mail
+        // follow, because the blank line can be missing.
+        var unfolded: (line: Int, before: Fields)?
+        var isHeadAfterUnfolded = false
         var begin = range.upperBound
         while let line = try lines.next() {
             let bytes = lines.bytes(of: line)
@@ -26,20 +26,20 @@ struct MailHeader {
                 begin = line.range.upperBound
                 break
             }
-            if bytes.first == UInt8(ascii: " ") || bytes.first == UInt8(ascii: "\t") {
-                let count = fields[name]?.count ?? 0
-                fields[name]?.append(contentsOf: bytes.prefix(max(0, Self.longestField - count)))
-            } else if let colon = MailLine.colon(bytes) {
-                name = String(decoding: bytes[..<colon], as: UTF8.self).lowercased()
-                if ["to", "received", "message-id"].contains(name) { wasSent = true }
-                let isWanted = Self.wanted.contains(name) && fields[name] == nil
-                if isWanted { fields[name] = Array(bytes[(colon + 1)...]) } else { name = "" }
-            } else if !MailLine.isQuotedPostmark(bytes) {
+            if fields.append(bytes) {
+                isHeadAfterUnfolded = isHeadAfterUnfolded || unfolded != nil && fields.isLastOfMail
+            } else if unfolded == nil, !fields.isEmpty, line.range.lowerBound - range.lowerBound < MailHead.bytes {
+                unfolded = (line.range.lowerBound, fields)
+                fields.continueLast(bytes)
+            } else {
                 // The blank line is missing.
-                begin = line.range.lowerBound
+                if unfolded == nil { begin = line.range.lowerBound }
+                isHeadAfterUnfolded = false
                 break
             }
         }
+        if let unfolded, !isHeadAfterUnfolded { (begin, fields) = (unfolded.line, unfolded.before) }
+        wasSent = fields.wasSent
         subject = fields["subject"]
         let type = fields["content-type"].map { MailValue($0) }
         self.type = type.flatMap { $0.value.isEmpty ? nil : $0 } ?? MailValue(Array(defaultType.utf8))
@@ -55,9 +55,52 @@ struct MailHeader {
         return header
     }
 
-    private static let wanted: Set<String> = [
-        "subject", "content-type", "content-disposition", "content-transfer-encoding",
-    ]
+    /// The values of the fields that are needed.
+    private struct Fields {
+        /// Values that are longer are cut.
+        private static let longest = 16 << 10
+        private static let wanted: Set<String> = [
+            "subject", "content-type", "content-disposition", "content-transfer-encoding",
+        ]
+        private static let others: Set<String> = [
+            "from", "to", "cc", "bcc", "reply-to", "sender", "date", "message-id", "mime-version", "received",
+            "return-path", "references", "in-reply-to", "content-id", "content-description",
+        ]
+
+        private var values: [String: [UInt8]] = [:]
+        private var name = ""
+        private(set) var wasSent = false
+        private(set) var isEmpty = true
+        /// Whether the field that was read last is one that mail has.
+        private(set) var isLastOfMail = false
+
+        subscript(name: String) -> [UInt8]? { values[name] }
+
+        /// - Returns: false if the line is not part of a header field
+        mutating func append(_ line: ArraySlice<UInt8>) -> Bool {
+            if line.first?.isSpaceOrTab ?? false {
+                continueLast(line)
+            } else if let field = MailLine.field(line) {
+                isEmpty = false
+                name = field.name.lowercased()
+                isLastOfMail = Self.wanted.contains(name) || Self.others.contains(name)
+                if ["to", "received", "message-id"].contains(name) { wasSent = true }
+                let isWanted = Self.wanted.contains(name) && values[name] == nil
+                if isWanted { values[name] = Array(field.value.prefix(Self.longest)) } else { name = "" }
+            } else {
+                return MailLine.isQuotedPostmark(line)
+            }
+            return true
+        }
+
+        /// Adds a line to the field that was read last.
+        mutating func continueLast(_ line: ArraySlice<UInt8>) {
+            isLastOfMail = false
+            guard let count = values[name]?.count else { return }
+            if !(line.first?.isSpaceOrTab ?? true) { values[name]?.append(UInt8(ascii: " ")) }
+            values[name]?.append(contentsOf: line.prefix(max(0, Self.longest - count)))
+        }
+    }
 }
 
 /// The value of a header field with its parameters, such as `text/plain; charset="utf-8"`.

@@ -3,16 +3,20 @@ import TextReading
 /// Finds the messages of a mailbox (mbox, RFC 4155) one after the other.
 ///
 /// A message begins after a line `From SENDER DATE` that follows a blank line and precedes a header field. Programs that
-/// count the length of a message instead of quoting such lines in it are thereby read as well.
+/// count the length of a message instead of quoting such lines in it are thereby read as well. Where the blank line or
+/// the date is missing, the whole head of a message has to follow.
 struct Mailbox {
     private var lines: MailLines
     private let end: Int
     /// Where the next message begins.
     private var begin: Int?
+    private var isAfterBlank = false
 
-    /// - Parameter region: begins with the line before the first message
-    init(_ region: FileRegion) throws {
-        lines = MailLines(region, 0..<region.bytes)
+    /// - Parameters:
+    ///   - region: contains the mailbox
+    ///   - start: where the line before the first message is
+    init(_ region: FileRegion, from start: Int) throws {
+        lines = MailLines(region, min(start, region.bytes)..<region.bytes)
         end = region.bytes
         begin = try lines.next()?.range.upperBound
     }
@@ -20,29 +24,46 @@ struct Mailbox {
     /// Returns the range of the next message, without the line before it.
     mutating func next() throws -> Range<Int>? {
         guard let begin else { return nil }
-        var isAfterBlank = false
-        var found: (end: Int, next: Int)?
+        var candidate: Candidate?
         while let line = try lines.next() {
             let bytes = lines.bytes(of: line)
-            if let found, MailLine.colon(bytes) != nil || MailLine.isQuotedPostmark(bytes) {
-                self.begin = found.next
-                return begin..<found.end
+            defer { isAfterBlank = bytes.isEmpty }
+            switch candidate?.judge(bytes, end: line.range.upperBound) {
+            case true?:
+                self.begin = candidate?.next
+                return begin..<(candidate?.end ?? end)
+            case false?: candidate = nil
+            case nil: if candidate != nil { continue }
             }
-            let isPostmark = isAfterBlank && MailLine.isPostmark(bytes) && Self.hasDate(bytes)
-            found = isPostmark ? (line.range.lowerBound, line.range.upperBound) : nil
-            isAfterBlank = bytes.isEmpty
+            candidate = Candidate(bytes, line.range, isAfterBlank: isAfterBlank)
         }
         self.begin = nil
         return begin..<end
     }
 
-    /// Whether a line contains a time and a year, in the many forms in which programs write them.
-    private static func hasDate(_ line: ArraySlice<UInt8>) -> Bool {
-        let words = line.prefix(512).split(separator: UInt8(ascii: " "))
-        return words.contains { $0.count == 4 && $0.allSatisfy(\.isASCIIDigit) }
-            && words.contains { word in
-                word.count >= 4 && word.contains(UInt8(ascii: ":"))
-                    && word.allSatisfy { $0.isASCIIDigit || $0 == UInt8(ascii: ":") }
-            }
+    /// A line that may be the one before a message.
+    private struct Candidate {
+        /// Where the message before it ends.
+        let end: Int
+        /// Where the message after it begins.
+        let next: Int
+        private let isUsual: Bool
+        private var fields = MailFields(.postmark)
+
+        init?(_ line: ArraySlice<UInt8>, _ range: Range<Int>, isAfterBlank: Bool) {
+            guard MailLine.isPostmark(line) else { return nil }
+            let isDated = MailLine.isDatedPostmark(line)
+            guard isDated || MailLine.isUndatedPostmark(line) else { return nil }
+            (end, next) = (range.lowerBound, range.upperBound)
+            isUsual = isDated && isAfterBlank
+        }
+
+        /// Returns whether a message begins here, or nil if the next line decides.
+        mutating func judge(_ line: ArraySlice<UInt8>, end: Int) -> Bool? {
+            let isQuoted = MailLine.isQuotedPostmark(line)
+            if isUsual { return MailLine.field(line) != nil || isQuoted }
+            if line.isEmpty { return fields.areOfMail }
+            return (isQuoted || fields.append(line)) && end - next <= MailHead.bytes ? nil : false
+        }
     }
 }
