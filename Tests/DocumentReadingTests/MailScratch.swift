@@ -23,7 +23,9 @@ enum TestMail {
     static func multipart(_ type: String, _ parts: [(fields: String, body: String)], end: String = "--b--\n") -> String
     {
         let body = parts.map { "--b\n\($0.fields)\n\n\($0.body)\n" }.joined()
-        return message("MIME-Version: 1.0\nContent-Type: \(type); boundary=\"b\"", "preamble\n" + body + end)
+        return message(
+            "MIME-Version: 1.0\nContent-Type: \(type); boundary=\"b\"",
+            "This is a multi-part message in MIME format.\n" + body + end)
     }
 }
 

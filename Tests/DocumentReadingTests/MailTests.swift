@@ -114,6 +114,35 @@ import TextReading
         #expect(try ReadDocument(mail: mail).text == "A subject\n\ncafé\n\ntwo\n")
     }
 
+    @Test(arguments: [
+        ("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable", "=C2=A0\n=EF=BB=BF"),
+        ("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64", "wqANCg=="),
+        ("Content-Type: text/plain\nContent-Transfer-Encoding: x-uuencode", "x"),
+    ])
+    func readsHTMLWherePlainTextIsBlankOrUnknown(fields: String, body: String) throws {
+        let read = try ReadDocument(
+            mail: TestMail.multipart("multipart/alternative", [(fields, body), Self.html]))
+        #expect(read.text == "A subject\n\ncafé\n\ntwo\n")
+        #expect(read.warnings == [])
+        let alone = try ReadDocument(mail: TestMail.multipart("multipart/alternative", [(fields, body)]))
+        #expect(fields.contains("uuencode") ? alone.reason != nil : alone.text == "A subject\n")
+    }
+
+    @Test func countsAttachmentsOfUnusedForms() throws {
+        let related = "--c\n\(Self.html.fields)\n\n\(Self.html.body)\n--c\n\(Self.picture.fields)\n\nx\n--c--\n"
+        let read = try ReadDocument(
+            mail: TestMail.multipart(
+                "multipart/alternative", [Self.plain, ("Content-Type: multipart/related; boundary=c", related)]))
+        #expect(read.text == "A subject\n\nplain\n")
+        #expect(read.report?.format == "mail message (1 other form of the same text not used)")
+        #expect(read.warnings == ["1 attachment left out: 1 image/png"])
+    }
+
+    @Test(arguments: ["text/enriched", "text/markdown", "text/x-log"])
+    func readsOtherTypesOfText(type: String) throws {
+        #expect(try ReadDocument(mail: TestMail.message("Content-Type: \(type)", "Text")).text == "A subject\n\nText\n")
+    }
+
     @Test func countsAttachments() throws {
         let attachedText = (
             fields: "Content-Type: text/plain\nContent-Disposition: attachment; filename=secret", body: "x"
@@ -204,6 +233,77 @@ import TextReading
 
     // MARK: Damage
 
+    private static let long = (
+        fields: "Content-Type: text/plain", body: String(repeating: "a line of text\n", count: 20)
+    )
+
+    @Test func countsTextOutsideOfParts() throws {
+        let mail = TestMail.multipart("multipart/mixed", [Self.long], end: "--b--\n\na footer\n")
+        let read = try ReadDocument(mail: mail.replacing("This is a multi-part message in MIME format.", with: "words"))
+        #expect(read.text?.contains("footer") == false)
+        #expect(
+            read.warnings == [
+                "2 parts (16 bytes) left out, because they are before the first or after the last part of a multipart"
+            ])
+        let short = TestMail.multipart("multipart/mixed", [Self.plain], end: "--b--\na footer that is longer\n")
+        let reason = try #require(try ReadDocument(mail: short).reason)
+        #expect(reason.contains("after the last part of a multipart"))
+        #expect(!reason.contains("footer"))
+        let repeated = TestMail.multipart("multipart/mixed", [Self.plain], end: "--b--\n\n--b--\n")
+        #expect(try ReadDocument(mail: repeated).warnings == [])
+    }
+
+    @Test(arguments: ["", "\n\n", "From ben@example.org Mon Jan  1 12:00:00 2024\n"])
+    func readsMessagesThatFollowEachOther(between: String) throws {
+        let first = TestMail.multipart("multipart/mixed", [Self.plain]).dropLast()
+        let second = TestMail.multipart("multipart/mixed", [Self.html])
+        let read = try ReadDocument(mail: String(first) + between + second, name: "a.eml")
+        #expect(read.text == "A subject\n\nplain\n\n\nA subject\n\ncafé\n\ntwo\n")
+        #expect(read.report?.format == "mail with 2 messages")
+        #expect(read.warnings == [])
+    }
+
+    @Test func rejectsMailWhoseTextIsTooLarge() throws {
+        let mail = TestMail.message("X: y", String(repeating: "a", count: 33 << 20))
+        #expect(try ReadDocument(mail: mail).reason?.contains("larger than 33554432 bytes") == true)
+    }
+
+    @Test func readsFootersAfterBase64() throws {
+        let footer = "_______________\nA list\nhttps://example.org/unsubscribe"
+        let fields = "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64"
+        let read = try ReadDocument(mail: TestMail.message(fields, "R3LDvMOfZSBhdXMg\nTcO8bmNoZW4K\n\(footer)"))
+        #expect(read.text == "A subject\n\nGrüße aus München\n\n\(footer)\n")
+        #expect(read.warnings == [])
+        let html = try ReadDocument(
+            mail: TestMail.message(
+                "Content-Type: text/html\nContent-Transfer-Encoding: base64", "PHA+YTxwPmI=\n\(footer)"))
+        #expect(html.text == "A subject\n\na\n\nb\n\n\(footer)\n")
+    }
+
+    @Test func goesOnAfterDamageInBase64() throws {
+        let line = "YSBsaW5lIG9mIHRleHQsIGEgbGluZSBvZiB0ZXh0LCBhIGxpbmUgb2Yg\n"
+        let fields = "Content-Type: text/plain\nContent-Transfer-Encoding: base64"
+        let read = try ReadDocument(mail: TestMail.message(fields, line + "!!! !!!\n" + line))
+        let text = "a line of text, a line of text, a line of "
+        #expect(read.text == "A subject\n\n\(text)\(text.dropLast())\n")
+        #expect(read.warnings?.first?.contains("damaged base64") == true)
+    }
+
+    @Test func namesUnclosedHTML() throws {
+        let mail = TestMail.message("Content-Type: text/html", "<p>a<!-- \(String(repeating: "lost ", count: 20))")
+        let reason = try #require(try ReadDocument(mail: mail).reason)
+        #expect(reason.contains("a comment, a tag, a script or navigation is not closed"))
+    }
+
+    @Test func decodesDeclaredHZ() throws {
+        let read = try ReadDocument(
+            mail: TestMail.message("Content-Type: text/plain; charset=hz-gb-2312", "a ~{<:~} b"))
+        #expect(read.text == "A subject\n\na 己 b\n")
+        #expect(read.report?.encoding == "HZ-GB-2312")
+        let plain = TestMail.message("Content-Type: text/plain; charset=hz-gb-2312", "see ~/a")
+        #expect(try ReadDocument(mail: plain).text == "A subject\n\nsee ~/a\n")
+    }
+
     @Test func readsTruncatedMultiparts() throws {
         let read = try ReadDocument(mail: TestMail.multipart("multipart/mixed", [Self.plain, Self.html], end: ""))
         #expect(read.text == "A subject\n\nplain\n\ncafé\n\ntwo\n")
@@ -290,8 +390,13 @@ import TextReading
 
     @Test func saysWhenThereIsNoText() throws {
         let mail = TestMail.message(Self.picture.fields, Self.picture.body, subject: nil)
+        let reason = try #require(try ReadDocument(mail: mail).reason)
         #expect(
-            try ReadDocument(mail: mail).reason == "is mail without text: 1 attachment left out: 1 image/png")
+            reason.hasPrefix(
+                "is mail without text: 1 attachment left out: 1 image/png; save attachments that are text and drop them"
+            ))
+        let empty = try #require(try ReadDocument(mail: TestMail.message("X: y", "", subject: nil)).reason)
+        #expect(empty.hasPrefix("is mail without text; to learn it as it is, set format: text"))
     }
 
     // MARK: Mailboxes

@@ -73,7 +73,9 @@ package enum Markup: Sendable {
 
 extension Loss {
     /// Rejects HTML of which more than a fifth is in elements that are not closed.
-    fileprivate func checkUnclosed() throws { try check("a comment, a tag, a script or navigation is not closed") }
+    fileprivate func checkUnclosed() throws { try check(Self.unclosed) }
+
+    static let unclosed = "a comment, a tag, a script or navigation is not closed"
 }
 
 extension RejectionError {

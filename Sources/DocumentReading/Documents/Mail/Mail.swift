@@ -66,18 +66,31 @@ package struct Mail: Sendable {
         }
         try log.check(isMailbox: isMailbox)
         let count = log.messages
-        let format = isMailbox ? "mbox with \(count) message\(count == 1 ? "" : "s")" : "mail message"
+        let messages = "\(count) message\(count == 1 ? "" : "s")"
+        let format = isMailbox ? "mbox with \(messages)" : count > 1 ? "mail with \(messages)" : "mail message"
         log.describe(isPage ? "web page (MHTML)" : format, to: &reading)
     }
 
+    /// Reads a message, and others that follow its end.
     private func read(
-        _ region: FileRegion, _ message: Range<Int>, _ texts: MailText, _ log: inout MailLog,
+        _ region: FileRegion, _ range: Range<Int>, _ texts: MailText, _ log: inout MailLog,
         into reading: inout CorpusReading
     ) throws {
-        guard log.messages + log.messagesWithoutText < Self.mostMessages else {
-            throw RejectionError("has more than \(Self.mostMessages) messages, which is the maximum: split the mailbox")
+        var message: Range<Int>? = range
+        while let range = message {
+            guard log.messages + log.messagesWithoutText < Self.mostMessages else {
+                throw RejectionError(
+                    "has more than \(Self.mostMessages) messages, which is the maximum: split the file")
+            }
+            var parts = MailParts(region, range, texts)
+            try read(&parts, texts, &log, into: &reading)
+            message = parts.followingMessage.map { $0..<range.upperBound }
         }
-        var parts = MailParts(region, message)
+    }
+
+    private func read(
+        _ parts: inout MailParts, _ texts: MailText, _ log: inout MailLog, into reading: inout CorpusReading
+    ) throws {
         func next() throws -> [UInt8]? {
             while let part = try parts.nextText(&log) {
                 if let text = try texts.text(part, &log) { return text }

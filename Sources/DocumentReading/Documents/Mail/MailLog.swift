@@ -6,7 +6,7 @@ struct MailLog {
     enum Cause {
         /// With the reason of the first part, which names the setting that helps.
         case undecodable(String)
-        case noBoundary, tooDeep, tooManyParts, transferEncoding, tooLarge
+        case noBoundary, outsideParts, tooDeep, tooManyParts, transferEncoding, tooLarge
     }
 
     private static let mostTypes = 64
@@ -57,7 +57,7 @@ struct MailLog {
     mutating func lose(_ cause: Cause, bytes: Int) {
         var advice: String?
         if case .undecodable(let reason) = cause { advice = reason }
-        if case .tooLarge = cause {} else { loss.add(bytes, of: bytes) }
+        loss.add(bytes, of: bytes)
         if let index = lost.firstIndex(where: { $0.what == cause.description }) {
             lost[index].parts += 1
             lost[index].bytes += bytes
@@ -65,6 +65,9 @@ struct MailLog {
             lost.append((cause.description, advice, 1, bytes))
         }
     }
+
+    /// Number of bytes of text that are lost.
+    var bytesLost: Int { loss.part }
 
     /// Accounts for text in HTML that is not closed.
     mutating func loseMarkup(bytes: Int) {
@@ -78,14 +81,17 @@ struct MailLog {
 
     /// Rejects a file without text, or of whose text more than a fifth is lost.
     func check(isMailbox: Bool) throws {
+        let losses = lostParts + (markupLoss > 0 ? [Loss.unclosed] : [])
         if messages == 0 {
-            let causes = lostParts + [attachmentsLeftOut].compactMap { $0 }
+            let causes = losses + [attachmentsLeftOut].compactMap { $0 }
+            let advice = attachments > 0 ? "save attachments that are text and drop them as files, or, " : ""
             let count = messagesWithoutText
             throw RejectionError(
                 "is mail without text" + (isMailbox ? " (\(count) message\(count == 1 ? "" : "s"))" : "")
-                    + (causes.isEmpty ? "" : ": " + causes.joined(separator: "; ")))
+                    + (causes.isEmpty ? "" : ": " + causes.joined(separator: "; "))
+                    + "; \(advice)\(ReadingAdvice.readAsText)")
         }
-        try loss.check((["is mail that can be read only in part"] + lostParts).joined(separator: ": "))
+        try loss.check("is mail that can be read only in part: \(losses.joined(separator: "; "))")
     }
 
     /// Describes the file for its report.
@@ -154,6 +160,7 @@ extension MailLog.Cause: CustomStringConvertible {
         switch self {
         case .undecodable: "their encoding is unknown or wrong"
         case .noBoundary: "the boundary of a multipart is missing"
+        case .outsideParts: "they are before the first or after the last part of a multipart"
         case .tooDeep: "they are nested too deeply"
         case .tooManyParts: "a message has too many parts"
         case .transferEncoding: "their transfer encoding is unknown"

@@ -18,9 +18,10 @@ struct MailText {
             case .subject(let field, let charset): try subject(field, charset, &log)
             case .body(let header, let region): try body(header, region, &log)
             case .message(let encoding, let region, let depth): try message(encoding, region, depth, &log)
+            case .converted(let text): text
             }
         let trimmed = converted.withoutBlankLinesAround
-        return trimmed.isEmpty ? nil : Array(trimmed)
+        return trimmed.isInvisible ? nil : Array(trimmed)
     }
 
     private func subject(_ field: [UInt8], _ charset: String?, _ log: inout MailLog) throws -> [UInt8] {
@@ -40,19 +41,41 @@ struct MailText {
     }
 
     private func body(_ header: MailHeader, _ region: FileRegion, _ log: inout MailLog) throws -> [UInt8] {
-        guard let bytes = try contents(TransferEncoding(header.transferEncoding), region, &log) else { return [] }
+        guard let contents = try contents(TransferEncoding(header.transferEncoding), region, &log) else { return [] }
         let isHTML = MailParts.isHTML(header.type.value)
         var charset = header.type.word("charset")
-        if charset == nil, isHTML { charset = Markup.declaredEncoding(Array(bytes.prefix(Markup.headBytes))) }
-        switch try decode(bytes, declared: charset, &log) {
+        if charset == nil, isHTML {
+            charset = Markup.declaredEncoding(Array(contents.bytes.prefix(Markup.headBytes)))
+        }
+        let size = region.bytes - contents.footer.count
+        var text: [UInt8] = []
+        switch try decode(contents.bytes, declared: charset, &log) {
+        case .failure(let error): log.lose(.undecodable(error.reason.text), bytes: size)
+        case .success(let decoded):
+            log.use(bytes: size)
+            if isHTML {
+                text = html(decoded, header.type.value, &log)
+            } else if header.type.word("format") == "flowed" {
+                text = FlowedText(decoded, isSpaceDeleted: header.type.word("delsp") == "yes").text
+            } else {
+                text = decoded
+            }
+        }
+        return try join(text, footer: contents.footer, &log)
+    }
+
+    /// Adds the text that follows an encoded one without being encoded.
+    private func join(_ text: [UInt8], footer: [UInt8], _ log: inout MailLog) throws -> [UInt8] {
+        guard !footer.isEmpty else { return text }
+        switch try decode(footer, declared: nil, &log) {
         case .failure(let error):
-            log.lose(.undecodable(error.reason.text), bytes: region.bytes)
-            return []
-        case .success(let text):
-            log.use(bytes: region.bytes)
-            if isHTML { return html(text, header.type.value, &log) }
-            guard header.type.word("format") == "flowed" else { return text }
-            return FlowedText(text, isSpaceDeleted: header.type.word("delsp") == "yes").text
+            log.lose(.undecodable(error.reason.text), bytes: footer.count)
+            return text
+        case .success(let footer):
+            log.use(bytes: footer.count)
+            return Array(
+                [text, footer].map(\.withoutBlankLinesAround).filter { !$0.isEmpty }
+                    .joined(separator: Array("\n\n".utf8)))
         }
     }
 
@@ -69,23 +92,23 @@ struct MailText {
     private func message(
         _ encoding: TransferEncoding?, _ region: FileRegion, _ depth: Int, _ log: inout MailLog
     ) throws -> [UInt8] {
-        guard let bytes = try contents(encoding, region, &log) else { return [] }
+        guard let contents = try contents(encoding, region, &log) else { return [] }
         let mark = scratch.mark
         defer { scratch.release(to: mark) }
-        let region = try scratch.store { append in try bytes.withUnsafeBytes(append) }
-        var parts = MailParts(region, 0..<region.bytes, depth: depth)
+        let region = try scratch.store { append in try contents.bytes.withUnsafeBytes(append) }
         let inner = MailText(scratch: scratch, configured: configured, isMailbox: false)
+        var parts = MailParts(region, 0..<region.bytes, inner, depth: depth)
         var texts: [[UInt8]] = []
         while let part = try parts.nextText(&log) {
             if let text = try inner.text(part, &log) { texts.append(text) }
         }
-        return Array(texts.joined(separator: Array("\n\n".utf8)))
+        return try join(Array(texts.joined(separator: Array("\n\n".utf8))), footer: contents.footer, &log)
     }
 
-    /// Returns the bytes that a part encodes, or nil if they are lost.
+    /// Returns the bytes that a part encodes and those after them that are not encoded, or nil if they are lost.
     private func contents(
         _ encoding: TransferEncoding?, _ region: FileRegion, _ log: inout MailLog
-    ) throws -> [UInt8]? {
+    ) throws -> (bytes: [UInt8], footer: [UInt8])? {
         guard region.bytes <= Self.mostBytes else {
             log.lose(.tooLarge, bytes: region.bytes)
             return nil
@@ -95,9 +118,11 @@ struct MailText {
             return nil
         }
         let raw = try region.head(region.bytes)
-        let (bytes, isDamaged) = encoding.decode(isMailbox ? raw.withoutPostmarkQuotes : raw)
+        let lines = isMailbox ? raw.withoutPostmarkQuotes : raw
+        let end = encoding.end(lines)
+        let (bytes, isDamaged) = encoding.decode(end == lines.count ? lines : Array(lines[..<end]))
         if isDamaged { log.damagedEncodings += 1 }
-        return bytes
+        return (bytes, Array(lines[end...]))
     }
 
     // MARK: Encodings
@@ -105,9 +130,8 @@ struct MailText {
     private func decode(
         _ bytes: [UInt8], declared: String?, _ log: inout MailLog
     ) throws -> Result<[UInt8], RejectionError> {
-        // The only encoding in use that looks like ASCII, but is not.
-        let isUTF7 = declared == "utf-7" || declared == "unicode-1-1-utf-7"
-        if !isUTF7, !bytes.contains(0), !bytes.contains(0x1B), bytes.isUTF8 {
+        let sevenBit = declared.flatMap { Self.sevenBitEncoding($0, of: bytes) }
+        if sevenBit == nil, !bytes.contains(0), !bytes.contains(0x1B), bytes.isUTF8 {
             log.countEncoding("UTF-8")
             return .success(bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes)
         }
@@ -118,13 +142,38 @@ struct MailText {
         text.reserveCapacity(bytes.count)
         do {
             let encoding = try TextEncoding.determine(
-                region, declared: declared ?? configured, configured: isUTF7 ? "UTF-7" : nil)
+                region, declared: declared ?? configured, configured: sevenBit)
             log.replaced += try encoding.decode(region) { text.append(contentsOf: $0) }
             log.countEncoding(encoding.name)
         } catch let error as RejectionError {
             return .failure(error)
         }
         return .success(text)
+    }
+
+    /// Returns the declared encoding if it is one that looks like ASCII, but is not.
+    private static func sevenBitEncoding(_ declared: String, of bytes: [UInt8]) -> String? {
+        if declared == "utf-7" || declared == "unicode-1-1-utf-7" { return "UTF-7" }
+        let hz = EncodingName.known("HZ-GB-2312")
+        // A text without its escape sequences is ASCII, which a single `~` does not make undecodable.
+        guard EncodingName(declared) == hz, bytes.contains([UInt8(ascii: "~"), UInt8(ascii: "{")]) else { return nil }
+        return hz.name
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// Whether the text has nothing but white space, byte-order marks and other invisible characters.
+    fileprivate var isInvisible: Bool {
+        var (decoder, bytes) = (UTF8(), makeIterator())
+        while true {
+            switch decoder.decode(&bytes) {
+            case .emptyInput: return true
+            case .error: return false
+            case .scalarValue(let scalar):
+                let isBlank = scalar.value <= 0x20 || scalar.value == 0x7F || scalar.properties.isWhitespace
+                if !isBlank, !scalar.properties.isDefaultIgnorableCodePoint { return false }
+            }
+        }
     }
 }
 

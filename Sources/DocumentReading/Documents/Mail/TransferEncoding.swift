@@ -25,6 +25,47 @@ enum TransferEncoding {
         }
     }
 
+    /// Returns the end of what is encoded. Mailing lists append footers to base64 without encoding them.
+    func end(_ bytes: [UInt8]) -> Int {
+        guard case .base64 = self else { return bytes.count }
+        var footer: Int?
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let end = rest.firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? rest.endIndex
+            let line = Base64Line(rest[..<end])
+            if footer == nil, !line.isPossible { footer = rest.startIndex }
+            // It is the encoding that is damaged.
+            if footer != nil, line.isCertain { return bytes.count }
+            rest = rest[end...]
+        }
+        return footer ?? bytes.count
+    }
+
+    private struct Base64Line {
+        /// Whether all of a line that is too long for a word is base64.
+        let isCertain: Bool
+        /// Whether most of it is.
+        let isPossible: Bool
+
+        private static let longestWord = 39
+
+        init(_ line: ArraySlice<UInt8>) {
+            var (valid, invalid, words, word, longest) = (0, 0, 0, 0, 0)
+            for byte in line {
+                if byte <= 0x20 {
+                    word = 0
+                    continue
+                }
+                if word == 0 { words += 1 }
+                word += 1
+                longest = max(longest, word)
+                if sextet(byte) != nil || byte == UInt8(ascii: "=") { valid += 1 } else { invalid += 1 }
+            }
+            isCertain = invalid == 0 && longest > Self.longestWord
+            isPossible = invalid * 10 <= valid && (words <= 1 || longest > Self.longestWord)
+        }
+    }
+
     // MARK: Quoted-printable
 
     private static func decodeQuotedPrintable(_ bytes: [UInt8]) -> (bytes: [UInt8], isDamaged: Bool) {
