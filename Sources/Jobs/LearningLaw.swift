@@ -20,7 +20,7 @@ struct LearningLaw {
 
     init(_ objective: Objective) {
         switch objective {
-        case .clm: (floor, repetition, mostEpochs) = (0.900, 6, 4)
+        case .clm: (floor, repetition, mostEpochs) = (0.900, 6, 3.4)
         // Each epoch masks other tokens.
         case .mlm: (floor, repetition, mostEpochs) = (0.751, 15, 16)
         }

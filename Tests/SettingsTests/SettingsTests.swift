@@ -189,7 +189,8 @@ struct SettingsTests {
         Mistake(
             text: "kantaibert:\n  objective: rlhf", place: "f.yaml:2", key: "kantaibert.objective", found: "‘rlhf’"),
         Mistake(
-            text: "kantaibert:\n  preset: kantaibert\n  hidden_size: 100", place: "f.yaml", key: "kantaibert.num_attention_heads",
+            text: "kantaibert:\n  preset: kantaibert\n  hidden_size: 100", place: "f.yaml",
+            key: "kantaibert.num_attention_heads",
             found: "12"),
         Mistake(
             text: "kantaibert:\n\n  block_size: 600", place: "f.yaml:3", key: "kantaibert.block_size", found: "600"),
