@@ -87,7 +87,10 @@ struct Preflight {
         }
         // Warm up: the first run touches its memory for the first time.
         trainStep.rehearse(batch)
-        decisions.secondsPerStep = seconds { trainStep.rehearse(batch) } * tokensPerStep / Double(batch.tokens)
+        // A short step is measured several times, because the first ones after a pause are slower.
+        var step = seconds { trainStep.rehearse(batch) }
+        for _ in 0..<min(Int(1 / max(step, 0.01)), 4) { step = min(step, seconds { trainStep.rehearse(batch) }) }
+        decisions.secondsPerStep = step * tokensPerStep / Double(batch.tokens)
         if let first = heldOut.makeIterator().next() {
             decisions.secondsPerEvaluation =
                 seconds { _ = trainStep.evaluate(first) } * Double(shards.heldOut.totals.tokens) / Double(first.tokens)
