@@ -207,12 +207,9 @@ struct GateTests {
         let made = try generations(service).map(\.created)
 
         // Hold a third generation in evaluation by stopping the evaluating process.
+        let judge = try service.stopChild(running: "evaluate")
         #expect(try service.kbctl("import", source, "--model", "kantaibert").status == 0)
-        var judge: pid_t?
-        let deadline = Date(timeIntervalSinceNow: 300)
-        while judge == nil, Date() < deadline { judge = try? service.trainingProcess() }
-        let stopped = try #require(judge)
-        #expect(kill(stopped, SIGSTOP) == 0)
+        let stopped = try #require(judge.wait())
         _ = try service.client().call(ManagerInterface.Promote.self, .init(model: "kantaibert", generation: 1))
         let rejected = try events.first("generation_rejected")
         #expect(rejected.number("generation") == 3)

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Interface
 import TestSupport
+import Synchronization
 import Testing
 import Varlink
 
@@ -144,16 +145,68 @@ final class RunningService {
 
     /// Returns the process id of the training process, a child of the service.
     func trainingProcess() throws -> pid_t {
-        let service = try #require(process).processIdentifier
-        for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
+        var children = ChildProcesses(of: try #require(process).processIdentifier)
+        guard let child = children.next() else { throw POSIXError(.ESRCH) }
+        return child
+    }
+
+    /// Stops the next child process that runs a subcommand.
+    func stopChild(running subcommand: String) throws -> StoppedChild {
+        StoppedChild(of: try #require(process).processIdentifier, running: subcommand)
+    }
+}
+
+/// The child processes of a process.
+struct ChildProcesses: Sequence, IteratorProtocol {
+    private var names: [String]
+    private let parent: pid_t
+
+    init(of parent: pid_t) {
+        self.parent = parent
+        names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    }
+
+    mutating func next() -> pid_t? {
+        while let name = names.popLast() {
             guard let pid = pid_t(name), let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
                 // The fields after the name, which is in parentheses, are the state and the parent.
-                let parent = stat.split(separator: ")").last?.split(separator: " ").dropFirst().first,
-                pid_t(parent) == service
+                let field = stat.split(separator: ")").last?.split(separator: " ").dropFirst().first,
+                pid_t(field) == parent
             else { continue }
             return pid
         }
-        throw POSIXError(.ESRCH)
+        return nil
+    }
+}
+
+/// Stops (SIGSTOP) the first child process of a service that runs a subcommand, however soon it would end: it is looked
+/// for from the creation of this object on.
+final class StoppedChild: Sendable {
+    private let found = Mutex<pid_t?>(nil)
+    private let end = DispatchSemaphore(value: 0)
+
+    init(of service: pid_t, running subcommand: String, within seconds: TimeInterval = 300) {
+        let deadline = Date(timeIntervalSinceNow: seconds)
+        Thread.detachNewThread { [self] in
+            while found.withLock({ $0 }) == nil, Date() < deadline {
+                for child in ChildProcesses(of: service) {
+                    let line = try? String(contentsOfFile: "/proc/\(child)/cmdline", encoding: .utf8)
+                    guard line?.split(separator: "\0").dropFirst().first == Substring(subcommand),
+                        kill(child, SIGSTOP) == 0
+                    else { continue }
+                    found.withLock { $0 = child }
+                    break
+                }
+            }
+            end.signal()
+        }
+    }
+
+    /// Waits for the process; nil if there was none in time.
+    func wait() -> pid_t? {
+        end.wait()
+        end.signal()
+        return found.withLock { $0 }
     }
 }
 
