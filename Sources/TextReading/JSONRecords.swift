@@ -1,5 +1,6 @@
-/// Reads JSON: objects on lines of their own or in a text sequence (RFC 7464), an array of objects or strings, or an object with one array of objects that
-/// have the text fields. The text in the text fields of each object, or the string, becomes a record.
+/// Reads JSON: objects on lines of their own or in a text sequence (RFC 7464), an array of objects or strings, or an object
+/// with one array of objects that have the text fields. The text in the text fields of each object, or the string, becomes
+/// a record.
 ///
 /// Memory is bounded by the sample that decides between them and by the texts of one object. Time is linear in the
 /// input. Anything that is not JSON is rejected, because a truncated file looks the same.

@@ -74,7 +74,7 @@ package enum MailLine {
     /// colon is obsolete, but allowed.
     package static func field(_ line: ArraySlice<UInt8>) -> (name: String, value: ArraySlice<UInt8>)? {
         let name = line.prefix(longestName + 1).prefix { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ":") }
-        let rest = line[name.endIndex...].drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+        let rest = line[name.endIndex...].drop { $0.isSpaceOrTab }
         guard !name.isEmpty, name.count <= longestName, rest.first == UInt8(ascii: ":") else { return nil }
         return (String(decoding: name, as: UTF8.self), rest.dropFirst())
     }
@@ -154,7 +154,7 @@ package struct MailFields {
 
     /// - Returns: false if the line is not part of a header field
     package mutating func append(_ line: ArraySlice<UInt8>) -> Bool {
-        if line.first == UInt8(ascii: " ") || line.first == UInt8(ascii: "\t") {
+        if line.first?.isSpaceOrTab ?? false {
             guard let count = current?.value.count else { return false }
             current?.value.append(contentsOf: line.prefix(max(0, Self.longestValue - count)))
             return true

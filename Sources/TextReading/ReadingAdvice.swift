@@ -34,7 +34,7 @@ package enum ReadingAdvice {
     }
 
     /// A count with its noun, whose plural ends with s: `1 row`, `2 rows`.
-    static func count(_ value: Int, _ noun: String) -> String { "\(value) \(noun)\(value == 1 ? "" : "s")" }
+    package static func count(_ value: Int, _ noun: String) -> String { "\(value) \(noun)\(value == 1 ? "" : "s")" }
 
     private static let mostNames = 8
     private static let longestName = 40

@@ -31,7 +31,7 @@ package struct SevenBitHints {
         guard !hasOtherPlus else { return }
         forEach(UInt8(ascii: "+"), in: piece) { index in
             var end = index + 1
-            while end < piece.count, Self.value(ofBase64: piece[end]) != nil { end += 1 }
+            while end < piece.count, piece[end].base64Value != nil { end += 1 }
             guard end < piece.count else { return nil }
             let count = end - index - 1
             if Self.isSequence(count, last: piece[end - 1]) {
@@ -56,23 +56,12 @@ package struct SevenBitHints {
 
     /// Whether so many characters of Base64 are units of UTF-16, whose last bits are zero.
     private static func isSequence(_ count: Int, last: UInt8) -> Bool {
-        guard count > 0, let value = value(ofBase64: last) else { return false }
+        guard count > 0, let value = last.base64Value else { return false }
         return switch count % 8 {
         case 0: true
         case 3: value & 0b11 == 0
         case 6: value & 0b1111 == 0
         default: false
-        }
-    }
-
-    private static func value(ofBase64 byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte - UInt8(ascii: "A")
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): byte - UInt8(ascii: "a") + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0") + 52
-        case UInt8(ascii: "+"): 62
-        case UInt8(ascii: "/"): 63
-        default: nil
         }
     }
 }

@@ -109,7 +109,7 @@ struct MemberLog {
     }
 
     private var note: String {
-        let counts = ignored.map { "\($0.count) \($0.what)\($0.count == 1 ? "" : "s")" }
+        let counts = ignored.map { ReadingAdvice.count($0.count, $0.what) }
         return counts.isEmpty ? "" : " (ignored: \(counts.joined(separator: ", ")))"
     }
 

@@ -36,7 +36,7 @@ package enum PDFText {
             try check(end, seconds: most, hasContent: text.hasContent, pages: pages)
         }
         if isDamaged { reading.warn("pdftotext found errors in the PDF, so that parts of its text may be missing") }
-        reading.describe(format: "PDF with \(pages) page\(pages == 1 ? "" : "s")")
+        reading.describe(format: "PDF with \(ReadingAdvice.count(pages, "page"))")
     }
 
     private static func check(_ end: ChildProcess.End, seconds: Int, hasContent: Bool, pages: Int) throws {
@@ -57,7 +57,7 @@ package enum PDFText {
         }
         guard hasContent else {
             throw RejectionError(
-                "is a PDF with \(pages) page\(pages == 1 ? "" : "s") but without text, probably a scan: recognize its text "
+                "is a PDF with \(ReadingAdvice.count(pages, "page")) but without text, probably a scan: recognize its text "
                     + "(ocrmypdf IN OUT) and drop the result")
         }
     }

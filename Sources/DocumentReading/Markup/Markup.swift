@@ -104,7 +104,7 @@ extension CorpusReading {
     mutating func warnOfEntities(_ count: Int) {
         guard count > 0 else { return }
         warn(
-            "\(count) reference\(count == 1 ? "" : "s") to entities whose text is in other files left out: expand them "
+            "\(ReadingAdvice.count(count, "reference")) to entities whose text is in other files left out: expand them "
                 + "(xmllint --noent --loaddtd) and drop the file again")
     }
 
@@ -113,7 +113,7 @@ extension CorpusReading {
         countReplaced(replaced.undecodable)
         guard replaced.nul > 0 else { return }
         warn(
-            "\(replaced.nul) NUL character\(replaced.nul == 1 ? "" : "s"), which no text has, replaced by U+FFFD: "
+            "\(ReadingAdvice.count(replaced.nul, "NUL character")), which no text has, replaced by U+FFFD: "
                 + "check what wrote the file")
     }
 }

@@ -66,7 +66,7 @@ package struct Mail: Sendable {
         }
         try log.check(isMailbox: isMailbox)
         let count = log.messages
-        let messages = "\(count) message\(count == 1 ? "" : "s")"
+        let messages = ReadingAdvice.count(count, "message")
         let format = isMailbox ? "mbox with \(messages)" : count > 1 ? "mail with \(messages)" : "mail message"
         log.describe(isPage ? "web page (MHTML)" : format, to: &reading)
     }

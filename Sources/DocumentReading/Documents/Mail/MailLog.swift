@@ -85,9 +85,8 @@ struct MailLog {
         if messages == 0 {
             let causes = losses + [attachmentsLeftOut].compactMap { $0 }
             let advice = attachments > 0 ? "save attachments that are text and drop them as files, or, " : ""
-            let count = messagesWithoutText
             throw RejectionError(
-                "is mail without text" + (isMailbox ? " (\(count) message\(count == 1 ? "" : "s"))" : "")
+                "is mail without text" + (isMailbox ? " (\(ReadingAdvice.count(messagesWithoutText, "message")))" : "")
                     + (causes.isEmpty ? "" : ": " + causes.joined(separator: "; "))
                     + "; \(advice)\(ReadingAdvice.readAsText)")
         }
@@ -99,7 +98,7 @@ struct MailLog {
     func describe(_ format: String, to reading: inout CorpusReading) {
         let note =
             otherForms == 0
-            ? "" : " (\(otherForms) other form\(otherForms == 1 ? "" : "s") of the same text not used)"
+            ? "" : " (\(ReadingAdvice.count(otherForms, "other form")) of the same text not used)"
         let shown = encodings.prefix(3) + (encodings.count > 3 ? ["…"] : [])
         reading.describe(
             format: format + note, encoding: encodings.isEmpty ? nil : shown.sorted().joined(separator: ", "))
@@ -112,12 +111,12 @@ struct MailLog {
         }
         if truncated > 0 {
             reading.warn(
-                "\(truncated) message\(truncated == 1 ? "" : "s") or part\(truncated == 1 ? " ends" : "s end") without the "
+                "\(ReadingAdvice.count(truncated, "message")) or part\(truncated == 1 ? " ends" : "s end") without the "
                     + "last boundary, so that text may be missing")
         }
         if withoutBoundary > 0 {
             reading.warn(
-                "\(withoutBoundary) message\(withoutBoundary == 1 ? "" : "s") without the boundary of a multipart, and "
+                "\(ReadingAdvice.count(withoutBoundary, "message")) without the boundary of a multipart, and "
                     + "without parts, read as plain text")
         }
         if damagedEncodings > 0 {
@@ -140,7 +139,7 @@ struct MailLog {
 
     private var lostParts: [String] {
         lost.map { group in
-            "\(group.parts) part\(group.parts == 1 ? "" : "s") (\(group.bytes) bytes) left out, because \(group.what)"
+            "\(ReadingAdvice.count(group.parts, "part")) (\(group.bytes) bytes) left out, because \(group.what)"
                 + (group.advice.map { ": the first \($0)" } ?? "")
         }
     }
@@ -151,7 +150,7 @@ struct MailLog {
         var shown = sorted.prefix(Self.mostShownTypes).map { "\($0.value) \($0.key)" }
         let rest = sorted.dropFirst(Self.mostShownTypes).reduce(0) { $0 + $1.value }
         if rest > 0 { shown.append("\(rest) more") }
-        return "\(attachments) attachment\(attachments == 1 ? "" : "s") left out: \(shown.joined(separator: ", "))"
+        return "\(ReadingAdvice.count(attachments, "attachment")) left out: \(shown.joined(separator: ", "))"
     }
 }
 

@@ -59,7 +59,7 @@ enum TransferEncoding {
                 if word == 0 { words += 1 }
                 word += 1
                 longest = max(longest, word)
-                if sextet(byte) != nil || byte == UInt8(ascii: "=") { valid += 1 } else { invalid += 1 }
+                if byte.base64Value != nil || byte == UInt8(ascii: "=") { valid += 1 } else { invalid += 1 }
             }
             isCertain = invalid == 0 && longest > Self.longestWord
             isPossible = invalid * 10 <= valid && (words <= 1 || longest > Self.longestWord)
@@ -126,7 +126,7 @@ enum TransferEncoding {
             (bits, count) = (0, 0)
         }
         for byte in bytes {
-            if let value = sextet(byte) {
+            if let value = byte.base64Value {
                 bits = bits << 6 | UInt32(value)
                 count += 1
                 guard count == 4 else { continue }
@@ -142,17 +142,6 @@ enum TransferEncoding {
         }
         flush(&output)
         return (output, isDamaged)
-    }
-
-    private static func sextet(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte - UInt8(ascii: "A")
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): byte - UInt8(ascii: "a") + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0") + 52
-        case UInt8(ascii: "+"): 62
-        case UInt8(ascii: "/"): 63
-        default: nil
-        }
     }
 }
 
@@ -172,8 +161,6 @@ extension [UInt8] {
 }
 
 extension UInt8 {
-    var isSpaceOrTab: Bool { self == UInt8(ascii: " ") || self == UInt8(ascii: "\t") }
-
     var hexadecimalValue: UInt8? {
         switch self {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
