@@ -130,17 +130,23 @@ extension StateStore {
     public func corpora(feeding model: String) throws(MetricsError) -> [CorpusRecord] {
         try read("list a model's corpora") { db in
             try CorpusRecord.fetchAll(
-                db,
-                sql: """
-                    SELECT * FROM corpora
-                    WHERE id IN (SELECT min(id) FROM corpora
-                                 WHERE state <> 'rejected' AND removed IS NULL AND set_aside IS NULL
-                                       AND (model IS NULL OR model = ?)
-                                 GROUP BY sha256)
-                    ORDER BY id
-                    """, arguments: [model])
+                db, sql: "SELECT * FROM corpora \(Self.whereFeeding) ORDER BY id", arguments: [model])
         }
     }
+
+    /// Returns the size in bytes of the corpora that a model may be trained on.
+    public func bytes(feeding model: String) throws(MetricsError) -> Int {
+        try read("add up a model's corpora") { db in
+            try Int.fetchOne(db, sql: "SELECT sum(bytes) FROM corpora \(Self.whereFeeding)", arguments: [model]) ?? 0
+        }
+    }
+
+    private static let whereFeeding = """
+        WHERE id IN (SELECT min(id) FROM corpora
+                     WHERE state <> 'rejected' AND removed IS NULL AND set_aside IS NULL
+                           AND (model IS NULL OR model = ?)
+                     GROUP BY sha256)
+        """
 
     /// Durably removes a corpus from all training, including its duplicates.
     /// - Returns: false if there is no such corpus

@@ -7,8 +7,8 @@ import Inference
 import Interface
 import Jobs
 import Kernels
-import Parallel
 import Models
+import Parallel
 import Database
 import Scheduling
 import Settings
@@ -256,22 +256,18 @@ public struct ManagerService: Sendable {
         -> ManagerInterface.PlanTraining.Reply
     {
         let models = try parameters.model.map { [try known($0)] } ?? settings.models
-        let rates = try await Blocking.lists.run(for: user) { [directory] in
-            MachineProfile.current(file: directory.machine).rates
-        }
-        let bytes = try await Blocking.lists.run(for: user) { [metrics] in
-            try models.map { try metrics.corpora(feeding: $0.name).reduce(0) { $0 + $1.bytes } }
+        let (rates, bytes) = try await Blocking.lists.run(for: user) { [directory, metrics] in
+            (
+                MachineProfile.current(file: directory.machine).rates,
+                try models.map { try metrics.bytes(feeding: $0.name) }
+            )
         }
         let fed = zip(models, bytes).filter { $0.1 > 0 }
         guard !fed.isEmpty else { throw nothingToTrain(models[0].name, .noCorpus) }
         return .init(
             plans: fed.flatMap { model, bytes in
-                let precision: Precision =
-                    switch model.recipe.precision {
-                    case .auto: rates.fastestPrecision
-                    case .float32: .float32
-                    case .bfloat16: .bfloat16
-                    }
+                // `auto` is no precision.
+                let precision = Precision(rawValue: model.recipe.precision.rawValue) ?? rates.fastestPrecision
                 return TrainingPlans(
                     model: model, textBytes: bytes,
                     operationsPerSecond: rates.rate(in: precision) * Double(ThreadPool.shared.threads)
