@@ -63,10 +63,10 @@ public struct Architecture: Codable, Sendable, Equatable {
 }
 
 extension Architecture {
-    /// Reads the architecture of a model that was trained here from its `config.json`.
+    /// Reads the architecture of a model that was trained here from its configuration file.
     /// - Throws: `DurableError` or `DecodingError`
-    public static func trained(directory: String) throws -> Architecture {
-        let json = try Durable.read("\(directory)/config.json", atMost: 1 << 20)
+    public static func trained(_ configurationFile: String) throws -> Architecture {
+        let json = try Durable.read(configurationFile, atMost: 1 << 20)
         return try JobCoding.decode(Architecture.self, from: Data(json))
     }
 

@@ -33,3 +33,12 @@ public struct AutomaticBatch: Sendable, Equatable {
         isForSteps = forSteps < forTokens
     }
 }
+
+extension Recipe {
+    /// Returns the batch size for the rows of an epoch; nil if the recipe sets one.
+    /// - Parameter tokens: the number of tokens in all rows
+    public func automaticBatch(rows: Int, tokens: Int) -> AutomaticBatch? {
+        guard perDeviceTrainBatchSize == nil else { return nil }
+        return AutomaticBatch(rows: rows, tokens: tokens, perStep: gradientAccumulationSteps)
+    }
+}

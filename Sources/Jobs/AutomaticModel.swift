@@ -18,11 +18,10 @@ public struct AutomaticModel: Sendable, Equatable {
     /// Whether the time ends before the first epoch.
     public let endsEarly: Bool
 
-    /// How far the measured bits per byte were from the expected ones, for three quarters of the runs that the law was
-    /// fitted to.
+    /// See `LearningLaw`.
     public static let uncertainty = LearningLaw.uncertainty
 
-    /// Approximate peak memory of the run: weights, gradients and moments, activations of at most 1 GiB, and the program.
+    /// Approximate peak memory of the run: 16 bytes for each parameter, and half a gigabyte for activations and the program.
     public var memoryBytes: Int { 16 * parameters + 500_000_000 }
 
     /// - Parameters:
@@ -33,14 +32,13 @@ public struct AutomaticModel: Sendable, Equatable {
         _ architecture: Architecture, _ recipe: Recipe, for objective: Objective, text: TrainingText,
         operationsPerSecond: Double
     ) {
-        let limit =
-            recipe.maxTime == .automatic ? AutomaticModel.seconds(textBytes: text.bytes) : recipe.maxTime.seconds
+        let limit = recipe.maxTime.seconds(textBytes: text.bytes)
         let law = LearningLaw(objective)
         let candidates = ModelShape.candidates(architecture).flatMap { shape in
             let cost = TrainingCost(shape, recipe, objective, text)
-            let secondsPerEpoch = cost.secondsPerEpoch(operationsPerSecond)
+            let secondsPerEpoch = cost.secondsPerEpoch(max(operationsPerSecond, 1))
             let inTime = limit.map { AutomaticModel.usedShare * $0 / secondsPerEpoch } ?? .infinity
-            let most = min(inTime, recipe.maxSteps.map { Double($0) / cost.stepsPerEpoch } ?? .infinity)
+            let most = min(inTime, Double(recipe.mostSteps) / cost.stepsPerEpoch)
             return AutomaticModel.epochs(recipe, atMost: most).map { epochs in
                 Candidate(
                     shape: shape, epochs: epochs, share: min(most / epochs, 1), endsEarly: inTime < min(epochs, 1),
@@ -62,9 +60,7 @@ public struct AutomaticModel: Sendable, Equatable {
         seconds = best.seconds
         let cost = TrainingCost(best.shape, recipe, objective, text)
         steps = max(Int((best.epochs * best.share * cost.stepsPerEpoch).rounded()), 1)
-        parameters =
-            best.shape.layers * best.shape.weightsOfLayer
-            + best.shape.hidden * (text.vocabulary + architecture.maxPositionEmbeddings + best.shape.hidden)
+        parameters = best.shape.parameters(rows: text.vocabulary, positions: architecture.maxPositionEmbeddings)
         bitsPerByte = best.bits
         endsEarly = best.endsEarly
     }

@@ -15,11 +15,8 @@ public struct DiskEstimate: Sendable, Equatable {
     ///   - textBytes: the size of all corpora
     public init(architecture: Architecture, recipe: Recipe, rows: Int? = nil, textBytes: Int = 0) {
         let rows = rows ?? architecture.vocabSize ?? AutomaticModel.largestVocabulary
-        let largest = ModelShape.largest
-        let hidden = architecture.hiddenSize ?? largest.hidden
-        let layers = architecture.numHiddenLayers ?? largest.layers
-        let weightsOfLayer = hidden * (4 * hidden + 2 * (architecture.intermediateSize ?? 4 * hidden))
-        let parameters = hidden * (rows + architecture.maxPositionEmbeddings) + layers * weightsOfLayer
+        let largest = ModelShape.candidates(architecture).last!
+        let parameters = largest.parameters(rows: rows, positions: architecture.maxPositionEmbeddings)
         shardBytes = textBytes
         checkpointBytes = 3 * 4 * parameters
         checkpoints = recipe.saveTotalLimit + 2

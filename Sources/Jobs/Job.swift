@@ -118,6 +118,9 @@ public struct JobStart: Codable, Sendable, Equatable {
     /// The number of generations in a row, including the one of this run, that started from the one before.
     public var warmStarts: Int
 
+    /// The largest number of generations in a row that start from the one before, unless the settings demand it.
+    public static let mostWarmStarts = 9
+
     public init(generation: Int, directory: String, modelSha256: String, corpora: [String], warmStarts: Int) {
         self.generation = generation
         self.directory = directory

@@ -26,7 +26,7 @@ struct LearningLaw {
         }
     }
 
-    /// How far the measured bits per byte of prose were from the law at most.
+    /// The measured bits per byte of prose were within this of the law.
     static let uncertainty = 0.05
 
     /// - Parameter stepsPerEpoch: a short text is learned for more epochs, because few steps teach little
@@ -34,7 +34,8 @@ struct LearningLaw {
         let weights = Double(shape.layers * shape.weightsOfLayer) / 1e6
         let megabytes = Double(max(textBytes, 1)) / 1e6
         let useful = max(mostEpochs * pow(20 * megabytes / weights, 0.25), 200 / stepsPerEpoch)
-        let text = megabytes * repetition * (1 - exp(-min(epochs, useful) / repetition))
+        // The least keeps the result finite, however short the time is.
+        let text = max(megabytes * repetition * (1 - exp(-min(epochs, useful) / repetition)), 1e-12)
         let used = weights / (1 + weights / (20 * text))
         return floor + size * pow(used, -0.34) + data * pow(text, -0.28)
     }

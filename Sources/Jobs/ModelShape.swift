@@ -8,15 +8,20 @@ struct ModelShape: Sendable, Equatable {
     /// Weights of the matrices of a layer.
     var weightsOfLayer: Int { hidden * (4 * hidden + 2 * intermediate) }
 
+    /// Returns the number of parameters without biases and LayerNorms.
+    /// - Parameters:
+    ///   - rows: the rows of the word embedding
+    ///   - positions: the rows of the position embedding
+    func parameters(rows: Int, positions: Int) -> Int {
+        layers * weightsOfLayer + hidden * (rows + positions + hidden)
+    }
+
     /// Hidden sizes and numbers of layers of the candidates, in ascending order of their cost.
     private static let sizes: [(hidden: Int, layers: Int)] = [
         (128, 2), (192, 4), (256, 4), (320, 5), (384, 6), (448, 6), (512, 6), (512, 8), (640, 8), (768, 8), (768, 12),
     ]
 
-    /// The largest candidate.
-    static let largest = sizes.last!
-
-    /// Returns the candidates that have the numbers of an architecture where they are set.
+    /// Returns the candidates that have the numbers of an architecture where they are set, in ascending order; at least one.
     static func candidates(_ architecture: Architecture) -> [ModelShape] {
         var shapes: [ModelShape] = []
         for size in sizes {

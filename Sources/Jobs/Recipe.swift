@@ -60,6 +60,9 @@ public struct Recipe: Codable, Sendable, Equatable {
     /// Samples in one batch; the most that a run chooses if the recipe leaves it open.
     public var batchSize: Int { perDeviceTrainBatchSize ?? AutomaticBatch.sizes.upperBound }
 
+    /// The largest number of steps: at most 2³¹, because steps are counted in 32 bits.
+    public var mostSteps: Int { min(maxSteps ?? .max, 1 << 31) }
+
     /// Samples in one optimizer step.
     public var samplesPerStep: Int { batchSize * gradientAccumulationSteps }
 }
@@ -104,7 +107,7 @@ public enum RecipeName: String, Codable, Sendable, CaseIterable {
     /// The book chapter's: AdamW with a learning rate of 5e-5 that decays linearly, one epoch, batches of 64, no warm-up.
     case seed
 
-    /// One day, in seconds: a model is published within a day regardless of the amount of text, and no other model
+    /// One day: a model is published within a day regardless of the amount of text, and no other model
     /// waits longer for its turn.
     private static let longestRun = TimeLimit.seconds(86_400)
 

@@ -69,8 +69,7 @@ public struct RunEvent: Codable, Sendable, Equatable {
         public init(
             parameters: Int, flopsPerStep: Double, productRate: Double, precision: String,
             precisionReason: String? = nil, peakBytes: Int, memoryLimitBytes: Int, memoryLimitSource: String,
-            microBatchTokens: Int,
-            perDeviceTrainBatchSize: Int, batchReason: String?, seconds: Double
+            microBatchTokens: Int, perDeviceTrainBatchSize: Int, batchReason: String?, seconds: Double
         ) {
             self.parameters = parameters
             self.flopsPerStep = flopsPerStep

@@ -13,6 +13,14 @@ public enum TimeLimit: Sendable, Equatable, Codable {
         return seconds
     }
 
+    /// - Parameter seconds: nil for no limit
+    public init(seconds: Double?) { self = seconds.map(TimeLimit.seconds) ?? .none }
+
+    /// Returns the limit in seconds of a run on an amount of text; nil if there is none.
+    public func seconds(textBytes: Int) -> Double? {
+        self == .automatic ? AutomaticModel.seconds(textBytes: textBytes) : seconds
+    }
+
     private static let automaticWord = "auto"
 
     /// A duration, `none` or `auto`.

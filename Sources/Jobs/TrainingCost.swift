@@ -11,7 +11,8 @@ struct TrainingCost {
         let head = scoredShare * hidden * (hidden + Double(text.vocabulary))
         let attention = layers * 2 * hidden * tokens / rows
         let passes = 6 * tokens * (layers * Double(shape.weightsOfLayer) + head + attention)
-        let batch = recipe.perDeviceTrainBatchSize ?? AutomaticBatch(rows: text.rows, tokens: text.tokens).size
+        let batch =
+            recipe.automaticBatch(rows: text.rows, tokens: text.tokens)?.size ?? recipe.batchSize
         stepsPerEpoch = (rows / Double(batch * recipe.gradientAccumulationSteps)).rounded(.up)
         guard recipe.optimizer == .muon else {
             operationsPerEpoch = passes

@@ -5,8 +5,7 @@ import Jobs
 extension Recipe {
     /// Returns the batch size for the rows of an epoch; nil if the recipe sets one.
     func batch(for training: ShardTotals) -> AutomaticBatch? {
-        guard perDeviceTrainBatchSize == nil else { return nil }
-        return AutomaticBatch(rows: training.rows, tokens: training.tokens, perStep: gradientAccumulationSteps)
+        automaticBatch(rows: training.rows, tokens: training.tokens)
     }
 
     /// Returns the recipe with a batch size for the training rows of a run, unless it sets one.

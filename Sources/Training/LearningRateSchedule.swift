@@ -21,7 +21,7 @@ public struct LearningRateSchedule: Sendable {
     /// - Parameter recipe: has a number of epochs
     public init(recipe: Recipe, stepsPerEpoch: Int) {
         let epochs = ((recipe.numTrainEpochs ?? 1) * Double(stepsPerEpoch)).rounded(.up)
-        totalSteps = max(1, min(Int(min(epochs, 0x1p31)), recipe.maxSteps ?? .max))
+        totalSteps = max(1, Int(min(epochs, Double(recipe.mostSteps))))
         peak = recipe.learningRate
         kind = recipe.lrSchedulerType
         warmup = recipe.warmupRatio

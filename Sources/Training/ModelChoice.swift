@@ -10,7 +10,7 @@ struct ModelChoice: Codable, Equatable {
     init(_ model: AutomaticModel) {
         architecture = model.architecture
         numTrainEpochs = model.epochs
-        maxTime = model.maxSeconds.map(TimeLimit.seconds) ?? .none
+        maxTime = TimeLimit(seconds: model.maxSeconds)
     }
 
     init(architecture: Architecture, numTrainEpochs: Double, maxTime: TimeLimit) {
@@ -27,7 +27,7 @@ struct ModelChoice: Codable, Equatable {
             return "\(error)"
         }
         guard architecture.isComplete else { return "a number of `architecture` is missing" }
-        return numTrainEpochs > 0 && numTrainEpochs < 1e6 ? nil : "`num_train_epochs` is \(numTrainEpochs)"
+        return numTrainEpochs > 0 && numTrainEpochs.isFinite ? nil : "`num_train_epochs` is \(numTrainEpochs)"
     }
 }
 

@@ -80,7 +80,7 @@ extension Trainer {
         }
         if let generation {
             let composed = try generation.carryOver(into: model, tokenizer, shrink: recipe.shrink)
-            reportStart(generation, batcher, shards, comparison, composedTokens: composed)
+            reportStart(generation, shards, comparison, composedTokens: composed)
         }
         let trainStep = TrainStep(
             model: model, recipe: recipe, plan: forecast.plan, precision: forecast.decisions.precision)
@@ -140,18 +140,15 @@ extension Trainer {
 extension Trainer {
     /// Chooses the numbers that the job leaves open, and reports them; nil if it sets all of them.
     /// - Parameter generation: the generation that the run starts from, whose shape the model keeps
-    private func chooseModel(
-        for text: TrainingText, _ generation: StartingGeneration?
-    ) throws -> ModelChoice? {
+    private func chooseModel(for text: TrainingText, _ generation: StartingGeneration?) throws -> ModelChoice? {
         guard job.isAutomatic else { return nil }
         if let generation {
             var architecture = generation.architecture
             // Follows the run's tokenizer.
             architecture.vocabSize = nil
-            let seconds = AutomaticModel.seconds(textBytes: text.bytes)
             return ModelChoice(
                 architecture: architecture, numTrainEpochs: job.recipe.numTrainEpochs ?? StartingGeneration.epochs,
-                maxTime: job.recipe.maxTime == .automatic ? .seconds(seconds) : job.recipe.maxTime)
+                maxTime: TimeLimit(seconds: job.recipe.maxTime.seconds(textBytes: text.bytes)))
         }
         let (precision, _) = try RuntimePlan.precision(for: job, machine: { machine })
         let rate = machine.rates.rate(in: precision) * Double(ThreadPool.shared.threads)
@@ -173,7 +170,7 @@ extension Trainer {
     }
 
     private func reportStart(
-        _ generation: StartingGeneration, _ batcher: Batcher, _ shards: TokenShards, _ comparison: TokenizerComparison?,
+        _ generation: StartingGeneration, _ shards: TokenShards, _ comparison: TokenizerComparison?,
         composedTokens: Int
     ) {
         guard let replay = job.replay(shards) else { return }

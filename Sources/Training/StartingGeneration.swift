@@ -30,7 +30,7 @@ struct StartingGeneration {
         }
         let configuration = "\(start.directory)/\(ModelDirectory.configurationFile)"
         do {
-            architecture = try Architecture.trained(directory: start.directory)
+            architecture = try Architecture.trained(configuration)
         } catch {
             throw refuse(configuration, "cannot be read (\(error))")
         }

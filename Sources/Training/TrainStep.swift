@@ -74,6 +74,7 @@ public final class TrainStep {
     private func addGradients(of batch: Batch, step: Int) -> LossAccumulator {
         var sums = LossAccumulator()
         let lossScale = 1 / Float(batch.scoredRows.count)
+        // Cut rows are more sequences than the batch has rows, but hardly more tokens.
         let parts = batch.split(
             maximumTokens: maximumTokens, maximumSequences: recipe.cutProbability > 0 ? .max : recipe.batchSize)
         for (index, part) in parts.enumerated() {

@@ -81,6 +81,22 @@ struct AutomaticModelTests {
         #expect(choose(bytes: 1_700_000, epochs: 3).epochs == 3)
     }
 
+    @Test("Numbers without bounds do not overflow, and what is expected of them can be written as JSON")
+    func extremeNumbers() throws {
+        for epochs in [1e-300, 1e300] {
+            for limit in [TimeLimit.none, .seconds(1e-9), .seconds(1e9)] {
+                for rate in [0, 1e-300, 1e300] {
+                    for bytes in [1, .max / 4] {
+                        let model = choose(bytes: bytes, .clm, limit, epochs: epochs, rate: rate)
+                        #expect(model.steps >= 1 && model.steps <= 1 << 31)
+                        #expect(
+                            model.bitsPerByte.isFinite && model.seconds.isFinite, "\(epochs) \(limit) \(rate) \(bytes)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test("The vocabulary and the time grow with the text, within limits")
     func vocabularyAndTimeGrow() {
         for objective in Objective.allCases {

@@ -64,6 +64,17 @@ struct AutomaticModelRunTests {
         #expect(configuration.hiddenSize == chosen.architecture.hiddenSize)
     }
 
+    @Test("A run with any number of epochs is resumed")
+    func anyNumberOfEpochsIsResumed() throws {
+        let run = try run()
+        run.job.recipe.numTrainEpochs = 1e9
+        try run.run { event, control in
+            if case .step(let step) = event, step.step == 6 { control.leave() }
+        }
+        try run.run()
+        #expect(run.started?.resumedStep == 6)
+    }
+
     @Test(
         "A damaged choice is refused, because memory is allocated according to it",
         arguments: [("\"hidden_size\" : ", "\"hidden_size\" : 9999999"), ("\"num_hidden_layers\" : ", "\"layers\" : ")])
