@@ -3,7 +3,8 @@ import Random
 
 /// Creates the batch of each step as a pure function of the step, so that there is no data position to store.
 ///
-/// Each epoch visits all rows once, or those of a `Replay`, in its own random order; the last batch of an epoch may be smaller.
+/// Each epoch visits all rows once, or those of a `Replay`, in its own random order; the last batch of an epoch may be
+/// smaller.
 public struct Batcher: Sendable {
     public let batchSize: Int
     public let stepsPerEpoch: Int

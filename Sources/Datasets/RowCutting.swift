@@ -4,9 +4,9 @@ import Tokenizers
 /// Cuts rows into shorter ones, so that a masked model learns to read texts of every length: a model that has only seen
 /// whole paragraphs fills masks in a lone line badly, and the other way round.
 ///
-/// A row of at least 64 tokens, about three lines of a book, is either left whole or cut throughout, anew in each epoch;
-/// shorter rows are lone lines already. The tokens of cut rows are spread evenly over pieces
-/// of all octaves of length, from 4 tokens to the length of the row. Each piece gets its own `<s>` and `</s>`.
+/// A row of at least 64 tokens, about five lines of a book, is either left whole or cut throughout, anew in each epoch;
+/// shorter rows are like lone lines already. The tokens of cut rows are spread evenly over pieces of all octaves of length,
+/// from 4 tokens to the length of the row. Each piece gets its own `<s>` and `</s>`.
 struct RowCutting: Sendable {
     let probability: Float
     private let generator: Philox
@@ -51,7 +51,7 @@ struct RowCutting: Sendable {
         }
     }
 
-    /// Returns the number of times that the shortest piece can be doubled and still be shorter than `tokens`.
+    /// Returns the number of octaves from the shortest piece to `tokens`.
     private func octaves(of tokens: Int) -> Int {
         var (octaves, length) = (0, RowCutting.shortest)
         while length < tokens {

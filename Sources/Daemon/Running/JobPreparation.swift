@@ -56,7 +56,7 @@ struct JobPreparation: Sendable {
                     number: number, directory: folder,
                     modelSha256: try recorded
                         ?? SHA256.hash(ofFile: "\(folder)/\(ModelDirectory.weightsFile)").hexadecimal,
-                    facts: facts, architecture: try .trained(directory: folder),
+                    facts: facts, architecture: try .trained("\(folder)/\(ModelDirectory.configurationFile)"),
                     rejectedSuccessor: directory.generations(of: model).first {
                         directory.isLostWarmStart($0, of: model)
                     }))

@@ -42,8 +42,6 @@ package enum StartDecision: Sendable, Equatable {
 
     /// The share of new text from which on `auto` starts from random weights.
     package static let largestNewShare = 1.0 / 3
-    /// Generations in a row that `auto` starts from the one before.
-    package static let mostWarmStarts = 9
 
     /// - Parameter job: the job without a start
     package init(_ setting: StartSetting, job: Job, serving: Serving) {
@@ -84,7 +82,7 @@ package enum StartDecision: Sendable, Equatable {
         let warmStarts = facts.warmStarts ?? 0
         if setting == .auto {
             guard newShare < largestNewShare else { throw .muchNew(newShare) }
-            guard warmStarts < mostWarmStarts else { throw .manyWarmStarts(warmStarts) }
+            guard warmStarts < JobStart.mostWarmStarts else { throw .manyWarmStarts(warmStarts) }
         }
         let start = JobStart(
             generation: number, directory: generation.directory, modelSha256: generation.modelSha256,

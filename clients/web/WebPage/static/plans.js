@@ -42,8 +42,8 @@ function tables(plans) {
   const models = [...new Set(plans.map((plan) => plan.model))];
   return [
     h("p", { class: "hint" }, "These are estimates, for prose of the size of the model’s text on a machine that does nothing "
-      + "else. The first row follows the model’s settings. Fewer bits per byte of held-out text are better; three of four "
-      + "measured runs were within the ±."),
+      + "else. The first row follows the model’s settings. Fewer bits per byte of held-out text are better; measured runs on "
+      + "prose were within the ±."),
     ...models.flatMap((model) => [h("h2", {}, model), table(model, plans.filter((plan) => plan.model === model))]),
   ];
 }
