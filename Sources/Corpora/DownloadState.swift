@@ -1,7 +1,8 @@
 import TextReading
 
 extension OpenFolder {
-    /// Returns the name of a download program's state file beside a file, which is unfinished as long as it exists.
+    /// Returns the name of the state file that a download program keeps beside an unfinished file, or nil if there is
+    /// none.
     func stateOfDownload(_ name: String) -> String? {
         Sidecar.stateEndings.lazy.map { name + $0 }.first { self.status(of: $0) != nil }
     }

@@ -4,8 +4,8 @@ import Synchronization
 /// The files that the watcher delivers, in a bounded queue. Iterate over them one by one, or take as many as are ready
 /// with `next(atMost:)`. Only one consumer at a time may wait.
 ///
-/// Owners take turns by the time that their files have taken (`charge`, `FairQueue`), so that the files of one do not hold
-/// up those of another for longer than one file or batch.
+/// Owners take turns, weighted by the time their files take (`charge`, `FairQueue`), so that the files of one do not
+/// hold up those of another for longer than one file or batch.
 public struct InboxDeliveries: AsyncSequence, Sendable {
     public typealias Element = InboxFile
 
@@ -74,7 +74,7 @@ public struct InboxDeliveries: AsyncSequence, Sendable {
     func finish() { signal.finish() }
 
     /// Accounts for the time that files of an owner took.
-    /// - Parameter unused: those at the end of the files returned last that the consumer did not begin with
+    /// - Parameter unused: the files at the end of the last batch that the consumer did not process
     package func charge(_ owner: UInt32, _ time: Duration, unused: ArraySlice<InboxFile>) {
         queue.state.withLock { state in
             state.waiting.charge(Int(time / .microseconds(1)), to: owner)
@@ -84,7 +84,7 @@ public struct InboxDeliveries: AsyncSequence, Sendable {
         if !unused.isEmpty { signal.yield() }
     }
 
-    /// Whether files of another owner wait.
+    /// Whether files of another owner are waiting.
     package func hasFiles(ofOthersThan owner: UInt32) -> Bool {
         queue.state.withLock { $0.waiting.users.contains { $0 != owner } }
     }

@@ -3,7 +3,7 @@ import Glibc
 
 /// Whether the inbox is scanned periodically, because the kernel does not report changes that other hosts make.
 public enum InboxPolling: Sendable, Equatable {
-    /// Every ten seconds if a folder is on a file system for which that is so.
+    /// Scans every ten seconds if a folder is on a file system that does not report all changes.
     case automatic
     case never
     case every(seconds: Double)

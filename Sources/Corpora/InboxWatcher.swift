@@ -315,8 +315,8 @@ public final class InboxWatcher: @unchecked Sendable {
         timerFiresAt = nil
         let now = ContinuousClock.now
         if let due = rescanDue, due <= now {
-            // A scan reads the whole inbox, which pays once there is room for many files. A single owner may have the
-            // room while another's files wait, so that the delay is limited.
+            // A scan reads the whole inbox, which is worthwhile only once there is room for many files. The delay is
+            // limited, because one owner may keep the room while another's files wait.
             if candidates.needsScan, candidates.count > candidatesAfterScan / 2,
                 postponedScans < InboxWatcher.mostPostponedScans
             {
@@ -514,7 +514,7 @@ public final class InboxWatcher: @unchecked Sendable {
             return candidates.found(path, signature, age: .zero, now: .now)
         }
         guard isOpenForWriting() == nil else {
-            // The kernel sets the change time, so the file has been as it is since then.
+            // The kernel sets the change time, so the file has not changed since then.
             let age = age(ofSeconds: status.st_ctim.tv_sec, nanoseconds: status.st_ctim.tv_nsec)
             return candidates.settled(path, signature, age: age, now: .now)
         }

@@ -19,8 +19,8 @@ package struct RejectedFolder {
 
 /// The folders of `.rejected`, which mirror those of the inbox, so that it is evident where a file came from.
 extension CorpusStore {
-    /// Maximum depth. A file from deeper down is moved to the last of these folders, so that the folders take little
-    /// space compared to the minimum that a file counts as.
+    /// Maximum depth. A file from deeper down is moved to the last of these folders. The folders therefore take little
+    /// space compared to the minimum that is counted for each file.
     static let rejectedDepth = 8
     /// Maximum number of names tried for a folder whose name is taken by rejected files. Then the file is moved to the
     /// folder outside it.

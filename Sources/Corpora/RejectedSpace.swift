@@ -9,7 +9,7 @@ import Synchronization
 package struct RejectedLimits: Sendable {
     /// Maximum total size in bytes; the files of one owner may use half of it.
     package var bytes: Int
-    /// Minimum number of bytes that a file counts as, so that empty files are limited as well.
+    /// Minimum number of bytes that are counted for a file, so that empty files are limited as well.
     package var bytesOfFile = 64 << 10
     /// Minimum time between two scans of the folder while it is full.
     package var rescanInterval = Duration.seconds(10)
@@ -19,7 +19,7 @@ package struct RejectedLimits: Sendable {
     /// A tenth of the file system, at most 10 GiB and at least 64 MiB.
     static func usual(total: Int) -> RejectedLimits { RejectedLimits(bytes: max(64 << 20, min(10 << 30, total / 10))) }
 
-    /// Returns the number of bytes that a file counts as. A larger file than the limit counts as just over the limit:
+    /// Returns the number of bytes to count for a file. A file larger than the limit counts as just over the limit:
     /// the size of a sparse file is chosen by its owner, and sums of such sizes would overflow.
     fileprivate func counted(_ size: Int) -> Int { min(max(size, bytesOfFile), bytes + 1) }
 }

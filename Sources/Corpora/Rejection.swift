@@ -67,7 +67,7 @@ extension CorpusStore {
         }
     }
 
-    /// Whether a name in `.rejected` is that of a reason.
+    /// Whether a name in `.rejected` is that of a reason file.
     static func isReason(_ name: String) -> Bool { name.hasSuffix(suffix) }
 
     /// Opens `.rejected`, creating it if necessary.

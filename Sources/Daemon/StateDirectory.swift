@@ -20,7 +20,7 @@ public struct StateDirectory: Sendable, Equatable {
     public var runs: String { "\(root)/runs" }
     /// The word counts of each corpus, for training tokenizers. Recreated if missing.
     public var wordCounts: String { "\(root)/word-counts" }
-    /// What was measured of the CPU; see `MachineProfile`. Recreated if missing.
+    /// Measurements of the CPU; see `MachineProfile`. Recreated if missing.
     public var machine: String { "\(root)/machine.json" }
     /// The persisted state of the schedule.
     public var schedule: String { "\(root)/schedule.json" }

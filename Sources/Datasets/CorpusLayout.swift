@@ -10,7 +10,7 @@ import TextFilters
 public struct CorpusLayout: Sendable {
     /// Never `auto`.
     public let unit: SampleUnit
-    /// Whether the samples have the text of the file as it is, except for white space.
+    /// Whether the samples contain the unmodified text of the file, apart from white space.
     public var keepsText: Bool { !joinsLines && separator != .percentLine }
     /// Whether hard-wrapped lines are joined.
     public var joinsLines: Bool { joiner != nil }
@@ -22,16 +22,16 @@ public struct CorpusLayout: Sendable {
     package let words: HyphenatedWords
     /// The bytes that the filter `gutenberg` leaves; nil for all.
     let used: Range<Int>?
-    /// The form of the text, or where the unit was set.
+    /// The form of the text, or the setting that determined the unit.
     public let reason: String
     let joiner: LineJoiner?
     /// Whether lines also end with U+0085, U+2028 and U+2029.
     let hasUnicodeLineEnds: Bool
 
-    /// Changes whenever `auto` decides differently.
+    /// Incremented whenever the rules of `auto` change.
     public static let version = 2
 
-    /// The layout of the text of a table, whatever unit is set.
+    /// The layout of the text of a table, regardless of `samples`.
     static let ofTable = CorpusLayout(ofRecords: "records, one per line")
 
     /// Creates the layout of records, which no filter for documents applies to.

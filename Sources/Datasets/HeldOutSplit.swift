@@ -1,10 +1,10 @@
 /// Decides which samples are held out, in order.
 ///
 /// That depends on the hash of each sample alone, with two exceptions for a text of fewer than `fewSamples`, where the
-/// share that is held out by hash may be far from the one that was set:
+/// share that is held out by hash may differ considerably from the configured one:
 ///
-/// - If it is less than half of it, or nothing, samples with the next higher hashes are held out too. This does not spoil
-///   the evaluation of later generations: what they hold out, this one was not trained on.
+/// - If it is less than half of that, or zero, samples with the next higher hashes are held out too. This does not
+///   distort the evaluation of later generations: this one was not trained on the samples that they hold out.
 /// - If all samples are held out, those with the highest hashes are trained on, because a run needs samples of both kinds.
 struct HeldOutSplit<Value> {
     typealias Decision = (sample: Sample, value: Value, isHeldOut: Bool)
@@ -56,5 +56,5 @@ struct HeldOutSplit<Value> {
     }
 }
 
-/// The number of samples from which the share that is held out by hash is close to the one that was set.
+/// The number of samples from which the share that is held out by hash is close to the configured one.
 package let fewSamples = 1000

@@ -7,9 +7,11 @@ import TextFilters
 enum LongUnit {
     /// Maximum size of a unit that is not divided, in bytes.
     static let longestWhole = 2 << 10
-    /// Maximum size of a piece in bytes, except for the last one: so small that a text of 100 KB has about 200.
+    /// Maximum size of a piece in bytes, except for the last one: small enough that a text of 100 KB has about 200
+    /// pieces.
     static let pieceBytes = 512
-    /// Maximum size of the last piece of a unit in bytes. It may be larger, so that it is not only a few words.
+    /// Maximum size of the last piece of a unit in bytes. Larger than that of the others, so that no unit ends with a
+    /// piece of a few words.
     static let lastPieceBytes = 768
 
     /// Returns the size of the first piece of a text with more than `lastPieceBytes` bytes: up to the last line end, or else

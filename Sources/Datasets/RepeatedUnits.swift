@@ -2,7 +2,7 @@ import TextFilters
 
 /// The lines, paragraphs and records of a corpus whose whole text occurred earlier in the run, for `dedupe_documents`.
 ///
-/// Long ones are returned in pieces before their end is known, so this takes a pass over the file of its own.
+/// Long ones are returned in pieces before their end is known, so this requires a separate pass over the file.
 struct RepeatedUnits {
     /// One bit per unit, in file order.
     private var bits: [UInt64] = []
@@ -25,7 +25,7 @@ struct RepeatedUnits {
                 (hash, hasText) = (0xcbf2_9ce4_8422_2325, false)
             }
             for byte in piece.bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-            // Units in the part of a file that is not used are dropped for that reason.
+            // Units outside the used part of a file are dropped anyway.
             hasText = !piece.isOutside && (hasText || piece.bytes.contains { $0 > 0x20 })
         }
         if hasText, !seen.insertDocument(hash: hash) { insert(unit) }

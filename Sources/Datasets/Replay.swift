@@ -1,7 +1,7 @@
 import Random
 
-/// The rows that each epoch of a warm start visits: all rows of the new text, and as many rows of the old text, drawn anew
-/// in each epoch, as are needed for the model not to forget it.
+/// The rows that each epoch of a warm start visits: all rows of the new text, and a number of rows of the old text,
+/// drawn anew in each epoch, so that the model does not forget it.
 public struct Replay: Sendable, Equatable {
     /// Ascending ranges that do not overlap.
     public let newRows: [Range<Int>]
@@ -20,7 +20,7 @@ public struct Replay: Sendable, Equatable {
         self.rows = rows
         newCount = newRows.reduce(0) { $0 + $1.count }
         let old = rows - newCount
-        // If no new text is trained on, a single row makes the epoch, because a run has at least one step.
+        // Without new text to train on, an epoch consists of a single row, because a run has at least one step.
         let wanted = max((ratio * Double(newCount)).rounded(.up), newCount == 0 ? 1 : 0)
         replayedCount = Int(min(wanted, Double(old)))
     }

@@ -2,11 +2,11 @@ import Random
 import Tokenizers
 
 /// Cuts rows into shorter ones, so that a masked model learns to read texts of every length: a model that has only seen
-/// whole paragraphs fills masks in a lone line badly, and the other way round.
+/// whole paragraphs fills masks in single lines poorly, and vice versa.
 ///
 /// A row of at least 64 tokens, about five lines of a book, is either left whole or cut throughout, anew in each epoch;
-/// shorter rows are like lone lines already. The tokens of cut rows are spread evenly over pieces of all octaves of length,
-/// from 4 tokens to the length of the row. Each piece gets its own `<s>` and `</s>`.
+/// shorter rows already resemble single lines. The tokens of cut rows are spread evenly over pieces of all octaves of
+/// length, from 4 tokens to the length of the row. Each piece gets its own `<s>` and `</s>`.
 struct RowCutting: Sendable {
     let probability: Float
     private let generator: Philox

@@ -9,7 +9,7 @@ import TextFilters
 /// - `lines`: every line that is not blank.
 /// - `paragraphs`: the text between blank lines (`\n[ \t]*\n`) without surrounding line ends, if not blank.
 /// - `records`: same as `lines`; structured corpora are stored with one record per line.
-///   Where `auto` finds that lines of only `%` separate the texts of a file, their blank lines do not.
+///   If `auto` finds that lines of only `%` separate the texts of a file, blank lines do not separate units.
 /// - `packed`: same as `paragraphs`; their tokens are concatenated later.
 ///
 /// A unit of more than 2 KiB is divided into pieces, each of which is a sample; see `LongUnit`.
@@ -38,7 +38,7 @@ public struct SampleReader {
 
     /// - Parameters:
     ///   - layout: decided for the same file and filters
-    ///   - end: offset from which on no line is read; nil for the end of the file
+    ///   - end: no line that begins at or after this offset is read; nil reads the whole file
     public init(
         path: String, layout: CorpusLayout, filters: [TextFilter], seen: SeenTexts, end: Int? = nil
     ) throws(DatasetError) {

@@ -66,7 +66,7 @@ struct ShardSides {
     func finishHeldOut() throws(DatasetError) { _ = try heldOut.writer.finish() }
 
     private mutating func write(_ sample: Sample, _ tokens: Tokens, isHeldOut: Bool) throws(DatasetError) {
-        // Between two pieces of a unit on the same side, the text goes on.
+        // Between two pieces of a unit on the same side, the text continues.
         let continues = sample.isContinuation && isHeldOut == wasHeldOut
         wasHeldOut = isHeldOut
         if isHeldOut {
@@ -105,7 +105,7 @@ private struct ShardSide {
         self.rows = rows
     }
 
-    /// Bytes of the text in the rows: without truncated tokens, which are taken to have the average size.
+    /// Bytes of the text in the rows: without truncated tokens, which are assumed to have the average size.
     var bytesInRows: Double {
         guard textTokens > 0 else { return 0 }
         return Double(textBytes) * Double(textTokens - rows.truncatedTokens) / Double(textTokens)

@@ -39,8 +39,8 @@ public struct ShardSource: Sendable, Equatable {
             tokenizerDigest: tokenizerDigest)
     }
 
-    /// For settings that older versions had, the key is the same as theirs: an interrupted run that they began continues
-    /// with its shards.
+    /// With settings that older versions had, the key is the same as theirs, so that a run that they interrupted
+    /// resumes with its shards.
     package var key: UInt64 {
         var parts =
             corpora.map(\.sha256) + ["|", objective.rawValue, unit.rawValue, "|"] + filters.map(\.description)

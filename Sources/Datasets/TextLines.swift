@@ -22,7 +22,7 @@ struct TextLines {
 
     /// The bytes of the file that are used; nil for all. Lines outside of it are marked.
     var used: Range<Int>?
-    /// Offset from which on no line is returned; nil for the end of the file.
+    /// No line that begins at or after this offset is returned; nil returns all lines.
     var end: Int?
     /// Offset of the next line in the file, in bytes.
     var offset: Int { consumed + position }

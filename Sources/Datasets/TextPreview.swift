@@ -6,7 +6,7 @@ public struct TextPreview: Codable, Sendable, Equatable {
     /// How the text is divided; never `auto`.
     public var samples: SampleUnit
     public var joinsLines: Bool
-    /// The form of the text, or where the unit was set.
+    /// The form of the text, or the setting that determined the unit.
     public var reason: String
     /// UTF-8 bytes of the text, without blank lines.
     public var bytes = 0
@@ -14,7 +14,7 @@ public struct TextPreview: Codable, Sendable, Equatable {
     public var units = 0
     /// The units before and after each filter, in the order in which they are applied.
     public var filters: [FilterCount] = []
-    /// What the filters left.
+    /// Units that remain after the filters.
     public var unitsLeft = 0
     public var bytesLeft = 0
     /// Share of those bytes that would be held out for evaluation.
@@ -31,8 +31,8 @@ public struct TextPreview: Codable, Sendable, Equatable {
         public var isContinuation: Bool
     }
 
-    /// Units that begin further inside the text are not looked at. Its form, and what `gutenberg` and `dehyphenate` remove,
-    /// depend on all of it.
+    /// Units that begin further into the text are not examined. The form of the text, and what `gutenberg` and
+    /// `dehyphenate` remove, depend on the whole text.
     public static let mostBytes = 64 << 20
     /// Maximum number of examples.
     public static let mostExamples = 1000
@@ -42,7 +42,7 @@ public struct TextPreview: Codable, Sendable, Equatable {
     /// Reads a text as a run would.
     /// - Parameters:
     ///   - isStructured: whether the text has one record per line, regardless of `unit`
-    ///   - end: offset in the text from which on no unit is read
+    ///   - end: no unit that begins at or after this offset is read
     ///   - heldOut: share of the samples that are held out
     ///   - examples: number of examples, at most `mostExamples`
     public init(

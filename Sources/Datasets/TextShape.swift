@@ -32,7 +32,8 @@ struct TextShape {
     private static let longestGroup = 8 << 10
     /// Lines of more characters are paragraphs of their own.
     private static let longestLine = 120
-    /// Lines of `%` are separators if there are so many, and one among so many lines.
+    /// Lines of `%` are separators if there are at least `fewestPercentLines` of them, and at least one in
+    /// `linesPerPercentLine` lines.
     private static let fewestPercentLines = 10
     private static let linesPerPercentLine = 50
 

@@ -7,7 +7,7 @@ import Glibc
 /// them, are encoded in the same way: Swift compares strings by equivalence, but such names are different files.
 package enum RawPath {
     private static let escapes = UInt32(0x10FF00)...UInt32(0x10FFFF)
-    /// The first byte of these characters in UTF-8. A text without this byte has no escape.
+    /// The first byte of these characters in UTF-8. Text without this byte contains no escapes.
     fileprivate static let firstByte: UInt8 = 0xF4
 
     /// Returns the text for the bytes of a name.

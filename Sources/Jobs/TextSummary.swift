@@ -35,7 +35,7 @@ public struct TextSummary: Codable, Sendable, Equatable {
         public var name: String
         public var samples: SampleUnit
         public var joinsLines: Bool
-        /// The form of the text, or where the unit was set.
+        /// The form of the text, or the setting that determined the unit.
         public var reason: String
 
         public init(name: String, samples: SampleUnit, joinsLines: Bool, reason: String) {

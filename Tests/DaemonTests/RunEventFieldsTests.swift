@@ -67,7 +67,7 @@ struct RunEventFieldsTests {
         #expect(try message(.seconds(600)).hasPrefix("m-1: \(layers) layers, hidden size "))
         #expect(
             try message(.seconds(600)).contains(
-                "epochs, at most 10 min, for 325,963 tokens (1.63 MB) at up to 400 GFLOP/s: expected are "))
+                "epochs, at most 10 min, for 325,963 tokens (1.63 MB) at up to 400 GFLOP/s; expected: "))
         #expect(!(try message(.none)).contains("at most"))
         #expect(try message(.seconds(1)).hasSuffix("with a longer max_time the model learns more"))
         #expect(!(try message(.seconds(600))).contains("too short"))

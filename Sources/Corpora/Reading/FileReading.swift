@@ -62,7 +62,7 @@ struct FileReading<Copy: TextFile> {
                     try room.check()
                 }
             ) { piece in
-                // The process may have been taken over by the file that it reads.
+                // The process may have been compromised by the file that it reads.
                 guard check.append(piece) else { throw RejectionError("cannot be read: its reader wrote invalid text") }
                 written += piece.count
                 // Decoding can double the size.

@@ -9,7 +9,7 @@ struct ReaderProcess {
     let program: String
     let limits: ReaderLimits
 
-    /// The reader did not answer, which is the file's fault or that of a library.
+    /// The reader did not answer, because of the file or of a library.
     private enum Failure: Error {
         case signal(Int32)
         case status(Int32)
@@ -50,12 +50,12 @@ struct ReaderProcess {
                 try take(piece)
             }
         }
-        // The only place where the process is ended and reaped: afterwards, its number may belong to another process.
+        // The only place where the process is ended and reaped: afterwards, its process ID may be reused.
         let status = process.end()
         do {
             let json = try collected.get()
             guard status & 0x7F == 0 else { throw Failure.signal(status & 0x7F) }
-            // A file that took the process over might claim this to be read again and again.
+            // A process that the file has compromised could report this so that the file is read again and again.
             if status >> 8 & 0xFF == EX_OSERR, !hasWritten, json.isEmpty, .now - began < Self.mostToConfine {
                 throw unconfined
             }
@@ -87,11 +87,11 @@ struct ReaderProcess {
         var polled = [
             pollfd(fd: text, events: Int16(POLLIN), revents: 0), pollfd(fd: answer, events: Int16(POLLIN), revents: 0),
         ]
-        // A process that computes without output ends by its limit for CPU time.
+        // A process that computes without output is ended by its limit for CPU time.
         let mostIdle = max(limits.idleSeconds, 2 * limits.seconds(forBytes: bytes))
         let began = ContinuousClock.now
         var (lastOutput, lastCheck) = (began, began)
-        // All other files wait for this one, however slowly it is read.
+        // The total time is limited as well, because all other files wait for this one.
         let most = max(mostIdle, 10 * limits.seconds(forBytes: bytes))
         while polled.contains(where: { $0.fd >= 0 }) {
             let now = ContinuousClock.now
@@ -122,7 +122,7 @@ struct ReaderProcess {
         return json
     }
 
-    /// The time within which a process that cannot confine itself ends.
+    /// A process that cannot confine itself exits within this time.
     private static let mostToConfine = Duration.seconds(5)
 
     /// Returns the error of adding a block to a file, or 0.
@@ -131,7 +131,7 @@ struct ReaderProcess {
         return end < 0 ? errno : posix_fallocate(file, end, 4096)
     }
 
-    /// The fault of the machine, and of no file.
+    /// An error of the machine rather than of a file.
     private var unconfined: DurableError {
         DurableError(
             operation: "confine", path: program, errno: ENOSYS,
@@ -176,7 +176,7 @@ struct ReaderProcess {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        // First to numbers above all of them, so that no descriptor overwrites another one.
+        // First duplicated to numbers above all of them, so that no descriptor overwrites another one.
         let above = (descriptors.values + ReaderRequest.Descriptor.allCases.map(\.rawValue)).max()! + 1
         for (target, descriptor) in descriptors {
             posix_spawn_file_actions_adddup2(&actions, descriptor, above + target.rawValue)

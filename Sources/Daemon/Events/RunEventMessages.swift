@@ -82,7 +82,7 @@ extension ServiceEvent {
 }
 
 extension RunEvent.ModelChosen {
-    /// What was chosen, and for what.
+    /// Describes the choice, and the text and the time that it was made for.
     fileprivate var message: String {
         let shape = [
             architecture.numHiddenLayers.map { "\($0) layers" }, architecture.hiddenSize.map { "hidden size \($0)" },
@@ -93,7 +93,7 @@ extension RunEvent.ModelChosen {
         let what =
             "\(shape), \(MessageFormat.fixed(numTrainEpochs, 1)) epochs\(limit), for "
             + "\(MessageFormat.count(trainTokens)) tokens (\(MessageFormat.fixed(Double(trainBytes) / 1e6, 2)) MB) at up to "
-            + "\(MessageFormat.fixed(operationsPerSecond / 1e9, 0)) GFLOP/s: expected are "
+            + "\(MessageFormat.fixed(operationsPerSecond / 1e9, 0)) GFLOP/s; expected: "
             + "\(MessageFormat.fixed(bitsPerByte, 2)) bits per byte after \(MessageFormat.duration(seconds))"
         guard endsEarly else { return what }
         return what + ". The time is too short for all of the text: with a longer max_time the model learns more"
@@ -101,7 +101,7 @@ extension RunEvent.ModelChosen {
 }
 
 extension RunEvent.StartPrepared {
-    /// The rows of an epoch and the tokenizer.
+    /// Describes the rows of an epoch and the tokenizer.
     fileprivate var message: String {
         var message =
             "starts from generation \(generation): \(MessageFormat.fixed(numTrainEpochs, 1)) epochs over "

@@ -42,7 +42,8 @@ extension TextSummary {
 }
 
 extension FilterCount {
-    /// `min_words: 3,121 units (1.2 MB) → 2,900 (1.1 MB)`. The same numbers on both sides do not say that nothing changed.
+    /// `min_words: 3,121 units (1.2 MB) → 2,900 (1.1 MB)`. Equal numbers on both sides do not mean that nothing
+    /// changed.
     fileprivate var message: String {
         "\(filter.rawValue): \(MessageFormat.count(unitsBefore, "unit")) (\(MessageFormat.bytes(bytesBefore))) → "
             + "\(MessageFormat.count(unitsAfter)) (\(MessageFormat.bytes(bytesAfter)))"

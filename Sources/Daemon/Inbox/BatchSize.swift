@@ -1,6 +1,6 @@
 /// The number of files to take as the next batch. A pure value type.
 ///
-/// What is known about a file is looked up anew for each batch that it is offered to, so that the number follows how many
+/// Offered files that a batch does not take have to be looked up again for the next one, so the number follows how many
 /// files the last batches took. After a batch that failed, files are taken one by one until one succeeds.
 package struct BatchSize {
     package private(set) var count: Int

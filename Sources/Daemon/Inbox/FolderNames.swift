@@ -6,13 +6,13 @@ package struct FolderNames {
     private static let most = 1000
     private let models: [String]
     private var seen: Set<String> = []
-    /// The last folder that no model was meant by: consecutive files are often in the same one.
+    /// The last folder whose name resembles that of no model: consecutive files are often in the same one.
     private var lastUnrelated: String?
 
     package init(models: [String]) { self.models = models }
 
-    /// Returns the model that was probably meant by a folder, or nil if the folder has a model's name, is not similar to
-    /// one, or was returned before.
+    /// Returns the model that a folder is probably meant for, or nil if the folder has a model's name, is not similar
+    /// to one, or was returned before.
     package mutating func modelMeant(by folder: String) -> String? {
         guard folder != lastUnrelated, !models.contains(folder), !seen.contains(folder), seen.count < Self.most else {
             return nil

@@ -102,7 +102,7 @@ final class InboxService: Service {
         }
     }
 
-    /// Takes files until another owner's wait as well, at least one batch.
+    /// Takes at least one batch, and more until files of another owner are waiting as well.
     /// - Returns: the files that are left
     private func take(
         _ files: [InboxFile], of owner: UInt32, _ size: inout BatchSize
@@ -347,7 +347,7 @@ final class InboxService: Service {
             fields["earlier"] = .string(earlier.sha256)
             version =
                 "; it is a new version of the corpus \(earlier.sha256.prefix(12))"
-                + (earlier.isReplaced ? ", which it replaces" : ", and both are learned")
+                + (earlier.isReplaced ? ", which it replaces" : ", and models are trained on both")
         }
         if corpus.record.state == .duplicate {
             return ServiceEvent(

@@ -2,12 +2,12 @@ import Interface
 import Jobs
 import Settings
 
-/// Forecasts what runs of a model would choose for the text that it has.
+/// Forecasts the choices that runs of a model would make for its present text.
 struct TrainingPlans {
     let model: ModelSettings
     /// Size of the corpora that the model is trained on.
     let textBytes: Int
-    /// Of all threads that a run uses, in the precision that it would choose.
+    /// The rate of all threads that a run uses, in the precision that it would choose.
     let operationsPerSecond: Double
 
     /// The times that are compared with that of the settings: ten minutes, an hour and a night.

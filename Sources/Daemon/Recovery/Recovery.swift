@@ -137,6 +137,6 @@ extension ServiceEvent {
 
     private static func begun(_ found: [String], _ problems: [String]) -> String {
         let trouble = problems.isEmpty ? "" : "; \(problems.joined(separator: "; "))"
-        return "a new one was created with what is on disk: \(found.joined(separator: ", "))\(trouble)"
+        return "a new one was created from the files on disk: \(found.joined(separator: ", "))\(trouble)"
     }
 }

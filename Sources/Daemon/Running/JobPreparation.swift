@@ -44,7 +44,7 @@ struct JobPreparation: Sendable {
         return job
     }
 
-    /// Returns the generation that serves, and what is known of its training.
+    /// Returns the generation that serves, with the known facts about its training.
     private func serving(_ model: String) -> StartDecision.Serving {
         guard let number = directory.currentGeneration(of: model) else { return .nothing }
         let folder = directory.generation(number, of: model)

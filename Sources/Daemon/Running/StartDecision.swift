@@ -40,7 +40,7 @@ package enum StartDecision: Sendable, Equatable {
         case generation(Generation)
     }
 
-    /// The share of new text from which on `auto` starts from random weights.
+    /// The smallest share of new text with which `auto` starts from random weights.
     package static let largestNewShare = 1.0 / 3
 
     /// - Parameter job: the job without a start
@@ -131,7 +131,7 @@ package enum FreshReason: Error, Sendable, Equatable, CustomStringConvertible {
     /// The first generation started from the second, and was not promoted.
     case lost(Int, to: Int)
 
-    /// Whether the user learns of it although `start` is `auto`: not where nothing else could be expected.
+    /// Whether the reason is reported if `start` is `auto`. Reasons that the user expects are not.
     package var isNotable: Bool { self != .setting && self != .nothingServes }
 
     package var description: String {

@@ -40,7 +40,7 @@ package struct CivilTime: Sendable, Equatable {
         dayNumber * Self.microsecondsPerDay + (hour * 60 + minute) * Self.microsecondsPerMinute + microsecond
     }
 
-    /// Counts from 0, which is Monday.
+    /// Day of the week; 0 is Monday.
     package var weekday: Int {
         // 1970-01-01 was a Thursday.
         let days = dayNumber + 3
