@@ -12,7 +12,7 @@ struct ContentReader {
         let head = try region.head(FileKind.headBytes)
         let kind = FileKind(head: head, name: name)
         if let claimed = Packing(name: name) { throw misnamed(claimed, head, kind) }
-        // Text is read as it is where the folder's configuration says so.
+        // The folder's configuration can request that text is read unmodified.
         let isConfigured = options.format != nil && options.format != .mail
         if let kind, !kind.isText || !isConfigured { throw kind.rejection }
         if Self.isPDF(head) { return try PDFText.read(region, into: &reading) }
@@ -35,7 +35,7 @@ struct ContentReader {
     ) throws {
         let looksBinary =
             FileKind.looksBinary(head) && !FileKind.beginsWithWideMark(head) && !JSONSequence.isBeginning(head)
-        // libmagic takes texts of wide characters for other kinds.
+        // libmagic mistakes text in UTF-16 and UTF-32 for other kinds.
         if looksBinary, options.encoding == nil, !UnicodeForm.isUnmarked(head), let kind = Magic.shared.kind(of: head) {
             throw kind.rejection
         }
@@ -72,11 +72,11 @@ struct ContentReader {
     }
 
     private static let notMail = RejectionError(
-        "is not mail, which ‘format: mail’ in .kbconfig.yaml says: it does not begin with header fields such as From, To, "
+        "is not mail, although .kbconfig.yaml sets ‘format: mail’: it does not begin with header fields such as From, To, "
             + "Subject and Date; remove that line, or drop the file elsewhere")
 
     private static let withNUL = RejectionError(
-        "contains NUL characters, which no text has: remove them with: tr -d '\\000' < FILE > NEW")
+        "contains NUL characters, which text never contains: remove them with: tr -d '\\000' < FILE > NEW")
 
     /// PDF may begin after other bytes, as old readers tolerated them.
     private static func isPDF(_ head: [UInt8]) -> Bool {

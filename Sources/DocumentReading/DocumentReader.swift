@@ -7,7 +7,7 @@ import TextReading
 /// zip file.
 package struct DocumentReader {
     static let mostLevels = 2
-    /// A zip archive is opened again after a damaged member, because libarchive cannot go on.
+    /// A zip archive is opened again after a damaged member, because libarchive cannot continue.
     private static let mostReopenings = 8
 
     private let options: ReadingOptions
@@ -49,7 +49,7 @@ package struct DocumentReader {
         return reading.report
     }
 
-    /// Those in members of archives are in the description of the archive.
+    /// Replaced bytes in members of archives are part of the archive's description.
     private mutating func warnOfReplacedBytes() {
         let count = reading.report.replacedBytes
         guard count > 0 else { return }
@@ -202,7 +202,7 @@ package struct DocumentReader {
         try readAsUnit(item, &unpacking) { try content.read(item.region, name: item.name, into: &$0) }
     }
 
-    /// Reads a file, or one member of an archive so that nothing of it remains if it cannot be used.
+    /// Reads a file or one member of an archive as a unit: if it cannot be used, none of it is kept.
     private mutating func readAsUnit(
         _ item: Item, _ unpacking: inout Unpacking, _ read: (inout CorpusReading) throws -> Void
     ) throws {
@@ -238,7 +238,7 @@ package struct DocumentReader {
         }
     }
 
-    /// Stores in the scratch file. Its failure is not that of the member which happens to be read.
+    /// Stores in the scratch file. A failure is not attributed to the member that happens to be read.
     private func store(
         _ fill: (@escaping (UnsafeRawBufferPointer) throws -> Void) throws -> Void
     ) throws -> FileRegion {

@@ -215,7 +215,7 @@ import Testing
         let text = String(repeating: "a line of a log\n", count: 10) + "\0" + String(repeating: "more\n", count: 10)
         #expect(
             try ReadDocument("a.log", text.utf8).reason
-                == "contains NUL characters, which no text has: remove them with: tr -d '\\000' < FILE > NEW")
+                == "contains NUL characters, which text never contains: remove them with: tr -d '\\000' < FILE > NEW")
     }
 
     @Test("Wide characters are no other kind", arguments: ["UTF-32BE", "UTF-32LE", "UTF-16BE", "UTF-16LE"])

@@ -24,8 +24,8 @@ import TextReading
     @Test func countsNULInMarkup() throws {
         let begin = "<html><body><p>\(Self.text)", end = "\(Self.text)</p></body></html>"
         for (nuls, warning) in [
-            (1, "1 NUL character, which no text has, replaced by U+FFFD: check what wrote the file"),
-            (3, "3 NUL characters, which no text has, replaced by U+FFFD: check what wrote the file"),
+            (1, "1 NUL character, which text never contains, replaced by U+FFFD: check what wrote the file"),
+            (3, "3 NUL characters, which text never contains, replaced by U+FFFD: check what wrote the file"),
         ] {
             let inside = [UInt8](repeating: 0, count: nuls)
             let read = try ReadDocument("a.html", Array(begin.utf8) + inside + Array(end.utf8))
@@ -37,14 +37,14 @@ import TextReading
         let both = try ReadDocument("a.html", Array(begin.utf8) + [0, 0xFF, 0x0A] + Array(end.utf8))
         #expect(
             both.report?.warnings == [
-                "1 NUL character, which no text has, replaced by U+FFFD: check what wrote the file",
+                "1 NUL character, which text never contains, replaced by U+FFFD: check what wrote the file",
                 "1 byte is not UTF-8, replaced by U+FFFD",
             ])
         let inArchive = try ReadDocument(
             "a.zip", ArchiveWriter.archive(.zip, [.file("a.html", Array(begin.utf8) + [0] + Array(end.utf8))]))
         #expect(
             inArchive.report?.warnings == [
-                "‘a.html’: 1 NUL character, which no text has, replaced by U+FFFD: check what wrote the file"
+                "‘a.html’: 1 NUL character, which text never contains, replaced by U+FFFD: check what wrote the file"
             ])
     }
 
@@ -52,7 +52,8 @@ import TextReading
         let text = "\u{FEFF}" + Self.text + "\u{0}\n" + Self.text
         let report = try #require(try ReadDocument("a.txt", text.encoded("UTF-16LE")).report)
         #expect(
-            report.warnings == ["1 NUL character, which no text has, replaced by U+FFFD: check what wrote the file"])
+            report.warnings
+                == ["1 NUL character, which text never contains, replaced by U+FFFD: check what wrote the file"])
     }
 
     /// The warning about the archive says how many and where.

@@ -49,7 +49,7 @@ final class Archive {
             archive_read_append_filter(archive, filter)
             archive_read_support_format_raw(archive)
         } else if packing == .compress {
-            // Appending this filter would make libarchive read from it before there is anything to read from.
+            // Appending this filter would make libarchive read before the input is connected.
             archive_read_support_filter_compress(archive)
             archive_read_support_format_raw(archive)
         } else if packing == .zip {
@@ -63,7 +63,7 @@ final class Archive {
         guard names.use({ archive_read_open1(archive) }) == ARCHIVE_OK,
             !packing.isStream || archive_filter_count(archive) > 1
         else {
-            // Any bytes have the format `raw`, so that there are none, whatever the reason.
+            // The format `raw` accepts any bytes, so this fails only if there are none, for whatever reason.
             throw packing.isStream && input.error == nil
                 ? RejectionError("unpacks to nothing: it is empty, or a truncated \(packing.name) file") : failure
         }
@@ -130,7 +130,7 @@ final class Archive {
         }
         let kind: Member.Kind
         switch archive_entry_filetype(entry) {
-        // Zero is a member of a zip archive that was written without file types.
+        // Zero: the zip archive was written without file types.
         case FileType.regular, 0: kind = archive_entry_hardlink(entry) == nil ? .file : .link
         case FileType.folder: kind = .folder
         case FileType.link: kind = .link
@@ -141,7 +141,7 @@ final class Archive {
 
     private func obstacle(_ entry: OpaquePointer) -> String? {
         if archive_entry_is_encrypted(entry) != 0 { return "is encrypted: pack it again without a password" }
-        if archive_entry_sparse_count(entry) > 0 { return "is a sparse file, which no text is" }
+        if archive_entry_sparse_count(entry) > 0 { return "is a sparse file, which text never is" }
         guard packing == .zip, let format = archive_format_name(archive) else { return nil }
         // Such as `ZIP 2.0 (deflation)`. Other methods can use unlimited memory: the member determines the amount.
         let text = String(cString: format)
@@ -159,7 +159,7 @@ final class Archive {
     /// Explains why the archive cannot be read.
     private var failure: any Error {
         if let error = input.error { return error }
-        // Before a format was recognized, libarchive would follow an invalid pointer.
+        // Before a format has been recognized, libarchive would follow an invalid pointer.
         if archive_format(archive) != 0, archive_read_has_encrypted_entries(archive) > 0 {
             return RejectionError("is encrypted (\(packing.name)): pack it again without a password")
         }
@@ -171,7 +171,7 @@ final class Archive {
     }
 }
 
-/// `AE_IFREG` and others, which are macros with casts, so that Swift does not import them.
+/// `AE_IFREG` and others, which Swift does not import because they are macros with casts.
 private enum FileType {
     static let regular: mode_t = 0o100_000
     static let folder: mode_t = 0o040_000
@@ -232,8 +232,8 @@ private final class Input {
     }
 }
 
-/// The locale in which libarchive converts names: it would replace every character outside ASCII in the C locale, which
-/// programs have that set none.
+/// The locale in which libarchive converts names. In the C locale, which is the default of a program, it would replace
+/// every character outside ASCII.
 private struct NameLocale: ~Copyable {
     private let utf8 = newlocale(1 << LC_CTYPE, "C.UTF-8", nil)
 

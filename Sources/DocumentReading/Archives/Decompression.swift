@@ -29,7 +29,7 @@ final class Decompression: ByteSource {
         }
         archive = try Archive(RegionSource(region), packing)
         if packing == .gzip { checksums = try GzipChecksums(region) }
-        // Compressed nothing has no member.
+        // A compressed empty file has no member.
         isAtEnd = try archive.next() == nil
         head = try beginning(Packing.headBytes)
         headLeft = head[...]

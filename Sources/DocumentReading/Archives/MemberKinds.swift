@@ -7,7 +7,7 @@ struct MemberKinds {
         let first: String
     }
 
-    /// Whether the members that are used have records. The first one decides.
+    /// Whether the used members are tables, like the first of them; nil before it.
     private(set) var isStructured: Bool?
     private var used: Kind?
     private var other: Kind?

@@ -31,7 +31,7 @@ struct MemberLog {
     private var replaced: (bytes: Int, members: Int, first: String) = (0, 0, "")
     private var warnings: [String] = []
     private var moreWarnings = 0
-    /// Numbers of members that no user expects to be read, by what they are.
+    /// Numbers of members that no user expects to be read, by kind.
     private var ignored: [(what: String, count: Int)] = []
 
     /// Accounts for a member whose text is taken.
@@ -88,7 +88,7 @@ struct MemberLog {
         let format = "\(archive) with \(used) \(used == 1 ? "file" : "files")\(note)"
         let shown = encodings.count > 3 ? Array(encodings.prefix(3)) + ["…"] : encodings
         reading.describe(format: format, encoding: encodings == ["UTF-8"] ? nil : shown.joined(separator: ", "))
-        // First what must not be lost among others.
+        // The most important warnings first, so that they are not lost among the others.
         if replaced.members > 0 {
             let files =
                 replaced.members == 1 ? "‘\(replaced.first)’" : "\(replaced.members) files such as ‘\(replaced.first)’"

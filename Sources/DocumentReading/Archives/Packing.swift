@@ -66,7 +66,7 @@ enum Packing: CaseIterable {
         case .lzma: isLZMA && head.count >= 13 && head.starts(with: [0x5D, 0, 0])
         case .zip:
             [[3, 4], [5, 6], [7, 8]].contains { head.starts(with: [0x50, 0x4B] + $0) }
-                // The only part of an archive in several parts.
+                // An archive that was meant to be split, but fits into a single part.
                 || head.starts(with: [0x50, 0x4B, 0x30, 0x30, 0x50, 0x4B, 3, 4])
         case .tar: Tar.isHeader(head)
         case .sevenZip: head.starts(with: [0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C])

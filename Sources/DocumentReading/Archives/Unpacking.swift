@@ -30,7 +30,7 @@ struct Unpacking {
         if archive == nil { archive = "\(packing.name) archive" }
     }
 
-    /// Whether a member is a file that a user means to be read.
+    /// Whether a user would expect the member to be read.
     mutating func wants(_ member: Archive.Member) -> Bool {
         switch member.kind {
         case .folder: return false

@@ -24,7 +24,7 @@ enum ZipDirectory {
         let start = max(0, region.bytes - tailBytes)
         let tail = try read(region, at: start, count: region.bytes - start)
         var directories: [Range<Int>] = []
-        // All that could be meant: the last one is usually right, but a comment may contain another.
+        // All candidates: the last one is usually right, but a comment may contain another.
         for index in tail.indices.dropLast(endBytes - 1) where hasSignature(tail, index, 0x0605_4B50) {
             directories += try check(
                 size: number(tail, index + 12, 4), offset: number(tail, index + 16, 4), end: start + index, region)
@@ -36,7 +36,7 @@ enum ZipDirectory {
             guard end.count == zip64EndBytes else { continue }
             directories += try check(size: number(end, 40, 8), offset: number(end, 48, 8), end: offset, region)
         }
-        // Many false ones cost little, because only the last that begin as a directory does are read.
+        // Many false candidates cost little, because only the last two that begin like a directory are read.
         let found = try directories.filter { try hasSignature(read(region, at: $0.lowerBound, count: 4), 0, entry) }
         for directory in found.suffix(2) { try checkOverlaps(directory, region) }
     }
@@ -50,11 +50,11 @@ enum ZipDirectory {
             let extra = index + entryBytes + Int(number(bytes, index + 28, 2))
             let comment = extra + Int(number(bytes, index + 30, 2))
             var fields = Zip64Fields(bytes[min(extra, bytes.count)..<min(comment, bytes.count)])
-            // The fields that are in the extra field are in this order.
+            // The extra field contains the fields that do not fit into 32 bits, in this order.
             _ = fields.value(number(bytes, index + 24, 4))
             let size = fields.value(number(bytes, index + 20, 4))
             let begin = min(fields.value(number(bytes, index + 42, 4)), UInt64(region.bytes))
-            // The name before the data can be another one than in the directory, so that its length is not known.
+            // The name before the data may differ from the one in the directory, so its length is unknown.
             members.append((begin, begin + UInt64(localHeaderBytes) + min(size, UInt64(region.bytes))))
             index = comment + Int(number(bytes, index + 32, 2))
         }
@@ -71,7 +71,7 @@ enum ZipDirectory {
         }
     }
 
-    /// libarchive reads entries from where the directory should begin to the first one that is none.
+    /// libarchive reads entries from where the directory should begin up to the first bytes that are not an entry.
     /// - Returns: where the directory is: according to its offset, and to its size if something precedes the archive
     private static func check(size: UInt64, offset: UInt64, end: Int, _ region: FileRegion) throws -> [Range<Int>] {
         let isElsewhere = size == 0xFFFF_FFFF || offset == 0xFFFF_FFFF

@@ -22,12 +22,12 @@ struct ChildProcess {
         var messages: String
     }
 
-    /// Time without any input or output after which the program is given up.
+    /// Time without any input or output after which the program is considered hung.
     static let idleSeconds = 50
     private static let longestMessages = 4096
     private static let pieceBytes = 64 << 10
 
-    /// Seconds during which programs were waited for in vain.
+    /// Total seconds spent waiting for programs that hung.
     private static let idled = Mutex(0)
 
     private let process: pid_t
@@ -89,7 +89,7 @@ struct ChildProcess {
         for own in [ReaderRequest.Descriptor.answer, .scratch] {
             posix_spawn_file_actions_addclose(&actions, own.rawValue)
         }
-        // So that limits and closed pipes end it, whatever this thread does with signals.
+        // Limits and closed pipes must end it, regardless of how this thread handles signals.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

@@ -52,7 +52,7 @@ struct EPUB {
                 let declared = Markup.declaredEncoding(try region.head(Markup.headBytes))
                 let encoding: TextEncoding
                 do {
-                    // Most books are UTF-8, whatever the folder's other files are.
+                    // Most books are UTF-8, even if the folder's other files are not.
                     encoding = try TextEncoding.determine(
                         region, declared: declared ?? configured ?? "UTF-8", configured: nil)
                 } catch let error as RejectionError {

@@ -25,7 +25,7 @@ struct OpenDocumentText: XMLContent {
 
     let format = "OpenDocument text"
     private var cells = TableCells()
-    /// What the names of headers and footers of a page say in `style:master-page`.
+    /// The elements of `style:master-page` that are headers and footers of a page.
     private static let margins: [String: PartsLeftOut.Part] = [
         "header": .header, "header-left": .header, "header-first": .header, "footer": .footer, "footer-left": .footer,
         "footer-first": .footer,

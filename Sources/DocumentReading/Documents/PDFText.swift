@@ -3,7 +3,7 @@ import Glibc
 import TextReading
 
 /// Reads the text layer of a PDF with `pdftotext` of poppler-utils, which runs as a child of this confined process and
-/// inherits its limits, but that for CPU time.
+/// inherits its limits, except for CPU time.
 package enum PDFText {
     /// CPU time for a document, in seconds, to which a second is added for each megabyte of its size.
     package static let seconds = 20
@@ -78,7 +78,7 @@ private struct PageText {
             case 0x0C:
                 pages += 1
                 text.append(UInt8(ascii: "\n"))
-            // No character of a text; a font can map a glyph to it.
+            // Not a character of text, but a font can map a glyph to it.
             case 0: break
             default:
                 if byte > 0x20 { hasContent = true }

@@ -35,7 +35,7 @@ package struct PackedDocument: Sendable {
         }
     }
 
-    /// Whether a wanted member only has parts that are counted, so that the document can be read without it.
+    /// Whether the parts in a wanted member are only counted, so that the document can be read without it.
     package func isOptional(_ name: String) -> Bool {
         switch kind {
         case .epub: false
@@ -130,7 +130,7 @@ package struct PackedDocument: Sendable {
     /// - Parameters:
     ///   - loss: what was left out of other parts of the document
     ///   - cause: why
-    ///   - leftOut: what of the other parts is not in the text
+    ///   - leftOut: contents of the other parts that are not in the text
     private func read(
         _ region: FileRegion?, _ text: XMLText, _ loss: Loss = Loss(), cause: String? = nil, leftOut: PartsLeftOut,
         into reading: inout CorpusReading

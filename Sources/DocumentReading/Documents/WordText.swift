@@ -7,14 +7,14 @@ struct WordText: XMLContent {
     ]
 
     let format = "DOCX"
-    /// The notes that no reference was found to yet.
+    /// The notes for which no reference has been found yet.
     private var notes: WordNotes
     private var cells = TableCells()
     private var runDepth = 0
 
     init(notes: WordNotes) { self.notes = notes }
 
-    /// The notes that no reference was found to in the text that was read.
+    /// The notes for which the text contains no reference.
     var leftOut: PartsLeftOut {
         var parts = PartsLeftOut()
         parts[.footnote] = notes.footnotes.values.count { !$0.isEmpty }
@@ -77,7 +77,7 @@ final class WordNoteCollector: XMLHandler {
     static let mostBytes = 64 << 20
 
     private(set) var notes: [String: [UInt8]] = [:]
-    /// Number of notes that are left out because there are too many.
+    /// Number of notes left out because notes exceed `mostBytes`.
     private(set) var leftOut = 0
     private(set) var leftOutBytes = 0
     private var bytes = 0
@@ -88,7 +88,7 @@ final class WordNoteCollector: XMLHandler {
 
     func start(_ element: XMLElement) {
         if element.name == "footnote" || element.name == "endnote" {
-            // Notes with a type are the lines between text and notes.
+            // Notes of another type are separator lines between the text and the notes.
             id = element["type"].map { $0 == "normal" } ?? true ? element["id"] : nil
             text = XMLText(WordText(notes: WordNotes()))
         } else if id != nil {

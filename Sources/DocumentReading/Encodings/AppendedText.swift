@@ -1,21 +1,21 @@
 /// Finds ASCII or UTF-8 that a program appended to UTF-16: a log written by two programs, for example. Read as UTF-16, it
 /// would be ideographs.
 enum AppendedText {
-    /// Number of bytes that are certainly appended, whatever is before them.
+    /// Number of bytes that count as appended regardless of what precedes them.
     private static let certainBytes = 32
-    /// Number of bytes that are appended if they end a line, and if nothing like them is before them.
+    /// Number of bytes that count as appended if they end a line and nothing similar precedes them.
     private static let fewestBytes = 8
     /// Number of bytes before and after the beginning of the appended text that are compared.
     private static let comparedBytes = 4 << 10
 
     /// Returns about how many bytes at the end of UTF-16 are appended; nil if there are none.
     static func count(in region: FileRegion) throws -> Int? {
-        // Most texts are left here: the end of a line of UTF-16 has a NUL.
+        // Rules out most texts: the end of a line in UTF-16 contains a NUL.
         let last = try bytes(of: region, in: region.bytes - fewestBytes..<region.bytes)
         guard last.count == fewestBytes, last.allSatisfy({ $0 >= 0x80 || isText($0) }) else { return nil }
         var run = Run()
         try region.forEachPiece { run.append($0) }
-        // A unit whose last byte is like text is not appended.
+        // A unit whose second byte alone looks like text is not appended.
         let begin = run.begin + run.begin % 2
         let count = region.bytes - begin
         guard count >= fewestBytes else { return nil }
@@ -35,13 +35,13 @@ enum AppendedText {
         return Array(bytes[..<got])
     }
 
-    /// Whether a byte is a character of ASCII that text has.
+    /// Whether a byte is an ASCII character that occurs in text.
     fileprivate static func isText(_ byte: UInt8) -> Bool {
         byte >= 0x20 && byte < 0x7F || byte == 0x09 || byte == 0x0A || byte == 0x0D
     }
 
-    /// Whether text is mostly ASCII and no byte is the most frequent in all units of UTF-16, as it is in the scripts whose
-    /// blocks have the numbers of white space.
+    /// Whether text is mostly ASCII, and no single byte is in most units of UTF-16. One is in scripts whose high byte
+    /// equals white space in ASCII.
     private static func isVaried(_ text: [UInt8]) -> Bool {
         guard text.count(where: { $0 < 0x80 }) * 2 >= text.count else { return false }
         for place in 0..<2 {
@@ -66,7 +66,7 @@ extension AppendedText {
     private struct Run {
         private(set) var begin = 0
         private var position = 0
-        /// Number of bytes of the current character that have not come.
+        /// Number of bytes of the current character that have not arrived.
         private var missing = 0
 
         mutating func append(_ piece: UnsafeRawBufferPointer) {

@@ -5,10 +5,10 @@ import UTF8Sequences
 struct ByteSurvey {
     /// Bytes that are not part of well-formed UTF-8.
     private(set) var invalidBytes = 0
-    /// Well-formed sequences of more than one byte, and their bytes.
+    /// Number of well-formed sequences of several bytes, and of all bytes in them.
     private(set) var sequences = 0
     private(set) var sequenceBytes = 0
-    /// Sequences of more than two bytes.
+    /// Number of sequences of more than two bytes.
     private(set) var longSequences = 0
     /// NUL bytes by their position modulo 4.
     private(set) var nuls = [0, 0, 0, 0]

@@ -1,6 +1,6 @@
 import TextReading
 
-/// An encoding that is detected.
+/// An encoding that can be detected.
 struct Candidate: Sendable {
     let encoding: EncodingName
     /// How rare the encoding is, in nats.
@@ -30,7 +30,7 @@ struct Candidate: Sendable {
         Candidate(name, rarity, isSingleByte: false, hasState: hasState)
     }
 
-    /// Of encodings that decode a text alike, the first is found.
+    /// If several encodings decode a text identically, the first is reported.
     static let all: [Candidate] = [
         single("windows-1252", rarity: 0),
         single("windows-1250", rarity: 1.5),

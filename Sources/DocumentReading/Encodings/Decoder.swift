@@ -10,11 +10,11 @@ protocol Decoder: AnyObject {
     func decode(_ input: UnsafeRawBufferPointer, isLast: Bool, to output: DecodedText) throws -> Int
 }
 
-/// Numbers of what was replaced by U+FFFD in a text.
+/// Counts of what was replaced by U+FFFD in a text.
 package struct Replacements: Sendable, Equatable {
     /// Bytes that could not be decoded.
     package fileprivate(set) var undecodable = 0
-    /// NUL characters, which no text has.
+    /// NUL characters, which text never contains.
     package fileprivate(set) var nul = 0
 
     package var all: Int { undecodable + nul }
@@ -64,7 +64,7 @@ final class DecodedText {
         replaced.undecodable += undecodable
     }
 
-    /// Passes on what was collected. NUL, which no text contains, is replaced.
+    /// Passes on the collected text. NUL, which text never contains, is replaced.
     func flush() throws {
         defer { count = 0 }
         var rest = UnsafeRawBufferPointer(rebasing: buffer[..<count])

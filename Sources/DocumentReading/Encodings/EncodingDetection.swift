@@ -28,19 +28,21 @@ struct EncodingDetection {
     private static let leastPerByte = -6.5
     /// The same for text that contains UTF-8.
     private static let leastUnmixedPerByte = -4.5
-    /// So many letters in UTF-8, and one for so many bytes outside ASCII, are no accident with one byte per character.
+    /// If a text with one byte per character has at least `leastLetters` letters in UTF-8, and at least one in
+    /// `mostBytesPerLetter` bytes outside ASCII, they are not there by chance.
     private static let leastLetters = 10
     private static let mostBytesPerLetter = 400
-    /// The same of sequences of three or four bytes, with several bytes per character.
+    /// The corresponding limits for text with several bytes per character: sequences of three or four bytes.
     private static let leastLongSequences = 30
     private static let mostLongPercent = 15
     /// The share of the bytes outside ASCII in which the texts may differ, in hundredths.
     private static let mostDifferencePercent = 5
-    /// What uchardet's opinion counts, at most and for each byte outside ASCII.
+    /// The weight of uchardet's opinion: at most, and for each byte outside ASCII.
     private static let mostOpinion = 2.0
     private static let opinionPerByte = 0.2
     private static let mostShown = 3
-    /// Parts of the sample are compared with so many other encodings, and belong to one above these margins.
+    /// Number of other encodings that a part of the sample is compared with. It belongs to one of them above these
+    /// margins.
     private static let mostOthers = 8
     private static let partBytes = 1 << 10
     private static let leastPartMargin = 20.0
@@ -94,15 +96,15 @@ struct EncodingDetection {
         return nil
     }
 
-    /// Returns the first of the candidates that decode the text alike.
+    /// Returns the first of the candidates that decode the text identically.
     private func usual(_ best: Scored, _ scored: [Scored]) -> Candidate {
         guard let table = best.table else { return best.candidate }
         let equal = scored.filter { $0.table.map { table.differences($0, text) == 0 } ?? false }
         return equal.min { $0.candidate.rarity < $1.candidate.rarity }?.candidate ?? best.candidate
     }
 
-    /// Whether so much of the text is well-formed UTF-8 that the rest must be another encoding. In text of one encoding,
-    /// that happens by accident: seldom with one byte per character, often with two.
+    /// Whether so much of the text is well-formed UTF-8 that the rest must be in another encoding. In text of a single
+    /// encoding, this happens by chance: seldom with one byte per character, often with two.
     private func isMixed(_ best: Scored) -> Bool {
         let percent = survey.sequenceBytes * 100 / text.highBytes
         guard let table = best.table else {

@@ -29,7 +29,7 @@ final class HZDecoder: Decoder {
             case (true, tilde, UInt8(ascii: "}")): isInGB = false
             case (false, tilde, UInt8(ascii: "{")): isInGB = true
             case (false, tilde, tilde): decoded.append(tilde)
-            // The line goes on.
+            // The line continues.
             case (false, tilde, UInt8(ascii: "\n")): break
             case (true, 0x21..<0x7E, .some(0x21...0x7E)):
                 decoded.append(byte | 0x80)

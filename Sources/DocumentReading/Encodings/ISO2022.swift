@@ -4,7 +4,7 @@ import TextReading
 enum ISO2022 {
     private static let korean = ["ISO-2022-KR"].compactMap { EncodingName($0) }
     private static let chinese = ["ISO-2022-CN", "ISO-2022-CN-EXT"].compactMap { EncodingName($0) }
-    /// JIS X 0213 and JIS X 0212 have a converter each.
+    /// JIS X 0213 and JIS X 0212 need separate converters.
     private static let japanese = ["ISO-2022-JP", "ISO-2022-JP-2"].compactMap { EncodingName($0) }
 
     private static let designations: [(sequence: [UInt8], encodings: [EncodingName])] = [

@@ -7,7 +7,7 @@ struct LanguageModel: Sendable {
     private let scripts: Set<CharacterClass.Script>
     private let letters: [(letter: Unicode.Scalar, share: Double)]
 
-    /// The share of the letters that an encoding of the language has at least.
+    /// The minimum share of a language's letters that an encoding used for it contains.
     private static let leastLetters = 0.97
 
     static let all: [LanguageModel] = Languages.all.map { LanguageModel($0) }
@@ -17,10 +17,11 @@ struct LanguageModel: Sendable {
         var found: [Unicode.Scalar: Double] = [:]
         var letters: [(letter: Unicode.Scalar, share: Double)] = []
         var scripts: Set<CharacterClass.Script> = []
-        // Not at characters: a combining mark is one with the space before it.
+        // Splits Unicode scalars instead of characters, because a combining mark forms a character with the space
+        // before it.
         for entry in line.unicodeScalars.split(separator: " ") {
             guard let letter = entry.first, let share = Double(String(entry.dropFirst())) else {
-                preconditionFailure("not a letter and its share: \(String(entry))")
+                preconditionFailure("expected a letter and its share, found \(String(entry))")
             }
             found[letter] = log(0.93 * share / 1000)
             let character = CharacterClass(letter)
@@ -36,7 +37,7 @@ struct LanguageModel: Sendable {
 
     /// Whether an encoding for a script is used for the language.
     func isWritten(in script: CharacterClass.Script, with characters: Set<Unicode.Scalar>) -> Bool {
-        // Typography alone is that of an encoding with dashes.
+        // A language without letters of its own has only typography, which needs an encoding with dashes.
         guard !letters.isEmpty else { return script == .latin && characters.contains("–") }
         let all = letters.reduce(0) { $0 + $1.share }
         let found = letters.reduce(0) { $0 + (characters.contains($1.letter) ? $1.share : 0) }
@@ -63,7 +64,7 @@ struct LanguageModel: Sendable {
         var found: [Unicode.Scalar: Double] = [:]
         for scalar in "«»“”„’–—".unicodeScalars { found[scalar] = -5 }
         for scalar in "§°€·‘‚…£©®½²•".unicodeScalars { found[scalar] = -7 }
-        // Tables of DOS are drawn.
+        // Tables in DOS texts are drawn with these.
         for (scalar, share) in zip("─═│║█░▒▓".unicodeScalars, [0.12, 0.06, 0.06, 0.03, 0.02, 0.01, 0.01, 0.01]) {
             found[scalar] = log(share)
         }

@@ -23,7 +23,7 @@ enum SevenBitEncoding {
     private static func decode(_ region: FileRegion, _ decoder: any Decoder) throws -> Characters? {
         var characters = Characters()
         let replaced = try region.decode(with: decoder, most: 0) { piece in
-            // Pieces end anywhere only in their last character.
+            // A piece can be cut only within its last character.
             for scalar in String(decoding: piece, as: UTF8.self).unicodeScalars { characters.add(scalar) }
         }
         return replaced.all == 0 ? characters : nil
@@ -38,7 +38,7 @@ enum SevenBitEncoding {
         /// Letters of alphabets, by their block of 256 characters; Latin letters are in several.
         private var letters: [UInt32: Int] = [:]
 
-        /// Fewer ideographs may be there by chance, because most values of two bytes are ideographs.
+        /// Fewer ideographs may occur by chance, because most values of two bytes are ideographs.
         private static let fewestIdeographs = 20
         private static let fewestOthers = 3
 

@@ -30,7 +30,8 @@ struct SingleByteTable: Sendable {
         self.script = script
     }
 
-    /// The script that the encoding is for: another than Latin if it has at least as many letters as an alphabet.
+    /// The script that the encoding is for: one other than Latin if the encoding has at least as many letters of it as
+    /// an alphabet has.
     private static func script(_ classes: [CharacterClass]) -> CharacterClass.Script {
         [.greek, .cyrillic, .hebrew, .arabic, .thai].first { script in
             classes.reduce(0) { $0 + ($1.script == script ? 1 : 0) } >= 20
@@ -50,8 +51,8 @@ struct SingleByteTable: Sendable {
         return (best ?? 0) - cost - candidate.rarity
     }
 
-    /// Whether the letters of another script than Latin stand in words, more than two together on average. Stray bytes in
-    /// English text are letters in such an encoding, but single ones.
+    /// Whether the letters of another script than Latin stand in words, more than two together on average. In such an
+    /// encoding, stray bytes in English text are letters too, but isolated ones.
     func formsWords(_ text: TextStatistics) -> Bool {
         guard script != .latin else { return true }
         let isLetter = classes.map { $0.script == script }

@@ -1,16 +1,16 @@
 /// Decodes an encoding in which each character has one to four bytes and ASCII stands for itself, several times as fast
-/// as iconv: remembers what iconv returns for each character of one or two bytes.
+/// as iconv, by caching what iconv returns for each character of one or two bytes.
 final class TableDecoder: Decoder {
     private let iconv: IconvDecoder
     /// The characters of one byte.
     private let single: [Entry]
-    /// The characters of two bytes, as far as they occurred.
+    /// The characters of two bytes that have occurred so far.
     private var double: [Entry]
     private static let longestCharacter = 4
     /// Number of bytes that are stored at once, of which not all may be text.
     private static let storedBytes = 8
 
-    /// The UTF-8 of a character in the upper seven bytes, its length or what else is known in the lowest byte.
+    /// The UTF-8 of a character in the upper seven bytes, its length or one of the markers below in the lowest byte.
     private struct Entry {
         var value: UInt64 = 0
 

@@ -3,7 +3,7 @@ import TextReading
 
 /// The encoding of a text and how it was determined.
 package struct TextEncoding: Sendable, Equatable {
-    /// Why the encoding is what it is.
+    /// How the encoding was determined.
     package enum Origin: Sendable, Equatable {
         case configured, byteOrderMark, valid, declared, mostlyValid, detected
     }
@@ -11,7 +11,7 @@ package struct TextEncoding: Sendable, Equatable {
     /// The IANA name, `UTF-8` for plain text.
     package let name: String
     package let origin: Origin
-    /// The encoding that the text is decoded from: of a family such as UTF-16, the form.
+    /// The encoding that the text is decoded from; for a family such as UTF-16, the specific form.
     private let encoding: EncodingName
     /// Length of the byte-order mark, which is not part of the text.
     private let markBytes: Int
@@ -122,7 +122,7 @@ extension TextEncoding {
         }
         let mark = try marked(region)
         let isUnicode = encoding.isUTF8 || encoding.unitBytes > 1
-        // The name of one form is often used for its family; the mark knows better.
+        // The name of one form is often used for its family; the byte-order mark takes precedence.
         if isUnicode, let mark, mark.name.prefix(6) == encoding.name.prefix(6) {
             return TextEncoding(mark.encoding, name: mark.name, .configured, markBytes: mark.markBytes)
         }
@@ -144,7 +144,7 @@ extension TextEncoding {
 
 extension TextEncoding {
     /// Decodes a text.
-    /// - Parameter take: receives valid UTF-8 without NUL. What it received is worthless if this throws.
+    /// - Parameter take: receives valid UTF-8 without NUL, to be discarded if this throws
     /// - Throws: `RejectionError` if more than 0.1 % of the bytes are replaced; errors thrown by `take`
     package func decode(
         _ region: FileRegion, _ take: (UnsafeRawBufferPointer) throws -> Void
@@ -223,7 +223,7 @@ extension TextEncoding {
         case .ambiguous(let names):
             let list = names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
             return RejectionError(
-                "is text in an encoding that cannot be told from it: \(list) are about as probable and give different "
+                "is text whose encoding cannot be told: \(list) are about equally probable and give different "
                     + "texts; \(advice(names.first))")
         case .mixed:
             return RejectionError(

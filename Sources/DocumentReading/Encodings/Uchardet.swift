@@ -6,12 +6,12 @@ enum Uchardet {
     /// It analyzes 2 MB of Latin letters a second.
     private static let mostBytes = 32 << 10
 
-    /// Returns the encoding that a sample has in its opinion.
+    /// Returns the encoding that it detects in a sample.
     static func detect(_ sample: [[UInt8]]) -> EncodingName? {
         guard let detector = uchardet_new() else { return nil }
         defer { uchardet_delete(detector) }
         var rest = mostBytes
-        // Few blocks from all of the region.
+        // A few blocks, spread over the whole region.
         let step = max(1, sample.reduce(0) { $0 + $1.count } / mostBytes)
         for index in stride(from: 0, to: sample.count, by: step) where rest > 0 {
             let part = sample[index].prefix(rest)

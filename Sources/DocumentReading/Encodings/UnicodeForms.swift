@@ -28,7 +28,7 @@ enum UnicodeForm: CaseIterable {
     /// Returns the form whose byte-order mark the region begins with.
     static func marked(_ region: FileRegion) throws -> UnicodeForm? {
         let head = try region.head(4)
-        // UTF-16 whose first character is NUL begins as UTF-32 does, but no text begins so.
+        // UTF-16 whose first character is NUL begins like UTF-32, but no text begins that way.
         return allCases.first { head.starts(with: $0.mark) && region.bytes % $0.unit == 0 }
             ?? allCases.first { $0.unit == 2 && head.starts(with: $0.mark) }
     }
@@ -56,7 +56,7 @@ enum UnicodeForm: CaseIterable {
     }
 
     /// Whether the beginning of a file looks like UTF-32, or Latin letters in UTF-16, without a byte-order mark: nearly
-    /// every unit begins with NUL bytes and is no control character.
+    /// every unit begins with NUL bytes and is not a control character.
     static func isUnmarked(_ head: [UInt8]) -> Bool {
         allCases.contains { form in
             let units = head.count / form.unit
@@ -80,17 +80,17 @@ enum UnicodeForm: CaseIterable {
     }
 }
 
-/// Counts the characters of UTF-8 that text does not have.
+/// Counts the characters of UTF-8 text that do not occur in ordinary text.
 private struct CharacterCounts {
     private var all = 0
     private var unusual = 0
-    /// Whether a character of the first planes is one that text has, as far as they occurred.
+    /// Whether a character of the Basic Multilingual Plane occurs in ordinary text; nil until it is looked up.
     private var isUsual = [Bool?](repeating: nil, count: 1 << 16)
 
     var isText: Bool { unusual * 200 <= all }
 
     mutating func append(_ piece: UnsafeRawBufferPointer) {
-        // Pieces end anywhere only in their last character.
+        // A piece can be cut only within its last character.
         for scalar in String(decoding: piece, as: UTF8.self).unicodeScalars {
             all += 1
             let value = Int(scalar.value)

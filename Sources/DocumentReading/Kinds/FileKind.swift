@@ -1,12 +1,12 @@
 import TextReading
 
-/// A kind of file that is not text, or not the text that it is about.
+/// A kind of file that is not text, or that is written as text without being the text itself, such as RTF.
 struct FileKind: Equatable {
     /// What the file is, such as `a PNG picture`.
     let name: String
     /// What to do instead, such as the command that converts it. Nil if there is nothing.
     let advice: String?
-    /// Whether the file can be learned as it is where the folder's configuration says that it is text.
+    /// Whether the file can be learned unmodified if the folder's configuration says that it is text.
     let isText: Bool
 
     init(_ name: String, _ advice: String? = nil, isText: Bool = false) {
@@ -46,7 +46,7 @@ struct FileKind: Equatable {
     }
 }
 
-/// Bytes at a fixed place that no text has there.
+/// Bytes at a fixed offset that text never contains there.
 struct FileSignature {
     let offset: Int
     let bytes: [UInt8]

@@ -4,7 +4,7 @@ import Synchronization
 
 /// Names kinds of files with libmagic, the library of `file`.
 final class Magic: Sendable {
-    /// What is not asked for, because archives and text are recognized otherwise.
+    /// Omits the checks for archives and text, which are recognized elsewhere.
     private static let flags =
         MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_TAR | MAGIC_NO_CHECK_ELF | MAGIC_NO_CHECK_CSV | MAGIC_NO_CHECK_JSON
     private static let longestName = 80

@@ -1,7 +1,7 @@
 extension FileKind {
-    /// Recognizes kinds that consist of text, but not of the text that they are about.
+    /// Recognizes formats that are written as text without being the text itself, such as RTF or a Git LFS pointer.
     static func textual(_ head: [UInt8], name: String) -> FileKind? {
-        // Nothing of interest is further away than this.
+        // Everything that is looked for begins within this many bytes.
         let begin = String(decoding: head.prefix(4096), as: UTF8.self)
         let text = begin.drop { $0.isWhitespace || $0 == "\u{FEFF}" || $0 == "\u{4}" }
         if let found = beginnings.first(where: { text.hasPrefix($0.text) }) { return found.kind }

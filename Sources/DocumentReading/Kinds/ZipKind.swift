@@ -23,7 +23,7 @@ extension FileKind {
         (openDocument + "database", FileKind("a LibreOffice database", "export its tables as CSV")),
     ]
 
-    /// Members that only files of a kind have.
+    /// Members that occur only in files of one kind.
     private static let members: [(name: String, isFolder: Bool, kind: FileKind)] = [
         ("xl/workbook.xml", false, spreadsheet("an Excel")),
         ("xl/workbook.bin", false, spreadsheet("an Excel")),

@@ -25,7 +25,7 @@ struct EmbeddedHTMLText: XMLContent {
     private static let rdfNamespaces = ["http://purl.org/rss/1.0/", "http://purl.org/rss/1.0/modules/content/"]
     /// Elements of RSS and its modules that contain HTML unless they say otherwise.
     private static let htmlElements: Set<String> = ["description", "encoded", "summary"]
-    /// Elements of Evernote that say something about a note.
+    /// Elements of Evernote that hold metadata of a note.
     private static let factsAboutNotes: Set<String> = ["created", "updated", "note-attributes"]
 
     let format: String

@@ -1,7 +1,7 @@
 /// Selects the text of an HTML document and separates its paragraphs.
 ///
-/// Only as much of the tree is tracked as decides what is visible and where paragraphs end: open elements that are not
-/// inline, and those that are not visible. End tags that HTML allows to be omitted are implied as in WHATWG HTML,
+/// Only the part of the tree is tracked that decides what is visible and where paragraphs end: open elements that are
+/// not inline, and those that are not visible. End tags that HTML allows to be omitted are implied as in WHATWG HTML,
 /// 13.2.6. Elements nested deeper than `deepest` are not tracked, as in browsers.
 struct HTMLText {
     private struct OpenElement {
@@ -43,8 +43,8 @@ struct HTMLText {
 
     /// Where the current tag is in the input.
     var place = 0..<0
-    /// Number of bytes of the input in elements that are not visible, but lack their end tags, so that more than was
-    /// meant is in them.
+    /// Number of bytes of the input in elements that are not visible but lack their end tags, and may therefore extend
+    /// further than intended.
     private(set) var bytesLeftOut = 0
     /// Number of `en-crypt` elements (ENML).
     private(set) var encryptedParts = 0
@@ -99,7 +99,7 @@ struct HTMLText {
         let isTracked =
             switch element.kind {
             case .raw: false
-            // Of the elements inside one that is not visible, those that delay its end.
+            // Inside an element that is not visible, only elements of the same name, which delay its end.
             case .inline: skipDepth.map { open[$0].name == tag.name } ?? beginsSkipping
             default: true
             }
@@ -132,7 +132,7 @@ struct HTMLText {
         var index = open.count - 1
         while index >= 0, open[index].name != name {
             let kind = open[index].kind
-            // An end tag inside a cell does not end what is around the table.
+            // An end tag inside a cell does not end elements around the table.
             if kind == .table || kind == .cell && !isOfTable { return }
             index -= 1
         }

@@ -15,15 +15,15 @@ struct HTMLTokenizer {
     }
 
     private enum State: UInt8 {
-        /// Whatever has begun is text if nothing follows.
+        /// If the input ends here, whatever has begun is text.
         case text, reference, tagOpen, endTagOpen, section
-        /// Whatever has begun is left out if nothing follows.
+        /// If the input ends here, whatever has begun is left out.
         case tagName, beforeAttribute, attributeName, afterAttributeName, beforeValue, quotedValue, unquotedValue,
             declaration, comment, bogus, raw
     }
 
     private static let hiddenRoles = ["navigation", "doc-pagebreak", "pagebreak"].map { Array($0.utf8) }
-    /// The signs beside the headings of Sphinx, visible only below the pointer.
+    /// The link signs beside headings in pages of Sphinx, visible only under the pointer.
     private static let hiddenClass = Array("headerlink".utf8)
     private static let longestValue = 16
 
@@ -48,7 +48,7 @@ struct HTMLTokenizer {
     /// Index of the first `<` in the current bytes from the current index on, or their number if there is none. Not known if
     /// it is less than the index: a text with many `&` is not searched again for each.
     private var nextTag = -1
-    /// Where the construct begins that is left out if nothing follows.
+    /// Where the construct begins that is left out if the input ends within it.
     private var unfinishedBegin = 0
     /// Number of bytes of the pieces before the current one.
     private var bytesBefore = 0
@@ -361,7 +361,7 @@ struct HTMLTokenizer {
         }
     }
 
-    /// Moves behind the next `byte`.
+    /// Moves past the next `byte`.
     /// - Returns: whether there is none in this piece
     private func skip(to byte: UInt8, _ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int) -> Bool {
         let begin = bytes.baseAddress! + index

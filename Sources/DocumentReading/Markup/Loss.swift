@@ -14,7 +14,7 @@ struct Loss: CustomStringConvertible {
 
     var isEmpty: Bool { part == 0 }
 
-    /// How many bytes of how many.
+    /// The size of the part and of the whole.
     var description: String { "\(part) of \(whole) bytes" }
 
     /// Rejects a document of which more than a fifth would be left out: the original is removed when a file is admitted.

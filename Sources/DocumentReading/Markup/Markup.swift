@@ -113,7 +113,7 @@ extension CorpusReading {
         countReplaced(replaced.undecodable)
         guard replaced.nul > 0 else { return }
         warn(
-            "\(ReadingAdvice.count(replaced.nul, "NUL character")), which no text has, replaced by U+FFFD: "
+            "\(ReadingAdvice.count(replaced.nul, "NUL character")), which text never contains, replaced by U+FFFD: "
                 + "check what wrote the file")
     }
 }

@@ -1,4 +1,4 @@
-/// The text of an edition in TEI P4 or P5: the contents of `text`, without what the editors say about it.
+/// The text of an edition in TEI P4 or P5: the contents of `text`, without the editors' remarks about it.
 ///
 /// Of alternative readings, the one that a reading edition prints is taken: corrections, regularizations, expansions,
 /// and the lemma of an apparatus.

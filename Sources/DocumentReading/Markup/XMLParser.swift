@@ -131,7 +131,7 @@ final class XMLParser {
                 "is \(format) without text")
     }
 
-    /// What follows the place where parsing ended.
+    /// The part after the place where parsing ended.
     var loss: Loss {
         var loss = Loss()
         loss.add(failureOffset.map { max(0, inputBytes - $0) } ?? 0, of: inputBytes)

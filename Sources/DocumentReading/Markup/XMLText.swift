@@ -8,9 +8,9 @@ protocol XMLContent {
     mutating func text(_ bytes: UnsafeBufferPointer<UInt8>, _ writer: inout ParagraphWriter)
     /// Ends the document, whose elements may still be open.
     mutating func finish(_ writer: inout ParagraphWriter)
-    /// What of the document is not in its text, although it could be read.
+    /// Parts of the document that could be read but are not in its text.
     var leftOut: PartsLeftOut { get }
-    /// What is left out of HTML in the document, because something is not closed.
+    /// HTML in the document that is left out because an element is not closed.
     var loss: Loss { get }
 }
 
@@ -37,7 +37,7 @@ final class XMLText: XMLHandler {
     var format: String { content?.format ?? "XML" }
     var heldBytes: Int { writer.heldBytes }
     var leftOut: PartsLeftOut { content?.leftOut ?? PartsLeftOut() }
-    /// What is left out of HTML in the document.
+    /// HTML in the document that is left out.
     var loss: Loss { content?.loss ?? Loss() }
 
     /// Ends the document, whose elements may still be open.

@@ -6,8 +6,7 @@ struct EncodedWords {
     private(set) var text: [UInt8] = []
     /// Number of encoded words that cannot be decoded. They stay as they are.
     private(set) var undecodable = 0
-    /// What was decoded from words in the same encoding that follow each other, because a character can be divided
-    /// between them.
+    /// The decoded bytes of consecutive words in the same encoding, because a character can be split between them.
     private var pending: (encoding: EncodingName, bytes: [UInt8], source: Range<Int>)?
     private let field: [UInt8]
 
@@ -81,7 +80,7 @@ struct EncodedWords {
 
     private static func decodeQ(_ encoded: ArraySlice<UInt8>) -> [UInt8] {
         let spaced = encoded.map { $0 == UInt8(ascii: "_") ? UInt8(ascii: " ") : $0 }
-        // A space at the end would count as added on the way.
+        // A space at the end would be taken for one that was added in transit.
         let (bytes, _) = TransferEncoding.quotedPrintable.decode(spaced + [UInt8(ascii: "|")])
         return bytes.dropLast()
     }

@@ -2,7 +2,7 @@ import TextReading
 
 /// Reads mail: a message (RFC 5322 and MIME), a web page saved as one (MHTML, RFC 2557), or a mailbox (mbox, RFC 4155).
 ///
-/// Of each message, the subject and the text are taken, as a document of its own. The parser is our own, because the one
+/// The subject and the text of each message become one document. The parser is our own, because the one
 /// library of Debian for it, GMime, would bring GLib and GnuPG into the confined process, which is started for each file;
 /// those for Swift hold a whole message as a string. Memory does not grow with the file: parts are ranges of it, and one
 /// part at a time is held.
@@ -24,7 +24,7 @@ package struct Mail: Sendable {
         let isNamed = Self.isNamed(name)
         let counted = ending(of: name) == "emlx" ? Self.countedMessage(head) : nil
         let before = counted?.lowerBound ?? 0
-        // Tables and JSON are named so.
+        // Tables and JSON are recognized by their names.
         guard isConfigured || isNamed || TextFormat.plain(name: name) == .text,
             let found = MailHead(head.dropFirst(before), isNamed: isConfigured || isNamed)
         else { return nil }

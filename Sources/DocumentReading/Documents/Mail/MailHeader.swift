@@ -6,17 +6,17 @@ struct MailHeader {
     private(set) var type: MailValue
     let disposition: MailValue
     let transferEncoding: String
-    /// Whether the message was sent, and is not only a page that was saved.
+    /// Whether the message was sent, as opposed to a saved web page.
     let wasSent: Bool
     /// Where the body is in the region.
     let body: Range<Int>
 
-    /// - Parameter defaultType: the type of a part that states none
+    /// - Parameter defaultType: the type of a part that declares none
     init(_ region: FileRegion, _ range: Range<Int>, defaultType: String = "text/plain") throws {
         var lines = MailLines(region, range)
         var fields = Fields()
-        // A line in the head that is not folded, and the fields before it. It is part of the text unless fields of mail
-        // follow, because the blank line can be missing.
+        // A line that is not a field but lacks the indentation of a folded one, and the fields before it. Unless fields
+        // of mail follow, it is the beginning of the text, because the blank line can be missing.
         var unfolded: (line: Int, before: Fields)?
         var isHeadAfterUnfolded = false
         var begin = range.upperBound
@@ -48,7 +48,7 @@ struct MailHeader {
         body = begin..<range.upperBound
     }
 
-    /// The same header for a body that is not what it says.
+    /// The same header, for a body whose declared type is wrong.
     func asPlainText() -> MailHeader {
         var header = self
         header.type = MailValue(Array("text/plain".utf8))
@@ -57,7 +57,7 @@ struct MailHeader {
 
     /// The values of the fields that are needed.
     private struct Fields {
-        /// Values that are longer are cut.
+        /// Longer values are truncated.
         private static let longest = 16 << 10
         private static let wanted: Set<String> = [
             "subject", "content-type", "content-disposition", "content-transfer-encoding",
@@ -71,7 +71,7 @@ struct MailHeader {
         private var name = ""
         private(set) var wasSent = false
         private(set) var isEmpty = true
-        /// Whether the field that was read last is one that mail has.
+        /// Whether the field that was read last occurs in mail.
         private(set) var isLastOfMail = false
 
         subscript(name: String) -> [UInt8]? { values[name] }

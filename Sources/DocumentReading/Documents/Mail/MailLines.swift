@@ -16,7 +16,7 @@ struct MailLines {
     private var position: Int
     private let end: Int
     private var buffer: [UInt8]
-    /// What of the region is in the buffer.
+    /// The part of the region that is in the buffer.
     private var buffered: Range<Int>
 
     init(_ region: FileRegion, _ range: Range<Int>) {

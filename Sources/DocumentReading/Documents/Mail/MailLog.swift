@@ -12,7 +12,7 @@ struct MailLog {
     private static let mostTypes = 64
     private static let mostShownTypes = 5
     private static let longestType = 60
-    /// The registered ones. Others can be words of the mail, which warnings must not contain.
+    /// The registered top-level types. Others may be words of the mail, which warnings must not contain.
     private static let topTypes: Set<String> = [
         "application", "audio", "font", "image", "message", "model", "multipart", "text", "video",
     ]

@@ -72,7 +72,7 @@ struct MailParts {
 
     static func isHTML(_ type: String) -> Bool { type == "text/html" || type == "application/xhtml+xml" }
 
-    /// `text` alone is from before MIME.
+    /// `text` alone predates MIME.
     private static func isText(_ type: String) -> Bool {
         type == "text" || isHTML(type) || type.hasPrefix("text/") && !data.contains(type)
     }
@@ -81,7 +81,7 @@ struct MailParts {
         ["message/rfc822", "message/global", "message/news"].contains(type)
     }
 
-    /// Types that are called text, but are read by programs.
+    /// Types that are called text, but are meant for programs.
     private static let data: Set<String> = [
         "text/calendar", "text/css", "text/csv", "text/directory", "text/ecmascript", "text/javascript",
         "text/rfc822-headers", "text/rtf", "text/tab-separated-values", "text/vcard", "text/x-amp-html", "text/x-vcard",
@@ -206,7 +206,7 @@ struct MailParts {
         return rest.dropFirst(isLast ? 2 : 0).allSatisfy(\.isSpaceOrTab) ? isLast : nil
     }
 
-    /// What is before the first part of a multipart.
+    /// The text before the first part of a multipart.
     private struct Preamble {
         private static let longestNote = 1024
 

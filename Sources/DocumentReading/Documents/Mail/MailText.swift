@@ -36,7 +36,7 @@ struct MailText {
                 log.undecodableWords += 1
             }
         }
-        // Line ends are not part of it.
+        // A subject contains no line ends.
         return Array(text.split { $0 <= 0x20 || $0 == 0x7F }.joined(separator: [UInt8(ascii: " ")]))
     }
 

@@ -2,9 +2,9 @@ import TextReading
 
 /// Finds the messages of a mailbox (mbox, RFC 4155) one after the other.
 ///
-/// A message begins after a line `From SENDER DATE` that follows a blank line and precedes a header field. Programs that
-/// count the length of a message instead of quoting such lines in it are thereby read as well. Where the blank line or
-/// the date is missing, the whole head of a message has to follow.
+/// A message begins after a line `From SENDER DATE` that follows a blank line and precedes a header field. This also
+/// handles mailboxes of programs that store the length of a message instead of quoting such lines in it. Where the
+/// blank line or the date is missing, the whole head of a message has to follow.
 struct Mailbox {
     private var lines: MailLines
     private let end: Int

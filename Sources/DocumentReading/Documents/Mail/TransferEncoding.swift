@@ -25,7 +25,7 @@ enum TransferEncoding {
         }
     }
 
-    /// Returns the end of what is encoded. Mailing lists append footers to base64 without encoding them.
+    /// Returns the end of the encoded bytes. Mailing lists append footers to base64 without encoding them.
     func end(_ bytes: [UInt8]) -> Int {
         guard case .base64 = self else { return bytes.count }
         var footer: Int?
@@ -34,7 +34,7 @@ enum TransferEncoding {
             let end = rest.firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? rest.endIndex
             let line = Base64Line(rest[..<end])
             if footer == nil, !line.isPossible { footer = rest.startIndex }
-            // It is the encoding that is damaged.
+            // Base64 continues, so what looked like a footer is damage.
             if footer != nil, line.isCertain { return bytes.count }
             rest = rest[end...]
         }
@@ -42,9 +42,9 @@ enum TransferEncoding {
     }
 
     private struct Base64Line {
-        /// Whether all of a line that is too long for a word is base64.
+        /// Whether the whole line is base64, and too long to be a word.
         let isCertain: Bool
-        /// Whether most of it is.
+        /// Whether most of the line is base64.
         let isPossible: Bool
 
         private static let longestWord = 39
@@ -90,7 +90,7 @@ enum TransferEncoding {
                     isDamaged = true
                 }
             case UInt8(ascii: " "), UInt8(ascii: "\t"):
-                // White space at the end of a line was added on the way.
+                // White space at the end of a line was added in transit.
                 var end = index
                 while end < bytes.count, bytes[end].isSpaceOrTab { end += 1 }
                 if end < bytes.count, bytes[end] != UInt8(ascii: "\n"), bytes[end] != UInt8(ascii: "\r") {
