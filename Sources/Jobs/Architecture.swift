@@ -70,7 +70,7 @@ extension Architecture {
         return try JobCoding.decode(Architecture.self, from: Data(json))
     }
 
-    /// Describes the first number that is set and that a model of another shape does not have; nil if there is none.
+    /// Describes the first number that is set and differs from that of a trained model; nil if there is none.
     /// Numbers that only training depends on are not compared.
     public func contradiction(to trained: Architecture) -> String? {
         let training: Set = ["hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range"]
@@ -82,7 +82,7 @@ extension Architecture {
         return nil
     }
 
-    /// What a number that is not set is written as.
+    /// The word in a settings file for a number that is not set.
     private static let automaticWord = "auto"
 
     /// The smallest vocabulary of a byte-level tokenizer: five special tokens and 256 bytes.

@@ -5,8 +5,8 @@
 public struct AutomaticBatch: Sendable, Equatable {
     /// Tokens in a batch: about those of 128 lines or 16 paragraphs of a book.
     public static let tokens = 1_800
-    /// The least number of steps in an epoch, approximately. A short text has smaller batches, because it takes little
-    /// time, and learns little from few steps.
+    /// The approximate minimum number of steps in an epoch. A short text gets smaller batches, because it takes little
+    /// time to train on, and a model learns little in few steps.
     public static let stepsPerEpoch = 100
     /// The sizes that are chosen: multiples of the smallest.
     public static let sizes = 8...256

@@ -25,9 +25,9 @@ public struct AutomaticModel: Sendable, Equatable {
     public var memoryBytes: Int { 16 * parameters + 500_000_000 }
 
     /// - Parameters:
-    ///   - architecture, recipe: their numbers hold where they are set
+    ///   - architecture, recipe: numbers that are set are kept
     ///   - text: the text to train on
-    ///   - operationsPerSecond: of a register-resident loop on all threads, in the run's precision
+    ///   - operationsPerSecond: rate of a register-resident loop on all threads, in the run's precision
     public init(
         _ architecture: Architecture, _ recipe: Recipe, for objective: Objective, text: TrainingText,
         operationsPerSecond: Double
@@ -75,8 +75,8 @@ public struct AutomaticModel: Sendable, Equatable {
         var bits: Double
     }
 
-    /// Returns the numbers of epochs that are compared. A run that its time limit ends is only chosen if its number of
-    /// epochs is set, or if there is no time for one.
+    /// Returns the numbers of epochs that are compared. A run that ends at its time limit is chosen only if its number
+    /// of epochs is set, or if there is no time for a single epoch.
     private static func epochs(_ recipe: Recipe, atMost most: Double) -> [Double] {
         if let epochs = recipe.numTrainEpochs { return [epochs] }
         let known: [Double] = [1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20].filter { $0 <= most }
@@ -107,8 +107,8 @@ public struct TrainingText: Sendable, Equatable {
         self.vocabulary = vocabulary
     }
 
-    /// Estimates what becomes of a text before it is tokenized. The estimate is that of English prose; other languages
-    /// and short lines have more tokens.
+    /// Estimates the tokens and rows of a text before it is tokenized, as if it were English prose; other languages and
+    /// short lines have more tokens.
     /// - Parameter bytes: size of the corpora
     public init(estimatedFrom bytes: Int, _ architecture: Architecture, _ recipe: Recipe, for objective: Objective) {
         let trained = Double(max(bytes, 1)) * (1 - recipe.heldOut)

@@ -51,7 +51,7 @@ public struct Job: Codable, Sendable, Equatable {
     public var start: JobStart?
     /// Caches the word counts of each corpus between trainings of a tokenizer; null disables the cache.
     public var wordCountsDirectory: String?
-    /// Caches what was measured of the CPU, which is the same for all runs of a machine; null measures it for this run.
+    /// Caches the measurements of the CPU, which all runs on a machine share; null measures the CPU for this run.
     public var machineFile: String?
     /// The directory of tokenizer, shards and checkpoints. Locked while the run is active.
     public var runDirectory: String

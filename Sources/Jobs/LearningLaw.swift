@@ -21,20 +21,20 @@ struct LearningLaw {
     init(_ objective: Objective) {
         switch objective {
         case .clm: (floor, repetition, mostEpochs) = (0.900, 6, 3.4)
-        // Each epoch masks other tokens.
+        // Each epoch masks different tokens.
         case .mlm: (floor, repetition, mostEpochs) = (0.751, 15, 16)
         }
     }
 
-    /// The measured bits per byte of prose were within this of the law.
+    /// The measured bits per byte of prose differed from the law by at most this.
     static let uncertainty = 0.05
 
-    /// - Parameter stepsPerEpoch: a short text is learned for more epochs, because few steps teach little
+    /// - Parameter stepsPerEpoch: a short text is useful for more epochs, because a model learns little in few steps
     func bitsPerByte(_ shape: ModelShape, textBytes: Int, epochs: Double, stepsPerEpoch: Double) -> Double {
         let weights = Double(shape.layers * shape.weightsOfLayer) / 1e6
         let megabytes = Double(max(textBytes, 1)) / 1e6
         let useful = max(mostEpochs * pow(20 * megabytes / weights, 0.25), 200 / stepsPerEpoch)
-        // The least keeps the result finite, however short the time is.
+        // The lower bound keeps the result finite, however short the time is.
         let text = max(megabytes * repetition * (1 - exp(-min(epochs, useful) / repetition)), 1e-12)
         let used = weights / (1 + weights / (20 * text))
         return floor + size * pow(used, -0.34) + data * pow(text, -0.28)

@@ -47,7 +47,7 @@ public struct ModelSettings: Sendable, Equatable {
 
 /// Where a run's parameters come from.
 public enum StartSetting: String, Sendable, CaseIterable {
-    /// The generation that serves, if most of the text is old and nothing else speaks against it.
+    /// The generation that serves, if most of the text is old and there is no other reason against it.
     case auto
     /// Random weights.
     case fresh

@@ -1,7 +1,7 @@
 import SettingsTable
 import TextReading
 
-/// The keys of `.kbconfig.yaml` that say how the tables of a folder are written, where that is not recognized.
+/// The keys of `.kbconfig.yaml` that set the syntax of a folder's tables where it is not recognized correctly.
 enum TableKey: String, CaseIterable {
     case textColumn = "text_column"
     case delimiter, quoting, escape

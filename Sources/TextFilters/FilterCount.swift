@@ -1,4 +1,4 @@
-/// What a filter left of the texts that reached it.
+/// The number and the size of the texts before and after a filter.
 public struct FilterCount: Codable, Sendable, Equatable {
     public var filter: TextFilter.Name
     /// Number of texts before and after the filter.

@@ -1,8 +1,7 @@
 /// Tells whether the lines of a text were wrapped at a fixed width, from a part of the text.
 ///
 /// A program that wraps lines ends one where the next word has no room. So in a wrapped text the first word of nearly
-/// every line would not have fit on the line before it; in verse, lists and sentences that stand on a line each it
-/// would.
+/// every line would not have fit on the line before it; in verse, lists and text with one sentence per line, it would.
 public struct WrappedLines: Sendable {
     /// Lines that another line follows, without a blank line in between, and the line that follows.
     private var pairs: [(line: LineShape, next: LineShape)] = []
@@ -33,7 +32,7 @@ public struct WrappedLines: Sendable {
         return isWrapped && !isVerse ? width : nil
     }
 
-    /// The width that lines were wrapped at if they were, whatever else tells for or against it; nil if there are none.
+    /// The width that lines were wrapped at if they were, regardless of other evidence; nil if there is none.
     public var likelyWidth: Int? {
         let lengths = pairs.map(\.line.length).filter { $0 <= WrappedLines.widths.upperBound }.sorted()
         return lengths.isEmpty ? nil : max(lengths[(lengths.count - 1) * 95 / 100], WrappedLines.widths.lowerBound)

@@ -24,7 +24,7 @@ struct DelimitedText: RecordReader {
     private var value: [UInt8] = []
     private var order: [Int] = []
 
-    // What was found in the rows.
+    // Findings about the rows.
     private var rowCount = 0
     private var tooShort = RowCount()
     private var withoutText = RowCount()
@@ -117,7 +117,7 @@ struct DelimitedText: RecordReader {
 
     private mutating func take(_ row: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {
         let (parser, columnCount) = (rows.parser, layout!.columnCount)
-        // A line of white space is no row.
+        // A line of white space is not a row.
         if parser.fieldCount == 1, row.allSatisfy({ $0 <= 0x20 }) { return }
         rowCount += 1
         if parser.lastFilled >= columnCount, layout!.dialect.delimiter != nil {
@@ -173,7 +173,7 @@ struct DelimitedText: RecordReader {
                     "\(sentence). Put fields that contain \(delimiter) in quote marks. If another character divides the "
                         + "fields: \(ReadingAdvice.set("delimiter"))")
             }
-            warnings.append("\(sentence): what is beyond was left out")
+            warnings.append("\(sentence): the surplus fields were left out")
         }
         if manyLines.count > 0 {
             warnings.append(

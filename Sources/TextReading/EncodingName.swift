@@ -99,7 +99,7 @@ package struct EncodingName: Sendable, Hashable {
 
     package var isUTF8: Bool { converter == "UTF-8" }
 
-    /// Whether UTF-8 may be under this name: ASCII is a subset of it.
+    /// Whether text declared under this name may be UTF-8: ASCII is a subset of it.
     static func admitsUTF8(_ label: String) -> Bool {
         EncodingName(label)?.isUTF8 ?? false || ["us-ascii", "ascii"].contains(label.lowercased())
     }

@@ -21,17 +21,18 @@ struct JSONRecords: RecordReader {
     private var sample: [UInt8] = []
     private var layout: JSONScanner.Layout?
     private var scanner: JSONScanner
-    /// The field of the outermost object whose array has the records; nil before the first, if the sample does not say it.
+    /// The field of the outermost object whose array has the records; nil before the first, if the sample does not show
+    /// it.
     private var arrayMember: Int?
     private var record: [UInt8] = []
 
-    // What was found in the records.
+    // Findings about the records.
     private var records = 0
     private var withoutField = RowCount()
     private var withoutString = RowCount()
     private var withoutText = RowCount()
     private var replacements = 0
-    /// Objects in other arrays than that of the records.
+    /// Objects in arrays other than that of the records.
     private var inOtherArrays = RowCount()
     /// The line and the fields of an object without text.
     private var example: (line: Int, outline: JSONOutline)?
@@ -271,7 +272,7 @@ struct JSONRecords: RecordReader {
         }
     }
 
-    /// Describes an object without text, and the setting with which it has one.
+    /// Describes an object without text, and the setting with which its text is found.
     private func advice(line: Int) -> String {
         guard let (line, outline) = example else { return ", the first on line \(line)" }
         guard outline.count > 0 else { return "; the object on line \(line) has no fields" }

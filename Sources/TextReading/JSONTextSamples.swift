@@ -1,4 +1,4 @@
-/// What the texts of many objects say about their fields, to advise another field only if it looks like text.
+/// Statistics of the texts of many objects, so that another field is suggested only if it looks like text.
 struct JSONTextSamples {
     private struct Sample {
         var count = 0

@@ -2,8 +2,8 @@
 ///
 /// Notes, bug reports, plays and lists of settings also have lines such as `From: x` or `Subject: y`, and a text that is
 /// taken for mail loses them. So a block of header fields counts only if it ends with a blank line and has fields with
-/// values that programs write: a message ID, the way it took, the version of MIME, or the addresses of two people. A file
-/// whose name says that it is mail needs two fields, but not their values.
+/// values that programs write: a message ID, the route it took, the version of MIME, or the addresses of two people. A
+/// file whose name says that it is mail needs two fields, but not their values.
 package struct MailHead: Sendable, Equatable {
     /// Number of bytes at the beginning of a file that decide.
     package static let bytes = 64 << 10
@@ -127,7 +127,7 @@ package enum MailLine {
 
 /// Collects the fields that show that a block of header fields is that of a message.
 package struct MailFields {
-    /// What else says that the block is that of a message.
+    /// Other evidence that the block is the header of a message.
     package enum Evidence {
         case none
         /// The line that precedes a message in a mailbox.

@@ -9,7 +9,7 @@ package struct NotPlainText: Error {}
 extension CorpusReading {
     /// Reads a file that is plain UTF-8: text, a table or JSON.
     /// - Throws: `NotPlainText` if it is anything else, `RejectionError`, `ReadingInterrupted`, and errors thrown by
-    ///   `write`. After an error, what was written is worthless.
+    ///   `write`. After an error, the output must be discarded.
     package mutating func readPlain(name: String, descriptor: Int32, bytes size: Int) throws {
         // A copy, because `readDocument` has exclusive access to the others.
         let options = options
@@ -46,7 +46,7 @@ package struct PlainTextCheck {
     private var begun: [UInt8] = []
     private var isFirst = true
     private let isOutput: Bool
-    /// What ASCII may be that is not plain text; nil if that does not matter.
+    /// Signs that ASCII is in fact an encoding of seven bits; nil if that does not matter.
     private var hints: SevenBitHints?
 
     /// - Parameters:
@@ -57,7 +57,8 @@ package struct PlainTextCheck {
         hints = isOutput || hasKnownEncoding ? nil : SevenBitHints()
     }
 
-    /// Beginnings of files that are not the text they contain: archives, documents, markup and pointers.
+    /// First bytes of files that are not plain text although they may look like it: archives, documents, markup and
+    /// pointers.
     private static let beginnings: [[UInt8]] = [
         "<", "{\\rtf", "%PDF", "%!", "PK", "BZh", "7z", "version https://git-lfs", ".\\\"", "'\\\"", "'''", ".TH ",
         ".Dd ", "Rar!", "!<arch>", "-----BEGIN PGP MESSAGE", "-----BEGIN AGE", "$ANSIBLE_VAULT;", "d8:announce",

@@ -5,8 +5,8 @@ package enum ReadingAdvice {
     /// Says which setting to write, in which file, and what to do then.
     static func set(_ setting: String) -> String { "Set \(settingAndPlace(setting))" }
 
-    /// Says how to learn a file as it is although it has another format. Continues a sentence.
-    package static let readAsText = "to learn it as it is, set \(settingAndPlace("format: text"))"
+    /// Describes how to learn a file unmodified although it is in another format. Continues a sentence.
+    package static let readAsText = "to learn it unmodified, set \(settingAndPlace("format: text"))"
 
     private static func settingAndPlace(_ setting: String) -> String {
         "\(setting) in .kbconfig.yaml in the file's folder in the inbox and move the file back there"
@@ -68,6 +68,6 @@ struct RowCount {
         count += 1
     }
 
-    /// Whether a file with so many such rows is more likely misread than incomplete.
+    /// Whether a file with this many of these rows is more likely misread than incomplete.
     func isTooMuch(of rows: Int) -> Bool { count * 5 > rows }
 }

@@ -7,12 +7,12 @@ public struct ReadingOptions: Sendable, Equatable, Codable {
     /// The columns of a table, by name or by number from 1, or the fields of a JSON object that contain the text. The
     /// texts of several are joined by a space. A field of a field is `message.text`.
     public var textColumns = ["text"]
-    /// The text column, where it is only one.
+    /// The text column, if there is only one.
     public var textColumn: String {
         get { textColumns.joined(separator: ", ") }
         set { textColumns = [newValue] }
     }
-    /// What is known of the syntax of tables.
+    /// The known properties of the syntax of tables.
     public var table = TableOptions()
     /// Maximum size in bytes of a file in the inbox. At 1,500 tokens per second on two cores, the default takes a week
     /// to train on; a larger file is more likely a mistake, and the limit can be raised.

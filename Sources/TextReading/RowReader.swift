@@ -1,9 +1,9 @@
 /// Finds the rows of a table, and quote marks that are part of the text although they stand at the beginning of a field:
 /// such a mark would swallow all rows up to the next one.
 ///
-/// A quoted field over several lines is taken for that if the lines in it are rows of the table themselves: they have
-/// its number of fields, and numbers and single words where the table has them. Where the field is closed as it should
-/// be and the row is complete, this has to be evident.
+/// A quoted field over several lines is taken for such text if the lines in it are rows of the table themselves: they
+/// have its number of fields, and numbers and single words where the table has them. Where the field is closed as it
+/// should be and the row is complete, this has to be evident.
 struct RowReader {
     enum End {
         /// More input may follow.
@@ -13,7 +13,7 @@ struct RowReader {
         case last
     }
 
-    /// Number of lines from which a record is remarkable.
+    /// Number of lines from which a record is reported as unusually long.
     static let manyLines = 100
     private static let mostLinesCompared = 1000
     private static let evidentLines = 20

@@ -3,7 +3,7 @@ import Glibc
 /// Counts in ASCII the sequences of HZ (RFC 1843) and UTF-7 (RFC 2152), so that a text that may be in one of them is given
 /// to a reader that can decode them.
 package struct SevenBitHints {
-    /// Fewer sequences may be there by chance.
+    /// Fewer sequences may occur by chance.
     private static let fewest = 3
     /// Number of bytes with at least one sequence of UTF-7 on average: mails in it have one in each line.
     private static let bytesPerSequence = 500
@@ -43,7 +43,7 @@ package struct SevenBitHints {
         }
     }
 
-    /// Calls `body`, which returns where to go on, with the place of each `byte` until it returns nil.
+    /// Calls `body` with the place of each `byte`. It returns the index to continue at, or nil to stop.
     private func forEach(_ byte: UInt8, in piece: UnsafeRawBufferPointer, _ body: (Int) -> Int?) {
         var index = 0
         while index < piece.count,
@@ -54,7 +54,7 @@ package struct SevenBitHints {
         }
     }
 
-    /// Whether so many characters of Base64 are units of UTF-16, whose last bits are zero.
+    /// Whether this number of Base64 characters encodes whole units of UTF-16, so that the unused last bits are zero.
     private static func isSequence(_ count: Int, last: UInt8) -> Bool {
         guard count > 0, let value = last.base64Value else { return false }
         return switch count % 8 {

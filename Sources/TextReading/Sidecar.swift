@@ -3,7 +3,7 @@
 public enum Sidecar: Sendable, Hashable, CaseIterable {
     /// An editor's, a browser's or a copying program's temporary or private file, which is renamed when it is complete.
     case unfinished
-    /// Notes of an operating system or a file manager about a file or a folder.
+    /// Metadata that an operating system or a file manager keeps about a file or a folder.
     case metadata
     /// Checksums of other files.
     case checksums
@@ -21,8 +21,8 @@ public enum Sidecar: Sendable, Hashable, CaseIterable {
         switch self {
         case .unfinished:
             "is an unfinished or private file of another program, which is read once it has its final name"
-        case .metadata: "is an operating system’s note about other files, not a text"
-        case .checksums: "is a list of checksums, not a text"
+        case .metadata: "is metadata of an operating system about other files, not text"
+        case .checksums: "is a list of checksums, not text"
         case .misnamedConfiguration: "is not read as a configuration: name it .kbconfig.yaml"
         }
     }
@@ -70,7 +70,7 @@ public enum Sidecar: Sendable, Hashable, CaseIterable {
     private static let digests: Set<String> = Set(
         ["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "b2"].flatMap { [$0, $0 + "sum"] })
 
-    /// `sha256sums` and the like.
+    /// Names such as `sha256sums`.
     private static let lists = Set(digests.map { $0 + "s" })
 
     /// The endings of files that a download program keeps beside an unfinished file, which already has its final name.

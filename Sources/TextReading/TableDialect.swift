@@ -8,7 +8,7 @@ public enum TableQuoting: String, Sendable, Codable, CaseIterable {
     case all
 }
 
-/// What a user said about the tables of a folder; nil is recognized from the contents.
+/// The user's settings for the tables of a folder. Properties that are nil are recognized from the contents.
 public struct TableOptions: Sendable, Equatable, Codable {
     public var delimiter: UInt8?
     public var quoting: TableQuoting?

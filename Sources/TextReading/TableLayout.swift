@@ -226,7 +226,7 @@ struct TableLayout {
         let prose = trial.prose()
         guard hasHeader else {
             return RejectionError(
-                "\(what): its first row is no header. "
+                "\(what): its first row is not a header. "
                     + ReadingAdvice.set("text_column: \(prose.map { "\($0 + 1)" } ?? "NUMBER") and header: false"))
         }
         let columns = names.count == 1 ? "its column is" : "its \(names.count) columns are"

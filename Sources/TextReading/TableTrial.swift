@@ -1,4 +1,4 @@
-/// The rows of a sample of a table as they are in one dialect.
+/// A sample of a table, read in one dialect.
 struct TableTrial {
     let dialect: TableDialect
     private(set) var rows = 0
@@ -12,9 +12,9 @@ struct TableTrial {
     /// The columns in the rows after the first, as far as they are examined.
     private(set) var columns: [ColumnStatistics] = []
     private var widths: [Int: Int] = [:]
-    /// Numbers of rows after the first that have its field in each examined column.
+    /// For each examined column, the number of rows after the first that repeat its field.
     private var recurrences: [Int] = []
-    /// Number of rows that have it in all, as where files with headers were joined.
+    /// Number of rows that repeat all of its fields, as in joined files with headers.
     private var repetitions = 0
     private var spaced = 0
     private var unquoted = 0
@@ -70,7 +70,7 @@ struct TableTrial {
             if field.start < field.end, row[field.start] == UInt8(ascii: " ") { spaced += 1 }
         }
         rows += 1
-        // Empty fields at the end of a row are not missed by anyone.
+        // Nothing is lost with the empty fields at the end of a row.
         let width = parser.fieldCount > columnCount ? max(columnCount, parser.lastFilled + 1) : parser.fieldCount
         if width == columnCount { fitting += 1 }
         widths[width, default: 0] += 1

@@ -3,7 +3,7 @@ struct TextInspection {
     private var bytes = 0
     private var hasContent = false
 
-    /// - Throws: `RejectionError` if the text contains NUL, which no text has
+    /// - Throws: `RejectionError` if the input contains NUL, which text never contains
     mutating func append(_ piece: UnsafeRawBufferPointer) throws {
         bytes += piece.count
         guard !piece.contains(0) else { throw RejectionError("is binary: it contains NUL characters") }

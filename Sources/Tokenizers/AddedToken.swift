@@ -8,7 +8,7 @@ struct AddedToken: Sendable, Equatable {
     var lstrip = false
     /// Whether the token absorbs following white space.
     var rstrip = false
-    /// Whether the token is matched in a second pass, in the text that the other tokens leave.
+    /// Whether the token is matched in a second pass, in the text between the tokens found in the first.
     var normalized = false
     /// Whether decoding can omit the token.
     var special = true

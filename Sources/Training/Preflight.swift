@@ -14,7 +14,7 @@ struct Preflight {
     let chosenModel: ModelChoice?
     /// The batch size, if this start of the run chose it.
     let chosenBatch: AutomaticBatch?
-    /// Returns what was measured of the CPU; called only if a decision depends on it.
+    /// Returns the measurements of the CPU; called only if a decision depends on them.
     let machine: () -> MachineProfile
     /// Memory limit passed on the command line, in bytes, if any.
     let memoryLimit: Int?

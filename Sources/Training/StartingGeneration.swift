@@ -112,7 +112,7 @@ extension Job {
             let layout = try layouts.layout(of: corpus, unit: samples, filters: filters, progress: progress)
             var reader = try SampleReader(
                 corpus: corpus, layout: layout, filters: filters, seen: SeenTexts(), progress: progress)
-            // What shorter corpora leave is divided among those that follow.
+            // The share that shorter corpora do not use is divided among those that follow.
             let limit = bytes + max((mostBytes - bytes) / (new.count - index), 1)
             while bytes < limit, let sample = try reader.next() {
                 texts.append(sample.text)

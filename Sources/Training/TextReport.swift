@@ -2,7 +2,7 @@ import Datasets
 import Formatting
 import Jobs
 
-/// What a run says about its text before its first step.
+/// The warnings about a run's text, before the first step.
 struct TextReport {
     let summary: TextSummary
     let recipe: Recipe
@@ -56,10 +56,10 @@ struct TextReport {
 
 /// The reason that a text is not enough for a run.
 public struct TooLittleText: Sendable, Equatable {
-    /// Nil if nothing is known but that there is no held-out text.
+    /// Nil if it is only known that there is no held-out text.
     public var summary: TextSummary?
 
-    /// The least that a run can begin with: two units that are trained on and one that is held out.
+    /// The minimum for a run: two units to train on and one that is held out.
     private static let fewestUnits = 3
 
     public init(_ summary: TextSummary?) { self.summary = summary }
@@ -107,7 +107,7 @@ public struct TooLittleText: Sendable, Equatable {
         return advice
     }
 
-    /// What the units are called.
+    /// Returns the noun for the units.
     private func noun(_ summary: TextSummary) -> String {
         let units = Set(summary.corpora.map(\.samples))
         return switch units.count == 1 ? units.first : nil {

@@ -30,7 +30,7 @@ public final class Trainer {
     let heartbeat: Heartbeat
     let note: (String) -> Void
     var watch = Stopwatch()
-    /// What was measured of the CPU, for all runs of the machine that name the same file.
+    /// The measurements of the CPU, shared by all runs on the machine that name the same file.
     private(set) lazy var machine = MachineProfile.current(file: job.machineFile, note: note)
     private let control: RunControl
 

@@ -5,7 +5,7 @@ import Logging
 extension LimitLog {
     /// Logs that a client was cut off.
     /// - Parameters:
-    ///   - reason: one of a fixed set of reasons, by which messages are limited.
+    ///   - reason: one of a fixed set of reasons; messages are limited for each reason.
     ///   - error: the reason in detail.
     func cutOff(_ peer: PeerCredentials, reason: String, _ error: String) {
         let what = "client cut off"
@@ -13,7 +13,7 @@ extension LimitLog {
     }
 
     /// - Parameters:
-    ///   - what: the kind of event, by which messages are limited.
+    ///   - what: the kind of event; messages are limited for each kind.
     ///   - detail: details of this occurrence.
     func write(_ level: Logger.Level, _ what: String, _ detail: String, _ peer: PeerCredentials) {
         write(level, what, what, detail, peer)

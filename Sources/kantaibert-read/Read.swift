@@ -67,7 +67,7 @@ struct Read: ParsableCommand {
     private func limit(_ request: ReaderRequest) throws {
         let limits = request.limits
         try limit(RLIMIT_CORE, 0)
-        // At the lower limit, the signal says what happened.
+        // At the lower limit, a signal tells what happened.
         try limit(RLIMIT_CPU, limits.seconds(forBytes: request.bytes), grace: 1)
         // The scratch file holds a member of an archive and its text. Without the signal, a write beyond the limit fails.
         signal(SIGXFSZ, SIG_IGN)
@@ -96,7 +96,7 @@ private func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: ReaderRequ
     do {
         try Durable.write(bytes, to: descriptor.rawValue, path: "\(descriptor)")
     } catch {
-        // Nobody reads any more.
+        // Nobody reads the output any more.
         throw ExitCode(EX_IOERR)
     }
 }

@@ -36,7 +36,7 @@ import Testing
 
     private static let comment = "<!-- \(String(repeating: "a license ", count: 1000))-->"
     private static let asText =
-        "to learn it as it is, set format: text in .kbconfig.yaml in the file's folder in the inbox and move the file back there"
+        "to learn it unmodified, set format: text in .kbconfig.yaml in the file's folder in the inbox and move the file back there"
 
     @Test(arguments: [
         ("a.svg", "<svg width='1'><text>a</text></svg>"), ("a", "<svg xmlns='http://www.w3.org/2000/svg'><g/></svg>"),

@@ -396,7 +396,7 @@ import TextReading
                 "is mail without text: 1 attachment left out: 1 image/png; save attachments that are text and drop them"
             ))
         let empty = try #require(try ReadDocument(mail: TestMail.message("X: y", "", subject: nil)).reason)
-        #expect(empty.hasPrefix("is mail without text; to learn it as it is, set format: text"))
+        #expect(empty.hasPrefix("is mail without text; to learn it unmodified, set format: text"))
     }
 
     // MARK: Mailboxes

@@ -158,7 +158,7 @@ import TextReading
         #expect(
             long.warnings == [
                 "5 of 50 rows have more fields than the 2 of the header, the first on line 3 with 3: "
-                    + "what is beyond was left out"
+                    + "the surplus fields were left out"
             ])
         let lines = Array(repeating: "word", count: 150).joined(separator: "\n")
         let spanning = try Reading(.csv, table("id,text") { "\($0),\"\($0 == 2 ? lines : sentence($0))\"" })
@@ -192,7 +192,8 @@ import TextReading
         let reason = try #require(
             try Reading(.csv, table("0,\(sentence(0))") { "\($0),\(sentence($0))" }, options).rejection)
         #expect(
-            reason.hasPrefix("has no column ‘body’: its first row is no header. Set text_column: 2 and header: false"))
+            reason.hasPrefix(
+                "has no column ‘body’: its first row is not a header. Set text_column: 2 and header: false"))
         // The first row is text if it is no header.
         #expect(!reason.contains("garden"))
     }

@@ -266,7 +266,7 @@ public struct ManagerService: Sendable {
         guard !fed.isEmpty else { throw nothingToTrain(models[0].name, .noCorpus) }
         return .init(
             plans: fed.flatMap { model, bytes in
-                // `auto` is no precision.
+                // `auto` is not a precision.
                 let precision = Precision(rawValue: model.recipe.precision.rawValue) ?? rates.fastestPrecision
                 return TrainingPlans(
                     model: model, textBytes: bytes,

@@ -40,8 +40,8 @@ enum AppendedText {
         byte >= 0x20 && byte < 0x7F || byte == 0x09 || byte == 0x0A || byte == 0x0D
     }
 
-    /// Whether text is mostly ASCII, and no single byte is in most units of UTF-16. One is in scripts whose high byte
-    /// equals white space in ASCII.
+    /// Whether text is mostly ASCII, and no byte recurs at the same place of most UTF-16 units. In scripts whose high byte
+    /// equals ASCII white space, that byte does.
     private static func isVaried(_ text: [UInt8]) -> Bool {
         guard text.count(where: { $0 < 0x80 }) * 2 >= text.count else { return false }
         for place in 0..<2 {

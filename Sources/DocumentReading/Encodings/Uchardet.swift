@@ -6,7 +6,7 @@ enum Uchardet {
     /// It analyzes 2 MB of Latin letters a second.
     private static let mostBytes = 32 << 10
 
-    /// Returns the encoding that it detects in a sample.
+    /// Returns the encoding that uchardet detects in a sample.
     static func detect(_ sample: [[UInt8]]) -> EncodingName? {
         guard let detector = uchardet_new() else { return nil }
         defer { uchardet_delete(detector) }

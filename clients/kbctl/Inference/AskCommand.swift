@@ -4,7 +4,7 @@ import Varlink
 
 struct Ask: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Continue a text; prints it as it is generated.")
+        abstract: "Continue a text, printing it as it is generated.")
 
     @Argument(help: "The text to continue; - reads it from standard input.") var text: TextArgument
 

@@ -3,7 +3,7 @@ import Interface
 import Varlink
 
 struct Tokenize: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Split a text into tokens.")
+    static let configuration = CommandConfiguration(abstract: "Split text into tokens.")
 
     @Argument(help: "The text; - reads it from standard input.") var text: TextArgument
 
