@@ -50,7 +50,7 @@ public final class InboxWatcher: @unchecked Sendable {
     private var lastScan = Duration.zero
     /// Number of candidates after the last scan.
     private var candidatesAfterScan = 0
-    /// How often the next rescan was put off.
+    /// Number of times the next rescan was postponed.
     private var postponedScans = 0
     /// Time of the next rescan, which looks for entries that were dropped because a limit was reached.
     private var rescanDue: StabilityTracker.Time?

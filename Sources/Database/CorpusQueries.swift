@@ -11,7 +11,7 @@ extension StateStore {
     public struct Recorded: Sendable {
         public var record: CorpusRecord
         /// The corpora that came from the same path in the inbox and the same owner, the newest first: those that are
-        /// replaced, or else the one that was learned last.
+        /// replaced, or else the one that models were last trained on.
         public var earlierVersions: [EarlierVersion]
     }
 

@@ -29,7 +29,7 @@ public struct CorpusRows: Codable, Sendable, Equatable {
         self.checksum = String(checksum, radix: 16)
     }
 
-    /// Returns the rows with text of other corpora than `old`, as ascending ranges that do not overlap.
+    /// Returns the rows with text of corpora other than `old`, as ascending ranges that do not overlap.
     public func rows(besides old: Set<String>) -> [Range<Int>] {
         var ranges: [Range<Int>] = []
         for entry in corpora where !old.contains(entry.sha256) && entry.start < entry.end {

@@ -1,4 +1,4 @@
-/// The lines with which the e-books of Project Gutenberg separate a text from the license around it:
+/// The lines that separate the text of an e-book of Project Gutenberg from the license around it:
 /// `*** START OF THE PROJECT GUTENBERG EBOOK FRANKENSTEIN ***` and the same with `END`.
 enum GutenbergMarkers {
     /// At most this part of a file before the text and this part after it is removed.
@@ -8,15 +8,15 @@ enum GutenbergMarkers {
 
     /// Returns the range of the text in a file: between the first marker of the beginning and the last one of the end.
     ///
-    /// A side whose marker is further inside than 20 % of the file is not cut.
+    /// A side whose marker is more than 20 % of the file away from that end is not cut.
     /// - Parameter progress: called periodically
-    /// - Returns: nil if there are not both markers
+    /// - Returns: nil unless both markers exist
     static func textRange(in path: String, _ progress: () -> Void) throws(DatasetError) -> Range<Int>? {
         var count = 0
         var lines = try TextLines(path: path)
         var start: Int?
         var end: Int?
-        /// A marker that is not complete: its kind, where it begins, and its number of lines.
+        /// An incomplete marker: its kind, where it begins, and its number of lines.
         var open: (isStart: Bool, offset: Int, lines: Int)?
         var offset = 0
         var isInsideLine = false
@@ -49,7 +49,7 @@ enum GutenbergMarkers {
         return (start <= most ? start : 0)..<(offset - end <= most ? end : offset)
     }
 
-    /// Whether a marker of the beginning, or of the end, begins on a line; nil for another line.
+    /// Returns whether the marker that begins on a line is that of the beginning; nil if no marker begins there.
     private static func isStart(of line: ArraySlice<UInt8>) -> Bool? {
         guard line.starts(with: "***".utf8) else { return nil }
         let rest = line.dropFirst(3).drop { $0 == 0x20 }

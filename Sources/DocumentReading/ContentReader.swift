@@ -5,7 +5,7 @@ struct ContentReader {
     let options: ReadingOptions
     let scratch: ScratchFile
 
-    /// - Parameter name: the file's name, whose extension can be decisive for its format
+    /// - Parameter name: the file's name, whose extension may determine its format
     /// - Throws: `RejectionError`, and errors that storing the text throws
     func read(_ region: FileRegion, name: String, into reading: inout CorpusReading) throws {
         guard region.bytes > 0 else { throw RejectionError("is empty") }

@@ -70,7 +70,7 @@ package struct DocumentReader {
         case .zip: try readZip(inner, &unpacking)
         case .tar, .sevenZip:
             if packing == .tar, try !Tar.hasEnd(item.region) {
-                reading.warn("the tar archive has no end mark, so that it may be truncated")
+                reading.warn("the tar archive has no end mark, so it may be truncated")
             }
             unpacking.beginArchive(packing)
             try readMembers(of: Archive(RegionSource(item.region), packing), packing, in: inner, &unpacking)

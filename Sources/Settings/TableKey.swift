@@ -17,7 +17,7 @@ enum TableKey: String, CaseIterable {
         options.table.skipsInitialSpace = try skipInitialSpace.flag(source)
         options.table.hasHeader = try header.flag(source)
         if let escape = options.table.escape, escape == options.table.delimiter {
-            throw self.escape.refusal(source, "another character than the delimiter", "the same")
+            throw self.escape.refusal(source, "a character other than the delimiter", "the same")
         }
     }
 

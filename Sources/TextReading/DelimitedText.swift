@@ -11,7 +11,7 @@ struct DelimitedText: RecordReader {
     private let limit: Int
     private let sampleBytes: Int
 
-    /// The input that is not consumed yet, from `offset` on.
+    /// The input; the bytes before `offset` have been consumed.
     private var buffer: [UInt8] = []
     private var offset = 0
     /// Number of bytes in which no line end was found.

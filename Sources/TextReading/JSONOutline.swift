@@ -5,7 +5,7 @@ struct JSONOutline {
     static let deepest = 4
     /// Maximum number of bytes of a name, before it is shortened for a message.
     static let longestName = 64
-    /// Number of bytes of a text by which it is compared to others.
+    /// Number of bytes at the beginning of a text that are compared with those of others.
     static let comparedBytes = 64
     private static let mostNames = 32
 

@@ -14,7 +14,7 @@ struct JSONRecords: RecordReader {
     /// Whether the name of the file says that each line is an object.
     private let prefersLines: Bool
 
-    /// Whether the file begins with a separator; nil before its first byte that is no white space.
+    /// Whether the file begins with a separator; nil before its first byte that is not white space.
     private var isSequence: Bool?
 
     /// The beginning, until the layout is known.

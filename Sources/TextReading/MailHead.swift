@@ -46,7 +46,7 @@ package struct MailHead: Sendable, Equatable {
         guard isNamed, rest.isEmpty || head.count == Self.bytes, fields.areOfMail else { return nil }
     }
 
-    /// Whether a file can be mail, by its first few bytes.
+    /// Whether a file can be mail, judging by its first few bytes.
     static func isPossible(_ begin: some Sequence<UInt8>) -> Bool {
         let begin = Array(begin)[...]
         return MailLine.isPostmark(begin) || MailLine.field(begin) != nil

@@ -3,7 +3,7 @@ public struct ReaderRequest: Codable, Sendable {
     /// The name of the environment variable.
     public static let variable = "KANTAIBERT_READ_REQUEST"
 
-    /// The file's name, whose extensions can be decisive for its format.
+    /// The file's name, whose extensions may determine its format.
     public var name: String
     /// Size of the file in bytes.
     public var bytes: Int

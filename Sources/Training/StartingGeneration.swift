@@ -16,7 +16,8 @@ struct StartingGeneration {
     /// Epochs of a warm start if the job does not set them.
     static let epochs = 2.0
 
-    /// - Throws: `TrainingError.start` if the generation was removed, was changed, or has another shape than the job
+    /// - Throws: `TrainingError.start` if the generation was removed, was changed, or has a different shape than the
+    ///   job specifies
     init(_ start: JobStart, of job: Job) throws {
         self.start = start
         func refuse(_ path: String, _ reason: String) -> TrainingError {
@@ -57,7 +58,7 @@ struct StartingGeneration {
         comparable.initializerRange = model.configuration.initializerRange
         guard comparable == model.configuration else {
             throw TrainingError.start(
-                generation: start.generation, path: start.directory, reason: "has another shape than the job")
+                generation: start.generation, path: start.directory, reason: "does not have the shape in the job")
         }
         let old = try self.tokenizer()
         let oldRows = earlier.configuration.vocabSize

@@ -88,7 +88,7 @@ public struct TooLittleText: Sendable, Equatable {
             + (dropped == 0 ? "" : ", of which the filters left \(MessageFormat.count(left))")
         if summary.isUniform, summary.units > 1 {
             return """
-                \(found), which are all the same, so that none can be held out for evaluation: add different text, at least \
+                \(found), which are all the same, so none can be held out for evaluation: add different text, at least \
                 \(TooLittleText.fewestUnits - 1) more \(noun(summary))
                 """
         }

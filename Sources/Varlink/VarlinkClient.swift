@@ -58,7 +58,7 @@ public final class VarlinkClient {
 
     /// Connects to the service that listens on `path`.
     ///
-    /// - Parameter errors: the types as which error replies are thrown. Errors of `org.varlink.service` are thrown as
+    /// - Parameter errors: the error types to throw for error replies. Errors of `org.varlink.service` are thrown as
     ///   `VarlinkServiceError`, those of a `Limits` interface as the types of `VarlinkLimitsInterface`, and all others as
     ///   `VarlinkUnknownError`.
     public init(path: String, errors: [any VarlinkErrorReply.Type] = []) throws(VarlinkClientError) {

@@ -283,7 +283,7 @@ import Testing
         let archive = try ArchiveWriter.archive(.tar, [.file("a.txt", "one"), .file("b.txt", "two")])
         let read = try ReadDocument("a.tar", archive.prefix(1024))
         #expect(read.text == "one")
-        #expect(read.report?.warnings == ["the tar archive has no end mark, so that it may be truncated"])
+        #expect(read.report?.warnings == ["the tar archive has no end mark, so it may be truncated"])
     }
 
     @Test func escapesAndShortensNamesInMessages() throws {

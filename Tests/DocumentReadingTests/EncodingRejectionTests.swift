@@ -175,7 +175,7 @@ import TextReading
         ] {
             let found = try reason(text + Array(tail.utf8))
             #expect(found.hasPrefix("mixes UTF-16 with another encoding: about the last "), "\(found)")
-            #expect(found.contains("convert what is before them to UTF-8"))
+            #expect(found.contains("convert the part before them to UTF-8"))
         }
         // The setting decides.
         #expect(try Decoded(text + Array("appended 2026\n".utf8), configured: "UTF-16").encoding == "UTF-16")

@@ -98,7 +98,7 @@ import Testing
         ("<?xml is how a declaration begins", "line 1 is not well-formed XML, and there is no text before it"),
         (
             "<!DOCTYPE note>\n<p>one</p></q>\(String(repeating: "text ", count: 100))",
-            "line 2 is not well-formed XML, so that "
+            "line 2 is not well-formed XML, so "
         ),
     ])
     func saysHowToReadMarkupAsText(text: String, reason: String) throws {

@@ -309,7 +309,7 @@ import TextReading
         #expect(read.text == "A subject\n\nplain\n\ncafé\n\ntwo\n")
         #expect(
             read.warnings == [
-                "1 message or part ends without the last boundary, so that text may be missing"
+                "1 message or part ends without the last boundary, so text may be missing"
             ])
     }
 

@@ -18,7 +18,7 @@ extension UnnamedFile: TextFile {}
 struct FileReading<Copy: TextFile> {
     let directory: String
     let options: ReadingOptions
-    /// Nil if other files than plain UTF-8 cannot be read.
+    /// Nil if only plain UTF-8 can be read.
     let reader: ReaderProcess?
     let room: DiskRoom
     let isCancelled: @Sendable () -> Bool

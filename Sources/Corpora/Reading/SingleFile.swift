@@ -36,7 +36,7 @@ public enum SingleFile {
     ) throws -> Text {
         let name = splitPath(path).name
         if let sidecar = Sidecar.kind(ofName: name) { throw Rejected(reason: sidecar.reason) }
-        guard !name.hasPrefix(".") else { throw Rejected(reason: "is hidden, so that the inbox ignores it") }
+        guard !name.hasPrefix(".") else { throw Rejected(reason: "is hidden, so the inbox ignores it") }
         let descriptor = path.withRawPath { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else { throw DurableError(operation: "open", path: path, errno: errno) }
         defer { close(descriptor) }

@@ -6,7 +6,7 @@ package struct FolderNames {
     private static let most = 1000
     private let models: [String]
     private var seen: Set<String> = []
-    /// The last folder whose name resembles that of no model: consecutive files are often in the same one.
+    /// The last folder whose name does not resemble any model's: consecutive files are often in the same one.
     private var lastUnrelated: String?
 
     package init(models: [String]) { self.models = models }

@@ -124,7 +124,7 @@ final class InboxService: Service {
     }
 
     private struct Taken {
-        /// Number of files that were handled, from the first one on; at least one.
+        /// Number of files that were handled, counted from the first one; at least one.
         var count: Int
         /// Number of these that were admitted or rejected. The others wait in the inbox.
         var done: Int

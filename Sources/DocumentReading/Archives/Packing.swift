@@ -81,7 +81,7 @@ enum Packing: CaseIterable {
     }
 }
 
-/// Recognizes tar archives, some of which have no other signature than the checksum of their first header.
+/// Recognizes tar archives, some of which have no signature other than the checksum of their first header.
 enum Tar {
     static let blockBytes = 512
     private static let checksum = 148..<156

@@ -74,8 +74,8 @@ struct ChildProcess {
         }
     }
 
-    /// Returns the command that runs the command after it with a limit for CPU time. `posix_spawn` cannot set limits, and
-    /// the limits of this process are not only those of its children.
+    /// Returns the command that runs the command after it with a limit for CPU time. `posix_spawn` cannot set limits,
+    /// and limits of this process would apply not only to its children.
     private static func limited(_ seconds: Int) -> [String] {
         ["/bin/sh", "-c", "ulimit -S -t \(seconds) && ulimit -H -t \(seconds + 1) && exec \"$0\" \"$@\""]
     }

@@ -33,7 +33,7 @@ struct OpenDocumentText: XMLContent {
     private static let mathNamespace = "http://www.w3.org/1998/Math/MathML"
 
     private(set) var leftOut = PartsLeftOut()
-    /// Number of open elements from `master-styles` on.
+    /// Number of open elements, counted from `master-styles`.
     private var masterDepth = 0
     /// The header or footer around the current place, until words are found in it.
     private var margin: PartsLeftOut.Part?

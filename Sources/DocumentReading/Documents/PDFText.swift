@@ -35,7 +35,7 @@ package enum PDFText {
             isDamaged = end.messages.contains("Error")
             try check(end, seconds: most, hasContent: text.hasContent, pages: pages)
         }
-        if isDamaged { reading.warn("pdftotext found errors in the PDF, so that parts of its text may be missing") }
+        if isDamaged { reading.warn("pdftotext found errors in the PDF, so parts of its text may be missing") }
         reading.describe(format: "PDF with \(ReadingAdvice.count(pages, "page"))")
     }
 

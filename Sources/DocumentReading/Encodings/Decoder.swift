@@ -82,7 +82,7 @@ final class DecodedText {
 extension FileRegion {
     private static let decodedPieceBytes = 64 << 10
 
-    /// Decodes the region from `offset` on.
+    /// Decodes the region, starting at `offset`.
     /// - Parameter most: number of replacements after which decoding ends
     func decode(
         with decoder: any Decoder, from offset: Int = 0, most: Int = .max,

@@ -7,7 +7,7 @@ struct SingleByteTable: Sendable {
     let scalars: [Unicode.Scalar?]
     private let classes: [CharacterClass]
     private let script: CharacterClass.Script
-    /// For each language, the logarithms of the probabilities of the bytes from 0x80 on.
+    /// For each language, the logarithms of the probabilities of the bytes 0x80 to 0xFF.
     private let logProbabilities: [[Double]]
 
     /// The tables of all candidates that iconv knows.
@@ -51,7 +51,7 @@ struct SingleByteTable: Sendable {
         return (best ?? 0) - cost - candidate.rarity
     }
 
-    /// Whether the letters of another script than Latin stand in words, more than two together on average. In such an
+    /// Whether the letters of a script other than Latin form words, more than two together on average. In such an
     /// encoding, stray bytes in English text are letters too, but isolated ones.
     func formsWords(_ text: TextStatistics) -> Bool {
         guard script != .latin else { return true }

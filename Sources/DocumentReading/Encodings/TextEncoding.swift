@@ -111,7 +111,7 @@ extension TextEncoding {
         guard encoding.unitBytes == 2, let count = try AppendedText.count(in: region) else { return }
         throw RejectionError(
             "mixes \(name) with another encoding: about the last \(count.grouped) of \(region.bytes.grouped) bytes are ASCII "
-                + "or UTF-8; convert what is before them to UTF-8 (iconv -f \(name) -t UTF-8) and move it back")
+                + "or UTF-8; convert the part before them to UTF-8 (iconv -f \(name) -t UTF-8) and move it back")
     }
 
     private static func configured(_ name: String, _ region: FileRegion) throws -> TextEncoding {

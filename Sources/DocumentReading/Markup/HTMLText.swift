@@ -144,7 +144,7 @@ struct HTMLText {
         }
     }
 
-    /// Ends the input, of which everything from `end` on is left out.
+    /// Ends the input. Everything from `end` is left out.
     mutating func finish(at end: Int) {
         place = end..<end
         countLeftOut(endedBy: nil, at: -1)
@@ -152,7 +152,7 @@ struct HTMLText {
 
     /// Accounts for the element that is not visible if it is ended by the end of an element around it.
     /// - Parameters:
-    ///   - kind: what the end tag is that ends it, if there is one
+    ///   - kind: the kind of the end tag that ends it, if there is one
     ///   - index: the place of the outermost element that ends
     private mutating func countLeftOut(endedBy kind: HTMLElement.Kind?, at index: Int) {
         guard let skipDepth, skipDepth > index, hasSkippedText else { return }

@@ -45,8 +45,8 @@ struct HTMLTokenizer {
     /// The name of the element whose raw contents are being read.
     private var rawName: [UInt8] = []
     private var references = CharacterReferences()
-    /// Index of the first `<` in the current bytes from the current index on, or their number if there is none. Not known if
-    /// it is less than the index: a text with many `&` is not searched again for each.
+    /// Index of the first `<` at or after the current index, or the number of current bytes if there is none. Unknown
+    /// if it is less than the current index. Remembered so that a text with many `&` is not searched again for each.
     private var nextTag = -1
     /// Where the construct begins that is left out if the input ends within it.
     private var unfinishedBegin = 0

@@ -24,6 +24,6 @@ struct Loss: CustomStringConvertible {
     func check(_ cause: String, unit: String = "bytes") throws {
         guard part > whole / 5 else { return }
         throw RejectionError(
-            "\(cause), so that \(part) of \(whole) \(unit) would be left out: correct it and drop the file again")
+            "\(cause), so \(part) of \(whole) \(unit) would be left out: correct it and drop the file again")
     }
 }

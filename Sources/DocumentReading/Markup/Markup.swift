@@ -5,7 +5,7 @@ import TextReading
 package enum Markup: Sendable {
     case html, xml, tei
 
-    /// Number of bytes at the beginning of a file that decide what it is.
+    /// Number of bytes at the beginning of a file that determine its kind.
     package static let headBytes = 16 << 10
 
     /// Writes the text of a document.

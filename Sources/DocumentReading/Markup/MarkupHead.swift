@@ -117,7 +117,7 @@ struct MarkupHead {
         return nil
     }
 
-    /// Whether there is anything that is written differently in HTML and in plain text.
+    /// Whether anything looks like a tag, a comment or a character reference.
     private var hasTags: Bool {
         for (index, byte) in text.enumerated() where index + 1 < text.count {
             let next = text[index + 1]

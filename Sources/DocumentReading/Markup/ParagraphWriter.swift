@@ -12,7 +12,7 @@ struct ParagraphWriter {
 
     private enum Space { case none, breaking, noBreak }
 
-    /// Where text was before a note began.
+    /// The state of the text before a note began.
     private struct Place {
         var output: [UInt8]
         var separator: Separator
@@ -25,7 +25,7 @@ struct ParagraphWriter {
     static let longestNotes = 1 << 20
     /// White space at the beginning of a preformatted line beyond this is left out.
     private static let mostIndentation = 400
-    /// Output bytes that stay for `joinToNext`.
+    /// Number of output bytes that are retained for `joinToNext`.
     private static let keptBytes = 4
 
     private var output: [UInt8] = []
@@ -191,7 +191,7 @@ struct ParagraphWriter {
 
     // MARK: Separators
 
-    /// Separates the text so far from the text that follows, at least this much.
+    /// Separates the text so far from the text that follows by at least this separator.
     mutating func separate(_ wanted: Separator) {
         separator = max(separator, wanted)
         (space, isAfterC2) = (.none, false)
@@ -199,7 +199,7 @@ struct ParagraphWriter {
         if separator == .paragraph, !notes.isEmpty, places.isEmpty { writeNotes() }
     }
 
-    /// Separates exactly this much, unless nothing was written since the beginning of the item.
+    /// Separates by exactly this separator, unless nothing was written since the beginning of the item.
     mutating func endItem(_ wanted: Separator) {
         if !isAtItemStart, separator >= wanted { separator = wanted } else { separate(wanted) }
         isAtItemStart = false

@@ -15,7 +15,7 @@ package struct TimeZoneRules: Sendable, Equatable {
     struct Change: Sendable, Equatable {
         /// Seconds since 1970 in UTC.
         var time: Int
-        /// The offset from UTC from then on, in seconds.
+        /// The offset from UTC after the change, in seconds.
         var offset: Int
     }
 

@@ -112,7 +112,7 @@ struct MailLog {
         if truncated > 0 {
             reading.warn(
                 "\(ReadingAdvice.count(truncated, "message")) or part\(truncated == 1 ? " ends" : "s end") without the "
-                    + "last boundary, so that text may be missing")
+                    + "last boundary, so text may be missing")
         }
         if withoutBoundary > 0 {
             reading.warn(

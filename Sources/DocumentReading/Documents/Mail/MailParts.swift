@@ -11,7 +11,7 @@ struct MailParts {
         case body(MailHeader, FileRegion)
         /// A message that is encoded as a whole, which MIME does not allow but programs write.
         case message(TransferEncoding?, FileRegion, depth: Int)
-        /// The form of a text that was chosen, which had to be converted for that.
+        /// The chosen form of a text, already converted because the choice required it.
         case converted([UInt8])
     }
 
