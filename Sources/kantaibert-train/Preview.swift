@@ -18,8 +18,8 @@ struct Preview: ParsableCommand {
             Reads the file as the inbox would, with the nearest .kbconfig.yaml in its directory or above, and shows \
             what each filter removes and the first units as they would be learned. Needs no service and changes \
             nothing. The settings of the service, such as inbox.text_column and the filters of a model, are not known \
-            here: give them in .kbconfig.yaml or as options. Of a text of more than 64 MiB, the units that begin in \
-            the first 64 MiB are counted and shown; its form and its markers are looked for in all of it.
+            here: give them in .kbconfig.yaml or as options. Of a text of more than 64 MiB, only the units that begin \
+            in the first 64 MiB are counted and shown; its form and its markers are determined from all of it.
 
             Exit status: 0 the file can be used, 65 it would be rejected, with the reason.
             """)
