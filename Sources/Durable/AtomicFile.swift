@@ -26,7 +26,7 @@ public final class AtomicFile {
     }
 
     /// Syncs the contents to disk, renames the file to its target, replacing an existing file, and syncs the directory.
-    /// - Parameter final: another target in the same directory, if it is known only now
+    /// - Parameter final: the target in the same directory, if it was not known before
     public func publish(as final: String? = nil) throws(DurableError) {
         try sync()
         try move(to: final ?? path)

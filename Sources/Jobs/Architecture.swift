@@ -42,7 +42,7 @@ public struct Architecture: Codable, Sendable, Equatable {
 
     public func encode(to encoder: any Encoder) throws { try Architecture.settings.encode(self, to: encoder) }
 
-    /// Whether every number is set, except for `vocabSize`, which may follow the tokenizer.
+    /// Whether every number is set, except for `vocabSize`, which may be left to the tokenizer.
     public var isComplete: Bool {
         hiddenSize != nil && numHiddenLayers != nil && numAttentionHeads != nil && intermediateSize != nil
             && hiddenDropoutProb != nil && attentionProbsDropoutProb != nil

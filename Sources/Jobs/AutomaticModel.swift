@@ -3,7 +3,7 @@
 ///
 /// The expectation (`LearningLaw`) is made to compare candidates; as a forecast of one of them it is rough.
 public struct AutomaticModel: Sendable, Equatable {
-    /// All of its numbers are set, except that `vocabSize` may follow the tokenizer.
+    /// All of its numbers are set, except that `vocabSize` may be left to the tokenizer.
     public let architecture: Architecture
     public let epochs: Double
     /// The limit for the training time in seconds; nil if there is none.

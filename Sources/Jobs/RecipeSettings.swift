@@ -121,7 +121,7 @@ extension Recipe {
             "cut_probability", \.cutProbability, .number(atLeast: 0, atMost: 1),
             """
             Probability that a row of objective mlm is cut at random places into shorter rows, anew in each epoch, so that \
-            the model reads lone lines as well as paragraphs.
+            the model reads single lines as well as paragraphs.
             """),
         JobSetting(
             "input_noise", \.inputNoise, .number(atLeast: 0, below: 1),
@@ -139,7 +139,7 @@ extension Recipe {
             "shrink", \.shrink, .number(atLeast: 0, atMost: 1),
             """
             Share of the previous generation's parameters that a run starts with, the rest being those of an untrained model \
-            (shrink and perturb); 1 starts with the generation as it is.
+            (shrink and perturb); 1 starts with the unmodified generation.
             """),
         JobSetting(
             "min_frequency", \.minFrequency, .integer(atLeast: 1, atMost: largestCount),

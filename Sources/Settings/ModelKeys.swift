@@ -50,8 +50,8 @@ extension ModelSettings {
             Setting(
                 "start", \.start, .word, change: .onReload,
                 """
-                What training starts from. previous: the generation that serves, so that new text is learned in minutes; \
-                each epoch repeats a part of the old text (replay). fresh: random weights. auto: previous if less than a \
+                What training starts from. previous: the generation that serves; each epoch has all of the new text and \
+                repeats a part of the old text (replay). fresh: random weights. auto: previous if less than a \
                 third of the text is new, at most \(JobStart.mostWarmStarts) times in a row, otherwise fresh. Where a corpus was removed, or \
                 settings do not fit the generation, the run starts fresh, and the log says why. With the recipe seed, \
                 auto stands for fresh.

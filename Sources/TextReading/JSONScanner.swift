@@ -38,7 +38,7 @@ struct JSONScanner {
     private enum State {
         case value, firstElement, firstName, name, colon, afterValue
         case string, escape, number, literal, byteOrderMark
-        /// After a value of the input, whose line must end.
+        /// After a value of the input; nothing else may follow on its line.
         case end
         /// After the only value.
         case finished

@@ -12,7 +12,7 @@ public enum TableQuoting: String, Sendable, Codable, CaseIterable {
 public struct TableOptions: Sendable, Equatable, Codable {
     public var delimiter: UInt8?
     public var quoting: TableQuoting?
-    /// The character before a quote mark that belongs to the text of a quoted field.
+    /// The escape character, which precedes a quote mark that is part of a quoted field's text.
     public var escape: UInt8?
     /// Whether spaces after a delimiter are ignored.
     public var skipsInitialSpace: Bool?

@@ -144,7 +144,7 @@ extension Trainer {
         guard job.isAutomatic else { return nil }
         if let generation {
             var architecture = generation.architecture
-            // Follows the run's tokenizer.
+            // Determined by the run's tokenizer.
             architecture.vocabSize = nil
             return ModelChoice(
                 architecture: architecture, numTrainEpochs: job.recipe.numTrainEpochs ?? StartingGeneration.epochs,

@@ -115,7 +115,7 @@ final class WordNoteCollector: XMLHandler {
     func text(_ bytes: UnsafeBufferPointer<UInt8>) { if id != nil { text.text(bytes) } }
 }
 
-/// Counts the comments, headers and footers with words in a part of a DOCX file beside its text.
+/// Counts the comments, headers and footers that contain words, in a part of a DOCX file other than its text.
 final class WordPartCounter: XMLHandler {
     private static let parts: [String: PartsLeftOut.Part] = ["comment": .comment, "hdr": .header, "ftr": .footer]
 

@@ -80,7 +80,7 @@ enum UnicodeForm: CaseIterable {
     }
 }
 
-/// Counts the characters of UTF-8 text that do not occur in ordinary text.
+/// Counts the characters of UTF-8, and those of them that ordinary text does not contain.
 private struct CharacterCounts {
     private var all = 0
     private var unusual = 0

@@ -150,7 +150,7 @@ struct HTMLText {
         countLeftOut(endedBy: nil, at: -1)
     }
 
-    /// Accounts for the element that is not visible if it is ended by the end of an element around it.
+    /// Counts an element that is not visible as left out if an element around it ends before it does.
     /// - Parameters:
     ///   - kind: the kind of the end tag that ends it, if there is one
     ///   - index: the place of the outermost element that ends

@@ -23,7 +23,7 @@ struct ParagraphWriter {
     /// Bytes of notes, and of the text around those that have begun, that are held back until the end of their paragraph.
     /// A paragraph with more is ended early.
     static let longestNotes = 1 << 20
-    /// White space at the beginning of a preformatted line beyond this is left out.
+    /// Maximum indentation of a preformatted line; white space beyond it is left out.
     private static let mostIndentation = 400
     /// Number of output bytes that are retained for `joinToNext`.
     private static let keptBytes = 4

@@ -36,7 +36,7 @@ struct MailParts {
     private(set) var followingMessage: Int?
 
     /// - Parameters:
-    ///   - texts: converts forms of the same text, of which one with text is chosen
+    ///   - texts: converts forms of the same text, to choose one that is not blank
     ///   - depth: number of multiparts and messages around the message
     init(_ region: FileRegion, _ message: Range<Int>, _ texts: MailText, depth: Int = 0) {
         self.texts = texts

@@ -1,4 +1,4 @@
-// Shows what a run of the selected model would choose within several times.
+// Shows what a run of the selected model would choose for several training times.
 
 import { get } from "./api.js";
 import { $, announce, h, replace } from "./dom.js";
