@@ -75,7 +75,7 @@ public struct CorpusStore: Sendable {
         try admit([(file, options)], reserve: reserve, isCancelled: isCancelled)[0]
     }
 
-    /// A file that was read, whose copy has neither its name yet nor is synced, or the result if there is no copy.
+    /// A file that was read and whose copy is neither synced nor renamed yet, or the result if there is no copy.
     enum Staged {
         case copied(StoredCorpus, AtomicFile)
         case settled(AdmissionResult)

@@ -9,7 +9,7 @@ final class DiskRoom {
     /// the expanded size of a compressed file is not known in advance.
     private static let bytesUnchecked = 16 << 20
 
-    /// - Parameter bytes: expected number of bytes to write, as far as it is known
+    /// - Parameter bytes: expected number of bytes to write, as far as known
     /// - Throws: `DurableError` with `ENOSPC` if there is not enough free space
     init(in directory: String, reserve: Int, for bytes: Int) throws(DurableError) {
         self.directory = directory

@@ -8,14 +8,14 @@ import Glibc
 /// - D = megabytes · R · (1 − exp(−E ÷ R)): the E-th pass over a text teaches less than the first;
 /// - Nₑ = N ÷ (1 + N ÷ (20 · D)): of the N million weights of the layers, a small text uses only a part;
 /// - E is the number of epochs, but not more than `mostEpochs` · (20 · megabytes ÷ N)^0.25: after these, a model only
-///   learns the text by heart, and the more weights it has, the earlier.
+///   memorizes the text, and the more weights it has, the earlier.
 struct LearningLaw {
     private let floor: Double
     private let size = 0.09
     private let data = 0.452
     /// R.
     private let repetition: Double
-    /// The number of epochs after which a model with 20 weights for each byte only learns the text by heart.
+    /// The number of epochs after which a model with 20 weights for each byte only memorizes the text.
     private let mostEpochs: Double
 
     init(_ objective: Objective) {

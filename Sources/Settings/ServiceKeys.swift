@@ -102,8 +102,8 @@ private let inboxKeys: [Setting<InboxSettings>] = [
         "text_column", \.reading.textColumn, .text("the name of a column"), change: .onRestart,
         """
         The column of a table (.csv, .tsv), by its name or its number from 1, or the field of an object (.json, .jsonl) that \
-        holds the text. A field of a field is message.text. The key text_column of a .kbconfig.yaml applies instead, and \
-        can name several.
+        holds the text. A nested field is written as message.text. The key text_column of a .kbconfig.yaml applies \
+        instead, and can name several.
         """),
     Setting(
         "max_file_bytes", \.reading.maxFileBytes, .integer(atLeast: 1), change: .onRestart,

@@ -3,7 +3,7 @@ import UTF8Sequences
 /// Decodes one string of JSON. A lone surrogate, which has no encoding in UTF-8, and NUL, which corpora do not contain,
 /// become U+FFFD.
 struct JSONString {
-    /// The text in UTF-8, as far as it is kept.
+    /// The text in UTF-8, or the part of it that is kept.
     private(set) var text: [UInt8] = []
     /// Number of bytes of the whole text.
     private(set) var byteCount = 0

@@ -5,7 +5,7 @@ public struct ReadingOptions: Sendable, Equatable, Codable {
     /// The encoding under a name that iconv knows, or nil to detect it.
     public var encoding: String?
     /// The columns of a table, by name or by number from 1, or the fields of a JSON object that contain the text. The
-    /// texts of several are joined by a space. A field of a field is `message.text`.
+    /// texts of several are joined by a space. A nested field is written as `message.text`.
     public var textColumns = ["text"]
     /// The text column, if there is only one.
     public var textColumn: String {

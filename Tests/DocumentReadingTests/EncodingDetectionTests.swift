@@ -50,7 +50,7 @@ import TextReading
     @Test("Characters at the ends of pieces are decoded, whatever their length", arguments: texts.indices)
     func decodesAcrossPieces(index: Int) throws {
         let (text, converter, name) = Self.texts[index]
-        // A length that is no divisor of the size of a piece.
+        // A length that does not divide the size of a piece.
         let long = String(repeating: "x " + text, count: 1 + 100_000 / text.utf8.count)
         #expect(try Decoded(long.encoded(converter)) == Decoded(text: long, encoding: name, replaced: 0))
     }

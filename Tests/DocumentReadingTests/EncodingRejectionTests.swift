@@ -146,7 +146,7 @@ import TextReading
         #expect(try reason(Self.mixture(text, percent)).contains("mixes UTF-8 with another encoding"))
     }
 
-    /// 300 lines, so many in a hundred of them in UTF-8.
+    /// 300 lines, of which this percentage is in UTF-8.
     private static func mixture(_ text: (line: String, converter: String), _ percent: Int) -> [UInt8] {
         let other = text.line.encoded(text.converter)
         return (0..<300).flatMap { $0 * 7 % 100 < percent ? Array(text.line.utf8) : other }

@@ -194,7 +194,7 @@ import TextReading
         #expect(
             reason.hasPrefix(
                 "has no column ‘body’: its first row is not a header. Set text_column: 2 and header: false"))
-        // The first row is text if it is no header.
+        // The first row is text if it is not a header.
         #expect(!reason.contains("garden"))
     }
 

@@ -3,7 +3,7 @@ import Interface
 import Synchronization
 import VarlinkServer
 
-/// An event as it is sent to watchers.
+/// An event in the form in which it is sent to watchers.
 public struct WatchedEvent: Sendable {
     package let kind: EventKind
     let run: String?

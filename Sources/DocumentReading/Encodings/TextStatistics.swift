@@ -96,6 +96,6 @@ private struct BlockSample {
         seen += 1
     }
 
-    /// Whether a byte is a character of its own in all encodings.
+    /// Whether a byte is a whole character in all encodings.
     private static func isBoundary(_ byte: UInt8) -> Bool { byte < 0x30 }
 }
