@@ -104,7 +104,7 @@ let package = Package(
         .target(name: "Events", dependencies: [log], swiftSettings: ours),
         .target(name: "MetricsSchema", swiftSettings: ours),
         .target(name: "OpenMetrics", dependencies: ["Interface", "MetricsSchema", "Varlink"], swiftSettings: ours),
-        .target(name: "SettingsTable", swiftSettings: ours),
+        .target(name: "SettingsTable", dependencies: ["Formatting"], swiftSettings: ours),
         .target(
             name: "Jobs", dependencies: ["MetricsSchema", "SettingsTable", "TextFilters", "Durable"],
             swiftSettings: ours),
@@ -217,7 +217,8 @@ let package = Package(
 
         // 5: programs
         .executableTarget(
-            name: "kantaibertd", dependencies: ["Daemon", "Durable", "Settings", "Systemd", arguments, log],
+            name: "kantaibertd",
+            dependencies: ["Daemon", "Durable", "Formatting", "Settings", "Systemd", arguments, log],
             swiftSettings: ours),
         .executableTarget(
             name: "kantaibert-train",
@@ -228,7 +229,8 @@ let package = Package(
             swiftSettings: ours),
         .executableTarget(
             name: "kantaibert-read",
-            dependencies: ["DocumentReading", "TextReading", "CSandbox", "Durable", arguments], swiftSettings: ours),
+            dependencies: ["DocumentReading", "TextReading", "CSandbox", "Durable", "Formatting", arguments],
+            swiftSettings: ours),
         .executableTarget(
             name: "kbctl",
             dependencies: [
@@ -255,14 +257,16 @@ let package = Package(
         .executableTarget(
             name: "kantaibert-web",
             dependencies: [
-                "WebClient", "Interface", "Systemd", arguments, log, .product(name: "NIOCore", package: "swift-nio"),
+                "WebClient", "Formatting", "Interface", "Systemd", arguments, log,
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "clients/web/kantaibert-web", swiftSettings: ours),
         .executableTarget(
             name: "kb-bench",
             dependencies: [
                 "AsyncSupport", "Parity", "Training", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
-                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "VarlinkServer", arguments, log,
+                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "Formatting", "VarlinkServer",
+                arguments, log,
             ],
             swiftSettings: ours),
 
@@ -270,7 +274,8 @@ let package = Package(
         // Code shared by several test targets.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
         tests("Fuzzing", ["Fuzzing"], resources: [.copy("Fixtures")]),
-        .executableTarget(name: "kb-man", dependencies: ["Events", "Settings", arguments], swiftSettings: ours),
+        .executableTarget(
+            name: "kb-man", dependencies: ["Events", "Formatting", "Settings", arguments], swiftSettings: ours),
 
         tests(
             "VarlinkGenerator", ["VarlinkGenerator", "Varlink"], resources: [.copy("Fixtures")],

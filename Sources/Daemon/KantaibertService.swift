@@ -1,5 +1,6 @@
 import Durable
 import Events
+import Formatting
 import FoundationEssentials
 import Glibc
 import Logging
@@ -13,8 +14,6 @@ import VarlinkServer
 
 /// The service: creates and runs the inbox, training, serving and the socket.
 public struct KantaibertService: Sendable {
-    public static let version = Settings.version
-
     /// Where the listening socket comes from.
     public enum Socket: Sendable, Equatable {
         /// Passed by systemd (socket activation).
@@ -99,7 +98,7 @@ public struct KantaibertService: Sendable {
             admitted: admitted, journal: journal, training: training)
         let manager = ManagerService(
             settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
-            promotions: promotions, hub: hub, admitted: admitted, journal: journal, version: Self.version,
+            promotions: promotions, hub: hub, admitted: admitted, journal: journal, version: Release.version,
             transferFolder: transferFolder,
             inboxPending: { inbox.pendingCount })
         manager.clearLeftovers()
@@ -108,7 +107,7 @@ public struct KantaibertService: Sendable {
             inference: inference(live, registry, manager),
             manager: manager
         ) {
-            journal.report(ServiceEvent(.serviceReady, "kantaibertd \(Self.version) is ready"))
+            journal.report(ServiceEvent(.serviceReady, "kantaibertd \(Release.version) is ready"))
             SystemdNotify.ready()
         } whenStopping: {
             SystemdNotify.stopping()

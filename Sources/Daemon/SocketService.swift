@@ -1,3 +1,4 @@
+import Formatting
 import Logging
 import ServiceLifecycle
 import Settings
@@ -15,7 +16,7 @@ struct SocketService: Service {
         whenStopping: @escaping @Sendable () -> Void
     ) throws(VarlinkListenError) {
         var service = VarlinkService(
-            vendor: "kantaibert", product: "kantaibertd", version: KantaibertService.version,
+            vendor: "kantaibert", product: "kantaibertd", version: Release.version,
             url: "https://github.com/kantaibert/kantaibert",
             administrators: try Administrators(group: settings.socket.adminGroup))
         inference.register(with: &service)

@@ -25,7 +25,7 @@ public struct MaskPredictions: Sendable, Equatable {
 
 extension InferenceEngine {
     /// Returns candidates for each `<mask>` of a text, in the same way as `FillMaskPipeline` of transformers,
-    /// except that all other special tokens in the text are text.
+    /// except that all other special tokens in the text are text, and that special tokens are candidates only as `targets`.
     ///
     /// Positions beyond those of the longest training row have never been trained, and what a model predicts there is noise.
     /// Each mask of a longer text is therefore predicted from the tokens around it, as many as that row had.
@@ -121,6 +121,8 @@ extension InferenceEngine {
         }
     }
 
+    private static func isSpecial(_ id: Int32) -> Bool { SpecialToken.allCases.contains { $0.rawValue == id } }
+
     /// Number of texts that a step on `WorkQueue.texts` creates.
     private static let fillingsOfStep = 64
 
@@ -137,7 +139,7 @@ extension InferenceEngine {
         guard scores.infiniteCount == 0 else { throw .notANumber }
         let normalizer = scores.normalizer()
         let best = topIndices(of: scores.values, count: topK) { id in
-            wanted?.contains(Int32(id)) ?? (tokenizer.token(Int32(id)) != nil)
+            wanted?.contains(Int32(id)) ?? (tokenizer.token(Int32(id)) != nil && !Self.isSpecial(Int32(id)))
         }
         return best.map { Candidate(token: Int32($0), score: exp(scores.values[$0] - scores.largest) / normalizer) }
     }

@@ -9,9 +9,6 @@ import TextReading
 ///
 /// `sections` and `ModelSettings.groups` declare the keys of these properties, with their ranges and documentation.
 public struct Settings: Sendable, Equatable {
-    /// The service's version, which is also shown in the manual pages.
-    public static let version = "0.1.0"
-
     public var models: [ModelSettings]
     public var inbox: InboxSettings
     public var schedule: ScheduleSettings

@@ -2,6 +2,7 @@ import ArgumentParser
 import CSandbox
 import DocumentReading
 import Durable
+import Formatting
 import FoundationEssentials
 import Glibc
 import TextReading
@@ -22,7 +23,7 @@ struct Read: ParsableCommand {
 
             Exit status: 0 with a report, whether the file could be used or not; 64 invalid arguments; 71 the process \
             cannot be confined.
-            """)
+            """, version: Release.version)
 
     func run() throws {
         guard let json = getenv(ReaderRequest.variable) else {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Durable
+import Formatting
 import FoundationEssentials
 import Glibc
 import Jobs
@@ -10,6 +11,7 @@ import Training
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kantaibert-train", abstract: "Trains a model as specified by a job file.",
+        version: Release.version,
         subcommands: [Run.self, Evaluate.self, Check.self, Convert.self, Preview.self])
 }
 

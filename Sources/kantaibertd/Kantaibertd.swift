@@ -1,5 +1,6 @@
 import ArgumentParser
 import Daemon
+import Formatting
 import Glibc
 import Logging
 import Settings
@@ -20,7 +21,7 @@ struct Kantaibertd: AsyncParsableCommand {
             Exit status: 0 stopped by SIGTERM or SIGINT, 64 invalid arguments, 73 the state directory cannot be used, \
             75 another kantaibertd is using it, 78 invalid settings, 70 any other error.
             """,
-        version: KantaibertService.version)
+        version: Release.version)
 
     @Option(
         help: "The settings file, in YAML. (default: /etc/kantaibert/kantaibert.yaml, if it exists)",

@@ -1,3 +1,4 @@
+import Formatting
 import Settings
 
 /// The page of one program: its help, and sections that the help does not have.
@@ -65,7 +66,7 @@ struct ProgramPage {
 
     func text(_ help: HelpDump.Command) -> String {
         var page = Roff(
-            name.uppercased(), section: section, version: "kantaibert \(Settings.version)",
+            name.uppercased(), section: section, version: "kantaibert \(Release.version)",
             manual: "Kantaibert")
         page.section("NAME")
         page.line("\(Roff.escaped(name)) \\- \(Roff.escaped(Self.sentence(help.abstract)))")

@@ -1,10 +1,11 @@
+import Formatting
 import Settings
 
 /// The page of the settings file: every key with its default, its documentation and the accepted values.
 enum SettingsPage {
     static var text: String {
         var page = Roff(
-            "KANTAIBERT.YAML", section: 5, version: "kantaibert \(Settings.version)", manual: "Kantaibert")
+            "KANTAIBERT.YAML", section: 5, version: "kantaibert \(Release.version)", manual: "Kantaibert")
         page.section("NAME")
         page.line("kantaibert.yaml \\- settings of kantaibertd")
         page.section("SYNOPSIS")

@@ -86,6 +86,9 @@ enum Canned {
             guard parameters.model != "none" else {
                 throw InferenceInterface.ModelNotFound(model: "none", available: ["kantaibert", "assistant"])
             }
+            guard parameters.model != "kantaibert" else {
+                throw VarlinkServiceError.invalidParameter(parameter: "model")
+            }
             guard parameters.model != "new" else {
                 throw InferenceInterface.NoGeneration(model: "new", state: "training is queued")
             }
@@ -117,6 +120,9 @@ enum Canned {
             }
         }
         service.handle(InferenceInterface.FillMask.self) { parameters, _ in
+            guard parameters.model != "assistant" else {
+                throw VarlinkServiceError.invalidParameter(parameter: "model")
+            }
             guard parameters.text.contains("<mask>") else { throw InferenceInterface.NoMask(text: parameters.text) }
             let fillings = [("reason", 0.25), ("a\nline", 0.125)].map { word, score in
                 InferenceInterface.Filling(
@@ -124,8 +130,9 @@ enum Canned {
                     sequence: parameters.text.contains("理")
                         ? String(repeating: "理性e\u{301}", count: 9) : "human \(word).")
             }
+            let only = parameters.targets.map { words in fillings.filter { words.contains($0.tokenStr) } }
             let window = parameters.text.contains("far") ? 12 : nil
-            return .init(masks: [.init(fillings: fillings)], windowTokens: window, receipt: receipt)
+            return .init(masks: [.init(fillings: only ?? fillings)], windowTokens: window, receipt: receipt)
         }
         service.handle(ManagerInterface.GetStatus.self) { _, _ in left.next() }
         service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: models) }

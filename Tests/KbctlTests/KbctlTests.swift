@@ -121,6 +121,20 @@ struct KbctlTests {
             (["ask", "-m", "new", "a"], 75, "the model ‘new’ cannot answer yet: training is queued"),
             (["fill", "a"], 65, "the text has no <mask> to fill"),
             (["train", "assistant"], 65, "the model ‘assistant’ was not trained: there are no corpora"),
+            (
+                ["ask", "-m", "kantaibert", "a"], 65,
+                "kantaibert fills masks and cannot continue a text: use ‘kbctl fill -m kantaibert \"a <mask>\"’"
+            ),
+            (
+                ["chat", "-m", "kantaibert"], 65,
+                "kantaibert fills masks and cannot continue a text: use ‘kbctl fill -m kantaibert \"a <mask>\"’"
+            ),
+            (
+                ["fill", "-m", "assistant", "a <mask>"], 65,
+                "assistant continues texts and cannot fill masks: use ‘kbctl ask -m assistant TEXT’ or ‘kbctl chat’"
+            ),
+            (["cancel", "assistant-1"], 65, "assistant-1 is not in progress: its state is failed"),
+            (["cancel", "assistant-9"], 66, "there is no run ‘assistant-9’; ‘kbctl runs’ lists them"),
         ] as [([String], Int32, String)])
     func errorsArePrintedAsOneLine(arguments: [String], status: Int32, message: String) async throws {
         try await Canned.serving { socket in
@@ -141,6 +155,46 @@ struct KbctlTests {
     @Test func wrongUsageExitsWith64() throws {
         #expect(try KbctlProcess.run(["fill"], socket: "/none/socket").status == 64)
         #expect(try KbctlProcess.run(["--help"], socket: "/none/socket").status == 0)
+    }
+
+    @Test(
+        arguments: [
+            (["runz"], "There is no command ‘runz’; did you mean ‘kbctl runs’?"),
+            (["--socket", "/none", "--json", "stauts"], "There is no command ‘stauts’; did you mean ‘kbctl status’?"),
+            (["frobnicate"], "There is no command ‘frobnicate’; ‘kbctl --help’ lists them"),
+        ] as [([String], String)])
+    func suggestsTheNearestCommand(arguments: [String], message: String) throws {
+        let result = try KbctlProcess.run(arguments, socket: "/none/socket")
+        #expect(result.status == 64 && result.errors.contains(message), "\(result)")
+    }
+
+    @Test func printsItsVersion() throws {
+        let result = try KbctlProcess.run(["--version"], socket: "/none/socket")
+        #expect(result.status == 0 && result.output.split(separator: ".").count == 3, "\(result)")
+    }
+
+    @Test func negativeNumbersAreValuesOfOptions() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["ask", "--temperature", "-1", "a"], socket: socket)
+            #expect(result.status == 0, "\(result)")
+        }
+    }
+
+    @Test func saysWhichTargetsAreNotTokens() async throws {
+        try await Canned.serving { socket in
+            let arguments = ["fill", "--target", "reason", "--target", "Vernunft", "a <mask>"]
+            let result = try KbctlProcess.run(arguments, socket: socket)
+            #expect(result.errors.contains("‘Vernunft’ is not a token of kantaibert"), "\(result)")
+            #expect(!result.errors.contains("‘reason’"), "\(result)")
+        }
+    }
+
+    /// Columns without values are dropped before a name is cut.
+    @Test func namesAreNotCutWhileOtherColumnsAreEmpty() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["status"], socket: socket, columns: 60)
+            #expect(result.output.contains("kantaibert  "), "\(result)")
+        }
     }
 
     @Test func watchPrintsPlainLinesAndExitsWhenAllModelsServe() async throws {

@@ -45,6 +45,21 @@ struct TerminalTests {
         }
     }
 
+    @Test func chatDoesNotSendUnknownCommands() async throws {
+        try await Canned.serving { socket in
+            let session = try TerminalSession(["chat"], socket: socket)
+            try session.expect("> ")
+            session.type("/echo a\r")
+            try session.expect("there is no command ‘/echo’; /help lists them")
+            try session.expect("> ")
+            session.type("//echo a\r")
+            try session.expect("[/echo a]")
+            try session.expect("> ")
+            session.type("\u{04}")
+            #expect(session.end() == 0)
+        }
+    }
+
     @Test func watchSaysThatNoRunIsInProgress() async throws {
         try await Canned.serving(statuses: [Canned.status(run: nil)]) { socket in
             let session = try TerminalSession(["watch"], socket: socket)

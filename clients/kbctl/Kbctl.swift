@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formatting
 import Glibc
 
 @main
@@ -16,6 +17,7 @@ struct Kbctl: ParsableCommand {
             74 an input or output error, 75 a temporary failure, try again later, 76 the service has another version, \
             77 permission denied, 78 not possible with the service's settings.
             """,
+        version: Release.version,
         subcommands: [],
         groupedSubcommands: [
             CommandGroup(
@@ -60,10 +62,28 @@ struct Kbctl: ParsableCommand {
         if status == .success {
             Terminal.help(fullMessage(for: error, columns: Terminal.columns))
         } else {
-            let message = fullMessage(for: error)
+            let message = unknownCommand.map { "Error: \($0)\n" } ?? fullMessage(for: error)
             if !message.isEmpty { Terminal.printError(usage: message) }
         }
         Glibc.exit(status.rawValue)
+    }
+}
+
+extension Kbctl {
+    /// What is wrong with the first word, if it should be the name of a command but is not.
+    private static var unknownCommand: String? {
+        let groups = configuration.groupedSubcommands.flatMap(\.subcommands)
+        let known = groups.map { $0._commandName } + ["help"]
+        var words = CommandLine.arguments.dropFirst()
+        while let word = words.popFirst() {
+            guard word.hasPrefix("-") else {
+                guard !known.contains(word) else { return nil }
+                let meant = Spelling.nearest(to: word, in: known).map { "did you mean ‘kbctl \($0)’?" }
+                return "There is no command ‘\(word)’; \(meant ?? "‘kbctl --help’ lists them")"
+            }
+            if word == "--socket" { words = words.dropFirst() }
+        }
+        return nil
     }
 }
 

@@ -1,4 +1,4 @@
-import SettingsTable
+import Formatting
 
 /// Finds folders of the inbox whose names are probably misspelled names of models. A pure value type that returns each
 /// folder once; the number of folders it remembers is limited.
@@ -17,7 +17,7 @@ package struct FolderNames {
         guard folder != lastUnrelated, !models.contains(folder), !seen.contains(folder), seen.count < Self.most else {
             return nil
         }
-        guard let model = UnknownKey.nearest(to: folder.lowercased(), in: models) else {
+        guard let model = Spelling.nearest(to: folder.lowercased(), in: models) else {
             lastUnrelated = folder
             return nil
         }

@@ -279,7 +279,8 @@ public struct ManagerService: Sendable {
         let reason =
             switch refusal {
             case .noCorpus, .unknownModel: "there is no corpus: drop a text file into \(directory.inbox)"
-            case .nothingNew: "no corpus is new: each has been or is being trained on; use force to train again"
+            case .nothingNew:
+                "no corpus is new: each has been or is being trained on; to train on the same text again, use force (kbctl train --force)"
             }
         return ManagerInterface.NothingToTrain(model: model, reason: reason)
     }

@@ -18,29 +18,41 @@ struct Ask: ParsableCommand {
         let client = try global.connect()
         let parameters = InferenceInterface.Generate.Parameters(
             prompt: prompt, model: model.model, sampling: sampling.value)
-        if global.json {
-            return try Terminal.json(try client.call(InferenceInterface.Generate.self, parameters))
+        try client.naming(model.model, needed: .clm) { client in
+            if global.json {
+                return try Terminal.json(try client.call(InferenceInterface.Generate.self, parameters))
+            }
+            let replies = try client.callMore(InferenceInterface.Generate.self, parameters)
+            var text = FlowingText()
+            while let reply = try replies.next() { text.write(reply.text) }
+            Terminal.write("\n")
         }
-        let replies = try client.callMore(InferenceInterface.Generate.self, parameters)
-        var text = FlowingText()
-        while let reply = try replies.next() { text.write(reply.text) }
-        Terminal.write("\n")
     }
 }
 
 /// Sampling options. The service's settings apply to options that are not given.
 struct SamplingArguments: ParsableArguments {
-    @Option(help: ArgumentHelp("Generate at most this many tokens.", valueName: "n")) var maxNewTokens: Int?
-    @Option(help: ArgumentHelp("0 always picks the most likely token.", valueName: "t")) var temperature: Double?
-    @Option(help: ArgumentHelp("Sample from the k most likely tokens.", valueName: "k")) var topK: Int?
-    @Option(help: ArgumentHelp("Sample from the most likely tokens whose probabilities sum to p.", valueName: "p"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Generate at most this many tokens.", valueName: "n"))
+    var maxNewTokens: Int?
+    @Option(parsing: .unconditional, help: ArgumentHelp("0 always picks the most likely token.", valueName: "t"))
+    var temperature: Double?
+    @Option(parsing: .unconditional, help: ArgumentHelp("Sample from the k most likely tokens.", valueName: "k"))
+    var topK: Int?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Sample from the most likely tokens whose probabilities sum to p.", valueName: "p"))
     var topP: Double?
-    @Option(help: ArgumentHelp("Exclude tokens less likely than p times the most likely one.", valueName: "p"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Exclude tokens less likely than p times the most likely one.", valueName: "p"))
     var minP: Double?
-    @Option(help: ArgumentHelp("Above 1 makes tokens that already occurred less likely.", valueName: "r"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Above 1 makes tokens that already occurred less likely.", valueName: "r"))
     var repetitionPenalty: Double?
     @Option(help: ArgumentHelp("End before this text; can be repeated.", valueName: "text")) var stop: [String] = []
-    @Option(help: ArgumentHelp("The same seed generates the same text.", valueName: "n")) var seed: Int?
+    @Option(parsing: .unconditional, help: ArgumentHelp("The same seed generates the same text.", valueName: "n"))
+    var seed: Int?
 
     var value: InferenceInterface.Sampling? {
         let sampling = InferenceInterface.Sampling(

@@ -22,6 +22,9 @@ struct Chat: ParsableCommand {
         let editor = LineEditor(prompt: "> ")
         // Checked before the first prompt: the service answers, and has a causal model.
         let models = try global.connect().call(ManagerInterface.ListModels.self, .init()).models
+        if let name = model.model, let other = models.first(where: { $0.name == name && $0.objective != .clm }) {
+            throw Failure(unsuited: other)
+        }
         if model.model == nil, !models.contains(where: { $0.objective == .clm }) {
             throw Failure("no causal model (objective: clm) is configured; chat needs one", status: EX_CONFIG)
         }
@@ -37,7 +40,12 @@ struct Chat: ParsableCommand {
             case "/help":
                 Terminal.line("/new     start a new session")
                 Terminal.line("/quit    end the session, like Ctrl-D")
-            default: try answer(line.trimmed, &session)
+                Terminal.paragraph("a line that begins with a slash, after another slash", lead: "//text  ", indent: 8)
+            case let line where line.hasPrefix("//"): try answer(String(line.dropFirst()), &session)
+            case let line where line.hasPrefix("/"):
+                let word = line.prefix { !$0.isWhitespace }
+                Terminal.printError("kbctl: there is no command ‘\(word)’; /help lists them. Nothing was sent")
+            case let line: try answer(line, &session)
             }
         }
     }

@@ -16,22 +16,44 @@ struct Fill: ParsableCommand {
 
     func run() throws {
         let text = try text.value
-        let reply = try global.connect().call(
-            InferenceInterface.FillMask.self,
-            .init(text: text, model: model.model, topK: topK, targets: target.isEmpty ? nil : target))
+        let client = try global.connect()
+        let reply = try client.naming(model.model, needed: .mlm) {
+            try $0.call(
+                InferenceInterface.FillMask.self,
+                .init(
+                    text: text, model: model.model, topK: topK ?? (target.isEmpty ? nil : target.count),
+                    targets: target.isEmpty ? nil : target))
+        }
         if global.json { return try Terminal.json(reply) }
         for (index, mask) in reply.masks.enumerated() {
             if index > 0 { Terminal.line("") }
             var table = Table([("SCORE", .right), ("TOKEN", .left), ("TEXT", .left)], elastic: [1, 2])
             for filling in mask.fillings {
-                table.add([Format.number(filling.score, 4), filling.tokenStr, filling.sequence])
+                table.add([Format.number(filling.score, 4), filling.tokenStr, Self.text(filling.sequence)])
             }
             table.print()
         }
+        if topK == nil { noteTargets(without: reply) }
         if let tokens = reply.windowTokens {
             Terminal.printError(
                 "the text is longer than those that \(reply.receipt.model) was trained on: each mask was predicted from "
                     + "\(tokens - 2) tokens around it")
         }
+    }
+
+    /// Says which targets are not tokens, given a reply that lists all targets.
+    private func noteTargets(without reply: InferenceInterface.FillMask.Reply) {
+        let tokens = Set(reply.masks.flatMap(\.fillings).map(\.tokenStr))
+        for word in target where !tokens.contains(word) && !tokens.contains(" \(word.dropFirst())") {
+            Terminal.printError(
+                "‘\(word)’ is not a token of \(reply.receipt.model): its score is that of its first token. Most words "
+                    + "are tokens with the space before them: --target ' \(word)'")
+        }
+    }
+
+    /// The text without `<s>` and `</s>`, which it contains if it has further masks.
+    private static func text(_ sequence: String) -> String {
+        guard sequence.hasPrefix("<s>"), sequence.hasSuffix("</s>") else { return sequence }
+        return String(sequence.dropFirst(3).dropLast(4))
     }
 }

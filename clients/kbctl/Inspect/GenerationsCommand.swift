@@ -21,8 +21,9 @@ struct Generations: ParsableCommand {
             [
                 ("NUMBER", .right), ("STATE", .left), ("GATE", .right), ("AGAINST", .right), ("BITS/BYTE", .right),
                 ("HELD OUT", .right), ("CREATED", .left), ("RUN", .left), ("SHA-256", .left),
-            ], elastic: [7, 8], spare: [8, 7, 5, 6, 4])
+            ], elastic: [8], spare: [8, 7, 5, 6, 4], names: [7])
         var isFirst = true
+        var hasWaiting = false
         try client.pages(ManagerInterface.ListGenerations.self, .init(model: name)) { reply in
             defer { isFirst = false }
             if global.json {
@@ -37,8 +38,14 @@ struct Generations: ParsableCommand {
             }
             for generation in reply.generations { add(generation, to: &table) }
             table.printPage()
-            for generation in reply.generations { note(generation) }
+            let notes = reply.generations.compactMap(note)
+            if !notes.isEmpty { Terminal.line("") }
+            for note in notes { Terminal.paragraph(note) }
+            hasWaiting = hasWaiting || !notes.isEmpty
             return true
+        }
+        if hasWaiting {
+            Terminal.paragraph("‘kbctl promote \(name) NUMBER’ promotes one anyway", lead: "→ ", indent: 2)
         }
     }
 
@@ -67,17 +74,12 @@ struct Generations: ParsableCommand {
         }
     }
 
-    /// Prints why a generation does not serve, and how to promote it.
-    private func note(_ generation: ManagerInterface.Generation) {
-        let number = generation.number
-        let text: String
+    /// Returns why a generation does not serve, or nil if it does or did.
+    private func note(_ generation: ManagerInterface.Generation) -> String? {
         switch generation.state {
-        case .rejected: text = "rejected: \(generation.reason ?? "no reason was recorded")"
-        case .candidate: text = "a candidate: \(generation.reason ?? "it has not been evaluated yet")"
-        case .serving, .retired: return
+        case .rejected: "\(generation.number) is rejected: \(generation.reason ?? "no reason was recorded")"
+        case .candidate: "\(generation.number) is a candidate: \(generation.reason ?? "it has not been evaluated yet")"
+        case .serving, .retired: nil
         }
-        Terminal.line("")
-        Terminal.paragraph("\(name) \(number) is \(text)")
-        Terminal.paragraph("‘kbctl promote \(name) \(number)’ promotes it anyway", lead: "→ ", indent: 2)
     }
 }

@@ -17,7 +17,8 @@ struct Metrics: ParsableCommand {
     /// Steps shown in the table without `--all`.
     private static let shown = 40
 
-    @Argument(help: ArgumentHelp("The run; by default the newest.", valueName: "run")) var id: String?
+    @Argument(help: ArgumentHelp("The run; by default the one in progress, or else the last.", valueName: "run"))
+    var id: String?
     @Option(help: ArgumentHelp("Only steps after this one.", valueName: "n")) var afterStep: Int?
     @Flag(help: "Print every step.") var all = false
     @Flag(help: "Print comma-separated values with a header line.") var csv = false
@@ -39,7 +40,7 @@ struct Metrics: ParsableCommand {
             metrics.add(try client.call(ManagerInterface.GetStatus.self, .init()))
             return Terminal.write(metrics.text)
         }
-        let run = try id ?? client.newestRun().id
+        let run = try id ?? client.currentRun().id
         let parameters = ManagerInterface.GetMetrics.Parameters(run: run, afterStep: afterStep)
         func forEachPage(_ body: (ManagerInterface.GetMetrics.Reply) throws -> Void) throws {
             try client.pages(ManagerInterface.GetMetrics.self, parameters) { page in

@@ -12,7 +12,8 @@ struct Plot: ParsableCommand {
             point of a line is the mean of several steps.
             """)
 
-    @Argument(help: ArgumentHelp("The runs; by default the newest.", valueName: "run")) var runs: [String] = []
+    @Argument(help: ArgumentHelp("The runs; by default the one in progress, or else the last.", valueName: "run"))
+    var runs: [String] = []
     @Option(help: ArgumentHelp("Write an SVG file.", valueName: "file"), completion: .file(extensions: ["svg"]))
     var svg: String?
     @Option(help: ArgumentHelp("Write a PNG file.", valueName: "file"), completion: .file(extensions: ["png"]))
@@ -22,7 +23,7 @@ struct Plot: ParsableCommand {
 
     func run() throws {
         let client = try global.connect()
-        let names = runs.isEmpty ? [try client.newestRun().id] : runs
+        let names = runs.isEmpty ? [try client.currentRun().id] : runs
         if global.json {
             let metrics = try names.map { name in
                 var whole = ManagerInterface.GetMetrics.Reply(steps: [], evaluations: [])
@@ -37,7 +38,9 @@ struct Plot: ParsableCommand {
         }
         let curves = try names.map { try Curve(run: $0, client) }
         guard curves.contains(where: { !$0.training.isEmpty || !$0.heldOut.isEmpty }) else {
-            throw Failure("\(names.joined(separator: ", ")): no step has been completed yet", status: EX_NOINPUT)
+            throw Failure(
+                "\(names.joined(separator: ", ")): no step has been completed yet; ‘kbctl runs’ lists all runs",
+                status: EX_NOINPUT)
         }
         let chart = Chart(curves)
         if let svg { try save(Data(SVG.drawing(chart).file().utf8), to: svg) }
@@ -60,11 +63,19 @@ struct Plot: ParsableCommand {
 }
 
 extension VarlinkClient {
+    /// Returns the run that is meant if none is named: the one in progress, else the newest that has made a step, else the
+    /// newest.
     /// - Throws: `Failure` if there is no run
-    func newestRun() throws -> ManagerInterface.Run {
-        guard let run = try call(ManagerInterface.ListRuns.self, .init(limit: 1)).runs.first else {
-            throw Failure("no model has been trained yet", status: EX_NOINPUT)
+    func currentRun() throws -> ManagerInterface.Run {
+        if let run = try call(ManagerInterface.GetStatus.self, .init()).run { return run }
+        var newest: ManagerInterface.Run?
+        var trained: ManagerInterface.Run?
+        try pages(ManagerInterface.ListRuns.self, .init()) { page in
+            if newest == nil { newest = page.runs.first }
+            trained = page.runs.first { $0.step > 0 }
+            return trained == nil
         }
+        guard let run = trained ?? newest else { throw Failure("no model has been trained yet", status: EX_NOINPUT) }
         return run
     }
 }

@@ -18,7 +18,7 @@ struct Runs: ParsableCommand {
             [
                 ("RUN", .left), ("MODEL", .left), ("STATE", .left), ("STARTED", .left), ("STEP", .right),
                 ("LOSS", .right), ("HELD OUT", .right), ("GENERATION", .right), ("REASON", .left),
-            ], elastic: [0, 8], spare: [1, 3, 7, 5, 8, 6])
+            ], elastic: [8], spare: [1, 3, 7, 5, 8, 6], names: [0, 1])
         var left = limit ?? .max
         var isFirst = true
         try client.pages(ManagerInterface.ListRuns.self, .init(model: model.model, limit: limit)) { page in
@@ -50,7 +50,8 @@ struct Runs: ParsableCommand {
 struct RunDetails: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "run", abstract: "Show one run.")
 
-    @Argument(help: ArgumentHelp("The run; by default the newest.", valueName: "run")) var id: String?
+    @Argument(help: ArgumentHelp("The run; by default the one in progress, or else the last.", valueName: "run"))
+    var id: String?
 
     @OptionGroup var global: GlobalOptions
 
@@ -90,13 +91,8 @@ struct RunDetails: ParsableCommand {
     }
 
     private func find(_ client: VarlinkClient) throws -> ManagerInterface.Run {
-        guard let id else { return try client.newestRun() }
-        var found: ManagerInterface.Run?
-        try client.pages(ManagerInterface.ListRuns.self, .init()) { page in
-            found = page.runs.first { $0.id == id }
-            return found == nil
-        }
-        guard let found else { throw ManagerInterface.RunNotFound(run: id) }
+        guard let id else { return try client.currentRun() }
+        guard let found = try client.run(id) else { throw ManagerInterface.RunNotFound(run: id) }
         return found
     }
 
@@ -119,6 +115,18 @@ struct RunDetails: ParsableCommand {
         guard let low = means.min(), let high = means.max(), high > low else { return "" }
         let blocks = Array("▁▂▃▄▅▆▇█")
         return "  " + String(means.map { blocks[min(7, Int(($0 - low) / (high - low) * 8))] })
+    }
+}
+
+extension VarlinkClient {
+    /// Returns the run with an id, or nil if there is none.
+    func run(_ id: String) throws -> ManagerInterface.Run? {
+        var found: ManagerInterface.Run?
+        try pages(ManagerInterface.ListRuns.self, .init()) { page in
+            found = page.runs.first { $0.id == id }
+            return found == nil
+        }
+        return found
     }
 }
 

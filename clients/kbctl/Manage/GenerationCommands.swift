@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Interface
 import Varlink
 
@@ -27,7 +28,14 @@ struct Cancel: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-        let reply = try global.connect().call(ManagerInterface.CancelRun.self, .init(run: id))
+        let client = try global.connect()
+        let reply: ManagerInterface.CancelRun.Reply
+        do {
+            reply = try client.call(ManagerInterface.CancelRun.self, .init(run: id))
+        } catch let error as ManagerInterface.RunNotFound {
+            guard let run = try client.run(id) else { throw error }
+            throw Failure("\(id) is not in progress: its state is \(run.state.rawValue)", status: EX_DATAERR)
+        }
         if global.json { return try Terminal.json(reply) }
         Terminal.paragraph("\(id) is being cancelled")
     }

@@ -6,10 +6,12 @@ struct Table {
 
     private let headings: [String]
     private let alignments: [Alignment]
-    /// Columns that are truncated, equally, if the screen is too narrow.
+    /// Columns that are truncated, equally, if the screen is too narrow after empty columns were dropped.
     private let elastic: [Int]
     /// Columns that are dropped on a narrow screen, in this order.
     private let spare: [Int]
+    /// Columns that are truncated only if nothing else helps: a name that is cut cannot be typed.
+    private let names: [Int]
     /// Truncate cells at the beginning instead of the end, for names with a common prefix.
     private let keepsEnds: Bool
     private var rows: [(cells: [String], warnings: [String], style: Style?)] = []
@@ -22,11 +24,15 @@ struct Table {
     /// Minimum width of a truncated column.
     private static let leastElastic = 8
 
-    init(_ columns: [(String, Alignment)], elastic: [Int] = [0], spare: [Int] = [], keepsEnds: Bool = false) {
+    init(
+        _ columns: [(String, Alignment)], elastic: [Int] = [], spare: [Int] = [], names: [Int] = [0],
+        keepsEnds: Bool = false
+    ) {
         headings = columns.map(\.0)
         alignments = columns.map(\.1)
         self.elastic = elastic
         self.spare = spare
+        self.names = names
         self.keepsEnds = keepsEnds
     }
 
@@ -99,11 +105,19 @@ struct Table {
         guard let columns else { return (shown, wanted) }
         var widths = wanted
         func width() -> Int { shown.reduce(2 * (shown.count - 1)) { $0 + widths[$1] } }
+        if width() > columns, !rows.isEmpty {
+            shown.removeAll { column in rows.allSatisfy { ["", "–"].contains($0.cells[column]) } }
+        }
+        var cut = elastic
         for column in elastic { widths[column] = min(wanted[column], Self.leastElastic) }
         for column in spare where width() > columns { shown.removeAll { $0 == column } }
+        if width() > columns {
+            cut += names
+            for column in names { widths[column] = min(wanted[column], Self.leastElastic) }
+        }
         var room = columns - width()
         while room > 0 {
-            let short = elastic.filter { shown.contains($0) && widths[$0] < wanted[$0] }
+            let short = cut.filter { shown.contains($0) && widths[$0] < wanted[$0] }
             guard !short.isEmpty else { break }
             for column in short where room > 0 {
                 widths[column] += 1

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formatting
 import Glibc
 import Interface
 import Logging
@@ -19,7 +20,7 @@ struct KantaibertWeb: AsyncParsableCommand {
 
             Exit status: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments, 69 cannot listen on the address, 73 the \
             token cannot be written, 77 other users can write to ./var, 70 any other error.
-            """)
+            """, version: Release.version)
 
     @Option(help: ArgumentHelp("The address to listen on, unless systemd passes a socket.", valueName: "host:port"))
     var listen = EnvironmentVariable.text("KANTAIBERT_WEB_LISTEN") ?? "127.0.0.1:8460"
