@@ -1,8 +1,8 @@
 // Streams the model's continuation of a text.
 
 import { ask, events } from "./api.js";
-import { $, announce, h, options } from "./dom.js";
-import { models, on, state } from "./live.js";
+import { $, announce, h, options, submitWithEnter } from "./dom.js";
+import { enable, models, on, serving } from "./live.js";
 import { keep, load, save } from "./store.js";
 
 const KEPT = 50;
@@ -47,11 +47,9 @@ export function start() {
   $("sampling-fields").addEventListener("input", count);
   $("chat-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!running) generate(request());
+    if (!running && !$("generate").disabled) generate(request());
   });
-  $("chat-prompt").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("chat-form").requestSubmit();
-  });
+  submitWithEnter($("chat-prompt"), $("chat-form"));
   $("chat-prompt").addEventListener("input", grow);
   $("stop").addEventListener("click", () => running?.abort());
   $("chat-clear").addEventListener("click", () => {
@@ -59,8 +57,11 @@ export function start() {
     draw();
     $("chat-prompt").focus();
   });
-  on("status", () => options($("chat-model"), models("clm"), load("chat.model")));
-  on("service", ({ up }) => ($("generate").disabled = up === false));
+  on("status", () => {
+    options($("chat-model"), models("clm"), load("chat.model") ?? serving("clm"));
+    enable("clm", $("generate"), $("chat-waiting"));
+  });
+  on("service", () => enable("clm", $("generate"), $("chat-waiting")));
   count();
   draw();
 }
@@ -186,7 +187,7 @@ class AnswerView {
     const buttons = [];
     if (answer.receipt) {
       buttons.push(this.button("Replay", () => running || this.replay()));
-      buttons.push(this.button("Continue", () => this.goOn()));
+      buttons.push(this.button("Continue", () => running || this.goOn()));
     } else if (!running) buttons.push(this.button("Try again", () => running || generate(answer.request)));
     if (answer.text) buttons.push(this.button("Copy", (event) => this.copy(event.target)));
     this.foot.replaceChildren(
@@ -219,10 +220,8 @@ class AnswerView {
   }
 
   goOn() {
-    $("chat-prompt").value = this.answer.prompt + this.answer.text;
-    save("chat.prompt", $("chat-prompt").value);
-    grow();
-    $("chat-prompt").focus();
+    const { receipt, request, prompt, text } = this.answer;
+    generate({ ...request, model: receipt.model, prompt: prompt + text });
   }
 
   async copy(button) {

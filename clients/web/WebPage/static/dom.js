@@ -26,10 +26,22 @@ export function replace(element, ...children) {
   if (!fresh.isEqualNode(element)) element.replaceChildren(...fresh.childNodes);
 }
 
-/** Sets the options of a select and keeps the selection if it still exists. */
-export function options(select, choices, chosen = select.value) {
+/** Sets the options of a select. Selects `wanted` or else the previous selection, if it is an option, or else the first. */
+export function options(select, choices, wanted) {
+  const before = select.value;
   replace(select, choices.map(([value, text]) => h("option", { value }, text)));
-  if (choices.some(([value]) => value === chosen)) select.value = chosen;
+  // Moving options into the select has selected the last one.
+  const exists = (wanted) => choices.some(([value]) => value === wanted);
+  select.value = [wanted, before].find(exists) ?? choices[0]?.[0] ?? "";
+}
+
+/** Submits a form with Enter, or Ctrl-Enter; Shift-Enter breaks the line. */
+export function submitWithEnter(field, form) {
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
 }
 
 let said;

@@ -1,9 +1,9 @@
 // Shows a model's predictions for the masks of a sentence.
 
 import { ask } from "./api.js";
-import { $, announce, h, options } from "./dom.js";
+import { $, announce, h, options, submitWithEnter } from "./dom.js";
 import { percent } from "./format.js";
-import { models, on } from "./live.js";
+import { enable, models, on, serving } from "./live.js";
 import { keep, load, save } from "./store.js";
 
 const MASK = "<mask>";
@@ -17,11 +17,9 @@ export function start() {
   $("fill-text").value ||= `Human thinking involves human ${MASK}.`;
   $("fill-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    fill();
+    if (!$("fill-button").disabled) fill();
   });
-  $("fill-text").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("fill-form").requestSubmit();
-  });
+  submitWithEnter($("fill-text"), $("fill-form"));
   $("fill-mask").addEventListener("click", () => {
     const field = $("fill-text");
     field.setRangeText(MASK, field.selectionStart, field.selectionEnd, "end");
@@ -34,7 +32,11 @@ export function start() {
     put(before);
     fill();
   });
-  on("status", () => options($("fill-model"), models("mlm"), load("fill.model")));
+  on("status", () => {
+    options($("fill-model"), models("mlm"), load("fill.model") ?? serving("mlm"));
+    enable("mlm", $("fill-button"), $("fill-waiting"));
+  });
+  on("service", () => enable("mlm", $("fill-button"), $("fill-waiting")));
   draw();
 }
 

@@ -85,6 +85,21 @@ export async function refresh() {
   }
 }
 
+/** The first model of an objective that serves, which a request without a model's name should go to. */
+export const serving = (objective) =>
+  state.status?.models.find((model) => model.objective === objective && model.generation)?.name;
+
+/** Enables a button while a model of an objective can answer, and says elsewhere what is missing. */
+export function enable(objective, button, note) {
+  const missing = state.status && !serving(objective);
+  button.disabled = state.service.up === false || Boolean(missing);
+  note.hidden = !missing;
+  const model = missing && state.status.models.find((model) => model.objective === objective);
+  const does = objective === "mlm" ? "fills masks" : "continues text";
+  note.textContent = model ? `${model.name} cannot answer yet: ${model.reason ?? model.state}`
+    : `No model that ${does} is configured (objective: ${objective}).`;
+}
+
 /** The models of an objective (`mlm`, `clm`) as options; those without a generation are marked. */
 export const models = (objective) =>
   (state.status?.models ?? []).filter((model) => !objective || model.objective === objective)

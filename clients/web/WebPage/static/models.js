@@ -76,7 +76,8 @@ function row(model, one, most) {
   return h("tr", { class: serves ? "serves" : "" },
     h("th", { scope: "row", class: "num" }, String(one.number)),
     h("td", {}, h("span", { class: `badge ${serves ? "good" : one.state === "rejected" ? "bad" : ""}` }, one.state),
-      one.reason && h("span", { class: "reason" }, one.reason)),
+      // The reason of a generation that serves was why it was promoted.
+      !serves && one.reason && h("span", { class: "reason" }, one.reason)),
     h("td", { class: "num" }, fixed(one.evaluation_loss, 4)),
     h("td", {}, h("span", { class: "measure" }, h("span", { class: "num" }, fixed(one.bits_per_byte, 3)),
       h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "bar", style: { width: length } })))),
