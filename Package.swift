@@ -118,6 +118,7 @@ let package = Package(
         .target(name: "UTF8Sequences", swiftSettings: ours),
         .target(name: "AsyncSupport", swiftSettings: ours),
         .target(name: "Formatting", swiftSettings: ours),
+        .target(name: "Conversations", swiftSettings: ours),
         .target(name: "Digests", dependencies: ["Durable", crypto], swiftSettings: ours),
 
         // 2
@@ -125,10 +126,12 @@ let package = Package(
             name: "Kernels", dependencies: ["CBLAS", "CKernels", "Durable", "Parallel", "Random"],
             swiftSettings: kernels),
         .target(
-            name: "Tokenizers", dependencies: ["Parallel", "Durable", "Digests", "UTF8Sequences", crypto],
+            name: "Tokenizers",
+            dependencies: ["Conversations", "Parallel", "Durable", "Digests", "UTF8Sequences", crypto],
             swiftSettings: ours),
         .target(
-            name: "TextReading", dependencies: ["Durable", "Digests", "UTF8Sequences", crypto], swiftSettings: ours),
+            name: "TextReading", dependencies: ["Conversations", "Durable", "Digests", "UTF8Sequences", crypto],
+            swiftSettings: ours),
         // Only for `kantaibert-read`, which is confined: libraries that parse untrusted files.
         .target(
             name: "DocumentReading",
@@ -152,7 +155,9 @@ let package = Package(
         .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
         .target(
             name: "Datasets",
-            dependencies: ["Jobs", "TextFilters", "Tokenizers", "Random", "Durable", "Digests", crypto],
+            dependencies: [
+                "Conversations", "Jobs", "TextFilters", "Tokenizers", "Random", "Durable", "Digests", crypto,
+            ],
             swiftSettings: ours),
 
         // 4
@@ -286,6 +291,7 @@ let package = Package(
         tests("Durable", ["Durable"]),
         tests("TextFilters", ["TextFilters"], resources: [.copy("Fixtures")]),
         tests("Formatting", ["Formatting"]),
+        tests("Conversations", ["Conversations"]),
         tests("SettingsTable", ["SettingsTable"]),
         tests(
             "Settings",
@@ -299,20 +305,20 @@ let package = Package(
         tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
         tests("Kernels", ["Kernels", "CKernels", "Durable", "Random"], resources: [.copy("Fixtures")]),
-        tests("Tokenizers", ["Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
+        tests("Tokenizers", ["Conversations", "Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
         tests(
             "Corpora",
             ["AsyncSupport", "Corpora", "TextReading", "Durable", "LimitedLogging", "TextFilters", "TestSupport"],
             resources: [.copy("Fixtures")]),
-        tests("TextReading", ["TextReading", "Varlink"]),
+        tests("TextReading", ["Conversations", "TextReading", "Varlink"]),
         tests(
             "DocumentReading", ["DocumentReading", "TextReading", "CArchive", "Durable"], resources: [.copy("Fixtures")]
         ),
         tests("Database", ["Jobs", "MetricsSchema", "Database", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
-        tests("Datasets", ["Datasets", "TextFilters", "Tokenizers", "Jobs"]),
+        tests("Datasets", ["Conversations", "Datasets", "TextFilters", "Tokenizers", "Jobs"]),
         tests(
-            "Training", ["TextFilters", "Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
+            "Training", ["Conversations", "TextFilters", "Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
         tests(
             "Inference",
             [

@@ -1,5 +1,6 @@
 import Jobs
 import Random
+import Tokenizers
 
 /// Creates the batch of each step as a pure function of the step, so that there is no data position to store.
 ///
@@ -17,6 +18,7 @@ public struct Batcher: Sendable {
     private let masking: Masking
     private let cutting: RowCutting
     private let noise: InputNoise
+    private let markers: ConversationMarkers?
     private let shuffling: Philox
     private let maskingGenerator: Philox
     /// Row order of the most recently requested epoch.
@@ -26,11 +28,13 @@ public struct Batcher: Sendable {
     /// - Parameters:
     ///   - batchSize: rows in a batch, before any of them is cut
     ///   - tokenizerVocabulary: the tokenizer's vocabulary size, which may be smaller than the number of embedding rows
+    ///   - markers: those of the tokenizer, if it has any
     ///   - replay: the rows of each epoch; nil for all
     public init(
         shard: TokenShard, objective: Objective, batchSize: Int, recipe: Recipe, tokenizerVocabulary: Int,
-        replay: Replay? = nil
+        markers: ConversationMarkers? = nil, replay: Replay? = nil
     ) {
+        self.markers = markers
         precondition(shard.rows > 0 && batchSize > 0)
         precondition(shard.rows <= Int(UInt32.max), "the number of rows exceeds 32 bits")
         self.shard = shard
@@ -43,8 +47,8 @@ public struct Batcher: Sendable {
         masking = Masking(probability: Float(recipe.mlmProbability), vocabularySize: tokenizerVocabulary)
         cutting = RowCutting(probability: objective == .mlm ? Float(recipe.cutProbability) : 0, seed: recipe.seed)
         noise = InputNoise(
-            probability: objective == .clm ? Float(recipe.inputNoise) : 0, vocabularySize: tokenizerVocabulary,
-            seed: recipe.seed)
+            probability: objective == .clm ? Float(recipe.inputNoise) : 0,
+            vocabularySize: markers.map { Int($0.system) } ?? tokenizerVocabulary, seed: recipe.seed)
         shuffling = Philox(seed: recipe.seed, purpose: .shuffling)
         maskingGenerator = Philox(seed: recipe.seed, purpose: .masking)
     }
@@ -63,7 +67,7 @@ public struct Batcher: Sendable {
         }
         switch objective {
         case .clm:
-            batch.scoreNextTokens()
+            batch.scoreNextTokens(markers)
             noise.add(to: &batch, step: UInt32(step))
         case .mlm:
             let draw = UInt32(step)
@@ -91,10 +95,20 @@ public struct Batcher: Sendable {
 }
 
 extension Batch {
-    /// Makes every token except the last of each sequence predict the next token.
-    mutating func scoreNextTokens() {
+    /// Makes every token except the last of each sequence predict the next token; of a conversation, only the tokens of the
+    /// replies and the markers that end them are predicted.
+    /// - Parameter markers: a sequence whose first token after `<s>` is one of them is a conversation
+    mutating func scoreNextTokens(_ markers: ConversationMarkers?) {
         for sequence in 0..<sequences {
-            for row in sequenceOffsets[sequence]..<sequenceOffsets[sequence + 1] - 1 {
+            let (start, end) = (sequenceOffsets[sequence], sequenceOffsets[sequence + 1])
+            var isConversation = false
+            if let markers, start + 1 < end { isConversation = markers.ids.contains(inputIDs[start + 1]) }
+            var isReply = !isConversation
+            for row in start..<end - 1 {
+                if isConversation, let markers, markers.ids.contains(inputIDs[row]) {
+                    isReply = inputIDs[row] == markers.assistant
+                }
+                guard isReply else { continue }
                 scoredRows.append(row)
                 labels.append(inputIDs[row + 1])
             }

@@ -1,3 +1,4 @@
+import Conversations
 import Durable
 import Glibc
 import Jobs
@@ -11,7 +12,10 @@ public struct CorpusLayout: Sendable {
     /// Never `auto`.
     public let unit: SampleUnit
     /// Whether the samples contain the unmodified text of the file, apart from white space.
-    public var keepsText: Bool { !joinsLines && separator != .percentLine }
+    public var keepsText: Bool { !joinsLines && separator != .percentLine && !hasConversations }
+    /// Whether records may be conversations in their stored form. Unless `unit` is `conversations`, their messages are
+    /// read as loose text.
+    let hasConversations: Bool
     /// Whether hard-wrapped lines are joined.
     public var joinsLines: Bool { joiner != nil }
     /// Whether the filter `unwrap` joins the lines, instead of being joined before all filters.
@@ -31,13 +35,31 @@ public struct CorpusLayout: Sendable {
     /// Incremented whenever the rules of `auto` change.
     public static let version = 2
 
-    /// The layout of the text of a table, regardless of `samples`.
-    static let ofTable = CorpusLayout(ofRecords: "records, one per line")
+    /// Decides the layout of a structured corpus: records, regardless of `samples`, unless they are conversations.
+    static func ofTable(path: String, unit: SampleUnit) throws(DatasetError) -> CorpusLayout {
+        let head = try OpenFile(path: path).read(at: 0, atMost: 64)
+        let excerpts = try TextExcerpts.read(path)
+        let hasConversations =
+            Conversation.isLikely(head)
+            || excerpts.contains { part in part.splitIntoLines().contains { Conversation.isLikely($0) } }
+        guard hasConversations else {
+            if unit == .conversations { throw .noConversations(path: path) }
+            return CorpusLayout(ofRecords: "records, one per line")
+        }
+        guard unit == .auto || unit == .conversations else {
+            return CorpusLayout(
+                ofRecords: "conversations as loose text, because of ‘samples: \(unit.rawValue)’", hasConversations: true
+            )
+        }
+        return CorpusLayout(
+            .conversations, ofRecords: "conversations, of which the replies are learned", hasConversations: true)
+    }
 
     /// Creates the layout of records, which no filter for documents applies to.
-    private init(ofRecords reason: String) {
-        unit = .records
+    private init(_ unit: SampleUnit = .records, ofRecords reason: String, hasConversations: Bool = false) {
+        self.unit = unit
         self.reason = reason
+        self.hasConversations = hasConversations
         (joiner, isJoinedByFilter, words, used) = (nil, false, HyphenatedWords(), nil)
         (separator, hasUnicodeLineEnds) = (.lineEnd, false)
     }
@@ -54,6 +76,7 @@ public struct CorpusLayout: Sendable {
         self.words = words
         self.used = used
         self.hasUnicodeLineEnds = hasUnicodeLineEnds
+        hasConversations = false
     }
 
     /// Decides how a corpus is divided.
@@ -65,7 +88,7 @@ public struct CorpusLayout: Sendable {
         corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter] = [], progress: () -> Void = {}
     ) throws(DatasetError) {
         if corpus.samples == .records {
-            self = .ofTable
+            self = try .ofTable(path: corpus.path, unit: unit)
         } else {
             try self.init(
                 path: corpus.path, unit: corpus.samples ?? unit, filters: corpus.filters ?? filters, progress: progress)
@@ -76,6 +99,7 @@ public struct CorpusLayout: Sendable {
     init(
         path: String, unit: SampleUnit, filters: [TextFilter], progress: () -> Void = {}
     ) throws(DatasetError) {
+        if unit == .conversations { throw .noConversations(path: path) }
         let setReason = "\(unit.rawValue), as set by ‘samples’"
         if unit == .records {
             self.init(ofRecords: setReason)
@@ -154,7 +178,7 @@ public final class CorpusLayouts {
         of corpus: JobCorpus, unit: SampleUnit, filters: [TextFilter], progress: () -> Void = {}
     ) throws(DatasetError) -> CorpusLayout {
         let names = (corpus.filters ?? filters).map(\.name.rawValue).joined(separator: " ")
-        let key = "\(corpus.sha256) \(corpus.samples?.rawValue ?? unit.rawValue) \(names)"
+        let key = "\(corpus.sha256) \(corpus.samples?.rawValue ?? "") \(unit.rawValue) \(names)"
         if let layout = decided[key] { return layout }
         let layout = try CorpusLayout(corpus: corpus, unit: unit, filters: filters, progress: progress)
         if layout.words.foundCount <= wordsLeft {

@@ -11,11 +11,16 @@ public enum DatasetError: Error, CustomStringConvertible {
     /// The file of a corpus does not match the SHA-256 under which it was admitted.
     case otherBytes(name: String, sha256: String, path: String, found: String)
 
+    /// A corpus is to be divided into conversations and has none.
+    case noConversations(path: String)
+
     public var description: String {
         switch self {
         case .file(let error): "\(error)"
         case .shard(let path, let field, let expected, let found):
             "\(path): \(field): expected \(expected), found \(found)"
+        case .noConversations(let path):
+            "\(path) has no conversations, which ‘samples: conversations’ asks for; ‘samples: auto’ takes other text, too"
         case .otherBytes(let name, let sha256, let path, let found):
             """
             the corpus ‘\(name)’ was changed or damaged after it was admitted: the SHA-256 of \(path) is \

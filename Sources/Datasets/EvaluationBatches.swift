@@ -1,5 +1,6 @@
 import Jobs
 import Random
+import Tokenizers
 
 /// The held-out rows in order, in batches of at most `maximumTokens` tokens.
 ///
@@ -10,11 +11,17 @@ public struct EvaluationBatches: Sequence, Sendable {
     private let objective: Objective
     private let masking: Masking
     private let maximumTokens: Int
+    private let markers: ConversationMarkers?
 
     /// Share of the tokens that are masked for evaluation (Devlin et al. 2018).
     public static let mlmProbability = 0.15
 
-    public init(shard: any TokenRowSource, objective: Objective, tokenizerVocabulary: Int, maximumTokens: Int) {
+    /// - Parameter markers: those of the tokenizer, if it has any
+    public init(
+        shard: any TokenRowSource, objective: Objective, tokenizerVocabulary: Int, maximumTokens: Int,
+        markers: ConversationMarkers? = nil
+    ) {
+        self.markers = markers
         self.shard = shard
         self.objective = objective
         masking = Masking(
@@ -31,7 +38,7 @@ public struct EvaluationBatches: Sequence, Sendable {
                 add(row: next, to: &batch)
                 next += 1
             } while next < shard.rows && batch.tokens + shard.length(ofRow: next) <= maximumTokens
-            if objective == .clm { batch.scoreNextTokens() }
+            if objective == .clm { batch.scoreNextTokens(markers) }
             return batch
         }
     }

@@ -54,14 +54,20 @@ public struct HeldOutText: Sendable {
         self.truncates = truncates
     }
 
+    /// Whether a model is evaluated on the replies of conversations.
+    public var hasConversations: Bool { objective == .clm && samples.contains { !$0.turns.isEmpty } }
+
     /// Tokenizes the samples into rows for a model.
     /// - Parameter blockSize: maximum number of tokens in a row, including `<s>` and `</s>`
     public func rows(tokenizer: ByteLevelBPETokenizer, blockSize: Int) -> HeldOutRows {
-        var rows = TokenRows(objective: objective, unit: unit, blockSize: blockSize, truncates: truncates)
+        var rows = TokenRows(
+            objective: objective, unit: unit, blockSize: blockSize, truncates: truncates,
+            markers: tokenizer.conversationMarkers)
         var made = HeldOutRows()
-        for tokens in tokenizer.encodeBatch(samples.map(\.text), specialTokens: .asText) where !tokens.isEmpty {
+        for tokens in TokenizedSample.encode(samples, tokenizer, for: objective) where !tokens.tokens.isEmpty {
             made.lines += rows.append(tokens)
-            made.textTokens += tokens.count
+            made.textTokens += tokens.learnedTokens
+            made.textBytes += tokens.learnedBytes
         }
         made.lines += rows.finish()
         return made
@@ -105,8 +111,11 @@ public struct HeldOutText: Sendable {
 /// Rows of tokens in memory.
 public struct HeldOutRows: TokenRowSource {
     fileprivate(set) var lines: [[Int32]] = []
-    /// Number of tokens of the samples, without special tokens and including tokens that were truncated.
+    /// Number of tokens of the samples, without special tokens and including tokens that were truncated; of conversations,
+    /// those of their replies.
     public fileprivate(set) var textTokens = 0
+    /// Size of that text in UTF-8 bytes.
+    public fileprivate(set) var textBytes = 0
 
     public var rows: Int { lines.count }
     public var longestRow: Int { lines.map(\.count).max() ?? 0 }

@@ -5,7 +5,7 @@ import Tokenizers
 /// rely on any single token, which regularizes training on a small corpus.
 struct InputNoise: Sendable {
     let probability: Float
-    /// Exclusive upper bound of the ids of random tokens; special tokens are neither replaced nor drawn.
+    /// Exclusive upper bound of the ids that are replaced and drawn; special tokens are neither.
     let vocabularySize: Int
     private let generator: Philox
 
@@ -18,7 +18,7 @@ struct InputNoise: Sendable {
     func add(to batch: inout Batch, step: UInt32) {
         guard probability > 0 else { return }
         let first = SpecialToken.allCases.count
-        for row in batch.inputIDs.indices where batch.inputIDs[row] >= first {
+        for row in batch.inputIDs.indices where (first..<vocabularySize).contains(Int(batch.inputIDs[row])) {
             let block = generator.block(step: step, index: UInt64(row))
             guard Philox.uniform(block[0]) < probability else { continue }
             batch.inputIDs[row] = Int32(first) + Int32(Philox.below(UInt32(vocabularySize - first), block[1]))

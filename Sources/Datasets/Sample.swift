@@ -1,3 +1,5 @@
+import Conversations
+
 /// A piece of a corpus that is used for training, or held out, as a whole.
 public struct Sample: Sendable, Equatable {
     /// The tokenizer's input: filtered and valid UTF-8.
@@ -6,11 +8,14 @@ public struct Sample: Sendable, Equatable {
     public var hash: UInt64
     /// Whether the sample continues the previous one: both are pieces of a long line, paragraph or record.
     public var isContinuation: Bool
+    /// The messages of a conversation, whose replies are learned; empty for other text. `text` is their loose text.
+    public var turns: [Conversation.Turn]
 
-    public init(text: String, hash: UInt64, isContinuation: Bool = false) {
+    public init(text: String, hash: UInt64, isContinuation: Bool = false, turns: [Conversation.Turn] = []) {
         self.text = text
         self.hash = hash
         self.isContinuation = isContinuation
+        self.turns = turns
     }
 
     /// Whether this sample belongs to the held-out `share` of all samples. The decision depends only on the text, so no

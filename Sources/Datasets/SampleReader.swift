@@ -1,3 +1,4 @@
+import Conversations
 import Crypto
 import Digests
 import Durable
@@ -25,6 +26,8 @@ public struct SampleReader {
     private let seen: SeenTexts
     /// Number of filters that are applied to the corpus as stored.
     private let corpusFilters: Int
+    private let hasConversations: Bool
+    private let keepsTurns: Bool
     /// Whether the previous piece of the file was returned as a sample.
     private var hasPrevious = false
 
@@ -55,7 +58,8 @@ public struct SampleReader {
             var lines = lines
             lines.used = layout.used
             lines.end = end
-            return UnitPieces(lines, separator: layout.separator)
+            return UnitPieces(
+                lines, separator: layout.separator, dividesLongUnits: !layout.hasConversations)
         }
         self.pieces = pieces(lines)
         repeated =
@@ -63,6 +67,8 @@ public struct SampleReader {
             ? try RepeatedUnits(
                 pieces(TextLines(path: path, hasUnicodeLineEnds: layout.hasUnicodeLineEnds)), seen: seen,
                 progress: progress) : nil
+        hasConversations = layout.hasConversations
+        keepsTurns = layout.unit == .conversations
         joiner = layout.isJoinedByFilter ? nil : layout.joiner
         self.filters = TextPipeline(filters, joiner: layout.joiner, words: layout.words)
         self.seen = seen
@@ -91,6 +97,10 @@ public struct SampleReader {
             if !piece.isContinuation { unit += 1 }
             let isContinuation = piece.isContinuation && hasPrevious
             hasPrevious = false
+            if hasConversations, let conversation = Conversation(line: piece.bytes) {
+                guard let sample = sample(of: conversation, piece) else { continue }
+                return sample
+            }
             // Invalid UTF-8 is replaced, as with Python's errors="replace".
             var text = String(decoding: piece.bytes, as: UTF8.self)
             guard !text.isBlank else { continue }
@@ -113,6 +123,23 @@ public struct SampleReader {
             return Sample(text: text, hash: hash, isContinuation: isContinuation)
         }
         return nil
+    }
+
+    /// Returns the sample of a conversation, or nil if filters drop it or one of its messages. Its hash is that of its
+    /// stored form.
+    private mutating func sample(of conversation: Conversation, _ piece: UnitPieces.Piece) -> Sample? {
+        var conversation = conversation
+        let hash = Sample.hash(of: String(decoding: piece.bytes, as: UTF8.self))
+        counts.add(conversation.text, hash)
+        guard isUsed(piece, bytes: conversation.text.utf8.count) else { return nil }
+        for index in conversation.turns.indices where !filters.isEmpty {
+            var filtered = Array(conversation.turns[index].content.utf8)
+            guard filters.apply(to: &filtered, seen: seen, counts: &counts.filters[corpusFilters...]) else {
+                return nil
+            }
+            conversation.turns[index].content = String(decoding: filtered, as: UTF8.self)
+        }
+        return Sample(text: conversation.text, hash: hash, turns: keepsTurns ? conversation.turns : [])
     }
 
     /// Applies the filters for corpora.

@@ -1,4 +1,5 @@
 import Jobs
+import Tokenizers
 
 /// A run's two shards while they are being written.
 struct ShardSides {
@@ -17,15 +18,16 @@ struct ShardSides {
 
     /// The tokens of a sample and the index of its corpus.
     private struct Tokens {
-        var tokens: [Int32]
+        var tokens: TokenizedSample
         var corpus: Int
     }
 
-    init(directory: String, source: ShardSource, vocabularySize: Int) throws(DatasetError) {
+    init(directory: String, source: ShardSource, tokenizer: ByteLevelBPETokenizer) throws(DatasetError) {
+        let markers = tokenizer.conversationMarkers
         func side(_ name: String) throws(DatasetError) -> ShardSide {
             let writer = try TokenShardWriter(
-                path: "\(directory)/\(name).tokens", vocabularySize: vocabularySize, key: source.key)
-            return ShardSide(writer: writer, rows: TokenRows(source))
+                path: "\(directory)/\(name).tokens", vocabularySize: tokenizer.vocabularySize, key: source.key)
+            return ShardSide(writer: writer, rows: TokenRows(source, markers))
         }
         training = try side("training")
         heldOut = try side("held-out")
@@ -37,9 +39,9 @@ struct ShardSides {
     /// Notes that the following samples belong to a corpus.
     mutating func begin(corpus index: Int) { corpus = index }
 
-    mutating func add(_ sample: Sample, _ tokens: [Int32]) throws(DatasetError) {
+    mutating func add(_ sample: Sample, _ tokens: TokenizedSample) throws(DatasetError) {
         if truncates, sample.isContinuation {
-            truncatedTokens += tokens.count
+            truncatedTokens += tokens.tokens.count
             truncatedBytes += sample.text.utf8.count
             return
         }
@@ -112,7 +114,7 @@ private struct ShardSide {
     }
 
     mutating func append(
-        _ sample: Sample, _ tokens: [Int32], of corpus: Int, continues: Bool
+        _ sample: Sample, _ tokens: TokenizedSample, of corpus: Int, continues: Bool
     ) throws(DatasetError) {
         if ranges.last?.corpus != corpus {
             try writer.append(rows: rows.close(), textBytes: 0, textTokens: 0)
@@ -120,10 +122,10 @@ private struct ShardSide {
             ranges.append((corpus, writer.rows..<writer.rows))
         }
         textBytes += sample.text.utf8.count
-        textTokens += tokens.count
+        textTokens += tokens.tokens.count
         try writer.append(
-            rows: rows.append(tokens, continues: continues), textBytes: sample.text.utf8.count,
-            textTokens: tokens.count)
+            rows: rows.append(tokens, continues: continues), textBytes: tokens.learnedBytes,
+            textTokens: tokens.learnedTokens)
     }
 
     /// Ends the rows of the last corpus. A packed row that is not complete yet belongs to the next corpus as well.

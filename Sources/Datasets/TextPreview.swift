@@ -1,3 +1,4 @@
+import Conversations
 import Jobs
 import TextFilters
 
@@ -50,7 +51,8 @@ public struct TextPreview: Codable, Sendable, Equatable {
         examples count: Int, end: Int = mostBytes
     ) throws(DatasetError) {
         let layout =
-            isStructured ? .ofTable : try CorpusLayout(path: path, unit: unit, filters: filters)
+            isStructured
+            ? try .ofTable(path: path, unit: unit) : try CorpusLayout(path: path, unit: unit, filters: filters)
         (samples, joinsLines, reason) = (layout.unit, layout.joinsLines, layout.reason)
         var reader = try SampleReader(path: path, layout: layout, filters: filters, seen: SeenTexts(), end: end)
         var split = HeldOutSplit<Void>(share: heldOut)
@@ -70,10 +72,13 @@ public struct TextPreview: Codable, Sendable, Equatable {
         bytesLeft += size
         if isHeldOut { heldOutBytes += size }
         guard examples.count < min(count, TextPreview.mostExamples) else { return }
-        let shown = String(sample.text.unicodeScalars.prefix(TextPreview.longestExample))
+        let text =
+            sample.turns.isEmpty
+            ? sample.text : sample.turns.map { "\($0.role.rawValue): \($0.content)" }.joined(separator: "\n")
+        let shown = String(text.unicodeScalars.prefix(TextPreview.longestExample))
         examples.append(
             Example(
-                text: shown, isShortened: shown.utf8.count < size, isHeldOut: isHeldOut,
+                text: shown, isShortened: shown.utf8.count < text.utf8.count, isHeldOut: isHeldOut,
                 isContinuation: sample.isContinuation))
     }
 }

@@ -6,6 +6,7 @@ import Tokenizers
 /// - `mlm`: the tokens in pieces of `blockSize` − 2, each as `<s> tokens </s>`. With `truncates`, the first row only.
 /// - `clm`: the tokens and `</s>`, split into pieces of `blockSize` − 1, each preceded by `<s>`.
 /// - `packed`: see `PackedRows`.
+/// - conversations: see `ConversationRows`; each row begins with `<s>`.
 struct TokenRows {
     /// Number of tokens of samples that are in no row, because they were truncated.
     private(set) var truncatedTokens = 0
@@ -16,15 +17,20 @@ struct TokenRows {
     /// Tokens of the current text that fill no row yet.
     private var open: [Int32] = []
     private var isOpen = false
+    private let conversations: ConversationRows?
     private static let bos = SpecialToken.bos.rawValue
     private static let eos = SpecialToken.eos.rawValue
 
-    init(_ source: ShardSource) {
+    init(_ source: ShardSource, _ markers: ConversationMarkers?) {
         self.init(
-            objective: source.objective, unit: source.unit, blockSize: source.blockSize, truncates: source.truncates)
+            objective: source.objective, unit: source.unit, blockSize: source.blockSize, truncates: source.truncates,
+            markers: markers)
     }
 
-    init(objective: Objective, unit: SampleUnit, blockSize: Int, truncates: Bool) {
+    init(
+        objective: Objective, unit: SampleUnit, blockSize: Int, truncates: Bool, markers: ConversationMarkers? = nil
+    ) {
+        conversations = markers.map { ConversationRows(markers: $0, room: blockSize - 1) }
         self.objective = objective
         self.blockSize = blockSize
         self.truncates = TokenRows.endsUnits(truncates: truncates, objective, unit)
@@ -58,6 +64,14 @@ struct TokenRows {
         }
         open.removeFirst(start)
         return rows
+    }
+
+    /// Appends a sample and returns the rows that are complete.
+    mutating func append(_ sample: TokenizedSample, continues: Bool = false) -> [[Int32]] {
+        guard sample.isConversation, let conversations else { return append(sample.tokens, continues: continues) }
+        let (rows, omittedTokens) = conversations.rows(sample.tokens)
+        truncatedTokens += omittedTokens
+        return close() + rows.map { [TokenRows.bos] + $0 }
     }
 
     /// Returns the remaining rows after the last sample.

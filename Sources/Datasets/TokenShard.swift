@@ -134,9 +134,9 @@ public struct ShardTotals: Sendable, Equatable {
     public var tokens = 0
     /// Number of tokens in the longest row.
     public var longestRow = 0
-    /// Size of the samples in UTF-8 bytes, including text that was truncated.
+    /// Size of the samples in UTF-8 bytes, including text that was truncated; of a conversation, that of its replies.
     public var textBytes = 0
-    /// Number of tokens of the samples, without special tokens and including tokens that were truncated.
+    /// Number of tokens of that text, without special tokens and including tokens that were truncated.
     public var textTokens = 0
     /// Hash of the source the shard was made from.
     var key: UInt64 = 0

@@ -27,8 +27,8 @@ final class TokenShardWriter {
 
     /// Appends the rows of one sample.
     /// - Parameters:
-    ///   - textBytes: size of the sample's text in bytes
-    ///   - textTokens: number of tokens of the sample's text, before truncation
+    ///   - textBytes: size of the text that is learned in bytes
+    ///   - textTokens: number of tokens of that text, before truncation
     func append(rows: [[Int32]], textBytes: Int, textTokens: Int) throws(DatasetError) {
         for row in rows {
             for id in row {

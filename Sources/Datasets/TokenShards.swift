@@ -38,7 +38,7 @@ public struct TokenShards: Sendable {
         directory: String, source: ShardSource, tokenizer: ByteLevelBPETokenizer,
         layouts: CorpusLayouts = CorpusLayouts(), begins: (JobCorpus) -> Void = { _ in }, progress: () -> Void = {}
     ) throws(DatasetError) -> TokenShards {
-        var sides = try ShardSides(directory: directory, source: source, vocabularySize: tokenizer.vocabularySize)
+        var sides = try ShardSides(directory: directory, source: source, tokenizer: tokenizer)
         var divisions: [TextSummary.Division] = []
         var counts = SampleCounts()
         let seen = SeenTexts()
@@ -51,8 +51,8 @@ public struct TokenShards: Sendable {
             while true {
                 let samples = try reader.next(atMost: samplesAtOnce, bytes: bytesAtOnce)
                 if samples.isEmpty { break }
-                let encodings = tokenizer.encodeBatch(samples.map(\.text), specialTokens: .asText)
-                for (sample, tokens) in zip(samples, encodings) where !tokens.isEmpty {
+                let encoded = TokenizedSample.encode(samples, tokenizer, for: source.objective)
+                for (sample, tokens) in zip(samples, encoded) where !tokens.tokens.isEmpty {
                     try sides.add(sample, tokens)
                 }
                 progress()

@@ -19,6 +19,7 @@ struct UnitPieces {
 
     private var lines: TextLines
     private let separator: UnitSeparator
+    private let dividesLongUnits: Bool
     /// The part of the current unit that has been read and not returned.
     private var pending: [UInt8] = []
     /// Whether a line of the current unit has been read.
@@ -33,15 +34,16 @@ struct UnitPieces {
     /// The first line of the next unit, if it has been read.
     private var following: TextLines.Line?
 
-    init(_ lines: TextLines, separator: UnitSeparator) {
+    init(_ lines: TextLines, separator: UnitSeparator, dividesLongUnits: Bool = true) {
         self.lines = lines
         self.separator = separator
+        self.dividesLongUnits = dividesLongUnits
     }
 
     /// Returns the next piece, or nil at the end of the file. It may be blank.
     mutating func next() throws(DatasetError) -> Piece? {
         while true {
-            if pending.count > (isDivided ? LongUnit.lastPieceBytes : LongUnit.longestWhole) {
+            if dividesLongUnits, pending.count > (isDivided ? LongUnit.lastPieceBytes : LongUnit.longestWhole) {
                 let cut = LongUnit.cut(pending)
                 defer {
                     pending.removeSubrange(..<cut)

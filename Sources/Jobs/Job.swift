@@ -8,7 +8,7 @@ public enum Objective: String, Codable, Sendable, CaseIterable {
 
 /// The unit of training that a corpus is divided into.
 public enum SampleUnit: String, Codable, Sendable, CaseIterable {
-    /// Decided for each corpus from its text: lines, paragraphs or records. The default.
+    /// Decided for each corpus from its text: lines, paragraphs, records or conversations. The default.
     case auto
     /// Non-blank lines; longer ones than `block_size` continue in further rows.
     case lines
@@ -16,6 +16,8 @@ public enum SampleUnit: String, Codable, Sendable, CaseIterable {
     case paragraphs
     /// Records of a structured corpus (csv, jsonl).
     case records
+    /// Conversations of a structured corpus, whose replies are learned. Other corpora cannot be divided so.
+    case conversations
     /// Paragraphs joined with `</s>` after each and split at `block_size`, so that all rows except the last are full.
     case packed
 
@@ -23,7 +25,7 @@ public enum SampleUnit: String, Codable, Sendable, CaseIterable {
     public var endsAtBlankLine: Bool {
         switch self {
         case .paragraphs, .packed: true
-        case .lines, .records: false
+        case .lines, .records, .conversations: false
         case .auto: preconditionFailure("`auto` stands for another unit")
         }
     }

@@ -24,7 +24,10 @@ public enum ModelDirectory {
     /// Writes a model into an existing folder that is not published yet.
     ///
     /// As in transformers, the decoder weight is omitted if it is tied to the word embeddings.
-    public static func write(_ model: RobertaModel, to directory: String) throws(ModelError) {
+    /// - Parameter endTokens: tokens after which transformers ends a text, besides `</s>`
+    public static func write(
+        _ model: RobertaModel, to directory: String, endTokens: [Int32] = []
+    ) throws(ModelError) {
         var tensors = model.parameters.tensorsToWrite()
         // Written a second time as the decoder's bias: without that name, transformers 4.46 leaves the bias of a tied
         // model at zero, and transformers 5 that of an untied one.
@@ -37,7 +40,7 @@ public enum ModelDirectory {
             try write("\(directory)/generation_config.json") {
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-                return try encoder.encode(GenerationConfigurationFile())
+                return try encoder.encode(GenerationConfigurationFile(endTokens))
             }
         }
     }
@@ -50,11 +53,23 @@ public enum ModelDirectory {
 
     private struct GenerationConfigurationFile: Encodable {
         let bos_token_id = 0
-        let eos_token_id = 2
+        let eos_token_id: EndTokens
         let pad_token_id = 1
         let do_sample = true
         let temperature = 0.9
         let max_new_tokens = 100
+
+        init(_ endTokens: [Int32]) { eos_token_id = EndTokens(ids: [2] + endTokens) }
+
+        /// A number, or a list of several.
+        struct EndTokens: Encodable {
+            let ids: [Int32]
+
+            func encode(to encoder: any Encoder) throws {
+                var container = encoder.singleValueContainer()
+                if ids.count == 1 { try container.encode(ids[0]) } else { try container.encode(ids) }
+            }
+        }
     }
 }
 

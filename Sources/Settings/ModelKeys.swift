@@ -37,7 +37,8 @@ extension ModelSettings {
                 "samples", \.samples, .word, change: .onReload,
                 """
                 The unit of training. auto: decided for each corpus from its text, and stated in the log; hard-wrapped \
-                paragraphs are joined into one line. lines, paragraphs (separated by blank lines), records (one per line) \
+                paragraphs are joined into one line. lines, paragraphs (separated by blank lines), records (one per line), \
+                conversations (only the replies are learned; other text is refused) \
                 or packed (paragraphs joined, each followed by </s>, and cut at block_size). With the recipe seed, auto \
                 stands for lines if the objective is mlm, and for paragraphs if it is clm.
                 """)

@@ -5,8 +5,12 @@
 /// Memory is bounded by the sample that decides between them and by the texts of one object. Time is linear in the
 /// input. Anything that is not JSON is rejected, because a truncated file looks the same.
 struct JSONRecords: RecordReader {
-    private(set) var documents = 0
-    private(set) var warnings: [String] = []
+    var documents: Int { conversations?.documents ?? textDocuments }
+    var warnings: [String] { conversations?.warnings ?? textWarnings }
+    private var textDocuments = 0
+    private var textWarnings: [String] = []
+    /// Reads the file instead, if its objects are conversations.
+    private var conversations: ConversationRecords?
     private let fields: [String]
     private let paths: JSONPaths
     private let limit: Int
@@ -51,7 +55,8 @@ struct JSONRecords: RecordReader {
     }
 
     var formatDescription: String {
-        switch layout {
+        if let conversations { return conversations.formatDescription }
+        return switch layout {
         case .lines? where isSequence == true: "JSON text sequence, \(ReadingAdvice.count(records, "object"))"
         case .lines?, nil: "JSON lines, \(ReadingAdvice.count(records, "object"))"
         case .array?: "JSON array, \(ReadingAdvice.count(records, "element"))"
@@ -61,6 +66,7 @@ struct JSONRecords: RecordReader {
 
     mutating func append(_ bytes: [UInt8], to output: inout [UInt8]) throws {
         let bytes = withoutSeparators(bytes)
+        guard conversations == nil else { return try conversations!.append(bytes, to: &output) }
         guard layout == nil else { return try read(bytes, to: &output) }
         sample.append(contentsOf: bytes)
         guard sample.count >= sampleBytes else { return }
@@ -68,7 +74,8 @@ struct JSONRecords: RecordReader {
     }
 
     mutating func finish(to output: inout [UInt8]) throws {
-        if layout == nil { try begin(to: &output) }
+        if layout == nil, conversations == nil { try begin(to: &output) }
+        guard conversations == nil else { return try conversations!.finish(to: &output) }
         let isRecord: Bool
         do throws(JSONScanner.Failure) {
             isRecord = try scanner.finish()
@@ -81,6 +88,11 @@ struct JSONRecords: RecordReader {
     }
 
     private mutating func begin(to output: inout [UInt8]) throws {
+        if let layout = ConversationRecords.layout(of: sample.prefix(sampleBytes), fields: fields) {
+            conversations = ConversationRecords(layout, limit: limit)
+            defer { sample = [] }
+            return try conversations!.append(sample, to: &output)
+        }
         let layout = decideLayout(sample.prefix(sampleBytes))
         self.layout = layout
         scanner = JSONScanner(paths, layout)
@@ -181,7 +193,7 @@ struct JSONRecords: RecordReader {
             if MissingValue.isMark(record) || !output.appendRecord(record) {
                 withoutText.add(line: scanner.recordLine)
             } else {
-                documents += 1
+                textDocuments += 1
             }
         case .object: takeObject(to: &output)
         case .string, .other:
@@ -219,7 +231,7 @@ struct JSONRecords: RecordReader {
             found += scanner.replaced[place]
         }
         if output.appendRecord(record) {
-            documents += 1
+            textDocuments += 1
             replacements += found
         } else {
             let line = scanner.recordLine
@@ -252,15 +264,15 @@ struct JSONRecords: RecordReader {
             let parts = present.count == 1 ? "" : ": " + present.map { "\($0.0.count) \($0.1)" }.joined(separator: ", ")
             let sentence = "\(missing) of \(records) \(noun) " + (present.count == 1 ? present[0].1 : kinds[2])
             guard missing * 5 <= records else { throw RejectionError(sentence + parts + advice(line: line)) }
-            warnings.append("\(sentence) and were left out, the first on line \(line)\(parts)")
+            textWarnings.append("\(sentence) and were left out, the first on line \(line)\(parts)")
         }
         if scanner.hasOuterText {
-            warnings.append(
+            textWarnings.append(
                 "the text in \(field) of the object around the array was left out, because the objects in the array have it, "
                     + "too")
         }
         if inOtherArrays.count > 0 {
-            warnings.append(
+            textWarnings.append(
                 "\(ReadingAdvice.count(inOtherArrays.count, "object")) in other arrays, without \(field), left out: the first is on "
                     + "line \(inOtherArrays.firstLine)")
         }
@@ -268,7 +280,7 @@ struct JSONRecords: RecordReader {
             let characters =
                 replacements == 1
                 ? "1 lone surrogate or NUL character was" : "\(replacements) lone surrogates or NUL characters were"
-            warnings.append("\(characters) replaced by U+FFFD")
+            textWarnings.append("\(characters) replaced by U+FFFD")
         }
     }
 

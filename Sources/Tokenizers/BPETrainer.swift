@@ -57,6 +57,9 @@ public final class BPETrainer {
         vocabularySize = min(vocabularySize, max(size, Self.smallestVocabulary))
     }
 
+    /// Lowers the maximum number of tokens by those that are added afterwards.
+    public func reserve(tokens: Int) { limitVocabulary(to: vocabularySize - tokens) }
+
     /// Approximate memory in bytes that `train` uses.
     public var memory: Int { words.memory }
 

@@ -61,7 +61,9 @@ extension ByteLevelBPETokenizer {
         try Durable.makeDirectory(directory)
         let published = published()
         let components = published.components
-        let config = TokenizerConfig(components: components, modelMaxLength: modelMaxLength)
+        let config = TokenizerConfig(
+            components: components, modelMaxLength: modelMaxLength,
+            hasConversationMarkers: published.conversationMarkers != nil)
         let files = [
             ("vocab.json", VocabularyFiles.vocabulary(model)),
             ("merges.txt", VocabularyFiles.merges(model)),
@@ -77,6 +79,7 @@ extension ByteLevelBPETokenizer {
 private struct TokenizerConfig {
     let components: TokenizerComponents
     let modelMaxLength: Int
+    let hasConversationMarkers: Bool
 
     private static let roles: [(role: String, token: SpecialToken)] = [
         ("bos_token", .bos), ("eos_token", .eos), ("sep_token", .eos), ("cls_token", .bos), ("unk_token", .unk),
@@ -107,6 +110,16 @@ private struct TokenizerConfig {
         for (role, token) in roles {
             text.raw("  \"\(role)\": ")
             text.string(token.content)
+            text.raw(",\n")
+        }
+        if hasConversationMarkers {
+            text.raw("  \"additional_special_tokens\": [")
+            for (index, content) in ConversationMarkers.contents.enumerated() {
+                if index > 0 { text.raw(", ") }
+                text.string(content)
+            }
+            text.raw("],\n  \"chat_template\": ")
+            text.string(ConversationMarkers.template)
             text.raw(",\n")
         }
         text.raw(

@@ -91,6 +91,11 @@ public struct HeldOutEvaluator {
             throw ModelError(path: directory, reason: failureReason)
         }
         let model = try RobertaModel.load(directory: directory)
+        if text.hasConversations, tokenizer.conversationMarkers == nil {
+            throw ModelError(
+                path: directory,
+                reason: "was not trained on conversations, whose replies are compared: it has no turn markers")
+        }
         // Positions beyond the longest trained one contain noise.
         let trained = facts?.longestPosition ?? configuration.longestSequence
         let blockSize = max(3, min(job.recipe.blockSize, trained, configuration.longestSequence))
@@ -100,7 +105,7 @@ public struct HeldOutEvaluator {
             maximumSequenceLength: rows.longestRow)
         let batches = EvaluationBatches(
             shard: rows, objective: job.objective, tokenizerVocabulary: tokenizer.vocabularySize,
-            maximumTokens: HeldOutEvaluator.tokensAtOnce)
+            maximumTokens: HeldOutEvaluator.tokensAtOnce, markers: tokenizer.conversationMarkers)
         var sums = LossAccumulator()
         for batch in batches where !batch.scoredRows.isEmpty {
             try check("evaluating \(directory)")
@@ -109,7 +114,7 @@ public struct HeldOutEvaluator {
                 labels: batch.labels)
         }
         return RunEvent.Evaluation(
-            sums, objective: job.objective, textTokens: rows.textTokens, textBytes: text.bytes,
+            sums, objective: job.objective, textTokens: rows.textTokens, textBytes: rows.textBytes,
             step: facts?.steps ?? 0)
     }
 

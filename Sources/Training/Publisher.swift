@@ -19,7 +19,8 @@ struct Publisher {
         try Durable.makeDirectory(parent)
         try TemporaryName.clearLeftovers(in: parent)
         try Durable.publishDirectory(job.outputDirectory) { aside in
-            try ModelDirectory.write(model, to: aside)
+            try ModelDirectory.write(
+                model, to: aside, endTokens: tokenizer.conversationMarkers.map { [$0.end] } ?? [])
             try tokenizer.save(directory: aside, modelMaxLength: job.architecture.maxPositionEmbeddings - 2)
             try Durable.write(
                 JobCoding.encode(arguments, pretty: true), to: "\(aside)/\(TrainingArguments.fileName)")

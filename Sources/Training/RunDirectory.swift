@@ -69,7 +69,8 @@ struct RunDirectory {
                 }
                 let comparison = TokenizerComparison(texts: texts, kept: kept, own: tokenizer)
                 compared(comparison)
-                if comparison.isKept { tokenizer = kept } else { trained(tokenizer.vocabularySize) }
+                let needsMarkers = tokenizer.conversationMarkers != nil && kept.conversationMarkers == nil
+                if comparison.isKept, !needsMarkers { tokenizer = kept } else { trained(tokenizer.vocabularySize) }
             } else {
                 trained(tokenizer.vocabularySize)
             }
@@ -125,7 +126,14 @@ struct RunDirectory {
             trainer.limitVocabulary(to: AutomaticModel.vocabulary(textBytes: trainer.textBytes, for: job.objective))
         }
         heartbeat.read(nil, "merging")
-        return try trainer.train { heartbeat.beat("merging") }
+        let hasConversations =
+            try job.objective == .clm
+            && job.corpora.contains { corpus in
+                try layouts.layout(of: corpus, unit: job.samples, filters: job.filters).unit == .conversations
+            }
+        guard hasConversations else { return try trainer.train { heartbeat.beat("merging") } }
+        trainer.reserve(tokens: ConversationMarkers.count)
+        return try trainer.train { heartbeat.beat("merging") }.withConversationMarkers()
     }
 
     private func count(
@@ -216,12 +224,15 @@ struct RunDirectory {
         throw TrainingError.tooLittleSpace(path: job.runDirectory, needed: bytes, free: free, reserve: reserve)
     }
 
-    /// Returns a digest of the tokenizer's vocabulary and merges.
-    func tokenizerDigest() throws -> String {
+    /// Returns a digest of the tokenizer's vocabulary and merges, and of whether it has markers for conversations.
+    /// - Parameter tokenizer: the run's
+    func digest(of tokenizer: ByteLevelBPETokenizer) throws -> String {
         var hash = SHA256()
         for name in ["vocab.json", "merges.txt"] {
             hash.update(data: try Durable.read("\(tokenizerDirectory)/\(name)"))
         }
+        // They are in neither file.
+        if tokenizer.conversationMarkers != nil { hash.update(data: Array("conversations".utf8)) }
         return hash.finalize().hexadecimal
     }
 }

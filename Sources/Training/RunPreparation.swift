@@ -46,7 +46,7 @@ extension Trainer {
             report(.tokenizerTrained(.init(vocabularySize: size, seconds: watch.seconds)))
         }
         let rows = try job.embeddingRows(tokenizerVocabulary: tokenizer.vocabularySize)
-        let digest = try folder.tokenizerDigest()
+        let digest = try folder.digest(of: tokenizer)
         let shards = try folder.shards(
             tokenizer: tokenizer, tokenizerDigest: digest, diskReserve: diskReserve, heartbeat: heartbeat, note: note)
         let (training, heldOut) = (shards.training.totals, shards.heldOut.totals)
@@ -65,7 +65,8 @@ extension Trainer {
         let recipe = job.recipe
         let batcher = Batcher(
             shard: shards.training, objective: job.objective, batchSize: recipe.samplesPerStep, recipe: recipe,
-            tokenizerVocabulary: tokenizer.vocabularySize, replay: job.replay(shards))
+            tokenizerVocabulary: tokenizer.vocabularySize, markers: tokenizer.conversationMarkers,
+            replay: job.replay(shards))
         var schedule = LearningRateSchedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,
@@ -86,7 +87,7 @@ extension Trainer {
             model: model, recipe: recipe, plan: forecast.plan, precision: forecast.decisions.precision)
         let evaluation = EvaluationBatches(
             shard: shards.heldOut, objective: job.objective, tokenizerVocabulary: tokenizer.vocabularySize,
-            maximumTokens: trainStep.maximumTokens)
+            maximumTokens: trainStep.maximumTokens, markers: tokenizer.conversationMarkers)
         var architecture = job.architecture
         architecture.vocabSize = configuration.vocabSize
         let identity = CheckpointState.Identity(

@@ -114,6 +114,7 @@ public struct TooLittleText: Sendable, Equatable {
         case .lines: "lines"
         case .paragraphs, .packed: "paragraphs"
         case .records: "records"
+        case .conversations: "conversations"
         case .auto, nil: "units of text"
         }
     }

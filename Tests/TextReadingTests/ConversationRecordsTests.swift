@@ -1,0 +1,72 @@
+import Conversations
+import Testing
+import TextReading
+
+private func stored(_ turns: (Conversation.Role, String)...) -> String {
+    String(decoding: Conversation(turns.map { .init($0, $1) }).line, as: UTF8.self)
+}
+
+@Suite struct ConversationRecordsTests {
+    @Test(
+        arguments: [
+            #"{"messages":[{"role":"user","content":" Hi "},{"role":"assistant","content":"Hello."}]}"#,
+            #"{"id":7,"conversations":[{"from":"human","value":"Hi"},{"from":"gpt","value":"Hello."}]}"#,
+            #"{"prompt":"Hi","completion":"Hello."}"#,
+            #"{"prompt":[{"role":"user","content":"Hi"}],"completion":[{"role":"assistant","content":"Hello."}]}"#,
+            #"{"instruction":"Hi","input":"","output":"Hello."}"#,
+            #"{"messages":[{"role":"USER","content":[{"type":"text","text":"Hi"}]},{"role":"model","content":"Hello."}]}"#,
+        ])
+    func knowsTheFormsInUse(object: String) throws {
+        let expected = stored((.user, "Hi"), (.assistant, "Hello."))
+        for (format, text) in [(TextFormat.jsonl, "\(object)\n\(object)\n"), (.json, "[\(object),\n\(object)]")] {
+            for size in [1, 7, 1 << 16] {
+                let reading = try Reading(format, text, pieces: size)
+                #expect(reading.lines == [expected, expected], "\(format) \(size): \(reading)")
+                #expect(reading.format.hasSuffix("2 conversations with 2 replies") && reading.warnings == [])
+            }
+        }
+    }
+
+    @Test func joinsMessagesOfTheSameRole() throws {
+        let reading = try Reading(
+            .jsonl,
+            #"{"system":"Be kind.","messages":[{"role":"user","content":"a"},{"role":"user","content":"b\nc"},"#
+                + #"{"role":"assistant","content":""},{"role":"assistant","content":"d"}]}"#)
+        #expect(reading.lines == [stored((.system, "Be kind."), (.user, "a\nb\nc"), (.assistant, "d"))])
+    }
+
+    @Test func instructionAndInputAreOneMessage() throws {
+        let reading = try Reading(.json, #"[{"instruction":"Translate.","input":"ja","output":"yes"}]"#)
+        #expect(reading.lines == [stored((.user, "Translate.\nja"), (.assistant, "yes"))])
+    }
+
+    /// A text of the object itself comes first, as does any field that is set.
+    @Test func objectsWithTextAreRecords() throws {
+        let object = #"{"text":"loose","messages":[{"role":"assistant","content":"a"}]}"#
+        #expect(try Reading(.jsonl, object).lines == ["loose"])
+        var options = ReadingOptions()
+        options.textColumn = "prompt"
+        #expect(try Reading(.jsonl, #"{"prompt":"only this","completion":"b"}"#, options).lines == ["only this"])
+    }
+
+    @Test func countsWhatIsLeftOut() throws {
+        let good =
+            #"{"messages":[{"role":"user","content":"a"},{"role":"tool","content":"42"},{"role":"assistant","content":"b"}]}"#
+        let lines = Array(repeating: good, count: 8) + [#"{"messages":[{"role":"user","content":"alone"}]}"#]
+        let reading = try Reading(.jsonl, lines.joined(separator: "\n"))
+        #expect(reading.lines?.count == 8)
+        #expect(
+            reading.warnings == [
+                "of 9 objects, 1 have no message of the assistant, the first on line 9: they were left out",
+                "8 messages of other roles than system, user and assistant, or without text, left out",
+            ])
+    }
+
+    @Test func rejectsFilesOfWhichTooMuchIsLeftOut() throws {
+        let lines = [#"{"prompt":"a","completion":"b"}"#, #"{"prompt":"a"}"#, #"{"other":1}"#]
+        let reading = try Reading(.jsonl, lines.joined(separator: "\n"))
+        #expect(reading.rejection?.contains("of 3 objects, 2 are no conversations") == true, "\(reading)")
+        let damaged = try Reading(.jsonl, #"{"prompt":"a","completion":"b"}"# + "\n" + #"{"prompt":"a","#)
+        #expect(damaged.rejection == "line 2: invalid JSON: the file ends inside of it")
+    }
+}
