@@ -315,7 +315,7 @@ let package = Package(
             "DocumentReading", ["DocumentReading", "TextReading", "CArchive", "Durable"], resources: [.copy("Fixtures")]
         ),
         tests("Database", ["Jobs", "MetricsSchema", "Database", .product(name: "GRDB", package: "GRDB.swift")]),
-        tests("Models", ["Models", "Kernels", "Parity"], resources: [.copy("Fixtures")]),
+        tests("Models", ["Models", "Kernels", "Parity", "Random"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Conversations", "Datasets", "TextFilters", "Tokenizers", "Jobs"]),
         tests(
             "Training", ["Conversations", "TextFilters", "Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
