@@ -1,6 +1,7 @@
 # make demo     train and query two models in ./var; CORPUS=FILE replaces the default corpus of fortunes
 # make test     build and test everything
 # make test-web test the page in a real browser; skipped if there is none
+# make test-arm test the C kernels compiled for 64-bit ARM, in an emulator; skipped if there is none
 # make fuzz     fuzz each parser of untrusted data with libFuzzer for a minute; FUZZ_SECONDS=60 FUZZ_TARGETS=
 # make sanitize run the in-process tests under AddressSanitizer, in a separate build
 # make generate rewrite the committed files that are generated from tables in the sources
@@ -32,7 +33,7 @@ TESTFLAGS = $(BUILDFLAGS) --disable-testable-imports
 TALKING = ^(Daemon|Kbctl|Supervision|Varlink|Web)Tests\.
 export DESTDIR PREFIX
 
-.PHONY: all build man generate test test-root python test-systemd test-faults test-web lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
+.PHONY: all build man generate test test-root python test-systemd test-faults test-web test-arm lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
 
 all: build
 
@@ -81,6 +82,10 @@ test-faults: deps
 
 test-web: build
 	@sh Tests/Web/run.sh $(BUILD)
+
+# Needs no build.
+test-arm:
+	@SWIFT="$(SWIFT)" sh Tests/ARM/run.sh
 
 lint:
 	$(SWIFT) format lint --strict --parallel --configuration .swift-format -r Package.swift Plugins Sources Tests clients

@@ -305,7 +305,8 @@ let package = Package(
         tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
         tests("Kernels", ["Kernels", "CKernels", "Durable", "Random"], resources: [.copy("Fixtures")]),
-        tests("Tokenizers", ["Conversations", "Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
+        tests(
+            "Tokenizers", ["Conversations", "Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
         tests(
             "Corpora",
             ["AsyncSupport", "Corpora", "TextReading", "Durable", "LimitedLogging", "TextFilters", "TestSupport"],
@@ -318,7 +319,11 @@ let package = Package(
         tests("Models", ["Models", "Kernels", "Parity", "Random"], resources: [.copy("Fixtures")]),
         tests("Datasets", ["Conversations", "Datasets", "TextFilters", "Tokenizers", "Jobs"]),
         tests(
-            "Training", ["Conversations", "TextFilters", "Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "Durable"]),
+            "Training",
+            [
+                "Conversations", "TextFilters", "Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs",
+                "Durable",
+            ]),
         tests(
             "Inference",
             [
