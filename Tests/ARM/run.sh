@@ -30,8 +30,13 @@ if ! is_complete; then
     sh .ci/packages $packages && is_complete || skip "$packages cannot be installed"
 fi
 
-for function in $(sed -n 's/^[a-z].* \**\(kb_[a-z0-9_]*\)(.*/\1/p' $kernels/include/CKernels.h); do
-    grep -qw "$function" Tests/ARM/kernels.c || fail "Tests/ARM/kernels.c does not test $function"
+# Queries of the CPU, which return int, are not listed.
+absent=
+for function in $(sed -nE 's/^(void|float|double|long) (kb_[a-z0-9_]*)\(.*/\2/p' $kernels/include/CKernels.h); do
+    case $function in
+    kb_*_pack | kb_*_pack_left | kb_*_pack_right | kb_*_product | kb_*_avx2) absent="$absent $function" ;;
+    *) grep -qw "$function" Tests/ARM/kernels.c || fail "Tests/ARM/kernels.c does not test $function" ;;
+    esac
 done
 # The flags that Package.swift compiles the kernels with.
 flags=$(sed -n '/name: "CKernels"/,/\])/s/.*unsafeFlags(\[\(.*\)\]).*/\1/p' Package.swift | tr -d '",')
@@ -73,5 +78,6 @@ for machine in arm here; do
     grep '^exact' "$work/$machine/results" | grep -v "$different" >"$work/$machine/exact"
 done
 diff "$work/arm/exact" "$work/here/exact" || fail "results differ from this machine's (>)"
+echo "for x86-64 only:$absent"
 echo "kernels on ARM: all tests passed; bit for bit the results of this machine:"
 sed 's/^exact \(.*\) .*/    \1/' "$work/arm/exact"
