@@ -23,6 +23,23 @@ KB_CLONES void kb_bf16_round(uint16_t *y, const float *x, long n) {
     for (long i = 0; i < n; i++) y[i] = (uint16_t)rounded(x[i]);
 }
 
+KB_CLONES void kb_bf16_round_floats(float *x, long n) {
+    for (long i = 0; i < n; i++) x[i] = number(rounded(x[i]) << 16);
+}
+
+KB_CLONES void kb_bf16_expand(uint32_t *expanded, const uint32_t *packed, long strips, long k) {
+    long length = (k + 1) / 2;
+    for (long s = 0; s < strips; s++) {
+        const uint32_t *from = packed + 16 * length * s;
+        uint32_t *to = expanded + 16 * k * s;
+        for (long p = 0; 2 * p < k; p++) {
+            for (long i = 0; i < 16; i++) to[32 * p + i] = from[16 * p + i] << 16;
+            if (2 * p + 1 == k) break;
+            for (long i = 0; i < 16; i++) to[32 * p + 16 + i] = from[16 * p + i] & 0xFFFF0000;
+        }
+    }
+}
+
 KB_CLONES void kb_bf16_pack_weights(uint32_t *packed, const float *x, long stride, long count, long k) {
     for (long p = 0; 2 * p < k; p++)
         for (long i = 0; i < 16; i++) {

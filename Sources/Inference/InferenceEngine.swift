@@ -44,10 +44,13 @@ public final class InferenceEngine: Sendable {
     /// Opens a directory written by `kantaibert-train` or by `save_pretrained` of transformers. The first time, the
     /// matrices are packed into a file in the directory (see `PackedFile`), which is only mapped from then on. Blocks
     /// while the weights are read and hashed, so it must not be called on the cooperative thread pool.
-    /// - Parameter modelSHA256: the SHA-256 of `model.safetensors` if it is already known; nil hashes the file
+    /// - Parameters:
+    ///   - modelSHA256: the SHA-256 of `model.safetensors` if it is already known; nil hashes the file
+    ///   - rates: decide which kernels multiply many rows
     /// - Throws: `InferenceError.load` with the path of the invalid file and the reason
     public init(
-        directory: String, precision: WeightPrecision = .float32, modelSHA256 known: String? = nil
+        directory: String, precision: WeightPrecision = .float32, modelSHA256 known: String? = nil,
+        rates: InstructionRates = .ofThisProcess
     ) throws(InferenceError) {
         self.directory = directory
         // First, because it limits the size of the weights.
@@ -65,7 +68,7 @@ public final class InferenceEngine: Sendable {
         do throws(ModelError) {
             (model, packedFileFailure) = try PackedFile.openModel(
                 directory: directory, configuration: folder.configuration, file: folder.weights,
-                modelSHA256: modelSHA256, precision)
+                modelSHA256: modelSHA256, precision, rates: rates)
         } catch {
             throw .load(path: error.path, reason: error.reason)
         }

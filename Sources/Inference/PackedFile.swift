@@ -15,11 +15,13 @@ import Models
 enum PackedFile {
     private static let headerBytes = 4_096
 
-    /// - Parameter file: the weights of the directory, with the sizes that `configuration` requires
+    /// - Parameters:
+    ///   - file: the weights of the directory, with the sizes that `configuration` requires
+    ///   - rates: decide which kernels multiply many rows
     /// - Returns: the model, and the error that prevented the file from being written, if any
     static func openModel(
         directory: String, configuration: RobertaConfiguration, file: SafetensorsFile, modelSHA256: String,
-        _ precision: WeightPrecision
+        _ precision: WeightPrecision, rates: InstructionRates
     ) throws(ModelError) -> (model: PackedModel, failure: DurableError?) {
         let layout = PackedLayout(configuration, precision)
         let path = path(directory, precision)
@@ -30,7 +32,7 @@ enum PackedFile {
         {
             let model = try PackedModel(
                 configuration: configuration, file: file, layout: layout, base: weights(of: mapped),
-                memory: mapped)
+                memory: mapped, rates: rates)
             return (model, nil)
         }
         // Weights that do not match the configuration are rejected before memory is allocated for them. Weights that
@@ -42,7 +44,7 @@ enum PackedFile {
         let base = UnsafeMutableRawPointer(arena.take(UInt8.self, layout.bytes))
         let packed = UnsafeRawBufferPointer(start: base, count: layout.bytes)
         let model = try PackedModel(
-            configuration: configuration, file: file, layout: layout, base: base, memory: arena)
+            configuration: configuration, file: file, layout: layout, base: base, memory: arena, rates: rates)
         try layout.pack(file, into: base)
         do throws(DurableError) {
             try TemporaryName.clearLeftovers(in: directory)
@@ -60,7 +62,8 @@ enum PackedFile {
         for other in WeightPrecision.allCases where other != precision { unlink(self.path(directory, other)) }
         guard let mapped = map(path, bytes: headerBytes + layout.bytes) else { return (model, nil) }
         let lean = try PackedModel(
-            configuration: configuration, file: file, layout: layout, base: weights(of: mapped), memory: mapped)
+            configuration: configuration, file: file, layout: layout, base: weights(of: mapped), memory: mapped,
+            rates: rates)
         return (lean, nil)
     }
 

@@ -36,6 +36,9 @@ public struct InstructionRates: Sendable, Codable, Equatable {
         return InstructionRates(float32: best[0] ?? 0, bfloat16: best[1], int8: best[2])
     }
 
+    /// The rates of this machine, measured once in this process.
+    public static let ofThisProcess = measured()
+
     /// The smallest ratio of bfloat16's rate to float32's at which bfloat16 is used.
     ///
     /// Inner kernels take 80 % of a float32 step (`docs/performance.md`). At a ratio of 1.2, they shrink to 67 %, and the
@@ -63,6 +66,25 @@ public struct InstructionRates: Sendable, Codable, Equatable {
         return switch fastestPrecision {
         case .bfloat16: "its products run at \(ratio) times float32's rate on this CPU"
         case .float32: "bfloat16 products run at only \(ratio) times its rate on this CPU"
+        }
+    }
+
+    /// Whether many rows are multiplied by bfloat16 weights with the float32 instructions, which the weights are converted
+    /// for, because bfloat16's are slower or missing.
+    public var expandsBFloat16: Bool { (bfloat16 ?? 0) < float32 }
+
+    /// The time of products with packed weights, relative to float32's: the geometric mean of one row, for which reading
+    /// the weights from memory takes the time, and many rows, for which the instructions do.
+    /// - Returns: nil if this CPU has no instructions for the precision
+    public func relativeTime(servingIn precision: WeightPrecision) -> Double? {
+        let rate: Double? =
+            switch precision {
+            case .float32: float32
+            case .bfloat16: bfloat16.map { max($0, float32) }
+            case .int8: int8
+            }
+        return rate.map { rate in
+            (Double(precision.bytes) / Double(WeightPrecision.float32.bytes) * float32 / rate).squareRoot()
         }
     }
 

@@ -14,6 +14,9 @@ public enum WeightPrecision: String, Sendable, CaseIterable {
     /// bfloat16 if this CPU has instructions for it, otherwise float32.
     public static let fitting: WeightPrecision = Precision.hasBFloat16 ? .bfloat16 : .float32
 
+    /// Bytes per weight.
+    public var bytes: Int { 4 / stepsPerDword }
+
     /// Whether this CPU has instructions for products of this precision. Without them a slower portable kernel is used.
     public var isFast: Bool {
         switch self {
@@ -44,12 +47,19 @@ public struct PackedWeight {
     public let precision: WeightPrecision
     public let outFeatures: Int
     public let inFeatures: Int
+    /// Whether bfloat16 weights are multiplied by many rows with the kernel of float32; see
+    /// `InstructionRates.expandsBFloat16`.
+    public let expandsBFloat16: Bool
     fileprivate let base: UnsafeMutableRawPointer
 
     /// - Parameter base: aligned to a cache line, with room for `bytes`
-    public init(_ base: UnsafeMutableRawPointer, outFeatures: Int, inFeatures: Int, _ precision: WeightPrecision) {
+    public init(
+        _ base: UnsafeMutableRawPointer, outFeatures: Int, inFeatures: Int, _ precision: WeightPrecision,
+        expandsBFloat16: Bool = false
+    ) {
         checked(outFeatures > 0 && inFeatures > 0 && UInt(bitPattern: base) % 64 == 0)
         self.precision = precision
+        self.expandsBFloat16 = expandsBFloat16
         self.outFeatures = outFeatures
         self.inFeatures = inFeatures
         self.base = base
@@ -139,7 +149,9 @@ package func packedForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: 
             float32Rows(y, x: x, weight: weight, isFast ? kb_f32_rows : kb_f32_rows_portable)
         }
     case .bfloat16:
-        if isFast && order == .blocked {
+        if weight.expandsBFloat16 && Precision.hasPackedFloat32 && order == .blocked {
+            expandedProduct(y, x: x, weight: weight)
+        } else if isFast && order == .blocked {
             blockProduct(y, x: x, weight: weight, pack: kb_bf16_pack, product: kb_bf16_product)
         } else {
             bfloat16Rows(y, x: x, weight: weight, isFast ? kb_bf16_rows : kb_bf16_rows_portable)
@@ -230,21 +242,58 @@ private func blockProduct(
             UnsafeMutablePointer<Float>?, Int, Int, Int, Int, UnsafePointer<UInt32>?, UnsafePointer<UInt32>?, Int32
         ) -> Void
 ) {
-    let (length, strip) = (weight.length, PackedWeight.strip)
-    let rows = (x.rows + strip - 1) / strip * strip
-    Scratch.with(bytes: 4 * rows * length) { scratch in
+    let length = weight.length
+    Scratch.with(bytes: 4 * wholeStrips(x.rows) * length) { scratch in
         let packed = scratch.assumingMemoryBound(to: UInt32.self)
-        Tiles.forEach(x.rows, size: 2 * strip) { part in
+        Tiles.forEach(x.rows, size: 2 * PackedWeight.strip) { part in
             pack(packed + part.lowerBound * length, x.row(part.lowerBound), x.stride, part.count, x.columns, 1)
         }
-        // Multiples of the 48 outputs that the kernels compute at once; 240 rows of each operand fit in the L2 cache.
-        let (tall, wide) = (240, 192)
-        let down = (x.rows + tall - 1) / tall
-        ThreadPool.shared.forEach(down * ((y.columns + wide - 1) / wide)) { block in
-            let (row, output) = (block % down * tall, block / down * wide)
+        forEachBlock(of: y) { rows, outputs in
             product(
-                y.row(row) + output, y.stride, min(tall, x.rows - row), min(wide, y.columns - output), x.columns,
-                packed + row * length, weight.dwords(output), 0)
+                y.row(rows.lowerBound) + outputs.lowerBound, y.stride, rows.count, outputs.count, x.columns,
+                packed + rows.lowerBound * length, weight.dwords(outputs.lowerBound), 0)
         }
+    }
+}
+
+/// Computes y = x·Wᵀ for many rows and bfloat16 weights with the float32 kernels: both operands are rounded to bfloat16
+/// and stored as float32, so that only the order of accumulation differs from the bfloat16 kernels. Each block converts
+/// its weights, which stay in the L2 cache.
+private func expandedProduct(_ y: Matrix, x: Matrix, weight: PackedWeight) {
+    let inner = x.columns
+    Scratch.with(bytes: 4 * wholeStrips(x.rows) * inner) { scratch in
+        let packed = scratch.assumingMemoryBound(to: UInt32.self)
+        Tiles.forEach(x.rows, size: 2 * PackedWeight.strip) { part in
+            let start = packed + part.lowerBound * inner
+            kb_f32_pack(start, x.row(part.lowerBound), x.stride, part.count, inner, 1)
+            kb_bf16_round_floats(
+                UnsafeMutableRawPointer(start).assumingMemoryBound(to: Float.self), wholeStrips(part.count) * inner)
+        }
+        forEachBlock(of: y) { rows, outputs in
+            let count = wholeStrips(outputs.count)
+            Scratch.with(bytes: 4 * count * inner) { scratch in
+                let expanded = scratch.assumingMemoryBound(to: UInt32.self)
+                kb_bf16_expand(expanded, weight.dwords(outputs.lowerBound), count / PackedWeight.strip, inner)
+                kb_f32_product(
+                    y.row(rows.lowerBound) + outputs.lowerBound, y.stride, rows.count, outputs.count, inner,
+                    packed + rows.lowerBound * inner, expanded, 0)
+            }
+        }
+    }
+}
+
+/// Returns `count` rounded up to whole strips.
+private func wholeStrips(_ count: Int) -> Int {
+    (count + PackedWeight.strip - 1) / PackedWeight.strip * PackedWeight.strip
+}
+
+/// Calls `body` on the threads of the pool with the ranges of rows and columns of blocks that cover `y`.
+private func forEachBlock(of y: Matrix, _ body: (_ rows: Range<Int>, _ outputs: Range<Int>) -> Void) {
+    // Multiples of the 48 outputs that the kernels compute at once; 240 rows of each operand fit in the L2 cache.
+    let (tall, wide) = (240, 192)
+    let down = (y.rows + tall - 1) / tall
+    ThreadPool.shared.forEach(down * ((y.columns + wide - 1) / wide)) { block in
+        let (row, output) = (block % down * tall, block / down * wide)
+        body(row..<min(row + tall, y.rows), output..<min(output + wide, y.columns))
     }
 }

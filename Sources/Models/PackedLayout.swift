@@ -46,9 +46,11 @@ public struct PackedLayout: Sendable, Equatable {
     }
 
     /// Returns the matrices in order of use: four per layer, the head's dense layer, the decoder.
-    func weights(at base: UnsafeMutableRawPointer) -> [PackedWeight] {
+    func weights(at base: UnsafeMutableRawPointer, expandsBFloat16: Bool = false) -> [PackedWeight] {
         entries.map {
-            PackedWeight(base + $0.offset, outFeatures: $0.outFeatures, inFeatures: $0.inFeatures, precision)
+            PackedWeight(
+                base + $0.offset, outFeatures: $0.outFeatures, inFeatures: $0.inFeatures, precision,
+                expandsBFloat16: expandsBFloat16)
         }
     }
 

@@ -27,9 +27,10 @@ public final class PackedModel: @unchecked Sendable {
     ///   - file: contains every tensor of the configuration's `ParameterLayout`
     ///   - base: `PackedLayout.bytes` of memory, packed from `file`
     ///   - memory: owns `base`; retained by the model
+    ///   - rates: decide which kernels multiply many rows
     public init(
         configuration: RobertaConfiguration, file: SafetensorsFile, layout: PackedLayout,
-        base: UnsafeMutableRawPointer, memory: AnyObject
+        base: UnsafeMutableRawPointer, memory: AnyObject, rates: InstructionRates = .ofThisProcess
     ) throws(ModelError) {
         let all = ParameterLayout(configuration)
         let packed = Set(layout.entries.flatMap(\.tensors))
@@ -43,7 +44,7 @@ public final class PackedModel: @unchecked Sendable {
             }
         }
         embeddings = try MappedEmbedding(file, words, shape: [configuration.vocabSize, configuration.hiddenSize])
-        let weights = layout.weights(at: base)
+        let weights = layout.weights(at: base, expandsBFloat16: rates.expandsBFloat16)
         layers = (0..<configuration.numHiddenLayers).map { index in
             PackedEncoderLayer(
                 vectors, "roberta.encoder.layer.\(index)", Array(weights[4 * index..<4 * index + 4]), configuration)

@@ -24,6 +24,21 @@ import Testing
         #expect(rates.reason == reason)
     }
 
+    /// One row takes the time of reading the weights, many rows that of the instructions.
+    @Test func servingTimesCombineMemoryTrafficAndInstructions() {
+        let intel = InstructionRates(float32: 175, bfloat16: 86, int8: 700)
+        #expect(intel.expandsBFloat16)
+        #expect(intel.relativeTime(servingIn: .float32) == 1)
+        // Half the memory, and float32's instructions.
+        #expect(intel.relativeTime(servingIn: .bfloat16) == 0.5.squareRoot())
+        #expect(intel.relativeTime(servingIn: .int8) == 0.25)
+        let amd = InstructionRates(float32: 118, bfloat16: 236, int8: nil)
+        #expect(!amd.expandsBFloat16)
+        #expect(amd.relativeTime(servingIn: .bfloat16) == 0.5)
+        #expect(amd.relativeTime(servingIn: .int8) == nil)
+        #expect(InstructionRates(float32: 100, bfloat16: nil, int8: nil).expandsBFloat16)
+    }
+
     @Test func measuresInstructionsOfThisCPU() {
         let rates = InstructionRates.measured()
         #expect(rates.float32 > 1e8)

@@ -28,10 +28,13 @@ import Testing
         return matrix
     }
 
-    static func packed(_ arena: Arena, _ weight: Matrix, _ precision: WeightPrecision) -> PackedWeight {
+    static func packed(
+        _ arena: Arena, _ weight: Matrix, _ precision: WeightPrecision, expandsBFloat16: Bool = false
+    ) -> PackedWeight {
         let bytes = PackedWeight.bytes(outFeatures: weight.rows, inFeatures: weight.columns, precision)
         let packed = PackedWeight(
-            arena.take(UInt8.self, bytes), outFeatures: weight.rows, inFeatures: weight.columns, precision)
+            arena.take(UInt8.self, bytes), outFeatures: weight.rows, inFeatures: weight.columns, precision,
+            expandsBFloat16: expandsBFloat16)
         let half = weight.rows / 2 / 16 * 16
         packed.pack(weight.rows(0..<half), at: 0)
         packed.pack(weight.rows(half..<weight.rows), at: half)
@@ -93,6 +96,55 @@ import Testing
             product(together, 0..<rows)
             let differ = (0..<rows * n).count { together.base[$0] != alone.base[$0] }
             #expect(differ == 0, "\(rows) rows")
+        }
+    }
+
+    private static func roundedToBFloat16(_ x: Float) -> Double {
+        let bits = x.bitPattern
+        return Double(Float(bitPattern: (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000))
+    }
+
+    /// The tolerance is float32's: both operands are rounded as by the bfloat16 kernels, and nothing else is.
+    @Test(.enabled(if: MachineRates.hasOwnFloat32, "this CPU has no AVX-512"), arguments: shapes)
+    func expandedBFloat16MultipliesRoundedOperands(shape: (m: Int, n: Int, k: Int)) {
+        let (m, n, k) = shape
+        let arena = Self.arena(m, n, k)
+        let x = Self.numbers(arena, rows: m, columns: k, seed: 1)
+        let weight = Self.numbers(arena, rows: n, columns: k, seed: 2)
+        let packed = Self.packed(arena, weight, .bfloat16, expandsBFloat16: true)
+        let y = arena.matrix(rows: m, columns: n + 9).columns(3..<n + 3)
+        for row in 0..<m { (y.row(row) - 3).update(repeating: 0.25, count: n + 9) }
+        packedForward(y, x: x, weight: packed, order: .blocked, isFast: WeightPrecision.bfloat16.isFast)
+        var worst = 0.0
+        for row in 0..<m {
+            for output in 0..<n {
+                let exact = (0..<k).reduce(0) {
+                    $0 + Self.roundedToBFloat16(x.row(row)[$1]) * Self.roundedToBFloat16(weight.row(output)[$1])
+                }
+                worst = max(worst, abs(Double(y.row(row)[output]) - exact))
+            }
+            #expect((-3..<0).allSatisfy { y.row(row)[$0] == 0.25 }, "before row \(row)")
+            #expect((n..<n + 6).allSatisfy { y.row(row)[$0] == 0.25 }, "behind row \(row)")
+        }
+        #expect(worst <= Self.tolerance(.float32, inner: k))
+        let alone = arena.matrix(rows: 1, columns: n)
+        packedForward(
+            alone, x: x.rows(m - 1..<m), weight: packed, order: .blocked, isFast: WeightPrecision.bfloat16.isFast)
+        #expect((0..<n).allSatisfy { alone.base[$0] == y.row(m - 1)[$0] })
+    }
+
+    @Test(.enabled(if: MachineRates.hasOwnFloat32, "this CPU has no AVX-512"))
+    func expandedBFloat16PropagatesNonFiniteValues() {
+        for bad in [Float.nan, .infinity] {
+            let arena = Self.arena(20, 20, 40)
+            let x = Self.numbers(arena, rows: 20, columns: 40, seed: 7)
+            let weight = Self.numbers(arena, rows: 20, columns: 40, seed: 8)
+            weight.row(17)[3] = bad
+            let y = arena.matrix(rows: 20, columns: 20)
+            packedForward(
+                y, x: x, weight: Self.packed(arena, weight, .bfloat16, expandsBFloat16: true), order: .blocked,
+                isFast: WeightPrecision.bfloat16.isFast)
+            #expect(!y.row(1)[17].isFinite && y.row(1)[16].isFinite, "\(bad)")
         }
     }
 
