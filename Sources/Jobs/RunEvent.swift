@@ -31,6 +31,8 @@ public struct RunEvent: Codable, Sendable, Equatable {
         case startPrepared(StartPrepared)
         /// The evaluation of a published model on held-out text of a job.
         case judged(EvaluationResult)
+        /// The bits per byte of a published model in each precision that it can serve in.
+        case precisionsMeasured(PrecisionsMeasured)
     }
 
     public struct TokenizerTrained: Codable, Sendable, Equatable {
@@ -304,6 +306,21 @@ public struct RunEvent: Codable, Sendable, Equatable {
             self.bytes = bytes
             self.seconds = seconds
             self.failureReason = failureReason
+        }
+    }
+
+    public struct PrecisionsMeasured: Codable, Sendable, Equatable {
+        /// The model directory.
+        public var directory: String
+        public var precisions: MeasuredPrecisions
+        /// Number of tokens of the sample that were predicted.
+        public var scoredTokens: Int
+        public var seconds: Double
+        public init(directory: String, precisions: MeasuredPrecisions, scoredTokens: Int, seconds: Double) {
+            self.directory = directory
+            self.precisions = precisions
+            self.scoredTokens = scoredTokens
+            self.seconds = seconds
         }
     }
 

@@ -23,6 +23,7 @@ extension RunEvent {
         case modelChosen = "model_chosen"
         case startPrepared = "start_prepared"
         case judged
+        case precisionsMeasured = "precisions_measured"
     }
 
     /// The value of `kind` in JSON.
@@ -46,6 +47,7 @@ extension RunEvent {
         case .modelChosen(let fields): (.modelChosen, fields)
         case .startPrepared(let fields): (.startPrepared, fields)
         case .judged(let fields): (.judged, fields)
+        case .precisionsMeasured(let fields): (.precisionsMeasured, fields)
         }
     }
 
@@ -75,6 +77,7 @@ extension RunEvent {
             case .modelChosen: .modelChosen(try ModelChosen(from: decoder))
             case .startPrepared: .startPrepared(try StartPrepared(from: decoder))
             case .judged: .judged(try EvaluationResult(from: decoder))
+            case .precisionsMeasured: .precisionsMeasured(try PrecisionsMeasured(from: decoder))
             }
     }
 

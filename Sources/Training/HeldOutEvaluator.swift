@@ -36,7 +36,17 @@ public struct HeldOutEvaluator {
         self.note = note
     }
 
-    /// Reports one `judged` event for each model directory, in order.
+    /// A model whose precisions have not been measured, and the held-out text as its tokenizer splits it.
+    private struct Unmeasured {
+        let directory: String
+        let batches: EvaluationBatches
+        /// The tokens of the text that the mean loss of a token is applied to.
+        let tokens: Int
+        let bytes: Int
+    }
+
+    /// Reports one `judged` event for each model directory, in order, and then a `precisions_measured` event for those
+    /// without the file `precision.json`, if the CPU has instructions for more than float32.
     /// - Throws: `TrainingError` if the job has no held-out text; `Interrupted`
     public func judge(_ directories: [String]) throws {
         let corpora = job.corpora.filter { corpus in
@@ -53,12 +63,13 @@ public struct HeldOutEvaluator {
         guard !text.samples.isEmpty else {
             throw TrainingError.tooFewSamples(TooLittleText(nil))
         }
+        var unmeasured: [Unmeasured] = []
         for (directory, facts) in zip(directories, facts) {
             let start = ContinuousClock.now
             var judged = RunEvent.EvaluationResult(
                 directory: directory, evaluation: nil, samples: text.samples.count, bytes: text.bytes, seconds: 0)
             do {
-                judged.evaluation = try evaluate(directory, facts, text)
+                judged.evaluation = try evaluate(directory, facts, text) { unmeasured.append($0) }
                 if judged.evaluation == nil { judged.failureReason = "the loss is not finite" }
             } catch let error as Interrupted {
                 throw error
@@ -67,6 +78,24 @@ public struct HeldOutEvaluator {
             }
             judged.seconds = (ContinuousClock.now - start) / .seconds(1)
             heartbeat.tell(.judged(judged))
+        }
+        // After all verdicts, which do not depend on it.
+        for model in unmeasured { try measurePrecisions(model) }
+    }
+
+    private func measurePrecisions(_ model: Unmeasured) throws {
+        let directory = model.directory
+        let evaluator = PackedEvaluator(
+            directory: directory, rates: MachineProfile.current(file: job.machineFile, note: note).rates
+        ) {
+            try check("measuring the precisions of \(directory)")
+        }
+        do {
+            let measured = try evaluator.measure(model.batches, tokens: model.tokens, bytes: model.bytes)
+            guard let measured else { return }
+            heartbeat.tell(.precisionsMeasured(measured))
+        } catch let error as ModelError {
+            note("the precisions of \(directory) were not measured: \(error)")
         }
     }
 
@@ -79,9 +108,10 @@ public struct HeldOutEvaluator {
         }
     }
 
-    private func evaluate(_ directory: String, _ facts: TrainingFacts?, _ text: HeldOutText) throws -> RunEvent
-        .Evaluation?
-    {
+    /// - Parameter onUnmeasured: called if the model can be evaluated and its precisions have not been measured
+    private func evaluate(
+        _ directory: String, _ facts: TrainingFacts?, _ text: HeldOutText, onUnmeasured: (Unmeasured) -> Void
+    ) throws -> RunEvent.Evaluation? {
         let configuration = try ModelDirectory.configuration(of: directory)
         guard configuration.isDecoder == (job.objective == .clm) else {
             throw ModelError(path: directory, reason: "was not trained for the objective \(job.objective.rawValue)")
@@ -113,9 +143,16 @@ public struct HeldOutEvaluator {
                 inputIDs: batch.inputIDs, sequenceOffsets: batch.sequenceOffsets, scoredRows: batch.scoredRows,
                 labels: batch.labels)
         }
-        return RunEvent.Evaluation(
+        let evaluation = RunEvent.Evaluation(
             sums, objective: job.objective, textTokens: rows.textTokens, textBytes: rows.textBytes,
             step: facts?.steps ?? 0)
+        if evaluation != nil, MeasuredPrecisions.read(directory: directory) == nil {
+            onUnmeasured(
+                Unmeasured(
+                    directory: directory, batches: batches,
+                    tokens: job.objective == .clm ? sums.count : rows.textTokens, bytes: rows.textBytes))
+        }
+        return evaluation
     }
 
     private func check(_ activity: String) throws {

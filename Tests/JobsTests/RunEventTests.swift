@@ -66,7 +66,12 @@ extension RunEvent.Payload {
                     generation: 7, newRows: 63, replayedRows: 189, oldRows: 6212, numTrainEpochs: 2, composedTokens: 0,
                     keptBytesPerToken: 4.125, ownBytesPerToken: 4.25))
         case .startPrepared: .judged(.init(directory: "/m/1", evaluation: heldOut, samples: 3, bytes: 90, seconds: 1.5))
-        case .judged: nil
+        case .judged:
+            .precisionsMeasured(
+                .init(
+                    directory: "/m/1",
+                    precisions: .init(float32: 1.25, bfloat16: 1.5, int8: nil), scoredTokens: 90, seconds: 1.5))
+        case .precisionsMeasured: nil
         }
     }
 
