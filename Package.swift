@@ -172,7 +172,8 @@ let package = Package(
         .target(
             name: "Inference",
             dependencies: [
-                "AsyncSupport", "Fairness", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random",
+                "AsyncSupport", "Fairness", "Formatting", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters",
+                "Random",
                 "Parallel", "Durable",
                 "Digests",
                 crypto,

@@ -1,4 +1,5 @@
 import GRDB
+import Jobs
 
 extension StateStore {
     /// Inserts or updates a generation, durably.
@@ -14,6 +15,20 @@ extension StateStore {
                     arguments: [generation.model, generation.number])
             }
             try generation.bounded.upsert(db)
+        }
+    }
+
+    /// Records the bits per byte of a generation by the precision of its weights, durably. Nothing else of it changes.
+    public func save(
+        _ precisions: MeasuredPrecisions, ofGeneration number: Int, of model: String
+    ) throws(MetricsError) {
+        try writeDurably("record the precisions of generation \(number) of \(model)") { db in
+            try db.execute(
+                sql: """
+                    UPDATE generations SET float32_bits_per_byte = ?, bfloat16_bits_per_byte = ?, int8_bits_per_byte = ?
+                    WHERE model = ? AND number = ?
+                    """,
+                arguments: [precisions.float32, precisions.bfloat16, precisions.int8, model, number])
         }
     }
 

@@ -27,6 +27,10 @@ public struct GenerationRecord: MetricsRecord {
     public var incumbentBitsPerByte: Double?
     /// Why it was promoted or rejected.
     public var reason: String?
+    /// Bits per byte of held-out text with packed weights, by their precision.
+    public var float32BitsPerByte: Double?
+    public var bfloat16BitsPerByte: Double?
+    public var int8BitsPerByte: Double?
 
     public init(
         model: String, number: Int, run: String, state: State, modelSha256: String, parameters: Int, vocabSize: Int,

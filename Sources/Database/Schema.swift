@@ -50,6 +50,15 @@ enum Schema {
         migrator.registerMigration("10 owners of files, which corpora were replaced") { db in
             try db.execute(sql: corporaOwners)
         }
+        migrator.registerMigration("11 bits per byte of generations by the precision of their weights") { db in
+            try db.execute(
+                sql: """
+                    -- With packed weights, on the same sample of held-out text; null if not measured.
+                    ALTER TABLE generations ADD COLUMN float32_bits_per_byte REAL;
+                    ALTER TABLE generations ADD COLUMN bfloat16_bits_per_byte REAL;
+                    ALTER TABLE generations ADD COLUMN int8_bits_per_byte REAL;
+                    """)
+        }
         addColumns(of: StepField.self, to: "steps", after: stepColumns, &migrator)
         addColumns(of: EvaluationField.self, to: "evaluations", after: evaluationColumns, &migrator)
         return migrator

@@ -11,9 +11,6 @@ public enum WeightPrecision: String, Sendable, CaseIterable {
     /// is exact.
     case int8
 
-    /// bfloat16 if this CPU has instructions for it, otherwise float32.
-    public static let fitting: WeightPrecision = Precision.hasBFloat16 ? .bfloat16 : .float32
-
     /// Bytes per weight.
     public var bytes: Int { 4 / stepsPerDword }
 

@@ -130,7 +130,7 @@ public struct ServingSettings: Sendable, Equatable {
 
 /// The number format of the weight matrices of a serving model.
 public enum ServingPrecision: String, Sendable, CaseIterable {
-    /// bfloat16 if the CPU supports it, otherwise float32.
+    /// The fastest on this machine whose bits per byte are close to float32's, by generation.
     case auto
     case float32, bfloat16, int8
 }

@@ -89,21 +89,33 @@ package struct RunSupervisor: Sendable {
     }
 
     /// Evaluates model directories on the held-out text of a job.
-    /// - Returns: the outcome, and the evaluations so far in the order of `directories`
+    /// - Returns: the outcome, the evaluations so far in the order of `directories`, and the precisions that were measured,
+    ///   by directory
     package func judge(
         _ directories: [String], jobAt path: String, leave: Latch,
         onCrash: @escaping @Sendable (Crash) async -> Void
-    ) async -> (outcome: Outcome, verdicts: [RunEvent.EvaluationResult]) {
+    ) async -> (
+        outcome: Outcome, verdicts: [RunEvent.EvaluationResult], precisions: [String: MeasuredPrecisions]
+    ) {
         let verdicts = Mutex<[String: RunEvent.EvaluationResult]>([:])
+        let precisions = Mutex<[String: MeasuredPrecisions]>([:])
         let outcome = await runWithRestarts(["evaluate", path] + directories, leave: leave) { line in
-            guard case .success(let event) = line, case .judged(let judged) = event.payload else { return }
-            verdicts.withLock { $0[judged.directory] = judged }
+            guard case .success(let event) = line else { return }
+            switch event.payload {
+            case .judged(let judged): verdicts.withLock { $0[judged.directory] = judged }
+            case .precisionsMeasured(let measured):
+                guard measured.precisions.isPlausible else { return }
+                precisions.withLock { $0[measured.directory] = measured.precisions }
+            default: break
+            }
         } onCrash: { death in
             await onCrash(death)
         } isDone: {
             verdicts.withLock { $0.count } == directories.count
         }
-        return (outcome, verdicts.withLock { found in directories.compactMap { found[$0] } })
+        return (
+            outcome, verdicts.withLock { found in directories.compactMap { found[$0] } }, precisions.withLock { $0 }
+        )
     }
 
     private func runWithRestarts(

@@ -26,7 +26,9 @@ struct Check: ParsableCommand {
 
     func run() throws {
         ModelLimits(directory: directory).apply()
-        try withReason { try check(directory, precision ?? .fitting) }
+        try withReason {
+            try check(directory, precision ?? PrecisionChoice(rates: .ofThisProcess, measured: nil).precision)
+        }
     }
 }
 
@@ -55,7 +57,7 @@ struct Convert: ParsableCommand {
         ModelLimits(directory: source).apply()
         try withReason {
             try ModelConversion.convert(from: source, to: destination, objective: objective)
-            try check(destination, precision ?? .fitting)
+            try check(destination, precision ?? PrecisionChoice(rates: .ofThisProcess, measured: nil).precision)
         }
     }
 }

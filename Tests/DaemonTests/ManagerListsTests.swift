@@ -1,8 +1,10 @@
 import Daemon
 import Events
 import FoundationEssentials
+import Inference
 import Interface
 import Jobs
+import Kernels
 import MetricsSchema
 import Database
 import Testing
@@ -133,9 +135,28 @@ import Varlink
             _ = try lists().corpora(.init(after: key))
             _ = try lists().corpora(.init(after: key, newestFirst: true))
             _ = try lists().runs(.init(after: key), current: nil)
-            _ = try lists().generations(.init(model: "a", after: key))
+            _ = try lists().generations(.init(model: "a", after: key)) { _ in PrecisionChoice(.float32, reason: "") }
         }
         for step in [Int.min, .max] { _ = try lists().measurements(.init(run: "r", afterStep: step)) }
+    }
+
+    @Test func generationsHaveTheirPrecisionAndItsFigures() throws {
+        for number in 1...2 {
+            try store.save(
+                GenerationRecord(
+                    model: "a", number: number, run: "", state: .candidate,
+                    modelSha256: String(repeating: "a", count: 64), parameters: 1, vocabSize: 1))
+        }
+        try store.save(
+            MeasuredPrecisions(float32: 2, bfloat16: nil, int8: 2.5), ofGeneration: 2, of: "a")
+        let listed = try lists().generations(.init(model: "a")) { record in
+            PrecisionChoice(record.number == 2 ? .bfloat16 : .float32, reason: "number \(record.number)")
+        }.generations
+        #expect(listed.map(\.number) == [2, 1])
+        #expect(listed.map(\.precision) == ["bfloat16", "float32"])
+        #expect(listed.map(\.precisionReason) == ["number 2", "number 1"])
+        #expect(listed.map(\.float32BitsPerByte) == [2, nil] && listed.map(\.int8BitsPerByte) == [2.5, nil])
+        #expect(listed.allSatisfy { $0.bfloat16BitsPerByte == nil })
     }
 
     @Test func runPagesIncludeTheActiveRun() throws {

@@ -3,6 +3,7 @@ import Events
 import Foundation
 import Inference
 import Jobs
+import Kernels
 import Logging
 import Database
 import Settings
@@ -23,7 +24,8 @@ import Testing
         try FileManager.default.removeItem(atPath: directory.current(of: "m"))
         try FileManager.default.moveItem(atPath: directory.generation(1, of: "m"), toPath: directory.root + "/import")
         metrics = try StateStore(path: directory.metrics)
-        registry = ModelRegistry(directory: directory)
+        registry = ModelRegistry(
+            directory: directory, rates: InstructionRates(float32: 175, bfloat16: 86, int8: 737))
     }
 
     /// Records a run whose job defines the held-out text.
@@ -80,6 +82,39 @@ import Testing
         #expect(await registry.model("m")?.generation == 1)
         let record = try #require(try metrics.generation(1, of: "m"))
         #expect(record.state == .serving && record.judgedBitsPerByte == 1.25 && record.incumbent == nil)
+    }
+
+    private static let measurements: [(int8: Double?, precision: WeightPrecision)] = [
+        (2.001, .int8), (2.1, .bfloat16), (nil, .bfloat16),
+    ]
+
+    /// A generation is served in the precision that its evaluation measured to be good enough. Without a measurement, that
+    /// is never int8.
+    @Test(arguments: measurements)
+    func evaluationChoosesThePrecision(int8: Double?, precision: WeightPrecision) async throws {
+        try addRun()
+        let events = hub.watch()
+        let measured = int8.map { int8 in
+            """
+            echo "{\\"kind\\":\\"precisions_measured\\",\\"time\\":\\"2026-01-01T00:00:00.000Z\\",\\"directory\\":\\"$3\\",\
+            \\"precisions\\":{\\"float32\\":2,\\"bfloat16\\":2,\\"int8\\":\(int8)},\\"scored_tokens\\":9,\\"seconds\\":1}"
+            """
+        }
+        let judged =
+            #"echo "{\"kind\":\"judged\",\"time\":\"2026-01-01T00:00:00.000Z\",\"directory\":\"$3\","#
+            + Self.evaluation + Self.amount + #"}""#
+        _ = try await service(running: judged + "\n" + (measured ?? "")).adopt(directory.root + "/import", as: "m")
+        for await event in events where event.kind == .generationServes { break }
+        let serving = try #require(await registry.model("m"))
+        #expect(serving.engine.precision == precision && serving.precision.precision == precision)
+        let message = serving.event(run: nil).message
+        #expect(message.contains("weights in \(precision.rawValue): \(serving.precision.reason)"), "\(message)")
+        let record = try #require(try metrics.generation(1, of: "m"))
+        #expect(record.state == .serving && record.int8BitsPerByte == int8)
+        #expect(record.float32BitsPerByte == int8.map { _ in 2 } && record.judgedBitsPerByte == 1.25)
+        let folder = directory.generation(1, of: "m")
+        #expect(MeasuredPrecisions.read(directory: folder)?.int8 == int8)
+        #expect(FileManager.default.fileExists(atPath: "\(folder)/.packed-\(precision.rawValue)"))
     }
 
     @Test func importWithUnusableAnswersDoesNotServeWhenNoGenerationServes() async throws {

@@ -92,9 +92,17 @@ import VarlinkServer
     @Test(arguments: ServingPrecision.allCases)
     func precisionFollowsTheSettings(precision: ServingPrecision) async throws {
         let models = try Models(generations: 1, of: "m", objective: .mlm)
-        let registry = ModelRegistry(directory: models.directory, precision: precision)
-        let engine = try #require(try await registry.loadCurrent("m")).engine
-        if precision != .auto { #expect(engine.precision.rawValue == precision.rawValue) }
+        let folder = models.directory.generation(1, of: "m")
+        try MeasuredPrecisions(float32: 2, bfloat16: 2, int8: 2).write(directory: folder)
+        let registry = ModelRegistry(
+            directory: models.directory, precision: precision,
+            rates: InstructionRates(float32: 175, bfloat16: 86, int8: 737))
+        let serving = try #require(try await registry.loadCurrent("m"))
+        let engine = serving.engine
+        // int8 is the fastest and loses nothing.
+        let expected = WeightPrecision(rawValue: precision.rawValue) ?? .int8
+        #expect(engine.precision == expected && serving.precision.precision == expected)
+        #expect((serving.precision.reason == "set by serving.precision") == (precision != .auto))
         let packed = models.directory.generation(1, of: "m") + "/.packed-" + engine.precision.rawValue
         #expect(FileManager.default.fileExists(atPath: packed))
     }

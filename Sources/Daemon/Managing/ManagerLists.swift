@@ -1,5 +1,7 @@
+import Inference
 import Interface
 import Jobs
+import Kernels
 import Database
 import Varlink
 
@@ -57,20 +59,24 @@ package struct ManagerLists: Sendable {
         return .init(runs: runs, next: next)
     }
 
+    /// - Parameter precision: the precision in which a generation serves or would serve
     package func generations(
-        _ parameters: ManagerInterface.ListGenerations.Parameters
+        _ parameters: ManagerInterface.ListGenerations.Parameters, precision: (GenerationRecord) -> PrecisionChoice
     ) throws -> ManagerInterface.ListGenerations.Reply {
         let page = try metrics.generationPage(
             of: parameters.model, after: try Self.key(parameters.after),
             limit: try Self.limit(parameters.limit, most: Self.mostRows))
         let (generations, next) = Self.cut(page, bytes: Self.bytes) { record in
-            ManagerInterface.Generation(
+            let precision = precision(record)
+            return ManagerInterface.Generation(
                 model: record.model, number: record.number, run: record.run,
                 state: .init(rawValue: record.state.rawValue) ?? .rejected, modelSha256: record.modelSha256,
                 evaluationLoss: record.evaluationLoss, bitsPerByte: record.bitsPerByte,
                 created: record.created.interfaceText, judgedBitsPerByte: record.judgedBitsPerByte,
                 incumbent: record.incumbent, incumbentBitsPerByte: record.incumbentBitsPerByte,
-                reason: record.reason)
+                reason: record.reason, precision: precision.precision.rawValue, precisionReason: precision.reason,
+                float32BitsPerByte: record.float32BitsPerByte, bfloat16BitsPerByte: record.bfloat16BitsPerByte,
+                int8BitsPerByte: record.int8BitsPerByte)
         }
         return .init(generations: generations, next: next)
     }
@@ -150,5 +156,6 @@ package struct ManagerLists: Sendable {
 
     private static func bytes(_ generation: ManagerInterface.Generation) -> Int {
         rowBytes + generation.model.utf8.count + generation.run.utf8.count + (generation.reason ?? "").utf8.count
+            + (generation.precisionReason ?? "").utf8.count
     }
 }

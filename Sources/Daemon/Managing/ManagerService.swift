@@ -88,10 +88,18 @@ public struct ManagerService: Sendable {
                 try lists.runs(parameters, current: current)
             }
         }
-        service.handle(ManagerInterface.ListGenerations.self, replyBytes: { $0.generations.count * 512 }) {
+        service.handle(ManagerInterface.ListGenerations.self, replyBytes: { $0.generations.count * 1024 }) {
             parameters, context in
             try known(parameters.model)
-            return try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.generations(parameters) }
+            let serving = await registry.model(parameters.model)
+            return try await Blocking.lists.run(for: context.peer.uid) { [lists, registry] in
+                try lists.generations(parameters) { record in
+                    guard let serving, serving.generation == record.number else {
+                        return registry.precisions.choice(record.measuredPrecisions)
+                    }
+                    return serving.precision
+                }
+            }
         }
         service.handle(
             ManagerInterface.GetMetrics.self, replyBytes: { ($0.steps.count + $0.evaluations.count) * 256 }
@@ -369,7 +377,8 @@ public struct ManagerService: Sendable {
             }
             try await writer.send(.init(bytes: bytes))
             let staged = try await ModelImport(
-                model: model, directory: directory, process: registry.process, precision: registry.precision
+                model: model, directory: directory, process: registry.process,
+                precision: registry.precisions.choice(nil).precision
             ).stage(from: source)
             guard !Task.isCancelled else {
                 try? Durable.removeTree(staged)

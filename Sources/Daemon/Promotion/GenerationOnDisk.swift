@@ -27,6 +27,7 @@ extension StateDirectory {
             vocabSize: configuration.vocabSize, evaluationLoss: facts?.evaluation?.loss,
             bitsPerByte: facts?.evaluation?.bitsPerByte, created: made)
         record.take(PromotionVerdict.read(directory))
+        record.take(MeasuredPrecisions.read(directory: directory))
         return record
     }
 }
@@ -38,5 +39,17 @@ extension GenerationRecord {
         incumbent = verdict?.incumbent
         incumbentBitsPerByte = verdict?.incumbentBitsPerByte
         reason = verdict?.reason
+    }
+
+    /// Copies the bits per byte by precision into the record.
+    mutating func take(_ measured: MeasuredPrecisions?) {
+        float32BitsPerByte = measured?.float32
+        bfloat16BitsPerByte = measured?.bfloat16
+        int8BitsPerByte = measured?.int8
+    }
+
+    /// The bits per byte by precision, if they were measured.
+    var measuredPrecisions: MeasuredPrecisions? {
+        float32BitsPerByte.map { MeasuredPrecisions(float32: $0, bfloat16: bfloat16BitsPerByte, int8: int8BitsPerByte) }
     }
 }

@@ -70,22 +70,24 @@ struct PromotionGate: Sendable {
             let verdict: PromotionVerdict
             if let incumbent, let run = candidate.run {
                 let rival = directory.generation(incumbent, of: model)
-                let (outcome, said) = await supervisor.judge(
+                let (outcome, said, precisions) = await supervisor.judge(
                     [folder, rival], jobAt: directory.job(of: run), leave: leave, onCrash: onCrash)
                 switch outcome {
                 case .published: break
                 case .left: return .left
                 case .failed(let reason, _), .refused(let reason, _): return .unjudged(reason: reason)
                 }
+                keep(precisions, [number, incumbent], of: model)
                 guard said.count == 2 else { return .unjudged(reason: "the evaluation returned no result") }
                 if let failureReason = said[0].failureReason { return damaged(candidate, failureReason) }
                 verdict = PromotionVerdict(candidate: said[0], against: said[1], incumbent, tolerance: tolerance)
                 tell(verdict, candidate, seconds: said[0].seconds + said[1].seconds)
             } else if let run = candidate.run {
                 // There is no generation to compare with, but its loss has to be finite.
-                let (outcome, said) = await supervisor.judge(
+                let (outcome, said, precisions) = await supervisor.judge(
                     [folder], jobAt: directory.job(of: run), leave: leave, onCrash: onCrash)
                 if outcome == .left { return .left }
+                keep(precisions, [number], of: model)
                 if let failureReason = said.first?.failureReason { return damaged(candidate, failureReason) }
                 verdict = PromotionVerdict(alone: said.first, outcome, tolerance: tolerance)
             } else {
@@ -135,6 +137,19 @@ struct PromotionGate: Sendable {
             try metrics.save(record)
         }
         return .damaged(reason: reason)
+    }
+
+    /// Stores what the evaluation measured of generations whose precisions were not known yet: in their directories, where
+    /// the registry reads it when it loads them, and in the database.
+    private func keep(_ precisions: [String: MeasuredPrecisions], _ numbers: [Int], of model: String) {
+        for number in numbers {
+            let folder = directory.generation(number, of: model)
+            guard let measured = precisions[folder] else { continue }
+            journal.attempt("the precisions of generation \(number) of \(model) were not recorded") {
+                try measured.write(directory: folder)
+                try metrics.save(measured, ofGeneration: number, of: model)
+            }
+        }
     }
 
     private func tell(_ verdict: PromotionVerdict, _ candidate: Candidate, seconds: Double) {

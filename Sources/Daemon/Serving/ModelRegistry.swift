@@ -3,6 +3,7 @@ import Dispatch
 import Durable
 import FoundationEssentials
 import Inference
+import Jobs
 import Kernels
 import Settings
 import Supervision
@@ -12,12 +13,14 @@ public struct ServingModel: Sendable {
     public let name: String
     public let generation: Int
     public let engine: InferenceEngine
+    /// The precision of its weights, and why.
+    public let precision: PrecisionChoice
 }
 
 /// Maps each model to the generation that serves. A request uses the same generation from beginning to end.
 public actor ModelRegistry {
     private let directory: StateDirectory
-    nonisolated let precision: WeightPrecision
+    package nonisolated let precisions: PrecisionPolicy
     /// Loads a generation for the first time, in a separate process; nil loads it in this process.
     nonisolated let process: ModelProcess?
     private var serving: [String: ServingModel] = [:]
@@ -25,11 +28,17 @@ public actor ModelRegistry {
     /// Newest request of an administrator, by model.
     private var newestWish: [String: Int] = [:]
 
-    /// - Parameter trainProgram: the path of `kantaibert-train`, which loads generations for the first time, in a separate
-    ///   process; nil loads them in this process
-    public init(directory: StateDirectory, precision: ServingPrecision = .auto, trainProgram: String? = nil) {
+    /// - Parameters:
+    ///   - trainProgram: the path of `kantaibert-train`, which loads generations for the first time, in a separate process;
+    ///     nil loads them in this process
+    ///   - rates: of this machine; nil reads them from the state directory, or measures and stores them
+    public init(
+        directory: StateDirectory, precision: ServingPrecision = .auto, trainProgram: String? = nil,
+        rates: InstructionRates? = nil
+    ) {
         self.directory = directory
-        self.precision = precision.weights
+        precisions = PrecisionPolicy(
+            precision, rates: rates ?? MachineProfile.current(file: directory.machine).rates)
         process = trainProgram.map { ModelProcess(program: $0) }
     }
 
@@ -65,11 +74,11 @@ public actor ModelRegistry {
         let mine = newestRequest[name, default: 0] + 1
         newestRequest[name] = mine
         if isManual { newestWish[name] = mine }
-        let engine = try await load(directory.generation(generation, of: name))
+        let (engine, precision) = try await load(directory.generation(generation, of: name))
         // A newer request may have started during the await.
         guard mine == (isManual ? newestWish : newestRequest)[name] else { return nil }
         try beforeServing()
-        let model = ServingModel(name: name, generation: generation, engine: engine)
+        let model = ServingModel(name: name, generation: generation, engine: engine, precision: precision)
         serving[name] = model
         // Returns the memory used for loading to the system, and soon that of the previous generation.
         Self.queue.async { MallocTuning.giveBack() }
@@ -80,8 +89,12 @@ public actor ModelRegistry {
     private static let queue = DispatchQueue(label: "io.kantaibert.models.load")
 
     /// Loads a directory. If it has changed since the last check, a separate process checks it first.
-    private func load(_ path: String) async throws -> InferenceEngine {
-        let precision = precision
+    private func load(_ path: String) async throws -> (InferenceEngine, PrecisionChoice) {
+        let rates = precisions.rates
+        let choice = await Self.queue.run { [precisions] in
+            precisions.choice(MeasuredPrecisions.read(directory: path))
+        }
+        let precision = choice.precision
         var known = await Self.queue.run { CheckedFile.modelSHA256(ofDirectory: path, precision) }
         if known == nil, let process {
             if let reason = try await process.check(path, precision: precision.rawValue) {
@@ -89,10 +102,11 @@ public actor ModelRegistry {
             }
             known = await Self.queue.run { CheckedFile.modelSHA256(ofDirectory: path, precision) }
         }
-        return try await Self.queue.run { [known] in
-            let engine = try InferenceEngine(directory: path, precision: precision, modelSHA256: known)
+        let engine = try await Self.queue.run { [known] in
+            let engine = try InferenceEngine(directory: path, precision: precision, modelSHA256: known, rates: rates)
             if known == nil { try engine.requireFiniteAnswer() }
             return engine
         }
+        return (engine, choice)
     }
 }

@@ -3,6 +3,7 @@ import Formatting
 import FoundationEssentials
 import Inference
 import Jobs
+import Kernels
 import Models
 import Database
 import Varlink
@@ -21,21 +22,24 @@ extension ServingModel {
             evaluationLoss: evaluation?.loss, bitsPerByte: evaluation?.bitsPerByte,
             created: GenerationTime.read(engine.directory) ?? Date())
         record.take(PromotionVerdict.read(engine.directory))
+        record.take(MeasuredPrecisions.read(directory: engine.directory))
         return record
     }
 
-    func event(run: String?) -> ServiceEvent {
+    package func event(run: String?) -> ServiceEvent {
         let evaluation = engine.trainingArguments?.evaluation
         var fields: [String: JSONValue] = [
             "generation": .int(generation), "model_sha256": .string(engine.modelSHA256),
-            "parameters": .int(parameterCount),
+            "parameters": .int(parameterCount), "precision": .string(precision.precision.rawValue),
+            "precision_reason": .string(precision.reason),
         ]
         fields["evaluation_loss"] = evaluation.map { .double($0.loss) }
         fields["bits_per_byte"] = evaluation.map { .double($0.bitsPerByte) }
         let measure = evaluation.map { ", \(MessageFormat.fixed($0.bitsPerByte, 3)) bits per byte" } ?? ""
         let memory = engine.packedFileFailure.map { "; its weights are kept in memory: \($0)" } ?? ""
+        let weights = "; weights in \(precision.precision.rawValue): \(precision.reason)"
         return ServiceEvent(
-            .generationServes, "\(name) \(generation) serves\(measure)\(memory)", model: name, run: run,
+            .generationServes, "\(name) \(generation) serves\(measure)\(weights)\(memory)", model: name, run: run,
             fields: fields)
     }
 }
