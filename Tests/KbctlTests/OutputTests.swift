@@ -132,6 +132,25 @@ struct OutputTests {
         }
     }
 
+    @Test func generationsSayWhichPrecisionServesAndWhy() async throws {
+        try await Canned.serving { socket in
+            let result = try KbctlProcess.run(["generations", "kantaibert"], socket: socket, columns: 80)
+            #expect(result.status == 0, "\(result)")
+            let lines = result.output.split(separator: "\n")
+            #expect(lines.first?.contains("WEIGHTS") == true, "\(result.output)")
+            #expect(lines.contains { $0.contains("serving") && $0.contains("int8") }, "\(result.output)")
+            let text = lines.joined(separator: " ")
+            #expect(
+                text.contains("kantaibert 3 serves with weights in int8: \(Canned.precisionReason)"), "\(result.output)"
+            )
+            let json = try KbctlProcess.run(["generations", "kantaibert", "--json"], socket: socket)
+            let reply = try JSONDecoder().decode(
+                ManagerInterface.ListGenerations.Reply.self, from: Data(json.output.utf8))
+            #expect(reply.generations.map(\.precision) == [nil, nil, "int8"])
+            #expect(reply.generations.last?.int8BitsPerByte == 1.9313)
+        }
+    }
+
     @Test func listsFollowAllPages() async throws {
         try await Canned.serving { socket in
             func lines(_ arguments: [String]) throws -> [Substring] {

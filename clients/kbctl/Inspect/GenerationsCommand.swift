@@ -7,8 +7,9 @@ struct Generations: ParsableCommand {
         abstract: "List the generations of a model, newest first.",
         discussion: """
             A new generation is promoted unless it is worse than the serving one. GATE is its bits per byte on \
-            held-out text; AGAINST is the result of the then serving generation on the same text, with its number. The \
-            reason why a generation was not promoted is printed below the table.
+            held-out text; AGAINST is the result of the then serving generation on the same text, with its number. \
+            WEIGHTS is the precision that it serves in, or would. The reason why a generation was not promoted, and why \
+            the serving one has its precision, are printed below the table.
             """)
 
     @Argument(help: ArgumentHelp("The model.", valueName: "model")) var name: String
@@ -20,8 +21,8 @@ struct Generations: ParsableCommand {
         var table = Table(
             [
                 ("NUMBER", .right), ("STATE", .left), ("GATE", .right), ("AGAINST", .right), ("BITS/BYTE", .right),
-                ("HELD OUT", .right), ("CREATED", .left), ("RUN", .left), ("SHA-256", .left),
-            ], elastic: [8], spare: [8, 7, 5, 6, 4], names: [7])
+                ("HELD OUT", .right), ("WEIGHTS", .left), ("CREATED", .left), ("RUN", .left), ("SHA-256", .left),
+            ], elastic: [9], spare: [9, 8, 5, 7, 6, 4], names: [8])
         var isFirst = true
         var hasWaiting = false
         try client.pages(ManagerInterface.ListGenerations.self, .init(model: name)) { reply in
@@ -41,7 +42,7 @@ struct Generations: ParsableCommand {
             let notes = reply.generations.compactMap(note)
             if !notes.isEmpty { Terminal.line("") }
             for note in notes { Terminal.paragraph(note) }
-            hasWaiting = hasWaiting || !notes.isEmpty
+            hasWaiting = hasWaiting || reply.generations.contains { [.rejected, .candidate].contains($0.state) }
             return true
         }
         if hasWaiting {
@@ -54,8 +55,8 @@ struct Generations: ParsableCommand {
             [
                 "\(generation.number)", generation.state.rawValue, Format.number(generation.judgedBitsPerByte, 3),
                 Self.incumbent(generation), Format.number(generation.bitsPerByte, 3),
-                Format.number(generation.evaluationLoss, 4), Format.relative(generation.created), generation.run,
-                generation.modelSha256,
+                Format.number(generation.evaluationLoss, 4), generation.precision ?? "",
+                Format.relative(generation.created), generation.run, generation.modelSha256,
             ], style: Self.style(generation.state))
     }
 
@@ -74,12 +75,16 @@ struct Generations: ParsableCommand {
         }
     }
 
-    /// Returns why a generation does not serve, or nil if it does or did.
+    /// Returns why a generation does not serve, or why the one that serves has its precision.
     private func note(_ generation: ManagerInterface.Generation) -> String? {
+        let number = generation.number
         switch generation.state {
-        case .rejected: "\(generation.number) is rejected: \(generation.reason ?? "no reason was recorded")"
-        case .candidate: "\(generation.number) is a candidate: \(generation.reason ?? "it has not been evaluated yet")"
-        case .serving, .retired: nil
+        case .rejected: return "\(number) is rejected: \(generation.reason ?? "no reason was recorded")"
+        case .candidate: return "\(number) is a candidate: \(generation.reason ?? "it has not been evaluated yet")"
+        case .serving:
+            guard let precision = generation.precision, let reason = generation.precisionReason else { return nil }
+            return "\(number) serves with weights in \(precision): \(reason)"
+        case .retired: return nil
         }
     }
 }

@@ -77,7 +77,8 @@ function row(model, one, most) {
     h("th", { scope: "row", class: "num" }, String(one.number)),
     h("td", {}, h("span", { class: `badge ${serves ? "good" : one.state === "rejected" ? "bad" : ""}` }, one.state),
       // The reason of a generation that serves was why it was promoted.
-      !serves && one.reason && h("span", { class: "reason" }, one.reason)),
+      !serves && one.reason && h("span", { class: "reason" }, one.reason),
+      serves && one.precision && h("span", { class: "reason" }, `Weights in ${one.precision}: ${one.precision_reason}.`)),
     h("td", { class: "num" }, fixed(one.evaluation_loss, 4)),
     h("td", {}, h("span", { class: "measure" }, h("span", { class: "num" }, fixed(one.bits_per_byte, 3)),
       h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: "bar", style: { width: length } })))),
