@@ -34,7 +34,9 @@ public struct PrecisionChoice: Sendable, Equatable {
             return
         }
         guard let measured else {
-            reason = "the fastest without int8, because bits per byte were not measured in each precision"
+            reason =
+                "the fastest without int8, because bits per byte were not measured in each precision; "
+                + "the evaluation of the next generation measures them"
             return
         }
         let figures = others.map { other in
