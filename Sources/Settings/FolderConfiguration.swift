@@ -102,10 +102,12 @@ package struct FolderConfiguration: Sendable {
         }
         reading.format = try source.word("format", as: TextFormat.self)
         if let encoding = try source.text("encoding") {
-            guard EncodingName(encoding) != nil else {
+            guard EncodingSetting(encoding) != nil else {
                 throw SettingsError(
                     place: source.place(of: "encoding"), key: "encoding",
-                    expected: "a name that `iconv --list` shows, such as windows-1252 or Shift_JIS",
+                    expected:
+                        "a name that `iconv --list` shows, such as windows-1252 or Shift_JIS, or such a name after "
+                        + "UTF-8+ where some of the lines are UTF-8",
                     found: "‘\(encoding)’")
             }
             reading.encoding = encoding

@@ -15,7 +15,7 @@ extension CorpusReading {
         let options = options
         guard size <= options.maxFileBytes else { throw options.tooLarge(atLeast: size) }
         guard let format = options.format ?? TextFormat.plain(name: name), format != .mail,
-            options.encoding.map(EncodingName.admitsUTF8) ?? true
+            options.encoding.map(EncodingSetting.admitsUTF8) ?? true
         else {
             throw NotPlainText()
         }

@@ -8,6 +8,8 @@ struct EncodingDetection {
         /// The names of the most probable encodings, which give different texts.
         case ambiguous([String])
         case mixed
+        /// Some lines are UTF-8, and the others in another encoding, by the most probable names.
+        case mixedLines(MixedLines, [String])
         /// By far the most probable encoding does not decode all of the text.
         case damaged(EncodingName)
         case none
@@ -41,6 +43,13 @@ struct EncodingDetection {
     private static let mostOpinion = 2.0
     private static let opinionPerByte = 0.2
     private static let mostShown = 3
+    /// The least share of the bytes outside ASCII, one in so many, that lines in UTF-8 have in a mixture. Less is read as
+    /// what the rest is, like other undecodable bytes.
+    private static let mostBytesPerUnmixed = 1000
+    /// By how much lines in UTF-8 are less probable than the others in the encoding of those, in all and for each byte
+    /// outside ASCII.
+    private static let leastForeignMargin = 20.0
+    private static let leastForeignMarginPerByte = 1.5
     /// Number of other encodings that a part of the sample is compared with. It belongs to one of them above these
     /// margins.
     private static let mostOthers = 8
@@ -58,8 +67,13 @@ struct EncodingDetection {
         text = try TextStatistics(region)
     }
 
+    private init(_ region: FileRegion, _ survey: ByteSurvey, _ text: TextStatistics) {
+        (self.region, self.survey, self.text) = (region, survey, text)
+    }
+
     func result() throws -> Result {
         guard text.highBytes > 0 else { return .none }
+        if let mixture = try mixtureOfLines() { return mixture }
         let all = scores()
         let scored = try decodable(all)
         if let first = all.first, first.score / Double(text.highBytes) > Self.leastPerByte,
@@ -118,6 +132,64 @@ struct EncodingDetection {
         let perByte = best.score / Double(text.highBytes)
         return percent > 40 || percent > 20 && (Self.leastPerByte..<Self.leastUnmixedPerByte).contains(perByte)
     }
+
+    // MARK: Lines in UTF-8
+
+    private func mixtureOfLines() throws -> Result? {
+        guard let lines = try linesOfBoth() else { return nil }
+        let others = EncodingDetection(region, survey, lines.others.text)
+        let scored = others.scores()
+        guard let best = scored.first, best.score / Double(others.text.highBytes) > Self.leastPerByte,
+            best.table?.formsWords(others.text) ?? true
+        else { return nil }
+        let probable = [best] + scored.dropFirst().filter { others.isRival($0, of: best) }
+        guard probable.allSatisfy({ others.areForeign(lines.utf8.text, to: $0) }) else { return nil }
+        let names =
+            probable.count > 1
+            ? probable.prefix(Self.mostShown).map(\.candidate.name) : [others.usual(best, scored).name]
+        return .mixedLines(lines, names)
+    }
+
+    /// Whether lines are UTF-8 in a text that is otherwise in this encoding.
+    func hasLinesOfUTF8(besides encoding: EncodingName) throws -> Bool {
+        guard let lines = try linesOfBoth() else { return false }
+        let others = EncodingDetection(region, survey, lines.others.text)
+        let own: Scored
+        if let table = SingleByteTable.table(of: encoding) {
+            own = Scored(candidate: table.candidate, table: table, score: table.score(others.text))
+        } else if let candidate = Candidate.named(converter: encoding.converter),
+            let sample = MultiByteScore(candidate, others.text.sample)
+        {
+            own = Scored(
+                candidate: candidate, sample: sample, score: sample.perHighByte * Double(others.text.highBytes))
+        } else {
+            return false
+        }
+        return others.areForeign(lines.utf8.text, to: own)
+    }
+
+    private func linesOfBoth() throws -> MixedLines? {
+        guard survey.sequences > 0, survey.invalidBytes > 0, let lines = try MixedLines(region),
+            lines.utf8.text.highBytes * Self.mostBytesPerUnmixed > text.highBytes
+        else { return nil }
+        return lines
+    }
+
+    /// Whether other lines are far less probable in the encoding of this text than this text is.
+    private func areForeign(_ lines: TextStatistics, to own: Scored) -> Bool {
+        let perByte: Double
+        if let table = own.table {
+            perByte = (table.score(lines) + own.candidate.rarity) / Double(lines.highBytes)
+        } else if let sample = MultiByteScore(own.candidate, lines.sample) {
+            perByte = sample.perHighByte
+        } else {
+            return false
+        }
+        let margin = own.score / Double(text.highBytes) - perByte
+        return margin >= Self.leastForeignMarginPerByte && margin * Double(lines.highBytes) >= Self.leastForeignMargin
+    }
+
+    // MARK: Candidates
 
     /// Returns all candidates, the most probable first.
     private func scores() -> [Scored] {

@@ -16,9 +16,7 @@ struct SingleByteTable: Sendable {
     private init?(_ candidate: Candidate) {
         guard let decoder = IconvDecoder(candidate.encoding) else { return nil }
         self.candidate = candidate
-        let scalars = (0...255).map { byte in
-            decoder.decode(whole: [UInt8(byte)]).flatMap { String(decoding: $0, as: UTF8.self).unicodeScalars.first }
-        }
+        let scalars = Self.scalars(decoder)
         let classes = scalars.map { CharacterClass($0 ?? "\0") }
         let script = Self.script(classes)
         let characters = Set(scalars.compactMap(\.self))
@@ -28,6 +26,22 @@ struct SingleByteTable: Sendable {
         self.scalars = scalars
         self.classes = classes
         self.script = script
+    }
+
+    /// Returns the table of an encoding, which can have a name that is not a candidate's.
+    static func table(of encoding: EncodingName) -> SingleByteTable? {
+        if let candidate = Candidate.named(converter: encoding.converter) {
+            return all.first { $0.candidate.name == candidate.name }
+        }
+        guard let decoder = IconvDecoder(encoding) else { return nil }
+        let scalars = scalars(decoder)
+        return all.first { $0.scalars == scalars }
+    }
+
+    private static func scalars(_ decoder: IconvDecoder) -> [Unicode.Scalar?] {
+        (0...255).map { byte in
+            decoder.decode(whole: [UInt8(byte)]).flatMap { String(decoding: $0, as: UTF8.self).unicodeScalars.first }
+        }
     }
 
     /// The script that the encoding is for: one other than Latin if the encoding has at least as many letters of it as

@@ -13,6 +13,8 @@ package struct TextEncoding: Sendable, Equatable {
     package let origin: Origin
     /// The encoding that the text is decoded from; for a family such as UTF-16, the specific form.
     private let encoding: EncodingName
+    /// Whether lines that are UTF-8 are read as such, and only the others are in `encoding`.
+    private let isLineByLine: Bool
     /// Length of the byte-order mark, which is not part of the text.
     private let markBytes: Int
     /// Number of NUL bytes, if they were counted.
@@ -20,8 +22,11 @@ package struct TextEncoding: Sendable, Equatable {
 
     private static let utf8Mark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
-    private init(_ encoding: EncodingName, name: String? = nil, _ origin: Origin, markBytes: Int = 0) {
-        self.name = name ?? encoding.name
+    private init(
+        _ encoding: EncodingName, name: String? = nil, _ origin: Origin, markBytes: Int = 0, isLineByLine: Bool = false
+    ) {
+        self.name = isLineByLine ? EncodingSetting.lineByLine(encoding.name) : name ?? encoding.name
+        self.isLineByLine = isLineByLine
         self.origin = origin
         self.encoding = encoding
         self.markBytes = markBytes
@@ -47,7 +52,7 @@ extension TextEncoding {
             return marked
         }
         let survey = try ByteSurvey(region)
-        var found = try determine(region, survey, declared: declared.flatMap { EncodingName($0) })
+        var found = try determine(region, survey, declared: declared.flatMap { EncodingSetting($0)?.encoding })
         try found.checkEnd(region)
         found.surveyedNULs = survey.allNuls
         return found
@@ -57,8 +62,13 @@ extension TextEncoding {
         _ region: FileRegion, _ survey: ByteSurvey, declared: EncodingName?
     ) throws -> TextEncoding {
         if let plain = try withoutDecoding(region, survey, isDeclaredUTF8: declared?.isUTF8 ?? false) { return plain }
-        if let declared, canBeDeclared(declared), try isDecodable(region, declared, most: mostReplaced(region)) {
-            return TextEncoding(declared, .declared)
+        if let declared, canBeDeclared(declared) {
+            // The declaration says what the lines are that are not UTF-8.
+            let isLineByLine =
+                try survey.sequences > 0
+                && EncodingDetection(region, survey).hasLinesOfUTF8(besides: declared)
+            let encoding = TextEncoding(declared, .declared, isLineByLine: isLineByLine)
+            if try encoding.isDecodable(region) { return encoding }
         }
         guard survey.controls * 100 <= survey.bytes else {
             throw RejectionError(
@@ -115,12 +125,17 @@ extension TextEncoding {
     }
 
     private static func configured(_ name: String, _ region: FileRegion) throws -> TextEncoding {
-        guard let encoding = EncodingName(name) else {
+        guard let setting = EncodingSetting(name) else {
             throw RejectionError(
                 "is in an unknown encoding according to ‘encoding’ in \(settingsFile): `iconv --list` shows those that "
                     + "are known")
         }
+        let encoding = setting.encoding
         let mark = try marked(region)
+        if setting.isLineByLine {
+            let markBytes = mark.map { $0.encoding.isUTF8 ? $0.markBytes : 0 } ?? 0
+            return TextEncoding(encoding, .configured, markBytes: markBytes, isLineByLine: true)
+        }
         let isUnicode = encoding.isUTF8 || encoding.unitBytes > 1
         // The name of one form is often used for its family; the byte-order mark takes precedence.
         if isUnicode, let mark, mark.name.prefix(6) == encoding.name.prefix(6) {
@@ -175,7 +190,15 @@ extension TextEncoding {
         try region.decode(with: makeDecoder(encoding), most: most) { _ in }.all <= most
     }
 
-    private func makeDecoder() throws -> any Decoder { try Self.makeDecoder(encoding) }
+    private func isDecodable(_ region: FileRegion) throws -> Bool {
+        let most = Self.mostReplaced(region)
+        return try region.decode(with: makeDecoder(), from: markBytes, most: most) { _ in }.all <= most
+    }
+
+    private func makeDecoder() throws -> any Decoder {
+        let decoder = try Self.makeDecoder(encoding)
+        return isLineByLine ? LineByLineDecoder(decoder) : decoder
+    }
 
     private static func makeDecoder(_ encoding: EncodingName) throws -> any Decoder {
         let decoder: (any Decoder)? =
@@ -206,10 +229,16 @@ extension TextEncoding {
         var other: String?
         do {
             // Determines the encoding from the text alone, because the setting or declaration is wrong.
-            other = try Self.determine(region, declared: nil, configured: nil).name
+            if origin == .byteOrderMark, encoding.isUTF8 {
+                _ = try Self.determine(region, ByteSurvey(region), declared: nil)
+            } else {
+                other = try Self.determine(region, declared: nil, configured: nil).name
+            }
         } catch let error as RejectionError {
-            if origin == .configured {
-                return RejectionError("\(found); without this setting, it \(error.reason.text)")
+            switch origin {
+            case .configured: return RejectionError("\(found); without this setting, it \(error.reason.text)")
+            case .byteOrderMark where encoding.isUTF8: return RejectionError("\(found); it \(error.reason.text)")
+            default: break
             }
         }
         guard let other, other != name else { return RejectionError("\(found); \(Self.advice(nil))") }
@@ -225,6 +254,13 @@ extension TextEncoding {
             return RejectionError(
                 "is text whose encoding cannot be told: \(list) are about equally probable and give different "
                     + "texts; \(advice(names.first))")
+        case .mixedLines(let lines, let names):
+            let setting = EncodingSetting.lineByLine(names[0])
+            return RejectionError(
+                "mixes UTF-8 with another encoding: of its lines that are not ASCII, "
+                    + "\(lines.utf8.count(inEncoding: "UTF-8")) and "
+                    + "\(lines.others.count(inEncoding: names.joined(separator: " or "))), as it seems; "
+                    + "\(advice(setting)), to read each line as what it is")
         case .mixed:
             return RejectionError(
                 "mixes UTF-8 with another encoding: \(survey.invalidBytes.grouped) of \(survey.bytes.grouped) bytes "
@@ -245,6 +281,12 @@ extension TextEncoding {
         let other = name == nil ? "if it is text, " : "if that is right, "
         return
             "\(other)write ‘encoding: \(name ?? "NAME")’ to \(settingsFile) in its folder and move the file back there"
+    }
+}
+
+extension MixedLines.Group {
+    fileprivate func count(inEncoding name: String) -> String {
+        lines == 1 ? "1 is \(name) (line \(first))" : "\(lines.grouped) are \(name) (the first is line \(first))"
     }
 }
 

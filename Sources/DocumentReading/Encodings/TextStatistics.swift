@@ -38,6 +38,41 @@ struct TextStatistics {
         set(table)
     }
 
+    /// Collects the statistics of lines that need not follow each other.
+    struct Collector {
+        private var table = PairTable()
+        private var blocks = BlockSample(most: mostBlocks)
+        private var block: [UInt8] = []
+
+        mutating func add(_ lines: UnsafeRawBufferPointer) {
+            table.add(lines)
+            block.append(contentsOf: lines)
+            if block.count >= blockBytes { sample() }
+        }
+
+        mutating func finish() -> TextStatistics {
+            if !block.isEmpty { sample() }
+            return TextStatistics(table, blocks)
+        }
+
+        private mutating func sample() {
+            block.withUnsafeBytes { bytes in
+                for start in stride(from: 0, to: bytes.count, by: blockBytes) {
+                    let end = min(bytes.count, start + blockBytes)
+                    blocks.add(
+                        UnsafeRawBufferPointer(rebasing: bytes[start..<end]), isFirst: start == 0,
+                        isLast: end == bytes.count)
+                }
+            }
+            block.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private init(_ table: PairTable, _ blocks: BlockSample) {
+        set(table)
+        sample = blocks.kept
+    }
+
     private mutating func set(_ table: PairTable) {
         table.forEach { one, other, count in
             counts[Int(other)] += count
