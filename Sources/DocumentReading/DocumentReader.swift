@@ -199,7 +199,18 @@ package struct DocumentReader {
 
     private mutating func readContent(_ item: Item, _ unpacking: inout Unpacking) throws {
         let content = content
-        try readAsUnit(item, &unpacking) { try content.read(item.region, name: item.name, into: &$0) }
+        guard let encoding = try WideMail.encoding(of: item.region, name: item.name, options) else {
+            return try readAsUnit(item, &unpacking) { try content.read(item.region, name: item.name, into: &$0) }
+        }
+        let mark = scratch.mark
+        defer { scratch.release(to: mark) }
+        var replaced = Replacements()
+        let region = try store { replaced = try encoding.decode(item.region, $0) }
+        try readAsUnit(item, &unpacking) { reading in
+            try content.read(region, name: item.name, into: &reading)
+            reading.describe(encoding: encoding.name)
+            reading.count(replaced)
+        }
     }
 
     /// Reads a file or one member of an archive as a unit: if it cannot be used, none of it is kept.

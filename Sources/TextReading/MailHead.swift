@@ -46,6 +46,25 @@ package struct MailHead: Sendable, Equatable {
         guard isNamed, rest.isEmpty || head.count == Self.bytes, fields.areOfMail else { return nil }
     }
 
+    /// Recognizes mail that is not named so, reading no more than its head needs.
+    /// - Parameter read: returns so many of the first bytes, or all if there are fewer
+    package static func find(_ read: (_ count: Int) throws -> [UInt8]) rethrows -> MailHead? {
+        var count = fewestBytes
+        while true {
+            let head = try read(count)
+            if head.count < count || count >= bytes || hasBlankLine(head) { return MailHead(head) }
+            count = min(bytes, 4 * count)
+        }
+    }
+
+    private static let fewestBytes = 1 << 10
+
+    /// Whether the bytes contain the end of the head.
+    private static func hasBlankLine(_ head: [UInt8]) -> Bool {
+        let lines = head.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
+        return lines.contains { MailLine.content($0).isEmpty }
+    }
+
     /// Whether a file can be mail, judging by its first few bytes.
     static func isPossible(_ begin: some Sequence<UInt8>) -> Bool {
         let begin = Array(begin)[...]

@@ -73,6 +73,7 @@ import TextReading
         ("=?utf-8?B?w7xiZQ==?=\n =?utf-8?B?cg==?= =?koi8-r?Q?=CD=C9=D2?=", "überмир"),
         ("=?UTF-8?Q?=E2=82?= =?UTF-8?Q?=AC_5?=", "€ 5"),
         ("=?utf-8*de?Q?a?= b", "a b"),
+        ("=?HZ-GB-2312?B?fntUZ0lPNUQ5YzMhfn0=?= a", "早上的广场 a"), ("=?hz-gb-2312?Q?~{TgIO~}?=", "早上"),
         ("1 =? 2 ?= 3", "1 =? 2 ?= 3"),
         ("Grüße", "Grüße"),
         ("a\n\tb", "a b"),

@@ -51,4 +51,18 @@ final class HZDecoder: Decoder {
         try flush()
         return index
     }
+
+    /// Decodes all of a short input.
+    /// - Returns: the text, or nil if a part of it is undecodable
+    func decode(whole input: [UInt8]) -> [UInt8]? {
+        var text: [UInt8] = []
+        let output = DecodedText { text.append(contentsOf: $0) }
+        do {
+            _ = try input.withUnsafeBytes { try decode($0, isLast: true, to: output) }
+            try output.flush()
+        } catch {
+            return nil
+        }
+        return output.replaced.all == 0 ? text : nil
+    }
 }

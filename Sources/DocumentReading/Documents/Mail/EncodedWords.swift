@@ -54,8 +54,9 @@ struct EncodedWords {
     }
 
     private static func decode(_ bytes: [UInt8], _ encoding: EncodingName) -> [UInt8]? {
-        guard encoding.isUTF8 else { return IconvDecoder(encoding)?.decode(whole: bytes) }
-        return bytes.isUTF8 ? bytes : nil
+        if encoding.isUTF8 { return bytes.isUTF8 ? bytes : nil }
+        if encoding == .known("HZ-GB-2312") { return HZDecoder()?.decode(whole: bytes) }
+        return IconvDecoder(encoding)?.decode(whole: bytes)
     }
 
     /// Returns the encoded word at the beginning.

@@ -10,6 +10,8 @@ struct MailLines {
     }
 
     private static let longest = 16 << 10
+    /// How much is read first, because the head of a message is short, and messages can be many.
+    private static let fewest = 1 << 10
 
     private let region: FileRegion
     /// Where the next line begins.
@@ -23,15 +25,18 @@ struct MailLines {
         self.region = region
         position = range.lowerBound
         end = range.upperBound
-        buffer = [UInt8](repeating: 0, count: min(Self.longest, range.count))
+        buffer = [UInt8](repeating: 0, count: min(Self.fewest, range.count))
         buffered = position..<position
     }
 
     mutating func next() throws -> Line? {
         guard position < end else { return nil }
         if let line = bufferedLine() { return line }
-        try fill()
-        if let line = bufferedLine() { return line }
+        repeat {
+            if !buffered.isEmpty { enlarge() }
+            try fill()
+            if let line = bufferedLine() { return line }
+        } while buffered.upperBound < end && buffer.count < Self.longest && !buffered.isEmpty
         let begin = position
         guard !buffered.isEmpty else { return nil }
         position = try endOfLine(after: buffered.upperBound)
@@ -57,6 +62,11 @@ struct MailLines {
         let range = position..<buffered.lowerBound + found + 1
         position = range.upperBound
         return Line(range: range, place: begin..<found)
+    }
+
+    private mutating func enlarge() {
+        let count = min(Self.longest, 4 * buffer.count)
+        if count > buffer.count { buffer.append(contentsOf: repeatElement(0, count: count - buffer.count)) }
     }
 
     private mutating func fill() throws {

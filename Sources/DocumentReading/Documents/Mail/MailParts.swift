@@ -240,7 +240,7 @@ struct MailParts {
             let begin = line.range.lowerBound
             let rest = FileRegion(
                 descriptor: body.descriptor, offset: body.offset + begin, bytes: body.bytes - begin)
-            if isOutermost, let head = MailHead(try rest.head(MailHead.bytes)) {
+            if isOutermost, let head = try MailHead.find(rest.head) {
                 return head.isMailbox ? line.range.upperBound : begin
             }
             log.lose(.outsideParts, bytes: rest.bytes)

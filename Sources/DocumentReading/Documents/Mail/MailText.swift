@@ -53,8 +53,11 @@ struct MailText {
         case .failure(let error): log.lose(.undecodable(error.reason.text), bytes: size)
         case .success(let decoded):
             log.use(bytes: size)
+            let type = header.type.value
             if isHTML {
-                text = html(decoded, header.type.value, &log)
+                text = html(decoded, type, &log)
+            } else if type == "text/enriched" || type == "text/richtext" {
+                text = EnrichedText(decoded, isRichtext: type == "text/richtext").text
             } else if header.type.word("format") == "flowed" {
                 text = FlowedText(decoded, isSpaceDeleted: header.type.word("delsp") == "yes").text
             } else {
