@@ -62,19 +62,17 @@ public struct SampleReader {
                 lines, separator: layout.separator, dividesLongUnits: !layout.hasConversations)
         }
         self.pieces = pieces(lines)
-        repeated =
-            filters.contains(.dedupeDocuments)
-            ? try RepeatedUnits(
-                pieces(TextLines(path: path, hasUnicodeLineEnds: layout.hasUnicodeLineEnds)), seen: seen,
-                progress: progress) : nil
+        repeated = try RepeatedUnits(
+            filters, pieces(TextLines(path: path, hasUnicodeLineEnds: layout.hasUnicodeLineEnds)), seen: seen,
+            progress: progress)
         hasConversations = layout.hasConversations
         keepsTurns = layout.unit == .conversations
         joiner = layout.isJoinedByFilter ? nil : layout.joiner
         self.filters = TextPipeline(filters, joiner: layout.joiner, words: layout.words)
         self.seen = seen
         // The filters for corpora come first, in this order, and only those that apply to this one.
-        let first = [TextFilter.gutenberg, .dedupeDocuments].filter(filters.contains)
-        counts.filters = first.map { FilterCount($0.name) } + self.filters.counts
+        let first = TextFilter.Name.forCorpora.filter { name in filters.contains { $0.name == name } }
+        counts.filters = first.map { FilterCount($0) } + self.filters.counts
         corpusFilters = first.count
     }
 
@@ -146,8 +144,8 @@ public struct SampleReader {
     private mutating func isUsed(_ piece: UnitPieces.Piece, bytes: Int) -> Bool {
         for index in 0..<corpusFilters {
             counts.filters[index].addBefore(bytes: bytes)
-            let isDropped =
-                counts.filters[index].filter == .gutenberg ? piece.isOutside : repeated?.contains(unit) ?? false
+            let filter = counts.filters[index].filter
+            let isDropped = filter == .gutenberg ? piece.isOutside : repeated?.contains(unit, for: filter) ?? false
             if isDropped { return false }
             counts.filters[index].addAfter(bytes: bytes)
         }

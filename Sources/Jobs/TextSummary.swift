@@ -13,10 +13,10 @@ public struct TextSummary: Codable, Sendable, Equatable {
     public var heldOutShare: Double
     /// Beyond `block_size`, dropped because of `truncate`.
     public var truncatedShare: Double
-    /// Removed by filters other than `dedupe_lines` and `dedupe_documents`.
+    /// Removed by filters that are not for duplicates.
     public var filteredShare: Double
     public var duplicateShare: Double
-    /// Units that filters other than `dedupe_lines` and `dedupe_documents` dropped as a whole.
+    /// Units that filters dropped as a whole, except for duplicates.
     public var filteredUnits: Int
     public var duplicateUnits: Int
     /// Whether all units have the same text.

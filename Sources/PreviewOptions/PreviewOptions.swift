@@ -22,6 +22,11 @@ package struct PreviewOptions: ParsableArguments {
     package var maxWords: Int?
 
     @Option(
+        name: [.long, .customLong("near_duplicates")],
+        help: ArgumentHelp("The number for the filter near_duplicates.", valueName: "share"))
+    package var nearDuplicates: Double?
+
+    @Option(
         help: ArgumentHelp(
             "The unit of training, one of those of the setting samples; auto by default.", valueName: "unit"))
     package var samples: String?
@@ -35,7 +40,9 @@ package struct PreviewOptions: ParsableArguments {
     package var arguments: [String] {
         let options: [(String, String?)] = [
             ("filters", filters), ("keep", keep), ("min-words", minWords.map(String.init)),
-            ("max-words", maxWords.map(String.init)), ("samples", samples), ("units", units.map(String.init)),
+            ("max-words", maxWords.map(String.init)),
+            ("near-duplicates", nearDuplicates.map { "\($0)" }), ("samples", samples),
+            ("units", units.map(String.init)),
         ]
         return options.compactMap { name, value in value.map { "--\(name)=\($0)" } }
     }

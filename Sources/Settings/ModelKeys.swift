@@ -75,8 +75,8 @@ extension FilterKeys {
             Filters that are applied to each sample before tokenization, in order: lowercase, keep, strip_urls, \
             strip_mentions, min_words, max_words, dedupe_lines, strip_ansi (control sequences of terminals), unwrap (joins \
             hard-wrapped lines, also if samples is set), dehyphenate, gutenberg (drops the license around an e-book), \
-            dedupe_documents; tweets stands for lowercase, keep and min_words with keep "a-z '" and min_words 30. Prompts \
-            pass through the filters that modify characters.
+            dedupe_documents, near_duplicates; tweets stands for lowercase, keep and min_words with keep "a-z '" and \
+            min_words 30. Prompts pass through the filters that modify characters.
             """),
         Setting(
             "keep", \.values.keep, ValueFormat.text("characters and ranges such as \"a-z '\"").or("null"),
@@ -91,6 +91,16 @@ extension FilterKeys {
         Setting(
             "max_words", \.values.maxWords, ValueFormat.integer(atLeast: 1).or("null"), change: .onReload,
             "The filter max_words drops samples with more words."),
+        Setting(
+            "near_duplicates", \.values.nearDuplicates,
+            ValueFormat.number(
+                atLeast: TextFilter.nearDuplicateShares.lowerBound, atMost: TextFilter.nearDuplicateShares.upperBound
+            ).or("null"),
+            change: .onReload,
+            """
+            The filter near_duplicates drops lines, paragraphs and records that have at least this share of their text in \
+            common with an earlier one, such as 0.8.
+            """),
     ]
 
     private var namesOrNone: [String] {

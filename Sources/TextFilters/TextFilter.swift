@@ -28,6 +28,9 @@ public enum TextFilter: Sendable, Hashable {
     /// Drops lines, paragraphs and records whose whole text in the corpus occurred before. Uses about 16 bytes of
     /// memory for each.
     case dedupeDocuments
+    /// Drops lines, paragraphs and records of whose text in the corpus at least this share is that of an earlier one; see
+    /// `TextSketch`. Uses about 400 bytes of memory for each, and less than 300 MB.
+    case nearDuplicates(Double)
 
     public enum Name: String, Sendable, Codable, CaseIterable {
         case lowercase, keep
@@ -39,9 +42,15 @@ public enum TextFilter: Sendable, Hashable {
         case stripANSI = "strip_ansi"
         case unwrap, dehyphenate, gutenberg
         case dedupeDocuments = "dedupe_documents"
+        case nearDuplicates = "near_duplicates"
 
         /// Whether the filter drops texts only because they are duplicates.
-        public var isForDuplicates: Bool { self == .dedupeLines || self == .dedupeDocuments }
+        public var isForDuplicates: Bool {
+            self == .dedupeLines || self == .dedupeDocuments || self == .nearDuplicates
+        }
+
+        /// Filters that are applied to the corpus as stored, in order, before all others.
+        public static let forCorpora: [Name] = [.gutenberg, .dedupeDocuments, .nearDuplicates]
     }
 
     public var name: Name {
@@ -58,6 +67,7 @@ public enum TextFilter: Sendable, Hashable {
         case .dehyphenate: .dehyphenate
         case .gutenberg: .gutenberg
         case .dedupeDocuments: .dedupeDocuments
+        case .nearDuplicates: .nearDuplicates
         }
     }
 
@@ -66,12 +76,13 @@ public enum TextFilter: Sendable, Hashable {
     public var appliesToPrompts: Bool {
         switch self {
         case .lowercase, .keep, .stripURLs, .stripMentions, .stripANSI: true
-        case .minWords, .maxWords, .dedupeLines, .unwrap, .dehyphenate, .gutenberg, .dedupeDocuments: false
+        case .minWords, .maxWords, .dedupeLines, .unwrap, .dehyphenate, .gutenberg, .dedupeDocuments, .nearDuplicates:
+            false
         }
     }
 
     /// Whether the filter is applied to the corpus as stored, before all others.
-    public var appliesToCorpus: Bool { self == .gutenberg || self == .dedupeDocuments }
+    public var appliesToCorpus: Bool { Name.forCorpora.contains(name) }
 }
 
 /// An invalid filter or filter value.
@@ -90,6 +101,7 @@ extension TextFilter: CustomStringConvertible {
         switch self {
         case .keep(let characters): "\(name.rawValue) \"\(characters.text)\""
         case .minWords(let count), .maxWords(let count): "\(name.rawValue) \(count)"
+        case .nearDuplicates(let share): "\(name.rawValue) \(share)"
         case .lowercase, .stripURLs, .stripMentions, .dedupeLines, .stripANSI, .unwrap, .dehyphenate, .gutenberg,
             .dedupeDocuments:
             name.rawValue
@@ -104,11 +116,15 @@ public struct TextFilterValues: Sendable, Equatable {
     public var keep: String?
     public var minWords: Int?
     public var maxWords: Int?
+    public var nearDuplicates: Double?
 
-    public init(keep: String? = nil, minWords: Int? = nil, maxWords: Int? = nil) {
+    public init(
+        keep: String? = nil, minWords: Int? = nil, maxWords: Int? = nil, nearDuplicates: Double? = nil
+    ) {
         self.keep = keep
         self.minWords = minWords
         self.maxWords = maxWords
+        self.nearDuplicates = nearDuplicates
     }
 }
 
@@ -139,6 +155,7 @@ extension TextFilter {
         }
         let given: [(Name, Bool)] = [
             (.keep, values.keep != nil), (.minWords, values.minWords != nil), (.maxWords, values.maxWords != nil),
+            (.nearDuplicates, values.nearDuplicates != nil),
         ]
         for (name, isGiven) in given where isGiven && !filters.contains(where: { $0.name == name }) {
             throw TextFilterError(
@@ -165,7 +182,21 @@ extension TextFilter {
         case .dehyphenate: return .dehyphenate
         case .gutenberg: return .gutenberg
         case .dedupeDocuments: return .dedupeDocuments
+        case .nearDuplicates: return .nearDuplicates(try share(try needed(values.nearDuplicates, shareExpected)))
         }
+    }
+
+    /// The shares of text in common for which two texts may be called duplicates. Different texts of a language have a
+    /// smaller one, and the error of the estimate is that of texts with a larger one.
+    public static let nearDuplicateShares = 0.6...0.95
+    private static let shareExpected =
+        "a share from \(nearDuplicateShares.lowerBound) to \(nearDuplicateShares.upperBound)"
+
+    private static func share(_ share: Double) throws(TextFilterError) -> Double {
+        guard nearDuplicateShares.contains(share) else {
+            throw TextFilterError(key: Name.nearDuplicates.rawValue, expected: shareExpected, found: "\(share)")
+        }
+        return share
     }
 
     private static let wordsExpected = "a number of words, at least 1"
@@ -197,6 +228,7 @@ extension TextFilter: Codable {
                 switch name {
                 case .minWords: "minWords"
                 case .maxWords: "maxWords"
+                case .nearDuplicates: "nearDuplicates"
                 default: name.rawValue
                 }
         }
@@ -224,6 +256,8 @@ extension TextFilter: Codable {
             case .keep: self = .keep(try KeptCharacters(try object.decode(String.self, forKey: key)))
             case .minWords: self = .minWords(try TextFilter.words(try object.decode(Int.self, forKey: key), .minWords))
             case .maxWords: self = .maxWords(try TextFilter.words(try object.decode(Int.self, forKey: key), .maxWords))
+            case .nearDuplicates:
+                self = .nearDuplicates(try TextFilter.share(try object.decode(Double.self, forKey: key)))
             default: throw TextFilter.unknown(key.stringValue)
             }
         } catch let error as TextFilterError {
@@ -240,6 +274,9 @@ extension TextFilter: Codable {
         case .minWords(let count), .maxWords(let count):
             var object = encoder.container(keyedBy: Key.self)
             try object.encode(count, forKey: Key(name))
+        case .nearDuplicates(let share):
+            var object = encoder.container(keyedBy: Key.self)
+            try object.encode(share, forKey: Key(name))
         case .lowercase, .stripURLs, .stripMentions, .dedupeLines, .stripANSI, .unwrap, .dehyphenate, .gutenberg,
             .dedupeDocuments:
             var word = encoder.singleValueContainer()

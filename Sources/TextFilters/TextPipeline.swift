@@ -52,7 +52,7 @@ public struct TextPipeline: Sendable {
         case .minWords(let least): return text.wordCount(upTo: least) == least
         case .maxWords(let most): return text.wordCount(upTo: most + 1) <= most
         case .dedupeLines: return seen.insert(text)
-        case .gutenberg, .dedupeDocuments: break
+        case .gutenberg, .dedupeDocuments, .nearDuplicates: break
         }
         return true
     }
@@ -78,12 +78,22 @@ public struct TextPipeline: Sendable {
 public final class SeenTexts {
     private var hashes: Set<UInt64> = []
     private var documents: Set<UInt64> = []
+    /// By the share of the text that they have in common.
+    private var nearDuplicates: [Double: NearDuplicates] = [:]
 
     public init() {}
 
     /// Inserts the hash of a whole line, paragraph or record for `dedupe_documents`.
     /// - Returns: false if it was inserted before
     public func insertDocument(hash: UInt64) -> Bool { documents.insert(hash).inserted }
+
+    /// Inserts a whole line, paragraph or record for `near_duplicates`.
+    /// - Returns: false if it has the share of its text in common with one that was inserted before with the same share
+    public func insertDocument(_ sketch: TextSketch, share: Double) -> Bool {
+        let seen = nearDuplicates[share] ?? NearDuplicates(share: share)
+        nearDuplicates[share] = seen
+        return seen.insert(sketch)
+    }
 
     /// - Returns: false if the text was inserted before
     func insert(_ text: [UInt8]) -> Bool {

@@ -95,7 +95,8 @@ extension PreviewOptions {
     /// Nil if no filters are given.
     fileprivate var chosenFilters: [TextFilter]? {
         get throws(TextFilterError) {
-            let values = TextFilterValues(keep: keep, minWords: minWords, maxWords: maxWords)
+            let values = TextFilterValues(
+                keep: keep, minWords: minWords, maxWords: maxWords, nearDuplicates: nearDuplicates)
             guard filters != nil || values != TextFilterValues() else { return nil }
             let names = (filters ?? "").split(separator: ",").map { String($0) }
             return try TextFilter.named(names, values)

@@ -78,6 +78,51 @@ func gutenbergKeepsTextWithoutBothMarkers(text: String) throws {
     #expect(try read(text, [.dedupeDocuments, .dedupeLines]).texts.contains("short"))
 }
 
+private let article =
+    "The old bridge leads over a quiet river to the market, where the shops are open from early in the morning until the "
+    + "lamps are lit, and where the people of the town meet to talk about the weather and the harvest."
+private let otherArticle =
+    "Nobody had seen the lighthouse keeper since the storm, but every evening at dusk the light was burning, and the "
+    + "ships in the bay found their way."
+
+@Test func nearDuplicatesAreDroppedAfterExactOnes() throws {
+    let edited = article.replacing("quiet", with: "QUIET").replacing("harvest", with: "harvests")
+    let text = [article, otherArticle, edited, article, "short", otherArticle + " End."].joined(separator: "\n\n")
+    let filters: [TextFilter] = [.lowercase, .nearDuplicates(0.8), .dedupeDocuments]
+    let (texts, counts) = try read(text, filters)
+    #expect(texts == [article.lowercased(), otherArticle.lowercased(), "short"])
+    #expect(counts.filters.map(\.filter) == [.dedupeDocuments, .nearDuplicates, .lowercase])
+    #expect(counts.filters.map(\.unitsBefore) == [6, 5, 3] && counts.filters.map(\.unitsAfter) == [5, 3, 3])
+    #expect(
+        counts.filters[1].bytesBefore - counts.filters[1].bytesAfter == edited.utf8.count + otherArticle.utf8.count + 5)
+    #expect(counts.duplicateSamples == 3 && counts.filteredSamples == 0)
+    // Without the other filter, the exact duplicate is one of them.
+    #expect(try read(text, [.nearDuplicates(0.8)]).texts == [article, otherArticle, "short"])
+    #expect(try read(text, [.dedupeDocuments]).texts.count == 5)
+    // A larger share keeps what differs more.
+    #expect(try read(article + "\n\n" + article.prefix(180), [.nearDuplicates(0.95)]).texts.count == 2)
+}
+
+@Test func nearDuplicatesAreFoundInAllCorporaOfARun() throws {
+    let seen = SeenTexts()
+    _ = try read(article, [.nearDuplicates(0.8)], seen: seen)
+    #expect(try read(article + "!\n\n" + otherArticle, [.nearDuplicates(0.8)], seen: seen).texts == [otherArticle])
+    // Also in one record per line.
+    #expect(
+        try read("\(article)\n\(otherArticle)\n\(article)!", [.nearDuplicates(0.8)], unit: .records).texts.count == 2)
+}
+
+@Test func longTextsAreNearDuplicatesAsAWhole() throws {
+    let long = (0..<200).map { "Sentence \($0 &* 7919) of a long text, which is number \($0). " }.joined()
+    let edited = "A new beginning. " + long.replacing("number 100", with: "number one hundred") + "A new end."
+    let half = String(long.prefix(long.count / 2))
+    let all = try read(long, []).texts.count
+    #expect(all > 10)
+    let (texts, counts) = try read([long, edited, half].joined(separator: "\n\n"), [.nearDuplicates(0.8)])
+    #expect(texts.count == all + (try read(half, [])).texts.count)
+    #expect(counts.duplicateSamples == (try read(edited, [])).texts.count)
+}
+
 private let wrappedParagraph =
     "the first line of a paragraph\nthat was wrapped and is longer\nthan one line of under-\nstanding"
 private let stanza =

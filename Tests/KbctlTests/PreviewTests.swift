@@ -32,9 +32,14 @@ struct PreviewTests {
             let result = try KbctlProcess.run(words, socket: "/none", program: program)
             #expect(result.status == 65)
             #expect(result.output == "preview\n--filters=keep,lowercase\n--keep=a-z '\n--json\n--\n-a b\n")
-            let named = ["corpora", "preview", "--min_words", "5", "--max_words=9", "--samples", "lines", "a"]
+            let named = [
+                "corpora", "preview", "--min_words", "5", "--max_words=9", "--near_duplicates", "0.8", "--samples",
+                "lines", "a",
+            ]
             let other = try KbctlProcess.run(named, socket: "/none", program: program)
-            #expect(other.output == "preview\n--min-words=5\n--max-words=9\n--samples=lines\n--\na\n")
+            #expect(
+                other.output == "preview\n--min-words=5\n--max-words=9\n--near-duplicates=0.8\n--samples=lines\n--\na\n"
+            )
         }
     }
 }

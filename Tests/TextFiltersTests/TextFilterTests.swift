@@ -127,6 +127,11 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
         (["max_words"], TextFilterValues(maxWords: -1), "max_words"),
         (["lowercase"], TextFilterValues(minWords: 3), "min_words"),
         ([], TextFilterValues(keep: "a-z"), "keep"),
+        (["near_duplicates"], TextFilterValues(), "near_duplicates"),
+        (["near_duplicates"], TextFilterValues(nearDuplicates: 0.5), "near_duplicates"),
+        (["near_duplicates"], TextFilterValues(nearDuplicates: 1), "near_duplicates"),
+        (["near_duplicates"], TextFilterValues(nearDuplicates: .nan), "near_duplicates"),
+        (["dedupe_documents"], TextFilterValues(nearDuplicates: 0.8), "near_duplicates"),
     ])
     func rejectsInvalidFiltersByKey(names: [String], values: TextFilterValues, key: String) {
         let error = #expect(throws: TextFilterError.self) { try TextFilter.named(names, values) }
@@ -153,8 +158,9 @@ private func same(_ filters: [TextFilter], _ text: String, _ expected: String) {
     @Test func filtersRoundTripThroughJSON() throws {
         let filters: [TextFilter] = [
             .lowercase, .keep(try KeptCharacters("a-z\"é")), .minWords(2), .maxWords(9), .stripURLs, .stripMentions,
-            .dedupeLines, .stripANSI, .unwrap, .dehyphenate, .gutenberg, .dedupeDocuments,
+            .dedupeLines, .stripANSI, .unwrap, .dehyphenate, .gutenberg, .dedupeDocuments, .nearDuplicates(0.8),
         ]
+        #expect(Set(filters.map(\.name)) == Set(TextFilter.Name.allCases))
         #expect(try JSONDecoder().decode([TextFilter].self, from: JSONEncoder().encode(filters)) == filters)
     }
 }
