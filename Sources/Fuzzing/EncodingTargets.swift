@@ -43,6 +43,6 @@ extension FuzzTarget {
     private static let names = [
         "UTF-8", "UTF-16", "UTF-32BE", "windows-1252", "Shift_JIS", "EUC-JP", "GB18030", "Big5", "Big5-HKSCS", "EUC-KR",
         "JOHAB", "EUC-TW", "ISO-2022-JP", "ISO-2022-KR", "ISO-2022-CN", "UTF-7", "windows-1258", "TCVN", "windows-1255",
-        "IBM1364", "nonsense",
+        "IBM1364", "nonsense", "UTF-8+windows-1251", "UTF-8+GB18030",
     ]
 }

@@ -63,6 +63,8 @@ import TextReading
         arguments: [
             ("colunm: a", "colunm", ":1"), ("\nformat: xls", "format", ":2"), ("delimiter: \"ab\"", "delimiter", ":1"),
             ("encoding: windows-12522", "encoding", ":1"), ("encoding: UTF-8//IGNORE", "encoding", ":1"),
+            ("encoding: UTF-8+UTF-16", "encoding", ":1"),
+            ("filters: near_duplicates\nnear_duplicates: 0.5", "near_duplicates", ":2"),
             ("filters: [shout]", "filters", ":1"), ("filters: keep\nkeep: z-a", "keep", ":2"),
             ("quoting: some", "quoting", ":1"), ("escape: \"ab\"", "escape", ":1"), ("header: maybe", "header", ":1"),
             ("skip_initial_space: 1", "skip_initial_space", ":1"), ("text_column: []", "text_column", ":1"),
@@ -79,10 +81,18 @@ import TextReading
 
     @Test(
         "An encoding is any that iconv knows, and those under the names of the Web",
-        arguments: ["windows-1250", "latin1", "UTF-16", "x-mac-cyrillic", "koi8-r", "EUC-JISX0213", "iso-2022-kr"])
+        arguments: [
+            "windows-1250", "latin1", "UTF-16", "x-mac-cyrillic", "koi8-r", "EUC-JISX0213", "iso-2022-kr",
+            "UTF-8+cp1251",
+        ])
     func encodings(name: String) throws {
         try write("encoding: \(name)\n", in: "a")
         #expect(try read("a/x.txt").reading.encoding == name)
+    }
+
+    @Test func nearDuplicatesHaveAShare() throws {
+        try write("filters: [near_duplicates]\nnear_duplicates: 0.8\n", in: "a")
+        #expect(try read("a/x.txt").filters == [.nearDuplicates(0.8)])
     }
 
     @Test("Keys for tables set the options of reading")

@@ -48,7 +48,7 @@ struct EncodingDetection {
     private static let mostBytesPerUnmixed = 1000
     /// By how much lines in UTF-8 are less probable than the others in the encoding of those, in all and for each byte
     /// outside ASCII.
-    private static let leastForeignMargin = 20.0
+    private static let leastForeignMargin = 12.0
     private static let leastForeignMarginPerByte = 1.5
     /// Number of other encodings that a part of the sample is compared with. It belongs to one of them above these
     /// margins.
