@@ -2,7 +2,7 @@
 public struct ReadingOptions: Sendable, Equatable, Codable {
     /// The format, or nil to derive it from the file name.
     public var format: TextFormat?
-    /// The encoding under a name that iconv knows, or nil to detect it.
+    /// The encoding, see `EncodingSetting`, or nil to detect it.
     public var encoding: String?
     /// The columns of a table, by name or by number from 1, or the fields of a JSON object that contain the text. The
     /// texts of several are joined by a space. A nested field is written as `message.text`.
