@@ -42,7 +42,8 @@ struct HostileRequestTests {
             (#"{"prompt":"a","p\u0072ompt":"b"}"#, "repeated_field", nil),
             (#"{"prompt":"a","prompt":"b"}"#, "repeated_field", nil),
             (#"{"prompt":"a","stream_options":{"include_usage":true,"include_usage":false}}"#, "repeated_field", nil),
-            ("\u{FEFF}{}", "invalid_json", nil), ("{\"prompt\":\"a\u{0}\"}", "invalid_json", nil),
+            ("\u{FEFF}{}", "invalid_type", "prompt"), ("\u{FEFF}\u{FEFF}{}", "invalid_json", nil),
+            ("{\"prompt\":\"a\u{0}\"}", "invalid_json", nil),
         ] as [(String, String, String?)])
     func invalidCompletionRequestsAreRejected(body: String, code: String, param: String?) async throws {
         try await WebUnderTest.run { web in
@@ -107,6 +108,20 @@ struct HostileRequestTests {
             let answer = try await web.request("POST", "/v1/completions", headers: Self.json, body)
             #expect(answer.status == 400)
             #expect(try answer.error().code == "invalid_json")
+        }
+    }
+
+    /// PowerShell and some editors write them.
+    @Test func byteOrderMarksAreSkippedAndUTF16IsNamed() async throws {
+        try await WebUnderTest.run { web in
+            let marked = try await web.post("/v1/completions", json: "\u{FEFF}{\"prompt\":\"I\"}")
+            #expect(marked.status == 200)
+            for encoding in [String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian, .utf32] {
+                let body = Array(try #require("{\"prompt\":\"I\"}".data(using: encoding)))
+                let answer = try await web.request("POST", "/v1/completions", headers: Self.json, body)
+                #expect(answer.status == 400)
+                #expect(try answer.error().message.contains("UTF-16"))
+            }
         }
     }
 
@@ -298,6 +313,27 @@ struct HeadTests {
                     }
                 }
                 #expect(text.hasPrefix("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"))
+            }
+        }
+    }
+
+    /// Such a client understands neither chunks nor persistent connections, whatever its headers say.
+    @Test(arguments: ["", "Connection: keep-alive\r\n", "Expect: 100-continue\r\n"])
+    func oldClientsGetPlainBodiesAndAClosedConnection(headers: String) async throws {
+        try await WebUnderTest.run { web in
+            let body = #"{"prompt":"I","stream":true}"#
+            for request in [
+                "POST /v1/completions HTTP/1.0\r\nHost: localhost\r\n\(headers)Content-Type: application/json\r\n"
+                    + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)",
+                "GET /health HTTP/1.0\r\nHost: localhost\r\n\(headers)\r\n",
+            ] {
+                // Returns only once the server has closed the connection.
+                let answer = try await answer(web, request)
+                #expect(answer.status == 200)
+                #expect(answer.headers["transfer-encoding"] == nil)
+                #expect(answer.headers["connection"] == "close")
+                #expect(answer.body.hasPrefix("{") || answer.body.hasPrefix("data: {"))
+                #expect(answer.body.hasSuffix("}") || answer.body.hasSuffix("data: [DONE]\n\n"))
             }
         }
     }

@@ -52,6 +52,47 @@ struct RouteTests {
         }
     }
 
+    @Test func unknownPathsNameTheEndpoints() async throws {
+        try await WebUnderTest.run { web in
+            for path in [
+                "/v1/chat/completions", "/v2", "/v1/models/a/b", "/v1%2Fmodels", "/%ff", "/%", "/v1/completion",
+            ] {
+                let answer = try await web.post(path, json: "{}")
+                #expect(answer.status == 404, "\(path)")
+                #expect(answer.headers["content-type"] == "application/json")
+                #expect(try answer.error().code == "not_found")
+                #expect(try answer.error().message.contains("POST /v1/completions"))
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("GET", "/v1/completions", "POST"), ("HEAD", "/v1/completions", "POST"), ("PUT", "/v1/models", "GET, HEAD"),
+        ("DELETE", "/v1/models/assistant", "GET, HEAD"), ("GET", "/api/%74rain", "POST"),
+    ])
+    func wrongMethodsNameTheRightOnes(method: String, path: String, allowed: String) async throws {
+        try await WebUnderTest.run { web in
+            let answer = try await web.request(method, path)
+            #expect(answer.status == 405)
+            #expect(answer.headers["allow"] == allowed)
+            if method != "HEAD" { #expect(try answer.error().code == "method_not_allowed") }
+        }
+    }
+
+    @Test func percentEncodedPathsAreDecoded() async throws {
+        try await WebUnderTest.run { web in
+            #expect(try await web.get("/%76%31/models/%61ssistant").status == 200)
+            #expect(try await web.get("/static/%61pp.js").status == 200)
+            let spaced = try await web.get("/v1/models/my%20model")
+            #expect(spaced.status == 404)
+            #expect(try spaced.error().message.contains("‘my model’"))
+            #expect(try await web.get("/v1/models/%ff").error().code == "invalid_path")
+            // Neither is the parent folder.
+            #expect(try await web.get("/static/%2e%2e/app.js").status == 404)
+            #expect(try await web.get("/static/..%2fapp.js").status == 404)
+        }
+    }
+
     @Test func gettingChangesNothing() {
         for route in Route.all where route.method == .get { #expect(route.access == .read, "\(route.path)") }
     }

@@ -31,6 +31,8 @@ struct APIError: Error, Encodable, Equatable {
     var code: String?
     /// When to try again.
     var retryAfterMs: Int?
+    /// The methods that the path supports.
+    var allowedMethods: [String] = []
     /// Whether the connection must be closed after the response.
     var closes = false
 
@@ -86,6 +88,7 @@ struct APIError: Error, Encodable, Equatable {
             headers[.retryAfter] = "\((milliseconds + 999) / 1000)"
             headers[HTTPField.Name("retry-after-ms")!] = "\(milliseconds)"
         }
+        if !allowedMethods.isEmpty { headers[.allow] = allowedMethods.joined(separator: ", ") }
         if closes { headers[.connection] = "close" }
         if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         return .json(self, status: status, headers: headers)

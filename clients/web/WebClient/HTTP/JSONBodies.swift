@@ -70,7 +70,7 @@ extension Request {
         let buffer = try await withDeadline(Self.jsonDeadline) { try await Self.collect(stream, held) }
         defer { withExtendedLifetime(held) {} }
         body = .init(buffer: buffer)
-        return try Self.decode(Value.self, Array(buffer.readableBytesView), decode)
+        return try Self.decode(Value.self, try Self.utf8(Array(buffer.readableBytesView)), decode)
     }
 
     /// The body as the parameters of a call.
@@ -93,13 +93,26 @@ extension Request {
         return buffer
     }
 
-    private static func decode<Value: Decodable>(
-        _ type: Value.Type, _ bytes: [UInt8], _ decode: ([UInt8]) throws -> Value
-    ) throws -> Value {
-        // JSONDecoder would also accept UTF-16, which the checks below do not understand.
+    /// Returns the body without a byte-order mark, which some editors and shells write.
+    ///
+    /// JSONDecoder would also accept UTF-16 and UTF-32, which the checks of a body do not understand.
+    private static func utf8(_ bytes: [UInt8]) throws -> [UInt8] {
+        let isUTF16 =
+            bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) || bytes.prefix(4).contains(0)
+        guard !isUTF16 else {
+            throw APIError(
+                .badRequest, "the body is UTF-16 or UTF-32; send it as UTF-8, the encoding of JSON",
+                code: "invalid_json")
+        }
         guard String(validating: bytes, as: UTF8.self) != nil, !bytes.contains(0) else {
             throw APIError(.badRequest, "the body is not UTF-8", code: "invalid_json")
         }
+        return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
+    }
+
+    private static func decode<Value: Decodable>(
+        _ type: Value.Type, _ bytes: [UInt8], _ decode: ([UInt8]) throws -> Value
+    ) throws -> Value {
         guard bytes.first(where: { !" \t\r\n".utf8.contains($0) }) == UInt8(ascii: "{") else {
             throw APIError(.badRequest, "the body is not a JSON object", code: "invalid_json")
         }

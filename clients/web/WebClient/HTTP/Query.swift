@@ -9,7 +9,8 @@ struct Query {
     init(_ uri: URI) throws {
         for pair in (uri.query ?? "").split(separator: "&") {
             let equals = pair.firstIndex(of: "=") ?? pair.endIndex
-            guard let name = Self.unescaped(pair[..<equals]), let value = Self.unescaped(pair[equals...].dropFirst())
+            guard let name = PercentEncoding.decoded(pair[..<equals]),
+                let value = PercentEncoding.decoded(pair[equals...].dropFirst())
             else {
                 throw APIError(
                     .badRequest, "a query parameter is not percent-encoded UTF-8", param: String(pair[..<equals]),
@@ -20,27 +21,6 @@ struct Query {
                     .badRequest, "the parameter ‘\(name)’ occurs twice", param: name, code: "repeated_parameter")
             }
         }
-    }
-
-    /// Returns nil if an escape is incomplete, or the bytes are not UTF-8.
-    private static func unescaped(_ text: Substring) -> String? {
-        var bytes: [UInt8] = []
-        var rest = text.utf8
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else {
-                return nil
-            }
-            bytes.append(high << 4 | low)
-        }
-        return String(validating: bytes, as: UTF8.self)
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        Character(Unicode.Scalar(byte)).hexDigitValue.map(UInt8.init)
     }
 
     /// Returns nil if the parameter is missing.

@@ -18,6 +18,8 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
     private let unsent: UnsentBytes
     private var requests = 0
     private var answers = 0
+    /// The number of the first HTTP/1.0 request. It is the last one: the connection closes after its response.
+    private var oldRequest: Int?
     /// A head has arrived, but not the end of its request.
     private var isReceiving = false
     /// No more input is accepted: the connection is being closed, in favor of another or after a rejected request.
@@ -52,13 +54,18 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
         let fault = HeadFault(head)
         if let fault {
             head.headers.add(name: Self.faultHeader, value: fault.rawValue)
-        } else if head.headers.contains(name: "expect"), requests == answers + 1 {
+        } else if head.headers.contains(name: "expect"), head.version != .http1_0, requests == answers + 1 {
             // Inside another response, `100 Continue` would be read as part of it. A pipelining client does not wait
             // for it anyway.
             context.writeAndFlush(
                 wrapOutboundOut(.head(.init(version: .http1_1, status: .continue))), promise: nil)
         }
-        if fault != nil || !head.isKeepAlive { head.headers.replaceOrAdd(name: "connection", value: "close") }
+        if head.version == .http1_0, oldRequest == nil { oldRequest = requests }
+        // `Connection: keep-alive` of HTTP/1.0 is not supported: a response without a length ends with the connection.
+        if fault != nil || !head.isKeepAlive || head.version == .http1_0 {
+            head.headers.replaceOrAdd(name: "connection", value: "close")
+        }
+        head.uri = RequestTarget.normalized(head.uri)
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
 
@@ -86,8 +93,12 @@ final class RequestWatch: ChannelDuplexHandler, RemovableChannelHandler {
             let channel = context.channel
             sent.futureResult.whenComplete { [connections] _ in connections.taken(on: channel) }
             context.write(data, promise: sent)
-        case .head:
-            context.write(data, promise: promise)
+        case .head(var head):
+            guard let oldRequest, answers + 1 >= oldRequest else { return context.write(data, promise: promise) }
+            // HTTP/1.0 has no chunked bodies.
+            if !head.headers.contains(name: "content-length") { head.version = .http1_0 }
+            head.headers.replaceOrAdd(name: "connection", value: "close")
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
         }
     }
 }

@@ -67,6 +67,14 @@ package struct Route: Sendable {
         }
     }
 
+    /// Returns the value of a parameter of the path, decoded.
+    static func value(_ name: String, _ context: BasicRequestContext) throws -> String {
+        guard let value = PercentEncoding.decoded(try context.parameters.require(name)[...]) else {
+            throw APIError(.badRequest, "the path is not percent-encoded UTF-8", param: name, code: "invalid_path")
+        }
+        return value
+    }
+
     /// The row of the table in `docs/web.md`.
     package var documentationRow: String {
         "| `\(method.rawValue) \(path)` | \(access == .change ? "token" : "") | \(documentation) |"
@@ -92,6 +100,7 @@ extension [Route] {
         let router = Router(options: .autoGenerateHeadEndpoints)
         router.add(middleware: SecurityHeadersMiddleware(log: log))
         router.add(middleware: HostCheckMiddleware(allowing: hosts))
+        router.add(middleware: RouteCheck(routes: self))
         let changing = router.group().add(middleware: TokenCheck(token: token))
         for route in self {
             let method: HTTPRequest.Method =

@@ -34,7 +34,7 @@ extension Route {
         Route(
             .get, "/v1/models/{model}", .read, .path(["assistant"]), "the model, if it has one"
         ) { services, _, context in
-            try await ModelRoutes(client: services.client).model(try context.parameters.require("model"))
+            try await ModelRoutes(client: services.client).model(try Route.value("model", context))
         },
     ]
 
@@ -53,7 +53,7 @@ extension Route {
             try PageRoutes.file("index.html", for: request)
         },
         Route(.get, "/static/{file}", .read, .path(["app.js"]), "a file of the page") { _, request, context in
-            try PageRoutes.file(try context.parameters.require("file"), for: request)
+            try PageRoutes.file(try Route.value("file", context), for: request)
         },
         Route(
             .get, "/api/place", .read, .nothing, "`upload_limit`, the maximum size of a file, and `token_file`"
