@@ -17,38 +17,93 @@ public enum FinishReason: String, Sendable, Codable {
 
 /// The result of a generation.
 public struct Generated: Sendable, Equatable {
-    /// The concatenated pieces, without the prompt and the stop string.
-    public let text: String
+    /// The concatenated pieces, without the stop string, and without the prompt unless it was requested.
+    public internal(set) var text: String
     public let finishReason: FinishReason
-    /// Number of tokens of the prompt, including `<s>`.
+    /// Number of tokens of the prompt, including the `<s>` before a text.
     public let promptTokens: Int
     /// Number of generated tokens, without `</s>`.
     public let generatedTokens: Int
     /// The value of `SamplingOptions.seed` that reproduces this text.
     public let seed: Int
+    /// The generated tokens, without `</s>`.
+    let ids: [Int32]
+    /// The tokens of `text` and the `</s>` that ended it; nil if they were not requested.
+    public internal(set) var tokenScores: [TokenScore]?
+}
+
+/// What a generation continues.
+public enum GenerationPrompt: Sendable, Equatable {
+    /// A text. `<s>` is prepended, and special tokens in it are text.
+    ///
+    /// The tokens of words begin with the space before them, so that a model has never seen a word after a token that
+    /// ends with a space. A space at the end is therefore not read: the first generated token begins with it.
+    case text(String)
+    /// Tokens, which are read exactly as they are.
+    case ids([Int32])
+}
+
+/// What a generation returns in addition to the generated text.
+public struct GenerationOutput: Sendable, Equatable {
+    /// Whether the text begins with the prompt.
+    public var echoesPrompt: Bool
+    /// Number of likely tokens in the place of each token; nil returns no tokens.
+    public var logprobs: Int?
+
+    public init(echoesPrompt: Bool = false, logprobs: Int? = nil) {
+        self.echoesPrompt = echoesPrompt
+        self.logprobs = logprobs
+    }
 }
 
 extension InferenceEngine {
+    /// Continues a text; see below.
+    public func generate(
+        _ prompt: String, sampling: SamplingOptions = SamplingOptions(), for user: UInt32 = geteuid(),
+        onPiece: @Sendable (String) async throws -> Void = { _ in }
+    ) async throws -> Generated {
+        try await generate(.text(prompt), sampling: sampling, for: user, onPiece: onPiece)
+    }
+
     /// Continues a prompt token by token, together with all other active generations, until one of `FinishReason`
     /// applies.
     /// - Parameters:
-    ///   - prompt: the text to continue; `<s>` is prepended; special tokens in it are text
     ///   - user: the user whose share of places and turns is charged
     ///   - onPiece: called with each non-empty piece of text; generation continues meanwhile
     /// - Throws: `InferenceError` (`promptTooLong`, `wrongObjective`, `invalidParameter`, `notANumber`), errors thrown
     ///   by `onPiece`, and `CancellationError` before the next token if the task was cancelled
     public func generate(
-        _ prompt: String, sampling: SamplingOptions = SamplingOptions(), for user: UInt32 = geteuid(),
+        _ prompt: GenerationPrompt, sampling: SamplingOptions = SamplingOptions(),
+        output: GenerationOutput = GenerationOutput(), for user: UInt32 = geteuid(),
         onPiece: @Sendable (String) async throws -> Void = { _ in }
     ) async throws -> Generated {
         try require(.clm)
         try sampling.validate()
-        let limit = longestPrompt
-        let prompt = try await self.prompt(
-            prompt, specialTokens: .asText, parameter: "prompt", limit: limit, for: user)
-        guard prompt.count <= limit else { throw InferenceError.promptTooLong(tokens: prompt.count, limit: limit) }
+        guard (0...RequestLimits.logprobs).contains(output.logprobs ?? 0) else {
+            throw InferenceError.invalidParameter("logprobs", reason: "must be from 0 to \(RequestLimits.logprobs)")
+        }
+        let prompt = try await read(prompt, beforeText: sampling.maxNewTokens > 0, for: user)
+        if output.echoesPrompt, !prompt.text.isEmpty { try await onPiece(prompt.text) }
+        var generated = try await generate(prompt, sampling, for: user, onPiece: onPiece)
+        if let top = output.logprobs {
+            generated.tokenScores = try await tokenScores(
+                generated, prompt, echoesPrompt: output.echoesPrompt, top: top, for: user)
+        }
+        if output.echoesPrompt { generated.text = prompt.text + generated.text }
+        return generated
+    }
+
+    private func generate(
+        _ prompt: ReadPrompt, _ sampling: SamplingOptions, for user: UInt32,
+        onPiece: @Sendable (String) async throws -> Void
+    ) async throws -> Generated {
+        guard sampling.maxNewTokens > 0 else {
+            return Generated(
+                text: "", finishReason: .length, promptTokens: prompt.ids.count, generatedTokens: 0,
+                seed: sampling.seed ?? 0, ids: [])
+        }
         let (steps, output) = AsyncThrowingStream.makeStream(of: GenerationRun.Step.self)
-        let run = try GenerationRun(engine: self, prompt: prompt.ids, sampling: sampling, user: user, output: output)
+        let run = try GenerationRun(engine: self, prompt: prompt, sampling: sampling, user: user, output: output)
         // Frees the place at the next step, however this function exits.
         defer { run.cancel() }
         return try await withTaskCancellationHandler {
@@ -62,6 +117,60 @@ extension InferenceEngine {
         } onCancel: {
             run.cancel()
         }
+    }
+
+    /// A prompt as the model reads it.
+    struct ReadPrompt: Sendable {
+        var ids: [Int32]
+        /// The index in `ids` at which the text begins: after the `<s>` before a text.
+        var textStart: Int
+        /// The prompt as text.
+        var text: String
+        /// Whether `text` ends with a space that the first generated token begins with.
+        var holdsBackSpace = false
+    }
+
+    /// - Parameter beforeText: whether text is generated after the prompt
+    private func read(
+        _ prompt: GenerationPrompt, beforeText: Bool, for user: UInt32
+    ) async throws -> ReadPrompt {
+        let limit = longestPrompt
+        switch prompt {
+        case .text(let text):
+            let text = try await filtered(text, specialTokens: .asText, for: user)
+            let holdsBackSpace = beforeText && text.utf8.last == UInt8(ascii: " ") && spaceTokens.contains(true)
+            let read = try await self.prompt(
+                filtered: holdsBackSpace ? String(text.unicodeScalars.dropLast()) : text, specialTokens: .asText,
+                parameter: "prompt", limit: limit, for: user)
+            guard read.count <= limit else { throw InferenceError.promptTooLong(tokens: read.count, limit: limit) }
+            return ReadPrompt(ids: read.ids, textStart: 1, text: text, holdsBackSpace: holdsBackSpace)
+        case .ids(let ids):
+            guard ids.count <= limit else { throw InferenceError.promptTooLong(tokens: ids.count, limit: limit) }
+            guard !ids.isEmpty else { throw InferenceError.invalidParameter("ids", reason: "must not be empty") }
+            for (index, id) in ids.enumerated()
+            where !anyID.indices.contains(Int(id)) || tokenizer.token(id) == nil {
+                throw InferenceError.invalidParameter(
+                    "ids", reason: "element \(index) is \(id), which is not a token id")
+            }
+            return ReadPrompt(ids: ids, textStart: 0, text: try await detokenize(ids, for: user))
+        }
+    }
+
+    private func tokenScores(
+        _ generated: Generated, _ prompt: ReadPrompt, echoesPrompt: Bool, top: Int, for user: UInt32
+    ) async throws -> [TokenScore] {
+        var ids = generated.ids
+        if generated.finishReason == .stop {
+            // Tokens after a stop string are not part of the text.
+            let bytes = generated.ids.enumerated().map { index, id in
+                tokenizer.decodeBytes([id]).dropFirst(index == 0 && prompt.holdsBackSpace ? 1 : 0)
+            }
+            ids = Array(ids.prefix(PieceAssembler.countOfParts(bytes, in: generated.text)))
+        }
+        if generated.finishReason == .end { ids.append(SpecialToken.eos.rawValue) }
+        return try await tokenScores(
+            prompt.ids + ids, from: echoesPrompt ? prompt.textStart : prompt.ids.count, textStart: prompt.textStart,
+            top: top, for: user)
     }
 }
 
@@ -79,6 +188,8 @@ final class GenerationRun: @unchecked Sendable {
     let user: UInt32
     private let engine: InferenceEngine
     private let sampler: Sampler
+    /// Chooses the first token if it must begin with the space at the end of the prompt.
+    private let firstSampler: Sampler?
     private let seed: Int
     private let maximumTokens: Int
     private let promptTokens: Int
@@ -95,19 +206,22 @@ final class GenerationRun: @unchecked Sendable {
     private var hasEnded = false
 
     init(
-        engine: InferenceEngine, prompt: [Int32], sampling: SamplingOptions, user: UInt32,
+        engine: InferenceEngine, prompt: InferenceEngine.ReadPrompt, sampling: SamplingOptions, user: UInt32,
         output: AsyncThrowingStream<Step, any Error>.Continuation
     ) throws(InferenceError) {
         let limit = engine.longestPrompt
-        guard prompt.count <= limit else { throw .promptTooLong(tokens: prompt.count, limit: limit) }
+        guard prompt.ids.count <= limit else { throw .promptTooLong(tokens: prompt.ids.count, limit: limit) }
         self.engine = engine
         self.user = user
         self.output = output
         seed = sampling.seed ?? Int.random(in: 0..<1 << 53)
         sampler = Sampler(options: sampling, seed: seed, allowedTokens: engine.allowedTokens)
-        promptTokens = prompt.count
-        maximumTokens = min(sampling.maxNewTokens, limit + 1 - prompt.count)
-        ids = prompt
+        firstSampler =
+            prompt.holdsBackSpace
+            ? Sampler(options: sampling, seed: seed, allowedTokens: engine.spaceTokens) : nil
+        promptTokens = prompt.ids.count
+        maximumTokens = min(sampling.maxNewTokens, limit + 1 - prompt.ids.count)
+        ids = prompt.ids
         assembler = PieceAssembler(stops: sampling.stop)
     }
 
@@ -154,10 +268,13 @@ final class GenerationRun: @unchecked Sendable {
     func take(_ logits: UnsafeBufferPointer<Float>) {
         seen = ids.count
         do throws(InferenceError) {
-            let token = try sampler.next(logits: logits, history: ids, step: ids.count - promptTokens)
+            let first = ids.count == promptTokens ? firstSampler : nil
+            let token = try (first ?? sampler).next(logits: logits, history: ids, step: ids.count - promptTokens)
             if token == SpecialToken.eos.rawValue { return finish(.end, piece: "") }
             ids.append(token)
-            let piece = assembler.append(engine.tokenizer.decodeBytes([token]))
+            let bytes = engine.tokenizer.decodeBytes([token])
+            // The prompt ends with the space that the token begins with.
+            let piece = assembler.append(first == nil ? bytes : Array(bytes.dropFirst()))
             if assembler.hasStopped { return finish(.stop, piece: piece) }
             if ids.count - promptTokens == maximumTokens { return finish(.length, piece: piece) }
             text += piece
@@ -178,7 +295,7 @@ final class GenerationRun: @unchecked Sendable {
                 piece: piece,
                 result: Generated(
                     text: text, finishReason: assembler.hasStopped ? .stop : reason, promptTokens: promptTokens,
-                    generatedTokens: ids.count - promptTokens, seed: seed)))
+                    generatedTokens: ids.count - promptTokens, seed: seed, ids: Array(ids[promptTokens...]))))
         output.finish()
     }
 }

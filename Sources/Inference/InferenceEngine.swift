@@ -34,6 +34,8 @@ public final class InferenceEngine: Sendable {
     /// Whether generation may choose each id: it has a token, and is not a special token other than `</s>`.
     /// `[vocabSize]`
     let allowedTokens: [Bool]
+    /// Those of `allowedTokens` that begin with a space. `[vocabSize]`
+    let spaceTokens: [Bool]
     /// True for every id. `[vocabSize]`
     let anyID: [Bool]
     private let filters: TextPipeline
@@ -82,6 +84,9 @@ public final class InferenceEngine: Sendable {
         batch = ContinuousBatch(model)
         sentences = MaskBatch(model)
         allowedTokens = (0..<Int32(rows)).map { [tokenizer] in tokenizer.token($0) != nil && !special.contains($0) }
+        spaceTokens = allowedTokens.enumerated().map { [tokenizer] id, isAllowed in
+            isAllowed && tokenizer.decodeBytes([Int32(id)]).first == UInt8(ascii: " ")
+        }
     }
 
     /// Number of generations that are active or waiting.
@@ -99,6 +104,12 @@ public final class InferenceEngine: Sendable {
     /// Maximum number of tokens of a prompt, including `<s>`. The position of the last token of a training sample was
     /// never trained, because that token is only predicted.
     var longestPrompt: Int { trainingArguments == nil ? configuration.longestSequence : trainedLength - 1 }
+
+    /// Maximum number of tokens in a sequence.
+    public var longestSequence: Int { configuration.longestSequence }
+
+    /// Number of numbers in an embedding.
+    public var embeddingSize: Int { configuration.hiddenSize }
 
     /// Number of tokens of the longest training sequence, including `<s>` and `</s>`.
     var trainedLength: Int {

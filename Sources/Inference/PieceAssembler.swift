@@ -38,6 +38,24 @@ package struct PieceAssembler: Sendable {
         return hasStopped ? piece : piece + String(decoding: held, as: UTF8.self)
     }
 
+    /// Returns how many of the parts, which together begin with a text, begin before its end.
+    package static func countOfParts(_ parts: [ArraySlice<UInt8>], in text: String) -> Int {
+        var (unfinished, length) = ([] as [UInt8], 0)
+        for (index, part) in parts.enumerated() {
+            if let first = part.first, first & 0b1100_0000 != 0b1000_0000 {
+                // Not continued: the incomplete character has become U+FFFD.
+                length += String(decoding: unfinished, as: UTF8.self).utf8.count
+                unfinished = []
+            }
+            guard length < text.utf8.count else { return index }
+            unfinished += part
+            let ready = unfinished.count - unfinishedSuffix(of: unfinished)
+            length += String(decoding: unfinished[..<ready], as: UTF8.self).utf8.count
+            unfinished.removeFirst(ready)
+        }
+        return parts.count
+    }
+
     private mutating func release() -> String {
         let found = stops.compactMap { PieceAssembler.firstRange(of: $0, in: held) }
             .min { ($0.upperBound, $0.lowerBound) < ($1.upperBound, $1.lowerBound) }

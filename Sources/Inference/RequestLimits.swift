@@ -13,6 +13,15 @@ public enum RequestLimits {
     public static let stopBytes = 1024
     /// Maximum number of tokens in a reply of `Tokenize`.
     public static let tokens = 1 << 20
+    /// Maximum number of tokens in a reply of `Score`.
+    public static let scoredTokens = 1 << 16
+    /// Memory in bytes that a scored token, or a likely one in its place, uses while a reply is built.
+    public static let bytesOfScoredToken = 256
+    /// Maximum number of likely tokens in the place of each token.
+    public static let logprobs = 20
+    /// Maximum number of numbers in a reply of `Embed`, and the memory in bytes that each uses while it is built.
+    public static let embeddingNumbers = 1 << 19
+    public static let bytesOfEmbeddingNumber = 64
     /// Maximum number of ids in a call of `Detokenize`.
     public static let ids = 1 << 18
     /// Maximum number of bytes of a text that an error quotes.

@@ -2,6 +2,7 @@
 ///
 /// For the order in which they apply and their formulas, see `docs/serving.md`.
 public struct SamplingOptions: Sendable, Equatable {
+    /// 0 generates nothing, to score a prompt only.
     public var maxNewTokens: Int
     /// Divisor of the logits. 0 always chooses the most likely token.
     public var temperature: Double
@@ -38,7 +39,7 @@ public struct SamplingOptions: Sendable, Equatable {
         func check(_ isValid: Bool, _ name: String, _ range: String, _ found: some Any) throws(InferenceError) {
             guard isValid else { throw .invalidParameter(name, reason: "must be \(range), but is \(found)") }
         }
-        try check(maxNewTokens >= 1, "max_new_tokens", "at least 1", maxNewTokens)
+        try check(maxNewTokens >= 0, "max_new_tokens", "at least 0", maxNewTokens)
         try check(temperature >= 0 && temperature.isFinite, "temperature", "at least 0", temperature)
         try check(topK >= 0, "top_k", "at least 0 (0 means all)", topK)
         try check(topP > 0 && topP <= 1, "top_p", "greater than 0 and at most 1", topP)

@@ -8,6 +8,8 @@ package struct ScoredSequence: Sendable {
     package let masked: Int?
 
     package var scoredCount: Int { masked == nil ? piece.count : 1 }
+    /// The tokens that are scored.
+    var scored: ArraySlice<Int32> { masked.map { piece[$0...$0] } ?? piece[...] }
 
     /// Appends the input ids of the sequence, the rows at which it is scored, and the target ids of those rows.
     func append(ids: inout [Int32], places: inout [Int], labels: inout [Int32]) {

@@ -14,6 +14,8 @@ public struct TextScore: Sendable, Equatable {
     public let tokens: Int
     /// −`logLikelihood` ÷ (ln 2 × number of bytes of the text); 0 for an empty text.
     public let bitsPerByte: Double
+    /// The scored tokens in order, without likely ones in their places; nil if they were not requested.
+    public let tokenScores: [TokenScore]?
 }
 
 extension InferenceEngine {
@@ -22,22 +24,39 @@ extension InferenceEngine {
     ///
     /// A causal model is scored on all tokens and a final `</s>`, with `<s>` before each piece. A masked model is
     /// scored on each token, which is masked in turn, with `<s>` and `</s>` around each piece.
-    /// - Parameter user: the user whose share of turns is charged
-    /// - Throws: `InferenceError.notANumber` and `.invalidParameter`; `CancellationError` before the next batch if the
-    ///   task was cancelled
-    public func score(_ text: String, for user: UInt32 = geteuid()) async throws -> TextScore {
+    /// - Parameters:
+    ///   - listsTokens: whether to return the score of each token
+    ///   - user: the user whose share of turns is charged
+    /// - Throws: `InferenceError.notANumber` and `.invalidParameter`; `.promptTooLong` if more tokens would be listed than
+    ///   `RequestLimits.scoredTokens`; `CancellationError` before the next batch if the task was cancelled
+    public func score(
+        _ text: String, listsTokens: Bool = false, for user: UInt32 = geteuid()
+    ) async throws -> TextScore {
         let scored = try await filtered(text, specialTokens: .asText, for: user)
         var parts = TextIDs(self, scored, specialTokens: .asText, parameter: "text", for: user)
         var sequences = ScoredSequences(objective, trainedLength: trainedLength)
         var (logLikelihood, tokens, hasEnded) = (0.0, 0, false)
+        var (texts, listed) = (TokenTexts(tokenizer), [] as [TokenScore])
         while true {
             try Task.checkCancellation()
             if let batch = sequences.next() {
                 tokens += batch.reduce(0) { $0 + $1.scoredCount }
+                let limit = RequestLimits.scoredTokens
+                guard !listsTokens || tokens <= limit else {
+                    throw InferenceError.promptTooLong(tokens: tokens, limit: limit)
+                }
                 let cost = batch.reduce(0) { $0 + $1.piece.count }
-                logLikelihood += try await WorkQueue.models.run(for: .user(user), cost: cost) {
+                let terms = try await WorkQueue.models.run(for: .user(user), cost: cost) {
                     [self] () throws(InferenceError) in
-                    try self.logLikelihood(batch)
+                    try logLikelihoods(batch)
+                }
+                // In order, so that the sum does not depend on the number of threads.
+                logLikelihood += terms.reduce(0, +)
+                if listsTokens {
+                    for (id, term) in zip(batch.flatMap(\.scored), terms) {
+                        let (text, offset) = texts.next(id)
+                        listed.append(TokenScore(id: id, text: text, offset: offset, logProbability: term, top: nil))
+                    }
                 }
             } else if hasEnded {
                 break
@@ -51,10 +70,12 @@ extension InferenceEngine {
         let bytes = scored.utf8.count
         return TextScore(
             logLikelihood: logLikelihood, tokens: tokens,
-            bitsPerByte: bytes == 0 ? 0 : -logLikelihood / (M_LN2 * Double(bytes)))
+            bitsPerByte: bytes == 0 ? 0 : -logLikelihood / (M_LN2 * Double(bytes)),
+            tokenScores: listsTokens ? listed : nil)
     }
 
-    private func logLikelihood(_ batch: [ScoredSequence]) throws(InferenceError) -> Double {
+    /// Returns the logarithm of the probability of each scored token.
+    private func logLikelihoods(_ batch: [ScoredSequence]) throws(InferenceError) -> [Double] {
         var ids: [Int32] = []
         var offsets = [0]
         var places: [Int] = []
@@ -78,9 +99,7 @@ extension InferenceEngine {
                     scores.infiniteCount > 0 ? .nan : scores.values[label] - scores.largest - log(scores.normalizer())
             }
         }
-        // In order, so that the sum does not depend on the number of threads.
-        let sum = terms.reduce(0, +)
-        guard sum.isFinite else { throw .notANumber }
-        return sum
+        guard terms.allSatisfy(\.isFinite) else { throw .notANumber }
+        return Array(terms)
     }
 }

@@ -64,8 +64,16 @@ extension InferenceEngine {
     func prompt(
         _ text: String, specialTokens: SpecialTokensInText, parameter: String, limit: Int, for user: UInt32
     ) async throws -> Prompt {
-        var prompt = Prompt()
         let text = try await filtered(text, specialTokens: specialTokens, for: user)
+        return try await prompt(
+            filtered: text, specialTokens: specialTokens, parameter: parameter, limit: limit, for: user)
+    }
+
+    /// - Parameter text: a text to which the filters were applied
+    func prompt(
+        filtered text: String, specialTokens: SpecialTokensInText, parameter: String, limit: Int, for user: UInt32
+    ) async throws -> Prompt {
+        var prompt = Prompt()
         var parts = TextIDs(self, text, specialTokens: specialTokens, parameter: parameter, for: user)
         while let ids = try await parts.next() {
             prompt.count += ids.count

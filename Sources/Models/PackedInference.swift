@@ -44,32 +44,12 @@ extension PackedModel {
         _ body: (Range<Int>, Matrix) -> Void
     ) {
         guard !rows.isEmpty else { return }
-        let tokens = inputIDs.count
-        let orders = orders ?? SumOrders(tokens: tokens, rows: rows.count)
-        let shape = AttentionShape(
-            sequences: SequenceOffsets(sequenceOffsets), heads: configuration.numAttentionHeads,
-            causal: configuration.isDecoder)
+        let orders = orders ?? SumOrders(tokens: inputIDs.count, rows: rows.count)
         // At most 6.7 MB of logits at a time with a vocabulary of 52,000: other requests wait while a chunk is computed.
         let scored = min(rows.count, max(PackedModel.largestBatch, 1_665_000 / configuration.vocabSize))
         // A token may be requested more than once.
-        let w = PackedWorkspace(configuration, tokens: max(tokens, rows.count), scored: scored)
-        let scores = Arena(bytes: 4 * shape.scoreCount)
-        let probabilities = scores.take(Float.self, shape.scoreCount)
-        let places = (0..<shape.sequences.count).flatMap { sequence in
-            (0..<shape.sequences.range(sequence).count).map { Int32($0) + RobertaConfiguration.firstPosition }
-        }
-        embed(w, ids: inputIDs, positions: places)
-        for (index, layer) in layers.enumerated() {
-            layer.project(w, rows: tokens, orders.tokens)
-            attentionForward(
-                w.context.rows(0..<tokens), qkv: w.qkv.rows(0..<tokens), probabilities: probabilities, shape, mask: nil,
-                scale: 1)
-            pause()
-            let isLast = index == layers.count - 1
-            if isLast { keepRows(w, rows) }
-            layer.finish(w, rows: isLast ? rows.count : tokens, isLast ? orders.rows : orders.tokens, pause: pause)
-            pause()
-        }
+        let w = PackedWorkspace(configuration, tokens: max(inputIDs.count, rows.count), scored: scored)
+        encode(w, inputIDs, SequenceOffsets(sequenceOffsets), rows: rows, orders, pause)
         for first in stride(from: 0, to: rows.count, by: scored) {
             let count = min(scored, rows.count - first)
             if first > 0 {
@@ -77,6 +57,55 @@ extension PackedModel {
                 w.x.base.update(from: w.x.row(first), count: count * w.x.columns)
             }
             body(first..<first + count, head(w, rows: count, orders.rows))
+        }
+    }
+
+    /// Computes the mean of the last layer's output over the tokens of each sequence.
+    /// - Parameters: as for `forEachLogits`
+    /// - Returns: `[sequences, hiddenSize]`
+    public func meanOutputs(
+        inputIDs: [Int32], sequenceOffsets: [Int], orders: SumOrders? = nil, pause: () -> Void = {}
+    ) -> [Float] {
+        let tokens = inputIDs.count
+        let w = PackedWorkspace(configuration, tokens: tokens, scored: 1)
+        let sequences = SequenceOffsets(sequenceOffsets)
+        encode(w, inputIDs, sequences, rows: nil, orders ?? SumOrders(tokens: tokens, rows: tokens), pause)
+        var means: [Float] = []
+        means.reserveCapacity(sequences.count * configuration.hiddenSize)
+        for sequence in 0..<sequences.count {
+            let range = sequences.range(sequence)
+            for column in 0..<configuration.hiddenSize {
+                let sum = range.reduce(0.0) { $0 + Double(w.x.row($1)[column]) }
+                means.append(Float(sum / Double(range.count)))
+            }
+        }
+        return means
+    }
+
+    /// Computes the last layer's output of the given rows, or of all tokens, into the first rows of `w.x`.
+    private func encode(
+        _ w: PackedWorkspace, _ ids: [Int32], _ sequences: SequenceOffsets, rows: [Int]?, _ orders: SumOrders,
+        _ pause: () -> Void
+    ) {
+        let tokens = ids.count
+        let shape = AttentionShape(
+            sequences: sequences, heads: configuration.numAttentionHeads, causal: configuration.isDecoder)
+        let scores = Arena(bytes: 4 * shape.scoreCount)
+        let probabilities = scores.take(Float.self, shape.scoreCount)
+        let places = (0..<sequences.count).flatMap { sequence in
+            (0..<sequences.range(sequence).count).map { Int32($0) + RobertaConfiguration.firstPosition }
+        }
+        embed(w, ids: ids, positions: places)
+        for (index, layer) in layers.enumerated() {
+            layer.project(w, rows: tokens, orders.tokens)
+            attentionForward(
+                w.context.rows(0..<tokens), qkv: w.qkv.rows(0..<tokens), probabilities: probabilities, shape, mask: nil,
+                scale: 1)
+            pause()
+            let wanted = index == layers.count - 1 ? rows : nil
+            if let wanted { keepRows(w, wanted) }
+            layer.finish(w, rows: wanted?.count ?? tokens, wanted == nil ? orders.tokens : orders.rows, pause: pause)
+            pause()
         }
     }
 

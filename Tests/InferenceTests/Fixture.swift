@@ -36,6 +36,10 @@ enum Fixture {
             var prompt: String
             var maxNewTokens: Int
         }
+        struct Tokens: Decodable {
+            var ids: [Int32]
+            var top: Int
+        }
         struct Warpers: Decodable {
             var logits: [Double]
             var cases: [WarperCase]
@@ -51,6 +55,8 @@ enum Fixture {
         var fill: [Fill]
         var greedy: [Greedy]
         var score: [String: [String]]
+        var tokens: [Tokens]
+        var embed: [String: [String]]
         var warpers: Warpers
     }
 
@@ -69,9 +75,23 @@ enum Fixture {
             var logLikelihood: Double
             var tokens: Int
         }
+        struct Likely: Decodable {
+            var id: Int32
+            var logProbability: Double
+        }
+        struct Tokens: Decodable {
+            var logProbabilities: [Double]
+            var top: [[Likely]]
+        }
+        struct Embedding: Decodable {
+            var embedding: [Double]
+            var tokens: Int
+        }
         var fill: [[[Filling]]]
         var greedy: [Greedy]
         var score: [String: [Score]]
+        var tokens: [Tokens]
+        var embed: [String: [Embedding]]
         var warpers: [[Double]]
     }
 

@@ -183,7 +183,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("max_new_tokens", SamplingOptions(maxNewTokens: 0)), ("temperature", SamplingOptions(temperature: -1)),
+        ("max_new_tokens", SamplingOptions(maxNewTokens: -1)), ("temperature", SamplingOptions(temperature: -1)),
         ("temperature", SamplingOptions(temperature: .nan)), ("top_k", SamplingOptions(topK: -1)),
         ("top_p", SamplingOptions(topP: 0)), ("top_p", SamplingOptions(topP: 1.1)), ("min_p", SamplingOptions(minP: 2)),
         ("repetition_penalty", SamplingOptions(repetitionPenalty: 0)), ("stop", SamplingOptions(stop: ["a", ""])),

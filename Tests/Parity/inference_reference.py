@@ -11,6 +11,11 @@ REQUEST is a JSON object with these optional keys; ANSWER has the same keys:
                                                     generate() of transformers 5.23 counts positions from 0
     score     {"mlm": [text], "clm": [text]}        [{"log_likelihood", "tokens"}]: causal models score the tokens and </s>
                                                     after <s>; masked models score each token while it is masked
+    tokens    [{"ids", "top"}]                      a causal model's log-probability of each of the ids after the first, which are
+                                                    read exactly as they are, and the most likely ids in its place:
+                                                    [{"log_probabilities", "top": [[{"id", "log_probability"}]]}]
+    embed     {"mlm": [text], "clm": [text]}        mean pooling of sentence-transformers: the mean of the last layer's output
+                                                    over the tokens of the attention mask: [{"embedding", "tokens"}]
     warpers   {"logits": [float], "cases": [{"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "history"}]}
                                                     the probabilities after transformers' own processors, in their order
 """
@@ -19,7 +24,7 @@ import json
 import sys
 
 import torch
-from transformers import AutoTokenizer, RobertaForCausalLM, RobertaForMaskedLM, pipeline
+from transformers import AutoModel, AutoTokenizer, RobertaForCausalLM, RobertaForMaskedLM, pipeline
 from transformers.generation import logits_process as warp
 
 
@@ -71,6 +76,28 @@ def score(model, tokenizer, texts, causal):
     return answers
 
 
+def tokens(model, tokenizer, requests):
+    answers = []
+    for request in requests:
+        ids = torch.tensor([request["ids"]])
+        logp = torch.log_softmax(model(input_ids=ids).logits[0, :-1].double(), -1)
+        top = logp[:, :len(tokenizer)].topk(request["top"])    # rows without a token are never likely tokens
+        answers.append({
+            "log_probabilities": logp.gather(1, ids[0, 1:, None])[:, 0].tolist(),
+            "top": [[{"id": id, "log_probability": p} for id, p in zip(*row)]
+                    for row in zip(top.indices.tolist(), top.values.tolist())]})
+    return answers
+
+
+def embed(directory, tokenizer, texts):
+    model = AutoModel.from_pretrained(directory, add_pooling_layer=False).eval()
+    encoded = tokenizer(texts, padding=True, return_tensors="pt", split_special_tokens=True)
+    mask = encoded["attention_mask"]
+    output = model(**encoded).last_hidden_state
+    means = (output * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    return [{"embedding": mean.tolist(), "tokens": int(count)} for mean, count in zip(means, mask.sum(1))]
+
+
 def warpers(request):
     answers = []
     for case in request["cases"]:
@@ -105,12 +132,17 @@ def main():
             answer["fill"] = fill(model, tokenizer, request.get("fill", []))
             answer.setdefault("score", {})["mlm"] = score(
                 model, tokenizer, request.get("score", {}).get("mlm", []), causal=False)
+            answer.setdefault("embed", {})["mlm"] = embed(
+                arguments.mlm, tokenizer, request.get("embed", {}).get("mlm", []))
         if arguments.clm:
             tokenizer = AutoTokenizer.from_pretrained(arguments.clm)
             model = RobertaForCausalLM.from_pretrained(arguments.clm).eval()
             answer["greedy"] = greedy(model, tokenizer, request.get("greedy", []))
             answer.setdefault("score", {})["clm"] = score(
                 model, tokenizer, request.get("score", {}).get("clm", []), causal=True)
+            answer["tokens"] = tokens(model, tokenizer, request.get("tokens", []))
+            answer.setdefault("embed", {})["clm"] = embed(
+                arguments.clm, tokenizer, request.get("embed", {}).get("clm", []))
         if "warpers" in request:
             answer["warpers"] = warpers(request["warpers"])
     json.dump(answer, sys.stdout, indent=1)

@@ -2,6 +2,7 @@ import Inference
 import Interface
 import Jobs
 import Settings
+import Synchronization
 import Varlink
 import VarlinkServer
 
@@ -39,12 +40,24 @@ public struct InferenceService: Sendable {
             try await answer(context) { user in try await fillMask(parameters, for: user) }
         }
         service.handleMore(InferenceInterface.Generate.self) { parameters, context, writer in
-            try await answer(context) { user in
-                try await generate(parameters, for: user, streams: context.more, writer)
-            }
+            try await answer(context) { user in try await generate(parameters, for: user, context, writer) }
         }
-        service.handle(InferenceInterface.Score.self) { parameters, context in
-            try await answer(context) { user in try await score(parameters, for: user) }
+        service.handle(
+            InferenceInterface.Score.self,
+            replyBytes: { ($0.tokenScores?.count ?? 0) * RequestLimits.bytesOfScoredToken }
+        ) { parameters, context in
+            // In the worst case every byte is a token.
+            let tokens = parameters.tokens == true ? min(parameters.text.utf8.count + 1, RequestLimits.scoredTokens) : 0
+            guard context.reserve(tokens * RequestLimits.bytesOfScoredToken) else {
+                throw InferenceInterface.Overloaded(retryAfterMs: 1000)
+            }
+            return try await answer(context) { user in try await score(parameters, for: user) }
+        }
+        service.handle(
+            InferenceInterface.Embed.self,
+            replyBytes: { ($0.embeddings.first?.embedding.count ?? 0) * $0.embeddings.count * 24 }
+        ) { parameters, context in
+            try await answer(context) { user in try await embed(parameters, for: user, context) }
         }
         service.handle(InferenceInterface.Tokenize.self, replyBytes: { $0.ids.count * 16 }) { parameters, context in
             // In the worst case every byte is a token.
@@ -84,31 +97,86 @@ public struct InferenceService: Sendable {
             }, windowTokens: predictions.windowTokens, receipt: receipt(model))
     }
 
-    /// - Parameter streams: whether the text is sent in pieces; the last reply then has no text
+    /// If the caller accepts more than one reply, the text is sent in pieces, and the last reply has no text.
     private func generate(
-        _ parameters: InferenceInterface.Generate.Parameters, for user: UInt32, streams: Bool,
+        _ parameters: InferenceInterface.Generate.Parameters, for user: UInt32, _ context: CallContext,
         _ writer: ReplyWriter<InferenceInterface.Generate.Reply>
     ) async throws {
+        let streams = context.more
         let model = try await model(parameters.model, objective: .clm)
+        let output = GenerationOutput(echoesPrompt: parameters.echo ?? false, logprobs: parameters.logprobs)
+        if let logprobs = parameters.logprobs {
+            let entries =
+                model.engine.longestSequence * (min(max(0, logprobs), RequestLimits.logprobs) + 1)
+            guard context.reserve(entries * RequestLimits.bytesOfScoredToken) else {
+                throw InferenceInterface.Overloaded(retryAfterMs: 1000)
+            }
+        }
+        let isFirst = Mutex(true)
         let made = try await model.engine.generate(
-            parameters.prompt, sampling: sampling(parameters.sampling), for: user
+            try prompt(parameters), sampling: sampling(parameters.sampling), output: output, for: user
         ) { piece in
-            if streams { try await writer.send(InferenceInterface.Generate.Reply(text: piece)) }
+            guard streams else { return }
+            let name = isFirst.withLock { isFirst in
+                defer { isFirst = false }
+                return isFirst ? model.name : nil
+            }
+            try await writer.send(InferenceInterface.Generate.Reply(text: piece, model: name))
         }
         try await writer.finish(
             InferenceInterface.Generate.Reply(
                 text: streams ? "" : made.text, finishReason: reason(made.finishReason),
                 promptTokens: made.promptTokens, generatedTokens: made.generatedTokens,
-                receipt: receipt(model, seed: made.seed)))
+                receipt: receipt(model, seed: made.seed), model: model.name,
+                tokens: made.tokenScores.map(scoredTokens)))
+    }
+
+    private func prompt(_ parameters: InferenceInterface.Generate.Parameters) throws -> GenerationPrompt {
+        guard let ids = parameters.ids else { return .text(parameters.prompt) }
+        guard parameters.prompt.isEmpty else { throw VarlinkServiceError.invalidParameter(parameter: "prompt") }
+        return .ids(try tokenIDs(ids))
+    }
+
+    private func tokenIDs(_ ids: [Int]) throws -> [Int32] {
+        let narrow = ids.compactMap(Int32.init(exactly:))
+        guard narrow.count == ids.count else { throw VarlinkServiceError.invalidParameter(parameter: "ids") }
+        return narrow
+    }
+
+    private func scoredTokens(_ scores: [TokenScore]) -> [InferenceInterface.ScoredToken] {
+        scores.map { score in
+            .init(
+                id: Int(score.id), token: score.text, offset: score.offset, logProbability: score.logProbability,
+                top: score.top?.map { .init(id: Int($0.id), token: $0.text, logProbability: $0.logProbability) })
+        }
     }
 
     private func score(_ parameters: InferenceInterface.Score.Parameters, for user: UInt32) async throws
         -> InferenceInterface.Score.Reply
     {
         let model = try await model(parameters.model)
-        let score = try await model.engine.score(parameters.text, for: user)
+        let score = try await model.engine.score(
+            parameters.text, listsTokens: parameters.tokens ?? false, for: user)
         return .init(
             logLikelihood: score.logLikelihood, tokens: score.tokens, bitsPerByte: score.bitsPerByte,
+            receipt: receipt(model), tokenScores: score.tokenScores.map(scoredTokens))
+    }
+
+    private func embed(
+        _ parameters: InferenceInterface.Embed.Parameters, for user: UInt32, _ context: CallContext
+    ) async throws -> InferenceInterface.Embed.Reply {
+        let model = try await model(parameters.model)
+        let (numbers, isTooLarge) = parameters.texts.count.multipliedReportingOverflow(
+            by: model.engine.embeddingSize)
+        guard !isTooLarge, numbers <= RequestLimits.embeddingNumbers else {
+            throw VarlinkServiceError.invalidParameter(parameter: "texts")
+        }
+        guard context.reserve(numbers * RequestLimits.bytesOfEmbeddingNumber) else {
+            throw InferenceInterface.Overloaded(retryAfterMs: 1000)
+        }
+        let embeddings = try await model.engine.embed(parameters.texts, for: user)
+        return .init(
+            embeddings: embeddings.map { .init(embedding: $0.vector.map(Double.init), tokens: $0.tokens) },
             receipt: receipt(model))
     }
 
@@ -123,9 +191,7 @@ public struct InferenceService: Sendable {
         -> InferenceInterface.Detokenize.Reply
     {
         let model = try await model(parameters.model)
-        let ids = parameters.ids.compactMap(Int32.init(exactly:))
-        guard ids.count == parameters.ids.count else { throw VarlinkServiceError.invalidParameter(parameter: "ids") }
-        return .init(text: try await model.engine.detokenize(ids, for: user))
+        return .init(text: try await model.engine.detokenize(try tokenIDs(parameters.ids), for: user))
     }
 
     /// Returns the generation a request refers to.
