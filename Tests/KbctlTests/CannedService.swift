@@ -206,8 +206,19 @@ enum Canned {
         service.handle(ManagerInterface.CancelRun.self) { parameters, _ in
             throw ManagerInterface.RunNotFound(run: parameters.run)
         }
-        service.handle(InferenceInterface.Score.self) { _, _ in
-            .init(logLikelihood: -1234.5678, tokens: 321, bitsPerByte: 1.98765, receipt: receipt)
+        service.handle(InferenceInterface.Score.self) { parameters, _ in
+            let scores: [InferenceInterface.ScoredToken] = [
+                .init(id: 5, token: String(repeating: "long", count: 30), offset: 0, logProbability: -1.23456),
+                .init(id: 51_999, token: " e\u{301}理", offset: 120), .init(id: 2, token: "</s>", offset: 123),
+            ]
+            return .init(
+                logLikelihood: -1234.5678, tokens: 321, bitsPerByte: 1.98765, receipt: receipt,
+                tokenScores: parameters.tokens == true ? scores : nil)
+        }
+        service.handle(InferenceInterface.Embed.self) { parameters, _ in
+            .init(
+                embeddings: parameters.texts.map { .init(embedding: [0.5, -0.25], tokens: $0.utf8.count) },
+                receipt: receipt)
         }
         service.handle(InferenceInterface.Tokenize.self) { _, _ in
             .init(ids: [5, 6], tokens: [String(repeating: "Ġlong", count: 30), "e\u{301}理"])

@@ -24,7 +24,7 @@ struct KbctlTests {
             }
             let filled = try KbctlProcess.run(["fill", "-"], socket: socket, input: .bytes(Array("a <mask>\n".utf8)))
             #expect(filled.output.contains("human reason."))
-            for command in ["ask", "fill", "score", "tokenize"] {
+            for command in ["ask", "fill", "score", "embed", "tokenize"] {
                 let wrong = try KbctlProcess.run([command, "-"], socket: socket, input: .bytes([0x61, 0xFF]))
                 #expect(wrong.status == 65 && wrong.errors == "kbctl: standard input is not UTF-8\n", "\(wrong)")
             }
@@ -51,6 +51,29 @@ struct KbctlTests {
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(["corpora", "--state", "duplicate"], socket: socket)
             #expect(result.output == "no corpora\n" && result.status == 0)
+        }
+    }
+
+    @Test func scoresOfTokensAreListedOnlyOnRequest() async throws {
+        try await Canned.serving { socket in
+            let whole = try KbctlProcess.run(["score", "a"], socket: socket)
+            #expect(whole.status == 0 && !whole.output.contains("</s>"))
+            let listed = try KbctlProcess.run(["score", "--tokens", "a"], socket: socket)
+            #expect(listed.status == 0 && listed.output.hasSuffix(whole.output), "\(listed)")
+            #expect(listed.output.contains("-1.235") && listed.output.contains("51999"))
+        }
+    }
+
+    @Test func embeddingsArePrintedAsJSON() async throws {
+        try await Canned.serving { socket in
+            for result in [
+                try KbctlProcess.run(["embed", "a text"], socket: socket),
+                try KbctlProcess.run(["embed", "-"], socket: socket, input: .bytes(Array("a text\n".utf8))),
+            ] {
+                let reply = try JSONDecoder().decode(
+                    InferenceInterface.Embed.Reply.self, from: Data(result.output.utf8))
+                #expect(reply.embeddings == [.init(embedding: [0.5, -0.25], tokens: 6)] && result.status == 0)
+            }
         }
     }
 

@@ -11,7 +11,8 @@ struct WidthTests {
         ["inspect", "kantaibert", "--values", "lm_head.bias"], ["corpora"],
         ["corpora", "--state", "admitted"], ["runs", "--model", "paged"], ["runs"], ["run"], ["metrics"],
         ["metrics", "--all"], ["plot"], ["plot", "assistant-1", "b"], ["doctor"], ["watch", "--exit-when-served"],
-        ["ask", "long"], ["fill", "<mask>"], ["fill", "理性 <mask>"], ["score", "a"], ["tokenize", "a"],
+        ["ask", "long"], ["fill", "<mask>"], ["fill", "理性 <mask>"], ["score", "a"], ["score", "a", "--tokens"],
+        ["tokenize", "a"],
         ["detokenize", "5", "6"], ["promote", "kantaibert", "4"], ["train", "--plan"],
     ]
     private static let failures: [[String]] = [
@@ -27,7 +28,8 @@ struct WidthTests {
         ["metrics", "--csv", "--json"],
     ]
     private static let commands: [[String]] = [
-        [], ["ask"], ["chat"], ["fill"], ["score"], ["tokenize"], ["detokenize"], ["status"], ["watch"], ["models"],
+        [], ["ask"], ["chat"], ["fill"], ["score"], ["embed"], ["tokenize"], ["detokenize"], ["status"], ["watch"],
+        ["models"],
         ["generations"], ["inspect"], ["corpora"], ["corpora", "list"], ["corpora", "rm"], ["runs"], ["run"],
         ["metrics"], ["plot"], ["doctor"], ["train"], ["cancel"], ["promote"], ["import"], ["export"], ["completion"],
     ]

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Loads published models with transformers and compares tokens, logits (within 1e-4) and fill-mask results.
+"""Loads published models with transformers and compares tokens, logits, probabilities of tokens, embeddings and fill-mask results
+(each within 1e-4).
 
 Usage: published_parity.py BUILD
 BUILD contains kantaibertd, kantaibert-train, kbctl and kb-bench. Runs with any transformers version from 4.46. Starts a service, trains
@@ -35,6 +36,15 @@ def ours(build, directory, ids):
     return torch.tensor(json.loads(done.stdout)).reshape(len(ids), -1)
 
 
+def compare_embedding(found, directory, tokenizer, text):
+    """Returns the largest difference from the mean pooling of sentence-transformers."""
+    encoded = tokenizer(text, return_tensors="pt")
+    with torch.no_grad():
+        output = transformers.AutoModel.from_pretrained(directory, add_pooling_layer=False).eval()(**encoded).last_hidden_state
+    if found["tokens"] != output.shape[1]: sys.exit(f"{text!r}: the embedding is of {found['tokens']} tokens, not {output.shape[1]}")
+    return (output[0].mean(0) - torch.tensor(found["embedding"])).abs().max().item()
+
+
 def check(build, socket, name, directory):
     """Returns the largest difference between logits and between scores."""
     def kbctl(*words):
@@ -52,6 +62,12 @@ def check(build, socket, name, directory):
             sys.exit(f"{name}, {text!r}: token ids differ: {ids} and {tokens}")
         with torch.no_grad(): expected = model(torch.tensor([ids])).logits[0]
         worst = max(worst, (ours(build, directory, ids) - expected).abs().max().item())
+        worst = max(worst, compare_embedding(kbctl("embed", text)["embeddings"][0], directory, tokenizer, text))
+        if name == "teller":
+            scores = kbctl("score", "--tokens", text)["token_scores"]
+            if [score["id"] for score in scores] != ids[1:]: sys.exit(f"{name}, {text!r}: other tokens are scored: {scores}")
+            likely = torch.log_softmax(expected[:-1], -1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0]
+            worst = max(worst, (likely - torch.tensor([score["log_probability"] for score in scores])).abs().max().item())
     if name == "filler":
         pipeline = transformers.pipeline("fill-mask", model=str(directory))
         for text in ("the old <mask> walks to the river", "a young king sees the <mask>"):

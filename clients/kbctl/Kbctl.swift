@@ -22,7 +22,9 @@ struct Kbctl: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Inference",
-                subcommands: [Ask.self, Chat.self, Fill.self, Score.self, Tokenize.self, Detokenize.self]),
+                subcommands: [
+                    Ask.self, Chat.self, Fill.self, Score.self, Embed.self, Tokenize.self, Detokenize.self,
+                ]),
             CommandGroup(
                 name: "Inspect",
                 subcommands: [

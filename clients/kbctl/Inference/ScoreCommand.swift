@@ -7,14 +7,21 @@ struct Score: ParsableCommand {
 
     @Argument(help: "The text; - reads it from standard input.") var text: TextArgument
 
+    @Flag(help: "Also print the log-likelihood of each token.") var tokens = false
     @OptionGroup var model: ModelOption
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
         let text = try text.value
         let reply = try global.connect().call(
-            InferenceInterface.Score.self, .init(text: text, model: model.model))
+            InferenceInterface.Score.self, .init(text: text, model: model.model, tokens: tokens ? true : nil))
         if global.json { return try Terminal.json(reply) }
+        if let scores = reply.tokenScores {
+            var table = Table([("NATS", .right), ("ID", .right), ("TOKEN", .left)], elastic: [2])
+            for score in scores { table.add([Format.number(score.logProbability, 3), "\(score.id)", score.token]) }
+            table.print()
+            Terminal.line("")
+        }
         Terminal.line("log-likelihood  \(Format.number(reply.logLikelihood, 3)) nats")
         Terminal.line("tokens          \(Format.count(reply.tokens))")
         Terminal.line("bits per byte   \(Format.number(reply.bitsPerByte, 3))")
