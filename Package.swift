@@ -172,9 +172,8 @@ let package = Package(
         .target(
             name: "Inference",
             dependencies: [
-                "AsyncSupport", "Fairness", "Formatting", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters",
-                "Random",
-                "Parallel", "Durable",
+                "AsyncSupport", "Conversations", "Fairness", "Formatting", "Models", "Kernels", "Tokenizers", "Jobs",
+                "TextFilters", "Random", "Parallel", "Durable",
                 "Digests",
                 crypto,
             ],
@@ -198,7 +197,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AsyncSupport", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings", "SettingsTable",
+                "AsyncSupport", "Conversations", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings",
+                "SettingsTable",
                 "Supervision",
                 "CFiles", "CMalloc", "Corpora", "Datasets", "TextReading", "Fairness", "Inference", "Models", "Kernels",
                 "Parallel", "Database", "Interface",

@@ -27,6 +27,21 @@ public struct Conversation: Sendable, Equatable {
 
     public init(_ turns: [Turn]) { self.turns = turns }
 
+    /// Removes white space around messages, leaves out those without text, and joins consecutive ones of the same role. NUL,
+    /// which corpora do not contain, becomes U+FFFD.
+    public init(normalizing messages: some Sequence<Turn>) {
+        turns = []
+        for message in messages {
+            let content = message.content.trimmed
+            guard !content.isEmpty else { continue }
+            if let last = turns.last, last.role == message.role {
+                turns[turns.count - 1].content += "\n" + content
+            } else {
+                turns.append(Turn(message.role, content))
+            }
+        }
+    }
+
     /// Whether a reply can be learned from it.
     public var hasReply: Bool { turns.contains { $0.role == .assistant } }
 
@@ -70,5 +85,18 @@ public struct Conversation: Sendable, Equatable {
             line += Array(#""}"#.utf8)
         }
         return line + Array("]}".utf8)
+    }
+}
+
+extension String {
+    fileprivate var trimmed: String {
+        let isSpace = { (scalar: Unicode.Scalar) in scalar.properties.isWhitespace }
+        let scalars = unicodeScalars
+        guard let first = scalars.firstIndex(where: { !isSpace($0) }),
+            let last = scalars.lastIndex(where: { !isSpace($0) })
+        else { return "" }
+        var text = String.UnicodeScalarView()
+        for scalar in scalars[first...last] { text.append(scalar.value == 0 ? "\u{FFFD}" : scalar) }
+        return String(text)
     }
 }

@@ -1,3 +1,4 @@
+import Conversations
 import Glibc
 import Jobs
 import Kernels
@@ -11,7 +12,8 @@ public enum FinishReason: String, Sendable, Codable {
     case stop
     /// `max_new_tokens` or the longest trained position was reached.
     case length
-    /// The model generated the token `</s>`. Generated text that spells `</s>` does not end a generation.
+    /// The model generated the token `</s>` or a marker of conversations. Generated text that spells one does not end a
+    /// generation.
     case end
 }
 
@@ -22,13 +24,17 @@ public struct Generated: Sendable, Equatable {
     public let finishReason: FinishReason
     /// Number of tokens of the prompt, including the `<s>` before a text.
     public let promptTokens: Int
-    /// Number of generated tokens, without `</s>`.
+    /// Number of generated tokens, without the one that ended the text.
     public let generatedTokens: Int
+    /// Number of messages that were left out because the conversation is too long.
+    public internal(set) var omittedMessages = 0
     /// The value of `SamplingOptions.seed` that reproduces this text.
     public let seed: Int
-    /// The generated tokens, without `</s>`.
+    /// The generated tokens, without the one that ended the text.
     let ids: [Int32]
-    /// The tokens of `text` and the `</s>` that ended it; nil if they were not requested.
+    /// The token that ended the text, if it is not part of it.
+    var endToken: Int32?
+    /// The tokens of `text` and the one that ended it; nil if they were not requested.
     public internal(set) var tokenScores: [TokenScore]?
 }
 
@@ -41,6 +47,8 @@ public enum GenerationPrompt: Sendable, Equatable {
     case text(String)
     /// Tokens, which are read exactly as they are.
     case ids([Int32])
+    /// Messages, the last of which is answered.
+    case conversation([Conversation.Turn])
 }
 
 /// What a generation returns in addition to the generated text.
@@ -82,7 +90,7 @@ extension InferenceEngine {
         guard (0...RequestLimits.logprobs).contains(output.logprobs ?? 0) else {
             throw InferenceError.invalidParameter("logprobs", reason: "must be from 0 to \(RequestLimits.logprobs)")
         }
-        let prompt = try await read(prompt, beforeText: sampling.maxNewTokens > 0, for: user)
+        let prompt = try await read(prompt, maxNewTokens: sampling.maxNewTokens, for: user)
         if output.echoesPrompt, !prompt.text.isEmpty { try await onPiece(prompt.text) }
         var generated = try await generate(prompt, sampling, for: user, onPiece: onPiece)
         if let top = output.logprobs {
@@ -90,6 +98,7 @@ extension InferenceEngine {
                 generated, prompt, echoesPrompt: output.echoesPrompt, top: top, for: user)
         }
         if output.echoesPrompt { generated.text = prompt.text + generated.text }
+        generated.omittedMessages = prompt.omittedMessages
         return generated
     }
 
@@ -128,17 +137,18 @@ extension InferenceEngine {
         var text: String
         /// Whether `text` ends with a space that the first generated token begins with.
         var holdsBackSpace = false
+        /// Number of messages that were left out.
+        var omittedMessages = 0
     }
 
-    /// - Parameter beforeText: whether text is generated after the prompt
     private func read(
-        _ prompt: GenerationPrompt, beforeText: Bool, for user: UInt32
+        _ prompt: GenerationPrompt, maxNewTokens: Int, for user: UInt32
     ) async throws -> ReadPrompt {
         let limit = longestPrompt
         switch prompt {
         case .text(let text):
             let text = try await filtered(text, specialTokens: .asText, for: user)
-            let holdsBackSpace = beforeText && text.utf8.last == UInt8(ascii: " ") && spaceTokens.contains(true)
+            let holdsBackSpace = maxNewTokens > 0 && text.utf8.last == UInt8(ascii: " ") && spaceTokens.contains(true)
             let read = try await self.prompt(
                 filtered: holdsBackSpace ? String(text.unicodeScalars.dropLast()) : text, specialTokens: .asText,
                 parameter: "prompt", limit: limit, for: user)
@@ -153,6 +163,8 @@ extension InferenceEngine {
                     "ids", reason: "element \(index) is \(id), which is not a token id")
             }
             return ReadPrompt(ids: ids, textStart: 0, text: try await detokenize(ids, for: user))
+        case .conversation(let turns):
+            return try await read(turns, maxNewTokens: maxNewTokens, for: user)
         }
     }
 
@@ -167,7 +179,7 @@ extension InferenceEngine {
             }
             ids = Array(ids.prefix(PieceAssembler.countOfParts(bytes, in: generated.text)))
         }
-        if generated.finishReason == .end { ids.append(SpecialToken.eos.rawValue) }
+        if let end = generated.endToken { ids.append(end) }
         return try await tokenScores(
             prompt.ids + ids, from: echoesPrompt ? prompt.textStart : prompt.ids.count, textStart: prompt.textStart,
             top: top, for: user)
@@ -204,6 +216,7 @@ final class GenerationRun: @unchecked Sendable {
     private var assembler: PieceAssembler
     private var text = ""
     private var hasEnded = false
+    private var endToken: Int32?
 
     init(
         engine: InferenceEngine, prompt: InferenceEngine.ReadPrompt, sampling: SamplingOptions, user: UInt32,
@@ -270,7 +283,10 @@ final class GenerationRun: @unchecked Sendable {
         do throws(InferenceError) {
             let first = ids.count == promptTokens ? firstSampler : nil
             let token = try (first ?? sampler).next(logits: logits, history: ids, step: ids.count - promptTokens)
-            if token == SpecialToken.eos.rawValue { return finish(.end, piece: "") }
+            if engine.endsText(token) {
+                endToken = token
+                return finish(.end, piece: "")
+            }
             ids.append(token)
             let bytes = engine.tokenizer.decodeBytes([token])
             // The prompt ends with the space that the token begins with.
@@ -295,7 +311,8 @@ final class GenerationRun: @unchecked Sendable {
                 piece: piece,
                 result: Generated(
                     text: text, finishReason: assembler.hasStopped ? .stop : reason, promptTokens: promptTokens,
-                    generatedTokens: ids.count - promptTokens, seed: seed, ids: Array(ids[promptTokens...]))))
+                    generatedTokens: ids.count - promptTokens, seed: seed, ids: Array(ids[promptTokens...]),
+                    endToken: endToken)))
         output.finish()
     }
 }

@@ -38,6 +38,7 @@ public final class InferenceEngine: Sendable {
     let spaceTokens: [Bool]
     /// True for every id. `[vocabSize]`
     let anyID: [Bool]
+    private let markerIDs: ClosedRange<Int32>?
     private let filters: TextPipeline
 
     public var configuration: RobertaConfiguration { model.configuration }
@@ -75,6 +76,7 @@ public final class InferenceEngine: Sendable {
             throw .load(path: error.path, reason: error.reason)
         }
         tokenizer = folder.tokenizer
+        markerIDs = tokenizer.conversationMarkers?.ids
         let rows = model.configuration.vocabSize
         objective = model.configuration.isDecoder ? .clm : .mlm
         trainingArguments = folder.facts
@@ -87,6 +89,11 @@ public final class InferenceEngine: Sendable {
         spaceTokens = allowedTokens.enumerated().map { [tokenizer] id, isAllowed in
             isAllowed && tokenizer.decodeBytes([Int32(id)]).first == UInt8(ascii: " ")
         }
+    }
+
+    /// Whether a generated token ends the text: `</s>`, and the markers of conversations.
+    func endsText(_ token: Int32) -> Bool {
+        token == SpecialToken.eos.rawValue || markerIDs?.contains(token) == true
     }
 
     /// Number of generations that are active or waiting.

@@ -13,6 +13,8 @@ public enum InferenceError: Error, Equatable, CustomStringConvertible {
     case wrongObjective(expected: Objective, found: Objective)
     /// A field of the request, named as in the interface, has an invalid value.
     case invalidParameter(_ name: String, reason: String)
+    /// The model was not trained on conversations.
+    case noConversations
     /// The limit on concurrent requests is reached.
     case overloaded(retryAfterMilliseconds: Int)
     /// The model computed non-finite logits, because its weights are damaged.
@@ -27,6 +29,7 @@ public enum InferenceError: Error, Equatable, CustomStringConvertible {
             "the prompt has \(tokens) tokens, but this model accepts at most \(limit)"
         case .wrongObjective(let expected, let found):
             "requires a model with objective \(expected.rawValue), but this model has objective \(found.rawValue)"
+        case .noConversations: "the model was trained on loose text and not on conversations"
         case .invalidParameter(let name, let reason): "\(name): \(reason)"
         case .overloaded(let milliseconds): "too many requests; try again in \(milliseconds) ms"
         case .notANumber: "the model's output is not finite: its weights are damaged"

@@ -59,24 +59,12 @@ struct ConversationShape: Decodable {
         return try object.decode([Message].self, forKey: key)
     }
 
-    /// Removes white space around messages, leaves out those without text, and joins consecutive ones of the same role.
+    /// - Returns: the messages that a model learns from, and the number of the others
     private static func joined(_ messages: [Message]) -> (Conversation, omitted: Int) {
-        var turns: [Conversation.Turn] = []
-        var omitted = 0
-        for message in messages {
-            guard let role = message.role, let content = message.content else {
-                omitted += 1
-                continue
-            }
-            let text = content.trimmed
-            guard !text.isEmpty else { continue }
-            if turns.last?.role == role {
-                turns[turns.count - 1].content += "\n" + text
-            } else {
-                turns.append(.init(role, text))
-            }
+        let turns = messages.compactMap { message in
+            message.role.flatMap { role in message.content.map { Conversation.Turn(role, $0) } }
         }
-        return (Conversation(turns), omitted)
+        return (Conversation(normalizing: turns), messages.count - turns.count)
     }
 }
 
@@ -117,18 +105,4 @@ private struct Message: Decodable {
         "assistant": .assistant, "gpt": .assistant, "chatgpt": .assistant, "bot": .assistant, "model": .assistant,
         "agent": .assistant,
     ]
-}
-
-extension String {
-    /// The text without white space at its ends. NUL, which corpora do not contain, becomes U+FFFD.
-    fileprivate var trimmed: String {
-        let isSpace = { (scalar: Unicode.Scalar) in scalar.properties.isWhitespace }
-        let scalars = unicodeScalars
-        guard let first = scalars.firstIndex(where: { !isSpace($0) }),
-            let last = scalars.lastIndex(where: { !isSpace($0) })
-        else { return "" }
-        var text = String.UnicodeScalarView()
-        for scalar in scalars[first...last] { text.append(scalar.value == 0 ? "\u{FFFD}" : scalar) }
-        return String(text)
-    }
 }

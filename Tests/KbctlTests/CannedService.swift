@@ -21,6 +21,9 @@ enum Canned {
             bitsPerByte: 1.9312, evaluationLoss: 5.61234, state: .idle),
         ManagerInterface.Model(name: "assistant", objective: .clm, state: .training),
     ]
+    /// A model that replies, in front of others.
+    static let helper = ManagerInterface.Model(
+        name: "helper", objective: .clm, generation: 1, state: .idle, conversations: true)
     static let run = ManagerInterface.Run(
         id: "assistant-1", model: "assistant", state: .running, step: 218, totalSteps: 3216, epoch: 0.07, loss: 5.4321,
         tokensPerSecond: 1812.4, remainingSeconds: 1179)
@@ -77,9 +80,11 @@ enum Canned {
                 fields: [:], time: "2026-01-01T12:00:00.000Z"))
     }
 
-    /// - Parameter statuses: replies of GetStatus: the first until the events were sent, then one after another; the
+    /// - Parameters:
+    ///   - statuses: replies of GetStatus: the first until the events were sent, then one after another; the
     ///   last is repeated
-    static func service(statuses: [ManagerInterface.GetStatus.Reply]) -> VarlinkService {
+    ///   - conversations: whether there is a model that was trained on conversations
+    static func service(statuses: [ManagerInterface.GetStatus.Reply], conversations: Bool = false) -> VarlinkService {
         let left = StatusQueue(statuses)
         var service = VarlinkService(vendor: "", product: "", version: "", url: "")
         service.add(interface: InferenceInterface.name, description: InferenceInterface.description)
@@ -121,6 +126,17 @@ enum Canned {
                         generatedTokens: parameters.sampling?.maxNewTokens, receipt: receipt))
             }
         }
+        service.handleMore(InferenceInterface.Chat.self) { parameters, context, writer in
+            guard parameters.model == "helper" else {
+                throw InferenceInterface.NoConversations(model: parameters.model ?? "assistant")
+            }
+            let said = parameters.messages.map { "\($0.role.rawValue): \($0.content)" }.joined(separator: " | ")
+            if context.more { try await writer.send(.init(text: "You said ")) }
+            try await writer.finish(
+                .init(
+                    text: context.more ? said : "You said \(said)", finishReason: .end, promptTokens: 9, generatedTokens: 3,
+                    receipt: receipt, model: "helper", omittedMessages: parameters.messages.count > 4 ? 2 : 0))
+        }
         service.handle(InferenceInterface.FillMask.self) { parameters, _ in
             guard parameters.model != "assistant" else {
                 throw VarlinkServiceError.invalidParameter(parameter: "model")
@@ -137,7 +153,9 @@ enum Canned {
             return .init(masks: [.init(fillings: only ?? fillings)], windowTokens: window, receipt: receipt)
         }
         service.handle(ManagerInterface.GetStatus.self) { _, _ in left.next() }
-        service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: models) }
+        service.handle(ManagerInterface.ListModels.self) { _, _ in
+            .init(models: models + (conversations ? [helper] : []))
+        }
         service.handle(ManagerInterface.ListGenerations.self) { parameters, _ in
             guard parameters.model == "kantaibert" else { return .init(generations: []) }
             let made = Date(timeIntervalSinceNow: -7500).formatted(
@@ -302,7 +320,7 @@ enum Canned {
 
     /// Runs `body` while a service with `statuses` listens on `socket`.
     static func serving(
-        statuses: [ManagerInterface.GetStatus.Reply] = [status()],
+        statuses: [ManagerInterface.GetStatus.Reply] = [status()], conversations: Bool = false,
         _ body: @escaping @Sendable (_ socket: String) throws -> Void
     ) async throws {
         let directory = "/tmp/kbctl-\(getpid())-\(UInt64.random(in: 0 ..< .max))"
@@ -310,7 +328,7 @@ enum Canned {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let socket = "\(directory)/socket"
         let server = VarlinkServer(
-            service: service(statuses: statuses), listener: .path(socket),
+            service: service(statuses: statuses, conversations: conversations), listener: .path(socket),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let (listening, continuation) = AsyncStream.makeStream(of: Void.self)
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -203,6 +203,21 @@ struct KbctlTests {
         }
     }
 
+    @Test func chatPrintsRepliesAsJSON() async throws {
+        try await Canned.serving(conversations: true) { socket in
+            let result = try KbctlProcess.run(
+                ["chat", "--json"], socket: socket, input: .bytes(Array("Where?\nWhy?\n".utf8)))
+            let replies = try result.output.split(separator: "\n").map {
+                try JSONDecoder().decode(InferenceInterface.Chat.Reply.self, from: Data($0.utf8)).text
+            }
+            #expect(
+                replies == [
+                    "You said user: Where?",
+                    "You said user: Where? | assistant: You said user: Where? | user: Why?",
+                ], "\(result)")
+        }
+    }
+
     @Test func saysWhichTargetsAreNotTokens() async throws {
         try await Canned.serving { socket in
             let arguments = ["fill", "--target", "reason", "--target", "Vernunft", "a <mask>"]

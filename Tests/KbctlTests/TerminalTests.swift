@@ -60,6 +60,37 @@ struct TerminalTests {
         }
     }
 
+    @Test func chatConversesWithAModelThatReplies() async throws {
+        try await Canned.serving(conversations: true) { socket in
+            let session = try TerminalSession(["chat"], socket: socket, columns: 120)
+            try session.expect("helper replies to you")
+            try session.expect("> ")
+            session.type("Where?\r")
+            try session.expect("You said user: Where?")
+            try session.expect("> ")
+            session.type("/system Be kind.\r")
+            try session.expect("> ")
+            session.type("Why?\r")
+            try session.expect(
+                "You said system: Be kind. | user: Where? | assistant: You said user: Where? | user: Why?")
+            try session.expect("> ")
+            let path = FileManager.default.temporaryDirectory.appending(path: "chat-\(UUID().uuidString).jsonl").path
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            session.type("/save \(path)\r")
+            try session.expect("saved in")
+            try session.expect("> ")
+            session.type("/new\r")
+            try session.expect("> ")
+            session.type("Again\r")
+            try session.expect("You said system: Be kind. | user: Again")
+            try session.expect("> ")
+            session.type("/exit\r")
+            #expect(session.end() == 0)
+            let saved = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(saved.hasPrefix(#"{"messages":["#) && saved.contains(#""content":"Be kind.""#), "\(saved)")
+        }
+    }
+
     @Test func watchSaysThatNoRunIsInProgress() async throws {
         try await Canned.serving(statuses: [Canned.status(run: nil)]) { socket in
             let session = try TerminalSession(["watch"], socket: socket)

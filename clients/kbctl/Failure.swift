@@ -80,6 +80,10 @@ struct Failure: Error {
         case .modelNotFound(let error): self.init(noModel: error.model, of: error.available)
         case .noGeneration(let error):
             self.init("the model ‘\(error.model)’ cannot answer yet: \(error.state)", status: EX_TEMPFAIL)
+        case .noConversations(let error):
+            self.init(
+                "\(error.model) was trained on loose text, not on conversations: it continues a text, with ‘kbctl ask’",
+                status: EX_DATAERR)
         case .noMask: self.init("the text has no <mask> to fill", status: EX_DATAERR)
         case .promptTooLong(let error):
             self.init("the text has \(error.tokens) tokens; the model takes at most \(error.limit)", status: EX_DATAERR)

@@ -181,7 +181,8 @@ public struct ManagerService: Sendable {
                     vocabSize: record?.vocabSize, bitsPerByte: record?.bitsPerByte,
                     evaluationLoss: record?.evaluationLoss,
                     nextTraining: nextRun?.date?.interfaceText, state: state,
-                    reason: state == .training ? nil : await explain(settings.name, last: last)))
+                    reason: state == .training ? nil : await explain(settings.name, last: last),
+                    conversations: serving?.engine.hasConversations))
         }
         return models
     }

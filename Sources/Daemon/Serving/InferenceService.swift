@@ -1,3 +1,4 @@
+import Conversations
 import Inference
 import Interface
 import Jobs
@@ -41,6 +42,9 @@ public struct InferenceService: Sendable {
         }
         service.handleMore(InferenceInterface.Generate.self) { parameters, context, writer in
             try await answer(context) { user in try await generate(parameters, for: user, context, writer) }
+        }
+        service.handleMore(InferenceInterface.Chat.self) { parameters, context, writer in
+            try await answer(context) { user in try await chat(parameters, for: user, context, writer) }
         }
         service.handle(
             InferenceInterface.Score.self,
@@ -105,13 +109,7 @@ public struct InferenceService: Sendable {
         let streams = context.more
         let model = try await model(parameters.model, objective: .clm)
         let output = GenerationOutput(echoesPrompt: parameters.echo ?? false, logprobs: parameters.logprobs)
-        if let logprobs = parameters.logprobs {
-            let entries =
-                model.engine.longestSequence * (min(max(0, logprobs), RequestLimits.logprobs) + 1)
-            guard context.reserve(entries * RequestLimits.bytesOfScoredToken) else {
-                throw InferenceInterface.Overloaded(retryAfterMs: 1000)
-            }
-        }
+        try reserve(logprobs: parameters.logprobs, of: model, context)
         let isFirst = Mutex(true)
         let made = try await model.engine.generate(
             try prompt(parameters), sampling: sampling(parameters.sampling), output: output, for: user
@@ -129,6 +127,61 @@ public struct InferenceService: Sendable {
                 promptTokens: made.promptTokens, generatedTokens: made.generatedTokens,
                 receipt: receipt(model, seed: made.seed), model: model.name,
                 tokens: made.tokenScores.map(scoredTokens)))
+    }
+
+    /// If the caller accepts more than one reply, the text is sent in pieces, and the last reply has no text.
+    private func chat(
+        _ parameters: InferenceInterface.Chat.Parameters, for user: UInt32, _ context: CallContext,
+        _ writer: ReplyWriter<InferenceInterface.Chat.Reply>
+    ) async throws {
+        let model = try await conversationModel(parameters.model)
+        try reserve(logprobs: parameters.logprobs, of: model, context)
+        let turns = parameters.messages.map { message in
+            let role: Conversation.Role =
+                switch message.role {
+                case .system: .system
+                case .user: .user
+                case .assistant: .assistant
+                }
+            return Conversation.Turn(role, message.content)
+        }
+        let made = try await model.engine.generate(
+            .conversation(turns), sampling: sampling(parameters.sampling),
+            output: GenerationOutput(logprobs: parameters.logprobs), for: user
+        ) { piece in
+            if context.more { try await writer.send(InferenceInterface.Chat.Reply(text: piece, model: model.name)) }
+        }
+        let reason: InferenceInterface.Chat.Reply.FinishReason =
+            switch made.finishReason {
+            case .stop: .stop
+            case .length: .length
+            case .end: .end
+            }
+        try await writer.finish(
+            InferenceInterface.Chat.Reply(
+                text: context.more ? "" : made.text, finishReason: reason, promptTokens: made.promptTokens,
+                generatedTokens: made.generatedTokens, receipt: receipt(model, seed: made.seed), model: model.name,
+                tokens: made.tokenScores.map(scoredTokens), omittedMessages: made.omittedMessages))
+    }
+
+    /// Returns the named model, or the first one that was trained on conversations.
+    private func conversationModel(_ name: String?) async throws -> ServingModel {
+        if name == nil {
+            for settings in models where settings.objective == .clm {
+                if let model = await registry.model(settings.name), model.engine.hasConversations { return model }
+            }
+        }
+        let model = try await model(name, objective: .clm)
+        guard model.engine.hasConversations else { throw InferenceInterface.NoConversations(model: model.name) }
+        return model
+    }
+
+    private func reserve(logprobs: Int?, of model: ServingModel, _ context: CallContext) throws {
+        guard let logprobs else { return }
+        let entries = model.engine.longestSequence * (min(max(0, logprobs), RequestLimits.logprobs) + 1)
+        guard context.reserve(entries * RequestLimits.bytesOfScoredToken) else {
+            throw InferenceInterface.Overloaded(retryAfterMs: 1000)
+        }
     }
 
     private func prompt(_ parameters: InferenceInterface.Generate.Parameters) throws -> GenerationPrompt {
@@ -250,7 +303,7 @@ private func interfaceErrors<Value>(_ body: () async throws -> Value) async thro
         case .wrongObjective: throw VarlinkServiceError.invalidParameter(parameter: "model")
         case .overloaded(let milliseconds): throw InferenceInterface.Overloaded(retryAfterMs: milliseconds)
         case .invalidParameter(let name, _): throw VarlinkServiceError.invalidParameter(parameter: name)
-        case .notANumber, .load: throw error
+        case .noConversations, .notANumber, .load: throw error
         }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoundationEssentials
 import Glibc
 import Interface
 import Synchronization
@@ -6,11 +7,12 @@ import Varlink
 
 struct Chat: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Continue texts in an interactive session.",
+        abstract: "Talk to a model in an interactive session.",
         discussion: """
-            Each line is appended to the session so far, and the model continues it; the beginning of a session that \
-            is too long for the model is dropped. Arrow keys edit the line and recall earlier ones. Ctrl-C stops an \
-            answer, Ctrl-D ends the session, /new starts a new one, and /help lists the commands.
+            A model that was trained on conversations replies to each line; it sees the session so far, as much of it as it \
+            can read. Any other causal model continues the text: each line is appended to the session so far, and the \
+            beginning of a session that is too long for the model is dropped. Arrow keys edit the line and recall earlier \
+            ones. Ctrl-C stops an answer, Ctrl-D ends the session, /new starts a new one, and /help lists the commands.
             """)
 
     @OptionGroup var sampling: SamplingArguments
@@ -18,47 +20,85 @@ struct Chat: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-        var session = ChatSession()
+        let chosen = try chosenModel()
+        var session = ChatSession(isConversation: chosen.conversations == true)
         let editor = LineEditor(prompt: "> ")
-        // Checked before the first prompt: the service answers, and has a causal model.
-        let models = try global.connect().call(ManagerInterface.ListModels.self, .init()).models
-        if let name = model.model, let other = models.first(where: { $0.name == name && $0.objective != .clm }) {
-            throw Failure(unsuited: other)
-        }
-        if model.model == nil, !models.contains(where: { $0.objective == .clm }) {
-            throw Failure("no causal model (objective: clm) is configured; chat needs one", status: EX_CONFIG)
-        }
         if Terminal.isInteractive {
-            let hint = "Ctrl-C stops an answer, Ctrl-D ends the session; /help"
+            let does =
+                session.isConversation
+                ? "\(chosen.name) replies to you"
+                : "\(chosen.name) was trained on loose text: it continues what you write"
+            let hint = "\(does). Ctrl-C stops an answer, Ctrl-D ends the session; /help"
             for line in hint.wrapped(indent: 0) { Terminal.line(Style.dim(line)) }
         }
         while let line = editor.next() {
-            switch line.trimmed {
+            let line = line.trimmed
+            let word = line.prefix { !$0.isWhitespace }
+            let rest = String(line.dropFirst(word.count)).trimmed
+            switch word {
             case "": continue
-            case "/new": session = ChatSession()
-            case "/quit": return
-            case "/help":
-                Terminal.line("/new     start a new session")
-                Terminal.line("/quit    end the session, like Ctrl-D")
-                Terminal.paragraph("a line that begins with a slash, after another slash", lead: "//text  ", indent: 8)
-            case let line where line.hasPrefix("//"): try answer(String(line.dropFirst()), &session)
-            case let line where line.hasPrefix("/"):
-                let word = line.prefix { !$0.isWhitespace }
+            case "/new": session.clear()
+            case "/exit", "/quit": return
+            case "/help": help(session)
+            case "/save": save(session, rest)
+            case "/system" where session.isConversation: session.system = rest.isEmpty ? nil : rest
+            case _ where line.hasPrefix("//"): try answer(String(line.dropFirst()), &session, chosen.name)
+            case _ where line.hasPrefix("/"):
                 Terminal.printError("kbctl: there is no command ‘\(word)’; /help lists them. Nothing was sent")
-            case let line: try answer(line, &session)
+            default: try answer(line, &session, chosen.name)
             }
         }
     }
 
-    private func answer(_ line: String, _ session: inout ChatSession) throws {
+    /// Checked before the first prompt: the service answers, and has a causal model.
+    private func chosenModel() throws -> ManagerInterface.Model {
+        let models = try global.connect().call(ManagerInterface.ListModels.self, .init()).models
+        if let name = model.model {
+            guard let named = models.first(where: { $0.name == name }) else {
+                throw InferenceInterface.ModelNotFound(model: name, available: models.map(\.name))
+            }
+            guard named.objective == .clm else { throw Failure(unsuited: named) }
+            return named
+        }
+        let causal = models.filter { $0.objective == .clm }
+        guard let first = causal.first(where: { $0.conversations == true }) ?? causal.first else {
+            throw Failure("no causal model (objective: clm) is configured; chat needs one", status: EX_CONFIG)
+        }
+        return first
+    }
+
+    private func help(_ session: ChatSession) {
+        Terminal.line("/new          start a new session")
+        if session.isConversation {
+            Terminal.paragraph(
+                "tell the model something that holds for the whole session; without a text, nothing",
+                lead: "/system TEXT  ", indent: 14)
+        }
+        Terminal.paragraph(
+            "write the session to a file, as JSON that the inbox takes", lead: "/save FILE    ", indent: 14)
+        Terminal.line("/exit         end the session, like Ctrl-D")
+        Terminal.paragraph("a line that begins with a slash, after another slash", lead: "//text        ", indent: 14)
+    }
+
+    private func save(_ session: ChatSession, _ path: String) {
+        guard !path.isEmpty else { return Terminal.printError("kbctl: /save takes the name of a file") }
+        do {
+            try session.json().write(to: URL(filePath: path), options: .withoutOverwriting)
+            Terminal.paragraph("saved in \(path)")
+        } catch {
+            Terminal.printError("kbctl: \(path) cannot be written (an existing file is not replaced): \(error)")
+        }
+    }
+
+    private func answer(_ line: String, _ session: inout ChatSession, _ name: String) throws {
         let said = session
-        session.add(line)
+        session.add(.user, line)
         while true {
             do {
-                return try speak(&session)
+                return try speak(&session, name)
             } catch let error as InferenceInterface.PromptTooLong {
-                // Drops the oldest lines until the rest fits.
-                guard session.forgetOldest() else {
+                // Drops the oldest lines until the rest fits. Of a conversation, the service leaves them out itself.
+                guard !session.isConversation, session.forgetOldest() else {
                     session = said
                     return Terminal.printError("kbctl: \(Failure(error)?.message ?? "\(error)")")
                 }
@@ -69,48 +109,97 @@ struct Chat: ParsableCommand {
         }
     }
 
-    private func speak(_ session: inout ChatSession) throws {
+    private func speak(_ session: inout ChatSession, _ name: String) throws {
         // One connection per answer: closing it cancels the answer.
         let client = try global.connect()
+        if session.isConversation {
+            let parameters = InferenceInterface.Chat.Parameters(
+                messages: session.messages, model: name, sampling: sampling.value)
+            if global.json {
+                let reply = try client.call(InferenceInterface.Chat.self, parameters)
+                session.add(.assistant, reply.text)
+                return try Terminal.json(reply)
+            }
+            let replies = try client.callMore(InferenceInterface.Chat.self, parameters)
+            var omitted = 0
+            let answer = try show(replies) { reply in
+                omitted = reply.omittedMessages ?? 0
+                return (reply.text, reply.finishReason != nil)
+            }
+            session.add(.assistant, answer)
+            if omitted > 0 {
+                Terminal.printError(
+                    "the session is longer than the model can read: it has not seen the oldest \(omitted) messages")
+            }
+            return
+        }
         let parameters = InferenceInterface.Generate.Parameters(
-            prompt: session.prompt, model: model.model, sampling: sampling.value)
+            prompt: session.text, model: name, sampling: sampling.value)
         if global.json {
             let reply = try client.call(InferenceInterface.Generate.self, parameters)
-            session.add(reply.text)
+            session.add(.assistant, reply.text)
             return try Terminal.json(reply)
         }
+        let replies = try client.callMore(InferenceInterface.Generate.self, parameters)
+        session.add(.assistant, try show(replies) { ($0.text, $0.finishReason != nil) })
+    }
+
+    /// Prints the pieces of an answer as they arrive, and returns the answer.
+    /// - Parameter piece: returns the text of a reply, and whether it is the last
+    private func show<Method>(
+        _ replies: VarlinkReplies<Method>, _ piece: (Method.Reply) -> (text: String, isLast: Bool)
+    ) throws -> String {
         let interrupt = Interrupt()
         defer { interrupt.end() }
-        let replies = try client.callMore(InferenceInterface.Generate.self, parameters)
         var answer = ""
         var screen = FlowingText()
         while !interrupt.hasCome {
             guard try replies.wait(for: .milliseconds(100)) else { continue }
             guard let reply = try replies.next() else { break }
-            let text = answer.isEmpty ? String(reply.text.drop { $0.isWhitespace }) : reply.text
-            answer += text
-            screen.write(text)
-            // The last reply; the service sends nothing after it.
-            if reply.finishReason != nil { break }
+            let (text, isLast) = piece(reply)
+            let shown = answer.isEmpty ? String(text.drop { $0.isWhitespace }) : text
+            answer += shown
+            screen.write(shown)
+            // The service sends nothing after it.
+            if isLast { break }
         }
         Terminal.write(interrupt.hasCome ? "^C\n" : "\n")
-        session.add(answer)
+        return answer
     }
 }
 
 /// The lines and answers of the session, oldest first.
 private struct ChatSession {
-    private var lines: [String] = []
+    let isConversation: Bool
+    /// What holds for the whole session.
+    var system: String?
+    private var said: [InferenceInterface.Message] = []
 
-    var prompt: String { lines.joined(separator: "\n") }
+    init(isConversation: Bool) { self.isConversation = isConversation }
 
-    mutating func add(_ line: String) { lines.append(line) }
+    var messages: [InferenceInterface.Message] { (system.map { [.init(role: .system, content: $0)] } ?? []) + said }
+
+    /// The session as one text.
+    var text: String { said.map(\.content).joined(separator: "\n") }
+
+    mutating func add(_ role: InferenceInterface.Message.Role, _ text: String) {
+        said.append(.init(role: role, content: text))
+    }
+
+    mutating func clear() { said = [] }
 
     /// - Returns: false if only the newest line is left
     mutating func forgetOldest() -> Bool {
-        guard lines.count > 1 else { return false }
-        lines.removeFirst()
+        guard said.count > 1 else { return false }
+        said.removeFirst()
         return true
+    }
+
+    /// The session as a conversation that the inbox takes.
+    func json() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(["messages": messages]) + Data("\n".utf8)
     }
 }
 
