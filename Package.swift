@@ -328,6 +328,7 @@ let package = Package(
         tests(
             "Inference",
             [
+                "Conversations",
                 "Inference", "Models", "Kernels", "Tokenizers", "Jobs", "TextFilters", "Random", "Durable",
                 "TestSupport",
             ],

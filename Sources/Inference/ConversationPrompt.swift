@@ -1,4 +1,5 @@
 import Conversations
+import Jobs
 import Tokenizers
 
 extension InferenceEngine {
