@@ -86,6 +86,9 @@ extension FuzzTarget {
                 + "Transfer-Encoding: chunked\r\n\r\ne\r\n{\"prompt\":\"a\"}\r\n0\r\nX: y\r\n\r\n",
             "POST /v1/fill-mask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
                 + "{\"text\":\"<mask>\"}GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "POST /v1/embeddings HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n"
+                + "{\"input\":\"a\"}",
+            "GET /%761/models/a%20b%2f%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
             "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n")
     ) { input in
         let bytes = WebUnderFuzz.shared.exchange(input, hangsUp: true)
@@ -115,6 +118,14 @@ extension FuzzTarget {
                 "/v1/completions",
                 #"{"continues":true,"parameters":{"text":"a"}}"# + "\0"
                     + #"{"parameters":{"text":"","receipt":{"model":"m","generation":1,"model_sha256":"","seed":1}}}"#
+            ),
+            (
+                "/v1/completions",
+                #"{"parameters":{"text":"ab","model":"m","tokens":[{"id":5,"token":"a","offset":0},{"id":6,"token":"b","offset":1,"log_probability":-1e300,"top":[{"id":5,"token":"a","log_probability":-0.5}]}]}}"#
+            ),
+            (
+                "/v1/embeddings",
+                #"{"parameters":{"embeddings":[{"embedding":[1e300,-0.5],"tokens":9223372036854775807},{"embedding":[],"tokens":-1}],"receipt":{"model":"m","generation":1,"model_sha256":"","seed":1}}}"#
             ),
             (
                 "/v1/fill-mask",

@@ -80,7 +80,20 @@ final class WebUnderFuzz: Sendable {
         case InferenceInterface.Generate.name:
             return try reply(
                 InferenceInterface.Generate.Reply(
-                    text: " b", finishReason: .end, promptTokens: 1, generatedTokens: 1, receipt: receipt))
+                    text: " b", finishReason: .end, promptTokens: 1, generatedTokens: 1, receipt: receipt,
+                    model: "assistant",
+                    tokens: [
+                        .init(id: 5, token: "a", offset: 0),
+                        .init(
+                            id: 6, token: " b", offset: 1, logProbability: -0.5,
+                            top: [.init(id: 7, token: " c", logProbability: -0.25)]),
+                    ]))
+        case InferenceInterface.Embed.name:
+            let parameters = try VarlinkCoding.decodeParameters(InferenceInterface.Embed.Parameters.self, of: call)
+            return try reply(
+                InferenceInterface.Embed.Reply(
+                    embeddings: parameters.texts.map { _ in .init(embedding: [0.5, -1e-9], tokens: 3) },
+                    receipt: receipt))
         case InferenceInterface.FillMask.name:
             return try reply(InferenceInterface.FillMask.Reply(masks: [.init(fillings: [])], receipt: receipt))
         case ManagerInterface.GetStatus.name:

@@ -37,14 +37,15 @@ extension InferenceEngine {
         var sequences = ScoredSequences(objective, trainedLength: trainedLength)
         var (logLikelihood, tokens, hasEnded) = (0.0, 0, false)
         var (texts, listed) = (TokenTexts(tokenizer), [] as [TokenScore])
+        if listsTokens {
+            sequences.append(try await allIDs(&parts))
+            sequences.end()
+            hasEnded = true
+        }
         while true {
             try Task.checkCancellation()
             if let batch = sequences.next() {
                 tokens += batch.reduce(0) { $0 + $1.scoredCount }
-                let limit = RequestLimits.scoredTokens
-                guard !listsTokens || tokens <= limit else {
-                    throw InferenceError.promptTooLong(tokens: tokens, limit: limit)
-                }
                 let cost = batch.reduce(0) { $0 + $1.piece.count }
                 let terms = try await WorkQueue.models.run(for: .user(user), cost: cost) {
                     [self] () throws(InferenceError) in
@@ -72,6 +73,18 @@ extension InferenceEngine {
             logLikelihood: logLikelihood, tokens: tokens,
             bitsPerByte: bytes == 0 ? 0 : -logLikelihood / (M_LN2 * Double(bytes)),
             tokenScores: listsTokens ? listed : nil)
+    }
+
+    /// Reads a text whose tokens are listed.
+    private func allIDs(_ parts: inout TextIDs) async throws -> [Int32] {
+        let limit = RequestLimits.scoredTokens
+        var (ids, count) = ([] as [Int32], 0)
+        while let part = try await parts.next() {
+            count += part.count
+            ids += part.prefix(limit - ids.count)
+        }
+        guard count <= limit else { throw InferenceError.promptTooLong(tokens: count, limit: limit) }
+        return ids
     }
 
     /// Returns the logarithm of the probability of each scored token.

@@ -217,6 +217,46 @@ import VarlinkServer
             parameters: #"{"ids":[\#(String(repeating: "9,", count: 400_000))9]}"#,
             reply: #"InvalidParameter","parameters":{"parameter":"parameters"}"#),
         Bad(
+            what: "nothing to generate", method: "Generate",
+            parameters: #"{"prompt":"a","sampling":{"max_new_tokens":0}}"#, reply: #""generated_tokens":0"#),
+        Bad(
+            what: "a prompt of a token that does not exist", method: "Generate",
+            parameters: #"{"prompt":"","ids":[5,4294967296]}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"ids"}"#),
+        Bad(
+            what: "a prompt of a negative token", method: "Generate", parameters: #"{"prompt":"","ids":[-1]}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"ids"}"#),
+        Bad(
+            what: "a prompt of no tokens", method: "Generate", parameters: #"{"prompt":"","ids":[]}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"ids"}"#),
+        Bad(
+            what: "two prompts", method: "Generate", parameters: #"{"prompt":"a","ids":[5]}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"prompt"}"#),
+        Bad(
+            what: "a prompt of more tokens than fit", method: "Generate",
+            parameters: #"{"prompt":"","ids":[\#(String(repeating: "9,", count: 200_000))9]}"#,
+            reply: #"PromptTooLong","parameters":{"limit":1024,"tokens":200001}"#),
+        Bad(
+            what: "as many likely tokens as can be", method: "Generate",
+            parameters: #"{"prompt":"a","logprobs":9223372036854775807}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"logprobs"}"#),
+        Bad(
+            what: "the least likely tokens there can be", method: "Generate",
+            parameters: #"{"prompt":"a","logprobs":-9223372036854775808}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"logprobs"}"#),
+        Bad(
+            what: "more tokens than are listed", method: "Score", parameters: #"{"text":"\#(long)","tokens":true}"#,
+            reply: #"PromptTooLong","parameters":{"limit":65536,"tokens":"#),
+        Bad(
+            what: "a hundred thousand embeddings", method: "Embed",
+            parameters: #"{"texts":[\#(String(repeating: #""a","#, count: 100_000))"b"]}"#,
+            reply: #"InvalidParameter","parameters":{"parameter":"texts"}"#),
+        Bad(
+            what: "an embedding of 1 MB", method: "Embed", parameters: #"{"texts":["a","\#(long)"]}"#,
+            reply: #"PromptTooLong","parameters":{"limit":1024,"tokens":"#),
+        Bad(
+            what: "no embeddings", method: "Embed", parameters: #"{"texts":[]}"#, reply: #""embeddings":[]"#),
+        Bad(
             what: "a word without end", method: "Score",
             parameters: #"{"text":"\#(String(repeating: "a", count: 1 << 20))"}"#,
             reply: #"InvalidParameter","parameters":{"parameter":"text"}"#),

@@ -28,11 +28,25 @@ def check(servers):
     many = client.completions.create(**{**asked, "prompt": ["the", "some"], "n": 2}, extra_body={"top_k": 5})
     assert [choice.index for choice in many.choices] == [0, 1, 2, 3]
 
+    scored = client.completions.create(**{**asked, "prompt": "the old fox", "max_tokens": 1, "echo": True, "logprobs": 2})
+    logprobs = scored.choices[0].logprobs
+    assert scored.choices[0].text.startswith("the old fox")
+    assert "".join(logprobs.tokens).removesuffix("</s>") == scored.choices[0].text
+    assert all(own <= max(top.values()) for own, top in zip(logprobs.token_logprobs, logprobs.top_logprobs, strict=True))
+    assert logprobs.text_offset[0] == 0 and len(logprobs.text_offset) == len(logprobs.tokens)
+    # The client asks for base64 by default, and decodes it.
+    embedded = client.embeddings.create(model="kantaibert", input=["the old fox", "some"])
+    listed = client.embeddings.create(model="kantaibert", input=["the old fox", "some"], encoding_format="float")
+    for ours, plain in zip(embedded.data, listed.data, strict=True):
+        assert len(ours.embedding) == len(plain.embedding) > 8
+        assert max(abs(a - b) for a, b in zip(ours.embedding, plain.embedding)) < 1e-6
+
     for wrong, error, code in [
         (dict(model="none"), openai.NotFoundError, "model_not_found"),
         (dict(model="kantaibert"), openai.BadRequestError, "wrong_model"),
         (dict(temperature=-1), openai.BadRequestError, "invalid_value"),
-        (dict(echo=True), openai.BadRequestError, "unsupported_parameter"),
+        (dict(suffix="."), openai.BadRequestError, "unsupported_parameter"),
+        (dict(extra_body={"temprature": 1}), openai.BadRequestError, "unknown_field"),
         (dict(prompt="fox " * 2000), openai.BadRequestError, "context_length_exceeded"),
     ]:
         try:

@@ -28,9 +28,11 @@ final class CannedService: Sendable {
     }
 
     private let generated = Mutex<[InferenceInterface.Generate.Parameters]>([])
+    private let embedded = Mutex<[InferenceInterface.Embed.Parameters]>([])
     private let promoted = Mutex<[ManagerInterface.Promote.Parameters]>([])
     private let changed = Mutex<[String]>([])
     var asked: [InferenceInterface.Generate.Parameters] { generated.withLock { $0 } }
+    var embeddings: [InferenceInterface.Embed.Parameters] { embedded.withLock { $0 } }
     /// The names of the methods called that change something.
     var changes: [String] { changed.withLock { $0 } }
     var promotions: [ManagerInterface.Promote.Parameters] { promoted.withLock { $0 } }
@@ -50,10 +52,22 @@ final class CannedService: Sendable {
         service.handleMore(InferenceInterface.Generate.self, generate)
         service.handle(InferenceInterface.FillMask.self) { parameters, _ in
             guard parameters.text.contains("<mask>") else { throw InferenceInterface.NoMask(text: parameters.text) }
+            guard parameters.text != "<mask> too long" else {
+                throw InferenceInterface.PromptTooLong(tokens: 600, limit: 512)
+            }
             let filling = InferenceInterface.Filling(
                 score: 0.5, token: 9, tokenStr: " <b>", sequence: parameters.text)
             let window = parameters.text.contains("far") ? 12 : nil
             return .init(masks: [.init(fillings: [filling])], windowTokens: window, receipt: Self.receipt)
+        }
+        service.handle(InferenceInterface.Embed.self) { [self] parameters, _ in
+            embedded.withLock { $0.append(parameters) }
+            guard !parameters.texts.contains("too long") else {
+                throw InferenceInterface.PromptTooLong(tokens: 600, limit: 512)
+            }
+            return .init(
+                embeddings: parameters.texts.map { .init(embedding: [0.1, -2e-9], tokens: 2 + $0.utf8.count) },
+                receipt: Self.receipt)
         }
         service.handle(ManagerInterface.GetStatus.self) { _, _ in Self.status }
         service.handle(ManagerInterface.ListModels.self) { _, _ in .init(models: Self.status.models) }
@@ -123,6 +137,9 @@ final class CannedService: Sendable {
         case "masked": throw VarlinkServiceError.invalidParameter(parameter: "model")
         default: break
         }
+        if parameters.ids == [7, 9] { throw VarlinkServiceError.invalidParameter(parameter: "ids") }
+        if parameters.prompt == "too long" { throw InferenceInterface.PromptTooLong(tokens: 600, limit: 512) }
+        if parameters.sampling?.minP == 0.75 { throw VarlinkServiceError.invalidParameter(parameter: "sampling.min_p") }
         if parameters.sampling?.topP == 2 { throw VarlinkServiceError.invalidParameter(parameter: "sampling.top_p") }
         if parameters.prompt == "for ever" {
             if context.more { try await writer.send(.init(text: "and")) }
@@ -134,12 +151,29 @@ final class CannedService: Sendable {
             }
         }
         if context.more {
-            try await writer.send(.init(text: " the\n"))
+            try await writer.send(.init(text: " the\n", model: "assistant"))
             try await writer.send(.init(text: "us\u{e9}r"))
         }
         try await writer.finish(
             .init(
                 text: context.more ? "" : " the\nus\u{e9}r", finishReason: parameters.prompt == "long" ? .length : .end,
-                promptTokens: 4, generatedTokens: 2, receipt: Self.receipt))
+                promptTokens: 4, generatedTokens: 2, receipt: Self.receipt,
+                tokens: parameters.logprobs.map { Self.tokens(parameters, count: $0) }))
+    }
+
+    /// Two tokens of the prompt, if it is echoed, and two that were generated.
+    private static func tokens(
+        _ parameters: InferenceInterface.Generate.Parameters, count: Int
+    ) -> [InferenceInterface.ScoredToken] {
+        let likely = (0..<count).map {
+            InferenceInterface.TokenProbability(id: 90 + $0, token: " likely\($0)", logProbability: -0.25)
+        }
+        let all: [InferenceInterface.ScoredToken] = [
+            .init(id: 5, token: "I", offset: 0, logProbability: parameters.ids == nil ? -3 : nil),
+            .init(id: 6, token: " am", offset: 1, logProbability: -0.5, top: likely),
+            .init(id: 90, token: " likely0", offset: 4, logProbability: -0.25, top: likely),
+            .init(id: 7, token: #"bytes:\xc3"#, offset: 12, logProbability: -1.5, top: likely),
+        ]
+        return parameters.echo == true ? all : Array(all.dropFirst(2))
     }
 }

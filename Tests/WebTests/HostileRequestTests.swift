@@ -19,10 +19,20 @@ struct HostileRequestTests {
             (#"{"prompt":"a","n":0}"#, "invalid_value", "n"),
             (#"{"prompt":"a","n":-9223372036854775808}"#, "invalid_value", "n"),
             (#"{"prompt":"a","n":1e999}"#, "invalid_type", "n"),
-            (#"{"prompt":[[1,2],[3]]}"#, "invalid_type", "prompt"), (#"{"prompt":["a",1]}"#, "invalid_type", "prompt"),
+            (#"{"prompt":["a",1]}"#, "invalid_type", "prompt"), (#"{"prompt":[[1],"a"]}"#, "invalid_type", "prompt"),
+            (#"{"prompt":[[1],[]]}"#, "invalid_value", "prompt"), (#"{"prompt":[[]]}"#, "invalid_value", "prompt"),
+            (#"{"prompt":[-1]}"#, "invalid_value", "prompt"), (#"{"prompt":[2147483648]}"#, "invalid_value", "prompt"),
+            (#"{"prompt":[1.5]}"#, "invalid_type", "prompt"), (#"{"prompt":[1e999]}"#, "invalid_type", "prompt"),
+            (#"{"prompt":[9223372036854775808]}"#, "invalid_type", "prompt"),
+            (#"{"prompt":[[[1]]]}"#, "invalid_type", "prompt"),
+            (#"{"prompt":[\#(String(repeating: "\"a\",", count: 2048))"a"]}"#, "invalid_value", "prompt"),
+            (#"{"prompt":[\#(String(repeating: "\"a\",", count: 1500))"a"],"n":2}"#, "invalid_value", "n"),
+            (#"{"prompt":"a","logprobs":21}"#, "invalid_value", "logprobs"),
+            (#"{"prompt":"a","logprobs":-1}"#, "invalid_value", "logprobs"),
+            (#"{"prompt":"a","logprobs":true}"#, "invalid_type", "logprobs"),
+            (#"{"prompt":"a","echo":1}"#, "invalid_type", "echo"),
+            (#"{"prompt":"a","best_of":3,"n":2}"#, "unsupported_parameter", "best_of"),
             (#"{"prompt":"a","max_tokens":-1}"#, "invalid_value", "max_tokens"),
-            (#"{"prompt":"a","max_tokens":0}"#, "invalid_value", "max_tokens"),
-            (#"{"prompt":"a","max_tokens":-0}"#, "invalid_value", "max_tokens"),
             (#"{"prompt":"a","max_tokens":9223372036854775807}"#, "invalid_value", "max_tokens"),
             (#"{"prompt":"a","max_tokens":9223372036854775808}"#, "invalid_type", "max_tokens"),
             (#"{"prompt":"a","max_tokens":1e400}"#, "invalid_type", "max_tokens"),
@@ -30,10 +40,14 @@ struct HostileRequestTests {
             (#"{"prompt":"a","temperature":-1}"#, "invalid_value", "temperature"),
             (#"{"prompt":"a","temperature":1e999}"#, "invalid_type", "temperature"),
             (#"{"prompt":"a","temperature":"NaN"}"#, "invalid_type", "temperature"),
-            (#"{"prompt":"a","top_k":-1}"#, "invalid_value", "top_k"),
+            (#"{"prompt":"a","top_k":-2}"#, "invalid_value", "top_k"),
+            (#"{"prompt":"a","top_p":0}"#, "invalid_value", "top_p"),
+            (#"{"prompt":"a","repetition_penalty":0}"#, "invalid_value", "repetition_penalty"),
             (#"{"prompt":"a","min_p":1.5}"#, "invalid_value", "min_p"),
             (#"{"prompt":"a","logit_bias":{"5":1}}"#, "unsupported_parameter", "logit_bias"),
-            (#"{"prompt":"a","logit_bias":[1]}"#, "invalid_type", "logit_bias"),
+            (#"{"prompt":"a","logit_bias":[1]}"#, "unsupported_parameter", "logit_bias"),
+            (#"{"prompt":"a","p":1,"":2}"#, "unknown_field", ""),
+            (#"{"prompt":"a","stop":["a",""]}"#, "invalid_value", "stop"),
             (#"{"prompt":"a","stop":[""]}"#, "invalid_value", "stop"),
             (#"{"prompt":"a","stop":[1]}"#, "invalid_type", "stop"),
             (#"{"prompt":"a","stop":[\#(String(repeating: "\"x\",", count: 16))"y"]}"#, "invalid_value", "stop"),
@@ -60,6 +74,7 @@ struct HostileRequestTests {
     @Test(arguments: [
         (#"{"text":"a <mask>","top_k":0}"#, "top_k"), (#"{"text":"a <mask>","top_k":9223372036854775807}"#, "top_k"),
         (#"{"text":"a <mask>","targets":[]}"#, "targets"), (#"{"text":["a <mask>"]}"#, "text"),
+        (#"{"text":"<mask> too long"}"#, "text"),
     ])
     func invalidFillMaskRequestsAreRejected(body: String, param: String) async throws {
         try await WebUnderTest.run { web in
@@ -69,8 +84,9 @@ struct HostileRequestTests {
         }
     }
 
-    /// OpenAI's clients send fields that mean nothing here, so only the service's own routes refuse them.
     @Test(arguments: [
+        ("/v1/completions", #"{"prompt":"a","temprature":1}"#, "temprature"),
+        ("/v1/embeddings", #"{"input":"a","texts":[]}"#, "texts"),
         ("/v1/fill-mask", #"{"text":"a <mask>","topk":3}"#, "topk"),
         ("/api/train", #"{"model":"assistant","forced":true}"#, "forced"),
         ("/api/cancel", #"{"run":"assistant-4","at_once":true}"#, "at_once"),
@@ -82,9 +98,41 @@ struct HostileRequestTests {
             #expect(answer.status == 400)
             let error = try answer.error()
             #expect(error.code == "unknown_field" && error.param == field)
-            #expect(web.service.asked.isEmpty)
-            let other = try await web.post("/v1/completions", json: #"{"prompt":"I","user":"somebody"}"#)
-            #expect(other.status == 200)
+            #expect(web.service.asked.isEmpty && web.service.embeddings.isEmpty)
+        }
+    }
+
+    @Test func allRefusedFieldsAreListed() async throws {
+        try await WebUnderTest.run { web in
+            let body =
+                #"{"prompt":"a","temprature":1,"top":2,"none":null,"suffix":"x","presence_penalty":1,"user":"me"}"#
+            let answer = try await web.post("/v1/completions", json: body)
+            #expect(answer.status == 400)
+            #expect(
+                try answer.error().message
+                    == "‘temprature’, ‘top’ are not fields of this request; ‘presence_penalty’, ‘suffix’ are not supported"
+            )
+            let many = (0..<1000).map { #""field\#($0)":1"# }.joined(separator: ",")
+            let error = try await web.post("/v1/completions", json: #"{"prompt":"a",\#(many)}"#).error()
+            #expect(error.message.contains("and 990 more"))
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"input":[]}"#, "invalid_value", "input"), (#"{"input":[1,2]}"#, "invalid_type", "input"),
+        (#"{"input":[[1]]}"#, "invalid_type", "input"), (#"{"model":"assistant"}"#, "invalid_type", "input"),
+        (#"{"input":null}"#, "invalid_type", "input"),
+        (#"{"input":"a","encoding_format":"hex"}"#, "invalid_value", "encoding_format"),
+        (#"{"input":"a","dimensions":3}"#, "invalid_value", "dimensions"),
+        (#"{"input":["a","too long"]}"#, "context_length_exceeded", "input"),
+        (#"{"input":[\#(String(repeating: "\"a\",", count: 2048))"a"]}"#, "invalid_value", "input"),
+    ])
+    func invalidEmbeddingRequestsAreRejected(body: String, code: String, param: String) async throws {
+        try await WebUnderTest.run { web in
+            let answer = try await web.post("/v1/embeddings", json: body)
+            #expect(answer.status == 400)
+            let error = try answer.error()
+            #expect(error.code == code && error.param == param)
         }
     }
 

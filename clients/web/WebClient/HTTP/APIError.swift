@@ -68,6 +68,15 @@ struct APIError: Error, Encodable, Equatable {
         }
     }
 
+    /// Replaces the name of a parameter of the service by that of the field that the client sent.
+    func naming(_ fields: [String: String]) -> APIError {
+        guard let param, let field = fields[param] else { return self }
+        var error = self
+        error.param = field
+        error.message = message.replacing("‘\(param)’", with: "‘\(field)’")
+        return error
+    }
+
     private enum CodingKeys: String, CodingKey { case error }
     private enum ErrorKeys: String, CodingKey { case message, type, param, code }
 

@@ -1,9 +1,11 @@
 import Synchronization
 
-/// Limits the memory of all JSON bodies being received: a body of maximum size on each connection would exceed the
-/// memory.
+/// Limits the memory of all JSON bodies being received, or made: a body of maximum size on each connection would exceed
+/// the memory.
 package final class BodyBytes: Sendable {
     static let shared = BodyBytes(limit: 64 << 20, free: 16 << 10)
+    /// The answers to requests with many prompts that are being made.
+    static let answers = BodyBytes(limit: 64 << 20, free: 256 << 10)
 
     private let limit: Int
     private let free: Int

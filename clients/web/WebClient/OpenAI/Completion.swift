@@ -10,9 +10,45 @@ struct Completion: Encodable, Sendable {
         }
     }
 
+    /// The tokens of a choice and the natural logarithms of their probabilities.
+    struct Logprobs: Encodable, Sendable {
+        private let tokens: [InferenceInterface.ScoredToken]
+
+        init(_ tokens: [InferenceInterface.ScoredToken]) { self.tokens = tokens }
+
+        private enum CodingKeys: String, CodingKey {
+            case tokens
+            case tokenLogprobs = "token_logprobs"
+            case topLogprobs = "top_logprobs"
+            case textOffset = "text_offset"
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(tokens.map(\.token), forKey: .tokens)
+            try container.encode(tokens.map { Self.finite($0.logProbability) }, forKey: .tokenLogprobs)
+            try container.encode(tokens.map(Self.top), forKey: .topLogprobs)
+            try container.encode(tokens.map(\.offset), forKey: .textOffset)
+        }
+
+        /// The likely tokens and the token itself; nil if nothing precedes it.
+        private static func top(_ token: InferenceInterface.ScoredToken) -> [String: Double]? {
+            guard let own = finite(token.logProbability) else { return nil }
+            var top = [token.token: own]
+            for likely in token.top ?? [] where likely.id != token.id {
+                top[likely.token] = finite(likely.logProbability)
+            }
+            return top
+        }
+
+        /// JSON has no infinity, which a service of another version could send.
+        private static func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
+    }
+
     struct Choice: Encodable, Sendable {
         var text: String
         var index: Int
+        var logprobs: Logprobs?
         var finishReason: FinishReason?
         /// Not part of OpenAI's API: the data needed to generate the same text again.
         var receipt: InferenceInterface.Provenance?
@@ -26,7 +62,7 @@ struct Completion: Encodable, Sendable {
             var container = encoder.container(keyedBy: CodingKeys.self)
             try container.encode(text, forKey: .text)
             try container.encode(index, forKey: .index)
-            try container.encodeNil(forKey: .logprobs)
+            try container.encode(logprobs, forKey: .logprobs)
             try container.encode(finishReason, forKey: .finishReason)
             try container.encodeIfPresent(receipt, forKey: .receipt)
         }
@@ -64,7 +100,8 @@ struct Completion: Encodable, Sendable {
     var model: String
     /// The generation and the first digits of its SHA-256. The same fingerprint and seed generate the same text.
     var systemFingerprint: String?
-    var choices: [Choice]
+    /// Nil omits the list.
+    var choices: [Choice]?
     var usage: Usage?
 
     private enum CodingKeys: String, CodingKey {

@@ -28,14 +28,22 @@ struct FillMaskRoute {
         let parameters = try await request.parameters(of: InferenceInterface.FillMask.self)
         guard (1...Self.topKLimit).contains(parameters.topK ?? 1) else {
             throw APIError(
-                .badRequest, "‘top_k’ must be from 1 to \(Self.topKLimit)", param: "top_k", code: "invalid_value")
+                .badRequest, "‘top_k’ must be from 1 to \(Self.topKLimit), but is \(parameters.topK ?? 1)",
+                param: "top_k", code: "invalid_value")
         }
         guard (1...Self.targetLimit).contains(parameters.targets?.count ?? 1) else {
             throw APIError(
-                .badRequest, "‘targets’ must contain 1 to \(Self.targetLimit) words", param: "targets",
+                .badRequest,
+                "‘targets’ must contain 1 to \(Self.targetLimit) words, but has \(parameters.targets?.count ?? 0)",
+                param: "targets",
                 code: "invalid_value")
         }
-        let reply = try await client.call(InferenceInterface.FillMask.self, parameters)
+        let reply: InferenceInterface.FillMask.Reply
+        do {
+            reply = try await client.call(InferenceInterface.FillMask.self, parameters)
+        } catch let error where !(error is CancellationError) {
+            throw APIError(error).naming(["prompt": "text"])
+        }
         return Response.json(
             Answer(
                 model: reply.receipt.model, masks: reply.masks.map(\.fillings), windowTokens: reply.windowTokens,

@@ -13,12 +13,14 @@ extension Route {
                 #"{"model":"assistant","prompt":"a","max_tokens":3,"temperature":0.5,"top_p":0.9,"n":2,"stop":["x"],"seed":7}"#,
                 #"{"prompt":["a","b"],"stream":true,"stream_options":{"include_usage":true},"stop":null,"top_k":1}"#,
                 #"{"prompt":"a","echo":false,"logit_bias":{},"best_of":1,"min_p":0.1,"repetition_penalty":1.1}"#,
+                #"{"prompt":[[0,5],[6]],"echo":true,"max_tokens":0,"logprobs":2,"suffix":"","top_k":-1,"user":"me"}"#,
+                #"{"prompt":[5,6],"echo":true,"max_tokens":1,"logprobs":1,"stream":true,"temperature":0}"#,
             ]),
             """
-            `prompt` (a string or a list), `model`, `max_tokens`, `temperature`, `top_p`, `n`, `stop`, `seed`, `stream`, \
-            `stream_options.include_usage`; in addition to OpenAI's API `top_k`, `min_p`, `repetition_penalty`. The \
-            service's settings (`serving:`) supply omitted values. OpenAI's fields that would change the result and are not \
-            supported are rejected
+            `prompt` (a text, a list of token ids, or a list of either), `model`, `max_tokens`, `temperature`, `top_p`, \
+            `n`, `stop`, `seed`, `echo`, `logprobs`, `stream`, `stream_options.include_usage`; in addition to OpenAI's API \
+            `top_k`, `min_p`, `repetition_penalty`. The service's settings (`serving:`) supply omitted values. Fields that \
+            would change the result and are not supported, or are unknown, are rejected
             """
         ) { services, request, _ in try await CompletionRoute(client: services.client).complete(request) },
         Route(
@@ -28,6 +30,17 @@ extension Route {
             ]),
             "`text`, `model`, `top_k`, `targets`; any other field is refused (`unknown_field`)"
         ) { services, request, _ in try await FillMaskRoute(client: services.client).fill(request) },
+        Route(
+            .post, "/v1/embeddings", .read,
+            .json([
+                #"{"input":["a","b"],"model":"assistant","encoding_format":"base64","dimensions":2}"#,
+                #"{"input":"a","user":"me"}"#,
+            ]),
+            """
+            `input` (a text or a list of texts), `model`, `encoding_format` (`float` or `base64`), `dimensions` (only that \
+            of the model)
+            """
+        ) { services, request, _ in try await EmbeddingRoute(client: services.client).embed(request) },
         Route(.get, "/v1/models", .read, .nothing, "models with a serving generation") { services, _, _ in
             try await ModelRoutes(client: services.client).list()
         },
