@@ -88,6 +88,12 @@ final class WebUnderFuzz: Sendable {
                             id: 6, token: " b", offset: 1, logProbability: -0.5,
                             top: [.init(id: 7, token: " c", logProbability: -0.25)]),
                     ]))
+        case InferenceInterface.Chat.name:
+            return try reply(
+                InferenceInterface.Chat.Reply(
+                    text: "b", finishReason: .end, promptTokens: 4, generatedTokens: 1, receipt: receipt,
+                    model: "assistant", tokens: [.init(id: 5, token: "b", offset: 0, logProbability: -0.5)],
+                    omittedMessages: 1))
         case InferenceInterface.Embed.name:
             let parameters = try VarlinkCoding.decodeParameters(InferenceInterface.Embed.Parameters.self, of: call)
             return try reply(

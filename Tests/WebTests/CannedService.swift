@@ -28,10 +28,12 @@ final class CannedService: Sendable {
     }
 
     private let generated = Mutex<[InferenceInterface.Generate.Parameters]>([])
+    private let chatted = Mutex<[InferenceInterface.Chat.Parameters]>([])
     private let embedded = Mutex<[InferenceInterface.Embed.Parameters]>([])
     private let promoted = Mutex<[ManagerInterface.Promote.Parameters]>([])
     private let changed = Mutex<[String]>([])
     var asked: [InferenceInterface.Generate.Parameters] { generated.withLock { $0 } }
+    var chats: [InferenceInterface.Chat.Parameters] { chatted.withLock { $0 } }
     var embeddings: [InferenceInterface.Embed.Parameters] { embedded.withLock { $0 } }
     /// The names of the methods called that change something.
     var changes: [String] { changed.withLock { $0 } }
@@ -50,6 +52,29 @@ final class CannedService: Sendable {
         service.add(interface: InferenceInterface.name, description: InferenceInterface.description)
         service.add(interface: ManagerInterface.name, description: ManagerInterface.description)
         service.handleMore(InferenceInterface.Generate.self, generate)
+        service.handleMore(InferenceInterface.Chat.self) { [self] parameters, context, writer in
+            chatted.withLock { $0.append(parameters) }
+            guard parameters.model != "loose" else { throw InferenceInterface.NoConversations(model: "loose") }
+            guard parameters.messages.last?.content != "too long" else {
+                throw InferenceInterface.PromptTooLong(tokens: 600, limit: 512)
+            }
+            if context.more {
+                try await writer.send(.init(text: "Over ", model: "assistant"))
+                try await writer.send(.init(text: "there.", model: "assistant"))
+            }
+            try await writer.finish(
+                .init(
+                    text: context.more ? "" : "Over there.", finishReason: .end, promptTokens: 9, generatedTokens: 3,
+                    receipt: Self.receipt, model: "assistant",
+                    tokens: parameters.logprobs.map { count in
+                        [
+                            .init(
+                                id: 5, token: "Over", offset: 0, logProbability: -0.5,
+                                top: (0..<count).map { .init(id: 6, token: " likely\($0)", logProbability: -0.25) }),
+                            .init(id: 7, token: "bytes:e7", offset: 4, logProbability: -.infinity),
+                        ]
+                    }, omittedMessages: parameters.messages.count > 5 ? 2 : 0))
+        }
         service.handle(InferenceInterface.FillMask.self) { parameters, _ in
             guard parameters.text.contains("<mask>") else { throw InferenceInterface.NoMask(text: parameters.text) }
             guard parameters.text != "<mask> too long" else {

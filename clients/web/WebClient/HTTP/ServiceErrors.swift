@@ -84,6 +84,11 @@ extension APIError {
             self.init(
                 .serviceUnavailable, .unavailable, "the model ‘\(error.model)’ cannot answer yet: \(error.state)",
                 param: "model", code: "model_not_ready", retryAfterMs: 5000)
+        case .noConversations(let error):
+            self.init(
+                .badRequest,
+                "the model ‘\(error.model)’ was trained on loose text, not on conversations: it continues a text at /v1/completions",
+                param: "model", code: "wrong_model")
         case .noMask: self.init(.badRequest, "the text has no <mask> to fill", param: "text", code: "no_mask")
         case .promptTooLong(let error):
             self.init(

@@ -75,8 +75,12 @@ struct Completion: Encodable, Sendable {
 
         /// - Parameter countsPrompt: false for further completions of a prompt that was counted already
         mutating func add(_ reply: InferenceInterface.Generate.Reply, countsPrompt: Bool) {
-            if countsPrompt { promptTokens = Self.sum(promptTokens, reply.promptTokens) }
-            completionTokens = Self.sum(completionTokens, reply.generatedTokens)
+            add(prompt: countsPrompt ? reply.promptTokens : nil, completion: reply.generatedTokens)
+        }
+
+        mutating func add(prompt: Int?, completion: Int?) {
+            promptTokens = Self.sum(promptTokens, prompt)
+            completionTokens = Self.sum(completionTokens, completion)
             totalTokens = Self.sum(promptTokens, completionTokens)
         }
 

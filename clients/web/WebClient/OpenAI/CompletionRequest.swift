@@ -94,18 +94,27 @@ struct CompletionRequest: Decodable, Sendable {
         // Some clients send false for none.
         let hasNone = (try? fields.decodeIfPresent(Bool.self, forKey: .logprobs)) == false
         logprobs = hasNone ? nil : try optional(.logprobs)
-        let topK: Int? = try optional(.topK)
-        sampling = InferenceInterface.Sampling(
-            maxNewTokens: try optional(.maxTokens), temperature: try optional(.temperature),
-            topK: topK == -1 ? 0 : topK, topP: try optional(.topP), minP: try optional(.minP),
-            repetitionPenalty: try optional(.repetitionPenalty), stop: try Self.stops(fields), seed: try optional(.seed)
-        )
+        sampling = try Self.sampling(fields)
         try checkCounts()
-        try check(sampling)
         let bestOf: Int? = try optional(.bestOf)
         guard bestOf == nil || bestOf == 1 || bestOf == n else {
             throw RequestFields.unsupported([CodingKeys.bestOf.rawValue])
         }
+    }
+
+    /// Decodes the sampling parameters, which a chat request has, too.
+    static func sampling(_ fields: KeyedDecodingContainer<CodingKeys>) throws -> InferenceInterface.Sampling {
+        func optional<Value: Decodable>(_ key: CodingKeys) throws -> Value? {
+            try fields.decodeIfPresent(Value.self, forKey: key)
+        }
+        let topK: Int? = try optional(.topK)
+        let sampling = InferenceInterface.Sampling(
+            maxNewTokens: try optional(.maxTokens), temperature: try optional(.temperature),
+            topK: topK == -1 ? 0 : topK, topP: try optional(.topP), minP: try optional(.minP),
+            repetitionPenalty: try optional(.repetitionPenalty), stop: try Self.stops(fields), seed: try optional(.seed)
+        )
+        try check(sampling)
+        return sampling
     }
 
     /// Returns the parameters of each choice in the order of OpenAI's indices. If a seed is given, the first completion
@@ -127,7 +136,7 @@ struct CompletionRequest: Decodable, Sendable {
         }
     }
 
-    private static func invalid(_ key: CodingKeys, _ found: String) -> APIError {
+    static func invalid(_ key: CodingKeys, _ found: String) -> APIError {
         APIError(
             .badRequest, "‘\(key.stringValue)’ must be \(key.range), but is \(found)", param: key.stringValue,
             code: "invalid_value")
@@ -151,7 +160,7 @@ struct CompletionRequest: Decodable, Sendable {
     }
 
     /// Rejects values that no service accepts. The service checks its own, narrower limits.
-    private func check(_ sampling: InferenceInterface.Sampling) throws {
+    private static func check(_ sampling: InferenceInterface.Sampling) throws {
         func check<Number: Comparable>(
             _ key: CodingKeys, _ value: Number?, _ range: ClosedRange<Number>, above: Number? = nil
         ) throws {

@@ -127,7 +127,7 @@ struct CompletionRoute {
             }, until: request.body)
     }
 
-    private static func identifier() -> String {
+    static func identifier() -> String {
         UUID().uuidString.filter { $0 != "-" }.lowercased()
     }
 

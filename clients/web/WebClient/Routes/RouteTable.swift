@@ -24,6 +24,20 @@ extension Route {
             """
         ) { services, request, _ in try await CompletionRoute(client: services.client).complete(request) },
         Route(
+            .post, "/v1/chat/completions", .read,
+            .json([
+                #"{"messages":[{"role":"system","content":"b"},{"role":"user","content":"a"}],"n":2,"max_tokens":3,"seed":7}"#,
+                #"{"messages":[{"role":"user","content":[{"type":"text","text":"a"}]}],"stream":true,"tools":[],"top_p":0.9}"#,
+                #"{"messages":[{"role":"user","content":"a"}],"logprobs":true,"top_logprobs":2,"max_completion_tokens":4}"#,
+            ]),
+            """
+            `messages`, `model`, `max_tokens` or `max_completion_tokens`, `logprobs`, `top_logprobs`, and the sampling \
+            parameters of completions, of a model that was trained on conversations; for another, 400 (`wrong_model`). \
+            Messages that are too long for the model are left out from the oldest on, and counted in `omitted_messages` of \
+            the choice
+            """
+        ) { services, request, _ in try await ChatRoute(client: services.client).complete(request) },
+        Route(
             .post, "/v1/fill-mask", .read,
             .json([
                 #"{"text":"a <mask>","model":"assistant","top_k":3,"targets":["b"]}"#, #"{"text":"<mask>"}"#,
