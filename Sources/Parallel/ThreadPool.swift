@@ -7,9 +7,12 @@ import Synchronization
 /// Items are handed out one at a time to idle threads, so that a slow core processes fewer of them. An item's result
 /// must not depend on the thread that runs it. Only one call uses the pool at a time and others wait: a product that
 /// needs the whole cache gains nothing from sharing it.
+///
+/// A call returns once its items are done, without waiting for workers that have not begun by then: while other programs
+/// use the cores, a worker may get one long after the caller has processed every item itself.
 public final class ThreadPool: @unchecked Sendable {
-    // @unchecked: `job` and `generation` are accessed only while holding `lock`; everything else
-    // is atomic or immutable.
+    // @unchecked: `job` is written while `entrance` is closed and no worker is inside, and read only by the caller and by
+    // workers inside; everything else is atomic or immutable.
 
     /// The shared pool, with `KANTAIBERT_THREADS` threads, or one thread for each core available to this process.
     public static let shared = ThreadPool(threads: defaultThreads())
@@ -18,17 +21,43 @@ public final class ThreadPool: @unchecked Sendable {
     public let threads: Int
 
     private let callLock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    /// Held by threads that go to sleep or wake others.
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var job: Job?
-    private var generation = 0
-    /// A copy of `generation` for workers that spin before they sleep.
-    private let announced = Atomic<Int>(0)
-    /// Number of workers that have not finished the current job.
-    private let busy = Atomic<Int>(0)
+    private let entrance = Atomic<UInt64>(0)
+    /// Whether a worker has gone to sleep since the last wake-up. Written only while holding `lock`.
+    private let hasSleepers = Atomic<Bool>(false)
     /// How many times to poll before sleeping: consecutive products are microseconds apart.
     private static let maximumSpins = 20_000
+
+    /// The value of `entrance`, in one word, so that a worker either enters the current call or learns that it is over.
+    private struct Entrance {
+        private static let (open, worker, call): (UInt64, UInt64, UInt64) = (1, 1 << 1, 1 << 16)
+        static let mostWorkers = Int(call / worker) - 1
+
+        var word: UInt64
+
+        /// Whether workers may enter the call.
+        var isOpen: Bool { word & Self.open != 0 }
+        /// Number of workers that have entered the call and not left it.
+        var inside: UInt64 { word % Self.call / Self.worker }
+        /// Number of the call.
+        var call: UInt64 { word / Self.call }
+        /// The next call, open and without workers.
+        var next: Entrance { Entrance(word: (call &+ 1) &* Self.call | Self.open) }
+        var entered: Entrance { Entrance(word: word + Self.worker) }
+
+        /// Closes the call to workers that have not entered it.
+        static func close(_ entrance: borrowing Atomic<UInt64>) {
+            entrance.subtract(open, ordering: .acquiringAndReleasing)
+        }
+
+        static func leave(_ entrance: borrowing Atomic<UInt64>) -> Entrance {
+            Entrance(word: entrance.subtract(worker, ordering: .acquiringAndReleasing).newValue)
+        }
+    }
 
     private struct Job {
         let count: Int
@@ -38,14 +67,24 @@ public final class ThreadPool: @unchecked Sendable {
     }
 
     /// - Parameter threads: at least 1; with 1, everything runs on the calling thread.
-    public init(threads: Int) {
-        precondition(threads >= 1)
+    public convenience init(threads: Int) {
+        self.init(threads: threads, startingWorkers: true)
+    }
+
+    /// - Parameter startingWorkers: false leaves that to `startWorkers`; until then, callers process all items themselves
+    package init(threads: Int, startingWorkers: Bool) {
+        precondition((1...Entrance.mostWorkers).contains(threads))
         self.threads = threads
         pthread_mutex_init(callLock, nil)
         pthread_mutex_init(lock, nil)
         pthread_cond_init(wake, nil)
         pthread_cond_init(done, nil)
-        for index in 1..<max(threads, 1) {
+        if startingWorkers { startWorkers() }
+    }
+
+    /// Must be called once.
+    package func startWorkers() {
+        for index in 1..<threads {
             var thread = pthread_t()
             let this = Unmanaged.passUnretained(self).toOpaque()
             let status = pthread_create(
@@ -82,25 +121,31 @@ public final class ThreadPool: @unchecked Sendable {
     private func runTogether(_ job: Job) {
         pthread_mutex_lock(callLock)
         defer { pthread_mutex_unlock(callLock) }
-        pthread_mutex_lock(lock)
         self.job = job
-        generation += 1
-        busy.store(threads - 1, ordering: .relaxed)
-        announced.store(generation, ordering: .releasing)
-        pthread_cond_broadcast(wake)
-        pthread_mutex_unlock(lock)
+        // Sequentially consistent with `sleep`: either the worker sees the call, or the caller sees the sleeper.
+        let last = Entrance(word: entrance.load(ordering: .relaxed))
+        entrance.store(last.next.word, ordering: .sequentiallyConsistent)
+        if hasSleepers.load(ordering: .sequentiallyConsistent) {
+            pthread_mutex_lock(lock)
+            hasSleepers.store(false, ordering: .relaxed)
+            pthread_cond_broadcast(wake)
+            pthread_mutex_unlock(lock)
+        }
 
         ThreadPool.isWorking = true
         run(job)
         ThreadPool.isWorking = false
 
+        Entrance.close(entrance)
         var spins = 0
-        while busy.load(ordering: .acquiring) > 0 && spins < ThreadPool.maximumSpins { spins += 1 }
+        while current.inside > 0 && spins < ThreadPool.maximumSpins { spins += 1 }
+        guard current.inside > 0 else { return }
         pthread_mutex_lock(lock)
-        while busy.load(ordering: .acquiring) > 0 { pthread_cond_wait(done, lock) }
-        self.job = nil
+        while current.inside > 0 { pthread_cond_wait(done, lock) }
         pthread_mutex_unlock(lock)
     }
+
+    private var current: Entrance { Entrance(word: entrance.load(ordering: .acquiring)) }
 
     @inline(never)
     private func run(_ job: Job) {
@@ -113,22 +158,45 @@ public final class ThreadPool: @unchecked Sendable {
 
     private func work() {
         ThreadPool.isWorking = true
-        var seen = 0
+        var seen: UInt64 = 0
         while true {
             var spins = 0
-            while announced.load(ordering: .acquiring) == seen && spins < ThreadPool.maximumSpins { spins += 1 }
-            pthread_mutex_lock(lock)
-            while generation == seen || job == nil { pthread_cond_wait(wake, lock) }
-            seen = generation
-            let mine = job!
-            pthread_mutex_unlock(lock)
-            run(mine)
-            if busy.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+            while !mayEnter(after: seen) && spins < ThreadPool.maximumSpins { spins += 1 }
+            if spins == ThreadPool.maximumSpins { sleep(after: seen) }
+            let call = current
+            // The call may have ended in the meantime.
+            guard call.isOpen, call.call != seen,
+                entrance.compareExchange(
+                    expected: call.word, desired: call.entered.word, ordering: .acquiringAndReleasing
+                ).exchanged
+            else { continue }
+            seen = call.call
+            run(job!)
+            let left = Entrance.leave(entrance)
+            if !left.isOpen && left.inside == 0 {
                 pthread_mutex_lock(lock)
                 pthread_cond_signal(done)
                 pthread_mutex_unlock(lock)
             }
         }
+    }
+
+    /// - Parameter seen: number of the last call that the worker entered
+    private func mayEnter(after seen: UInt64) -> Bool {
+        let call = current
+        return call.isOpen && call.call != seen
+    }
+
+    /// Sleeps until there is a call to enter.
+    private func sleep(after seen: UInt64) {
+        pthread_mutex_lock(lock)
+        while true {
+            hasSleepers.store(true, ordering: .sequentiallyConsistent)
+            let call = Entrance(word: entrance.load(ordering: .sequentiallyConsistent))
+            if call.isOpen && call.call != seen { break }
+            pthread_cond_wait(wake, lock)
+        }
+        pthread_mutex_unlock(lock)
     }
 
     /// Whether this thread is currently running a `forEach`.

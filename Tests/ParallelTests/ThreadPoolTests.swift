@@ -1,3 +1,4 @@
+import Glibc
 import Parallel
 import Synchronization
 import Testing
@@ -43,6 +44,37 @@ import Testing
             }
         }
         #expect(total.value.load(ordering: .relaxed) == 8 * 200 * 4)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func returnsWithoutWorkersThatHaveNotBegun() {
+        let pool = ThreadPool(threads: 3, startingWorkers: false)
+        let calls = Counter()
+        for _ in 0..<100 { pool.forEach(7) { _ in calls.value.add(1, ordering: .relaxed) } }
+        #expect(calls.value.load(ordering: .relaxed) == 700)
+
+        pool.startWorkers()
+        meet(pool)
+        #expect(calls.value.load(ordering: .relaxed) == 700, "a late worker processed an item of an earlier call")
+    }
+
+    @Test(.timeLimit(.minutes(2)), arguments: [2, 3, 5])
+    func everyWorkerTakesPart(threads: Int) {
+        let pool = ThreadPool(threads: threads)
+        let calls = Counter()
+        // The work between two calls grows, so that the next one finds the workers polling, about to sleep or asleep.
+        for round in 0..<300 {
+            for _ in 0..<round * 200 { calls.value.add(1, ordering: .relaxed) }
+            meet(pool)
+        }
+    }
+
+    /// Returns when as many items are being processed at the same time as the pool has threads.
+    private func meet(_ pool: ThreadPool) {
+        let here = Counter()
+        pool.forEach(pool.threads) { _ in
+            here.value.add(1, ordering: .relaxed)
+            while here.value.load(ordering: .relaxed) < pool.threads { sched_yield() }
+        }
     }
 
     private final class Counter: Sendable {
