@@ -53,15 +53,17 @@ enum InferServer {
         }
     }
 
-    /// Creates a folder of symbolic links to the model's files, including existing packed weights; newly packed weights
-    /// are deleted with the folder. Without `training_args.json` the whole position table is served: only speed is
-    /// measured, which is the same for untrained positions.
+    /// Creates a folder of hard links to the model's files, or of copies on another file system, because serving follows
+    /// no symbolic links. Includes existing packed weights; newly packed weights are deleted with the folder. Without
+    /// `training_args.json` the whole position table is served: only speed is measured, which is the same for untrained
+    /// positions.
     private static func link(_ source: String, to folder: String) throws {
         let files = FileManager.default
         let absolute = source.hasPrefix("/") ? source : files.currentDirectoryPath + "/" + source
         try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
         for file in try files.contentsOfDirectory(atPath: absolute) where file != "training_args.json" {
-            try files.createSymbolicLink(atPath: folder + "/" + file, withDestinationPath: absolute + "/" + file)
+            let (from, to) = (absolute + "/" + file, folder + "/" + file)
+            do { try files.linkItem(atPath: from, toPath: to) } catch { try files.copyItem(atPath: from, toPath: to) }
         }
     }
 }
