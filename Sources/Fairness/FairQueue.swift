@@ -20,11 +20,15 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
 
     public init() {}
 
-    public var isEmpty: Bool { lanes.allSatisfy { $0.value.waiting.isEmpty } }
-    public var count: Int { lanes.reduce(0) { $0 + $1.value.waiting.count } }
+    public var isEmpty: Bool { count == 0 }
+    /// Number of elements of all users, stored because queues are mostly empty and asked for that between the products
+    /// of a model.
+    public private(set) var count = 0
     public func count(of user: User) -> Int { lanes[user]?.waiting.count ?? 0 }
     /// The users who have elements in the queue.
-    public var users: Set<User> { Set(lanes.lazy.filter { !$0.value.waiting.isEmpty }.map(\.key)) }
+    public var users: Set<User> {
+        isEmpty ? [] : Set(lanes.lazy.filter { !$0.value.waiting.isEmpty }.map(\.key))
+    }
 
     /// - Parameter cost: in any unit that is the same for all elements; at least 1 is charged
     public mutating func push(_ element: Element, for user: User, cost: Int = 1) {
@@ -37,6 +41,7 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
             turns += 1
         }
         lane.waiting.append((element, cost))
+        count += 1
         lanes[user] = lane
     }
 
@@ -44,6 +49,7 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
     public mutating func popFirst(
         where isWanted: (User, Element) -> Bool = { _, _ in true }
     ) -> (user: User, element: Element)? {
+        guard !isEmpty else { return nil }
         let order = lanes.filter { !$0.value.waiting.isEmpty }
             .sorted { ($0.value.account, $0.value.turn) < ($1.value.account, $1.value.turn) }
         for (user, lane) in order {
@@ -60,6 +66,7 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
         let others = lane.waiting.prefix(most - 1)
         lane.account += others.reduce(0) { $0 + $1.cost }
         let elements = [first] + others.map(\.element)
+        count -= others.count
         lane.waiting.removeFirst(others.count)
         lanes[user] = lane
         return (user, elements)
@@ -74,6 +81,7 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
     /// Puts elements that were removed back, before the others of the user. What was charged for them stays charged.
     public mutating func putBack(_ elements: some Collection<Element>, for user: User) {
         guard !elements.isEmpty else { return }
+        count += elements.count
         lanes[user, default: Lane(account: now, turn: turns)].waiting.insert(
             contentsOf: elements.map { ($0, 1) }, at: 0)
     }
@@ -85,13 +93,16 @@ public struct FairQueue<User: Hashable & Sendable, Element> {
 
     /// Removes elements that are no longer needed, without charging for them.
     public mutating func removeAll(where isOver: (Element) -> Bool) {
+        guard !isEmpty else { return }
         for user in lanes.keys { lanes[user]?.waiting.removeAll { isOver($0.element) } }
+        count = lanes.reduce(0) { $0 + $1.value.waiting.count }
         forget()
     }
 
     private mutating func take(_ index: Int, of user: User, _ lane: Lane) -> Element {
         var lane = lane
         let (element, cost) = lane.waiting.remove(at: index)
+        count -= 1
         now = max(now, lane.account)
         lane.account += cost
         lane.turn = turns

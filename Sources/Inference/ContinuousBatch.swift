@@ -103,7 +103,7 @@ final class ContinuousBatch: Sendable {
     }
 
     private func admitWaiting(_ state: inout State) {
-        while true {
+        while !state.waiting.isEmpty {
             let (active, waiting) = (state.active.map(\.user), state.waiting.users)
             let next = state.waiting.popFirst { user, _ in
                 Self.policy.mayJoin(user, active: active, waiting: waiting)

@@ -99,6 +99,31 @@ import Testing
         #expect(queue.popFirst { _, number in number > 9 } == nil)
         #expect(drain(&queue) == ["a0", "a2", "a3"])
     }
+
+    @Test(arguments: [1, 2, 3] as [UInt64]) func countIsThatOfAllUsers(seed: UInt64) {
+        var queue = FairQueue<String, Int>()
+        let users = ["a", "b", "c"]
+        var state = seed
+        func random(_ bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+        for step in 0..<2_000 {
+            let user = users[random(3)]
+            switch random(8) {
+            case 0...2: queue.push(step, for: user, cost: 1 + random(9))
+            case 3: _ = queue.popFirst()
+            case 4: _ = queue.popFirst { _, element in element % 2 == 0 }
+            case 5: _ = queue.popFirst(atMost: 1 + random(3))
+            case 6: queue.putBack((0..<random(3)).map { $0 }, for: user)
+            default: queue.removeAll { $0 % 3 == 0 }
+            }
+            let counts = users.map { queue.count(of: $0) }
+            #expect(queue.count == counts.reduce(0, +), "seed \(seed), step \(step)")
+            #expect(queue.isEmpty == counts.allSatisfy { $0 == 0 }, "seed \(seed), step \(step)")
+            #expect(queue.users == Set(users.filter { queue.count(of: $0) > 0 }), "seed \(seed), step \(step)")
+        }
+    }
 }
 
 @Suite struct FairShareTests {
