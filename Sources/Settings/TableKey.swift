@@ -4,6 +4,8 @@ import TextReading
 /// The keys of `.kbconfig.yaml` that set the syntax of a folder's tables where it is not recognized correctly.
 enum TableKey: String, CaseIterable {
     case textColumn = "text_column"
+    case promptColumn = "prompt_column"
+    case completionColumn = "completion_column"
     case delimiter, quoting, escape
     case skipInitialSpace = "skip_initial_space"
     case header
@@ -11,6 +13,7 @@ enum TableKey: String, CaseIterable {
     /// Sets the options for which there are keys.
     static func read(_ source: SettingsSource, into options: inout ReadingOptions) throws(SettingsError) {
         if let columns = try textColumn.columns(source) { options.textColumns = columns }
+        if let exchange = try exchange(source) { options.exchange = exchange }
         if let byte = try delimiter.byte(source, except: "\"\r\n") { options.table.delimiter = byte }
         options.table.quoting = try source.word(quoting.rawValue, as: TableQuoting.self)
         if let byte = try escape.byte(source, except: "\"\r\n,;\t ") { options.table.escape = byte }
@@ -19,6 +22,28 @@ enum TableKey: String, CaseIterable {
         if let escape = options.table.escape, escape == options.table.delimiter {
             throw self.escape.refusal(source, "a character other than the delimiter", "the same")
         }
+    }
+
+    /// Reads the columns of a prompt and a completion, which are set together.
+    private static func exchange(_ source: SettingsSource) throws(SettingsError) -> ExchangeColumns? {
+        let (prompt, completion) = (try promptColumn.columns(source), try completionColumn.columns(source))
+        guard let prompt, let completion else {
+            if prompt == nil, completion == nil { return nil }
+            let (set, other) =
+                prompt == nil ? (completionColumn, promptColumn) : (promptColumn, completionColumn)
+            throw set.refusal(source, "\(other.rawValue) with it", "only \(set.rawValue)")
+        }
+        for (key, columns) in [(promptColumn, prompt), (completionColumn, completion)] where columns.count > 1 {
+            throw key.refusal(source, "one column, by name or number", "\(columns.count)")
+        }
+        guard prompt != completion else {
+            throw completionColumn.refusal(source, "another column than prompt_column", "the same")
+        }
+        if try textColumn.columns(source) != nil {
+            throw textColumn.refusal(
+                source, "either text_column, or prompt_column and completion_column", "both")
+        }
+        return ExchangeColumns(prompt: prompt[0], completion: completion[0])
     }
 
     private func columns(_ source: SettingsSource) throws(SettingsError) -> [String]? {

@@ -87,18 +87,12 @@ package struct CorpusReading {
     package mutating func countReplaced(_ bytes: Int) { report.replacedBytes += bytes }
 
     private func makeReader(_ format: TextFormat) -> any RecordReader {
-        let limit = options.maxRecordBytes
-        return switch format {
+        switch format {
         case .text, .mail: PlainText()
         case .csv, .tsv:
-            DelimitedText(
-                delimiter: UInt8(ascii: format == .tsv ? "\t" : ","), options: options.table,
-                columns: options.textColumns, limit: limit,
-                sampleBytes: options.sampleBytes)
+            DelimitedText(delimiter: UInt8(ascii: format == .tsv ? "\t" : ","), options: options)
         case .jsonl, .json:
-            JSONRecords(
-                fields: options.textColumns, limit: limit, sampleBytes: options.sampleBytes,
-                prefersLines: format == .jsonl)
+            JSONRecords(options: options, prefersLines: format == .jsonl)
         }
     }
 

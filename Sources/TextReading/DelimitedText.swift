@@ -1,5 +1,5 @@
 /// Reads a table: CSV as Python's `csv` does (RFC 4180), and its variants, which are recognized from the first rows. Each
-/// row becomes a record of the text in the text columns.
+/// row becomes a record of the text in the text columns, or a conversation of a message and a reply in two columns.
 ///
 /// Memory is bounded by the sample and by one row. Time is linear in the input.
 struct DelimitedText: RecordReader {
@@ -7,7 +7,7 @@ struct DelimitedText: RecordReader {
     private(set) var warnings: [String] = []
     private let usual: UInt8
     private let options: TableOptions
-    private let wantedColumns: [String]
+    private let wanted: WantedColumns
     private let limit: Int
     private let sampleBytes: Int
 
@@ -22,26 +22,26 @@ struct DelimitedText: RecordReader {
     private var isHeader = false
     private var record: [UInt8] = []
     private var value: [UInt8] = []
+    /// For each column that is read, its index among the fields that the parser keeps.
     private var order: [Int] = []
 
     // Findings about the rows.
     private var rowCount = 0
     private var tooShort = RowCount()
     private var withoutText = RowCount()
+    private var tooLarge = RowCount()
     private var tooLong = RowCount()
     private var manyLines = RowCount()
     private var mostLines = 0
     private var surplusFields = 0
 
-    /// - Parameters:
-    ///   - delimiter: the usual delimiter of such files
-    ///   - columns: names of the text columns, or their numbers from 1
-    init(delimiter: UInt8, options: TableOptions, columns: [String], limit: Int, sampleBytes: Int) {
+    /// - Parameter delimiter: the usual delimiter of such files
+    init(delimiter: UInt8, options: ReadingOptions) {
         usual = delimiter
-        self.options = options
-        wantedColumns = columns
-        self.limit = limit
-        self.sampleBytes = sampleBytes
+        self.options = options.table
+        wanted = WantedColumns(options)
+        limit = options.maxRecordBytes
+        sampleBytes = options.sampleBytes
     }
 
     var formatDescription: String {
@@ -52,7 +52,12 @@ struct DelimitedText: RecordReader {
             case UInt8(ascii: "\t")?: "table separated by tabs"
             case let delimiter?: "CSV with delimiter \(TableDialect.name(delimiter))"
             }
-        return "\(kind), \(ReadingAdvice.count(rowCount, "row"))" + (layout.hasHeader ? "" : ", no header")
+        let count =
+            switch layout.columns {
+            case .texts: ReadingAdvice.count(rowCount, "row")
+            case .exchange: ReadingAdvice.count(documents, "conversation")
+            }
+        return "\(kind), \(count)" + (layout.hasHeader ? "" : ", no header")
     }
 
     mutating func append(_ bytes: [UInt8], to output: inout [UInt8]) throws {
@@ -85,16 +90,17 @@ struct DelimitedText: RecordReader {
         let layout = try buffer.withUnsafeBufferPointer { buffer in
             try TableLayout(
                 UnsafeBufferPointer(rebasing: buffer[..<count]), isWhole: isWhole, usual: usual, options: options,
-                textColumns: wantedColumns, limit: limit)
+                wanted: wanted, limit: limit)
         }
-        rows = RowReader(layout.dialect, limit: limit, wanted: layout.textColumns, firstLine: layout.firstLine)
+        let columns = layout.columns.all
+        rows = RowReader(layout.dialect, limit: limit, wanted: columns, firstLine: layout.firstLine)
         rows.columns = layout.columnCount
         rows.shapes = layout.shapes
         isHeader = layout.hasHeader
         offset = layout.start
         // Fields are kept in the order of the columns.
-        let columns = Set(layout.textColumns).sorted()
-        order = layout.textColumns.map { columns.firstIndex(of: $0)! }
+        let kept = Set(columns).sorted()
+        order = columns.map { kept.firstIndex(of: $0)! }
         warnings = layout.warnings
         self.layout = layout
     }
@@ -128,21 +134,48 @@ struct DelimitedText: RecordReader {
             manyLines.add(line: rows.line)
             mostLines = max(mostLines, parser.lineBreaks + 1)
         }
+        switch layout!.columns {
+        case .texts: storeRecord(row, to: &output)
+        case .exchange(_, let input, _): storeExchange(row, hasInput: input != nil, to: &output)
+        }
+    }
+
+    /// Reads the text of a column into `value`.
+    /// - Parameter index: the index of the column among those that are read
+    /// - Returns: false if it has no value
+    private mutating func readValue(_ index: Int, of row: UnsafeBufferPointer<UInt8>) -> Bool {
+        value.removeAll(keepingCapacity: true)
+        guard order[index] < rows.parser.fields.count else { return false }
+        rows.parser.append(rows.parser.fields[order[index]], of: row, to: &value)
+        return !MissingValue.isMark(value)
+    }
+
+    private mutating func storeRecord(_ row: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {
         record.removeAll(keepingCapacity: true)
-        for place in order where place < parser.fields.count {
-            value.removeAll(keepingCapacity: true)
-            parser.append(parser.fields[place], of: row, to: &value)
-            if MissingValue.isMark(value) { continue }
+        for index in order.indices where readValue(index, of: row) {
             if !record.isEmpty { record.append(UInt8(ascii: " ")) }
             record.append(contentsOf: value)
         }
-        if output.appendRecord(record) {
-            documents += 1
-        } else if parser.fields.isEmpty {
-            tooShort.add(line: rows.line)
-        } else {
-            withoutText.add(line: rows.line)
+        if output.appendRecord(record) { documents += 1 } else { leaveOut(isTooShort: rows.parser.fields.isEmpty) }
+    }
+
+    private mutating func storeExchange(
+        _ row: UnsafeBufferPointer<UInt8>, hasInput: Bool, to output: inout [UInt8]
+    ) {
+        let prompt = readValue(0, of: row) ? value : []
+        let completion = readValue(1, of: row) ? value : []
+        let input = hasInput && readValue(2, of: row) ? value : []
+        guard let line = Exchange.line(prompt: prompt, input: input, completion: completion) else {
+            return leaveOut(isTooShort: max(order[0], order[1]) >= rows.parser.fields.count)
         }
+        guard line.count <= ConversationRecords.mostBytes else { return tooLarge.add(line: rows.line) }
+        output += line
+        output.append(UInt8(ascii: "\n"))
+        documents += 1
+    }
+
+    private mutating func leaveOut(isTooShort: Bool) {
+        if isTooShort { tooShort.add(line: rows.line) } else { withoutText.add(line: rows.line) }
     }
 
     // MARK: Result
@@ -161,6 +194,15 @@ struct DelimitedText: RecordReader {
                 ? "" : ", \(tooShort.count) of them because they have too few fields"
             guard missing * 5 <= rowCount else { throw reason("\(sentence), \(example)\(parts)", layout) }
             warnings.append("\(sentence) and were left out, \(example)\(parts)")
+        }
+        if tooLarge.count > 0 {
+            let sentence =
+                "\(tooLarge.count) of \(rowCount) rows make a conversation of more than "
+                + "\(ConversationRecords.mostBytes >> 20) MiB, the first on line \(tooLarge.firstLine)"
+            guard !tooLarge.isTooMuch(of: rowCount) else {
+                throw RejectionError("\(sentence). Divide them into several rows")
+            }
+            warnings.append("\(sentence): they were left out")
         }
         if tooLong.count > 0 {
             let sentence =
@@ -191,18 +233,26 @@ struct DelimitedText: RecordReader {
     }
 
     private func columnText(_ layout: TableLayout) -> String {
-        let names = layout.textColumns.map { index in
+        let names = layout.columns.required.map { index in
             layout.hasHeader && !layout.names[index].isEmpty
                 ? ReadingAdvice.quoted(layout.names[index]) : "\(index + 1)"
         }
-        return "column " + names.joined(separator: ", ")
+        return switch layout.columns {
+        case .texts: "column " + names.joined(separator: ", ")
+        case .exchange: "columns " + names.joined(separator: " and ")
+        }
     }
 
     private func reason(_ sentence: String, _ layout: TableLayout) -> RejectionError {
         let names = layout.hasHeader ? "; the columns are \(ReadingAdvice.list(layout.names))" : ""
+        guard case .texts(let textColumns) = layout.columns else {
+            return RejectionError(
+                "\(sentence)\(names). \(ReadingAdvice.set("prompt_column and completion_column")), or text_column to read "
+                    + "them as texts")
+        }
         guard let other = layout.otherProse else { return RejectionError(sentence + names) }
         // Of rows with text in either column, none is lost.
-        let columns = documents > 0 ? layout.textColumns + [other] : [other]
+        let columns = documents > 0 ? textColumns + [other] : [other]
         return RejectionError(
             "\(sentence)\(names). \(ReadingAdvice.set(ColumnName.advice(columns, in: layout.names)))")
     }

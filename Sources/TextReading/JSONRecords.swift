@@ -1,6 +1,6 @@
 /// Reads JSON: objects on lines of their own or in a text sequence (RFC 7464), an array of objects or strings, or an object
 /// with one array of objects that have the text fields. The text in the text fields of each object, or the string, becomes
-/// a record.
+/// a record; of two fields with a prompt and a completion, a conversation.
 ///
 /// Memory is bounded by the sample that decides between them and by the texts of one object. Time is linear in the
 /// input. Anything that is not JSON is rejected, because a truncated file looks the same.
@@ -12,6 +12,8 @@ struct JSONRecords: RecordReader {
     /// Reads the file instead, if its objects are conversations.
     private var conversations: ConversationRecords?
     private let fields: [String]
+    /// Whether the fields are a prompt and a completion.
+    private let isExchange: Bool
     private let paths: JSONPaths
     private let limit: Int
     private let sampleBytes: Int
@@ -35,6 +37,7 @@ struct JSONRecords: RecordReader {
     private var withoutField = RowCount()
     private var withoutString = RowCount()
     private var withoutText = RowCount()
+    private var tooLarge = RowCount()
     private var replacements = 0
     /// Objects in arrays other than that of the records.
     private var inOtherArrays = RowCount()
@@ -45,23 +48,28 @@ struct JSONRecords: RecordReader {
     /// Number of records whose fields are recorded, even if none of them lacks its text.
     private static let outlinedRecords = 1024
 
-    init(fields: [String], limit: Int, sampleBytes: Int, prefersLines: Bool) {
-        self.fields = fields
+    init(options: ReadingOptions, prefersLines: Bool) {
+        let wanted = WantedColumns(options)
+        fields = wanted.names
+        isExchange = wanted.isExchange
         paths = JSONPaths(fields)
-        self.limit = limit
-        self.sampleBytes = sampleBytes
+        limit = options.maxRecordBytes
+        sampleBytes = options.sampleBytes
         self.prefersLines = prefersLines
         scanner = JSONScanner(paths, .lines)
     }
 
     var formatDescription: String {
         if let conversations { return conversations.formatDescription }
-        return switch layout {
-        case .lines? where isSequence == true: "JSON text sequence, \(ReadingAdvice.count(records, "object"))"
-        case .lines?, nil: "JSON lines, \(ReadingAdvice.count(records, "object"))"
-        case .array?: "JSON array, \(ReadingAdvice.count(records, "element"))"
-        case .member?: "JSON object with an array, \(ReadingAdvice.count(records, "object"))"
-        }
+        let form =
+            switch layout {
+            case .lines? where isSequence == true: "JSON text sequence"
+            case .lines?, nil: "JSON lines"
+            case .array?: "JSON array"
+            case .member?: "JSON object with an array"
+            }
+        if isExchange { return "\(form), \(ReadingAdvice.count(documents, "conversation"))" }
+        return "\(form), \(ReadingAdvice.count(records, layout == .array ? "element" : "object"))"
     }
 
     mutating func append(_ bytes: [UInt8], to output: inout [UInt8]) throws {
@@ -88,7 +96,7 @@ struct JSONRecords: RecordReader {
     }
 
     private mutating func begin(to output: inout [UInt8]) throws {
-        if let layout = ConversationRecords.layout(of: sample.prefix(sampleBytes), fields: fields) {
+        if !isExchange, let layout = ConversationRecords.layout(of: sample.prefix(sampleBytes), fields: fields) {
             conversations = ConversationRecords(layout, limit: limit)
             defer { sample = [] }
             return try conversations!.append(sample, to: &output)
@@ -187,7 +195,7 @@ struct JSONRecords: RecordReader {
         records += 1
         record.removeAll(keepingCapacity: true)
         switch scanner.kind {
-        case .string where layout == .array:
+        case .string where layout == .array && !isExchange:
             record.append(contentsOf: scanner.recordText)
             replacements += scanner.recordReplaced
             if MissingValue.isMark(record) || !output.appendRecord(record) {
@@ -218,24 +226,36 @@ struct JSONRecords: RecordReader {
     }
 
     private mutating func takeObject(to output: inout [UInt8]) {
-        var (isAbsent, isOther) = (true, false)
+        var (absent, isOther) = (0, false)
         var found = 0
+        var exchange: [[UInt8]] = []
         for field in 0..<paths.fieldCount {
             let places = paths.paths.indices.filter { paths.paths[$0].field == field && scanner.values[$0] != .absent }
-            guard let place = places.first else { continue }
-            isAbsent = false
+            guard let place = places.first else {
+                absent += 1
+                continue
+            }
             if scanner.values[place] == .notString { isOther = true }
             guard scanner.values[place] == .string, !MissingValue.isMark(scanner.texts[place]) else { continue }
-            if !record.isEmpty { record.append(UInt8(ascii: " ")) }
-            record.append(contentsOf: scanner.texts[place])
             found += scanner.replaced[place]
+            if isExchange {
+                exchange.append(scanner.texts[place])
+            } else {
+                if !record.isEmpty { record.append(UInt8(ascii: " ")) }
+                record.append(contentsOf: scanner.texts[place])
+            }
         }
-        if output.appendRecord(record) {
+        if exchange.count == 2, let line = Exchange.line(prompt: exchange[0], completion: exchange[1]) {
+            record = line
+        }
+        if isExchange, record.count > ConversationRecords.mostBytes {
+            tooLarge.add(line: scanner.recordLine)
+        } else if output.appendRecord(record) {
             textDocuments += 1
             replacements += found
         } else {
             let line = scanner.recordLine
-            if isAbsent {
+            if absent == paths.fieldCount || isExchange && absent > 0 {
                 withoutField.add(line: line)
             } else if isOther {
                 withoutString.add(line: line)
@@ -252,11 +272,23 @@ struct JSONRecords: RecordReader {
 
     /// Decides whether the objects were understood, and describes what is missing.
     private mutating func settle() throws {
-        let field = (fields.count == 1 ? "field " : "fields ") + ReadingAdvice.list(fields)
+        let field =
+            isExchange
+            ? "fields " + fields.map(ReadingAdvice.quoted).joined(separator: " and ")
+            : (fields.count == 1 ? "field " : "fields ") + ReadingAdvice.list(fields)
         guard records > 0 else { throw RejectionError("has no object with text in \(field)") }
         let counts = [withoutField, withoutString, withoutText]
         let kinds = ["have no \(field)", "have no string in \(field)", "have no text in \(field)"]
-        let missing = records - documents
+        if tooLarge.count > 0 {
+            let sentence =
+                "\(tooLarge.count) of \(records) objects make a conversation of more than "
+                + "\(ConversationRecords.mostBytes >> 20) MiB, the first on line \(tooLarge.firstLine)"
+            guard !tooLarge.isTooMuch(of: records) else {
+                throw RejectionError("\(sentence). Divide them into several objects")
+            }
+            textWarnings.append("\(sentence): they were left out")
+        }
+        let missing = counts.reduce(0) { $0 + $1.count }
         if missing > 0 {
             let present = zip(counts, kinds).filter { $0.0.count > 0 }
             let noun = layout == .array ? "elements" : "objects"
@@ -291,6 +323,9 @@ struct JSONRecords: RecordReader {
         let names =
             "; the fields of the object on line \(line) are "
             + ReadingAdvice.list(outline.names, count: outline.count)
+        guard !isExchange else {
+            return "\(names). \(ReadingAdvice.set("prompt_column and completion_column"))"
+        }
         guard let other = samples.advisable(outline, insteadOf: fields, outer: scanner.outerNames) else { return names }
         // Of objects with text in either field, none is lost.
         let values = ((documents > 0 ? fields : []) + [other]).compactMap(ReadingAdvice.yaml)

@@ -12,6 +12,9 @@ public struct ReadingOptions: Sendable, Equatable, Codable {
         get { textColumns.joined(separator: ", ") }
         set { textColumns = [newValue] }
     }
+    /// The columns of a table, or the fields of JSON objects, that make a conversation of each row or object; nil to
+    /// recognize them.
+    public var exchange: ExchangeColumns?
     /// The known properties of the syntax of tables.
     public var table = TableOptions()
     /// Maximum size in bytes of a file in the inbox. At 1,500 tokens per second on two cores, the default takes a week
@@ -39,6 +42,17 @@ public struct ReadingOptions: Sendable, Equatable, Codable {
 
     package func tooLarge(atLeast bytes: Int) -> RejectionError {
         RejectionError("has at least \(bytes) bytes, more than \(maxFileBytes), the limit set by inbox.max_file_bytes")
+    }
+}
+
+/// The columns or fields of a user's message and its reply, named like text columns.
+public struct ExchangeColumns: Sendable, Equatable, Codable {
+    public var prompt: String
+    public var completion: String
+
+    public init(prompt: String, completion: String) {
+        self.prompt = prompt
+        self.completion = completion
     }
 }
 

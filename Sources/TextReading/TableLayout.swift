@@ -8,8 +8,8 @@ struct TableLayout {
     /// Names of the columns, empty without a header.
     let names: [String]
     let columnCount: Int
-    /// Indexes of the text columns, in the order in which they were asked for.
-    let textColumns: [Int]
+    /// The columns that are read, texts in the order in which they were asked for.
+    let columns: TableColumns
     let shapes: [ColumnShape?]
     /// The column with the longest text besides these.
     let otherProse: Int?
@@ -24,13 +24,13 @@ struct TableLayout {
     ///   - usual: the delimiter that the file name implies
     /// - Throws: `RejectionError` if the text column cannot be found
     init(
-        _ sample: UnsafeBufferPointer<UInt8>, isWhole: Bool, usual: UInt8, options: TableOptions, textColumns: [String],
+        _ sample: UnsafeBufferPointer<UInt8>, isWhole: Bool, usual: UInt8, options: TableOptions, wanted: WantedColumns,
         limit: Int
     ) throws {
         let marker = Self.marker(sample)
         let rest = UnsafeBufferPointer(rebasing: sample[(marker?.length ?? 0)...])
         let trials = Trials(sample: rest, isWhole: isWhole, options: options, limit: limit)
-        let trial = try Self.choose(trials, fixed: options.delimiter ?? marker?.delimiter, usual: usual, textColumns)
+        let trial = try Self.choose(trials, fixed: options.delimiter ?? marker?.delimiter, usual: usual, wanted)
         guard trial.rows > 0 else {
             if let reason = Self.reasonWithoutRows(trial.dialect, rest, isWhole: isWhole, limit: limit) { throw reason }
             throw RejectionError("has no header row")
@@ -45,29 +45,31 @@ struct TableLayout {
         firstLine = marker == nil ? 1 : 2
         shapes = trial.columns.map(\.shape)
         let first = trial.first.map(ColumnName.text)
-        let named = ColumnName.indexes(of: textColumns, in: first)
-        hasHeader = options.hasHeader ?? (!named.contains(nil) || trial.hasHeader)
+        let named = wanted.named(in: first)
+        hasHeader = options.hasHeader ?? (named != nil || trial.hasHeader)
         names = hasHeader ? first : []
         columnCount = hasHeader ? trial.columnCount : max(1, trial.usual.columns)
         let numbers = 1...max(1, columnCount)
-        let numbered = zip(textColumns, hasHeader ? named : textColumns.map { _ in nil }).map { name, index in
+        let indexes = hasHeader ? ColumnName.indexes(of: wanted.names, in: first) : wanted.names.map { _ in nil }
+        let numbered = zip(wanted.names, indexes).map { name, index in
             index ?? Int(name).flatMap { numbers.contains($0) ? $0 - 1 : nil }
         }
-        let found = numbered.compactMap(\.self)
-        if found.count == numbered.count {
-            self.textColumns = found
-        } else if !hasHeader, textColumns == ReadingOptions().textColumns, let prose = trial.prose() {
-            self.textColumns = [prose]
+        if hasHeader, let named {
+            columns = named
+        } else if !numbered.contains(nil) {
+            columns = wanted.columns(numbered.compactMap(\.self))
+        } else if !hasHeader, !wanted.isChosen, let prose = trial.prose() {
+            columns = .texts([prose])
             if columnCount > 1 {
                 warnings.append(
                     "has no header row: column \(prose + 1) of \(columnCount) was taken as the text. "
                         + ReadingAdvice.change("text_column: NUMBER"))
             }
         } else {
-            let missing = zip(textColumns, numbered).filter { $1 == nil }.map(\.0)
-            throw Self.reasonWithoutColumn(missing, trial, hasHeader: hasHeader, names: first)
+            let missing = zip(wanted.names, numbered).filter { $1 == nil }.map(\.0)
+            throw Self.reasonWithoutColumn(missing, trial, wanted, hasHeader: hasHeader, names: first)
         }
-        otherProse = trial.prose(except: self.textColumns)
+        otherProse = trial.prose(except: columns.all)
     }
 
     // MARK: Dialect
@@ -139,13 +141,12 @@ struct TableLayout {
         }
     }
 
-    private static func choose(_ trials: Trials, fixed: UInt8?, usual: UInt8, _ textColumns: [String]) throws
+    private static func choose(_ trials: Trials, fixed: UInt8?, usual: UInt8, _ wanted: WantedColumns) throws
         -> TableTrial
     {
         let options = trials.options
         func isNamed(_ trial: TableTrial) -> Bool {
-            options.hasHeader != false
-                && !ColumnName.indexes(of: textColumns, in: trial.first.map(ColumnName.text)).contains(nil)
+            options.hasHeader != false && wanted.named(in: trial.first.map(ColumnName.text)) != nil
         }
         if let fixed {
             let trial = trials.best(fixed)
@@ -219,18 +220,23 @@ struct TableLayout {
     }
 
     private static func reasonWithoutColumn(
-        _ missing: [String], _ trial: TableTrial, hasHeader: Bool, names: [String]
+        _ missing: [String], _ trial: TableTrial, _ wanted: WantedColumns, hasHeader: Bool, names: [String]
     ) -> RejectionError {
-        let wanted = ReadingAdvice.list(missing)
-        let what = "has no column \(wanted)"
+        let what = "has no column \(ReadingAdvice.list(missing))"
         let prose = trial.prose()
         guard hasHeader else {
+            let setting =
+                wanted.isExchange
+                ? "prompt_column: NUMBER, completion_column: NUMBER"
+                : "text_column: \(prose.map { "\($0 + 1)" } ?? "NUMBER")"
             return RejectionError(
-                "\(what): its first row is not a header. "
-                    + ReadingAdvice.set("text_column: \(prose.map { "\($0 + 1)" } ?? "NUMBER") and header: false"))
+                "\(what): its first row is not a header. " + ReadingAdvice.set("\(setting) and header: false"))
         }
         let columns = names.count == 1 ? "its column is" : "its \(names.count) columns are"
-        let advice = prose.map { ColumnName.advice([$0], in: names) } ?? "text_column"
+        let advice =
+            wanted.isExchange
+            ? "prompt_column and completion_column"
+            : prose.map { ColumnName.advice([$0], in: names) } ?? "text_column"
         return RejectionError("\(what); \(columns) \(ReadingAdvice.list(names)). \(ReadingAdvice.set(advice))")
     }
 }

@@ -70,6 +70,10 @@ import TextReading
             ("skip_initial_space: 1", "skip_initial_space", ":1"), ("text_column: []", "text_column", ":1"),
             ("text_column: \(String(repeating: "x", count: 1025))", "text_column", ":1"),
             ("delimiter: \"|\"\nescape: \"|\"", "escape", ":2"),
+            ("prompt_column: a", "prompt_column", ":1"), ("\ncompletion_column: a", "completion_column", ":2"),
+            ("prompt_column: a\ncompletion_column: a", "completion_column", ":2"),
+            ("prompt_column: [a, b]\ncompletion_column: c", "prompt_column", ":1"),
+            ("prompt_column: a\ncompletion_column: b\ntext_column: c", "text_column", ":3"),
             ("min_words: 3", "min_words", ":1"), ("filters: min_words\nmin_words: many", "min_words", ":2"),
         ])
     func mistakes(text: String, key: String, line: String) throws {
@@ -108,6 +112,9 @@ import TextReading
         #expect(found.table.hasHeader == false)
         try write("text_column: 2", in: "a")
         #expect(try read("a/x.csv").reading.textColumns == ["2"])
+        try write("prompt_column: question.text\ncompletion_column: 3\n", in: "a")
+        #expect(
+            try read("a/x.csv").reading.exchange == ExchangeColumns(prompt: "question.text", completion: "3"))
     }
 
     @Test("A byte order mark and CR LF, as Notepad writes, are no part of the keys")

@@ -1,0 +1,64 @@
+/// The columns of a table that are read, by their indexes, and what a row becomes.
+enum TableColumns: Equatable {
+    /// A record of the texts, joined by a space.
+    case texts([Int])
+    /// A conversation of a user's message, to which the text in `input` belongs, and a reply.
+    case exchange(prompt: Int, input: Int? = nil, completion: Int)
+
+    /// All columns; those without which a row is left out come first.
+    var all: [Int] {
+        switch self {
+        case .texts(let columns): columns
+        case .exchange(let prompt, let input, let completion): [prompt, completion] + [input].compactMap(\.self)
+        }
+    }
+
+    /// The columns without which a row is left out.
+    var required: [Int] {
+        switch self {
+        case .texts(let columns): columns
+        case .exchange(let prompt, _, let completion): [prompt, completion]
+        }
+    }
+}
+
+/// The columns that are asked for.
+struct WantedColumns {
+    /// The names of the columns, or their numbers from 1.
+    let names: [String]
+    /// Whether these are a prompt and a completion.
+    let isExchange: Bool
+    /// Whether the user has chosen them.
+    let isChosen: Bool
+
+    /// Names of the columns that make conversations of a table without a column `text`.
+    private static let exchanges: [(prompt: String, input: String?, completion: String)] = [
+        ("prompt", nil, "completion"), ("instruction", "input", "output"), ("question", nil, "answer"),
+    ]
+
+    init(_ options: ReadingOptions) {
+        names = options.exchange.map { [$0.prompt, $0.completion] } ?? options.textColumns
+        isExchange = options.exchange != nil
+        isChosen = isExchange || options.textColumns != ReadingOptions().textColumns
+    }
+
+    /// Returns the columns that a header names, unless it lacks one of them.
+    func named(in header: [String]) -> TableColumns? {
+        let found = ColumnName.indexes(of: names, in: header).compactMap(\.self)
+        if found.count == names.count { return columns(found) }
+        guard !isChosen else { return nil }
+        for (prompt, input, completion) in Self.exchanges {
+            let found = ColumnName.indexes(of: [prompt, completion], in: header).compactMap(\.self)
+            guard found.count == 2 else { continue }
+            return .exchange(
+                prompt: found[0], input: input.flatMap { ColumnName.indexes(of: [$0], in: header)[0] },
+                completion: found[1])
+        }
+        return nil
+    }
+
+    /// - Parameter indexes: one for each name
+    func columns(_ indexes: [Int]) -> TableColumns {
+        isExchange ? .exchange(prompt: indexes[0], completion: indexes[1]) : .texts(indexes)
+    }
+}
