@@ -48,7 +48,10 @@ struct ConversationRecords: RecordReader {
             guard (try? texts.scan(bytes, &index)) == true, texts.kind == .object else { return nil }
             return Array(bytes[max(0, index - texts.recordBytes)..<index])
         }
-        guard let object, !texts.values.contains(.string), ConversationShape(object: object) != nil else { return nil }
+        // Exports of chats have messages in other forms.
+        guard let object, !texts.values.contains(.string), let shape = ConversationShape(object: object),
+            !shape.conversation.turns.isEmpty
+        else { return nil }
         return layout
     }
 

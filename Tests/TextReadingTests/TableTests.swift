@@ -76,7 +76,7 @@ import TextReading
         var options = ReadingOptions()
         options.textColumns = ["body"]
         let reason = try #require(try Reading(.csv, text, options).rejection)
-        #expect(reason.hasPrefix("has no column ‘body’: its first row is no header.") && !reason.contains("Bob"))
+        #expect(reason.hasPrefix("has no column ‘body’: its first row is not a header.") && !reason.contains("Bob"))
         // Where files were joined, all of a header recurs.
         let joined = try Reading(.csv, table("lang;body") { $0 % 20 == 9 ? "lang;body" : "eng;\(sentence($0))" })
         #expect(joined.rejection?.hasPrefix("has no column ‘text’; its 2 columns are ‘lang’, ‘body’.") == true)
