@@ -89,7 +89,8 @@ public struct Conversation: Sendable, Equatable {
 }
 
 extension String {
-    fileprivate var trimmed: String {
+    /// The text without white space at its ends, and with U+FFFD for NUL, which corpora do not contain.
+    package var trimmed: String {
         let isSpace = { (scalar: Unicode.Scalar) in scalar.properties.isWhitespace }
         let scalars = unicodeScalars
         guard let first = scalars.firstIndex(where: { !isSpace($0) }),
