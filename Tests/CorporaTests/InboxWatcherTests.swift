@@ -463,7 +463,7 @@ import TextReading
             reported.lines == [
                 ".kbconfig.yml is not read as a configuration: name it .kbconfig.yaml",
                 "SHA256SUMS is a list of checksums",
-                "early.txt:Zone.Identifier is an operating system’s note about other files",
+                "early.txt:Zone.Identifier is metadata of an operating system about other files",
                 "kbconfig.yaml is not read as a configuration: name it .kbconfig.yaml",
             ])
     }

@@ -4,7 +4,7 @@ import Testing
 struct SpellingTests {
     @Test(
         arguments: [
-            ("runz", "runs"), ("stauts", "status"), ("ak", "ask"), ("x", nil), ("", nil), ("generation", "generations"),
+            ("corpra", nil), ("stauts", "status"), ("ak", "ask"), ("x", nil), ("", nil), ("generation", "generations"),
         ] as [(String, String?)])
     func findsTheNearestName(name: String, expected: String?) {
         #expect(Spelling.nearest(to: name, in: ["runs", "status", "generations", "ask"]) == expected)

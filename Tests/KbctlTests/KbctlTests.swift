@@ -182,7 +182,7 @@ struct KbctlTests {
 
     @Test(
         arguments: [
-            (["runz"], "There is no command ‘runz’; did you mean ‘kbctl runs’?"),
+            (["metricz"], "There is no command ‘metricz’; did you mean ‘kbctl metrics’?"),
             (["--socket", "/none", "--json", "stauts"], "There is no command ‘stauts’; did you mean ‘kbctl status’?"),
             (["frobnicate"], "There is no command ‘frobnicate’; ‘kbctl --help’ lists them"),
         ] as [([String], String)])

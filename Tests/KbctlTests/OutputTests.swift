@@ -141,7 +141,7 @@ struct OutputTests {
             #expect(lines.contains { $0.contains("serving") && $0.contains("int8") }, "\(result.output)")
             let text = lines.joined(separator: " ")
             #expect(
-                text.contains("kantaibert 3 serves with weights in int8: \(Canned.precisionReason)"), "\(result.output)"
+                text.contains("3 serves with weights in int8: \(Canned.precisionReason)"), "\(result.output)"
             )
             let json = try KbctlProcess.run(["generations", "kantaibert", "--json"], socket: socket)
             let reply = try JSONDecoder().decode(
