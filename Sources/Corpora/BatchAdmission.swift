@@ -27,42 +27,23 @@ extension CorpusStore {
     /// Copies files into the store and syncs them to disk together, as `admit` does with one file.
     ///
     /// The batch ends early at one of the `limits`, and before a file that cannot be stored unless it is the first one.
-    /// The order of operations is: all copies are written, then synced, then renamed, then the directory is synced.
-    /// - Returns: the results of the first files of the batch, at least one
+    /// The order of operations is: all copies are written, by several threads, then synced, then renamed, then the directory
+    /// is synced.
+    /// - Returns: the results of the first files of the batch, in their order, at least one
     /// - Throws: `DurableError` if the first file or the batch cannot be stored
     package func admit(
         _ batch: some Collection<(file: InboxFile, options: ReadingOptions)>, reserve: Int,
         limits: BatchLimits = .usual, isCancelled: @escaping @Sendable () -> Bool
     ) throws(DurableError) -> [AdmissionResult] {
-        // Opened before the copies are written: syncfs() reports errors that occurred since.
+        // The directory may have been removed since startup.
         if access(directory, F_OK) != 0 { try Durable.makeDirectory(directory) }
+        // Opened before the copies are written: syncfs() reports errors that occurred since.
         guard let corpus = OpenFolder(directory, depth: 0) else {
             throw DurableError(operation: "open", path: directory, errno: errno)
         }
-        let began = ContinuousClock.now
-        var staged: [Staged] = []
-        var bytes = 0
-        for (file, options) in batch.prefix(limits.files) {
-            let isLarge = file.signature.bytes > limits.bytesOfFile
-            if !staged.isEmpty {
-                guard bytes < limits.bytes, !isLarge, .now - began < limits.time else { break }
-            }
-            do throws(DurableError) {
-                staged.append(try stage(file, options, reserve: reserve, isCancelled: isCancelled))
-            } catch {
-                guard !staged.isEmpty else { throw error }
-                break
-            }
-            switch staged[staged.count - 1] {
-            case .copied(let stored, let copy):
-                bytes += stored.bytes
-                copy.seal()
-                if isLarge { return try publish(staged, in: corpus) }
-            case .settled(.interrupted): return try publish(staged, in: corpus)
-            case .settled: break
-            }
-        }
-        return try publish(staged, in: corpus)
+        let staging = BatchStaging(
+            of: Array(batch.prefix(limits.files)), in: self, reserve: reserve, limits: limits, isCancelled: isCancelled)
+        return try publish(try staging.staged(), in: corpus)
     }
 
     /// Makes the copies of a batch durable and gives them their names.
@@ -72,6 +53,7 @@ extension CorpusStore {
         var names: Set<String> = []
         for staged in staged {
             switch staged {
+            case .left: preconditionFailure("a file that was not read is published")
             case .settled(let result): results.append(result)
             case .copied(let stored, _) where names.contains(stored.sha256): results.append(.duplicate(stored))
             case .copied(let stored, let copy):
@@ -135,10 +117,11 @@ extension CorpusStore {
     /// - Returns: false if the file has changed
     private func remove(_ file: InboxFile, from folder: OpenFolder) throws(DurableError) -> Bool {
         guard folder.signature(of: file.lastName) == file.signature else { return false }
-        if let obstacle = obstacle(toRemoving: file, in: folder) { throw obstacle }
         guard file.lastName.withRawPath({ unlinkat(folder.descriptor, $0, 0) }) == 0 else {
+            let cause = errno
+            if let obstacle = obstacle(toRemoving: file, in: folder) { throw obstacle }
             throw DurableError(
-                operation: "unlink", path: file.path, errno: errno,
+                operation: "unlink", path: file.path, errno: cause,
                 hint: "make its directory writable for the service; the corpus is already in the store")
         }
         return true

@@ -76,16 +76,22 @@ public struct CorpusStore: Sendable {
     }
 
     /// A file that was read and whose copy is neither synced nor renamed yet, or the result if there is no copy.
-    enum Staged {
+    enum Staged: @unchecked Sendable {
+        // @unchecked: the thread that wrote a copy does not use it afterwards, and the batch waits for all threads.
         case copied(StoredCorpus, AtomicFile)
         case settled(AdmissionResult)
+        /// The file was not read, because its batch was complete before its turn.
+        case left
     }
 
-    /// Reads a file into a temporary file of the store.
+    /// Reads a file into a temporary file of the store, whose directory must exist.
+    /// - Parameters:
+    ///   - folder: the directory of the file
+    ///   - isOver: whether the file is left to a later batch if it has to wait for the reader; called when its turn has come
     func stage(
-        _ file: InboxFile, _ options: ReadingOptions, reserve: Int, isCancelled: @escaping @Sendable () -> Bool
+        _ file: InboxFile, in folder: OpenFolder, _ options: ReadingOptions, reserve: Int, room batch: BatchRoom,
+        isOver: @escaping @Sendable () -> Bool, isCancelled: @escaping @Sendable () -> Bool
     ) throws(DurableError) -> Staged {
-        guard let folder = file.openFolder() else { return .settled(CorpusStore.unreadable()) }
         let descriptor = folder.openForReading(file.lastName)
         guard descriptor >= 0 else { return .settled(CorpusStore.unreadable()) }
         defer { close(descriptor) }
@@ -96,13 +102,12 @@ public struct CorpusStore: Sendable {
         }
         let before = FileSignature(status)
 
-        // The directory may have been removed since startup.
-        if access(directory, F_OK) != 0 { try Durable.makeDirectory(directory) }
         // CorpusReading rejects a file that exceeds maxFileBytes, so no space is required for it.
         let room = try DiskRoom(
-            in: directory, reserve: reserve, for: before.bytes > options.maxFileBytes ? 0 : before.bytes)
+            in: directory, reserve: reserve, for: before.bytes > options.maxFileBytes ? 0 : before.bytes, batch: batch)
         let reading = FileReading(
-            directory: directory, options: options, reader: reader, room: room, isCancelled: isCancelled
+            directory: directory, options: options, reader: reader, room: room, isOver: isOver,
+            isCancelled: isCancelled
         ) { directory throws(DurableError) in try AtomicFile(for: "\(directory)/admission", mode: 0o444) }
         let outcome: FileReading<AtomicFile>.Outcome
         do {
@@ -112,6 +117,8 @@ public struct CorpusStore: Sendable {
             return .settled(.rejected(reason: error.reason))
         } catch is ReadingInterrupted {
             return .settled(.interrupted)
+        } catch is ReadingLeft {
+            return .left
         } catch let error as DurableError {
             throw error
         } catch {
@@ -183,7 +190,7 @@ public struct CorpusStore: Sendable {
         return fstat(descriptor, &status) == 0 && FileSignature(status) == before
     }
 
-    private static func unreadable() -> AdmissionResult {
+    static func unreadable() -> AdmissionResult {
         // ENOTDIR: a directory was replaced by a symbolic link, so this is not the path the file was found at.
         [ENOENT, ENOTDIR].contains(errno)
             ? .postponed : .rejected(reason: "cannot be read: \(String(cString: strerror(errno)))")

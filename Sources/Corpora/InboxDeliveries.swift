@@ -52,18 +52,19 @@ public struct InboxDeliveries: AsyncSequence, Sendable {
         queue.state.withLock { $0.outstanding[path] == signature }
     }
 
-    /// Whether one more file of this owner can be appended: one owner may fill half of the queue.
-    func hasRoom(for owner: UInt32) -> Bool { queue.state.withLock { hasRoom(for: owner, $0) } }
+    /// Number of files of this owner that can be appended: one owner may fill half of the queue.
+    func room(for owner: UInt32) -> Int { queue.state.withLock { room(for: owner, $0) } }
 
-    private func hasRoom(for owner: UInt32, _ state: State) -> Bool {
-        state.waiting.count < most && state.waiting.count(of: owner) < Swift.max(1, most / 2)
+    private func room(for owner: UInt32, _ state: State) -> Int {
+        Swift.max(
+            0, Swift.min(most - state.waiting.count, Swift.max(1, most / 2) - state.waiting.count(of: owner)))
     }
 
     /// Appends a file.
     /// - Returns: false if there is no room for it
     package func yield(_ file: InboxFile) -> Bool {
         let isQueued = queue.state.withLock { state in
-            guard hasRoom(for: file.signature.owner, state) else { return false }
+            guard room(for: file.signature.owner, state) > 0 else { return false }
             state.append(file)
             return true
         }

@@ -54,7 +54,7 @@ public final class InboxWatcher: @unchecked Sendable {
     private var postponedScans = 0
     /// Time of the next rescan, which looks for entries that were dropped because a limit was reached.
     private var rescanDue: StabilityTracker.Time?
-    /// No files are delivered before this time, because the queue `files` is still more than half full.
+    /// No files are delivered before this time, because the queue `files` has no room for those that are due.
     private var deliveryPausedUntil: StabilityTracker.Time?
     /// Interval between scans that find changes which are not reported; nil if all changes are reported.
     private var pollInterval: Duration?
@@ -328,22 +328,16 @@ public final class InboxWatcher: @unchecked Sendable {
         }
         if let deliveryPausedUntil, deliveryPausedUntil > now { return schedule() }
         deliveryPausedUntil = nil
-        // Finding the oldest candidates takes as long for few as for many.
-        let room = limits.handedOut - files.count
-        guard room >= limits.handedOut - limits.handedOut / 2 else {
-            deliveryPausedUntil = now + InboxWatcher.redeliveryDelay
-            return schedule()
-        }
-        let due = candidates.take(now: now, most: room) { path in
-            let (folder, name) = split(path)
-            return reopened(folder)?.signature(of: name)
-        }
+        // An owner without room costs nothing while the owner's files wait.
+        let due = candidates.take(
+            now: now, most: limits.handedOut - files.count, room: { files.room(for: $0) },
+            look: { path in
+                let (folder, name) = split(path)
+                return reopened(folder)?.signature(of: name)
+            })
+        if let next = candidates.nextDue, next <= now { deliveryPausedUntil = now + InboxWatcher.redeliveryDelay }
         var free: [InboxFile] = []
         for (path, signature) in due {
-            guard files.hasRoom(for: signature.owner) else {
-                postpone(path, signature)
-                continue
-            }
             let (folder, lastName) = split(path)
             // Catches a second writer, or one that uses another hard link, for which there is no event.
             if reopened(folder)?.isOpenForWriting(lastName) == true {

@@ -9,6 +9,31 @@ package struct StabilityTracker {
         var dueAt: Time?
     }
 
+    /// A path and the time when it became or becomes due.
+    private struct Due: Comparable {
+        var at: Time
+        var path: String
+
+        static func < (a: Due, b: Due) -> Bool { a.at != b.at ? a.at < b.at : a.path < b.path }
+    }
+
+    /// The files of one owner.
+    private struct Lane {
+        var count = 0
+        /// Every due time that was set, so that it may contain earlier ones of a file, and files that are gone.
+        var due = MinHeap<Due>()
+    }
+
+    /// The first due file of an owner.
+    private struct Next: Comparable {
+        var due: Due
+        var owner: UInt32
+
+        static func < (a: Next, b: Next) -> Bool { a.due < b.due }
+    }
+
+    /// Number of outdated due times of an owner beyond one for each file, from which on they are removed.
+    private static let mostOutdated = 64
     /// Factor applied to `stable` for a file whose writer could not be observed.
     private static let unseenFactor = 10
 
@@ -16,7 +41,7 @@ package struct StabilityTracker {
     private let most: Int
     private let mostOfOneOwner: Int
     private var candidates: [String: Candidate] = [:]
-    private var countByOwner: [UInt32: Int] = [:]
+    private var lanes: [UInt32: Lane] = [:]
     /// No file is due before this time; nil if none is due without a further observation.
     private var earliest: Time?
 
@@ -35,9 +60,12 @@ package struct StabilityTracker {
     /// Number of files that have been seen but not yet returned by `take`.
     package var count: Int { candidates.count }
 
+    /// Number of due times in memory, including outdated ones.
+    package var dueTimeCount: Int { lanes.values.reduce(0) { $0 + $1.due.count } }
+
     /// Whether one more file of this owner can be tracked.
     package func hasRoom(for owner: UInt32) -> Bool {
-        count < most && countByOwner[owner, default: 0] < mostOfOneOwner
+        count < most && lanes[owner]?.count ?? 0 < mostOfOneOwner
     }
 
     /// Whether the file is tracked with this signature and has a due time.
@@ -65,15 +93,39 @@ package struct StabilityTracker {
             return
         }
         candidates[path] = Candidate(signature: signature, dueAt: dueAt)
-        if let dueAt { earliest = min(dueAt, earliest ?? dueAt) }
-        countByOwner[signature.owner, default: 0] += 1
+        let owner = signature.owner
+        lanes[owner, default: Lane()].count += 1
+        guard let dueAt else { return }
+        earliest = min(dueAt, earliest ?? dueAt)
+        lanes[owner]?.due.insert(Due(at: dueAt, path: path))
+        removeOutdated(of: owner)
     }
 
     private mutating func remove(_ path: String) {
         guard let owner = candidates.removeValue(forKey: path)?.signature.owner else { return }
-        countByOwner[owner, default: 0] -= 1
-        if countByOwner[owner] == 0 { countByOwner[owner] = nil }
+        lanes[owner]?.count -= 1
+        if lanes[owner]?.count == 0 { lanes[owner] = nil }
         if candidates.isEmpty { earliest = nil }
+    }
+
+    private func isCurrent(_ due: Due, of owner: UInt32) -> Bool {
+        candidates[due.path].map { $0.dueAt == due.at && $0.signature.owner == owner } ?? false
+    }
+
+    /// Bounds the memory that a file uses which changes again and again.
+    private mutating func removeOutdated(of owner: UInt32) {
+        guard let lane = lanes[owner], lane.due.count > 2 * lane.count + Self.mostOutdated else { return }
+        var seen: Set<String> = []
+        let current = lane.due.elements.filter { isCurrent($0, of: owner) && seen.insert($0.path).inserted }
+        lanes[owner]?.due = MinHeap(current)
+    }
+
+    private mutating func firstDue(of owner: UInt32) -> Due? {
+        while let first = lanes[owner]?.due.first {
+            if isCurrent(first, of: owner) { return first }
+            _ = lanes[owner]?.due.popFirst()
+        }
+        return nil
     }
 
     /// Registers a file that was closed or moved in, or is known not to be open for writing.
@@ -111,7 +163,7 @@ package struct StabilityTracker {
     /// Forgets all tracked files. The caller rescans afterwards.
     package mutating func reset() {
         candidates.removeAll()
-        countByOwner.removeAll()
+        lanes.removeAll()
         earliest = nil
         beginScan()
     }
@@ -119,33 +171,46 @@ package struct StabilityTracker {
     /// The time of the next call to `take`, or nil if nothing is due without a further observation.
     package var nextDue: Time? { earliest }
 
-    /// Removes and returns the files that are due and unchanged. Files that have changed start waiting again.
+    /// Removes and returns the files that are due and unchanged, the oldest first. Files that have changed start waiting
+    /// again. The cost does not depend on the number of files that stay.
     /// - Parameters:
     ///   - most: maximum number of files to check; the others stay due
+    ///   - room: returns the number of files of an owner to check at most
     ///   - look: returns the current signature of a file, or nil if it no longer exists
     package mutating func take(
-        now: Time, most: Int = .max, look: (String) -> FileSignature?
+        now: Time, most: Int = .max, room: (_ owner: UInt32) -> Int = { _ in .max }, look: (String) -> FileSignature?
     ) -> [(path: String, signature: FileSignature)] {
-        var due: [(dueAt: Time, path: String)] = []
-        for (path, candidate) in candidates {
-            if let dueAt = candidate.dueAt, dueAt <= now { due.append((dueAt, path)) }
+        var left: [UInt32: Int] = [:]
+        var next = MinHeap<Next>()
+        func addNext(of owner: UInt32) {
+            guard let due = firstDue(of: owner), due.at <= now else { return }
+            next.insert(Next(due: due, owner: owner))
         }
-        due.sort { $0.dueAt != $1.dueAt ? $0.dueAt < $1.dueAt : $0.path < $1.path }
+        for owner in lanes.keys {
+            left[owner] = room(owner)
+            if left[owner, default: 0] > 0 { addNext(of: owner) }
+        }
+        var checked = 0
         var taken: [(path: String, signature: FileSignature)] = []
-        for (_, path) in due.prefix(most) {
-            guard let known = candidates[path]?.signature else { continue }
-            guard let signature = look(path) else {
-                remove(path)
-                continue
+        var changed: [(path: String, signature: FileSignature)] = []
+        while checked < most, let (due, owner) = next.popFirst().map({ ($0.due, $0.owner) }) {
+            checked += 1
+            left[owner, default: 0] -= 1
+            let known = candidates[due.path]?.signature
+            remove(due.path)
+            let signature = look(due.path)
+            if let signature, signature == known {
+                taken.append((due.path, signature))
+            } else if let signature {
+                changed.append((due.path, signature))
             }
-            if signature == known {
-                remove(path)
-                taken.append((path, signature))
-            } else {
-                settled(path, signature, now: now)
-            }
+            if left[owner, default: 0] > 0 { addNext(of: owner) }
         }
-        earliest = candidates.values.lazy.compactMap(\.dueAt).min()
+        for (path, signature) in changed { settled(path, signature, now: now) }
+        earliest = nil
+        for owner in lanes.keys {
+            if let first = firstDue(of: owner)?.at { earliest = min(first, earliest ?? first) }
+        }
         return taken
     }
 }

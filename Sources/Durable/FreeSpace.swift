@@ -20,10 +20,12 @@ public enum FreeSpace {
     public static func usualReserve(total: Int) -> Int { min(1 << 30, total / 20) }
 
     /// Checks that a write would leave the reserve free.
+    /// - Returns: number of bytes that can be written before the reserve is touched, including these
     /// - Throws: `DurableError` with `ENOSPC` if there is not enough free space
-    public static func require(_ bytes: Int, at path: String, reserve: Int) throws(DurableError) {
+    @discardableResult
+    public static func require(_ bytes: Int, at path: String, reserve: Int) throws(DurableError) -> Int {
         let free = try at(path).free
-        guard free - reserve < bytes else { return }
+        guard free - reserve < bytes else { return free - reserve }
         throw DurableError(
             operation: "write \(bytes) bytes below", path: path, errno: ENOSPC,
             hint: "\(free) bytes are free, \(reserve) of which are reserved (retention.reserve): free some space")

@@ -108,6 +108,50 @@ struct CorpusStoreTests {
         #expect(try admit(files, limits).count == 1)
     }
 
+    /// Several threads read the files; the results must not show it.
+    @Test func readsManyFilesInTheirOrder() throws {
+        for folder in ["a", "b", "a/c"] { try scratch.makeFolder(folder) }
+        let places = ["", "a/", "b/", "a/c/"]
+        var files = try (0..<200).map { number in
+            // Every tenth text occurs for the second time, and every fiftieth file needs a process of its own.
+            let text = "text \(number % 10 == 9 ? number - 9 : number)"
+            let bytes = number % 50 == 25 ? [0xFF, 0xFE] + text.utf8.flatMap { [$0, 0] } : Array(text.utf8)
+            return try scratch.drop("\(places[number / 3 % 4])\(number).txt", bytes)
+        }
+        files[30] = try scratch.drop("a/empty.txt", "")
+        files[31] = InboxFile(path: "\(scratch.inbox)/gone/x", name: "gone/x", signature: files[0].signature)
+        var limits = BatchLimits()
+        limits.time = .seconds(3600)
+        let results = try admit(files, limits)
+        #expect(results.count == files.count)
+        for (number, result) in results.enumerated() {
+            switch (number, result) {
+            case (30, .rejected(reason: "is empty")), (31, .postponed): break
+            // The text of the file that is empty instead.
+            case (39, .admitted(let stored)): #expect(scratch.text(stored.path) == "text 30")
+            case (_, .duplicate(let stored)) where number % 10 == 9:
+                #expect(scratch.text(stored.path) == "text \(number - 9)")
+            case (_, .admitted(let stored)) where number % 10 != 9:
+                #expect(scratch.text(stored.path) == "text \(number)")
+            default: Issue.record("\(number): \(result)")
+            }
+        }
+        #expect(try scratch.names(scratch.corpus).count == 200 - 20 - 2 + 1, "no temporary files remain")
+        #expect(try store.release(files).map { try $0.get() }.count { $0 } == 199)
+    }
+
+    @Test func endsLargeBatchesAtTheirLimits() throws {
+        let files = try (0..<100).map { try scratch.drop("\($0).txt", String(repeating: "a", count: 10) + "\($0)") }
+        let bytes = files.map(\.signature.bytes)
+        var limits = BatchLimits()
+        limits.time = .seconds(3600)
+        limits.bytes = bytes.prefix(50).reduce(0, +)
+        #expect(try admit(files, limits).count == 50)
+        limits.time = .zero
+        #expect(try admit(files, limits).count == 1)
+        #expect(try scratch.names(scratch.corpus).count == 50, "no temporary files remain")
+    }
+
     @Test func aFileThatCannotBeStoredEndsTheBatchBeforeIt() throws {
         let files = try (0..<3).map { try scratch.drop("\($0).txt", "text \($0)") }
         let huge = "\(scratch.inbox)/huge.txt"

@@ -124,6 +124,47 @@ struct StabilityTrackerTests {
         #expect(inbox.candidates.count == 0 && inbox.candidates.hasRoom(for: 1))
     }
 
+    /// An owner whose files cannot be delivered now must not cost a look at each of them, again and again.
+    @Test func looksOnlyAtFilesOfOwnersWithRoom() {
+        func signature(_ number: Int, of owner: UInt32) -> FileSignature {
+            FileSignature(device: 1, inode: UInt64(number), bytes: 3, modifiedNanoseconds: 4, owner: owner)
+        }
+        for number in 0..<100 {
+            let owner = UInt32(number % 2)
+            inbox.disk["\(number)"] = signature(number, of: owner)
+            inbox.candidates.settled("\(number)", signature(number, of: owner), now: start + .milliseconds(number))
+        }
+        var looked: [String] = []
+        func take(_ room: [UInt32: Int], most: Int = .max) -> [String] {
+            looked = []
+            return inbox.candidates.take(now: start + .seconds(9), most: most, room: { room[$0] ?? 0 }) {
+                looked.append($0)
+                return inbox.disk[$0]
+            }.map(\.path)
+        }
+        #expect(take([:]) == [] && looked == [])
+        #expect(inbox.candidates.nextDue == start + .seconds(2), "the files stay due")
+        #expect(take([0: 2, 1: 1]) == ["0", "1", "2"] && looked.count == 3, "the oldest first, of whichever owner")
+        #expect(take([0: 100, 1: 1], most: 4) == ["3", "4", "6", "8"])
+        #expect(inbox.candidates.nextDue == start + .seconds(2) + .milliseconds(5))
+        #expect(take([0: 100, 1: 100]).count == 93 && looked.count == 93)
+        #expect(inbox.candidates.count == 0 && inbox.candidates.nextDue == nil)
+    }
+
+    /// Each change sets another due time.
+    @Test func fileThatChangesAgainAndAgainIsReturnedOnceAfterTheLastChange() {
+        inbox.disk = ["a": new, "b": old]
+        inbox.candidates.settled("b", old, now: start)
+        for change in 0..<1000 {
+            inbox.candidates.settled("a", change % 2 == 0 ? old : new, now: start + .milliseconds(change))
+        }
+        #expect(inbox.candidates.dueTimeCount < 200)
+        #expect(inbox.take(after: 2.5) == ["b"])
+        #expect(inbox.candidates.nextDue == start + .milliseconds(2999))
+        #expect(inbox.take(after: 3) == ["a"])
+        #expect(inbox.take(after: 9) == [])
+    }
+
     @Test func allowsBurstOf100NoticesThenOnePerSecond() {
         var rate = RateLimiter.ofNotices
         #expect((0..<1000).count { _ in rate.allowsLine(now: start) } == 100)

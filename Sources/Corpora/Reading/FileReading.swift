@@ -13,6 +13,9 @@ protocol TextFile: AnyObject {
 extension AtomicFile: TextFile {}
 extension UnnamedFile: TextFile {}
 
+/// A file that has to be read by a process of its own was left unread, because `FileReading.isOver` when its turn came.
+struct ReadingLeft: Error {}
+
 /// Reads one opened file of the inbox into a file in the store: in this process if it is plain UTF-8, otherwise in a
 /// process of its own.
 struct FileReading<Copy: TextFile> {
@@ -21,6 +24,8 @@ struct FileReading<Copy: TextFile> {
     /// Nil if only plain UTF-8 can be read.
     let reader: ReaderProcess?
     let room: DiskRoom
+    /// Called when the reader is free.
+    let isOver: @Sendable () -> Bool
     let isCancelled: @Sendable () -> Bool
     /// Creates the file in `directory` that the text is written to.
     let makeCopy: (_ directory: String) throws(DurableError) -> Copy
@@ -32,7 +37,7 @@ struct FileReading<Copy: TextFile> {
         let report: ReadingReport
     }
 
-    /// - Throws: `RejectionError`, `ReadingInterrupted`, `DurableError`
+    /// - Throws: `RejectionError`, `ReadingInterrupted`, `ReadingLeft`, `DurableError`
     func read(_ descriptor: Int32, name: String, bytes: Int) throws -> Outcome {
         do {
             let copy = try makeCopy(directory)
@@ -49,6 +54,15 @@ struct FileReading<Copy: TextFile> {
 
     private func readSeparately(_ descriptor: Int32, name: String, bytes: Int) throws -> Outcome {
         guard let reader else { throw RejectionError("is not plain UTF-8") }
+        return try reader.taking {
+            if isOver() { throw ReadingLeft() }
+            return try readSeparately(descriptor, name: name, bytes: bytes, by: reader)
+        }
+    }
+
+    private func readSeparately(_ descriptor: Int32, name: String, bytes: Int, by reader: ReaderProcess) throws
+        -> Outcome
+    {
         let copy = try makeCopy(directory)
         let scratch = try UnnamedFile(in: directory)
         var hash = SHA256()

@@ -1,4 +1,5 @@
 import CFiles
+import Dispatch
 import Durable
 import FoundationEssentials
 import Glibc
@@ -8,6 +9,12 @@ import TextReading
 struct ReaderProcess {
     let program: String
     let limits: ReaderLimits
+    private let turn = DispatchSemaphore(value: 1)
+
+    init(program: String, limits: ReaderLimits) {
+        self.program = program
+        self.limits = limits
+    }
 
     /// The reader did not answer, because of the file or of a library.
     private enum Failure: Error {
@@ -22,6 +29,13 @@ struct ReaderProcess {
     private static let longestAnswer = 256 << 10
     /// How often cancellation and time limits are checked, in milliseconds.
     private static let pollMilliseconds: Int32 = 500
+
+    /// Calls `body`, which reads a file, when no other thread does so. The limit on memory is that of one process.
+    func taking<Value>(_ body: () throws -> Value) throws -> Value {
+        turn.wait()
+        defer { turn.signal() }
+        return try body()
+    }
 
     /// Converts a file to text.
     /// - Parameters:

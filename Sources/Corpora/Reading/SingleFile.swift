@@ -48,7 +48,7 @@ public enum SingleFile {
         let reading = FileReading(
             directory: directory, options: options,
             reader: reader.map { ReaderProcess(program: $0, limits: ReaderLimits()) }, room: room,
-            isCancelled: { false }
+            isOver: { false }, isCancelled: { false }
         ) { directory throws(DurableError) in try UnnamedFile(in: directory) }
         do {
             let outcome = try reading.read(descriptor, name: name, bytes: bytes)
