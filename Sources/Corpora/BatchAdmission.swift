@@ -23,6 +23,8 @@ extension CorpusStore {
     /// From this number of files on, one sync of the whole file system is cheaper than one of each file: a disk that
     /// forces its cache a hundred times per second does so once instead of once per file.
     static let fewFiles = 4
+    /// Removing a file may wait for the journal, which the file was synced to just before.
+    private static let removingThreads = 8
 
     /// Copies files into the store and syncs them to disk together, as `admit` does with one file.
     ///
@@ -99,11 +101,11 @@ extension CorpusStore {
         var results = [Result<Bool, DurableError>](repeating: .success(false), count: files.count)
         for (_, indices) in Dictionary(grouping: files.indices, by: { files[$0].folderPath }) {
             guard let folder = files[indices[0]].openFolder() else { continue }
-            var removed: [Int] = []
-            for index in indices {
-                results[index] = Result { () throws(DurableError) in try remove(files[index], from: folder) }
-                if case .success(true) = results[index] { removed.append(index) }
+            let found = FileThreads.map(indices.map { files[$0] }, most: Self.removingThreads) { file in
+                Result { () throws(DurableError) in try remove(file, from: folder) }
             }
+            for (index, result) in zip(indices, found) { results[index] = result }
+            let removed = indices.filter { if case .success(true) = results[$0] { true } else { false } }
             guard !removed.isEmpty else { continue }
             do throws(DurableError) {
                 try folder.sync(path: RawPath.shown(files[removed[0]].path))

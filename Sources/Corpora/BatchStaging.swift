@@ -1,6 +1,4 @@
-import Dispatch
 import Durable
-import Glibc
 import Synchronization
 import TextReading
 
@@ -28,11 +26,7 @@ final class BatchStaging: Sendable {
     private let began = ContinuousClock.now
     private let progress: Mutex<Progress>
 
-    /// Small files cost system calls rather than bandwidth, of which more threads hardly do more: they contend for the
-    /// directory.
     private static let mostThreads = 4
-    /// Fewer files are not worth another thread.
-    private static let filesOfThread = 8
 
     init(
         of files: [(file: InboxFile, options: ReadingOptions)], in store: CorpusStore, reserve: Int,
@@ -52,13 +46,7 @@ final class BatchStaging: Sendable {
     /// - Returns: the first files of the batch in their order, at least one, unless the batch is empty
     /// - Throws: `DurableError` if the first file cannot be stored
     func staged() throws(DurableError) -> [CorpusStore.Staged] {
-        let threads = min(
-            Self.mostThreads, max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), files.count / Self.filesOfThread)
-        if threads > 1 {
-            DispatchQueue.concurrentPerform(iterations: threads) { _ in read() }
-        } else {
-            read()
-        }
+        FileThreads.run(most: Self.mostThreads, files: files.count) { self.read() }
         var staged: [CorpusStore.Staged] = []
         for result in progress.withLock({ $0.results }) {
             switch result {

@@ -7,7 +7,7 @@ import Glibc
 /// An open directory. Names are looked up, created, moved and removed relative to its descriptor, so that replacing a
 /// parent directory, for example by a link that points outside the inbox, has no effect. Closed when the last reference
 /// is released.
-package final class OpenFolder {
+package final class OpenFolder: Sendable {
     package let descriptor: Int32
 
     private static let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
