@@ -126,10 +126,10 @@ public enum EventKind: String, Sendable, CaseIterable {
                 "b1f0c7a6d3e94a0f8c52e1745a9d0022", level: .warning, subject: "A corpus was set aside",
                 explanation: """
                     The run @KB_RUN@ failed because of the corpus @KB_CORPUS@, or crashed twice
-                    while reading it. The corpus stays in the store but feeds no model, and the run
-                    is started again without it. `kbctl corpora rm @KB_CORPUS@` removes it. To try
-                    it again, put the same file into the inbox once more or run
-                    `kbctl train @KB_MODEL@ --force`.
+                    while reading it, or was ended because reading it took too long. The corpus
+                    stays in the store but feeds no model, and the run is started again without it.
+                    `kbctl corpora rm @KB_CORPUS@` removes it. To try it again, put the same file
+                    into the inbox once more or run `kbctl train @KB_MODEL@ --force`.
                     """)
         case .corpusWarning:
             // Never coalesced: text of the user's was changed, and the file is no longer in the inbox.

@@ -53,7 +53,8 @@ package struct ModelProcess: Sendable {
                 return "the process that opened it did not finish within \(MessageFormat.duration(seconds))"
             case .notStarted(let reason):
                 throw DurableError(operation: "start", path: program, errno: ENOEXEC, hint: Self.bounded(reason))
-            case .signal, .outOfMemory, .tookTooMuch: death = Self.describe("\(ending.cause)", ending.lastLines)
+            case .signal, .outOfMemory, .tookTooMuch, .readTooLong:
+                death = Self.describe("\(ending.cause)", ending.lastLines)
             }
         }
         return death

@@ -26,6 +26,8 @@ struct RunProcess: Sendable {
         case stalled(seconds: Double)
         /// Killed by this service because it held more memory than its limit.
         case tookTooMuch(bytes: Int, limit: Int)
+        /// Killed by this service because it took too long to read a corpus.
+        case readTooLong(corpus: String, reason: String)
         /// The process could not be started.
         case notStarted(String)
 
@@ -37,6 +39,7 @@ struct RunProcess: Sendable {
             case .stalled(let seconds): "hung: no output for \(MessageFormat.duration(seconds)) (training.stall)"
             case .tookTooMuch(let bytes, let limit):
                 "held \(MessageFormat.bytes(bytes)) of memory, more than \(MessageFormat.bytes(limit)) (training.memory_limit)"
+            case .readTooLong(_, let reason): reason
             case .notStarted(let reason): "not started: \(reason)"
             }
         }
@@ -46,7 +49,7 @@ struct RunProcess: Sendable {
             switch self {
             case .signal(let signal): [SIGHUP, SIGINT, SIGQUIT, SIGTERM].contains(Int32(signal))
             case .notStarted: true
-            case .status, .outOfMemory, .stalled, .tookTooMuch: false
+            case .status, .outOfMemory, .stalled, .tookTooMuch, .readTooLong: false
             }
         }
 
@@ -70,6 +73,8 @@ struct RunProcess: Sendable {
     var stallSeconds: Double?
     /// The bytes of private memory that the process may hold; nil means unlimited.
     var memoryLimit: Int?
+    /// Limits the time for reading a corpus; nil means forever. The caller notes the events.
+    var reading: ReadingWatch?
 
     /// Starts the process and returns when it has exited.
     /// - Parameters:
@@ -142,7 +147,7 @@ struct RunProcess: Sendable {
         if let memoryLimit, let held = ProcessMemory.own(of: process), held > memoryLimit {
             return .tookTooMuch(bytes: held, limit: memoryLimit)
         }
-        return nil
+        return reading?.violation
     }
 }
 

@@ -75,17 +75,19 @@ package struct RunSupervisor: Sendable {
 
     /// Trains until the run publishes, fails or stops.
     /// - Parameters:
+    ///   - readingLimit: how long the run may take to read one corpus, after which that corpus is the cause of its failure
     ///   - leave: opened to make the run write a checkpoint and stop
     ///   - onLine: receives every line of the run's output
     ///   - onCrash: called before each restart
     package func supervise(
-        _ job: Job, at path: String, leave: Latch,
+        _ job: Job, at path: String, readingLimit: ReadingLimit?, leave: Latch,
         onLine: @escaping @Sendable (Result<RunEvent, MalformedEvent>) async -> Void,
         onCrash: @escaping @Sendable (Crash) async -> Void
     ) async -> Outcome {
         // A process that was killed between publishing and reporting it has nothing left to do.
         await runWithRestarts(
-            ["run", path], leave: leave, onLine: onLine, onCrash: onCrash, isDone: { Self.isPublished(job) })
+            ["run", path], readingLimit: readingLimit, leave: leave, onLine: onLine, onCrash: onCrash,
+            isDone: { Self.isPublished(job) })
     }
 
     /// Evaluates model directories on the held-out text of a job.
@@ -99,7 +101,9 @@ package struct RunSupervisor: Sendable {
     ) {
         let verdicts = Mutex<[String: RunEvent.EvaluationResult]>([:])
         let precisions = Mutex<[String: MeasuredPrecisions]>([:])
-        let outcome = await runWithRestarts(["evaluate", path] + directories, leave: leave) { line in
+        let outcome = await runWithRestarts(
+            ["evaluate", path] + directories, readingLimit: nil, leave: leave
+        ) { line in
             guard case .success(let event) = line else { return }
             switch event.payload {
             case .judged(let judged): verdicts.withLock { $0[judged.directory] = judged }
@@ -119,7 +123,7 @@ package struct RunSupervisor: Sendable {
     }
 
     private func runWithRestarts(
-        _ arguments: [String], leave: Latch,
+        _ arguments: [String], readingLimit: ReadingLimit?, leave: Latch,
         onLine: @escaping @Sendable (Result<RunEvent, MalformedEvent>) async -> Void,
         onCrash: @escaping @Sendable (Crash) async -> Void, isDone: @Sendable () -> Bool
     ) async -> Outcome {
@@ -129,15 +133,23 @@ package struct RunSupervisor: Sendable {
             if isDone() { return .published }
             if leave.isOpen { return .left }
             let attempt = ProcessAttempt()
+            let reading = readingLimit.map { ReadingWatch($0) }
             let process = RunProcess(
                 program: program, arguments: arguments + standing, stopSeconds: configuration.stopSeconds,
-                stallSeconds: configuration.stallSeconds, memoryLimit: configuration.memoryLimit)
+                stallSeconds: configuration.stallSeconds, memoryLimit: configuration.memoryLimit, reading: reading)
             let ending = await process.run(leave: leave) { line in
-                if case .success(let event) = line { await attempt.note(event) }
+                if case .success(let event) = line {
+                    reading?.note(event.payload)
+                    await attempt.note(event)
+                }
                 await onLine(line)
             }
             if isDone() { return .published }
             if leave.isOpen { return .left }
+            // A restart would read the corpus as slowly.
+            if case .readTooLong(let corpus, let reason) = ending.cause {
+                return .failed(reason: reason, corpus: corpus)
+            }
             let reason = await attempt.failure ?? "\(ending.cause)"
             // With bad data or a bad job, a retry would fail again.
             let described = Self.describe(reason, ending.lastLines)

@@ -59,13 +59,14 @@ private final class ScriptedRun: Sendable {
 
     func supervise(
         restarts: Int = 3, stopSeconds: Double = 10, stallSeconds: Double? = nil, memoryLimit: Int? = nil,
-        diskReserve: Int = 0, leave: Latch = Latch(), onEvent: (@Sendable () -> Void)? = nil
+        diskReserve: Int = 0, readingLimit: ReadingLimit? = nil, leave: Latch = Latch(),
+        onEvent: (@Sendable () -> Void)? = nil
     ) async -> RunSupervisor.Outcome {
         let configuration = RunSupervisor.Configuration(
             maxRestarts: restarts, restartWaitSeconds: 0.01, stopSeconds: stopSeconds, stallSeconds: stallSeconds,
             nice: 19, oomScoreAdjust: 500, memoryLimit: memoryLimit, diskReserve: diskReserve)
         return await RunSupervisor(program: program, configuration: configuration).supervise(
-            job, at: folder + "/job.json", leave: leave
+            job, at: folder + "/job.json", readingLimit: readingLimit, leave: leave
         ) { line in
             self.received.withLock { $0.append(line) }
             onEvent?()
@@ -221,6 +222,25 @@ struct RunSupervisorTests {
             return
         }
         #expect(corpus == nil && reason.hasSuffix(", 3 times"), "\(reason)")
+    }
+
+    @Test("Ends a run that reads one corpus for too long, and names that corpus at once")
+    func slowCorpus() async throws {
+        let other = String(repeating: "cd", count: 32)
+        let run = try ScriptedRun(
+            """
+            say working '"activity":"counting words","corpus":"\(other)"'
+            say working '"activity":"tokenizing","corpus":"\(Self.sha256)"'
+            while say working '"activity":"tokenizing","corpus":"\(Self.sha256)"'; do sleep 0.1; done
+            """)
+        let limit = ReadingLimit(seconds: 0.5, names: [other: "other.txt", Self.sha256: "slow.txt"])
+        guard case .failed(let reason, Self.sha256) = await run.supervise(stallSeconds: 60, readingLimit: limit) else {
+            Issue.record("the corpus is not named")
+            return
+        }
+        #expect(reason.hasPrefix("the corpus slow.txt takes more than 1 s, half of max_time, to read"), "\(reason)")
+        #expect(reason.contains("set a longer max_time"))
+        #expect(run.deaths.withLock { $0.isEmpty })
     }
 
     @Test("Names a corpus that the run itself blames at once", arguments: [65, 78])

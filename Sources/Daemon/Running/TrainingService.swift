@@ -317,7 +317,9 @@ extension TrainingService {
         guard let leave = activeRun?.leave else { preconditionFailure("no run is under way") }
         let supervisor = RunSupervisor(program: program, settings: settings, directory: directory)
         return await withLeave(leave) {
-            await supervisor.supervise(job, at: self.directory.job(of: job.run), leave: leave) { line in
+            await supervisor.supervise(
+                job, at: self.directory.job(of: job.run), readingLimit: ReadingLimit(job), leave: leave
+            ) { line in
                 await self.received(line, from: job)
             } onCrash: { death in
                 self.journal.report(death, of: job.run, model: job.model, self.settings.training)
