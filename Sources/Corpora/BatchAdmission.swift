@@ -23,7 +23,7 @@ extension CorpusStore {
     /// From this number of files on, one sync of the whole file system is cheaper than one of each file: a disk that
     /// forces its cache a hundred times per second does so once instead of once per file.
     static let fewFiles = 4
-    /// Removing a file may wait for the journal, which the file was synced to just before.
+    /// Removing a file that was just synced may wait for the disk.
     private static let removingThreads = 8
 
     /// Copies files into the store and syncs them to disk together, as `admit` does with one file.

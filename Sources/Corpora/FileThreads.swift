@@ -2,7 +2,7 @@ import Dispatch
 import Synchronization
 
 /// Threads for many operations on small files. A file system answers several callers sooner than one caller several times,
-/// even if there is one core: most of the time is spent waiting for its journal.
+/// even if there is one core: most of the time is spent waiting for the disk.
 enum FileThreads {
     /// Fewer files are not worth another thread.
     private static let filesOfThread = 8
