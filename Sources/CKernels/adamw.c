@@ -1,9 +1,10 @@
-#include "CKernels.h"
-#include "clones.h"
+#include "levels.h"
 #include <math.h>
 
-KB_CLONES void kb_adamw(float *parameters, const float *gradients, float *first_moment, float *second_moment, long n,
-                        const kb_adamw_step *step) {
+KB_LEVELS(void, kb_adamw,
+          (float *parameters, const float *gradients, float *first_moment, float *second_moment, long n,
+           const kb_adamw_step *step),
+          (parameters, gradients, first_moment, second_moment, n, step)) {
     kb_adamw_step s = *step;
     float rate = s.learning_rate / s.correction1, root = 1.0f / sqrtf(s.correction2);
     float keep = 1.0f - s.learning_rate * s.weight_decay;

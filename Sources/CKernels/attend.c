@@ -1,7 +1,8 @@
-#include "CKernels.h"
-#include "clones.h"
+#include "levels.h"
 
-KB_CLONES void kb_attention_scores(float *scores, const float *q, const float *k, long stride, long n, long width) {
+KB_LEVELS(void, kb_attention_scores,
+          (float *scores, const float *q, const float *k, long stride, long n, long width),
+          (scores, q, k, stride, n, width)) {
     for (long t = 0; t < n; t++) {
 #pragma clang fp reassociate(on)
         float sum = 0;
@@ -10,7 +11,9 @@ KB_CLONES void kb_attention_scores(float *scores, const float *q, const float *k
     }
 }
 
-KB_CLONES void kb_attention_sum(float *out, const float *probs, const float *v, long stride, long n, long width) {
+KB_LEVELS(void, kb_attention_sum,
+          (float *out, const float *probs, const float *v, long stride, long n, long width),
+          (out, probs, v, stride, n, width)) {
     for (long i = 0; i < width; i++) out[i] = 0;
     for (long t = 0; t < n; t++) {
         float p = probs[t];

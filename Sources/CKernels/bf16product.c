@@ -7,8 +7,6 @@
 #define NAME(x) kb_bf16_##x
 enum { STEPS = 2 };
 
-int kb_has_bf16(void) { return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw"); }
-
 // Converts to 32 bfloat16 values: those of `low`, followed by those of `high`.
 TARGET static inline __m512i pairs(__m512 low, __m512 high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
 
@@ -32,7 +30,6 @@ TARGET static inline __m512 multiply_add(__m512 sum, __m512i left, __m512i right
 
 #include "packedproduct.h"
 #else
-int kb_has_bf16(void) { return 0; }
 void kb_bf16_pack(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row) {
     __builtin_trap();
 }

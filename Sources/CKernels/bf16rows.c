@@ -1,6 +1,5 @@
 // Rows times bfloat16 weights, with float32 accumulation.
-#include "CKernels.h"
-#include "clones.h"
+#include "levels.h"
 
 KB_INLINE uint32_t bits(float x) {
     union { float f; uint32_t u; } v = {x};
@@ -19,15 +18,17 @@ KB_INLINE uint32_t rounded(float x) {
     return x != x ? (u >> 16) | 0x40 : nearest;
 }
 
-KB_CLONES void kb_bf16_round(uint16_t *y, const float *x, long n) {
+KB_LEVELS(void, kb_bf16_round, (uint16_t *y, const float *x, long n), (y, x, n)) {
     for (long i = 0; i < n; i++) y[i] = (uint16_t)rounded(x[i]);
 }
 
-KB_CLONES void kb_bf16_round_floats(float *x, long n) {
+KB_LEVELS(void, kb_bf16_round_floats, (float *x, long n), (x, n)) {
     for (long i = 0; i < n; i++) x[i] = number(rounded(x[i]) << 16);
 }
 
-KB_CLONES void kb_bf16_expand(uint32_t *expanded, const uint32_t *packed, long strips, long k) {
+KB_LEVELS(void, kb_bf16_expand,
+          (uint32_t *expanded, const uint32_t *packed, long strips, long k),
+          (expanded, packed, strips, k)) {
     long length = (k + 1) / 2;
     for (long s = 0; s < strips; s++) {
         const uint32_t *from = packed + 16 * length * s;
@@ -40,7 +41,9 @@ KB_CLONES void kb_bf16_expand(uint32_t *expanded, const uint32_t *packed, long s
     }
 }
 
-KB_CLONES void kb_bf16_pack_weights(uint32_t *packed, const float *x, long stride, long count, long k) {
+KB_LEVELS(void, kb_bf16_pack_weights,
+          (uint32_t *packed, const float *x, long stride, long count, long k),
+          (packed, x, stride, count, k)) {
     for (long p = 0; 2 * p < k; p++)
         for (long i = 0; i < 16; i++) {
             const float *at = x + i * stride + 2 * p;
@@ -49,8 +52,9 @@ KB_CLONES void kb_bf16_pack_weights(uint32_t *packed, const float *x, long strid
         }
 }
 
-KB_CLONES void kb_bf16_rows_portable(float *y, long y_stride, long rows, long n, long k, const uint32_t *x,
-                                     const uint32_t *w) {
+KB_LEVELS(void, kb_bf16_rows_portable,
+          (float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const uint32_t *w),
+          (y, y_stride, rows, n, k, x, w)) {
     long length = (k + 1) / 2;
     for (long j = 0; j < n; j += 16, w += 16 * length)
         for (long row = 0; row < rows; row++) {

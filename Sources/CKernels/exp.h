@@ -1,6 +1,6 @@
 // exp with an error of 1 to 2 ulp: range reduction to |r| ≤ ln 2 / 2, then a polynomial (Cephes, expf).
 #pragma once
-#include "clones.h"
+#include "levels.h"
 #include <string.h>
 
 KB_INLINE float kb_expf(float x) {

@@ -1,14 +1,14 @@
 // Rows times float32 weights.
-#include "CKernels.h"
-#include "clones.h"
+#include "levels.h"
 
 void kb_f32_pack_weights(float *packed, const float *x, long stride, long count, long k) {
     for (long p = 0; p < k; p++)
         for (long i = 0; i < 16; i++) packed[16 * p + i] = i < count ? x[i * stride + p] : 0;
 }
 
-KB_CLONES void kb_f32_rows_portable(float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride,
-                                    const float *w) {
+KB_LEVELS(void, kb_f32_rows_portable,
+          (float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride, const float *w),
+          (y, y_stride, rows, n, k, x, x_stride, w)) {
     for (long j = 0; j < n; j += 16, w += 16 * k)
         for (long row = 0; row < rows; row++) {
             float sum[16] = {0};
@@ -35,9 +35,16 @@ TARGET static inline __m512 finish(__m512 sum, long row, long strip, const void 
 
 #include "rowproduct.h"
 
-TARGET void kb_f32_rows(float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride,
-                        const float *w) {
+TARGET static void rows_avx512(float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride,
+                               const float *w) {
     multiply_rows(y, y_stride, rows, n, k, (const uint32_t *)x, x_stride, (const uint32_t *)w, 0);
+}
+
+void kb_f32_rows(float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride, const float *w) {
+    if (kb_has_avx512())
+        rows_avx512(y, y_stride, rows, n, k, x, x_stride, w);
+    else
+        kb_f32_rows_avx2(y, y_stride, rows, n, k, x, x_stride, w);
 }
 #else
 void kb_f32_rows(float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride, const float *w) {

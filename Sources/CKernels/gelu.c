@@ -24,7 +24,7 @@ KB_INLINE float erf_rational(float x) {
 // Φ, the cumulative normal distribution
 KB_INLINE float cumulative(float x) { return 0.5f + 0.5f * erf_rational(x * 0.70710678118654752f); }
 
-KB_CLONES void kb_bias_gelu(float *y, float *x, const float *bias, long n) {
+KB_LEVELS(void, kb_bias_gelu, (float *y, float *x, const float *bias, long n), (y, x, bias, n)) {
     KB_IN_PLACE
     for (long i = 0; i < n; i++) {
         float v = x[i] + bias[i];
@@ -33,7 +33,7 @@ KB_CLONES void kb_bias_gelu(float *y, float *x, const float *bias, long n) {
     }
 }
 
-KB_CLONES void kb_gelu_backward(float *dx, const float *dy, const float *x, long n) {
+KB_LEVELS(void, kb_gelu_backward, (float *dx, const float *dy, const float *x, long n), (dx, dy, x, n)) {
     KB_IN_PLACE
     for (long i = 0; i < n; i++) {
         float v = x[i];

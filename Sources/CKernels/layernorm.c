@@ -1,9 +1,10 @@
-#include "CKernels.h"
-#include "clones.h"
+#include "levels.h"
 #include <math.h>
 
-KB_CLONES void kb_layer_norm(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
-                             long n, float epsilon) {
+KB_LEVELS(void, kb_layer_norm,
+          (float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias, long n,
+           float epsilon),
+          (y, mean, rstd, x, weight, bias, n, epsilon)) {
     float sum = 0, squares = 0;
     {
 #pragma clang fp reassociate(on)
@@ -21,8 +22,9 @@ KB_CLONES void kb_layer_norm(float *y, float *mean, float *rstd, const float *x,
     *rstd = r;
 }
 
-KB_CLONES void kb_layer_norm_backward(float *dx, const float *dy, const float *x, const float *weight, float mean,
-                                      float rstd, long n) {
+KB_LEVELS(void, kb_layer_norm_backward,
+          (float *dx, const float *dy, const float *x, const float *weight, float mean, float rstd, long n),
+          (dx, dy, x, weight, mean, rstd, n)) {
     // With x̂ = (x − mean)·rstd and g = dy·weight: dx = rstd·(g − mean(g) − x̂·mean(g·x̂))
     float g_sum = 0, gx_sum = 0;
     {
@@ -38,8 +40,10 @@ KB_CLONES void kb_layer_norm_backward(float *dx, const float *dy, const float *x
     for (long i = 0; i < n; i++) dx[i] = rstd * (dy[i] * weight[i] - g_mean - (x[i] - mean) * rstd * gx_mean);
 }
 
-KB_CLONES void kb_layer_norm_parameters_backward(float *dweight, float *dbias, const float *dy, const float *x,
-                                                 const float *mean, const float *rstd, long rows, long n, long stride) {
+KB_LEVELS(void, kb_layer_norm_parameters_backward,
+          (float *dweight, float *dbias, const float *dy, const float *x, const float *mean, const float *rstd,
+           long rows, long n, long stride),
+          (dweight, dbias, dy, x, mean, rstd, rows, n, stride)) {
     for (long row = 0; row < rows; row++) {
         const float *d = dy + row * stride, *v = x + row * stride;
         float m = mean[row], r = rstd[row];

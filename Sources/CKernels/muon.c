@@ -1,8 +1,9 @@
-#include "CKernels.h"
-#include "clones.h"
+#include "levels.h"
 
-KB_CLONES void kb_muon_momentum(float *update, const float *gradients, float *momentum_buffer, long n, float momentum,
-                                float gradient_scale) {
+KB_LEVELS(void, kb_muon_momentum,
+          (float *update, const float *gradients, float *momentum_buffer, long n, float momentum,
+           float gradient_scale),
+          (update, gradients, momentum_buffer, n, momentum, gradient_scale)) {
     KB_IN_PLACE
     for (long i = 0; i < n; i++) {
         float g = gradients[i] * gradient_scale;
@@ -12,7 +13,7 @@ KB_CLONES void kb_muon_momentum(float *update, const float *gradients, float *mo
     }
 }
 
-KB_CLONES void kb_scale_add(float *y, float a, const float *x, float b, long n) {
+KB_LEVELS(void, kb_scale_add, (float *y, float a, const float *x, float b, long n), (y, a, x, b, n)) {
     KB_IN_PLACE
     for (long i = 0; i < n; i++) y[i] = a * y[i] + b * x[i];
 }

@@ -1,5 +1,4 @@
-#include "CKernels.h"
-#include "clones.h"
+#include "levels.h"
 
 enum { BLOCKS = 16 };  // computed in parallel, one per lane
 
@@ -29,8 +28,10 @@ KB_INLINE void group(uint8_t out[4 * BLOCKS], uint32_t first, uint32_t high, uin
     for (int b = 0; b < BLOCKS; b++) out[3 * BLOCKS + b] = x3[b] >= threshold;
 }
 
-KB_CLONES void kb_philox_mask(uint8_t *mask, long n, uint32_t first, uint32_t high, uint32_t step, uint32_t purpose,
-                              uint32_t key0, uint32_t key1, uint32_t threshold) {
+KB_LEVELS(void, kb_philox_mask,
+          (uint8_t *mask, long n, uint32_t first, uint32_t high, uint32_t step, uint32_t purpose, uint32_t key0,
+           uint32_t key1, uint32_t threshold),
+          (mask, n, first, high, step, purpose, key0, key1, threshold)) {
     long i = 0;
     for (; i + 4 * BLOCKS <= n; i += 4 * BLOCKS)
         group(mask + i, first++, high, step, purpose, key0, key1, threshold);

@@ -47,8 +47,6 @@ RATE_LOOP(bf16_rate, BF16 static, __m512, _mm512_set1_ps, BF16_OPERAND, _mm512_d
 
 RATE_LOOP(s8_rate, VNNI static, __m512i, _mm512_set1_epi32, _mm512_set1_epi8(1), _mm512_dpbusd_epi32, 2 * 64)
 
-int kb_has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-
 long kb_f32_rate_loop(long rounds) {
     return kb_has_avx512() ? f32_rate_avx512(rounds) : kb_has_avx2() ? f32_rate_avx2(rounds) : f32_rate_portable(rounds);
 }
@@ -57,7 +55,6 @@ long kb_bf16_rate_loop(long rounds) { return kb_has_bf16() ? bf16_rate(rounds) :
 
 long kb_s8_rate_loop(long rounds) { return kb_has_vnni() ? s8_rate(rounds) : 0; }
 #else
-int kb_has_avx2(void) { return 0; }
 long kb_f32_rate_loop(long rounds) { return f32_rate_portable(rounds); }
 long kb_bf16_rate_loop(long rounds) { return 0; }
 long kb_s8_rate_loop(long rounds) { return 0; }

@@ -1,8 +1,9 @@
-#include "CKernels.h"
-#include "clones.h"
+#include "levels.h"
 #include <math.h>
 
-KB_CLONES double kb_scores(double *scores, const float *logits, const uint8_t *mask, long n, long *infinite) {
+KB_LEVELS(double, kb_scores,
+          (double *scores, const float *logits, const uint8_t *mask, long n, long *infinite),
+          (scores, logits, mask, n, infinite)) {
     double lanes[KB_LANES];
     long counts[KB_LANES] = {0};
     for (int j = 0; j < KB_LANES; j++) lanes[j] = -INFINITY;
@@ -56,11 +57,15 @@ KB_INLINE double exponential(double x) {
     return x < -708.0 ? 0 : power.f;
 }
 
-KB_CLONES void kb_exponentials(double *y, const double *scores, double top, double temperature, long n) {
+KB_LEVELS(void, kb_exponentials,
+          (double *y, const double *scores, double top, double temperature, long n),
+          (y, scores, top, temperature, n)) {
     for (long i = 0; i < n; i++) y[i] = exponential((scores[i] - top) / temperature);
 }
 
-KB_CLONES void kb_exp_sums(double *sums, const double *scores, double top, double temperature, long n, long block) {
+KB_LEVELS(void, kb_exp_sums,
+          (double *sums, const double *scores, double top, double temperature, long n, long block),
+          (sums, scores, top, temperature, n, block)) {
     for (long first = 0, at = 0; first < n; first += block, at++) {
         long here = n - first < block ? n - first : block;
         double lanes[KB_LANES] = {0};

@@ -46,7 +46,7 @@ KB_INLINE float exp_sum(const float *x, long n, float top) {
     return sum;
 }
 
-KB_CLONES void kb_softmax(float *x, long n, float scale) {
+KB_LEVELS(void, kb_softmax, (float *x, long n, float scale), (x, n, scale)) {
     float top = largest(x, n);
     float lanes[KB_LANES] = {0};
     long i = 0;
@@ -65,7 +65,9 @@ KB_CLONES void kb_softmax(float *x, long n, float scale) {
     for (i = 0; i < n; i++) x[i] *= inverse;
 }
 
-KB_CLONES void kb_softmax_backward(float *dscores, const float *probs, const float *dprobs, long n, float scale) {
+KB_LEVELS(void, kb_softmax_backward,
+          (float *dscores, const float *probs, const float *dprobs, long n, float scale),
+          (dscores, probs, dprobs, n, scale)) {
     float dot = 0;
     {
 #pragma clang fp reassociate(on)
@@ -75,7 +77,9 @@ KB_CLONES void kb_softmax_backward(float *dscores, const float *probs, const flo
     for (long i = 0; i < n; i++) dscores[i] = scale * (dprobs[i] - dot) * probs[i];
 }
 
-KB_CLONES float kb_cross_entropy(float *logits, const float *bias, long n, long label, float dscale, long *best) {
+KB_LEVELS(float, kb_cross_entropy,
+          (float *logits, const float *bias, long n, long label, float dscale, long *best),
+          (logits, bias, n, label, dscale, best)) {
     float top = add_bias_largest(logits, bias, n);
     long first = 0;
     while (first < n - 1 && !(logits[first] == top)) first++;
@@ -90,7 +94,7 @@ KB_CLONES float kb_cross_entropy(float *logits, const float *bias, long n, long 
     return loss;
 }
 
-KB_CLONES float kb_logsumexp(const float *x, long n) {
+KB_LEVELS(float, kb_logsumexp, (const float *x, long n), (x, n)) {
     float top = largest(x, n);
     return logf(exp_sum(x, n, top)) + top;
 }

@@ -68,7 +68,7 @@ public func attentionForward(
         let (q, k, v) = headViews(qkv, tokens, head, width, hidden)
         let at = shape.scores(sequence, head)
         let probs = Matrix(probabilities + at, rows: n, columns: n)
-        serialProduct(probs, q, .asIs, k, .transposed, inner: width, alpha: 1, beta: 0)
+        serialProduct(probs, q, .asIs, k, .transposed, inner: width, beta: 0)
         for row in 0..<n {
             let seen = shape.causal ? row + 1 : n
             kb_softmax(probs.row(row), seen, scale)
@@ -76,13 +76,13 @@ public func attentionForward(
         }
         let result = out.rows(tokens).columns(head * width..<(head + 1) * width)
         guard let mask else {
-            serialProduct(result, probs, .asIs, v, .asIs, inner: n, alpha: 1, beta: 0)
+            serialProduct(result, probs, .asIs, v, .asIs, inner: n, beta: 0)
             return
         }
         withUnsafeTemporaryAllocation(of: Float.self, capacity: n * n) { kept in
             kb_mask(kept.baseAddress!, probs.base, mask + at, dropoutScale, n * n)
             let kept = Matrix(kept.baseAddress!, rows: n, columns: n)
-            serialProduct(result, kept, .asIs, v, .asIs, inner: n, alpha: 1, beta: 0)
+            serialProduct(result, kept, .asIs, v, .asIs, inner: n, beta: 0)
         }
     }
 }
@@ -112,12 +112,12 @@ public func attentionBackward(
             // result = kept·v  ⇒  dv = keptᵀ·dresult
             if let mask {
                 kb_mask(scratch.base, probs.base, mask + at, dropoutScale, n * n)
-                serialProduct(dv, scratch, .transposed, dresult, .asIs, inner: n, alpha: 1, beta: 0)
+                serialProduct(dv, scratch, .transposed, dresult, .asIs, inner: n, beta: 0)
             } else {
-                serialProduct(dv, probs, .transposed, dresult, .asIs, inner: n, alpha: 1, beta: 0)
+                serialProduct(dv, probs, .transposed, dresult, .asIs, inner: n, beta: 0)
             }
             // dkept = dresult·vᵀ, followed by the backward pass of dropout and softmax
-            serialProduct(scratch, dresult, .asIs, v, .transposed, inner: width, alpha: 1, beta: 0)
+            serialProduct(scratch, dresult, .asIs, v, .transposed, inner: width, beta: 0)
             if let mask { kb_mask(scratch.base, scratch.base, mask + at, dropoutScale, n * n) }
             for row in 0..<n {
                 let seen = shape.causal ? row + 1 : n
@@ -125,8 +125,8 @@ public func attentionBackward(
                 if seen < n { (scratch.row(row) + seen).update(repeating: 0, count: n - seen) }
             }
             // scores = q·kᵀ  ⇒  dq = dscores·k,  dk = dscoresᵀ·q
-            serialProduct(dq, scratch, .asIs, k, .asIs, inner: n, alpha: 1, beta: 0)
-            serialProduct(dk, scratch, .transposed, q, .asIs, inner: n, alpha: 1, beta: 0)
+            serialProduct(dq, scratch, .asIs, k, .asIs, inner: n, beta: 0)
+            serialProduct(dk, scratch, .transposed, q, .asIs, inner: n, beta: 0)
         }
     }
 }
@@ -182,13 +182,13 @@ private func attend(_ sequence: DecodedAttention, columns: Range<Int>) {
             kb_attention_sum(out.base, probs.base, v.base, v.stride, total, columns.count)
             return
         }
-        serialProduct(probs, q, .asIs, k, .transposed, inner: columns.count, alpha: 1, beta: 0)
+        serialProduct(probs, q, .asIs, k, .transposed, inner: columns.count, beta: 0)
         for row in 0..<new {
             let seen = total - new + row + 1
             kb_softmax(probs.row(row), seen, scale)
             if seen < total { (probs.row(row) + seen).update(repeating: 0, count: total - seen) }
         }
-        serialProduct(out, probs, .asIs, v, .asIs, inner: total, alpha: 1, beta: 0)
+        serialProduct(out, probs, .asIs, v, .asIs, inner: total, beta: 0)
     }
 }
 

@@ -3,7 +3,7 @@ import CKernels
 /// The rates of multiply-add instructions whose operands stay in registers, in operations per second on one core. A
 /// multiply-add counts as two operations.
 public struct InstructionRates: Sendable, Codable, Equatable {
-    /// float32, at the widest level of the CPU.
+    /// float32, at the widest level that kernels use.
     public var float32: Double
     /// Pairs of bfloat16 (AVX512_BF16); nil if the CPU does not have them.
     public var bfloat16: Double?

@@ -8,34 +8,18 @@ public enum MachineRates {
     public static var blas: String {
         let configuration = openblas_get_config().map { String(cString: $0) } ?? "BLAS"
         let words = configuration.split(separator: " ").prefix(2).joined(separator: " ")
-        return "\(words), kernels for \(blasCore ?? "an unknown processor")"
+        let core = openblas_get_corename().map { String(cString: $0) }
+        return "\(words), kernels for \(core ?? "an unknown processor")"
     }
 
-    /// The CPU type that OpenBLAS selected its kernels for.
-    private static var blasCore: String? { openblas_get_corename().map { String(cString: $0) } }
-
-    /// A value of `OPENBLAS_CORETYPE` with much faster kernels than those that OpenBLAS selected, or nil.
-    public static var betterBLASCore: String? {
-        blasCore.flatMap { betterBLASCore(than: $0, hasAVX2: hasAVX2, hasAVX512: Precision.hasPackedFloat32) }
-    }
-
-    /// OpenBLAS falls back to kernels for CPUs without AVX if it is older than the CPU.
-    package static func betterBLASCore(than core: String, hasAVX2: Bool, hasAVX512: Bool) -> String? {
-        guard coresWithoutAVX.contains(core.lowercased()) else { return nil }
-        return hasAVX512 ? "SkylakeX" : hasAVX2 ? "Haswell" : nil
-    }
-
-    /// OpenBLAS's names of CPU types, in lower case, whose kernels use SSE only.
-    private static let coresWithoutAVX: Set = [
-        "katmai", "coppermine", "northwood", "prescott", "banias", "atom", "core2", "penryn", "dunnington", "nehalem",
-        "athlon", "opteron", "opteron_sse3", "barcelona", "bobcat", "nano",
-    ]
-
-    /// Whether the CPU supports AVX2 and FMA.
+    /// Whether kernels may use AVX2, FMA and the rest of x86-64-v3.
     package static let hasAVX2 = kb_has_avx2() != 0
+    /// Whether kernels may use the AVX-512 of x86-64-v4.
+    public static let hasAVX512 = kb_has_avx512() != 0
+    /// Whether float32 products run on this project's kernels, and BLAS is not used.
     public static var hasOwnFloat32: Bool { Precision.hasPackedFloat32 }
-    /// Whether the CPU supports VNNI, used for int8 weights.
-    public static var hasInt8: Bool { WeightPrecision.int8.isFast }
+    /// Whether kernels may use AVX512_VNNI, with which int8 products are several times as fast as with AVX2.
+    public static let hasInt8 = kb_has_vnni() != 0
     public static var threads: Int { ThreadPool.shared.threads }
 }
 

@@ -1,4 +1,5 @@
 import CBLAS
+import CKernels
 import Parallel
 
 /// Whether an operand is transposed.
@@ -7,7 +8,7 @@ public enum Transposition {
 }
 
 /// Computes c = a·b + beta·c, split along the larger dimension of `c`. Uses the kernels of this project if the CPU has
-/// AVX-512 and the product is large enough to amortize packing, otherwise BLAS `sgemm`.
+/// AVX2 or AVX-512, otherwise BLAS `sgemm`.
 ///
 /// - Parameters:
 ///   - c: `[m, n]`
@@ -25,10 +26,22 @@ public func matrixProduct(
     checked(n == (bForm == .asIs ? b.columns : b.rows), "matrixProduct: c is [\(m), \(n)], b does not match")
     checked(k == (bForm == .asIs ? b.rows : b.columns), "matrixProduct: inner dimensions of a and b differ")
     guard m > 0, n > 0 else { return }
-    if precision == .bfloat16 || Precision.hasPackedFloat32 && isWorthPacking(m, n, k) {
-        packedProduct(c, a, aForm, b, bForm, inner: k, beta: beta, precision: precision)
-    } else {
+    if precision == .float32 && !Precision.hasPackedFloat32 {
         blasProduct(c, a, aForm, b, bForm, inner: k, beta: beta)
+    } else if precision == .float32 && m == 1 && aForm == .asIs && bForm == .transposed && beta == 0 {
+        vectorProduct(c, a, b)
+    } else if precision == .float32 && m * n * k < 2 * smallestShare {
+        serialProduct(c, a, aForm, b, bForm, inner: k, beta: beta)
+    } else {
+        packedProduct(c, a, aForm, b, bForm, inner: k, beta: beta, precision: precision)
+    }
+}
+
+/// Computes c = a·bᵀ for a single row, as when a token is generated: reads b once, without packing it.
+private func vectorProduct(_ c: Matrix, _ a: Matrix, _ b: Matrix) {
+    Tiles.forEach(b.rows, size: 4 * Tiles.rows(ofColumns: b.columns)) { part in
+        kb_attention_scores(
+            c.base + part.lowerBound, a.base, b.row(part.lowerBound), b.stride, part.count, b.columns)
     }
 }
 
@@ -44,38 +57,42 @@ package func blasProduct(
         let aPart = byRows ? (aForm == .asIs ? a.rows(part) : a.columns(part)) : a
         let bPart = byRows ? b : (bForm == .asIs ? b.columns(part) : b.rows(part))
         let cPart = byRows ? c.rows(part) : c.columns(part)
-        serialProduct(cPart, aPart, aForm, bPart, bForm, inner: k, alpha: 1, beta: beta)
+        blasSerialProduct(cPart, aPart, aForm, bPart, bForm, inner: k, beta: beta)
     }
 }
 
-/// Like `matrixProduct`, but runs on the calling thread only, for use inside a tile.
+/// Like `matrixProduct` in float32, but runs on the calling thread only, for use inside a tile.
 @inline(__always)
 func serialProduct(
-    _ c: Matrix, _ a: Matrix, _ aForm: Transposition, _ b: Matrix, _ bForm: Transposition, inner k: Int, alpha: Float,
-    beta: Float
+    _ c: Matrix, _ a: Matrix, _ aForm: Transposition, _ b: Matrix, _ bForm: Transposition, inner k: Int, beta: Float
+) {
+    if Precision.hasPackedFloat32 {
+        packedSerialProduct(c, a, aForm, b, bForm, inner: k, beta: beta)
+    } else {
+        blasSerialProduct(c, a, aForm, b, bForm, inner: k, beta: beta)
+    }
+}
+
+private func blasSerialProduct(
+    _ c: Matrix, _ a: Matrix, _ aForm: Transposition, _ b: Matrix, _ bForm: Transposition, inner k: Int, beta: Float
 ) {
     _ = singleThreaded
     if c.rows == 1 && aForm == .asIs && bForm == .transposed {
         // With a single row (generation), sgemv reads the weights once in place; sgemm would pack them first.
         cblas_sgemv(
-            CblasRowMajor, CblasNoTrans, blasint(b.rows), blasint(k), alpha, b.base, blasint(b.stride), a.base, 1, beta,
+            CblasRowMajor, CblasNoTrans, blasint(b.rows), blasint(k), 1, b.base, blasint(b.stride), a.base, 1, beta,
             c.base, 1)
         return
     }
     cblas_sgemm(
         CblasRowMajor, aForm == .asIs ? CblasNoTrans : CblasTrans, bForm == .asIs ? CblasNoTrans : CblasTrans,
-        blasint(c.rows), blasint(c.columns), blasint(k), alpha, a.base, blasint(a.stride), b.base, blasint(b.stride),
+        blasint(c.rows), blasint(c.columns), blasint(k), 1, a.base, blasint(a.stride), b.base, blasint(b.stride),
         beta, c.base, blasint(c.stride))
 }
 
 /// Disables OpenBLAS's own threading. The thread pool splits the work instead, so that the operation that follows a
 /// product finds its input in the same core's cache.
 private let singleThreaded: Void = openblas_set_num_threads(1)
-
-/// Whether a float32 product is large enough to use the packed kernels instead of BLAS.
-private func isWorthPacking(_ m: Int, _ n: Int, _ k: Int) -> Bool {
-    min(m, n) >= 16 && m * n * k >= 1 << 18
-}
 
 /// Minimum number of multiplications per thread.
 private let smallestShare = 1 << 17

@@ -11,8 +11,8 @@ public enum Precision: String, Sendable, Codable, CaseIterable {
     /// Whether this CPU has bfloat16 multiply instructions (AVX512_BF16).
     public static let hasBFloat16 = kb_has_bf16() != 0
 
-    /// Whether this CPU can run the packed float32 kernels (AVX-512); otherwise BLAS is used.
-    package static let hasPackedFloat32 = kb_has_avx512() != 0
+    /// Whether this CPU can run the float32 kernels of this project (AVX2 or AVX-512); otherwise BLAS is used.
+    package static let hasPackedFloat32 = kb_has_avx2() != 0
 
     /// Number of inner-dimension elements in each 32-bit word of a packed operand.
     fileprivate var stepsPerDword: Int { self == .bfloat16 ? 2 : 1 }
@@ -28,12 +28,36 @@ package func packedProduct(
     precision: Precision
 ) {
     checked(beta == 0 || beta == 1)
-    let rows = PackedFactor(a, count: c.rows, innerAlongRow: aForm == .asIs, precision)
-    let columns = PackedFactor(b, count: c.columns, innerAlongRow: bForm == .transposed, precision)
+    let rows = PackedFactor(a, .left, count: c.rows, innerAlongRow: aForm == .asIs, precision)
+    let columns = PackedFactor(b, .right, count: c.columns, innerAlongRow: bForm == .transposed, precision)
     let stretch = stretchSize(inner, precision)
     for first in stride(from: 0, to: max(inner, 1), by: stretch) {
         let part = first..<min(inner, first + stretch)
         addProduct(c, rows.inner(part), columns.inner(part), overwrite: beta == 0 && first == 0)
+    }
+}
+
+/// Computes c = a·b + beta·c like `packedProduct` in float32, but runs on the calling thread only, and in one piece.
+func packedSerialProduct(
+    _ c: Matrix, _ a: Matrix, _ aForm: Transposition, _ b: Matrix, _ bForm: Transposition, inner k: Int, beta: Float
+) {
+    let rows = PackedFactor(a, .left, count: c.rows, innerAlongRow: aForm == .asIs, .float32)
+    let columns = PackedFactor(b, .right, count: c.columns, innerAlongRow: bForm == .transposed, .float32)
+    // The kernels for few rows read them unpacked, and are as fast for many while the other operand fits in the caches.
+    let readsRows = aForm == .asIs && beta == 0
+    let rowBytes = readsRows ? 0 : rows.bytes(c.rows)
+    let bytes = max(rowBytes + columns.bytes(c.columns), Arena.alignment)
+    withUnsafeTemporaryAllocation(byteCount: bytes, alignment: Arena.alignment) { scratch in
+        let packedRows = scratch.baseAddress!.assumingMemoryBound(to: UInt32.self)
+        let packedColumns = (scratch.baseAddress! + rowBytes).assumingMemoryBound(to: UInt32.self)
+        columns.pack(0..<c.columns, into: packedColumns)
+        if readsRows {
+            let weights = UnsafeMutableRawPointer(packedColumns).assumingMemoryBound(to: Float.self)
+            kb_f32_rows(c.base, c.stride, c.rows, c.columns, k, a.base, a.stride, weights)
+        } else {
+            rows.pack(0..<c.rows, into: packedRows)
+            kb_f32_product(c.base, c.stride, c.rows, c.columns, k, packedRows, packedColumns, beta == 0 ? 0 : 1)
+        }
     }
 }
 
@@ -80,15 +104,19 @@ private func stretchSize(_ inner: Int, _ precision: Precision) -> Int {
 private struct PackedFactor {
     static let strip = 16
 
+    enum Side { case left, right }
+
     let matrix: Matrix
+    let side: Side
     /// Number of rows or columns of `c` that this operand contributes.
     let count: Int
     /// Whether the inner dimension runs along the rows of `matrix`.
     let innerAlongRow: Bool
     let precision: Precision
 
-    init(_ matrix: Matrix, count: Int, innerAlongRow: Bool, _ precision: Precision) {
+    init(_ matrix: Matrix, _ side: Side, count: Int, innerAlongRow: Bool, _ precision: Precision) {
         self.matrix = matrix
+        self.side = side
         self.count = count
         self.innerAlongRow = innerAlongRow
         self.precision = precision
@@ -99,7 +127,7 @@ private struct PackedFactor {
     /// Returns a view of a range of the inner dimension.
     func inner(_ part: Range<Int>) -> PackedFactor {
         PackedFactor(
-            innerAlongRow ? matrix.columns(part) : matrix.rows(part), count: count, innerAlongRow: innerAlongRow,
+            innerAlongRow ? matrix.columns(part) : matrix.rows(part), side, count: count, innerAlongRow: innerAlongRow,
             precision)
     }
 
@@ -113,7 +141,12 @@ private struct PackedFactor {
 
     /// Packs the rows or columns `part` of `c`, which must begin at a strip boundary.
     func pack(_ part: Range<Int>, into base: UnsafeMutablePointer<UInt32>) {
-        let pack = precision == .bfloat16 ? kb_bf16_pack : kb_f32_pack
+        let pack =
+            switch (precision, side) {
+            case (.bfloat16, _): kb_bf16_pack
+            case (.float32, .left): kb_f32_pack_left
+            case (.float32, .right): kb_f32_pack_right
+            }
         let first = matrix.base + part.lowerBound * (innerAlongRow ? matrix.stride : 1)
         pack(base, first, matrix.stride, part.count, innerSize, innerAlongRow ? 1 : 0)
     }

@@ -14,12 +14,12 @@ public enum WeightPrecision: String, Sendable, CaseIterable {
     /// Bytes per weight.
     public var bytes: Int { 4 / stepsPerDword }
 
-    /// Whether this CPU has instructions for products of this precision. Without them a slower portable kernel is used.
+    /// Whether this CPU has the instructions of a kernel for this precision: AVX2 or, for bfloat16, AVX512_BF16. Without
+    /// them a slower portable kernel is used.
     public var isFast: Bool {
         switch self {
-        case .float32: kb_has_avx512() != 0
+        case .float32, .int8: kb_has_avx2() != 0
         case .bfloat16: Precision.hasBFloat16
-        case .int8: kb_has_vnni() != 0
         }
     }
 
@@ -141,7 +141,7 @@ package func packedForward(_ y: Matrix, x: Matrix, weight: PackedWeight, order: 
     switch weight.precision {
     case .float32:
         if isFast && order == .blocked {
-            blockProduct(y, x: x, weight: weight, pack: kb_f32_pack, product: kb_f32_product)
+            blockProduct(y, x: x, weight: weight, pack: kb_f32_pack_left, product: kb_f32_product)
         } else {
             float32Rows(y, x: x, weight: weight, isFast ? kb_f32_rows : kb_f32_rows_portable)
         }

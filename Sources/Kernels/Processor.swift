@@ -5,7 +5,8 @@ import Glibc
 public struct Processor: Sendable, Codable, Equatable {
     /// The values in `/proc/cpuinfo` that identify the model, by their names there.
     public var model: [String: String]
-    /// The instructions for products that it has and that kernels exist for; a hypervisor may hide those of the model.
+    /// The instructions for products that it has and that kernels exist for. A hypervisor may hide those of the model,
+    /// and so may `KANTAIBERT_CPU_LEVEL`; what is measured then is that of another processor.
     public var instructions: [String]
 
     public init(model: [String: String], instructions: [String]) {
@@ -17,7 +18,7 @@ public struct Processor: Sendable, Codable, Equatable {
     public static let current = Processor(
         model: model(cpuinfo: cpuinfo()),
         instructions: [
-            MachineRates.hasAVX2 ? "avx2" : nil, Precision.hasPackedFloat32 ? "avx512f" : nil,
+            MachineRates.hasAVX2 ? "avx2" : nil, MachineRates.hasAVX512 ? "avx512f" : nil,
             Precision.hasBFloat16 ? "avx512_bf16" : nil, MachineRates.hasInt8 ? "avx512_vnni" : nil,
         ].compactMap(\.self))
 

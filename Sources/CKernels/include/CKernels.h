@@ -1,10 +1,27 @@
 // The inner loops of `Kernels`. Each function works on memory owned by the caller, on the calling thread. Most are
-// compiled once for every x86-64 level, and the loader selects the version for the CPU.
+// compiled for several levels of instruction sets; each call uses the version for the CPU (`levels.h`).
 //
 // They are written in C because Swift has neither function multiversioning nor a way to request 512-bit vectors: the
 // same loop over `exp` processes 0.8 Gelem/s in Swift built for the baseline CPU, and 5.7 Gelem/s here with AVX-512.
 #pragma once
 #include <stdint.h>
+
+// cpu.c — the instructions that kernels may use: those of the CPU, up to the level in the environment variable
+// KANTAIBERT_CPU_LEVEL. Both are read once, before `main`.
+
+// Levels of vector instructions: x86-64, x86-64-v3 and x86-64-v4. KB_NATIVE, as a limit, is what the CPU has,
+// including AVX512_BF16 and AVX512_VNNI.
+enum { KB_BASELINE, KB_AVX2, KB_AVX512, KB_NATIVE };
+// The level of vector instructions, at most KB_AVX512.
+int kb_vector_level(void);
+int kb_has_avx2(void);
+int kb_has_avx512(void);
+int kb_has_bf16(void);
+int kb_has_vnni(void);
+// The level that the environment limits kernels to; KB_NATIVE if the variable is not set.
+int kb_cpu_limit(void);
+// Returns the level with a name (baseline, avx2, avx512, native), or −1.
+int kb_cpu_level_named(const char *name);
 
 // softmax.c — rows of scores and of logits
 
@@ -95,13 +112,13 @@ void kb_muon_momentum(float *update, const float *gradients, float *momentum_buf
 // y = a · y + b · x.
 void kb_scale_add(float *y, float a, const float *x, float b, long n);
 
-// f32product.c requires kb_has_avx512(); bf16product.c requires kb_has_bf16()
+// f32product.c and f32avx2.c require kb_has_avx2(); bf16product.c requires kb_has_bf16()
 
-int kb_has_avx512(void);
-int kb_has_bf16(void);
 // Packs an operand, in bfloat16 rounding it: `count` rows of k elements if k_along_row, otherwise k rows of `count`
-// elements. A strip holds 16 of the `count` and takes 16 · k dwords, in bfloat16 16 · (k + 1) / 2.
-void kb_f32_pack(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row);
+// elements. A strip holds 16 of the `count` and takes 16 · k dwords, in bfloat16 16 · (k + 1) / 2. The layout of a left
+// operand depends on the CPU; 16 of the `count` take the same space.
+void kb_f32_pack_left(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row);
+void kb_f32_pack_right(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row);
 void kb_bf16_pack(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row);
 // c = a·b, or c += a·b if `add` is set, for packed operands: c is m × n with row stride `stride`.
 void kb_f32_product(float *c, long stride, long m, long n, long k, const uint32_t *a, const uint32_t *b, int add);
@@ -109,8 +126,7 @@ void kb_bf16_product(float *c, long stride, long m, long n, long k, const uint32
 
 // f32rows.c, bf16rows.c, s8rows.c — rows times packed weights
 
-int kb_has_vnni(void);
-// Packs up to 16 rows of a weight (`count` rows of k elements) into one strip, in the layout of `kb_f32_pack` and
+// Packs up to 16 rows of a weight (`count` rows of k elements) into one strip, in the layout of `kb_f32_pack_right` and
 // `kb_bf16_pack`, on any CPU.
 void kb_f32_pack_weights(float *packed, const float *x, long stride, long count, long k);
 void kb_bf16_pack_weights(uint32_t *packed, const float *x, long stride, long count, long k);
@@ -126,8 +142,8 @@ void kb_bf16_expand(uint32_t *expanded, const uint32_t *packed, long strips, lon
 // y = round(x / scale) + 128, where scale maps the largest magnitude to 127; sets *scale. Pads the last dword of y.
 void kb_s8_quantize_row(uint8_t *y, float *scale, const float *x, long n);
 // y = x·Wᵀ for rows of k elements and n outputs. Each row of `x` is padded to whole dwords and rows are contiguous; in
-// float32 rows are x_stride apart. The first three require kb_has_avx512(), kb_has_bf16() and kb_has_vnni(); the
-// portable versions run on any CPU. In int8 both versions give bit-identical results.
+// float32 rows are x_stride apart. The first three require kb_has_avx2(), kb_has_bf16() and kb_has_avx2(); the
+// portable versions run on any CPU. In int8 all versions give bit-identical results.
 void kb_f32_rows(float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride, const float *w);
 void kb_bf16_rows(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const uint32_t *w);
 void kb_s8_rows(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const float *x_scales,
@@ -140,10 +156,19 @@ void kb_s8_rows_portable(float *y, long y_stride, long rows, long n, long k, con
 
 // rates.c — multiply-adds with operands in registers
 
-int kb_has_avx2(void);
 // Each executes `rounds` rounds of independent multiply-adds on the calling thread and returns the number of operations
 // (a product and a sum are two), or 0 if the CPU lacks the instruction: float32 at the widest level of the CPU, bfloat16
 // pairs (AVX512_BF16), and groups of four bytes (AVX512_VNNI).
 long kb_f32_rate_loop(long rounds);
 long kb_bf16_rate_loop(long rounds);
 long kb_s8_rate_loop(long rounds);
+
+// Versions for AVX2 and FMA of the functions with the same names without the suffix, for CPUs without AVX-512; declared
+// for tests on other CPUs.
+void kb_f32_pack_left_avx2(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row);
+void kb_f32_pack_right_avx2(uint32_t *packed, const float *x, long stride, long count, long k, int k_along_row);
+void kb_f32_product_avx2(float *c, long stride, long m, long n, long k, const uint32_t *a, const uint32_t *b, int add);
+void kb_f32_rows_avx2(float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride,
+                      const float *w);
+void kb_s8_rows_avx2(float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const float *x_scales,
+                     const uint32_t *w, const float *w_scales, const int32_t *w_sums);

@@ -34,15 +34,9 @@ struct Diagnostics: Sendable {
     }
 
     private func blas() -> Check {
-        guard let core = MachineRates.betterBLASCore else {
-            return Check(name: "blas", state: .ok, finding: MachineRates.blas)
-        }
-        return Check(
-            name: "blas", state: .warning,
-            finding: "\(MachineRates.blas): they use SSE only, because this version does not know the CPU",
-            advice:
-                "run sudo systemctl edit kantaibertd, add the lines [Service] and Environment=OPENBLAS_CORETYPE=\(core), "
-                + "and restart the service; without systemd, set the variable in its environment")
+        Check(
+            name: "blas", state: .ok,
+            finding: MachineRates.blas + (MachineRates.hasOwnFloat32 ? "; not used for products on this CPU" : ""))
     }
 
     /// The rates on which `precision: auto` depends. Measures them if no run has.
@@ -66,16 +60,16 @@ struct Diagnostics: Sendable {
     }
 
     private func kernels() -> Check {
-        let own = [
-            MachineRates.hasOwnFloat32 ? "float32" : nil, Precision.hasBFloat16 ? "bfloat16" : nil,
-            MachineRates.hasInt8 ? "int8" : nil,
-        ].compactMap(\.self)
         let threads = "\(MachineRates.threads) threads"
-        guard !own.isEmpty else {
+        guard MachineRates.hasOwnFloat32 else {
             return Check(
                 name: "kernels", state: .warning, finding: "matrix products by BLAS only, \(threads)",
-                advice: "the built-in kernels need AVX-512; without it, serving.precision: float32 is fastest")
+                advice: "the built-in kernels need AVX2; without it, serving.precision: float32 is fastest")
         }
+        let own = [
+            MachineRates.hasAVX512 ? "float32 (AVX-512)" : "float32 (AVX2)", Precision.hasBFloat16 ? "bfloat16" : nil,
+            MachineRates.hasInt8 ? "int8" : "int8 (AVX2)",
+        ].compactMap(\.self)
         return Check(
             name: "kernels", state: .ok, finding: "built-in kernels for \(own.joined(separator: ", ")), \(threads)")
     }
