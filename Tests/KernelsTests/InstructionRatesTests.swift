@@ -99,16 +99,4 @@ import Testing
             }
         }
     }
-
-    /// OpenBLAS 0.3.21 selects Prescott on CPUs that are newer than itself.
-    @Test(
-        arguments: [
-            ("Prescott", true, true, "SkylakeX"), ("Prescott", true, false, "Haswell"),
-            ("Core2", true, false, "Haswell"),
-            ("Nehalem", false, false, nil), ("Haswell", true, true, nil), ("SkylakeX", true, true, nil),
-            ("Zen", true, false, nil), ("neoversen1", false, false, nil),
-        ] as [(String, Bool, Bool, String?)])
-    func suggestsBLASKernelsForCPU(core: String, hasAVX2: Bool, hasAVX512: Bool, better: String?) {
-        #expect(MachineRates.betterBLASCore(than: core, hasAVX2: hasAVX2, hasAVX512: hasAVX512) == better)
-    }
 }
