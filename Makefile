@@ -1,5 +1,6 @@
 # make demo     train and query two models in ./var; CORPUS=FILE replaces the default corpus of fortunes
 # make test     build and test everything
+# make test-levels run the tests of kernels and models at each level of vector instructions of this CPU; LEVELS=
 # make test-web test the page in a real browser; skipped if there is none
 # make test-arm test the C kernels compiled for 64-bit ARM, in an emulator; skipped if there is none
 # make fuzz     fuzz each parser of untrusted data with libFuzzer for a minute; FUZZ_SECONDS=60 FUZZ_TARGETS=
@@ -29,11 +30,14 @@ PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kantaibert-read kb
 BUILDFLAGS = -c release --no-color-diagnostics
 # Tests use only public and package declarations, so that tests and programs share the same object files.
 TESTFLAGS = $(BUILDFLAGS) --disable-testable-imports
+# Values of KANTAIBERT_CPU_LEVEL that select different kernels on this CPU, without the one that the other tests use.
+LEVELS ?= baseline $(shell sed -n '/^flags.* avx512vl /{s/.*/avx2/p;q}' /proc/cpuinfo) \
+	$(shell sed -n '/^flags.* avx512_vnni /{s/.*/avx512/p;q}' /proc/cpuinfo)
 # Test targets whose tests start servers, clients or processes.
 TALKING = ^(Daemon|Kbctl|Supervision|Varlink|Web)Tests\.
 export DESTDIR PREFIX
 
-.PHONY: all build man generate test test-root python test-systemd test-faults test-web test-arm lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
+.PHONY: all build man generate test test-levels test-root python test-systemd test-faults test-web test-arm lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
 
 all: build
 
@@ -58,6 +62,15 @@ test: deps
 	$(SWIFT) test $(TESTFLAGS) --skip-build --no-parallel --filter '$(TALKING)'
 	$(SWIFT) test $(TESTFLAGS) --skip-build --filter EndToEndTests
 	$(MAKE) python
+
+# Tests kernels and models at lower levels than the CPU's. OpenBLAS, which computes products at `baseline`, is limited
+# likewise. `KANTAIBERT_CPU_LEVEL=avx2 make test` runs all tests at a level.
+test-levels: deps
+	@for level in $(LEVELS); do \
+	    echo "KANTAIBERT_CPU_LEVEL=$$level"; \
+	    case $$level in baseline) export OPENBLAS_CORETYPE=Prescott ;; *) unset OPENBLAS_CORETYPE ;; esac; \
+	    KANTAIBERT_CPU_LEVEL=$$level $(SWIFT) test $(TESTFLAGS) --filter '^(Kernels|Models)Tests\.' || exit 1; \
+	done
 
 # Runs the tests that `test` skips unless it runs as root, without building.
 test-root:
