@@ -52,21 +52,38 @@ KB_LEVELS(void, kb_bf16_pack_weights,
         }
 }
 
+// `rows` rows × one strip, of which `columns` are stored. Inlined for constant `rows`, so that sums stay in registers.
+KB_INLINE void multiply_strip(float *y, long y_stride, int rows, long columns, long length, const uint32_t *x,
+                              const uint32_t *w) {
+    float sum[4][16] = {0};
+    for (long p = 0; p < length; p++) {
+        float even[16], odd[16];
+        for (int i = 0; i < 16; i++) {
+            even[i] = number(w[16 * p + i] << 16);
+            odd[i] = number(w[16 * p + i] & 0xFFFF0000);
+        }
+        for (int row = 0; row < rows; row++) {
+            uint32_t pair = x[row * length + p];
+            float low = number(pair << 16), high = number(pair & 0xFFFF0000);
+            for (int i = 0; i < 16; i++) sum[row][i] += low * even[i];
+            for (int i = 0; i < 16; i++) sum[row][i] += high * odd[i];
+        }
+    }
+    for (int row = 0; row < rows; row++)
+        for (int i = 0; i < 16 && i < columns; i++) y[row * y_stride + i] = sum[row][i];
+}
+
 KB_LEVELS(void, kb_bf16_rows_portable,
           (float *y, long y_stride, long rows, long n, long k, const uint32_t *x, const uint32_t *w),
           (y, y_stride, rows, n, k, x, w)) {
     long length = (k + 1) / 2;
-    for (long j = 0; j < n; j += 16, w += 16 * length)
-        for (long row = 0; row < rows; row++) {
-            float sum[16] = {0};
-            for (long p = 0; p < length; p++) {
-                uint32_t pair = x[row * length + p];
-                float low = number(pair << 16), high = number(pair & 0xFFFF0000);
-                for (int i = 0; i < 16; i++) sum[i] += low * number(w[16 * p + i] << 16);
-                for (int i = 0; i < 16; i++) sum[i] += high * number(w[16 * p + i] & 0xFFFF0000);
-            }
-            for (int i = 0; i < 16 && j + i < n; i++) y[row * y_stride + j + i] = sum[i];
-        }
+    for (long j = 0; j < n; j += 16, w += 16 * length) {
+        long row = 0;
+        for (; row + 4 <= rows; row += 4)
+            multiply_strip(y + row * y_stride + j, y_stride, 4, n - j, length, x + row * length, w);
+        for (; row < rows; row++)
+            multiply_strip(y + row * y_stride + j, y_stride, 1, n - j, length, x + row * length, w);
+    }
 }
 
 #if defined(__x86_64__)
