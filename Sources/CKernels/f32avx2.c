@@ -12,8 +12,9 @@
 enum {
     STRIP = 16,
     LANES = 8,
-    BLOCK = 256,       // of k: a strip of b then fits in the L1 cache, and 240 rows of a in an L2 cache of 256 KB
-    AHEAD = 64 * STRIP /* prefetch distance in elements: 4 KB covers the memory latency */
+    BLOCK = 256,        // of k: a strip of b takes 16 KB of the L1 cache
+    ROWS = 60,          // of a: a block takes 60 KB of the L2 cache, from which it is read for every strip of b
+    AHEAD = 64 * STRIP  // prefetch distance in elements: 4 KB covers the memory latency
 };
 
 // Returns a mask of the first `count` lanes.
@@ -144,11 +145,15 @@ TARGET static void multiply(float *c, long stride, long m, long n, long k, const
 
 TARGET void kb_f32_product_avx2(float *c, long stride, long m, long n, long k, const uint32_t *a, const uint32_t *b,
                                 int add) {
-    long p = 0;
-    do {  // at least once: if the inner dimension is 0, the sums are 0
-        long here = k - p < BLOCK ? k - p : BLOCK;
-        multiply(c, stride, m, n, k, (const float *)a, k, (const float *)b, p, here, add || p > 0);
-    } while ((p += BLOCK) < k);
+    // Blocks of c stay in the L2 cache while blocks of k are added to them.
+    for (long i = 0; i < m; i += ROWS) {
+        long p = 0, rows = m - i < ROWS ? m - i : ROWS;
+        do {  // at least once: if the inner dimension is 0, the sums are 0
+            long here = k - p < BLOCK ? k - p : BLOCK;
+            multiply(c + i * stride, stride, rows, n, k, (const float *)a + i * k, k, (const float *)b, p, here,
+                     add || p > 0);
+        } while ((p += BLOCK) < k);
+    }
 }
 
 TARGET void kb_f32_rows_avx2(float *y, long y_stride, long rows, long n, long k, const float *x, long x_stride,
