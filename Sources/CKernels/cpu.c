@@ -13,6 +13,8 @@ int kb_cpu_level_named(const char *name) {
     return -1;
 }
 
+const char *kb_cpu_level_name(int level) { return names[level]; }
+
 static int limit = KB_NATIVE;
 static int vectors = KB_BASELINE;
 static int bf16, vnni;

@@ -20,6 +20,11 @@ public enum MachineRates {
     public static var hasOwnFloat32: Bool { Precision.hasPackedFloat32 }
     /// Whether kernels may use AVX512_VNNI, with which int8 products are several times as fast as with AVX2.
     public static let hasInt8 = kb_has_vnni() != 0
+    /// The level that `KANTAIBERT_CPU_LEVEL` limits kernels to; nil if they use what the CPU has.
+    public static var levelLimit: String? {
+        let limit = kb_cpu_limit()
+        return limit < KB_NATIVE ? kb_cpu_level_name(limit).map { String(cString: $0) } : nil
+    }
     public static var threads: Int { ThreadPool.shared.threads }
 }
 

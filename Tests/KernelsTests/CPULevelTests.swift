@@ -11,6 +11,7 @@ import Testing
     @Test(arguments: [("baseline", KB_BASELINE), ("avx2", KB_AVX2), ("avx512", KB_AVX512), ("native", KB_NATIVE)])
     func levelHasName(name: String, level: Int) {
         #expect(kb_cpu_level_named(name) == level)
+        #expect(kb_cpu_level_name(Int32(level)).map { String(cString: $0) } == name)
     }
 
     @Test(arguments: ["", "AVX2", "avx", "avx2 ", "3"])
@@ -21,6 +22,7 @@ import Testing
     @Test func environmentLimitsKernels() {
         let limit = kb_cpu_level_named(Self.wish ?? "native")
         #expect(kb_cpu_limit() == limit)
+        #expect(MachineRates.levelLimit == (limit < KB_NATIVE ? Self.wish : nil))
         #expect(kb_vector_level() <= limit)
         #expect((kb_has_avx2() != 0) == (kb_vector_level() >= KB_AVX2))
         #expect((kb_has_avx512() != 0) == (kb_vector_level() >= KB_AVX512))

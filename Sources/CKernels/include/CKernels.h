@@ -22,6 +22,7 @@ int kb_has_vnni(void);
 int kb_cpu_limit(void);
 // Returns the level with a name (baseline, avx2, avx512, native), or −1.
 int kb_cpu_level_named(const char *name);
+const char *kb_cpu_level_name(int level);
 
 // softmax.c — rows of scores and of logits
 

@@ -61,6 +61,11 @@ struct Diagnostics: Sendable {
 
     private func kernels() -> Check {
         let threads = "\(MachineRates.threads) threads"
+        if let limit = MachineRates.levelLimit {
+            return Check(
+                name: "kernels", state: .warning, finding: "limited to \(limit) by KANTAIBERT_CPU_LEVEL, \(threads)",
+                advice: "remove the variable, which is for tests, from the service's environment")
+        }
         guard MachineRates.hasOwnFloat32 else {
             return Check(
                 name: "kernels", state: .warning, finding: "matrix products by BLAS only, \(threads)",
