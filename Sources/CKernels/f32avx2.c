@@ -13,7 +13,7 @@ enum {
     STRIP = 16,
     LANES = 8,
     BLOCK = 256,        // of k: a strip of b takes 16 KB of the L1 cache
-    ROWS = 60,          // of a: a block takes 60 KB of the L2 cache, from which it is read for every strip of b
+    ROWS = 240,         // of a: a block takes 240 KB of the L2 cache, from which it is read for every strip of b
     AHEAD = 64 * STRIP  // prefetch distance in elements: 4 KB covers the memory latency
 };
 
