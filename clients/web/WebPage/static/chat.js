@@ -1,8 +1,8 @@
-// Streams the model's continuation of a text.
+// Streams the model's continuation of a text, or its reply to a conversation.
 
 import { ask, events } from "./api.js";
 import { $, announce, h, options, submitWithEnter } from "./dom.js";
-import { enable, models, on, serving } from "./live.js";
+import { enable, models, on, serving, state } from "./live.js";
 import { keep, load, save } from "./store.js";
 
 const KEPT = 50;
@@ -17,7 +17,10 @@ const FIELDS = [
   ["stop", "Stop string", "end before this text", {}],
 ];
 
-/** The answers shown: prompt, text, request, and when finished finish_reason, receipt, usage, seconds. */
+/**
+ * The answers shown: prompt, text, request, and when finished finish_reason, receipt, usage, seconds. The request of a reply
+ * has messages. The replies shown of the same model are one conversation.
+ */
 let answers = load("chat", []);
 let running;
 
@@ -47,10 +50,15 @@ export function start() {
   $("sampling-fields").addEventListener("input", count);
   $("chat-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!running && !$("generate").disabled) generate(request());
+    if (running || $("generate").disabled) return;
+    const body = request();
+    if (body.messages?.at(-1).content.trim() === "") return;
+    if (body.messages) clearPrompt();
+    generate(body);
   });
   submitWithEnter($("chat-prompt"), $("chat-form"));
   $("chat-prompt").addEventListener("input", grow);
+  $("chat-model").addEventListener("change", describe);
   $("stop").addEventListener("click", () => running?.abort());
   $("chat-clear").addEventListener("click", () => {
     answers = [];
@@ -59,6 +67,7 @@ export function start() {
   });
   on("status", () => {
     options($("chat-model"), models("clm"), load("chat.model") ?? serving("clm"));
+    describe();
     enable("clm", $("generate"), $("chat-waiting"));
   });
   on("service", () => enable("clm", $("generate"), $("chat-waiting")));
@@ -69,6 +78,32 @@ export function start() {
 export function shown() {
   grow();
   scrollTo(0, document.body.scrollHeight);
+}
+
+/** Whether the chosen model was trained on conversations, so that it replies to messages. */
+const replies = () => state.status?.models.find(({ name }) => name === $("chat-model").value)?.conversations === true;
+
+/** Says what the chosen model does with a text. */
+function describe() {
+  $("generate").textContent = replies() ? "Send" : "Generate";
+  $("chat-prompt").placeholder = replies() ? "Write a message" : "I would like to assist";
+  $("chat-lead").textContent = replies() ? "Write a message, and the model replies." : "Start a text, and the model continues it.";
+  $("chat-hint").textContent = replies()
+    ? "It replies in the manner of the conversations it was trained on, and reads as much of this one as it can. Clear starts a new one."
+    : "It writes in the manner of the texts it was trained on; it does not answer questions. Use the seed shown under each answer to generate the same text again.";
+}
+
+/** The messages of the conversation so far. */
+function conversation(model) {
+  const said = answers.filter(({ request, text, problem, original }) =>
+    request.messages && request.model === model && text && !problem && original === undefined);
+  return said.flatMap(({ prompt, text }) => [{ role: "user", content: prompt }, { role: "assistant", content: text }]);
+}
+
+function clearPrompt() {
+  $("chat-prompt").value = "";
+  save("chat.prompt", "");
+  grow();
 }
 
 /** Adjusts the height of the text field to its text, up to a third of the window. */
@@ -90,8 +125,10 @@ function count() {
 }
 
 function request() {
-  const body = { prompt: $("chat-prompt").value || $("chat-prompt").placeholder };
+  const body = {};
   if ($("chat-model").value) body.model = $("chat-model").value;
+  if (replies()) body.messages = [...conversation(body.model), { role: "user", content: $("chat-prompt").value }];
+  else body.prompt = $("chat-prompt").value || $("chat-prompt").placeholder;
   for (const [name] of FIELDS) {
     const { value } = $(`sampling-${name}`);
     if (value !== "") body[name] = name === "stop" ? value : Number(value);
@@ -101,7 +138,8 @@ function request() {
 
 /** - original: the answer to generate again, to compare the result with */
 async function generate(body, original) {
-  const answer = { prompt: body.prompt, request: body, text: "", original: original?.text };
+  const prompt = body.messages ? body.messages.at(-1).content : body.prompt;
+  const answer = { prompt, request: body, text: "", original: original?.text };
   answers.push(answer);
   const view = new AnswerView(answer);
   $("chat-log").append(view.element);
@@ -111,12 +149,13 @@ async function generate(body, original) {
   view.scroll(true);
   try {
     const response = await ask(
-      "/v1/completions", { ...body, stream: true, stream_options: { include_usage: true } }, running.signal);
+      body.messages ? "/v1/chat/completions" : "/v1/completions", { ...body, stream: true, stream_options: { include_usage: true } }, running.signal);
     for await (const piece of events(response)) {
       if (piece.error) throw new Error(piece.error.message);
       if (piece.usage) answer.usage = piece.usage;
       for (const choice of piece.choices ?? []) {
-        answer.text += choice.text;
+        answer.text += choice.text ?? choice.delta?.content ?? "";
+        if (choice.omitted_messages) answer.omitted = choice.omitted_messages;
         if (choice.finish_reason) answer.finish = choice.finish_reason;
         if (choice.receipt) answer.receipt = choice.receipt;
       }
@@ -164,7 +203,9 @@ class AnswerView {
     this.caret = h("span", { class: "caret", "aria-hidden": "true" });
     this.foot = h("footer");
     this.element = h("article", { class: "answer", "aria-busy": "true" },
-      h("p", { class: "prose" }, h("span", { class: "begun" }, answer.prompt), this.made, this.caret), this.foot);
+      ...(answer.request.messages
+        ? [h("p", { class: "prose said" }, answer.prompt), h("p", { class: "prose" }, this.made, this.caret)]
+        : [h("p", { class: "prose" }, h("span", { class: "begun" }, answer.prompt), this.made, this.caret)]), this.foot);
   }
 
   text() {
@@ -187,7 +228,7 @@ class AnswerView {
     const buttons = [];
     if (answer.receipt) {
       buttons.push(this.button("Replay", () => running || this.replay()));
-      buttons.push(this.button("Continue", () => running || this.goOn()));
+      if (!answer.request.messages) buttons.push(this.button("Continue", () => running || this.goOn()));
     } else if (!running) buttons.push(this.button("Try again", () => running || generate(answer.request)));
     if (answer.text) buttons.push(this.button("Copy", (event) => this.copy(event.target)));
     this.foot.replaceChildren(
@@ -198,7 +239,7 @@ class AnswerView {
   button = (text, onclick) => h("button", { class: "link", type: "button", onclick }, text);
 
   receipt() {
-    const { receipt, usage, finish, seconds, original, text } = this.answer;
+    const { receipt, usage, finish, seconds, original, text, omitted } = this.answer;
     if (finish === "stopped") return [h("span", {}, "stopped by you")];
     if (!receipt) return [];
     const why = { stop: "complete", length: "stopped at the token limit" };
@@ -210,7 +251,7 @@ class AnswerView {
       h("span", { class: "mono" }, `${receipt.model} ${receipt.generation}`),
       h("span", { class: "mono", title: `SHA-256 of the model: ${receipt.model_sha256}` }, `seed ${receipt.seed}`),
       usage && h("span", {}, `${usage.completion_tokens} tokens`), h("span", {}, why[finish] ?? finish),
-      rate && h("span", {}, rate), same,
+      rate && h("span", {}, rate), omitted && h("span", {}, `the oldest ${omitted} messages were too long to read`), same,
     ].filter(Boolean);
   }
 
@@ -225,7 +266,8 @@ class AnswerView {
   }
 
   async copy(button) {
-    await navigator.clipboard?.writeText(this.answer.prompt + this.answer.text);
+    const { prompt, text, request } = this.answer;
+    await navigator.clipboard?.writeText(request.messages ? text : prompt + text);
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
   }
