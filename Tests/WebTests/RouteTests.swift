@@ -105,6 +105,40 @@ struct RouteTests {
         #expect(rows.map(String.init) == Route.all.map(\.documentationRow))
     }
 
+    @Test func everyRouteIsInTheOpenAPIDocument() async throws {
+        try await WebUnderTest.run { web in
+            let document = try await web.get("/openapi.json").json()
+            #expect(document["openapi"] as? String == "3.1.0")
+            let paths = try #require(document["paths"] as? [String: [String: [String: Any]]])
+            #expect(Set(paths.keys) == Set(Route.all.map(\.path)))
+            for route in Route.all {
+                let operation = try #require(paths[route.path]?[route.method.rawValue.lowercased()], "\(route.path)")
+                #expect((operation["security"] != nil) == (route.access == .change), "\(route.path)")
+                #expect((operation["description"] as? String)?.isEmpty == false)
+                let parameters = operation["parameters"] as? [[String: Any]] ?? []
+                #expect(parameters.contains { $0["in"] as? String == "path" } == route.path.contains("{"))
+                if case .json(let bodies) = route.input {
+                    let content = (operation["requestBody"] as? [String: Any])?["content"] as? [String: [String: Any]]
+                    let json = try #require(content?["application/json"])
+                    #expect((json["examples"] as? [String: Any])?.count == bodies.count)
+                }
+            }
+            let fields = try #require(paths["/api/metrics"]?["get"]?["parameters"] as? [[String: Any]])
+            #expect(fields.map { $0["name"] as? String } == ["after_step", "limit", "run"])
+        }
+    }
+
+    /// Every field that the documentation names is in an example, and thereby in the OpenAPI document.
+    @Test func examplesHaveEveryDocumentedField() throws {
+        for path in ["/v1/completions", "/v1/embeddings", "/v1/fill-mask"] {
+            let route = try #require(Route.all.first { $0.path == path })
+            let bodies = route.examples.map(\.body).joined()
+            for field in route.documentation.matches(of: /`([a-z_]+)`[,; (]/).map(\.1) where field != "float" {
+                #expect(bodies.contains("\"\(field)\""), "\(path): \(field)")
+            }
+        }
+    }
+
     /// The page requests no path that is not a route.
     @Test func pageRequestsRoutesOnly() {
         let paths = Set(Route.all.map(\.path))

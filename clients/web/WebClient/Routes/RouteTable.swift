@@ -4,7 +4,7 @@ import Varlink
 
 extension Route {
     /// All routes.
-    package static let all = openAI + monitoring + page + manager
+    package static let all: [Route] = openAI + monitoring + page + manager
 
     private static let openAI = [
         Route(
@@ -65,7 +65,10 @@ extension Route {
         },
     ]
 
-    private static let monitoring = [
+    private static let monitoring: [Route] = [
+        Route(.get, "/openapi.json", .read, .nothing, "these routes as an OpenAPI 3.1 document") { _, _, _ in
+            .json(OpenAPIDocument.document(of: all))
+        },
         Route(.get, "/health", .read, .nothing, "200, or 503 if the service does not answer") { services, _, _ in
             await HealthRoutes(services).health()
         },

@@ -1,0 +1,103 @@
+import FoundationEssentials
+import Interface
+import Varlink
+
+/// The routes as an OpenAPI 3.1 document, made from the same table as the router.
+///
+/// Fields and query parameters are those of the examples; their values are given as examples, not as types.
+enum OpenAPIDocument {
+    static func document(of routes: [Route]) -> JSONValue {
+        var paths: [String: JSONValue] = [:]
+        for route in routes {
+            guard case .object(var methods) = paths[route.path] ?? [:] else { continue }
+            methods[route.method.rawValue.lowercased()] = operation(route)
+            paths[route.path] = .object(methods)
+        }
+        return [
+            "openapi": "3.1.0",
+            "info": ["title": "kantaibert-web", "version": "1", "description": "HTTP API of kantaibertd's models"],
+            "paths": .object(paths),
+            "components": [
+                "securitySchemes": ["token": ["type": "http", "scheme": "bearer"]],
+                "schemas": ["Error": error],
+            ],
+        ]
+    }
+
+    /// The format of `APIError`.
+    private static var error: JSONValue {
+        let text: JSONValue = ["type": "string"]
+        let optional: JSONValue = ["type": ["string", "null"]]
+        return [
+            "type": "object", "required": ["error"],
+            "properties": [
+                "error": [
+                    "type": "object", "required": ["message", "type", "param", "code"],
+                    "properties": ["message": text, "type": text, "param": optional, "code": optional],
+                ]
+            ],
+        ]
+    }
+
+    private static func operation(_ route: Route) -> JSONValue {
+        var operation: [String: JSONValue] = [
+            "description": .string(route.documentation),
+            "responses": [
+                "2XX": ["description": "success"],
+                "default": [
+                    "description": "an error",
+                    "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]],
+                ],
+            ],
+        ]
+        if route.access == .change { operation["security"] = [["token": []]] }
+        switch route.input {
+        case .nothing: break
+        case .path(let values): operation["parameters"] = .array([pathParameter(route, values)])
+        case .query(let queries): operation["parameters"] = .array(queryParameters(queries))
+        case .file(let queries):
+            operation["parameters"] = .array(queryParameters(queries))
+            operation["requestBody"] = ["required": true, "content": ["application/octet-stream": [:]]]
+        case .json(let bodies):
+            operation["requestBody"] = ["required": true, "content": ["application/json": content(bodies)]]
+        }
+        return .object(operation)
+    }
+
+    private static func pathParameter(_ route: Route, _ values: [String]) -> JSONValue {
+        let name = route.path.drop { $0 != "{" }.dropFirst().prefix { $0 != "}" }
+        return [
+            "name": .string(String(name)), "in": "path", "required": true,
+            "schema": ["type": "string", "examples": .array(values.map(JSONValue.string))],
+        ]
+    }
+
+    private static func queryParameters(_ queries: [String]) -> [JSONValue] {
+        var examples: [String: [JSONValue]] = [:]
+        for pair in queries.flatMap({ $0.split(separator: "&") }) {
+            let parts = pair.split(separator: "=", maxSplits: 1).compactMap { PercentEncoding.decoded($0) }
+            if parts.count == 2 { examples[parts[0], default: []].append(.string(parts[1])) }
+        }
+        return examples.sorted { $0.key < $1.key }.map { name, values in
+            ["name": .string(name), "in": "query", "schema": ["type": "string", "examples": .array(values)]]
+        }
+    }
+
+    private static func content(_ bodies: [String]) -> JSONValue {
+        var fields: [String: [JSONValue]] = [:]
+        var examples: [String: JSONValue] = [:]
+        for (index, body) in bodies.enumerated() {
+            guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(body.utf8)),
+                case .object(let members) = value
+            else { continue }
+            examples["\(index + 1)"] = ["value": value]
+            for (name, value) in members { fields[name, default: []].append(value) }
+        }
+        return [
+            "schema": [
+                "type": "object", "properties": .object(fields.mapValues { ["examples": .array($0)] }),
+            ],
+            "examples": .object(examples),
+        ]
+    }
+}
