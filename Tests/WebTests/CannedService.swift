@@ -175,6 +175,9 @@ final class CannedService: Sendable {
                 throw error
             }
         }
+        if parameters.prompt == "large" {
+            return try await writer.finish(.init(text: String(repeating: "x", count: 3 << 20), receipt: Self.receipt))
+        }
         if context.more {
             try await writer.send(.init(text: " the\n", model: "assistant"))
             try await writer.send(.init(text: "us\u{e9}r"))

@@ -102,6 +102,17 @@ struct HostileRequestTests {
         }
     }
 
+    @Test func answersToManyPromptsAreLimited() async throws {
+        try await WebUnderTest.run { web in
+            let prompts = Array(repeating: #""large""#, count: 12).joined(separator: ",")
+            let answer = try await web.post("/v1/completions", json: #"{"prompt":[\#(prompts)]}"#)
+            #expect(answer.status == 400)
+            let error = try answer.error()
+            #expect(error.code == "answer_too_large" && error.message.contains("32 MiB"))
+            #expect(try await web.post("/v1/completions", json: #"{"prompt":["large"]}"#).status == 200)
+        }
+    }
+
     @Test func allRefusedFieldsAreListed() async throws {
         try await WebUnderTest.run { web in
             let body =
