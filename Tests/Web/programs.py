@@ -56,6 +56,14 @@ def check(servers):
         else:
             raise AssertionError(f"{wrong} was taken")
 
+    # These models were trained on loose text.
+    try:
+        client.chat.completions.create(model="assistant", messages=[{"role": "user", "content": "Where?"}])
+    except openai.BadRequestError as thrown:
+        assert thrown.code == "wrong_model" and "/v1/completions" in thrown.message, thrown
+    else:
+        raise AssertionError("a model of loose text replied")
+
     status, headers, text = servers.get("/metrics")
     assert status == 200 and headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     families = {family.name: family for family in text_string_to_metric_families(text)}
