@@ -482,11 +482,21 @@ static void bf16_rows(void) {
                 compare(y[i * OUTPUTS + j], sum, 5e-5);
                 compare(portable[i * OUTPUTS + j], sum, 5e-5);
             }
+        float *in_place = copy(x, ROWS * k);
+        kb_bf16_round_floats(in_place, ROWS * k);
+        for (long i = k > 15; i < ROWS * k; i++) compare(in_place[i], rounded(x[i]), 1e-30);
+        compare(k <= 15 || isnan(in_place[0]), 1, 1e-30);
+        float *expanded = memory(STRIPS * 16 * k * 4);
+        kb_bf16_expand((uint32_t *)expanded, packed, STRIPS, k);
+        for (long j = 0; j < STRIPS * 16; j++)
+            for (long p = 0; p < k; p++)
+                compare(expanded[(j / 16 * k + p) * 16 + j % 16], j < OUTPUTS ? rounded(w[j * k + p]) : 0, 1e-30);
         hash_in(row, ROWS * length * 4);
         hash_in(packed, STRIPS * 16 * length * 4);
+        hash_in(expanded, STRIPS * 16 * k * 4);
     }
-    report("kb_bf16_round, kb_bf16_pack_weights, kb_bf16_rows, kb_bf16_rows_portable");
-    report_exact("kb_bf16_round, kb_bf16_pack_weights");
+    report("kb_bf16_round, kb_bf16_round_floats, kb_bf16_pack_weights, kb_bf16_expand, kb_bf16_rows, kb_bf16_rows_portable");
+    report_exact("kb_bf16_round, kb_bf16_pack_weights, kb_bf16_expand");
 }
 
 static void s8_rows(void) {
