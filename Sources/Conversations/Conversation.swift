@@ -16,10 +16,25 @@ public struct Conversation: Sendable, Equatable {
     public struct Turn: Sendable, Equatable, Codable {
         public var role: Role
         public var content: String
+        /// Whether the message is context that is learned in another conversation of the corpus. Its loose text is there.
+        public var isRepeated: Bool
 
-        public init(_ role: Role, _ content: String) {
+        public init(_ role: Role, _ content: String, isRepeated: Bool = false) {
             self.role = role
             self.content = content
+            self.isRepeated = isRepeated
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case role, content
+            case isRepeated = "repeated"
+        }
+
+        public init(from decoder: any Decoder) throws {
+            let turn = try decoder.container(keyedBy: CodingKeys.self)
+            role = try turn.decode(Role.self, forKey: .role)
+            content = try turn.decode(String.self, forKey: .content)
+            isRepeated = try turn.decodeIfPresent(Bool.self, forKey: .isRepeated) ?? false
         }
     }
 
@@ -45,8 +60,8 @@ public struct Conversation: Sendable, Equatable {
     /// Whether a reply can be learned from it.
     public var hasReply: Bool { turns.contains { $0.role == .assistant } }
 
-    /// The contents of all messages as loose text, one after the other.
-    public var text: String { turns.map(\.content).joined(separator: "\n") }
+    /// The contents of all messages as loose text, one after the other, without repeated ones.
+    public var text: String { turns.filter { !$0.isRepeated }.map(\.content).joined(separator: "\n") }
 
     // MARK: The stored form
 
@@ -82,7 +97,7 @@ public struct Conversation: Sendable, Equatable {
                 default: line.append(byte)
                 }
             }
-            line += Array(#""}"#.utf8)
+            line += Array((turn.isRepeated ? #"","repeated":true}"# : #""}"#).utf8)
         }
         return line + Array("]}".utf8)
     }

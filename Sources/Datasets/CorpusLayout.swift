@@ -48,11 +48,19 @@ public struct CorpusLayout: Sendable {
         }
         guard unit == .auto || unit == .conversations else {
             return CorpusLayout(
-                ofRecords: "conversations as loose text, because of ‘samples: \(unit.rawValue)’", hasConversations: true
-            )
+                ofRecords: "messages of conversations as loose text, because of ‘samples: \(unit.rawValue)’",
+                hasConversations: true)
         }
         return CorpusLayout(
             .conversations, ofRecords: "conversations, of which the replies are learned", hasConversations: true)
+    }
+
+    /// Returns the layout for a model: a masked one learns the messages of conversations as loose text.
+    package func layout(for objective: Objective) -> CorpusLayout {
+        guard unit == .conversations, objective != .clm else { return self }
+        return CorpusLayout(
+            ofRecords: "messages of conversations as loose text, because a masked model learns no replies",
+            hasConversations: true)
     }
 
     /// Creates the layout of records, which no filter for documents applies to.

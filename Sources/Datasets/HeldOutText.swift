@@ -32,6 +32,7 @@ public struct HeldOutText: Sendable {
             var failure: (any Error)?
             let beat = { do { try progress() } catch { failure = failure ?? error } }
             let layout = try CorpusLayout(corpus: corpus, unit: unit, filters: filters, progress: beat)
+                .layout(for: objective)
             if let failure { throw failure }
             var reader = try SampleReader(
                 corpus: corpus, layout: layout, filters: filters, seen: seen, progress: beat)

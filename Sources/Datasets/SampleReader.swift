@@ -12,6 +12,7 @@ import TextFilters
 /// - `records`: same as `lines`; structured corpora are stored with one record per line.
 ///   If `auto` finds that lines of only `%` separate the texts of a file, blank lines do not separate units.
 /// - `packed`: same as `paragraphs`; their tokens are concatenated later.
+/// - `conversations`: the conversations that a structured corpus has; otherwise, each of their messages is a sample.
 ///
 /// A unit of more than 2 KiB is divided into pieces, each of which is a sample; see `LongUnit`.
 public struct SampleReader {
@@ -30,6 +31,8 @@ public struct SampleReader {
     private let keepsTurns: Bool
     /// Whether the previous piece of the file was returned as a sample.
     private var hasPrevious = false
+    /// The messages of a conversation that are still to be read as loose text.
+    private var messages: ArraySlice<Conversation.Turn> = []
 
     /// - Parameter seen: the lines that `dedupe_lines` has seen so far; shared by all corpora of a run
     public init(path: String, unit: SampleUnit, filters: [TextFilter], seen: SeenTexts = SeenTexts())
@@ -91,36 +94,53 @@ public struct SampleReader {
 
     /// Returns the next sample, or nil at the end of the corpus.
     public mutating func next() throws(DatasetError) -> Sample? {
-        while let piece = try pieces.next() {
+        while true {
+            if let message = messages.popFirst() {
+                guard !message.isRepeated, let sample = sample(of: message.content, UnitPieces.Piece(bytes: [])) else {
+                    continue
+                }
+                return sample
+            }
+            guard let piece = try pieces.next() else { return nil }
             if !piece.isContinuation { unit += 1 }
             let isContinuation = piece.isContinuation && hasPrevious
             hasPrevious = false
             if hasConversations, let conversation = Conversation(line: piece.bytes) {
+                guard keepsTurns else {
+                    messages = conversation.turns[...]
+                    continue
+                }
                 guard let sample = sample(of: conversation, piece) else { continue }
                 return sample
             }
             // Invalid UTF-8 is replaced, as with Python's errors="replace".
-            var text = String(decoding: piece.bytes, as: UTF8.self)
-            guard !text.isBlank else { continue }
-            let hash = piece.isPart ? Sample.hash(ofPiece: text) : Sample.hash(of: text)
-            if let joiner {
-                var bytes = Array(text.utf8)
-                joiner.join(&bytes)
-                text = String(decoding: bytes, as: UTF8.self)
-            }
-            counts.add(text, hash)
-            guard isUsed(piece, bytes: text.utf8.count) else { continue }
-            if !filters.isEmpty {
-                var filtered = Array(text.utf8)
-                guard filters.apply(to: &filtered, seen: seen, counts: &counts.filters[corpusFilters...]) else {
-                    continue
-                }
-                text = String(decoding: filtered, as: UTF8.self)
-            }
+            guard var sample = sample(of: String(decoding: piece.bytes, as: UTF8.self), piece) else { continue }
             hasPrevious = true
-            return Sample(text: text, hash: hash, isContinuation: isContinuation)
+            sample.isContinuation = isContinuation
+            return sample
         }
-        return nil
+    }
+
+    /// Returns the sample of a text, or nil if it is blank or filters drop it.
+    private mutating func sample(of unfiltered: String, _ piece: UnitPieces.Piece) -> Sample? {
+        var text = unfiltered
+        guard !text.isBlank else { return nil }
+        let hash = piece.isPart ? Sample.hash(ofPiece: text) : Sample.hash(of: text)
+        if let joiner {
+            var bytes = Array(text.utf8)
+            joiner.join(&bytes)
+            text = String(decoding: bytes, as: UTF8.self)
+        }
+        counts.add(text, hash)
+        guard isUsed(piece, bytes: text.utf8.count) else { return nil }
+        if !filters.isEmpty {
+            var filtered = Array(text.utf8)
+            guard filters.apply(to: &filtered, seen: seen, counts: &counts.filters[corpusFilters...]) else {
+                return nil
+            }
+            text = String(decoding: filtered, as: UTF8.self)
+        }
+        return Sample(text: text, hash: hash)
     }
 
     /// Returns the sample of a conversation, or nil if filters drop it or one of its messages. Its hash is that of its
@@ -132,12 +152,18 @@ public struct SampleReader {
         guard isUsed(piece, bytes: conversation.text.utf8.count) else { return nil }
         for index in conversation.turns.indices where !filters.isEmpty {
             var filtered = Array(conversation.turns[index].content.utf8)
-            guard filters.apply(to: &filtered, seen: seen, counts: &counts.filters[corpusFilters...]) else {
-                return nil
+            // A repeated message is counted, and is the original of duplicates, where it is learned.
+            var isKept = false
+            if conversation.turns[index].isRepeated {
+                var uncounted = counts.filters
+                isKept = filters.apply(to: &filtered, seen: SeenTexts(), counts: &uncounted[corpusFilters...])
+            } else {
+                isKept = filters.apply(to: &filtered, seen: seen, counts: &counts.filters[corpusFilters...])
             }
+            guard isKept else { return nil }
             conversation.turns[index].content = String(decoding: filtered, as: UTF8.self)
         }
-        return Sample(text: conversation.text, hash: hash, turns: keepsTurns ? conversation.turns : [])
+        return Sample(text: conversation.text, hash: hash, turns: conversation.turns.joinedByRole)
     }
 
     /// Applies the filters for corpora.
@@ -189,6 +215,19 @@ public struct SampleCounts: Sendable, Equatable {
         a.filters.add(b.filters)
         a.isUniform = a.isUniform && b.isUniform && (a.firstHash ?? b.firstHash) == (b.firstHash ?? a.firstHash)
         a.firstHash = a.firstHash ?? b.firstHash
+    }
+}
+
+extension [Conversation.Turn] {
+    /// The messages, of which consecutive ones of the same role are one: threads of short messages have several.
+    fileprivate var joinedByRole: [Conversation.Turn] {
+        reduce(into: []) { turns, turn in
+            if turns.last?.role == turn.role {
+                turns[turns.count - 1].content += "\n" + turn.content
+            } else {
+                turns.append(turn)
+            }
+        }
     }
 }
 

@@ -46,6 +46,7 @@ public struct TokenShards: Sendable {
             begins(corpus)
             sides.begin(corpus: index)
             let layout = try layouts.layout(of: corpus, unit: source.unit, filters: source.filters, progress: progress)
+                .layout(for: source.objective)
             var reader = try SampleReader(
                 corpus: corpus, layout: layout, filters: source.filters, seen: seen, progress: progress)
             while true {

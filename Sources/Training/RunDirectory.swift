@@ -140,7 +140,8 @@ struct RunDirectory {
         _ corpus: JobCorpus, memoryLimit: Int, seen: SeenTexts, progress: () -> Void
     ) throws -> WordCounts {
         let layout = try layouts.layout(
-            of: corpus, unit: job.samples, filters: job.filters, progress: progress)
+            of: corpus, unit: job.samples, filters: job.filters, progress: progress
+        ).layout(for: job.objective)
         if (corpus.filters ?? job.filters).isEmpty, layout.keepsText {
             do {
                 guard let directory = job.wordCountsDirectory else {

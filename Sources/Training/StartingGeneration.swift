@@ -111,6 +111,7 @@ extension Job {
         var bytes = 0
         for (index, corpus) in new.enumerated() where bytes < mostBytes {
             let layout = try layouts.layout(of: corpus, unit: samples, filters: filters, progress: progress)
+                .layout(for: objective)
             var reader = try SampleReader(
                 corpus: corpus, layout: layout, filters: filters, seen: SeenTexts(), progress: progress)
             // The share that shorter corpora do not use is divided among those that follow.

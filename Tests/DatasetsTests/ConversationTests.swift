@@ -93,12 +93,51 @@ struct ConversationDatasetTests {
         #expect(built.shards.summary.map { $0.truncatedShare > 0.5 } == true)
     }
 
-    @Test(arguments: [(Objective.mlm, SampleUnit.auto), (.clm, .records), (.clm, .lines)])
-    func otherUnitsAndMaskedModelsReadLooseText(objective: Objective, unit: SampleUnit) throws {
+    @Test(arguments: [(Objective.mlm, SampleUnit.auto), (.mlm, .conversations), (.clm, .records), (.clm, .lines)])
+    func otherUnitsAndMaskedModelsReadEachMessageAsLooseText(objective: Objective, unit: SampleUnit) throws {
         let built = try Built([Conversation(exchange("Where?", "Here."))], objective, unit)
-        let text = built.tokenizer.encode("Where?\nHere.", specialTokens: .asText)
-        #expect(built.rows == [[0] + text + [2]])
-        #expect(built.shards.training.totals.textBytes == "Where?\nHere.".utf8.count)
+        let texts = ["Where?", "Here."].map { built.tokenizer.encode($0, specialTokens: .asText) }
+        #expect(built.rows == texts.map { [0] + $0 + [2] })
+        #expect(built.shards.training.totals.textBytes == "Where?Here.".utf8.count)
+    }
+
+    /// A filter drops messages of loose text as it would drop records, and each is held out by itself.
+    @Test func looseMessagesAreSamplesLikeRecords() throws {
+        let folder = try TemporaryFolder()
+        let conversations = (0..<200).map { Conversation(exchange("WHERE is it?", "Over THERE, no \($0)")) }
+        let path = try folder.write("corpus.jsonl", conversations.flatMap { $0.line + [UInt8(ascii: "\n")] })
+        var corpus = try JobCorpus(file: path, name: "corpus.jsonl")
+        corpus.samples = .records
+        let layout = try CorpusLayout(corpus: corpus, unit: .records)
+        var reader = try SampleReader(
+            corpus: corpus, layout: layout, filters: [.lowercase, .minWords(4)], seen: SeenTexts())
+        var samples: [Sample] = []
+        while let sample = try reader.next() { samples.append(sample) }
+        #expect(
+            samples
+                == (0..<200).map {
+                    Sample(text: "over there, no \($0)", hash: Sample.hash(of: "Over THERE, no \($0)"))
+                })
+        #expect(reader.counts.samples == 400 && reader.counts.filteredSamples == 200)
+    }
+
+    /// The context of a branch is in another conversation, too.
+    @Test func repeatedMessagesAreContextOnly() throws {
+        let branch = Conversation([.init(.user, "Where?", isRepeated: true), .init(.assistant, "There.")])
+        let loose = try Built([Conversation(exchange("Where?", "Here.")), branch], .clm, .records)
+        #expect(
+            loose.rows
+                == ["Where?", "Here.", "There."].map { [0] + loose.tokenizer.encode($0, specialTokens: .asText) + [2] })
+        let built = try Built([branch], filters: [.dedupeLines])
+        #expect(built.rows == [[0] + built.tokenizer.encode(branch.turns, built.markers)])
+        #expect(built.shards.summary?.filters.map(\.unitsBefore) == [1])
+    }
+
+    @Test func consecutiveMessagesOfTheSameRoleAreLearnedAsOne() throws {
+        let turns = exchange("Where?", "Here.") + [.init(.assistant, "And there.")]
+        let built = try Built([Conversation(turns)])
+        #expect(
+            built.rows == [[0] + built.tokenizer.encode(exchange("Where?", "Here.\nAnd there."), built.markers)])
     }
 
     @Test func filtersApplyToMessages() throws {
