@@ -24,7 +24,14 @@ package struct DocumentReader {
         self.options = options
         self.scratch = scratch
         content = ContentReader(options: options, scratch: scratch)
-        reading = CorpusReading(options: options, write: write)
+        reading = CorpusReading(
+            options: options, makeSpool: { Self.makeSpool(options, scratch) }, write: write)
+    }
+
+    /// Returns space behind that for unpacked members, which together have at most `maxExpandedBytes`, and for their text,
+    /// which has at most twice as many.
+    private static func makeSpool(_ options: ReadingOptions, _ scratch: ScratchFile) -> any TextSpool {
+        scratch.makeSpool(at: 3 * min(options.maxExpandedBytes, Int.max / 8))
     }
 
     /// - Throws: `RejectionError`, and errors thrown by `write`
@@ -224,7 +231,9 @@ package struct DocumentReader {
         let text = try store { store in
             // `store` does not outlive this call.
             try withoutActuallyEscaping(store) { store in
-                var member = CorpusReading(options: options, write: store)
+                var member = CorpusReading(
+                    options: options, makeSpool: { [options, scratch] in Self.makeSpool(options, scratch) },
+                    write: store)
                 try read(&member)
                 report = member.report
             }

@@ -34,6 +34,20 @@ package final class UnnamedFile {
         try Durable.write(bytes, to: descriptor, path: directory)
     }
 
+    /// Fills the buffer with bytes that were appended before.
+    package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(DurableError) {
+        var done = 0
+        while done < buffer.count {
+            let count = retrying {
+                pread(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+            }
+            // The file ends only where someone else has truncated it.
+            if count == 0 { errno = EIO }
+            guard count > 0 else { throw DurableError("read", directory) }
+            done += count
+        }
+    }
+
     /// `O_TMPFILE`, which Swift cannot import.
     private static let withoutName: Int32 = 0o20000000 | O_DIRECTORY
 }

@@ -23,6 +23,20 @@ extension FuzzTarget {
         readAsOneAndInPieces(Array(input[2...]), .csv, options, pieces: Int(input[0]) + 1)
     }
 
+    /// Tables of threads. The first byte is the size of the pieces in which the table arrives.
+    static let threads = FuzzTarget(
+        name: "threads",
+        seeds: texts(
+            "\u{3}tweet_id,author_id,inbound,text,in_response_to_tweet_id\n2,x,False,b,1\n1,y,True,a,\n3,x,False,c,1\n",
+            "\u{7}text;tweet_id;in_response_to_tweet_id;inbound;author_id\na;1;2;1;x\nb;2.0;1;0;y\n\"c\nd\";2;9;f;z\n")
+    ) { input in
+        guard let first = input.first else { return }
+        var options = smallReading
+        options.table.hasThreads = true
+        options.threadRows = 8
+        readAsOneAndInPieces(Array(input[1...]), .csv, options, pieces: Int(first) + 1)
+    }
+
     static let jsonLines = FuzzTarget(
         name: "jsonl",
         seeds: texts(

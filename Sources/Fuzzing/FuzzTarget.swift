@@ -17,7 +17,9 @@ public struct FuzzTarget: Sendable {
 
     public static let all: [FuzzTarget] =
         [.framer, .json, .tokenizer, .configuration, .safetensors, .settings, .trainingArguments, .model, .tokenShard]
-        + calls + [.encoding, .csv, .jsonLines, .jsonRecords] + archives + markupAndDocuments + [.folderConfiguration]
+        + calls + [.encoding, .csv, .threads, .jsonLines, .jsonRecords] + archives + markupAndDocuments + [
+            .folderConfiguration
+        ]
         + http
 
     public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -6,7 +6,7 @@ enum TableKey: String, CaseIterable {
     case textColumn = "text_column"
     case promptColumn = "prompt_column"
     case completionColumn = "completion_column"
-    case delimiter, quoting, escape
+    case threads, delimiter, quoting, escape
     case skipInitialSpace = "skip_initial_space"
     case header
 
@@ -14,6 +14,12 @@ enum TableKey: String, CaseIterable {
     static func read(_ source: SettingsSource, into options: inout ReadingOptions) throws(SettingsError) {
         if let columns = try textColumn.columns(source) { options.textColumns = columns }
         if let exchange = try exchange(source) { options.exchange = exchange }
+        options.table.hasThreads = try threads.flag(source) ?? false
+        if options.table.hasThreads {
+            for key in [textColumn, promptColumn] where try source.text(key.rawValue) != nil {
+                throw threads.refusal(source, "false, or no \(key.rawValue)", "true")
+            }
+        }
         if let byte = try delimiter.byte(source, except: "\"\r\n") { options.table.delimiter = byte }
         options.table.quoting = try source.word(quoting.rawValue, as: TableQuoting.self)
         if let byte = try escape.byte(source, except: "\"\r\n,;\t ") { options.table.escape = byte }

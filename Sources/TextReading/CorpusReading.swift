@@ -8,16 +8,20 @@ package struct CorpusReading {
     private var hash = SHA256()
     let options: ReadingOptions
     private let interruption: Interruption
+    private let makeSpool: () throws -> any TextSpool
     private let write: (UnsafeRawBufferPointer) throws -> Void
 
     /// - Parameters:
     ///   - isCancelled: polled before each block that is read or converted
+    ///   - makeSpool: returns disk space for the texts of a table whose rows are put together; nil keeps them in memory
     ///   - write: receives the bytes to store
     package init(
         options: ReadingOptions, isCancelled: @escaping @Sendable () -> Bool = { false },
+        makeSpool: (() throws -> any TextSpool)? = nil,
         write: @escaping (UnsafeRawBufferPointer) throws -> Void
     ) {
         self.options = options
+        self.makeSpool = makeSpool ?? { MemorySpool() }
         interruption = Interruption(isCancelled: isCancelled)
         self.write = write
     }
@@ -27,7 +31,7 @@ package struct CorpusReading {
     /// Reads one document, which may be split into pieces at any byte. Plain text is separated from the document before
     /// by a blank line.
     /// - Parameter forEachPiece: calls its argument with each piece of UTF-8
-    /// - Throws: `RejectionError`, `ReadingInterrupted`, and errors thrown by `forEachPiece` and by `write`
+    /// - Throws: `RejectionError`, `ReadingInterrupted`, and errors thrown by `forEachPiece`, by `write` and by the spool
     package mutating func readDocument(
         _ format: TextFormat, _ forEachPiece: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
     ) throws {
@@ -51,6 +55,13 @@ package struct CorpusReading {
         lineEnds.finish(to: &text)
         try reader.append(text, to: &output)
         try reader.finish(to: &output)
+        try store(output)
+        output.removeAll(keepingCapacity: true)
+        while try reader.proceed(to: &output) {
+            try interruption.check()
+            try store(output)
+            output.removeAll(keepingCapacity: true)
+        }
         try store(output)
         report.documents += reader.documents
         report.isStructured = format.isStructured
@@ -90,7 +101,8 @@ package struct CorpusReading {
         switch format {
         case .text, .mail: PlainText()
         case .csv, .tsv:
-            DelimitedText(delimiter: UInt8(ascii: format == .tsv ? "\t" : ","), options: options)
+            DelimitedText(
+                delimiter: UInt8(ascii: format == .tsv ? "\t" : ","), options: options, makeSpool: makeSpool)
         case .jsonl, .json:
             JSONRecords(options: options, prefersLines: format == .jsonl)
         }

@@ -1,15 +1,19 @@
 /// Reads a table: CSV as Python's `csv` does (RFC 4180), and its variants, which are recognized from the first rows. Each
-/// row becomes a record of the text in the text columns, or a conversation of a message and a reply in two columns.
+/// row becomes a record of the text in the text columns, a conversation of a message and a reply in two columns, or a
+/// message of a thread.
 ///
-/// Memory is bounded by the sample and by one row. Time is linear in the input.
+/// Memory is bounded by the sample, by one row and by the ids of threads. Time is linear in the input.
 struct DelimitedText: RecordReader {
     private(set) var documents = 0
     private(set) var warnings: [String] = []
+    private var threads: ThreadRows?
+    private let makeSpool: () throws -> any TextSpool
     private let usual: UInt8
     private let options: TableOptions
     private let wanted: WantedColumns
     private let limit: Int
     private let sampleBytes: Int
+    private let threadRows: Int
 
     /// The input; the bytes before `offset` have been consumed.
     private var buffer: [UInt8] = []
@@ -35,13 +39,17 @@ struct DelimitedText: RecordReader {
     private var mostLines = 0
     private var surplusFields = 0
 
-    /// - Parameter delimiter: the usual delimiter of such files
-    init(delimiter: UInt8, options: ReadingOptions) {
+    /// - Parameters:
+    ///   - delimiter: the usual delimiter of such files
+    ///   - makeSpool: returns space for the texts of threads
+    init(delimiter: UInt8, options: ReadingOptions, makeSpool: @escaping () throws -> any TextSpool) {
         usual = delimiter
+        self.makeSpool = makeSpool
         self.options = options.table
-        wanted = WantedColumns(options)
+        wanted = WantedColumns(options, inTable: true)
         limit = options.maxRecordBytes
         sampleBytes = options.sampleBytes
+        threadRows = options.threadRows
     }
 
     var formatDescription: String {
@@ -56,6 +64,7 @@ struct DelimitedText: RecordReader {
             switch layout.columns {
             case .texts: ReadingAdvice.count(rowCount, "row")
             case .exchange: ReadingAdvice.count(documents, "conversation")
+            case .thread: "\(ReadingAdvice.count(rowCount, "row")) in \(ReadingAdvice.count(documents, "conversation"))"
             }
         return "\(kind), \(count)" + (layout.hasHeader ? "" : ", no header")
     }
@@ -84,6 +93,16 @@ struct DelimitedText: RecordReader {
         if layout == nil { try examine(buffer.count, isWhole: true) }
         try readRows(.last, to: &output)
         try settle()
+        try threads?.check(rows: rowCount)
+    }
+
+    mutating func proceed(to output: inout [UInt8]) throws -> Bool {
+        guard var threads else { return false }
+        self.threads = nil
+        let hasMore = try threads.proceed(to: &output)
+        documents = threads.conversations
+        if hasMore { self.threads = threads } else { warnings += threads.warnings(rows: rowCount) }
+        return hasMore
     }
 
     private mutating func examine(_ count: Int, isWhole: Bool = false) throws {
@@ -102,6 +121,7 @@ struct DelimitedText: RecordReader {
         let kept = Set(columns).sorted()
         order = columns.map { kept.firstIndex(of: $0)! }
         warnings = layout.warnings
+        if case .thread = layout.columns { threads = ThreadRows(mostRows: threadRows, makeSpool: makeSpool) }
         self.layout = layout
     }
 
@@ -111,7 +131,7 @@ struct DelimitedText: RecordReader {
         buffer = []
         try bytes.withUnsafeBufferPointer { bytes in
             while let row = try rows.next(bytes, &offset, end) {
-                if isHeader { isHeader = false } else { take(row, to: &output) }
+                if isHeader { isHeader = false } else { try take(row, to: &output) }
                 offset += row.count
                 rows.finishRow(row)
             }
@@ -121,7 +141,7 @@ struct DelimitedText: RecordReader {
         offset = 0
     }
 
-    private mutating func take(_ row: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {
+    private mutating func take(_ row: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) throws {
         let (parser, columnCount) = (rows.parser, layout!.columnCount)
         // A line of white space is not a row.
         if parser.fieldCount == 1, row.allSatisfy({ $0 <= 0x20 }) { return }
@@ -137,6 +157,7 @@ struct DelimitedText: RecordReader {
         switch layout!.columns {
         case .texts: storeRecord(row, to: &output)
         case .exchange(_, let input, _): storeExchange(row, hasInput: input != nil, to: &output)
+        case .thread: try storeMessage(row, to: &output)
         }
     }
 
@@ -172,6 +193,17 @@ struct DelimitedText: RecordReader {
         output += line
         output.append(UInt8(ascii: "\n"))
         documents += 1
+    }
+
+    private mutating func storeMessage(_ row: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) throws {
+        record.removeAll(keepingCapacity: true)
+        guard readValue(0, of: row), record.appendRecord(value) else {
+            return leaveOut(isTooShort: order[0] >= rows.parser.fields.count)
+        }
+        let others = (1..<4).map { readValue($0, of: row) ? value.trimmedSpaces : [] }
+        let isStored = try threads!.add(
+            record.dropLast(), id: others[0], answering: others[1], inbound: others[2], line: rows.line, to: &output)
+        if !isStored { tooLarge.add(line: rows.line) }
     }
 
     private mutating func leaveOut(isTooShort: Bool) {
@@ -238,13 +270,14 @@ struct DelimitedText: RecordReader {
                 ? ReadingAdvice.quoted(layout.names[index]) : "\(index + 1)"
         }
         return switch layout.columns {
-        case .texts: "column " + names.joined(separator: ", ")
+        case .texts, .thread: "column " + names.joined(separator: ", ")
         case .exchange: "columns " + names.joined(separator: " and ")
         }
     }
 
     private func reason(_ sentence: String, _ layout: TableLayout) -> RejectionError {
         let names = layout.hasHeader ? "; the columns are \(ReadingAdvice.list(layout.names))" : ""
+        if case .thread = layout.columns { return RejectionError(sentence + names) }
         guard case .texts(let textColumns) = layout.columns else {
             return RejectionError(
                 "\(sentence)\(names). \(ReadingAdvice.set("prompt_column and completion_column")), or text_column to read "
@@ -255,5 +288,13 @@ struct DelimitedText: RecordReader {
         let columns = documents > 0 ? textColumns + [other] : [other]
         return RejectionError(
             "\(sentence)\(names). \(ReadingAdvice.set(ColumnName.advice(columns, in: layout.names)))")
+    }
+}
+
+extension [UInt8] {
+    /// The bytes without spaces at either end.
+    fileprivate var trimmedSpaces: [UInt8] {
+        let isSpace = { (byte: UInt8) in byte <= 0x20 }
+        return Array(drop(while: isSpace).reversed().drop(while: isSpace).reversed())
     }
 }

@@ -49,7 +49,7 @@ struct JSONRecords: RecordReader {
     private static let outlinedRecords = 1024
 
     init(options: ReadingOptions, prefersLines: Bool) {
-        let wanted = WantedColumns(options)
+        let wanted = WantedColumns(options, inTable: false)
         fields = wanted.names
         isExchange = wanted.isExchange
         paths = JSONPaths(fields)

@@ -9,7 +9,7 @@ package struct NotPlainText: Error {}
 extension CorpusReading {
     /// Reads a file that is plain UTF-8: text, a table or JSON.
     /// - Throws: `NotPlainText` if it is anything else, `RejectionError`, `ReadingInterrupted`, and errors thrown by
-    ///   `write`. After an error, the output must be discarded.
+    ///   `write` and by the spool. After an error, the output must be discarded.
     package mutating func readPlain(name: String, descriptor: Int32, bytes size: Int) throws {
         // A copy, because `readDocument` has exclusive access to the others.
         let options = options

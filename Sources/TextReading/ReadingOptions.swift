@@ -33,6 +33,9 @@ public struct ReadingOptions: Sendable, Equatable, Codable {
     /// Number of bytes from the start of a table or JSON from which its form is recognized.
     package var sampleBytes = 256 << 10
 
+    /// Number of rows of a table that are put together to threads, for each of which about 40 bytes are kept in memory.
+    package var threadRows = 4 << 20
+
     /// Maximum number of text columns.
     package static let mostTextColumns = JSONPaths.mostFields
     /// Maximum length in bytes of the name of a text column.

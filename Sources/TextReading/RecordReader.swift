@@ -2,12 +2,19 @@
 protocol RecordReader {
     /// Number of documents read so far.
     var documents: Int { get }
-    /// The format in words, valid after `finish`.
+    /// The format in words, valid after `finish` and `proceed`.
     var formatDescription: String { get }
-    /// Sentences about text that was left out or changed, valid after `finish`.
+    /// Sentences about text that was left out or changed, valid after `finish` and `proceed`.
     var warnings: [String] { get }
     mutating func append(_ bytes: [UInt8], to output: inout [UInt8]) throws
     mutating func finish(to output: inout [UInt8]) throws
+    /// Appends a part of the text that was not stored before `finish` returned.
+    /// - Returns: false if there is no more
+    mutating func proceed(to output: inout [UInt8]) throws -> Bool
+}
+
+extension RecordReader {
+    mutating func proceed(to output: inout [UInt8]) -> Bool { false }
 }
 
 /// Stores plain text unchanged, as one document.

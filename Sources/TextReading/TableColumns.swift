@@ -4,11 +4,13 @@ enum TableColumns: Equatable {
     case texts([Int])
     /// A conversation of a user's message, to which the text in `input` belongs, and a reply.
     case exchange(prompt: Int, input: Int? = nil, completion: Int)
+    /// A message of a thread, in the order of `ThreadRows.columns`.
+    case thread([Int])
 
     /// All columns; those without which a row is left out come first.
     var all: [Int] {
         switch self {
-        case .texts(let columns): columns
+        case .texts(let columns), .thread(let columns): columns
         case .exchange(let prompt, let input, let completion): [prompt, completion] + [input].compactMap(\.self)
         }
     }
@@ -18,6 +20,7 @@ enum TableColumns: Equatable {
         switch self {
         case .texts(let columns): columns
         case .exchange(let prompt, _, let completion): [prompt, completion]
+        case .thread(let columns): [columns[0]]
         }
     }
 }
@@ -28,6 +31,8 @@ struct WantedColumns {
     let names: [String]
     /// Whether these are a prompt and a completion.
     let isExchange: Bool
+    /// Whether these are the columns of messages of threads.
+    let isThread: Bool
     /// Whether the user has chosen them.
     let isChosen: Bool
 
@@ -36,10 +41,13 @@ struct WantedColumns {
         ("prompt", nil, "completion"), ("instruction", "input", "output"), ("question", nil, "answer"),
     ]
 
-    init(_ options: ReadingOptions) {
-        names = options.exchange.map { [$0.prompt, $0.completion] } ?? options.textColumns
-        isExchange = options.exchange != nil
-        isChosen = isExchange || options.textColumns != ReadingOptions().textColumns
+    init(_ options: ReadingOptions, inTable: Bool) {
+        isThread = inTable && options.table.hasThreads
+        isExchange = !isThread && options.exchange != nil
+        names =
+            isThread
+            ? ThreadRows.columns : options.exchange.map { [$0.prompt, $0.completion] } ?? options.textColumns
+        isChosen = isThread || isExchange || options.textColumns != ReadingOptions().textColumns
     }
 
     /// Returns the columns that a header names, unless it lacks one of them.
@@ -59,6 +67,7 @@ struct WantedColumns {
 
     /// - Parameter indexes: one for each name
     func columns(_ indexes: [Int]) -> TableColumns {
-        isExchange ? .exchange(prompt: indexes[0], completion: indexes[1]) : .texts(indexes)
+        if isThread { return .thread(indexes) }
+        return isExchange ? .exchange(prompt: indexes[0], completion: indexes[1]) : .texts(indexes)
     }
 }

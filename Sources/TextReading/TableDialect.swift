@@ -18,6 +18,8 @@ public struct TableOptions: Sendable, Equatable, Codable {
     public var skipsInitialSpace: Bool?
     /// Whether the first row contains the names of the columns.
     public var hasHeader: Bool?
+    /// Whether the rows are messages that are put together by their ids; see `ThreadRows`.
+    public var hasThreads = false
 
     public init() {}
 }

@@ -223,6 +223,12 @@ struct TableLayout {
         _ missing: [String], _ trial: TableTrial, _ wanted: WantedColumns, hasHeader: Bool, names: [String]
     ) -> RejectionError {
         let what = "has no column \(ReadingAdvice.list(missing))"
+        guard !wanted.isThread else {
+            let columns = ThreadRows.columns.joined(separator: ", ")
+            return RejectionError(
+                "\(what): ‘threads: true’ in .kbconfig.yaml is for tables with a header that names the columns \(columns)"
+            )
+        }
         let prose = trial.prose()
         guard hasHeader else {
             let setting =

@@ -38,6 +38,28 @@ import TextReading
             Data(contentsOf: URL(filePath: table)), with: Data(contentsOf: URL(filePath: lines)), atLeast: 1)
     }
 
+    /// The texts of threads are kept in a file without a name.
+    @Test func putsThreadsTogether() throws {
+        var options = ReadingOptions()
+        options.table.hasThreads = true
+        let filling = String(repeating: "and so on ", count: 100)
+        let rows = (0..<300).reversed().map { index in
+            "\(index),x,\(index % 2 == 0 ? "True" : "False"),\(filling)\(index),\(index % 2 == 0 ? "" : "\(index - 1)")\n"
+        }
+        let table = "tweet_id,author_id,inbound,text,in_response_to_tweet_id\n" + rows.joined()
+        guard case .admitted(let corpus) = try admit("threads.csv", table.utf8, options) else {
+            Issue.record("not admitted")
+            return
+        }
+        let stored = try String(contentsOf: URL(filePath: corpus.path), encoding: .utf8)
+        let expected = stride(from: 298, through: 0, by: -2).map { index in
+            #"{"messages":[{"role":"user","content":"\#(filling)\#(index)"},"#
+                + #"{"role":"assistant","content":"\#(filling)\#(index + 1)"}]}"# + "\n"
+        }.joined()
+        #expect(stored == expected)
+        #expect(corpus.documents == 150 && corpus.warnings == [])
+    }
+
     private static let realTable: (String, String)? = {
         let environment = ProcessInfo.processInfo.environment
         guard let table = environment["KANTAIBERT_TABLE"], let lines = environment["KANTAIBERT_TABLE_LINES"] else {

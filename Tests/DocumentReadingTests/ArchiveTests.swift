@@ -31,6 +31,37 @@ import Testing
         #expect(read.report?.isStructured == true)
     }
 
+    /// The texts of threads are kept in the scratch file, behind the members of archives.
+    @Test func putsThreadsOfCompressedTablesTogether() throws {
+        var options = ReadingOptions()
+        options.table.hasThreads = true
+        let filling = String(repeating: "and so on ", count: 100)
+        func table(_ start: Int) -> String {
+            "tweet_id,author_id,inbound,text,in_response_to_tweet_id\n"
+                + (0..<300).reversed().map { index in
+                    let isReply = index % 2 == 1
+                    return "\(start + index),x,\(isReply ? "False" : "True"),\(filling)\(start + index),"
+                        + (isReply ? "\(start + index - 1)\n" : "\n")
+                }.joined()
+        }
+        func conversations(_ start: Int) -> String {
+            stride(from: start + 298, through: start, by: -2).map { index in
+                #"{"messages":[{"role":"user","content":"\#(filling)\#(index)"},"#
+                    + #"{"role":"assistant","content":"\#(filling)\#(index + 1)"}]}"# + "\n"
+            }.joined()
+        }
+        let compressed = try ReadDocument("t.csv.gz", ArchiveWriter.compressed(.gz, table(0)), options)
+        #expect(compressed.text == conversations(0), "\(compressed.reason ?? "")")
+        #expect(compressed.report?.format.hasSuffix("300 rows in 150 conversations") == true)
+        let archive = try ArchiveWriter.archive(
+            .zip, [.file("a.csv", table(0)), .file("b.csv", table(1000)), .file("c.csv", "tweet_id\n")])
+        let read = try ReadDocument("t.zip", archive, options)
+        #expect(read.text == conversations(0) + conversations(1000), "\(read.reason ?? "")")
+        #expect(read.report?.documents == 300)
+        let packed = try ArchiveWriter.compressed(.gz, ArchiveWriter.archive(.zip, [.file("a.csv", table(0))]))
+        #expect(try ReadDocument("t.zip.gz", packed, options).text == conversations(0))
+    }
+
     /// Truncated data of the format `compress` cannot be recognized.
     @Test(arguments: ArchiveWriter.Filter.allCases.filter { $0 != .Z })
     func rejectsTruncatedCompressedFile(filter: ArchiveWriter.Filter) throws {

@@ -70,6 +70,8 @@ import TextReading
             ("skip_initial_space: 1", "skip_initial_space", ":1"), ("text_column: []", "text_column", ":1"),
             ("text_column: \(String(repeating: "x", count: 1025))", "text_column", ":1"),
             ("delimiter: \"|\"\nescape: \"|\"", "escape", ":2"),
+            ("threads: 1", "threads", ":1"), ("text_column: a\nthreads: true", "threads", ":2"),
+            ("threads: true\nprompt_column: a\ncompletion_column: b", "threads", ":1"),
             ("prompt_column: a", "prompt_column", ":1"), ("\ncompletion_column: a", "completion_column", ":2"),
             ("prompt_column: a\ncompletion_column: a", "completion_column", ":2"),
             ("prompt_column: [a, b]\ncompletion_column: c", "prompt_column", ":1"),
@@ -112,6 +114,8 @@ import TextReading
         #expect(found.table.hasHeader == false)
         try write("text_column: 2", in: "a")
         #expect(try read("a/x.csv").reading.textColumns == ["2"])
+        try write("threads: true", in: "a")
+        #expect(try read("a/x.csv").reading.table.hasThreads)
         try write("prompt_column: question.text\ncompletion_column: 3\n", in: "a")
         #expect(
             try read("a/x.csv").reading.exchange == ExchangeColumns(prompt: "question.text", completion: "3"))

@@ -41,7 +41,10 @@ struct FileReading<Copy: TextFile> {
     func read(_ descriptor: Int32, name: String, bytes: Int) throws -> Outcome {
         do {
             let copy = try makeCopy(directory)
-            var reading = CorpusReading(options: options, isCancelled: isCancelled) { piece in
+            var reading = CorpusReading(
+                options: options, isCancelled: isCancelled,
+                makeSpool: { FileSpool(try UnnamedFile(in: directory), room) }
+            ) { piece in
                 try room.take(piece.count)
                 try copy.append(piece)
             }
@@ -94,5 +97,25 @@ struct FileReading<Copy: TextFile> {
             throw RejectionError("cannot be read: its reader wrote invalid text")
         }
         return Outcome(copy: copy, sha256: hash.finalize().hexadecimal, report: report.bounded)
+    }
+}
+
+/// Keeps text in a file without a name.
+private final class FileSpool: TextSpool {
+    private let file: UnnamedFile
+    private let room: DiskRoom
+
+    init(_ file: UnnamedFile, _ room: DiskRoom) {
+        self.file = file
+        self.room = room
+    }
+
+    func append(_ bytes: UnsafeRawBufferPointer) throws {
+        try room.take(bytes.count)
+        try file.append(bytes)
+    }
+
+    func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
+        try file.read(at: offset, into: buffer)
     }
 }
