@@ -262,7 +262,7 @@ private func expandedProduct(_ y: Matrix, x: Matrix, weight: PackedWeight) {
         let packed = scratch.assumingMemoryBound(to: UInt32.self)
         Tiles.forEach(x.rows, size: 2 * PackedWeight.strip) { part in
             let start = packed + part.lowerBound * inner
-            kb_f32_pack(start, x.row(part.lowerBound), x.stride, part.count, inner, 1)
+            kb_f32_pack_left(start, x.row(part.lowerBound), x.stride, part.count, inner, 1)
             kb_bf16_round_floats(
                 UnsafeMutableRawPointer(start).assumingMemoryBound(to: Float.self), wholeStrips(part.count) * inner)
         }

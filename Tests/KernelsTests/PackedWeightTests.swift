@@ -105,7 +105,7 @@ import Testing
     }
 
     /// The tolerance is float32's: both operands are rounded as by the bfloat16 kernels, and nothing else is.
-    @Test(.enabled(if: MachineRates.hasOwnFloat32, "this CPU has no AVX-512"), arguments: shapes)
+    @Test(.enabled(if: MachineRates.hasOwnFloat32, "this CPU has no AVX2"), arguments: shapes)
     func expandedBFloat16MultipliesRoundedOperands(shape: (m: Int, n: Int, k: Int)) {
         let (m, n, k) = shape
         let arena = Self.arena(m, n, k)
@@ -133,7 +133,7 @@ import Testing
         #expect((0..<n).allSatisfy { alone.base[$0] == y.row(m - 1)[$0] })
     }
 
-    @Test(.enabled(if: MachineRates.hasOwnFloat32, "this CPU has no AVX-512"))
+    @Test(.enabled(if: MachineRates.hasOwnFloat32, "this CPU has no AVX2"))
     func expandedBFloat16PropagatesNonFiniteValues() {
         for bad in [Float.nan, .infinity] {
             let arena = Self.arena(20, 20, 40)
