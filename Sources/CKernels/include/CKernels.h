@@ -138,7 +138,7 @@ void kb_s8_pack_weights(uint32_t *packed, float *scales, int32_t *sums, const fl
 void kb_bf16_round(uint16_t *y, const float *x, long n);
 // The same in place, as float32.
 void kb_bf16_round_floats(float *x, long n);
-// Converts strips in the layout of `kb_bf16_pack` to the layout of `kb_f32_pack`, without loss, on any CPU.
+// Converts strips in the layout of `kb_bf16_pack` to the layout of `kb_f32_pack_right`, without loss, on any CPU.
 void kb_bf16_expand(uint32_t *expanded, const uint32_t *packed, long strips, long k);
 // y = round(x / scale) + 128, where scale maps the largest magnitude to 127; sets *scale. Pads the last dword of y.
 void kb_s8_quantize_row(uint8_t *y, float *scale, const float *x, long n);
