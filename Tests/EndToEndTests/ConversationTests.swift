@@ -1,6 +1,7 @@
 import Foundation
 import Interface
 import Testing
+import Varlink
 
 /// Drops conversations and talks to the model that learned their replies.
 @Suite("Conversations", .serialized, .timeLimit(.minutes(30)), .enabled(if: Programs.areBuilt, "\(Programs.missing)"))
