@@ -134,7 +134,8 @@ enum Canned {
             if context.more { try await writer.send(.init(text: "You said ")) }
             try await writer.finish(
                 .init(
-                    text: context.more ? said : "You said \(said)", finishReason: .end, promptTokens: 9, generatedTokens: 3,
+                    text: context.more ? said : "You said \(said)", finishReason: .end, promptTokens: 9,
+                    generatedTokens: 3,
                     receipt: receipt, model: "helper", omittedMessages: parameters.messages.count > 4 ? 2 : 0))
         }
         service.handle(InferenceInterface.FillMask.self) { parameters, _ in
