@@ -15,12 +15,14 @@ public struct FuzzTarget: Sendable {
         self.run = run
     }
 
-    public static let all: [FuzzTarget] =
-        [.framer, .json, .tokenizer, .configuration, .safetensors, .settings, .trainingArguments, .model, .tokenShard]
-        + calls + [.encoding, .csv, .threads, .jsonLines, .jsonRecords] + archives + markupAndDocuments + [
-            .folderConfiguration
+    public static let all: [FuzzTarget] = {
+        let files: [FuzzTarget] = [
+            .framer, .json, .tokenizer, .configuration, .safetensors, .settings, .trainingArguments, .model,
+            .tokenShard,
         ]
-        + http
+        let texts: [FuzzTarget] = [.encoding, .csv, .threads, .jsonLines, .jsonRecords]
+        return [files, calls, texts, archives, markupAndDocuments, [.folderConfiguration], http].flatMap { $0 }
+    }()
 
     public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 }

@@ -76,25 +76,45 @@ extension FuzzTarget {
     /// Returns a call with a value for each parameter of the method's definition.
     private static func validCall<M: VarlinkMethod>(_ method: M.Type, _ description: String) -> String {
         let name = M.name.split(separator: ".").last ?? ""
-        let definition = description.firstRange(of: "method \(name)(").map { description[$0.upperBound...] } ?? ""
-        let parameters = definition.prefix { $0 != ")" }.split(separator: ",").map { parameter in
-            let words = parameter.split(separator: ":").map { $0.filter { !$0.isWhitespace && $0 != "?" } }
-            return "\"\(words[0])\":\(validValue(words[1][...]))"
-        }
-        let call = #"{"method":"\#(M.name)","parameters":{\#(parameters.joined(separator: ","))}}"#
+        let parameters = validValue(of: "method \(name)", description) ?? "{}"
+        let call = #"{"method":"\#(M.name)","parameters":\#(parameters)}"#
         expect(
             (try? VarlinkCoding.decodeCallParameters(M.self, of: Array(call.utf8))) != nil, "an invalid seed: \(call)")
         return call
     }
 
-    private static func validValue(_ type: Substring) -> String {
-        if type.hasPrefix("[]") { return "[\(validValue(type.dropFirst(2)))]" }
+    /// Returns an object with a value for each field of the definition of a method or a type.
+    private static func validValue(of definition: String, _ description: String) -> String? {
+        guard let start = description.firstRange(of: "\(definition)(") ?? description.firstRange(of: "\(definition) (")
+        else { return nil }
+        var fields = [""]
+        var depth = 0
+        // Up to the parenthesis that closes the definition; comments are not part of it.
+        let text = description[start.upperBound...].split(separator: "\n").map { $0.prefix { $0 != "#" } }.joined()
+        for character in text {
+            if character == "(" { depth += 1 }
+            if character == ")" { depth -= 1 }
+            if depth < 0 { break }
+            if character == ",", depth == 0 { fields.append("") } else { fields[fields.count - 1].append(character) }
+        }
+        let members = fields.compactMap { field -> String? in
+            let words = field.split(separator: ":", maxSplits: 1).map { $0.filter { !$0.isWhitespace } }
+            return words.count == 2 ? "\"\(words[0])\":\(validValue(words[1][...], description))" : nil
+        }
+        return "{\(members.joined(separator: ","))}"
+    }
+
+    private static func validValue(_ type: Substring, _ description: String) -> String {
+        if type.hasPrefix("?") { return validValue(type.dropFirst(), description) }
+        if type.hasPrefix("[]") { return "[\(validValue(type.dropFirst(2), description))]" }
+        // The first of the names of an enumeration.
+        if type.hasPrefix("(") { return "\"\(type.dropFirst().prefix { $0 != "," && $0 != ")" })\"" }
         return switch type {
         case "string": #""a""#
         case "int": "1"
         case "float": "0.5"
         case "bool": "true"
-        default: "{}"
+        default: validValue(of: "type \(type)", description) ?? "{}"
         }
     }
 

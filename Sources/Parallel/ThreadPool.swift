@@ -86,11 +86,12 @@ public final class ThreadPool: @unchecked Sendable {
     package func startWorkers() {
         for index in 1..<threads {
             var thread = pthread_t()
-            let this = Unmanaged.passUnretained(self).toOpaque()
+            // A pool lives as long as its workers, which never end; it may be released before they begin.
+            let this = Unmanaged.passRetained(self).toOpaque()
             let status = pthread_create(
                 &thread, nil,
                 { argument in
-                    Unmanaged<ThreadPool>.fromOpaque(argument!).takeUnretainedValue().work()
+                    Unmanaged<ThreadPool>.fromOpaque(argument!).takeRetainedValue().work()
                     return nil
                 }, this)
             precondition(status == 0, "cannot start thread \(index): \(status)")

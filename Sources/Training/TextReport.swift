@@ -16,6 +16,12 @@ struct TextReport {
 
     private var truncation: String? {
         guard summary.truncatedShare > 0 else { return nil }
+        guard !summary.corpora.contains(where: { $0.samples == .conversations }) else {
+            return """
+                \(TextReport.percent(summary.truncatedShare)) of the text teaches nothing: conversations without a reply, and what \
+                is left of messages that are longer than block_size = \(recipe.blockSize) tokens
+                """
+        }
         return """
             \(TextReport.percent(summary.truncatedShare)) of the text is dropped because samples end at block_size = \
             \(recipe.blockSize) tokens (truncate: true, as in the recipe seed); with truncate: false it is trained on too

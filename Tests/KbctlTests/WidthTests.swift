@@ -80,7 +80,7 @@ struct WidthTests {
             try session.expect(".")
             try session.expect("> ")
             session.type("/help\r")
-            try session.expect("/quit")
+            try session.expect("/exit")
             try session.expect("> ")
             session.type("\u{04}")
             #expect(session.end() == 0)

@@ -29,7 +29,12 @@ extension TextSummary {
                 "\(percent(duplicateShare)) in \(MessageFormat.count(duplicateUnits, "duplicate")) (\(duplicateFilters))"
             )
         }
-        if truncatedShare > 0 { reasons.append("\(percent(truncatedShare)) beyond block_size (truncate)") }
+        if truncatedShare > 0 {
+            let isContext = corpora.contains { $0.samples == .conversations }
+            reasons.append(
+                "\(percent(truncatedShare)) \(isContext ? "in messages without a reply" : "beyond block_size (truncate)")"
+            )
+        }
         return reasons.joined(separator: ", ")
     }
 
