@@ -18,18 +18,13 @@ import Testing
         private init(_ scratch: Scratch, behind: String) { (self.scratch, self.behind) = (scratch, behind) }
 
         /// Cancels the test where FUSE cannot be used.
-        static func mount() throws -> Mounted {
+        static func mount() async throws -> Mounted {
             guard access("/usr/bin/bindfs", X_OK) == 0 else { try Test.cancel("needs bindfs (package bindfs)") }
             let scratch = try Scratch()
             let behind = "\(scratch.path)/behind"
             try FileManager.default.createDirectory(atPath: behind, withIntermediateDirectories: true)
-            let mounting = Process()
-            mounting.executableURL = URL(filePath: "/usr/bin/bindfs")
-            mounting.arguments = [behind, scratch.inbox]
-            mounting.standardError = FileHandle.nullDevice
-            try mounting.run()
-            mounting.waitUntilExit()
-            guard mounting.terminationStatus == 0 else { try Test.cancel("needs permission to mount FUSE") }
+            let status = try await blocking { spawn("/usr/bin/bindfs", behind, scratch.inbox) }
+            guard status == 0 else { try Test.cancel("needs permission to mount FUSE") }
             return Mounted(scratch, behind: behind)
         }
 
@@ -41,7 +36,7 @@ import Testing
     }
 
     @Test(.needsRoot) func admitsFilesOfAFUSEMountByPollingAsRoot() async throws {
-        let mounted = try Mounted.mount()
+        let mounted = try await Mounted.mount()
         let (inbox, store) = (mounted.scratch.inbox, try mounted.scratch.store())
         let watcher = try InboxWatcher(
             directory: inbox, stable: .milliseconds(20), polling: .every(seconds: 0.1),
@@ -65,8 +60,8 @@ import Testing
         let names = Mutex<[String]>([])
     }
 
-    @Test(.needsRoot) func pollsAFUSEMountUnlessToldOtherwiseAsRoot() throws {
-        let mounted = try Mounted.mount()
+    @Test(.needsRoot) func pollsAFUSEMountUnlessToldOtherwiseAsRoot() async throws {
+        let mounted = try await Mounted.mount()
         for (polling, isPolled) in [(InboxPolling.automatic, true), (.never, false)] {
             let reported = FileSystems()
             let watcher = try InboxWatcher(
@@ -82,4 +77,20 @@ import Testing
             #expect(reported.names.withLock { $0 } == (isPolled ? ["FUSE"] : []))
         }
     }
+}
+
+/// Runs a program without input and output, and returns its wait status. Foundation's `Process` would wait for the daemon
+/// that it leaves behind, too.
+private func spawn(_ program: String, _ arguments: String...) -> Int32 {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for descriptor in 0...2 { posix_spawn_file_actions_addopen(&actions, Int32(descriptor), "/dev/null", O_RDWR, 0) }
+    var words = ([program] + arguments).map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    var child: pid_t = 0
+    guard posix_spawn(&child, program, &actions, nil, &words, environ) == 0 else { return -1 }
+    var status: Int32 = -1
+    while waitpid(child, &status, 0) < 0, errno == EINTR {}
+    return status
 }
