@@ -26,14 +26,16 @@ extension InferenceEngine {
         var systemIDs: [Int32] = []
         let isSystem = turns[0].role == .system
         if isSystem {
-            (systemIDs, count) = try await encode(turns[0], markers, count, room, for: user)
+            (systemIDs, count) = try await encode(turns[0], markers, count, longestPrompt, for: user)
         }
         let rest = turns[(isSystem ? 1 : 0)...]
         var kept: [[Int32]] = []
         for turn in rest.reversed() {
-            let (ids, longer) = try await encode(turn, markers, count, room, for: user)
-            if longer > room {
-                guard !kept.isEmpty else { throw InferenceError.promptTooLong(tokens: longer, limit: room) }
+            // The last message is read even if it leaves less room for the reply.
+            let most = kept.isEmpty ? longestPrompt : room
+            let (ids, longer) = try await encode(turn, markers, count, most, for: user)
+            if longer > most {
+                guard !kept.isEmpty else { throw InferenceError.promptTooLong(tokens: longer, limit: most) }
                 break
             }
             kept.append(ids)

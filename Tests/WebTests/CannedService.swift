@@ -71,7 +71,7 @@ final class CannedService: Sendable {
                             .init(
                                 id: 5, token: "Over", offset: 0, logProbability: -0.5,
                                 top: (0..<count).map { .init(id: 6, token: " likely\($0)", logProbability: -0.25) }),
-                            .init(id: 7, token: "bytes:e7", offset: 4, logProbability: -.infinity),
+                            .init(id: 7, token: "bytes:e7", offset: 4),
                         ]
                     }, omittedMessages: parameters.messages.count > 5 ? 2 : 0))
         }

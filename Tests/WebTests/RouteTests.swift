@@ -55,7 +55,7 @@ struct RouteTests {
     @Test func unknownPathsNameTheEndpoints() async throws {
         try await WebUnderTest.run { web in
             for path in [
-                "/v1/chat/completions", "/v2", "/v1/models/a/b", "/v1%2Fmodels", "/%ff", "/%", "/v1/completion",
+                "/v1/chat/completion", "/v2", "/v1/models/a/b", "/v1%2Fmodels", "/%ff", "/%", "/v1/completion",
             ] {
                 let answer = try await web.post(path, json: "{}")
                 #expect(answer.status == 404, "\(path)")

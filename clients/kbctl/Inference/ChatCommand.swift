@@ -68,7 +68,7 @@ struct Chat: ParsableCommand {
     }
 
     private func help(_ session: ChatSession) {
-        Terminal.line("/new          start a new session")
+        Terminal.paragraph("start a new session", lead: "/new          ", indent: 14)
         if session.isConversation {
             Terminal.paragraph(
                 "tell the model something that holds for the whole session; without a text, nothing",
@@ -76,7 +76,7 @@ struct Chat: ParsableCommand {
         }
         Terminal.paragraph(
             "write the session to a file, as JSON that the inbox takes", lead: "/save FILE    ", indent: 14)
-        Terminal.line("/exit         end the session, like Ctrl-D")
+        Terminal.paragraph("end the session, like Ctrl-D", lead: "/exit         ", indent: 14)
         Terminal.paragraph("a line that begins with a slash, after another slash", lead: "//text        ", indent: 14)
     }
 
