@@ -18,6 +18,9 @@ struct ConversationRecords: RecordReader {
     private var omittedMessages = 0
     private var withoutConversation = RowCount()
     private var withoutReply = RowCount()
+    private var withoutQuestion = RowCount()
+    private var messagesWithOtherParts = 0
+    private var replacements = 0
     private var tooLong = RowCount()
 
     /// Maximum size in bytes of a stored conversation, which is tokenized as a whole.
@@ -35,7 +38,11 @@ struct ConversationRecords: RecordReader {
         return scanner
     }
 
-    /// Returns where the conversations are, if the first object of a file is one and has no text of its own.
+    /// Number of objects from which it is decided whether the file has conversations.
+    private static let examinedObjects = 16
+
+    /// Returns where the conversations are, if at least half of the first objects of a file are conversations and have no text
+    /// of their own.
     /// - Parameters:
     ///   - sample: the beginning of the file
     ///   - fields: the fields in which an object would have a text
@@ -43,16 +50,24 @@ struct ConversationRecords: RecordReader {
         guard let start = sample.firstIndex(where: { !JSONSequence.isSpace($0) }) else { return nil }
         let layout: JSONScanner.Layout = sample[start] == UInt8(ascii: "[") ? .array : .lines
         var texts = JSONScanner(JSONPaths(fields), layout)
-        let object: [UInt8]? = sample.withUnsafeBufferPointer { bytes in
+        var (examined, found) = (0, 0)
+        sample.withUnsafeBufferPointer { bytes in
             var index = 0
-            guard (try? texts.scan(bytes, &index)) == true, texts.kind == .object else { return nil }
-            return Array(bytes[max(0, index - texts.recordBytes)..<index])
+            while examined < examinedObjects {
+                guard let isComplete = try? texts.scan(bytes, &index), isComplete || examined == 0,
+                    texts.kind == .object
+                else { break }
+                examined += 1
+                let object = Array(bytes[max(0, index - texts.recordBytes)..<index])
+                // Exports of chats have messages in other forms.
+                guard !texts.values.contains(.string), let shape = ConversationShape(object: object),
+                    !shape.conversation.turns.isEmpty
+                else { continue }
+                found += 1
+                if !isComplete { break }
+            }
         }
-        // Exports of chats have messages in other forms.
-        guard let object, !texts.values.contains(.string), let shape = ConversationShape(object: object),
-            !shape.conversation.turns.isEmpty
-        else { return nil }
-        return layout
+        return found > 0 && 2 * found >= examined ? layout : nil
     }
 
     var formatDescription: String {
@@ -99,6 +114,9 @@ struct ConversationRecords: RecordReader {
             return withoutConversation.add(line: line)
         }
         omittedMessages += shape.omittedMessages
+        messagesWithOtherParts += shape.messagesWithOtherParts
+        replacements += shape.replacements
+        guard !shape.lacksQuestion else { return withoutQuestion.add(line: line) }
         guard shape.conversation.hasReply else { return withoutReply.add(line: line) }
         let stored = shape.conversation.line
         guard stored.count <= Self.mostBytes else { return tooLong.add(line: line) }
@@ -116,6 +134,7 @@ struct ConversationRecords: RecordReader {
                     + "value, prompt and completion, or instruction and output)"
             ),
             (withoutReply, "have no message of the assistant"),
+            (withoutQuestion, "have a message of the user without text, such as a picture"),
             (tooLong, "have more than \(Self.mostBytes >> 20) MiB"),
         ].filter { $0.0.count > 0 }
         let missing = objects - documents
@@ -124,6 +143,15 @@ struct ConversationRecords: RecordReader {
             let sentence = "of \(objects) objects, " + parts.joined(separator: "; ")
             guard missing * 5 <= objects else { throw RejectionError(sentence) }
             warnings.append(sentence + ": they were left out")
+        }
+        if messagesWithOtherParts > 0 {
+            warnings.append(
+                "\(ReadingAdvice.count(messagesWithOtherParts, "message")) with parts other than text, such as pictures, which were "
+                    + "left out")
+        }
+        if replacements > 0 {
+            warnings.append(
+                "\(ReadingAdvice.count(replacements, "lone surrogate or NUL character")) replaced by U+FFFD")
         }
         if omittedMessages > 0 {
             warnings.append(

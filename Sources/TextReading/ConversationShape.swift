@@ -1,5 +1,4 @@
 import Conversations
-import FoundationEssentials
 
 /// The forms in which conversations are exchanged, as one JSON object each:
 ///
@@ -11,92 +10,138 @@ import FoundationEssentials
 /// | `instruction`, optionally `input`; `output` | Alpaca |
 ///
 /// A field `system` is the first message.
-struct ConversationShape: Decodable {
+struct ConversationShape {
     /// The messages in order; those without text are left out.
     let conversation: Conversation
-    /// Messages that are left out: results of tools, pictures, or of unknown roles.
+    /// Messages that are left out: results of tools, or of unknown roles, or without text.
     let omittedMessages: Int
+    /// Messages of which parts other than text, such as pictures, are left out.
+    let messagesWithOtherParts: Int
+    /// Whether a message of the user has no text, so that the reply to it would be learned without it.
+    let lacksQuestion: Bool
+    /// Number of lone surrogates and NUL characters that were replaced.
+    let replacements: Int
 
-    private enum Key: String, CodingKey {
-        case messages, conversations, prompt, completion, instruction, input, output, system
-    }
-
-    private struct NoConversation: Error {}
-
-    /// Returns nil if the object is no conversation.
+    /// - Parameter object: accepted by `JSONScanner`, or the beginning of such an object
+    /// - Returns: nil if the object is no conversation
     init?(object: [UInt8]) {
-        guard let shape = try? JSONDecoder().decode(ConversationShape.self, from: Data(object)) else { return nil }
-        self = shape
-    }
-
-    init(from decoder: any Decoder) throws {
-        let object = try decoder.container(keyedBy: Key.self)
-        var messages: [Message] = []
-        if let system = try? object.decode(String.self, forKey: .system) { messages.append(Message(.system, system)) }
-        if object.contains(.messages) {
-            messages += try object.decode([Message].self, forKey: .messages)
-        } else if object.contains(.conversations) {
-            messages += try object.decode([Message].self, forKey: .conversations)
-        } else if object.contains(.completion) {
-            messages += try ConversationShape.messages(object, .prompt, .user)
-            messages += try ConversationShape.messages(object, .completion, .assistant)
-        } else if object.contains(.instruction) {
-            let input = (try? object.decode(String.self, forKey: .input)) ?? ""
-            let instruction = try object.decode(String.self, forKey: .instruction)
-            messages.append(Message(.user, input.isEmpty ? instruction : "\(instruction)\n\(input)"))
-            messages.append(Message(.assistant, try object.decode(String.self, forKey: .output)))
-        } else {
-            throw NoConversation()
+        var cursor = JSONCursor(object)
+        var lists: [String: MessageList] = [:]
+        var texts: [String: String] = [:]
+        let isObject = cursor.members { cursor, name in
+            switch name {
+            case "messages", "conversations": lists[name] = MessageList(&cursor, textRole: nil)
+            case "prompt": lists[name] = MessageList(&cursor, textRole: .user)
+            case "completion": lists[name] = MessageList(&cursor, textRole: .assistant)
+            case "instruction", "input", "output", "system": texts[name] = cursor.string()
+            default: cursor.skip()
+            }
         }
-        (conversation, omittedMessages) = ConversationShape.joined(messages)
-    }
-
-    /// Reads a text, or a list of messages.
-    private static func messages(
-        _ object: KeyedDecodingContainer<Key>, _ key: Key, _ role: Conversation.Role
-    ) throws -> [Message] {
-        if let text = try? object.decode(String.self, forKey: key) { return [Message(role, text)] }
-        return try object.decode([Message].self, forKey: key)
-    }
-
-    /// - Returns: the messages that a model learns from, and the number of the others
-    private static func joined(_ messages: [Message]) -> (Conversation, omitted: Int) {
-        let turns = messages.compactMap { message in
-            message.role.flatMap { role in message.content.map { Conversation.Turn(role, $0) } }
+        guard isObject else { return nil }
+        var parts: [MessageList] = []
+        if let messages = lists["messages"] ?? lists["conversations"] {
+            parts = [messages]
+        } else if let prompt = lists["prompt"], let completion = lists["completion"] {
+            parts = [prompt, completion]
+        } else if let instruction = texts["instruction"], let output = texts["output"] {
+            let input = texts["input"] ?? ""
+            let question = input.isEmpty ? instruction : "\(instruction)\n\(input)"
+            parts = [MessageList([.init(.user, question), .init(.assistant, output)])]
         }
-        return (Conversation(normalizing: turns), messages.count - turns.count)
+        guard !parts.isEmpty, parts.allSatisfy(\.isValid) else { return nil }
+        let system = texts["system"].map { [Conversation.Turn(.system, $0)] } ?? []
+        conversation = Conversation(normalizing: system + parts.flatMap(\.turns))
+        omittedMessages = parts.reduce(0) { $0 + $1.omitted }
+        messagesWithOtherParts = parts.reduce(0) { $0 + $1.withOtherParts }
+        lacksQuestion = parts.contains { $0.lacksQuestion }
+        replacements = cursor.replaced
     }
 }
 
-/// A message as other programs write it.
-private struct Message: Decodable {
-    /// Nil if it is none that a model learns from.
-    let role: Conversation.Role?
-    /// Nil if it has no text.
-    let content: String?
+/// Messages as other programs write them. Those without text are only counted, so that they take no memory.
+private struct MessageList {
+    private(set) var turns: [Conversation.Turn] = []
+    private(set) var omitted = 0
+    private(set) var withOtherParts = 0
+    private(set) var lacksQuestion = false
+    /// Whether every element is an object with a role.
+    private(set) var isValid = true
 
-    private enum Key: String, CodingKey { case role, content, from, value }
-    private struct Part: Decodable {
-        let type: String
-        let text: String?
+    init(_ turns: [Conversation.Turn]) { self.turns = turns }
+
+    /// - Parameter textRole: the role of a text in place of a list; nil allows none
+    init(_ cursor: inout JSONCursor, textRole: Conversation.Role?) {
+        var list = self
+        if let textRole, cursor.isAtString {
+            turns = [.init(textRole, cursor.string() ?? "")]
+            return
+        }
+        let isList = cursor.elements { list.add(&$0) }
+        self = list
+        if !isList { isValid = false }
     }
 
-    init(_ role: Conversation.Role, _ content: String) {
-        self.role = role
-        self.content = content
+    private init() {}
+
+    private mutating func add(_ cursor: inout JSONCursor) {
+        var role: String?
+        var content = Content()
+        let isObject = cursor.members { cursor, name in
+            switch name {
+            case "role", "from": role = cursor.string()
+            case "content", "value": content = Content(&cursor)
+            default: cursor.skip()
+            }
+        }
+        guard isObject, let role else {
+            isValid = false
+            return
+        }
+        let known = Self.roles[role.lowercased()]
+        if content.hasOtherParts, known != nil, !content.text.isEmpty { withOtherParts += 1 }
+        guard let known, !content.text.isEmpty else {
+            omitted += 1
+            if known == .user, content.hasOtherParts || content.isMissing { lacksQuestion = true }
+            return
+        }
+        turns.append(.init(known, content.text))
     }
 
-    init(from decoder: any Decoder) throws {
-        let object = try decoder.container(keyedBy: Key.self)
-        let role = try object.decode(String.self, forKey: object.contains(.role) ? .role : .from)
-        self.role = Message.roles[role.lowercased()]
-        let key = object.contains(.content) ? Key.content : .value
-        if let text = try? object.decode(String.self, forKey: key) {
-            content = text
-        } else if let parts = try? object.decode([Part].self, forKey: key), parts.allSatisfy({ $0.type == "text" }) {
-            content = parts.compactMap(\.text).joined(separator: "\n")
-        } else {
-            content = nil
+    /// The content of a message: a text, or parts of which those of the type `text` are joined.
+    private struct Content {
+        var text = ""
+        var hasOtherParts = false
+        /// Whether it is neither a text nor a list.
+        var isMissing = true
+
+        init() {}
+
+        init(_ cursor: inout JSONCursor) {
+            if cursor.isAtString {
+                text = cursor.string() ?? ""
+                isMissing = false
+                return
+            }
+            var texts: [String] = []
+            var hasOther = false
+            let isList = cursor.elements { cursor in
+                if cursor.isAtString {
+                    texts.append(cursor.string() ?? "")
+                    return
+                }
+                var (type, text): (String?, String?)
+                let isObject = cursor.members { cursor, name in
+                    switch name {
+                    case "type": type = cursor.string()
+                    case "text": text = cursor.string()
+                    default: cursor.skip()
+                    }
+                }
+                if isObject, type ?? "text" == "text", let text { texts.append(text) } else { hasOther = true }
+            }
+            text = texts.joined(separator: "\n")
+            hasOtherParts = hasOther
+            isMissing = !isList
         }
     }
 

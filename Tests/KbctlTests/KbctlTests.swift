@@ -196,6 +196,11 @@ struct KbctlTests {
         #expect(result.status == 0 && result.output.split(separator: ".").count == 3, "\(result)")
     }
 
+    @Test func numbersThatJSONDoesNotHaveAreWrongUsage() throws {
+        let result = try KbctlProcess.run(["ask", "--temperature", "nan", "a"], socket: "/none/socket")
+        #expect(result.status == 64 && result.errors.contains("not a finite number"), "\(result)")
+    }
+
     @Test func negativeNumbersAreValuesOfOptions() async throws {
         try await Canned.serving { socket in
             let result = try KbctlProcess.run(["ask", "--temperature", "-1", "a"], socket: socket)

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import Interface
 import Varlink
@@ -11,6 +12,13 @@ struct Failure: Error {
     init(_ message: String, status: Int32) {
         self.message = message
         self.status = status
+    }
+
+    /// The reason that Foundation could not write a file, as the system words it.
+    static func reason(ofWriting error: any Error) -> String {
+        guard let error = error as? CocoaError else { return "\(error)" }
+        if let posix = error.underlying as? POSIXError { return String(cString: strerror(posix.code.rawValue)) }
+        return error.code == .fileWriteFileExists ? String(cString: strerror(EEXIST)) : "\(error)"
     }
 
     /// Returns nil for errors that ArgumentParser reports itself.

@@ -54,6 +54,13 @@ struct SamplingArguments: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("The same seed generates the same text.", valueName: "n"))
     var seed: Int?
 
+    func validate() throws {
+        // JSON has no such numbers.
+        guard [temperature, topP, minP, repetitionPenalty].allSatisfy({ $0?.isFinite ?? true }) else {
+            throw ValidationError("a sampling option is not a finite number")
+        }
+    }
+
     var value: InferenceInterface.Sampling? {
         let sampling = InferenceInterface.Sampling(
             maxNewTokens: maxNewTokens, temperature: temperature, topK: topK, topP: topP, minP: minP,

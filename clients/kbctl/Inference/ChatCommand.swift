@@ -37,11 +37,15 @@ struct Chat: ParsableCommand {
             let rest = String(line.dropFirst(word.count)).trimmed
             switch word {
             case "": continue
-            case "/new": session.clear()
+            case "/new":
+                session.clear()
+                Terminal.line(Style.dim("a new session"))
             case "/exit", "/quit": return
             case "/help": help(session)
             case "/save": save(session, rest)
-            case "/system" where session.isConversation: session.system = rest.isEmpty ? nil : rest
+            case "/system" where session.isConversation:
+                session.system = rest.isEmpty ? nil : rest
+                Terminal.line(Style.dim(rest.isEmpty ? "nothing holds for the whole session" : "holds for the session"))
             case _ where line.hasPrefix("//"): try answer(String(line.dropFirst()), &session, chosen.name)
             case _ where line.hasPrefix("/"):
                 Terminal.printError("kbctl: there is no command ‘\(word)’; /help lists them. Nothing was sent")
@@ -86,7 +90,7 @@ struct Chat: ParsableCommand {
             try session.json().write(to: URL(filePath: path), options: .withoutOverwriting)
             Terminal.paragraph("saved in \(path)")
         } catch {
-            Terminal.printError("kbctl: \(path) cannot be written (an existing file is not replaced): \(error)")
+            Terminal.printError("kbctl: \(path) cannot be written: \(Failure.reason(ofWriting: error))")
         }
     }
 
@@ -186,7 +190,7 @@ private struct ChatSession {
         said.append(.init(role: role, content: text))
     }
 
-    mutating func clear() { said = [] }
+    mutating func clear() { (said, system) = ([], nil) }
 
     /// - Returns: false if only the newest line is left
     mutating func forgetOldest() -> Bool {

@@ -57,7 +57,7 @@ struct Plot: ParsableCommand {
         do {
             try data.write(to: URL(filePath: path), options: .atomic)
         } catch {
-            throw Failure("\(path) cannot be written: \(error)", status: EX_CANTCREAT)
+            throw Failure("\(path) cannot be written: \(Failure.reason(ofWriting: error))", status: EX_CANTCREAT)
         }
     }
 }
