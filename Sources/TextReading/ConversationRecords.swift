@@ -41,7 +41,7 @@ struct ConversationRecords: RecordReader {
     /// Number of objects from which it is decided whether the file has conversations.
     private static let examinedObjects = 16
 
-    /// Returns where the conversations are, if at least half of the first objects of a file are conversations and have no text
+    /// Returns where the conversations are, if at least a quarter of the first objects of a file are conversations and have no text
     /// of their own.
     /// - Parameters:
     ///   - sample: the beginning of the file
@@ -67,7 +67,7 @@ struct ConversationRecords: RecordReader {
                 if !isComplete { break }
             }
         }
-        return found > 0 && 2 * found >= examined ? layout : nil
+        return found > 0 && 4 * found >= examined ? layout : nil
     }
 
     var formatDescription: String {

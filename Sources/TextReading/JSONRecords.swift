@@ -250,7 +250,7 @@ struct JSONRecords: RecordReader {
         }
         if isExchange, record.count > ConversationRecords.mostBytes {
             tooLarge.add(line: scanner.recordLine)
-        } else if output.appendRecord(record) {
+        } else if output.appendRecord(record, isConversation: isExchange) {
             textDocuments += 1
             replacements += found
         } else {

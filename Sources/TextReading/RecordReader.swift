@@ -34,12 +34,13 @@ extension [UInt8] {
     /// Appends a record as one line. A text that has the stored form of a conversation is preceded by a space, so that it
     /// stays text: whoever writes a text must not be able to forge messages. Replaces each `\r\n`, `\n` and `\r` in it by a space. A byte order mark at its
     /// beginning, where files were joined, is removed.
+    /// - Parameter isConversation: whether the record is a conversation, of which only the reader made the stored form
     /// - Returns: false if the record contains only white space and was skipped
-    mutating func appendRecord(_ record: [UInt8]) -> Bool {
+    mutating func appendRecord(_ record: [UInt8], isConversation: Bool = false) -> Bool {
         var rest = record[...]
         while rest.starts(with: [0xEF, 0xBB, 0xBF]) { rest.removeFirst(3) }
         guard rest.contains(where: { $0 > 0x20 && $0 != 0x7F }) else { return false }
-        if Conversation.isLikely(rest) { append(UInt8(ascii: " ")) }
+        if !isConversation, Conversation.isLikely(rest) { append(UInt8(ascii: " ")) }
         while let end = rest.firstIndex(where: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
             append(contentsOf: rest[..<end])
             append(UInt8(ascii: " "))
