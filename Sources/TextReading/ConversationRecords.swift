@@ -131,7 +131,7 @@ struct ConversationRecords: RecordReader {
             (
                 withoutConversation,
                 "are no conversations (messages with role and content, conversations with from and "
-                    + "value, prompt and completion, or instruction and output)"
+                    + "value, prompt and completion, instruction and output, or question and answer)"
             ),
             (withoutReply, "have no message of the assistant"),
             (withoutQuestion, "have a message of the user without text, such as a picture"),

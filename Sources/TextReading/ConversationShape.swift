@@ -6,10 +6,9 @@ import Conversations
 /// |---|---|
 /// | `messages`: `role`, `content` | OpenAI's fine-tuning, TRL |
 /// | `conversations`: `from`, `value` | ShareGPT |
-/// | `prompt`, `completion`: texts, or lists of messages | TRL |
-/// | `instruction`, optionally `input`; `output` | Alpaca |
+/// | `Exchange.knownNames`: texts, or lists of messages | TRL, Alpaca, Dolly, OpenOrca |
 ///
-/// A field `system` is the first message.
+/// A field of `Exchange.systemNames` is the first message.
 struct ConversationShape {
     /// The messages in order; those without text are left out.
     let conversation: Conversation
@@ -27,30 +26,28 @@ struct ConversationShape {
     init?(object: [UInt8]) {
         var cursor = JSONCursor(object)
         var lists: [String: MessageList] = [:]
-        var texts: [String: String] = [:]
         let isObject = cursor.members { cursor, name in
-            switch name {
-            case "messages", "conversations": lists[name] = MessageList(&cursor, textRole: nil)
-            case "prompt": lists[name] = MessageList(&cursor, textRole: .user)
-            case "completion": lists[name] = MessageList(&cursor, textRole: .assistant)
-            case "instruction", "input", "output", "system": texts[name] = cursor.string()
-            default: cursor.skip()
+            if name == "messages" || name == "conversations" {
+                lists[name] = MessageList(&cursor, textRole: nil)
+            } else if let role = Exchange.roles[name] {
+                lists[name] = MessageList(&cursor, textRole: role)
+            } else {
+                cursor.skip()
             }
         }
         guard isObject else { return nil }
+        let optional = { (names: [String]) in names.compactMap { lists[$0] }.filter(\.isValid) }
         var parts: [MessageList] = []
         if let messages = lists["messages"] ?? lists["conversations"] {
             parts = [messages]
-        } else if let prompt = lists["prompt"], let completion = lists["completion"] {
-            parts = [prompt, completion]
-        } else if let instruction = texts["instruction"], let output = texts["output"] {
-            let input = texts["input"] ?? ""
-            let question = input.isEmpty ? instruction : "\(instruction)\n\(input)"
-            parts = [MessageList([.init(.user, question), .init(.assistant, output)])]
+        } else if let names = Exchange.knownNames.first(where: {
+            lists[$0.prompt] != nil && lists[$0.completion] != nil
+        }) {
+            parts = [lists[names.prompt]!] + optional([names.input].compactMap(\.self)) + [lists[names.completion]!]
         }
         guard !parts.isEmpty, parts.allSatisfy(\.isValid) else { return nil }
-        let system = texts["system"].map { [Conversation.Turn(.system, $0)] } ?? []
-        conversation = Conversation(normalizing: system + parts.flatMap(\.turns))
+        parts = optional(Exchange.systemNames).prefix(1) + parts
+        conversation = Conversation(normalizing: parts.flatMap(\.turns))
         omittedMessages = parts.reduce(0) { $0 + $1.omitted }
         messagesWithOtherParts = parts.reduce(0) { $0 + $1.withOtherParts }
         lacksQuestion = parts.contains { $0.lacksQuestion }
@@ -66,8 +63,6 @@ private struct MessageList {
     private(set) var lacksQuestion = false
     /// Whether every element is an object with a role.
     private(set) var isValid = true
-
-    init(_ turns: [Conversation.Turn]) { self.turns = turns }
 
     /// - Parameter textRole: the role of a text in place of a list; nil allows none
     init(_ cursor: inout JSONCursor, textRole: Conversation.Role?) {

@@ -156,7 +156,8 @@ struct DelimitedText: RecordReader {
         }
         switch layout!.columns {
         case .texts: storeRecord(row, to: &output)
-        case .exchange(_, let input, _): storeExchange(row, hasInput: input != nil, to: &output)
+        case .exchange(_, _, let system, let input):
+            storeExchange(row, hasSystem: system != nil, hasInput: input != nil, to: &output)
         case .thread: try storeMessage(row, to: &output)
         }
     }
@@ -181,12 +182,13 @@ struct DelimitedText: RecordReader {
     }
 
     private mutating func storeExchange(
-        _ row: UnsafeBufferPointer<UInt8>, hasInput: Bool, to output: inout [UInt8]
+        _ row: UnsafeBufferPointer<UInt8>, hasSystem: Bool, hasInput: Bool, to output: inout [UInt8]
     ) {
         let prompt = readValue(0, of: row) ? value : []
         let completion = readValue(1, of: row) ? value : []
-        let input = hasInput && readValue(2, of: row) ? value : []
-        guard let line = Exchange.line(prompt: prompt, input: input, completion: completion) else {
+        let system = hasSystem && readValue(2, of: row) ? value : []
+        let input = hasInput && readValue(hasSystem ? 3 : 2, of: row) ? value : []
+        guard let line = Exchange.line(system: system, prompt: prompt, input: input, completion: completion) else {
             return leaveOut(isTooShort: max(order[0], order[1]) >= rows.parser.fields.count)
         }
         guard line.count <= ConversationRecords.mostBytes else { return tooLarge.add(line: rows.line) }

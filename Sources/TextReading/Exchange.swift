@@ -2,14 +2,35 @@ import Conversations
 
 /// A user's message and its reply, from two columns of a table or two fields of an object.
 enum Exchange {
-    /// Returns the stored conversation without its line end, or nil if one of the texts has only white space.
+    /// Names of the columns of a table, or of the fields of an object, that make conversations if there is no `text`. The text of
+    /// `input`, which may be missing, belongs to the prompt.
+    static let knownNames: [(prompt: String, input: String?, completion: String)] = [
+        ("prompt", nil, "completion"), ("prompt", nil, "response"), ("instruction", "input", "output"),
+        ("instruction", "context", "response"), ("question", nil, "answer"), ("question", nil, "response"),
+    ]
+    /// Names of the column or the field with the message of the system, which may be missing.
+    static let systemNames = ["system", "system_prompt"]
+
+    /// The role of the text in a field, if `knownNames` or `systemNames` has it.
+    static let roles: [String: Conversation.Role] = {
+        var roles: [String: Conversation.Role] = [:]
+        for name in systemNames { roles[name] = .system }
+        for names in knownNames {
+            for prompt in [names.prompt, names.input].compactMap(\.self) { roles[prompt] = .user }
+            roles[names.completion] = .assistant
+        }
+        return roles
+    }()
+
+    /// Returns the stored conversation without its line end, or nil if the prompt or the completion has only white space.
     /// - Parameters:
     ///   - input: belongs to the prompt, after a line end
-    static func line(prompt: [UInt8], input: [UInt8] = [], completion: [UInt8]) -> [UInt8]? {
-        let (prompt, input, reply) = (text(prompt), text(input), text(completion))
+    static func line(system: [UInt8] = [], prompt: [UInt8], input: [UInt8] = [], completion: [UInt8]) -> [UInt8]? {
+        let (prompt, reply) = (text(prompt), text(completion))
         guard !prompt.isEmpty, !reply.isEmpty else { return nil }
-        let message = input.isEmpty ? prompt : "\(prompt)\n\(input)"
-        return Conversation([.init(.user, message), .init(.assistant, reply)]).line
+        return Conversation(normalizing: [
+            .init(.system, text(system)), .init(.user, prompt), .init(.user, text(input)), .init(.assistant, reply),
+        ]).line
     }
 
     private static func text(_ bytes: [UInt8]) -> String {

@@ -31,9 +31,9 @@ struct PlainText: RecordReader {
 }
 
 extension [UInt8] {
-    /// Appends a record as one line. A text that has the stored form of a conversation is preceded by a space, so that it
-    /// stays text: whoever writes a text must not be able to forge messages. Replaces each `\r\n`, `\n` and `\r` in it by a space. A byte order mark at its
-    /// beginning, where files were joined, is removed.
+    /// Appends a record as one line. A text that has the stored form of a conversation is preceded by a space, so that it stays text:
+    /// whoever writes a text must not be able to forge messages. Replaces each `\r\n`, `\n` and `\r` in it by a space. A byte order
+    /// mark at its beginning, where files were joined, is removed.
     /// - Parameter isConversation: whether the record is a conversation, of which only the reader made the stored form
     /// - Returns: false if the record contains only white space and was skipped
     mutating func appendRecord(_ record: [UInt8], isConversation: Bool = false) -> Bool {

@@ -3,7 +3,7 @@ enum TableColumns: Equatable {
     /// A record of the texts, joined by a space.
     case texts([Int])
     /// A conversation of a user's message, to which the text in `input` belongs, and a reply.
-    case exchange(prompt: Int, input: Int? = nil, completion: Int)
+    case exchange(prompt: Int, completion: Int, system: Int? = nil, input: Int? = nil)
     /// A message of a thread, in the order of `ThreadRows.columns`.
     case thread([Int])
 
@@ -11,7 +11,8 @@ enum TableColumns: Equatable {
     var all: [Int] {
         switch self {
         case .texts(let columns), .thread(let columns): columns
-        case .exchange(let prompt, let input, let completion): [prompt, completion] + [input].compactMap(\.self)
+        case .exchange(let prompt, let completion, let system, let input):
+            [prompt, completion] + [system, input].compactMap(\.self)
         }
     }
 
@@ -19,7 +20,7 @@ enum TableColumns: Equatable {
     var required: [Int] {
         switch self {
         case .texts(let columns): columns
-        case .exchange(let prompt, _, let completion): [prompt, completion]
+        case .exchange(let prompt, let completion, _, _): [prompt, completion]
         case .thread(let columns): [columns[0]]
         }
     }
@@ -36,11 +37,6 @@ struct WantedColumns {
     /// Whether the user has chosen them.
     let isChosen: Bool
 
-    /// Names of the columns that make conversations of a table without a column `text`.
-    private static let exchanges: [(prompt: String, input: String?, completion: String)] = [
-        ("prompt", nil, "completion"), ("instruction", "input", "output"), ("question", nil, "answer"),
-    ]
-
     init(_ options: ReadingOptions, inTable: Bool) {
         isThread = inTable && options.table.hasThreads
         isExchange = !isThread && options.exchange != nil
@@ -55,12 +51,13 @@ struct WantedColumns {
         let found = ColumnName.indexes(of: names, in: header).compactMap(\.self)
         if found.count == names.count { return columns(found) }
         guard !isChosen else { return nil }
-        for (prompt, input, completion) in Self.exchanges {
+        for (prompt, input, completion) in Exchange.knownNames {
             let found = ColumnName.indexes(of: [prompt, completion], in: header).compactMap(\.self)
             guard found.count == 2 else { continue }
             return .exchange(
-                prompt: found[0], input: input.flatMap { ColumnName.indexes(of: [$0], in: header)[0] },
-                completion: found[1])
+                prompt: found[0], completion: found[1],
+                system: ColumnName.indexes(of: Exchange.systemNames, in: header).compactMap(\.self).first,
+                input: input.flatMap { ColumnName.indexes(of: [$0], in: header)[0] })
         }
         return nil
     }

@@ -133,6 +133,11 @@ static void start_with(struct operation *operation, int file, bool takes_room, b
     snprintf(link, sizeof link, "/proc/self/fd/%d", file);
     long length = syscall(SYS_readlinkat, AT_FDCWD, link, operation->path, sizeof operation->path - 1);
     operation->path[length > 0 ? length : 0] = 0;
+    // closedir() and fclose() close without this file's knowledge, and the descriptor may be a socket or a memfd since.
+    if (operation->path[0] != '/' || !strncmp(operation->path, "/memfd:", 7)) {
+        atomic_store(&is_ours[file], false);
+        return;
+    }
     operation->second = "";
     start(operation, takes_room, is_write);
 }

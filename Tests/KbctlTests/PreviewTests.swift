@@ -1,5 +1,4 @@
-import FoundationEssentials
-import Glibc
+import Foundation
 import Testing
 
 @Suite(.timeLimit(.minutes(15)), .enabled(if: KbctlProcess.isBuilt, "kbctl is not built next to the tests"))
@@ -9,8 +8,16 @@ struct PreviewTests {
         let folder = FileManager.default.temporaryDirectory.appending(path: "preview-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        try FileManager.default.copyItem(atPath: KbctlProcess.path, toPath: "\(folder)/kbctl")
+        try install(KbctlProcess.path, as: "\(folder)/kbctl")
         try body("\(folder)/kbctl", folder)
+    }
+
+    /// Another process writes the program: a process that another test starts meanwhile would otherwise inherit the open
+    /// file, and it could not be run until that process has started its own program (ETXTBSY).
+    private func install(_ file: String, as program: String) throws {
+        let copy = try Process.run(URL(filePath: "/usr/bin/install"), arguments: ["-m", "755", file, program])
+        copy.waitUntilExit()
+        try #require(copy.terminationStatus == 0)
     }
 
     @Test func previewNamesTheMissingProgram() throws {
@@ -24,8 +31,8 @@ struct PreviewTests {
     @Test func previewRunsTheProgramBesideKbctlWithItsOptions() throws {
         try withCopy { program, folder in
             let script = "#!/bin/sh\nfor word; do echo \"$word\"; done\nexit 65\n"
-            try Data(script.utf8).write(to: URL(filePath: "\(folder)/kantaibert-train"))
-            try #require(chmod("\(folder)/kantaibert-train", 0o755) == 0)
+            try Data(script.utf8).write(to: URL(filePath: "\(folder)/script"))
+            try install("\(folder)/script", as: "\(folder)/kantaibert-train")
             let words = [
                 "corpora", "preview", "--filters", "keep,lowercase", "--keep", "a-z '", "--json", "--", "-a b",
             ]

@@ -45,6 +45,27 @@ struct TerminalTests {
         }
     }
 
+    /// Pasted line ends do not send the lines before them.
+    @Test func chatSendsPastedLinesAsOneMessage() async throws {
+        try await Canned.serving { socket in
+            let session = try TerminalSession(["chat"], socket: socket)
+            try session.expect("\u{1B}[?2004h")
+            try session.expect("> ")
+            session.type("echo \u{1B}[200~one\r\ntwo\r\u{03}\u{7F}\u{1B}[Athree\u{1B}[201~!\u{1B}[D\u{1B}[D\u{7F}")
+            try session.expect("> echo one↵two↵thre!\u{1B}[2D")
+            session.type("\u{7F}\r")
+            try session.expect("\u{1B}[?2004l")
+            try session.expect("[echo one\r\ntwo\r\nthe!]")
+            try session.expect("> ")
+            // A long line is edited as fast as a short one.
+            session.type("echo \u{1B}[200~" + String(repeating: "0123456789", count: 300) + "\u{1B}[201~ end\r")
+            try session.expect("end]")
+            try session.expect("> ")
+            session.type("\u{04}")
+            #expect(session.end() == 0)
+        }
+    }
+
     @Test func chatDoesNotSendUnknownCommands() async throws {
         try await Canned.serving { socket in
             let session = try TerminalSession(["chat"], socket: socket)

@@ -135,10 +135,10 @@ private struct Screen {
                 column = 0
             case "\r": column = 0
             case "\u{1B}":
-                // CSI number letter: D moves left, K erases, m sets the color.
+                // CSI number letter: D moves left, K erases, m sets the color, h and l with a question mark set modes.
                 rest = rest.dropFirst()
                 var number = ""
-                while let digit = rest.first, digit.properties.numericType != nil {
+                while let digit = rest.first, digit.properties.numericType != nil || digit == "?" {
                     number.unicodeScalars.append(digit)
                     rest = rest.dropFirst()
                 }

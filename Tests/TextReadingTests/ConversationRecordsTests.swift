@@ -14,6 +14,10 @@ private func stored(_ turns: (Conversation.Role, String)...) -> String {
             #"{"prompt":"Hi","completion":"Hello."}"#,
             #"{"prompt":[{"role":"user","content":"Hi"}],"completion":[{"role":"assistant","content":"Hello."}]}"#,
             #"{"instruction":"Hi","input":"","output":"Hello."}"#,
+            #"{"instruction":"Hi","context":null,"response":"Hello.","category":"greeting"}"#,
+            #"{"id":"1","question":"Hi","answer":"Hello."}"#,
+            #"{"id":"1","system_prompt":"","question":"Hi","response":"Hello."}"#,
+            #"{"prompt":[{"role":"user","content":"Hi"}],"response":"Hello.","output":7}"#,
             #"{"messages":[{"role":"USER","content":[{"type":"text","text":"Hi"}]},{"role":"model","content":"Hello."}]}"#,
         ])
     func knowsTheFormsInUse(object: String) throws {
@@ -27,6 +31,12 @@ private func stored(_ turns: (Conversation.Role, String)...) -> String {
         }
     }
 
+    /// The answers of SQuAD are passages of a text, and no replies.
+    @Test func answersThatAreObjectsAreNoReplies() throws {
+        let reading = try Reading(.jsonl, #"{"question":"Who?","answer":{"text":["Kant"],"answer_start":[3]}}"#)
+        #expect(reading.rejection?.contains("no field ‘text’") == true, "\(reading)")
+    }
+
     @Test func joinsMessagesOfTheSameRole() throws {
         let reading = try Reading(
             .jsonl,
@@ -36,8 +46,15 @@ private func stored(_ turns: (Conversation.Role, String)...) -> String {
     }
 
     @Test func instructionAndInputAreOneMessage() throws {
-        let reading = try Reading(.json, #"[{"instruction":"Translate.","input":"ja","output":"yes"}]"#)
-        #expect(reading.lines == [stored((.user, "Translate.\nja"), (.assistant, "yes"))])
+        let reading = try Reading(
+            .json,
+            #"[{"instruction":"Translate.","input":"ja","output":"yes"},"#
+                + #"{"response":"yes","context":"ja","system":"Be kind.","instruction":"Translate."}]"#)
+        let turns = [(Conversation.Role.user, "Translate.\nja"), (.assistant, "yes")]
+        #expect(
+            reading.lines == [
+                stored(turns[0], turns[1]), stored((.system, "Be kind."), turns[0], turns[1]),
+            ])
     }
 
     /// A text of the object itself comes first, as does any field that is set.

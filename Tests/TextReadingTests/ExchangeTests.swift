@@ -21,6 +21,8 @@ private func options(_ prompt: String, _ completion: String) -> ReadingOptions {
             ("prompt,completion", "Hi,Hello.", "Hi"), ("id,completion,lang,prompt", "1,Hello.,en,Hi", "Hi"),
             ("instruction,input,output", "Hi,,Hello.", "Hi"), ("output,input,instruction", "Hello.,you,Hi", "Hi\nyou"),
             ("instruction,output", "Hi,Hello.", "Hi"), ("question,answer", "Hi,Hello.", "Hi"),
+            ("instruction,context,response,category", "Hi,you,Hello.,a", "Hi\nyou"),
+            ("id,question,response,system_prompt", "1,Hi,Hello.,", "Hi"),
             (" prompt , completion ", "\" Hi \", Hello.", "Hi"),
         ])
     func knownColumns(header: String, row: String, prompt: String) throws {
@@ -31,6 +33,16 @@ private func options(_ prompt: String, _ completion: String) -> ReadingOptions {
         }
         let tabs = try Reading(.tsv, "\(header)\n\(row)\n".replacing(",", with: "\t"))
         #expect(tabs.lines == [stored(prompt, "Hello.")], "\(tabs)")
+    }
+
+    @Test func messageOfTheSystemIsFirst() throws {
+        let reading = try Reading(.csv, "system_prompt,input,output,instruction\nBe kind.,you,Hello.,Hi\n,,Yes.,No?\n")
+        let turns: [Conversation.Turn] = [
+            .init(.system, "Be kind."), .init(.user, "Hi\nyou"), .init(.assistant, "Hello."),
+        ]
+        #expect(
+            reading.lines == [String(decoding: Conversation(turns).line, as: UTF8.self), stored("No?", "Yes.")],
+            "\(reading)")
     }
 
     @Test func lineEndsInMessagesAreKept() throws {

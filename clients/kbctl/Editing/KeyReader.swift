@@ -3,6 +3,14 @@ import Glibc
 /// Decodes the bytes that a terminal sends into keys.
 struct KeyReader {
     private var bytes: [UInt8] = []
+    /// Whether the bytes are pasted text, in which line ends are characters.
+    private var isPasting = false
+
+    /// Makes the terminal mark pasted text (xterm's bracketed paste mode), and stops that again.
+    static let marksPastes = "\u{1B}[?2004h"
+    static let marksNoPastes = "\u{1B}[?2004l"
+    private static let pasteStart = "[200~"
+    private static let pasteEnd = "[201~"
 
     /// Waits for the next key; returns nil at the end of standard input.
     mutating func next() -> LineBuffer.Key? {
@@ -29,7 +37,17 @@ struct KeyReader {
                 guard let length = Self.escapeLength(bytes) else { return nil }
                 let sequence = String(decoding: bytes[1..<length], as: UTF8.self)
                 bytes.removeFirst(length)
-                if let key = Self.escapes[sequence] { return key }
+                if sequence == Self.pasteStart || sequence == Self.pasteEnd {
+                    isPasting = sequence == Self.pasteStart
+                } else if !isPasting, let key = Self.escapes[sequence] {
+                    return key
+                }
+            } else if isPasting, first == 0x0A || first == 0x0D {
+                guard bytes.count > 1 else { return nil }
+                bytes.removeFirst(first == 0x0D && bytes[1] == 0x0A ? 2 : 1)
+                return .text("\n")
+            } else if isPasting, first < 0x20 && first != 0x09 || first == 0x7F {
+                bytes.removeFirst()
             } else if first < 0x20 || first == 0x7F {
                 bytes.removeFirst()
                 if let key = Self.controls[first] { return key }

@@ -28,7 +28,6 @@ struct LineBuffer: Equatable {
     private static let longestHistory = 1000
 
     var text: String { String(characters) }
-    var beforeCursor: String { String(characters[..<cursor]) }
 
     mutating func press(_ key: Key) -> Outcome {
         switch key {

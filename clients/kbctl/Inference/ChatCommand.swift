@@ -45,7 +45,7 @@ struct Chat: ParsableCommand {
             case "/save": save(session, rest)
             case "/system" where session.isConversation:
                 session.system = rest.isEmpty ? nil : rest
-                Terminal.line(Style.dim(rest.isEmpty ? "nothing holds for the whole session" : "holds for the session"))
+                Terminal.line(Style.dim(rest.isEmpty ? "no system message" : "the system message is set"))
             case _ where line.hasPrefix("//"): try answer(String(line.dropFirst()), &session, chosen.name)
             case _ where line.hasPrefix("/"):
                 Terminal.printError("kbctl: there is no command ‘\(word)’; /help lists them. Nothing was sent")
@@ -75,13 +75,14 @@ struct Chat: ParsableCommand {
         Terminal.paragraph("start a new session", lead: "/new          ", indent: 14)
         if session.isConversation {
             Terminal.paragraph(
-                "tell the model something that holds for the whole session; without a text, nothing",
+                "set the system message, which holds for the whole session; without TEXT, remove it",
                 lead: "/system TEXT  ", indent: 14)
         }
         Terminal.paragraph(
             "write the session to a file, as JSON that the inbox takes", lead: "/save FILE    ", indent: 14)
         Terminal.paragraph("end the session, like Ctrl-D", lead: "/exit         ", indent: 14)
-        Terminal.paragraph("a line that begins with a slash, after another slash", lead: "//text        ", indent: 14)
+        Terminal.paragraph("send a line that begins with one slash", lead: "//TEXT        ", indent: 14)
+        Terminal.paragraph("↵ in pasted text is a line end; all of it is sent as one message", lead: "", indent: 14)
     }
 
     private func save(_ session: ChatSession, _ path: String) {
