@@ -92,7 +92,6 @@ def planning_a_run(page):
 
 def generating_and_stopping(page):
     page.open("chat")
-    page.click("#chat-clear")
     page.write("#chat-prompt", "the <b>old</b> fox")
     # Slow enough that there is something to stop.
     page.throttle(1500)
