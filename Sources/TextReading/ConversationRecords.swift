@@ -83,10 +83,7 @@ struct ConversationRecords: RecordReader {
                 let first = index
                 let isComplete: Bool
                 do throws(JSONScanner.Failure) { isComplete = try scanner.scan(bytes, &index) } catch {
-                    throw RejectionError(
-                        error == .tooDeep
-                            ? "line \(scanner.line): nested more than \(JSONScanner.deepest) levels deep"
-                            : "line \(scanner.line): invalid JSON")
+                    throw scanner.reason(error)
                 }
                 guard scanner.recordBytes <= limit else {
                     throw lineLimitReason("the object", line: scanner.recordLine, limit)
@@ -100,8 +97,7 @@ struct ConversationRecords: RecordReader {
 
     mutating func finish(to output: inout [UInt8]) throws {
         do throws(JSONScanner.Failure) { _ = try scanner.finish() } catch {
-            let line = scanner.isInRecord ? scanner.recordLine : scanner.line
-            throw RejectionError("line \(line): invalid JSON: the file ends inside of it")
+            throw scanner.endReason
         }
         try settle()
     }
@@ -130,8 +126,8 @@ struct ConversationRecords: RecordReader {
         let kinds = [
             (
                 withoutConversation,
-                "are no conversations (messages with role and content, conversations with from and "
-                    + "value, prompt and completion, instruction and output, or question and answer)"
+                "are no conversations (messages with role and content, conversations with from and value, "
+                    + Exchange.knownNames.map { "\($0.prompt) and \($0.completion)" }.joined(separator: ", ") + ")"
             ),
             (withoutReply, "have no message of the assistant"),
             (withoutQuestion, "have a message of the user without text, such as a picture"),
@@ -141,7 +137,7 @@ struct ConversationRecords: RecordReader {
         if missing > 0 {
             let parts = kinds.map { "\($0.0.count) \($0.1), the first on line \($0.0.firstLine)" }
             let sentence = "of \(objects) objects, " + parts.joined(separator: "; ")
-            guard missing * 5 <= objects else { throw RejectionError(sentence) }
+            guard !RowCount.isTooMuch(missing, of: objects) else { throw RejectionError(sentence) }
             warnings.append(sentence + ": they were left out")
         }
         if messagesWithOtherParts > 0 {

@@ -226,18 +226,12 @@ struct DelimitedText: RecordReader {
             let parts =
                 tooShort.count == 0
                 ? "" : ", \(tooShort.count) of them because they have too few fields"
-            guard missing * 5 <= rowCount else { throw reason("\(sentence), \(example)\(parts)", layout) }
+            guard !RowCount.isTooMuch(missing, of: rowCount) else {
+                throw reason("\(sentence), \(example)\(parts)", layout)
+            }
             warnings.append("\(sentence) and were left out, \(example)\(parts)")
         }
-        if tooLarge.count > 0 {
-            let sentence =
-                "\(tooLarge.count) of \(rowCount) rows make a conversation of more than "
-                + "\(ConversationRecords.mostBytes >> 20) MiB, the first on line \(tooLarge.firstLine)"
-            guard !tooLarge.isTooMuch(of: rowCount) else {
-                throw RejectionError("\(sentence). Divide them into several rows")
-            }
-            warnings.append("\(sentence): they were left out")
-        }
+        warnings += try Exchange.warnings(tooLarge: tooLarge, of: rowCount, "rows")
         if tooLong.count > 0 {
             let sentence =
                 "\(tooLong.count) of \(rowCount) rows have more fields than the \(layout.columnCount) of the "

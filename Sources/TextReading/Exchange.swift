@@ -33,6 +33,19 @@ enum Exchange {
         ]).line
     }
 
+    /// Describes the rows or objects that make too large a conversation.
+    /// - Throws: if they are too many
+    static func warnings(tooLarge: RowCount, of total: Int, _ noun: String) throws -> [String] {
+        guard tooLarge.count > 0 else { return [] }
+        let sentence =
+            "\(tooLarge.count) of \(total) \(noun) make a conversation of more than "
+            + "\(ConversationRecords.mostBytes >> 20) MiB, the first on line \(tooLarge.firstLine)"
+        guard !tooLarge.isTooMuch(of: total) else {
+            throw RejectionError("\(sentence). Divide them into several \(noun)")
+        }
+        return ["\(sentence): they were left out"]
+    }
+
     private static func text(_ bytes: [UInt8]) -> String {
         let text = String(decoding: bytes, as: UTF8.self)
         guard bytes.contains(UInt8(ascii: "\r")) else { return text.trimmed }

@@ -88,8 +88,7 @@ struct JSONRecords: RecordReader {
         do throws(JSONScanner.Failure) {
             isRecord = try scanner.finish()
         } catch {
-            let line = scanner.isInRecord ? scanner.recordLine : scanner.line
-            throw RejectionError("line \(line): invalid JSON: the file ends inside of it")
+            throw scanner.endReason
         }
         if isRecord { try take(to: &output) }
         try settle()
@@ -167,7 +166,7 @@ struct JSONRecords: RecordReader {
             while true {
                 let isRecord: Bool
                 do throws(JSONScanner.Failure) { isRecord = try scanner.scan(bytes, &index) } catch {
-                    throw reason(error)
+                    throw scanner.reason(error)
                 }
                 guard scanner.recordBytes <= limit else {
                     throw lineLimitReason("the object", line: scanner.recordLine, limit)
@@ -175,18 +174,6 @@ struct JSONRecords: RecordReader {
                 guard isRecord else { break }
                 try take(to: &output)
             }
-        }
-    }
-
-    private func reason(_ failure: JSONScanner.Failure) -> RejectionError {
-        switch failure {
-        case .invalid:
-            let isLater = scanner.isInRecord && scanner.recordLine < scanner.line
-            return RejectionError(
-                "line \(scanner.line): invalid JSON"
-                    + (isLater ? " in the object that begins on line \(scanner.recordLine)" : ""))
-        case .tooDeep:
-            return RejectionError("line \(scanner.line): nested more than \(JSONScanner.deepest) levels deep")
         }
     }
 
@@ -279,15 +266,7 @@ struct JSONRecords: RecordReader {
         guard records > 0 else { throw RejectionError("has no object with text in \(field)") }
         let counts = [withoutField, withoutString, withoutText]
         let kinds = ["have no \(field)", "have no string in \(field)", "have no text in \(field)"]
-        if tooLarge.count > 0 {
-            let sentence =
-                "\(tooLarge.count) of \(records) objects make a conversation of more than "
-                + "\(ConversationRecords.mostBytes >> 20) MiB, the first on line \(tooLarge.firstLine)"
-            guard !tooLarge.isTooMuch(of: records) else {
-                throw RejectionError("\(sentence). Divide them into several objects")
-            }
-            textWarnings.append("\(sentence): they were left out")
-        }
+        textWarnings += try Exchange.warnings(tooLarge: tooLarge, of: records, "objects")
         let missing = counts.reduce(0) { $0 + $1.count }
         if missing > 0 {
             let present = zip(counts, kinds).filter { $0.0.count > 0 }
@@ -295,7 +274,9 @@ struct JSONRecords: RecordReader {
             let line = present.map(\.0.firstLine).min()!
             let parts = present.count == 1 ? "" : ": " + present.map { "\($0.0.count) \($0.1)" }.joined(separator: ", ")
             let sentence = "\(missing) of \(records) \(noun) " + (present.count == 1 ? present[0].1 : kinds[2])
-            guard missing * 5 <= records else { throw RejectionError(sentence + parts + advice(line: line)) }
+            guard !RowCount.isTooMuch(missing, of: records) else {
+                throw RejectionError(sentence + parts + advice(line: line))
+            }
             textWarnings.append("\(sentence) and were left out, the first on line \(line)\(parts)")
         }
         if scanner.hasOuterText {

@@ -373,3 +373,21 @@ struct JSONScanner {
     }
 
 }
+
+extension JSONScanner {
+    /// Describes why the bytes at the current line are refused.
+    func reason(_ failure: Failure) -> RejectionError {
+        switch failure {
+        case .invalid:
+            let isLater = isInRecord && recordLine < line
+            return RejectionError(
+                "line \(line): invalid JSON" + (isLater ? " in the object that begins on line \(recordLine)" : ""))
+        case .tooDeep: return RejectionError("line \(line): nested more than \(Self.deepest) levels deep")
+        }
+    }
+
+    /// Describes that the file ends within a value.
+    var endReason: RejectionError {
+        RejectionError("line \(isInRecord ? recordLine : line): invalid JSON: the file ends inside of it")
+    }
+}

@@ -69,5 +69,8 @@ struct RowCount {
     }
 
     /// Whether a file with this many of these rows is more likely misread than incomplete.
-    func isTooMuch(of rows: Int) -> Bool { count * 5 > rows }
+    func isTooMuch(of rows: Int) -> Bool { Self.isTooMuch(count, of: rows) }
+
+    /// The same for rows of several kinds together.
+    static func isTooMuch(_ count: Int, of rows: Int) -> Bool { count * 5 > rows }
 }

@@ -52,9 +52,7 @@ public struct InferenceService: Sendable {
         ) { parameters, context in
             // In the worst case every byte is a token.
             let tokens = parameters.tokens == true ? min(parameters.text.utf8.count + 1, RequestLimits.scoredTokens) : 0
-            guard context.reserve(tokens * RequestLimits.bytesOfScoredToken) else {
-                throw InferenceInterface.Overloaded(retryAfterMs: 1000)
-            }
+            try reserve(tokens * RequestLimits.bytesOfScoredToken, context)
             return try await answer(context) { user in try await score(parameters, for: user) }
         }
         service.handle(
@@ -65,10 +63,7 @@ public struct InferenceService: Sendable {
         }
         service.handle(InferenceInterface.Tokenize.self, replyBytes: { $0.ids.count * 16 }) { parameters, context in
             // In the worst case every byte is a token.
-            guard
-                context.reserve(
-                    min(parameters.text.utf8.count, RequestLimits.tokens) * RequestLimits.bytesOfToken)
-            else { throw InferenceInterface.Overloaded(retryAfterMs: 1000) }
+            try reserve(min(parameters.text.utf8.count, RequestLimits.tokens) * RequestLimits.bytesOfToken, context)
             return try await answer(context) { user in try await tokenize(parameters, for: user) }
         }
         service.handle(InferenceInterface.Detokenize.self, replyBytes: { $0.text.utf8.count }) {
@@ -179,9 +174,12 @@ public struct InferenceService: Sendable {
     private func reserve(logprobs: Int?, of model: ServingModel, _ context: CallContext) throws {
         guard let logprobs else { return }
         let entries = model.engine.longestSequence * (min(max(0, logprobs), RequestLimits.logprobs) + 1)
-        guard context.reserve(entries * RequestLimits.bytesOfScoredToken) else {
-            throw InferenceInterface.Overloaded(retryAfterMs: 1000)
-        }
+        try reserve(entries * RequestLimits.bytesOfScoredToken, context)
+    }
+
+    /// Takes memory for a reply from the user's share.
+    private func reserve(_ bytes: Int, _ context: CallContext) throws {
+        guard context.reserve(bytes) else { throw InferenceInterface.Overloaded(retryAfterMs: 1000) }
     }
 
     private func prompt(_ parameters: InferenceInterface.Generate.Parameters) throws -> GenerationPrompt {
@@ -224,9 +222,7 @@ public struct InferenceService: Sendable {
         guard !isTooLarge, numbers <= RequestLimits.embeddingNumbers else {
             throw VarlinkServiceError.invalidParameter(parameter: "texts")
         }
-        guard context.reserve(numbers * RequestLimits.bytesOfEmbeddingNumber) else {
-            throw InferenceInterface.Overloaded(retryAfterMs: 1000)
-        }
+        try reserve(numbers * RequestLimits.bytesOfEmbeddingNumber, context)
         let embeddings = try await model.engine.embed(parameters.texts, for: user)
         return .init(
             embeddings: embeddings.map { .init(embedding: $0.vector.map(Double.init), tokens: $0.tokens) },

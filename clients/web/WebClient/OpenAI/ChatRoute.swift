@@ -111,9 +111,7 @@ extension ChatCompletion {
     /// Adds what a reply says about the model.
     fileprivate mutating func take(_ reply: InferenceInterface.Chat.Reply) {
         if let name = reply.receipt?.model ?? reply.model { model = name }
-        if let receipt = reply.receipt {
-            systemFingerprint = "\(receipt.model)-\(receipt.generation)-\(receipt.modelSha256.prefix(12))"
-        }
+        systemFingerprint = reply.receipt?.fingerprint ?? systemFingerprint
     }
 }
 

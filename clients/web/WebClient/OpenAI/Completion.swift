@@ -113,3 +113,8 @@ struct Completion: Encodable, Sendable {
         case systemFingerprint = "system_fingerprint"
     }
 }
+
+extension InferenceInterface.Provenance {
+    /// The value of `system_fingerprint`.
+    var fingerprint: String { "\(model)-\(generation)-\(modelSha256.prefix(12))" }
+}
