@@ -60,7 +60,6 @@ extension CorpusIndex {
     /// Returns an upper bound of the memory that `build` allocates, in addition to mapped files.
     public static func buildMemory(threads: Int) -> Int { threads << 28 }
 
-
     /// Cuts a text into parts of at most about `size` bytes: after a line feed or at white space if possible, so that no
     /// token is cut.
     private static func parts(of text: TextView, size: Int) -> [Range<Int>] {
@@ -178,9 +177,14 @@ private final class IndexOutput: @unchecked Sendable {
         try lock.withLock { _ throws(IndexError) in
             var record = block.record
             record.entries = try write(block.entries)
-            record.wordStarts = try block.wordStarts.withUnsafeBufferPointer { bytes throws(IndexError) in try write(bytes) }
-            record.wordEnds = try block.wordEnds.withUnsafeBufferPointer { bytes throws(IndexError) in try write(bytes) }
-            record.wordBytes = try block.wordBytes.withUnsafeBufferPointer { bytes throws(IndexError) in try write(bytes) }
+            record.wordStarts = try block.wordStarts.withUnsafeBufferPointer { bytes throws(IndexError) in
+                try write(bytes)
+            }
+            record.wordEnds = try block.wordEnds.withUnsafeBufferPointer { bytes throws(IndexError) in try write(bytes)
+            }
+            record.wordBytes = try block.wordBytes.withUnsafeBufferPointer { bytes throws(IndexError) in
+                try write(bytes)
+            }
             blocks.append(record)
         }
     }
@@ -205,7 +209,9 @@ private final class IndexOutput: @unchecked Sendable {
         let tokens = blocks.reduce(0) { $0 + $1.tokens }
         var trailer: [UInt64] = [IndexFormat.magic, IndexFormat.version, CharacterClass.fingerprint]
         trailer += words
-        trailer += [UInt64(text.count), UInt64(count + IndexFormat.trailer), UInt64(tokens), line, UInt64(blocks.count)]
+        trailer += [
+            UInt64(text.count), UInt64(count + IndexFormat.trailer), UInt64(tokens), line, UInt64(blocks.count),
+        ]
         trailer += [UInt64(directory), UInt64(lineTable)]
         trailer += [Self.bytes(directoryNumbers).withUnsafeBytes(Checksum.of), 0]
         trailer.append(Self.bytes(trailer).withUnsafeBytes(Checksum.of))

@@ -35,7 +35,9 @@ struct IndexHeader {
         guard numbers[8] == UInt64(file.count) else {
             throw unusable("expected \(numbers[8]) bytes, found \(file.count)")
         }
-        let (count, directory, lineTable) = (Int(clamping: numbers[11]), Int(clamping: numbers[12]), Int(clamping: numbers[13]))
+        let (count, directory, lineTable) = (
+            Int(clamping: numbers[11]), Int(clamping: numbers[12]), Int(clamping: numbers[13])
+        )
         let end = file.count - IndexFormat.trailer
         guard count <= end / IndexFormat.directoryRecord, directory == end - count * IndexFormat.directoryRecord else {
             throw unusable("its directory is not where expected")

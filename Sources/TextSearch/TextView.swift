@@ -184,3 +184,10 @@ func tokenOrder(
     }
     return leftCount == rightCount ? 0 : leftCount < rightCount ? -1 : 1
 }
+
+extension TextView {
+    func string(_ range: Range<Int>) -> String {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        return String(decoding: UnsafeBufferPointer(start: base + range.lowerBound, count: range.count), as: UTF8.self)
+    }
+}

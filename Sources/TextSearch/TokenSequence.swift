@@ -30,7 +30,7 @@ final class TokenSequence {
     deinit { bytes.deallocate() }
 
     func token(_ index: Int) -> String {
-        String(decoding: UnsafeBufferPointer(start: bytes + starts[index], count: ends[index] - starts[index]), as: UTF8.self)
+        text.string(starts[index]..<ends[index])
     }
 
     /// Compares a text from a position with some of these tokens. The separator after the last of them is not compared.
