@@ -23,8 +23,9 @@ public struct Occurrence: Sendable, Equatable {
     public var byteCount: Int
     /// Number of the line in which the match begins, from 1.
     public var line: Int
-    /// The text before the match, beginning with a whole word if possible. In these three, every run of white space
-    /// and control characters is one space, and invalid UTF-8 is replaced.
+    /// The text before the match, beginning with a whole word if possible. In these three texts, every run of white space
+    /// and control characters is one space, and invalid UTF-8 is replaced. A `match` of more than 1,000 bytes is cut and
+    /// ends with “ […]”.
     public var before: String
     public var match: String
     public var after: String

@@ -15,6 +15,12 @@ final class SequenceSearch {
     private let maximumCandidates: Int
     /// All blocks; the one that had the previous sequence is searched first.
     private var order: [(corpus: Int, block: Int)]
+    /// For each block and token, the number of the token among the distinct ones of the block. Empty if there are too many.
+    private var words: [Int32] = []
+    /// Number of blocks before those of each index.
+    private var firstBlocks: [Int] = []
+    private static let maximumWords = 1 << 22
+    private static let (isUnknown, isMissing): (Int32, Int32) = (-1, -2)
 
     init(_ indexes: [CorpusIndex], _ tokens: TokenSequence, _ time: Timekeeper, maximumCandidates: Int = 1024) {
         self.indexes = indexes
@@ -22,6 +28,34 @@ final class SequenceSearch {
         self.time = time
         self.maximumCandidates = maximumCandidates
         order = indexes.enumerated().flatMap { corpus, index in index.blocks.indices.map { (corpus, $0) } }
+        var count = 0
+        for index in indexes {
+            firstBlocks.append(count)
+            count += index.blocks.count
+        }
+        if tokens.count * count <= Self.maximumWords {
+            words = [Int32](repeating: Self.isUnknown, count: tokens.count * count)
+        }
+    }
+
+    /// Returns the number of a token among the distinct ones of a block, or nil if the block does not have it.
+    func word(_ token: Int, _ corpus: Int, _ number: Int) throws(Stop) -> Int? {
+        let block = indexes[corpus].blocks[number]
+        guard !words.isEmpty else { return try block.find(tokens, token) }
+        let place = (firstBlocks[corpus] + number) * tokens.count + token
+        if words[place] == Self.isUnknown {
+            try time.step()
+            words[place] = try block.find(tokens, token).map { Int32($0) } ?? Self.isMissing
+        }
+        return words[place] == Self.isMissing ? nil : Int(words[place])
+    }
+
+    /// Returns the ranks that begin with the first token of a sequence; empty if a block lacks any of its tokens.
+    private func ranks(_ wanted: Range<Int>, _ corpus: Int, _ number: Int) throws(Stop) -> Range<Int> {
+        // The last tokens are more often missing: the others occurred in a shorter sequence.
+        for token in wanted.suffix(8).reversed() where try word(token, corpus, number) == nil { return 0..<0 }
+        guard let first = try word(wanted.lowerBound, corpus, number) else { return 0..<0 }
+        return try indexes[corpus].blocks[number].entries(ofWord: first)
     }
 
     /// Returns the number of tokens of the longest sequence from `start` that occurs in any index.
@@ -31,7 +65,7 @@ final class SequenceSearch {
         for place in order.indices {
             let (corpus, number) = order[place]
             let block = indexes[corpus].blocks[number]
-            guard let first = try block.find(tokens, start) else { continue }
+            guard let first = try word(start, corpus, number) else { continue }
             let ranks = try block.entries(ofWord: first)
             if ranks.isEmpty { continue }
             best = max(best, 1)
@@ -56,8 +90,8 @@ final class SequenceSearch {
         for place in order.indices {
             let (corpus, number) = order[place]
             let block = indexes[corpus].blocks[number]
-            guard let first = try block.find(tokens, range.lowerBound) else { continue }
-            let ranks = try block.entries(ofWord: first)
+            let ranks = try ranks(wanted, corpus, number)
+            if ranks.isEmpty { continue }
             let (lower, common) = try lowerBound(wanted, in: ranks, block, corpus)
             guard common == wanted.count, lower < ranks.upperBound else { continue }
             if wanted.count < range.count {
@@ -76,8 +110,8 @@ final class SequenceSearch {
         let wanted = range.prefix(IndexFormat.overlap)
         for (corpus, index) in indexes.enumerated() {
             for (number, block) in index.blocks.enumerated() {
-                guard let first = try block.find(tokens, range.lowerBound) else { continue }
-                let ranks = try block.entries(ofWord: first)
+                let ranks = try ranks(wanted, corpus, number)
+                if ranks.isEmpty { continue }
                 let (lower, common) = try lowerBound(wanted, in: ranks, block, corpus)
                 guard common == wanted.count else { continue }
                 let upper = try upperBound(wanted, in: lower..<ranks.upperBound, block, corpus)

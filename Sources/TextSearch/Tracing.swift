@@ -165,10 +165,10 @@ private struct Tracing {
     /// Returns the number of occurrences of a token in all corpora.
     private func occurrences(of index: Int) throws(Stop) -> Int {
         var count = 0
-        for corpus in indexes {
-            for block in corpus.blocks {
+        for (corpus, opened) in indexes.enumerated() {
+            for (number, block) in opened.blocks.enumerated() {
                 try time.step()
-                if let word = try block.find(tokens, index) { count += try block.entries(ofWord: word).count }
+                if let word = try search.word(index, corpus, number) { count += try block.entries(ofWord: word).count }
             }
         }
         return count

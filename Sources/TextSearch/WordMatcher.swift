@@ -9,24 +9,32 @@ final class WordMatcher {
     private let pattern: WordPattern
     private var states: [WordPattern.Positions] = []
     private var numbers: [WordPattern.Positions: Int] = [:]
-    /// For each state and ASCII character, the next state, or −1 if it has not been computed.
-    private var ascii: [Int32] = []
     private var others: [UInt64: Int32] = [:]
-    private var isAccepting: [Bool] = []
-    private var isUniversal: [Bool] = []
+    /// For each state and ASCII character, the next state, or −1 if it has not been computed.
+    private let ascii = UnsafeMutablePointer<Int32>.allocate(capacity: 128 * maximumStates)
+    /// What each state means for a text that ends there.
+    private let meanings = UnsafeMutablePointer<Meaning>.allocate(capacity: maximumStates)
+
+    private struct Meaning {
+        var isAccepting: Bool
+        /// Whether every text is accepted that continues from there.
+        var isUniversal: Bool
+    }
 
     init(_ pattern: WordPattern) {
         self.pattern = pattern
         reset()
     }
 
+    deinit {
+        ascii.deallocate()
+        meanings.deallocate()
+    }
+
     private func reset() {
         states.removeAll(keepingCapacity: true)
         numbers.removeAll(keepingCapacity: true)
-        ascii.removeAll(keepingCapacity: true)
         others.removeAll(keepingCapacity: true)
-        isAccepting.removeAll(keepingCapacity: true)
-        isUniversal.removeAll(keepingCapacity: true)
         var start = WordPattern.Positions()
         _ = number(of: start)
         start.insert(WordPattern.start)
@@ -36,21 +44,15 @@ final class WordMatcher {
     private func number(of positions: WordPattern.Positions) -> Int {
         if let number = numbers[positions] { return number }
         let number = states.count
+        precondition(number < Self.maximumStates)
         states.append(positions)
         numbers[positions] = number
-        ascii.append(contentsOf: repeatElement(-1, count: 128))
-        isAccepting.append(positions & pattern.accepting != WordPattern.Positions())
-        isUniversal.append(pattern.acceptsAnything(positions))
+        (ascii + 128 * number).initialize(repeating: -1, count: 128)
+        (meanings + number).initialize(
+            to: Meaning(
+                isAccepting: positions & pattern.accepting != WordPattern.Positions(),
+                isUniversal: pattern.acceptsAnything(positions)))
         return number
-    }
-
-    @inline(__always)
-    private func next(_ state: Int, _ value: UInt32) -> Int {
-        if value < 0x80 {
-            let next = ascii[128 * state + Int(value)]
-            if next >= 0 { return Int(next) }
-        }
-        return computeNext(state, value)
     }
 
     private func computeNext(_ state: Int, _ value: UInt32) -> Int {
@@ -85,29 +87,29 @@ final class WordMatcher {
     /// Matches a whole token.
     func match(_ token: UnsafeBufferPointer<UInt8>) -> Result {
         guard let base = token.baseAddress else { return .fails }
-        let text = TextView(base: base, count: token.count)
         var state = Self.start
         var position = 0
-        if isUniversal[state] { return .matchesWithPrefix(0) }
+        if meanings[state].isUniversal { return .matchesWithPrefix(0) }
         // A byte that is not valid here may begin a character in another token.
         var isValid = true
-        while position < text.count {
-            let byte = text.base[position]
+        while position < token.count {
+            let byte = base[position]
             if byte < 0x80 {
-                state = next(state, UInt32(byte))
+                let next = Int(ascii[128 * state + Int(byte)])
+                state = next >= 0 ? next : computeNext(state, UInt32(byte))
                 position += 1
-            } else if let (value, length) = text.scalar(at: position) {
-                state = next(state, value)
+            } else if let (value, length) = TextView(base: base, count: token.count).scalar(at: position) {
+                state = computeNext(state, value)
                 position += length
             } else {
-                state = next(state, 0xFFFD)
+                state = computeNext(state, 0xFFFD)
                 position += 1
                 isValid = false
             }
             if state == Self.dead { return isValid ? .failsWithPrefix(position) : .fails }
-            if isUniversal[state] { return isValid ? .matchesWithPrefix(position) : .matches }
+            if meanings[state].isUniversal { return isValid ? .matchesWithPrefix(position) : .matches }
         }
-        return isAccepting[state] ? .matches : .fails
+        return meanings[state].isAccepting ? .matches : .fails
     }
 
     func matches(_ token: UnsafeBufferPointer<UInt8>) -> Bool {
