@@ -1,4 +1,5 @@
 import Durable
+import Glibc
 
 /// An index of one corpus, mapped into memory together with its text. Immutable, and a cache: it can be built again from
 /// the text at any time.
@@ -41,11 +42,11 @@ public final class CorpusIndex: @unchecked Sendable {
     /// - Throws: `IndexError`; see `isResolvedByBuilding`
     public init(text: String, index: String, sha256: String) throws(IndexError) {
         let texts: MappedFile
+        do { texts = try MappedFile(text, followsLinks: false) } catch { throw .file(error) }
         do {
-            texts = try MappedFile(text, followsLinks: false)
             file = try MappedFile(index, followsLinks: false)
         } catch {
-            throw .file(error)
+            throw error.errno == ENOENT ? .unusable(index: index, reason: "it does not exist") : .file(error)
         }
         textFile = texts
         self.sha256 = sha256

@@ -1,5 +1,4 @@
 import Durable
-import Glibc
 
 /// A corpus could not be indexed, or its index cannot be used.
 public enum IndexError: Error, Equatable, CustomStringConvertible {
@@ -7,7 +6,7 @@ public enum IndexError: Error, Equatable, CustomStringConvertible {
     case file(DurableError)
     /// `isCancelled` returned true. Nothing was written.
     case cancelled
-    /// The index is damaged, incomplete, or was written by another version of the service. Build it again.
+    /// The index does not exist, is damaged, or was written by another version of the service. Build it again.
     case unusable(index: String, reason: String)
     /// The index was built from another text. Build it again.
     case foreign(index: String, reason: String)
@@ -18,8 +17,7 @@ public enum IndexError: Error, Equatable, CustomStringConvertible {
     public var isResolvedByBuilding: Bool {
         switch self {
         case .unusable, .foreign: true
-        case .file(let error): error.errno == ENOENT
-        case .cancelled, .outOfMemory: false
+        case .file, .cancelled, .outOfMemory: false
         }
     }
 

@@ -11,8 +11,6 @@ final class SequenceSearch {
     let indexes: [CorpusIndex]
     private let tokens: TokenSequence
     private let time: Timekeeper
-    /// Maximum number of entries that are compared one by one, if a sequence is longer than `IndexFormat.overlap`.
-    private let maximumCandidates: Int
     /// All blocks; the one that had the previous sequence is searched first.
     private var order: [(corpus: Int, block: Int)]
     /// For each block and token, the number of the token among the distinct ones of the block. Empty if there are too many.
@@ -20,13 +18,15 @@ final class SequenceSearch {
     /// Number of blocks before those of each index.
     private var firstBlocks: [Int] = []
     private static let maximumWords = 1 << 22
+    /// Limits of comparing the entries of one block with a sequence that is longer than the overlap.
+    private static let maximumCandidates = 1024
+    private static let maximumComparedTokens = 1 << 20
     private static let (isUnknown, isMissing): (Int32, Int32) = (-1, -2)
 
-    init(_ indexes: [CorpusIndex], _ tokens: TokenSequence, _ time: Timekeeper, maximumCandidates: Int = 1024) {
+    init(_ indexes: [CorpusIndex], _ tokens: TokenSequence, _ time: Timekeeper) {
         self.indexes = indexes
         self.tokens = tokens
         self.time = time
-        self.maximumCandidates = maximumCandidates
         order = indexes.enumerated().flatMap { corpus, index in index.blocks.indices.map { (corpus, $0) } }
         var count = 0
         for index in indexes {
@@ -73,13 +73,11 @@ final class SequenceSearch {
             best = max(best, common)
             guard common == wanted.count, wanted.upperBound < end else { continue }
             let upper = try upperBound(wanted, in: lower..<ranks.upperBound, block, corpus)
-            for rank in (lower..<upper).prefix(maximumCandidates) {
-                let compared = tokens.compare(
-                    indexes[corpus].text, from: try block.position(rank), with: start..<end)
-                try time.step(1 + compared.common / 64)
-                best = max(best, compared.common)
-                if best == end - start { return best }
+            try compareCandidates(start..<end, lower..<upper, block, corpus) { _, common in
+                best = max(best, common)
+                return best < end - start
             }
+            if best == end - start { return best }
         }
         return best
     }
@@ -96,7 +94,7 @@ final class SequenceSearch {
             guard common == wanted.count, lower < ranks.upperBound else { continue }
             if wanted.count < range.count {
                 let upper = try upperBound(wanted, in: lower..<ranks.upperBound, block, corpus)
-                guard try !matching(range, lower..<upper, block, corpus).isEmpty else { continue }
+                guard try !matching(range, lower..<upper, block, corpus, limit: 1).isEmpty else { continue }
             }
             order.swapAt(0, place)
             return true
@@ -159,19 +157,36 @@ final class SequenceSearch {
         return (count, first)
     }
 
-    /// Returns the positions of those of `ranks` at which the whole sequence occurs, examining at most
-    /// `maximumCandidates`.
+    /// Returns the positions of those of `ranks` at which the whole sequence occurs.
     private func matching(
-        _ range: Range<Int>, _ ranks: Range<Int>, _ block: Block, _ corpus: Int
+        _ range: Range<Int>, _ ranks: Range<Int>, _ block: Block, _ corpus: Int, limit: Int = .max
     ) throws(Stop) -> [Int] {
         var positions: [Int] = []
-        for rank in ranks.prefix(maximumCandidates) {
-            let position = try block.position(rank)
-            let compared = tokens.compare(indexes[corpus].text, from: position, with: range)
-            try time.step(1 + compared.common / 64)
-            if compared.order == 0 { positions.append(position) }
+        try compareCandidates(range, ranks, block, corpus) { position, common in
+            if common == range.count { positions.append(position) }
+            return positions.count < limit
         }
         return positions
+    }
+
+    /// Compares a sequence that is longer than the overlap with entries that have its beginning in common. The most promising
+    /// ones come first: further behind, entries are sorted as well, except near the end of the block.
+    /// - Parameter body: receives a position and the number of equal tokens; false ends the comparison
+    private func compareCandidates(
+        _ range: Range<Int>, _ ranks: Range<Int>, _ block: Block, _ corpus: Int, _ body: (Int, Int) -> Bool
+    ) throws(Stop) {
+        let best = try lowerBound(range, in: ranks, block, corpus).rank
+        let before = max(ranks.lowerBound, best - 1)
+        var work = 0
+        for part in [before..<best, best..<ranks.upperBound, ranks.lowerBound..<before] {
+            for rank in part.prefix(Self.maximumCandidates) where work < Self.maximumComparedTokens {
+                let position = try block.position(rank)
+                let compared = tokens.compare(indexes[corpus].text, from: position, with: range)
+                try time.step(1 + compared.common / 64)
+                work += compared.common
+                guard body(position, compared.common) else { return }
+            }
+        }
     }
 
     /// Returns the first rank whose text does not sort before the tokens, and the number of tokens that the best entry has

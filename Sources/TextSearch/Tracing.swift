@@ -3,8 +3,9 @@ import Glibc
 extension CorpusSearch {
     /// Returns the parts of a text that occur verbatim in the corpora.
     ///
-    /// A span of more than 512 tokens is compared with at most 1,024 places of each block that share its first 512, so it may
-    /// be reported too short, or its count too low, in a corpus that repeats these more often.
+    /// A span of more than 512 tokens is compared with at most about a thousand places of each block that share its first 512,
+    /// and with at most a million tokens there. In a corpus that repeats these more often, it may be reported too short, or its
+    /// count too low.
     /// - Throws: `SearchError.textTooLong` above `maximumTraceBytes`, `.cancelled`, `.damaged`
     public func trace(
         _ text: String, options: TraceOptions = TraceOptions(), budget: SearchBudget = SearchBudget()

@@ -91,6 +91,8 @@ import TextSearch
         #expect(error?.isResolvedByBuilding == true)
         try FileManager.default.removeItem(atPath: corpora.indexPath(1))
         #expect(#expect(throws: IndexError.self) { try corpora.open(1) }?.isResolvedByBuilding == true)
+        try FileManager.default.removeItem(atPath: corpora.textPath(1))
+        #expect(#expect(throws: IndexError.self) { try corpora.open(1) }?.isResolvedByBuilding == false)
     }
 
     @Test func acceptsAnyBytes() throws {

@@ -133,9 +133,11 @@ import TextSearch
         let line = "the pure reason of a being that is of the same kind as the one before\n"
         let text = String(repeating: line, count: CorpusSearch.maximumTraceBytes / line.utf8.count)
         let corpora = try TestCorpora([text])
-        let budget = SearchBudget(deadline: .now + .seconds(5))
-        let trace = try corpora.search.trace(text, budget: budget)
-        #expect(trace.verbatimShare > 0)
+        let trace = try corpora.search.trace(text)
+        #expect(trace.verbatimShare == 1 && trace.spans.map(\.count) == [1])
+        // The last word is new, so no candidate is the whole text.
+        let longer = try corpora.search.trace("\(text.dropFirst(line.utf8.count))new")
+        #expect(longer.verbatim.count == 1 && longer.new.count == 1)
         #expect(throws: SearchError.textTooLong(bytes: text.utf8.count + 100, limit: 1 << 20)) {
             try corpora.search.trace(text + String(repeating: "x", count: 100))
         }
