@@ -277,7 +277,8 @@ let package = Package(
             name: "kb-bench",
             dependencies: [
                 "AsyncSupport", "Parity", "Training", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
-                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "Formatting", "TextSearch", "VarlinkServer",
+                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "Formatting", "TextSearch",
+                "VarlinkServer",
                 arguments, log,
             ],
             swiftSettings: ours),
