@@ -114,7 +114,7 @@ let package = Package(
         .target(name: "Fairness", swiftSettings: ours),
         .target(name: "Random", swiftSettings: ours),
         .target(name: "Parallel", swiftSettings: ours),
-        .target(name: "Durable", swiftSettings: ours),
+        .target(name: "Durable", dependencies: ["CFiles"], swiftSettings: ours),
         .target(name: "UTF8Sequences", swiftSettings: ours),
         .target(name: "AsyncSupport", swiftSettings: ours),
         .target(name: "Formatting", swiftSettings: ours),

@@ -93,13 +93,14 @@ public struct KantaibertService: Sendable {
         let training = TrainingService(
             settings: live, directory: directory, metrics: metrics, journal: journal, promotions: promotions,
             admitted: admitted, program: options.trainProgram)
+        let outcomes = InboxOutcomes()
         let inbox = try InboxService(
             settings: settings, live: live, directory: directory, reader: options.readProgram, metrics: metrics,
-            admitted: admitted, journal: journal, training: training)
+            admitted: admitted, journal: journal, training: training, outcomes: outcomes)
         let manager = ManagerService(
             settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
             promotions: promotions, hub: hub, admitted: admitted, journal: journal, version: Release.version,
-            transferFolder: transferFolder,
+            transferFolder: transferFolder, outcomes: outcomes,
             inboxPending: { inbox.pendingCount })
         manager.clearLeftovers()
         let socket = try SocketService(
@@ -113,6 +114,7 @@ public struct KantaibertService: Sendable {
             SystemdNotify.stopping()
             // The checkpoint is written while the last calls are answered.
             training.stop()
+            outcomes.finish()
             journal.report(ServiceEvent(.serviceStopping, "kantaibertd is stopping"))
             hub.finish()
         }

@@ -18,6 +18,8 @@ public struct Settings: Sendable, Equatable {
     public var serving: ServingSettings
     public var socket: SocketSettings
     public var logging: LoggingSettings
+    /// Where the values come from.
+    public internal(set) var origins = SettingOrigins()
 }
 
 extension Settings {
