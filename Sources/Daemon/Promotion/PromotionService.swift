@@ -155,8 +155,8 @@ extension PromotionService {
 
 /// Requests of administrators.
 extension PromotionService {
-    /// Deletes a generation. Its directory disappears durably before its record: after a kill in between, no record has lost
-    /// its files for longer than until the next start.
+    /// Deletes a generation: first its directory, durably, then its record. After a kill in between, the record is removed at
+    /// the next start (`Pruner`).
     /// - Parameter serving: the generation that answers requests; nil if there is none
     /// - Throws: `GenerationNotFound`; `GenerationInUse` if it serves or is needed by a run; `DurableError`
     func remove(_ model: String, _ generation: Int, serving: Int?) async throws {
@@ -171,6 +171,9 @@ extension PromotionService {
                 }
                 guard ![serving, directory.currentGeneration(of: model)].contains(generation) else {
                     throw inUse("it serves; promote another one first")
+                }
+                guard directory.generations(of: model).last != generation else {
+                    throw inUse("it is the newest one, whose number the next one would get")
                 }
                 for run in try metrics.runs(model: model, states: RunRecord.State.unfinished) {
                     let start = (try? directory.readJob(of: run.id))?.start?.generation

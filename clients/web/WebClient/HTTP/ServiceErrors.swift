@@ -113,7 +113,8 @@ extension APIError {
                 .conflict, "the model ‘\(error.model)’ was not trained: \(error.reason)", param: "model",
                 code: "nothing_to_train")
         // Errors of methods that no route calls.
-        case .corpusNotFound, .tensorNotFound, .importRefused, .transferFailed, .tooManyTransfers:
+        case .corpusNotFound, .tensorNotFound, .importRefused, .transferFailed, .tooManyTransfers, .putRefused,
+            .generationInUse:
             self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
     }
