@@ -102,6 +102,17 @@ package final class SharedFolder {
     }
 }
 
+extension Durable {
+    /// Creates a file with these bytes, complete or not at all, and never replaces another.
+    /// - Throws: `DurableError` with `EEXIST` if the path exists
+    package static func create(_ path: String, with bytes: [UInt8]) throws(DurableError) {
+        let (folder, name) = splitPath(path)
+        let file = try IncomingFile(in: try SharedFolder(folder), for: name, mode: 0o666)
+        try bytes.withUnsafeBytes { bytes in Result { () throws(DurableError) in try file.append(bytes) } }.get()
+        guard try file.publish(as: name) else { throw DurableError(operation: "create", path: path, errno: EEXIST) }
+    }
+}
+
 /// A file being received into a `SharedFolder`, published atomically. An unpublished file is removed when the last
 /// reference is released; files of a killed process are removed by `SharedFolder.clearLeftovers` at the next start.
 ///

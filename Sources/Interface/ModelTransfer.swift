@@ -90,7 +90,7 @@ extension VarlinkClient {
         return (reply.generation, zip(reply.files, descriptors).map { NamedFile(name: $0, file: $1) })
     }
 
-    private static func connect(transfer path: String) throws(DescriptorPassingError) -> OpenDescriptor {
+    static func connect(transfer path: String) throws(DescriptorPassingError) -> OpenDescriptor {
         do {
             return OpenDescriptor(try UnixAddress.connect(to: path))
         } catch {

@@ -62,7 +62,8 @@ struct Failure: Error {
     private init(service error: VarlinkServiceError) {
         switch error {
         case .invalidParameter(let parameter):
-            self.init("the service rejected the value of ‘\(parameter)’", status: EX_USAGE)
+            let accepted = InterfaceRanges.range(of: parameter).map { "; accepted: \($0)" } ?? ""
+            self.init("the service rejected the value of ‘\(parameter)’\(accepted)", status: EX_USAGE)
         case .permissionDenied: self.init("\(error)", status: EX_NOPERM)
         case .methodNotFound, .interfaceNotFound, .methodNotImplemented, .expectedMore:
             self.init("\(error): the service and kbctl have different versions", status: EX_PROTOCOL)
@@ -121,8 +122,13 @@ struct Failure: Error {
             self.init("the transfer of the files failed: \(error.reason)", status: EX_IOERR)
         case .tooManyTransfers(let error):
             self.init(
-                "\(error.limit) imports and exports are already in progress; try again when one has finished",
+                "\(error.limit) transfers of files are already in progress; try again when one has finished",
                 status: EX_TEMPFAIL)
+        case .putRefused(let error): self.init("nothing was added: \(error.reason)", status: EX_DATAERR)
+        case .generationInUse(let error):
+            self.init(
+                "generation \(error.generation) of ‘\(error.model)’ cannot be removed: \(error.reason)",
+                status: EX_DATAERR)
         case .nothingToTrain(let error):
             self.init("the model ‘\(error.model)’ was not trained: \(error.reason)", status: EX_DATAERR)
         }

@@ -29,11 +29,14 @@ struct Kbctl: ParsableCommand {
                 name: "Inspect",
                 subcommands: [
                     Status.self, Watch.self, Models.self, Generations.self, Inspect.self, Corpora.self, Runs.self,
-                    RunDetails.self, Metrics.self, Plot.self, Doctor.self,
+                    RunDetails.self, Metrics.self, Plot.self, SettingsList.self, Logs.self, Doctor.self, Bench.self,
                 ]),
             CommandGroup(
                 name: "Manage",
-                subcommands: [Train.self, Cancel.self, Promote.self, Import.self, Export.self]),
+                subcommands: [
+                    Put.self, Train.self, Pause.self, Resume.self, Cancel.self, Promote.self, RemoveGeneration.self,
+                    Import.self, Export.self,
+                ]),
             CommandGroup(name: "Shell", subcommands: [Completion.self]),
         ])
 
@@ -104,6 +107,8 @@ struct GlobalOptions: ParsableArguments {
 
 /// The option of every command that queries one model.
 struct ModelOption: ParsableArguments {
-    @Option(name: .shortAndLong, help: ArgumentHelp("The model; by default the first suitable one.", valueName: "name"))
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("The model; by default the first suitable one.", valueName: "name"),
+        completion: .models)
     var model: String?
 }

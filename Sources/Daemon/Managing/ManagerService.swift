@@ -157,14 +157,19 @@ public struct ManagerService: Sendable {
         service.handle(ManagerInterface.GetSettings.self, replyBytes: { $0.settings.count * 128 }) { _, _ in
             .init(settings: live.listed)
         }
-        service.handle(ManagerInterface.ListEvents.self, replyBytes: { $0.events.count * 1024 }) { parameters, context in
+        service.handle(ManagerInterface.ListEvents.self, replyBytes: { $0.events.count * 1024 }) {
+            parameters, context in
             try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.events(parameters) }
         }
-        service.handle(ManagerInterface.MeasureSpeed.self) { _, _ in
+        service.handle(ManagerInterface.MeasureSpeed.self) { _, context in
             let speed = try await speed.value(for: "", measureSpeed)
+            let rates = try await Blocking.files.run(for: context.peer.uid) { [directory] in
+                MachineProfile.current(file: directory.machine).rates
+            }
             return .init(
                 processor: MachineSpeed.processor, threads: ThreadPool.shared.threads,
-                float32Operations: speed.float32, bfloat16Operations: speed.bfloat16, memoryRead: speed.memoryRead)
+                float32Operations: speed.float32, bfloat16Operations: speed.bfloat16, memoryRead: speed.memoryRead,
+                float32Instructions: rates.float32, bfloat16Instructions: rates.bfloat16, int8Instructions: rates.int8)
         }
         service.handle(ManagerInterface.Doctor.self) { _, context in try await doctor(for: context.peer.uid) }
         service.handleMore(ManagerInterface.Import.self, access: .administrators) { parameters, context, writer in

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Interface
 import Varlink
 
@@ -13,15 +14,22 @@ struct Score: ParsableCommand {
 
     func run() throws {
         let text = try text.value
+        guard !text.isEmpty else { throw Failure("the text is empty: there is nothing to score", status: EX_DATAERR) }
         let reply = try global.connect().call(
             InferenceInterface.Score.self, .init(text: text, model: model.model, tokens: tokens ? true : nil))
         if global.json { return try Terminal.json(reply) }
+        guard reply.tokens > 0 else {
+            throw Failure(
+                "nothing is left of the text after the filters of \(reply.receipt.model): there is nothing to score",
+                status: EX_DATAERR)
+        }
         if let scores = reply.tokenScores {
             var table = Table([("NATS", .right), ("ID", .right), ("TOKEN", .left)], elastic: [2])
             for score in scores { table.add([Format.number(score.logProbability, 3), "\(score.id)", score.token]) }
             table.print()
             Terminal.line("")
         }
+        Terminal.line("model           \(reply.receipt.model), generation \(reply.receipt.generation)")
         Terminal.line("log-likelihood  \(Format.number(reply.logLikelihood, 3)) nats")
         Terminal.line("tokens          \(Format.count(reply.tokens))")
         Terminal.line("bits per byte   \(Format.number(reply.bitsPerByte, 3))")

@@ -12,7 +12,7 @@ struct Watch: ParsableCommand {
             progress, and with 70 when a run has failed.
             """)
 
-    @Argument(help: ArgumentHelp("Follow only this run.", valueName: "run")) var id: String?
+    @Argument(help: ArgumentHelp("Follow only this run.", valueName: "run"), completion: .runs) var id: String?
 
     @Flag(help: "Exit when every model serves and no work is left.") var exitWhenServed = false
 
