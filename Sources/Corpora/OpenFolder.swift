@@ -55,7 +55,7 @@ package final class OpenFolder: Sendable {
     }
 
     /// Returns the signature of an entry, or nil if it is not a regular file.
-    func signature(of name: String) -> FileSignature? {
+    package func signature(of name: String) -> FileSignature? {
         guard let status = status(of: name), status.st_mode & S_IFMT == S_IFREG else { return nil }
         return signature(of: name, status)
     }

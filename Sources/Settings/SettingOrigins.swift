@@ -31,6 +31,12 @@ package struct SettingInForce: Sendable, Equatable {
     package let text: String
     /// Nil for a default.
     package let origin: SettingOrigin?
+
+    package init(key: String, text: String, origin: SettingOrigin?) {
+        self.key = key
+        self.text = text
+        self.origin = origin
+    }
 }
 
 extension Settings {

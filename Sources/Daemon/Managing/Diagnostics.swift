@@ -9,7 +9,7 @@ import Kernels
 import Settings
 
 /// Checks the machine and the state directory for `kbctl doctor`.
-struct Diagnostics: Sendable {
+package struct Diagnostics: Sendable {
     typealias Check = ManagerInterface.Check
 
     let settings: Settings
