@@ -1,6 +1,8 @@
 #!/bin/sh
 # Makes Debian packages of programs linked by link.py: deb.sh LINKED OUTPUT VERSION. See `make deb`.
 set -eu
+# Variables on the command line of `make deb` are not for debian/rules.
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS
 linked=$(realpath "$1")
 version=$3
 mkdir -p "$2"
@@ -11,7 +13,7 @@ cd "$(dirname "$0")/.."
 sources=$output/kantaibert-$version
 rm -rf "$sources" "$output"/*kantaibert*.deb
 mkdir -p "$sources/clients"
-cp -R Makefile README.md CHANGELOG.md debian docs etc release systemd "$sources/"
+cp -R README.md debian docs etc systemd "$sources/"
 tar -C clients --exclude='__pycache__' --exclude='*.egg-info' --exclude='.*cache' -cf - python | tar -C "$sources/clients" -xf -
 maintainer=$(sed -n 's/^Maintainer: //p' debian/control)
 awk -f release/changelog.awk -v package=kantaibert -v version="$version" -v maintainer="$maintainer" \
@@ -27,6 +29,6 @@ for package in *.deb; do
     size=$(dpkg-deb -f "$package" Installed-Size)
     printf '  %s: installed %s KiB\n' "$output/$package" "$size"
 done
-if command -v lintian >/dev/null; then
+if [ "${LINTIAN:-yes}" = yes ] && command -v lintian >/dev/null; then
     lintian --allow-root --fail-on error,warning --suppress-tags bad-distribution-in-changes-file ./*.deb
 fi

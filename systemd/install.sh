@@ -52,7 +52,7 @@ zsh=$to/share/zsh/site-functions
 [ "$prefix" != /usr ] || zsh=$to/share/zsh/vendor-completions
 complete() {
     # Programs of another architecture, and the stand-ins of tests, print none.
-    script=$("$build/kbctl" completion "$1") && [ -n "$script" ] || return 0
+    script=$("$build/kbctl" completion "$1" | sed '1{/^#!/d}') && [ -n "$script" ] || return 0
     install -d "$(dirname "$2")"
     printf '%s\n' "$script" >"$2"
     chmod 644 "$2"
