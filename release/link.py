@@ -61,8 +61,9 @@ def symbols(paths, kind, work):
     response.write_text("\n".join(shlex.quote(str(path)) for path in paths))
     listing = output("nm", "--print-file-name", "--format=posix", "--extern-only", kind, f"@{response}")
     for line in listing.splitlines():
-        place, name, *_ = line.rsplit(": ", 1)[0:1] + line.rsplit(": ", 1)[1].split()
-        found[re.sub(r"\[[^\]]*\]$", "", place)].add(name)
+        place, _, entry = line.rpartition(": ")
+        # The path of an archive is followed by the name of its member.
+        found[re.sub(r"\[[^\]]*\]$", "", place)].add(entry.split()[0])
     return found
 
 
