@@ -1,4 +1,5 @@
 import GRDB
+import Jobs
 
 extension StateStore {
     /// Inserts or updates a run.
@@ -46,5 +47,14 @@ extension StateStore {
 
     public func record(_ evaluation: EvaluationRecord) throws(MetricsError) {
         try write("record an evaluation") { db in try evaluation.insert(db) }
+    }
+
+    /// Records the sample of text that belongs to an evaluation.
+    public func record(_ sample: TextSample, ofRun run: String) throws(MetricsError) {
+        try write("record a sample of text") { db in
+            try db.execute(
+                sql: "UPDATE evaluations SET prompt = ?, sample = ? WHERE run = ? AND step = ?",
+                arguments: [sample.prompt, sample.text, run, sample.step])
+        }
     }
 }

@@ -10,6 +10,7 @@ package struct ManagerLists: Sendable {
     /// Maximum number of rows per page; steps are smaller than other rows.
     static let mostRows = 1000
     static let mostSteps = 4000
+    static let mostEvaluations = 800
     /// Approximate maximum size of a page. A page has at least one row.
     package static let pageBytes = 1 << 20
 
@@ -87,7 +88,9 @@ package struct ManagerLists: Sendable {
         guard try metrics.run(parameters.run) != nil else { throw ManagerInterface.RunNotFound(run: parameters.run) }
         let limit = try Self.limit(parameters.limit, most: Self.mostSteps)
         guard limit > 0 else { return .init(steps: [], evaluations: []) }
-        let found = try metrics.measurements(ofRun: parameters.run, after: parameters.afterStep, limit: limit)
+        let found = try metrics.measurements(
+            ofRun: parameters.run, after: parameters.afterStep, limit: limit,
+            evaluationLimit: Self.mostEvaluations)
         return .init(
             steps: found.steps.map { record in
                 let step = record.metrics
@@ -100,7 +103,7 @@ package struct ManagerLists: Sendable {
                 .init(
                     step: evaluation.step, loss: evaluation.loss, perplexity: evaluation.perplexity,
                     accuracy: evaluation.accuracy, bitsPerByte: evaluation.bitsPerByte,
-                    time: evaluation.time.interfaceText)
+                    time: evaluation.time.interfaceText, sample: evaluation.interfaceSample)
             }, next: found.next)
     }
 
@@ -157,5 +160,14 @@ package struct ManagerLists: Sendable {
     private static func bytes(_ generation: ManagerInterface.Generation) -> Int {
         rowBytes + generation.model.utf8.count + generation.run.utf8.count + (generation.reason ?? "").utf8.count
             + (generation.precisionReason ?? "").utf8.count
+    }
+}
+
+extension EvaluationRecord {
+    fileprivate var interfaceSample: ManagerInterface.TextSample? {
+        guard let prompt, let sample else { return nil }
+        // A database can be edited.
+        let bounded = TextSample(step: step, prompt: prompt, text: sample).bounded
+        return .init(prompt: bounded.prompt, text: bounded.text)
     }
 }

@@ -102,7 +102,7 @@ public struct ManagerService: Sendable {
             }
         }
         service.handle(
-            ManagerInterface.GetMetrics.self, replyBytes: { ($0.steps.count + $0.evaluations.count) * 256 }
+            ManagerInterface.GetMetrics.self, replyBytes: { $0.steps.count * 256 + $0.evaluations.count * 1024 }
         ) { parameters, context in
             try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.measurements(parameters) }
         }
