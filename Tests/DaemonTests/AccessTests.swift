@@ -7,14 +7,14 @@ import Settings
 import Testing
 import VarlinkServer
 
-/// Every method is either for everyone who may connect, or, if it makes changes or exports a model, for administrators.
+/// Every method is either for everyone who may connect, or, if it makes changes, exports a model or shows a text, for administrators.
 /// A new method has to be added to one of the two lists.
 @Suite struct AccessTests {
     static let asks: Set = [
         "GetStatus", "ListModels", "ListCorpora", "ListRuns", "ListGenerations", "GetMetrics", "Watch", "Describe",
-        "DescribeTensor", "Doctor", "PlanTraining",
+        "DescribeTensor", "Doctor", "PlanTraining", "DescribeRun",
     ]
-    static let changes: Set = ["Train", "CancelRun", "Promote", "RemoveCorpus", "Import", "Export"]
+    static let changes: Set = ["Train", "CancelRun", "Promote", "RemoveCorpus", "Import", "Export", "PreviewCorpus"]
 
     @Test func everyManagerMethodHasAnAccessLevel() {
         let declared = ManagerInterface.description.split(separator: "\n").filter { $0.hasPrefix("method ") }.map {

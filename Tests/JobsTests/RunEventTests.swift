@@ -128,11 +128,17 @@ struct TextSampleTests {
             let coded = try JobCoding.decode(Recipe.self, from: JobCoding.encode(recipe))
             #expect(coded == recipe)
         }
-        let setting = try #require(Recipe.settings.first { $0.setting.key == "sample_prompt" }?.setting)
-        #expect(setting.accepts(recipe))
+        var job = Job(
+            run: "r", model: "m", generation: 1, objective: .clm, architecture: Preset.tiny.architecture,
+            recipe: recipe,
+            corpora: [JobCorpus(sha256: String(repeating: "0", count: 64), name: "a", path: "/a", bytes: 1)],
+            samples: .lines, filters: [], tokenizer: nil, wordCountsDirectory: nil, runDirectory: "/r",
+            outputDirectory: "/o")
+        try job.validate()
         for text in ["", String(repeating: "a", count: SamplePrompt.longest + 1)] {
-            recipe.samplePrompt = .text(text)
-            #expect(!setting.accepts(recipe))
+            job.recipe.samplePrompt = .text(text)
+            let error = #expect(throws: JobError.self) { try job.validate() }
+            #expect(error?.description.contains("recipe.sample_prompt") == true)
         }
     }
 }

@@ -1,4 +1,5 @@
 import Conversations
+import Datasets
 import FoundationEssentials
 import Jobs
 import Testing

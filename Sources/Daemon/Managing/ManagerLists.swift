@@ -60,9 +60,12 @@ package struct ManagerLists: Sendable {
         return .init(runs: runs, next: next)
     }
 
-    /// - Parameter precision: the precision in which a generation serves or would serve
+    /// - Parameters:
+    ///   - precision: the precision in which a generation serves or would serve
+    ///   - bytes: the size of a generation's files; nil if they are not there
     package func generations(
-        _ parameters: ManagerInterface.ListGenerations.Parameters, precision: (GenerationRecord) -> PrecisionChoice
+        _ parameters: ManagerInterface.ListGenerations.Parameters, precision: (GenerationRecord) -> PrecisionChoice,
+        bytes: (GenerationRecord) -> Int? = { _ in nil }
     ) throws -> ManagerInterface.ListGenerations.Reply {
         let page = try metrics.generationPage(
             of: parameters.model, after: try Self.key(parameters.after),
@@ -77,7 +80,7 @@ package struct ManagerLists: Sendable {
                 incumbent: record.incumbent, incumbentBitsPerByte: record.incumbentBitsPerByte,
                 reason: record.reason, precision: precision.precision.rawValue, precisionReason: precision.reason,
                 float32BitsPerByte: record.float32BitsPerByte, bfloat16BitsPerByte: record.bfloat16BitsPerByte,
-                int8BitsPerByte: record.int8BitsPerByte)
+                int8BitsPerByte: record.int8BitsPerByte, bytes: bytes(record))
         }
         return .init(generations: generations, next: next)
     }
