@@ -19,12 +19,6 @@ import Varlink
 
     deinit { try? FileManager.default.removeItem(atPath: directory.root) }
 
-    private func service() throws -> VarlinkService {
-        var service = VarlinkService(vendor: "", product: "", version: "", url: "")
-        try ManagerService.idle(in: directory, metrics: store).register(with: &service)
-        return service
-    }
-
     private let job = Job(
         run: "m-1", model: "m", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
         recipe: RecipeName.default.recipe(for: .mlm), corpora: [], samples: .lines, filters: [], tokenizer: nil,

@@ -156,7 +156,7 @@ export class Chart {
         class: "tick title", x: 0, y: 0, transform: `translate(12 ${(MARGIN.top + height - MARGIN.bottom) / 2}) rotate(-90)`,
       }, title),
       ...across.values.map((value) => svg("text", {
-        class: "tick", x: this.scale.x(value), y: height - 24, "text-anchor": value === 0 ? "start" : "middle",
+        class: "tick", x: this.scale.x(value), y: height - 24, "text-anchor": value === 0 ? "start" : this.scale.x(value) > width - 30 ? "end" : "middle",
       }, number(value))),
     ];
   }

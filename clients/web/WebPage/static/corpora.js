@@ -163,20 +163,20 @@ function draw() {
   }
   $("corpora-empty").hidden = corpora.length > 0;
   $("corpora-more").hidden = !next;
-  replace($("corpora"), corpora.map((one) => h("tr", { role: "row" },
+  replace($("corpora"), corpora.flatMap((one) => [h("tr", { role: "row", class: previews.has(one.sha256) && isStored(one) && "open" },
     h("th", { role: "rowheader", scope: "row", title: one.sha256 && `SHA-256 ${one.sha256}` }, h("span", { class: "name" }, one.name),
       one.format && h("span", { class: "reason" }, [one.format, one.encoding].filter(Boolean).join(", "))),
     h("td", { role: "cell" }, h("span", { class: `badge ${STATES[one.state] ?? ""}` }, STATE_NAMES[one.state] ?? one.state),
       one.reason && h("span", { class: "reason" }, one.reason),
       ...(one.warnings ?? []).map((warning) => h("span", { class: "reason warn" }, warning)),
-      REMEDIES[one.state] && h("span", { class: "reason" }, REMEDIES[one.state]),
-      previews.has(one.sha256) && preview(one)),
+      REMEDIES[one.state] && h("span", { class: "reason" }, REMEDIES[one.state])),
     h("td", { role: "cell", class: "num", "data-label": "Size" }, bytes(one.bytes)),
     h("td", { role: "cell", class: "num", "data-label": "Documents" }, number(one.documents)),
-    h("td", { role: "cell", "data-label": "Models" }, one.models.join(", ") || "–"),
+    h("td", { role: "cell", class: "wrap", "data-label": "Models" }, one.models.join(", ") || "–"),
     h("td", { role: "cell", "data-label": "Received" }, moment(one.received)),
     h("td", { role: "cell", class: "do" }, isStored(one) && h("div", { class: "row" },
-      action(one, "show", previews.has(one.sha256) ? "Hide" : "Show"), action(one, "remove", "Remove"))))));
+      action(one, "show", previews.has(one.sha256) ? "Hide" : "Show"), action(one, "remove", "Remove")))),
+    ...(previews.has(one.sha256) && isStored(one) ? [preview(one)] : [])]));
   for (const button of $("corpora").querySelectorAll("button[data-do]")) {
     const one = corpora.find(({ sha256 }) => sha256 === button.dataset.sha256);
     button.onclick = () => (button.dataset.do === "show" ? show(one) : remove(one));
@@ -198,8 +198,8 @@ const action = (one, name, text) => h("button", {
 const preview = ({ sha256 }) => {
   const { text, bytes: all } = previews.get(sha256);
   const isWhole = new TextEncoder().encode(text).length >= all;
-  return h("div", { class: "preview" }, h("pre", { tabindex: 0, "aria-label": "Beginning of the text" }, text),
-    h("span", { class: "reason" }, isWhole ? "This is the whole text, as it was stored." : `The beginning of ${bytes(all)}, as it was stored.`));
+  return h("tr", { role: "row" }, h("td", { role: "cell", class: "preview", colspan: 7 }, h("pre", { tabindex: 0, "aria-label": "Beginning of the text" }, text),
+    h("span", { class: "reason" }, isWhole ? "This is the whole text, as it was stored." : `The beginning of ${bytes(all)}, as it was stored.`)));
 };
 
 /** Shows the beginning of a text, or hides it. */

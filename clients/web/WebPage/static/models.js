@@ -116,7 +116,7 @@ async function showText(run) {
   } catch (error) {
     return problem(error);
   }
-  descriptions.set(run, h("span", { class: "reason" }, `Trained on ${trainedOn(found)}. ${found.text ?? ""}`));
+  descriptions.set(run, h("span", { class: "reason" }, `Trained on ${trainedOn(found)}. ${(found.text ?? "").replace(/^text:/, "Text:")}`));
   draw();
 }
 
