@@ -61,7 +61,10 @@ struct TextSampler {
                         + "with held-out text instead")
             }
         }
-        guard let (ids, shown) = found ?? Self.prompt(heldOut, objective, tokenizer) else { return nil }
+        guard let (ids, shown) = found ?? Self.prompt(heldOut, objective, tokenizer),
+            // The position table has no rows for more.
+            ids.count <= recipe.blockSize
+        else { return nil }
         self.ids = ids
         prompt = shown
         self.objective = objective

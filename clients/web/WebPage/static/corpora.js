@@ -198,7 +198,7 @@ const action = (one, name, text) => h("button", {
 const preview = ({ sha256 }) => {
   const { text, bytes: all } = previews.get(sha256);
   const isWhole = new TextEncoder().encode(text).length >= all;
-  return h("tr", { role: "row" }, h("td", { role: "cell", class: "preview", colspan: 7 }, h("pre", { tabindex: 0, "aria-label": "Beginning of the text" }, text),
+  return h("tr", { role: "row" }, h("td", { role: "cell", class: "preview", colspan: 7 }, h("pre", { tabindex: 0, role: "region", "aria-label": "Beginning of the text" }, text),
     h("span", { class: "reason" }, isWhole ? "This is the whole text, as it was stored." : `The beginning of ${bytes(all)}, as it was stored.`)));
 };
 

@@ -35,7 +35,7 @@ function draw() {
   if ($("first").hidden) return;
   const hasText = counts.admitted > 0;
   replace($("first"),
-    h("h2", {}, "Three steps to a model of your text"),
+    h("p", { class: "lead" }, "Three steps to a model of your text"),
     h("ol", { class: "steps" },
       step("Drop a text", hasText, !hasText, ...text(status)),
       step("Watch it learn", false, hasText, ...training(status, hasText)),
