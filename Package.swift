@@ -166,7 +166,7 @@ let package = Package(
             dependencies: [
                 "SettingsTable", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters", "Parallel",
                 "Durable", "Digests",
-                "Formatting", crypto,
+                "Formatting", "Random", crypto,
             ],
             swiftSettings: kernels),
         .target(

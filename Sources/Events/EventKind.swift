@@ -30,6 +30,7 @@ public enum EventKind: String, Sendable, CaseIterable {
     case step
     case stepSkipped = "step_skipped"
     case evaluation
+    case sample
     case checkpoint
     case runResumed = "run_resumed"
     case runFinished = "run_finished"
@@ -266,6 +267,14 @@ public enum EventKind: String, Sendable, CaseIterable {
                     The held-out loss measures the model on text that no run is trained on. If it
                     rises while the training loss falls, the model overfits.
                     `kbctl plot @KB_RUN@` shows both.
+                    """)
+        case .sample:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0061", log: .sampled, subject: "A sample of a model's text",
+                explanation: """
+                    After each evaluation a run continues a fixed prompt, or fills in the masks of a
+                    fixed sentence, so that its progress can be read. The recipe's key
+                    `sample_prompt` sets the prompt or turns the samples off.
                     """)
         case .checkpoint:
             EventDefinition(

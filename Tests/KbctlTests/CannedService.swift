@@ -349,6 +349,13 @@ enum Canned {
                         kind: "evaluation", level: .info, message: "held out after step 219: loss 5.1",
                         model: "assistant",
                         run: "assistant-1", fields: ["step": 219, "loss": 5.1], time: "2026-01-01T12:00:01.000Z")))
+            try await writer.send(
+                .init(
+                    event: .init(
+                        kind: "sample", level: .info, message: "after step 219 it continues “I”: “ think”",
+                        model: "assistant", run: "assistant-1",
+                        fields: ["step": 219, "prompt": "I", "text": " think\u{1B}[2J"],
+                        time: "2026-01-01T12:00:02.000Z")))
             left.goOn()
             try await Task.sleep(for: .seconds(3600))
         }

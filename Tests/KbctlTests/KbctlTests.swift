@@ -246,6 +246,7 @@ struct KbctlTests {
             #expect(result.status == 0)
             #expect(result.output.contains("219/3216 · 6 % · 01:05 left · epoch 0.07 · loss 5.2500 · 1800 tokens/s"))
             #expect(result.output.contains("12:00:01 held out after step 219: loss 5.1\n"))
+            #expect(result.output.contains("12:00:02 after step 219 it continues “I”: “ think”\n"))
             #expect(!result.output.contains("\u{1B}"))
         }
     }

@@ -135,6 +135,19 @@ final class CannedService: Sendable {
             changed.withLock { $0.append("CancelRun") }
             return .init()
         }
+        service.handle(ManagerInterface.RemoveCorpus.self) { [self] _, _ in
+            changed.withLock { $0.append("RemoveCorpus") }
+            return .init()
+        }
+        service.handle(ManagerInterface.DescribeRun.self) { parameters, _ in
+            .init(
+                settings: ["recipe": .object(["seed": 1])], text: "text: <b>",
+                corpora: [.init(sha256: "ab", name: "a.txt", bytes: 5)], corporaCount: 1, corporaBytes: 5)
+        }
+        service.handle(ManagerInterface.PreviewCorpus.self) { _, _ in .init(text: "a <b>\u{1B}", bytes: 7) }
+        service.handleMore(ManagerInterface.Export.self) { parameters, _, writer in
+            try await CannedExport().send(parameters.generation ?? 3, writer)
+        }
         service.handle(ManagerInterface.Promote.self) { [self] parameters, _ in
             changed.withLock { $0.append("Promote") }
             guard parameters.model != "forbidden" else { throw VarlinkServiceError.permissionDenied(needs: "root") }

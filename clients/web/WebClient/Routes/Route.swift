@@ -14,7 +14,8 @@ package struct Route: Sendable {
     package enum Access: Sendable {
         /// Everyone who can connect: the request changes nothing.
         case read
-        /// Requires the token: the request changes the state of the service or of its inbox.
+        /// Requires the token: the request changes the state of the service or of its inbox, or reads what only administrators
+        /// may.
         case change
     }
 
@@ -86,6 +87,7 @@ struct RouteServices: Sendable {
     let client: ServiceClient
     let feed: EventFeed
     let inbox: Inbox
+    let downloads = DownloadCount()
     /// The file that holds the token; nil if it is not stored in a file.
     let tokenFile: String?
     /// How long `/health` and `/metrics` wait for the service's answer.

@@ -116,6 +116,9 @@ extension Route {
             .get, "/api/metrics", .read, .query(["run=assistant-1&after_step=4&limit=9"]),
             "`GetMetrics`: `run`, `after_step`, `limit`"
         ) { services, request, _ in try await ManagerRoutes(services).metrics(Query(request.uri)) },
+        Route(.get, "/api/run", .read, .query(["run=assistant-1"]), "`DescribeRun`: `run`") { services, request, _ in
+            try await ManagerRoutes(services).run(Query(request.uri))
+        },
         Route(
             .get, "/api/generations", .read, .query(["model=assistant&limit=3&after=4"]),
             "`ListGenerations`: `model`, `limit`, `after`"
@@ -124,6 +127,16 @@ extension Route {
             .get, "/api/corpora", .read, .query(["state=rejected&limit=200&after=9&newest_first=true", ""]),
             "`ListCorpora`: `state`, `limit`, `after`, `newest_first`"
         ) { services, request, _ in try await ManagerRoutes(services).corpora(Query(request.uri)) },
+        Route(
+            .get, "/api/corpus", .change, .query(["sha256=\(String(repeating: "ab", count: 32))"]),
+            "`PreviewCorpus`: `sha256`"
+        ) { services, request, _ in try await ManagerRoutes(services).preview(Query(request.uri)) },
+        Route(
+            .get, "/api/export", .change, .query(["model=assistant", "model=assistant&generation=3"]),
+            "a generation of `model`, the serving one or `generation`, as a tar archive of a Hugging Face model directory"
+        ) { services, request, _ in
+            try await ExportRoute(client: services.client, downloads: services.downloads).export(request)
+        },
         Route(.get, "/api/plan", .read, .query(["", "model=assistant"]), "`PlanTraining`: `model`") {
             services, request, _ in
             try await ManagerRoutes(services).plan(Query(request.uri))
@@ -135,6 +148,12 @@ extension Route {
         Route(.post, "/api/cancel", .change, .json([#"{"run":"assistant-1"}"#]), "`CancelRun`") {
             services, request, _ in
             try await ManagerRoutes(services).forward(ManagerInterface.CancelRun.self, request)
+        },
+        Route(
+            .post, "/api/remove", .change, .json([#"{"sha256":"\#(String(repeating: "ab", count: 32))"}"#]),
+            "`RemoveCorpus`"
+        ) { services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.RemoveCorpus.self, request)
         },
         Route(
             .post, "/api/promote", .change, .json([#"{"model":"assistant","generation":2}"#]), "`Promote`"

@@ -4,6 +4,7 @@ import * as chat from "./chat.js";
 import * as corpora from "./corpora.js";
 import { $, announce } from "./dom.js";
 import * as fill from "./fill.js";
+import * as first from "./first.js";
 import { duration, percent } from "./format.js";
 import * as live from "./live.js";
 import * as models from "./models.js";
@@ -77,6 +78,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => load
 live.on("service", service);
 live.on("status", pulse);
 token.start();
+first.start();
 for (const page of Object.values(pages)) page.start();
 addEventListener("hashchange", () => {
   show();
