@@ -37,6 +37,7 @@ public struct PageFile: Sendable {
         .script("models.js", PackageResources.models_js),
         .script("plans.js", PackageResources.plans_js),
         .script("store.js", PackageResources.store_js),
+        .script("surprise.js", PackageResources.surprise_js),
         .script("token.js", PackageResources.token_js),
         .script("training.js", PackageResources.training_js),
     ]
