@@ -9,7 +9,8 @@ import Varlink
 struct ReviewTests {
     @Test("kbctl review lists a line of a wrong encoding first, and no line of a removed corpus")
     func listsUnexpectedLines() throws {
-        let service = try RunningService(settings: InboxAdversityTests.settings)
+        let service = try RunningService(
+            settings: InboxAdversityTests.settings.replacing("models: [kantaibert]", with: "models: [kantaibert, assistant]"))
         try service.serve("clm", as: "assistant")
         try service.start()
         let events = try service.watch()
@@ -57,7 +58,7 @@ struct ReviewTests {
         }
         #expect(try service.kbctl("corpora", "rm", sha256).status == 0)
         let removed = try service.kbctl("review", sha256, "-m", "assistant")
-        #expect(removed.status == 66 && removed.errors.contains("there is no corpus"), "\(removed)")
+        #expect(removed.status == 66 && removed.error.contains("there is no corpus"), "\(removed)")
         #expect(throws: InferenceInterface.CorpusNotFound(sha256: sha256)) {
             var replies = try service.client().callMore(InferenceInterface.Review.self, .init(corpus: sha256))
             _ = try replies.next()
