@@ -105,7 +105,7 @@ public struct KantaibertService: Sendable {
         manager.clearLeftovers()
         let socket = try SocketService(
             listener: listener, settings: settings, logger: logger,
-            inference: inference(live, registry, manager),
+            inference: inference(live, registry, manager, metrics),
             manager: manager
         ) {
             journal.report(ServiceEvent(.serviceReady, "kantaibertd \(Release.version) is ready"))
@@ -170,9 +170,11 @@ public struct KantaibertService: Sendable {
     }
 
     private func inference(
-        _ settings: ReloadableSettings, _ registry: ModelRegistry, _ manager: ManagerService
+        _ settings: ReloadableSettings, _ registry: ModelRegistry, _ manager: ManagerService, _ metrics: StateStore
     ) -> InferenceService {
-        InferenceService(settings: settings, registry: registry) { await manager.explain($0) }
+        var inference = InferenceService(settings: settings, registry: registry) { await manager.explain($0) }
+        inference.reviews = CorpusReviews(metrics: metrics, directory: options.directory) { _ in }
+        return inference
     }
 
     private var listener: VarlinkServer.Listener {

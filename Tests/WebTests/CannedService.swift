@@ -85,6 +85,17 @@ final class CannedService: Sendable {
             let window = parameters.text.contains("far") ? 12 : nil
             return .init(masks: [.init(fillings: [filling])], windowTokens: window, receipt: Self.receipt)
         }
+        service.handle(InferenceInterface.Score.self) { parameters, _ in
+            guard parameters.text != "too long" else {
+                throw InferenceInterface.PromptTooLong(tokens: 70_000, limit: 65_536)
+            }
+            let tokens: [InferenceInterface.ScoredToken] = [
+                .init(id: 5, token: "<b>", offset: 0, logProbability: -0.5), .init(id: 2, token: "</s>", offset: 3),
+            ]
+            return .init(
+                logLikelihood: -1.5, tokens: 2, bitsPerByte: 0.25, receipt: Self.receipt,
+                tokenScores: parameters.tokens == true ? tokens : nil)
+        }
         service.handle(InferenceInterface.Embed.self) { [self] parameters, _ in
             embedded.withLock { $0.append(parameters) }
             guard !parameters.texts.contains("too long") else {

@@ -94,6 +94,9 @@ struct Failure: Error {
                 "\(error.model) was trained on loose text, not on conversations: it continues a text, with ‘kbctl ask’",
                 status: EX_DATAERR)
         case .noMask: self.init("the text has no <mask> to fill", status: EX_DATAERR)
+        case .corpusNotFound(let error): self.init(noCorpus: error.sha256)
+        case .corpusUnreadable(let error):
+            self.init("the corpus \(error.sha256.prefix(12)) cannot be read: \(error.reason)", status: EX_IOERR)
         case .promptTooLong(let error):
             self.init("the text has \(error.tokens) tokens; the model takes at most \(error.limit)", status: EX_DATAERR)
         case .overloaded(let error): self.init(retryAfterMs: error.retryAfterMs)

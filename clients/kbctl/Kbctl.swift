@@ -23,7 +23,7 @@ struct Kbctl: ParsableCommand {
             CommandGroup(
                 name: "Inference",
                 subcommands: [
-                    Ask.self, Chat.self, Fill.self, Score.self, Embed.self, Tokenize.self, Detokenize.self,
+                    Ask.self, Chat.self, Fill.self, Score.self, Review.self, Embed.self, Tokenize.self, Detokenize.self,
                 ]),
             CommandGroup(
                 name: "Inspect",

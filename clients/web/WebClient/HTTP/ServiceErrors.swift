@@ -99,6 +99,9 @@ extension APIError {
                 .badRequest, "the text has \(error.tokens) tokens; the model takes at most \(error.limit)",
                 param: "prompt", code: "context_length_exceeded")
         case .overloaded(let error): self.init(busyFor: error.retryAfterMs)
+        // Errors of methods that no route calls.
+        case .corpusNotFound, .corpusUnreadable:
+            self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
     }
 

@@ -45,6 +45,14 @@ extension Route {
             "`text`, `model`, `top_k`, `targets`; any other field is refused (`unknown_field`)"
         ) { services, request, _ in try await FillMaskRoute(client: services.client).fill(request) },
         Route(
+            .post, "/v1/score", .read,
+            .json([#"{"text":"a b","model":"assistant","tokens":true}"#, #"{"text":"a"}"#]),
+            """
+            `text`, `model`, `tokens` (whether to list the tokens, each with its log-probability); any other field is refused \
+            (`unknown_field`)
+            """
+        ) { services, request, _ in try await ScoreRoute(client: services.client).score(request) },
+        Route(
             .post, "/v1/embeddings", .read,
             .json([
                 #"{"input":["a","b"],"model":"assistant","encoding_format":"base64","dimensions":2}"#,
