@@ -24,7 +24,7 @@ SOAK_MINUTES ?= 30
 
 PYTHON ?= python3
 
-PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev libarchive-dev libxml2-dev libuchardet-dev libmagic-dev poppler-utils pkg-config
+PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev libarchive-dev libxml2-dev libuchardet-dev libmagic-dev libdivsufsort-dev poppler-utils pkg-config
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web kb-bench)
 # On a terminal, SwiftPM passes a color flag to the compiler, which would cause a rebuild when run elsewhere.
 BUILDFLAGS = -c release --no-color-diagnostics
