@@ -23,7 +23,8 @@ final class CannedService: Sendable {
 
     private static let passage = InferenceInterface.Passage(
         corpus: "ab", name: "a.txt", line: 7, offset: 120, before: "of <b>", matched: "pure", after: " reason")
-    private static let searchedText = InferenceInterface.SearchedText(corpora: 1, bytes: 1000, removed: 2, omitted: 0)
+    private static let searchedText = InferenceInterface.SearchedText(
+        corpora: 1, bytes: 1000, removed: 2, omitted: 0, complete: true)
 
     private static func plan(_ model: String) -> ManagerInterface.TrainingPlan {
         .init(
@@ -104,8 +105,8 @@ final class CannedService: Sendable {
             default: break
             }
             return .init(
-                spans: [.init(offset: 2, length: 4, count: 9, passages: [Self.passage])],
-                characters: parameters.text.unicodeScalars.count, verbatimCharacters: 4, omittedSpans: 0,
+                spans: [.init(offset: 2, length: 4, words: 1, count: 9, passages: [Self.passage])],
+                words: 3, verbatimWords: 1, omittedSpans: 0,
                 searched: Self.searchedText, receipt: Self.receipt)
         }
         service.handle(InferenceInterface.Find.self) { [self] parameters, _ in

@@ -5,6 +5,7 @@ import Events
 import Formatting
 import FoundationEssentials
 import Glibc
+import Parallel
 import Settings
 import Synchronization
 import TextSearch
@@ -44,8 +45,9 @@ package final class CorpusIndexes: Sendable {
         var uses = 0
         /// Corpora to index, in the order of the questions.
         var queue: [Corpus] = []
-        /// The corpus that is being indexed.
+        /// The corpus that is being indexed, and the bytes of it that are.
         var current: (sha256: String, flag: CancellationFlag)?
+        var done = 0
         /// Opened when the queue is empty.
         var isIdle: Latch?
         var failure: (reason: String, until: ContinuousClock.Instant)?
@@ -56,8 +58,8 @@ package final class CorpusIndexes: Sendable {
     private static let mostOpen = 4096
     /// How long a failure, such as a full disk, is not tried again.
     private static let failureSeconds = 10
-    /// Bytes of an index per byte of text, to estimate the disk space that it will need.
-    package static let bytesPerByte = 6
+    /// A smaller corpus is indexed sooner on one thread.
+    private static let bytesForThreads = 32 << 20
 
     private let directory: StateDirectory
     private let live: ReloadableSettings
@@ -106,20 +108,31 @@ package final class CorpusIndexes: Sendable {
         isIdle?.open()
     }
 
-    /// Returns the indexes of corpora, opening those that are not mapped yet. If some are missing or damaged, begins to build them.
+    /// The corpora whose text is stored, and their indexes.
+    package struct Opened: Sendable {
+        package var corpora: [Corpus] = []
+        package var indexes: [CorpusIndex] = []
+    }
+
+    /// Returns the indexes of corpora, except for those whose text is not stored any more, opening those that are not mapped yet. If some are missing or damaged, begins to build them.
     /// Blocks on disk I/O.
     /// - Throws: `Obstacle`
-    package func indexes(of corpora: [Corpus]) throws(Obstacle) -> [CorpusIndex] {
-        var found: [String: CorpusIndex] = [:]
+    package func open(_ corpora: [Corpus]) throws(Obstacle) -> Opened {
+        var opened = Opened()
         var missing: [Corpus] = []
         for corpus in corpora {
-            if let index = open(corpus) { found[corpus.sha256] = index } else { missing.append(corpus) }
+            if let index = try open(corpus) {
+                opened.corpora.append(corpus)
+                opened.indexes.append(index)
+            } else if access(text(of: corpus), F_OK) == 0 {
+                missing.append(corpus)
+            }
         }
         guard missing.isEmpty else {
-            try begin(missing)
-            throw .building(bytes: missing.reduce(0) { $0 + $1.bytes })
+            let done = try begin(missing)
+            throw .building(bytes: max(0, missing.reduce(0) { $0 + $1.bytes } - done))
         }
-        return corpora.compactMap { found[$0.sha256] }
+        return opened
     }
 
     /// Waits until no index is being built.
@@ -132,11 +145,13 @@ package final class CorpusIndexes: Sendable {
         state.withLock { $0.open[sha256] = nil }
         journal.report(
             ServiceEvent(
-                .problem, "the search index of a corpus is built again, because it is damaged: \(reason)", corpus: sha256))
+                .problem, "the search index of a corpus is built again, because it is damaged: \(reason)",
+                corpus: sha256))
         try? Durable.removeTree(directory.searchIndex(ofCorpus: sha256))
     }
 
-    private func open(_ corpus: Corpus) -> CorpusIndex? {
+    /// Returns nil if the index must be built.
+    private func open(_ corpus: Corpus) throws(Obstacle) -> CorpusIndex? {
         let known = state.withLock { state -> CorpusIndex? in
             state.uses += 1
             state.open[corpus.sha256]?.lastUse = state.uses
@@ -145,11 +160,12 @@ package final class CorpusIndexes: Sendable {
         if let known { return known }
         let path = directory.searchIndex(ofCorpus: corpus.sha256)
         guard access(path, F_OK) == 0 else { return nil }
-        do {
+        do throws(IndexError) {
             let index = try CorpusIndex(text: text(of: corpus), index: path, sha256: corpus.sha256)
             keep(index, of: corpus.sha256)
             return index
         } catch {
+            guard error.isResolvedByBuilding else { throw .failed(reason: "\(corpus.name): \(error)") }
             discard(corpus.sha256, because: "\(error)")
             return nil
         }
@@ -159,25 +175,31 @@ package final class CorpusIndexes: Sendable {
 
     private func keep(_ index: CorpusIndex, of sha256: String) {
         state.withLock { state in
-            if state.open.count >= Self.mostOpen, let oldest = state.open.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+            if state.open.count >= Self.mostOpen,
+                let oldest = state.open.min(by: { $0.value.lastUse < $1.value.lastUse })
+            {
                 state.open[oldest.key] = nil
             }
             state.open[sha256] = (index, state.uses)
         }
     }
 
-    private func begin(_ corpora: [Corpus]) throws(Obstacle) {
-        let begins: Result<Bool, Obstacle> = state.withLock { state in
+    /// - Returns: the bytes of the corpora that are indexed already
+    private func begin(_ corpora: [Corpus]) throws(Obstacle) -> Int {
+        let begins: Result<(starts: Bool, done: Int), Obstacle> = state.withLock { state in
             if state.isStopping { return .failure(.stopping) }
             if let failure = state.failure, failure.until > .now { return .failure(.failed(reason: failure.reason)) }
             state.failure = nil
             let known = Set(state.queue.map(\.sha256)).union(state.current.map { [$0.sha256] } ?? [])
             state.queue += corpora.filter { !known.contains($0.sha256) }
-            guard state.isIdle == nil else { return .success(false) }
+            let done = corpora.contains { $0.sha256 == state.current?.sha256 } ? state.done : 0
+            guard state.isIdle == nil else { return .success((false, done)) }
             state.isIdle = Latch()
-            return .success(true)
+            return .success((true, done))
         }
-        if try begins.get() { building.async { [self] in buildAll() } }
+        let (starts, done) = try begins.get()
+        if starts { building.async { [self] in buildAll() } }
+        return done
     }
 
     /// Builds the indexes in the queue until it is empty.
@@ -185,7 +207,7 @@ package final class CorpusIndexes: Sendable {
         while let (corpus, flag) = next() {
             do {
                 try build(corpus, flag)
-            } catch is CancellationError {
+            } catch IndexError.cancelled {
                 // The corpus was removed, or the service is stopping.
             } catch {
                 fail(corpus, error)
@@ -201,7 +223,7 @@ package final class CorpusIndexes: Sendable {
                 return (nil, state.isIdle)
             }
             let (corpus, flag) = (state.queue.removeFirst(), CancellationFlag())
-            state.current = (corpus.sha256, flag)
+            (state.current, state.done) = ((corpus.sha256, flag), 0)
             return ((corpus, flag), nil)
         }
         isIdle?.open()
@@ -212,13 +234,19 @@ package final class CorpusIndexes: Sendable {
         try Durable.makeDirectory(directory.search)
         let path = directory.searchIndex(ofCorpus: corpus.sha256)
         guard access(path, F_OK) != 0 else { return }
-        let (needed, isTooLarge) = corpus.bytes.multipliedReportingOverflow(by: Self.bytesPerByte)
+        let reserve = try live.current.retention.reserve(at: directory.search)
         try FreeSpace.require(
-            isTooLarge ? .max : needed, at: directory.search,
-            reserve: try live.current.retention.reserve(at: directory.search))
-        try CorpusIndex.build(text: text(of: corpus), sha256: corpus.sha256, at: path) { flag.isCancelled }
+            CorpusIndex.maximumIndexBytes(textBytes: corpus.bytes), at: directory.search, reserve: reserve)
+        try CorpusIndex.build(
+            text: text(of: corpus), sha256: corpus.sha256, at: path, threads: threads(for: corpus),
+            progress: { [self] done in state.withLock { $0.done = max($0.done, done) } },
+            isCancelled: { flag.isCancelled })
         // The corpus may have been removed at the last moment.
         if flag.isCancelled || access(text(of: corpus), F_OK) != 0 { try Durable.removeTree(path) }
+    }
+
+    private func threads(for corpus: Corpus) -> Int {
+        corpus.bytes < Self.bytesForThreads ? 1 : min(2, ThreadPool.shared.threads)
     }
 
     /// Gives up the queue: what failed, such as writing to a full disk, would fail again.

@@ -68,10 +68,13 @@ struct Fill: ParsableCommand {
     private static func show(_ reply: InferenceInterface.FillContexts.Reply) {
         for context in reply.candidates {
             Terminal.line("")
-            let place = [context.before, "·", context.after].map(Concordance.singleLine).joined()
+            let words = [reply.before, context.candidate, reply.after].map(Concordance.singleLine).joined(separator: "")
+            let wider =
+                context.widestCount > 0 && context.widestCount != context.count
+                ? "; \(Format.count(context.widestCount))× with \(context.widestLeft) words before and "
+                    + "\(context.widestRight) after it" : ""
             Terminal.paragraph(
-                "“\(Concordance.singleLine(context.candidate))” \(Format.count(context.count))× in ‘\(place)’",
-                lead: Style.green("▌") + " ", indent: 2)
+                "“\(words)” \(Format.count(context.count))×\(wider)", lead: Style.green("▌") + " ", indent: 2)
             Concordance(context.passages).print(indent: 2)
         }
     }

@@ -7,8 +7,8 @@ struct Find: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Find words in the corpora, each place with the text around it.",
         discussion: """
-            The words are found one after the other. A word may end with *, which stands for any ending: reas*. Quote it, \
-            and the words of a regular expression, for the shell. The corpora are those that the serving generation of the \
+            The words are found one after the other, also across line ends. In a word, * stands for any characters, such as \
+            reas*. Quote it, and the words of a regular expression, for the shell. The corpora are those that the serving generation of the \
             model was trained on; they are indexed at the first question.
             """)
 
@@ -16,8 +16,9 @@ struct Find: ParsableCommand {
 
     @Flag(help: "Each word is a regular expression, such as pure|practical, for a whole word.") var regex = false
     @Flag(name: .customLong("case"), help: "Upper and lower case differ.") var isCaseSensitive = false
-    @Flag(help: "Letters with and without accents differ.") var diacritics = false
-    @Option(name: [.short, .long], help: ArgumentHelp("Places to show; 20 if not given.", valueName: "n")) var limit: Int?
+    @Flag(help: "Letters with and without accents are the same.") var ignoreDiacritics = false
+    @Option(name: [.short, .long], help: ArgumentHelp("Places to show; 20 if not given.", valueName: "n")) var limit:
+        Int?
     @OptionGroup var model: ModelOption
     @OptionGroup var global: GlobalOptions
 
@@ -32,7 +33,7 @@ struct Find: ParsableCommand {
         var left = limit ?? Self.usualLimit
         var parameters = InferenceInterface.Find.Parameters(
             query: words.joined(separator: " "), model: model.model, regex: regex ? true : nil,
-            caseSensitive: isCaseSensitive ? true : nil, diacritics: diacritics ? true : nil)
+            caseSensitive: isCaseSensitive ? true : nil, ignoreDiacritics: ignoreDiacritics ? true : nil)
         var shown = 0
         while true {
             parameters.limit = min(left, 1000)

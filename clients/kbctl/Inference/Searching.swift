@@ -40,8 +40,10 @@ extension InferenceInterface.SearchedText {
         var notes: [String] = []
         if removed > 0 {
             notes.append(
-                "\(removed) of the corpora that the model was trained on \(removed == 1 ? "was" : "were") removed since: not searched")
+                "\(removed) of the corpora that the model was trained on \(removed == 1 ? "was" : "were") removed since: not searched"
+            )
         }
+        if !complete { notes.append("the search took too long and was ended: counts are lower bounds") }
         if omitted > 0 { notes.append("\(omitted) corpora were not searched: only the \(corpora) largest are") }
         return notes
     }
@@ -54,23 +56,28 @@ struct TraceReport {
 
     func print() {
         let scalars = Array(text.unicodeScalars)
-        let share = reply.characters > 0 ? Double(reply.verbatimCharacters) / Double(reply.characters) : 0
+        let share = reply.words > 0 ? Double(reply.verbatimWords) / Double(reply.words) : 0
         let bytes = Format.bytes(reply.searched.bytes)
         Terminal.paragraph(
             reply.spans.isEmpty
                 ? "nothing of it occurs verbatim in the text that \(reply.receipt.model) was trained on (\(bytes))"
-                : "\(Format.percent(share)) of it occurs verbatim in the text that \(reply.receipt.model) was trained on "
+                : "\(Format.percent(share)) of it (\(Format.count(reply.verbatimWords)) of \(Format.count(reply.words)) words) occurs verbatim in the text that \(reply.receipt.model) was trained on "
                     + "(\(bytes)); the rest is new")
         for span in reply.spans {
-            let (start, end) = (min(max(span.offset, 0), scalars.count), span.offset.addingReportingOverflow(span.length))
+            let (start, end) = (
+                min(max(span.offset, 0), scalars.count), span.offset.addingReportingOverflow(span.length)
+            )
             let upper = end.overflow ? scalars.count : min(max(end.partialValue, start), scalars.count)
             let found = String(String.UnicodeScalarView(scalars[start..<upper]))
             Terminal.line("")
             Terminal.paragraph(
-                "“\(Concordance.singleLine(found))”  \(Format.count(span.count))×", lead: Style.green("▌") + " ", indent: 2)
+                "“\(Concordance.singleLine(found))”  \(Format.count(span.count))×", lead: Style.green("▌") + " ",
+                indent: 2)
             Concordance(span.passages).print(indent: 2)
         }
-        if reply.omittedSpans > 0 { Terminal.paragraph("and \(Format.count(reply.omittedSpans)) more, which are not shown") }
+        if reply.omittedSpans > 0 {
+            Terminal.paragraph("and \(Format.count(reply.omittedSpans)) more, which are not shown")
+        }
         for note in reply.searched.notes { Terminal.printError(note) }
     }
 }

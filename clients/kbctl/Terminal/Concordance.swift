@@ -18,7 +18,8 @@ struct Concordance {
         guard let columns = Terminal.columns else {
             for (place, passage) in zip(places, passages) {
                 Terminal.line(
-                    [place, passage.before, passage.matched, passage.after].map(Self.singleLine).joined(separator: "\t"))
+                    [place, passage.before, passage.matched, passage.after].map(Self.singleLine).joined(separator: "\t")
+                )
             }
             return
         }
@@ -51,6 +52,7 @@ struct Concordance {
     }
 
     private static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
-        scalar == "\t" || scalar == "\n" || scalar == "\r" || scalar == "\u{B}" || scalar == "\u{C}" || scalar == "\u{85}"
+        scalar == "\t" || scalar == "\n" || scalar == "\r" || scalar == "\u{B}" || scalar == "\u{C}"
+            || scalar == "\u{85}"
     }
 }

@@ -40,15 +40,16 @@ async function fill(panel, text, model) {
   return false;
 }
 
-function result(text, { spans, characters, verbatim_characters: verbatim, searched, omitted_spans: omitted }) {
+function result(text, { spans, words, verbatim_words: verbatim, searched, omitted_spans: omitted }) {
   const letters = Array.from(text);
   const lead = spans.length === 0
     ? "Nothing of it occurs verbatim in the text that the model was trained on."
-    : `${percent(verbatim / Math.max(1, characters))} of it occurs verbatim in the text that the model was trained on; the rest is new.`;
+    : `${percent(verbatim / Math.max(1, words))} of it occurs verbatim in the text that the model was trained on; the rest is new.`;
   const left = Math.max(0, spans.length - SHOWN) + omitted;
   const notes = [
     left > 0 && `${left} more parts are not shown`,
     searched.removed > 0 && `${searched.removed} corpora that were removed since were not searched`,
+    !searched.complete && "the search took too long and was ended: counts are lower bounds",
     searched.omitted > 0 && `${searched.omitted} corpora were not searched: they are too many`,
   ].filter(Boolean);
   return [
