@@ -58,10 +58,10 @@ import Testing
         -> CorpusIndexes.Opened
     {
         while true {
-            do throws(CorpusIndexes.Obstacle) {
-                return try indexes.open(corpora)
-            } catch .building {
-                await indexes.wait(atMost: .seconds(60))
+            switch Result(catching: { () throws(CorpusIndexes.Obstacle) in try indexes.open(corpora) }) {
+            case .success(let opened): return opened
+            case .failure(.building): await indexes.wait(atMost: .seconds(60))
+            case .failure(let error): throw error
             }
         }
     }
