@@ -13,7 +13,9 @@ import Durable
 /// compare tokens and ignore the amount and kind of white space, because lines of a corpus are often wrapped.
 ///
 /// The text must not change while it is mapped.
-public final class CorpusIndex: Sendable {
+public final class CorpusIndex: @unchecked Sendable {
+    // @unchecked: nothing writes to the mapped files.
+
     /// SHA-256 of the text, in hexadecimal.
     public let sha256: String
     public let textBytes: Int
@@ -23,29 +25,11 @@ public final class CorpusIndex: Sendable {
     /// Number of lines of the text, including a last one that is not terminated.
     public let lines: Int
 
-    /// Builds the index of a text and publishes it atomically and durably at `path`, replacing an existing file.
-    ///
-    /// Blocks the calling thread. Uses at most `buildMemory(threads:)`, and disk space of at most
-    /// `maximumIndexBytes(textBytes:)`.
-    /// - Parameters:
-    ///   - text: path of the text, a regular file that does not change
-    ///   - sha256: SHA-256 of the text, 64 hexadecimal digits. It is recorded, not verified.
-    ///   - path: where to write; the directory must exist and belong to the caller
-    ///   - threads: number of threads that sort blocks, including the caller's
-    ///   - progress: called with the number of bytes of the text that are indexed, from any of the threads
-    public static func build(
-        text: String, sha256: String, at path: String, threads: Int = 1,
-        progress: @Sendable (Int) -> Void = { _ in }, isCancelled: @Sendable () -> Bool = { false }
-    ) throws(IndexError) {
-        throw .cancelled
-    }
-
-    /// Returns an upper bound of the size of an index, for checking free space before it is built. The usual size for
-    /// English text is a fifth of it.
-    public static func maximumIndexBytes(textBytes: Int) -> Int { 6 * textBytes + 65_536 }
-
-    /// Returns an upper bound of the memory that `build` allocates, in addition to mapped files.
-    public static func buildMemory(threads: Int) -> Int { threads << 28 }
+    let text: TextView
+    let blocks: [Block]
+    private let textFile: MappedFile
+    private let file: MappedFile
+    private let lineTable: Int
 
     /// Maps a text and its index, and checks everything whose size does not depend on that of the text. Entries of the
     /// large arrays are checked whenever they are used, so a damaged index causes `SearchError.damaged`, wrong counts, or
@@ -56,6 +40,35 @@ public final class CorpusIndex: Sendable {
     ///   - sha256: SHA-256 of the text, which the index must have recorded
     /// - Throws: `IndexError`; see `isResolvedByBuilding`
     public init(text: String, index: String, sha256: String) throws(IndexError) {
-        throw .cancelled
+        let texts: MappedFile
+        do {
+            texts = try MappedFile(text, followsLinks: false)
+            file = try MappedFile(index, followsLinks: false)
+        } catch {
+            throw .file(error)
+        }
+        textFile = texts
+        self.sha256 = sha256
+        self.text = TextView(texts.bytes)
+        let header = try IndexHeader(file.bytes, path: index, sha256: sha256, textBytes: texts.bytes.count)
+        textBytes = header.textBytes
+        indexBytes = file.bytes.count
+        tokens = header.tokens
+        lines = header.lines
+        lineTable = header.lineTable
+        blocks = header.blocks.map { [file] in Block($0, in: file, sha256: sha256) }
+    }
+
+    /// Returns the number of the line, from 1, that contains a position of the text.
+    func line(at position: Int) -> Int {
+        precondition(position >= 0 && position <= textBytes)
+        let chunk = min(position, textBytes - 1) / IndexFormat.linesChunk
+        guard textBytes > 0 else { return 1 }
+        let before = UInt64(
+            littleEndian: file.bytes.loadUnaligned(fromByteOffset: lineTable + 8 * chunk, as: UInt64.self))
+        var line = 1
+        for index in (chunk * IndexFormat.linesChunk)..<position where text.base[index] == 0x0A { line += 1 }
+        // A damaged table must not overflow.
+        return Int(clamping: before & 0xFFFF_FFFF_FFFF) + line
     }
 }
