@@ -84,6 +84,8 @@ let package = Package(
         .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
         .systemLibrary(name: "CMagic", pkgConfig: "libmagic", providers: [.apt(["libmagic-dev"])]),
+        .systemLibrary(
+            name: "CDivsufsort", pkgConfig: "libdivsufsort", providers: [.apt(["libdivsufsort-dev"])]),
         .target(name: "CSandbox"),
         .target(
             name: "CKernels",
@@ -136,6 +138,10 @@ let package = Package(
         .target(
             name: "DocumentReading",
             dependencies: ["TextReading", "CArchive", "CXML", "CUchardet", "CMagic", "Durable", "UTF8Sequences"],
+            swiftSettings: ours),
+        // Built with runtime checks, because an index may be damaged.
+        .target(
+            name: "TextSearch", dependencies: ["CDivsufsort", "Durable", "Parallel", "UTF8Sequences"],
             swiftSettings: ours),
         .target(
             name: "Corpora",
@@ -200,8 +206,8 @@ let package = Package(
                 "AsyncSupport", "Conversations", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings",
                 "SettingsTable",
                 "Supervision",
-                "CFiles", "CMalloc", "Corpora", "Datasets", "TextReading", "Fairness", "Inference", "Models", "Kernels",
-                "Parallel", "Database", "Interface",
+                "CFiles", "CMalloc", "Corpora", "Datasets", "TextReading", "TextSearch", "Fairness", "Inference", "Models",
+                "Kernels", "Parallel", "Database", "Interface",
                 "MetricsSchema", "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
@@ -312,6 +318,7 @@ let package = Package(
             "Corpora",
             ["AsyncSupport", "Corpora", "TextReading", "Durable", "LimitedLogging", "TextFilters", "TestSupport"],
             resources: [.copy("Fixtures")]),
+        tests("TextSearch", ["TextSearch", "Durable"]),
         tests("TextReading", ["Conversations", "TextReading", "Varlink"]),
         tests(
             "DocumentReading", ["DocumentReading", "TextReading", "CArchive", "Durable"], resources: [.copy("Fixtures")]

@@ -19,6 +19,8 @@ public struct InferenceService: Sendable {
     private let state: @Sendable (_ model: String) async -> String
     /// Reads lines of the corpora; nil if there are none.
     package var reviews: CorpusReviews?
+    /// Answers questions about the corpora; nil if there are none.
+    package var questions: CorpusQuestions?
 
     public init(
         settings: ReloadableSettings, registry: ModelRegistry,
@@ -73,10 +75,11 @@ public struct InferenceService: Sendable {
             try await answer(context) { user in try await detokenize(parameters, for: user) }
         }
         if let reviews { registerReview(reviews, with: &service) }
+        if let questions { registerSearch(questions, with: &service) }
     }
 
     /// Admits a request and translates its errors to those of the interface.
-    private func answer<Value>(
+    func answer<Value>(
         _ context: CallContext, _ body: (_ user: UInt32) async throws -> Value
     ) async throws -> Value {
         let user = context.peer.uid

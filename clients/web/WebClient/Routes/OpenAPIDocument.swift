@@ -50,7 +50,7 @@ enum OpenAPIDocument {
                 ],
             ],
         ]
-        if route.access == .change { operation["security"] = [["token": []]] }
+        if route.access.needsToken { operation["security"] = [["token": []]] }
         switch route.input {
         case .nothing: break
         case .path(let values): operation["parameters"] = .array([pathParameter(route, values)])

@@ -17,6 +17,11 @@ package struct Route: Sendable {
         /// Requires the token: the request changes the state of the service or of its inbox, or reads what only administrators
         /// may.
         case change
+        /// Requires the token: the response shows text of the corpora, which the service may not show to everyone who can
+        /// connect to this server, but to its user.
+        case reveal
+
+        package var needsToken: Bool { self != .read }
     }
 
     /// The part of a request that varies, with valid examples.
@@ -78,7 +83,7 @@ package struct Route: Sendable {
 
     /// The row of the table in `docs/web.md`.
     package var documentationRow: String {
-        "| `\(method.rawValue) \(path)` | \(access == .change ? "token" : "") | \(documentation) |"
+        "| `\(method.rawValue) \(path)` | \(access.needsToken ? "token" : "") | \(documentation) |"
     }
 }
 
@@ -103,7 +108,7 @@ extension [Route] {
         router.add(middleware: SecurityHeadersMiddleware(log: log))
         router.add(middleware: HostCheckMiddleware(allowing: hosts))
         router.add(middleware: RouteCheck(routes: self))
-        let changing = router.group().add(middleware: TokenCheck(token: token))
+        let guarded = router.group().add(middleware: TokenCheck(token: token))
         for route in self {
             let method: HTTPRequest.Method =
                 switch route.method {
@@ -113,7 +118,7 @@ extension [Route] {
             let path = RouterPath(route.path)
             switch route.access {
             case .read: router.on(path, method: method) { try await route.handler(services, $0, $1) }
-            case .change: changing.on(path, method: method) { try await route.handler(services, $0, $1) }
+            case .change, .reveal: guarded.on(path, method: method) { try await route.handler(services, $0, $1) }
             }
         }
         return router

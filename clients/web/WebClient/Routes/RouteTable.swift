@@ -63,6 +63,25 @@ extension Route {
             of the model)
             """
         ) { services, request, _ in try await EmbeddingRoute(client: services.client).embed(request) },
+        Route(
+            .post, "/v1/trace", .reveal,
+            .json([#"{"text":"a text","model":"assistant","passages":2,"minimum_words":3}"#, #"{"text":"a text"}"#]),
+            """
+            `Trace`: the parts of `text` that occur verbatim in the corpora that `model` was trained on, each of at least \
+            `minimum_words` words and with at most `passages` of its places. 503 (`index_not_ready`) while they are being indexed
+            """
+        ) { services, request, _ in try await SearchRoutes(client: services.client).trace(request) },
+        Route(
+            .post, "/v1/find", .reveal,
+            .json([
+                #"{"query":"pure reas*","model":"assistant","case_sensitive":true,"ignore_diacritics":true,"limit":3,"after":"9"}"#,
+                #"{"query":"pure|practical reason","regex":true}"#,
+            ]),
+            """
+            `Find`: the places of the words of `query`, or with `regex` of regular expressions for words, in the corpora that \
+            `model` was trained on; `case_sensitive`, `ignore_diacritics`, `limit`, `after`
+            """
+        ) { services, request, _ in try await SearchRoutes(client: services.client).find(request) },
         Route(.get, "/v1/models", .read, .nothing, "models with a serving generation") { services, _, _ in
             try await ModelRoutes(client: services.client).list()
         },
