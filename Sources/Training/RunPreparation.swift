@@ -70,7 +70,8 @@ extension Trainer {
         var schedule = LearningRateSchedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,
-            chosenModel: choice, chosenBatch: chosenBatch, machine: { self.machine }, memoryLimit: memoryLimit)
+            chosenModel: choice, chosenBatch: chosenBatch, machine: { self.machine }, memoryLimit: memoryLimit,
+            ranks: team.ranks, ranksHere: introduction.flatMap { ranksOnHosts[$0.host] } ?? 1)
         let forecast = try preflight.forecast(earlier)
         try preflight.requireSpace(folder, reserve: diskReserve)
 
@@ -84,7 +85,8 @@ extension Trainer {
             reportStart(generation, shards, comparison, composedTokens: composed)
         }
         let trainStep = TrainStep(
-            model: model, recipe: recipe, plan: forecast.plan, precision: forecast.decisions.precision)
+            model: model, recipe: recipe, plan: forecast.plan, precision: forecast.decisions.precision,
+            team: team)
         let evaluation = EvaluationBatches(
             shard: shards.heldOut, objective: job.objective, tokenizerVocabulary: tokenizer.vocabularySize,
             maximumTokens: trainStep.maximumTokens, markers: tokenizer.conversationMarkers)
@@ -96,9 +98,20 @@ extension Trainer {
             trainingRows: training.rows, start: job.start?.modelSha256)
         let checkpoints = CheckpointStore(directory: job.runDirectory, identity: identity)
         let state = try checkpoints.restore(into: trainStep, note: note)
+        let trainingPath = TokenShards.trainingPath(folder.shardsDirectory)
+        try prepareRanks(
+            Assignment(
+                rows: rows, vocabulary: tokenizer.vocabularySize, markers: tokenizer.conversationMarkers,
+                replay: job.replay(shards), precision: forecast.decisions.precision,
+                maximumTokens: trainStep.maximumTokens, longestRow: forecast.plan.longestRow,
+                updates: trainStep.optimizer.updates,
+                secondsPerStep: preflight.expectedSecondsPerStep(forecast.decisions), ranks: ranksOnHosts,
+                shard: .init(
+                    path: trainingPath, bytes: shards.training.file.count, key: training.key,
+                    checksum: training.checksum)), trainStep, shards.training)
         var decided = forecast.decisions
         if earlier == nil {
-            if state == nil { decided = preflight.timed(decided, trainStep, evaluation) }
+            if state == nil { decided = try preflight.timed(decided, trainStep, evaluation) }
             try decided.write(for: job)
         }
         schedule.expect(seconds: preflight.seconds(decided, schedule))
