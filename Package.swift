@@ -362,7 +362,8 @@ let package = Package(
         tests(
             "EndToEnd",
             [
-                "Interface", "Varlink", "Jobs", "Kernels", "Durable", "TestSupport", crypto, "kantaibertd",
+                "Distribution", "Interface", "Varlink", "Jobs", "Kernels", "Durable", "TestSupport", crypto,
+                "kantaibertd",
                 "kantaibert-train",
             ]),
     ],

@@ -18,6 +18,11 @@ for program in kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web
 done | sort -u | while read -r library; do
     install -m 644 "$library" "$to/lib/kantaibert/"
 done
+for plugin in "$build"/libkantaibert-mpi-*.so; do
+    [ -e "$plugin" ] || continue
+    install -m 755 "$plugin" "$to/lib/kantaibert/"
+    say "$to/lib/kantaibert/$(basename "$plugin")"
+done
 say "$to/bin: kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web kb-bench"
 
 install -d "$to/lib/systemd/system" "$to/lib/systemd/catalog" "$to/lib/sysusers.d" "$to/lib/tmpfiles.d" "$to/share/doc/kantaibert"

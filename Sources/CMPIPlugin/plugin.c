@@ -62,6 +62,9 @@ static void library(char *text, size_t capacity) {
     int length = 0;
     MPI_Get_library_version(version, &length);
     version[strcspn(version, ",\n")] = 0;
+    for (char *at = version; *at; at++) {
+        if (*at == '\t') *at = ' ';
+    }
     copy(text, capacity, version);
 }
 

@@ -19,8 +19,8 @@ struct Assignment: Codable, Equatable {
     var updates: Int
     /// Expected duration of a step.
     var secondsPerStep: Double
-    /// Number of ranks on each host, by name.
-    var ranks: [String: Int]
+    /// The host of each rank.
+    var hosts: [String]
     var shard: Shard
 
     /// The training shard of rank 0.

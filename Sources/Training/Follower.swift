@@ -143,7 +143,7 @@ public final class Follower {
             configuration: try configuration(assignment, job), recipe: job.recipe,
             longestRow: assignment.longestRow, maximumTokens: assignment.maximumTokens, ranks: team.ranks)
         let limit = MemoryLimit.current(given: memoryLimit)
-            .share(ofRanks: assignment.ranks[introduction.host] ?? 1)
+            .share(ofRanks: max(1, assignment.hosts.count { $0 == introduction.host }))
         let needed = MemoryLimit.resident() + plan.bytes
         guard needed <= limit.bytes else {
             throw TrainingError.tooLittleMemory(needed: needed, limit: limit.bytes, source: limit.source)

@@ -67,6 +67,7 @@ final class GradientSum {
             free.append(right)
             return left
         }
+        let start = ContinuousClock.now
         for worker in team.workers(ofRank: team.rank, count: workers) {
             let buffer = free.removeLast()
             buffers[buffer].setToZero()
@@ -77,6 +78,7 @@ final class GradientSum {
             let total = sum.total()
             checked(total == 0)
         } else {
+            try team.shareComputing(start.duration(to: .now) / .seconds(1))
             try team.gather(&losses, workers: workers)
             try sumOfAll(sum.nodes.map { buffers[$0.value] })
         }

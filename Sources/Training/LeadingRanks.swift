@@ -12,6 +12,7 @@ extension Trainer {
         guard !team.isAlone, let own = introduction else { return }
         var all = [own]
         var problems: [String] = []
+        var doubts: [String] = []
         for rank in team.communicator.others {
             let json = try team.communicator.receive(
                 from: rank, atMost: RankIntroduction.mostBytes, silenceSeconds: team.silenceSeconds)
@@ -25,7 +26,7 @@ extension Trainer {
             if let difference = other.difference(from: own) {
                 problems.append("rank \(rank) on \(other.host) \(difference)")
             } else if let doubt = other.doubt(besides: own) {
-                note("rank \(rank) on \(other.host) \(doubt): the same bytes as without it are not promised")
+                doubts.append("rank \(rank) on \(other.host) \(doubt)")
             }
         }
         if !problems.isEmpty { throw TrainingError.ranks(problems.joined(separator: "; ")) }
@@ -34,9 +35,31 @@ extension Trainer {
                 "\(team.ranks) ranks cannot share \(job.recipe.logicalWorkers) logical workers: start at most as many, or "
                     + "set ‘recipe.logical_workers’ of a new run to at least \(team.ranks)")
         }
-        ranksOnHosts = all.reduce(into: [:]) { $0[$1.host, default: 0] += 1 }
-        let hosts = ranksOnHosts.sorted { $0.key < $1.key }.map { "\($0.value) on \($0.key)" }
-        note("\(team.ranks) ranks, \(hosts.joined(separator: ", ")), with \(team.communicator.library)")
+        hosts = all.map(\.host)
+        let names = Set(hosts).sorted()
+        report(
+            .ranksJoined(
+                .init(
+                    ranks: team.ranks,
+                    hosts: names.map { name in .init(name: name, ranks: hosts.count { $0 == name }) },
+                    library: team.communicator.library, doubts: doubts)))
+    }
+
+    /// Reports the communication of the steps since the last report.
+    /// - Parameter seconds: duration of these steps
+    func reportCommunication(step: Int, steps: Int, seconds: Double) {
+        guard !team.isAlone, steps > 0 else { return }
+        let times = team.takeTimes()
+        let count = Double(steps)
+        let slowest = times.computing.indices.max { times.computing[$0] < times.computing[$1] }!
+        report(
+            .communication(
+                .init(
+                    step: step, steps: steps, secondsPerStep: seconds / count,
+                    communicationSeconds: times.seconds / count, bytesPerStep: times.bytesSent / steps,
+                    slowestRank: slowest, slowestHost: hosts.indices.contains(slowest) ? hosts[slowest] : "",
+                    slowestSeconds: times.computing[slowest] / count,
+                    fastestSeconds: times.computing.min()! / count)))
     }
 
     /// Gives the other ranks what they need for their part of the run, with the state that it starts or continues with.

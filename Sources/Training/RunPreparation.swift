@@ -29,6 +29,8 @@ struct Run {
     /// Number of steps in this process, and the average duration of about the last twenty.
     var stepsTimed = 0
     var secondsPerStep = 0.0
+    /// Steps whose communication has not been reported yet, and their duration.
+    var unreported = (steps: 0, seconds: 0.0)
     /// Operations per second: measured before the first step, raised to the rate of the fastest step.
     var productRate: Double
 }
@@ -71,7 +73,7 @@ extension Trainer {
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,
             chosenModel: choice, chosenBatch: chosenBatch, machine: { self.machine }, memoryLimit: memoryLimit,
-            ranks: team.ranks, ranksHere: introduction.flatMap { ranksOnHosts[$0.host] } ?? 1)
+            ranks: team.ranks, ranksHere: max(1, hosts.count { $0 == hosts[0] }))
         let forecast = try preflight.forecast(earlier)
         try preflight.requireSpace(folder, reserve: diskReserve)
 
@@ -105,7 +107,7 @@ extension Trainer {
                 replay: job.replay(shards), precision: forecast.decisions.precision,
                 maximumTokens: trainStep.maximumTokens, longestRow: forecast.plan.longestRow,
                 updates: trainStep.optimizer.updates,
-                secondsPerStep: preflight.expectedSecondsPerStep(forecast.decisions), ranks: ranksOnHosts,
+                secondsPerStep: preflight.expectedSecondsPerStep(forecast.decisions), hosts: hosts,
                 shard: .init(
                     path: trainingPath, bytes: shards.training.file.count, key: training.key,
                     checksum: training.checksum)), trainStep, shards.training)

@@ -6,11 +6,13 @@ import Kernels
 /// The samples of a step are divided among the logical workers, whose number is part of the job. Their gradients are summed
 /// in an order that does not depend on which rank computes them, so that any number of ranks produces the same model.
 public final class Team {
-    let communicator: any Communicator
+    public let communicator: any Communicator
     /// Seconds spent in exchanges since the last call of `takeTimes`, including the time in which other ranks were slower.
     private var seconds = 0.0
     /// Bytes sent in that time.
     private var bytesSent = 0
+    /// Seconds in which each rank computed gradients in that time.
+    private(set) var computing: [Double] = []
     private var lastCommand = ContinuousClock.now
     private var isDismissed = false
     /// How long an exchange may make no progress. Ranks wait for each other while they compute a step, so this grows with
@@ -20,7 +22,10 @@ public final class Team {
     /// How long a rank may be silent in addition to the time it needs for computing.
     static let silenceSeconds = 60.0
 
-    public init(_ communicator: any Communicator = SingleProcess()) { self.communicator = communicator }
+    public init(_ communicator: any Communicator = SingleProcess()) {
+        self.communicator = communicator
+        computing = [Double](repeating: 0, count: communicator.size)
+    }
 
     public var rank: Int { communicator.rank }
     public var ranks: Int { communicator.size }
@@ -44,10 +49,29 @@ public final class Team {
         return try body()
     }
 
-    /// Returns seconds and bytes of communication since the last call.
-    func takeTimes() -> (seconds: Double, bytes: Int) {
-        defer { (seconds, bytesSent) = (0, 0) }
-        return (seconds, bytesSent)
+    /// The time that ranks spent, and what they sent.
+    struct Times {
+        /// Seconds in exchanges, including the time in which other ranks were slower.
+        var seconds: Double
+        var bytesSent: Int
+        /// Seconds in which each rank computed gradients.
+        var computing: [Double]
+    }
+
+    /// Returns the times since the last call.
+    func takeTimes() -> Times {
+        defer {
+            (seconds, bytesSent) = (0, 0)
+            computing = [Double](repeating: 0, count: ranks)
+        }
+        return Times(seconds: seconds, bytesSent: bytesSent, computing: computing)
+    }
+
+    /// Exchanges how long each rank has computed gradients.
+    func shareComputing(_ seconds: Double) throws(CommunicationError) {
+        var all = [Double](repeating: seconds, count: ranks)
+        try gather(&all, (0..<ranks).map { [$0..<$0 + 1] })
+        for rank in all.indices { computing[rank] += all[rank] }
     }
 
     func exchange(_ messages: [Message]) throws(CommunicationError) {

@@ -38,8 +38,8 @@ public final class Trainer {
     let team: Team
     /// What the others must agree with; nil if there are none.
     let introduction: RankIntroduction?
-    /// The number of ranks on each host.
-    var ranksOnHosts: [String: Int] = [:]
+    /// The host of each rank; empty if there is one.
+    var hosts: [String] = []
 
     /// - Parameters:
     ///   - control: delivers commands to the run
@@ -136,6 +136,7 @@ public final class Trainer {
                 return interrupted(step: run.step)
             }
             try takeStep(&run)
+            if run.step % job.recipe.evalSteps == 0 || isOver(run) { reportCommunication(&run) }
             let isBest = run.step % job.recipe.evalSteps == 0 && evaluate(&run)
             if isBest && job.recipe.loadBestModelAtEnd && !isOver(run) || isCheckpointDue(run) {
                 try saveCheckpoint(&run)
@@ -143,6 +144,11 @@ public final class Trainer {
         }
         if run.evaluations.last?.step != run.step { evaluate(&run) }
         return try publish(run, publisher)
+    }
+
+    private func reportCommunication(_ run: inout Run) {
+        reportCommunication(step: run.step, steps: run.unreported.steps, seconds: run.unreported.seconds)
+        run.unreported = (0, 0)
     }
 
     private func isOver(_ run: Run) -> Bool {
@@ -164,6 +170,8 @@ public final class Trainer {
         let outcome = try run.trainStep.learn(batch, step: step, learningRate: learningRate)
         let seconds = max(watch.seconds - start, 1e-9)
         run.step += 1
+        run.unreported.steps += 1
+        run.unreported.seconds += seconds
         if let failureReason = outcome.failureReason {
             run.badSteps += 1
             report(.stepSkipped(.init(step: run.step, reason: failureReason)))

@@ -5,6 +5,7 @@ import Glibc
 import Jobs
 import Kernels
 import Models
+import Synchronization
 import TestSupport
 import Testing
 import Training
@@ -156,22 +157,47 @@ struct RanksTests {
         #expect(!FileManager.default.fileExists(atPath: "\(tiny.job.runDirectory)/tokenizer"))
     }
 
-    @Test("Another CPU or build is allowed, and said")
-    func notesOtherMachines() async throws {
+    @Test("Another CPU or build is allowed, and the ranks, their hosts and their communication are reported")
+    func reportsRanks() async throws {
         let tiny = try ranksRun(.clm)
-        let log = Log()
+        let events = Mutex<[RunEvent.Payload]>([])
         _ = try await run(
-            tiny.job, ranks: 2,
+            tiny.job, ranks: 3,
             introductions: { rank in
-                var own = introduction(host: "host\(rank)")
+                var own = introduction(host: rank == 0 ? "a" : "b")
                 if rank == 1 { own.processor.model = ["model name": "another"] }
+                if rank == 2 { own.program = "another" }
                 return own
-            }, log: log)
+            }
+        ) { event, _ in events.withLock { $0.append(event) } }
+        let joined = events.withLock { $0.compactMap { if case .ranksJoined(let joined) = $0 { joined } else { nil } } }
         #expect(
-            log.notes.contains(
-                "rank 1 on host1 has another CPU than rank 0: the same bytes as without it are not promised")
-        )
-        #expect(log.notes.contains("2 ranks, 1 on host0, 1 on host1, with sockets"))
+            joined == [
+                .init(
+                    ranks: 3, hosts: [.init(name: "a", ranks: 1), .init(name: "b", ranks: 2)], library: "sockets",
+                    doubts: [
+                        "rank 1 on b has another CPU than rank 0",
+                        "rank 2 on b runs another build of version 1 than rank 0",
+                    ])
+            ])
+        let communication = events.withLock {
+            $0.compactMap { if case .communication(let communication) = $0 { communication } else { nil } }
+        }
+        #expect(communication.map(\.step) == [10, 12])
+        #expect(communication.map(\.steps) == [10, 2])
+        for event in communication {
+            // Two thirds of the gradients, and a third of the parameters to each of two others.
+            let parameters = 4 * 4 * Double(try #require(published(events)).parameters) / 3
+            #expect(abs(Double(event.bytesPerStep) - parameters) < 0.5 * parameters)
+            #expect(event.communicationSeconds > 0 && event.communicationSeconds < event.secondsPerStep)
+            #expect(event.slowestSeconds >= event.fastestSeconds && (0..<3).contains(event.slowestRank))
+        }
+    }
+
+    private func published(_ events: borrowing Mutex<[RunEvent.Payload]>) -> RunEvent.Published? {
+        events.withLock {
+            $0.lazy.compactMap { if case .published(let published) = $0 { published } else { nil } }.first
+        }
     }
 
     @Test("A rank without memory for its part names it and ends the run before the first step")
