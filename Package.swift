@@ -80,6 +80,8 @@ let package = Package(
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CFiles"),
+        // The header of the MPI plugins, which `make mpi` builds.
+        .systemLibrary(name: "CMPIPlugin"),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
@@ -122,6 +124,7 @@ let package = Package(
         .target(name: "Formatting", swiftSettings: ours),
         .target(name: "Conversations", swiftSettings: ours),
         .target(name: "Digests", dependencies: ["Durable", crypto], swiftSettings: ours),
+        .target(name: "Distribution", dependencies: ["CMPIPlugin"], swiftSettings: ours),
 
         // 2
         .target(
@@ -170,7 +173,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "SettingsTable", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters", "Parallel",
+                "Distribution", "SettingsTable", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters",
+                "Parallel",
                 "Durable", "Digests",
                 "Formatting", "Random", crypto,
             ],
@@ -235,7 +239,8 @@ let package = Package(
         .executableTarget(
             name: "kantaibert-train",
             dependencies: [
-                "Training", "Inference", "Models", "Kernels", "Jobs", "Durable", "Corpora", "Datasets", "Formatting",
+                "Distribution", "Training", "Inference", "Models", "Kernels", "Jobs", "Durable", "Corpora",
+                "Datasets", "Formatting",
                 "PreviewOptions", "Settings", "TextFilters", "TextReading", arguments,
             ],
             swiftSettings: ours),
@@ -284,7 +289,8 @@ let package = Package(
 
         .target(name: "Faults", path: "Tests/Faults", publicHeadersPath: "."),
         // Code shared by several test targets.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
+        .target(
+            name: "TestSupport", dependencies: ["Distribution"], path: "Tests/TestSupport", swiftSettings: ours),
         tests("Fuzzing", ["Fuzzing"], resources: [.copy("Fixtures")]),
         .executableTarget(
             name: "kb-man", dependencies: ["Events", "Formatting", "Settings", arguments], swiftSettings: ours),
@@ -311,6 +317,7 @@ let package = Package(
         // Runs kb-man with the programs.
         tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
+        tests("Distribution", ["Distribution", "TestSupport"]),
         tests("Kernels", ["Kernels", "CKernels", "Durable", "Random"], resources: [.copy("Fixtures")]),
         tests(
             "Tokenizers", ["Conversations", "Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
@@ -329,7 +336,8 @@ let package = Package(
         tests(
             "Training",
             [
-                "Conversations", "TextFilters", "Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs",
+                "Distribution", "TestSupport", "Conversations", "TextFilters", "Training", "Models", "Kernels",
+                "Datasets", "Tokenizers", "Jobs",
                 "Durable",
             ]),
         tests(
@@ -361,7 +369,8 @@ let package = Package(
         tests(
             "EndToEnd",
             [
-                "Interface", "Varlink", "Jobs", "Kernels", "Durable", "TestSupport", crypto, "kantaibertd",
+                "Distribution", "Interface", "Varlink", "Jobs", "Kernels", "Durable", "TestSupport", crypto,
+                "kantaibertd",
                 "kantaibert-train",
             ]),
     ],
