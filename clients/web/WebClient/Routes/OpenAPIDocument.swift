@@ -50,7 +50,11 @@ enum OpenAPIDocument {
                 ],
             ],
         ]
-        if route.access == .change { operation["security"] = [["token": []]] }
+        switch route.access {
+        case .open: break
+        case .read: operation["security"] = [["token": []], [:]]
+        case .change: operation["security"] = [["token": []]]
+        }
         switch route.input {
         case .nothing: break
         case .path(let values): operation["parameters"] = .array([pathParameter(route, values)])
