@@ -12,7 +12,7 @@ extension Route {
             .json([
                 #"{"model":"assistant","prompt":"a","max_tokens":3,"temperature":0.5,"top_p":0.9,"n":2,"stop":["x"],"seed":7}"#,
                 #"{"prompt":["a","b"],"stream":true,"stream_options":{"include_usage":true},"stop":null,"top_k":1}"#,
-                #"{"prompt":"a","echo":false,"logit_bias":{},"best_of":1,"min_p":0.1,"repetition_penalty":1.1}"#,
+                #"{"prompt":"a","stop":"x","echo":false,"logit_bias":{},"best_of":1,"min_p":0.1,"repetition_penalty":1.1}"#,
                 #"{"prompt":[[0,5],[6]],"echo":true,"max_tokens":0,"logprobs":2,"suffix":"","top_k":-1,"user":"me"}"#,
                 #"{"prompt":[5,6],"echo":true,"max_tokens":1,"logprobs":1,"stream":true,"temperature":0}"#,
             ]),
