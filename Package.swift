@@ -67,6 +67,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
@@ -263,12 +264,14 @@ let package = Package(
         .target(
             name: "WebClient",
             dependencies: [
-                "CFiles", "WebPage", "Interface", "OpenMetrics", "Varlink", "LimitedLogging", "Durable", log, lifecycle,
+                "CFiles", "WebPage", "Interface", "OpenMetrics", "Varlink", "LimitedLogging", "Durable", "Digests", log,
+                lifecycle, crypto,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nio,
             path: "clients/web/WebClient", swiftSettings: ours),
         .executableTarget(
@@ -363,7 +366,12 @@ let package = Package(
                 "MetricsSchema", "Database",
                 "Durable", "TestSupport", log,
             ]),
-        tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", log] + nio),
+        tests(
+            "Web",
+            [
+                "WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", "LimitedLogging", log,
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ] + nio),
         // Runs the programs as a user does. `kbctl` is not a dependency, because its static libraries would be linked
         // into the tests; `swift test` builds it anyway.
         tests(
