@@ -95,20 +95,24 @@ public struct KantaibertService: Sendable {
         let training = TrainingService(
             settings: live, directory: directory, metrics: metrics, journal: journal, promotions: promotions,
             admitted: admitted, program: options.trainProgram)
+        let outcomes = InboxOutcomes()
         let inbox = try InboxService(
             settings: settings, live: live, directory: directory, reader: options.readProgram, metrics: metrics,
-            admitted: admitted, journal: journal, training: training)
+            admitted: admitted, journal: journal, training: training, outcomes: outcomes)
         let manager = ManagerService(
             settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
             promotions: promotions, hub: hub, admitted: admitted, journal: journal, version: Release.version,
-            transferFolder: transferFolder,
+            transferFolder: transferFolder, outcomes: outcomes,
             inboxPending: { inbox.pendingCount })
         manager.clearLeftovers()
         let administrators = try Administrators(group: settings.socket.adminGroup)
-        var inference = InferenceService(settings: live, registry: registry) { await manager.explain($0) }
-        inference.questions = CorpusQuestions(
+        let questions = CorpusQuestions(
             settings: live, metrics: metrics, catalog: admitted, indexes: indexes, administrators: administrators,
             isForOneUser: geteuid() != 0 && hasSocketInDirectory && settings.socket.group == nil)
+        var inference = InferenceService(settings: live, registry: registry) { await manager.explain($0) }
+        inference.questions = questions
+        inference.reviews = CorpusReviews(
+            metrics: metrics, directory: directory, mayShowCorpusText: questions.checkAccess)
         let socket = SocketService(
             listener: listener, settings: settings, administrators: administrators, logger: logger,
             inference: inference,
@@ -120,6 +124,7 @@ public struct KantaibertService: Sendable {
             SystemdNotify.stopping()
             // The checkpoint is written while the last calls are answered.
             training.stop()
+            outcomes.finish()
             indexes.stop()
             journal.report(ServiceEvent(.serviceStopping, "kantaibertd is stopping"))
             hub.finish()

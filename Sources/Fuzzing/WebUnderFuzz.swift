@@ -123,6 +123,13 @@ final class WebUnderFuzz: Sendable {
             return try reply(ManagerInterface.ListGenerations.Reply(generations: []))
         case ManagerInterface.GetMetrics.name:
             return try reply(ManagerInterface.GetMetrics.Reply(steps: [], evaluations: []))
+        case ManagerInterface.DescribeRun.name:
+            return try reply(
+                ManagerInterface.DescribeRun.Reply(corpora: [], corporaCount: 0, corporaBytes: 0))
+        case ManagerInterface.PreviewCorpus.name:
+            return try reply(ManagerInterface.PreviewCorpus.Reply(text: "a", bytes: 1))
+        // There is no socket: an error, as if another call had used it.
+        case ManagerInterface.Export.name: return try reply(ManagerInterface.Export.Reply(generation: 1, files: []))
         case ManagerInterface.PlanTraining.name: return try reply(ManagerInterface.PlanTraining.Reply(plans: []))
         case ManagerInterface.Train.name: return try reply(ManagerInterface.Train.Reply(runs: ["assistant-1"]))
         default: return try reply(VarlinkNothing())

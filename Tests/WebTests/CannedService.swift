@@ -93,6 +93,17 @@ final class CannedService: Sendable {
             let window = parameters.text.contains("far") ? 12 : nil
             return .init(masks: [.init(fillings: [filling])], windowTokens: window, receipt: Self.receipt)
         }
+        service.handle(InferenceInterface.Score.self) { parameters, _ in
+            guard parameters.text != "too long" else {
+                throw InferenceInterface.PromptTooLong(tokens: 70_000, limit: 65_536)
+            }
+            let tokens: [InferenceInterface.ScoredToken] = [
+                .init(id: 5, token: "<b>", offset: 0, logProbability: -0.5), .init(id: 2, token: "</s>", offset: 3),
+            ]
+            return .init(
+                logLikelihood: -1.5, tokens: 2, bitsPerByte: 0.25, receipt: Self.receipt,
+                tokenScores: parameters.tokens == true ? tokens : nil)
+        }
         service.handle(InferenceInterface.Trace.self) { [self] parameters, _ in
             searched.withLock { $0 += 1 }
             switch parameters.model {
@@ -166,6 +177,19 @@ final class CannedService: Sendable {
         service.handle(ManagerInterface.CancelRun.self) { [self] _, _ in
             changed.withLock { $0.append("CancelRun") }
             return .init()
+        }
+        service.handle(ManagerInterface.RemoveCorpus.self) { [self] _, _ in
+            changed.withLock { $0.append("RemoveCorpus") }
+            return .init()
+        }
+        service.handle(ManagerInterface.DescribeRun.self) { parameters, _ in
+            .init(
+                settings: ["recipe": .object(["seed": 1])], text: "text: <b>",
+                corpora: [.init(sha256: "ab", name: "a.txt", bytes: 5)], corporaCount: 1, corporaBytes: 5)
+        }
+        service.handle(ManagerInterface.PreviewCorpus.self) { _, _ in .init(text: "a <b>\u{1B}", bytes: 7) }
+        service.handleMore(ManagerInterface.Export.self) { parameters, _, writer in
+            try await CannedExport().send(parameters.generation ?? 3, writer)
         }
         service.handle(ManagerInterface.Promote.self) { [self] parameters, _ in
             changed.withLock { $0.append("Promote") }

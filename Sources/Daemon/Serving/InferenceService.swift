@@ -17,6 +17,8 @@ public struct InferenceService: Sendable {
     private let admission: RequestLimiter
     /// Explains why a model has no generation, and what the service is doing about it.
     private let state: @Sendable (_ model: String) async -> String
+    /// Reads lines of the corpora; nil if there are none.
+    package var reviews: CorpusReviews?
     /// Answers questions about the corpora; nil if there are none.
     package var questions: CorpusQuestions?
 
@@ -72,6 +74,7 @@ public struct InferenceService: Sendable {
             parameters, context in
             try await answer(context) { user in try await detokenize(parameters, for: user) }
         }
+        if let reviews { registerReview(reviews, with: &service) }
         if let questions { registerSearch(questions, with: &service) }
     }
 
@@ -292,7 +295,7 @@ public struct InferenceService: Sendable {
 }
 
 /// Translates errors of the engine to those of the interface. Others are passed on unchanged, and reported as internal errors.
-private func interfaceErrors<Value>(_ body: () async throws -> Value) async throws -> Value {
+func interfaceErrors<Value>(_ body: () async throws -> Value) async throws -> Value {
     do {
         return try await body()
     } catch let error as InferenceError {

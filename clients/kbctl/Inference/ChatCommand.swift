@@ -1,4 +1,5 @@
 import ArgumentParser
+import Durable
 import FoundationEssentials
 import Glibc
 import Interface
@@ -93,10 +94,11 @@ struct Chat: ParsableCommand {
     private func save(_ session: ChatSession, _ path: String) {
         guard !path.isEmpty else { return Terminal.printError("kbctl: /save takes the name of a file") }
         do {
-            try session.json().write(to: URL(filePath: path), options: .withoutOverwriting)
+            try Durable.create(path, with: Array(try session.json()))
             Terminal.paragraph("saved in \(path)")
         } catch {
-            Terminal.printError("kbctl: \(path) cannot be written: \(Failure.reason(ofWriting: error))")
+            let reason = (error as? DurableError).map { String(cString: strerror($0.errno)) } ?? "\(error)"
+            Terminal.printError("kbctl: \(path) cannot be written: \(reason)")
         }
     }
 
@@ -150,8 +152,8 @@ struct Chat: ParsableCommand {
             }
             session.add(.assistant, answer)
             if omitted > 0 {
-                Terminal.printError(
-                    "the session is longer than the model can read: it has not seen the oldest \(omitted) messages")
+                let oldest = omitted == 1 ? "oldest message" : "oldest \(Format.count(omitted)) messages"
+                Terminal.printError("the session is longer than the model can read: it has not seen the \(oldest)")
             }
             return
         }

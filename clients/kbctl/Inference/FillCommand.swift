@@ -7,7 +7,9 @@ struct Fill: ParsableCommand {
 
     @Argument(help: "A text that contains <mask>; - reads it from standard input.") var text: TextArgument
 
-    @Option(name: [.short, .long], help: ArgumentHelp("Predictions per mask.", valueName: "k")) var topK: Int?
+    @Option(
+        name: [.short, .long], parsing: .unconditional, help: ArgumentHelp("Predictions per mask.", valueName: "k"))
+    var topK: Int?
     @Option(help: ArgumentHelp("Consider only this word; can be repeated.", valueName: "word"))
     var target: [String] = []
     @Flag(help: "Also show how often the corpora have each prediction in the place of the mask, and where.")

@@ -11,6 +11,10 @@ extension APIError {
         case let error as UntrustedSocket:
             self.init(.serviceUnavailable, .unavailable, "\(error)", code: "service_unavailable")
         case let error as VarlinkServiceError: self.init(varlink: error)
+        case let error as DescriptorPassingError:
+            self.init(
+                .serviceUnavailable, .unavailable, "the files were not passed: \(error)", code: "transfer_failed",
+                retryAfterMs: 1000)
         case let error as any VarlinkErrorReply: self.init(reply: error)
         case let error as TooManyCalls:
             self.init(
@@ -111,6 +115,9 @@ extension APIError {
                 code: "trace_disabled")
         case .invalidQuery(let error):
             self.init(.badRequest, "cannot search for this: \(error.reason)", param: "query", code: "invalid_value")
+        // Errors of methods that no route calls.
+        case .corpusNotFound, .corpusUnreadable:
+            self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
     }
 
@@ -128,8 +135,19 @@ extension APIError {
             self.init(
                 .conflict, "the model ‘\(error.model)’ was not trained: \(error.reason)", param: "model",
                 code: "nothing_to_train")
+        case .corpusNotFound:
+            self.init(.notFound, "there is no such text in the store", param: "sha256", code: "corpus_not_found")
+        case .transferFailed(let error):
+            self.init(
+                .serviceUnavailable, .unavailable, "the files were not passed: \(error.reason)", code: "transfer_failed",
+                retryAfterMs: 1000)
+        case .tooManyTransfers(let error):
+            self.init(
+                .serviceUnavailable, .unavailable,
+                "\(error.limit) imports or exports are already in progress; try again later", code: "overloaded",
+                retryAfterMs: 5000)
         // Errors of methods that no route calls.
-        case .corpusNotFound, .tensorNotFound, .importRefused, .transferFailed, .tooManyTransfers:
+        case .tensorNotFound, .importRefused, .putRefused, .generationInUse:
             self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
     }
