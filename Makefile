@@ -31,7 +31,7 @@ LINKED ?= $(BUILD)/linked
 DEBS ?= $(BUILD)/deb
 VERSION ?= $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/Formatting/Release.swift)
 
-DEB_PACKAGES = debhelper dh-python dpkg-dev lintian pybuild-plugin-pyproject python3 python3-all python3-setuptools
+DEB_PACKAGES = debhelper dh-python dpkg-dev lintian pybuild-plugin-pyproject python3 python3-all python3-setuptools systemd
 PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev libarchive-dev libxml2-dev libuchardet-dev libmagic-dev libdivsufsort-dev poppler-utils pkg-config
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web kb-bench)
 # On a terminal, SwiftPM passes a color flag to the compiler, which would cause a rebuild when run elsewhere.
