@@ -67,6 +67,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
@@ -86,6 +87,8 @@ let package = Package(
         .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
         .systemLibrary(name: "CMagic", pkgConfig: "libmagic", providers: [.apt(["libmagic-dev"])]),
+        .systemLibrary(
+            name: "CDivsufsort", pkgConfig: "libdivsufsort", providers: [.apt(["libdivsufsort-dev"])]),
         .target(name: "CSandbox"),
         .target(
             name: "CKernels",
@@ -116,7 +119,7 @@ let package = Package(
         .target(name: "Fairness", swiftSettings: ours),
         .target(name: "Random", swiftSettings: ours),
         .target(name: "Parallel", swiftSettings: ours),
-        .target(name: "Durable", swiftSettings: ours),
+        .target(name: "Durable", dependencies: ["CFiles"], swiftSettings: ours),
         .target(name: "UTF8Sequences", swiftSettings: ours),
         .target(name: "AsyncSupport", swiftSettings: ours),
         .target(name: "Formatting", swiftSettings: ours),
@@ -139,6 +142,10 @@ let package = Package(
         .target(
             name: "DocumentReading",
             dependencies: ["TextReading", "CArchive", "CXML", "CUchardet", "CMagic", "Durable", "UTF8Sequences"],
+            swiftSettings: ours),
+        // Built with runtime checks, because an index may be damaged.
+        .target(
+            name: "TextSearch", dependencies: ["CDivsufsort", "Durable", "Parallel", "UTF8Sequences"],
             swiftSettings: ours),
         .target(
             name: "Corpora",
@@ -170,7 +177,7 @@ let package = Package(
                 "Distribution", "SettingsTable", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters",
                 "Parallel",
                 "Durable", "Digests",
-                "Formatting", crypto,
+                "Formatting", "Random", crypto,
             ],
             swiftSettings: kernels),
         .target(
@@ -204,8 +211,8 @@ let package = Package(
                 "AsyncSupport", "Conversations", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings",
                 "SettingsTable",
                 "Supervision",
-                "CFiles", "CMalloc", "Corpora", "Datasets", "TextReading", "Fairness", "Inference", "Models", "Kernels",
-                "Parallel", "Database", "Interface",
+                "CFiles", "CMalloc", "Corpora", "Datasets", "TextReading", "TextSearch", "Fairness", "Inference", "Models",
+                "Kernels", "Parallel", "Database", "Interface",
                 "MetricsSchema", "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
@@ -257,12 +264,14 @@ let package = Package(
         .target(
             name: "WebClient",
             dependencies: [
-                "CFiles", "WebPage", "Interface", "OpenMetrics", "Varlink", "LimitedLogging", "Durable", log, lifecycle,
+                "CFiles", "WebPage", "Interface", "OpenMetrics", "Varlink", "LimitedLogging", "Durable", "Digests", log,
+                lifecycle, crypto,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nio,
             path: "clients/web/WebClient", swiftSettings: ours),
         .executableTarget(
@@ -319,6 +328,7 @@ let package = Package(
             "Corpora",
             ["AsyncSupport", "Corpora", "TextReading", "Durable", "LimitedLogging", "TextFilters", "TestSupport"],
             resources: [.copy("Fixtures")]),
+        tests("TextSearch", ["TextSearch", "Durable"]),
         tests("TextReading", ["Conversations", "TextReading", "Varlink"]),
         tests(
             "DocumentReading", ["DocumentReading", "TextReading", "CArchive", "Durable"], resources: [.copy("Fixtures")]
@@ -356,7 +366,12 @@ let package = Package(
                 "MetricsSchema", "Database",
                 "Durable", "TestSupport", log,
             ]),
-        tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", log] + nio),
+        tests(
+            "Web",
+            [
+                "WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", "LimitedLogging", log,
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ] + nio),
         // Runs the programs as a user does. `kbctl` is not a dependency, because its static libraries would be linked
         // into the tests; `swift test` builds it anyway.
         tests(

@@ -40,6 +40,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var saveSteps: Int?
     public var saveTotalLimit: Int = 2
     public var seed: UInt64 = 1
+    public var samplePrompt: SamplePrompt = .automatic
 
     /// Takes the properties without a default; the others are set afterwards.
     public init(learningRate: Double, warmupRatio: Double, weightDecay: Double, numTrainEpochs: Double?) {

@@ -176,5 +176,12 @@ extension Recipe {
             "save_total_limit", \.saveTotalLimit, .integer(atLeast: 1, atMost: largestCount),
             "Checkpoints kept of a run, not counting the best one."),
         JobSetting("seed", \.seed, .unsigned, "Seed of all random choices in the run."),
+        JobSetting(
+            "sample_prompt", \.samplePrompt, SamplePrompt.format,
+            """
+            The beginning of the text that a run writes after each evaluation, so that its progress can be read; for a model \
+            of objective mlm, a sentence with <mask>. auto: a few words of held-out text. none: no text is written. Everyone who \
+            may ask the model can read prompt and text, and they are logged.
+            """),
     ]
 }

@@ -13,6 +13,7 @@ extension RunEvent {
         case step
         case stepSkipped = "step_skipped"
         case evaluation
+        case sample
         case checkpoint
         case published
         case interrupted
@@ -39,6 +40,7 @@ extension RunEvent {
         case .step(let fields): (.step, fields)
         case .stepSkipped(let fields): (.stepSkipped, fields)
         case .evaluation(let fields): (.evaluation, fields)
+        case .sample(let fields): (.sample, fields)
         case .checkpoint(let fields): (.checkpoint, fields)
         case .published(let fields): (.published, fields)
         case .interrupted(let fields): (.interrupted, fields)
@@ -71,6 +73,7 @@ extension RunEvent {
             case .step: .step(try Step(from: decoder))
             case .stepSkipped: .stepSkipped(try StepSkipped(from: decoder))
             case .evaluation: .evaluation(try Evaluation(from: decoder))
+            case .sample: .sample(try TextSample(from: decoder))
             case .checkpoint: .checkpoint(try Checkpoint(from: decoder))
             case .published: .published(try Published(from: decoder))
             case .interrupted: .interrupted(try Interrupted(from: decoder))

@@ -262,6 +262,13 @@ private let servingKeys: [Setting<ServingSettings>] = [
     Setting(
         "fillings", \.fillings, .integer(atLeast: 1), change: .onReload,
         "Number of predictions for each <mask>."),
+    Setting(
+        "trace", \.trace, .word, change: .onReload,
+        """
+        Who may search the corpora that a model was trained on and trace its answers to them (kbctl find, trace, ask --why), \
+        which shows their text: everyone who may connect, admins (see socket.admin_group), or nobody (off). auto: everyone \
+        if the service was started without root, with a socket of its own and without socket.group; otherwise admins.
+        """),
 ]
 
 private let socketKeys: [Setting<SocketSettings>] = [

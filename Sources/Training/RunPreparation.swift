@@ -17,6 +17,8 @@ struct Run {
     let checkpoints: CheckpointStore
     let schedule: LearningRateSchedule
     let heldOut: EvaluationBatches
+    /// Nil if the run writes no samples.
+    let sampler: TextSampler?
     var batcher: Batcher
     var cadence: CheckpointInterval
     var evaluations = EvaluationHistory()
@@ -117,10 +119,15 @@ extension Trainer {
             try decided.write(for: job)
         }
         schedule.expect(seconds: preflight.seconds(decided, schedule))
+        let sampler = TextSampler(
+            recipe: recipe, objective: job.objective, tokenizer: tokenizer, heldOut: shards.heldOut,
+            longestRow: training.longestRow
+        ) { report(.textWarning(.init(message: $0))) }
         watch.earlierSeconds = state?.elapsedSeconds ?? 0
         let run = Run(
             tokenizer: tokenizer, shards: shards, decisions: decided, cost: StepCost(configuration: configuration),
-            trainStep: trainStep, checkpoints: checkpoints, schedule: schedule, heldOut: evaluation, batcher: batcher,
+            trainStep: trainStep, checkpoints: checkpoints, schedule: schedule, heldOut: evaluation, sampler: sampler,
+            batcher: batcher,
             cadence: CheckpointInterval(now: watch.seconds), evaluations: state?.evaluations ?? EvaluationHistory(),
             step: state?.step ?? 0, badSteps: state?.badSteps ?? 0, savedStep: state?.step ?? 0,
             productRate: decided.productRate * Double(team.ranks))

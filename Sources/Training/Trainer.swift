@@ -199,7 +199,7 @@ public final class Trainer {
                     totalSteps: run.step + remaining.steps, remainingSeconds: remaining.seconds, log: isLogged)))
     }
 
-    /// Evaluates the model and records the result.
+    /// Evaluates the model, records the result, and reports a sample of its text.
     /// - Returns: whether the result is the best so far
     @discardableResult
     private func evaluate(_ run: inout Run) -> Bool {
@@ -208,6 +208,7 @@ public final class Trainer {
         ) { heartbeat.beat("evaluating") }
         guard let evaluation else { return false }
         report(.evaluation(evaluation))
+        if let sample = run.sampler?.sample(run.trainStep.model, step: run.step) { report(.sample(sample)) }
         return run.evaluations.note(evaluation)
     }
 

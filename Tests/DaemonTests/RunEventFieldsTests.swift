@@ -96,6 +96,21 @@ struct RunEventFieldsTests {
         #expect(!(try message(.seconds(600))).contains("too short"))
     }
 
+    @Test("A sample of text is quoted with its prompt")
+    func sampleMessage() throws {
+        func message(_ objective: Objective, _ prompt: String, _ text: String) throws -> String {
+            var job = job
+            job.objective = objective
+            let sample = RunEvent(.sample(.init(step: 250, prompt: prompt, text: text)))
+            let event = try #require(ServiceEvent(sample, of: job))
+            #expect(event.kind == .sample && event.fields["text"] == .string(text) && event.fields["step"] == 250)
+            return event.message
+        }
+        #expect(try message(.clm, "Human", " reason is") == "m-1: after step 250 it continues “Human”: “ reason is”")
+        #expect(
+            try message(.mlm, "a <mask>.", "a b.") == "m-1: after step 250 it fills in “a <mask>.”: “a b.”")
+    }
+
     @Test("The size of a batch is stated, with the reason for it if the run chose it")
     func batchSizeMessage() throws {
         func message(_ reason: String?) throws -> String {

@@ -50,6 +50,11 @@ extension ServiceEvent {
                 "held-out evaluation after step \(evaluation.step): loss \(MessageFormat.fixed(evaluation.loss, 4)), perplexity "
                 + "\(MessageFormat.fixed(evaluation.perplexity, 2)), \(MessageFormat.fixed(evaluation.accuracy * 100, 1)) % correct, "
                 + "\(MessageFormat.fixed(evaluation.bitsPerByte, 3)) bits per byte"
+        case .sample(let sample):
+            kind = .sample
+            message =
+                "after step \(sample.step) " + (job.objective == .mlm ? "it fills in" : "it continues")
+                + " “\(sample.prompt)”: “\(sample.text)”"
         case .checkpoint(let checkpoint):
             kind = .checkpoint
             message = "checkpoint after step \(checkpoint.step)"

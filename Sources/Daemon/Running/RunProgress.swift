@@ -30,7 +30,7 @@ struct RunProgress: Sendable {
         case .published(let published):
             record.evaluationLoss = published.evaluation?.loss ?? record.evaluationLoss
         case .tokenizerTrained, .textSummary, .modelChosen, .startPrepared, .textWarning, .preflight, .stepSkipped,
-            .checkpoint, .interrupted,
+            .checkpoint, .interrupted, .sample,
             .failed,
             .judged, .precisionsMeasured, .ranksJoined, .communication:
             break
