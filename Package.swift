@@ -242,7 +242,7 @@ let package = Package(
             dependencies: [
                 "Distribution", "Training", "Inference", "Models", "Kernels", "Jobs", "Durable", "Corpora",
                 "Datasets", "Formatting",
-                "PreviewOptions", "Settings", "TextFilters", "TextReading", arguments,
+                "Parallel", "PreviewOptions", "Settings", "TextFilters", "TextReading", arguments,
             ],
             swiftSettings: ours),
         .executableTarget(

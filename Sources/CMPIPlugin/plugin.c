@@ -77,7 +77,7 @@ static void pause_after(int polls) {
     if (polls < 1000) {
         sched_yield();
     } else {
-        nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = polls < 10000 ? 50000 : 1000000}, NULL);
     }
 }
 

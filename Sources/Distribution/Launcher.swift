@@ -35,6 +35,8 @@ public struct LaunchEnvironment: Sendable, Equatable {
     public var launcher: Launcher
     /// The number of ranks that the launcher started, if the environment has it.
     public var size: Int?
+    /// The number of those on this host, if the environment has it.
+    public var sizeOnHost: Int?
 
     /// The largest number of ranks that a run can have.
     public static let mostRanks = 1024
@@ -42,9 +44,10 @@ public struct LaunchEnvironment: Sendable, Equatable {
     /// The variable that names the implementation if the environment does not, or that ignores a launcher.
     public static let choice = "KANTAIBERT_MPI"
 
-    public init(launcher: Launcher, size: Int?) {
+    public init(launcher: Launcher, size: Int?, sizeOnHost: Int? = nil) {
         self.launcher = launcher
         self.size = size
+        self.sizeOnHost = sizeOnHost
     }
 
     /// Returns nil if no launcher started this process.
@@ -73,9 +76,10 @@ public struct LaunchEnvironment: Sendable, Equatable {
         let openMPI = try size(Launcher.openMPI.variable)
         let mpich = try size(Launcher.mpich.variable)
         if let openMPI {
-            self.init(launcher: launcher ?? .openMPI, size: openMPI)
+            self.init(
+                launcher: launcher ?? .openMPI, size: openMPI, sizeOnHost: try size("OMPI_COMM_WORLD_LOCAL_SIZE"))
         } else if let mpich {
-            self.init(launcher: launcher ?? .mpich, size: mpich)
+            self.init(launcher: launcher ?? .mpich, size: mpich, sizeOnHost: try size("MPI_LOCALNRANKS"))
         } else if environment["PMIX_RANK"] != nil {
             self.init(launcher: launcher ?? .openMPI, size: try size("SLURM_STEP_NUM_TASKS"))
         } else if let launcher {

@@ -130,7 +130,7 @@ extension Trainer {
             batcher: batcher,
             cadence: CheckpointInterval(now: watch.seconds), evaluations: state?.evaluations ?? EvaluationHistory(),
             step: state?.step ?? 0, badSteps: state?.badSteps ?? 0, savedStep: state?.step ?? 0,
-            productRate: decided.productRate)
+            productRate: decided.productRate * Double(team.ranks))
         report(.preflight(preflight.event(forecast, decided, step: run.step, elapsedSeconds: watch.seconds)))
         // The number that every step reports: less than in the schedule if `max_time` is expected to end the run.
         var totalSteps = schedule.totalSteps

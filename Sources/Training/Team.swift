@@ -21,6 +21,8 @@ public final class Team {
 
     /// How long a rank may be silent in addition to the time it needs for computing.
     static let silenceSeconds = 60.0
+    /// How long rank 0 may give no command. It gives one at least every 15 seconds, except while it writes a checkpoint.
+    static let commandSeconds = 180.0
 
     public init(_ communicator: any Communicator = SingleProcess()) {
         self.communicator = communicator
@@ -187,7 +189,7 @@ extension Team {
 
     /// Tells the other ranks that rank 0 is still at work if it has not told them anything for a while.
     func keepWaiting() throws(CommunicationError) {
-        guard !isAlone, lastCommand.duration(to: .now) > .seconds(Team.silenceSeconds / 6) else { return }
+        guard !isAlone, !isDismissed, lastCommand.duration(to: .now) > .seconds(Team.silenceSeconds / 6) else { return }
         try command(.wait)
     }
 
@@ -195,7 +197,7 @@ extension Team {
         var failure: CommunicationError?
         words.withUnsafeMutableBytes { bytes in
             do throws(CommunicationError) {
-                try communicator.broadcast(bytes, silenceSeconds: silenceSeconds)
+                try communicator.broadcast(bytes, silenceSeconds: max(silenceSeconds, Team.commandSeconds))
             } catch {
                 failure = error
             }

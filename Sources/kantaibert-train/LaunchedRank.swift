@@ -2,6 +2,7 @@ import ArgumentParser
 import Distribution
 import FoundationEssentials
 import Glibc
+import Parallel
 import Training
 
 /// This process as one of several that an MPI launcher started.
@@ -19,6 +20,7 @@ struct LaunchedRank {
     /// Loads the plugin and joins the other ranks.
     /// - Parameter jobPath: the job file on the command line
     init(_ launch: LaunchEnvironment, jobPath: String) throws {
+        if let processes = launch.sizeOnHost { ThreadPool.shareCores(processes: processes) }
         team = try Self.withExitCode { () throws(CommunicationError) in
             Team(try MPIPlugin(launch, folder: Self.programFolder()))
         }

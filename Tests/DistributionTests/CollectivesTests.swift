@@ -54,7 +54,7 @@ struct CollectivesTests {
     @Test func silenceEndsAnExchange() async throws {
         let results = try await onRanks(2) { communicator -> CommunicationError? in
             guard communicator.rank == 1 else { return nil }
-            do {
+            do throws(CommunicationError) {
                 _ = try communicator.receive(from: 0, atMost: 10, silenceSeconds: 0.01)
                 return nil
             } catch {

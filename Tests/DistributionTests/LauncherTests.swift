@@ -7,8 +7,12 @@ import Testing
 }
 
 @Test func launchersAreKnownByTheirVariables() throws {
-    #expect(try LaunchEnvironment(["OMPI_COMM_WORLD_SIZE": "4"]) == .init(launcher: .openMPI, size: 4))
-    #expect(try LaunchEnvironment(["PMI_SIZE": "2", "PMI_RANK": "1"]) == .init(launcher: .mpich, size: 2))
+    #expect(
+        try LaunchEnvironment(["OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_LOCAL_SIZE": "3"])
+            == .init(launcher: .openMPI, size: 4, sizeOnHost: 3))
+    #expect(
+        try LaunchEnvironment(["PMI_SIZE": "2", "PMI_RANK": "1", "MPI_LOCALNRANKS": "1"])
+            == .init(launcher: .mpich, size: 2, sizeOnHost: 1))
     #expect(
         try LaunchEnvironment(["PMIX_RANK": "0", "SLURM_STEP_NUM_TASKS": "3"]) == .init(launcher: .openMPI, size: 3))
     #expect(

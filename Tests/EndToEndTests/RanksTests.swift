@@ -1,6 +1,7 @@
 import Distribution
 import Foundation
 import Glibc
+import Interface
 import Jobs
 import TestSupport
 import Testing
@@ -181,6 +182,39 @@ struct RanksTests {
         let ended = try installation.run(tiny, implementation, ranks: 2)
         #expect(ended.status == EX_CONFIG, "\(ended.error)")
         #expect(ended.output.contains("2 ranks cannot share 1 logical workers"))
+    }
+
+    @Test("The service starts a run by its launcher, interrupts it and resumes it", arguments: Implementation.all)
+    private func service(implementation: Implementation) throws {
+        if let missing = implementation.missing { return print("skipped \(implementation.launcher.name): \(missing)") }
+        // Next to the program that the service starts, as `make mpi` does.
+        let plugin = BuiltProgram.path(of: implementation.launcher.pluginFile)
+        if !FileManager.default.fileExists(atPath: plugin) {
+            let installation = try Installation()
+            try installation.build(implementation)
+            try FileManager.default.copyItem(
+                atPath: "\(installation.folder)/\(implementation.launcher.pluginFile)", toPath: plugin)
+        }
+        let launcher = [implementation.mpirun] + implementation.words(ranks: 2)
+        let service = try RunningService(
+            settings: GateTests.settings(steps: 400).replacing(
+                "preset: tiny", with: "preset: tiny\n  logical_workers: 2")
+                + "\ntraining:\n  launcher: [\(launcher.map { "\"\($0)\"" }.joined(separator: ", "))]\n")
+        service.environment["KANTAIBERT_THREADS"] = "1"
+        try service.start()
+        var events = try service.watch()
+        try service.drop("a.txt", Grammar.text(lines: 3000, seed: 3).utf8)
+        let joined = try events.first("ranks_joined")
+        #expect(joined.number("ranks") == 2 && joined.message.contains("2 processes train together"), "\(joined)")
+        _ = try events.first("checkpoint")
+        #expect(try service.stop().status == 0, "\(service.logText)")
+        #expect(Self.ranks(of: BuiltProgram.path(of: "kantaibert-train")).isEmpty)
+        try service.start()
+        events = try service.watch()
+        let communication = try events.first("communication")
+        #expect(communication.message.contains("was communication"))
+        #expect(try events.first("generation_serves").number("generation") == 1)
+        #expect(try service.stop().status == 0)
     }
 
     /// Returns the step of the newest checkpoint, or -1.

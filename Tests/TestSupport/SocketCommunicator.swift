@@ -64,7 +64,7 @@ public final class SocketCommunicator: Communicator, @unchecked Sendable {
             guard ready > 0 else { throw .silent(rank: first, seconds: silenceSeconds) }
             for (entry, peer) in zip(polled, peers) where entry.revents != 0 {
                 if let bytes = sending[peer].last, entry.revents & Int16(POLLOUT) != 0 {
-                    let count = send(sockets[peer], bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+                    let count = Glibc.send(sockets[peer], bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
                     try check(count, peer)
                     bytesSent += max(count, 0)
                     sending[peer][sending[peer].count - 1] = UnsafeRawBufferPointer(
@@ -72,7 +72,7 @@ public final class SocketCommunicator: Communicator, @unchecked Sendable {
                     if sending[peer].last!.isEmpty { sending[peer].removeLast() }
                 }
                 if let bytes = receiving[peer].last, entry.revents & Int16(POLLIN | POLLHUP) != 0 {
-                    let count = recv(sockets[peer], bytes.baseAddress, bytes.count, 0)
+                    let count = Glibc.recv(sockets[peer], bytes.baseAddress, bytes.count, 0)
                     if count == 0 { throw .failed(rank: peer, reason: "the connection is closed") }
                     try check(count, peer)
                     receiving[peer][receiving[peer].count - 1] = UnsafeMutableRawBufferPointer(

@@ -14,20 +14,18 @@ private func introduction(host: String = "a", job: String? = nil, version: Strin
     RankIntroduction(version: version, program: "p", host: host, threads: 1, processor: .current, job: job)
 }
 
-/// The events of rank 0 and the notes of all ranks, filled from several threads.
-private final class Log: @unchecked Sendable {
-    // @unchecked: guarded by `lock`.
-    private let lock = NSLock()
-    private var texts: [String] = []
+/// Values that several threads add to.
+private final class Log<Value: Sendable>: Sendable {
+    private let values = Mutex<[Value]>([])
 
-    func add(_ text: String) { lock.withLock { texts.append(text) } }
-    var notes: [String] { lock.withLock { texts } }
+    func add(_ value: Value) { values.withLock { $0.append(value) } }
+    var all: [Value] { values.withLock { $0 } }
 }
 
 /// Runs a job with several ranks, each on a thread of its own, and returns the outcome of rank 0.
 private func run(
     _ job: Job, ranks: Int, introductions: @escaping @Sendable (Int) -> RankIntroduction = { _ in introduction() },
-    followerMemoryLimit: Int? = nil, log: Log = Log(),
+    followerMemoryLimit: Int? = nil, log: Log<String> = Log(),
     onEvent: @escaping @Sendable (RunEvent.Payload, RunControl) -> Void = { _, _ in }
 ) async throws -> Trainer.Outcome {
     let outcomes = try await onRanks(ranks) { communicator -> Trainer.Outcome? in
@@ -95,10 +93,12 @@ struct RanksTests {
         var outcome: Trainer.Outcome
         repeat {
             let ranks = numbers.next() ?? 2
-            outcome = try await run(tiny.job, ranks: ranks) { event, control in
-                // Three steps with each number of ranks.
-                if case .step(let step) = event, step.step % 3 == 0 { control.leave() }
-            }
+            outcome = try await run(
+                tiny.job, ranks: ranks,
+                onEvent: { event, control in
+                    // Three steps with each number of ranks.
+                    if case .step(let step) = event, step.step % 3 == 0 { control.leave() }
+                })
             if let step = outcome.interruptedStep { resumed.append(step) }
         } while outcome.sha256 == nil
         #expect(resumed == [3, 6, 9, 12])
@@ -160,17 +160,17 @@ struct RanksTests {
     @Test("Another CPU or build is allowed, and the ranks, their hosts and their communication are reported")
     func reportsRanks() async throws {
         let tiny = try ranksRun(.clm)
-        let events = Mutex<[RunEvent.Payload]>([])
-        _ = try await run(
+        let events = Log<RunEvent.Payload>()
+        let outcome = try await run(
             tiny.job, ranks: 3,
             introductions: { rank in
                 var own = introduction(host: rank == 0 ? "a" : "b")
                 if rank == 1 { own.processor.model = ["model name": "another"] }
                 if rank == 2 { own.program = "another" }
                 return own
-            }
-        ) { event, _ in events.withLock { $0.append(event) } }
-        let joined = events.withLock { $0.compactMap { if case .ranksJoined(let joined) = $0 { joined } else { nil } } }
+            },
+            onEvent: { event, _ in events.add(event) })
+        let joined = events.all.compactMap { if case .ranksJoined(let joined) = $0 { joined } else { nil } }
         #expect(
             joined == [
                 .init(
@@ -180,23 +180,21 @@ struct RanksTests {
                         "rank 2 on b runs another build of version 1 than rank 0",
                     ])
             ])
-        let communication = events.withLock {
-            $0.compactMap { if case .communication(let communication) = $0 { communication } else { nil } }
+        let communication = events.all.compactMap {
+            if case .communication(let communication) = $0 { communication } else { nil }
+        }
+        guard case .published(let published) = outcome else {
+            Issue.record("not published")
+            return
         }
         #expect(communication.map(\.step) == [10, 12])
         #expect(communication.map(\.steps) == [10, 2])
         for event in communication {
             // Two thirds of the gradients, and a third of the parameters to each of two others.
-            let parameters = 4 * 4 * Double(try #require(published(events)).parameters) / 3
+            let parameters = 4 * 4 * Double(published.parameters) / 3
             #expect(abs(Double(event.bytesPerStep) - parameters) < 0.5 * parameters)
             #expect(event.communicationSeconds > 0 && event.communicationSeconds < event.secondsPerStep)
             #expect(event.slowestSeconds >= event.fastestSeconds && (0..<3).contains(event.slowestRank))
-        }
-    }
-
-    private func published(_ events: borrowing Mutex<[RunEvent.Payload]>) -> RunEvent.Published? {
-        events.withLock {
-            $0.lazy.compactMap { if case .published(let published) = $0 { published } else { nil } }.first
         }
     }
 
@@ -218,17 +216,19 @@ struct RanksTests {
         let tiny = try ranksRun(.clm)
         let alone = try #require(try tiny.run().sha256)
         try tiny.startOver()
-        let log = Log()
+        let log = Log<String>()
         let path = "\(tiny.job.runDirectory)/shards/training.tokens"
-        let outcome = try await run(tiny.job, ranks: 3, log: log) { event, _ in
-            // Rank 0 has opened the file, and the others have not.
-            guard case .working(let working) = event, working.activity == "preparing" else { return }
-            unlink(path)
-            if isDamaged { FileManager.default.createFile(atPath: path, contents: Data("damaged".utf8)) }
-        }
+        let outcome = try await run(
+            tiny.job, ranks: 3, log: log,
+            onEvent: { event, _ in
+                // Rank 0 has opened the file, and the others have not.
+                guard case .working(let working) = event, working.activity == "preparing" else { return }
+                unlink(path)
+                if isDamaged { try? Data("damaged".utf8).write(to: URL(filePath: path)) }
+            })
         #expect(outcome.sha256 == alone)
-        #expect(log.notes.contains { $0.hasPrefix("sending the training text") && $0.hasSuffix("to 2 ranks") })
-        #expect(log.notes.contains { $0.contains("is not the file of rank 0") } == isDamaged)
+        #expect(log.all.contains { $0.hasPrefix("sending the training text") && $0.hasSuffix("to 2 ranks") })
+        #expect(log.all.contains { $0.contains("is not the file of rank 0") } == isDamaged)
     }
 }
 
