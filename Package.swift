@@ -227,7 +227,7 @@ let package = Package(
             dependencies: [
                 "Settings", "Corpora", "TextReading", "DocumentReading", "Inference", "Models", "Tokenizers",
                 "Datasets", "Jobs", "Interface", "Varlink",
-                "Durable", "WebClient", log,
+                "Durable", "TextSearch", "WebClient", log,
             ],
             swiftSettings: ours),
         .target(name: "Parity", dependencies: ["Models", "Kernels", "Durable"], swiftSettings: ours),
@@ -285,7 +285,7 @@ let package = Package(
             name: "kb-bench",
             dependencies: [
                 "AsyncSupport", "Parity", "Training", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
-                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "Formatting", "VarlinkServer",
+                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "Formatting", "TextSearch", "VarlinkServer",
                 arguments, log,
             ],
             swiftSettings: ours),

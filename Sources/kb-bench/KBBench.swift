@@ -9,6 +9,6 @@ struct KBBench: AsyncParsableCommand {
         version: Release.version,
         subcommands: [
             ParityCommand.self, LogitsCommand.self, TokenizerCommand.self, TrainCommand.self, InferCommand.self,
-            InboxCommand.self, SoakCommand.self, HostileCommand.self, HostileClientsCommand.self,
+            InboxCommand.self, SoakCommand.self, HostileCommand.self, HostileClientsCommand.self, SearchCommand.self,
         ])
 }
