@@ -54,7 +54,8 @@ struct TraceTests {
         for words in ["near the sea", "the wise judge keeps", "in spring"] {
             let found = try service.kbctl("find", words, "--case", "-n", "1000", "--json").output
                 .split(separator: "\n")
-            let reply = try JSONDecoder().decode(InferenceInterface.Find.Reply.self, from: Data(try #require(found.first).utf8))
+            let reply = try JSONDecoder().decode(
+                InferenceInterface.Find.Reply.self, from: Data(try #require(found.first).utf8))
             let places = lines.enumerated().flatMap { number, line in
                 line.components(separatedBy: words).dropFirst().map { _ in number + 1 }
             }
