@@ -67,6 +67,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
@@ -80,6 +81,8 @@ let package = Package(
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CFiles"),
+        // The header of the MPI plugins, which `make mpi` builds.
+        .systemLibrary(name: "CMPIPlugin"),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
@@ -122,6 +125,7 @@ let package = Package(
         .target(name: "Formatting", swiftSettings: ours),
         .target(name: "Conversations", swiftSettings: ours),
         .target(name: "Digests", dependencies: ["Durable", crypto], swiftSettings: ours),
+        .target(name: "Distribution", dependencies: ["CMPIPlugin"], swiftSettings: ours),
 
         // 2
         .target(
@@ -170,7 +174,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "SettingsTable", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters", "Parallel",
+                "Distribution", "SettingsTable", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters",
+                "Parallel",
                 "Durable", "Digests",
                 "Formatting", "Random", crypto,
             ],
@@ -235,8 +240,9 @@ let package = Package(
         .executableTarget(
             name: "kantaibert-train",
             dependencies: [
-                "Training", "Inference", "Models", "Kernels", "Jobs", "Durable", "Corpora", "Datasets", "Formatting",
-                "PreviewOptions", "Settings", "TextFilters", "TextReading", arguments,
+                "Distribution", "Training", "Inference", "Models", "Kernels", "Jobs", "Durable", "Corpora",
+                "Datasets", "Formatting",
+                "Parallel", "PreviewOptions", "Settings", "TextFilters", "TextReading", arguments,
             ],
             swiftSettings: ours),
         .executableTarget(
@@ -258,12 +264,14 @@ let package = Package(
         .target(
             name: "WebClient",
             dependencies: [
-                "CFiles", "WebPage", "Interface", "OpenMetrics", "Varlink", "LimitedLogging", "Durable", log, lifecycle,
+                "CFiles", "WebPage", "Interface", "OpenMetrics", "Varlink", "LimitedLogging", "Durable", "Digests", log,
+                lifecycle, crypto,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nio,
             path: "clients/web/WebClient", swiftSettings: ours),
         .executableTarget(
@@ -284,7 +292,8 @@ let package = Package(
 
         .target(name: "Faults", path: "Tests/Faults", publicHeadersPath: "."),
         // Code shared by several test targets.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
+        .target(
+            name: "TestSupport", dependencies: ["Distribution"], path: "Tests/TestSupport", swiftSettings: ours),
         tests("Fuzzing", ["Fuzzing"], resources: [.copy("Fixtures")]),
         .executableTarget(
             name: "kb-man", dependencies: ["Events", "Formatting", "Settings", arguments], swiftSettings: ours),
@@ -311,6 +320,7 @@ let package = Package(
         // Runs kb-man with the programs.
         tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
+        tests("Distribution", ["Distribution", "TestSupport"]),
         tests("Kernels", ["Kernels", "CKernels", "Durable", "Random"], resources: [.copy("Fixtures")]),
         tests(
             "Tokenizers", ["Conversations", "Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
@@ -329,7 +339,8 @@ let package = Package(
         tests(
             "Training",
             [
-                "Conversations", "TextFilters", "Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs",
+                "Distribution", "TestSupport", "Conversations", "TextFilters", "Training", "Models", "Kernels",
+                "Datasets", "Tokenizers", "Jobs",
                 "Durable",
             ]),
         tests(
@@ -355,13 +366,19 @@ let package = Package(
                 "MetricsSchema", "Database",
                 "Durable", "TestSupport", log,
             ]),
-        tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", log] + nio),
+        tests(
+            "Web",
+            [
+                "WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", "LimitedLogging", log,
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ] + nio),
         // Runs the programs as a user does. `kbctl` is not a dependency, because its static libraries would be linked
         // into the tests; `swift test` builds it anyway.
         tests(
             "EndToEnd",
             [
-                "Interface", "Varlink", "Jobs", "Kernels", "Durable", "TestSupport", crypto, "kantaibertd",
+                "Distribution", "Interface", "Varlink", "Jobs", "Kernels", "Durable", "TestSupport", crypto,
+                "kantaibertd",
                 "kantaibert-train",
             ]),
     ],

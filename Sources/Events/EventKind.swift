@@ -27,6 +27,8 @@ public enum EventKind: String, Sendable, CaseIterable {
     case textWarning = "text_warning"
     case modelChosen = "model_chosen"
     case startChosen = "start_chosen"
+    case ranksJoined = "ranks_joined"
+    case communication
     case step
     case stepSkipped = "step_skipped"
     case evaluation
@@ -243,6 +245,23 @@ public enum EventKind: String, Sendable, CaseIterable {
                     key `start` of the model says. The message gives the reason. If the gate
                     rejects a model that started from a generation, a run from random weights is
                     queued once.
+                    """)
+        case .ranksJoined:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d00a0", subject: "Several processes train a run together",
+                explanation: """
+                    The command of `training.launcher` has started several processes, which divide
+                    the work of each step. The first one writes all files. If one of them ends or
+                    is hung, all end, and the run resumes from its checkpoint.
+                    """)
+        case .communication:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d00a1", log: .coalesced(),
+                subject: "How much of a step was communication",
+                explanation: """
+                    The processes of a run exchange gradients and parameters in each step. The
+                    message gives the share of the time that this takes, including the time in
+                    which faster processes wait for slower ones, and names the slowest.
                     """)
         case .step:
             EventDefinition(

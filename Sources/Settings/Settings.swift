@@ -78,6 +78,8 @@ public struct TrainingSettings: Sendable, Equatable {
     public var oomScoreAdjust: Int = 500
     /// In bytes; nil means the memory that is available when the run starts.
     public var memoryLimit: Int?
+    /// The command that precedes the training program; empty starts the program itself.
+    public var launcher: [String] = []
 
     public init() {}
 }

@@ -154,6 +154,7 @@ enum Canned {
             let window = parameters.text.contains("far") ? 12 : nil
             return .init(masks: [.init(fillings: only ?? fillings)], windowTokens: window, receipt: receipt)
         }
+        addSearch(to: &service)
         service.handle(ManagerInterface.GetStatus.self) { _, _ in left.next() }
         service.handle(ManagerInterface.ListModels.self) { _, _ in
             .init(models: models + (conversations ? [helper] : []))

@@ -118,7 +118,7 @@ struct RouteTests {
             #expect(Set(paths.keys) == Set(Route.all.map(\.path)))
             for route in Route.all {
                 let operation = try #require(paths[route.path]?[route.method.rawValue.lowercased()], "\(route.path)")
-                #expect((operation["security"] != nil) == route.access.needsToken, "\(route.path)")
+                #expect((operation["security"] != nil) == (route.access != .open), "\(route.path)")
                 #expect((operation["description"] as? String)?.isEmpty == false)
                 let parameters = operation["parameters"] as? [[String: Any]] ?? []
                 #expect(parameters.contains { $0["in"] as? String == "path" } == route.path.contains("{"))
@@ -130,6 +130,15 @@ struct RouteTests {
             }
             let fields = try #require(paths["/api/metrics"]?["get"]?["parameters"] as? [[String: Any]])
             #expect(fields.map { $0["name"] as? String } == ["after_step", "limit", "run"])
+            let body = try #require(paths["/v1/completions"]?["post"]?["requestBody"] as? [String: Any])
+            let content = try #require(body["content"] as? [String: [String: Any]])
+            let schema = try #require(content["application/json"]?["schema"] as? [String: Any])
+            #expect(schema["required"] as? [String] == ["prompt"])
+            let properties = try #require(schema["properties"] as? [String: [String: Any]])
+            #expect(properties["prompt"]?["type"] as? [String] == ["array", "string"])
+            #expect(properties["stop"]?["type"] as? [String] == ["array", "null", "string"])
+            #expect(properties["temperature"]?["type"] as? [String] == ["number"])
+            #expect(properties["n"]?["type"] as? [String] == ["integer"])
         }
     }
 
