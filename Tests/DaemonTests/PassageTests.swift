@@ -123,7 +123,7 @@ import VarlinkServer
         let models = try ServingTests.Models(generations: 1, of: "m", objective: .clm)
         let stored = try CorpusIndexesTests.Stored()
         let corpus = try stored.add("judge.txt", Self.text)
-        try copyFolder(models.directory.models, to: stored.directory.models)
+        try copyFolder(models.directory.model("m"), to: stored.directory.model("m"))
         let folder = stored.directory.generation(1, of: "m")
         try Data(
             #"{"run": "m-1", "filters": [], "longest_position": 100, "corpora": [{"sha256": "\#(corpus.sha256)", "name": "a", "bytes": 9}]}"#
