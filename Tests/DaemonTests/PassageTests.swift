@@ -232,13 +232,13 @@ import VarlinkServer
 
     @Test func reviewReadsTheCorpus() async throws {
         try await withModel { client, corpus, _, remove in
-            var replies = try client.callMore(InferenceInterface.Review.self, .init(corpus: corpus, limit: 2))
+            let replies = try client.callMore(InferenceInterface.Review.self, .init(corpus: corpus, limit: 2))
             var last: InferenceInterface.Review.Reply?
             while let reply = try replies.next() { last = reply }
             #expect(last?.lines?.count == 2 && last?.sampledLines == 3 && last?.isSample == false)
             try remove()
             #expect(throws: InferenceInterface.CorpusNotFound(sha256: corpus)) {
-                var replies = try client.callMore(InferenceInterface.Review.self, .init(corpus: corpus))
+                let replies = try client.callMore(InferenceInterface.Review.self, .init(corpus: corpus))
                 _ = try replies.next()
             }
         }
@@ -253,7 +253,7 @@ import VarlinkServer
                 if method == "Similar" {
                     _ = try client.call(InferenceInterface.Similar.self, .init(text: "a"))
                 } else {
-                    var replies = try client.callMore(InferenceInterface.Review.self, .init(corpus: corpus))
+                    let replies = try client.callMore(InferenceInterface.Review.self, .init(corpus: corpus))
                     _ = try replies.next()
                 }
                 Issue.record("text of the corpus was shown")

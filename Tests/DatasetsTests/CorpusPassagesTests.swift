@@ -1,8 +1,7 @@
 import Conversations
+import Datasets
 import Foundation
 import Testing
-
-@testable import Datasets
 
 @Suite struct CorpusPassagesTests {
     private func passages(

@@ -26,7 +26,7 @@ struct Review: ParsableCommand {
     func run() throws {
         let client = try global.connect()
         let sha256 = try client.corpus(corpus)
-        var replies = try client.callMore(
+        let replies = try client.callMore(
             InferenceInterface.Review.self, .init(corpus: sha256, model: model.model, limit: limit))
         var progress = StatusLine()
         defer { progress.clear() }
