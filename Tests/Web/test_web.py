@@ -243,6 +243,20 @@ def filling_masks(page):
     wait("the mask is filled", lambda: len(page.all(".mask")) == 1)
 
 
+def seeing_surprise(page):
+    page.open("surprise")
+    text = "every wise judge <b>zxqj</b>\nsees the river"
+    page.write("#surprise-text", text)
+    page.click("#surprise-button")
+    wait("the tokens are colored", lambda: page.all(".surprise .token"))
+    assert page.script("return document.querySelector('.surprise').textContent") == text
+    assert page.script("return [...document.querySelectorAll('.surprise .token')].every((t) => / bits$/.test(t.title))")
+    assert page.all(".surprise .level-3") and page.all(".scale .level-3")
+    bits = page.script("return [...document.querySelectorAll('.unexpected td.num')].map((cell) => parseFloat(cell.innerText))")
+    assert bits and bits == sorted(bits, reverse=True), bits
+    page.until("#surprise-result .receipt", "bits per byte")
+
+
 def promoting_a_generation(page):
     # A wrong token makes the page ask for it.
     page.script("localStorage.setItem('kantaibert.token', '\"wrong\"')")
@@ -292,7 +306,7 @@ def main(build, shots):
         page = Page(servers, shots)
         for step in [without_a_model, uploading_files, following_a_run, showing_a_text, comparing_runs,
                      saving_a_model, planning_a_run, generating_and_stopping,
-                     filling_masks, promoting_a_generation, losing_the_service,
+                     filling_masks, seeing_surprise, promoting_a_generation, losing_the_service,
                      removing_a_text]:
             began = time.monotonic()
             step(page)

@@ -28,7 +28,7 @@ struct RouteTests {
     }
 
     @Test func textOfCorporaIsForHoldersOfTheToken() {
-        #expect(Route.all.filter { $0.access == .reveal }.map(\.path) == ["/v1/trace", "/v1/find"])
+        #expect(Route.all.filter { $0.access == .reveal }.map(\.path) == ["/v1/trace", "/v1/find", "/v1/similar"])
     }
 
     /// The service sees a change only if the route requires the token.

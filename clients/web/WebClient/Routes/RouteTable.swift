@@ -82,6 +82,14 @@ extension Route {
             `model` was trained on; `case_sensitive`, `ignore_diacritics`, `limit`, `after`
             """
         ) { services, request, _ in try await SearchRoutes(client: services.client).find(request) },
+        Route(
+            .post, "/v1/similar", .reveal,
+            .json([#"{"text":"a text","model":"assistant","limit":3}"#]),
+            """
+            `Similar`: the passages nearest to `text` in the corpora that `model` was trained on, at most `limit` by its embedding \
+            and as many by words. 503 (`index_not_ready`) while the embeddings are being computed
+            """
+        ) { services, request, _ in try await SearchRoutes(client: services.client).similar(request) },
         Route(.get, "/v1/models", .read, .nothing, "models with a serving generation") { services, _, _ in
             try await ModelRoutes(client: services.client).list()
         },
