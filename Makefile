@@ -1,3 +1,4 @@
+# make mpi      build the plugins for training on several machines, where libopenmpi-dev or libmpich-dev is installed
 # make demo     train and query two models in ./var; CORPUS=FILE replaces the default corpus of fortunes
 # make test     build and test everything
 # make test-levels run the tests of kernels and models at each level of vector instructions of this CPU; LEVELS=
@@ -31,8 +32,8 @@ DEBS ?= $(BUILD)/deb
 VERSION ?= $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/Formatting/Release.swift)
 
 DEB_PACKAGES = debhelper dh-python dpkg-dev libmpich-dev libopenmpi-dev lintian mpich openmpi-bin \
-	 pybuild-plugin-pyproject python3 python3-all python3-setuptools systemd
-PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev libarchive-dev libxml2-dev libuchardet-dev libmagic-dev poppler-utils pkg-config
+	pybuild-plugin-pyproject python3 python3-all python3-setuptools systemd
+PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev libarchive-dev libxml2-dev libuchardet-dev libmagic-dev libdivsufsort-dev poppler-utils pkg-config
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web kb-bench)
 # On a terminal, SwiftPM passes a color flag to the compiler, which would cause a rebuild when run elsewhere.
 BUILDFLAGS = -c release --no-color-diagnostics
@@ -45,13 +46,17 @@ LEVELS ?= baseline $(shell sed -n '/^flags.* avx512vl /{s/.*/avx2/p;q}' /proc/cp
 TALKING = ^(Daemon|Kbctl|Supervision|Varlink|Web)Tests\.
 export DESTDIR PREFIX
 
-.PHONY: all build deb deb-deps linked test-deb man generate test test-levels test-root python test-systemd test-faults test-web test-arm lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
+.PHONY: all build deb deb-deps linked test-deb man mpi generate test test-levels test-root python test-systemd test-faults test-web test-arm lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
 
 all: build
 
 build: deps
 	$(SWIFT) build $(BUILDFLAGS)
-	$(MAKE) man
+	$(MAKE) man mpi
+
+# Builds a plugin of kantaibert-train for each MPI implementation that is installed. See docs/cluster.md.
+mpi:
+	@sh .ci/mpi $(BUILD)
 
 # Generates the manual pages from the programs' help and the settings: kantaibertd(8), kantaibert-train(8),
 # kantaibert-web(8), kbctl(1) and kantaibert.yaml(5).

@@ -23,6 +23,11 @@ for program in $programs; do
 done | sort -u | while read -r library; do
     install -m 644 "$library" "$to/lib/kantaibert/"
 done
+for plugin in "$build"/libkantaibert-mpi-*.so; do
+    [ -e "$plugin" ] || continue
+    install -m 755 "$plugin" "$to/lib/kantaibert/"
+    say "$to/lib/kantaibert/$(basename "$plugin")"
+done
 say "$to/bin: $programs"
 
 # The folder of units is another one only for packages of a distribution that looks for them elsewhere.
