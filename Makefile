@@ -31,7 +31,8 @@ LINKED ?= $(BUILD)/linked
 DEBS ?= $(BUILD)/deb
 VERSION ?= $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/Formatting/Release.swift)
 
-DEB_PACKAGES = debhelper dh-python dpkg-dev lintian pybuild-plugin-pyproject python3 python3-all python3-setuptools systemd
+DEB_PACKAGES = debhelper dh-python dpkg-dev libmpich-dev libopenmpi-dev lintian mpich openmpi-bin \
+	pybuild-plugin-pyproject python3 python3-all python3-setuptools systemd
 PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev libarchive-dev libxml2-dev libuchardet-dev libmagic-dev libdivsufsort-dev poppler-utils pkg-config
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web kb-bench)
 # On a terminal, SwiftPM passes a color flag to the compiler, which would cause a rebuild when run elsewhere.
@@ -45,7 +46,7 @@ LEVELS ?= baseline $(shell sed -n '/^flags.* avx512vl /{s/.*/avx2/p;q}' /proc/cp
 TALKING = ^(Daemon|Kbctl|Supervision|Varlink|Web)Tests\.
 export DESTDIR PREFIX
 
-.PHONY: all build deb linked test-deb man mpi generate test test-levels test-root python test-systemd test-faults test-web test-arm lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
+.PHONY: all build deb deb-deps linked test-deb man mpi generate test test-levels test-root python test-systemd test-faults test-web test-arm lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
 
 all: build
 
@@ -162,19 +163,21 @@ install: $(PROGRAMS)
 $(PROGRAMS):
 	$(MAKE) build
 
+# Before the build, which makes plugins for the MPI implementations that are installed. Packages have both.
+deb-deps:
+	@sh .ci/packages $(DEB_PACKAGES)
+
 # Links the built programs again, with one library that they share.
 linked: $(PROGRAMS)
 	rm -rf $(LINKED)
 	SWIFT="$(SWIFT)" $(PYTHON) release/link.py $(BUILD) $(LINKED) $(VERSION) $(filter-out kb-bench,$(notdir $(PROGRAMS)))
-	cp -R $(BUILD)/man $(LINKED)/man
+	cp -R $(BUILD)/man $(BUILD)/libkantaibert-mpi-*.so $(LINKED)
 
-deb: build
-	@sh .ci/packages $(DEB_PACKAGES)
+deb: deb-deps build
 	$(MAKE) linked
 	sh release/deb.sh $(LINKED) $(DEBS) $(VERSION)
 
 # CACHE= sets the directory for the systems' roots.
-test-deb: build
-	@sh .ci/packages $(DEB_PACKAGES)
+test-deb: deb-deps build
 	$(MAKE) linked
 	@sh Tests/Packages/run.sh $(LINKED) $(VERSION) $(SUITES)
