@@ -27,9 +27,12 @@ public enum EventKind: String, Sendable, CaseIterable {
     case textWarning = "text_warning"
     case modelChosen = "model_chosen"
     case startChosen = "start_chosen"
+    case ranksJoined = "ranks_joined"
+    case communication
     case step
     case stepSkipped = "step_skipped"
     case evaluation
+    case sample
     case checkpoint
     case runResumed = "run_resumed"
     case runFinished = "run_finished"
@@ -243,6 +246,23 @@ public enum EventKind: String, Sendable, CaseIterable {
                     rejects a model that started from a generation, a run from random weights is
                     queued once.
                     """)
+        case .ranksJoined:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d00a0", subject: "Several processes train a run together",
+                explanation: """
+                    The command of `training.launcher` has started several processes, which divide
+                    the work of each step. The first one writes all files. If one of them ends or
+                    is hung, all end, and the run resumes from its checkpoint.
+                    """)
+        case .communication:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d00a1", log: .coalesced(),
+                subject: "How much of a step was communication",
+                explanation: """
+                    The processes of a run exchange gradients and parameters in each step. The
+                    message gives the share of the time that this takes, including the time in
+                    which faster processes wait for slower ones, and names the slowest.
+                    """)
         case .step:
             EventDefinition(
                 "b1f0c7a6d3e94a0f8c52e1745a9d0009", log: .sampled, subject: "Training step",
@@ -266,6 +286,14 @@ public enum EventKind: String, Sendable, CaseIterable {
                     The held-out loss measures the model on text that no run is trained on. If it
                     rises while the training loss falls, the model overfits.
                     `kbctl plot @KB_RUN@` shows both.
+                    """)
+        case .sample:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0061", log: .sampled, subject: "A sample of a model's text",
+                explanation: """
+                    After each evaluation a run continues a fixed prompt, or fills in the masks of a
+                    fixed sentence, so that its progress can be read. The recipe's key
+                    `sample_prompt` sets the prompt or turns the samples off.
                     """)
         case .checkpoint:
             EventDefinition(

@@ -102,6 +102,16 @@ final class WebUnderFuzz: Sendable {
                     receipt: receipt))
         case InferenceInterface.FillMask.name:
             return try reply(InferenceInterface.FillMask.Reply(masks: [.init(fillings: [])], receipt: receipt))
+        case InferenceInterface.Trace.name:
+            return try reply(
+                InferenceInterface.Trace.Reply(
+                    spans: [.init(offset: 0, length: 1, words: 1, count: 1, passages: [])], words: 1, verbatimWords: 1,
+                    omittedSpans: 0, searched: .init(corpora: 1, bytes: 1, removed: 0, omitted: 0, complete: true), receipt: receipt))
+        case InferenceInterface.Find.name:
+            return try reply(
+                InferenceInterface.Find.Reply(
+                    passages: [], total: 0, counts: [],
+                    searched: .init(corpora: 1, bytes: 1, removed: 0, omitted: 0, complete: true), receipt: receipt))
         case ManagerInterface.GetStatus.name:
             return try reply(
                 ManagerInterface.GetStatus.Reply(
@@ -113,6 +123,13 @@ final class WebUnderFuzz: Sendable {
             return try reply(ManagerInterface.ListGenerations.Reply(generations: []))
         case ManagerInterface.GetMetrics.name:
             return try reply(ManagerInterface.GetMetrics.Reply(steps: [], evaluations: []))
+        case ManagerInterface.DescribeRun.name:
+            return try reply(
+                ManagerInterface.DescribeRun.Reply(corpora: [], corporaCount: 0, corporaBytes: 0))
+        case ManagerInterface.PreviewCorpus.name:
+            return try reply(ManagerInterface.PreviewCorpus.Reply(text: "a", bytes: 1))
+        // There is no socket: an error, as if another call had used it.
+        case ManagerInterface.Export.name: return try reply(ManagerInterface.Export.Reply(generation: 1, files: []))
         case ManagerInterface.PlanTraining.name: return try reply(ManagerInterface.PlanTraining.Reply(plans: []))
         case ManagerInterface.Train.name: return try reply(ManagerInterface.Train.Reply(runs: ["assistant-1"]))
         default: return try reply(VarlinkNothing())

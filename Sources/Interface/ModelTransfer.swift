@@ -69,25 +69,10 @@ extension VarlinkClient {
         guard let reply = try replies.next(), let transfer = reply.transfer else {
             throw VarlinkClientError.malformedReply(reason: "the reply to Export does not name a socket")
         }
-        guard reply.files.count <= ManagerInterface.Export.fileLimit else {
-            throw VarlinkClientError.malformedReply(reason: "Export of \(reply.files.count) files")
-        }
-        // The caller creates files with these names.
-        guard reply.files.allSatisfy({ !$0.isEmpty && !$0.hasPrefix(".") && !$0.contains("/") }) else {
-            throw VarlinkClientError.malformedReply(reason: "Export of files with invalid names")
-        }
-        let socket = try Self.connect(transfer: transfer)
-        let received = withExtendedLifetime(socket) {
-            Result { try DescriptorPassing.receive(atMost: reply.files.count, over: socket.number) }
-        }
+        let received = Result { try reply.receiveFiles(from: transfer) }
         // If the service failed, its last reply says why.
         _ = try replies.next()
-        let descriptors = try received.get()
-        guard descriptors.count == reply.files.count else {
-            throw VarlinkClientError.malformedReply(
-                reason: "Export sent \(descriptors.count) descriptors for \(reply.files.count) files")
-        }
-        return (reply.generation, zip(reply.files, descriptors).map { NamedFile(name: $0, file: $1) })
+        return (reply.generation, try received.get())
     }
 
     static func connect(transfer path: String) throws(DescriptorPassingError) -> OpenDescriptor {
@@ -100,5 +85,34 @@ extension VarlinkClient {
             default: throw .system(operation: operation, errno: ENAMETOOLONG)
             }
         }
+    }
+}
+
+extension ManagerInterface.Export.Reply {
+    /// Receives the files that this reply announces. Blocks until the service has sent them.
+    /// - Parameters:
+    ///   - transfer: the socket that the reply names
+    ///   - patience: how long to wait, in seconds; nil waits until the service closes the socket
+    public func receiveFiles(from transfer: String, patience: Int? = nil) throws -> [NamedFile] {
+        guard files.count <= ManagerInterface.Export.fileLimit else {
+            throw VarlinkClientError.malformedReply(reason: "Export of \(files.count) files")
+        }
+        // The caller creates files with these names.
+        guard files.allSatisfy({ !$0.isEmpty && !$0.hasPrefix(".") && !$0.contains("/") }) else {
+            throw VarlinkClientError.malformedReply(reason: "Export of files with invalid names")
+        }
+        let socket = try VarlinkClient.connect(transfer: transfer)
+        if let patience {
+            var limit = timeval(tv_sec: patience, tv_usec: 0)
+            setsockopt(socket.number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        }
+        let descriptors = try withExtendedLifetime(socket) {
+            try DescriptorPassing.receive(atMost: files.count, over: socket.number)
+        }
+        guard descriptors.count == files.count else {
+            throw VarlinkClientError.malformedReply(
+                reason: "Export sent \(descriptors.count) descriptors for \(files.count) files")
+        }
+        return zip(files, descriptors).map { NamedFile(name: $0, file: $1) }
     }
 }

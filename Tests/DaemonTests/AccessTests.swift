@@ -7,16 +7,17 @@ import Settings
 import Testing
 import VarlinkServer
 
-/// Every method is either for everyone who may connect, or, if it makes changes or exports a model, for administrators.
-/// Members may add files to the inbox in any case, so also with `Put`.
+/// Every method is either for everyone who may connect, or, if it makes changes, exports a model or shows a text, for
+/// administrators. Members may add files to the inbox in any case, so also with `Put`.
 /// A new method has to be added to one of the two lists.
 @Suite struct AccessTests {
     static let asks: Set = [
         "GetStatus", "ListModels", "ListCorpora", "ListRuns", "ListGenerations", "GetMetrics", "Watch", "Describe",
-        "DescribeTensor", "Doctor", "PlanTraining", "Put", "GetSettings", "ListEvents", "MeasureSpeed",
+        "DescribeTensor", "Doctor", "PlanTraining", "Put", "GetSettings", "ListEvents", "MeasureSpeed", "DescribeRun",
     ]
     static let changes: Set = [
         "Train", "CancelRun", "Promote", "RemoveCorpus", "Import", "Export", "Pause", "Resume", "RemoveGeneration",
+        "PreviewCorpus",
     ]
 
     @Test func everyManagerMethodHasAnAccessLevel() {

@@ -154,6 +154,7 @@ enum Canned {
             let window = parameters.text.contains("far") ? 12 : nil
             return .init(masks: [.init(fillings: only ?? fillings)], windowTokens: window, receipt: receipt)
         }
+        addSearch(to: &service)
         service.handle(ManagerInterface.GetStatus.self) { _, _ in left.next() }
         service.handle(ManagerInterface.ListModels.self) { _, _ in
             .init(models: models + (conversations ? [helper] : []))
@@ -231,9 +232,41 @@ enum Canned {
                 .init(id: 5, token: String(repeating: "long", count: 30), offset: 0, logProbability: -1.23456),
                 .init(id: 51_999, token: " e\u{301}理", offset: 120), .init(id: 2, token: "</s>", offset: 123),
             ]
+            let colored: [InferenceInterface.ScoredToken] = [
+                ("The", 0.5), (" ", 0.1), ("light ", 5), ("bytes:\\xe7\\x90", 9), ("bytes:\\x86", 3),
+                ("\u{1B}[2J dove", 12), ("\n", 1), ("flies", 1), (".", 0.1), ("</s>", 2),
+            ].enumerated().map {
+                .init(id: 5 + $0, token: $1.0, offset: 0, logProbability: -$1.1 * 0.693_147_180_559_945_3)
+            }
+            if parameters.text == "colors" {
+                return .init(
+                    logLikelihood: -1, tokens: 10, bitsPerByte: 2, receipt: receipt, tokenScores: colored)
+            }
             return .init(
                 logLikelihood: -1234.5678, tokens: 321, bitsPerByte: 1.98765, receipt: receipt,
                 tokenScores: parameters.tokens == true ? scores : nil)
+        }
+        service.handleMore(InferenceInterface.Review.self) { parameters, _, writer in
+            guard parameters.corpus != String(repeating: "1", count: 64) else {
+                throw InferenceInterface.CorpusUnreadable(sha256: parameters.corpus, reason: "its file is missing")
+            }
+            for scored in [0, 500] {
+                try await writer.send(.init(scoredLines: scored, sampledLines: 1234, isSample: true))
+            }
+            let long = String(repeating: "理性 and more ", count: 40)
+            let lines: [InferenceInterface.UnexpectedLine] = [
+                .init(
+                    line: 1234, offset: 99_999, text: "\(long)Ã¼\u{1B}[2J\(long)", bits: 81.04, bitsPerByte: 3.456,
+                    place: 480, length: 2),
+                .init(line: 7, offset: 9, text: "s p a c e d", bits: 30, bitsPerByte: 9),
+                .init(line: 8, offset: 19, text: "short", bits: 3, bitsPerByte: 1, place: 4, length: 77),
+            ]
+            let isEmpty = parameters.corpus == String(repeating: "2", count: 64)
+            try await writer.finish(
+                .init(
+                    scoredLines: 1234, sampledLines: isEmpty ? 0 : 1234, isSample: !isEmpty,
+                    lines: isEmpty ? [] : Array(lines.prefix(parameters.limit ?? 20)),
+                    bitsPerByte: isEmpty ? nil : 1.5, receipt: receipt))
         }
         service.handle(InferenceInterface.Embed.self) { parameters, _ in
             .init(
@@ -349,6 +382,13 @@ enum Canned {
                         kind: "evaluation", level: .info, message: "held out after step 219: loss 5.1",
                         model: "assistant",
                         run: "assistant-1", fields: ["step": 219, "loss": 5.1], time: "2026-01-01T12:00:01.000Z")))
+            try await writer.send(
+                .init(
+                    event: .init(
+                        kind: "sample", level: .info, message: "after step 219 it continues “I”: “ think”",
+                        model: "assistant", run: "assistant-1",
+                        fields: ["step": 219, "prompt": "I", "text": " think\u{1B}[2J"],
+                        time: "2026-01-01T12:00:02.000Z")))
             left.goOn()
             try await Task.sleep(for: .seconds(3600))
         }

@@ -94,9 +94,22 @@ struct Failure: Error {
                 "\(error.model) was trained on loose text, not on conversations: it continues a text, with ‘kbctl ask’",
                 status: EX_DATAERR)
         case .noMask: self.init("the text has no <mask> to fill", status: EX_DATAERR)
+        case .corpusNotFound(let error): self.init(noCorpus: error.sha256)
+        case .corpusUnreadable(let error):
+            self.init("the corpus \(error.sha256.prefix(12)) cannot be read: \(error.reason)", status: EX_IOERR)
         case .promptTooLong(let error):
             self.init("the text has \(error.tokens) tokens; the model takes at most \(error.limit)", status: EX_DATAERR)
         case .overloaded(let error): self.init(retryAfterMs: error.retryAfterMs)
+        case .indexNotReady(let error):
+            self.init(
+                "the corpora are being indexed, \(Format.bytes(error.bytes)) of \(Format.bytes(error.totalBytes)): try again",
+                status: EX_TEMPFAIL)
+        case .notSearchable(let error):
+            self.init("the text of ‘\(error.model)’ cannot be searched: \(error.reason)", status: EX_DATAERR)
+        case .traceDisabled:
+            self.init(
+                "the service does not show the text of its corpora: its setting serving.trace is off", status: EX_CONFIG)
+        case .invalidQuery(let error): self.init("cannot search for this: \(error.reason)", status: EX_USAGE)
         }
     }
 

@@ -99,19 +99,33 @@ public struct ManagerService: Sendable {
             parameters, context in
             try known(parameters.model)
             let serving = await registry.model(parameters.model)
-            return try await Blocking.lists.run(for: context.peer.uid) { [lists, registry] in
+            return try await Blocking.lists.run(for: context.peer.uid) { [lists, registry, directory] in
                 try lists.generations(parameters) { record in
                     guard let serving, serving.generation == record.number else {
                         return registry.precisions.choice(record.measuredPrecisions)
                     }
                     return serving.precision
+                } bytes: { record in
+                    PublishedFiles.bytes(in: directory.generation(record.number, of: record.model))
                 }
             }
         }
         service.handle(
-            ManagerInterface.GetMetrics.self, replyBytes: { ($0.steps.count + $0.evaluations.count) * 256 }
+            ManagerInterface.GetMetrics.self, replyBytes: { $0.steps.count * 256 + $0.evaluations.count * 1024 }
         ) { parameters, context in
             try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.measurements(parameters) }
+        }
+        service.handle(ManagerInterface.DescribeRun.self, replyBytes: { $0.corpora.count * 512 + 65_536 }) {
+            parameters, context in
+            try await Blocking.lists.run(for: context.peer.uid) { [directory, metrics] in
+                try RunDescription(directory: directory, metrics: metrics).reply(parameters.run)
+            }
+        }
+        // The text of corpora belongs to those who added them.
+        service.handle(ManagerInterface.PreviewCorpus.self, access: .administrators) { parameters, context in
+            try await Blocking.lists.run(for: context.peer.uid) { [directory, metrics] in
+                try CorpusPreview.read(parameters.sha256, directory: directory, metrics: metrics)
+            }
         }
         // Methods that make changes are restricted to administrators.
         service.handle(ManagerInterface.Train.self, access: .administrators) { parameters, _ in
@@ -444,10 +458,20 @@ public struct ManagerService: Sendable {
         _ writer: ReplyWriter<ManagerInterface.Export.Reply>
     ) async throws {
         guard context.more else { throw VarlinkServiceError.expectedMore }
-        let serving = try await serving(parameters.model)
-        let generation = serving.generation
+        let generation: Int
+        let folder: String
+        if let wanted = parameters.generation {
+            try known(parameters.model)
+            guard directory.generations(of: parameters.model).contains(wanted) else {
+                throw ManagerInterface.GenerationNotFound(model: parameters.model, generation: wanted)
+            }
+            (generation, folder) = (wanted, directory.generation(wanted, of: parameters.model))
+        } else {
+            let serving = try await serving(parameters.model)
+            (generation, folder) = (serving.generation, serving.engine.directory)
+        }
         let names = try await transfers.counted {
-            let files = try PublishedFiles.open(in: serving.engine.directory)
+            let files = try PublishedFiles.open(in: folder)
             let names = files.map(\.name)
             try await transfers.send(files.map(\.file), to: context.peer.uid) {
                 try await writer.send(.init(transfer: $0, generation: generation, files: names))

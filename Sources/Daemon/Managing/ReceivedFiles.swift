@@ -111,6 +111,18 @@ package enum ReceivedFiles {
 
 /// The files of a published generation, open for reading.
 enum PublishedFiles {
+    /// Returns the size of the files that `open` would open; nil if there are none.
+    static func bytes(in directory: String) -> Int? {
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory) else { return nil }
+        var total: Int?
+        for name in names.prefix(ManagerInterface.Export.fileLimit * 2) where !name.hasPrefix(".") {
+            var status = stat()
+            guard lstat("\(directory)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
+            total = (total ?? 0) + Int(status.st_size)
+        }
+        return total
+    }
+
     /// - Throws: `DurableError`, `TransferFailed`
     static func open(in directory: String) throws -> [NamedFile] {
         let names = try FileManager.default.contentsOfDirectory(atPath: directory).filter { !$0.hasPrefix(".") }
