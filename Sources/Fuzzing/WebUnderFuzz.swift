@@ -141,6 +141,9 @@ final class WebUnderFuzz: Sendable {
         case ManagerInterface.Export.name: return try reply(ManagerInterface.Export.Reply(generation: 1, files: []))
         case ManagerInterface.PlanTraining.name: return try reply(ManagerInterface.PlanTraining.Reply(plans: []))
         case ManagerInterface.Train.name: return try reply(ManagerInterface.Train.Reply(runs: ["assistant-1"]))
+        case ManagerInterface.GetSettings.name: return try reply(ManagerInterface.GetSettings.Reply(settings: []))
+        case ManagerInterface.Pause.name: return try reply(ManagerInterface.Pause.Reply(models: []))
+        case ManagerInterface.Resume.name: return try reply(ManagerInterface.Resume.Reply(models: []))
         default: return try reply(VarlinkNothing())
         }
     }

@@ -112,19 +112,23 @@ import VarlinkServer
         #expect(measurement.counts.withLock { $0.ended } == 1)
     }
 
-    @Test(arguments: [
-        ("Prescott", true, false, true), ("Prescott", true, true, true), ("Haswell", true, true, true),
-        ("Prescott", false, false, true), ("Nehalem", true, false, false),
-    ])
-    func kernelsWithoutAVX2AreAProblemWhereTheyAreUsed(
-        _ core: String, _ hasAVX2: Bool, _ hasAVX512: Bool, _ isUsed: Bool
+    @Test(
+        arguments: [
+            ("Prescott", "sse2 avx avx2 fma", true, "Haswell"), ("Prescott", "avx avx2 avx512f", true, "SkylakeX"),
+            ("Sandybridge", "avx avx2", true, "Haswell"), ("Nehalem", "avx", true, "Sandybridge"),
+            ("Haswell", "avx avx2 avx512f", true, nil), ("Sandybridge", "avx", true, nil),
+            ("Prescott", "sse2", true, nil),
+            ("ARMV8", "", true, nil), ("Prescott", "avx avx2 avx512f", false, nil),
+        ] as [(String, String, Bool, String?)])
+    func kernelsOfAnOldCPUAreAProblemWhereTheyAreUsed(
+        _ core: String, _ flags: String, _ isUsed: Bool, _ remedy: String?
     ) {
         let check = Diagnostics.blas(
-            "OpenBLAS 0.3.21, kernels for \(core)", core: core, isUsed: isUsed, hasAVX2: hasAVX2, hasAVX512: hasAVX512)
-        let isProblem = core != "Haswell" && hasAVX2 && isUsed
-        #expect(check.state == (isProblem ? .warning : .ok), "\(check)")
-        let remedy = "OPENBLAS_CORETYPE=\(hasAVX512 ? "SkylakeX" : "Haswell")"
-        #expect((check.advice?.contains(remedy) ?? false) == isProblem, "\(check)")
+            "OpenBLAS 0.3.21, kernels for \(core)", core: core, isUsed: isUsed,
+            cpuFlags: Set(flags.split(separator: " ").map(String.init)))
+        #expect(check.state == (remedy == nil ? .ok : .warning), "\(check)")
+        #expect(check.advice.map { $0.contains("OPENBLAS_CORETYPE=\(remedy ?? "?")") } == remedy.map { _ in true })
+        if !isUsed { #expect(check.finding.contains("SSE only: slow on this CPU, which has no effect"), "\(check)") }
     }
 
     @Test func disconnectingCancelsTheMeasurement() async throws {

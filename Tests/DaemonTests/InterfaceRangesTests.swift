@@ -27,7 +27,7 @@ struct InterfaceRangesTests {
                 case "min_p": options.minP = value
                 default: options.repetitionPenalty = value
                 }
-                #expect((try? options.validate()) != nil == isValid, "\(name) \(value)")
+                #expect(((try? options.validate()) != nil) == isValid, "\(name) \(value)")
             }
         }
     }

@@ -82,8 +82,7 @@ import VarlinkServer
     }
 
     @Test func unusableFilesAreRefusedBeforeTheyAreSent() async throws {
-        var settings = Settings.builtIn
-        settings.inbox.reading.maxFileBytes = 1000
+        let settings = try Settings.parse("inbox:\n  max_file_bytes: 1000\n", file: "k.yaml")
         try await withManager(settings) { client, directory in
             func reason(_ files: [ManagerInterface.Upload]) -> String {
                 do {

@@ -186,6 +186,17 @@ final class CannedService: Sendable {
             changed.withLock { $0.append("CancelRun") }
             return .init()
         }
+        service.handle(ManagerInterface.GetSettings.self) { _, _ in
+            .init(settings: [.init(key: "inbox.stable", value: "2s", source: .default, awaitsRestart: false)])
+        }
+        service.handle(ManagerInterface.Pause.self) { [self] _, _ in
+            changed.withLock { $0.append("Pause") }
+            return .init(models: ["assistant"], run: "assistant-1")
+        }
+        service.handle(ManagerInterface.Resume.self) { [self] _, _ in
+            changed.withLock { $0.append("Resume") }
+            return .init(models: ["assistant"])
+        }
         service.handle(ManagerInterface.RemoveCorpus.self) { [self] _, _ in
             changed.withLock { $0.append("RemoveCorpus") }
             return .init()

@@ -53,7 +53,10 @@ struct RouteTests {
                     #expect((200..<300).contains(answer.status), "\(example.target): \(answer.body)")
                 }
             }
-            #expect(web.service.changes == ["Train", "Train", "CancelRun", "RemoveCorpus", "Promote"])
+            #expect(
+                web.service.changes == [
+                    "Train", "Train", "CancelRun", "Pause", "Pause", "Resume", "RemoveCorpus", "Promote",
+                ])
         }
     }
 

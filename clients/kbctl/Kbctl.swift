@@ -63,7 +63,7 @@ struct Kbctl: ParsableCommand {
         let status = exitCode(for: error)
         // Completion scripts and machine-readable descriptions must not be wrapped.
         let isForPrograms = CommandLine.arguments.contains {
-            $0.hasPrefix("--experimental") || $0.hasPrefix("--generate")
+            $0.hasPrefix("--experimental") || $0.hasPrefix("--generate") || $0.hasPrefix("---")
         }
         if isForPrograms { exit(withError: error) }
         if status == .success {

@@ -25,37 +25,49 @@ package struct Diagnostics: Sendable {
     private func blas() -> Check {
         Self.blas(
             MachineRates.blas, core: MachineRates.blasCore, isUsed: !MachineRates.hasOwnFloat32,
-            hasAVX2: MachineRates.hasAVX2, hasAVX512: MachineRates.hasAVX512)
+            cpuFlags: MachineSpeed.cpuFlags)
     }
 
     /// OpenBLAS chooses kernels by the model of the CPU. One that it does not know gets those of an old CPU, which can be many
     /// times slower.
-    /// - Parameter core: the CPU type that OpenBLAS selected its kernels for
+    /// - Parameters:
+    ///   - core: the CPU type that OpenBLAS selected its kernels for
+    ///   - isUsed: whether products run on BLAS
+    ///   - cpuFlags: as /proc/cpuinfo names them
     package static func blas(
-        _ description: String, core: String, isUsed: Bool, hasAVX2: Bool, hasAVX512: Bool
+        _ description: String, core: String, isUsed: Bool, cpuFlags: Set<String>
     ) -> ManagerInterface.Check {
-        let isOld = withoutAVX2.contains(core.lowercased())
-        guard isOld else {
+        let core = core.lowercased()
+        let found = withSSE.contains(core) ? "SSE" : withAVX.contains(core) ? "AVX" : nil
+        let best = [("avx512f", "SkylakeX"), ("avx2", "Haswell"), ("avx", "Sandybridge")].first {
+            cpuFlags.contains($0.0)
+        }
+        guard let found, let best, found == "SSE" || best.0 != "avx" else {
             return Check(
                 name: "blas", state: .ok, finding: description + (isUsed ? "" : "; not used for products on this CPU"))
         }
-        let finding = "\(description): these use SSE at most"
-        guard hasAVX2 else { return Check(name: "blas", state: .ok, finding: "\(finding), as this CPU does") }
-        let wanted = hasAVX512 ? "SkylakeX" : "Haswell"
+        let finding = "\(description), which use \(found) only"
+        guard isUsed else {
+            return Check(
+                name: "blas", state: .ok,
+                finding:
+                    "\(finding): slow on this CPU, which has no effect, because the built-in kernels are used instead")
+        }
         return Check(
-            name: "blas", state: isUsed ? .warning : .ok,
-            finding: finding + (isUsed ? ", and this CPU has AVX2" : "; not used for products on this CPU"),
-            advice: isUsed
-                ? "sudo systemctl edit kantaibertd, add [Service] and Environment=OPENBLAS_CORETYPE=\(wanted), then restart; "
-                    + "without systemd, set the variable before starting the service" : nil)
+            name: "blas", state: .warning, finding: "\(finding), several times slower than this CPU can be",
+            advice:
+                "set OPENBLAS_CORETYPE=\(best.1) in the environment of the service: sudo systemctl edit kantaibertd, "
+                + "Environment=OPENBLAS_CORETYPE=\(best.1) under [Service], then sudo systemctl restart kantaibertd")
     }
 
-    /// OpenBLAS's types of x86-64 CPUs whose kernels have no AVX2, in lower case.
-    private static let withoutAVX2: Set = [
-        "prescott", "core2", "penryn", "dunnington", "nehalem", "sandybridge", "atom", "opteron", "opteron_sse3",
-        "barcelona", "bobcat", "bulldozer", "piledriver", "steamroller", "nano", "generic", "northwood", "katmai",
-        "coppermine", "banias",
+    /// OpenBLAS's types of x86-64 CPUs whose kernels have no AVX, in lower case.
+    private static let withSSE: Set = [
+        "prescott", "core2", "penryn", "dunnington", "nehalem", "atom", "opteron", "opteron_sse3", "barcelona",
+        "bobcat",
+        "nano", "generic", "northwood", "katmai", "coppermine", "banias",
     ]
+    /// Those whose kernels have AVX but not AVX2.
+    private static let withAVX: Set = ["sandybridge", "bulldozer", "piledriver", "steamroller"]
 
     /// The rates on which `precision: auto` depends. Measures them if no run has.
     private func precision() -> Check {

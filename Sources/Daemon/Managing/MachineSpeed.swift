@@ -40,7 +40,7 @@ package struct MachineSpeed: Sendable, Equatable {
         func gigaflops(_ rate: Double) -> String { "\(MessageFormat.fixed(rate / 1e9, 0)) GFLOP/s" }
         let rates = [
             "float32 \(gigaflops(float32))", bfloat16.map { "bfloat16 \(gigaflops($0))" },
-            blas.map { "BLAS float32 \(gigaflops($0))" },
+            blas.map { "BLAS, which is not used, float32 \(gigaflops($0))" },
         ].compactMap(\.self)
         return [
             .init(
@@ -51,9 +51,19 @@ package struct MachineSpeed: Sendable, Equatable {
         ]
     }
 
+    private static var cpuInformation: String {
+        (try? Data(contentsOf: URL(filePath: "/proc/cpuinfo"))).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
+    /// The instruction sets of the CPU, as /proc/cpuinfo names them; empty on CPUs other than x86.
+    static var cpuFlags: Set<String> {
+        let line = cpuInformation.split(separator: "\n").first { $0.hasPrefix("flags") }
+        return Set((line?.split(separator: ":").last ?? "").split(separator: " ").map(String.init))
+    }
+
     /// The name of the processor, such as `AMD EPYC 9R14`.
     static var processor: String {
-        let text = (try? Data(contentsOf: URL(filePath: "/proc/cpuinfo"))).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let text = cpuInformation
         for name in ["model name", "Model"] {
             let line = text.split(separator: "\n").first { $0.hasPrefix(name) }
             if let value = line?.split(separator: ":", maxSplits: 1).last { return String(value.drop { $0 == " " }) }

@@ -305,7 +305,7 @@ public struct ManagerService: Sendable {
             do {
                 return .init(runs: [try await training.train(model, force: force)])
             } catch {
-                throw nothingToTrain(model, error)
+                throw await nothingToTrain(model, error)
             }
         }
         var runs: [String] = []
@@ -314,7 +314,7 @@ public struct ManagerService: Sendable {
             do {
                 runs.append(try await training.train(model, force: force))
             } catch {
-                refusal = refusal ?? nothingToTrain(model, error)
+                if refusal == nil { refusal = await nothingToTrain(model, error) }
             }
         }
         if runs.isEmpty, let refusal { throw refusal }
@@ -332,7 +332,7 @@ public struct ManagerService: Sendable {
             )
         }
         let fed = zip(models, bytes).filter { $0.1 > 0 }
-        guard !fed.isEmpty else { throw nothingToTrain(models[0].name, .noCorpus) }
+        guard !fed.isEmpty else { throw await nothingToTrain(models[0].name, .noCorpus) }
         return .init(
             plans: fed.flatMap { model, bytes in
                 // `auto` is not a precision.
@@ -344,14 +344,16 @@ public struct ManagerService: Sendable {
             })
     }
 
-    private func nothingToTrain(_ model: String, _ refusal: Scheduler.Refusal) -> ManagerInterface.NothingToTrain {
+    private func nothingToTrain(_ model: String, _ refusal: Scheduler.Refusal) async -> ManagerInterface.NothingToTrain
+    {
+        let pause = await training.isPaused(model) ? "; its training stays paused until ‘kbctl resume \(model)’" : ""
         let reason =
             switch refusal {
             case .noCorpus, .unknownModel: "there is no corpus: drop a text file into \(directory.inbox)"
             case .nothingNew:
                 "no corpus is new: each has been or is being trained on; to train on the same text again, use force (kbctl train --force)"
             }
-        return ManagerInterface.NothingToTrain(model: model, reason: reason)
+        return ManagerInterface.NothingToTrain(model: model, reason: reason + pause)
     }
 
     private func promote(_ parameters: ManagerInterface.Promote.Parameters) async throws -> VarlinkNothing {

@@ -22,6 +22,8 @@ final class UploadReceiver: @unchecked Sendable {
     private static let step = Duration.seconds(2)
     /// Number of bytes after which the free space is checked again, because other processes write to the same disk.
     private static let bytesUnchecked = 16 << 20
+    /// A sender that is slower on average, after a minute, is cut off: it occupies a place that others may need.
+    private static let leastBytesPerSecond = 16 << 10
 
     private let connection: OpenDescriptor
     private let folder: SharedFolder
@@ -36,6 +38,7 @@ final class UploadReceiver: @unchecked Sendable {
     private var current: IncomingFile?
     private var left = 0
     private var unchecked = 0
+    private let began = ContinuousClock.now
     private var heard = ContinuousClock.now
     private(set) var received = 0
 
@@ -114,6 +117,11 @@ final class UploadReceiver: @unchecked Sendable {
                 reason: "the connection was closed \(left) bytes before the end of \(uploads[index].name)")
         }
         heard = .now
+        let seconds = began.duration(to: heard) / .seconds(1)
+        guard Double(received + count) >= (seconds - 60) * Double(Self.leastBytesPerSecond) else {
+            throw ManagerInterface.TransferFailed(
+                reason: "fewer than \(Self.leastBytesPerSecond) bytes per second were received")
+        }
         unchecked += count
         if unchecked >= Self.bytesUnchecked {
             unchecked = 0

@@ -178,6 +178,9 @@ extension Route {
             services, request, _ in
             try await ManagerRoutes(services).plan(Query(request.uri))
         },
+        Route(.get, "/api/settings", .read, .nothing, "`GetSettings`") { services, _, _ in
+            try await ManagerRoutes(services).ask(ManagerInterface.GetSettings.self, .init())
+        },
         Route(.post, "/api/train", .change, .json([#"{"model":"assistant","force":true}"#, "{}"]), "`Train`") {
             services, request, _ in
             try await ManagerRoutes(services).forward(ManagerInterface.Train.self, request)
@@ -185,6 +188,14 @@ extension Route {
         Route(.post, "/api/cancel", .change, .json([#"{"run":"assistant-1"}"#]), "`CancelRun`") {
             services, request, _ in
             try await ManagerRoutes(services).forward(ManagerInterface.CancelRun.self, request)
+        },
+        Route(.post, "/api/pause", .change, .json([#"{"model":"assistant"}"#, "{}"]), "`Pause`") {
+            services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.Pause.self, request)
+        },
+        Route(.post, "/api/resume", .change, .json([#"{"model":"assistant"}"#]), "`Resume`") {
+            services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.Resume.self, request)
         },
         Route(
             .post, "/api/remove", .change, .json([#"{"sha256":"\#(String(repeating: "ab", count: 32))"}"#]),
