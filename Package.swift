@@ -67,6 +67,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
@@ -80,10 +81,14 @@ let package = Package(
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CFiles"),
+        // The header of the MPI plugins, which `make mpi` builds.
+        .systemLibrary(name: "CMPIPlugin"),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
         .systemLibrary(name: "CMagic", pkgConfig: "libmagic", providers: [.apt(["libmagic-dev"])]),
+        .systemLibrary(
+            name: "CDivsufsort", pkgConfig: "libdivsufsort", providers: [.apt(["libdivsufsort-dev"])]),
         .target(name: "CSandbox"),
         .target(
             name: "CKernels",
@@ -114,12 +119,13 @@ let package = Package(
         .target(name: "Fairness", swiftSettings: ours),
         .target(name: "Random", swiftSettings: ours),
         .target(name: "Parallel", swiftSettings: ours),
-        .target(name: "Durable", swiftSettings: ours),
+        .target(name: "Durable", dependencies: ["CFiles"], swiftSettings: ours),
         .target(name: "UTF8Sequences", swiftSettings: ours),
         .target(name: "AsyncSupport", swiftSettings: ours),
         .target(name: "Formatting", swiftSettings: ours),
         .target(name: "Conversations", swiftSettings: ours),
         .target(name: "Digests", dependencies: ["Durable", crypto], swiftSettings: ours),
+        .target(name: "Distribution", dependencies: ["CMPIPlugin"], swiftSettings: ours),
 
         // 2
         .target(
@@ -136,6 +142,10 @@ let package = Package(
         .target(
             name: "DocumentReading",
             dependencies: ["TextReading", "CArchive", "CXML", "CUchardet", "CMagic", "Durable", "UTF8Sequences"],
+            swiftSettings: ours),
+        // Built with runtime checks, because an index may be damaged.
+        .target(
+            name: "TextSearch", dependencies: ["CDivsufsort", "Durable", "Parallel", "UTF8Sequences"],
             swiftSettings: ours),
         .target(
             name: "Corpora",
@@ -164,7 +174,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "SettingsTable", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters", "Parallel",
+                "Distribution", "SettingsTable", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters",
+                "Parallel",
                 "Durable", "Digests",
                 "Formatting", "Random", crypto,
             ],
@@ -200,8 +211,8 @@ let package = Package(
                 "AsyncSupport", "Conversations", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings",
                 "SettingsTable",
                 "Supervision",
-                "CFiles", "CMalloc", "Corpora", "Datasets", "TextReading", "Fairness", "Inference", "Models", "Kernels",
-                "Parallel", "Database", "Interface",
+                "CFiles", "CMalloc", "Corpora", "Datasets", "TextReading", "TextSearch", "Fairness", "Inference", "Models",
+                "Kernels", "Parallel", "Database", "Interface",
                 "MetricsSchema", "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
@@ -229,7 +240,8 @@ let package = Package(
         .executableTarget(
             name: "kantaibert-train",
             dependencies: [
-                "Training", "Inference", "Models", "Kernels", "Jobs", "Durable", "Corpora", "Datasets", "Formatting",
+                "Distribution", "Training", "Inference", "Models", "Kernels", "Jobs", "Durable", "Corpora",
+                "Datasets", "Formatting",
                 "PreviewOptions", "Settings", "TextFilters", "TextReading", arguments,
             ],
             swiftSettings: ours),
@@ -252,12 +264,14 @@ let package = Package(
         .target(
             name: "WebClient",
             dependencies: [
-                "CFiles", "WebPage", "Interface", "OpenMetrics", "Varlink", "LimitedLogging", "Durable", log, lifecycle,
+                "CFiles", "WebPage", "Interface", "OpenMetrics", "Varlink", "LimitedLogging", "Durable", "Digests", log,
+                lifecycle, crypto,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nio,
             path: "clients/web/WebClient", swiftSettings: ours),
         .executableTarget(
@@ -278,7 +292,8 @@ let package = Package(
 
         .target(name: "Faults", path: "Tests/Faults", publicHeadersPath: "."),
         // Code shared by several test targets.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
+        .target(
+            name: "TestSupport", dependencies: ["Distribution"], path: "Tests/TestSupport", swiftSettings: ours),
         tests("Fuzzing", ["Fuzzing"], resources: [.copy("Fixtures")]),
         .executableTarget(
             name: "kb-man", dependencies: ["Events", "Formatting", "Settings", arguments], swiftSettings: ours),
@@ -305,6 +320,7 @@ let package = Package(
         // Runs kb-man with the programs.
         tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
+        tests("Distribution", ["Distribution", "TestSupport"]),
         tests("Kernels", ["Kernels", "CKernels", "Durable", "Random"], resources: [.copy("Fixtures")]),
         tests(
             "Tokenizers", ["Conversations", "Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
@@ -312,6 +328,7 @@ let package = Package(
             "Corpora",
             ["AsyncSupport", "Corpora", "TextReading", "Durable", "LimitedLogging", "TextFilters", "TestSupport"],
             resources: [.copy("Fixtures")]),
+        tests("TextSearch", ["TextSearch", "Durable"]),
         tests("TextReading", ["Conversations", "TextReading", "Varlink"]),
         tests(
             "DocumentReading", ["DocumentReading", "TextReading", "CArchive", "Durable"], resources: [.copy("Fixtures")]
@@ -322,7 +339,8 @@ let package = Package(
         tests(
             "Training",
             [
-                "Conversations", "TextFilters", "Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs",
+                "Distribution", "TestSupport", "Conversations", "TextFilters", "Training", "Models", "Kernels",
+                "Datasets", "Tokenizers", "Jobs",
                 "Durable",
             ]),
         tests(
@@ -348,13 +366,19 @@ let package = Package(
                 "MetricsSchema", "Database",
                 "Durable", "TestSupport", log,
             ]),
-        tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", log] + nio),
+        tests(
+            "Web",
+            [
+                "WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", "LimitedLogging", log,
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ] + nio),
         // Runs the programs as a user does. `kbctl` is not a dependency, because its static libraries would be linked
         // into the tests; `swift test` builds it anyway.
         tests(
             "EndToEnd",
             [
-                "Interface", "Varlink", "Jobs", "Kernels", "Durable", "TestSupport", crypto, "kantaibertd",
+                "Distribution", "Interface", "Varlink", "Jobs", "Kernels", "Durable", "TestSupport", crypto,
+                "kantaibertd",
                 "kantaibert-train",
             ]),
     ],

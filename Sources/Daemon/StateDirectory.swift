@@ -20,6 +20,8 @@ public struct StateDirectory: Sendable, Equatable {
     public var runs: String { "\(root)/runs" }
     /// The word counts of each corpus, for training tokenizers. Recreated if missing.
     public var wordCounts: String { "\(root)/word-counts" }
+    /// The search indexes of the corpora, by SHA-256. Recreated if missing.
+    public var search: String { "\(root)/search" }
     /// Measurements of the CPU; see `MachineProfile`. Recreated if missing.
     public var machine: String { "\(root)/machine.json" }
     /// The persisted state of the schedule.
@@ -36,6 +38,7 @@ public struct StateDirectory: Sendable, Equatable {
     /// The symbolic link to the generation that serves.
     public func current(of model: String) -> String { "\(models)/\(model)/current" }
     public func run(_ run: String) -> String { "\(runs)/\(run)" }
+    public func searchIndex(ofCorpus sha256: String) -> String { "\(search)/\(sha256)" }
     public func job(of run: String) -> String { "\(runs)/\(run)/job.json" }
 
     /// Creates missing directories. The inbox is writable by the group, the others are private to the service. `CorpusStore` creates

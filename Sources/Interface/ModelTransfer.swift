@@ -75,7 +75,7 @@ extension VarlinkClient {
         return (reply.generation, try received.get())
     }
 
-    fileprivate static func connect(transfer path: String) throws(DescriptorPassingError) -> OpenDescriptor {
+    static func connect(transfer path: String) throws(DescriptorPassingError) -> OpenDescriptor {
         do {
             return OpenDescriptor(try UnixAddress.connect(to: path))
         } catch {

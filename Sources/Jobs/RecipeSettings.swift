@@ -59,6 +59,13 @@ extension Recipe {
         JobSetting(
             "gradient_accumulation_steps", \.gradientAccumulationSteps, .integer(atLeast: 1, atMost: largestCount),
             "Batches whose gradients are summed for one optimizer step."),
+        JobSetting(
+            "logical_workers", \.logicalWorkers, .integer(atLeast: 1, atMost: Recipe.mostLogicalWorkers),
+            """
+            Parts that the samples of a step are divided into for training on several machines (training.launcher, \
+            docs/cluster.md). At most as many processes can take part, and any smaller number produces the same model. \
+            1: one process.
+            """),
     ]
 
     private static let duration: [JobSetting<Recipe>] = [

@@ -35,6 +35,10 @@ public struct RunEvent: Codable, Sendable, Equatable {
         case judged(EvaluationResult)
         /// The bits per byte of a published model in each precision that it can serve in.
         case precisionsMeasured(PrecisionsMeasured)
+        /// Several processes train together.
+        case ranksJoined(RanksJoined)
+        /// Their communication in the last steps.
+        case communication(Communication)
     }
 
     public struct TokenizerTrained: Codable, Sendable, Equatable {

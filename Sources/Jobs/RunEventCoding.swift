@@ -25,6 +25,8 @@ extension RunEvent {
         case startPrepared = "start_prepared"
         case judged
         case precisionsMeasured = "precisions_measured"
+        case ranksJoined = "ranks_joined"
+        case communication
     }
 
     /// The value of `kind` in JSON.
@@ -50,6 +52,8 @@ extension RunEvent {
         case .startPrepared(let fields): (.startPrepared, fields)
         case .judged(let fields): (.judged, fields)
         case .precisionsMeasured(let fields): (.precisionsMeasured, fields)
+        case .ranksJoined(let fields): (.ranksJoined, fields)
+        case .communication(let fields): (.communication, fields)
         }
     }
 
@@ -81,6 +85,8 @@ extension RunEvent {
             case .startPrepared: .startPrepared(try StartPrepared(from: decoder))
             case .judged: .judged(try EvaluationResult(from: decoder))
             case .precisionsMeasured: .precisionsMeasured(try PrecisionsMeasured(from: decoder))
+            case .ranksJoined: .ranksJoined(try RanksJoined(from: decoder))
+            case .communication: .communication(try Communication(from: decoder))
             }
     }
 

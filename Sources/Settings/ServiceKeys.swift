@@ -179,6 +179,13 @@ private let trainingKeys: [Setting<TrainingSettings>] = [
         Memory for a run. A run that needs more is refused before it starts, and one that uses more is killed. auto: the \
         memory that is available when it starts, or the limit of its control group.
         """),
+    Setting(
+        "launcher", \.launcher, .list("a list of words such as [mpirun, -np, 4]"), change: .onReload,
+        """
+        The command that starts the processes of a run on one or several machines, as a list of words; the training program \
+        and its arguments follow. A run has at most as many processes as logical_workers. []: one process on this machine. \
+        See docs/cluster.md.
+        """),
 ]
 
 private let promotionKeys: [Setting<PromotionSettings>] = [
@@ -255,6 +262,13 @@ private let servingKeys: [Setting<ServingSettings>] = [
     Setting(
         "fillings", \.fillings, .integer(atLeast: 1), change: .onReload,
         "Number of predictions for each <mask>."),
+    Setting(
+        "trace", \.trace, .word, change: .onReload,
+        """
+        Who may search the corpora that a model was trained on and trace its answers to them (kbctl find, trace, ask --why), \
+        which shows their text: everyone who may connect, admins (see socket.admin_group), or nobody (off). auto: everyone \
+        if the service was started without root, with a socket of its own and without socket.group; otherwise admins.
+        """),
 ]
 
 private let socketKeys: [Setting<SocketSettings>] = [

@@ -72,7 +72,17 @@ extension RunEvent.Payload {
                 .init(
                     directory: "/m/1",
                     precisions: .init(float32: 1.25, bfloat16: 1.5, int8: nil), scoredTokens: 90, seconds: 1.5))
-        case .precisionsMeasured: nil
+        case .precisionsMeasured:
+            .ranksJoined(
+                .init(ranks: 3, hosts: [.init(name: "a", ranks: 3)], library: "MPICH Version: 4.0.2", doubts: ["other"])
+            )
+        case .ranksJoined:
+            .communication(
+                .init(
+                    step: 10, steps: 10, secondsPerStep: 2, communicationSeconds: 0.5, bytesPerStep: 500,
+                    slowestRank: 1,
+                    slowestHost: "b", slowestSeconds: 1.5, fastestSeconds: 1.25))
+        case .communication: nil
         }
     }
 

@@ -12,11 +12,12 @@ struct WidthTests {
         ["corpora", "--state", "admitted"], ["runs", "--model", "paged"], ["runs"], ["run"], ["metrics"],
         ["metrics", "--all"], ["plot"], ["plot", "assistant-1", "b"], ["doctor"], ["watch", "--exit-when-served"],
         ["ask", "long"], ["fill", "<mask>"], ["fill", "理性 <mask>"], ["score", "a"], ["score", "a", "--tokens"],
+        ["review", "00"],
         ["tokenize", "a"],
         ["detokenize", "5", "6"], ["promote", "kantaibert", "4"], ["train", "--plan"],
     ]
     private static let failures: [[String]] = [
-        ["ask", "-m", "none", "a"], ["ask", "-m", "new", "a"], ["fill", "a"], ["train", "assistant"],
+        ["ask", "-m", "none", "a"], ["ask", "-m", "new", "a"], ["fill", "a"], ["review", "11"], ["train", "assistant"],
         ["train", "none", "--plan"],
         ["cancel", String(repeating: "run", count: 40)], ["promote", "kantaibert", "9"], ["metrics", "none"],
         ["inspect", "kantaibert", "--values", String(repeating: "tensor.", count: 20)],
@@ -28,7 +29,8 @@ struct WidthTests {
         ["metrics", "--csv", "--json"],
     ]
     private static let commands: [[String]] = [
-        [], ["ask"], ["chat"], ["fill"], ["score"], ["embed"], ["tokenize"], ["detokenize"], ["status"], ["watch"],
+        [], ["ask"], ["chat"], ["fill"], ["score"], ["review"], ["embed"], ["tokenize"], ["detokenize"], ["status"],
+        ["watch"],
         ["models"],
         ["generations"], ["inspect"], ["corpora"], ["corpora", "list"], ["corpora", "rm"], ["runs"], ["run"],
         ["metrics"], ["plot"], ["doctor"], ["train"], ["cancel"], ["promote"], ["import"], ["export"], ["completion"],

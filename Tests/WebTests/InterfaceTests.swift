@@ -19,6 +19,21 @@ struct HTTPInterfaceTests {
         }
     }
 
+    @Test func scoresTexts() async throws {
+        try await WebUnderTest.run { web in
+            let whole = try await web.post("/v1/score", json: #"{"text": "<b>"}"#).json()
+            #expect(whole["object"] as? String == "score" && whole["log_likelihood"] as? Double == -1.5)
+            #expect(whole["bits_per_byte"] as? Double == 0.25 && whole["token_scores"] == nil)
+            let listed = try await web.post("/v1/score", json: #"{"text": "<b>", "tokens": true}"#).json()
+            let tokens = try #require(listed["token_scores"] as? [[String: Any]])
+            #expect(tokens.map { $0["token"] as? String } == ["<b>", "</s>"])
+            let long = try await web.post("/v1/score", json: #"{"text": "too long"}"#)
+            #expect(long.status == 400)
+            #expect(try long.error().code == "context_length_exceeded" && long.error().param == "text")
+            #expect(try await web.post("/v1/score", json: #"{"txt": "a"}"#).error().code == "unknown_field")
+        }
+    }
+
     @Test func listsModelsWithAServingGeneration() async throws {
         try await WebUnderTest.run { web in
             let list = try await web.get("/v1/models").json()

@@ -23,17 +23,21 @@ struct Kbctl: ParsableCommand {
             CommandGroup(
                 name: "Inference",
                 subcommands: [
-                    Ask.self, Chat.self, Fill.self, Score.self, Embed.self, Tokenize.self, Detokenize.self,
+                    Ask.self, Chat.self, Fill.self, Trace.self, Find.self, Score.self, Review.self, Embed.self, Tokenize.self,
+                    Detokenize.self,
                 ]),
             CommandGroup(
                 name: "Inspect",
                 subcommands: [
                     Status.self, Watch.self, Models.self, Generations.self, Inspect.self, Corpora.self, Runs.self,
-                    RunDetails.self, Metrics.self, Plot.self, Doctor.self,
+                    RunDetails.self, Metrics.self, Plot.self, SettingsList.self, Logs.self, Doctor.self, Bench.self,
                 ]),
             CommandGroup(
                 name: "Manage",
-                subcommands: [Train.self, Cancel.self, Promote.self, Import.self, Export.self]),
+                subcommands: [
+                    Put.self, Train.self, Pause.self, Resume.self, Cancel.self, Promote.self, RemoveGeneration.self,
+                    Import.self, Export.self,
+                ]),
             CommandGroup(name: "Shell", subcommands: [Completion.self]),
         ])
 
@@ -104,6 +108,8 @@ struct GlobalOptions: ParsableArguments {
 
 /// The option of every command that queries one model.
 struct ModelOption: ParsableArguments {
-    @Option(name: .shortAndLong, help: ArgumentHelp("The model; by default the first suitable one.", valueName: "name"))
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("The model; by default the first suitable one.", valueName: "name"),
+        completion: .models)
     var model: String?
 }

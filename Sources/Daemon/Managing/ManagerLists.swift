@@ -1,3 +1,5 @@
+import Events
+import FoundationEssentials
 import Inference
 import Interface
 import Jobs
@@ -110,6 +112,28 @@ package struct ManagerLists: Sendable {
             }, next: found.next)
     }
 
+    package func events(_ parameters: ManagerInterface.ListEvents.Parameters) throws -> ManagerInterface.ListEvents.Reply {
+        let least = parameters.level.flatMap { ManagerInterface.Event.Level(rawValue: $0.rawValue) } ?? .info
+        let order = ManagerInterface.Event.Level.allCases
+        let kinds = EventKind.allCases.filter {
+            order.firstIndex(of: .init($0.definition.level))! >= order.firstIndex(of: least)!
+        }
+        let page = try metrics.eventPage(
+            kinds: least == .info ? nil : kinds.map(\.rawValue), after: try Self.key(parameters.after),
+            limit: try Self.limit(parameters.limit, most: Self.mostRows))
+        let decoder = JSONDecoder()
+        let (events, next) = Self.cut(page, bytes: Self.bytes) { record in
+            ManagerInterface.Event(
+                kind: record.kind,
+                // A newer version, whose kinds are not known, may have recorded it.
+                level: EventKind(rawValue: record.kind).map { .init($0.definition.level) } ?? .info,
+                message: record.message, model: record.model, run: record.run, corpus: record.corpus,
+                fields: (try? decoder.decode(JSONValue.self, from: Data(record.fields.utf8))) ?? .object([:]),
+                time: record.time.interfaceText)
+        }
+        return .init(events: events, next: next)
+    }
+
     private func counts() throws -> ManagerInterface.CorpusCounts {
         let counts = try metrics.corpusCounts()
         func count(_ state: CorpusRecord.ListedState) -> Int { counts[state] ?? 0 }
@@ -154,6 +178,11 @@ package struct ManagerLists: Sendable {
     private static func bytes(_ corpus: ManagerInterface.Corpus) -> Int {
         let texts = [corpus.name, corpus.reason, corpus.encoding, corpus.format].compactMap { $0 }
         return (texts + corpus.models + (corpus.warnings ?? [])).reduce(rowBytes) { $0 + $1.utf8.count + 3 }
+    }
+
+    /// The fields of an event have at most 4 KB.
+    private static func bytes(_ event: ManagerInterface.Event) -> Int {
+        rowBytes + event.message.utf8.count + ServiceEvent.mostFieldBytes / 4
     }
 
     private static func bytes(_ run: ManagerInterface.Run) -> Int {

@@ -30,11 +30,12 @@ public struct ManagerService: Sendable {
     private let inboxPending: @Sendable () -> Int
     private let version: String
     private let transfers: Transfers
+    private let uploads: Uploads
     private let began = ContinuousClock.now
     private var lists: ManagerLists { ManagerLists(metrics: metrics, models: settings.models.map(\.name)) }
-    private let rates = SharedWork<String, [ManagerInterface.Check]>(keptFor: .seconds(60))
+    private let speed = SharedWork<String, MachineSpeed>(keptFor: .seconds(60))
     private let checks = SharedWork<String, [ManagerInterface.Check]>(keptFor: .zero)
-    private let measureRates: @Sendable () async throws -> [ManagerInterface.Check]
+    private let measureSpeed: @Sendable () async throws -> MachineSpeed
     /// Keyed by generation directory and tensor name.
     private let tensors = SharedWork<[String], TensorSummary>(keptFor: .seconds(60), most: 128)
 
@@ -44,15 +45,17 @@ public struct ManagerService: Sendable {
     /// - Parameters:
     ///   - transferFolder: where sockets for passing open files are created; nil means in the state directory
     ///   - inboxPending: the number of files in the inbox that are neither admitted nor rejected yet
-    ///   - measureRates: the measurement that `Doctor` runs at most once per minute; replaced in tests
+    ///   - outcomes: what becomes of files in the inbox
+    ///   - measureSpeed: the measurement that `Doctor` and `MeasureSpeed` run at most once per minute; replaced in tests
     package init(
         settings: ReloadableSettings, directory: StateDirectory, metrics: StateStore, registry: ModelRegistry,
         training: TrainingService, promotions: PromotionService, hub: EventHub, admitted: CorpusCatalog,
         journal: EventJournal,
-        version: String, transferFolder: String? = nil, inboxPending: @escaping @Sendable () -> Int,
-        measureRates: @escaping @Sendable () async throws -> [ManagerInterface.Check] = Diagnostics.measuredRates
+        version: String, transferFolder: String? = nil, outcomes: InboxOutcomes = InboxOutcomes(),
+        inboxPending: @escaping @Sendable () -> Int,
+        measureSpeed: @escaping @Sendable () async throws -> MachineSpeed = { try await MachineSpeed.measured() }
     ) {
-        self.measureRates = measureRates
+        self.measureSpeed = measureSpeed
         live = settings
         self.directory = directory
         self.metrics = metrics
@@ -64,11 +67,15 @@ public struct ManagerService: Sendable {
         self.journal = journal
         self.version = version
         transfers = Transfers(folder: transferFolder ?? directory.transfer)
+        uploads = Uploads(directory: directory, transfers: transfers, outcomes: outcomes)
         self.inboxPending = inboxPending
     }
 
     /// Removes leftovers of transfers by an earlier process.
-    func clearLeftovers() { transfers.clearLeftovers() }
+    func clearLeftovers() {
+        transfers.clearLeftovers()
+        uploads.clearLeftovers()
+    }
 
     public func register(with service: inout VarlinkService) {
         service.add(interface: ManagerInterface.name, description: ManagerInterface.description)
@@ -144,6 +151,40 @@ public struct ManagerService: Sendable {
         service.handle(ManagerInterface.DescribeTensor.self) { parameters, context in
             try await describe(parameters, for: context.peer.uid)
         }
+        service.handle(ManagerInterface.Pause.self, access: .administrators) { parameters, _ in
+            let (models, run) = await training.pause(try named(parameters.model))
+            return .init(models: models, run: run)
+        }
+        service.handle(ManagerInterface.Resume.self, access: .administrators) { parameters, _ in
+            .init(models: await training.resume(try named(parameters.model)))
+        }
+        service.handle(ManagerInterface.RemoveGeneration.self, access: .administrators) { parameters, _ in
+            try known(parameters.model)
+            let serving = await registry.model(parameters.model)?.generation
+            try await promotions.remove(parameters.model, parameters.generation, serving: serving)
+            return .init()
+        }
+        service.handleMore(ManagerInterface.Put.self) { parameters, context, writer in
+            let model = try parameters.model.map { try known($0).name }
+            try await uploads.put(parameters, into: model, settings, context, writer)
+        }
+        service.handle(ManagerInterface.GetSettings.self, replyBytes: { $0.settings.count * 128 }) { _, _ in
+            .init(settings: live.listed)
+        }
+        service.handle(ManagerInterface.ListEvents.self, replyBytes: { $0.events.count * 1024 }) {
+            parameters, context in
+            try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.events(parameters) }
+        }
+        service.handle(ManagerInterface.MeasureSpeed.self) { _, context in
+            let speed = try await speed.value(for: "", measureSpeed)
+            let rates = try await Blocking.files.run(for: context.peer.uid) { [directory] in
+                MachineProfile.current(file: directory.machine).rates
+            }
+            return .init(
+                processor: MachineSpeed.processor, threads: ThreadPool.shared.threads,
+                float32Operations: speed.float32, bfloat16Operations: speed.bfloat16, memoryRead: speed.memoryRead,
+                float32Instructions: rates.float32, bfloat16Instructions: rates.bfloat16, int8Instructions: rates.int8)
+        }
         service.handle(ManagerInterface.Doctor.self) { _, context in try await doctor(for: context.peer.uid) }
         service.handleMore(ManagerInterface.Import.self, access: .administrators) { parameters, context, writer in
             try await importModel(parameters, context, writer)
@@ -196,7 +237,8 @@ public struct ManagerService: Sendable {
                     evaluationLoss: record?.evaluationLoss,
                     nextTraining: nextRun?.date?.interfaceText, state: state,
                     reason: state == .training ? nil : await explain(settings.name, last: last),
-                    conversations: serving?.engine.hasConversations))
+                    conversations: serving?.engine.hasConversations,
+                    paused: await training.isPaused(settings.name)))
         }
         return models
     }
@@ -223,6 +265,10 @@ public struct ManagerService: Sendable {
     /// - Parameter last: the newest run of the model
     private func explain(_ model: String, last: RunRecord?) async -> String {
         if let run = await training.current, run.model == model { return "training: \(RunProgress(run).statusText)" }
+        if await training.isPaused(model) {
+            let waits = await training.queued.first { $0.model == model }.map { "; \($0.run) waits" } ?? ""
+            return "training is paused\(waits): ‘kbctl resume \(model)’ or ‘kbctl train \(model)’ continues it"
+        }
         let nextRun = await training.nextRun(model)
         let wait = nextRun?.date.map { "in \(MessageFormat.duration($0.timeIntervalSinceNow))" }
         switch nextRun {
@@ -357,7 +403,7 @@ public struct ManagerService: Sendable {
     }
 
     private func doctor(for user: UInt32) async throws -> ManagerInterface.Doctor.Reply {
-        let rates = try await rates.value(for: "", measureRates)
+        let speed = try await speed.value(for: "", measureSpeed)
         var serving: [(name: String, generation: Int, precision: String)] = []
         for name in settings.models.map(\.name) {
             guard let model = await registry.model(name) else { continue }
@@ -366,7 +412,7 @@ public struct ManagerService: Sendable {
         let machine = Diagnostics(settings: settings, directory: directory, serving: serving)
         return .init(
             checks: try await checks.value(for: "") {
-                try await Blocking.files.run(for: user) { machine.all(rates: rates) }
+                try await Blocking.files.run(for: user) { machine.all(speed: speed) }
             })
     }
 
@@ -442,11 +488,35 @@ public struct ManagerService: Sendable {
         return serving
     }
 
+    /// Returns the names of the model, or of all models.
+    private func named(_ model: String?) throws(ManagerInterface.ModelNotFound) -> [String] {
+        guard let model else { return settings.models.map(\.name) }
+        return [try known(model).name]
+    }
+
     @discardableResult
     private func known(_ model: String) throws(ManagerInterface.ModelNotFound) -> ModelSettings {
         guard let known = settings.model(named: model) else {
             throw ManagerInterface.ModelNotFound(model: model, available: settings.models.map(\.name))
         }
         return known
+    }
+}
+
+extension ReloadableSettings {
+    /// The settings in force.
+    fileprivate var listed: [ManagerInterface.Setting] {
+        let waiting = awaitingRestart
+        return current.inForce.map { setting in
+            let (source, place): (ManagerInterface.Setting.Source, String?) =
+                switch setting.origin {
+                case nil: (.default, nil)
+                case .file(let place): (.file, place)
+                case .environment(let variable): (.environment, variable)
+                }
+            return .init(
+                key: setting.key, value: setting.text, source: source, place: place,
+                awaitsRestart: waiting.contains(setting.key))
+        }
     }
 }

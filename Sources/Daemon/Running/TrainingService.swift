@@ -43,8 +43,8 @@ public actor TrainingService: Service {
         var corpora: [String]?
         let leave = Latch()
         var isCancelled = false
-        /// Whether its training window has closed.
-        var isPausing = false
+        /// Why it was asked to stop and is to resume later; nil if it was not.
+        var pauseReason: String?
         /// Whether no other run can continue from its checkpoints.
         var isRefused = false
         /// The generation that it started from, if the gate rejected its model in favor of that one.
@@ -114,8 +114,15 @@ public actor TrainingService: Service {
     /// processes that write to it.
     private func tellStatus() {
         guard let progress = activeRun?.progress else {
-            let waiting = scheduler.queue.first.map { "\($0.run) is waiting for its training window" }
-            return SystemdNotify.status(waiting ?? "Waiting for corpora")
+            let waiting = scheduler.queue.first.map { entry in
+                scheduler.isPaused(entry.model)
+                    ? "\(entry.run) is paused" : "\(entry.run) is waiting for its training window"
+            }
+            let paused = settings.models.map(\.name).filter(scheduler.isPaused)
+            let idle =
+                paused.isEmpty
+                ? "Waiting for corpora" : "The training of \(paused.joined(separator: ", ")) is paused"
+            return SystemdNotify.status(waiting ?? idle)
         }
         guard statusRate.allowsLine() else { return }
         SystemdNotify.status(progress.statusText)
@@ -150,8 +157,10 @@ extension TrainingService {
     /// - Returns: the run's name, which may be that of a run already queued
     public func train(_ model: String, force: Bool) throws(Scheduler.Refusal) -> String {
         if force { tryAgain(corporaOf: model) }
+        let wasPaused = scheduler.isPaused(model)
         let (run, actions) = try scheduler.train(model, force: force, now: .now).get()
         perform(actions)
+        if wasPaused { report(.trainingResumed, "is resumed", [model]) }
         return run
     }
 
@@ -162,6 +171,38 @@ extension TrainingService {
             corporaAdmitted(
                 try metrics.tryAgain(corporaOf: model).map { ($0, try metrics.modelsFed(by: $0, of: models)) })
         }
+    }
+
+    /// Pauses the training of models.
+    /// - Returns: the models that were not paused before, and the run that stops
+    public func pause(_ models: [String]) -> (models: [String], run: String?) {
+        let new = models.filter { !scheduler.isPaused($0) }
+        let run = scheduler.running.flatMap { new.contains($0.model) ? $0.run : nil }
+        perform(scheduler.pause(new, now: .now))
+        report(.trainingPaused, "is paused", new)
+        return (new, run)
+    }
+
+    /// Ends `pause`.
+    /// - Returns: the models that were paused
+    public func resume(_ models: [String]) -> [String] {
+        let paused = models.filter(scheduler.isPaused)
+        perform(scheduler.resume(paused, now: .now))
+        report(.trainingResumed, "is resumed", paused)
+        return paused
+    }
+
+    /// Whether the training of the model is paused.
+    public func isPaused(_ model: String) -> Bool { scheduler.isPaused(model) }
+
+    private func report(_ kind: EventKind, _ change: String, _ models: [String]) {
+        guard !models.isEmpty else { return }
+        journal.report(
+            ServiceEvent(
+                kind, "training of \(models.joined(separator: ", ")) \(change)",
+                model: models.count == 1 ? models[0] : nil,
+                fields: ["models": .array(models.map { .string($0) })]))
+        tellStatus()
     }
 
     /// Cancels a run.
@@ -205,8 +246,10 @@ extension TrainingService {
                     guard (try? await Task.sleep(until: time)) != nil else { return }
                     self.tick()
                 }
-            case .pause:
-                activeRun?.isPausing = true
+            case .pause(let entry):
+                activeRun?.pauseReason =
+                    scheduler.isPaused(entry.model)
+                    ? "until ‘kbctl resume \(entry.model)’" : "because its training window has closed"
                 activeRun?.leave.open()
             case .stop:
                 activeRun?.isCancelled = true
@@ -369,8 +412,8 @@ extension TrainingService {
             guard let job else { preconditionFailure("a run without a job has published") }
             return await promoteGeneration(of: job)
         case .left where activeRun?.isCancelled == true: end(.cancelled, kind: .runCancelled, "\(run) is cancelled")
-        case .left where activeRun?.isPausing == true:
-            end(.interrupted, kind: .runPaused, "\(run) is paused because its training window has closed")
+        case .left where activeRun?.pauseReason != nil:
+            end(.interrupted, kind: .runPaused, "\(run) is paused \(activeRun?.pauseReason ?? "")")
         case .left:
             end(
                 .interrupted, kind: .runInterrupted,

@@ -17,9 +17,12 @@ struct Metrics: ParsableCommand {
     /// Steps shown in the table without `--all`.
     private static let shown = 40
 
-    @Argument(help: ArgumentHelp("The run; by default the one in progress, or else the last.", valueName: "run"))
+    @Argument(
+        help: ArgumentHelp("The run; by default the one in progress, or else the last.", valueName: "run"),
+        completion: .runs)
     var id: String?
-    @Option(help: ArgumentHelp("Only steps after this one.", valueName: "n")) var afterStep: Int?
+    @Option(parsing: .unconditional, help: ArgumentHelp("Only steps after this one.", valueName: "n")) var afterStep:
+        Int?
     @Flag(help: "Print every step.") var all = false
     @Flag(help: "Print comma-separated values with a header line.") var csv = false
     @Flag(help: "Print the state of the service as OpenMetrics text.") var openmetrics = false

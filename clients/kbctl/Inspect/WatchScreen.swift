@@ -41,8 +41,14 @@ struct WatchScreen {
     }
 
     /// Prints, on a terminal, why there is no progress to show.
-    func beginIdle(waiting: Int, inbox: Int) {
+    func beginIdle(waiting: Int, inbox: Int, paused: [String]) {
         guard isInteractive else { return }
+        defer {
+            if !paused.isEmpty {
+                Terminal.paragraph(
+                    "the training of \(paused.joined(separator: ", ")) is paused; ‘kbctl resume’ continues it")
+            }
+        }
         let rest = [(waiting, "waiting"), (inbox, "in the inbox")].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         Terminal.paragraph((["no run is in progress"] + rest).joined(separator: ", "))
     }

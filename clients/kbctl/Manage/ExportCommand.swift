@@ -13,7 +13,7 @@ struct Export: ParsableCommand {
             python3, or of $KANTAIBERT_PYTHON) compute for the same text.
             """)
 
-    @Argument(help: ArgumentHelp("The model.", valueName: "model")) var name: String
+    @Argument(help: ArgumentHelp("The model.", valueName: "model"), completion: .models) var name: String
     @Argument(
         help: ArgumentHelp("The directory to create.", valueName: "dir"), completion: .directory)
     var directory: String

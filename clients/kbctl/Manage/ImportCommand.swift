@@ -15,7 +15,8 @@ struct Import: ParsableCommand {
 
     @Argument(help: ArgumentHelp("The model directory.", valueName: "dir"), completion: .directory) var directory:
         String
-    @Option(name: .shortAndLong, help: ArgumentHelp("The model to import it into.", valueName: "name"))
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("The model to import it into.", valueName: "name"), completion: .models)
     var model: String
 
     @OptionGroup var global: GlobalOptions

@@ -41,6 +41,7 @@ public struct PageFile: Sendable {
         .script("plans.js", PackageResources.plans_js),
         .script("samples.js", PackageResources.samples_js),
         .script("store.js", PackageResources.store_js),
+        .script("surprise.js", PackageResources.surprise_js),
         .script("token.js", PackageResources.token_js),
         .script("training.js", PackageResources.training_js),
     ]

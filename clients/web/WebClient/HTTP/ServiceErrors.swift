@@ -99,6 +99,25 @@ extension APIError {
                 .badRequest, "the text has \(error.tokens) tokens; the model takes at most \(error.limit)",
                 param: "prompt", code: "context_length_exceeded")
         case .overloaded(let error): self.init(busyFor: error.retryAfterMs)
+        case .indexNotReady(let error):
+            self.init(
+                .serviceUnavailable, .unavailable,
+                "the corpora are being indexed, \(error.bytes) of \(error.totalBytes) bytes; try again",
+                code: "index_not_ready", retryAfterMs: error.retryAfterMs)
+        case .notSearchable(let error):
+            self.init(
+                .conflict, "the text of ‘\(error.model)’ cannot be searched: \(error.reason)", param: "model",
+                code: "not_searchable")
+        case .traceDisabled:
+            self.init(
+                .forbidden, .permission,
+                "the service does not show the text of its corpora: its setting serving.trace is off",
+                code: "trace_disabled")
+        case .invalidQuery(let error):
+            self.init(.badRequest, "cannot search for this: \(error.reason)", param: "query", code: "invalid_value")
+        // Errors of methods that no route calls.
+        case .corpusNotFound, .corpusUnreadable:
+            self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
     }
 
@@ -128,7 +147,7 @@ extension APIError {
                 "\(error.limit) imports or exports are already in progress; try again later", code: "overloaded",
                 retryAfterMs: 5000)
         // Errors of methods that no route calls.
-        case .tensorNotFound, .importRefused:
+        case .tensorNotFound, .importRefused, .putRefused, .generationInUse:
             self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
     }

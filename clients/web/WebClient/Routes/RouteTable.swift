@@ -12,7 +12,7 @@ extension Route {
             .json([
                 #"{"model":"assistant","prompt":"a","max_tokens":3,"temperature":0.5,"top_p":0.9,"n":2,"stop":["x"],"seed":7}"#,
                 #"{"prompt":["a","b"],"stream":true,"stream_options":{"include_usage":true},"stop":null,"top_k":1}"#,
-                #"{"prompt":"a","echo":false,"logit_bias":{},"best_of":1,"min_p":0.1,"repetition_penalty":1.1}"#,
+                #"{"prompt":"a","stop":"x","echo":false,"logit_bias":{},"best_of":1,"min_p":0.1,"repetition_penalty":1.1}"#,
                 #"{"prompt":[[0,5],[6]],"echo":true,"max_tokens":0,"logprobs":2,"suffix":"","top_k":-1,"user":"me"}"#,
                 #"{"prompt":[5,6],"echo":true,"max_tokens":1,"logprobs":1,"stream":true,"temperature":0}"#,
             ]),
@@ -45,6 +45,14 @@ extension Route {
             "`text`, `model`, `top_k`, `targets`; any other field is refused (`unknown_field`)"
         ) { services, request, _ in try await FillMaskRoute(client: services.client).fill(request) },
         Route(
+            .post, "/v1/score", .read,
+            .json([#"{"text":"a b","model":"assistant","tokens":true}"#, #"{"text":"a"}"#]),
+            """
+            `text`, `model`, `tokens` (whether to list the tokens, each with its log-probability); any other field is refused \
+            (`unknown_field`)
+            """
+        ) { services, request, _ in try await ScoreRoute(client: services.client).score(request) },
+        Route(
             .post, "/v1/embeddings", .read,
             .json([
                 #"{"input":["a","b"],"model":"assistant","encoding_format":"base64","dimensions":2}"#,
@@ -55,6 +63,25 @@ extension Route {
             of the model)
             """
         ) { services, request, _ in try await EmbeddingRoute(client: services.client).embed(request) },
+        Route(
+            .post, "/v1/trace", .reveal,
+            .json([#"{"text":"a text","model":"assistant","passages":2,"minimum_words":3}"#, #"{"text":"a text"}"#]),
+            """
+            `Trace`: the parts of `text` that occur verbatim in the corpora that `model` was trained on, each of at least \
+            `minimum_words` words and with at most `passages` of its places. 503 (`index_not_ready`) while they are being indexed
+            """
+        ) { services, request, _ in try await SearchRoutes(client: services.client).trace(request) },
+        Route(
+            .post, "/v1/find", .reveal,
+            .json([
+                #"{"query":"pure reas*","model":"assistant","case_sensitive":true,"ignore_diacritics":true,"limit":3,"after":"9"}"#,
+                #"{"query":"pure|practical reason","regex":true}"#,
+            ]),
+            """
+            `Find`: the places of the words of `query`, or with `regex` of regular expressions for words, in the corpora that \
+            `model` was trained on; `case_sensitive`, `ignore_diacritics`, `limit`, `after`
+            """
+        ) { services, request, _ in try await SearchRoutes(client: services.client).find(request) },
         Route(.get, "/v1/models", .read, .nothing, "models with a serving generation") { services, _, _ in
             try await ModelRoutes(client: services.client).list()
         },
@@ -66,10 +93,10 @@ extension Route {
     ]
 
     private static let monitoring: [Route] = [
-        Route(.get, "/openapi.json", .read, .nothing, "these routes as an OpenAPI 3.1 document") { _, _, _ in
+        Route(.get, "/openapi.json", .open, .nothing, "these routes as an OpenAPI 3.1 document") { _, _, _ in
             .json(OpenAPIDocument.document(of: all))
         },
-        Route(.get, "/health", .read, .nothing, "200, or 503 if the service does not answer") { services, _, _ in
+        Route(.get, "/health", .open, .nothing, "200, or 503 if the service does not answer") { services, _, _ in
             await HealthRoutes(services).health()
         },
         Route(
@@ -79,22 +106,24 @@ extension Route {
     ]
 
     private static let page = [
-        Route(.get, "/", .read, .nothing, "the page") { _, request, _ in
+        Route(.get, "/", .open, .nothing, "the page") { _, request, _ in
             try PageRoutes.file("index.html", for: request)
         },
-        Route(.get, "/static/{file}", .read, .path(["app.js"]), "a file of the page") { _, request, context in
+        Route(.get, "/static/{file}", .open, .path(["app.js"]), "a file of the page") { _, request, context in
             try PageRoutes.file(try Route.value("file", context), for: request)
         },
         Route(
-            .get, "/api/place", .read, .nothing, "`upload_limit`, the maximum size of a file, and `token_file`"
+            .get, "/api/place", .open, .nothing,
+            "`upload_limit`, the maximum size of a file, `token_file`, and whether the server has keys (`requires_key`)"
         ) { services, _, _ in PageRoutes.place(services) },
         Route(
             .get, "/api/events", .read, .nothing, isEndless: true,
             "the service's events, as server-sent events `hello`, `service`, `event` and `steps`"
         ) { services, request, _ in try EventRoute(feed: services.feed).stream(request) },
         Route(
-            .post, "/api/token", .change, .nothing, "changes nothing: 204 if the token is correct"
-        ) { _, _, _ in Response(status: .noContent) },
+            .post, "/api/session", .open, .nothing,
+            "what the token or key of the request may do: `name` and `may_change`; a key is remembered in a cookie"
+        ) { services, request, _ in try SessionRoute(access: services.access).open(request) },
         Route(
             .post, "/api/inbox", .change, .file(["name=a.txt", "name=critique%20of%20reason.txt&model=assistant"]),
             "adds the body to the inbox as the file `name`, for `model` only if given"

@@ -9,10 +9,11 @@ import { duration, percent } from "./format.js";
 import * as live from "./live.js";
 import * as models from "./models.js";
 import { load, save } from "./store.js";
+import * as surprise from "./surprise.js";
 import * as token from "./token.js";
 import * as training from "./training.js";
 
-const pages = { chat, fill, training, models, corpora };
+const pages = { chat, fill, surprise, training, models, corpora };
 
 function show() {
   token.takeFromAddress();

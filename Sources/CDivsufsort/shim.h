@@ -1,0 +1,1 @@
+#include <divsufsort.h>
