@@ -28,7 +28,7 @@ struct RouteTests {
     }
 
     @Test func textOfCorporaIsForHoldersOfTheToken() {
-        #expect(Route.all.filter { $0.access == .reveal }.map(\.path) == ["/v1/trace", "/v1/find"])
+        #expect(Route.all.filter { $0.access == .reveal }.map(\.path) == ["/v1/trace", "/v1/find", "/api/corpus"])
     }
 
     /// The service sees a change only if the route requires the token.
@@ -53,7 +53,7 @@ struct RouteTests {
                     #expect((200..<300).contains(answer.status), "\(example.target): \(answer.body)")
                 }
             }
-            #expect(web.service.changes == ["Train", "Train", "CancelRun", "RemoveCorpus", "Promote"])
+            #expect(web.service.changes == ["Train", "Train", "CancelRun", "RemoveCorpus", "RemoveGeneration", "Promote"])
         }
     }
 

@@ -146,8 +146,12 @@ extension APIError {
                 .serviceUnavailable, .unavailable,
                 "\(error.limit) imports or exports are already in progress; try again later", code: "overloaded",
                 retryAfterMs: 5000)
+        case .generationInUse(let error):
+            self.init(
+                .conflict, "generation \(error.generation) of ‘\(error.model)’ is in use: \(error.reason)",
+                param: "generation", code: "generation_in_use")
         // Errors of methods that no route calls.
-        case .tensorNotFound, .importRefused, .putRefused, .generationInUse:
+        case .tensorNotFound, .importRefused, .putRefused:
             self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
     }
