@@ -139,7 +139,8 @@ extension APIError {
             self.init(.notFound, "there is no such text in the store", param: "sha256", code: "corpus_not_found")
         case .transferFailed(let error):
             self.init(
-                .serviceUnavailable, .unavailable, "the files were not passed: \(error.reason)", code: "transfer_failed",
+                .serviceUnavailable, .unavailable, "the files were not passed: \(error.reason)",
+                code: "transfer_failed",
                 retryAfterMs: 1000)
         case .tooManyTransfers(let error):
             self.init(
