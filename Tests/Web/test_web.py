@@ -274,14 +274,21 @@ def promoting_a_generation(page):
     page.until("#run-card h2", "assistant-2")
     wait("the earlier run is drawn", lambda: page.all(".line.earlier"))
     page.open("models")
-    back = "button[data-model=assistant][data-generation='1']"
+    forth = "button[data-do=promote][data-model=assistant][data-generation='2']"
+    back = "button[data-do=promote][data-model=assistant][data-generation='1']"
     # A candidate can be promoted too, but the evaluation may finish before the click.
     wait("generation 2 is evaluated", lambda: page.all(back) or "rejected" in page.text("#models"), 120)
     if page.all(back):
         page.click(back)
-        wait("generation 1 serves again", lambda: page.all("button[data-model=assistant][data-generation='2']"))
-    page.click("button[data-model=assistant][data-generation='2']")
+        wait("generation 1 serves again", lambda: page.all(forth))
+    page.click(forth)
     wait("generation 2 serves", lambda: page.all(back))
+    first = "button[data-do=remove][data-model=assistant][data-generation='1']"
+    wait("generation 1 can be deleted", lambda: page.all(first))
+    # Scripts cannot go on while the browser asks.
+    page.find(first).click()
+    page.driver.switch_to.alert.accept()
+    wait("generation 1 is deleted", lambda: not page.all(first))
 
 
 def losing_the_service(page):

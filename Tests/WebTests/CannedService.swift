@@ -201,6 +201,10 @@ final class CannedService: Sendable {
             changed.withLock { $0.append("RemoveCorpus") }
             return .init()
         }
+        service.handle(ManagerInterface.RemoveGeneration.self) { [self] _, _ in
+            changed.withLock { $0.append("RemoveGeneration") }
+            return .init()
+        }
         service.handle(ManagerInterface.DescribeRun.self) { parameters, _ in
             .init(
                 settings: ["recipe": .object(["seed": 1])], text: "text: <b>",

@@ -165,7 +165,7 @@ extension Route {
             "`ListCorpora`: `state`, `limit`, `after`, `newest_first`"
         ) { services, request, _ in try await ManagerRoutes(services).corpora(Query(request.uri)) },
         Route(
-            .get, "/api/corpus", .change, .query(["sha256=\(String(repeating: "ab", count: 32))"]),
+            .get, "/api/corpus", .reveal, .query(["sha256=\(String(repeating: "ab", count: 32))"]),
             "`PreviewCorpus`: `sha256`"
         ) { services, request, _ in try await ManagerRoutes(services).preview(Query(request.uri)) },
         Route(
@@ -202,6 +202,11 @@ extension Route {
             "`RemoveCorpus`"
         ) { services, request, _ in
             try await ManagerRoutes(services).forward(ManagerInterface.RemoveCorpus.self, request)
+        },
+        Route(
+            .post, "/api/delete", .change, .json([#"{"model":"assistant","generation":1}"#]), "`RemoveGeneration`"
+        ) { services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.RemoveGeneration.self, request)
         },
         Route(
             .post, "/api/promote", .change, .json([#"{"model":"assistant","generation":2}"#]), "`Promote`"
