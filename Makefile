@@ -2,6 +2,7 @@
 # make demo     train and query two models in ./var; CORPUS=FILE replaces the default corpus of fortunes
 # make test     build and test everything
 # make test-levels run the tests of kernels and models at each level of vector instructions of this CPU; LEVELS=
+# make test-cluster train on three hosts, which are network namespaces of this one; skipped unless run as root; RATE=1gbit
 # make test-web test the page in a real browser; skipped if there is none
 # make test-arm test the C kernels compiled for 64-bit ARM, in an emulator; skipped if there is none
 # make fuzz     fuzz each parser of untrusted data with libFuzzer for a minute; FUZZ_SECONDS=60 FUZZ_TARGETS=
@@ -46,7 +47,7 @@ LEVELS ?= baseline $(shell sed -n '/^flags.* avx512vl /{s/.*/avx2/p;q}' /proc/cp
 TALKING = ^(Daemon|Kbctl|Supervision|Varlink|Web)Tests\.
 export DESTDIR PREFIX
 
-.PHONY: all build deb deb-deps linked test-deb man mpi generate test test-levels test-root python test-systemd test-faults test-web test-arm lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
+.PHONY: all build deb deb-deps linked test-deb man mpi generate test test-levels test-root test-cluster python test-systemd test-faults test-web test-arm lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
 
 all: build
 
@@ -105,6 +106,9 @@ test-systemd: build
 # more than half an hour. `test` runs a sample.
 test-faults: deps
 	KANTAIBERT_TEST_FAULTS=all $(SWIFT) test $(TESTFLAGS) --filter 'FaultTests|AdmissionKillTests'
+
+test-cluster: build
+	@RATE=$(RATE) sh Tests/Cluster/run.sh $(BUILD)
 
 test-web: build
 	@sh Tests/Web/run.sh $(BUILD)

@@ -151,6 +151,13 @@ let scheduleKeys: [Setting<ScheduleSettings>] = [
         "Hours in which runs may work, such as 22:00-06:00. Outside them a run is interrupted at a checkpoint."),
 ]
 
+/// A command as a list, or as one text whose words are separated by spaces.
+private let launcherFormat = ValueFormat<[String]>.list("a list of words such as [mpirun, -np, 4]").mapped { words in
+    words.count == 1 ? words[0].split(separator: " ").map(String.init) : words
+} back: {
+    $0
+}
+
 private let trainingKeys: [Setting<TrainingSettings>] = [
     Setting(
         "max_restarts", \.maxRestarts, .integer(atLeast: 0), change: .onReload,
@@ -180,7 +187,7 @@ private let trainingKeys: [Setting<TrainingSettings>] = [
         memory that is available when it starts, or the limit of its control group.
         """),
     Setting(
-        "launcher", \.launcher, .list("a list of words such as [mpirun, -np, 4]"), change: .onReload,
+        "launcher", \.launcher, launcherFormat, change: .onReload,
         """
         The command that starts the processes of a run on one or several machines, as a list of words; the training program \
         and its arguments follow. A run has at most as many processes as logical_workers. []: one process on this machine. \

@@ -254,3 +254,12 @@ struct SettingsTests {
         #expect(error.expected == range)
     }
 }
+
+@Test(
+    arguments: [
+        ("training: {launcher: [mpirun, -np, 4, --host, \"a,b\"]}", ["mpirun", "-np", "4", "--host", "a,b"]),
+        ("training: {launcher: mpirun -np 2}", ["mpirun", "-np", "2"]), ("training: {launcher: []}", []), ("", []),
+    ] as [(String, [String])])
+func launcherIsAListOrOneText(text: String, words: [String]) throws {
+    #expect(try Settings.parse(text, file: "launcher.yaml").training.launcher == words)
+}
