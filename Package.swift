@@ -119,6 +119,8 @@ let package = Package(
         .target(name: "AsyncSupport", swiftSettings: ours),
         .target(name: "Formatting", swiftSettings: ours),
         .target(name: "Conversations", swiftSettings: ours),
+        .target(name: "Safetensors", swiftSettings: ours),
+        .target(name: "ONNX", dependencies: ["Safetensors"], swiftSettings: ours),
         .target(name: "Digests", dependencies: ["Durable", crypto], swiftSettings: ours),
 
         // 2
@@ -152,7 +154,9 @@ let package = Package(
             swiftSettings: ours),
 
         // 3
-        .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
+        .target(
+            name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable", "Safetensors"],
+            swiftSettings: kernels),
         .target(
             name: "Datasets",
             dependencies: [
@@ -189,7 +193,7 @@ let package = Package(
         .target(
             name: "Supervision",
             dependencies: [
-                "AsyncSupport", "Durable", "Formatting", "Jobs",
+                "AsyncSupport", "CFiles", "Durable", "Formatting", "Jobs",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -240,7 +244,8 @@ let package = Package(
         .executableTarget(
             name: "kbctl",
             dependencies: [
-                "Durable", "Formatting", "Interface", "MetricsSchema", "OpenMetrics", "PreviewOptions", "Varlink",
+                "Durable", "Formatting", "Interface", "MetricsSchema", "ONNX", "OpenMetrics", "PreviewOptions",
+                "Varlink",
                 arguments,
             ],
             path: "clients/kbctl",
@@ -271,7 +276,7 @@ let package = Package(
             name: "kb-bench",
             dependencies: [
                 "AsyncSupport", "Parity", "Training", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
-                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "Formatting", "VarlinkServer",
+                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "Formatting", "ONNX", "VarlinkServer",
                 arguments, log,
             ],
             swiftSettings: ours),
@@ -318,6 +323,7 @@ let package = Package(
         ),
         tests("Database", ["Jobs", "MetricsSchema", "Database", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity", "Random"], resources: [.copy("Fixtures")]),
+        tests("ONNX", ["ONNX", "Models", "Kernels", crypto]),
         tests("Datasets", ["Conversations", "Datasets", "TextFilters", "Tokenizers", "Jobs"]),
         tests(
             "Training",
@@ -348,7 +354,9 @@ let package = Package(
                 "MetricsSchema", "Database",
                 "Durable", "TestSupport", log,
             ]),
-        tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", log] + nio),
+        tests(
+            "Web",
+            ["WebClient", "WebPage", "Interface", "OpenMetrics", "Varlink", "VarlinkServer", "TestSupport", log] + nio),
         // Runs the programs as a user does. `kbctl` is not a dependency, because its static libraries would be linked
         // into the tests; `swift test` builds it anyway.
         tests(

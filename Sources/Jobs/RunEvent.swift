@@ -33,6 +33,8 @@ public struct RunEvent: Codable, Sendable, Equatable {
         case judged(EvaluationResult)
         /// The bits per byte of a published model in each precision that it can serve in.
         case precisionsMeasured(PrecisionsMeasured)
+        /// A model of other software has been converted.
+        case converted(Converted)
     }
 
     public struct TokenizerTrained: Codable, Sendable, Equatable {
@@ -322,6 +324,12 @@ public struct RunEvent: Codable, Sendable, Equatable {
             self.scoredTokens = scoredTokens
             self.seconds = seconds
         }
+    }
+
+    public struct Converted: Codable, Sendable, Equatable {
+        /// How the model differs from the files that it was read from, one sentence each.
+        public var differences: [String]
+        public init(differences: [String]) { self.differences = differences }
     }
 
     public init(_ payload: Payload, time: Date = Date()) {

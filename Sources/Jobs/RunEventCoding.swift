@@ -24,6 +24,7 @@ extension RunEvent {
         case startPrepared = "start_prepared"
         case judged
         case precisionsMeasured = "precisions_measured"
+        case converted
     }
 
     /// The value of `kind` in JSON.
@@ -48,6 +49,7 @@ extension RunEvent {
         case .startPrepared(let fields): (.startPrepared, fields)
         case .judged(let fields): (.judged, fields)
         case .precisionsMeasured(let fields): (.precisionsMeasured, fields)
+        case .converted(let fields): (.converted, fields)
         }
     }
 
@@ -78,6 +80,7 @@ extension RunEvent {
             case .startPrepared: .startPrepared(try StartPrepared(from: decoder))
             case .judged: .judged(try EvaluationResult(from: decoder))
             case .precisionsMeasured: .precisionsMeasured(try PrecisionsMeasured(from: decoder))
+            case .converted: .converted(try Converted(from: decoder))
             }
     }
 

@@ -71,7 +71,8 @@ extension RunEvent.Payload {
                 .init(
                     directory: "/m/1",
                     precisions: .init(float32: 1.25, bfloat16: 1.5, int8: nil), scoredTokens: 90, seconds: 1.5))
-        case .precisionsMeasured: nil
+        case .precisionsMeasured: .converted(.init(differences: ["two tensors are F64"]))
+        case .converted: nil
         }
     }
 

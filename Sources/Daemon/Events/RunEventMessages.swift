@@ -65,7 +65,7 @@ extension ServiceEvent {
         case .startPrepared(let start):
             kind = .startChosen
             message = start.message
-        case .published, .interrupted, .failed, .working, .judged, .precisionsMeasured: return nil
+        case .published, .interrupted, .failed, .working, .judged, .precisionsMeasured, .converted: return nil
         }
         self.init(
             kind, "\(job.run): \(message)", model: job.model, run: job.run, runState: runState,

@@ -32,7 +32,7 @@ struct RunProgress: Sendable {
         case .tokenizerTrained, .textSummary, .modelChosen, .startPrepared, .textWarning, .preflight, .stepSkipped,
             .checkpoint, .interrupted,
             .failed,
-            .judged, .precisionsMeasured:
+            .judged, .precisionsMeasured, .converted:
             break
         case .working(let working): activity = working.activity
         }
