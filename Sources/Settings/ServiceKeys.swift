@@ -179,6 +179,19 @@ private let trainingKeys: [Setting<TrainingSettings>] = [
         Memory for a run. A run that needs more is refused before it starts, and one that uses more is killed. auto: the \
         memory that is available when it starts, or the limit of its control group.
         """),
+    Setting(
+        "notify", \.notify,
+        .list("a list of the absolute path of a program and its arguments") { command in
+            command.isEmpty
+                || command.count <= 64 && command[0].hasPrefix("/")
+                    && command.allSatisfy { $0.utf8.count <= 4_096 && !$0.utf8.contains(0) }
+        }, change: .onReload,
+        """
+        A command that is run when a run has finished or failed, once for each, such as [/usr/local/bin/notify, --quiet]. \
+        It is started without a shell, has 60 s and the service's sandbox, and finds run, model, state (finished or \
+        failed), generation and reason in the variables KB_RUN, KB_MODEL, KB_STATE, KB_GENERATION and KB_REASON. If it \
+        fails, that is logged. []: none.
+        """),
 ]
 
 private let promotionKeys: [Setting<PromotionSettings>] = [

@@ -76,6 +76,8 @@ public struct TrainingSettings: Sendable, Equatable {
     public var oomScoreAdjust: Int = 500
     /// In bytes; nil means the memory that is available when the run starts.
     public var memoryLimit: Int?
+    /// The path of a program and its arguments, run at the end of each run; empty for none.
+    public var notify: [String] = []
 
     public init() {}
 }
