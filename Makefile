@@ -130,6 +130,11 @@ parity: build
 	        $$python Tests/Parity/import_parity.py $(BUILD)/kb-bench && \
 	        $$python Tests/Parity/published_parity.py $(BUILD) || exit 1; \
 	    done; \
+	    if $(PEERS)/bin/python -c 'import onnx, onnxruntime' 2>/dev/null; then \
+	        $(PEERS)/bin/python Tests/Parity/onnx_parity.py $(BUILD)/kb-bench || exit 1; \
+	    else \
+	        echo "skipped the ONNX comparison: onnx and onnxruntime are not installed in PEERS=$(PEERS)"; \
+	    fi; \
 	else \
 	    echo "skipped the tokenizer comparison: tokenizers is not installed in PEERS=$(PEERS)"; \
 	fi

@@ -137,10 +137,17 @@ public struct KantaibertService: Sendable {
             signals: hangups, settings: live, read: options.readSettings, journal: journal, training: training)
         // Services stop in reverse order, one after the other; the watchdog is the last.
         var configuration = ServiceGroupConfiguration(
-            services: [WatchdogService(), training, inbox, reload, socket],
+            services: [
+                WatchdogService(), CheckpointService(metrics: metrics, journal: journal), training, inbox, reload,
+                socket,
+            ],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() })
         configuration.maximumGracefulShutdownDuration = .seconds(settings.training.stopSeconds + 4)
+        defer {
+            journal.flush()
+            journal.attempt("the database was not closed") { try metrics.close() }
+        }
         try await ServiceGroup(configuration: configuration).run()
     }
 

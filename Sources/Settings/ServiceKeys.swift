@@ -193,6 +193,19 @@ private let trainingKeys: [Setting<TrainingSettings>] = [
         and its arguments follow. A run has at most as many processes as logical_workers. []: one process on this machine. \
         See docs/cluster.md.
         """),
+    Setting(
+        "notify", \.notify,
+        .list("a list of the absolute path of a program and its arguments") { command in
+            command.isEmpty
+                || command.count <= 64 && command[0].hasPrefix("/")
+                    && command.allSatisfy { $0.utf8.count <= 4_096 && !$0.utf8.contains(0) }
+        }, change: .onReload,
+        """
+        A command that is run when a run has finished or failed, once for each, such as [/usr/local/bin/notify, --quiet]. \
+        It is started without a shell, has 60 s and the service's sandbox, and finds run, model, state (finished or \
+        failed), generation and reason in the variables KB_RUN, KB_MODEL, KB_STATE, KB_GENERATION and KB_REASON. If it \
+        fails, that is logged. []: none.
+        """),
 ]
 
 private let promotionKeys: [Setting<PromotionSettings>] = [
