@@ -67,6 +67,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
@@ -80,6 +81,8 @@ let package = Package(
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CFiles"),
+        // The header of the MPI plugins, which `make mpi` builds.
+        .systemLibrary(name: "CMPIPlugin"),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CUchardet", pkgConfig: "uchardet", providers: [.apt(["libuchardet-dev"])]),
@@ -116,12 +119,15 @@ let package = Package(
         .target(name: "Fairness", swiftSettings: ours),
         .target(name: "Random", swiftSettings: ours),
         .target(name: "Parallel", swiftSettings: ours),
-        .target(name: "Durable", swiftSettings: ours),
+        .target(name: "Durable", dependencies: ["CFiles"], swiftSettings: ours),
         .target(name: "UTF8Sequences", swiftSettings: ours),
         .target(name: "AsyncSupport", swiftSettings: ours),
         .target(name: "Formatting", swiftSettings: ours),
         .target(name: "Conversations", swiftSettings: ours),
+        .target(name: "Safetensors", swiftSettings: ours),
+        .target(name: "ONNX", dependencies: ["Safetensors"], swiftSettings: ours),
         .target(name: "Digests", dependencies: ["Durable", crypto], swiftSettings: ours),
+        .target(name: "Distribution", dependencies: ["CMPIPlugin"], swiftSettings: ours),
 
         // 2
         .target(
@@ -158,7 +164,9 @@ let package = Package(
             swiftSettings: ours),
 
         // 3
-        .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
+        .target(
+            name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable", "Safetensors"],
+            swiftSettings: kernels),
         .target(
             name: "Datasets",
             dependencies: [
@@ -170,9 +178,10 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "SettingsTable", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters", "Parallel",
+                "Distribution", "SettingsTable", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs", "TextFilters",
+                "Parallel",
                 "Durable", "Digests",
-                "Formatting", crypto,
+                "Formatting", "Random", crypto,
             ],
             swiftSettings: kernels),
         .target(
@@ -195,7 +204,7 @@ let package = Package(
         .target(
             name: "Supervision",
             dependencies: [
-                "AsyncSupport", "Durable", "Formatting", "Jobs",
+                "AsyncSupport", "CFiles", "Durable", "Formatting", "Jobs",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -206,8 +215,8 @@ let package = Package(
                 "AsyncSupport", "Conversations", "Events", "Formatting", "LimitedLogging", "Scheduling", "Settings",
                 "SettingsTable",
                 "Supervision",
-                "CFiles", "CMalloc", "Corpora", "Datasets", "TextReading", "Fairness", "Inference", "Models", "Kernels",
-                "Parallel", "Database", "Interface",
+                "CFiles", "CMalloc", "Corpora", "Datasets", "TextReading", "TextSearch", "Fairness", "Inference", "Models",
+                "Kernels", "Parallel", "Database", "Interface",
                 "MetricsSchema", "Varlink",
                 "VarlinkServer",
                 "Systemd", "Jobs", "Tokenizers", "TextFilters",
@@ -235,8 +244,9 @@ let package = Package(
         .executableTarget(
             name: "kantaibert-train",
             dependencies: [
-                "Training", "Inference", "Models", "Kernels", "Jobs", "Durable", "Corpora", "Datasets", "Formatting",
-                "PreviewOptions", "Settings", "TextFilters", "TextReading", arguments,
+                "Distribution", "Training", "Inference", "Models", "Kernels", "Jobs", "Durable", "Corpora",
+                "Datasets", "Formatting",
+                "Parallel", "PreviewOptions", "Settings", "TextFilters", "TextReading", arguments,
             ],
             swiftSettings: ours),
         .executableTarget(
@@ -246,7 +256,8 @@ let package = Package(
         .executableTarget(
             name: "kbctl",
             dependencies: [
-                "Durable", "Formatting", "Interface", "MetricsSchema", "OpenMetrics", "PreviewOptions", "Varlink",
+                "Durable", "Formatting", "Interface", "MetricsSchema", "ONNX", "OpenMetrics", "PreviewOptions",
+                "Varlink",
                 arguments,
             ],
             path: "clients/kbctl",
@@ -258,12 +269,14 @@ let package = Package(
         .target(
             name: "WebClient",
             dependencies: [
-                "CFiles", "WebPage", "Interface", "OpenMetrics", "Varlink", "LimitedLogging", "Durable", log, lifecycle,
+                "CFiles", "WebPage", "Interface", "OpenMetrics", "Varlink", "LimitedLogging", "Durable", "Digests", log,
+                lifecycle, crypto,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nio,
             path: "clients/web/WebClient", swiftSettings: ours),
         .executableTarget(
@@ -277,7 +290,7 @@ let package = Package(
             name: "kb-bench",
             dependencies: [
                 "AsyncSupport", "Parity", "Training", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
-                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "Formatting", "TextSearch",
+                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "Formatting", "ONNX", "TextSearch",
                 "VarlinkServer",
                 arguments, log,
             ],
@@ -285,7 +298,8 @@ let package = Package(
 
         .target(name: "Faults", path: "Tests/Faults", publicHeadersPath: "."),
         // Code shared by several test targets.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: ours),
+        .target(
+            name: "TestSupport", dependencies: ["Distribution"], path: "Tests/TestSupport", swiftSettings: ours),
         tests("Fuzzing", ["Fuzzing"], resources: [.copy("Fixtures")]),
         .executableTarget(
             name: "kb-man", dependencies: ["Events", "Formatting", "Settings", arguments], swiftSettings: ours),
@@ -312,6 +326,7 @@ let package = Package(
         // Runs kb-man with the programs.
         tests("Man", ["kb-man", "kantaibertd", "kantaibert-train"]),
         tests("Systemd", ["Systemd", log]),
+        tests("Distribution", ["Distribution", "TestSupport"]),
         tests("Kernels", ["Kernels", "CKernels", "Durable", "Random"], resources: [.copy("Fixtures")]),
         tests(
             "Tokenizers", ["Conversations", "Tokenizers", "Durable", "Digests", crypto], resources: [.copy("Fixtures")]),
@@ -326,11 +341,13 @@ let package = Package(
         ),
         tests("Database", ["Jobs", "MetricsSchema", "Database", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity", "Random"], resources: [.copy("Fixtures")]),
+        tests("ONNX", ["ONNX", "Models", "Kernels", crypto]),
         tests("Datasets", ["Conversations", "Datasets", "TextFilters", "Tokenizers", "Jobs"]),
         tests(
             "Training",
             [
-                "Conversations", "TextFilters", "Training", "Models", "Kernels", "Datasets", "Tokenizers", "Jobs",
+                "Distribution", "TestSupport", "Conversations", "TextFilters", "Training", "Models", "Kernels",
+                "Datasets", "Tokenizers", "Jobs",
                 "Durable",
             ]),
         tests(
@@ -356,13 +373,19 @@ let package = Package(
                 "MetricsSchema", "Database",
                 "Durable", "TestSupport", log,
             ]),
-        tests("Web", ["WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", log] + nio),
+        tests(
+            "Web",
+            [
+                "WebClient", "WebPage", "Interface", "OpenMetrics", "Varlink", "VarlinkServer", "TestSupport",
+                "LimitedLogging", log, .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ] + nio),
         // Runs the programs as a user does. `kbctl` is not a dependency, because its static libraries would be linked
         // into the tests; `swift test` builds it anyway.
         tests(
             "EndToEnd",
             [
-                "Interface", "Varlink", "Jobs", "Kernels", "Durable", "TestSupport", crypto, "kantaibertd",
+                "Distribution", "Interface", "Varlink", "Jobs", "Kernels", "Durable", "TestSupport", crypto,
+                "kantaibertd",
                 "kantaibert-train",
             ]),
     ],

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the built programs: install.sh BUILD_DIRECTORY, with DESTDIR and PREFIX from the environment. See `make install`.
+# Installs the built programs: install.sh BUILD_DIRECTORY, with DESTDIR, PREFIX and UNITDIR from the environment. See
+# `make install`.
 set -eu
 build=$1
 here=$(dirname "$0")
@@ -8,25 +9,39 @@ root=${DESTDIR:-}
 to=$root$prefix
 say() { printf '  %s\n' "$*"; }
 
-# The programs are installed into one directory with the Swift libraries they need, which they load from there: a service
-# cannot access a toolchain in a home directory, and the toolchain may be removed.
+# The programs are installed into one directory with the libraries they need, which they load from there: Swift's, because
+# a service cannot access a toolchain in a home directory, and the toolchain may be removed; or the one that
+# release/link.py makes, beside the programs.
+programs="kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web"
+# Benchmarks, which are not linked for packages.
+[ ! -e "$build/kb-bench" ] || programs="$programs kb-bench"
 install -d "$to/bin" "$to/lib/kantaibert"
-for program in kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web kb-bench; do
+for program in $programs; do
     install -m 755 "$build/$program" "$to/lib/kantaibert/$program"
     ln -sfn "../lib/kantaibert/$program" "$to/bin/$program"
-    ldd "$build/$program" 2>/dev/null | awk '$3 ~ /\/lib\/swift\/linux\// { print $3 }'
+    ldd "$build/$program" 2>/dev/null | awk '$3 ~ /\/lib\/swift\/linux\/|\/libkantaibert-/ { print $3 }'
 done | sort -u | while read -r library; do
     install -m 644 "$library" "$to/lib/kantaibert/"
 done
-say "$to/bin: kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web kb-bench"
-
-install -d "$to/lib/systemd/system" "$to/lib/systemd/catalog" "$to/lib/sysusers.d" "$to/lib/tmpfiles.d" "$to/share/doc/kantaibert"
-for unit in kantaibertd.service kantaibertd.socket kantaibert-web.service kantaibert-web.socket; do
-    sed "s|/usr/local/|$prefix/|g" "$here/$unit" >"$to/lib/systemd/system/$unit"
-    chmod 644 "$to/lib/systemd/system/$unit"
+for plugin in "$build"/libkantaibert-mpi-*.so; do
+    [ -e "$plugin" ] || continue
+    install -m 755 "$plugin" "$to/lib/kantaibert/"
+    say "$to/lib/kantaibert/$(basename "$plugin")"
 done
-install -m 644 "$here/kantaibert.sysusers" "$to/lib/sysusers.d/kantaibert.conf"
-install -m 644 "$here/kantaibert.tmpfiles" "$to/lib/tmpfiles.d/kantaibert.conf"
+say "$to/bin: $programs"
+
+# The folder of units is another one only for packages of a distribution that looks for them elsewhere.
+units=${UNITDIR:+$root$UNITDIR}
+units=${units:-$to/lib/systemd/system}
+install -d "$units" "$to/lib/systemd/catalog" "$to/lib/sysusers.d" "$to/lib/tmpfiles.d" "$to/share/doc/kantaibert"
+for unit in kantaibertd.service kantaibertd.socket kantaibert-web.service kantaibert-web.socket; do
+    sed "s|/usr/local/|$prefix/|g" "$here/$unit" >"$units/$unit"
+    chmod 644 "$units/$unit"
+done
+for package in kantaibert kantaibert-web; do
+    install -m 644 "$here/$package.sysusers" "$to/lib/sysusers.d/$package.conf"
+    install -m 644 "$here/$package.tmpfiles" "$to/lib/tmpfiles.d/$package.conf"
+done
 install -m 644 "$here/kantaibert.catalog" "$to/lib/systemd/catalog/kantaibert.catalog"
 say "$to/lib: units, sysusers.d, tmpfiles.d, the journal's catalog"
 
@@ -36,6 +51,22 @@ for page in "$build"/man/*.[158]; do
     install -m 644 "$page" "$to/share/man/man${page##*.}/"
     say "$to/share/man/man${page##*.}/$(basename "$page")"
 done
+
+# Where the shells look in /usr, and in /usr/local.
+zsh=$to/share/zsh/site-functions
+[ "$prefix" != /usr ] || zsh=$to/share/zsh/vendor-completions
+complete() {
+    # Programs of another architecture, and the stand-ins of tests, print none.
+    script=$("$build/kbctl" completion "$1" | sed '1{/^#!/d}') && [ -n "$script" ] || return 0
+    install -d "$(dirname "$2")"
+    printf '%s\n' "$script" >"$2"
+    chmod 644 "$2"
+    say "$2"
+}
+complete bash "$to/share/bash-completion/completions/kbctl"
+complete zsh "$zsh/_kbctl"
+complete fish "$to/share/fish/vendor_completions.d/kbctl.fish"
+
 if [ -e "$here/../README.md" ]; then install -m 644 "$here/../README.md" "$to/share/doc/kantaibert/"; fi
 
 settings=$root/etc/kantaibert/kantaibert.yaml

@@ -6,3 +6,4 @@ int pipe2(int ends[2], int flags);
 int syncfs(int file);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
 #include <sys/statfs.h>
+#include <sys/xattr.h>

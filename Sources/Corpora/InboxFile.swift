@@ -41,16 +41,16 @@ public struct FileSignature: Sendable, Hashable, CustomStringConvertible {
     public let modifiedNanoseconds: Int64
     /// When anything about the file changed last (`st_ctim`), which no user can set.
     public let changedNanoseconds: Int64
-    /// User ID of the owner.
+    /// User ID of the owner, or of the user who sent the file over the service's socket (`FileSender`).
     public let owner: UInt32
 
-    init(_ status: stat) {
+    init(_ status: stat, owner: UInt32? = nil) {
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
         bytes = Int(status.st_size)
         modifiedNanoseconds = Self.nanoseconds(status.st_mtim)
         changedNanoseconds = Self.nanoseconds(status.st_ctim)
-        owner = status.st_uid
+        self.owner = owner ?? status.st_uid
     }
 
     package init(

@@ -230,19 +230,19 @@ public final class InboxWatcher: @unchecked Sendable {
             candidates.gone(path)
             ignored.remove(path)
         } else {
-            guard let status = reopened(folder)?.status(of: event.name) else { return }  // removed since
+            guard let opened = reopened(folder), let status = opened.status(of: event.name) else { return }  // removed since
             switch status.st_mode & S_IFMT {
             case S_IFREG:
                 // A hard link is created without being opened, so no close event will follow.
                 let isLinked = event.has(IN_CREATE) && status.st_nlink > 1
                 if event.has(IN_CLOSE_WRITE | IN_MOVED_TO) || isLinked {
-                    candidates.settled(path, FileSignature(status), now: .now)
+                    candidates.settled(path, opened.signature(of: event.name, status), now: .now)
                 } else if event.has(IN_CREATE), status.st_size > 0 {
                     // It may be a hard link whose first name has been removed by now. If it is being written instead,
                     // an IN_MODIFY event follows.
-                    found(path, status) { reopened(folder)?.isOpenForWriting(event.name) }
+                    found(path, opened.signature(of: event.name, status), status) { opened.isOpenForWriting(event.name) }
                 } else {
-                    candidates.written(path, FileSignature(status))
+                    candidates.written(path, opened.signature(of: event.name, status))
                 }
             case S_IFDIR: break  // reported by an event with IN_ISDIR
             default: ignore(path, reasonToIgnore(status))
@@ -257,11 +257,11 @@ public final class InboxWatcher: @unchecked Sendable {
         // A download may be complete: its file has had its final name from the beginning.
         guard let finished = Sidecar.unfinishedName(ofState: path) else { return }
         let (folder, name) = split(finished)
-        guard let status = reopened(folder)?.status(of: name), status.st_mode & S_IFMT == S_IFREG,
+        guard let opened = reopened(folder), let status = opened.status(of: name), status.st_mode & S_IFMT == S_IFREG,
             Sidecar.kind(ofName: name) == nil
         else { return }
         ignored.remove(finished)
-        candidates.settled(finished, FileSignature(status), now: .now)
+        candidates.settled(finished, opened.signature(of: name, status), now: .now)
     }
 
     /// Same as `open`, but reuses the most recently opened directory.
@@ -492,15 +492,16 @@ public final class InboxWatcher: @unchecked Sendable {
         case S_IFDIR: watchBelow(path)
         case S_IFREG:
             if let sidecar = Sidecar.kind(ofName: name) { return leave(sidecar, path, isGone: false) }
-            found(path, status) { scan.folder.isOpenForWriting(name) }
+            found(path, scan.folder.signature(of: name, status), status) { scan.folder.isOpenForWriting(name) }
         default: ignore(path, reasonToIgnore(status))
         }
     }
 
     /// Handles a file found by a scan, whose writer, if any, was not observed. Its directory is already watched, so
     /// further changes are reported as events.
-    private func found(_ path: String, _ status: stat, _ isOpenForWriting: () -> Bool?) {
-        let signature = FileSignature(status)
+    private func found(
+        _ path: String, _ signature: FileSignature, _ status: stat, _ isOpenForWriting: () -> Bool?
+    ) {
         guard !candidates.awaits(path, signature), !files.isOutstanding(path, signature) else { return }
         guard candidates.hasRoom(for: signature.owner) else { return candidates.miss() }
         // The kernel knows the writers on this host only, and another host's clock may differ.

@@ -55,9 +55,20 @@ package final class OpenFolder: Sendable {
     }
 
     /// Returns the signature of an entry, or nil if it is not a regular file.
-    func signature(of name: String) -> FileSignature? {
+    package func signature(of name: String) -> FileSignature? {
         guard let status = status(of: name), status.st_mode & S_IFMT == S_IFREG else { return nil }
-        return FileSignature(status)
+        return signature(of: name, status)
+    }
+
+    /// Returns the signature of an entry whose status is known.
+    func signature(of name: String, _ status: stat) -> FileSignature {
+        FileSignature(status, owner: owner(of: name, status))
+    }
+
+    /// Returns the owner of a file: the user who sent it, if the service received it over its socket.
+    func owner(of name: String, _ status: stat) -> UInt32 {
+        guard status.st_uid == geteuid() else { return status.st_uid }
+        return FileSender.ofFile(name, in: descriptor) ?? status.st_uid
     }
 
     /// Opens an entry for reading without following links. Does not block on a FIFO.

@@ -88,7 +88,7 @@ extension RejectedSpace.State {
             // A reason, which the service wrote, is counted as part of its file.
             let isOwn = status.st_uid == geteuid() && status.st_size < limits.bytesOfFile
             if isOwn, CorpusStore.isReason(name) { return }
-            used[status.st_uid, default: 0] += limits.counted(Int(status.st_size))
+            used[folder.owner(of: name, status), default: 0] += limits.counted(Int(status.st_size))
         }
         self.used = used
         scanned = now

@@ -85,26 +85,40 @@ public struct KantaibertService: Sendable {
             directory: directory, precision: settings.serving.precision, trainProgram: options.trainProgram)
         await openModels(registry, journal, metrics)
         journal.attempt("generations on disk were not recorded") { _ = try recovery.generations(metrics) }
-        let admitted = CorpusCatalog(metrics: metrics, directory: directory, journal: journal)
+        let indexes = CorpusIndexes(directory: directory, settings: live, journal: journal)
+        let passages = PassageFiles(directory: directory, settings: live, journal: journal)
+        let admitted = CorpusCatalog(
+            metrics: metrics, directory: directory, journal: journal, indexes: indexes, passages: passages)
         admitted.sweep()
+        indexes.sweep()
         let promotions = PromotionService(
             settings: live, directory: directory, metrics: metrics, journal: journal, registry: registry,
             program: options.trainProgram)
         let training = TrainingService(
             settings: live, directory: directory, metrics: metrics, journal: journal, promotions: promotions,
             admitted: admitted, program: options.trainProgram)
+        let outcomes = InboxOutcomes()
         let inbox = try InboxService(
             settings: settings, live: live, directory: directory, reader: options.readProgram, metrics: metrics,
-            admitted: admitted, journal: journal, training: training)
+            admitted: admitted, journal: journal, training: training, outcomes: outcomes)
         let manager = ManagerService(
             settings: live, directory: directory, metrics: metrics, registry: registry, training: training,
             promotions: promotions, hub: hub, admitted: admitted, journal: journal, version: Release.version,
-            transferFolder: transferFolder,
+            transferFolder: transferFolder, outcomes: outcomes,
             inboxPending: { inbox.pendingCount })
         manager.clearLeftovers()
-        let socket = try SocketService(
-            listener: listener, settings: settings, logger: logger,
-            inference: inference(live, registry, manager),
+        let administrators = try Administrators(group: settings.socket.adminGroup)
+        let questions = CorpusQuestions(
+            settings: live, metrics: metrics, catalog: admitted, indexes: indexes, administrators: administrators,
+            isForOneUser: geteuid() != 0 && hasSocketInDirectory && settings.socket.group == nil)
+        var inference = InferenceService(settings: live, registry: registry) { await manager.explain($0) }
+        inference.questions = questions
+        inference.passages = passages
+        inference.reviews = CorpusReviews(
+            metrics: metrics, directory: directory, mayShowCorpusText: questions.checkAccess)
+        let socket = SocketService(
+            listener: listener, settings: settings, administrators: administrators, logger: logger,
+            inference: inference,
             manager: manager
         ) {
             journal.report(ServiceEvent(.serviceReady, "kantaibertd \(Release.version) is ready"))
@@ -113,6 +127,9 @@ public struct KantaibertService: Sendable {
             SystemdNotify.stopping()
             // The checkpoint is written while the last calls are answered.
             training.stop()
+            outcomes.finish()
+            indexes.stop()
+            passages.stop()
             journal.report(ServiceEvent(.serviceStopping, "kantaibertd is stopping"))
             hub.finish()
         }
@@ -120,20 +137,26 @@ public struct KantaibertService: Sendable {
             signals: hangups, settings: live, read: options.readSettings, journal: journal, training: training)
         // Services stop in reverse order, one after the other; the watchdog is the last.
         var configuration = ServiceGroupConfiguration(
-            services: [WatchdogService(), training, inbox, reload, socket],
+            services: [
+                WatchdogService(), CheckpointService(metrics: metrics, journal: journal), training, inbox, reload,
+                socket,
+            ],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() })
         configuration.maximumGracefulShutdownDuration = .seconds(settings.training.stopSeconds + 4)
+        defer {
+            journal.flush()
+            journal.attempt("the database was not closed") { try metrics.close() }
+        }
         try await ServiceGroup(configuration: configuration).run()
     }
 
     private func takeDirectory() throws(StartError) -> FileLock {
         let directory = options.directory
         do throws(DurableError) {
-            let hasSocket = options.socket == .path("\(directory.root)/io.kantaibert")
             try directory.prepare(
                 models: options.settings.models.map(\.name),
-                socketGroup: hasSocket ? options.settings.socket.group : nil)
+                socketGroup: hasSocketInDirectory ? options.settings.socket.group : nil)
             let tightened = try directory.tighten()
             if !tightened.isEmpty {
                 logger.notice(
@@ -167,10 +190,9 @@ public struct KantaibertService: Sendable {
         }
     }
 
-    private func inference(
-        _ settings: ReloadableSettings, _ registry: ModelRegistry, _ manager: ManagerService
-    ) -> InferenceService {
-        InferenceService(settings: settings, registry: registry) { await manager.explain($0) }
+    /// Whether the socket is in the state directory, as with `--state-dir`.
+    private var hasSocketInDirectory: Bool {
+        options.socket == .path("\(options.directory.root)/io.kantaibert")
     }
 
     private var listener: VarlinkServer.Listener {

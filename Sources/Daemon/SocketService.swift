@@ -11,14 +11,15 @@ struct SocketService: Service {
     private let whenStopping: @Sendable () -> Void
 
     init(
-        listener: VarlinkServer.Listener, settings: Settings, logger: Logger, inference: InferenceService,
+        listener: VarlinkServer.Listener, settings: Settings, administrators: Administrators, logger: Logger,
+        inference: InferenceService,
         manager: ManagerService, whenReady: @escaping @Sendable () -> Void,
         whenStopping: @escaping @Sendable () -> Void
-    ) throws(VarlinkListenError) {
+    ) {
         var service = VarlinkService(
             vendor: "kantaibert", product: "kantaibertd", version: Release.version,
             url: "https://github.com/kantaibert/kantaibert",
-            administrators: try Administrators(group: settings.socket.adminGroup))
+            administrators: administrators)
         inference.register(with: &service)
         manager.register(with: &service)
         server = VarlinkServer(service: service, listener: listener, limits: settings.limits, logger: logger)

@@ -20,10 +20,14 @@ public struct StateDirectory: Sendable, Equatable {
     public var runs: String { "\(root)/runs" }
     /// The word counts of each corpus, for training tokenizers. Recreated if missing.
     public var wordCounts: String { "\(root)/word-counts" }
+    /// The search indexes of the corpora, by SHA-256. Recreated if missing.
+    public var search: String { "\(root)/search" }
     /// Measurements of the CPU; see `MachineProfile`. Recreated if missing.
     public var machine: String { "\(root)/machine.json" }
     /// The persisted state of the schedule.
     public var schedule: String { "\(root)/schedule.json" }
+    /// The ends of runs that `training.notify` has not announced yet.
+    public var notices: String { "\(root)/notify.json" }
     public var metrics: String { "\(root)/metrics.db" }
     public var lock: String { "\(root)/lock" }
     /// Sockets for passing open files, if the service's socket is also in the state directory.
@@ -36,6 +40,7 @@ public struct StateDirectory: Sendable, Equatable {
     /// The symbolic link to the generation that serves.
     public func current(of model: String) -> String { "\(models)/\(model)/current" }
     public func run(_ run: String) -> String { "\(runs)/\(run)" }
+    public func searchIndex(ofCorpus sha256: String) -> String { "\(search)/\(sha256)" }
     public func job(of run: String) -> String { "\(runs)/\(run)/job.json" }
 
     /// Creates missing directories. The inbox is writable by the group, the others are private to the service. `CorpusStore` creates

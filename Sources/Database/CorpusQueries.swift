@@ -124,6 +124,17 @@ extension StateStore {
         try read("find a corpus") { db in try admitted(sha256, db) }
     }
 
+    /// Returns those of the corpora (SHA-256) that were admitted and not removed, each as it was first received.
+    public func remaining(of corpora: [String]) throws(MetricsError) -> [CorpusRecord] {
+        try read("find corpora") { db in
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT * FROM corpora WHERE sha256 = ? AND state <> 'rejected' AND removed IS NULL ORDER BY id LIMIT 1
+                    """)
+            return try corpora.compactMap { try CorpusRecord.fetchOne(statement, arguments: [$0]) }
+        }
+    }
+
     /// Returns the corpora a model may be trained on, in the order in which they first fed it: those that feed all models, and those
     /// that feed only this one, including duplicates of corpora of another model. Each is returned as it was first received for
     /// this model.

@@ -103,21 +103,27 @@ extension StateStore {
     }
 
     /// Returns a page of a run's steps and evaluations after `step`. Both lists are complete up to the same step.
+    /// - Parameters:
+    ///   - limit: maximum number of steps
+    ///   - evaluationLimit: maximum number of evaluations, whose samples of text make them larger
     /// - Returns: `next` is the step that the next page starts after; nil if this is the last page
     public func measurements(
-        ofRun run: String, after step: Int? = nil, limit: Int
+        ofRun run: String, after step: Int? = nil, limit: Int, evaluationLimit: Int = .max
     ) throws(MetricsError) -> (steps: [StepRecord], evaluations: [EvaluationRecord], next: Int?) {
         try read("list steps") { db in
-            func rows<Record: MetricsRecord>(_ type: Record.Type) throws -> [Record] {
+            let evaluationLimit = min(limit, evaluationLimit)
+            func rows<Record: MetricsRecord>(_ type: Record.Type, _ limit: Int) throws -> [Record] {
                 var request = Record.filter(Column("run") == run).order(Column("step"))
                 if let step { request = request.filter(Column("step") > step) }
                 return try request.limit(limit + 1).fetchAll(db)
             }
-            var (steps, evaluations) = (try rows(StepRecord.self), try rows(EvaluationRecord.self))
+            var (steps, evaluations) = (
+                try rows(StepRecord.self, limit), try rows(EvaluationRecord.self, evaluationLimit)
+            )
             // If either list has more rows, both end at the last step on this page.
             let ends = [
                 steps.count > limit ? steps[limit - 1].metrics.step : nil,
-                evaluations.count > limit ? evaluations[limit - 1].step : nil,
+                evaluations.count > evaluationLimit ? evaluations[evaluationLimit - 1].step : nil,
             ].compactMap { $0 }
             guard let end = ends.min() else { return (steps, evaluations, nil) }
             steps = steps.filter { $0.metrics.step <= end }

@@ -1,4 +1,6 @@
+import Durable
 import GRDB
+import Jobs
 
 extension StateStore {
     /// Inserts or updates a run.
@@ -46,5 +48,57 @@ extension StateStore {
 
     public func record(_ evaluation: EvaluationRecord) throws(MetricsError) {
         try write("record an evaluation") { db in try evaluation.insert(db) }
+    }
+
+    /// Records the sample of text that belongs to an evaluation.
+    public func record(_ sample: TextSample, ofRun run: String) throws(MetricsError) {
+        try write("record a sample of text") { db in
+            try db.execute(
+                sql: "UPDATE evaluations SET prompt = ?, sample = ? WHERE run = ? AND step = ?",
+                arguments: [sample.prompt, sample.text, run, sample.step])
+        }
+    }
+
+    /// Returns the first corpora that a run is trained on, in the order in which it reads them, and the number and size of all.
+    public func describedCorpora(
+        ofRun run: String, limit: Int
+    ) throws(MetricsError) -> (first: [(sha256: String, name: String, bytes: Int)], count: Int, bytes: Int) {
+        try read("describe a run's corpora") { db in
+            // A corpus is recorded once for each file that had its text.
+            let rows = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT sha256,
+                           (SELECT substr(name, 1, \(RecordedText.longestReason)) FROM corpora
+                            WHERE sha256 = run_corpora.sha256 AND state <> 'rejected' ORDER BY id DESC LIMIT 1) AS name,
+                           (SELECT max(bytes) FROM corpora WHERE sha256 = run_corpora.sha256) AS bytes
+                    FROM run_corpora WHERE run = ? ORDER BY position LIMIT ?
+                    """, arguments: [run, limit])
+            let total = try Row.fetchOne(
+                db,
+                sql: """
+                    SELECT count(*) AS count,
+                           coalesce(sum((SELECT max(bytes) FROM corpora WHERE sha256 = run_corpora.sha256)), 0) AS bytes
+                    FROM run_corpora WHERE run = ?
+                    """, arguments: [run])
+            return (
+                rows.map { row in
+                    let name = (row["name"] as String?) ?? ""
+                    return (
+                        row["sha256"], name.boundedInTheMiddle(toBytes: RecordedText.longestName), row["bytes"] ?? 0
+                    )
+                }, total?["count"] ?? 0, total?["bytes"] ?? 0
+            )
+        }
+    }
+
+    /// Returns the message of the newest event of a kind about a run.
+    public func lastMessage(ofKind kind: String, run: String) throws(MetricsError) -> String? {
+        try read("find an event") { db in
+            try String.fetchOne(
+                db,
+                sql: "SELECT substr(message, 1, 2048) FROM events WHERE run = ? AND kind = ? ORDER BY id DESC LIMIT 1",
+                arguments: [run, kind])
+        }
     }
 }

@@ -59,6 +59,15 @@ enum Schema {
                     ALTER TABLE generations ADD COLUMN int8_bits_per_byte REAL;
                     """)
         }
+        migrator.registerMigration("12 samples of text after evaluations") { db in
+            try db.execute(
+                sql: """
+                    -- A prompt and what the model made of it, of bounded length, without control characters; null if the run
+                    -- made no sample.
+                    ALTER TABLE evaluations ADD COLUMN prompt TEXT;
+                    ALTER TABLE evaluations ADD COLUMN sample TEXT;
+                    """)
+        }
         addColumns(of: StepField.self, to: "steps", after: stepColumns, &migrator)
         addColumns(of: EvaluationField.self, to: "evaluations", after: evaluationColumns, &migrator)
         return migrator

@@ -50,10 +50,13 @@ public struct EvaluationRecord: MetricsRecord {
     public var accuracy: Double?
     public var bitsPerByte: Double?
     public var time: Date
+    /// The prompt and the text of the run's sample after the evaluation; nil if it made none.
+    public var prompt: String?
+    public var sample: String?
 
     public init(
         run: String, step: Int, loss: Double, perplexity: Double, accuracy: Double?, bitsPerByte: Double?,
-        time: Date = Date()
+        time: Date = Date(), prompt: String? = nil, sample: String? = nil
     ) {
         self.run = run
         self.step = step
@@ -62,6 +65,8 @@ public struct EvaluationRecord: MetricsRecord {
         self.accuracy = accuracy
         self.bitsPerByte = bitsPerByte
         self.time = time
+        self.prompt = prompt
+        self.sample = sample
     }
 
     public init(run: String, _ evaluation: RunEvent.Evaluation, time: Date = Date()) {

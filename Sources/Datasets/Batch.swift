@@ -27,18 +27,50 @@ public struct Batch: Sendable, Equatable {
             while last < sequences, last - first < maximumSequences,
                 sequenceOffsets[last + 1] - start <= maximumTokens
             { last += 1 }
-            let end = sequenceOffsets[last]
-            var part = Batch()
-            part.inputIDs = Array(inputIDs[start..<end])
-            part.sequenceOffsets = sequenceOffsets[first...last].map { $0 - start }
-            while scored < scoredRows.count, scoredRows[scored] < end {
-                part.scoredRows.append(scoredRows[scored] - start)
-                part.labels.append(labels[scored])
-                scored += 1
-            }
-            parts.append(part)
+            parts.append(part(first..<last, scored: &scored))
             first = last
         }
         return parts
+    }
+
+    /// Divides the batch among workers: consecutive parts with about the same number of tokens, and at least one sequence
+    /// each if there are enough.
+    public func shares(_ workers: Int) -> [Batch] {
+        if workers == 1 { return [self] }
+        var parts: [Batch] = []
+        var scored = 0
+        var first = 0
+        for worker in 0..<workers {
+            let later = workers - 1 - worker
+            var last = first
+            if worker == workers - 1 {
+                last = sequences
+            } else if sequences - first > later {
+                // One sequence for each later worker remains.
+                let wanted = tokens * (worker + 1) / workers
+                last = first + 1
+                while last < sequences - later, sequenceOffsets[last] < wanted { last += 1 }
+            } else if first < sequences {
+                last = first + 1
+            }
+            parts.append(part(first..<last, scored: &scored))
+            first = last
+        }
+        return parts
+    }
+
+    /// Returns some of the sequences.
+    /// - Parameter scored: the index of their first scored row; on return that of the first one after them
+    private func part(_ sequences: Range<Int>, scored: inout Int) -> Batch {
+        let (start, end) = (sequenceOffsets[sequences.lowerBound], sequenceOffsets[sequences.upperBound])
+        var part = Batch()
+        part.inputIDs = Array(inputIDs[start..<end])
+        part.sequenceOffsets = sequenceOffsets[sequences.lowerBound...sequences.upperBound].map { $0 - start }
+        while scored < scoredRows.count, scoredRows[scored] < end {
+            part.scoredRows.append(scoredRows[scored] - start)
+            part.labels.append(labels[scored])
+            scored += 1
+        }
+        return part
     }
 }

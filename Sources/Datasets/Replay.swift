@@ -2,7 +2,7 @@ import Random
 
 /// The rows that each epoch of a warm start visits: all rows of the new text, and a number of rows of the old text,
 /// drawn anew in each epoch, so that the model does not forget it.
-public struct Replay: Sendable, Equatable {
+public struct Replay: Sendable, Equatable, Codable {
     /// Ascending ranges that do not overlap.
     public let newRows: [Range<Int>]
     public let newCount: Int

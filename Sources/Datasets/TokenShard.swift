@@ -85,6 +85,9 @@ public final class TokenShard: @unchecked Sendable {
 
     public var rows: Int { totals.rows }
 
+    /// The whole file. Valid as long as this object.
+    public var file: UnsafeRawBufferPointer { mapping.bytes }
+
     /// The largest token id; nil if the shard is empty.
     private var largestToken: UInt32? {
         let tokens = mapping.bytes.baseAddress! + TokenShard.headerBytes
@@ -139,8 +142,9 @@ public struct ShardTotals: Sendable, Equatable {
     /// Number of tokens of that text, without special tokens and including tokens that were truncated.
     public var textTokens = 0
     /// Hash of the source the shard was made from.
-    var key: UInt64 = 0
-    var checksum: UInt64 = 0
+    public internal(set) var key: UInt64 = 0
+    /// Checksum of everything else in the file.
+    public internal(set) var checksum: UInt64 = 0
 
     static let bytes = 7 * 8
 

@@ -28,6 +28,9 @@ public struct TokenShards: Sendable {
         corpusRows = CorpusRows.read(directory, of: training)
     }
 
+    /// Returns the path of the training shard in a directory.
+    public static func trainingPath(_ directory: String) -> String { "\(directory)/training.tokens" }
+
     private static func summaryPath(_ directory: String) -> String { "\(directory)/text.json" }
 
     /// Splits, filters and tokenizes all corpora and writes the shards to `directory`, which must exist.

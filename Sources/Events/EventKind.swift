@@ -27,14 +27,19 @@ public enum EventKind: String, Sendable, CaseIterable {
     case textWarning = "text_warning"
     case modelChosen = "model_chosen"
     case startChosen = "start_chosen"
+    case ranksJoined = "ranks_joined"
+    case communication
     case step
     case stepSkipped = "step_skipped"
     case evaluation
+    case sample
     case checkpoint
     case runResumed = "run_resumed"
     case runFinished = "run_finished"
     case runInterrupted = "run_interrupted"
     case runPaused = "run_paused"
+    case trainingPaused = "training_paused"
+    case trainingResumed = "training_resumed"
     case scheduleSkipped = "schedule_skipped"
     case runDied = "run_died"
     case runFailed = "run_failed"
@@ -43,6 +48,7 @@ public enum EventKind: String, Sendable, CaseIterable {
     case generationDamaged = "generation_damaged"
     case generationJudged = "generation_judged"
     case generationRejected = "generation_rejected"
+    case generationRemoved = "generation_removed"
     case pruned
     case metricsRenewed = "metrics_renewed"
     case problem
@@ -240,6 +246,23 @@ public enum EventKind: String, Sendable, CaseIterable {
                     rejects a model that started from a generation, a run from random weights is
                     queued once.
                     """)
+        case .ranksJoined:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d00a0", subject: "Several processes train a run together",
+                explanation: """
+                    The command of `training.launcher` has started several processes, which divide
+                    the work of each step. The first one writes all files. If one of them ends or
+                    is hung, all end, and the run resumes from its checkpoint.
+                    """)
+        case .communication:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d00a1", log: .coalesced(),
+                subject: "How much of a step was communication",
+                explanation: """
+                    The processes of a run exchange gradients and parameters in each step. The
+                    message gives the share of the time that this takes, including the time in
+                    which faster processes wait for slower ones, and names the slowest.
+                    """)
         case .step:
             EventDefinition(
                 "b1f0c7a6d3e94a0f8c52e1745a9d0009", log: .sampled, subject: "Training step",
@@ -263,6 +286,14 @@ public enum EventKind: String, Sendable, CaseIterable {
                     The held-out loss measures the model on text that no run is trained on. If it
                     rises while the training loss falls, the model overfits.
                     `kbctl plot @KB_RUN@` shows both.
+                    """)
+        case .sample:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0061", log: .sampled, subject: "A sample of a model's text",
+                explanation: """
+                    After each evaluation a run continues a fixed prompt, or fills in the masks of a
+                    fixed sentence, so that its progress can be read. The recipe's key
+                    `sample_prompt` sets the prompt or turns the samples off.
                     """)
         case .checkpoint:
             EventDefinition(
@@ -293,8 +324,23 @@ public enum EventKind: String, Sendable, CaseIterable {
             EventDefinition(
                 "b1f0c7a6d3e94a0f8c52e1745a9d0050", subject: "A training run was paused",
                 explanation: """
-                    Its training window has closed. The run has written a checkpoint and resumes
-                    when the next window opens.
+                    Its training window has closed, or an administrator paused the training of its
+                    model. The run has written a checkpoint and resumes when the next window opens,
+                    or after `kbctl resume`.
+                    """)
+        case .trainingPaused:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0060", level: .notice, subject: "The training of models was paused",
+                explanation: """
+                    An administrator paused it, also across restarts of the service. New text is
+                    admitted as before. `kbctl resume` or `kbctl train` ends the pause.
+                    """)
+        case .trainingResumed:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0061", level: .notice, subject: "The training of models was resumed",
+                explanation: """
+                    An administrator ended the pause. A run that was stopped continues where it
+                    stopped.
                     """)
         case .scheduleSkipped:
             EventDefinition(
@@ -355,6 +401,12 @@ public enum EventKind: String, Sendable, CaseIterable {
                     It is worse than the generation that serves, or could not be evaluated; the
                     message says which. `kbctl promote @KB_MODEL@ @KB_GENERATION@` promotes it
                     anyway.
+                    """)
+        case .generationRemoved:
+            EventDefinition(
+                "b1f0c7a6d3e94a0f8c52e1745a9d0062", level: .notice, subject: "A generation was removed",
+                explanation: """
+                    An administrator deleted the files of a generation that did not serve.
                     """)
         case .pruned:
             EventDefinition(

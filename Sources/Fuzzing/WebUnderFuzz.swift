@@ -102,6 +102,25 @@ final class WebUnderFuzz: Sendable {
                     receipt: receipt))
         case InferenceInterface.FillMask.name:
             return try reply(InferenceInterface.FillMask.Reply(masks: [.init(fillings: [])], receipt: receipt))
+        case InferenceInterface.Score.name:
+            return try reply(
+                InferenceInterface.Score.Reply(logLikelihood: -1, tokens: 1, bitsPerByte: 1, receipt: receipt))
+        case InferenceInterface.Similar.name:
+            return try reply(
+                InferenceInterface.Similar.Reply(
+                    byEmbedding: [], byWords: [], passages: 0, isSample: false, isCut: false,
+                    searched: .init(corpora: 1, bytes: 1, removed: 0, omitted: 0, complete: true), receipt: receipt))
+        case InferenceInterface.Trace.name:
+            return try reply(
+                InferenceInterface.Trace.Reply(
+                    spans: [.init(offset: 0, length: 1, words: 1, count: 1, passages: [])], words: 1, verbatimWords: 1,
+                    omittedSpans: 0, searched: .init(corpora: 1, bytes: 1, removed: 0, omitted: 0, complete: true),
+                    receipt: receipt))
+        case InferenceInterface.Find.name:
+            return try reply(
+                InferenceInterface.Find.Reply(
+                    passages: [], total: 0, counts: [],
+                    searched: .init(corpora: 1, bytes: 1, removed: 0, omitted: 0, complete: true), receipt: receipt))
         case ManagerInterface.GetStatus.name:
             return try reply(
                 ManagerInterface.GetStatus.Reply(
@@ -113,8 +132,18 @@ final class WebUnderFuzz: Sendable {
             return try reply(ManagerInterface.ListGenerations.Reply(generations: []))
         case ManagerInterface.GetMetrics.name:
             return try reply(ManagerInterface.GetMetrics.Reply(steps: [], evaluations: []))
+        case ManagerInterface.DescribeRun.name:
+            return try reply(
+                ManagerInterface.DescribeRun.Reply(corpora: [], corporaCount: 0, corporaBytes: 0))
+        case ManagerInterface.PreviewCorpus.name:
+            return try reply(ManagerInterface.PreviewCorpus.Reply(text: "a", bytes: 1))
+        // There is no socket: an error, as if another call had used it.
+        case ManagerInterface.Export.name: return try reply(ManagerInterface.Export.Reply(generation: 1, files: []))
         case ManagerInterface.PlanTraining.name: return try reply(ManagerInterface.PlanTraining.Reply(plans: []))
         case ManagerInterface.Train.name: return try reply(ManagerInterface.Train.Reply(runs: ["assistant-1"]))
+        case ManagerInterface.GetSettings.name: return try reply(ManagerInterface.GetSettings.Reply(settings: []))
+        case ManagerInterface.Pause.name: return try reply(ManagerInterface.Pause.Reply(models: []))
+        case ManagerInterface.Resume.name: return try reply(ManagerInterface.Resume.Reply(models: []))
         default: return try reply(VarlinkNothing())
         }
     }

@@ -87,7 +87,6 @@ extension InferenceEngine {
         return ids
     }
 
-    /// Returns the logarithm of the probability of each scored token.
     private func logLikelihoods(_ batch: [ScoredSequence]) throws(InferenceError) -> [Double] {
         var ids: [Int32] = []
         var offsets = [0]
@@ -97,6 +96,17 @@ extension InferenceEngine {
             sequence.append(ids: &ids, places: &places, labels: &labels)
             offsets.append(ids.count)
         }
+        return try logProbabilities(ids: ids, offsets: offsets, places: places, labels: labels)
+    }
+
+    /// Returns the logarithm of the probability of each label in its place. Blocks; runs on `WorkQueue.models`.
+    /// - Parameters:
+    ///   - ids: the input ids of all sequences, concatenated
+    ///   - offsets: start of each sequence and the end
+    ///   - places: indices into `ids`
+    func logProbabilities(
+        ids: [Int32], offsets: [Int], places: [Int], labels: [Int32]
+    ) throws(InferenceError) -> [Double] {
         // Written on the threads of the pool, each element by one.
         let terms = UnsafeMutableBufferPointer<Double>.allocate(capacity: labels.count)
         defer { terms.deallocate() }

@@ -43,6 +43,10 @@ extension ManagerInterface.ListGenerations: PagedMethod {}
 extension ManagerInterface.ListGenerations.Parameters: PagedParameters {}
 extension ManagerInterface.ListGenerations.Reply: PagedReply {}
 
+extension ManagerInterface.ListEvents: PagedMethod {}
+extension ManagerInterface.ListEvents.Parameters: PagedParameters {}
+extension ManagerInterface.ListEvents.Reply: PagedReply {}
+
 extension ManagerInterface.GetMetrics: PagedMethod {}
 extension ManagerInterface.GetMetrics.Reply: PagedReply {}
 extension ManagerInterface.GetMetrics.Parameters: PagedParameters {

@@ -16,6 +16,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     /// Nil: the run chooses an `AutomaticBatch`.
     public var perDeviceTrainBatchSize: Int?
     public var gradientAccumulationSteps: Int = 1
+    public var logicalWorkers: Int = 1
     /// Nil: the run chooses it.
     public var numTrainEpochs: Double?
     public var maxSteps: Int?
@@ -39,6 +40,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var saveSteps: Int?
     public var saveTotalLimit: Int = 2
     public var seed: UInt64 = 1
+    public var samplePrompt: SamplePrompt = .automatic
 
     /// Takes the properties without a default; the others are set afterwards.
     public init(learningRate: Double, warmupRatio: Double, weightDecay: Double, numTrainEpochs: Double?) {
@@ -62,6 +64,9 @@ public struct Recipe: Codable, Sendable, Equatable {
 
     /// The largest number of steps: at most 2³¹, because steps are counted in 32 bits.
     public var mostSteps: Int { min(maxSteps ?? .max, 1 << 31) }
+
+    /// The largest number of processes that can train a model.
+    public static let mostLogicalWorkers = 1024
 
     /// Samples in one optimizer step.
     public var samplesPerStep: Int { batchSize * gradientAccumulationSteps }

@@ -59,6 +59,13 @@ extension Recipe {
         JobSetting(
             "gradient_accumulation_steps", \.gradientAccumulationSteps, .integer(atLeast: 1, atMost: largestCount),
             "Batches whose gradients are summed for one optimizer step."),
+        JobSetting(
+            "logical_workers", \.logicalWorkers, .integer(atLeast: 1, atMost: Recipe.mostLogicalWorkers),
+            """
+            Parts that the samples of a step are divided into for training on several machines (training.launcher, \
+            docs/cluster.md). At most as many processes can take part, and any smaller number produces the same model. \
+            1: one process.
+            """),
     ]
 
     private static let duration: [JobSetting<Recipe>] = [
@@ -169,5 +176,12 @@ extension Recipe {
             "save_total_limit", \.saveTotalLimit, .integer(atLeast: 1, atMost: largestCount),
             "Checkpoints kept of a run, not counting the best one."),
         JobSetting("seed", \.seed, .unsigned, "Seed of all random choices in the run."),
+        JobSetting(
+            "sample_prompt", \.samplePrompt, SamplePrompt.format,
+            """
+            The beginning of the text that a run writes after each evaluation, so that its progress can be read; for a model \
+            of objective mlm, a sentence with <mask>. auto: a few words of held-out text. none: no text is written. Everyone who \
+            may ask the model can read prompt and text, and they are logged.
+            """),
     ]
 }

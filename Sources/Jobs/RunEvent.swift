@@ -15,6 +15,8 @@ public struct RunEvent: Codable, Sendable, Equatable {
         /// Loss or gradient was not finite: the parameters are unchanged, and training continues with the next step.
         case stepSkipped(StepSkipped)
         case evaluation(Evaluation)
+        /// Follows the evaluation of the same step.
+        case sample(TextSample)
         case checkpoint(Checkpoint)
         case published(Published)
         /// The run was asked to stop and has written a checkpoint that it can be resumed from.
@@ -33,6 +35,12 @@ public struct RunEvent: Codable, Sendable, Equatable {
         case judged(EvaluationResult)
         /// The bits per byte of a published model in each precision that it can serve in.
         case precisionsMeasured(PrecisionsMeasured)
+        /// Several processes train together.
+        case ranksJoined(RanksJoined)
+        /// Their communication in the last steps.
+        case communication(Communication)
+        /// A model of other software has been converted.
+        case converted(Converted)
     }
 
     public struct TokenizerTrained: Codable, Sendable, Equatable {
@@ -322,6 +330,12 @@ public struct RunEvent: Codable, Sendable, Equatable {
             self.scoredTokens = scoredTokens
             self.seconds = seconds
         }
+    }
+
+    public struct Converted: Codable, Sendable, Equatable {
+        /// How the model differs from the files that it was read from, one sentence each.
+        public var differences: [String]
+        public init(differences: [String]) { self.differences = differences }
     }
 
     public init(_ payload: Payload, time: Date = Date()) {

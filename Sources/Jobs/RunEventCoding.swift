@@ -13,6 +13,7 @@ extension RunEvent {
         case step
         case stepSkipped = "step_skipped"
         case evaluation
+        case sample
         case checkpoint
         case published
         case interrupted
@@ -24,6 +25,9 @@ extension RunEvent {
         case startPrepared = "start_prepared"
         case judged
         case precisionsMeasured = "precisions_measured"
+        case ranksJoined = "ranks_joined"
+        case communication
+        case converted
     }
 
     /// The value of `kind` in JSON.
@@ -37,6 +41,7 @@ extension RunEvent {
         case .step(let fields): (.step, fields)
         case .stepSkipped(let fields): (.stepSkipped, fields)
         case .evaluation(let fields): (.evaluation, fields)
+        case .sample(let fields): (.sample, fields)
         case .checkpoint(let fields): (.checkpoint, fields)
         case .published(let fields): (.published, fields)
         case .interrupted(let fields): (.interrupted, fields)
@@ -48,6 +53,9 @@ extension RunEvent {
         case .startPrepared(let fields): (.startPrepared, fields)
         case .judged(let fields): (.judged, fields)
         case .precisionsMeasured(let fields): (.precisionsMeasured, fields)
+        case .ranksJoined(let fields): (.ranksJoined, fields)
+        case .communication(let fields): (.communication, fields)
+        case .converted(let fields): (.converted, fields)
         }
     }
 
@@ -67,6 +75,7 @@ extension RunEvent {
             case .step: .step(try Step(from: decoder))
             case .stepSkipped: .stepSkipped(try StepSkipped(from: decoder))
             case .evaluation: .evaluation(try Evaluation(from: decoder))
+            case .sample: .sample(try TextSample(from: decoder))
             case .checkpoint: .checkpoint(try Checkpoint(from: decoder))
             case .published: .published(try Published(from: decoder))
             case .interrupted: .interrupted(try Interrupted(from: decoder))
@@ -78,6 +87,9 @@ extension RunEvent {
             case .startPrepared: .startPrepared(try StartPrepared(from: decoder))
             case .judged: .judged(try EvaluationResult(from: decoder))
             case .precisionsMeasured: .precisionsMeasured(try PrecisionsMeasured(from: decoder))
+            case .ranksJoined: .ranksJoined(try RanksJoined(from: decoder))
+            case .communication: .communication(try Communication(from: decoder))
+            case .converted: .converted(try Converted(from: decoder))
             }
     }
 

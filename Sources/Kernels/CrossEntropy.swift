@@ -2,7 +2,7 @@ import CKernels
 import Parallel
 
 /// Sums over the scored tokens, from which the mean loss and the accuracy are computed.
-public struct LossAccumulator: Sendable, Equatable {
+public struct LossAccumulator: Sendable, Equatable, BitwiseCopyable {
     /// Σ cross-entropy, in nats.
     public var loss: Double
     /// Number of tokens whose highest logit is the label.

@@ -8,8 +8,12 @@ public enum MachineRates {
     public static var blas: String {
         let configuration = openblas_get_config().map { String(cString: $0) } ?? "BLAS"
         let words = configuration.split(separator: " ").prefix(2).joined(separator: " ")
-        let core = openblas_get_corename().map { String(cString: $0) }
-        return "\(words), kernels for \(core ?? "an unknown processor")"
+        return "\(words), kernels for \(blasCore)"
+    }
+
+    /// The CPU type that OpenBLAS selected its kernels for, such as `Haswell`.
+    public static var blasCore: String {
+        openblas_get_corename().map { String(cString: $0) } ?? "an unknown processor"
     }
 
     /// Whether kernels may use AVX2, FMA and the rest of x86-64-v3.

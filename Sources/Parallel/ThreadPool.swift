@@ -14,7 +14,7 @@ public final class ThreadPool: @unchecked Sendable {
     // @unchecked: `job` is written while `entrance` is closed and no worker is inside, and read only by the caller and by
     // workers inside; everything else is atomic or immutable.
 
-    /// The shared pool, with `KANTAIBERT_THREADS` threads, or one thread for each core available to this process.
+    /// The shared pool, with `KANTAIBERT_THREADS` threads, or one for each core of this process's share.
     public static let shared = ThreadPool(threads: defaultThreads())
 
     /// The number of threads that work on a call, including the caller's.
@@ -215,6 +215,12 @@ public final class ThreadPool: @unchecked Sendable {
     private static func defaultThreads() -> Int {
         let processInfo = ProcessInfo.processInfo
         if let wanted = processInfo.environment["KANTAIBERT_THREADS"].flatMap(Int.init), wanted >= 1 { return wanted }
-        return processInfo.activeProcessorCount
+        return max(1, processInfo.activeProcessorCount / processesOnHost.load(ordering: .relaxed))
     }
+
+    private static let processesOnHost = Atomic(1)
+
+    /// Divides the cores available to this process among several that may use the same ones. Must be called before the
+    /// shared pool is used.
+    public static func shareCores(processes: Int) { processesOnHost.store(max(1, processes), ordering: .relaxed) }
 }

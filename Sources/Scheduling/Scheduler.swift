@@ -45,7 +45,7 @@ public struct Scheduler: Sendable {
         case start(Entry, resumes: Bool)
         /// Call `tick` at this time; replaces an earlier request.
         case wake(Time)
-        /// Ask the active run to stop because its window has closed. It resumes later.
+        /// Ask the active run to stop because its window has closed or its model was paused. It resumes later.
         case pause(Entry)
         /// Ask the active run to stop; it does not resume.
         case stop(Entry)
@@ -78,11 +78,16 @@ public struct Scheduler: Sendable {
         public var byHand: [String]
         /// When the first waiting corpus arrived, by model.
         public var waiting: [String: Date]
+        /// The models whose training a user paused.
+        public var paused: [String]
 
-        public init(elapsed: [String: Date] = [:], byHand: [String] = [], waiting: [String: Date] = [:]) {
+        public init(
+            elapsed: [String: Date] = [:], byHand: [String] = [], waiting: [String: Date] = [:], paused: [String] = []
+        ) {
             self.elapsed = elapsed
             self.byHand = byHand
             self.waiting = waiting
+            self.paused = paused
         }
 
         /// Also decodes files of older versions, whose missing keys are empty.
@@ -91,6 +96,7 @@ public struct Scheduler: Sendable {
             elapsed = try keys.decode([String: Date].self, forKey: .elapsed)
             byHand = try keys.decode([String].self, forKey: .byHand)
             waiting = try keys.decodeIfPresent([String: Date].self, forKey: .waiting) ?? [:]
+            paused = try keys.decodeIfPresent([String].self, forKey: .paused) ?? []
         }
     }
 
@@ -103,6 +109,7 @@ public struct Scheduler: Sendable {
     public private(set) var running: Entry?
     /// Whether the active run was asked to stop.
     private var isLeaving = false
+    private var paused: Set<String> = []
     private var wakesAt: Time?
 
     public init(models: [Model]) {
@@ -116,8 +123,11 @@ public struct Scheduler: Sendable {
         return PersistedState(
             elapsed: dates(\.elapsed),
             byHand: (queue + [running].compactMap(\.self)).filter(\.isManual).map(\.run).sorted(),
-            waiting: dates(\.waitingSince?.date))
+            waiting: dates(\.waitingSince?.date), paused: paused.sorted())
     }
+
+    /// Whether a user paused the training of the model.
+    public func isPaused(_ name: String) -> Bool { paused.contains(name) }
 
     // MARK: Events
 
@@ -132,6 +142,7 @@ public struct Scheduler: Sendable {
             entry.isManual = memory.byHand.contains(entry.run)
             return entry
         }
+        paused = Set(memory.paused).intersection(models.map(\.name))
         for index in models.indices {
             models[index].begin(elapsed: memory.elapsed[models[index].name], now)
             models[index].arrive(now)
@@ -205,7 +216,19 @@ public struct Scheduler: Sendable {
         return advance(now)
     }
 
-    /// Queues a run at a user's request, which does not wait for a window.
+    /// Pauses the training of models at a user's request, until `resume` or `train`. Runs are queued as before but do not work.
+    public mutating func pause(_ names: [String], now: Timestamp) -> [Action] {
+        paused.formUnion(names)
+        return advance(now)
+    }
+
+    /// Ends `pause`.
+    public mutating func resume(_ names: [String], now: Timestamp) -> [Action] {
+        paused.subtract(names)
+        return advance(now)
+    }
+
+    /// Queues a run at a user's request, which does not wait for a window and ends `pause`.
     /// - Parameter force: trains even if nothing is new
     /// - Returns: the run, which may have been queued before, and the actions to perform
     public mutating func train(_ name: String, force: Bool, now: Timestamp) -> Result<
@@ -214,11 +237,13 @@ public struct Scheduler: Sendable {
         guard let index = models.firstIndex(where: { $0.name == name }) else { return .failure(.unknownModel) }
         if let place = queue.firstIndex(where: { $0.model == name }) {
             queue[place].isManual = true
+            paused.remove(name)
             return .success((queue[place].run, advance(now)))
         }
         guard !models[index].eligibleCorpora.isEmpty else { return .failure(.noCorpus) }
         let isNew = models[index].eligible != models[index].learned && covering(index) == nil
         guard force || isNew else { return .failure(.nothingNew) }
+        paused.remove(name)
         let entry = enqueue(index, isManual: true)
         return .success((entry.run, [.enqueued(entry)] + advance(now)))
     }
@@ -294,9 +319,9 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// - Returns: nil if nothing is due, or if a run waits only for other runs
+    /// - Returns: nil if nothing is due, if a run waits only for other runs, or if the model is paused
     public func nextRun(_ name: String, now: Timestamp) -> NextRun? {
-        guard let index = models.firstIndex(where: { $0.name == name }) else { return nil }
+        guard !isPaused(name), let index = models.firstIndex(where: { $0.name == name }) else { return nil }
         let schedule = models[index].schedule
         if let waiting = queue.first(where: { $0.model == name }) {
             guard !mayWork(waiting, now) else { return nil }
@@ -343,9 +368,10 @@ public struct Scheduler: Sendable {
         return models[index].eligible.isSubset(of: models[index].attempted) ? .nothingNew : nil
     }
 
-    /// Returns whether the run may work now, given its model's window.
+    /// Returns whether the run may work now: its model is not paused, and its window is open.
     private func mayWork(_ entry: Entry, _ now: Timestamp) -> Bool {
-        entry.isManual || models.first { $0.name == entry.model }?.schedule.isOpen(at: now.date) ?? true
+        guard !isPaused(entry.model) else { return false }
+        return entry.isManual || models.first { $0.name == entry.model }?.schedule.isOpen(at: now.date) ?? true
     }
 
     private mutating func advance(_ now: Timestamp) -> [Action] {

@@ -4,21 +4,29 @@ import Synchronization
 
 /// The current settings. They change when the service reloads them, so callers read `current` for each use.
 public final class ReloadableSettings: Sendable {
-    private let settings: Mutex<Settings>
-
-    public init(_ settings: Settings) {
-        self.settings = Mutex(settings)
+    private struct State {
+        var settings: Settings
+        var awaitingRestart: Set<String> = []
     }
 
-    public var current: Settings { settings.withLock { $0 } }
+    private let state: Mutex<State>
+
+    public init(_ settings: Settings) {
+        state = Mutex(State(settings: settings))
+    }
+
+    public var current: Settings { state.withLock(\.settings) }
+
+    /// The keys that were read with other values since the start, which take effect after a restart.
+    package var awaitingRestart: Set<String> { state.withLock(\.awaitingRestart) }
 
     /// Applies new settings, except for those that are read only at startup, which keep their values.
     /// - Returns: the keys whose new values take effect only after a restart
     package func take(_ new: Settings) -> [String] {
-        settings.withLock { settings in
+        state.withLock { state in
             var live = new
-            let waiting = live.keepValuesUntilRestart(of: settings) + live.keepModels(of: settings)
-            settings = live
+            let waiting = live.keepValuesUntilRestart(of: state.settings) + live.keepModels(of: state.settings)
+            state = State(settings: live, awaitingRestart: Set(waiting))
             return waiting
         }
     }

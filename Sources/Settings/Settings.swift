@@ -18,6 +18,8 @@ public struct Settings: Sendable, Equatable {
     public var serving: ServingSettings
     public var socket: SocketSettings
     public var logging: LoggingSettings
+    /// Where the values come from.
+    public internal(set) var origins = SettingOrigins()
 }
 
 extension Settings {
@@ -76,6 +78,10 @@ public struct TrainingSettings: Sendable, Equatable {
     public var oomScoreAdjust: Int = 500
     /// In bytes; nil means the memory that is available when the run starts.
     public var memoryLimit: Int?
+    /// The command that precedes the training program; empty starts the program itself.
+    public var launcher: [String] = []
+    /// The path of a program and its arguments, run at the end of each run; empty for none.
+    public var notify: [String] = []
 
     public init() {}
 }
@@ -122,10 +128,18 @@ public struct ServingSettings: Sendable, Equatable {
     public var minP: Double = 0
     public var repetitionPenalty: Double = 1
     public var fillings: Int = 5
+    public var trace: TraceAccess = .auto
 
     public init() {}
 
     package var concurrentRequestsPerUser: Int { maxConcurrentRequestsPerUser ?? max(1, maxConcurrentRequests / 2) }
+}
+
+/// Who may be shown text of the corpora.
+public enum TraceAccess: String, Sendable, CaseIterable {
+    /// `everyone` if the service runs without root for one user, otherwise `admins`.
+    case auto
+    case everyone, admins, off
 }
 
 /// The number format of the weight matrices of a serving model.

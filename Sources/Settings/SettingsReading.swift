@@ -39,6 +39,7 @@ extension Settings {
             models.append(try ModelSettings(name: name, source: source, schedule: settings.schedule))
         }
         settings.models = models
+        settings.origins = SettingOrigins(of: keys(models: names), in: source)
         return settings
     }
 

@@ -67,13 +67,22 @@ package struct SettingsSource {
         return texts
     }
 
+    /// Returns where the value of `key` is set, or nil if it has none and its default applies.
+    func origin(of key: String) -> SettingOrigin? {
+        let isSet = (try? text(key)) ?? nil != nil || (try? list(key))?.isEmpty == false
+        guard isSet else { return nil }
+        return isInEnvironment(key)
+            ? .environment(variable: SettingsSource.variable(for: key)) : .file(place: place(of: key))
+    }
+
+    private func isInEnvironment(_ key: String) -> Bool {
+        let variable = AbsoluteConfigKey(["kantaibert"] + key.split(separator: ".").map(String.init))
+        return (try? environment.value(forKey: variable, type: .string).value) != nil
+    }
+
     /// Returns where the value of `key` is set, for messages.
     package func place(of key: String) -> String {
-        let components = key.split(separator: ".").map(String.init)
-        if (try? environment.value(forKey: AbsoluteConfigKey(["kantaibert"] + components), type: .string).value) != nil
-        {
-            return "environment variable \(SettingsSource.variable(for: key))"
-        }
+        if isInEnvironment(key) { return "environment variable \(SettingsSource.variable(for: key))" }
         guard let file else { return "settings" }
         return places.line(of: key).map { "\(file):\($0)" } ?? file
     }

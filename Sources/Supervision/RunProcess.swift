@@ -91,7 +91,8 @@ struct RunProcess: Sendable {
         let killedBefore = MemoryEvents.kills()
         do {
             let result = try await Subprocess.run(
-                .path(FilePath(program)), arguments: Arguments(arguments), platformOptions: options,
+                program.contains("/") ? .path(FilePath(program)) : .name(program), arguments: Arguments(arguments),
+                platformOptions: options,
                 input: .inputWriter, output: .sequence, error: .sequence
             ) { execution in
                 // Uses timers instead of child tasks that sleep and are cancelled, because the latter are suspected to

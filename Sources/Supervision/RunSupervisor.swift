@@ -45,10 +45,14 @@ package struct RunSupervisor: Sendable {
         package var memoryLimit: Int?
         /// The bytes that a run leaves free on the disk.
         package var diskReserve: Int
+        /// The words before the program of a run, such as `mpirun -np 4`; empty starts the program itself. Evaluations always
+        /// are one process.
+        package var launcher: [String]
 
         package init(
             maxRestarts: Int, restartWaitSeconds: Double, stopSeconds: Double, stallSeconds: Double?,
-            nice: Int, oomScoreAdjust: Int, memoryLimit: Int?, diskReserve: Int
+            nice: Int, oomScoreAdjust: Int, memoryLimit: Int?, diskReserve: Int,
+            launcher: [String] = []
         ) {
             self.maxRestarts = maxRestarts
             self.restartWaitSeconds = restartWaitSeconds
@@ -58,6 +62,7 @@ package struct RunSupervisor: Sendable {
             self.oomScoreAdjust = oomScoreAdjust
             self.memoryLimit = memoryLimit
             self.diskReserve = diskReserve
+            self.launcher = launcher
         }
     }
 
@@ -86,8 +91,8 @@ package struct RunSupervisor: Sendable {
     ) async -> Outcome {
         // A process that was killed between publishing and reporting it has nothing left to do.
         await runWithRestarts(
-            ["run", path], readingLimit: readingLimit, leave: leave, onLine: onLine, onCrash: onCrash,
-            isDone: { Self.isPublished(job) })
+            ["run", path], launcher: configuration.launcher, readingLimit: readingLimit, leave: leave, onLine: onLine,
+            onCrash: onCrash, isDone: { Self.isPublished(job) })
     }
 
     /// Evaluates model directories on the held-out text of a job.
@@ -123,7 +128,7 @@ package struct RunSupervisor: Sendable {
     }
 
     private func runWithRestarts(
-        _ arguments: [String], readingLimit: ReadingLimit?, leave: Latch,
+        _ arguments: [String], launcher: [String] = [], readingLimit: ReadingLimit?, leave: Latch,
         onLine: @escaping @Sendable (Result<RunEvent, MalformedEvent>) async -> Void,
         onCrash: @escaping @Sendable (Crash) async -> Void, isDone: @Sendable () -> Bool
     ) async -> Outcome {
@@ -134,8 +139,12 @@ package struct RunSupervisor: Sendable {
             if leave.isOpen { return .left }
             let attempt = ProcessAttempt()
             let reading = readingLimit.map { ReadingWatch($0) }
+            let command = launcher + [program] + arguments + standing
             let process = RunProcess(
-                program: program, arguments: arguments + standing, stopSeconds: configuration.stopSeconds,
+                // Without it, a launched run ignores its standard input.
+                program: command[0],
+                arguments: command.dropFirst() + (launcher.isEmpty ? [] : ["--stop-at-end-of-input"]),
+                stopSeconds: configuration.stopSeconds,
                 stallSeconds: configuration.stallSeconds, memoryLimit: configuration.memoryLimit, reading: reading)
             let ending = await process.run(leave: leave) { line in
                 if case .success(let event) = line {

@@ -146,8 +146,7 @@ struct ConversationRecords: RecordReader {
                     + "left out")
         }
         if replacements > 0 {
-            warnings.append(
-                "\(ReadingAdvice.count(replacements, "lone surrogate or NUL character")) replaced by U+FFFD")
+            warnings.append(ReadingAdvice.replaced(replacements))
         }
         if omittedMessages > 0 {
             warnings.append(

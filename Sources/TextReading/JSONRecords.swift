@@ -290,10 +290,7 @@ struct JSONRecords: RecordReader {
                     + "line \(inOtherArrays.firstLine)")
         }
         if replacements > 0 {
-            let characters =
-                replacements == 1
-                ? "1 lone surrogate or NUL character was" : "\(replacements) lone surrogates or NUL characters were"
-            textWarnings.append("\(characters) replaced by U+FFFD")
+            textWarnings.append(ReadingAdvice.replaced(replacements))
         }
     }
 

@@ -23,6 +23,14 @@ package enum ReadingAdvice {
         "text_column: " + (values.count == 1 ? values[0] : "[\(values.joined(separator: ", "))]")
     }
 
+    /// Says how many characters of JSON strings no text can hold.
+    static func replaced(_ characters: Int) -> String {
+        let characters =
+            characters == 1
+            ? "1 lone surrogate or NUL character was" : "\(characters) lone surrogates or NUL characters were"
+        return "\(characters) replaced by U+FFFD"
+    }
+
     /// A name in quotation marks, shortened.
     static func quoted(_ name: String) -> String { "‘\(name.bounded(toBytes: longestName))’" }
 

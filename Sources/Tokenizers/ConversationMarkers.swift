@@ -5,7 +5,7 @@ import Conversations
 ///
 /// A tokenizer has them if it was trained on conversations, with the ids after those of the vocabulary. They are special
 /// tokens, which no text of a corpus or a prompt is encoded as, so that a message cannot contain another one.
-public struct ConversationMarkers: Sendable, Equatable {
+public struct ConversationMarkers: Sendable, Equatable, Codable {
     public let system: Int32
     public let user: Int32
     public let assistant: Int32

@@ -23,6 +23,11 @@ package struct MemoryLimit: Equatable {
         return candidates.min { $0.bytes < $1.bytes } ?? MemoryLimit(bytes: .max, source: "no limit")
     }
 
+    /// Returns the share of each of several ranks on this machine.
+    func share(ofRanks ranks: Int) -> MemoryLimit {
+        ranks <= 1 ? self : MemoryLimit(bytes: bytes / ranks, source: "\(source), shared by \(ranks) ranks")
+    }
+
     /// Returns the resident set size of this process in bytes.
     package static func resident(root: String = "") -> Int {
         let pages = text("\(root)/proc/self/statm").split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0

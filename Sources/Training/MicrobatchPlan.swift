@@ -18,38 +18,44 @@ public struct MicrobatchPlan: Sendable, Equatable {
     /// - Parameters:
     ///   - activationBytes: limit for the activations
     ///   - limit: limit for the whole plan; nil for none
+    ///   - ranks: number of processes that train together; the plan is that of one of them
     public init(
         configuration: RobertaConfiguration, recipe: Recipe, longestRow: Int,
-        activationBytes: Int = MicrobatchPlan.activationBytes, limit: Int? = nil
+        activationBytes: Int = MicrobatchPlan.activationBytes, limit: Int? = nil, ranks: Int = 1
     ) {
-        var tokens = longestRow * recipe.batchSize
+        // A worker's share of a batch has at most one row more than the average.
+        let share = recipe.samplesPerStep / recipe.logicalWorkers + 1
+        var tokens = longestRow * (recipe.logicalWorkers == 1 ? recipe.batchSize : min(recipe.batchSize, share))
         while tokens > longestRow {
             let activations = TrainingPass.bytes(
                 configuration, maximumTokens: tokens, maximumSequenceLength: longestRow)
-            let whole = MicrobatchPlan.bytes(configuration, recipe, tokens: tokens, longestRow: longestRow)
+            let whole = MicrobatchPlan.bytes(
+                configuration, recipe, tokens: tokens, longestRow: longestRow, ranks: ranks)
             if activations <= activationBytes, whole <= limit ?? .max { break }
             tokens = max(tokens * 3 / 4, longestRow)
         }
-        self.init(configuration: configuration, recipe: recipe, longestRow: longestRow, maximumTokens: tokens)
+        self.init(
+            configuration: configuration, recipe: recipe, longestRow: longestRow, maximumTokens: tokens, ranks: ranks)
     }
 
     /// Creates a plan with a micro-batch size that was chosen earlier.
-    init(configuration: RobertaConfiguration, recipe: Recipe, longestRow: Int, maximumTokens: Int) {
+    init(configuration: RobertaConfiguration, recipe: Recipe, longestRow: Int, maximumTokens: Int, ranks: Int = 1) {
         self.maximumTokens = maximumTokens
         self.longestRow = longestRow
-        bytes = MicrobatchPlan.bytes(configuration, recipe, tokens: maximumTokens, longestRow: longestRow)
+        bytes = MicrobatchPlan.bytes(
+            configuration, recipe, tokens: maximumTokens, longestRow: longestRow, ranks: ranks)
     }
 
-    private static func bytes(_ configuration: RobertaConfiguration, _ recipe: Recipe, tokens: Int, longestRow: Int)
-        -> Int
-    {
+    private static func bytes(
+        _ configuration: RobertaConfiguration, _ recipe: Recipe, tokens: Int, longestRow: Int, ranks: Int
+    ) -> Int {
         let layout = ParameterLayout(configuration)
         // A batch may contain more masked tokens than the expected share.
         let scoredRows =
             configuration.isDecoder ? tokens : min(tokens, Int(1.2 * recipe.mlmProbability * Double(tokens)) + 1)
         // Weights, gradients and first moments; second moments of the tensors that AdamW updates.
         let numbers = 3 * layout.storageCount + Optimizer.secondMoments(layout, recipe)
-        return 4 * numbers
+        return 4 * numbers + GradientSum.bytes(layout, workers: recipe.logicalWorkers, ranks: ranks)
             + TrainingPass.bytes(
                 configuration, maximumTokens: tokens, maximumSequenceLength: longestRow, scoredRows: scoredRows)
             + Optimizer.scratchBytes(layout, recipe)

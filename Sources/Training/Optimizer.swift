@@ -13,30 +13,25 @@ public final class Optimizer {
     public internal(set) var updates = 0
     private let recipe: Recipe
     private let precision: Precision
-    /// Ranges of the arena that AdamW updates, with or without decay. They include the gaps between
-    /// tensors, which stay zero.
-    private let stretches: [(range: Range<Int>, isDecayed: Bool)]
-    private let muon: [ParameterLayout.Entry]
+    /// How the updates are divided among ranks.
+    let division: UpdateUnits
+    /// The updates of this rank.
+    private let own: [UpdateUnit]
 
-    public init(layout: ParameterLayout, recipe: Recipe, precision: Precision) {
+    /// - Parameters:
+    ///   - rank: the rank of this process, which updates a part of the parameters only
+    ///   - ranks: the number of ranks
+    public init(layout: ParameterLayout, recipe: Recipe, precision: Precision, rank: Int = 0, of ranks: Int = 1) {
         self.recipe = recipe
         self.precision = precision
+        // Memory of the parts that other ranks update is never written.
         firstMoment = Parameters(layout: layout)
         secondMoment = Parameters(layout: layout)
-        let ends = layout.entries.dropFirst().map(\.offset) + [layout.storageCount]
-        var stretches: [(range: Range<Int>, isDecayed: Bool)] = []
-        for (entry, end) in zip(layout.entries, ends) where !Optimizer.usesMuon(entry, recipe) {
-            if let last = stretches.last, last.isDecayed == entry.isDecayed, last.range.upperBound == entry.offset {
-                stretches[stretches.count - 1].range = last.range.lowerBound..<end
-            } else {
-                stretches.append((entry.offset..<end, entry.isDecayed))
-            }
-        }
-        self.stretches = stretches
-        muon = layout.entries.filter { Optimizer.usesMuon($0, recipe) }
+        division = UpdateUnits(layout: layout, recipe: recipe, ranks: ranks)
+        own = division.updates(ofRank: rank)
     }
 
-    private static func usesMuon(_ entry: ParameterLayout.Entry, _ recipe: Recipe) -> Bool {
+    static func usesMuon(_ entry: ParameterLayout.Entry, _ recipe: Recipe) -> Bool {
         recipe.optimizer == .muon && entry.isDecayed && !entry.name.contains("embeddings")
     }
 
@@ -54,28 +49,30 @@ public final class Optimizer {
             .max() ?? 0
     }
 
-    /// Updates the parameters.
+    /// Updates this rank's part of the parameters.
     /// - Parameter gradientScale: factor applied to the gradients first
     func update(_ parameters: Parameters, gradients: Parameters, learningRate: Double, gradientScale: Double) {
         updates += 1
-        for (range, isDecayed) in stretches {
-            let step = AdamWStep(
-                learningRate: learningRate, beta1: recipe.adamBeta1, beta2: recipe.adamBeta2,
-                epsilon: recipe.adamEpsilon, weightDecay: isDecayed ? recipe.weightDecay : 0,
-                gradientScale: gradientScale, step: updates)
-            let at = range.lowerBound
-            adamWUpdate(
-                parameters: parameters.values.baseAddress! + at, gradients: gradients.values.baseAddress! + at,
-                firstMoment: firstMoment.values.baseAddress! + at, secondMoment: secondMoment.values.baseAddress! + at,
-                count: range.count, step)
-        }
-        let step = MuonStep(
+        let muonStep = MuonStep(
             learningRate: learningRate, momentum: recipe.muonMomentum, weightDecay: recipe.weightDecay,
             gradientScale: gradientScale)
-        for entry in muon {
-            muonUpdate(
-                parameters: parameters.matrix(entry), gradients: gradients.matrix(entry),
-                momentumBuffer: firstMoment.matrix(entry), step, precision: precision)
+        for unit in own {
+            switch unit.kind {
+            case .adamW(let isDecayed):
+                let step = AdamWStep(
+                    learningRate: learningRate, beta1: recipe.adamBeta1, beta2: recipe.adamBeta2,
+                    epsilon: recipe.adamEpsilon, weightDecay: isDecayed ? recipe.weightDecay : 0,
+                    gradientScale: gradientScale, step: updates)
+                let at = unit.range.lowerBound
+                adamWUpdate(
+                    parameters: parameters.values.baseAddress! + at, gradients: gradients.values.baseAddress! + at,
+                    firstMoment: firstMoment.values.baseAddress! + at,
+                    secondMoment: secondMoment.values.baseAddress! + at, count: unit.range.count, step)
+            case .muon(let entry):
+                muonUpdate(
+                    parameters: parameters.matrix(entry), gradients: gradients.matrix(entry),
+                    momentumBuffer: firstMoment.matrix(entry), muonStep, precision: precision)
+            }
         }
     }
 }

@@ -18,6 +18,9 @@ struct Preflight {
     let machine: () -> MachineProfile
     /// Memory limit passed on the command line, in bytes, if any.
     let memoryLimit: Int?
+    /// Number of processes that train together, and of those on this machine.
+    let ranks: Int
+    let ranksHere: Int
 
     struct Forecast {
         var plan: MicrobatchPlan
@@ -33,21 +36,24 @@ struct Preflight {
     /// - Throws: `TrainingError.tooLittleMemory`, `.noBFloat16`
     func forecast(_ decided: RuntimePlan?) throws -> Forecast {
         let longestRow = max(shards.training.totals.longestRow, shards.heldOut.totals.longestRow)
-        let limit = MemoryLimit.current(given: memoryLimit)
+        let limit = MemoryLimit.current(given: memoryLimit).share(ofRanks: ranksHere)
         let program = MemoryLimit.resident()
         let plan: MicrobatchPlan
         if let decided {
             plan = MicrobatchPlan(
                 configuration: configuration, recipe: job.recipe, longestRow: longestRow,
-                maximumTokens: decided.maximumTokens)
+                maximumTokens: decided.maximumTokens, ranks: ranks)
         } else {
             plan = MicrobatchPlan(
-                configuration: configuration, recipe: job.recipe, longestRow: longestRow, limit: limit.bytes - program)
+                configuration: configuration, recipe: job.recipe, longestRow: longestRow, limit: limit.bytes - program,
+                ranks: ranks)
         }
         let peakBytes = program + plan.bytes
         // A resumed run keeps its micro-batch size and does not fail only because other processes use
         // memory at the moment.
-        let hardLimit = decided == nil ? limit : MemoryLimit.current(given: memoryLimit, asksForFree: false)
+        let hardLimit =
+            decided == nil
+            ? limit : MemoryLimit.current(given: memoryLimit, asksForFree: false).share(ofRanks: ranksHere)
         guard peakBytes <= hardLimit.bytes else {
             throw TrainingError.tooLittleMemory(needed: peakBytes, limit: hardLimit.bytes, source: hardLimit.source)
         }
@@ -77,19 +83,25 @@ struct Preflight {
     }
 
     /// Returns the decisions with the measured durations of a step and an evaluation. Does not change the learner.
-    func timed(_ decisions: RuntimePlan, _ trainStep: TrainStep, _ heldOut: EvaluationBatches) -> RuntimePlan {
+    func timed(
+        _ decisions: RuntimePlan, _ trainStep: TrainStep, _ heldOut: EvaluationBatches
+    ) throws -> RuntimePlan {
         var (decisions, batcher) = (decisions, batcher)
         let batch = batcher.batch(step: 0)
-        func seconds(_ body: () -> Void) -> Double {
+        func seconds(_ body: () throws -> Void) rethrows -> Double {
             let start = ContinuousClock.now
-            body()
+            try body()
             return (ContinuousClock.now - start) / .seconds(1)
         }
+        func rehearse() throws {
+            try trainStep.team.command(.rehearse)
+            try trainStep.rehearse(batch)
+        }
         // Warm up: the first run touches its memory for the first time.
-        trainStep.rehearse(batch)
+        try rehearse()
         // A short step is measured several times, because the first ones after a pause are slower.
-        var step = seconds { trainStep.rehearse(batch) }
-        for _ in 0..<min(Int(1 / max(step, 0.01)), 4) { step = min(step, seconds { trainStep.rehearse(batch) }) }
+        var step = try seconds(rehearse)
+        for _ in 0..<min(Int(1 / max(step, 0.01)), 4) { step = min(step, try seconds(rehearse)) }
         decisions.secondsPerStep = step * tokensPerStep / Double(batch.tokens)
         if let first = heldOut.makeIterator().next() {
             decisions.secondsPerEvaluation =
@@ -98,19 +110,27 @@ struct Preflight {
         return decisions
     }
 
+    /// Returns the measured duration of a step, or before it is known the duration of its products in one process.
+    func expectedSecondsPerStep(_ decisions: RuntimePlan) -> Double {
+        if decisions.secondsPerStep > 0 { return decisions.secondsPerStep }
+        return decisions.productRate > 0 ? operationsPerStep / decisions.productRate : 0
+    }
+
+    private var operationsPerStep: Double {
+        StepCost(configuration: configuration).flops(
+            tokens: Int(tokensPerStep), scoredRows: Int(tokensPerStep * scoredShare),
+            squaredTokens: Int(tokensPerStep * tokensPerStep / Double(job.recipe.samplesPerStep)))
+    }
+
     func event(_ forecast: Forecast, _ decisions: RuntimePlan, step: Int, elapsedSeconds: Double)
         -> RunEvent.Preflight
     {
-        let cost = StepCost(configuration: configuration)
         let (_, steps) = schedule.remaining(
             step: step, elapsedSeconds: elapsedSeconds, secondsPerStep: decisions.secondsPerStep)
         let seconds = withEvaluations(steps, decisions)
-        let rowTokens = tokensPerStep / Double(job.recipe.samplesPerStep)
         return RunEvent.Preflight(
             parameters: ParameterLayout(configuration).count,
-            flopsPerStep: cost.flops(
-                tokens: Int(tokensPerStep), scoredRows: Int(tokensPerStep * scoredShare),
-                squaredTokens: Int(tokensPerStep * rowTokens)),
+            flopsPerStep: operationsPerStep,
             productRate: decisions.productRate, precision: decisions.precision.rawValue,
             precisionReason: forecast.precisionReason, peakBytes: forecast.peakBytes,
             memoryLimitBytes: forecast.limit.bytes, memoryLimitSource: forecast.limit.source,

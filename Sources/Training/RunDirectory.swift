@@ -92,6 +92,8 @@ struct RunDirectory {
         return tokenizer
     }
 
+    var shardsDirectory: String { "\(job.runDirectory)/shards" }
+
     /// Maximum sequence length of the model, in tokens.
     var modelMaxLength: Int { job.architecture.maxPositionEmbeddings - 2 }
 
@@ -182,7 +184,7 @@ struct RunDirectory {
         tokenizer: ByteLevelBPETokenizer, tokenizerDigest: String, diskReserve: Int, heartbeat: Heartbeat,
         note: (String) -> Void
     ) throws -> TokenShards {
-        let directory = "\(job.runDirectory)/shards"
+        let directory = shardsDirectory
         let source = ShardSource(job: job, tokenizerDigest: tokenizerDigest)
         if access(directory, F_OK) == 0 {
             try TemporaryName.clearLeftovers(in: directory)

@@ -17,6 +17,8 @@ struct Run {
     let checkpoints: CheckpointStore
     let schedule: LearningRateSchedule
     let heldOut: EvaluationBatches
+    /// Nil if the run writes no samples.
+    let sampler: TextSampler?
     var batcher: Batcher
     var cadence: CheckpointInterval
     var evaluations = EvaluationHistory()
@@ -29,6 +31,8 @@ struct Run {
     /// Number of steps in this process, and the average duration of about the last twenty.
     var stepsTimed = 0
     var secondsPerStep = 0.0
+    /// Steps whose communication has not been reported yet, and their duration.
+    var unreported = (steps: 0, seconds: 0.0)
     /// Operations per second: measured before the first step, raised to the rate of the fastest step.
     var productRate: Double
 }
@@ -70,7 +74,8 @@ extension Trainer {
         var schedule = LearningRateSchedule(recipe: recipe, stepsPerEpoch: batcher.stepsPerEpoch)
         let preflight = Preflight(
             job: job, configuration: configuration, shards: shards, batcher: batcher, schedule: schedule,
-            chosenModel: choice, chosenBatch: chosenBatch, machine: { self.machine }, memoryLimit: memoryLimit)
+            chosenModel: choice, chosenBatch: chosenBatch, machine: { self.machine }, memoryLimit: memoryLimit,
+            ranks: team.ranks, ranksHere: max(1, hosts.count { $0 == hosts[0] }))
         let forecast = try preflight.forecast(earlier)
         try preflight.requireSpace(folder, reserve: diskReserve)
 
@@ -84,7 +89,8 @@ extension Trainer {
             reportStart(generation, shards, comparison, composedTokens: composed)
         }
         let trainStep = TrainStep(
-            model: model, recipe: recipe, plan: forecast.plan, precision: forecast.decisions.precision)
+            model: model, recipe: recipe, plan: forecast.plan, precision: forecast.decisions.precision,
+            team: team)
         let evaluation = EvaluationBatches(
             shard: shards.heldOut, objective: job.objective, tokenizerVocabulary: tokenizer.vocabularySize,
             maximumTokens: trainStep.maximumTokens, markers: tokenizer.conversationMarkers)
@@ -96,19 +102,35 @@ extension Trainer {
             trainingRows: training.rows, start: job.start?.modelSha256)
         let checkpoints = CheckpointStore(directory: job.runDirectory, identity: identity)
         let state = try checkpoints.restore(into: trainStep, note: note)
+        let trainingPath = TokenShards.trainingPath(folder.shardsDirectory)
+        try prepareRanks(
+            Assignment(
+                rows: rows, vocabulary: tokenizer.vocabularySize, markers: tokenizer.conversationMarkers,
+                replay: job.replay(shards), precision: forecast.decisions.precision,
+                maximumTokens: trainStep.maximumTokens, longestRow: forecast.plan.longestRow,
+                updates: trainStep.optimizer.updates,
+                secondsPerStep: preflight.expectedSecondsPerStep(forecast.decisions), hosts: hosts,
+                shard: .init(
+                    path: trainingPath, bytes: shards.training.file.count, key: training.key,
+                    checksum: training.checksum)), trainStep, shards.training)
         var decided = forecast.decisions
         if earlier == nil {
-            if state == nil { decided = preflight.timed(decided, trainStep, evaluation) }
+            if state == nil { decided = try preflight.timed(decided, trainStep, evaluation) }
             try decided.write(for: job)
         }
         schedule.expect(seconds: preflight.seconds(decided, schedule))
+        let sampler = TextSampler(
+            recipe: recipe, objective: job.objective, tokenizer: tokenizer, heldOut: shards.heldOut,
+            longestRow: training.longestRow
+        ) { report(.textWarning(.init(message: $0))) }
         watch.earlierSeconds = state?.elapsedSeconds ?? 0
         let run = Run(
             tokenizer: tokenizer, shards: shards, decisions: decided, cost: StepCost(configuration: configuration),
-            trainStep: trainStep, checkpoints: checkpoints, schedule: schedule, heldOut: evaluation, batcher: batcher,
+            trainStep: trainStep, checkpoints: checkpoints, schedule: schedule, heldOut: evaluation, sampler: sampler,
+            batcher: batcher,
             cadence: CheckpointInterval(now: watch.seconds), evaluations: state?.evaluations ?? EvaluationHistory(),
             step: state?.step ?? 0, badSteps: state?.badSteps ?? 0, savedStep: state?.step ?? 0,
-            productRate: decided.productRate)
+            productRate: decided.productRate * Double(team.ranks))
         report(.preflight(preflight.event(forecast, decided, step: run.step, elapsedSeconds: watch.seconds)))
         // The number that every step reports: less than in the schedule if `max_time` is expected to end the run.
         var totalSteps = schedule.totalSteps

@@ -1,4 +1,5 @@
 import Datasets
+import Distribution
 import Durable
 import Glibc
 import Jobs
@@ -33,17 +34,25 @@ public final class Trainer {
     /// The measurements of the CPU, shared by all runs on the machine that name the same file.
     private(set) lazy var machine = MachineProfile.current(file: job.machineFile, note: note)
     private let control: RunControl
+    /// The processes that train together; this one is rank 0.
+    let team: Team
+    /// What the others must agree with; nil if there are none.
+    let introduction: RankIntroduction?
+    /// The host of each rank; empty if there is one.
+    var hosts: [String] = []
 
     /// - Parameters:
     ///   - control: delivers commands to the run
     ///   - memoryLimit: memory this process may use, in bytes; nil uses the limits of the machine
     ///   - diskReserve: bytes to keep free on the disk
     ///   - lockSeconds: how long to wait for another process of the same run to exit
+    ///   - team: the ranks that train together, of which this process is rank 0; the others are `Follower`s
+    ///   - introduction: describes this process; needed if there are other ranks
     ///   - report: receives every event in order, on the thread that runs
     ///   - note: receives messages for the user, one line each
     public init(
         job: Job, control: RunControl = RunControl(), memoryLimit: Int? = nil, diskReserve: Int = 0,
-        lockSeconds: Double = 0,
+        lockSeconds: Double = 0, team: Team = Team(), introduction: RankIntroduction? = nil,
         report: @escaping (RunEvent.Payload) -> Void,
         note: @escaping (String) -> Void = { _ in }
     ) {
@@ -52,21 +61,33 @@ public final class Trainer {
         self.memoryLimit = memoryLimit
         self.diskReserve = diskReserve
         self.lockSeconds = lockSeconds
-        heartbeat = Heartbeat(report)
+        self.team = team
+        self.introduction = introduction
+        heartbeat = Heartbeat { event in
+            report(event)
+            // If the others cannot be reached, the next exchange with them fails likewise.
+            try? team.keepWaiting()
+        }
         self.note = note
     }
 
-    /// Runs to completion on the calling thread and the thread pool.
+    /// Runs to completion on the calling thread and the thread pool. The other ranks then leave.
     public func run() throws(TrainingError) -> Outcome {
         do {
-            return try runHoldingLock()
+            let outcome = try runHoldingLock()
+            try team.dismiss()
+            return outcome
         } catch {
-            throw TrainingError(error)
+            let error = TrainingError(error)
+            if case .communication = error { throw error }
+            try? team.dismiss()
+            throw error
         }
     }
 
     private func runHoldingLock() throws -> Outcome {
         try job.validate()
+        try meetRanks()
         let folder = try RunDirectory(job: job)
         try Durable.makeDirectory(job.runDirectory)
         let lock = try acquireLock()
@@ -97,6 +118,7 @@ public final class Trainer {
                 }
                 if !hasNoted { note("waiting for another process of this run: \(error)") }
                 hasNoted = true
+                try team.keepWaiting()
                 usleep(100_000)
             }
         }
@@ -114,6 +136,7 @@ public final class Trainer {
                 return interrupted(step: run.step)
             }
             try takeStep(&run)
+            if run.step % job.recipe.evalSteps == 0 || isOver(run) { reportCommunication(&run) }
             let isBest = run.step % job.recipe.evalSteps == 0 && evaluate(&run)
             if isBest && job.recipe.loadBestModelAtEnd && !isOver(run) || isCheckpointDue(run) {
                 try saveCheckpoint(&run)
@@ -121,6 +144,11 @@ public final class Trainer {
         }
         if run.evaluations.last?.step != run.step { evaluate(&run) }
         return try publish(run, publisher)
+    }
+
+    private func reportCommunication(_ run: inout Run) {
+        reportCommunication(step: run.step, steps: run.unreported.steps, seconds: run.unreported.seconds)
+        run.unreported = (0, 0)
     }
 
     private func isOver(_ run: Run) -> Bool {
@@ -137,10 +165,13 @@ public final class Trainer {
         let step = run.step
         let learningRate = run.schedule.learningRate(step: step, elapsedSeconds: watch.seconds)
         let start = watch.seconds
+        try team.command(.step(step, learningRate: learningRate))
         let batch = run.batcher.batch(step: step)
-        let outcome = run.trainStep.learn(batch, step: step, learningRate: learningRate)
+        let outcome = try run.trainStep.learn(batch, step: step, learningRate: learningRate)
         let seconds = max(watch.seconds - start, 1e-9)
         run.step += 1
+        run.unreported.steps += 1
+        run.unreported.seconds += seconds
         if let failureReason = outcome.failureReason {
             run.badSteps += 1
             report(.stepSkipped(.init(step: run.step, reason: failureReason)))
@@ -168,7 +199,7 @@ public final class Trainer {
                     totalSteps: run.step + remaining.steps, remainingSeconds: remaining.seconds, log: isLogged)))
     }
 
-    /// Evaluates the model and records the result.
+    /// Evaluates the model, records the result, and reports a sample of its text.
     /// - Returns: whether the result is the best so far
     @discardableResult
     private func evaluate(_ run: inout Run) -> Bool {
@@ -177,6 +208,7 @@ public final class Trainer {
         ) { heartbeat.beat("evaluating") }
         guard let evaluation else { return false }
         report(.evaluation(evaluation))
+        if let sample = run.sampler?.sample(run.trainStep.model, step: run.step) { report(.sample(sample)) }
         return run.evaluations.note(evaluation)
     }
 
@@ -187,6 +219,10 @@ public final class Trainer {
         try FreeSpace.require(
             DiskEstimate(job, rows: run.trainStep.model.configuration.vocabSize).checkpointBytes, at: job.runDirectory,
             reserve: diskReserve)
+        if !team.isAlone {
+            try team.command(.sendMoments)
+            try run.trainStep.exchangeMoments(toRank0: true)
+        }
         let state = CheckpointState(
             step: run.step, updates: run.trainStep.optimizer.updates, elapsedSeconds: start, badSteps: run.badSteps,
             evaluations: run.evaluations, identity: run.checkpoints.identity, stateSha256: "")

@@ -1,4 +1,5 @@
 import Datasets
+import Distribution
 import Durable
 import Jobs
 import Models
@@ -30,6 +31,10 @@ public enum TrainingError: Error, CustomStringConvertible {
     case tooLittleMemory(needed: Int, limit: Int, source: String)
     /// The disk does not have room for the run in addition to the reserved space.
     case tooLittleSpace(path: String, needed: Int, free: Int, reserve: Int)
+    /// The ranks cannot train together.
+    case ranks(String)
+    /// A rank has ended, is hung or cannot be reached. The run resumes from its checkpoint.
+    case communication(CommunicationError)
     /// An unexpected error.
     case other(any Error)
 
@@ -44,6 +49,7 @@ public enum TrainingError: Error, CustomStringConvertible {
             case let error as TokenizerError: .tokenizer(error)
             case let error as ModelError: .model(error)
             case let error as DurableError: .file(error)
+            case let error as CommunicationError: .communication(error)
             default: .other(error)
             }
     }
@@ -85,6 +91,8 @@ public enum TrainingError: Error, CustomStringConvertible {
             \(reserve / 1_000_000) MB of them reserved (retention.reserve): make room, or lower ‘save_total_limit’, \
             ‘retention.keep_generations’ or ‘retention.keep_runs’
             """
+        case .ranks(let reason): reason
+        case .communication(let error): "\(error)"
         case .other(let error): "\(error)"
         }
     }

@@ -89,7 +89,7 @@ struct TrainCommand: ParsableCommand {
         for step in 0..<steps {
             let start = ContinuousClock.now
             let batch = batcher.batch(step: step)
-            let outcome = trainStep.learn(
+            let outcome = try trainStep.learn(
                 batch, step: step, learningRate: schedule.learningRate(step: step, elapsedSeconds: 0))
             loss = outcome.loss
             timings.append(

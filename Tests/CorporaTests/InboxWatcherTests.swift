@@ -84,6 +84,19 @@ import TextReading
         #expect(await next(1, of: watcher) == ["linked.txt"])
     }
 
+    /// Files that the service received over its socket belong to the service, but count as files of their senders.
+    @Test func senderOfAReceivedFileIsItsOwner() async throws {
+        let watcher = try watcher()
+        let file = try IncomingFile(in: try SharedFolder(scratch.inbox), for: "a.txt")
+        // Some file systems have no extended attributes of users.
+        guard FileSender.record(4711, of: file.descriptor) else { return }
+        #expect(try file.publish(as: "a.txt"))
+        let found = try #require(await watcher.files.next(atMost: 1).first)
+        #expect(found.name == "a.txt" && found.signature.owner == 4711)
+        let folder = try #require(OpenFolder(scratch.inbox, depth: 0))
+        #expect(folder.signature(of: "a.txt") == found.signature)
+    }
+
     @Test func watchesNewFolders() async throws {
         let watcher = try watcher()
         try scratch.makeFolder("new/deep")

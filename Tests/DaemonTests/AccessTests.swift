@@ -7,14 +7,18 @@ import Settings
 import Testing
 import VarlinkServer
 
-/// Every method is either for everyone who may connect, or, if it makes changes or exports a model, for administrators.
+/// Every method is either for everyone who may connect, or, if it makes changes, exports a model or shows a text, for
+/// administrators. Members may add files to the inbox in any case, so also with `Put`.
 /// A new method has to be added to one of the two lists.
 @Suite struct AccessTests {
     static let asks: Set = [
         "GetStatus", "ListModels", "ListCorpora", "ListRuns", "ListGenerations", "GetMetrics", "Watch", "Describe",
-        "DescribeTensor", "Doctor", "PlanTraining",
+        "DescribeTensor", "Doctor", "PlanTraining", "Put", "GetSettings", "ListEvents", "MeasureSpeed", "DescribeRun",
     ]
-    static let changes: Set = ["Train", "CancelRun", "Promote", "RemoveCorpus", "Import", "Export"]
+    static let changes: Set = [
+        "Train", "CancelRun", "Promote", "RemoveCorpus", "Import", "Export", "Pause", "Resume", "RemoveGeneration",
+        "PreviewCorpus",
+    ]
 
     @Test func everyManagerMethodHasAnAccessLevel() {
         let declared = ManagerInterface.description.split(separator: "\n").filter { $0.hasPrefix("method ") }.map {
@@ -40,7 +44,9 @@ extension ManagerService {
     /// A manager whose models have no generation.
     static func idle(
         in directory: StateDirectory, settings: Settings = .builtIn, metrics: StateStore? = nil,
-        measureRates: @escaping @Sendable () async throws -> [ManagerInterface.Check] = { [] }
+        measureSpeed: @escaping @Sendable () async throws -> MachineSpeed = {
+            MachineSpeed(float32: 1e9, memoryRead: 1e9)
+        }
     ) throws -> ManagerService {
         let settings = ReloadableSettings(settings)
         let metrics = try metrics ?? StateStore(path: directory.metrics)
@@ -57,6 +63,6 @@ extension ManagerService {
         return ManagerService(
             settings: settings, directory: directory, metrics: metrics, registry: registry,
             training: training, promotions: promotions, hub: hub,
-            admitted: admitted, journal: journal, version: "0", inboxPending: { 0 }, measureRates: measureRates)
+            admitted: admitted, journal: journal, version: "0", inboxPending: { 0 }, measureSpeed: measureSpeed)
     }
 }

@@ -26,7 +26,7 @@ import VarlinkServer
         private let (begins, hasBegun) = AsyncStream.makeStream(of: Void.self)
         private let (ends, hasBeenCancelled) = AsyncStream.makeStream(of: Void.self)
 
-        func run() async throws -> [ManagerInterface.Check] {
+        func run() async throws -> MachineSpeed {
             counts.withLock {
                 $0.begun += 1
                 $0.atATime += 1
@@ -43,7 +43,7 @@ import VarlinkServer
                 throw error
             }
             counts.withLock { $0.ended += 1 }
-            return [.init(name: "products", state: .ok, finding: "fast")]
+            return MachineSpeed(float32: 123e9, bfloat16: 456e9, memoryRead: 7.5e9)
         }
 
         func waitUntilStarted() async { for await _ in begins { break } }
@@ -81,7 +81,10 @@ import VarlinkServer
                     group.addTask {
                         try await blocking {
                             let reply = try VarlinkClient(path: socket).call(ManagerInterface.Doctor.self, .init())
-                            #expect(reply.checks.contains { $0.finding == "fast" })
+                            #expect(
+                                reply.checks.contains {
+                                    $0.finding.hasPrefix("float32 123 GFLOP/s, bfloat16 456 GFLOP/s, measured")
+                                })
                             let precision = try #require(reply.checks.first { $0.name == "precision" })
                             #expect(precision.finding.contains("auto trains in "), "\(reply.checks)")
                         }
@@ -95,13 +98,37 @@ import VarlinkServer
                 measurement.release()
                 try await group.waitForAll()
             }
-            // The result is cached for a minute.
+            // The result is cached for a minute, also for other methods.
+            try await blocking {
+                let speed = try VarlinkClient(path: socket).call(ManagerInterface.MeasureSpeed.self, .init())
+                #expect(speed.float32Operations == 123e9 && speed.memoryRead == 7.5e9)
+                #expect(speed.float32Instructions > 1e9)
+            }
             try await blocking {
                 _ = try VarlinkClient(path: socket).call(ManagerInterface.Doctor.self, .init())
             }
         }
         #expect(measurement.counts.withLock { $0.begun } == 1)
         #expect(measurement.counts.withLock { $0.ended } == 1)
+    }
+
+    @Test(
+        arguments: [
+            ("Prescott", "sse2 avx avx2 fma", true, "Haswell"), ("Prescott", "avx avx2 avx512f", true, "SkylakeX"),
+            ("Sandybridge", "avx avx2", true, "Haswell"), ("Nehalem", "avx", true, "Sandybridge"),
+            ("Haswell", "avx avx2 avx512f", true, nil), ("Sandybridge", "avx", true, nil),
+            ("Prescott", "sse2", true, nil),
+            ("ARMV8", "", true, nil), ("Prescott", "avx avx2 avx512f", false, nil),
+        ] as [(String, String, Bool, String?)])
+    func kernelsOfAnOldCPUAreAProblemWhereTheyAreUsed(
+        _ core: String, _ flags: String, _ isUsed: Bool, _ remedy: String?
+    ) {
+        let check = Diagnostics.blas(
+            "OpenBLAS 0.3.21, kernels for \(core)", core: core, isUsed: isUsed,
+            cpuFlags: Set(flags.split(separator: " ").map(String.init)))
+        #expect(check.state == (remedy == nil ? .ok : .warning), "\(check)")
+        #expect(check.advice.map { $0.contains("OPENBLAS_CORETYPE=\(remedy ?? "?")") } == remedy.map { _ in true })
+        if !isUsed { #expect(check.finding.contains("SSE only: slow on this CPU, which has no effect"), "\(check)") }
     }
 
     @Test func disconnectingCancelsTheMeasurement() async throws {

@@ -190,6 +190,30 @@ import Varlink
         #expect(counts == [4000, 4000, 1000])
     }
 
+    @Test func samplesCountTowardsTheSizeOfAPage() throws {
+        try store.save(RunRecord(id: "r", model: "a"))
+        let long = String(repeating: "\u{1B}\"\\", count: 10_000)
+        for step in 1...1000 {
+            try store.record(
+                EvaluationRecord(
+                    run: "r", step: step, loss: 1, perplexity: 1, accuracy: nil, bitsPerByte: nil, prompt: long,
+                    sample: long))
+        }
+        var steps: [Int] = []
+        var parameters: ManagerInterface.GetMetrics.Parameters? = .init(run: "r")
+        while let asked = parameters {
+            let reply = try lists().measurements(asked)
+            #expect(try bytes(reply) < ManagerLists.pageBytes * 3 / 2)
+            steps += reply.evaluations.map(\.step)
+            for sample in reply.evaluations.map(\.sample) {
+                #expect(
+                    sample?.text.utf8.count ?? 0 <= TextSample.longestText && sample?.text.contains("\u{1B}") == false)
+            }
+            parameters = ManagerInterface.GetMetrics.next(after: reply, of: asked)
+        }
+        #expect(steps == Array(1...1000))
+    }
+
     /// The Varlink interface declares its own types. This fails if they lack a field of the schema.
     @Test func everyMeasuredFieldIsInTheReply() throws {
         func members<Field: MetricField>(_ fields: Field.Type) -> [String: JSONValue] {

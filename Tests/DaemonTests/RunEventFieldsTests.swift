@@ -25,6 +25,29 @@ struct RunEventFieldsTests {
         wordCountsDirectory: nil, runDirectory: "/r",
         outputDirectory: "/o")
 
+    @Test("Ranks and their communication are described in words")
+    func rankMessages() throws {
+        func message(_ payload: RunEvent.Payload) throws -> String {
+            try #require(ServiceEvent(RunEvent(payload), of: job)).message
+        }
+        let joined = RunEvent.RanksJoined(
+            ranks: 3, hosts: [.init(name: "a", ranks: 1), .init(name: "b", ranks: 2)], library: "Open MPI v4.1.4",
+            doubts: [])
+        #expect(
+            try message(.ranksJoined(joined)) == "m-1: 3 processes train together, 1 on a, 2 on b, with Open MPI v4.1.4"
+        )
+        let communication = RunEvent.Communication(
+            step: 10, steps: 10, secondsPerStep: 2, communicationSeconds: 0.5, bytesPerStep: 500_000_000,
+            slowestRank: 1,
+            slowestHost: "b", slowestSeconds: 1.5, fastestSeconds: 1.25)
+        #expect(
+            try message(.communication(communication)).hasPrefix(
+                "m-1: 25 % of the last 10 steps was communication: 500.0 of 2000.0 ms and "))
+        #expect(
+            try message(.communication(communication)).hasSuffix(
+                "rank 1 on b computes slowest, 1500.0 ms against 1250.0"))
+    }
+
     @Test("The text of a run is stated in a sentence")
     func textSummaryMessage() throws {
         var summary = Self.summary
@@ -71,6 +94,21 @@ struct RunEventFieldsTests {
         #expect(!(try message(.none)).contains("at most"))
         #expect(try message(.seconds(1)).hasSuffix("with a longer max_time the model learns more"))
         #expect(!(try message(.seconds(600))).contains("too short"))
+    }
+
+    @Test("A sample of text is quoted with its prompt")
+    func sampleMessage() throws {
+        func message(_ objective: Objective, _ prompt: String, _ text: String) throws -> String {
+            var job = job
+            job.objective = objective
+            let sample = RunEvent(.sample(.init(step: 250, prompt: prompt, text: text)))
+            let event = try #require(ServiceEvent(sample, of: job))
+            #expect(event.kind == .sample && event.fields["text"] == .string(text) && event.fields["step"] == 250)
+            return event.message
+        }
+        #expect(try message(.clm, "Human", " reason is") == "m-1: after step 250 it continues “Human”: “ reason is”")
+        #expect(
+            try message(.mlm, "a <mask>.", "a b.") == "m-1: after step 250 it fills in “a <mask>.”: “a b.”")
     }
 
     @Test("The size of a batch is stated, with the reason for it if the run chose it")
@@ -167,6 +205,13 @@ struct RunEventFieldsTests {
                 .init(
                     generation: 7, newRows: 63, replayedRows: 189, oldRows: 6212, numTrainEpochs: 2, composedTokens: 0,
                     keptBytesPerToken: 4.125, ownBytesPerToken: 4.25)),
+            .ranksJoined(
+                .init(ranks: 3, hosts: [.init(name: "a", ranks: 3)], library: "MPICH Version: 4.0.2", doubts: ["other"])
+            ),
+            .communication(
+                .init(
+                    step: 10, steps: 10, secondsPerStep: 2, communicationSeconds: 0.5, bytesPerStep: 500,
+                    slowestRank: 1, slowestHost: "b", slowestSeconds: 1.5, fastestSeconds: 1.25)),
         ] as [RunEvent.Payload])
     func fields(payload: RunEvent.Payload) throws {
         let event = RunEvent(payload)

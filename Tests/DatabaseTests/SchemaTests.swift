@@ -43,6 +43,22 @@ struct SchemaTests {
         #expect(rows.map { $0["bits_per_byte"] as Double? } == [nil, 1.5, nil])
     }
 
+    @Test func sampleBelongsToItsEvaluation() throws {
+        let store = try scratch.store()
+        try store.record(TextSample(step: 2, prompt: "a", text: " b"), ofRun: "a-1")
+        // There is no evaluation after this step.
+        try store.record(TextSample(step: 3, prompt: "c", text: " d"), ofRun: "a-1")
+        let found = try store.measurements(ofRun: "a-1", limit: 10).evaluations
+        #expect(found.map(\.step) == [2] && found.map(\.prompt) == ["a"] && found.map(\.sample) == [" b"])
+        // A resumed run repeats evaluations.
+        try store.record(
+            EvaluationRecord(
+                run: "a-1", step: 2, loss: 2.5, perplexity: 12, accuracy: 0.25, bitsPerByte: 1.5, time: noon))
+        #expect(try store.measurements(ofRun: "a-1", limit: 10).evaluations.map(\.sample) == [nil])
+        try store.record(TextSample(step: 2, prompt: "a", text: " e"), ofRun: "a-1")
+        #expect(try store.measurements(ofRun: "a-1", limit: 10).evaluations.map(\.sample) == [" e"])
+    }
+
     @Test func latestGenerationIsTheHighestNumberOfEachModel() throws {
         let rows = try reader.read {
             try Row.fetchAll($0, sql: "SELECT * FROM latest_generation ORDER BY model")

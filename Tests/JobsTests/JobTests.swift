@@ -141,7 +141,7 @@ func validatesEveryPresetWithEveryRecipe(preset: Preset, name: RecipeName) throw
     (other.minFrequency, other.heldOut, other.loggingSteps, other.evalSteps) = (13, 0.3, 14, 15)
     (other.replay, other.shrink) = (2, 0.7)
     (other.saveSteps, other.saveTotalLimit, other.seed, other.truncate) = (16, 17, .max, true)
-    (other.cutProbability, other.inputNoise) = (0.4, 0.6)
+    (other.cutProbability, other.inputNoise, other.samplePrompt) = (0.4, 0.6, .text("I"))
     for (one, another) in zip(Mirror(reflecting: defaults).children, Mirror(reflecting: other).children) {
         #expect("\(one.value)" != "\(another.value)", "\(one.label ?? "")")
     }
@@ -167,7 +167,7 @@ func readsAndWritesTheFormatOfVersion010(name: String) throws {
     let path = try #require(Bundle.module.path(forResource: "Fixtures/\(name)", ofType: nil))
     let golden = try Data(contentsOf: URL(filePath: path))
     let job = try Job.decode(golden)
-    let added = ["truncate", "cut_probability", "input_noise", "replay", "shrink"]
+    let added = ["truncate", "cut_probability", "input_noise", "replay", "shrink", "sample_prompt"]
     let written = String(decoding: try JobCoding.encode(job, pretty: true), as: UTF8.self)
         .split(separator: "\n", omittingEmptySubsequences: false)
         .filter { line in !added.contains { line.contains("\"\($0)\"") } }

@@ -36,7 +36,8 @@ extension RunEvent.Payload {
                     totalSteps: 2, remainingSeconds: 3, log: true))
         case .step: .stepSkipped(.init(step: 3, reason: "the gradient is not finite"))
         case .stepSkipped: .evaluation(heldOut)
-        case .evaluation: .checkpoint(.init(step: 3, path: "/r/checkpoint-3"))
+        case .evaluation: .sample(.init(step: 3, prompt: "Human reason", text: " has\\n a limit"))
+        case .sample: .checkpoint(.init(step: 3, path: "/r/checkpoint-3"))
         case .checkpoint:
             .published(
                 .init(
@@ -71,7 +72,18 @@ extension RunEvent.Payload {
                 .init(
                     directory: "/m/1",
                     precisions: .init(float32: 1.25, bfloat16: 1.5, int8: nil), scoredTokens: 90, seconds: 1.5))
-        case .precisionsMeasured: nil
+        case .precisionsMeasured:
+            .ranksJoined(
+                .init(ranks: 3, hosts: [.init(name: "a", ranks: 3)], library: "MPICH Version: 4.0.2", doubts: ["other"])
+            )
+        case .ranksJoined:
+            .communication(
+                .init(
+                    step: 10, steps: 10, secondsPerStep: 2, communicationSeconds: 0.5, bytesPerStep: 500,
+                    slowestRank: 1,
+                    slowestHost: "b", slowestSeconds: 1.5, fastestSeconds: 1.25))
+        case .communication: .converted(.init(differences: ["two tensors are F64"]))
+        case .converted: nil
         }
     }
 
@@ -99,4 +111,45 @@ func encodesAnEventAsOneLineAndDecodesIt(index: Int) throws {
 @Test func refusesAnUnknownKind() {
     let line = Data(#"{"kind":"dance","time":"2026-01-01T00:00:00.000Z"}"#.utf8)
     #expect(throws: DecodingError.self) { try JobCoding.decode(RunEvent.self, from: line) }
+}
+
+/// Texts of samples are shown in terminals and logs.
+struct TextSampleTests {
+    @Test func controlCharactersAreEscaped() {
+        let sample = TextSample(step: 1, prompt: "a\nb\t\u{1B}[2J\u{202E}c\u{2028}", text: "é\r\n日本\u{200D}\u{9B}")
+        #expect(sample.bounded.prompt == "a\\nb\\t\\u{1b}[2J\\u{202e}c\\u{2028}")
+        #expect(sample.bounded.text == "é\\u{d}\\n日本\u{200D}\\u{9b}")
+        #expect(sample.bounded.bounded == sample.bounded)
+    }
+
+    @Test func lengthIsBounded() {
+        let long = String(repeating: "\u{1B}é", count: 10_000)
+        let sample = TextSample(step: 1, prompt: long, text: long).bounded
+        #expect(sample.prompt.utf8.count <= TextSample.longestPrompt && sample.prompt.hasSuffix("…"))
+        #expect(sample.text.utf8.count <= TextSample.longestText && sample.text.hasSuffix("…"))
+        #expect(sample.bounded == sample)
+    }
+
+    @Test func promptOfARecipeIsBounded() throws {
+        var recipe = RecipeName.default.recipe(for: .clm)
+        #expect(recipe.samplePrompt == .automatic)
+        for (text, prompt) in [("auto", SamplePrompt.automatic), ("none", .off), ("I think", .text("I think"))] {
+            recipe.samplePrompt = SamplePrompt(text)
+            #expect(recipe.samplePrompt == prompt)
+            let coded = try JobCoding.decode(Recipe.self, from: JobCoding.encode(recipe))
+            #expect(coded == recipe)
+        }
+        var job = Job(
+            run: "r", model: "m", generation: 1, objective: .clm, architecture: Preset.tiny.architecture,
+            recipe: recipe,
+            corpora: [JobCorpus(sha256: String(repeating: "0", count: 64), name: "a", path: "/a", bytes: 1)],
+            samples: .lines, filters: [], tokenizer: nil, wordCountsDirectory: nil, runDirectory: "/r",
+            outputDirectory: "/o")
+        try job.validate()
+        for text in ["", String(repeating: "a", count: SamplePrompt.longest + 1)] {
+            job.recipe.samplePrompt = .text(text)
+            let error = #expect(throws: JobError.self) { try job.validate() }
+            #expect(error?.description.contains("recipe.sample_prompt") == true)
+        }
+    }
 }

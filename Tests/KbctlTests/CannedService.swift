@@ -139,6 +139,7 @@ enum Canned {
                     receipt: receipt, model: "helper", omittedMessages: parameters.messages.count > 4 ? 2 : 0))
         }
         service.handle(InferenceInterface.FillMask.self) { parameters, _ in
+            if parameters.topK == 0 { throw VarlinkServiceError.invalidParameter(parameter: "top_k") }
             guard parameters.model != "assistant" else {
                 throw VarlinkServiceError.invalidParameter(parameter: "model")
             }
@@ -153,6 +154,7 @@ enum Canned {
             let window = parameters.text.contains("far") ? 12 : nil
             return .init(masks: [.init(fillings: only ?? fillings)], windowTokens: window, receipt: receipt)
         }
+        addSearch(to: &service)
         service.handle(ManagerInterface.GetStatus.self) { _, _ in left.next() }
         service.handle(ManagerInterface.ListModels.self) { _, _ in
             .init(models: models + (conversations ? [helper] : []))
@@ -230,9 +232,59 @@ enum Canned {
                 .init(id: 5, token: String(repeating: "long", count: 30), offset: 0, logProbability: -1.23456),
                 .init(id: 51_999, token: " e\u{301}理", offset: 120), .init(id: 2, token: "</s>", offset: 123),
             ]
+            let colored: [InferenceInterface.ScoredToken] = [
+                ("The", 0.5), (" ", 0.1), ("light ", 5), ("bytes:\\xe7\\x90", 9), ("bytes:\\x86", 3),
+                ("\u{1B}[2J dove", 12), ("\n", 1), ("flies", 1), (".", 0.1), ("</s>", 2),
+            ].enumerated().map {
+                .init(id: 5 + $0, token: $1.0, offset: 0, logProbability: -$1.1 * 0.693_147_180_559_945_3)
+            }
+            if parameters.text == "colors" {
+                return .init(
+                    logLikelihood: -1, tokens: 10, bitsPerByte: 2, receipt: receipt, tokenScores: colored)
+            }
             return .init(
                 logLikelihood: -1234.5678, tokens: 321, bitsPerByte: 1.98765, receipt: receipt,
                 tokenScores: parameters.tokens == true ? scores : nil)
+        }
+        service.handleMore(InferenceInterface.Review.self) { parameters, _, writer in
+            guard parameters.corpus != String(repeating: "1", count: 64) else {
+                throw InferenceInterface.CorpusUnreadable(sha256: parameters.corpus, reason: "its file is missing")
+            }
+            for scored in [0, 500] {
+                try await writer.send(.init(scoredLines: scored, sampledLines: 1234, isSample: true))
+            }
+            let long = String(repeating: "理性 and more ", count: 40)
+            let lines: [InferenceInterface.UnexpectedLine] = [
+                .init(
+                    line: 1234, offset: 99_999, text: "\(long)Ã¼\u{1B}[2J\(long)", bits: 81.04, bitsPerByte: 3.456,
+                    place: 480, length: 2),
+                .init(line: 7, offset: 9, text: "s p a c e d", bits: 30, bitsPerByte: 9),
+                .init(line: 8, offset: 19, text: "short", bits: 3, bitsPerByte: 1, place: 4, length: 77),
+            ]
+            let isEmpty = parameters.corpus == String(repeating: "2", count: 64)
+            try await writer.finish(
+                .init(
+                    scoredLines: 1234, sampledLines: isEmpty ? 0 : 1234, isSample: !isEmpty,
+                    lines: isEmpty ? [] : Array(lines.prefix(parameters.limit ?? 20)),
+                    bitsPerByte: isEmpty ? nil : 1.5, receipt: receipt))
+        }
+        let asked = Mutex(false)
+        service.handle(InferenceInterface.Similar.self) { parameters, _ in
+            let isFirst = asked.withLock { asked in
+                defer { asked = true }
+                return !asked
+            }
+            if isFirst {
+                throw InferenceInterface.IndexNotReady(bytes: 1_000_000, totalBytes: 4_000_000, retryAfterMs: 1)
+            }
+            let passage = InferenceInterface.SimilarPassage(
+                corpus: "ab", name: "kant.txt", line: 77, offset: 9,
+                text: "Thoughts without\ncontent\u{1B}[2J 理性 \(String(repeating: "are void ", count: 20))",
+                score: 0.8765)
+            return .init(
+                byEmbedding: Array(repeating: passage, count: parameters.limit ?? 1), byWords: [], passages: 50_000,
+                isSample: true, isCut: true,
+                searched: .init(corpora: 1, bytes: 9, removed: 1, omitted: 0, complete: true), receipt: receipt)
         }
         service.handle(InferenceInterface.Embed.self) { parameters, _ in
             .init(
@@ -271,6 +323,62 @@ enum Canned {
             failed.id = "paged-\(9 - number)"
             return .init(runs: [failed], next: number < 8 ? "\(number + 1)" : nil)
         }
+        service.handleMore(ManagerInterface.Put.self) { parameters, _, writer in
+            let folder = "/tmp/kbctl-put-\(getpid())-\(UInt64.random(in: 0 ..< .max))"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+            defer { try? FileManager.default.removeItem(atPath: folder) }
+            let received = try await received(parameters, at: folder + "/socket") {
+                try await writer.send(.init(transfer: folder + "/socket"))
+            }
+            for (index, file) in parameters.files.enumerated() {
+                try await writer.send(
+                    .init(bytes: received.utf8.count, file: .init(index: index, name: file.name, state: .received)))
+                guard parameters.wait == true else { continue }
+                try await writer.send(.init())
+                let words = received.split(separator: " ").map(String.init)
+                let state = ManagerInterface.Received.State(rawValue: words.last ?? "") ?? .admitted
+                let isKnown = state == .admitted || state == .duplicate
+                try await writer.send(
+                    .init(
+                        file: .init(
+                            index: index, name: parameters.model.map { "\($0)/\(file.name)" } ?? file.name,
+                            state: state,
+                            sha256: isKnown ? String(repeating: "ab", count: 32) : nil,
+                            reason: isKnown ? nil : "it is no text",
+                            warnings: state == .admitted ? ["3 bytes were replaced"] : nil)))
+            }
+            try await writer.finish(.init())
+        }
+        service.handle(ManagerInterface.Pause.self) { parameters, _ in
+            guard parameters.model != "kantaibert" else { return .init(models: []) }
+            return .init(models: ["kantaibert", "assistant"], run: "assistant-1")
+        }
+        service.handle(ManagerInterface.Resume.self) { parameters, _ in
+            .init(models: parameters.model == "kantaibert" ? [] : ["assistant"])
+        }
+        service.handle(ManagerInterface.RemoveGeneration.self) { parameters, _ in
+            guard parameters.generation != 3 else {
+                throw ManagerInterface.GenerationInUse(
+                    model: parameters.model, generation: 3, reason: "it serves; promote another one first")
+            }
+            return .init()
+        }
+        service.handle(ManagerInterface.GetSettings.self) { _, _ in .init(settings: settings) }
+        service.handle(ManagerInterface.ListEvents.self) { parameters, _ in
+            let number = Int(parameters.after ?? "0") ?? 0
+            let levels: [ManagerInterface.Event.Level] = [.error, .warning, .info]
+            let events = levels.filter { parameters.level == nil || $0 != .info }.map { level in
+                ManagerInterface.Event(
+                    kind: "problem", level: level, message: "\(level.rawValue) \(number)", fields: [:],
+                    time: "2026-01-01T12:00:00.000Z")
+            }
+            return .init(events: events, next: number < 2 ? "\(number + 1)" : nil)
+        }
+        service.handle(ManagerInterface.MeasureSpeed.self) { _, _ in
+            .init(
+                processor: "AMD EPYC", threads: 2, float32Operations: 440e9, memoryRead: 50e9,
+                float32Instructions: 236e9, bfloat16Instructions: 471e9)
+        }
         service.handle(ManagerInterface.PlanTraining.self) { parameters, _ in
             guard parameters.model != "none" else {
                 throw ManagerInterface.ModelNotFound(model: "none", available: ["kantaibert", "assistant"])
@@ -292,10 +400,51 @@ enum Canned {
                         kind: "evaluation", level: .info, message: "held out after step 219: loss 5.1",
                         model: "assistant",
                         run: "assistant-1", fields: ["step": 219, "loss": 5.1], time: "2026-01-01T12:00:01.000Z")))
+            try await writer.send(
+                .init(
+                    event: .init(
+                        kind: "sample", level: .info, message: "after step 219 it continues “I”: “ think”",
+                        model: "assistant", run: "assistant-1",
+                        fields: ["step": 219, "prompt": "I", "text": " think\u{1B}[2J"],
+                        time: "2026-01-01T12:00:02.000Z")))
             left.goOn()
             try await Task.sleep(for: .seconds(3600))
         }
         return service
+    }
+
+    static let settings: [ManagerInterface.Setting] = [
+        .init(
+            key: "schedule.settle", value: "2s", source: .environment, place: "KANTAIBERT_SCHEDULE_SETTLE",
+            awaitsRestart: false),
+        .init(
+            key: "inbox.stable", value: "2s", source: .file, place: "/etc/kantaibert/kantaibert.yaml:7",
+            awaitsRestart: true),
+        .init(key: "kantaibert.preset", value: "kantaibert", source: .default, awaitsRestart: false),
+    ]
+
+    /// Receives the bytes of all files of a call.
+    private static func received(
+        _ parameters: ManagerInterface.Put.Parameters, at path: String, whenListening: () async throws -> Void
+    ) async throws -> String {
+        var address = try #require(UnixAddress.make(path))
+        let listener = OpenDescriptor(socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0))
+        try #require(
+            UnixAddress.with(&address) { bind(listener.number, $0, $1) } == 0 && listen(listener.number, 1) == 0)
+        try await whenListening()
+        return try await blocking {
+            let connection = OpenDescriptor(accept(listener.number, nil, nil))
+            var bytes = [UInt8](repeating: 0, count: parameters.files.reduce(0) { $0 + $1.bytes })
+            var done = 0
+            while done < bytes.count {
+                let count = bytes.withUnsafeMutableBytes {
+                    recv(connection.number, $0.baseAddress! + done, $0.count - done, 0)
+                }
+                try #require(count > 0)
+                done += count
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
     }
 
     static let warnings = [

@@ -39,9 +39,10 @@ enum KbctlProcess {
     ///   - columns: width of the terminal that is its standard output and error; nil uses pipes
     ///   - input: its standard input: text, or the contents of a file
     ///   - program: a copy of kbctl
+    ///   - variables: added to its environment
     static func run(
         _ arguments: [String], socket: String, columns: UInt16? = nil, input: Input = .bytes([]),
-        program: String = path
+        program: String = path, variables: [String] = []
     ) throws -> Result {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -54,7 +55,7 @@ enum KbctlProcess {
         posix_spawn_file_actions_adddup2(&actions, output.theirs, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errors.theirs, STDERR_FILENO)
         var words = ([program] + arguments).map { strdup($0) } + [nil]
-        var environment = [strdup("KANTAIBERT_SOCKET=\(socket)"), strdup("TZ=UTC"), nil]
+        var environment = (["KANTAIBERT_SOCKET=\(socket)", "TZ=UTC"] + variables).map { strdup($0) } + [nil]
         defer { for word in words + environment { free(word) } }
         var pid: pid_t = 0
         try #require(posix_spawn(&pid, program, &actions, nil, &words, &environment) == 0)

@@ -60,7 +60,70 @@ struct KbctlTests {
             #expect(whole.status == 0 && !whole.output.contains("</s>"))
             let listed = try KbctlProcess.run(["score", "--tokens", "a"], socket: socket)
             #expect(listed.status == 0 && listed.output.hasSuffix(whole.output), "\(listed)")
-            #expect(listed.output.contains("-1.235") && listed.output.contains("51999"))
+            #expect(listed.output.contains(" BITS     ID  TOKEN") && listed.output.contains(" 1.78      5  longlong"))
+            #expect(listed.output.contains("51999") && !listed.output.contains("\u{1B}"))
+        }
+    }
+
+    @Test func terminalsShowSurpriseByColors() async throws {
+        try await Canned.serving { socket in
+            let text = try KbctlProcess.run(
+                ["score", "--tokens", "colors"], socket: socket, columns: 40, variables: ["TERM=xterm"])
+            #expect(text.status == 0)
+            let lines = text.output.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+            #expect(lines[0] == "The \u{1B}[36mlight \u{1B}[0m\u{1B}[33m理\u{1B}[0m\u{1B}[31m\u{FFFD}[2J dove\u{1B}[0m")
+            #expect(lines[1] == "flies.")
+            #expect(text.output.contains("bits 0–4 · \u{1B}[36m4–8\u{1B}[0m · \u{1B}[33m8–12\u{1B}[0m"))
+            #expect(text.output.contains("end of text     2.00 bits"))
+            for plain in [["TERM=xterm", "NO_COLOR=1"], ["TERM=dumb"]] {
+                let table = try KbctlProcess.run(
+                    ["score", "--tokens", "colors"], socket: socket, columns: 40, variables: plain)
+                #expect(table.output.contains(" 5.00      7  light ") && !table.output.contains("\u{1B}"), "\(table)")
+            }
+        }
+    }
+
+    @Test func similarPassagesAreListedOnceTheyAreEmbedded() async throws {
+        try await Canned.serving { socket in
+            let found = try KbctlProcess.run(["similar", "a", "-n", "2"], socket: socket)
+            #expect(found.status == 0, "\(found)")
+            #expect(
+                found.output.hasPrefix(
+                    "Nearest in the embedding of kantaibert\n  0.876  kant.txt:77\n    Thoughts without content"))
+            #expect(found.output.contains("Nearest by words\n  none has a word in common with the text"))
+            for note in [
+                "50,000 passages were compared, a sample", "only its beginning was compared", "1 of the corpora",
+            ] {
+                #expect(found.errors.contains(note), "\(found.errors)")
+            }
+            let reply = try JSONDecoder().decode(
+                InferenceInterface.Similar.Reply.self,
+                from: Data(try KbctlProcess.run(["similar", "a", "--json"], socket: socket).output.utf8))
+            #expect(reply.byEmbedding.count == 1 && reply.passages == 50_000)
+        }
+    }
+
+    @Test func reviewListsUnexpectedLines() async throws {
+        try await Canned.serving { socket in
+            let named = try KbctlProcess.run(["review", "nnnnn-0.txt"], socket: socket)
+            #expect(named.status == 0 && named.errors.isEmpty, "\(named)")
+            #expect(named.output.contains("1234   81.0       3.46  Ã¼"))
+            #expect(named.output.contains("a sample of 1,234 lines, spread over the corpus, was read"))
+            #expect(named.output.contains("kantaibert 3:") && named.output.contains("on average 1.50 bits per byte"))
+            let screen = try KbctlProcess.run(["review", "00000"], socket: socket, columns: 80)
+            #expect(screen.output.contains("…") && screen.output.contains("Ã¼\\x1B[2J"), "\(screen)")
+            #expect(screen.errors.contains("500 of 1,234 lines"))
+            let one = try KbctlProcess.run(["review", "0", "-n", "1", "--json"], socket: socket)
+            let reply = try JSONDecoder().decode(InferenceInterface.Review.Reply.self, from: Data(one.output.utf8))
+            #expect(reply.lines?.map(\.line) == [1234])
+            #expect(try KbctlProcess.run(["review", "2"], socket: socket).output.hasPrefix("the corpus has no text\n"))
+            for (name, status, text) in [
+                ("none.txt", 66, "there is no corpus ‘none.txt’"), ("", 66, "there is no corpus ‘’"),
+                ("1", 74, "cannot be read: its file is missing"),
+            ] as [(String, Int32, String)] {
+                let failure = try KbctlProcess.run(["review", name], socket: socket)
+                #expect(failure.status == status && failure.errors.contains(text), "\(failure)")
+            }
         }
     }
 
@@ -246,6 +309,7 @@ struct KbctlTests {
             #expect(result.status == 0)
             #expect(result.output.contains("219/3216 · 6 % · 01:05 left · epoch 0.07 · loss 5.2500 · 1800 tokens/s"))
             #expect(result.output.contains("12:00:01 held out after step 219: loss 5.1\n"))
+            #expect(result.output.contains("12:00:02 after step 219 it continues “I”: “ think”\n"))
             #expect(!result.output.contains("\u{1B}"))
         }
     }

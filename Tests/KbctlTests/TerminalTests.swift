@@ -129,6 +129,9 @@ struct TerminalTests {
         try await Canned.serving { socket in
             let session = try TerminalSession(["watch", "kantaibert-1"], socket: socket)
             try session.expect("validation loss")
+            // Below the line of its evaluation, without escape sequences of the model.
+            try session.expect("          I think")
+            #expect(!session.output.contains("\u{1B}[2J"))
             session.type("\u{03}")
             _ = session.end()
             #expect(!session.output.contains("no run"), "\(session.output)")

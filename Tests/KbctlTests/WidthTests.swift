@@ -12,11 +12,15 @@ struct WidthTests {
         ["corpora", "--state", "admitted"], ["runs", "--model", "paged"], ["runs"], ["run"], ["metrics"],
         ["metrics", "--all"], ["plot"], ["plot", "assistant-1", "b"], ["doctor"], ["watch", "--exit-when-served"],
         ["ask", "long"], ["fill", "<mask>"], ["fill", "理性 <mask>"], ["score", "a"], ["score", "a", "--tokens"],
+        ["review", "00"], ["similar", "a", "-n", "2"],
         ["tokenize", "a"],
-        ["detokenize", "5", "6"], ["promote", "kantaibert", "4"], ["train", "--plan"],
+        ["detokenize", "5", "6"], ["find", "pure"], ["trace", "-"], ["ask", "a", "--why"],
+        ["fill", "<mask>", "--contexts"],
+        ["promote", "kantaibert", "4"], ["train", "--plan"],
     ]
     private static let failures: [[String]] = [
-        ["ask", "-m", "none", "a"], ["ask", "-m", "new", "a"], ["fill", "a"], ["train", "assistant"],
+        ["ask", "-m", "none", "a"], ["trace", "-", "-m", "off"], ["trace", "-", "-m", "imported"], ["find", "("],
+        ["ask", "-m", "new", "a"], ["fill", "a"], ["review", "11"], ["train", "assistant"],
         ["train", "none", "--plan"],
         ["cancel", String(repeating: "run", count: 40)], ["promote", "kantaibert", "9"], ["metrics", "none"],
         ["inspect", "kantaibert", "--values", String(repeating: "tensor.", count: 20)],
@@ -28,7 +32,9 @@ struct WidthTests {
         ["metrics", "--csv", "--json"],
     ]
     private static let commands: [[String]] = [
-        [], ["ask"], ["chat"], ["fill"], ["score"], ["embed"], ["tokenize"], ["detokenize"], ["status"], ["watch"],
+        [], ["ask"], ["chat"], ["fill"], ["trace"], ["find"], ["score"], ["review"], ["similar"], ["embed"],
+        ["tokenize"],
+        ["detokenize"], ["status"], ["watch"],
         ["models"],
         ["generations"], ["inspect"], ["corpora"], ["corpora", "list"], ["corpora", "rm"], ["runs"], ["run"],
         ["metrics"], ["plot"], ["doctor"], ["train"], ["cancel"], ["promote"], ["import"], ["export"], ["completion"],
@@ -109,7 +115,7 @@ struct WidthTests {
 }
 
 /// A terminal of unlimited width that records how far to the right text was written.
-private struct Screen {
+struct Screen {
     /// The lines at the end.
     static func lines(_ text: String) -> [String] { read(text).lines }
     static func widest(_ text: String) -> Int { read(text).widest }

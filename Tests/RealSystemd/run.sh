@@ -9,17 +9,8 @@ set -eu
 build=$(realpath "$1")
 here=$(dirname "$(realpath "$0")")
 repository=$here/../..
-cache=${CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kantaibert}
-release=$(. /etc/os-release && echo "$ID $VERSION_ID")
-
-cannot() {
-    if [ "$(id -u)" -eq 0 ] && [ "$release" = "debian 12" ]; then
-        echo "real systemd: $*" >&2
-        exit 1
-    fi
-    echo "skipped real systemd: $*"
-    exit 0
-}
+what="real systemd"
+. "$here/roots.sh"
 [ "$(id -u)" -eq 0 ] || cannot "it takes root"
 [ "$release" = "debian 12" ] || cannot "the programs were built for $release, and Debian 12 is what is booted"
 sh "$repository/.ci/packages" debootstrap systemd-container || cannot "debootstrap and systemd-container are missing"
@@ -43,31 +34,9 @@ libraries() {
     done | cut -d: -f1 | sort -u | paste -sd,
 }
 
-# Creates a root of `suite` with `packages`, once per list of packages.
-root() {
-    suite=$1 packages=$2
-    kept=$cache/$suite-$(echo "$packages" | cksum | cut -d' ' -f1)
-    if [ ! -d "$kept" ]; then
-        echo "creating a root of $suite with $packages in $kept" >&2
-        rm -rf "$kept".new
-        mkdir -p "$kept".new
-        debootstrap --variant=minbase --include="$packages" "$suite" "$kept".new >"$work/$suite.log" 2>&1 || {
-            tail -n 20 "$work/$suite.log" >&2
-            return 1
-        }
-        rm -rf "$kept".new/var/cache/apt/archives/*.deb "$kept".new/var/lib/apt/lists/*
-        mkdir -p "$kept".new/run/kantaibert
-        mv "$kept".new "$kept"
-    fi
-    echo "$kept"
-}
-mkdir -p "$cache"
-exec 9>"$cache/lock"
-flock 9
 bookworm=$(root bookworm "systemd,dbus,$(libraries)") || cannot "there is no root of Debian 12"
 trixie=$(root trixie systemd) || cannot "there is no root of Debian 13"
 cp -a --reflink=auto "$bookworm" "$work/root"
-flock -u 9
 
 make -C "$repository" --no-print-directory install DESTDIR="$work/root" BUILD="$build" >"$work/install.log" || {
     cat "$work/install.log"
@@ -85,17 +54,9 @@ printf '[Journal]\nStorage=persistent\nRateLimitBurst=0\n' >"$work/root/etc/syst
 : >"$work/root/checks/results"
 tail -f "$work/root/checks/results" &
 tail=$!
-boot() {
-    timeout --kill-after=10 "${LIMIT:-300}" unshare -m sh -c '
-        mount -t tmpfs tmpfs /run
-        exec systemd-nspawn --boot --directory="$1" --bind-ro="$2:/trixie" --register=no --keep-unit \
-            --private-network --console=read-only \
-            --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self"
-    ' sh "$work/root" "$trixie" </dev/null >>"$work/console" 2>&1
-}
 while :; do
     status=0
-    boot || status=$?
+    boot "$work/root" "$work/console" --bind-ro="$trixie:/trixie" || status=$?
     # 133 requests a reboot.
     [ "$status" -eq 133 ] || break
 done

@@ -59,12 +59,13 @@ private final class ScriptedRun: Sendable {
 
     func supervise(
         restarts: Int = 3, stopSeconds: Double = 10, stallSeconds: Double? = nil, memoryLimit: Int? = nil,
-        diskReserve: Int = 0, readingLimit: ReadingLimit? = nil, leave: Latch = Latch(),
+        diskReserve: Int = 0, launcher: [String] = [], readingLimit: ReadingLimit? = nil, leave: Latch = Latch(),
         onEvent: (@Sendable () -> Void)? = nil
     ) async -> RunSupervisor.Outcome {
         let configuration = RunSupervisor.Configuration(
             maxRestarts: restarts, restartWaitSeconds: 0.01, stopSeconds: stopSeconds, stallSeconds: stallSeconds,
-            nice: 19, oomScoreAdjust: 500, memoryLimit: memoryLimit, diskReserve: diskReserve)
+            nice: 19, oomScoreAdjust: 500, memoryLimit: memoryLimit, diskReserve: diskReserve,
+            launcher: launcher)
         return await RunSupervisor(program: program, configuration: configuration).supervise(
             job, at: folder + "/job.json", readingLimit: readingLimit, leave: leave
         ) { line in
@@ -94,6 +95,31 @@ struct RunSupervisorTests {
             return
         }
         #expect(error.line.hasPrefix("no event"))
+    }
+
+    @Test("Starts a run by its launcher, which may be a name in PATH")
+    func startsByLauncher() async throws {
+        let run = try ScriptedRun(
+            """
+            case "$LAUNCHED $*" in "yes run "*" --stop-at-end-of-input") publish ;; *) echo "$LAUNCHED $*" >&2; exit 78 ;; esac
+            """)
+        #expect(await run.supervise(launcher: ["env", "LAUNCHED=yes"]) == .published)
+        let other = try ScriptedRun(
+            """
+            case "$*" in *--stop-at-end-of-input*) exit 78 ;; *) publish ;; esac
+            """)
+        #expect(await other.supervise() == .published)
+    }
+
+    @Test("A launcher that does not exist fails the run and is named")
+    func missingLauncher() async throws {
+        let run = try ScriptedRun("publish")
+        let outcome = await run.supervise(restarts: 0, launcher: ["no-such-mpirun", "-np", "2"])
+        guard case .failed(let reason, nil) = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        #expect(reason.contains("no-such-mpirun"))
     }
 
     @Test("Restarts a killed run and reports its last lines")

@@ -112,7 +112,7 @@ private func stored(_ turns: (Conversation.Role, String)...) -> String {
             #"{"score":NaN,"n":-Infinity,"prompt":"first","prompt":"why \ud83d","completion":"x","completion":"yes\u0000\n"}"#
         )
         #expect(reading.lines == [stored((.user, "why \u{FFFD}"), (.assistant, "yes\u{FFFD}"))])
-        #expect(reading.warnings == ["2 lone surrogate or NUL characters replaced by U+FFFD"], "\(reading)")
+        #expect(reading.warnings == ["2 lone surrogates or NUL characters were replaced by U+FFFD"], "\(reading)")
     }
 
     @Test(

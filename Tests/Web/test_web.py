@@ -3,10 +3,13 @@
 test_web.py BUILD_DIRECTORY SCREENSHOT_DIRECTORY
 """
 
+import io
 import json
 import os
 import sys
+import tarfile
 import time
+import urllib.request
 
 import programs
 from page import Page
@@ -21,6 +24,8 @@ def without_a_model(page):
     wait("the page shows the service's state", lambda: page.script("return document.getElementById('service').dataset.state") == "up")
     page.until("#chat-waiting", "cannot answer yet: waiting for text")
     assert not page.find("#generate").is_enabled()
+    page.until("#first .now", "Missing: a text")
+    assert "kantaibert fills masks: waiting for text" in page.text("#first"), page.text("#first")
 
 
 def uploading_files(page):
@@ -43,6 +48,26 @@ def uploading_files(page):
         file.truncate(9 << 20)
     page.drop(large)
     page.until("#uploads", "9.4 MB, the limit is 8.4 MB")
+    page.until("#first .done", "One text is stored")
+
+
+def showing_a_text(page):
+    page.open("corpora")
+    page.click("#corpora [data-do=show]")
+    page.until("#corpora .preview", "every wise")
+    assert "as it was stored" in page.text("#corpora .preview"), page.text("#corpora .preview")
+    page.click("#corpora [data-do=show]")
+    wait("the text is hidden", lambda: not page.all("#corpora .preview"))
+
+
+def removing_a_text(page):
+    page.open("corpora")
+    wait("the text is listed", lambda: page.all("#corpora [data-do=remove]"))
+    # Scripts cannot go on while the browser asks.
+    page.find("#corpora [data-do=remove]").click()
+    page.driver.switch_to.alert.accept()
+    page.until("#corpora", "drop the same file once more")
+    wait("the text can be removed only once", lambda: not page.all("#corpora [data-do=remove]"))
 
 
 def following_a_run(page):
@@ -64,8 +89,69 @@ def following_a_run(page):
     value = page.script("return document.querySelector('.plot').getAttribute('aria-valuetext')")
     assert value.startswith("step ") and "loss" in value, value
     wait("the held-out loss is drawn", lambda: page.all("circle.held"))
+    assert "loss, nats per token" in drawn(page) and "optimizer step" in drawn(page)
+    wait("samples of text are shown", lambda: len(page.all("#samples li")) > 1)
+    begun = page.script("return [...document.querySelectorAll('#samples .begun')].map((part) => part.textContent)")
+    assert len(set(begun)) == 1 and begun[0], begun
     page.until("#events", "assistant 1 serves")
     assert "kantaibert-1" in page.text("#runs") and "assistant-1" in page.text("#runs")
+
+
+def drawn(page):
+    """Returns the texts of the chart."""
+    return page.script("return document.querySelector('.plot').textContent")
+
+
+def choose(page, selector, value):
+    page.script("const select = document.querySelector(arguments[0]); select.value = arguments[1];"
+                "select.dispatchEvent(new Event('input')); select.dispatchEvent(new Event('change'))", selector, value)
+
+
+def comparing_runs(page):
+    page.open("training")
+    wait("the runs are listed", lambda: page.all("#runs input[data-run=kantaibert-1]"))
+    choose(page, "#run-select", "assistant-1")
+    page.click("#runs input[data-run=kantaibert-1]")
+    wait("the run is drawn", lambda: page.all(".line.other-0"))
+    page.until("#chart-legend", "kantaibert-1")
+    for quantity, title in [("learning_rate", "learning rate"), ("gradient_norm", "gradient norm"), ("bits", "bits per byte")]:
+        choose(page, "#chart-quantity", quantity)
+        wait(f"the axis is called {title}", lambda: title in drawn(page))
+    choose(page, "#chart-quantity", "loss")
+    page.click("#settings summary")
+    page.until("#settings-table", "objective")
+    assert "recipe.seed" not in page.text("#settings-table"), "a setting that does not differ is shown"
+    page.click("#settings-all")
+    page.until("#settings-table", "recipe.seed")
+    page.until("#settings-table", NASTY)
+    # The page makes the file itself: keep what it saves.
+    page.script("window.made = []; const create = URL.createObjectURL;"
+                "URL.createObjectURL = (blob) => { blob.text().then((text) => made.push(text)); return create(blob); }")
+    page.click("#chart-csv")
+    header, first, *rest = wait("the file is made", lambda: page.script("return made[0]")).splitlines()
+    assert header.startswith("step,epoch,loss,learning_rate,gradient_norm") and first.startswith("1,"), (header, first)
+    assert len({line.count(",") for line in [header, first, *rest]}) == 1
+    page.click("#runs input[data-run=kantaibert-1]")
+    wait("the run is not drawn any more", lambda: not page.all(".line.other-0"))
+    choose(page, "#run-select", "")
+
+
+def saving_a_model(page):
+    page.open("models")
+    page.click("#models [data-do=describe]")
+    page.until("#models", "Trained on")
+    page.script("window.made = []; const create = URL.createObjectURL;"
+                "URL.createObjectURL = (blob) => { made.push(blob.size); return create(blob); }")
+    page.click("#models [data-do=save][data-model=assistant]")
+    size = wait("the model is saved", lambda: page.script("return made[0]"))
+    request = urllib.request.Request(
+        page.servers.base + "/api/export?model=assistant", headers={"authorization": f"Bearer {page.servers.token}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        archive = answer.read()
+    assert len(archive) == size == int(answer.headers["content-length"]), (len(archive), size)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        names = {name.rpartition("/")[2] for name in tar.getnames()}
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= names, names
 
 
 def planning_a_run(page):
@@ -157,6 +243,20 @@ def filling_masks(page):
     wait("the mask is filled", lambda: len(page.all(".mask")) == 1)
 
 
+def seeing_surprise(page):
+    page.open("surprise")
+    text = "every wise judge <b>zxqj</b>\nsees the river"
+    page.write("#surprise-text", text)
+    page.click("#surprise-button")
+    wait("the tokens are colored", lambda: page.all(".surprise .token"))
+    assert page.script("return document.querySelector('.surprise').textContent") == text
+    assert page.script("return [...document.querySelectorAll('.surprise .token')].every((t) => / bits$/.test(t.title))")
+    assert page.all(".surprise .level-3") and page.all(".scale .level-3")
+    bits = page.script("return [...document.querySelectorAll('.unexpected td.num')].map((cell) => parseFloat(cell.innerText))")
+    assert bits and bits == sorted(bits, reverse=True), bits
+    page.until("#surprise-result .receipt", "bits per byte")
+
+
 def promoting_a_generation(page):
     # A wrong token makes the page ask for it.
     page.script("localStorage.setItem('kantaibert.token', '\"wrong\"')")
@@ -174,14 +274,21 @@ def promoting_a_generation(page):
     page.until("#run-card h2", "assistant-2")
     wait("the earlier run is drawn", lambda: page.all(".line.earlier"))
     page.open("models")
-    back = "button[data-model=assistant][data-generation='1']"
+    forth = "button[data-do=promote][data-model=assistant][data-generation='2']"
+    back = "button[data-do=promote][data-model=assistant][data-generation='1']"
     # A candidate can be promoted too, but the evaluation may finish before the click.
     wait("generation 2 is evaluated", lambda: page.all(back) or "rejected" in page.text("#models"), 120)
     if page.all(back):
         page.click(back)
-        wait("generation 1 serves again", lambda: page.all("button[data-model=assistant][data-generation='2']"))
-    page.click("button[data-model=assistant][data-generation='2']")
+        wait("generation 1 serves again", lambda: page.all(forth))
+    page.click(forth)
     wait("generation 2 serves", lambda: page.all(back))
+    first = "button[data-do=remove][data-model=assistant][data-generation='1']"
+    wait("generation 1 can be deleted", lambda: page.all(first))
+    # Scripts cannot go on while the browser asks.
+    page.find(first).click()
+    page.driver.switch_to.alert.accept()
+    wait("generation 1 is deleted", lambda: not page.all(first))
 
 
 def losing_the_service(page):
@@ -204,8 +311,10 @@ def main(build, shots):
         servers.start_service()
         servers.start_web()
         page = Page(servers, shots)
-        for step in [without_a_model, uploading_files, following_a_run, planning_a_run, generating_and_stopping,
-                     filling_masks, promoting_a_generation, losing_the_service]:
+        for step in [without_a_model, uploading_files, following_a_run, showing_a_text, comparing_runs,
+                     saving_a_model, planning_a_run, generating_and_stopping,
+                     filling_masks, seeing_surprise, promoting_a_generation, losing_the_service,
+                     removing_a_text]:
             began = time.monotonic()
             step(page)
             print(f"{step.__name__.replace('_', ' ')}: {time.monotonic() - began:.1f} s", flush=True)

@@ -21,6 +21,11 @@ final class CannedService: Sendable {
             id: "assistant-4", model: "assistant", state: .running, step: 5, totalSteps: 10, epoch: 0.5, loss: 4.5),
         queued: [], inboxPending: 2, resources: ["cpu_seconds": 1.5, "peak_rss_bytes": 4096])
 
+    private static let passage = InferenceInterface.Passage(
+        corpus: "ab", name: "a.txt", line: 7, offset: 120, before: "of <b>", matched: "pure", after: " reason")
+    private static let searchedText = InferenceInterface.SearchedText(
+        corpora: 1, bytes: 1000, removed: 2, omitted: 0, complete: true)
+
     private static func plan(_ model: String) -> ManagerInterface.TrainingPlan {
         .init(
             model: model, numHiddenLayers: 4, hiddenSize: 256, parameters: 5_000_000, numTrainEpochs: 1.5, steps: 900,
@@ -37,6 +42,9 @@ final class CannedService: Sendable {
     var embeddings: [InferenceInterface.Embed.Parameters] { embedded.withLock { $0 } }
     /// The names of the methods called that change something.
     var changes: [String] { changed.withLock { $0 } }
+    private let searched = Mutex(0)
+    /// Number of calls that show text of the corpora.
+    var searches: Int { searched.withLock { $0 } }
     var promotions: [ManagerInterface.Promote.Parameters] { promoted.withLock { $0 } }
     /// Yields once for each cancelled call of Generate with the prompt "for ever".
     let cancelled = AsyncStream.makeStream(of: Void.self)
@@ -84,6 +92,49 @@ final class CannedService: Sendable {
                 score: 0.5, token: 9, tokenStr: " <b>", sequence: parameters.text)
             let window = parameters.text.contains("far") ? 12 : nil
             return .init(masks: [.init(fillings: [filling])], windowTokens: window, receipt: Self.receipt)
+        }
+        service.handle(InferenceInterface.Score.self) { parameters, _ in
+            guard parameters.text != "too long" else {
+                throw InferenceInterface.PromptTooLong(tokens: 70_000, limit: 65_536)
+            }
+            let tokens: [InferenceInterface.ScoredToken] = [
+                .init(id: 5, token: "<b>", offset: 0, logProbability: -0.5), .init(id: 2, token: "</s>", offset: 3),
+            ]
+            return .init(
+                logLikelihood: -1.5, tokens: 2, bitsPerByte: 0.25, receipt: Self.receipt,
+                tokenScores: parameters.tokens == true ? tokens : nil)
+        }
+        service.handle(InferenceInterface.Trace.self) { [self] parameters, _ in
+            searched.withLock { $0 += 1 }
+            switch parameters.model {
+            case "new":
+                throw InferenceInterface.IndexNotReady(bytes: 1_000_000, totalBytes: 4_000_000, retryAfterMs: 500)
+            case "off": throw InferenceInterface.TraceDisabled()
+            case "guarded": throw VarlinkServiceError.permissionDenied(needs: "root")
+            case "imported":
+                throw InferenceInterface.NotSearchable(model: "imported", reason: "generation 1 was not trained here")
+            default: break
+            }
+            return .init(
+                spans: [.init(offset: 2, length: 4, words: 1, count: 9, passages: [Self.passage])],
+                words: 3, verbatimWords: 1, omittedSpans: 0,
+                searched: Self.searchedText, receipt: Self.receipt)
+        }
+        service.handle(InferenceInterface.Find.self) { [self] parameters, _ in
+            searched.withLock { $0 += 1 }
+            guard parameters.query != "(" else { throw InferenceInterface.InvalidQuery(reason: "‘(’ is not closed") }
+            return .init(
+                passages: [Self.passage], total: 3,
+                counts: [.init(corpus: "ab", name: "a.txt", received: "2026-01-01T00:00:00.000Z", count: 3)], next: "1",
+                searched: Self.searchedText, receipt: Self.receipt)
+        }
+        service.handle(InferenceInterface.Similar.self) { [self] parameters, _ in
+            searched.withLock { $0 += 1 }
+            let passage = InferenceInterface.SimilarPassage(
+                corpus: "ab", name: "a.txt", line: 7, offset: 120, text: parameters.text, score: 0.5)
+            return .init(
+                byEmbedding: [passage], byWords: [], passages: 9, isSample: true, isCut: false,
+                searched: Self.searchedText, receipt: Self.receipt)
         }
         service.handle(InferenceInterface.Embed.self) { [self] parameters, _ in
             embedded.withLock { $0.append(parameters) }
@@ -134,6 +185,34 @@ final class CannedService: Sendable {
         service.handle(ManagerInterface.CancelRun.self) { [self] _, _ in
             changed.withLock { $0.append("CancelRun") }
             return .init()
+        }
+        service.handle(ManagerInterface.GetSettings.self) { _, _ in
+            .init(settings: [.init(key: "inbox.stable", value: "2s", source: .default, awaitsRestart: false)])
+        }
+        service.handle(ManagerInterface.Pause.self) { [self] _, _ in
+            changed.withLock { $0.append("Pause") }
+            return .init(models: ["assistant"], run: "assistant-1")
+        }
+        service.handle(ManagerInterface.Resume.self) { [self] _, _ in
+            changed.withLock { $0.append("Resume") }
+            return .init(models: ["assistant"])
+        }
+        service.handle(ManagerInterface.RemoveCorpus.self) { [self] _, _ in
+            changed.withLock { $0.append("RemoveCorpus") }
+            return .init()
+        }
+        service.handle(ManagerInterface.RemoveGeneration.self) { [self] _, _ in
+            changed.withLock { $0.append("RemoveGeneration") }
+            return .init()
+        }
+        service.handle(ManagerInterface.DescribeRun.self) { parameters, _ in
+            .init(
+                settings: ["recipe": .object(["seed": 1])], text: "text: <b>",
+                corpora: [.init(sha256: "ab", name: "a.txt", bytes: 5)], corporaCount: 1, corporaBytes: 5)
+        }
+        service.handle(ManagerInterface.PreviewCorpus.self) { _, _ in .init(text: "a <b>\u{1B}", bytes: 7) }
+        service.handleMore(ManagerInterface.Export.self) { parameters, _, writer in
+            try await CannedExport().send(parameters.generation ?? 3, writer)
         }
         service.handle(ManagerInterface.Promote.self) { [self] parameters, _ in
             changed.withLock { $0.append("Promote") }

@@ -10,6 +10,8 @@ struct HTTPAnswer: Sendable {
     /// Header names in lower case.
     var headers: [String: String]
     var body: String
+    /// The bytes after the head, as they were received.
+    var bytes: [UInt8]
 
     func json() throws -> [String: Any] {
         try #require(try JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any], "\(body)")
@@ -34,6 +36,7 @@ struct HTTPAnswer: Sendable {
                 in: .whitespaces)
         }
         let head = text[..<end.upperBound].utf8.count
+        self.bytes = Array(bytes[head...])
         body =
             headers["transfer-encoding"] == "chunked"
             ? try Self.dechunked(Array(bytes[head...])) : String(decoding: bytes[head...], as: UTF8.self)

@@ -66,7 +66,10 @@ struct HostCheckMiddlewareTests {
                 "/api/promote", json: #"{"model": "assistant", "generation": 2}"#, headers: WebUnderTest.authorized)
             #expect(answer.status == 200)
             #expect(web.service.promotions == [.init(model: "assistant", generation: 2)])
-            #expect(try await web.post("/api/token", json: "", headers: WebUnderTest.authorized).status == 204)
+            let session = try await web.post("/api/session", json: "", headers: WebUnderTest.authorized)
+            #expect(session.status == 200 && session.body == #"{"may_change":true,"name":null}"#, "\(session.body)")
+            let wrong = try await web.post("/api/session", json: "", headers: ["Authorization": "Bearer wrong"])
+            #expect(try wrong.status == 401 && wrong.error().code == "invalid_token")
             let refused = try await web.post(
                 "/api/promote", json: #"{"model": "forbidden", "generation": 2}"#, headers: WebUnderTest.authorized)
             #expect(refused.status == 403)

@@ -7,8 +7,8 @@ import WebPage
 /// Checks that hold for every route of the table.
 struct RouteTests {
     /// A request without the token reaches neither the service nor the inbox.
-    @Test func changesRequireTheToken() async throws {
-        let changes = Route.all.filter { $0.access == .change }
+    @Test func changesAndTextOfCorporaRequireTheToken() async throws {
+        let changes = Route.all.filter(\.access.needsToken)
         #expect(!changes.isEmpty)
         try await WebUnderTest.run { web in
             let wrong = String(WebUnderTest.token.text.reversed())
@@ -22,8 +22,16 @@ struct RouteTests {
                 }
             }
             #expect(web.service.changes == [])
+            #expect(web.service.searches == 0)
             #expect(try web.files == [])
         }
+    }
+
+    @Test func textOfCorporaIsForHoldersOfTheToken() {
+        #expect(
+            Route.all.filter { $0.access == .reveal }.map(\.path) == [
+                "/v1/trace", "/v1/find", "/v1/similar", "/api/corpus",
+            ])
     }
 
     /// The service sees a change only if the route requires the token.
@@ -42,13 +50,17 @@ struct RouteTests {
 
     @Test func tokenAllowsChanges() async throws {
         try await WebUnderTest.run { web in
-            for route in Route.all where route.access == .change {
+            for route in Route.all where route.access.needsToken {
                 for example in route.examples {
                     let answer = try await web.send(route, example, headers: WebUnderTest.authorized)
                     #expect((200..<300).contains(answer.status), "\(example.target): \(answer.body)")
                 }
             }
-            #expect(web.service.changes == ["Train", "Train", "CancelRun", "Promote"])
+            #expect(
+                web.service.changes == [
+                    "Train", "Train", "CancelRun", "Pause", "Pause", "Resume", "RemoveCorpus", "RemoveGeneration",
+                    "Promote",
+                ])
         }
     }
 
@@ -113,7 +125,7 @@ struct RouteTests {
             #expect(Set(paths.keys) == Set(Route.all.map(\.path)))
             for route in Route.all {
                 let operation = try #require(paths[route.path]?[route.method.rawValue.lowercased()], "\(route.path)")
-                #expect((operation["security"] != nil) == (route.access == .change), "\(route.path)")
+                #expect((operation["security"] != nil) == (route.access != .open), "\(route.path)")
                 #expect((operation["description"] as? String)?.isEmpty == false)
                 let parameters = operation["parameters"] as? [[String: Any]] ?? []
                 #expect(parameters.contains { $0["in"] as? String == "path" } == route.path.contains("{"))
@@ -125,12 +137,21 @@ struct RouteTests {
             }
             let fields = try #require(paths["/api/metrics"]?["get"]?["parameters"] as? [[String: Any]])
             #expect(fields.map { $0["name"] as? String } == ["after_step", "limit", "run"])
+            let body = try #require(paths["/v1/completions"]?["post"]?["requestBody"] as? [String: Any])
+            let content = try #require(body["content"] as? [String: [String: Any]])
+            let schema = try #require(content["application/json"]?["schema"] as? [String: Any])
+            #expect(schema["required"] as? [String] == ["prompt"])
+            let properties = try #require(schema["properties"] as? [String: [String: Any]])
+            #expect(properties["prompt"]?["type"] as? [String] == ["array", "string"])
+            #expect(properties["stop"]?["type"] as? [String] == ["array", "null", "string"])
+            #expect(properties["temperature"]?["type"] as? [String] == ["number"])
+            #expect(properties["n"]?["type"] as? [String] == ["integer"])
         }
     }
 
     /// Every field that the documentation names is in an example, and thereby in the OpenAPI document.
     @Test func examplesHaveEveryDocumentedField() throws {
-        for path in ["/v1/completions", "/v1/embeddings", "/v1/fill-mask"] {
+        for path in ["/v1/completions", "/v1/embeddings", "/v1/fill-mask", "/v1/trace", "/v1/find"] {
             let route = try #require(Route.all.first { $0.path == path })
             let bodies = route.examples.map(\.body).joined()
             for field in route.documentation.matches(of: /`([a-z_]+)`[,; (]/).map(\.1) where field != "float" {

@@ -36,9 +36,11 @@ final class WebUnderTest: Sendable {
         limits: HTTPLimits = .patient, hosts: [String] = [], reserve: Int = 0, client: ServiceClient? = nil,
         service isThere: Bool = true,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        changing: (inout WebServer.Options) -> Void = { _ in },
         _ body: (WebUnderTest) async throws -> Void
     ) async throws {
-        let web = try await WebUnderTest(limits: limits, hosts: hosts, reserve: reserve, client: client, logger: logger)
+        let web = try await WebUnderTest(
+            limits: limits, hosts: hosts, reserve: reserve, client: client, logger: logger, changing: changing)
         defer {
             web.web.cancel()
             try? FileManager.default.removeItem(atPath: web.folder)
@@ -48,15 +50,17 @@ final class WebUnderTest: Sendable {
     }
 
     private init(
-        limits: HTTPLimits, hosts: [String], reserve: Int, client: ServiceClient?, logger: Logger
+        limits: HTTPLimits, hosts: [String], reserve: Int, client: ServiceClient?, logger: Logger,
+        changing: (inout WebServer.Options) -> Void
     ) async throws {
         folder = "/tmp/kantaibert-web-\(getpid())-\(UInt64.random(in: 0 ..< .max))"
         try FileManager.default.createDirectory(atPath: "\(folder)/inbox", withIntermediateDirectories: true)
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
-        let options = WebServer.Options(
+        var options = WebServer.Options(
             sockets: .open(host: "127.0.0.1", port: 0), socket: ServiceSocket(path: "\(folder)/socket"),
             inbox: Inbox(path: "\(folder)/inbox", limit: Self.uploadLimit, reserve: reserve),
             token: Self.token, hosts: hosts)
+        changing(&options)
         let server = WebServer(
             options: options, limits: limits, client: client, logger: logger
         ) { continuation.yield($0[0].port!) }

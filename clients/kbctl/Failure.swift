@@ -62,7 +62,8 @@ struct Failure: Error {
     private init(service error: VarlinkServiceError) {
         switch error {
         case .invalidParameter(let parameter):
-            self.init("the service rejected the value of ‘\(parameter)’", status: EX_USAGE)
+            let accepted = InterfaceRanges.range(of: parameter).map { "; accepted: \($0)" } ?? ""
+            self.init("the service rejected the value of ‘\(parameter)’\(accepted)", status: EX_USAGE)
         case .permissionDenied: self.init("\(error)", status: EX_NOPERM)
         case .methodNotFound, .interfaceNotFound, .methodNotImplemented, .expectedMore:
             self.init("\(error): the service and kbctl have different versions", status: EX_PROTOCOL)
@@ -93,9 +94,22 @@ struct Failure: Error {
                 "\(error.model) was trained on loose text, not on conversations: it continues a text, with ‘kbctl ask’",
                 status: EX_DATAERR)
         case .noMask: self.init("the text has no <mask> to fill", status: EX_DATAERR)
+        case .corpusNotFound(let error): self.init(noCorpus: error.sha256)
+        case .corpusUnreadable(let error):
+            self.init("the corpus \(error.sha256.prefix(12)) cannot be read: \(error.reason)", status: EX_IOERR)
         case .promptTooLong(let error):
             self.init("the text has \(error.tokens) tokens; the model takes at most \(error.limit)", status: EX_DATAERR)
         case .overloaded(let error): self.init(retryAfterMs: error.retryAfterMs)
+        case .indexNotReady(let error):
+            self.init(
+                "the corpora are being indexed, \(Format.bytes(error.bytes)) of \(Format.bytes(error.totalBytes)): try again",
+                status: EX_TEMPFAIL)
+        case .notSearchable(let error):
+            self.init("the text of ‘\(error.model)’ cannot be searched: \(error.reason)", status: EX_DATAERR)
+        case .traceDisabled:
+            self.init(
+                "the service does not show the text of its corpora: its setting serving.trace is off", status: EX_CONFIG)
+        case .invalidQuery(let error): self.init("cannot search for this: \(error.reason)", status: EX_USAGE)
         }
     }
 
@@ -121,8 +135,13 @@ struct Failure: Error {
             self.init("the transfer of the files failed: \(error.reason)", status: EX_IOERR)
         case .tooManyTransfers(let error):
             self.init(
-                "\(error.limit) imports and exports are already in progress; try again when one has finished",
+                "\(error.limit) transfers of files are already in progress; try again when one has finished",
                 status: EX_TEMPFAIL)
+        case .putRefused(let error): self.init("nothing was added: \(error.reason)", status: EX_DATAERR)
+        case .generationInUse(let error):
+            self.init(
+                "generation \(error.generation) of ‘\(error.model)’ cannot be removed: \(error.reason)",
+                status: EX_DATAERR)
         case .nothingToTrain(let error):
             self.init("the model ‘\(error.model)’ was not trained: \(error.reason)", status: EX_DATAERR)
         }

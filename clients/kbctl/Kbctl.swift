@@ -23,17 +23,22 @@ struct Kbctl: ParsableCommand {
             CommandGroup(
                 name: "Inference",
                 subcommands: [
-                    Ask.self, Chat.self, Fill.self, Score.self, Embed.self, Tokenize.self, Detokenize.self,
+                    Ask.self, Chat.self, Fill.self, Trace.self, Find.self, Similar.self, Score.self, Review.self,
+                    Embed.self, Tokenize.self,
+                    Detokenize.self,
                 ]),
             CommandGroup(
                 name: "Inspect",
                 subcommands: [
                     Status.self, Watch.self, Models.self, Generations.self, Inspect.self, Corpora.self, Runs.self,
-                    RunDetails.self, Metrics.self, Plot.self, Doctor.self,
+                    RunDetails.self, Metrics.self, Plot.self, SettingsList.self, Logs.self, Doctor.self, Bench.self,
                 ]),
             CommandGroup(
                 name: "Manage",
-                subcommands: [Train.self, Cancel.self, Promote.self, Import.self, Export.self]),
+                subcommands: [
+                    Put.self, Train.self, Pause.self, Resume.self, Cancel.self, Promote.self, RemoveGeneration.self,
+                    Import.self, Export.self,
+                ]),
             CommandGroup(name: "Shell", subcommands: [Completion.self]),
         ])
 
@@ -58,7 +63,7 @@ struct Kbctl: ParsableCommand {
         let status = exitCode(for: error)
         // Completion scripts and machine-readable descriptions must not be wrapped.
         let isForPrograms = CommandLine.arguments.contains {
-            $0.hasPrefix("--experimental") || $0.hasPrefix("--generate")
+            $0.hasPrefix("--experimental") || $0.hasPrefix("--generate") || $0.hasPrefix("---")
         }
         if isForPrograms { exit(withError: error) }
         if status == .success {
@@ -104,6 +109,8 @@ struct GlobalOptions: ParsableArguments {
 
 /// The option of every command that queries one model.
 struct ModelOption: ParsableArguments {
-    @Option(name: .shortAndLong, help: ArgumentHelp("The model; by default the first suitable one.", valueName: "name"))
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("The model; by default the first suitable one.", valueName: "name"),
+        completion: .models)
     var model: String?
 }

@@ -50,6 +50,11 @@ extension ServiceEvent {
                 "held-out evaluation after step \(evaluation.step): loss \(MessageFormat.fixed(evaluation.loss, 4)), perplexity "
                 + "\(MessageFormat.fixed(evaluation.perplexity, 2)), \(MessageFormat.fixed(evaluation.accuracy * 100, 1)) % correct, "
                 + "\(MessageFormat.fixed(evaluation.bitsPerByte, 3)) bits per byte"
+        case .sample(let sample):
+            kind = .sample
+            message =
+                "after step \(sample.step) " + (job.objective == .mlm ? "it fills in" : "it continues")
+                + " “\(sample.prompt)”: “\(sample.text)”"
         case .checkpoint(let checkpoint):
             kind = .checkpoint
             message = "checkpoint after step \(checkpoint.step)"
@@ -65,7 +70,13 @@ extension ServiceEvent {
         case .startPrepared(let start):
             kind = .startChosen
             message = start.message
-        case .published, .interrupted, .failed, .working, .judged, .precisionsMeasured: return nil
+        case .ranksJoined(let joined):
+            kind = .ranksJoined
+            message = joined.message
+        case .communication(let communication):
+            kind = .communication
+            message = communication.message
+        case .published, .interrupted, .failed, .working, .judged, .precisionsMeasured, .converted: return nil
         }
         self.init(
             kind, "\(job.run): \(message)", model: job.model, run: job.run, runState: runState,
@@ -117,5 +128,26 @@ extension RunEvent.StartPrepared {
                 + "\(MessageFormat.fixed(own, 2)) with a new one)"
         }
         return message
+    }
+}
+
+extension RunEvent.RanksJoined {
+    fileprivate var message: String {
+        let hosts = hosts.map { "\($0.ranks) on \($0.name)" }.joined(separator: ", ")
+        let doubt =
+            doubts.isEmpty
+            ? "" : "; the same bytes as on other hosts are not promised: " + doubts.joined(separator: "; ")
+        return "\(ranks) processes train together, \(hosts), with \(library)\(doubt)"
+    }
+}
+
+extension RunEvent.Communication {
+    fileprivate var message: String {
+        let share = secondsPerStep > 0 ? communicationSeconds / secondsPerStep * 100 : 0
+        return
+            "\(MessageFormat.fixed(share, 0)) % of the last \(MessageFormat.count(steps, "step")) was communication: "
+            + "\(MessageFormat.fixed(communicationSeconds * 1000, 1)) of \(MessageFormat.fixed(secondsPerStep * 1000, 1)) ms and "
+            + "\(MessageFormat.bytes(bytesPerStep)) sent in each; rank \(slowestRank) on \(slowestHost) computes slowest, "
+            + "\(MessageFormat.fixed(slowestSeconds * 1000, 1)) ms against \(MessageFormat.fixed(fastestSeconds * 1000, 1))"
     }
 }

@@ -51,7 +51,7 @@ public struct ServiceEvent: Sendable, Equatable {
 }
 
 extension ManagerInterface.Event.Level {
-    fileprivate init(_ level: Logger.Level) {
+    init(_ level: Logger.Level) {
         self =
             switch level {
             case .trace, .debug, .info: .info

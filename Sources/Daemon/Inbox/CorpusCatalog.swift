@@ -10,14 +10,29 @@ package final class CorpusCatalog: Sendable {
     private let metrics: StateStore
     private let directory: StateDirectory
     private let journal: EventJournal
+    private let indexes: CorpusIndexes?
+    private let passages: PassageFiles?
+    /// Incremented whenever corpora are recorded or removed.
+    private let changes = Atomic(0)
     /// Prevents an admission from finding a duplicate in the store while that file is being deleted.
     private let oneAtATime = Mutex(())
 
-    package init(metrics: StateStore, directory: StateDirectory, journal: EventJournal) {
+    /// - Parameters:
+    ///   - indexes: the search indexes of the corpora, which are removed with them
+    ///   - passages: the embeddings of their passages, which are removed with them
+    package init(
+        metrics: StateStore, directory: StateDirectory, journal: EventJournal, indexes: CorpusIndexes? = nil,
+        passages: PassageFiles? = nil
+    ) {
+        self.indexes = indexes
+        self.passages = passages
         self.metrics = metrics
         self.directory = directory
         self.journal = journal
     }
+
+    /// Changes whenever the corpora do.
+    package var version: Int { changes.load(ordering: .acquiring) }
 
     /// Records corpora together.
     /// - Parameters:
@@ -28,7 +43,8 @@ package final class CorpusCatalog: Sendable {
     func record(
         _ corpora: [(record: CorpusRecord, path: String)], replacing: Bool
     ) throws(MetricsError) -> [(recorded: StateStore.Recorded?, isStored: Bool)] {
-        try oneAtATime.withLock { _ throws(MetricsError) in
+        defer { changes.add(1, ordering: .releasing) }
+        return try oneAtATime.withLock { _ throws(MetricsError) in
             let recorded = try metrics.record(corpora.map(\.record), replacing: replacing)
             return zip(recorded, corpora).map { ($0, FileSignature(path: $1.path) != nil) }
         }
@@ -36,8 +52,12 @@ package final class CorpusCatalog: Sendable {
 
     /// Removes a corpus.
     /// - Returns: false if there is no such corpus
-    func remove(sha256: String) throws(MetricsError) -> Bool {
+    package func remove(sha256: String) throws(MetricsError) -> Bool {
         guard try metrics.removeCorpus(sha256: sha256) else { return false }
+        changes.add(1, ordering: .releasing)
+        // A run may still need the text, but nobody may search it.
+        indexes?.remove(sha256)
+        passages?.remove(sha256)
         sweep()
         return true
     }
@@ -56,6 +76,7 @@ package final class CorpusCatalog: Sendable {
                     let path = "\(directory.corpus)/\(sha256)"
                     guard FileSignature(path: path) != nil else { continue }
                     WordCountStore(directory: directory.wordCounts).remove(sha256: sha256)
+                    indexes?.remove(sha256)
                     try Durable.removeTree(path)
                     isChanged = true
                 }

@@ -42,13 +42,14 @@ final class InboxService: Service {
     private let inbox: String
     private let troubles = Mutex(FileTroubles())
     private let folders: Mutex<FolderNames>
+    private let outcomes: InboxOutcomes
 
     /// - Throws: `DurableError` if the inbox cannot be watched or the store cannot be written
     init(
         settings: Settings, live: ReloadableSettings, directory: StateDirectory, reader: String, metrics: StateStore,
         admitted: CorpusCatalog,
         journal: EventJournal,
-        training: TrainingService
+        training: TrainingService, outcomes: InboxOutcomes
     ) throws(DurableError) {
         store = CorpusStore(directory: directory.corpus, inbox: directory.inbox, reader: reader) {
             journal.report(ServiceEvent($0))
@@ -80,6 +81,7 @@ final class InboxService: Service {
         self.live = live
         inbox = directory.inbox
         folders = Mutex(FolderNames(models: models))
+        self.outcomes = outcomes
     }
 
     /// Number of files that were found and are neither admitted nor rejected yet.
@@ -217,6 +219,7 @@ final class InboxService: Service {
         if let line {
             journal.report(ServiceEvent(.problem, line, fields: ["name": .string(file.name)]))
         }
+        outcomes.tell(file, .waiting(reason: "\(error)"))
         let isStuck = ((error as? DurableError)?.errno).map { [EACCES, EPERM].contains($0) } ?? false
         // Bounded, because members could keep adding files that cannot be removed.
         if !isStuck || isKnown { watcher.requeue(file, after: .seconds(settings.retrySeconds)) }
@@ -273,6 +276,14 @@ final class InboxService: Service {
                         encoding: stored.encoding, format: stored.format, warnings: stored.warnings), stored.path
                 )
             }, replacing: settings.replacement == .newest)
+        for (corpus, result) in zip(corpora, results) {
+            guard let record = result.recorded?.record else { continue }
+            outcomes.tell(
+                corpus.candidate.file,
+                .admitted(
+                    sha256: corpus.stored.sha256, isDuplicate: record.state == .duplicate,
+                    warnings: record.state == .admitted ? record.warnings ?? [] : []))
+        }
         // Reported before the files are removed from the inbox: even if removal fails, the corpora are trained on.
         await announce(
             zip(corpora, results).compactMap { corpus, result in
@@ -390,6 +401,7 @@ final class InboxService: Service {
                     .corpusRejected, "\(file.name) is rejected: \(reason)", model: record.record.model, fields: fields)
             })
         // Even if a file cannot be moved, it counts as rejected and is not reported again.
+        for (candidate, reason) in files { outcomes.tell(candidate.file, .rejected(reason: reason.text)) }
         for (rejected, result) in zip(files, moved) {
             switch result {
             case .success: forgetTroubles(of: rejected.candidate.file)

@@ -11,6 +11,8 @@ package final class Blocking: Sendable {
     static let lists = Blocking("lists", most: 64)
     /// Reads large files, each of which takes seconds.
     static let files = Blocking("files", most: 32)
+    /// Reads corpora, which may take longer.
+    static let corpora = Blocking("corpora", most: 8)
     /// Work for administrators and the service itself.
     static let changes = Blocking("changes", most: 16)
 

@@ -9,7 +9,7 @@ import Kernels
 import Settings
 
 /// Checks the machine and the state directory for `kbctl doctor`.
-struct Diagnostics: Sendable {
+package struct Diagnostics: Sendable {
     typealias Check = ManagerInterface.Check
 
     let settings: Settings
@@ -18,26 +18,56 @@ struct Diagnostics: Sendable {
     let serving: [(name: String, generation: Int, precision: String)]
 
     /// Runs all checks.
-    /// - Parameter rates: the result of `measuredRates`
-    func all(rates: [Check]) -> [Check] {
-        [blas(), kernels()] + rates + [precision(), disk(), inbox()] + settings.models.map { model($0.name) }
-    }
-
-    /// Measures the speed of matrix products and memory reads, which takes a second or two. It runs in short items on the queue
-    /// that models compute on, so that a request waits for no more than one of them.
-    static func measuredRates() async throws -> [Check] { [try await products(), try await memory()] }
-
-    private static func rate(_ measurement: RateMeasurement) async throws -> Double {
-        try await measurement.run { piece in
-            await WorkQueue.models.run(for: .measurement, cost: 256) { () throws(Never) in piece() }
-        }
+    func all(speed: MachineSpeed) -> [Check] {
+        [blas(), kernels()] + speed.checks + [precision(), disk(), inbox()] + settings.models.map { model($0.name) }
     }
 
     private func blas() -> Check {
-        Check(
-            name: "blas", state: .ok,
-            finding: MachineRates.blas + (MachineRates.hasOwnFloat32 ? "; not used for products on this CPU" : ""))
+        Self.blas(
+            MachineRates.blas, core: MachineRates.blasCore, isUsed: !MachineRates.hasOwnFloat32,
+            cpuFlags: MachineSpeed.cpuFlags)
     }
+
+    /// OpenBLAS chooses kernels by the model of the CPU. One that it does not know gets those of an old CPU, which can be many
+    /// times slower.
+    /// - Parameters:
+    ///   - core: the CPU type that OpenBLAS selected its kernels for
+    ///   - isUsed: whether products run on BLAS
+    ///   - cpuFlags: as /proc/cpuinfo names them
+    package static func blas(
+        _ description: String, core: String, isUsed: Bool, cpuFlags: Set<String>
+    ) -> ManagerInterface.Check {
+        let core = core.lowercased()
+        let found = withSSE.contains(core) ? "SSE" : withAVX.contains(core) ? "AVX" : nil
+        let best = [("avx512f", "SkylakeX"), ("avx2", "Haswell"), ("avx", "Sandybridge")].first {
+            cpuFlags.contains($0.0)
+        }
+        guard let found, let best, found == "SSE" || best.0 != "avx" else {
+            return Check(
+                name: "blas", state: .ok, finding: description + (isUsed ? "" : "; not used for products on this CPU"))
+        }
+        let finding = "\(description), which use \(found) only"
+        guard isUsed else {
+            return Check(
+                name: "blas", state: .ok,
+                finding:
+                    "\(finding): slow on this CPU, which has no effect, because the built-in kernels are used instead")
+        }
+        return Check(
+            name: "blas", state: .warning, finding: "\(finding), several times slower than this CPU can be",
+            advice:
+                "set OPENBLAS_CORETYPE=\(best.1) in the environment of the service: sudo systemctl edit kantaibertd, "
+                + "Environment=OPENBLAS_CORETYPE=\(best.1) under [Service], then sudo systemctl restart kantaibertd")
+    }
+
+    /// OpenBLAS's types of x86-64 CPUs whose kernels have no AVX, in lower case.
+    private static let withSSE: Set = [
+        "prescott", "core2", "penryn", "dunnington", "nehalem", "atom", "opteron", "opteron_sse3", "barcelona",
+        "bobcat",
+        "nano", "generic", "northwood", "katmai", "coppermine", "banias",
+    ]
+    /// Those whose kernels have AVX but not AVX2.
+    private static let withAVX: Set = ["sandybridge", "bulldozer", "piledriver", "steamroller"]
 
     /// The rates on which `precision: auto` depends. Measures them if no run has.
     private func precision() -> Check {
@@ -77,24 +107,6 @@ struct Diagnostics: Sendable {
         ].compactMap(\.self)
         return Check(
             name: "kernels", state: .ok, finding: "built-in kernels for \(own.joined(separator: ", ")), \(threads)")
-    }
-
-    private static func products() async throws -> Check {
-        func gigaflops(_ measurement: RateMeasurement) async throws -> String {
-            "\(MessageFormat.fixed(try await rate(measurement) / 1e9, 0)) GFLOP/s"
-        }
-        var rates = ["float32 \(try await gigaflops(.product(.float32)))"]
-        if Precision.hasBFloat16 { rates.append("bfloat16 \(try await gigaflops(.product(.bfloat16)))") }
-        if MachineRates.hasOwnFloat32 { rates.append("BLAS float32 \(try await gigaflops(.blasProduct()))") }
-        return Check(
-            name: "products", state: .ok, finding: rates.joined(separator: ", ") + ", measured in the last minute")
-    }
-
-    private static func memory() async throws -> Check {
-        Check(
-            name: "memory rate", state: .ok,
-            finding:
-                "\(MessageFormat.fixed(try await rate(.memoryRead()) / 1e9, 1)) GB/s read, measured in the last minute")
     }
 
     private func disk() -> Check {

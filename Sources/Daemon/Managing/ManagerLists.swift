@@ -1,3 +1,5 @@
+import Events
+import FoundationEssentials
 import Inference
 import Interface
 import Jobs
@@ -10,6 +12,7 @@ package struct ManagerLists: Sendable {
     /// Maximum number of rows per page; steps are smaller than other rows.
     static let mostRows = 1000
     static let mostSteps = 4000
+    static let mostEvaluations = 800
     /// Approximate maximum size of a page. A page has at least one row.
     package static let pageBytes = 1 << 20
 
@@ -59,9 +62,12 @@ package struct ManagerLists: Sendable {
         return .init(runs: runs, next: next)
     }
 
-    /// - Parameter precision: the precision in which a generation serves or would serve
+    /// - Parameters:
+    ///   - precision: the precision in which a generation serves or would serve
+    ///   - bytes: the size of a generation's files; nil if they are not there
     package func generations(
-        _ parameters: ManagerInterface.ListGenerations.Parameters, precision: (GenerationRecord) -> PrecisionChoice
+        _ parameters: ManagerInterface.ListGenerations.Parameters, precision: (GenerationRecord) -> PrecisionChoice,
+        bytes: (GenerationRecord) -> Int? = { _ in nil }
     ) throws -> ManagerInterface.ListGenerations.Reply {
         let page = try metrics.generationPage(
             of: parameters.model, after: try Self.key(parameters.after),
@@ -76,7 +82,7 @@ package struct ManagerLists: Sendable {
                 incumbent: record.incumbent, incumbentBitsPerByte: record.incumbentBitsPerByte,
                 reason: record.reason, precision: precision.precision.rawValue, precisionReason: precision.reason,
                 float32BitsPerByte: record.float32BitsPerByte, bfloat16BitsPerByte: record.bfloat16BitsPerByte,
-                int8BitsPerByte: record.int8BitsPerByte)
+                int8BitsPerByte: record.int8BitsPerByte, bytes: bytes(record))
         }
         return .init(generations: generations, next: next)
     }
@@ -87,7 +93,9 @@ package struct ManagerLists: Sendable {
         guard try metrics.run(parameters.run) != nil else { throw ManagerInterface.RunNotFound(run: parameters.run) }
         let limit = try Self.limit(parameters.limit, most: Self.mostSteps)
         guard limit > 0 else { return .init(steps: [], evaluations: []) }
-        let found = try metrics.measurements(ofRun: parameters.run, after: parameters.afterStep, limit: limit)
+        let found = try metrics.measurements(
+            ofRun: parameters.run, after: parameters.afterStep, limit: limit,
+            evaluationLimit: Self.mostEvaluations)
         return .init(
             steps: found.steps.map { record in
                 let step = record.metrics
@@ -100,8 +108,30 @@ package struct ManagerLists: Sendable {
                 .init(
                     step: evaluation.step, loss: evaluation.loss, perplexity: evaluation.perplexity,
                     accuracy: evaluation.accuracy, bitsPerByte: evaluation.bitsPerByte,
-                    time: evaluation.time.interfaceText)
+                    time: evaluation.time.interfaceText, sample: evaluation.interfaceSample)
             }, next: found.next)
+    }
+
+    package func events(_ parameters: ManagerInterface.ListEvents.Parameters) throws -> ManagerInterface.ListEvents.Reply {
+        let least = parameters.level.flatMap { ManagerInterface.Event.Level(rawValue: $0.rawValue) } ?? .info
+        let order = ManagerInterface.Event.Level.allCases
+        let kinds = EventKind.allCases.filter {
+            order.firstIndex(of: .init($0.definition.level))! >= order.firstIndex(of: least)!
+        }
+        let page = try metrics.eventPage(
+            kinds: least == .info ? nil : kinds.map(\.rawValue), after: try Self.key(parameters.after),
+            limit: try Self.limit(parameters.limit, most: Self.mostRows))
+        let decoder = JSONDecoder()
+        let (events, next) = Self.cut(page, bytes: Self.bytes) { record in
+            ManagerInterface.Event(
+                kind: record.kind,
+                // A newer version, whose kinds are not known, may have recorded it.
+                level: EventKind(rawValue: record.kind).map { .init($0.definition.level) } ?? .info,
+                message: record.message, model: record.model, run: record.run, corpus: record.corpus,
+                fields: (try? decoder.decode(JSONValue.self, from: Data(record.fields.utf8))) ?? .object([:]),
+                time: record.time.interfaceText)
+        }
+        return .init(events: events, next: next)
     }
 
     private func counts() throws -> ManagerInterface.CorpusCounts {
@@ -150,6 +180,11 @@ package struct ManagerLists: Sendable {
         return (texts + corpus.models + (corpus.warnings ?? [])).reduce(rowBytes) { $0 + $1.utf8.count + 3 }
     }
 
+    /// The fields of an event have at most 4 KB.
+    private static func bytes(_ event: ManagerInterface.Event) -> Int {
+        rowBytes + event.message.utf8.count + ServiceEvent.mostFieldBytes / 4
+    }
+
     private static func bytes(_ run: ManagerInterface.Run) -> Int {
         rowBytes + run.id.utf8.count + run.model.utf8.count + (run.reason ?? "").utf8.count
     }
@@ -157,5 +192,14 @@ package struct ManagerLists: Sendable {
     private static func bytes(_ generation: ManagerInterface.Generation) -> Int {
         rowBytes + generation.model.utf8.count + generation.run.utf8.count + (generation.reason ?? "").utf8.count
             + (generation.precisionReason ?? "").utf8.count
+    }
+}
+
+extension EvaluationRecord {
+    fileprivate var interfaceSample: ManagerInterface.TextSample? {
+        guard let prompt, let sample else { return nil }
+        // A database can be edited.
+        let bounded = TextSample(step: step, prompt: prompt, text: sample).bounded
+        return .init(prompt: bounded.prompt, text: bounded.text)
     }
 }

@@ -30,11 +30,12 @@ public struct ManagerService: Sendable {
     private let inboxPending: @Sendable () -> Int
     private let version: String
     private let transfers: Transfers
+    private let uploads: Uploads
     private let began = ContinuousClock.now
     private var lists: ManagerLists { ManagerLists(metrics: metrics, models: settings.models.map(\.name)) }
-    private let rates = SharedWork<String, [ManagerInterface.Check]>(keptFor: .seconds(60))
+    private let speed = SharedWork<String, MachineSpeed>(keptFor: .seconds(60))
     private let checks = SharedWork<String, [ManagerInterface.Check]>(keptFor: .zero)
-    private let measureRates: @Sendable () async throws -> [ManagerInterface.Check]
+    private let measureSpeed: @Sendable () async throws -> MachineSpeed
     /// Keyed by generation directory and tensor name.
     private let tensors = SharedWork<[String], TensorSummary>(keptFor: .seconds(60), most: 128)
 
@@ -44,15 +45,17 @@ public struct ManagerService: Sendable {
     /// - Parameters:
     ///   - transferFolder: where sockets for passing open files are created; nil means in the state directory
     ///   - inboxPending: the number of files in the inbox that are neither admitted nor rejected yet
-    ///   - measureRates: the measurement that `Doctor` runs at most once per minute; replaced in tests
+    ///   - outcomes: what becomes of files in the inbox
+    ///   - measureSpeed: the measurement that `Doctor` and `MeasureSpeed` run at most once per minute; replaced in tests
     package init(
         settings: ReloadableSettings, directory: StateDirectory, metrics: StateStore, registry: ModelRegistry,
         training: TrainingService, promotions: PromotionService, hub: EventHub, admitted: CorpusCatalog,
         journal: EventJournal,
-        version: String, transferFolder: String? = nil, inboxPending: @escaping @Sendable () -> Int,
-        measureRates: @escaping @Sendable () async throws -> [ManagerInterface.Check] = Diagnostics.measuredRates
+        version: String, transferFolder: String? = nil, outcomes: InboxOutcomes = InboxOutcomes(),
+        inboxPending: @escaping @Sendable () -> Int,
+        measureSpeed: @escaping @Sendable () async throws -> MachineSpeed = { try await MachineSpeed.measured() }
     ) {
-        self.measureRates = measureRates
+        self.measureSpeed = measureSpeed
         live = settings
         self.directory = directory
         self.metrics = metrics
@@ -64,11 +67,15 @@ public struct ManagerService: Sendable {
         self.journal = journal
         self.version = version
         transfers = Transfers(folder: transferFolder ?? directory.transfer)
+        uploads = Uploads(directory: directory, transfers: transfers, outcomes: outcomes)
         self.inboxPending = inboxPending
     }
 
     /// Removes leftovers of transfers by an earlier process.
-    func clearLeftovers() { transfers.clearLeftovers() }
+    func clearLeftovers() {
+        transfers.clearLeftovers()
+        uploads.clearLeftovers()
+    }
 
     public func register(with service: inout VarlinkService) {
         service.add(interface: ManagerInterface.name, description: ManagerInterface.description)
@@ -92,19 +99,33 @@ public struct ManagerService: Sendable {
             parameters, context in
             try known(parameters.model)
             let serving = await registry.model(parameters.model)
-            return try await Blocking.lists.run(for: context.peer.uid) { [lists, registry] in
+            return try await Blocking.lists.run(for: context.peer.uid) { [lists, registry, directory] in
                 try lists.generations(parameters) { record in
                     guard let serving, serving.generation == record.number else {
                         return registry.precisions.choice(record.measuredPrecisions)
                     }
                     return serving.precision
+                } bytes: { record in
+                    PublishedFiles.bytes(in: directory.generation(record.number, of: record.model))
                 }
             }
         }
         service.handle(
-            ManagerInterface.GetMetrics.self, replyBytes: { ($0.steps.count + $0.evaluations.count) * 256 }
+            ManagerInterface.GetMetrics.self, replyBytes: { $0.steps.count * 256 + $0.evaluations.count * 1024 }
         ) { parameters, context in
             try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.measurements(parameters) }
+        }
+        service.handle(ManagerInterface.DescribeRun.self, replyBytes: { $0.corpora.count * 512 + 65_536 }) {
+            parameters, context in
+            try await Blocking.lists.run(for: context.peer.uid) { [directory, metrics] in
+                try RunDescription(directory: directory, metrics: metrics).reply(parameters.run)
+            }
+        }
+        // The text of corpora belongs to those who added them.
+        service.handle(ManagerInterface.PreviewCorpus.self, access: .administrators) { parameters, context in
+            try await Blocking.lists.run(for: context.peer.uid) { [directory, metrics] in
+                try CorpusPreview.read(parameters.sha256, directory: directory, metrics: metrics)
+            }
         }
         // Methods that make changes are restricted to administrators.
         service.handle(ManagerInterface.Train.self, access: .administrators) { parameters, _ in
@@ -129,6 +150,40 @@ public struct ManagerService: Sendable {
         }
         service.handle(ManagerInterface.DescribeTensor.self) { parameters, context in
             try await describe(parameters, for: context.peer.uid)
+        }
+        service.handle(ManagerInterface.Pause.self, access: .administrators) { parameters, _ in
+            let (models, run) = await training.pause(try named(parameters.model))
+            return .init(models: models, run: run)
+        }
+        service.handle(ManagerInterface.Resume.self, access: .administrators) { parameters, _ in
+            .init(models: await training.resume(try named(parameters.model)))
+        }
+        service.handle(ManagerInterface.RemoveGeneration.self, access: .administrators) { parameters, _ in
+            try known(parameters.model)
+            let serving = await registry.model(parameters.model)?.generation
+            try await promotions.remove(parameters.model, parameters.generation, serving: serving)
+            return .init()
+        }
+        service.handleMore(ManagerInterface.Put.self) { parameters, context, writer in
+            let model = try parameters.model.map { try known($0).name }
+            try await uploads.put(parameters, into: model, settings, context, writer)
+        }
+        service.handle(ManagerInterface.GetSettings.self, replyBytes: { $0.settings.count * 128 }) { _, _ in
+            .init(settings: live.listed)
+        }
+        service.handle(ManagerInterface.ListEvents.self, replyBytes: { $0.events.count * 1024 }) {
+            parameters, context in
+            try await Blocking.lists.run(for: context.peer.uid) { [lists] in try lists.events(parameters) }
+        }
+        service.handle(ManagerInterface.MeasureSpeed.self) { _, context in
+            let speed = try await speed.value(for: "", measureSpeed)
+            let rates = try await Blocking.files.run(for: context.peer.uid) { [directory] in
+                MachineProfile.current(file: directory.machine).rates
+            }
+            return .init(
+                processor: MachineSpeed.processor, threads: ThreadPool.shared.threads,
+                float32Operations: speed.float32, bfloat16Operations: speed.bfloat16, memoryRead: speed.memoryRead,
+                float32Instructions: rates.float32, bfloat16Instructions: rates.bfloat16, int8Instructions: rates.int8)
         }
         service.handle(ManagerInterface.Doctor.self) { _, context in try await doctor(for: context.peer.uid) }
         service.handleMore(ManagerInterface.Import.self, access: .administrators) { parameters, context, writer in
@@ -182,7 +237,8 @@ public struct ManagerService: Sendable {
                     evaluationLoss: record?.evaluationLoss,
                     nextTraining: nextRun?.date?.interfaceText, state: state,
                     reason: state == .training ? nil : await explain(settings.name, last: last),
-                    conversations: serving?.engine.hasConversations))
+                    conversations: serving?.engine.hasConversations,
+                    paused: await training.isPaused(settings.name)))
         }
         return models
     }
@@ -209,6 +265,10 @@ public struct ManagerService: Sendable {
     /// - Parameter last: the newest run of the model
     private func explain(_ model: String, last: RunRecord?) async -> String {
         if let run = await training.current, run.model == model { return "training: \(RunProgress(run).statusText)" }
+        if await training.isPaused(model) {
+            let waits = await training.queued.first { $0.model == model }.map { "; \($0.run) waits" } ?? ""
+            return "training is paused\(waits): ‘kbctl resume \(model)’ or ‘kbctl train \(model)’ continues it"
+        }
         let nextRun = await training.nextRun(model)
         let wait = nextRun?.date.map { "in \(MessageFormat.duration($0.timeIntervalSinceNow))" }
         switch nextRun {
@@ -245,7 +305,7 @@ public struct ManagerService: Sendable {
             do {
                 return .init(runs: [try await training.train(model, force: force)])
             } catch {
-                throw nothingToTrain(model, error)
+                throw await nothingToTrain(model, error)
             }
         }
         var runs: [String] = []
@@ -254,7 +314,7 @@ public struct ManagerService: Sendable {
             do {
                 runs.append(try await training.train(model, force: force))
             } catch {
-                refusal = refusal ?? nothingToTrain(model, error)
+                if refusal == nil { refusal = await nothingToTrain(model, error) }
             }
         }
         if runs.isEmpty, let refusal { throw refusal }
@@ -272,7 +332,7 @@ public struct ManagerService: Sendable {
             )
         }
         let fed = zip(models, bytes).filter { $0.1 > 0 }
-        guard !fed.isEmpty else { throw nothingToTrain(models[0].name, .noCorpus) }
+        guard !fed.isEmpty else { throw await nothingToTrain(models[0].name, .noCorpus) }
         return .init(
             plans: fed.flatMap { model, bytes in
                 // `auto` is not a precision.
@@ -284,14 +344,16 @@ public struct ManagerService: Sendable {
             })
     }
 
-    private func nothingToTrain(_ model: String, _ refusal: Scheduler.Refusal) -> ManagerInterface.NothingToTrain {
+    private func nothingToTrain(_ model: String, _ refusal: Scheduler.Refusal) async -> ManagerInterface.NothingToTrain
+    {
+        let pause = await training.isPaused(model) ? "; its training stays paused until ‘kbctl resume \(model)’" : ""
         let reason =
             switch refusal {
             case .noCorpus, .unknownModel: "there is no corpus: drop a text file into \(directory.inbox)"
             case .nothingNew:
                 "no corpus is new: each has been or is being trained on; to train on the same text again, use force (kbctl train --force)"
             }
-        return ManagerInterface.NothingToTrain(model: model, reason: reason)
+        return ManagerInterface.NothingToTrain(model: model, reason: reason + pause)
     }
 
     private func promote(_ parameters: ManagerInterface.Promote.Parameters) async throws -> VarlinkNothing {
@@ -343,7 +405,7 @@ public struct ManagerService: Sendable {
     }
 
     private func doctor(for user: UInt32) async throws -> ManagerInterface.Doctor.Reply {
-        let rates = try await rates.value(for: "", measureRates)
+        let speed = try await speed.value(for: "", measureSpeed)
         var serving: [(name: String, generation: Int, precision: String)] = []
         for name in settings.models.map(\.name) {
             guard let model = await registry.model(name) else { continue }
@@ -352,7 +414,7 @@ public struct ManagerService: Sendable {
         let machine = Diagnostics(settings: settings, directory: directory, serving: serving)
         return .init(
             checks: try await checks.value(for: "") {
-                try await Blocking.files.run(for: user) { machine.all(rates: rates) }
+                try await Blocking.files.run(for: user) { machine.all(speed: speed) }
             })
     }
 
@@ -363,8 +425,8 @@ public struct ManagerService: Sendable {
         guard context.more else { throw VarlinkServiceError.expectedMore }
         let model = try known(parameters.model)
         let names = parameters.files
-        try ReceivedFiles.check(names: names)
-        let record = try await transfers.counted {
+        try ReceivedFiles.check(names: names, objective: model.objective)
+        let (record, differences) = try await transfers.counted {
             let descriptors = try await transfers.receive(names.count, from: context.peer.uid) {
                 try await writer.send(.init(transfer: $0))
             }
@@ -377,7 +439,7 @@ public struct ManagerService: Sendable {
                 try ReceivedFiles.copy(files, to: source, reserve: reserve, $0)
             }
             try await writer.send(.init(bytes: bytes))
-            let staged = try await ModelImport(
+            let (staged, differences) = try await ModelImport(
                 model: model, directory: directory, process: registry.process,
                 precision: registry.precisions.choice(nil).precision
             ).stage(from: source)
@@ -385,10 +447,12 @@ public struct ManagerService: Sendable {
                 try? Durable.removeTree(staged)
                 throw CancellationError()
             }
-            return try await promotions.adopt(staged, as: model.name)
+            return (try await promotions.adopt(staged, as: model.name), differences)
         }
         try await writer.finish(
-            .init(generation: record.number, modelSha256: record.modelSha256, parameters: record.parameters))
+            .init(
+                generation: record.number, modelSha256: record.modelSha256, parameters: record.parameters,
+                differences: differences.isEmpty ? nil : differences))
     }
 
     private func exportModel(
@@ -396,17 +460,32 @@ public struct ManagerService: Sendable {
         _ writer: ReplyWriter<ManagerInterface.Export.Reply>
     ) async throws {
         guard context.more else { throw VarlinkServiceError.expectedMore }
-        let serving = try await serving(parameters.model)
-        let generation = serving.generation
+        let model = try known(parameters.model)
+        let generation: Int
+        let folder: String
+        if let wanted = parameters.generation {
+            guard directory.generations(of: parameters.model).contains(wanted) else {
+                throw ManagerInterface.GenerationNotFound(model: parameters.model, generation: wanted)
+            }
+            (generation, folder) = (wanted, directory.generation(wanted, of: parameters.model))
+        } else {
+            let serving = try await serving(parameters.model)
+            (generation, folder) = (serving.generation, serving.engine.directory)
+        }
+        func reply(_ transfer: String?, _ names: [String]) -> ManagerInterface.Export.Reply {
+            .init(
+                transfer: transfer, generation: generation, files: names, license: model.license,
+                language: model.languages.isEmpty ? nil : model.languages)
+        }
         let names = try await transfers.counted {
-            let files = try PublishedFiles.open(in: serving.engine.directory)
+            let files = try PublishedFiles.open(in: folder)
             let names = files.map(\.name)
             try await transfers.send(files.map(\.file), to: context.peer.uid) {
-                try await writer.send(.init(transfer: $0, generation: generation, files: names))
+                try await writer.send(reply($0, names))
             }
             return names
         }
-        try await writer.finish(.init(generation: generation, files: names))
+        try await writer.finish(reply(nil, names))
     }
 
     /// - Throws: `ModelNotFound`, `GenerationNotFound`
@@ -418,11 +497,35 @@ public struct ManagerService: Sendable {
         return serving
     }
 
+    /// Returns the names of the model, or of all models.
+    private func named(_ model: String?) throws(ManagerInterface.ModelNotFound) -> [String] {
+        guard let model else { return settings.models.map(\.name) }
+        return [try known(model).name]
+    }
+
     @discardableResult
     private func known(_ model: String) throws(ManagerInterface.ModelNotFound) -> ModelSettings {
         guard let known = settings.model(named: model) else {
             throw ManagerInterface.ModelNotFound(model: model, available: settings.models.map(\.name))
         }
         return known
+    }
+}
+
+extension ReloadableSettings {
+    /// The settings in force.
+    fileprivate var listed: [ManagerInterface.Setting] {
+        let waiting = awaitingRestart
+        return current.inForce.map { setting in
+            let (source, place): (ManagerInterface.Setting.Source, String?) =
+                switch setting.origin {
+                case nil: (.default, nil)
+                case .file(let place): (.file, place)
+                case .environment(let variable): (.environment, variable)
+                }
+            return .init(
+                key: setting.key, value: setting.text, source: source, place: place,
+                awaitsRestart: waiting.contains(setting.key))
+        }
     }
 }

@@ -8,7 +8,7 @@ import Synchronization
 import Varlink
 import VarlinkServer
 
-/// Passes open files between the service and an administrator, for `Import` and `Export`.
+/// Passes open files between the service and an administrator, for `Import` and `Export`, and bytes of members, for `Put`.
 ///
 /// The connection of a call cannot carry descriptors. Each transfer therefore has a Unix socket of its own, with a random name in
 /// a directory that only the service can write. It accepts one connection, from the caller's user, and closes others.
@@ -47,7 +47,7 @@ final class Transfers: Sendable {
     ) async throws -> [OpenDescriptor] {
         let descriptors = try await connected(to: user, whenListening) { connection, until, flag in
             try Self.wait(for: connection.number, until: until, flag)
-            let limit = ManagerInterface.Import.fileNames.count
+            let limit = ManagerInterface.Import.fileLimit
             return try DescriptorPassing.receive(atMost: limit, over: connection.number)
         }
         guard descriptors.count == count else {
@@ -55,6 +55,13 @@ final class Transfers: Sendable {
                 reason: "received \(descriptors.count) descriptors for \(count) file names")
         }
         return descriptors
+    }
+
+    /// Returns a connection over which the user sends bytes.
+    func connection(
+        from user: uid_t, whenListening: (String) async throws -> Void
+    ) async throws -> OpenDescriptor {
+        try await connected(to: user, whenListening) { connection, _, _ in connection }
     }
 
     /// Sends descriptors to the user.

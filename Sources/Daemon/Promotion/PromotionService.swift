@@ -2,6 +2,7 @@ import AsyncSupport
 import Durable
 import Events
 import FoundationEssentials
+import Interface
 import Jobs
 import Database
 import Settings
@@ -25,6 +26,8 @@ package final class PromotionService: Sendable {
     private let numbering = Mutex(())
     /// Generations that are being loaded or evaluated, by model, with the number of holders; they are not pruned.
     private let held = Mutex<[String: [Int: Int]]>([:])
+    /// Generations that an administrator is removing. Changed only while `held` is locked.
+    private let leaving = Mutex<Set<[String]>>([])
     /// The last evaluation of a candidate that no run submits. They run one after another, however many models are
     /// imported.
     private let evaluations = Mutex<Task<Void, Never>?>(nil)
@@ -152,11 +155,63 @@ extension PromotionService {
 
 /// Requests of administrators.
 extension PromotionService {
+    /// Deletes a generation: first its directory, durably, then its record. After a kill in between, the record is removed at
+    /// the next start (`Pruner`).
+    /// - Parameter serving: the generation that answers requests; nil if there is none
+    /// - Throws: `GenerationNotFound`; `GenerationInUse` if it serves or is needed by a run; `DurableError`
+    func remove(_ model: String, _ generation: Int, serving: Int?) async throws {
+        let mark = [model, "\(generation)"]
+        @Sendable func inUse(_ reason: String) -> ManagerInterface.GenerationInUse {
+            .init(model: model, generation: generation, reason: reason)
+        }
+        try await Blocking.changes.run(for: nil) { [self] in
+            try pruning.withLock { _ in
+                guard directory.generations(of: model).contains(generation) else {
+                    throw ManagerInterface.GenerationNotFound(model: model, generation: generation)
+                }
+                guard ![serving, directory.currentGeneration(of: model)].contains(generation) else {
+                    throw inUse("it serves; promote another one first")
+                }
+                guard directory.generations(of: model).last != generation else {
+                    throw inUse("it is the newest one, whose number the next one would get")
+                }
+                for run in try metrics.runs(model: model, states: RunRecord.State.unfinished) {
+                    let start = (try? directory.readJob(of: run.id))?.start?.generation
+                    guard run.generation != generation, start != generation else {
+                        throw inUse("\(run.id) needs it; cancel the run or wait until it is finished")
+                    }
+                }
+                let isFree = held.withLock { held in
+                    guard held[model]?[generation] == nil else { return false }
+                    leaving.withLock { _ = $0.insert(mark) }
+                    return true
+                }
+                guard isFree else { throw inUse("it is being loaded or evaluated; try again later") }
+                defer { held.withLock { _ in leaving.withLock { _ = $0.remove(mark) } } }
+                try Durable.removeWhole(directory.generation(generation, of: model))
+                try metrics.removeGeneration(generation, of: model)
+            }
+        }
+        journal.report(
+            ServiceEvent(
+                .generationRemoved, "generation \(generation) of \(model) was removed", model: model,
+                fields: ["generation": .int(generation)]))
+    }
+
     /// Serves an existing generation. Candidates that are being evaluated at this moment, or are waiting for it, are older than
     /// the request and do not replace it.
     func promote(_ model: String, to generation: Int) async throws {
-        hold(model, generation)
+        let isThere = held.withLock { held in
+            guard !leaving.withLock({ $0.contains([model, "\(generation)"]) }) else { return false }
+            held[model, default: [:]][generation, default: 0] += 1
+            return true
+        }
+        guard isThere else { throw ManagerInterface.GenerationNotFound(model: model, generation: generation) }
         defer { release(model, generation) }
+        // It may have been removed since the caller looked.
+        guard directory.generations(of: model).contains(generation) else {
+            throw ManagerInterface.GenerationNotFound(model: model, generation: generation)
+        }
         let reason = "generation \(generation) was promoted manually in the meantime"
         let withdrawn = Mutex<[GenerationRecord]>([])
         let serving: ServingModel?

@@ -53,6 +53,12 @@ struct Pruner: Sendable {
         try TemporaryName.clearLeftovers(in: directory.model(model))
         let records = try metrics.generations(of: model)
         let serving = directory.currentGeneration(of: model)
+        let onDisk = Set(directory.generations(of: model))
+        // The process was killed while it removed them. The newest generation is never removed, so an empty list means that
+        // the directory could not be read.
+        for record in records where !onDisk.isEmpty && !onDisk.contains(record.number) {
+            try metrics.removeGeneration(record.number, of: model)
+        }
         let candidates = Set(records.filter { $0.state == .candidate }.map(\.number))
         let rejected = Set(records.filter { $0.state == .rejected }.map(\.number))
         let old = RetentionPolicy.generationsToRemove(
@@ -67,6 +73,7 @@ struct Pruner: Sendable {
             for file in InferenceEngine.packedFiles(ofDirectory: directory.generation(number, of: model)) {
                 try Durable.removeTree(file)
             }
+            try Durable.removeTree(PassageFiles.path(directory.generation(number, of: model)))
         }
     }
 

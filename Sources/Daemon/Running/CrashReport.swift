@@ -36,6 +36,7 @@ extension RunSupervisor.Configuration {
         self.init(
             maxRestarts: settings.maxRestarts, restartWaitSeconds: settings.restartWaitSeconds,
             stopSeconds: settings.stopSeconds, stallSeconds: settings.stallSeconds, nice: settings.nice,
-            oomScoreAdjust: settings.oomScoreAdjust, memoryLimit: settings.memoryLimit, diskReserve: diskReserve)
+            oomScoreAdjust: settings.oomScoreAdjust, memoryLimit: settings.memoryLimit, diskReserve: diskReserve,
+            launcher: settings.launcher)
     }
 }

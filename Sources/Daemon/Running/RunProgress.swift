@@ -30,9 +30,9 @@ struct RunProgress: Sendable {
         case .published(let published):
             record.evaluationLoss = published.evaluation?.loss ?? record.evaluationLoss
         case .tokenizerTrained, .textSummary, .modelChosen, .startPrepared, .textWarning, .preflight, .stepSkipped,
-            .checkpoint, .interrupted,
+            .checkpoint, .interrupted, .sample,
             .failed,
-            .judged, .precisionsMeasured:
+            .judged, .precisionsMeasured, .ranksJoined, .communication, .converted:
             break
         case .working(let working): activity = working.activity
         }

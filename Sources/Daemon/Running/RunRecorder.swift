@@ -25,6 +25,10 @@ struct RunRecorder: Sendable {
             journal.attempt("an evaluation was not recorded") {
                 try metrics.record(EvaluationRecord(run: job.run, evaluation, time: event.time))
             }
+        case .sample(let sample):
+            journal.attempt("a sample of text was not recorded") {
+                try metrics.record(sample.bounded, ofRun: job.run)
+            }
         default: break
         }
         guard let reported = ServiceEvent(event, of: job) else { return }

@@ -20,6 +20,7 @@ public actor TrainingService: Service {
     private let journal: EventJournal
     private let recorder: RunRecorder
     private let promotions: PromotionService
+    private let notifier: RunNotifier
     private let admitted: CorpusCatalog
     /// The path of `kantaibert-train`.
     private let program: String
@@ -43,8 +44,8 @@ public actor TrainingService: Service {
         var corpora: [String]?
         let leave = Latch()
         var isCancelled = false
-        /// Whether its training window has closed.
-        var isPausing = false
+        /// Why it was asked to stop and is to resume later; nil if it was not.
+        var pauseReason: String?
         /// Whether no other run can continue from its checkpoints.
         var isRefused = false
         /// The generation that it started from, if the gate rejected its model in favor of that one.
@@ -66,6 +67,7 @@ public actor TrainingService: Service {
         self.journal = journal
         recorder = RunRecorder(directory: directory, metrics: metrics, journal: journal)
         self.promotions = promotions
+        notifier = RunNotifier(settings: settings, directory: directory, journal: journal)
         self.admitted = admitted
         self.program = program
         memory = ScheduleStateFile(path: directory.schedule)
@@ -77,6 +79,9 @@ public actor TrainingService: Service {
             promotions.judgeCandidates()
             promotions.prune()
             perform(try resume())
+            await notifier.start { [metrics] run in
+                (try? metrics.run(run)).map { RunRecord.State.ended.contains($0.state) } ?? false
+            }
             for await start in starts.stream where !stopping.isOpen { await carryOut(start) }
             // ServiceGroup treats an early return as a failure.
             try await gracefulShutdown()
@@ -85,12 +90,14 @@ public actor TrainingService: Service {
         }
         alarm?.cancel()
         await promotions.finish()
+        await notifier.finish()
     }
 
     /// Makes the active run write a checkpoint and exit, and starts no other. `run` returns when that is done.
     nonisolated func stop() {
         stopping.open()
         promotions.stop()
+        notifier.stop()
         starts.continuation.finish()
     }
 
@@ -114,8 +121,15 @@ public actor TrainingService: Service {
     /// processes that write to it.
     private func tellStatus() {
         guard let progress = activeRun?.progress else {
-            let waiting = scheduler.queue.first.map { "\($0.run) is waiting for its training window" }
-            return SystemdNotify.status(waiting ?? "Waiting for corpora")
+            let waiting = scheduler.queue.first.map { entry in
+                scheduler.isPaused(entry.model)
+                    ? "\(entry.run) is paused" : "\(entry.run) is waiting for its training window"
+            }
+            let paused = settings.models.map(\.name).filter(scheduler.isPaused)
+            let idle =
+                paused.isEmpty
+                ? "Waiting for corpora" : "The training of \(paused.joined(separator: ", ")) is paused"
+            return SystemdNotify.status(waiting ?? idle)
         }
         guard statusRate.allowsLine() else { return }
         SystemdNotify.status(progress.statusText)
@@ -150,8 +164,10 @@ extension TrainingService {
     /// - Returns: the run's name, which may be that of a run already queued
     public func train(_ model: String, force: Bool) throws(Scheduler.Refusal) -> String {
         if force { tryAgain(corporaOf: model) }
+        let wasPaused = scheduler.isPaused(model)
         let (run, actions) = try scheduler.train(model, force: force, now: .now).get()
         perform(actions)
+        if wasPaused { report(.trainingResumed, "is resumed", [model]) }
         return run
     }
 
@@ -162,6 +178,38 @@ extension TrainingService {
             corporaAdmitted(
                 try metrics.tryAgain(corporaOf: model).map { ($0, try metrics.modelsFed(by: $0, of: models)) })
         }
+    }
+
+    /// Pauses the training of models.
+    /// - Returns: the models that were not paused before, and the run that stops
+    public func pause(_ models: [String]) -> (models: [String], run: String?) {
+        let new = models.filter { !scheduler.isPaused($0) }
+        let run = scheduler.running.flatMap { new.contains($0.model) ? $0.run : nil }
+        perform(scheduler.pause(new, now: .now))
+        report(.trainingPaused, "is paused", new)
+        return (new, run)
+    }
+
+    /// Ends `pause`.
+    /// - Returns: the models that were paused
+    public func resume(_ models: [String]) -> [String] {
+        let paused = models.filter(scheduler.isPaused)
+        perform(scheduler.resume(paused, now: .now))
+        report(.trainingResumed, "is resumed", paused)
+        return paused
+    }
+
+    /// Whether the training of the model is paused.
+    public func isPaused(_ model: String) -> Bool { scheduler.isPaused(model) }
+
+    private func report(_ kind: EventKind, _ change: String, _ models: [String]) {
+        guard !models.isEmpty else { return }
+        journal.report(
+            ServiceEvent(
+                kind, "training of \(models.joined(separator: ", ")) \(change)",
+                model: models.count == 1 ? models[0] : nil,
+                fields: ["models": .array(models.map { .string($0) })]))
+        tellStatus()
     }
 
     /// Cancels a run.
@@ -205,8 +253,10 @@ extension TrainingService {
                     guard (try? await Task.sleep(until: time)) != nil else { return }
                     self.tick()
                 }
-            case .pause:
-                activeRun?.isPausing = true
+            case .pause(let entry):
+                activeRun?.pauseReason =
+                    scheduler.isPaused(entry.model)
+                    ? "until ‘kbctl resume \(entry.model)’" : "because its training window has closed"
                 activeRun?.leave.open()
             case .stop:
                 activeRun?.isCancelled = true
@@ -368,11 +418,12 @@ extension TrainingService {
         case .published:
             guard let job else { preconditionFailure("a run without a job has published") }
             return await promoteGeneration(of: job)
-        case .left where activeRun?.isCancelled == true: end(.cancelled, kind: .runCancelled, "\(run) is cancelled")
-        case .left where activeRun?.isPausing == true:
-            end(.interrupted, kind: .runPaused, "\(run) is paused because its training window has closed")
+        case .left where activeRun?.isCancelled == true:
+            await end(.cancelled, kind: .runCancelled, "\(run) is cancelled")
+        case .left where activeRun?.pauseReason != nil:
+            await end(.interrupted, kind: .runPaused, "\(run) is paused \(activeRun?.pauseReason ?? "")")
         case .left:
-            end(
+            await end(
                 .interrupted, kind: .runInterrupted,
                 "\(run) is interrupted and resumes when the service is started again")
         case .failed(let reason, let corpus), .refused(let reason, let corpus):
@@ -383,7 +434,7 @@ extension TrainingService {
                 activeRun?.corpora = []
                 recorder.setAside(corpus, because: reason, run: run, model: job.model)
             }
-            end(.failed, kind: .runFailed, "\(run) failed: \(reason)", reason: reason)
+            await end(.failed, kind: .runFailed, "\(run) failed: \(reason)", reason: reason)
         }
         return false
     }
@@ -406,33 +457,35 @@ extension TrainingService {
             }
         } catch {
             // The generation is complete; if `current` cannot be switched now, the next start tries again.
-            end(
+            await end(
                 .interrupted, kind: .problem,
                 "\(run) is finished, but generation \(number) could not be promoted yet: \(error)")
             return false
         }
         switch outcome {
         case .serves, .rejected, .unjudged, .withdrawn:
-            end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)")
+            await end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)")
             promotions.report(outcome, of: candidate)
             if case .rejected(let verdict) = outcome, let start = job.start, verdict.incumbent == start.generation {
                 activeRun?.lostTo = start.generation
             }
             return true
         case .damaged(let reason):
-            end(.failed, kind: .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)")
+            await end(.failed, kind: .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)")
             return false
         case .left, .unable:
             return await conclude(.left, run: run, job: job)
         }
     }
 
-    private func end(_ state: RunRecord.State, kind: EventKind, _ message: String, reason: String? = nil) {
+    private func end(_ state: RunRecord.State, kind: EventKind, _ message: String, reason: String? = nil) async {
         guard let activeRun else { preconditionFailure("no run is under way") }
         let isTrouble = kind == .runFailed || kind == .generationDamaged
         self.activeRun?.progress.end(state, reason: isTrouble ? reason ?? message : nil)
         guard let record = self.activeRun?.progress.record else { return }
+        await notifier.note(record)
         recorder.recordEnd(
             of: record, kind: kind, message, corpora: activeRun.corpora, goesOn: !activeRun.isRefused)
+        await notifier.deliver()
     }
 }

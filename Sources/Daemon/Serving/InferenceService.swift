@@ -11,12 +11,18 @@ import VarlinkServer
 /// of the interface.
 public struct InferenceService: Sendable {
     private let live: ReloadableSettings
-    private var models: [ModelSettings] { live.current.models }
+    var models: [ModelSettings] { live.current.models }
     private var defaults: ServingSettings { live.current.serving }
-    private let registry: ModelRegistry
+    let registry: ModelRegistry
     private let admission: RequestLimiter
     /// Explains why a model has no generation, and what the service is doing about it.
     private let state: @Sendable (_ model: String) async -> String
+    /// Reads lines of the corpora; nil if there are none.
+    package var reviews: CorpusReviews?
+    /// Answers questions about the corpora; nil if there are none.
+    package var questions: CorpusQuestions?
+    /// The embeddings of the corpora; nil if there are none.
+    package var passages: PassageFiles?
 
     public init(
         settings: ReloadableSettings, registry: ModelRegistry,
@@ -70,10 +76,13 @@ public struct InferenceService: Sendable {
             parameters, context in
             try await answer(context) { user in try await detokenize(parameters, for: user) }
         }
+        if let reviews { registerReview(reviews, with: &service) }
+        if let questions { registerSearch(questions, with: &service) }
+        if let questions, let passages { registerSimilar(SimilarPassages(questions, passages), with: &service) }
     }
 
     /// Admits a request and translates its errors to those of the interface.
-    private func answer<Value>(
+    func answer<Value>(
         _ context: CallContext, _ body: (_ user: UInt32) async throws -> Value
     ) async throws -> Value {
         let user = context.peer.uid
@@ -178,7 +187,7 @@ public struct InferenceService: Sendable {
     }
 
     /// Takes memory for a reply from the user's share.
-    private func reserve(_ bytes: Int, _ context: CallContext) throws {
+    func reserve(_ bytes: Int, _ context: CallContext) throws {
         guard context.reserve(bytes) else { throw InferenceInterface.Overloaded(retryAfterMs: 1000) }
     }
 
@@ -247,7 +256,7 @@ public struct InferenceService: Sendable {
     /// - Parameters:
     ///   - name: nil selects the first model with `objective`, or else the first model
     ///   - objective: the objective the model must have been trained for; nil accepts both
-    private func model(_ name: String?, objective: Objective? = nil) async throws -> ServingModel {
+    func model(_ name: String?, objective: Objective? = nil) async throws -> ServingModel {
         guard
             let settings = models.first(where: {
                 name == nil ? objective == nil || $0.objective == objective : $0.name == name
@@ -274,7 +283,7 @@ public struct InferenceService: Sendable {
             seed: asked?.seed)
     }
 
-    private func receipt(_ model: ServingModel, seed: Int = 0) -> InferenceInterface.Provenance {
+    func receipt(_ model: ServingModel, seed: Int = 0) -> InferenceInterface.Provenance {
         .init(
             model: model.name, generation: model.generation, modelSha256: model.engine.modelSHA256, seed: seed)
     }
@@ -289,7 +298,7 @@ public struct InferenceService: Sendable {
 }
 
 /// Translates errors of the engine to those of the interface. Others are passed on unchanged, and reported as internal errors.
-private func interfaceErrors<Value>(_ body: () async throws -> Value) async throws -> Value {
+func interfaceErrors<Value>(_ body: () async throws -> Value) async throws -> Value {
     do {
         return try await body()
     } catch let error as InferenceError {

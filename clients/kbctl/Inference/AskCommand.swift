@@ -8,6 +8,7 @@ struct Ask: ParsableCommand {
 
     @Argument(help: "The text to continue; - reads it from standard input.") var text: TextArgument
 
+    @Flag(help: "Then show which parts of the answer occur verbatim in the corpora, and where.") var why = false
     @OptionGroup var sampling: SamplingArguments
     @OptionGroup var model: ModelOption
     @OptionGroup var global: GlobalOptions
@@ -20,13 +21,31 @@ struct Ask: ParsableCommand {
             prompt: prompt, model: model.model, sampling: sampling.value)
         try client.naming(model.model, needed: .clm) { client in
             if global.json {
-                return try Terminal.json(try client.call(InferenceInterface.Generate.self, parameters))
+                let reply = try client.call(InferenceInterface.Generate.self, parameters)
+                try Terminal.json(reply)
+                if why { try Terminal.json(try trace(reply.text, by: reply.receipt?.model, client)) }
+                return
             }
             let replies = try client.callMore(InferenceInterface.Generate.self, parameters)
             var text = FlowingText()
-            while let reply = try replies.next() { text.write(reply.text) }
+            var (answer, answering) = ("", model.model)
+            while let reply = try replies.next() {
+                text.write(reply.text)
+                answer += reply.text
+                answering = reply.receipt?.model ?? answering
+            }
             Terminal.write("\n")
+            if why {
+                Terminal.line("")
+                TraceReport(text: answer, reply: try trace(answer, by: answering, client)).print()
+            }
         }
+    }
+
+    private func trace(
+        _ answer: String, by model: String?, _ client: VarlinkClient
+    ) throws -> InferenceInterface.Trace.Reply {
+        try client.search(InferenceInterface.Trace.self, .init(text: answer, model: model))
     }
 }
 

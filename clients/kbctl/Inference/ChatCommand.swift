@@ -1,4 +1,5 @@
 import ArgumentParser
+import Durable
 import FoundationEssentials
 import Glibc
 import Interface
@@ -12,7 +13,8 @@ struct Chat: ParsableCommand {
             A model that was trained on conversations replies to each line; it sees the session so far, as much of it as it \
             can read. Any other causal model continues the text: each line is appended to the session so far, and the \
             beginning of a session that is too long for the model is dropped. Arrow keys edit the line and recall earlier \
-            ones. Ctrl-C stops an answer, Ctrl-D ends the session, /new starts a new one, and /help lists the commands.
+            ones. Ctrl-C stops an answer, Ctrl-D ends the session, /why shows where the last answer comes from, /new starts a \
+            new session, and /help lists the commands.
             """)
 
     @OptionGroup var sampling: SamplingArguments
@@ -43,6 +45,7 @@ struct Chat: ParsableCommand {
             case "/exit", "/quit": return
             case "/help": help(session)
             case "/save": save(session, rest)
+            case "/why": try explain(session, chosen.name)
             case "/system" where session.isConversation:
                 session.system = rest.isEmpty ? nil : rest
                 Terminal.line(Style.dim(rest.isEmpty ? "no system message" : "the system message is set"))
@@ -79,6 +82,9 @@ struct Chat: ParsableCommand {
                 lead: "/system TEXT  ", indent: 14)
         }
         Terminal.paragraph(
+            "show which parts of the last answer occur verbatim in the corpora, and where", lead: "/why          ",
+            indent: 14)
+        Terminal.paragraph(
             "write the session to a file, as JSON that the inbox takes", lead: "/save FILE    ", indent: 14)
         Terminal.paragraph("end the session, like Ctrl-D", lead: "/exit         ", indent: 14)
         Terminal.paragraph("send a line that begins with one slash", lead: "//TEXT        ", indent: 14)
@@ -88,10 +94,23 @@ struct Chat: ParsableCommand {
     private func save(_ session: ChatSession, _ path: String) {
         guard !path.isEmpty else { return Terminal.printError("kbctl: /save takes the name of a file") }
         do {
-            try session.json().write(to: URL(filePath: path), options: .withoutOverwriting)
+            try Durable.create(path, with: Array(try session.json()))
             Terminal.paragraph("saved in \(path)")
         } catch {
-            Terminal.printError("kbctl: \(path) cannot be written: \(Failure.reason(ofWriting: error))")
+            let reason = (error as? DurableError).map { String(cString: strerror($0.errno)) } ?? "\(error)"
+            Terminal.printError("kbctl: \(path) cannot be written: \(reason)")
+        }
+    }
+
+    private func explain(_ session: ChatSession, _ name: String) throws {
+        guard let answer = session.lastAnswer else { return Terminal.printError("kbctl: there is no answer yet") }
+        do {
+            let reply = try global.connect().search(InferenceInterface.Trace.self, .init(text: answer, model: name))
+            if global.json { try Terminal.json(reply) } else { TraceReport(text: answer, reply: reply).print() }
+        } catch {
+            // The session goes on.
+            guard let failure = Failure(error), failure.status != EX_UNAVAILABLE else { throw error }
+            Terminal.printError("kbctl: \(failure.message)")
         }
     }
 
@@ -133,8 +152,8 @@ struct Chat: ParsableCommand {
             }
             session.add(.assistant, answer)
             if omitted > 0 {
-                Terminal.printError(
-                    "the session is longer than the model can read: it has not seen the oldest \(omitted) messages")
+                let oldest = omitted == 1 ? "oldest message" : "oldest \(Format.count(omitted)) messages"
+                Terminal.printError("the session is longer than the model can read: it has not seen the \(oldest)")
             }
             return
         }
@@ -183,6 +202,8 @@ private struct ChatSession {
     init(isConversation: Bool) { self.isConversation = isConversation }
 
     var messages: [InferenceInterface.Message] { (system.map { [.init(role: .system, content: $0)] } ?? []) + said }
+
+    var lastAnswer: String? { said.last { $0.role == .assistant }?.content }
 
     /// The session as one text.
     var text: String { said.map(\.content).joined(separator: "\n") }

@@ -12,7 +12,7 @@ struct Generations: ParsableCommand {
             the serving one has its precision, are printed below the table.
             """)
 
-    @Argument(help: ArgumentHelp("The model.", valueName: "model")) var name: String
+    @Argument(help: ArgumentHelp("The model.", valueName: "model"), completion: .models) var name: String
 
     @OptionGroup var global: GlobalOptions
 

@@ -7,7 +7,7 @@ struct Inspect: ParsableCommand {
         abstract: "List the tensors of a model, or show the values of one.",
         discussion: "Shows the serving generation, with Hugging Face's names in Hugging Face's order.")
 
-    @Argument(help: ArgumentHelp("The model.", valueName: "model")) var name: String
+    @Argument(help: ArgumentHelp("The model.", valueName: "model"), completion: .models) var name: String
     @Option(help: ArgumentHelp("Show statistics and corner values of this tensor.", valueName: "tensor")) var values:
         String?
 

@@ -26,7 +26,9 @@ struct ListCorpora: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the files that were received, with their state.")
 
-    @Option(help: ArgumentHelp("Only admitted, duplicate, rejected, removed or set_aside.", valueName: "state"))
+    @Option(
+        help: ArgumentHelp("Only admitted, duplicate, rejected, removed or set_aside.", valueName: "state"),
+        completion: .list(["admitted", "duplicate", "rejected", "removed", "set_aside"]))
     var state: String?
 
     @OptionGroup var global: GlobalOptions

@@ -21,7 +21,7 @@ struct ModelList {
             ], spare: [7, 6, 8, 1, 4, 5])
         for model in models {
             table.add([
-                model.name, model.objective.rawValue, model.state.rawValue, Format.count(model.generation),
+                model.name, model.objective.rawValue, model.stateText, Format.count(model.generation),
                 age(of: model) ?? "–", Format.number(model.bitsPerByte, 3), Format.number(model.evaluationLoss, 4),
                 Format.count(model.parameters), Format.relative(model.nextTraining),
             ])
@@ -44,6 +44,14 @@ struct ModelList {
                 "\(model.name): generation \(newest.number) was rejected; ‘kbctl generations \(model.name)’ shows why")
         }
         return notes
+    }
+}
+
+extension ManagerInterface.Model {
+    /// The state of training. A pause counts more than what waits for its end.
+    var stateText: String {
+        guard paused == true else { return state.rawValue }
+        return state == .training ? "pausing" : "paused"
     }
 }
 

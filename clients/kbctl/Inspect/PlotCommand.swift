@@ -12,7 +12,9 @@ struct Plot: ParsableCommand {
             point of a line is the mean of several steps.
             """)
 
-    @Argument(help: ArgumentHelp("The runs; by default the one in progress, or else the last.", valueName: "run"))
+    @Argument(
+        help: ArgumentHelp("The runs; by default the one in progress, or else the last.", valueName: "run"),
+        completion: .runs)
     var runs: [String] = []
     @Option(help: ArgumentHelp("Write an SVG file.", valueName: "file"), completion: .file(extensions: ["svg"]))
     var svg: String?

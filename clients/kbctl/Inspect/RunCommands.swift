@@ -7,7 +7,7 @@ import Varlink
 struct Runs: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List training runs, newest first.")
 
-    @Option(help: ArgumentHelp("List at most this many.", valueName: "n")) var limit: Int?
+    @Option(parsing: .unconditional, help: ArgumentHelp("List at most this many.", valueName: "n")) var limit: Int?
 
     @OptionGroup var model: ModelOption
     @OptionGroup var global: GlobalOptions
@@ -50,7 +50,9 @@ struct Runs: ParsableCommand {
 struct RunDetails: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "run", abstract: "Show one run.")
 
-    @Argument(help: ArgumentHelp("The run; by default the one in progress, or else the last.", valueName: "run"))
+    @Argument(
+        help: ArgumentHelp("The run; by default the one in progress, or else the last.", valueName: "run"),
+        completion: .runs)
     var id: String?
 
     @OptionGroup var global: GlobalOptions

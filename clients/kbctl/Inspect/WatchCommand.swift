@@ -9,10 +9,10 @@ struct Watch: ParsableCommand {
         discussion: """
             On a terminal, evaluations are listed in a table above a progress bar; otherwise, plain lines are printed. \
             --exit-when-served is for scripts: it exits with 0 when every model serves and no run is queued or in \
-            progress, and with 70 when a run has failed.
+            progress, with 70 when a run has failed, and with 75 when training is paused.
             """)
 
-    @Argument(help: ArgumentHelp("Follow only this run.", valueName: "run")) var id: String?
+    @Argument(help: ArgumentHelp("Follow only this run.", valueName: "run"), completion: .runs) var id: String?
 
     @Flag(help: "Exit when every model serves and no work is left.") var exitWhenServed = false
 
@@ -33,7 +33,9 @@ struct Watch: ParsableCommand {
                 }
             }
         } else if status.run == nil {
-            screen.beginIdle(waiting: status.queued.count, inbox: status.inboxPending)
+            screen.beginIdle(
+                waiting: status.queued.count, inbox: status.inboxPending,
+                paused: status.models.filter { $0.paused == true }.map(\.name))
         }
         var asked = ContinuousClock.now
         defer { screen.end() }
@@ -66,6 +68,14 @@ struct Watch: ParsableCommand {
 
     /// - Throws: `Failure` if no work is left and the training of a model has failed
     private func isServed(_ status: ManagerInterface.GetStatus.Reply, _ client: VarlinkClient) throws -> Bool {
+        let paused = status.models.filter { $0.paused == true }.map(\.name)
+        if status.run == nil, status.inboxPending == 0, let first = status.queued.first,
+            status.queued.allSatisfy({ paused.contains($0.model) })
+        {
+            throw Failure(
+                "\(first.id) waits because the training of \(first.model) is paused; ‘kbctl resume \(first.model)’ continues it",
+                status: EX_TEMPFAIL)
+        }
         let isAtRest =
             status.run == nil && status.queued.isEmpty && status.inboxPending == 0
             && !status.models.contains { $0.state == .waiting || $0.state == .training }

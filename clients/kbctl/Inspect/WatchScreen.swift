@@ -16,6 +16,8 @@ struct WatchScreen {
 
     /// Interval between progress lines when output is not a terminal.
     private static let interval = Duration.seconds(5)
+    /// Precedes samples of text, below the column of the steps.
+    private static let sampleIndent = "          "
 
     init(isInteractive: Bool) {
         self.isInteractive = isInteractive
@@ -39,8 +41,14 @@ struct WatchScreen {
     }
 
     /// Prints, on a terminal, why there is no progress to show.
-    func beginIdle(waiting: Int, inbox: Int) {
+    func beginIdle(waiting: Int, inbox: Int, paused: [String]) {
         guard isInteractive else { return }
+        defer {
+            if !paused.isEmpty {
+                Terminal.paragraph(
+                    "the training of \(paused.joined(separator: ", ")) is paused; ‘kbctl resume’ continues it")
+            }
+        }
         let rest = [(waiting, "waiting"), (inbox, "in the inbox")].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         Terminal.paragraph((["no run is in progress"] + rest).joined(separator: ", "))
     }
@@ -71,6 +79,12 @@ struct WatchScreen {
         erase()
         if isInteractive, event.kind == "evaluation", let run = event.run, let step = event.fields["step"]?.number {
             return table.row(of: run, step: Int(step), validation: event.fields["loss"]?.number).forEach(Terminal.line)
+        }
+        if isInteractive, event.kind == "sample", case .string(let text)? = event.fields["text"] {
+            // Belongs to the line of the evaluation above it. A sentence with masks is repeated with its masks filled in.
+            var shown = text
+            if case .string(let prompt)? = event.fields["prompt"], !prompt.contains("<mask>") { shown = prompt + text }
+            return Terminal.paragraph(shown, lead: Self.sampleIndent, indent: Self.sampleIndent.count)
         }
         // Checkpoints come every minute and would break up the table of losses.
         guard !isInteractive || event.kind != "checkpoint" else { return }

@@ -7,8 +7,8 @@ struct Promote: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve this generation; also rolls back to an earlier one.")
 
-    @Argument(help: ArgumentHelp("The model.", valueName: "model")) var name: String
-    @Argument(help: "The generation's number.") var generation: Int
+    @Argument(help: ArgumentHelp("The model.", valueName: "model"), completion: .models) var name: String
+    @Argument(help: "The generation's number.", completion: .generations) var generation: Int
 
     @OptionGroup var global: GlobalOptions
 
@@ -23,7 +23,7 @@ struct Promote: ParsableCommand {
 struct Cancel: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Cancel a run that is queued or in progress.")
 
-    @Argument(help: ArgumentHelp("The run.", valueName: "run")) var id: String
+    @Argument(help: ArgumentHelp("The run.", valueName: "run"), completion: .runs) var id: String
 
     @OptionGroup var global: GlobalOptions
 

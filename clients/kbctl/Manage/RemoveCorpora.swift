@@ -8,7 +8,9 @@ struct RemoveCorpora: ParsableCommand {
         commandName: "rm", abstract: "Exclude corpora from future training.",
         discussion: "Runs that have started and models that were trained on them are not affected.")
 
-    @Argument(help: ArgumentHelp("SHA-256 digests, or unique prefixes; see ‘kbctl corpora’.", valueName: "sha256"))
+    @Argument(
+        help: ArgumentHelp("SHA-256 digests, or unique prefixes; see ‘kbctl corpora’.", valueName: "sha256"),
+        completion: .corpora)
     var corpora: [String]
 
     @OptionGroup var global: GlobalOptions

@@ -7,7 +7,7 @@ struct Train: ParsableCommand {
         abstract: "Start training now, regardless of the schedule.",
         discussion: "Without a name, every model that has new corpora is trained.")
 
-    @Argument(help: "The model.") var model: String?
+    @Argument(help: "The model.", completion: .models) var model: String?
 
     @Flag(help: "Train even if there are no new corpora.") var force = false
 

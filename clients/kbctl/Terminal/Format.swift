@@ -66,6 +66,15 @@ enum Format {
         return [local.tm_hour, local.tm_min, local.tm_sec].map { twoDigits(Int($0)) }.joined(separator: ":")
     }
 
+    /// Formats a date and time in the local time zone as `2026-01-01 12:00:01`.
+    static func dayAndTime(_ date: Date) -> String {
+        var seconds = time_t(date.timeIntervalSince1970)
+        var local = tm()
+        localtime_r(&seconds, &local)
+        return "\(1900 + Int(local.tm_year))-\(twoDigits(Int(local.tm_mon) + 1))-\(twoDigits(Int(local.tm_mday))) "
+            + timeOfDay(date)
+    }
+
     private static func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
 
     private static func wholeSeconds(_ seconds: Double) -> Int {

@@ -26,6 +26,8 @@ enum Terminal {
         put(text, to: STDOUT_FILENO)
     }
 
+    static func writeError(_ text: String) { put(text, to: STDERR_FILENO) }
+
     static func line(_ text: String) {
         write(text + "\n")
     }

@@ -16,6 +16,12 @@ public struct WebServer: Sendable {
         public var token: AccessToken
         /// The file that holds `token`; nil if it is not stored in a file.
         public var tokenFile: String?
+        /// Keys of those who may query the models; nil if everyone who can connect may.
+        public var keys: APIKeyFile?
+        /// Encrypts connections; nil for plain HTTP.
+        public var certificate: TLSCertificate?
+        /// Other sites whose scripts may use the API.
+        public var origins = AllowedOrigins()
         /// Host names of this machine that are accepted in addition to those of the loopback interface.
         public var hosts: [String]
         /// Maximum number of connections from one remote address; nil is the default.
@@ -77,11 +83,14 @@ public struct WebServer: Sendable {
         let log = LimitLog(logger, interval: limits.logInterval)
         let router = Route.all.router(
             services: RouteServices(
-                client: client, feed: feed, inbox: options.inbox, tokenFile: options.tokenFile,
-                healthDeadline: limits.health),
-            token: options.token, hosts: options.hosts, log: log)
+                client: client, feed: feed, inbox: options.inbox,
+                access: AccessControl(
+                    token: options.token, keys: options.keys, isEncrypted: options.certificate != nil, log: log),
+                tokenFile: options.tokenFile, healthDeadline: limits.health),
+            hosts: options.hosts, origins: options.origins, log: log)
         let listener = HTTPListener(
-            sockets: options.sockets, responder: router.buildResponder(), limits: limits, log: log,
+            sockets: options.sockets, certificate: options.certificate, responder: router.buildResponder(),
+            limits: limits, log: log,
             whenListening: whenListening, whenStopping: feed.finish)
         let group = ServiceGroup(
             configuration: .init(

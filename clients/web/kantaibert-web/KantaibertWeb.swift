@@ -16,9 +16,11 @@ struct KantaibertWeb: AsyncParsableCommand {
         discussion: """
             Environment variables set the same options: KANTAIBERT_WEB_LISTEN, KANTAIBERT_SOCKET, KANTAIBERT_INBOX, \
             KANTAIBERT_WEB_UPLOAD_LIMIT_MB, KANTAIBERT_WEB_TOKEN_FILE, KANTAIBERT_WEB_HOSTS (separated by commas), \
-            KANTAIBERT_WEB_CONNECTIONS_PER_ADDRESS.
+            KANTAIBERT_WEB_CONNECTIONS_PER_ADDRESS, KANTAIBERT_WEB_API_KEYS, KANTAIBERT_WEB_TLS_CERT, \
+            KANTAIBERT_WEB_TLS_KEY, KANTAIBERT_WEB_ALLOW_ORIGINS (separated by commas), KANTAIBERT_WEB_INSECURE=1.
 
-            Exit status: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments, 69 cannot listen on the address, 73 the \
+            Exit status: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments, 66 the keys or the certificate cannot be \
+            used, 69 cannot listen on the address, 73 the \
             token cannot be written, 77 other users can write to ./var, 70 any other error.
             """, version: Release.version)
 
@@ -53,6 +55,31 @@ struct KantaibertWeb: AsyncParsableCommand {
             valueName: "count"))
     var connectionsPerAddress: Int?
 
+    @Option(help: "The file with the keys of those who may query the models. (default: none, everyone may)")
+    var apiKeys: String?
+
+    @Option(help: "The certificate and those of its issuers, in PEM format, for https.")
+    var tlsCert: String?
+
+    @Option(help: "The private key of the certificate, in PEM format.")
+    var tlsKey: String?
+
+    @Option(
+        name: .customLong("allow-origin"),
+        help: ArgumentHelp(
+            "A site whose scripts may use the API, such as https://example.org, or * for any; can be repeated.",
+            valueName: "origin"))
+    var origins: [String] = []
+
+    @Flag(help: "Listen on the network even without keys and a certificate.")
+    var insecure = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Prints a new key, and on the standard output the line for the file of keys; then exits.", valueName: "name"
+        ))
+    var newKey: String?
+
     /// Limits given as options or else as environment variables; nil is the default.
     private struct Limits {
         var uploadMb: Int?
@@ -82,9 +109,43 @@ struct KantaibertWeb: AsyncParsableCommand {
     func validate() throws {
         _ = try limits()
         _ = try DefaultPaths.address(listen)
+        _ = try allowedOrigins()
+    }
+
+    private func allowedOrigins() throws -> AllowedOrigins {
+        do throws(InvalidOrigin) {
+            return try AllowedOrigins(origins + DefaultPaths.list("KANTAIBERT_WEB_ALLOW_ORIGINS"))
+        } catch { throw ValidationError("\(error)") }
+    }
+
+    private func printNewKey(_ name: String) throws {
+        do {
+            let (key, line) = try APIKey.new(name: name)
+            say("the key of \(name), which is not stored anywhere: \(key)")
+            print(line)
+        } catch { throw failure(EX_USAGE, "\(error)") }
+    }
+
+    /// The keys and the certificate.
+    ///
+    /// - Throws: an exit code, after printing the reason
+    private func security() throws -> (keys: APIKeyFile?, certificate: TLSCertificate?) {
+        func path(_ option: String?, _ variable: String) -> String? { option ?? EnvironmentVariable.text(variable) }
+        let keyFile = path(apiKeys, "KANTAIBERT_WEB_API_KEYS")
+        let certificates = path(tlsCert, "KANTAIBERT_WEB_TLS_CERT")
+        let privateKey = path(tlsKey, "KANTAIBERT_WEB_TLS_KEY")
+        guard (certificates == nil) == (privateKey == nil) else {
+            throw failure(EX_USAGE, "--tls-cert and --tls-key belong together: one of them is missing")
+        }
+        do {
+            let keys = try keyFile.map { try APIKeyFile(path: $0) }
+            guard let certificates, let privateKey else { return (keys, nil) }
+            return (keys, try TLSCertificate(certificates: certificates, key: privateKey))
+        } catch { throw failure(EX_NOINPUT, "\(error)") }
     }
 
     func run() async throws {
+        if let newKey { return try printNewKey(newKey) }
         SystemdLogging.bootstrap()
         let logger = Logger(label: "kantaibert-web")
         let socket: ServiceSocket
@@ -104,16 +165,28 @@ struct KantaibertWeb: AsyncParsableCommand {
             throw failure(EX_CANTCREAT, "\(error)")
         }
         let limits = try limits()
-        let options = WebServer.Options(
-            sockets: try DefaultPaths.sockets(listen), socket: socket,
+        let (keys, certificate) = try security()
+        let sockets = try DefaultPaths.sockets(listen)
+        let isInsecure = insecure || EnvironmentVariable.text("KANTAIBERT_WEB_INSECURE") == "1"
+        guard sockets.areLocal || isInsecure || (keys != nil && certificate != nil) else {
+            throw failure(
+                EX_USAGE,
+                "on an address that other machines can reach, --api-keys, --tls-cert and --tls-key are required: "
+                    + "anyone there could query the models and read the answers; --insecure listens without them")
+        }
+        var options = WebServer.Options(
+            sockets: sockets, socket: socket,
             inbox: Inbox(
                 path: inbox ?? DefaultPaths.inbox(besides: socket.path), limit: (limits.uploadMb ?? 1024) << 20),
             token: token,
             tokenFile: tokenFile, hosts: hosts + DefaultPaths.list("KANTAIBERT_WEB_HOSTS"),
             connectionsPerAddress: limits.connectionsPerAddress)
-        let server = WebServer(options: options, logger: logger) { addresses in
+        options.keys = keys
+        options.certificate = certificate
+        options.origins = try allowedOrigins()
+        let server = WebServer(options: options, logger: logger) { [options] addresses in
             SystemdNotify.ready()
-            greet(addresses, token: token, tokenFile: tokenFile, logger)
+            greet(addresses, options, logger)
         }
         do {
             try await server.run()
@@ -127,8 +200,9 @@ struct KantaibertWeb: AsyncParsableCommand {
     }
 
     /// Reports the URL of the page: on a terminal with the token, in the journal without.
-    private func greet(_ addresses: [SocketAddress], token: AccessToken, tokenFile: String?, _ logger: Logger) {
-        if let tokenFile {
+    private func greet(_ addresses: [SocketAddress], _ options: WebServer.Options, _ logger: Logger) {
+        if let keys = options.keys { logger.notice("\(keys.count) keys of \(keys.path) may query the models") }
+        if let tokenFile = options.tokenFile {
             logger.notice("the token is in \(tokenFile)")
         } else if isatty(STDERR_FILENO) == 0 {
             logger.notice(
@@ -136,12 +210,17 @@ struct KantaibertWeb: AsyncParsableCommand {
         }
         for address in addresses {
             guard let port = address.port, let host = address.ipAddress else { continue }
-            let url = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)/"
+            let scheme = options.certificate == nil ? "http" : "https"
+            let url = "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)/"
             logger.notice("listening on \(url)")
-            if isatty(STDERR_FILENO) == 1 { say("open \(url)#token=\(token.text)") }
-            if host != "127.0.0.1" && host != "::1" {
+            if isatty(STDERR_FILENO) == 1 { say("open \(url)#token=\(options.token.text)") }
+            if !options.sockets.areLocal, options.keys == nil || options.certificate == nil {
+                let missing = [
+                    options.keys == nil ? "anyone there can query the models" : nil,
+                    options.certificate == nil ? "connections are not encrypted" : nil,
+                ]
                 logger.warning(
-                    "\(url) is reachable from other machines: anyone there can query the models, without encryption")
+                    "\(url) is reachable from other machines: \(missing.compactMap { $0 }.joined(separator: ", and "))")
             }
         }
     }

@@ -14,6 +14,8 @@ import ServiceLifecycle
 struct HTTPListener<Responder: HTTPResponder>: Service
 where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
     let sockets: HTTPSockets
+    /// Encrypts connections; nil for plain HTTP.
+    let certificate: TLSCertificate?
     let responder: Responder
     let limits: HTTPLimits
     let log: LimitLog
@@ -73,7 +75,7 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             // Some connections wait for a request whose body is never read.
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 << 10))
-            .childChannelInitializer { [log, limits] channel in
+            .childChannelInitializer { [log, limits, certificate] channel in
                 let admission = connections.add(channel)
                 guard admission == .admitted else {
                     let isShare = admission == .shareUsedUp
@@ -82,6 +84,11 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
                         .warning, kind, kind,
                         metadata: ["limit": "\(isShare ? limits.connectionsPerAddress : limits.connections)"])
                     return channel.close()
+                }
+                if let certificate {
+                    do {
+                        try channel.pipeline.syncOperations.addHandler(certificate.handler(log: log))
+                    } catch { return channel.eventLoop.makeFailedFuture(error) }
                 }
                 // The task ends with its connection, which is closed when the server stops at the latest.
                 return http.setup(channel: channel, logger: log.logger).flatMapThrowing { connection in
@@ -126,4 +133,36 @@ public enum HTTPSockets: Sendable, Equatable {
     case open(host: String, port: Int)
     /// Listening sockets opened by another program such as systemd.
     case descriptors([Int32])
+
+    /// Whether only programs of this machine can connect.
+    public var areLocal: Bool {
+        switch self {
+        case .open(let host, _): ["127.0.0.1", "::1", "localhost"].contains(host)
+        case .descriptors(let descriptors): descriptors.allSatisfy(Self.isLocal)
+        }
+    }
+
+    private static func isLocal(_ descriptor: Int32) -> Bool {
+        var address = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                guard getsockname(descriptor, address, &length) == 0 else { return false }
+                switch Int32(address.pointee.sa_family) {
+                case AF_UNIX: return true
+                case AF_INET:
+                    return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                        UInt32(bigEndian: $0.pointee.sin_addr.s_addr) >> 24 == 127
+                    }
+                case AF_INET6:
+                    return address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
+                        withUnsafeBytes(of: $0.pointee.sin6_addr) {
+                            $0.dropLast().allSatisfy { $0 == 0 } && $0.last == 1
+                        }
+                    }
+                default: return false
+                }
+            }
+        }
+    }
 }

@@ -7,10 +7,14 @@ import Hummingbird
 /// a host name that resolves to this machine (DNS rebinding) it could also read the responses, which `Host` reveals.
 struct HostCheckMiddleware<Context: RequestContext>: RouterMiddleware {
     /// Accepted host names, without ports: a tunnel may use another port.
-    let hosts: Set<String>
+    private let hosts: Set<String>
+    private let origins: AllowedOrigins
 
-    /// - Parameter allowing: names accepted in addition to those of the loopback interface, such as a reverse proxy's
-    init(allowing others: [String]) {
+    /// - Parameters:
+    ///   - allowing: names accepted in addition to those of the loopback interface, such as a reverse proxy's
+    ///   - origins: other sites whose requests are accepted
+    init(allowing others: [String], origins: AllowedOrigins) {
+        self.origins = origins
         hosts = Set(["127.0.0.1", "localhost", "[::1]"] + others.map { $0.lowercased() })
     }
 
@@ -22,6 +26,9 @@ struct HostCheckMiddleware<Context: RequestContext>: RouterMiddleware {
             throw APIError(
                 .misdirectedRequest, "the host ‘\(authority)’ is not served here; allow it with --allow-host",
                 code: "wrong_host")
+        }
+        if let origin = request.headers[.origin], origins.allows(origin, request.uri.path) {
+            return try await next(request, context)
         }
         if let origin = request.headers[.origin]?.lowercased() {
             guard origin == "http://\(authority)" || origin == "https://\(authority)" else {

@@ -11,6 +11,10 @@ extension APIError {
         case let error as UntrustedSocket:
             self.init(.serviceUnavailable, .unavailable, "\(error)", code: "service_unavailable")
         case let error as VarlinkServiceError: self.init(varlink: error)
+        case let error as DescriptorPassingError:
+            self.init(
+                .serviceUnavailable, .unavailable, "the files were not passed: \(error)", code: "transfer_failed",
+                retryAfterMs: 1000)
         case let error as any VarlinkErrorReply: self.init(reply: error)
         case let error as TooManyCalls:
             self.init(
@@ -95,6 +99,25 @@ extension APIError {
                 .badRequest, "the text has \(error.tokens) tokens; the model takes at most \(error.limit)",
                 param: "prompt", code: "context_length_exceeded")
         case .overloaded(let error): self.init(busyFor: error.retryAfterMs)
+        case .indexNotReady(let error):
+            self.init(
+                .serviceUnavailable, .unavailable,
+                "the corpora are being indexed, \(error.bytes) of \(error.totalBytes) bytes; try again",
+                code: "index_not_ready", retryAfterMs: error.retryAfterMs)
+        case .notSearchable(let error):
+            self.init(
+                .conflict, "the text of ‘\(error.model)’ cannot be searched: \(error.reason)", param: "model",
+                code: "not_searchable")
+        case .traceDisabled:
+            self.init(
+                .forbidden, .permission,
+                "the service does not show the text of its corpora: its setting serving.trace is off",
+                code: "trace_disabled")
+        case .invalidQuery(let error):
+            self.init(.badRequest, "cannot search for this: \(error.reason)", param: "query", code: "invalid_value")
+        // Errors of methods that no route calls.
+        case .corpusNotFound, .corpusUnreadable:
+            self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
     }
 
@@ -112,8 +135,24 @@ extension APIError {
             self.init(
                 .conflict, "the model ‘\(error.model)’ was not trained: \(error.reason)", param: "model",
                 code: "nothing_to_train")
+        case .corpusNotFound:
+            self.init(.notFound, "there is no such text in the store", param: "sha256", code: "corpus_not_found")
+        case .transferFailed(let error):
+            self.init(
+                .serviceUnavailable, .unavailable, "the files were not passed: \(error.reason)",
+                code: "transfer_failed",
+                retryAfterMs: 1000)
+        case .tooManyTransfers(let error):
+            self.init(
+                .serviceUnavailable, .unavailable,
+                "\(error.limit) imports or exports are already in progress; try again later", code: "overloaded",
+                retryAfterMs: 5000)
+        case .generationInUse(let error):
+            self.init(
+                .conflict, "generation \(error.generation) of ‘\(error.model)’ is in use: \(error.reason)",
+                param: "generation", code: "generation_in_use")
         // Errors of methods that no route calls.
-        case .corpusNotFound, .tensorNotFound, .importRefused, .transferFailed, .tooManyTransfers:
+        case .tensorNotFound, .importRefused, .putRefused:
             self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
     }

@@ -33,8 +33,8 @@ public struct Inbox: Sendable {
         uploads = Uploads(files: Self.uploadLimit, bytes: isTooLarge ? .max : total)
     }
 
-    /// Removes incomplete uploads of a killed process; see `InboxFolder.clearLeftovers`.
-    package func clearLeftovers() -> Int { (try? InboxFolder(inbox: path))?.clearLeftovers() ?? 0 }
+    /// Removes incomplete uploads of a killed process; see `SharedFolder.clearLeftovers`.
+    package func clearLeftovers() -> Int { (try? SharedFolder(path))?.clearLeftovers() ?? 0 }
 
     /// Adds a file to the inbox atomically, without replacing another.
     ///
@@ -55,10 +55,10 @@ public struct Inbox: Sendable {
         if let length, length > limit { throw tooLarge }
         let upload = try uploads.begin(expecting: length ?? 0)
         do {
-            var directory = try InboxFolder(inbox: path)
+            var directory = try SharedFolder(path)
             if let folder { directory = try directory.folder(folder) }
             try checkRoom(for: length ?? 0, in: directory)
-            let file = try InboxFile(in: directory, for: name)
+            let file = try IncomingFile(in: directory, for: name)
             var bytes = 0
             var looked = 0
             for try await piece in body {
@@ -82,7 +82,7 @@ public struct Inbox: Sendable {
         }
     }
 
-    private func checkRoom(for bytes: Int, in directory: InboxFolder) throws {
+    private func checkRoom(for bytes: Int, in directory: SharedFolder) throws {
         guard let free = directory.freeBytes else { return }
         let (needed, isTooLarge) = bytes.addingReportingOverflow(reserve)
         guard !isTooLarge, free >= needed else {
@@ -106,37 +106,19 @@ public struct Inbox: Sendable {
     }
 
     /// Publishes under the given name, or with a number appended if the name is taken.
-    private func publish(_ file: InboxFile, as name: String) async throws -> String {
+    private func publish(_ file: IncomingFile, as name: String) async throws -> String {
         // Safe to transfer: the caller no longer uses the value.
         nonisolated(unsafe) let file = file
         return try await NIOThreadPool.singleton.runIfActive {
-            let dot = name.lastIndex(of: ".") ?? name.endIndex
-            for number in 1...Self.nameLimit {
-                let tried = number == 1 ? name : "\(name[..<dot])-\(number)\(name[dot...])"
-                if try file.publish(as: tried) { return tried }
-            }
+            if let published = try file.publish(asOneLike: name, atMost: Self.nameLimit) { return published }
             throw APIError(
                 .conflict, "the inbox already has \(Self.nameLimit) files with this name", param: "name",
                 code: "name_taken")
         }
     }
 
-    /// Returns the last component of a path as a safe file name: no separators, no control characters, no leading dot
-    /// (the service ignores hidden files), and at most 200 bytes.
-    package static func safeName(_ name: String) -> String? {
-        let last = name.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last ?? ""
-        var safe = String.UnicodeScalarView()
-        for scalar in last.unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: continue
-            default: safe.append(scalar)
-            }
-        }
-        var text = Substring(String(safe)).drop { $0 == "." || $0 == " " }
-        while text.last == " " { text.removeLast() }
-        while text.utf8.count > 200 { text.removeLast() }
-        return text.isEmpty ? nil : String(text)
-    }
+    /// See `IncomingFile.safeName`.
+    package static func safeName(_ name: String) -> String? { IncomingFile.safeName(name) }
 }
 
 /// Counts concurrent uploads and their bytes.

@@ -36,6 +36,14 @@ struct ManagerRoutes {
                 limit: try query.integer("limit")))
     }
 
+    func run(_ query: Query) async throws -> Response {
+        try await ask(ManagerInterface.DescribeRun.self, .init(run: try query.text("run")))
+    }
+
+    func preview(_ query: Query) async throws -> Response {
+        try await ask(ManagerInterface.PreviewCorpus.self, .init(sha256: try query.text("sha256")))
+    }
+
     func generations(_ query: Query) async throws -> Response {
         try await ask(
             ManagerInterface.ListGenerations.self,

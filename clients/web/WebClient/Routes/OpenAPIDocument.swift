@@ -4,7 +4,8 @@ import Varlink
 
 /// The routes as an OpenAPI 3.1 document, made from the same table as the router.
 ///
-/// Fields and query parameters are those of the examples; their values are given as examples, not as types.
+/// Fields and query parameters are those of the examples. A field has the types of its examples, and is required if every
+/// example has it.
 enum OpenAPIDocument {
     static func document(of routes: [Route]) -> JSONValue {
         var paths: [String: JSONValue] = [:]
@@ -50,7 +51,11 @@ enum OpenAPIDocument {
                 ],
             ],
         ]
-        if route.access == .change { operation["security"] = [["token": []]] }
+        switch route.access {
+        case .open: break
+        case .read: operation["security"] = [["token": []], [:]]
+        case .change, .reveal: operation["security"] = [["token": []]]
+        }
         switch route.input {
         case .nothing: break
         case .path(let values): operation["parameters"] = .array([pathParameter(route, values)])
@@ -93,11 +98,31 @@ enum OpenAPIDocument {
             examples["\(index + 1)"] = ["value": value]
             for (name, value) in members { fields[name, default: []].append(value) }
         }
+        let required = fields.filter { $1.count == examples.count }.keys.sorted()
         return [
             "schema": [
-                "type": "object", "properties": .object(fields.mapValues { ["examples": .array($0)] }),
+                "type": "object", "required": .array(required.map(JSONValue.string)),
+                "properties": .object(fields.mapValues { ["type": types($0), "examples": .array($0)] }),
             ],
             "examples": .object(examples),
         ]
+    }
+
+    /// The names that JSON Schema has for the types of values.
+    private static func types(_ values: [JSONValue]) -> JSONValue {
+        var names = Set(
+            values.map { value in
+                switch value {
+                case .null: "null"
+                case .bool: "boolean"
+                case .int: "integer"
+                case .double: "number"
+                case .string: "string"
+                case .array: "array"
+                case .object: "object"
+                }
+            })
+        if names.contains("number") { names.remove("integer") }
+        return .array(names.sorted().map(JSONValue.string))
     }
 }

@@ -10,15 +10,20 @@ enum PageRoutes {
         var uploadLimit: Int
         /// The file that holds the token.
         var tokenFile: String?
+        var requiresKey: Bool
 
         private enum CodingKeys: String, CodingKey {
             case uploadLimit = "upload_limit"
             case tokenFile = "token_file"
+            case requiresKey = "requires_key"
         }
     }
 
     static func place(_ services: RouteServices) -> Response {
-        .json(PlaceReply(uploadLimit: services.inbox.limit, tokenFile: services.tokenFile))
+        .json(
+            PlaceReply(
+                uploadLimit: services.inbox.limit, tokenFile: services.tokenFile,
+                requiresKey: services.access.keys != nil))
     }
 
     /// Browsers revalidate each file, and download it only if it has changed.

@@ -12,10 +12,27 @@ package struct Route: Sendable {
 
     /// Who may send a request.
     package enum Access: Sendable {
-        /// Everyone who can connect: the request changes nothing.
+        /// Everyone who can connect: the page's files and what a client needs to know before it has a key.
+        case open
+        /// Requires a key if the server has keys: the request changes nothing.
         case read
-        /// Requires the token: the request changes the state of the service or of its inbox.
+        /// Requires the token or an administrator's key: the request changes the state of the service or of its inbox, or
+        /// reads what only administrators may.
         case change
+        /// Requires the same: the response shows text of the corpora, which the service may not show to everyone who can
+        /// connect to this server, but to its user.
+        case reveal
+
+        package var needsToken: Bool { self == .change || self == .reveal }
+
+        /// The column of the table in `docs/web.md`.
+        fileprivate var documentation: String {
+            switch self {
+            case .open: ""
+            case .read: "key"
+            case .change, .reveal: "token"
+            }
+        }
     }
 
     /// The part of a request that varies, with valid examples.
@@ -77,7 +94,7 @@ package struct Route: Sendable {
 
     /// The row of the table in `docs/web.md`.
     package var documentationRow: String {
-        "| `\(method.rawValue) \(path)` | \(access == .change ? "token" : "") | \(documentation) |"
+        "| `\(method.rawValue) \(path)` | \(access.documentation) | \(documentation) |"
     }
 }
 
@@ -86,6 +103,8 @@ struct RouteServices: Sendable {
     let client: ServiceClient
     let feed: EventFeed
     let inbox: Inbox
+    let downloads = DownloadCount()
+    let access: AccessControl
     /// The file that holds the token; nil if it is not stored in a file.
     let tokenFile: String?
     /// How long `/health` and `/metrics` wait for the service's answer.
@@ -95,13 +114,13 @@ struct RouteServices: Sendable {
 extension [Route] {
     /// Registers the routes, each with the check that its access requires.
     func router(
-        services: RouteServices, token: AccessToken, hosts: [String], log: LimitLog
+        services: RouteServices, hosts: [String], origins: AllowedOrigins, log: LimitLog
     ) -> Router<BasicRequestContext> {
         let router = Router(options: .autoGenerateHeadEndpoints)
+        router.add(middleware: CrossOriginMiddleware(origins: origins))
         router.add(middleware: SecurityHeadersMiddleware(log: log))
-        router.add(middleware: HostCheckMiddleware(allowing: hosts))
+        router.add(middleware: HostCheckMiddleware(allowing: hosts, origins: origins))
         router.add(middleware: RouteCheck(routes: self))
-        let changing = router.group().add(middleware: TokenCheck(token: token))
         for route in self {
             let method: HTTPRequest.Method =
                 switch route.method {
@@ -109,10 +128,8 @@ extension [Route] {
                 case .post: .post
                 }
             let path = RouterPath(route.path)
-            switch route.access {
-            case .read: router.on(path, method: method) { try await route.handler(services, $0, $1) }
-            case .change: changing.on(path, method: method) { try await route.handler(services, $0, $1) }
-            }
+            router.group().add(middleware: AccessCheck(control: services.access, access: route.access))
+                .on(path, method: method) { try await route.handler(services, $0, $1) }
         }
         return router
     }

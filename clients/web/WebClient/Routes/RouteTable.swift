@@ -12,7 +12,7 @@ extension Route {
             .json([
                 #"{"model":"assistant","prompt":"a","max_tokens":3,"temperature":0.5,"top_p":0.9,"n":2,"stop":["x"],"seed":7}"#,
                 #"{"prompt":["a","b"],"stream":true,"stream_options":{"include_usage":true},"stop":null,"top_k":1}"#,
-                #"{"prompt":"a","echo":false,"logit_bias":{},"best_of":1,"min_p":0.1,"repetition_penalty":1.1}"#,
+                #"{"prompt":"a","stop":"x","echo":false,"logit_bias":{},"best_of":1,"min_p":0.1,"repetition_penalty":1.1}"#,
                 #"{"prompt":[[0,5],[6]],"echo":true,"max_tokens":0,"logprobs":2,"suffix":"","top_k":-1,"user":"me"}"#,
                 #"{"prompt":[5,6],"echo":true,"max_tokens":1,"logprobs":1,"stream":true,"temperature":0}"#,
             ]),
@@ -45,6 +45,14 @@ extension Route {
             "`text`, `model`, `top_k`, `targets`; any other field is refused (`unknown_field`)"
         ) { services, request, _ in try await FillMaskRoute(client: services.client).fill(request) },
         Route(
+            .post, "/v1/score", .read,
+            .json([#"{"text":"a b","model":"assistant","tokens":true}"#, #"{"text":"a"}"#]),
+            """
+            `text`, `model`, `tokens` (whether to list the tokens, each with its log-probability); any other field is refused \
+            (`unknown_field`)
+            """
+        ) { services, request, _ in try await ScoreRoute(client: services.client).score(request) },
+        Route(
             .post, "/v1/embeddings", .read,
             .json([
                 #"{"input":["a","b"],"model":"assistant","encoding_format":"base64","dimensions":2}"#,
@@ -55,6 +63,33 @@ extension Route {
             of the model)
             """
         ) { services, request, _ in try await EmbeddingRoute(client: services.client).embed(request) },
+        Route(
+            .post, "/v1/trace", .reveal,
+            .json([#"{"text":"a text","model":"assistant","passages":2,"minimum_words":3}"#, #"{"text":"a text"}"#]),
+            """
+            `Trace`: the parts of `text` that occur verbatim in the corpora that `model` was trained on, each of at least \
+            `minimum_words` words and with at most `passages` of its places. 503 (`index_not_ready`) while they are being indexed
+            """
+        ) { services, request, _ in try await SearchRoutes(client: services.client).trace(request) },
+        Route(
+            .post, "/v1/find", .reveal,
+            .json([
+                #"{"query":"pure reas*","model":"assistant","case_sensitive":true,"ignore_diacritics":true,"limit":3,"after":"9"}"#,
+                #"{"query":"pure|practical reason","regex":true}"#,
+            ]),
+            """
+            `Find`: the places of the words of `query`, or with `regex` of regular expressions for words, in the corpora that \
+            `model` was trained on; `case_sensitive`, `ignore_diacritics`, `limit`, `after`
+            """
+        ) { services, request, _ in try await SearchRoutes(client: services.client).find(request) },
+        Route(
+            .post, "/v1/similar", .reveal,
+            .json([#"{"text":"a text","model":"assistant","limit":3}"#]),
+            """
+            `Similar`: the passages nearest to `text` in the corpora that `model` was trained on, at most `limit` by its embedding \
+            and as many by words. 503 (`index_not_ready`) while the embeddings are being computed
+            """
+        ) { services, request, _ in try await SearchRoutes(client: services.client).similar(request) },
         Route(.get, "/v1/models", .read, .nothing, "models with a serving generation") { services, _, _ in
             try await ModelRoutes(client: services.client).list()
         },
@@ -66,10 +101,10 @@ extension Route {
     ]
 
     private static let monitoring: [Route] = [
-        Route(.get, "/openapi.json", .read, .nothing, "these routes as an OpenAPI 3.1 document") { _, _, _ in
+        Route(.get, "/openapi.json", .open, .nothing, "these routes as an OpenAPI 3.1 document") { _, _, _ in
             .json(OpenAPIDocument.document(of: all))
         },
-        Route(.get, "/health", .read, .nothing, "200, or 503 if the service does not answer") { services, _, _ in
+        Route(.get, "/health", .open, .nothing, "200, or 503 if the service does not answer") { services, _, _ in
             await HealthRoutes(services).health()
         },
         Route(
@@ -79,22 +114,24 @@ extension Route {
     ]
 
     private static let page = [
-        Route(.get, "/", .read, .nothing, "the page") { _, request, _ in
+        Route(.get, "/", .open, .nothing, "the page") { _, request, _ in
             try PageRoutes.file("index.html", for: request)
         },
-        Route(.get, "/static/{file}", .read, .path(["app.js"]), "a file of the page") { _, request, context in
+        Route(.get, "/static/{file}", .open, .path(["app.js"]), "a file of the page") { _, request, context in
             try PageRoutes.file(try Route.value("file", context), for: request)
         },
         Route(
-            .get, "/api/place", .read, .nothing, "`upload_limit`, the maximum size of a file, and `token_file`"
+            .get, "/api/place", .open, .nothing,
+            "`upload_limit`, the maximum size of a file, `token_file`, and whether the server has keys (`requires_key`)"
         ) { services, _, _ in PageRoutes.place(services) },
         Route(
             .get, "/api/events", .read, .nothing, isEndless: true,
             "the service's events, as server-sent events `hello`, `service`, `event` and `steps`"
         ) { services, request, _ in try EventRoute(feed: services.feed).stream(request) },
         Route(
-            .post, "/api/token", .change, .nothing, "changes nothing: 204 if the token is correct"
-        ) { _, _, _ in Response(status: .noContent) },
+            .post, "/api/session", .open, .nothing,
+            "what the token or key of the request may do: `name` and `may_change`; a key is remembered in a cookie"
+        ) { services, request, _ in try SessionRoute(access: services.access).open(request) },
         Route(
             .post, "/api/inbox", .change, .file(["name=a.txt", "name=critique%20of%20reason.txt&model=assistant"]),
             "adds the body to the inbox as the file `name`, for `model` only if given"
@@ -116,6 +153,9 @@ extension Route {
             .get, "/api/metrics", .read, .query(["run=assistant-1&after_step=4&limit=9"]),
             "`GetMetrics`: `run`, `after_step`, `limit`"
         ) { services, request, _ in try await ManagerRoutes(services).metrics(Query(request.uri)) },
+        Route(.get, "/api/run", .read, .query(["run=assistant-1"]), "`DescribeRun`: `run`") { services, request, _ in
+            try await ManagerRoutes(services).run(Query(request.uri))
+        },
         Route(
             .get, "/api/generations", .read, .query(["model=assistant&limit=3&after=4"]),
             "`ListGenerations`: `model`, `limit`, `after`"
@@ -124,9 +164,22 @@ extension Route {
             .get, "/api/corpora", .read, .query(["state=rejected&limit=200&after=9&newest_first=true", ""]),
             "`ListCorpora`: `state`, `limit`, `after`, `newest_first`"
         ) { services, request, _ in try await ManagerRoutes(services).corpora(Query(request.uri)) },
+        Route(
+            .get, "/api/corpus", .reveal, .query(["sha256=\(String(repeating: "ab", count: 32))"]),
+            "`PreviewCorpus`: `sha256`"
+        ) { services, request, _ in try await ManagerRoutes(services).preview(Query(request.uri)) },
+        Route(
+            .get, "/api/export", .change, .query(["model=assistant", "model=assistant&generation=3"]),
+            "a generation of `model`, the serving one or `generation`, as a tar archive of a Hugging Face model directory"
+        ) { services, request, _ in
+            try await ExportRoute(client: services.client, downloads: services.downloads).export(request)
+        },
         Route(.get, "/api/plan", .read, .query(["", "model=assistant"]), "`PlanTraining`: `model`") {
             services, request, _ in
             try await ManagerRoutes(services).plan(Query(request.uri))
+        },
+        Route(.get, "/api/settings", .read, .nothing, "`GetSettings`") { services, _, _ in
+            try await ManagerRoutes(services).ask(ManagerInterface.GetSettings.self, .init())
         },
         Route(.post, "/api/train", .change, .json([#"{"model":"assistant","force":true}"#, "{}"]), "`Train`") {
             services, request, _ in
@@ -135,6 +188,25 @@ extension Route {
         Route(.post, "/api/cancel", .change, .json([#"{"run":"assistant-1"}"#]), "`CancelRun`") {
             services, request, _ in
             try await ManagerRoutes(services).forward(ManagerInterface.CancelRun.self, request)
+        },
+        Route(.post, "/api/pause", .change, .json([#"{"model":"assistant"}"#, "{}"]), "`Pause`") {
+            services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.Pause.self, request)
+        },
+        Route(.post, "/api/resume", .change, .json([#"{"model":"assistant"}"#]), "`Resume`") {
+            services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.Resume.self, request)
+        },
+        Route(
+            .post, "/api/remove", .change, .json([#"{"sha256":"\#(String(repeating: "ab", count: 32))"}"#]),
+            "`RemoveCorpus`"
+        ) { services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.RemoveCorpus.self, request)
+        },
+        Route(
+            .post, "/api/delete", .change, .json([#"{"model":"assistant","generation":1}"#]), "`RemoveGeneration`"
+        ) { services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.RemoveGeneration.self, request)
         },
         Route(
             .post, "/api/promote", .change, .json([#"{"model":"assistant","generation":2}"#]), "`Promote`"

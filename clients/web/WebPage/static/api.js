@@ -65,6 +65,20 @@ export async function change(path, body, why) {
   }
 }
 
+/** Returns the response to a request that requires the token, which is asked for like that of a change; undefined on cancel. */
+export async function getWithToken(path, query, why) {
+  while (true) {
+    try {
+      return await request(`${path}?${queryText(query)}`, { headers: { authorization: `Bearer ${load("token", "")}` } });
+    } catch (error) {
+      if (error.status !== 401 || !(await askForToken(why))) {
+        if (error.status === 401) return undefined;
+        throw error;
+      }
+    }
+  }
+}
+
 /** Yields the data values of server-sent events in the response to a POST, until `[DONE]`. */
 export async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

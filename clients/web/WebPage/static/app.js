@@ -4,14 +4,16 @@ import * as chat from "./chat.js";
 import * as corpora from "./corpora.js";
 import { $, announce } from "./dom.js";
 import * as fill from "./fill.js";
+import * as first from "./first.js";
 import { duration, percent } from "./format.js";
 import * as live from "./live.js";
 import * as models from "./models.js";
 import { load, save } from "./store.js";
+import * as surprise from "./surprise.js";
 import * as token from "./token.js";
 import * as training from "./training.js";
 
-const pages = { chat, fill, training, models, corpora };
+const pages = { chat, fill, surprise, training, models, corpora };
 
 function show() {
   token.takeFromAddress();
@@ -77,6 +79,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => load
 live.on("service", service);
 live.on("status", pulse);
 token.start();
+first.start();
 for (const page of Object.values(pages)) page.start();
 addEventListener("hashchange", () => {
   show();

@@ -1,10 +1,13 @@
-// Draws loss curves: the training loss of each step with a smoothed line, the held-out loss where it was measured, and
-// earlier runs in the background.
+// Draws the curve of a quantity of a run: the value of each step with a smoothed line, the held-out values where they were
+// measured, and other runs in the background.
 
 import { h, svg } from "./dom.js";
 import { number } from "./format.js";
 
-const MARGIN = { top: 14, right: 14, bottom: 26, left: 46 };
+const MARGIN = { top: 14, right: 14, bottom: 42, left: 62 };
+
+/** Returns the text of a tick; small numbers are written with an exponent. */
+const tick = (value, digits) => (digits <= 3 ? value.toFixed(digits) : value === 0 ? "0" : value.toExponential(1));
 
 /** Returns about `count` round numbers from `low` to `high`. */
 function ticks(low, high, count) {
@@ -54,11 +57,11 @@ export class Chart {
     this.describe = describe;
     this.tip = h("div", { class: "tip", "aria-hidden": "true", hidden: true });
     this.root = svg("svg", {
-      class: "plot", tabindex: 0, role: "slider", "aria-label": "Loss of the run; use the arrow keys to move between steps",
+      class: "plot", tabindex: 0, role: "slider", "aria-label": "Curve of the run; use the arrow keys to move between steps",
       "aria-valuemin": 0, "aria-valuenow": 0, "aria-valuetext": "no step yet",
     });
     container.append(this.root, this.tip);
-    this.data = { train: [], held: [], earlier: [], total: 1, log: false };
+    this.data = { train: [], held: [], others: [], total: 1, log: false, title: "", smoothed: true };
     new ResizeObserver(() => this.draw()).observe(container);
     this.root.addEventListener("pointermove", (event) => this.pointAt(event.clientX));
     this.root.addEventListener("pointerdown", (event) => this.pointAt(event.clientX));
@@ -67,7 +70,10 @@ export class Chart {
     this.root.addEventListener("keydown", (event) => this.move(event));
   }
 
-  /** train, held: points {x: step, y: loss}; earlier: lists of points; total: steps of the run; log: logarithmic y axis */
+  /**
+   * train, held: points {x: step, y: value}; others: {name, train, held} of other runs, where name is a class; total: steps of
+   * the run; log: logarithmic y axis; title: of the y axis; smoothed: whether to draw smoothed lines
+   */
   show(data) {
     this.data = data;
     this.frame ??= requestAnimationFrame(() => this.draw());
@@ -76,29 +82,37 @@ export class Chart {
   draw() {
     cancelAnimationFrame(this.frame);
     this.frame = undefined;
-    const { train, held, earlier, total, log } = this.data;
+    const { train, held, others, total, log, title, smoothed } = this.data;
     const width = this.container.clientWidth;
     if (!width) return;
     const height = Math.max(220, Math.min(420, width * 0.5));
     this.root.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.root.setAttribute("height", height);
-    const all = [train, held, ...earlier].flat().filter((point) => point.y > 0);
+    const shown = (points) => points.filter(({ y }) => Number.isFinite(y) && (!log || y > 0));
+    const lines = others.map((other) => ({ ...other, train: shown(other.train), held: shown(other.held) }));
+    const [own, heldOwn] = [shown(train), shown(held)];
+    const all = [own, heldOwn, ...lines.flatMap((line) => [line.train, line.held])].flat();
     if (all.length === 0) {
       this.scale = undefined;
       this.root.replaceChildren(
         svg("text", { x: width / 2, y: height / 2, class: "nothing" }, "The curve starts with the first step."));
       return;
     }
-    this.scale = this.fit(all, width, height, total, log);
+    this.scale = this.fit(all, width, height, Math.max(total || 1, ...lines.map((line) => line.train.at(-1)?.x ?? 0)), log);
     this.root.setAttribute("aria-valuemax", train.at(-1)?.x ?? 0);
     const columns = Math.max(50, width - MARGIN.left - MARGIN.right);
     const curve = (points, name) => svg("path", { class: name, d: this.path(thinned(points, columns)) });
+    const smoothLine = (points) => (smoothed ? smooth(points) : points);
     this.cross = svg("g", { class: "cross" });
     this.root.replaceChildren(
-      ...this.axes(width, height), ...earlier.map((points) => curve(smooth(points), "line earlier")),
-      curve(train, "line raw"), curve(smooth(train), "line train"), curve(held, "line held"),
-      ...held.map(({ x, y }) => svg("circle", { class: "held", cx: this.scale.x(x), cy: this.scale.y(y), r: 2.6 })),
+      ...this.axes(width, height, title),
+      ...lines.flatMap(({ name, train, held }) => [
+        curve(smoothLine(train), `line ${name}`), curve(held, `line ${name} dashed`),
+      ]),
+      ...(smoothed ? [curve(own, "line raw")] : []), curve(smoothLine(own), "line train"), curve(heldOwn, "line held"),
+      ...heldOwn.map(({ x, y }) => svg("circle", { class: "held", cx: this.scale.x(x), cy: this.scale.y(y), r: 2.6 })),
       this.cross);
+    this.root.setAttribute("aria-label", `${title} of the run; use the arrow keys to move between steps`);
     if (this.at !== undefined) this.point(this.at);
     else if (train.length) this.value(train.at(-1).x, this.describe(train.at(-1).x));
   }
@@ -108,7 +122,7 @@ export class Chart {
     const values = points.map((point) => shape(point.y));
     let [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]);
     const pad = (high - low || 1) * 0.06;
-    [low, high] = [low - pad, high + pad];
+    [low, high] = [!log && low >= 0 ? Math.max(0, low - pad) : low - pad, high + pad];
     const right = Math.max(total || 1, ...points.map((point) => point.x).slice(-1), 1);
     const across = (width - MARGIN.left - MARGIN.right) / right;
     const up = (height - MARGIN.top - MARGIN.bottom) / (high - low);
@@ -124,21 +138,25 @@ export class Chart {
       `${index ? "L" : "M"}${this.scale.x(x).toFixed(1)} ${this.scale.y(y).toFixed(1)}`).join("");
   }
 
-  axes(width, height) {
+  axes(width, height, title) {
     const { low, high, right, unshape } = this.scale;
     const across = ticks(0, right, Math.max(2, Math.min(8, width / 110)));
     // On a log scale, round numbers are unevenly spaced, so fewer are labeled.
     const up = ticks(unshape(low), unshape(high), Math.max(3, height / 60));
     return [
-      ...up.values.filter((value) => value > 0).flatMap((value) => [
+      ...up.values.filter((value) => value > 0 || (value === 0 && low <= 0)).flatMap((value) => [
         svg("line", {
           class: "gridline", x1: MARGIN.left, x2: width - MARGIN.right, y1: this.scale.y(value), y2: this.scale.y(value),
         }),
         svg("text", { class: "tick", x: MARGIN.left - 8, y: this.scale.y(value) + 4, "text-anchor": "end" },
-          value.toFixed(up.digits)),
+          tick(value, up.digits)),
       ]),
+      svg("text", { class: "tick title", x: (MARGIN.left + width - MARGIN.right) / 2, y: height - 6 }, "optimizer step"),
+      svg("text", {
+        class: "tick title", x: 0, y: 0, transform: `translate(12 ${(MARGIN.top + height - MARGIN.bottom) / 2}) rotate(-90)`,
+      }, title),
       ...across.values.map((value) => svg("text", {
-        class: "tick", x: this.scale.x(value), y: height - 8, "text-anchor": value === 0 ? "start" : "middle",
+        class: "tick", x: this.scale.x(value), y: height - 24, "text-anchor": value === 0 ? "start" : this.scale.x(value) > width - 30 ? "end" : "middle",
       }, number(value))),
     ];
   }

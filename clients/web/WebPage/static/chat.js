@@ -4,6 +4,7 @@ import { ask, events } from "./api.js";
 import { $, announce, h, options, submitWithEnter } from "./dom.js";
 import { enable, models, on, serving, state } from "./live.js";
 import { keep, load, save } from "./store.js";
+import { tracePanel } from "./trace.js";
 
 const KEPT = 50;
 const FIELDS = [
@@ -230,10 +231,14 @@ class AnswerView {
       buttons.push(this.button("Replay", () => running || this.replay()));
       if (!answer.request.messages) buttons.push(this.button("Continue", () => running || this.goOn()));
     } else if (!running) buttons.push(this.button("Try again", () => running || generate(answer.request)));
+    const trace = answer.receipt && answer.text && tracePanel(answer.text, answer.receipt.model);
+    if (trace) buttons.push(this.button("Where from?", trace.toggle));
     if (answer.text) buttons.push(this.button("Copy", (event) => this.copy(event.target)));
     this.foot.replaceChildren(
       ...(answer.problem ? [h("p", { class: "problem" }, answer.problem)] : []),
       h("p", { class: "receipt" }, ...this.receipt()), h("span", { class: "buttons" }, ...buttons));
+    this.element.querySelector(".trace")?.remove();
+    if (trace) this.element.append(trace.panel);
   }
 
   button = (text, onclick) => h("button", { class: "link", type: "button", onclick }, text);

@@ -1,6 +1,6 @@
-// Lists received corpora and uploads files into the inbox.
+// Lists received corpora, shows and removes them, and uploads files into the inbox.
 
-import { failure, get, queryText } from "./api.js";
+import { change, failure, get, getWithToken, queryText } from "./api.js";
 import { $, announce, h, options, replace } from "./dom.js";
 import { bytes, moment, number } from "./format.js";
 import { models, on } from "./live.js";
@@ -21,6 +21,8 @@ let counts = {};
 let latest = 0;
 let filter = load("corpora.filter", "");
 let limit = Infinity;
+/** The beginnings of corpora that are shown, by SHA-256. */
+const previews = new Map();
 
 export function start() {
   get("/api/place").then((place) => {
@@ -161,12 +163,72 @@ function draw() {
   }
   $("corpora-empty").hidden = corpora.length > 0;
   $("corpora-more").hidden = !next;
-  replace($("corpora"), corpora.map((one) => h("tr", {},
-    h("th", { scope: "row", title: one.sha256 && `SHA-256 ${one.sha256}` }, h("span", { class: "name" }, one.name),
+  replace($("corpora"), corpora.flatMap((one) => [h("tr", { role: "row", class: previews.has(one.sha256) && isStored(one) && "open" },
+    h("th", { role: "rowheader", scope: "row", title: one.sha256 && `SHA-256 ${one.sha256}` }, h("span", { class: "name" }, one.name),
       one.format && h("span", { class: "reason" }, [one.format, one.encoding].filter(Boolean).join(", "))),
-    h("td", {}, h("span", { class: `badge ${STATES[one.state] ?? ""}` }, one.state),
+    h("td", { role: "cell" }, h("span", { class: `badge ${STATES[one.state] ?? ""}` }, STATE_NAMES[one.state] ?? one.state),
       one.reason && h("span", { class: "reason" }, one.reason),
-      ...(one.warnings ?? []).map((warning) => h("span", { class: "reason warn" }, warning))),
-    h("td", { class: "num" }, bytes(one.bytes)), h("td", { class: "num" }, number(one.documents)),
-    h("td", {}, one.models.join(", ") || "–"), h("td", {}, moment(one.received)))));
+      ...(one.warnings ?? []).map((warning) => h("span", { class: "reason warn" }, warning)),
+      REMEDIES[one.state] && h("span", { class: "reason" }, REMEDIES[one.state])),
+    h("td", { role: "cell", class: "num", "data-label": "Size" }, bytes(one.bytes)),
+    h("td", { role: "cell", class: "num", "data-label": "Documents" }, number(one.documents)),
+    h("td", { role: "cell", class: "wrap", "data-label": "Models" }, one.models.join(", ") || "–"),
+    h("td", { role: "cell", "data-label": "Received" }, moment(one.received)),
+    h("td", { role: "cell", class: "do" }, isStored(one) && h("div", { class: "row" },
+      action(one, "show", previews.has(one.sha256) ? "Hide" : "Show"), action(one, "remove", "Remove")))),
+    ...(previews.has(one.sha256) && isStored(one) ? [preview(one)] : [])]));
+  for (const button of $("corpora").querySelectorAll("button[data-do]")) {
+    const one = corpora.find(({ sha256 }) => sha256 === button.dataset.sha256);
+    button.onclick = () => (button.dataset.do === "show" ? show(one) : remove(one));
+  }
+}
+
+const STATE_NAMES = { set_aside: "set aside" };
+const REMEDIES = {
+  rejected: "The file is in inbox/.rejected. Correct it, or convert it to a format that can be read, and drop it again.",
+  removed: "To use it again, drop the same file once more.",
+};
+
+/** Whether the text is stored and may be used. A duplicate has the text of another row. */
+const isStored = (one) => one.state === "admitted" || one.state === "set_aside";
+
+const action = (one, name, text) => h("button", {
+  class: "quiet", type: "button", "data-do": name, "data-sha256": one.sha256 }, text, h("span", { class: "sr" }, `: ${one.name}`));
+
+const preview = ({ sha256 }) => {
+  const { text, bytes: all } = previews.get(sha256);
+  const isWhole = new TextEncoder().encode(text).length >= all;
+  return h("tr", { role: "row" }, h("td", { role: "cell", class: "preview", colspan: 7 }, h("pre", { tabindex: 0, role: "region", "aria-label": "Beginning of the text" }, text),
+    h("span", { class: "reason" }, isWhole ? "This is the whole text, as it was stored." : `The beginning of ${bytes(all)}, as it was stored.`)));
+};
+
+/** Shows the beginning of a text, or hides it. */
+async function show({ sha256 }) {
+  if (!previews.delete(sha256)) {
+    try {
+      const response = await getWithToken("/api/corpus", { sha256 }, "Showing a text");
+      if (response) previews.set(sha256, await response.json());
+    } catch (error) {
+      problem(error);
+    }
+  }
+  draw();
+}
+
+async function remove(one) {
+  const text = `Remove ${one.name}? No later training run uses its text, and it is deleted. Models that were trained on it stay as they are.`;
+  if (!confirm(text)) return;
+  try {
+    if (!(await change("/api/remove", { sha256: one.sha256 }, "Removing a text"))) return;
+    announce(`${one.name} was removed.`);
+    previews.delete(one.sha256);
+    await loadAll();
+  } catch (error) {
+    problem(error);
+  }
+}
+
+function problem(error) {
+  announce(error.message);
+  $("uploads").prepend(h("li", { class: "bad" }, h("span", { class: "hint" }, error.message)));
 }

@@ -1,6 +1,7 @@
 // The live state of the service: one event stream, one status, and their subscribers.
 
 import { get } from "./api.js";
+import { askForKey } from "./token.js";
 
 export const state = {
   /** `up` is undefined until the first message. */
@@ -59,7 +60,11 @@ function connect() {
   source.onerror = () => {
     service({ up: false, message: "The web server (kantaibert-web) is not responding." });
     // The browser reconnects by itself, but not after a response that was not an event stream.
-    if (source.readyState === EventSource.CLOSED) retry = setTimeout(connect, 3000);
+    if (source.readyState !== EventSource.CLOSED) return;
+    askForKey().catch(() => false).then((isGiven) => {
+      clearTimeout(retry);
+      retry = setTimeout(connect, isGiven ? 0 : 3000);
+    });
   };
 }
 

@@ -4,6 +4,8 @@ import { $ } from "./dom.js";
 import { load, save } from "./store.js";
 
 let answer;
+/** Whether queries require a key, too. */
+let requiresKey = false;
 
 /** Removes the token from the URL, so that it does not remain in the browser's history. */
 export function takeFromAddress() {
@@ -18,7 +20,8 @@ export function askForToken(why) {
   const dialog = $("token-dialog");
   $("token-text").textContent = why
     ? `${why} requires the token.`
-    : "Anyone who can open this page can query the models. Changes require the token.";
+    : requiresKey ? "This server requires a key. Changes require the token, or an administrator’s key."
+      : "Anyone who can open this page can query the models. Changes require the token.";
   $("token-problem").hidden = true;
   $("token-forget").hidden = !load("token");
   $("token-input").value = "";
@@ -43,19 +46,33 @@ function show() {
 
 async function check() {
   const token = $("token-input").value.trim();
-  const response = await fetch("/api/token", { method: "POST", headers: { authorization: `Bearer ${token}` } })
-    .catch(() => undefined);
+  const response = await session(token).catch(() => undefined);
   if (response?.ok) {
-    save("token", token);
-    return close(true);
+    const { may_change: mayChange } = await response.json();
+    if (mayChange) save("token", token);
+    if (mayChange || requiresKey) return close(true);
   }
-  $("token-problem").textContent = response ? "The token is wrong." : "The web server (kantaibert-web) is not responding.";
+  $("token-problem").textContent = response ? `The ${requiresKey ? "key" : "token"} is wrong.`
+    : "The web server (kantaibert-web) is not responding.";
   $("token-problem").hidden = false;
   $("token-input").select();
 }
 
+/** If the server requires a key, it sets a cookie that contains it. */
+const session = (key) => fetch("/api/session", { method: "POST", headers: { authorization: `Bearer ${key}` } });
+
+/** Asks for the key if the server requires one that the browser does not have. Resolves to true if it was entered. */
+export async function askForKey() {
+  const place = await (await fetch("/api/place")).json();
+  requiresKey = place.requires_key;
+  if (!requiresKey || $("token-dialog").open) return false;
+  if (load("token") && (await session(load("token"))).ok) return true;
+  return askForToken();
+}
+
 export function start() {
   fetch("/api/place").then((response) => response.json()).then((place) => {
+    requiresKey = place.requires_key;
     if (!place.token_file) return;
     $("token-place").querySelector("code").textContent = place.token_file;
     $("token-place").hidden = false;

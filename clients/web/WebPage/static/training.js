@@ -1,14 +1,29 @@
-// Shows the current run, its loss curves, earlier runs and events.
+// Shows the current run, its curves and samples of text, other runs, and events.
 
 import { change, get } from "./api.js";
 import { Chart } from "./chart.js";
+import * as comparison from "./comparison.js";
+import { saveCSV } from "./csv.js";
 import { $, announce, h, options, replace } from "./dom.js";
 import { clock, duration, fixed, moment, number, percent } from "./format.js";
 import { models, on, state } from "./live.js";
 import * as plans from "./plans.js";
-import { keep, load } from "./store.js";
+import { samples } from "./samples.js";
+import { keep, load, save } from "./store.js";
 
+/** Number of earlier runs in the background if none is chosen. */
 const EARLIER = 3;
+/** Maximum number of runs that are chosen to be compared, each of which has a color. */
+const COMPARED = 4;
+
+/** The quantities of the chart: their title, the value of a step, and that of an evaluation if it has one. */
+const QUANTITIES = {
+  loss: { name: "Loss", title: "loss, nats per token", step: "loss", held: "loss", smoothed: true },
+  learning_rate: { name: "Learning rate", title: "learning rate", step: "learning_rate" },
+  gradient_norm: { name: "Gradient norm", title: "gradient norm, before clipping", step: "gradient_norm", smoothed: true },
+  bits: { name: "Bits per byte", title: "held-out bits per byte", held: "bits_per_byte" },
+  speed: { name: "Tokens per second", title: "tokens per second", step: "tokens_per_second", smoothed: true },
+};
 
 /** Runs, newest first. */
 let runs = [];
@@ -22,8 +37,16 @@ export function start() {
   chart = new Chart($("chart"), describe);
   keep($("run-select"), "training.run");
   keep($("chart-log"), "training.log");
+  options($("chart-quantity"), Object.entries(QUANTITIES).map(([key, { name }]) => [key, name]));
+  keep($("chart-quantity"), "training.quantity");
   $("run-select").addEventListener("change", look);
   $("chart-log").addEventListener("change", draw);
+  $("chart-quantity").addEventListener("change", draw);
+  $("chart-csv").addEventListener("click", () => {
+    const run = looked();
+    if (run && measured.has(run.id)) saveCSV(run.id, measured.get(run.id));
+  });
+  comparison.start(() => [looked(), ...compared()].filter(Boolean).map(({ id }) => id));
   $("train").addEventListener("click", train);
   plans.start();
   on("status", (status) => {
@@ -39,6 +62,7 @@ export function start() {
   on("event", (event) => {
     if (event.run_state) loadRuns();
     if (event.kind === "evaluation") append(event.run, "evaluations", [{ ...event.fields, time: event.time }]);
+    if (event.kind === "sample") addSample(event);
   });
   on("steps", (steps) => {
     for (const event of steps) append(event.run, "steps", [{ ...event.fields, time: event.time }]);
@@ -72,13 +96,36 @@ async function loadRuns() {
   look();
 }
 
-/** Fetches missing steps of the selected run and of earlier ones. */
+/** The ids of the runs that were chosen to be compared, in the order of their colors. */
+const chosen = () => load("training.compared", []);
+
+/** The runs that were chosen to be compared, except for the selected one. */
+const compared = () => chosen().map((id) => runs.find((run) => run.id === id && run !== looked())).filter(Boolean);
+
+/** The other runs in the chart: those that were chosen, or else the earlier ones of the same model. */
+function others(run) {
+  const found = compared();
+  if (found.length === 0) return before(run).map((other) => ({ run: other, name: "earlier" }));
+  return found.map((other) => ({ run: other, name: `other-${chosen().indexOf(other.id)}` }));
+}
+
+function compare(id, isWanted) {
+  // Runs that are not listed any more would take up colors.
+  const kept = chosen().filter((other) => other !== id && runs.some((run) => run.id === other));
+  if (isWanted && kept.length >= COMPARED) announce(`At most ${COMPARED} runs are compared.`);
+  save("training.compared", isWanted ? [...kept, id].slice(-COMPARED) : kept);
+  table();
+  look();
+}
+
+/** Fetches missing steps of the selected run and of the others in the chart. */
 async function look() {
   const run = looked();
   if (!run) return draw();
-  const wanted = [run, ...before(run)];
+  const wanted = [run, ...others(run).map((other) => other.run)];
   await Promise.all(wanted.map(fetchMissing));
   draw();
+  comparison.show();
 }
 
 const before = (run) =>
@@ -111,20 +158,44 @@ function append(run, kind, added) {
   if (run === looked()?.id) draw();
 }
 
+/** Adds a sample of text to the evaluation that it follows. */
+function addSample({ run, fields: { step, prompt, text } }) {
+  const evaluation = measured.get(run)?.evaluations.findLast((one) => one.step === step);
+  if (!evaluation) return;
+  evaluation.sample = { prompt, text };
+  if (run === looked()?.id) draw();
+}
+
 function draw() {
   const run = looked();
+  $("chart-csv").disabled = !measured.get(run?.id)?.steps.length;
   if (!run || $("page-training").hidden) return;
-  const curve = ({ id }, kind) => (measured.get(id)?.[kind] ?? []).map(({ step, loss }) => ({ x: step, y: loss }));
-  const earlier = before(run).map((other) => curve(other, "steps"));
+  const quantity = QUANTITIES[$("chart-quantity").value] ?? QUANTITIES.loss;
+  const curve = ({ id }, kind, key) =>
+    key ? (measured.get(id)?.[kind] ?? []).filter((one) => one[key] != null).map((one) => ({ x: one.step, y: one[key] })) : [];
+  const lines = (run) => ({ train: curve(run, "steps", quantity.step), held: curve(run, "evaluations", quantity.held) });
+  const shown = others(run).map((other) => ({ ...other, ...lines(other.run) }))
+    .filter((other) => other.train.length || other.held.length);
   chart.show({
-    train: curve(run, "steps"), held: curve(run, "evaluations"), earlier: earlier.filter((points) => points.length),
-    total: run.total_steps, log: $("chart-log").checked,
+    ...lines(run), others: shown.map((other) => (other.name === "earlier" && quantity.step ? { ...other, held: [] } : other)),
+    total: run.total_steps, log: $("chart-log").checked, title: quantity.title, smoothed: Boolean(quantity.smoothed),
   });
+  legend(run, quantity, shown);
+  samples($("samples"), run, measured.get(run.id)?.evaluations ?? []);
   const [step, evaluation] = [measured.get(run.id)?.steps.at(-1), measured.get(run.id)?.evaluations.at(-1)];
   $("chart-readout").textContent = step
     ? `${run.id}, step ${number(step.step)}: loss ${fixed(step.loss, 4)}`
       + (evaluation ? `, held out ${fixed(evaluation.loss, 4)} after step ${number(evaluation.step)}` : "")
     : "";
+}
+
+function legend(run, quantity, shown) {
+  const keys = [];
+  if (quantity.step) keys.push(["train", quantity.held ? "training" : run.id]);
+  if (quantity.held) keys.push(["held", "held out"]);
+  if (shown[0]?.name === "earlier") keys.push(["earlier", "earlier runs"]);
+  else keys.push(...shown.map(({ name, run }) => [name, run.id]));
+  replace($("chart-legend"), keys.map(([name, text]) => h("span", { class: `key ${name}` }, text)));
 }
 
 /** Returns the values that the chart shows for a step. */
@@ -195,12 +266,23 @@ async function attempt(body) {
 const STATES = { running: "good", finished: "", failed: "bad", cancelled: "warn", interrupted: "warn", queued: "" };
 
 function table() {
+  const wanted = chosen();
   replace($("runs"), runs.map((run) => h("tr", {},
+    h("td", { class: "choose" }, h("input", {
+      type: "checkbox", "data-run": run.id, "aria-label": `Compare ${run.id}`, disabled: run.step === 0,
+      class: wanted.includes(run.id) && `other-${wanted.indexOf(run.id)}`,
+    })),
     h("th", { scope: "row", class: "mono" }, run.id),
     h("td", {}, h("span", { class: `badge ${STATES[run.state] ?? ""}` }, run.state),
       run.reason && h("span", { class: "reason" }, run.reason)),
-    h("td", { class: "num" }, number(run.step)), h("td", { class: "num" }, fixed(run.loss, 3)),
-    h("td", { class: "num" }, fixed(run.evaluation_loss, 3)), h("td", {}, run.started ? moment(run.started) : "–"))));
+    h("td", { class: "num", "data-label": "Steps" }, number(run.step)),
+    h("td", { class: "num", "data-label": "Loss" }, fixed(run.loss, 3)),
+    h("td", { class: "num", "data-label": "Held out" }, fixed(run.evaluation_loss, 3)),
+    h("td", { "data-label": "Started" }, run.started ? moment(run.started) : "–"))));
+  for (const box of $("runs").querySelectorAll("input")) {
+    box.checked = wanted.includes(box.dataset.run);
+    box.onchange = () => compare(box.dataset.run, box.checked);
+  }
 }
 
 function events(recent) {

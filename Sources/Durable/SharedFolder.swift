@@ -1,24 +1,23 @@
 import CFiles
-import Durable
 import Glibc
 
-/// An open folder of the inbox. All operations use its descriptor, so that replacing the folder by a symbolic link
-/// during an upload has no effect.
+/// An open folder that others can write to, such as the inbox. All operations use its descriptor, so that replacing the
+/// folder by a symbolic link in the meantime has no effect.
 ///
 /// Members of the group can write to the inbox, and so can replace a folder or a file by a link.
-final class InboxFolder {
-    let descriptor: Int32
+package final class SharedFolder {
+    package let descriptor: Int32
     /// Used in messages only.
-    let path: String
+    package let path: String
 
     private init(descriptor: Int32, path: String) {
         self.descriptor = descriptor
         self.path = path
     }
 
-    /// Opens the inbox itself. Its parent belongs to the service, so only an administrator can have replaced it by a
-    /// link.
-    init(inbox path: String) throws(DurableError) {
+    /// Opens the folder itself. Its parent must belong to the service, so that only an administrator can have replaced it
+    /// by a link.
+    package init(_ path: String) throws(DurableError) {
         self.path = path
         descriptor = retrying { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw DurableError(operation: "open", path: path, errno: errno) }
@@ -27,7 +26,7 @@ final class InboxFolder {
     deinit { close(descriptor) }
 
     /// Opens a subfolder, creating it if needed. Throws if the name is a link or a file.
-    func folder(_ name: String) throws(DurableError) -> InboxFolder {
+    package func folder(_ name: String) throws(DurableError) -> SharedFolder {
         let inner = "\(path)/\(name)"
         // The group is inherited through the inbox's setgid bit; the unit's sandbox forbids setting that bit here.
         if mkdirat(descriptor, name, 0o770) == 0 {
@@ -43,14 +42,22 @@ final class InboxFolder {
         return folder
     }
 
-    private func existing(_ name: String) -> InboxFolder? {
+    /// Opens a subfolder.
+    /// - Returns: nil with `errno` set if it does not exist, or is a link or a file
+    package func existing(_ name: String) -> SharedFolder? {
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
         let opened = retrying { openat(descriptor, name, flags) }
-        return opened < 0 ? nil : InboxFolder(descriptor: opened, path: "\(path)/\(name)")
+        return opened < 0 ? nil : SharedFolder(descriptor: opened, path: "\(path)/\(name)")
+    }
+
+    /// Whether the folder has an entry with this name.
+    package func contains(_ name: String) -> Bool {
+        var status = stat()
+        return fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0
     }
 
     /// Bytes available to unprivileged processes on the file system.
-    var freeBytes: Int? {
+    package var freeBytes: Int? {
         var status = statvfs()
         guard fstatvfs(descriptor, &status) == 0 else { return nil }
         let (bytes, isTooLarge) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
@@ -59,7 +66,7 @@ final class InboxFolder {
 
     /// Removes incomplete files of this user's exited processes here and in the subfolders.
     /// - Returns: the number of files removed
-    func clearLeftovers() -> Int { clearLeftovers(andBelow: true) }
+    package func clearLeftovers() -> Int { clearLeftovers(andBelow: true) }
 
     private func clearLeftovers(andBelow: Bool) -> Int {
         // A duplicate descriptor, because closedir closes it.
@@ -95,29 +102,42 @@ final class InboxFolder {
     }
 }
 
-/// A file being uploaded into an `InboxFolder`, published atomically. An unpublished file is removed when the last
-/// reference is released; files of a killed process are removed by `InboxFolder.clearLeftovers` at the next start.
+extension Durable {
+    /// Creates a file with these bytes, complete or not at all, and never replaces another.
+    /// - Throws: `DurableError` with `EEXIST` if the path exists
+    package static func create(_ path: String, with bytes: [UInt8]) throws(DurableError) {
+        let (folder, name) = splitPath(path)
+        let file = try IncomingFile(in: try SharedFolder(folder), for: name, mode: 0o666)
+        try bytes.withUnsafeBytes { bytes in Result { () throws(DurableError) in try file.append(bytes) } }.get()
+        guard try file.publish(as: name) else { throw DurableError(operation: "create", path: path, errno: EEXIST) }
+    }
+}
+
+/// A file being received into a `SharedFolder`, published atomically. An unpublished file is removed when the last
+/// reference is released; files of a killed process are removed by `SharedFolder.clearLeftovers` at the next start.
 ///
 /// Not thread-safe: it has one owner at a time.
-final class InboxFile {
-    private let folder: InboxFolder
+package final class IncomingFile {
+    private let folder: SharedFolder
     private let temporary: String
-    private let descriptor: Int32
+    package let descriptor: Int32
     private var isPublished = false
 
-    /// - Parameter name: the name it will probably be published under
-    init(in folder: InboxFolder, for name: String) throws(DurableError) {
+    /// - Parameters:
+    ///   - name: the name it will probably be published under
+    ///   - mode: permission bits, subject to the umask
+    package init(in folder: SharedFolder, for name: String, mode: mode_t = 0o660) throws(DurableError) {
         self.folder = folder
         temporary = TemporaryName.beside(name)
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let temporary = temporary
-        descriptor = retrying { openat(folder.descriptor, temporary, flags, 0o660) }
+        descriptor = retrying { openat(folder.descriptor, temporary, flags, mode) }
         guard descriptor >= 0 else {
             throw DurableError(operation: "open", path: "\(folder.path)/\(name)", errno: errno)
         }
     }
 
-    func append(_ bytes: UnsafeRawBufferPointer) throws(DurableError) {
+    package func append(_ bytes: UnsafeRawBufferPointer) throws(DurableError) {
         var rest = bytes
         while !rest.isEmpty {
             let written = retrying { write(descriptor, rest.baseAddress, rest.count) }
@@ -128,7 +148,7 @@ final class InboxFile {
 
     /// Flushes the file to disk and publishes it under a name that is not in use.
     /// - Returns: false if the name is taken; the caller can try another one
-    func publish(as name: String) throws(DurableError) -> Bool {
+    package func publish(as name: String) throws(DurableError) -> Bool {
         guard retrying({ fsync(descriptor) }) == 0 else { throw failure("fsync", name) }
         // A group member can replace the temporary name: it must still refer to the file that was written.
         var written = stat()
@@ -154,6 +174,34 @@ final class InboxFile {
         isPublished = true
         guard retrying({ fsync(folder.descriptor) }) == 0 else { throw failure("fsync", name) }
         return true
+    }
+
+    /// Publishes under `name`, or with a number appended if the name is taken.
+    /// - Returns: the name; nil if `most` names are taken
+    package func publish(asOneLike name: String, atMost most: Int = 10_000) throws(DurableError) -> String? {
+        let dot = name.lastIndex(of: ".") ?? name.endIndex
+        for number in 1...most {
+            let tried = number == 1 ? name : "\(name[..<dot])-\(number)\(name[dot...])"
+            if try publish(as: tried) { return tried }
+        }
+        return nil
+    }
+
+    /// Returns the last component of a path as a safe file name: no separators, no control characters, no leading dot
+    /// (the service ignores hidden files), and at most 200 bytes.
+    package static func safeName(_ name: String) -> String? {
+        let last = name.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last ?? ""
+        var safe = String.UnicodeScalarView()
+        for scalar in last.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: continue
+            default: safe.append(scalar)
+            }
+        }
+        var text = Substring(String(safe)).drop { $0 == "." || $0 == " " }
+        while text.last == " " { text.removeLast() }
+        while text.utf8.count > 200 { text.removeLast() }
+        return text.isEmpty ? nil : String(text)
     }
 
     /// `RENAME_NOREPLACE` from `<linux/fs.h>`.
