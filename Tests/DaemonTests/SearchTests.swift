@@ -23,7 +23,8 @@ import VarlinkServer
     /// Serves a model that was trained on a corpus.
     private func withModel(
         trace: TraceAccess = .everyone, administrators: Administrators = .ownUser, isForOneUser: Bool = false,
-        _ body: @escaping @Sendable (_ client: VarlinkClient, _ remove: () throws -> Void) throws -> Void
+        _ body:
+            @escaping @Sendable (_ client: VarlinkClient, _ remove: () throws -> Void, _ socket: String) throws -> Void
     ) async throws {
         let models = try ServingTests.Models(generations: 1, of: "m", objective: .clm)
         let stored = try CorpusIndexesTests.Stored()
@@ -59,9 +60,9 @@ import VarlinkServer
             do {
                 result = .success(
                     try await blocking {
-                        try body(try VarlinkClient(path: socket, errors: InferenceInterface.errors)) {
-                            _ = try catalog.remove(sha256: sha256)
-                        }
+                        let client = try VarlinkClient(path: socket, errors: InferenceInterface.errors)
+                        let remove = { _ = try catalog.remove(sha256: sha256) }
+                        try body(client, remove, socket)
                     })
             } catch {
                 result = .failure(error)
@@ -73,7 +74,7 @@ import VarlinkServer
     }
 
     @Test func tracesTextToItsLines() async throws {
-        try await withModel { client, _ in
+        try await withModel { client, _, _ in
             let answer = "I say: the wise judge keeps the red lamp for Ünal"
             let reply = try client.call(InferenceInterface.Trace.self, .init(text: answer, minimumWords: 3))
             let span = try #require(reply.spans.first)
@@ -94,7 +95,7 @@ import VarlinkServer
     }
 
     @Test func findsWordsPageByPage() async throws {
-        try await withModel { client, _ in
+        try await withModel { client, _, _ in
             let all = try client.call(InferenceInterface.Find.self, .init(query: "judge keeps"))
             #expect(all.total == 2 && all.passages.map(\.line) == [2, 3] && all.next == nil)
             #expect(all.counts.map(\.count) == [2] && all.counts[0].name == "judge.txt")
@@ -121,7 +122,7 @@ import VarlinkServer
     }
 
     @Test func countsCandidatesInThePlaceOfAMask() async throws {
-        try await withModel { client, _ in
+        try await withModel { client, _, _ in
             let reply = try client.call(
                 InferenceInterface.FillContexts.self,
                 .init(text: "Every judge keeps the <mask> lamp.", candidates: [" old", " red", " green"]))
@@ -142,7 +143,7 @@ import VarlinkServer
     }
 
     @Test func removedCorporaAreNotShown() async throws {
-        try await withModel { client, remove in
+        try await withModel { client, remove, _ in
             #expect(try client.call(InferenceInterface.Find.self, .init(query: "judge")).total == 2)
             try remove()
             #expect(
@@ -155,7 +156,7 @@ import VarlinkServer
     }
 
     @Test func textsThatAreTooLongAreRefused() async throws {
-        try await withModel { client, _ in
+        try await withModel { client, _, _ in
             let long = String(repeating: "word ", count: 300_000)
             #expect(throws: VarlinkServiceError.invalidParameter(parameter: "text")) {
                 try client.call(InferenceInterface.Trace.self, .init(text: long))
@@ -168,9 +169,12 @@ import VarlinkServer
 
     /// Calls whose clients hang up leave no place taken.
     @Test func callsThatAreAbandonedHinderNobody() async throws {
-        try await withModel { client, _ in
+        try await withModel { client, _, socket in
             _ = try client.call(InferenceInterface.Find.self, .init(query: "judge"))
-            for _ in 0..<200 { try client.callOneway(InferenceInterface.Find.self, .init(query: "*", limit: 1000)) }
+            // The connection is closed as soon as the call is sent.
+            for _ in 0..<200 {
+                try VarlinkClient(path: socket).callOneway(InferenceInterface.Find.self, .init(query: "*", limit: 1000))
+            }
             while true {
                 do {
                     #expect(try client.call(InferenceInterface.Find.self, .init(query: "judge")).total == 2)
@@ -187,7 +191,7 @@ import VarlinkServer
         .enabled(if: geteuid() != 0, "root is always an administrator"),
         arguments: [(TraceAccess.admins, false), (.auto, false), (.off, true)])
     func traceSettingRefuses(access: TraceAccess, isForOneUser: Bool) async throws {
-        try await withModel(trace: access, administrators: Self.others, isForOneUser: isForOneUser) { client, _ in
+        try await withModel(trace: access, administrators: Self.others, isForOneUser: isForOneUser) { client, _, _ in
             #expect(throws: (any Error).self) { try client.call(InferenceInterface.Find.self, .init(query: "judge")) }
         }
     }

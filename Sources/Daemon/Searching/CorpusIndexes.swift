@@ -117,8 +117,8 @@ package final class CorpusIndexes: Sendable {
         package var indexes: [CorpusIndex] = []
     }
 
-    /// Returns the indexes of corpora, except for those whose text is not stored any more, opening those that are not mapped yet. If some are missing or damaged, begins to build them.
-    /// Blocks on disk I/O.
+    /// Returns the indexes of corpora, except for those whose text is not stored any more. Opens those that are not mapped
+    /// yet. If some are missing or damaged, begins to build them. Blocks on disk I/O.
     /// - Throws: `Obstacle`
     package func open(_ corpora: [Corpus]) throws(Obstacle) -> Opened {
         var opened = Opened()
@@ -162,7 +162,7 @@ package final class CorpusIndexes: Sendable {
         }
         if let known { return known }
         let path = directory.searchIndex(ofCorpus: corpus.sha256)
-        guard access(path, F_OK) == 0 else { return nil }
+        guard access(path, F_OK) == 0, access(text(of: corpus), F_OK) == 0 else { return nil }
         do throws(IndexError) {
             let index = try CorpusIndex(text: text(of: corpus), index: path, sha256: corpus.sha256)
             keep(index, of: corpus.sha256)
@@ -210,10 +210,9 @@ package final class CorpusIndexes: Sendable {
         while let (corpus, flag) = next() {
             do {
                 try build(corpus, flag)
-            } catch IndexError.cancelled {
-                // The corpus was removed, or the service is stopping.
             } catch {
-                fail(corpus, error)
+                // Otherwise the corpus was removed, or the service is stopping.
+                if !flag.isCancelled { fail(corpus, error) }
             }
         }
     }
