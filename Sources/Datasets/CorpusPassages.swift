@@ -62,7 +62,7 @@ public struct CorpusPassages: Sendable {
         if Conversation.isLikely(bytes), let conversation = Conversation(line: Array(bytes)) {
             return conversation.text
         }
-        let spaced = bytes.lazy.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }
+        let spaced = bytes.lazy.filter { $0 != 0x0D }.map { $0 == 0x0A ? 0x20 : $0 }
         return String(decoding: spaced, as: UTF8.self).trimmed
     }
 }

@@ -12,6 +12,12 @@ public struct CorpusSample: Sendable {
         public var offset: Int
         /// At most `CorpusSample.longestPart` bytes, without white space at the end.
         public var text: String
+
+        public init(number: Int, offset: Int, text: String) {
+            self.number = number
+            self.offset = offset
+            self.text = text
+        }
     }
 
     public private(set) var lines: [Line] = []

@@ -22,6 +22,11 @@ public struct LineSurprise: Sendable, Equatable {
     public var tokens: [TokenSurprise] = []
     /// Whether the filters of training changed the line, so that offsets are not those in the line that was passed.
     public var isFiltered = false
+
+    public init(tokens: [TokenSurprise] = [], isFiltered: Bool = false) {
+        self.tokens = tokens
+        self.isFiltered = isFiltered
+    }
 }
 
 extension InferenceEngine {

@@ -10,7 +10,8 @@ struct ReviewTests {
     @Test("kbctl review lists a line of a wrong encoding first, and no line of a removed corpus")
     func listsUnexpectedLines() throws {
         let service = try RunningService(
-            settings: InboxAdversityTests.settings.replacing("models: [kantaibert]", with: "models: [kantaibert, assistant]"))
+            settings: InboxAdversityTests.settings.replacing(
+                "models: [kantaibert]", with: "models: [kantaibert, assistant]"))
         try service.serve("clm", as: "assistant")
         try service.start()
         let events = try service.watch()

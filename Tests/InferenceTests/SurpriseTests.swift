@@ -1,6 +1,7 @@
 import Foundation
 import Inference
 import Testing
+import TextFilters
 import Tokenizers
 
 @Suite struct SurpriseTests {

@@ -7,28 +7,35 @@ package struct PassageWords {
     private static let mostWords = 64
 
     private let words: [String: Int]
+    /// Whether one of the words has this first byte and length (`key`), which most words of a passage do not share.
+    private let likely: [Bool]
     /// For each word of the text, the number of its occurrences in the passages that have it.
     private var occurrences: [[(passage: Int, count: Int)]]
     private var lengths: [Int] = []
 
     package init(_ text: String) {
         var words: [String: Int] = [:]
-        for word in Self.words(Array(text.utf8)) where words.count < Self.mostWords && words[word] == nil {
-            words[word] = words.count
+        Self.forEachWord(text.utf8) { bytes, isASCII in
+            let word = Self.word(bytes, isASCII)
+            if words.count < Self.mostWords, words[word] == nil { words[word] = words.count }
         }
         self.words = words
+        var likely = [Bool](repeating: false, count: 1 << 16)
+        for word in words.keys { likely[Self.key(Array(word.utf8))] = true }
+        self.likely = likely
         occurrences = Array(repeating: [], count: words.count)
     }
 
     /// Adds the next passage.
     package mutating func add(_ bytes: some Sequence<UInt8>) {
-        var counts: [Int: Int] = [:]
-        let found = Self.words(bytes)
-        for word in found {
-            if let index = words[word] { counts[index, default: 0] += 1 }
+        var (counts, length) = ([:] as [Int: Int], 0)
+        Self.forEachWord(bytes) { bytes, isASCII in
+            length += 1
+            guard !isASCII || likely[Self.key(bytes)] else { return }
+            if let index = words[Self.word(bytes, isASCII)] { counts[index, default: 0] += 1 }
         }
         for (index, count) in counts { occurrences[index].append((lengths.count, count)) }
-        lengths.append(found.count)
+        lengths.append(length)
     }
 
     /// The score of each passage; 0 if it has none of the words.
@@ -46,14 +53,21 @@ package struct PassageWords {
         return scores
     }
 
-    private static func words(_ bytes: some Sequence<UInt8>) -> [String] {
-        var words: [String] = []
+    private static func key(_ word: [UInt8]) -> Int { Int(word[0]) | min(word.count, 255) << 8 }
+
+    private static func word(_ bytes: [UInt8], _ isASCII: Bool) -> String {
+        let text = String(decoding: bytes, as: UTF8.self)
+        return isASCII ? text : text.lowercased()
+    }
+
+    /// - Parameter each: receives the bytes of a word, those in ASCII in lower case, and whether all are in ASCII
+    private static func forEachWord(_ bytes: some Sequence<UInt8>, _ each: ([UInt8], Bool) -> Void) {
         var (word, isASCII) = ([] as [UInt8], true)
         func end() {
             guard !word.isEmpty else { return }
-            let text = String(decoding: word, as: UTF8.self)
-            words.append(isASCII ? text : text.lowercased())
-            (word, isASCII) = ([], true)
+            each(word, isASCII)
+            word.removeAll(keepingCapacity: true)
+            isASCII = true
         }
         for byte in bytes {
             switch byte {
@@ -66,6 +80,5 @@ package struct PassageWords {
             }
         }
         end()
-        return words
     }
 }
