@@ -231,6 +231,9 @@ struct ManageTests {
         try await Canned.serving { socket in
             let empty = try KbctlProcess.run(["score", ""], socket: socket)
             #expect(empty.status == 65 && empty.errors == "kbctl: the text is empty: there is nothing to score\n")
+            let tokens = try KbctlProcess.run(["tokenize", "a"], socket: socket)
+            #expect(tokens.errors == "2 tokens of kantaibert, generation 3\n", "\(tokens)")
+            #expect(try KbctlProcess.run(["tokenize", "a", "-m", "kantaibert"], socket: socket).errors == "")
             let scored = try KbctlProcess.run(["score", "a"], socket: socket)
             #expect(scored.output.hasPrefix("model           kantaibert, generation 3\n"), "\(scored)")
         }
