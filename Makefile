@@ -2,6 +2,7 @@
 # make demo     train and query two models in ./var; CORPUS=FILE replaces the default corpus of fortunes
 # make test     build and test everything
 # make test-levels run the tests of kernels and models at each level of vector instructions of this CPU; LEVELS=
+# make test-cluster train on three hosts, which are network namespaces of this one; skipped unless run as root; RATE=1gbit
 # make test-web test the page in a real browser; skipped if there is none
 # make test-arm test the C kernels compiled for 64-bit ARM, in an emulator; skipped if there is none
 # make fuzz     fuzz each parser of untrusted data with libFuzzer for a minute; FUZZ_SECONDS=60 FUZZ_TARGETS=
@@ -31,7 +32,8 @@ LINKED ?= $(BUILD)/linked
 DEBS ?= $(BUILD)/deb
 VERSION ?= $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/Formatting/Release.swift)
 
-DEB_PACKAGES = debhelper dh-python dpkg-dev lintian pybuild-plugin-pyproject python3 python3-all python3-setuptools systemd
+DEB_PACKAGES = debhelper dh-python dpkg-dev libmpich-dev libopenmpi-dev lintian mpich openmpi-bin \
+	pybuild-plugin-pyproject python3 python3-all python3-setuptools systemd
 PACKAGES = libopenblas-dev libsystemd-dev libsqlite3-dev libarchive-dev libxml2-dev libuchardet-dev libmagic-dev libdivsufsort-dev poppler-utils pkg-config
 PROGRAMS = $(addprefix $(BUILD)/,kantaibertd kantaibert-train kantaibert-read kbctl kantaibert-web kb-bench)
 # On a terminal, SwiftPM passes a color flag to the compiler, which would cause a rebuild when run elsewhere.
@@ -45,7 +47,7 @@ LEVELS ?= baseline $(shell sed -n '/^flags.* avx512vl /{s/.*/avx2/p;q}' /proc/cp
 TALKING = ^(Daemon|Kbctl|Supervision|Varlink|Web)Tests\.
 export DESTDIR PREFIX
 
-.PHONY: all build deb linked test-deb man mpi generate test test-levels test-root python test-systemd test-faults test-web test-arm lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
+.PHONY: all build deb deb-deps linked test-deb man mpi generate test test-levels test-root test-cluster python test-systemd test-faults test-web test-arm lint parity fuzz sanitize soak demo demo-corpus demo-deps deps install
 
 all: build
 
@@ -105,6 +107,9 @@ test-systemd: build
 test-faults: deps
 	KANTAIBERT_TEST_FAULTS=all $(SWIFT) test $(TESTFLAGS) --filter 'FaultTests|AdmissionKillTests'
 
+test-cluster: build
+	@RATE=$(RATE) sh Tests/Cluster/run.sh $(BUILD)
+
 test-web: build
 	@sh Tests/Web/run.sh $(BUILD)
 
@@ -125,6 +130,11 @@ parity: build
 	        $$python Tests/Parity/import_parity.py $(BUILD)/kb-bench && \
 	        $$python Tests/Parity/published_parity.py $(BUILD) || exit 1; \
 	    done; \
+	    if $(PEERS)/bin/python -c 'import onnx, onnxruntime' 2>/dev/null; then \
+	        $(PEERS)/bin/python Tests/Parity/onnx_parity.py $(BUILD)/kb-bench || exit 1; \
+	    else \
+	        echo "skipped the ONNX comparison: onnx and onnxruntime are not installed in PEERS=$(PEERS)"; \
+	    fi; \
 	else \
 	    echo "skipped the tokenizer comparison: tokenizers is not installed in PEERS=$(PEERS)"; \
 	fi
@@ -162,19 +172,21 @@ install: $(PROGRAMS)
 $(PROGRAMS):
 	$(MAKE) build
 
+# Before the build, which makes plugins for the MPI implementations that are installed. Packages have both.
+deb-deps:
+	@sh .ci/packages $(DEB_PACKAGES)
+
 # Links the built programs again, with one library that they share.
 linked: $(PROGRAMS)
 	rm -rf $(LINKED)
 	SWIFT="$(SWIFT)" $(PYTHON) release/link.py $(BUILD) $(LINKED) $(VERSION) $(filter-out kb-bench,$(notdir $(PROGRAMS)))
-	cp -R $(BUILD)/man $(LINKED)/man
+	cp -R $(BUILD)/man $(BUILD)/libkantaibert-mpi-*.so $(LINKED)
 
-deb: build
-	@sh .ci/packages $(DEB_PACKAGES)
+deb: deb-deps build
 	$(MAKE) linked
 	sh release/deb.sh $(LINKED) $(DEBS) $(VERSION)
 
 # CACHE= sets the directory for the systems' roots.
-test-deb: build
-	@sh .ci/packages $(DEB_PACKAGES)
+test-deb: deb-deps build
 	$(MAKE) linked
 	@sh Tests/Packages/run.sh $(LINKED) $(VERSION) $(SUITES)

@@ -124,6 +124,8 @@ let package = Package(
         .target(name: "AsyncSupport", swiftSettings: ours),
         .target(name: "Formatting", swiftSettings: ours),
         .target(name: "Conversations", swiftSettings: ours),
+        .target(name: "Safetensors", swiftSettings: ours),
+        .target(name: "ONNX", dependencies: ["Safetensors"], swiftSettings: ours),
         .target(name: "Digests", dependencies: ["Durable", crypto], swiftSettings: ours),
         .target(name: "Distribution", dependencies: ["CMPIPlugin"], swiftSettings: ours),
 
@@ -162,7 +164,9 @@ let package = Package(
             swiftSettings: ours),
 
         // 3
-        .target(name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable"], swiftSettings: kernels),
+        .target(
+            name: "Models", dependencies: ["Kernels", "Random", "Parallel", "Durable", "Safetensors"],
+            swiftSettings: kernels),
         .target(
             name: "Datasets",
             dependencies: [
@@ -200,7 +204,7 @@ let package = Package(
         .target(
             name: "Supervision",
             dependencies: [
-                "AsyncSupport", "Durable", "Formatting", "Jobs",
+                "AsyncSupport", "CFiles", "Durable", "Formatting", "Jobs",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -227,7 +231,7 @@ let package = Package(
             dependencies: [
                 "Settings", "Corpora", "TextReading", "DocumentReading", "Inference", "Models", "Tokenizers",
                 "Datasets", "Jobs", "Interface", "Varlink",
-                "Durable", "WebClient", log,
+                "Durable", "TextSearch", "WebClient", log,
             ],
             swiftSettings: ours),
         .target(name: "Parity", dependencies: ["Models", "Kernels", "Durable"], swiftSettings: ours),
@@ -252,7 +256,8 @@ let package = Package(
         .executableTarget(
             name: "kbctl",
             dependencies: [
-                "Durable", "Formatting", "Interface", "MetricsSchema", "OpenMetrics", "PreviewOptions", "Varlink",
+                "Durable", "Formatting", "Interface", "MetricsSchema", "ONNX", "OpenMetrics", "PreviewOptions",
+                "Varlink",
                 arguments,
             ],
             path: "clients/kbctl",
@@ -285,7 +290,8 @@ let package = Package(
             name: "kb-bench",
             dependencies: [
                 "AsyncSupport", "Parity", "Training", "Models", "Datasets", "Tokenizers", "Kernels", "Parallel",
-                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "Formatting", "VarlinkServer",
+                "Interface", "Varlink", "Daemon", "Settings", "Jobs", "Durable", "Formatting", "ONNX", "TextSearch",
+                "VarlinkServer",
                 arguments, log,
             ],
             swiftSettings: ours),
@@ -335,6 +341,7 @@ let package = Package(
         ),
         tests("Database", ["Jobs", "MetricsSchema", "Database", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("Models", ["Models", "Kernels", "Parity", "Random"], resources: [.copy("Fixtures")]),
+        tests("ONNX", ["ONNX", "Models", "Kernels", crypto]),
         tests("Datasets", ["Conversations", "Datasets", "TextFilters", "Tokenizers", "Jobs"]),
         tests(
             "Training",
@@ -369,8 +376,8 @@ let package = Package(
         tests(
             "Web",
             [
-                "WebClient", "WebPage", "Interface", "Varlink", "VarlinkServer", "TestSupport", "LimitedLogging", log,
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                "WebClient", "WebPage", "Interface", "OpenMetrics", "Varlink", "VarlinkServer", "TestSupport",
+                "LimitedLogging", log, .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nio),
         // Runs the programs as a user does. `kbctl` is not a dependency, because its static libraries would be linked
         // into the tests; `swift test` builds it anyway.

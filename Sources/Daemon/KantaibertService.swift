@@ -86,7 +86,9 @@ public struct KantaibertService: Sendable {
         await openModels(registry, journal, metrics)
         journal.attempt("generations on disk were not recorded") { _ = try recovery.generations(metrics) }
         let indexes = CorpusIndexes(directory: directory, settings: live, journal: journal)
-        let admitted = CorpusCatalog(metrics: metrics, directory: directory, journal: journal, indexes: indexes)
+        let passages = PassageFiles(directory: directory, settings: live, journal: journal)
+        let admitted = CorpusCatalog(
+            metrics: metrics, directory: directory, journal: journal, indexes: indexes, passages: passages)
         admitted.sweep()
         indexes.sweep()
         let promotions = PromotionService(
@@ -111,6 +113,7 @@ public struct KantaibertService: Sendable {
             isForOneUser: geteuid() != 0 && hasSocketInDirectory && settings.socket.group == nil)
         var inference = InferenceService(settings: live, registry: registry) { await manager.explain($0) }
         inference.questions = questions
+        inference.passages = passages
         inference.reviews = CorpusReviews(
             metrics: metrics, directory: directory, mayShowCorpusText: questions.checkAccess)
         let socket = SocketService(
@@ -126,6 +129,7 @@ public struct KantaibertService: Sendable {
             training.stop()
             outcomes.finish()
             indexes.stop()
+            passages.stop()
             journal.report(ServiceEvent(.serviceStopping, "kantaibertd is stopping"))
             hub.finish()
         }
@@ -133,10 +137,17 @@ public struct KantaibertService: Sendable {
             signals: hangups, settings: live, read: options.readSettings, journal: journal, training: training)
         // Services stop in reverse order, one after the other; the watchdog is the last.
         var configuration = ServiceGroupConfiguration(
-            services: [WatchdogService(), training, inbox, reload, socket],
+            services: [
+                WatchdogService(), CheckpointService(metrics: metrics, journal: journal), training, inbox, reload,
+                socket,
+            ],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() })
         configuration.maximumGracefulShutdownDuration = .seconds(settings.training.stopSeconds + 4)
+        defer {
+            journal.flush()
+            journal.attempt("the database was not closed") { try metrics.close() }
+        }
         try await ServiceGroup(configuration: configuration).run()
     }
 

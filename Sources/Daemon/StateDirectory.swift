@@ -26,6 +26,8 @@ public struct StateDirectory: Sendable, Equatable {
     public var machine: String { "\(root)/machine.json" }
     /// The persisted state of the schedule.
     public var schedule: String { "\(root)/schedule.json" }
+    /// The ends of runs that `training.notify` has not announced yet.
+    public var notices: String { "\(root)/notify.json" }
     public var metrics: String { "\(root)/metrics.db" }
     public var lock: String { "\(root)/lock" }
     /// Sockets for passing open files, if the service's socket is also in the state directory.

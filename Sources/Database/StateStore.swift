@@ -80,6 +80,7 @@ public final class StateStore: Sendable {
                 throw MetricsError("open the tables", path: path, cause: finding ?? "no answer", isDamage: true)
             }
             try Schema.migrator.migrate(pool)
+            try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
             return pool
         } catch let error as MetricsError {
             throw error
@@ -122,6 +123,20 @@ public final class StateStore: Sendable {
         } catch {
             throw MetricsError(operation, path: path, cause: error)
         }
+    }
+
+    /// Copies the changes in the log `metrics.db-wal` into `metrics.db`, as far as no reader needs the old pages. Otherwise
+    /// SQLite does so only once the log has a thousand pages.
+    public func checkpoint() throws(MetricsError) {
+        try perform("copy the log into the database") { pool in
+            try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.passive) }
+        }
+    }
+
+    /// Copies the log into the database and closes it, which removes the log. The store cannot be used any more.
+    public func close() throws(MetricsError) {
+        try checkpoint()
+        try perform("close the database") { try $0.close() }
     }
 
     func read<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(MetricsError) -> Value {

@@ -1,7 +1,7 @@
 import Glibc
 
 /// A temporary file without a name, of which nothing remains however the process ends.
-package final class UnnamedFile {
+package final class UnnamedFile: Sendable {
     private let descriptor: Int32
     private let directory: String
 

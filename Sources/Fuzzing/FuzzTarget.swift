@@ -18,7 +18,7 @@ public struct FuzzTarget: Sendable {
     public static let all: [FuzzTarget] = {
         let files: [FuzzTarget] = [
             .framer, .json, .tokenizer, .configuration, .safetensors, .settings, .trainingArguments, .model,
-            .tokenShard,
+            .tokenShard, .searchIndex, .searchIndexFile, .searchQuery,
         ]
         let texts: [FuzzTarget] = [.encoding, .csv, .threads, .jsonLines, .jsonRecords]
         return [files, calls, texts, archives, markupAndDocuments, [.folderConfiguration], http].flatMap { $0 }

@@ -102,11 +102,20 @@ final class WebUnderFuzz: Sendable {
                     receipt: receipt))
         case InferenceInterface.FillMask.name:
             return try reply(InferenceInterface.FillMask.Reply(masks: [.init(fillings: [])], receipt: receipt))
+        case InferenceInterface.Score.name:
+            return try reply(
+                InferenceInterface.Score.Reply(logLikelihood: -1, tokens: 1, bitsPerByte: 1, receipt: receipt))
+        case InferenceInterface.Similar.name:
+            return try reply(
+                InferenceInterface.Similar.Reply(
+                    byEmbedding: [], byWords: [], passages: 0, isSample: false, isCut: false,
+                    searched: .init(corpora: 1, bytes: 1, removed: 0, omitted: 0, complete: true), receipt: receipt))
         case InferenceInterface.Trace.name:
             return try reply(
                 InferenceInterface.Trace.Reply(
                     spans: [.init(offset: 0, length: 1, words: 1, count: 1, passages: [])], words: 1, verbatimWords: 1,
-                    omittedSpans: 0, searched: .init(corpora: 1, bytes: 1, removed: 0, omitted: 0, complete: true), receipt: receipt))
+                    omittedSpans: 0, searched: .init(corpora: 1, bytes: 1, removed: 0, omitted: 0, complete: true),
+                    receipt: receipt))
         case InferenceInterface.Find.name:
             return try reply(
                 InferenceInterface.Find.Reply(

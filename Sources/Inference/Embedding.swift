@@ -31,14 +31,29 @@ extension InferenceEngine {
             guard prompt.count + 1 <= limit else {
                 throw InferenceError.promptTooLong(tokens: prompt.count + 1, limit: limit)
             }
-            if !batch.hasRoom(for: prompt.ids) {
-                embeddings += try await embed(batch, for: user)
-                batch = EmbeddingBatch()
-            }
-            batch.append(prompt.ids)
+            try await append(prompt.ids, to: &batch, &embeddings, for: user)
         }
         if !batch.ids.isEmpty { embeddings += try await embed(batch, for: user) }
         return embeddings
+    }
+
+    /// - Parameter sequences: ids with `<s>` and `</s>`, each no longer than the model supports
+    func embed(_ sequences: [[Int32]], for user: UInt32) async throws -> [TextEmbedding] {
+        var batch = EmbeddingBatch()
+        var embeddings: [TextEmbedding] = []
+        for ids in sequences { try await append(ids, to: &batch, &embeddings, for: user) }
+        if !batch.ids.isEmpty { embeddings += try await embed(batch, for: user) }
+        return embeddings
+    }
+
+    private func append(
+        _ ids: [Int32], to batch: inout EmbeddingBatch, _ embeddings: inout [TextEmbedding], for user: UInt32
+    ) async throws {
+        if !batch.hasRoom(for: ids) {
+            embeddings += try await embed(batch, for: user)
+            batch = EmbeddingBatch()
+        }
+        batch.append(ids)
     }
 
     private func embed(_ batch: EmbeddingBatch, for user: UInt32) async throws -> [TextEmbedding] {

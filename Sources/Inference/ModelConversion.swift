@@ -10,9 +10,13 @@ package enum ModelConversion {
     /// - Parameters:
     ///   - destination: must not exist; partial output remains there if this function throws
     ///   - objective: the objective that the model must have
+    /// - Returns: how the model differs from the files that it was read from, one sentence each
     /// - Throws: `InferenceError.load` if the model is invalid or has another objective; `DurableError`
-    package static func convert(from source: String, to destination: String, objective: Objective) throws {
-        let folder = try ModelFolder(source, isForeign: true)
+    @discardableResult
+    package static func convert(
+        from source: String, to destination: String, objective: Objective
+    ) throws -> [String] {
+        let folder = try ForeignModelFolder(source)
         guard folder.configuration.isDecoder == (objective == .clm) else {
             throw InferenceError.load(
                 path: source,
@@ -21,10 +25,12 @@ package enum ModelConversion {
                     : "is a masked language model, but the target model has objective clm (is_decoder: true)")
         }
         do {
-            let model = try RobertaModel.importing(directory: source)
+            let model = try RobertaModel.importing(folder.weights)
             try Durable.makeDirectory(destination)
             try ModelDirectory.write(model, to: destination)
-            try folder.tokenizer.save(directory: destination, modelMaxLength: model.configuration.longestSequence)
+            try folder.tokenizer.save(
+                directory: destination,
+                modelMaxLength: folder.facts?.longestPosition ?? model.configuration.longestSequence)
         } catch let error as ModelError {
             throw InferenceError.load(path: error.path, reason: error.reason)
         }
@@ -34,5 +40,6 @@ package enum ModelConversion {
             let facts = try Durable.read("\(source)/\(file)", atMost: TrainingArguments.largestFile)
             try Durable.write(facts, to: "\(destination)/\(file)")
         }
+        return folder.weights.differences
     }
 }

@@ -4,8 +4,9 @@ import Jobs
 import Models
 import Tokenizers
 
-/// The validated contents of a model directory. This is the only place that decides whether a model can be served, both
-/// for imported models and for our own generations.
+/// The validated contents of a model directory. This is the only place that decides whether a model can be served, for
+/// our own generations and, once they are converted,
+/// for imported models (`ForeignModelFolder`).
 ///
 /// Reads only the small files and the header of the weights, and limits the size of every file before reading it.
 /// `InferenceEngine` and `FiniteTensors` validate the weights themselves.
@@ -27,10 +28,8 @@ package struct ModelFolder: Sendable {
         ("special_tokens_map.json", 1 << 20), ("generation_config.json", 1 << 20), ("promotion.json", 1 << 20),
     ]
 
-    /// - Parameter isForeign: whether the directory may have been written by other software, so that an invalid
-    ///   `training_args.json` is ignored
     /// - Throws: `InferenceError.load` with the path of the invalid file
-    package init(_ directory: String, isForeign: Bool = false) throws(InferenceError) {
+    package init(_ directory: String) throws(InferenceError) {
         for (name, mostBytes) in Self.files + [(ModelDirectory.weightsFile, .max)] {
             try Self.requireFile("\(directory)/\(name)", mostBytes: mostBytes)
         }
@@ -39,23 +38,26 @@ package struct ModelFolder: Sendable {
         } catch {
             throw .load(path: error.path, reason: error.reason)
         }
+        tokenizer = try Self.tokenizer(of: directory, rows: configuration.vocabSize)
+        facts = try TrainingFacts.read(directory: directory, longestSequence: configuration.longestSequence)
+    }
+
+    /// Reads the tokenizer of a model whose embedding has `rows` rows.
+    static func tokenizer(of directory: String, rows: Int) throws(InferenceError) -> ByteLevelBPETokenizer {
+        let tokenizer: ByteLevelBPETokenizer
         do throws(TokenizerError) {
             tokenizer = try ByteLevelBPETokenizer.load(directory: directory)
         } catch {
             throw .load(path: directory, reason: error.description)
         }
-        if let failureReason = tokenizer.failureReason(rows: configuration.vocabSize) {
+        if let failureReason = tokenizer.failureReason(rows: rows) {
             throw .load(path: directory, reason: failureReason)
         }
-        if isForeign, (try? TrainingFacts.read(directory: directory)) == nil {
-            facts = nil
-        } else {
-            facts = try TrainingFacts.read(directory: directory, longestSequence: configuration.longestSequence)
-        }
+        return tokenizer
     }
 
     /// Rejects a path that exists but is not a regular file (including symbolic links) or is too large.
-    private static func requireFile(_ path: String, mostBytes: Int) throws(InferenceError) {
+    static func requireFile(_ path: String, mostBytes: Int) throws(InferenceError) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .load(path: path, reason: "is not a regular file") }

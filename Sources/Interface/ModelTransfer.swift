@@ -4,9 +4,38 @@ import Varlink
 extension ManagerInterface.Import {
     /// The names of files that can be imported.
     public static let fileNames = [
-        "config.json", "model.safetensors", "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json",
-        "special_tokens_map.json", "training_args.json",
+        "config.json", "model.safetensors", indexFile, "tokenizer.json", "vocab.json", "merges.txt",
+        "tokenizer_config.json", "special_tokens_map.json", "training_args.json",
     ]
+    public static let indexFile = "model.safetensors.index.json"
+    /// The maximum number of files that `indexFile` lists.
+    public static let shardLimit = 64
+    /// The maximum number of files of an import.
+    public static let fileLimit = fileNames.count + shardLimit
+
+    /// Whether a file is one of several with weights: `model-00001-of-00002.safetensors`.
+    public static func isShard(_ name: String) -> Bool {
+        let pattern = "model-00000-of-00000.safetensors".utf8
+        return name.utf8.count == pattern.count
+            && zip(name.utf8, pattern).allSatisfy { byte, expected in
+                expected == UInt8(ascii: "0") ? (0x30...0x39).contains(byte) : byte == expected
+            }
+    }
+
+    /// Whether a file has weights in PyTorch's own format, which can run code when it is opened.
+    public static func isPickle(_ name: String) -> Bool {
+        name == "pytorch_model.bin" || name == "pytorch_model.bin.index.json"
+            || name.hasPrefix("pytorch_model-") && name.hasSuffix(".bin")
+    }
+
+    /// Says how to convert a file for which `isPickle` is true.
+    public static func conversionAdvice(for name: String, in directory: String, isCausal: Bool) -> String {
+        let model = isCausal ? "AutoModelForCausalLM" : "AutoModelForMaskedLM"
+        return "\(name) is a Python pickle, which can run code when it is opened. Convert it to safetensors where you "
+            + "trust it, and import the new directory: python3 -c \"import transformers as t; "
+            + "[c.from_pretrained('\(directory)').save_pretrained('\(directory)-safetensors') "
+            + "for c in (t.\(model), t.AutoTokenizer)]\""
+    }
 }
 
 extension ManagerInterface.Export {
@@ -64,7 +93,10 @@ extension VarlinkClient {
     }
 
     /// Opens the files of the serving generation.
-    public func exportModel(_ model: String) throws -> (generation: Int, files: [NamedFile]) {
+    /// - Returns: the first reply to `Export`, and the files
+    public func exportModel(
+        _ model: String
+    ) throws -> (reply: ManagerInterface.Export.Reply, files: [NamedFile]) {
         let replies = try callMore(ManagerInterface.Export.self, .init(model: model))
         guard let reply = try replies.next(), let transfer = reply.transfer else {
             throw VarlinkClientError.malformedReply(reason: "the reply to Export does not name a socket")
@@ -72,7 +104,7 @@ extension VarlinkClient {
         let received = Result { try reply.receiveFiles(from: transfer) }
         // If the service failed, its last reply says why.
         _ = try replies.next()
-        return (reply.generation, try received.get())
+        return (reply, try received.get())
     }
 
     static func connect(transfer path: String) throws(DescriptorPassingError) -> OpenDescriptor {

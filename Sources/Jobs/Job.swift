@@ -94,10 +94,12 @@ public struct JobCorpus: Codable, Sendable, Equatable {
     public var samples: SampleUnit?
     /// Overrides the job's filters with those of the inbox folder; null uses the job's.
     public var filters: [TextFilter]?
+    /// When the file was received; null in jobs of older versions.
+    public var received: Date?
 
     public init(
         sha256: String, name: String, path: String, bytes: Int, samples: SampleUnit? = nil,
-        filters: [TextFilter]? = nil
+        filters: [TextFilter]? = nil, received: Date? = nil
     ) {
         self.sha256 = sha256
         self.name = name
@@ -105,6 +107,7 @@ public struct JobCorpus: Codable, Sendable, Equatable {
         self.bytes = bytes
         self.samples = samples
         self.filters = filters
+        self.received = received
     }
 }
 

@@ -39,6 +39,8 @@ public struct RunEvent: Codable, Sendable, Equatable {
         case ranksJoined(RanksJoined)
         /// Their communication in the last steps.
         case communication(Communication)
+        /// A model of other software has been converted.
+        case converted(Converted)
     }
 
     public struct TokenizerTrained: Codable, Sendable, Equatable {
@@ -328,6 +330,12 @@ public struct RunEvent: Codable, Sendable, Equatable {
             self.scoredTokens = scoredTokens
             self.seconds = seconds
         }
+    }
+
+    public struct Converted: Codable, Sendable, Equatable {
+        /// How the model differs from the files that it was read from, one sentence each.
+        public var differences: [String]
+        public init(differences: [String]) { self.differences = differences }
     }
 
     public init(_ payload: Payload, time: Date = Date()) {

@@ -27,6 +27,7 @@ extension RunEvent {
         case precisionsMeasured = "precisions_measured"
         case ranksJoined = "ranks_joined"
         case communication
+        case converted
     }
 
     /// The value of `kind` in JSON.
@@ -54,6 +55,7 @@ extension RunEvent {
         case .precisionsMeasured(let fields): (.precisionsMeasured, fields)
         case .ranksJoined(let fields): (.ranksJoined, fields)
         case .communication(let fields): (.communication, fields)
+        case .converted(let fields): (.converted, fields)
         }
     }
 
@@ -87,6 +89,7 @@ extension RunEvent {
             case .precisionsMeasured: .precisionsMeasured(try PrecisionsMeasured(from: decoder))
             case .ranksJoined: .ranksJoined(try RanksJoined(from: decoder))
             case .communication: .communication(try Communication(from: decoder))
+            case .converted: .converted(try Converted(from: decoder))
             }
     }
 

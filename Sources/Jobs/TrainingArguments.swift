@@ -1,3 +1,4 @@
+import FoundationEssentials
 import TextFilters
 
 /// How a published model was trained: `training_args.json` in its directory. `TrainingFacts` reads it.
@@ -42,6 +43,8 @@ public struct TrainingArguments: Codable, Sendable, Equatable {
         /// Where these are null, `samples` and `filters` of the run apply.
         public var samples: SampleUnit?
         public var filters: [TextFilter]?
+        /// When the file was received; null in files of older versions.
+        public var received: Date?
 
         public init(_ corpus: JobCorpus) {
             samples = corpus.samples
@@ -49,6 +52,7 @@ public struct TrainingArguments: Codable, Sendable, Equatable {
             sha256 = corpus.sha256
             name = corpus.name
             bytes = corpus.bytes
+            received = corpus.received
         }
     }
 

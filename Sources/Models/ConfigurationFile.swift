@@ -51,7 +51,11 @@ struct ConfigurationFile: Codable {
         vocabSize = configuration.vocabSize
     }
 
-    func configuration(path: String) throws(ModelError) -> RobertaConfiguration {
+    /// Most rows of `token_type_embeddings` in a model of other software; transformers' default is 2.
+    static let mostTokenTypes = 64
+
+    /// - Parameter isForeign: whether other software may have written the file, so that there may be several token types
+    func configuration(path: String, isForeign: Bool = false) throws(ModelError) -> RobertaConfiguration {
         func expect(_ key: String, _ found: String?, _ expected: String) throws(ModelError) {
             guard let found, found != expected else { return }
             throw ModelError(
@@ -60,7 +64,12 @@ struct ConfigurationFile: Codable {
         try expect("model_type", modelType, "roberta")
         try expect("hidden_act", hiddenAct, "gelu")
         try expect("position_embedding_type", positionEmbeddingType, "absolute")
-        try expect("type_vocab_size", typeVocabSize.map(String.init), "1")
+        if !isForeign {
+            try expect("type_vocab_size", typeVocabSize.map(String.init), "1")
+        } else if let typeVocabSize, !(1...Self.mostTokenTypes).contains(typeVocabSize) {
+            throw ModelError(
+                path: path, reason: "`type_vocab_size` is \(typeVocabSize), expected 1 to \(Self.mostTokenTypes)")
+        }
         try expect("bos_token_id", bosTokenId.map(String.init), "0")
         try expect("pad_token_id", padTokenId.map(String.init), "1")
         try expect("eos_token_id", eosTokenId.map(String.init), "2")
@@ -77,17 +86,26 @@ struct ConfigurationFile: Codable {
     }
 
     static func read(_ path: String) throws(ModelError) -> RobertaConfiguration {
+        try decode(path).configuration(path: path)
+    }
+
+    /// Reads a file that other software may have written.
+    /// - Returns: the configuration and `type_vocab_size`, which is nil if the file does not have it
+    static func readForeign(_ path: String) throws(ModelError) -> (RobertaConfiguration, typeVocabSize: Int?) {
+        let file = try decode(path)
+        return (try file.configuration(path: path, isForeign: true), file.typeVocabSize)
+    }
+
+    private static func decode(_ path: String) throws(ModelError) -> ConfigurationFile {
         let bytes: [UInt8]
         do { bytes = try Durable.read(path, atMost: ModelDirectory.mostConfigurationBytes) } catch {
             throw ModelError(path: path, reason: "\(error)")
         }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        let file: ConfigurationFile
-        do { file = try decoder.decode(ConfigurationFile.self, from: Data(bytes)) } catch {
+        do { return try decoder.decode(ConfigurationFile.self, from: Data(bytes)) } catch {
             throw ModelError(path: path, reason: describe(error))
         }
-        return try file.configuration(path: path)
     }
 
     func encoded() throws -> Data {
@@ -98,13 +116,23 @@ struct ConfigurationFile: Codable {
     }
 
     private static func describe(_ error: any Error) -> String {
+        func path(_ context: DecodingError.Context) -> String {
+            context.codingPath.map { snakeCase($0.stringValue) }.joined(separator: ".")
+        }
         switch error {
-        case DecodingError.keyNotFound(let key, _): "`\(key.stringValue)` is missing"
-        case DecodingError.typeMismatch(let type, let context):
-            "`\(context.codingPath.map(\.stringValue).joined(separator: "."))` is not of type \(type)"
-        case DecodingError.valueNotFound(let type, let context):
-            "`\(context.codingPath.map(\.stringValue).joined(separator: "."))` is null, expected \(type)"
-        default: "not valid JSON: \(error)"
+        case DecodingError.keyNotFound(CodingKeys.modelType, _):
+            return "`model_type` is missing; if this is a RoBERTa model, add \"model_type\": \"roberta\""
+        case DecodingError.keyNotFound(let key, _): return "`\(snakeCase(key.stringValue))` is missing"
+        case DecodingError.typeMismatch(let type, let context): return "`\(path(context))` is not of type \(type)"
+        case DecodingError.valueNotFound(let type, let context): return "`\(path(context))` is null, expected \(type)"
+        default: return "not valid JSON: \(error)"
+        }
+    }
+
+    /// Returns the key as it is in the file.
+    private static func snakeCase(_ key: String) -> String {
+        key.reduce(into: "") { name, character in
+            name += character.isUppercase ? "_\(character.lowercased())" : String(character)
         }
     }
 }

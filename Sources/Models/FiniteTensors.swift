@@ -46,6 +46,13 @@ extension TensorType {
         // Finds the largest magnitude: without the sign bit, bit patterns order like their values,
         // infinity and NaN last.
         switch self {
+        case .float64:
+            var largest: UInt32 = 0
+            for index in range {
+                let number = Float(base.loadUnaligned(fromByteOffset: 8 * index, as: Double.self))
+                largest = max(largest, number.bitPattern & 0x7FFF_FFFF)
+            }
+            return largest < Self.tooLarge
         case .float32:
             var largest: UInt32 = 0
             for index in range {

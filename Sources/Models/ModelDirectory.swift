@@ -17,7 +17,8 @@ public enum ModelDirectory {
     /// Opens the weights and checks that the file size matches `config.json`. Does not read any weights.
     public static func open(_ directory: String) throws(ModelError) -> (RobertaConfiguration, SafetensorsFile) {
         let configuration = try configuration(of: directory)
-        let file = try SafetensorsFile(path: "\(directory)/\(weightsFile)", bytes: configuration.weightsBytes)
+        let file = try SafetensorsFile(
+            path: "\(directory)/\(weightsFile)", bytes: configuration.weightsBytes(widest: .float32))
         return (configuration, file)
     }
 

@@ -5,24 +5,30 @@ extension RobertaModel {
     /// with or without the `roberta.` prefix, and the output bias as the head's or as its decoder's (the one that
     /// `RobertaLMHead.forward` adds).
     public static func importing(directory: String) throws(ModelError) -> RobertaModel {
-        let (configuration, file) = try ModelDirectory.open(directory)
-        guard file.tensors.keys.contains(where: { $0.hasPrefix("lm_head.") }) else {
+        try importing(ForeignWeights(directory: directory))
+    }
+
+    /// Of several token types, the model has the first, which transformers uses if it is given none. The sum of the
+    /// embeddings is then the same, bit for bit.
+    public static func importing(_ weights: ForeignWeights) throws(ModelError) -> RobertaModel {
+        let configuration = weights.configuration
+        guard weights.tensors.keys.contains(where: { $0.hasPrefix("lm_head.") }) else {
             throw ModelError(
-                path: file.path,
+                path: weights.path,
                 reason: "has no language-model head (lm_head.…); "
                     + "save RobertaForMaskedLM or RobertaForCausalLM, not RobertaModel")
         }
         let layout = ParameterLayout(configuration)
         let found = layout.entries.map { entry in
-            names(entry.name).first { file.tensors[$0] != nil } ?? entry.name
+            names(entry.name).first { weights.tensors[$0] != nil } ?? entry.name
         }
         // Check every shape before allocating memory.
-        for (name, entry) in zip(found, layout.entries) { _ = try file.tensor(name, shape: entry.shape) }
+        for (name, entry) in zip(found, layout.entries) { try weights.require(name, shape: entry.shape) }
         let parameters = Parameters(layout: layout)
         for (name, entry) in zip(found, layout.entries) {
-            try file.read(name, shape: entry.shape, into: parameters[entry])
+            try weights.read(name, shape: entry.shape, into: parameters[entry])
         }
-        try file.requireAllFinite()
+        try weights.requireAllFinite()
         return RobertaModel(configuration: configuration, parameters: parameters)
     }
 

@@ -1,3 +1,5 @@
+import Safetensors
+
 /// The values of Hugging Face's `RobertaConfig` that define a model.
 public struct RobertaConfiguration: Sendable, Equatable {
     public var vocabSize: Int
@@ -108,12 +110,12 @@ public struct RobertaConfiguration: Sendable, Equatable {
     }
 
     /// Possible sizes of this model's weights file, in bytes. The lower bound is 16 bits per parameter and no header;
-    /// the upper bound is 32 bits per parameter and every extra tensor that transformers writes (a tied decoder,
+    /// the upper bound is `widest` bytes per parameter and every extra tensor that transformers writes (a tied decoder,
     /// position ids, a pooler).
-    var weightsBytes: ClosedRange<Int> {
+    func weightsBytes(widest: TensorType) -> ClosedRange<Int> {
         let parameters = parameterCount
         let beside =
             vocabSize * hiddenSize + vocabSize + hiddenSize * hiddenSize + hiddenSize + 2 * maxPositionEmbeddings
-        return 8 + 2 * parameters...8 + SafetensorsHeader.longest + 4 * (parameters + beside)
+        return 8 + 2 * parameters...8 + SafetensorsHeader.longest + widest.bytes * (parameters + beside)
     }
 }

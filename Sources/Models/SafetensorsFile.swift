@@ -1,19 +1,32 @@
 import Durable
 import Glibc
 import Kernels
+import Safetensors
 
 /// Element types of a safetensors file.
 public enum TensorType: String, Codable, Sendable {
+    /// Only in models that other software wrote. Values are rounded to float32 when they are read.
+    case float64 = "F64"
     case float32 = "F32"
     case float16 = "F16"
     case bfloat16 = "BF16"
 
-    var bytes: Int { self == .float32 ? 4 : 2 }
+    public var bytes: Int {
+        switch self {
+        case .float64: 8
+        case .float32: 4
+        case .float16, .bfloat16: 2
+        }
+    }
 
     /// Converts elements of this type to float32.
     func read(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
         checked(source.count == bytes * destination.count)
         switch self {
+        case .float64:
+            for index in destination.indices {
+                destination[index] = Float(source.loadUnaligned(fromByteOffset: 8 * index, as: Double.self))
+            }
         case .float32:
             UnsafeMutableRawBufferPointer(destination).copyMemory(from: source)
         case .float16:
@@ -93,6 +106,21 @@ public final class SafetensorsFile: Sendable {
         tensor.type.read(bytes(tensor), into: destination)
     }
 
+    /// Reads the first rows of a tensor into `destination`, as many as it has room for.
+    /// - Throws: `ModelError` if the tensor is missing or has a different shape
+    func readRows(
+        _ name: String, shape: [Int], into destination: UnsafeMutableBufferPointer<Float>
+    ) throws(ModelError) {
+        let tensor = try tensor(name, shape: shape)
+        checked(destination.count <= tensor.count)
+        tensor.type.read(
+            UnsafeRawBufferPointer(rebasing: bytes(tensor)[..<(destination.count * tensor.type.bytes)]),
+            into: destination)
+    }
+
+    /// The element types of all tensors, as the file names them.
+    var allTypes: [String: String] { tensors.mapValues(\.type.rawValue).merging(others) { type, _ in type } }
+
     /// Checks that a tensor exists and has the given shape.
     /// - Throws: `ModelError` if the tensor is missing or has a different shape
     public func require(_ name: String, shape: [Int]) throws(ModelError) { _ = try tensor(name, shape: shape) }
@@ -102,7 +130,7 @@ public final class SafetensorsFile: Sendable {
     func tensor(_ name: String, shape: [Int]) throws(ModelError) -> Tensor {
         guard let tensor = tensors[name] else {
             if let type = others[name] {
-                throw ModelError(path: path, reason: "`\(name)` has type \(type), expected F32, F16 or BF16")
+                throw ModelError(path: path, reason: "`\(name)` has type \(type), expected F64, F32, F16 or BF16")
             }
             throw ModelError(path: path, reason: "the tensor `\(name)` is missing")
         }

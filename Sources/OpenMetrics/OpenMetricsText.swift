@@ -1,9 +1,18 @@
-/// Text in the OpenMetrics 1.0 format, which the textfile collector of node_exporter also reads.
+/// Metrics as text: in the OpenMetrics 1.0 format, or in the older format of Prometheus.
 public struct OpenMetricsText: Sendable {
+    public enum Format: Sendable {
+        case openMetrics
+        /// The only format that node_exporter's textfile collector reads: a counter's family is named like its samples, and
+        /// there are neither units nor an end mark.
+        case prometheus
+    }
+
     public static let contentType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
     public enum FamilyType: String, Sendable {
         case gauge
+        /// A constant 1 whose labels are the information. The sample is called `NAME_info`.
+        case info
         /// Samples are called `NAME_total`.
         case counter
     }
@@ -19,12 +28,13 @@ public struct OpenMetricsText: Sendable {
         }
     }
 
+    private let format: Format
     private var lines = ""
 
-    public init() {}
+    public init(_ format: Format = .openMetrics) { self.format = format }
 
-    /// The complete text, including the final line `# EOF`.
-    public var text: String { lines + "# EOF\n" }
+    /// The complete text.
+    public var text: String { format == .openMetrics ? lines + "# EOF\n" : lines }
 
     /// Adds a family, unless it has no sample.
     /// - Parameters:
@@ -35,14 +45,28 @@ public struct OpenMetricsText: Sendable {
     ) {
         let known = samples.filter { $0.value != nil }
         guard !known.isEmpty else { return }
-        let family = "kantaibert_\(name)"
-        lines += "# TYPE \(family) \(type.rawValue)\n"
-        if let unit { lines += "# UNIT \(family) \(unit)\n" }
+        var (family, suffix) = ("kantaibert_\(name)", Self.suffix(of: type))
+        if format == .prometheus {
+            family += suffix
+            suffix = ""
+            lines += "# TYPE \(family) \((type == .info ? .gauge : type).rawValue)\n"
+        } else {
+            lines += "# TYPE \(family) \(type.rawValue)\n"
+            if let unit { lines += "# UNIT \(family) \(unit)\n" }
+        }
         lines += "# HELP \(family) \(Self.escaped(help))\n"
-        let suffix = type == .counter ? "_total" : ""
         for sample in known {
             let pairs = sample.labels.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",")
             lines += "\(family)\(suffix)\(pairs.isEmpty ? "" : "{\(pairs)}") \(Self.number(sample.value!))\n"
+        }
+    }
+
+    /// What the names of a family's samples end with.
+    private static func suffix(of type: FamilyType) -> String {
+        switch type {
+        case .gauge: ""
+        case .info: "_info"
+        case .counter: "_total"
         }
     }
 

@@ -6,7 +6,7 @@ import Varlink
 extension OpenMetricsText {
     /// Adds the state of the service. `docs/metrics.md` lists the names.
     public mutating func add(_ status: ManagerInterface.GetStatus.Reply, now: Date = Date()) {
-        add("build_info", help: "Version of the service.", [Sample(1, [("version", status.version)])])
+        add("build", .info, help: "Version of the service.", [Sample(1, [("version", status.version)])])
         add(
             "uptime_seconds", unit: "seconds", help: "Time since the service was started.",
             [Sample(status.uptimeSeconds)])

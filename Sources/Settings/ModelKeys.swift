@@ -58,6 +58,25 @@ extension ModelSettings {
                 auto stands for fresh.
                 """)
         ],
+        [
+            Setting(
+                "license", \.license, .license, change: .onReload,
+                """
+                The license in the card of an exported model (kbctl export), by its name on the Hugging Face Hub, such as \
+                cc-by-4.0 or apache-2.0; any other name is written as another license. null: none is stated.
+                """),
+            Setting(
+                "language", \.languages,
+                .list("a list of ISO 639 codes such as de, or multilingual") { codes in
+                    codes.count <= 64
+                        && codes.allSatisfy { code in
+                            code == "multilingual"
+                                || (2...3).contains(code.utf8.count)
+                                    && code.utf8.allSatisfy { (0x61...0x7a).contains($0) }
+                        }
+                }, change: .onReload,
+                "The languages of the text, for the card of an exported model. [] states none."),
+        ],
         scheduleKeys.nested(in: "schedule", \.schedule),
     ]
 
@@ -106,5 +125,20 @@ extension FilterKeys {
     private var namesOrNone: [String] {
         get { names ?? [] }
         set { names = newValue }
+    }
+}
+
+extension ValueFormat<String?> {
+    /// The name of a license, which is written into the YAML header of a model card.
+    fileprivate static var license: ValueFormat {
+        ValueFormat<String>(
+            "a name of at most 64 of a-z, 0-9, - and .", parse: { $0 },
+            accepts: { name in
+                (1...64).contains(name.utf8.count)
+                    && name.utf8.allSatisfy {
+                        (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d || $0 == 0x2e
+                    }
+            }, text: { $0 }
+        ).or("null")
     }
 }

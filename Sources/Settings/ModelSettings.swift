@@ -27,6 +27,10 @@ public struct ModelSettings: Sendable, Equatable {
     public var tokenizer: String?
     /// The schedule for all models, with the keys of this model applied.
     public var schedule: ScheduleSettings
+    /// The license of exported models, as the Hugging Face Hub names it; nil leaves it out.
+    public var license: String?
+    /// The codes of the languages of the text; empty if they are not known.
+    public var languages: [String] = []
     /// The keys from which `filters` is derived.
     var filterKeys = FilterKeys()
 

@@ -151,6 +151,13 @@ let scheduleKeys: [Setting<ScheduleSettings>] = [
         "Hours in which runs may work, such as 22:00-06:00. Outside them a run is interrupted at a checkpoint."),
 ]
 
+/// A command as a list, or as one text whose words are separated by spaces.
+private let launcherFormat = ValueFormat<[String]>.list("a list of words such as [mpirun, -np, 4]").mapped { words in
+    words.count == 1 ? words[0].split(separator: " ").map(String.init) : words
+} back: {
+    $0
+}
+
 private let trainingKeys: [Setting<TrainingSettings>] = [
     Setting(
         "max_restarts", \.maxRestarts, .integer(atLeast: 0), change: .onReload,
@@ -180,11 +187,24 @@ private let trainingKeys: [Setting<TrainingSettings>] = [
         memory that is available when it starts, or the limit of its control group.
         """),
     Setting(
-        "launcher", \.launcher, .list("a list of words such as [mpirun, -np, 4]"), change: .onReload,
+        "launcher", \.launcher, launcherFormat, change: .onReload,
         """
         The command that starts the processes of a run on one or several machines, as a list of words; the training program \
         and its arguments follow. A run has at most as many processes as logical_workers. []: one process on this machine. \
         See docs/cluster.md.
+        """),
+    Setting(
+        "notify", \.notify,
+        .list("a list of the absolute path of a program and its arguments") { command in
+            command.isEmpty
+                || command.count <= 64 && command[0].hasPrefix("/")
+                    && command.allSatisfy { $0.utf8.count <= 4_096 && !$0.utf8.contains(0) }
+        }, change: .onReload,
+        """
+        A command that is run when a run has finished or failed, once for each, such as [/usr/local/bin/notify, --quiet]. \
+        It is started without a shell, has 60 s and the service's sandbox, and finds run, model, state (finished or \
+        failed), generation and reason in the variables KB_RUN, KB_MODEL, KB_STATE, KB_GENERATION and KB_REASON. If it \
+        fails, that is logged. []: none.
         """),
 ]
 

@@ -80,6 +80,8 @@ public struct TrainingSettings: Sendable, Equatable {
     public var memoryLimit: Int?
     /// The command that precedes the training program; empty starts the program itself.
     public var launcher: [String] = []
+    /// The path of a program and its arguments, run at the end of each run; empty for none.
+    public var notify: [String] = []
 
     public init() {}
 }

@@ -89,9 +89,16 @@ public struct ValueFormat<Value: Sendable>: Sendable {
     }
 
     /// A list, `[a, b]` in a file and `a,b` in a variable.
-    public static func list(_ expected: String) -> ValueFormat<[String]> where Value == [String] {
+    /// - Parameter accepts: whether a list is in range
+    public static func list(
+        _ expected: String, accepts: @escaping @Sendable ([String]) -> Bool = { _ in true }
+    ) -> ValueFormat<[String]> where Value == [String] {
         ValueFormat<[String]>(
-            expected, isList: true, read: { texts throws(ValueError) in texts }, accepts: { _ in true },
+            expected, isList: true,
+            read: { texts throws(ValueError) in
+                guard accepts(texts) else { throw ValueError(found: texts.joined(separator: ", ")) }
+                return texts
+            }, accepts: accepts,
             text: { "[" + $0.joined(separator: ", ") + "]" })
     }
 }

@@ -21,43 +21,60 @@ package struct ModelProcess: Sendable {
     /// - Returns: why the directory cannot be served, or nil if it can
     /// - Throws: `DurableError` if the process cannot be started
     package func check(_ directory: String, precision: String) async throws(DurableError) -> String? {
-        try await run(["check", directory, "--precision", precision])
+        try await run(["check", directory, "--precision", precision]).failureReason
+    }
+
+    /// The result of opening a model.
+    package struct Finding: Sendable {
+        /// Why the model cannot be served, or nil if it can.
+        package var failureReason: String?
+        /// How a converted model differs from the files that it was read from.
+        package var differences: [String] = []
+
+        fileprivate static let mostDifferences = 8
     }
 
     /// Writes a model that was trained elsewhere as a generation's directory, checks it and packs its weights.
-    /// - Returns: why the model cannot be served, or nil if it can
     /// - Throws: `DurableError` if the process cannot be started
     package func convert(
         from source: String, to destination: String, objective: Objective, precision: String
-    ) async throws(DurableError) -> String? {
+    ) async throws(DurableError) -> Finding {
         try await run(["convert", source, destination, "--objective", objective.rawValue, "--precision", precision])
     }
 
     /// Runs the program, and once more if it is killed, because a single kill may have an external cause.
-    /// - Returns: why the model cannot be served, or nil if it can
-    private func run(_ arguments: [String]) async throws(DurableError) -> String? {
+    private func run(_ arguments: [String]) async throws(DurableError) -> Finding {
         var death: String?
         for _ in 0..<2 {
-            let said = Mutex<String?>(nil)
+            let said = Mutex(Finding())
             let process = RunProcess(
                 program: program, arguments: arguments, stopSeconds: 1, stallSeconds: timeoutSeconds, memoryLimit: nil)
             let ending = await process.run(leave: Latch()) { line in
-                guard case .success(let event) = line, case .failed(let failed) = event.payload else { return }
-                said.withLock { $0 = failed.message }
+                guard case .success(let event) = line else { return }
+                switch event.payload {
+                case .failed(let failed): said.withLock { $0.failureReason = Self.bounded(failed.message) }
+                case .converted(let converted):
+                    let differences = converted.differences.prefix(Finding.mostDifferences).map(Self.bounded)
+                    said.withLock { $0.differences = differences }
+                default: break
+                }
             }
             switch ending.cause {
-            case .status(0): return nil
+            case .status(0): return Finding(differences: said.withLock { $0.differences })
             case .status(let status):
-                return Self.bounded(said.withLock { $0 } ?? Self.describe("status \(status)", ending.lastLines))
+                let reason = said.withLock { $0.failureReason }
+                return Finding(failureReason: reason ?? Self.describe("status \(status)", ending.lastLines))
             case .stalled(let seconds):
-                return "the process that opened it did not finish within \(MessageFormat.duration(seconds))"
+                return Finding(
+                    failureReason: "the process that opened it did not finish within \(MessageFormat.duration(seconds))"
+                )
             case .notStarted(let reason):
                 throw DurableError(operation: "start", path: program, errno: ENOEXEC, hint: Self.bounded(reason))
             case .signal, .outOfMemory, .tookTooMuch, .readTooLong:
                 death = Self.describe("\(ending.cause)", ending.lastLines)
             }
         }
-        return death
+        return Finding(failureReason: death)
     }
 
     private static func describe(_ cause: String, _ lastLines: [String]) -> String {

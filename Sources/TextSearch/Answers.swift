@@ -151,7 +151,7 @@ public struct MaskContexts: Sendable, Equatable {
     /// the mask.
     public var leftCount: Int
     public var rightCount: Int
-    /// The text of this context.
+    /// The text of this context: what was searched for is `left`, the candidate and `right`, joined as they are.
     public var left: String
     public var right: String
     /// In the order of the call.

@@ -99,9 +99,11 @@ private struct Finding {
     }
 
     mutating func run() throws(Stop) {
+        try time.check()
         // The same for all blocks, so that an occurrence across the end of a block is found once.
         if length > 1, let block = index.blocks.first { anchor = try chooseAnchor(block) }
         for block in index.blocks {
+            try time.check()
             if anchor == 0 {
                 try findFromFirst(in: block)
             } else {

@@ -60,8 +60,8 @@ extension CorpusIndex {
     /// Returns an upper bound of the memory that `build` allocates, in addition to mapped files.
     public static func buildMemory(threads: Int) -> Int { threads << 28 }
 
-    /// Cuts a text into parts of at most about `size` bytes: after a line feed or at white space if possible, so that no
-    /// token is cut.
+    /// Cuts a text between tokens into parts of about `size` bytes: after a line feed or white space in the second half of
+    /// the part, or else after the first token that ends there.
     private static func parts(of text: TextView, size: Int) -> [Range<Int>] {
         precondition(size > 0 && size <= 1 << 30)
         var parts: [Range<Int>] = []
@@ -71,29 +71,25 @@ extension CorpusIndex {
                 parts.append(start..<text.count)
                 break
             }
-            let lowest = start + size / 2
-            let end =
-                cut(text, after: lowest, before: start + size) { $0 == 0x0A }
-                ?? cut(text, after: lowest, before: start + size) { $0 == 0x20 || $0 == 0x0A || $0 == 0x09 }
-                ?? cut(text, after: start, before: start + size) { _ in true } ?? start + size
-            parts.append(start..<end)
-            start = end
+            let half = (start + size / 2)..<(start + size)
+            var end = cut(text, in: half) { $0 == 0x0A } ?? cut(text, in: half) { $0 == 0x20 || $0 == 0x09 }
+            if end == nil {
+                var position = start
+                while position < half.upperBound, position < text.count {
+                    position = text.firstToken(from: position)
+                    if position < text.count { position = text.tokenEnd(from: position) }
+                }
+                end = position
+            }
+            parts.append(start..<end!)
+            start = end!
         }
         return parts
     }
 
-    /// Returns the last position in a range that is behind a byte for which `isEnd` holds and does not split a character.
-    private static func cut(
-        _ text: TextView, after lower: Int, before upper: Int, _ isEnd: (UInt8) -> Bool
-    ) -> Int? {
-        var position = upper
-        while position > lower {
-            if isEnd(text.base[position - 1]), position == text.count || text.base[position] & 0xC0 != 0x80 {
-                return position
-            }
-            position -= 1
-        }
-        return nil
+    /// Returns the last position in a range that is behind a byte for which `isEnd` holds.
+    private static func cut(_ text: TextView, in range: Range<Int>, _ isEnd: (UInt8) -> Bool) -> Int? {
+        range.last { isEnd(text.base[$0]) }.map { $0 + 1 }
     }
 
     private static func digestBytes(_ sha256: String) -> [UInt8] {

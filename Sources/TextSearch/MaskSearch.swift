@@ -32,7 +32,7 @@ extension CorpusSearch {
                     text: $0, count: 0, widestLeft: 0, widestRight: 0, widestCount: 0, occurrences: [])
             }, isComplete: true)
         do throws(Stop) {
-            try Self.fill(&result, searches, options)
+            try Self.fill(&result, searches, options, time)
         } catch {
             switch error {
             case .deadline: result.isComplete = false
@@ -43,10 +43,11 @@ extension CorpusSearch {
     }
 
     private static func fill(
-        _ result: inout MaskContexts, _ searches: [CandidateSearch], _ options: ContextOptions
+        _ result: inout MaskContexts, _ searches: [CandidateSearch], _ options: ContextOptions, _ time: Timekeeper
     ) throws(Stop) {
         var widest: (width: CandidateSearch.Width, number: Int)?
         for (number, search) in searches.enumerated() {
+            try time.check()
             guard let width = try search.widest() else { continue }
             let found = try search.lines(
                 width, min(max(0, options.occurrences), 100), contextBytes: min(max(0, options.contextBytes), 1000))

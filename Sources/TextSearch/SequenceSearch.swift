@@ -44,6 +44,7 @@ final class SequenceSearch {
                     indexes[corpus].text, from: try block.position(rank), with: start..<end)
                 try time.step(1 + compared.common / 64)
                 best = max(best, compared.common)
+                if best == end - start { return best }
             }
         }
         return best

@@ -9,7 +9,8 @@ final class Timekeeper {
     init(_ budget: SearchBudget) {
         self.budget = budget
         deadline = budget.deadline
-        lastAsked = start
+        // The first check asks in any case.
+        lastAsked = start - .seconds(1)
     }
 
     /// Moves the deadline to a share of the whole budget.

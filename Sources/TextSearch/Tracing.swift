@@ -65,6 +65,7 @@ private struct Tracing {
         switch step {
         case .find:
             time.limit(to: 0.7)
+            try time.check()
             try findSpans()
         case .rank:
             time.limit(to: 1)
@@ -88,6 +89,7 @@ private struct Tracing {
             guard end < tokens.count else { return }
             start = try nextStart(after: start, including: end)
         }
+        examined = tokens.count
     }
 
     /// Returns the first start after `start` of a sequence that occurs and includes the token `end`, or `end + 1` if that

@@ -21,7 +21,7 @@ struct Publisher {
         try Durable.publishDirectory(job.outputDirectory) { aside in
             try ModelDirectory.write(
                 model, to: aside, endTokens: tokenizer.conversationMarkers.map { [$0.end] } ?? [])
-            try tokenizer.save(directory: aside, modelMaxLength: job.architecture.maxPositionEmbeddings - 2)
+            try tokenizer.save(directory: aside, modelMaxLength: arguments.longestPosition)
             try Durable.write(
                 JobCoding.encode(arguments, pretty: true), to: "\(aside)/\(TrainingArguments.fileName)")
         }

@@ -38,7 +38,8 @@ struct Convert: ParsableCommand {
         discussion: """
             The service runs this command to import a model, with the same limits as `check`.
 
-            Exit status: 0 the model can be served, 65 it cannot; an event `failed` contains the reason.
+            Exit status: 0 the model can be served, 65 it cannot; an event `failed` contains the reason, and an \
+            event `converted` says what was changed.
             """)
 
     @Argument(help: "A model directory written by save_pretrained.", completion: .directory)
@@ -56,7 +57,8 @@ struct Convert: ParsableCommand {
     func run() throws {
         ModelLimits(directory: source).apply()
         try withReason {
-            try ModelConversion.convert(from: source, to: destination, objective: objective)
+            let differences = try ModelConversion.convert(from: source, to: destination, objective: objective)
+            EventOutput {}.write(.converted(.init(differences: differences)))
             try check(destination, precision ?? PrecisionChoice(rates: .ofThisProcess, measured: nil).precision)
         }
     }

@@ -18,7 +18,9 @@ struct ModelLimits {
             return UInt64(clamping: status.st_size)
         }
         // Larger files are rejected, and no file is read more than once.
-        let weights = min(size(ModelDirectory.weightsFile), 1 << 37)
+        let weights = min(
+            ForeignModelFolder.weightFiles(in: directory).reduce(into: UInt64(0)) { $0 += min(size($1.name), 1 << 37) },
+            1 << 37)
         let small = ModelFolder.files.reduce(into: UInt64(0)) { $0 += min(size($1.name), UInt64($1.mostBytes)) }
         let cores = UInt64(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         // The memory already used by libraries, plus the mapped weights, their float32 copy if they are 16-bit, the

@@ -8,7 +8,8 @@ struct KBBench: AsyncParsableCommand {
         commandName: "kb-bench", abstract: "Benchmark and verify tokenizers, models, training and serving.",
         version: Release.version,
         subcommands: [
-            ParityCommand.self, LogitsCommand.self, TokenizerCommand.self, TrainCommand.self, InferCommand.self,
-            InboxCommand.self, SoakCommand.self, HostileCommand.self, HostileClientsCommand.self,
+            ParityCommand.self, LogitsCommand.self, ONNXCommand.self, TokenizerCommand.self, TrainCommand.self,
+            InferCommand.self, InboxCommand.self, SoakCommand.self, HostileCommand.self, HostileClientsCommand.self,
+            SearchCommand.self,
         ])
 }

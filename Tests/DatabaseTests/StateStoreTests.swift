@@ -40,6 +40,37 @@ struct StateStoreTests {
         #expect(try scratch.store().run("a-2") == nil)
     }
 
+    /// The changes are in the log until it is copied into the database.
+    @Test func checkpointMakesACopyOfTheFileComplete() throws {
+        let store = try scratch.store()
+        func copied() throws -> StateStore {
+            let path = scratch.folder + "/copy-\(UUID().uuidString).db"
+            try FileManager.default.copyItem(atPath: scratch.path, toPath: path)
+            return try StateStore(path: path)
+        }
+        try store.save(RunRecord(id: "a-1", model: "a", started: noon))
+        #expect(try copied().run("a-1") == nil)
+        try store.checkpoint()
+        #expect(try copied().run("a-1")?.model == "a")
+        try store.save(RunRecord(id: "a-2", model: "a", started: noon))
+        try store.close()
+        #expect(try copied().run("a-2")?.model == "a")
+        #expect(!FileManager.default.fileExists(atPath: scratch.path + "-wal"))
+        #expect(throws: MetricsError.self) { try store.run("a-2") }
+    }
+
+    /// Otherwise a copy of a new database would have no tables.
+    @Test func newDatabaseHasItsTablesWithoutTheLog() throws {
+        let store = try scratch.store()
+        try FileManager.default.copyItem(atPath: scratch.path, toPath: scratch.folder + "/copy.db")
+        try withExtendedLifetime(store) {
+            let count = try DatabaseQueue(path: scratch.folder + "/copy.db").read { db in
+                try Int.fetchOne(db, sql: "SELECT count(*) FROM runs")
+            }
+            #expect(count == 0)
+        }
+    }
+
     @Test func fileThatIsNotADatabaseIsRefused() throws {
         try Data(repeating: 7, count: 10_000).write(to: URL(filePath: scratch.path))
         let error = #expect(throws: MetricsError.self) { try scratch.store() }

@@ -1,8 +1,7 @@
 import Conversations
+import Datasets
 import Foundation
 import Testing
-
-@testable import Datasets
 
 @Suite struct CorpusSampleTests {
     private func sample(_ text: some Sequence<UInt8>, mostBytes: Int = 1 << 20) throws -> CorpusSample {

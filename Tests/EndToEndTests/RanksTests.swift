@@ -184,6 +184,24 @@ struct RanksTests {
         #expect(ended.output.contains("2 ranks cannot share 1 logical workers"))
     }
 
+    @Test("A rank with another job file is refused", arguments: Implementation.all)
+    private func mixedJobs(implementation: Implementation) throws {
+        if let missing = implementation.missing { return print("skipped \(implementation.launcher.name): \(missing)") }
+        let installation = try Installation()
+        try installation.build(implementation)
+        let tiny = try ranksJob()
+        let other = "\(tiny.folder)/other.json"
+        var job = tiny.job
+        job.recipe.seed += 1
+        try JobCoding.encode(job, pretty: true).write(to: URL(filePath: other))
+        let program = [installation.program, "run"]
+        let words = implementation.words(ranks: 1) + program + [tiny.jobFile, ":", "-np", "1"] + program + [other]
+        let ended = try Programs.run(implementation.mpirun, words, environment: ["KANTAIBERT_THREADS": "1"])
+        #expect(ended.status == EX_CONFIG, "\(ended.error)")
+        #expect(ended.output.contains("has a job file with SHA-256"), "\(ended.output)")
+        #expect(!FileManager.default.fileExists(atPath: "\(tiny.job.runDirectory)/tokenizer"))
+    }
+
     @Test("The service starts a run by its launcher, interrupts it and resumes it", arguments: Implementation.all)
     private func service(implementation: Implementation) throws {
         if let missing = implementation.missing { return print("skipped \(implementation.launcher.name): \(missing)") }

@@ -25,7 +25,7 @@ struct ReviewTests {
         #expect(first.drop { $0 == " " }.hasPrefix("124 ") && first.contains("Ã"), "\(shown.output)")
         #expect(shown.output.contains("all 400 lines were read"))
 
-        var replies = try service.client().callMore(
+        let replies = try service.client().callMore(
             InferenceInterface.Review.self, .init(corpus: sha256, model: "assistant", limit: 1000))
         var last: InferenceInterface.Review.Reply?
         while let reply = try replies.next() { last = reply }
@@ -45,14 +45,14 @@ struct ReviewTests {
         }
         for limit in [0, 1001, Int.min] {
             #expect(throws: VarlinkServiceError.invalidParameter(parameter: "limit")) {
-                var replies = try service.client().callMore(
+                let replies = try service.client().callMore(
                     InferenceInterface.Review.self, .init(corpus: sha256, limit: limit))
                 _ = try replies.next()
             }
         }
         for wrong in ["", "../../lock", String(repeating: "0", count: 64), String(repeating: "x", count: 100_000)] {
             #expect(throws: InferenceInterface.CorpusNotFound.self) {
-                var replies = try service.client().callMore(InferenceInterface.Review.self, .init(corpus: wrong))
+                let replies = try service.client().callMore(InferenceInterface.Review.self, .init(corpus: wrong))
                 _ = try replies.next()
             }
         }
@@ -60,7 +60,7 @@ struct ReviewTests {
         let removed = try service.kbctl("review", sha256, "-m", "assistant")
         #expect(removed.status == 66 && removed.error.contains("there is no corpus"), "\(removed)")
         #expect(throws: InferenceInterface.CorpusNotFound(sha256: sha256)) {
-            var replies = try service.client().callMore(InferenceInterface.Review.self, .init(corpus: sha256))
+            let replies = try service.client().callMore(InferenceInterface.Review.self, .init(corpus: sha256))
             _ = try replies.next()
         }
         #expect(try service.stop().status == 0)

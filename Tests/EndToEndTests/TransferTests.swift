@@ -140,7 +140,7 @@ struct TransferTests {
                 _ = try prepared.send(["config.json"], Array(repeating: config.number, count: count))
             }
             let expected =
-                count > 8 ? "more than 8 descriptors were received" : "received \(count) descriptors for 1 file names"
+                count > 73 ? "more than 73 descriptors were received" : "received \(count) descriptors for 1 file names"
             #expect(said == expected)
         }
         try prepared.expectNothingLeft()

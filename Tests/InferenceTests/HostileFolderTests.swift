@@ -165,6 +165,26 @@ import Testing
         }
     }
 
+    /// What a clone of a repository contains if Git LFS is not installed.
+    @Test(arguments: ["model.safetensors", "tokenizer.json", "model-00001-of-00001.safetensors"])
+    func namesGitLFSPointers(file: String) throws {
+        let copy = try Fixture.Copy(of: "mlm")
+        let pointer = """
+            version https://git-lfs.github.com/spec/v1
+            oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393
+            size 498627950
+
+            """
+        try Data(pointer.utf8).write(to: URL(filePath: "\(copy.directory)/\(file)"))
+        let error = #expect(throws: InferenceError.self) {
+            try ModelConversion.convert(from: copy.directory, to: copy.directory + "/made", objective: .mlm)
+        }
+        let text = error.map { "\($0)" } ?? ""
+        #expect(
+            text.contains("\(file)") && text.contains("is a Git LFS pointer") && text.contains("git lfs pull"),
+            "\(text)")
+    }
+
     /// Random damage to each file: the engine either answers with valid values or throws.
     @Test(arguments: files.filter { $0 != "generation_config.json" } + [".packed-float32"], ["mlm", "clm"])
     func damagedFilesNeverTrap(file: String, model: String) async throws {

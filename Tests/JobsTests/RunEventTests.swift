@@ -82,7 +82,8 @@ extension RunEvent.Payload {
                     step: 10, steps: 10, secondsPerStep: 2, communicationSeconds: 0.5, bytesPerStep: 500,
                     slowestRank: 1,
                     slowestHost: "b", slowestSeconds: 1.5, fastestSeconds: 1.25))
-        case .communication: nil
+        case .communication: .converted(.init(differences: ["two tensors are F64"]))
+        case .converted: nil
         }
     }
 

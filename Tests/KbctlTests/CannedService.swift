@@ -268,6 +268,24 @@ enum Canned {
                     lines: isEmpty ? [] : Array(lines.prefix(parameters.limit ?? 20)),
                     bitsPerByte: isEmpty ? nil : 1.5, receipt: receipt))
         }
+        let asked = Mutex(false)
+        service.handle(InferenceInterface.Similar.self) { parameters, _ in
+            let isFirst = asked.withLock { asked in
+                defer { asked = true }
+                return !asked
+            }
+            if isFirst {
+                throw InferenceInterface.IndexNotReady(bytes: 1_000_000, totalBytes: 4_000_000, retryAfterMs: 1)
+            }
+            let passage = InferenceInterface.SimilarPassage(
+                corpus: "ab", name: "kant.txt", line: 77, offset: 9,
+                text: "Thoughts without\ncontent\u{1B}[2J 理性 \(String(repeating: "are void ", count: 20))",
+                score: 0.8765)
+            return .init(
+                byEmbedding: Array(repeating: passage, count: parameters.limit ?? 1), byWords: [], passages: 50_000,
+                isSample: true, isCut: true,
+                searched: .init(corpora: 1, bytes: 9, removed: 1, omitted: 0, complete: true), receipt: receipt)
+        }
         service.handle(InferenceInterface.Embed.self) { parameters, _ in
             .init(
                 embeddings: parameters.texts.map { .init(embedding: [0.5, -0.25], tokens: $0.utf8.count) },

@@ -83,6 +83,26 @@ struct KbctlTests {
         }
     }
 
+    @Test func similarPassagesAreListedOnceTheyAreEmbedded() async throws {
+        try await Canned.serving { socket in
+            let found = try KbctlProcess.run(["similar", "a", "-n", "2"], socket: socket)
+            #expect(found.status == 0, "\(found)")
+            #expect(
+                found.output.hasPrefix(
+                    "Nearest in the embedding of kantaibert\n  0.876  kant.txt:77\n    Thoughts without content"))
+            #expect(found.output.contains("Nearest by words\n  none has a word in common with the text"))
+            for note in [
+                "50,000 passages were compared, a sample", "only its beginning was compared", "1 of the corpora",
+            ] {
+                #expect(found.errors.contains(note), "\(found.errors)")
+            }
+            let reply = try JSONDecoder().decode(
+                InferenceInterface.Similar.Reply.self,
+                from: Data(try KbctlProcess.run(["similar", "a", "--json"], socket: socket).output.utf8))
+            #expect(reply.byEmbedding.count == 1 && reply.passages == 50_000)
+        }
+    }
+
     @Test func reviewListsUnexpectedLines() async throws {
         try await Canned.serving { socket in
             let named = try KbctlProcess.run(["review", "nnnnn-0.txt"], socket: socket)
@@ -91,7 +111,7 @@ struct KbctlTests {
             #expect(named.output.contains("a sample of 1,234 lines, spread over the corpus, was read"))
             #expect(named.output.contains("kantaibert 3:") && named.output.contains("on average 1.50 bits per byte"))
             let screen = try KbctlProcess.run(["review", "00000"], socket: socket, columns: 80)
-            #expect(screen.output.contains("…") && screen.output.contains("Ã¼\u{FFFD}[2J"), "\(screen)")
+            #expect(screen.output.contains("…") && screen.output.contains("Ã¼\\x1B[2J"), "\(screen)")
             #expect(screen.errors.contains("500 of 1,234 lines"))
             let one = try KbctlProcess.run(["review", "0", "-n", "1", "--json"], socket: socket)
             let reply = try JSONDecoder().decode(InferenceInterface.Review.Reply.self, from: Data(one.output.utf8))

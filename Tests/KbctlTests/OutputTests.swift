@@ -187,7 +187,7 @@ struct OutputTests {
         }
     }
 
-    /// Checks against the grammar of OpenMetrics 1.0 for gauges and counters.
+    /// Checks against the grammar of OpenMetrics 1.0 for gauges, counters and information.
     @Test func openMetricsOutputFollowsTheGrammar() async throws {
         let documentation = try String(
             contentsOf: URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/metrics.md"),
@@ -203,7 +203,8 @@ struct OutputTests {
                 if line.hasPrefix("# TYPE ") {
                     #expect(types[words[2]] == nil, "\(line)")
                     types[words[2]] = words[3]
-                    let name = words[2].dropFirst("kantaibert_".count) + (words[3] == "counter" ? "_total" : "")
+                    let suffix = words[3] == "counter" ? "_total" : words[3] == "info" ? "_info" : ""
+                    let name = words[2].dropFirst("kantaibert_".count) + suffix
                     #expect(documentation.contains("`\(name)`"), "docs/metrics.md has no `\(name)`")
                 } else if line.hasPrefix("# UNIT ") {
                     // The unit is part of the name.
@@ -211,12 +212,31 @@ struct OutputTests {
                 } else if !line.hasPrefix("# HELP ") {
                     #expect(try sample.wholeMatch(in: line) != nil, "\(line)")
                     let name = line.prefix { $0 != "{" && $0 != " " }
-                    let type = types[name.hasSuffix("_total") ? name.dropLast(6) : name]
-                    #expect(type == (name.hasSuffix("_total") ? "counter" : "gauge"), "\(line)")
+                    let suffix = ["_total", "_info"].first { name.hasSuffix($0) } ?? ""
+                    let type = ["_total": "counter", "_info": "info"][suffix] ?? "gauge"
+                    #expect(types[name.dropLast(suffix.count)] == Substring(type), "\(line)")
                 }
             }
             #expect(lines.contains(#"kantaibert_run_step{model="assistant",run="assistant-1"} 218"#))
             #expect(lines.contains(#"kantaibert_model_state{model="assistant",state="training"} 1"#))
+
+            // The same samples for the textfile collector, which knows neither units nor other names for counters.
+            let older = try KbctlProcess.run(["metrics", "--textfile"], socket: socket).output.split(separator: "\n")
+            func names(_ lines: [Substring]) -> [Substring] {
+                lines.filter { !$0.hasPrefix("#") }.map { $0.prefix { $0 != " " } }
+            }
+            #expect(names(older) == names(lines.filter { !$0.isEmpty }))
+            let typed = Set(older.filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] })
+            #expect(names(older).allSatisfy { name in typed.contains(name.prefix { $0 != "{" }) })
+            #expect(older.contains("# TYPE kantaibert_process_cpu_seconds_total counter"))
+            #expect(older.contains("# TYPE kantaibert_build_info gauge"))
+            #expect(!older.contains { $0.hasPrefix("# UNIT") || $0.hasPrefix("# EOF") })
+        }
+    }
+
+    @Test func textfileTakesNoRun() throws {
+        for arguments in [["a-1", "--textfile"], ["--csv", "--textfile"], ["--openmetrics", "--textfile"]] {
+            #expect(try KbctlProcess.run(["metrics"] + arguments, socket: "/none/socket").status == 64)
         }
     }
 

@@ -12,7 +12,7 @@ struct WidthTests {
         ["corpora", "--state", "admitted"], ["runs", "--model", "paged"], ["runs"], ["run"], ["metrics"],
         ["metrics", "--all"], ["plot"], ["plot", "assistant-1", "b"], ["doctor"], ["watch", "--exit-when-served"],
         ["ask", "long"], ["fill", "<mask>"], ["fill", "理性 <mask>"], ["score", "a"], ["score", "a", "--tokens"],
-        ["review", "00"],
+        ["review", "00"], ["similar", "a", "-n", "2"],
         ["tokenize", "a"],
         ["detokenize", "5", "6"], ["find", "pure"], ["trace", "-"], ["ask", "a", "--why"],
         ["fill", "<mask>", "--contexts"],
@@ -32,7 +32,8 @@ struct WidthTests {
         ["metrics", "--csv", "--json"],
     ]
     private static let commands: [[String]] = [
-        [], ["ask"], ["chat"], ["fill"], ["trace"], ["find"], ["score"], ["review"], ["embed"], ["tokenize"],
+        [], ["ask"], ["chat"], ["fill"], ["trace"], ["find"], ["score"], ["review"], ["similar"], ["embed"],
+        ["tokenize"],
         ["detokenize"], ["status"], ["watch"],
         ["models"],
         ["generations"], ["inspect"], ["corpora"], ["corpora", "list"], ["corpora", "rm"], ["runs"], ["run"],

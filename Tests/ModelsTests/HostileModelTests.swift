@@ -189,6 +189,7 @@ import Testing
             for entry in model.parameters.layout.entries {
                 let numbers = Array(model.parameters[entry])
                 switch type {
+                case .float64: kept.append(numbers.map(Double.init).withUnsafeBytes { Array($0) })
                 case .float32: kept.append(numbers.withUnsafeBytes { Array($0) })
                 case .float16: kept.append(numbers.map { Float16($0) }.withUnsafeBytes { Array($0) })
                 case .bfloat16:

@@ -6,6 +6,7 @@ here=/checks
 exec >>$here/results 2>>$here/errors
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 { read -r version && read -r newer; } <$here/versions
+all="kantaibert kantaibert-web kantaibert-mpi python3-kantaibert"
 settings=/etc/kantaibert/kantaibert.yaml
 state=/var/lib/kantaibert
 inbox=$state/inbox
@@ -155,6 +156,8 @@ python_and_page() {
     check "Python asks a model" says alice python3 -c \
         'import kantaibert; print(kantaibert.Client().fill_mask("the old fox sees a <mask> in spring."))'
     check "Python has the answer" holds token_str
+    check "apt installs the plugins for MPI" apt install $(packages "$version" kantaibert-mpi)
+    check "they are beside the program that loads them" says ls /usr/lib/kantaibert/libkantaibert-mpi-{openmpi,mpich}.so
     check "apt installs the page" apt install $(packages "$version" kantaibert-web)
     is disabled systemctl is-enabled kantaibert-web.socket
     check "the page is not enabled" [ "$found" = disabled ]
@@ -162,12 +165,12 @@ python_and_page() {
     check "the page can be enabled" says systemctl enable --now kantaibert-web.socket
     page() { says python3 -c 'import urllib.request as u; print(u.urlopen("http://127.0.0.1:8460/health").read())' && holds '"ok"'; }
     check "the page reaches the service" within 20 page
-    check "apt upgrades all packages together" apt install $(packages "$newer" kantaibert kantaibert-web python3-kantaibert)
+    check "apt upgrades all packages together" apt install $(packages "$newer" $all)
     is enabled systemctl is-enabled kantaibert-web.socket
     check "the page is still enabled" [ "$found" = enabled ]
     check "the page still answers" within 20 page
     check "apt downgrades all packages together" \
-        apt install --allow-downgrades $(packages "$version" kantaibert kantaibert-web python3-kantaibert)
+        apt install --allow-downgrades $(packages "$version" $all)
     check "the page answers after that" within 20 page
     check "apt refuses the page of another version" fails apt install $(packages "$newer" kantaibert-web)
 }
@@ -190,7 +193,7 @@ database.commit()"
 }
 
 removal() {
-    check "apt removes the packages" apt remove kantaibert kantaibert-web python3-kantaibert
+    check "apt removes the packages" apt remove $all
     check "the service is stopped" fails systemctl is-active kantaibertd.service
     check "no process is left" is '' find /proc -maxdepth 1 -user kantaibert
     check "the programs are gone" fails ls /usr/lib/kantaibert
@@ -199,7 +202,7 @@ removal() {
     check "the service is active" active
     check "the models answer" answers
 
-    check "apt purges the packages" apt purge kantaibert kantaibert-web python3-kantaibert
+    check "apt purges the packages" apt purge $all
     check "it says that corpora and models are kept" grep -q "$state is kept" $here/apt.last
     check "corpora and models are kept by the purge" kept
     check "the settings are gone" fails ls /etc/kantaibert

@@ -33,6 +33,33 @@ struct SettingsTests {
         #expect(settings.inbox.stableSeconds == 2)
     }
 
+    @Test func readsCommandLicenseAndLanguage() throws {
+        let text = Self.smallest.replacing(
+            "objective: mlm", with: "objective: mlm\n  license: cc-by-4.0\n  language: [de, \"no\"]")
+        let settings = try Settings.parse(
+            text + "\ntraining:\n  notify: [/bin/echo, a b, $X]\n", file: "a.yaml")
+        #expect(settings.training.notify == ["/bin/echo", "a b", "$X"])
+        #expect(settings.models[0].license == "cc-by-4.0" && settings.models[0].languages == ["de", "no"])
+        #expect(settings.models[1].license == nil && settings.models[1].languages == [])
+        #expect(Settings.builtIn.training.notify == [])
+        // A path alone has no arguments.
+        #expect(
+            try Settings.parse(text + "\ntraining:\n  notify: /bin/my program\n", file: "a.yaml").training.notify
+                == ["/bin/my program"])
+        for (key, value) in [
+            ("training.notify", "[echo, a]"), ("training.notify", "bin/echo"), ("kantaibert.license", "CC BY: 4.0"),
+            ("kantaibert.license", "\"a\\nb: c\""), ("kantaibert.language", "[deutsch]"),
+            ("kantaibert.language", "[\"d]\"]"),
+        ] {
+            let (section, name) = (key.prefix { $0 != "." }, key.drop { $0 != "." }.dropFirst())
+            let file =
+                "kantaibert:\n  objective: mlm\n" + (section == "kantaibert" ? "" : "\(section):\n")
+                + "  \(name): \(value)\n"
+            let error = #expect(throws: SettingsError.self) { try Settings.parse(file, file: "a.yaml") }
+            #expect(error?.key == key, "\(value)")
+        }
+    }
+
     @Test func aByteOrderMarkIsNoPartOfTheFirstKey() throws {
         #expect(
             try Settings.parse("\u{FEFF}" + Self.smallest, file: "marked.yaml")
@@ -253,4 +280,13 @@ struct SettingsTests {
         let error = try #require(throws: SettingsError.self) { try Settings.parse(text, file: "f.yaml") }
         #expect(error.expected == range)
     }
+}
+
+@Test(
+    arguments: [
+        ("training: {launcher: [mpirun, -np, 4, --host, \"a,b\"]}", ["mpirun", "-np", "4", "--host", "a,b"]),
+        ("training: {launcher: mpirun -np 2}", ["mpirun", "-np", "2"]), ("training: {launcher: []}", []), ("", []),
+    ] as [(String, [String])])
+func launcherIsAListOrOneText(text: String, words: [String]) throws {
+    #expect(try Settings.parse(text, file: "launcher.yaml").training.launcher == words)
 }

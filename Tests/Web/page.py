@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 
 from servers import wait
 
-PAGES = ["chat", "fill", "training", "models", "corpora"]
+PAGES = ["chat", "fill", "surprise", "training", "models", "corpora"]
 
 
 class Page:

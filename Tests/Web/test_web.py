@@ -243,6 +243,20 @@ def filling_masks(page):
     wait("the mask is filled", lambda: len(page.all(".mask")) == 1)
 
 
+def seeing_surprise(page):
+    page.open("surprise")
+    text = "every wise judge <b>zxqj</b>\nsees the river"
+    page.write("#surprise-text", text)
+    page.click("#surprise-button")
+    wait("the tokens are colored", lambda: page.all(".surprise .token"))
+    assert page.script("return document.querySelector('.surprise').textContent") == text
+    assert page.script("return [...document.querySelectorAll('.surprise .token')].every((t) => / bits$/.test(t.title))")
+    assert page.all(".surprise .level-3") and page.all(".scale .level-3")
+    bits = page.script("return [...document.querySelectorAll('.unexpected td.num')].map((cell) => parseFloat(cell.innerText))")
+    assert bits and bits == sorted(bits, reverse=True), bits
+    page.until("#surprise-result .receipt", "bits per byte")
+
+
 def promoting_a_generation(page):
     # A wrong token makes the page ask for it.
     page.script("localStorage.setItem('kantaibert.token', '\"wrong\"')")
@@ -260,14 +274,21 @@ def promoting_a_generation(page):
     page.until("#run-card h2", "assistant-2")
     wait("the earlier run is drawn", lambda: page.all(".line.earlier"))
     page.open("models")
-    back = "button[data-model=assistant][data-generation='1']"
+    forth = "button[data-do=promote][data-model=assistant][data-generation='2']"
+    back = "button[data-do=promote][data-model=assistant][data-generation='1']"
     # A candidate can be promoted too, but the evaluation may finish before the click.
     wait("generation 2 is evaluated", lambda: page.all(back) or "rejected" in page.text("#models"), 120)
     if page.all(back):
         page.click(back)
-        wait("generation 1 serves again", lambda: page.all("button[data-model=assistant][data-generation='2']"))
-    page.click("button[data-model=assistant][data-generation='2']")
+        wait("generation 1 serves again", lambda: page.all(forth))
+    page.click(forth)
     wait("generation 2 serves", lambda: page.all(back))
+    first = "button[data-do=remove][data-model=assistant][data-generation='1']"
+    wait("generation 1 can be deleted", lambda: page.all(first))
+    # Scripts cannot go on while the browser asks.
+    page.find(first).click()
+    page.driver.switch_to.alert.accept()
+    wait("generation 1 is deleted", lambda: not page.all(first))
 
 
 def losing_the_service(page):
@@ -292,7 +313,7 @@ def main(build, shots):
         page = Page(servers, shots)
         for step in [without_a_model, uploading_files, following_a_run, showing_a_text, comparing_runs,
                      saving_a_model, planning_a_run, generating_and_stopping,
-                     filling_masks, promoting_a_generation, losing_the_service,
+                     filling_masks, seeing_surprise, promoting_a_generation, losing_the_service,
                      removing_a_text]:
             began = time.monotonic()
             step(page)

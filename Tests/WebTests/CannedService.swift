@@ -128,6 +128,14 @@ final class CannedService: Sendable {
                 counts: [.init(corpus: "ab", name: "a.txt", received: "2026-01-01T00:00:00.000Z", count: 3)], next: "1",
                 searched: Self.searchedText, receipt: Self.receipt)
         }
+        service.handle(InferenceInterface.Similar.self) { [self] parameters, _ in
+            searched.withLock { $0 += 1 }
+            let passage = InferenceInterface.SimilarPassage(
+                corpus: "ab", name: "a.txt", line: 7, offset: 120, text: parameters.text, score: 0.5)
+            return .init(
+                byEmbedding: [passage], byWords: [], passages: 9, isSample: true, isCut: false,
+                searched: Self.searchedText, receipt: Self.receipt)
+        }
         service.handle(InferenceInterface.Embed.self) { [self] parameters, _ in
             embedded.withLock { $0.append(parameters) }
             guard !parameters.texts.contains("too long") else {
@@ -191,6 +199,10 @@ final class CannedService: Sendable {
         }
         service.handle(ManagerInterface.RemoveCorpus.self) { [self] _, _ in
             changed.withLock { $0.append("RemoveCorpus") }
+            return .init()
+        }
+        service.handle(ManagerInterface.RemoveGeneration.self) { [self] _, _ in
+            changed.withLock { $0.append("RemoveGeneration") }
             return .init()
         }
         service.handle(ManagerInterface.DescribeRun.self) { parameters, _ in

@@ -1,7 +1,9 @@
 import Foundation
 import Interface
 import NIOCore
+import OpenMetrics
 import Testing
+import Varlink
 import WebClient
 import WebPage
 
@@ -101,6 +103,70 @@ struct HTTPInterfaceTests {
             }
         }
     }
+
+    /// Every query of the dashboard uses a metric and labels that exist; a misspelled one would show an empty panel.
+    @Test func dashboardQueriesExistingMetrics() async throws {
+        var metrics = OpenMetricsText()
+        metrics.add(
+            ManagerInterface.GetStatus.Reply(
+                version: "1", uptimeSeconds: 1,
+                models: [
+                    .init(
+                        name: "a", objective: .mlm, generation: 1, parameters: 2, bitsPerByte: 1, evaluationLoss: 1,
+                        nextTraining: "2026-01-01T00:00:00.000Z", state: .training)
+                ],
+                run: .init(
+                    id: "a-1", model: "a", state: .running, step: 1, totalSteps: 2, epoch: 0.5, loss: 1,
+                    evaluationLoss: 1,
+                    tokensPerSecond: 1, remainingSeconds: 1),
+                queued: [], inboxPending: 0, resources: ["cpu_seconds": 1, "peak_rss_bytes": 1]))
+        var labels: [Substring: Set<Substring>] = [:]
+        try await WebUnderTest.run { web in
+            // The counter of events has no sample before the first.
+            let own = try await web.get("/metrics").body + "kantaibert_events_total{kind=\"step\"} 1\n"
+            for line in (metrics.text + own).split(separator: "\n") where !line.hasPrefix("#") {
+                let name = line.prefix { $0 != "{" && $0 != " " }
+                labels[name, default: []].formUnion(line.matches(of: /[{,]([a-z_]+)="/).map(\.1))
+            }
+        }
+        let documentation = try String(contentsOf: Self.repository.appending(path: "docs/metrics.md"), encoding: .utf8)
+        for name in labels.keys {
+            #expect(
+                documentation.contains("`\(name.dropFirst("kantaibert_".count))`"), "docs/metrics.md has no \(name)")
+        }
+        let folder = Self.repository.appending(path: "etc/grafana")
+        for file in try FileManager.default.contentsOfDirectory(atPath: folder.path()) {
+            let json = try JSONSerialization.jsonObject(with: Data(contentsOf: folder.appending(path: file)))
+            let dashboard = try #require(json as? [String: Any])
+            let panels = try #require(dashboard["panels"] as? [[String: Any]])
+            var queried: Set<Substring> = []
+            for panel in panels {
+                for target in try #require(panel["targets"] as? [[String: Any]]) {
+                    let (query, legend) = (target["expr"] as? String ?? "", target["legendFormat"] as? String ?? "")
+                    let names = query.matches(of: /kantaibert_[a-z_]+/).map(\.output)
+                    #expect(!names.isEmpty, "\(query)")
+                    for name in names {
+                        let known = labels[name]
+                        #expect(known != nil, "\(query)")
+                        let used =
+                            legend.matches(of: /\{\{([a-z_]+)\}\}/).map(\.1)
+                            + query.matches(of: /[{,]([a-z_]+)=/).map(\.1)
+                            + query.matches(of: /by \(([a-z_]+)\)/).map(\.1)
+                        #expect(Set(used).isSubset(of: known ?? []), "\(query), \(legend)")
+                        queried.insert(name)
+                    }
+                }
+            }
+            let variables = try JSONSerialization.data(withJSONObject: dashboard["templating"] ?? [:])
+            for match in String(decoding: variables, as: UTF8.self).matches(of: /kantaibert_[a-z_]+/) {
+                #expect(labels[match.output] != nil)
+            }
+            #expect(queried.count > 15)
+        }
+    }
+
+    private static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
 
     /// The program embeds exactly the files of the repository.
     @Test func pageFilesAreEmbedded() async throws {

@@ -28,7 +28,10 @@ struct RouteTests {
     }
 
     @Test func textOfCorporaIsForHoldersOfTheToken() {
-        #expect(Route.all.filter { $0.access == .reveal }.map(\.path) == ["/v1/trace", "/v1/find"])
+        #expect(
+            Route.all.filter { $0.access == .reveal }.map(\.path) == [
+                "/v1/trace", "/v1/find", "/v1/similar", "/api/corpus",
+            ])
     }
 
     /// The service sees a change only if the route requires the token.
@@ -55,7 +58,8 @@ struct RouteTests {
             }
             #expect(
                 web.service.changes == [
-                    "Train", "Train", "CancelRun", "Pause", "Pause", "Resume", "RemoveCorpus", "Promote",
+                    "Train", "Train", "CancelRun", "Pause", "Pause", "Resume", "RemoveCorpus", "RemoveGeneration",
+                    "Promote",
                 ])
         }
     }

@@ -24,6 +24,17 @@ struct SearchTests {
         }
     }
 
+    @Test func listsSimilarPassages() async throws {
+        try await WebUnderTest.run { web in
+            let answer = try await web.post(
+                "/v1/similar", json: #"{"text": "<b>"}"#, headers: WebUnderTest.authorized)
+            #expect(answer.status == 200)
+            let passages = try #require(try answer.json()["by_embedding"] as? [[String: Any]])
+            #expect(passages[0]["text"] as? String == "<b>" && passages[0]["line"] as? Int == 7)
+            #expect(try answer.json()["is_sample"] as? Bool == true)
+        }
+    }
+
     @Test(arguments: [
         ("new", 503, "index_not_ready"), ("off", 403, "trace_disabled"), ("guarded", 403, "not_permitted"),
         ("imported", 409, "not_searchable"),
@@ -41,6 +52,7 @@ struct SearchTests {
     @Test(arguments: [
         ("/v1/trace", #"{"text": "a", "passages": 21}"#, "passages", "invalid_value"),
         ("/v1/trace", #"{"text": "a", "pasages": 2}"#, "pasages", "unknown_field"),
+        ("/v1/similar", #"{"text": "a", "limit": 101}"#, "limit", "invalid_value"),
         ("/v1/find", #"{"query": "a", "limit": 0}"#, "limit", "invalid_value"),
         ("/v1/find", #"{"query": "(", "regex": true}"#, "query", "invalid_value"),
     ])

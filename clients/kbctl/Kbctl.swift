@@ -23,8 +23,8 @@ struct Kbctl: ParsableCommand {
             CommandGroup(
                 name: "Inference",
                 subcommands: [
-                    Ask.self, Chat.self, Fill.self, Trace.self, Find.self, Score.self, Review.self, Embed.self,
-                    Tokenize.self,
+                    Ask.self, Chat.self, Fill.self, Trace.self, Find.self, Similar.self, Score.self, Review.self,
+                    Embed.self, Tokenize.self,
                     Detokenize.self,
                 ]),
             CommandGroup(

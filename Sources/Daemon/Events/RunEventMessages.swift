@@ -76,7 +76,7 @@ extension ServiceEvent {
         case .communication(let communication):
             kind = .communication
             message = communication.message
-        case .published, .interrupted, .failed, .working, .judged, .precisionsMeasured: return nil
+        case .published, .interrupted, .failed, .working, .judged, .precisionsMeasured, .converted: return nil
         }
         self.init(
             kind, "\(job.run): \(message)", model: job.model, run: job.run, runState: runState,

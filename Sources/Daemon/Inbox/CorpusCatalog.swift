@@ -11,16 +11,21 @@ package final class CorpusCatalog: Sendable {
     private let directory: StateDirectory
     private let journal: EventJournal
     private let indexes: CorpusIndexes?
+    private let passages: PassageFiles?
     /// Incremented whenever corpora are recorded or removed.
     private let changes = Atomic(0)
     /// Prevents an admission from finding a duplicate in the store while that file is being deleted.
     private let oneAtATime = Mutex(())
 
-    /// - Parameter indexes: the search indexes of the corpora, which are removed with them
+    /// - Parameters:
+    ///   - indexes: the search indexes of the corpora, which are removed with them
+    ///   - passages: the embeddings of their passages, which are removed with them
     package init(
-        metrics: StateStore, directory: StateDirectory, journal: EventJournal, indexes: CorpusIndexes? = nil
+        metrics: StateStore, directory: StateDirectory, journal: EventJournal, indexes: CorpusIndexes? = nil,
+        passages: PassageFiles? = nil
     ) {
         self.indexes = indexes
+        self.passages = passages
         self.metrics = metrics
         self.directory = directory
         self.journal = journal
@@ -52,6 +57,7 @@ package final class CorpusCatalog: Sendable {
         changes.add(1, ordering: .releasing)
         // A run may still need the text, but nobody may search it.
         indexes?.remove(sha256)
+        passages?.remove(sha256)
         sweep()
         return true
     }

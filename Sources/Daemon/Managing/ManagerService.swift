@@ -425,8 +425,8 @@ public struct ManagerService: Sendable {
         guard context.more else { throw VarlinkServiceError.expectedMore }
         let model = try known(parameters.model)
         let names = parameters.files
-        try ReceivedFiles.check(names: names)
-        let record = try await transfers.counted {
+        try ReceivedFiles.check(names: names, objective: model.objective)
+        let (record, differences) = try await transfers.counted {
             let descriptors = try await transfers.receive(names.count, from: context.peer.uid) {
                 try await writer.send(.init(transfer: $0))
             }
@@ -439,7 +439,7 @@ public struct ManagerService: Sendable {
                 try ReceivedFiles.copy(files, to: source, reserve: reserve, $0)
             }
             try await writer.send(.init(bytes: bytes))
-            let staged = try await ModelImport(
+            let (staged, differences) = try await ModelImport(
                 model: model, directory: directory, process: registry.process,
                 precision: registry.precisions.choice(nil).precision
             ).stage(from: source)
@@ -447,10 +447,12 @@ public struct ManagerService: Sendable {
                 try? Durable.removeTree(staged)
                 throw CancellationError()
             }
-            return try await promotions.adopt(staged, as: model.name)
+            return (try await promotions.adopt(staged, as: model.name), differences)
         }
         try await writer.finish(
-            .init(generation: record.number, modelSha256: record.modelSha256, parameters: record.parameters))
+            .init(
+                generation: record.number, modelSha256: record.modelSha256, parameters: record.parameters,
+                differences: differences.isEmpty ? nil : differences))
     }
 
     private func exportModel(
@@ -458,10 +460,10 @@ public struct ManagerService: Sendable {
         _ writer: ReplyWriter<ManagerInterface.Export.Reply>
     ) async throws {
         guard context.more else { throw VarlinkServiceError.expectedMore }
+        let model = try known(parameters.model)
         let generation: Int
         let folder: String
         if let wanted = parameters.generation {
-            try known(parameters.model)
             guard directory.generations(of: parameters.model).contains(wanted) else {
                 throw ManagerInterface.GenerationNotFound(model: parameters.model, generation: wanted)
             }
@@ -470,15 +472,20 @@ public struct ManagerService: Sendable {
             let serving = try await serving(parameters.model)
             (generation, folder) = (serving.generation, serving.engine.directory)
         }
+        func reply(_ transfer: String?, _ names: [String]) -> ManagerInterface.Export.Reply {
+            .init(
+                transfer: transfer, generation: generation, files: names, license: model.license,
+                language: model.languages.isEmpty ? nil : model.languages)
+        }
         let names = try await transfers.counted {
             let files = try PublishedFiles.open(in: folder)
             let names = files.map(\.name)
             try await transfers.send(files.map(\.file), to: context.peer.uid) {
-                try await writer.send(.init(transfer: $0, generation: generation, files: names))
+                try await writer.send(reply($0, names))
             }
             return names
         }
-        try await writer.finish(.init(generation: generation, files: names))
+        try await writer.finish(reply(nil, names))
     }
 
     /// - Throws: `ModelNotFound`, `GenerationNotFound`

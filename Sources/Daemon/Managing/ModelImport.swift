@@ -14,19 +14,24 @@ struct ModelImport {
     let process: ModelProcess?
     let precision: WeightPrecision
 
-    /// - Returns: a temporary directory, which the caller publishes or removes
+    /// - Returns: a temporary directory, which the caller publishes or removes, and how the model differs from the files
+    ///   that it was read from
     /// - Throws: `ManagerInterface.ImportRefused` if it is not a usable model; `DurableError`
-    func stage(from source: String) async throws -> String {
+    func stage(from source: String) async throws -> (directory: String, differences: [String]) {
         try TemporaryName.clearLeftovers(in: directory.models)
         // Next to the model's directory, where no run removes temporary files.
         let aside = TemporaryName.beside(directory.model(model.name))
+        let differences: [String]
         do {
             if let process {
-                let reason = try await process.convert(
+                let finding = try await process.convert(
                     from: source, to: aside, objective: model.objective, precision: precision.rawValue)
-                if let reason { throw ManagerInterface.ImportRefused(directory: source, reason: reason) }
+                if let reason = finding.failureReason {
+                    throw ManagerInterface.ImportRefused(directory: source, reason: reason)
+                }
+                differences = finding.differences
             } else {
-                try await Blocking.changes.run(for: nil) { [model] in
+                differences = try await Blocking.changes.run(for: nil) { [model] in
                     try ModelConversion.convert(from: source, to: aside, objective: model.objective)
                 }
             }
@@ -35,6 +40,6 @@ struct ModelImport {
             guard let refused = error as? InferenceError else { throw error }
             throw ManagerInterface.ImportRefused(directory: source, reason: refused.description)
         }
-        return aside
+        return (aside, differences)
     }
 }

@@ -3,6 +3,7 @@ import Durable
 import FoundationEssentials
 import Glibc
 import Interface
+import Jobs
 import Varlink
 
 /// Copies the files of an import from descriptors that the client opened to a directory of the service.
@@ -13,19 +14,24 @@ package enum ReceivedFiles {
     /// Disk space that an import needs, as a multiple of the size of its files: it also writes float32 weights
     /// converted from float16, and packed weights.
     static let roomFactor = 4
-    private static let weights = "model.safetensors"
 
     /// Checks the names of the files.
     /// - Throws: `ImportRefused` if a file does not belong to a model directory, or occurs twice
-    static func check(names: [String]) throws(ManagerInterface.ImportRefused) {
-        let known = ManagerInterface.Import.fileNames
+    package static func check(
+        names: [String], objective: Objective
+    ) throws(ManagerInterface.ImportRefused) {
+        typealias Import = ManagerInterface.Import
         guard !names.isEmpty else { throw .init(reason: "there are no files") }
-        guard names.count <= known.count else {
-            throw .init(reason: "there are \(names.count) files; a model directory has at most \(known.count)")
+        guard names.count <= Import.fileLimit else {
+            throw .init(reason: "there are \(names.count) files; a model directory has at most \(Import.fileLimit)")
         }
-        if let unknown = names.first(where: { !known.contains($0) }) {
+        for name in names where !Import.fileNames.contains(name) && !Import.isShard(name) {
+            if Import.isPickle(name) {
+                throw .init(reason: Import.conversionAdvice(for: name, in: "DIR", isCausal: objective == .clm))
+            }
             throw .init(
-                reason: "‘\(unknown.prefix(80))’ is not one of the accepted files: \(known.joined(separator: ", "))")
+                reason: "‘\(name.prefix(80))’ is not one of the accepted files: "
+                    + Import.fileNames.joined(separator: ", ") + " and shards such as model-00001-of-00002.safetensors")
         }
         guard Set(names).count == names.count else { throw .init(reason: "a file name occurs twice") }
     }
@@ -43,6 +49,11 @@ package enum ReceivedFiles {
     ) throws -> Int {
         let sizes = try files.map(size)
         let total = sizes.reduce(0, +)
+        let ofWeights = zip(files, sizes).reduce(0) { $0 + (isWeights($1.0.name) ? $1.1 : 0) }
+        guard ofWeights <= largestWeights else {
+            throw ManagerInterface.ImportRefused(
+                reason: "the shards have \(ofWeights) bytes, at most \(largestWeights) are accepted")
+        }
         let parent = folder.lastIndex(of: "/").map { String(folder[..<$0]) } ?? "."
         try checkRoom(for: total, at: parent, reserve: reserve)
         try Durable.makeDirectory(folder, mode: 0o700)
@@ -61,12 +72,14 @@ package enum ReceivedFiles {
             throw .init(reason: "\(file.name): \(String(cString: strerror(errno)))")
         }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .init(reason: "\(file.name) is not a regular file") }
-        let largest = file.name == weights ? largestWeights : largestOther
+        let largest = isWeights(file.name) ? largestWeights : largestOther
         guard (0...largest).contains(Int(status.st_size)) else {
             throw .init(reason: "\(file.name) has \(status.st_size) bytes, at most \(largest) are accepted")
         }
         return Int(status.st_size)
     }
+
+    private static func isWeights(_ name: String) -> Bool { name.hasSuffix(".safetensors") }
 
     /// Refuses an import that would not leave the reserve free.
     /// - Parameters:
@@ -75,7 +88,7 @@ package enum ReceivedFiles {
     ///   - reserve: the bytes of the disk that stay free
     /// - Throws: `ImportRefused`; `DurableError` if the disk cannot be examined
     package static func checkRoom(for bytes: Int, at folder: String, reserve: Int) throws {
-        // At most 16 GiB and seven times 64 MiB: the product cannot overflow.
+        // At most 16 GiB, and 64 MiB for each other file: the product cannot overflow.
         let needed = bytes * roomFactor
         let free = try FreeSpace.at(folder).free
         guard free - reserve < needed else { return }

@@ -47,7 +47,7 @@ final class Transfers: Sendable {
     ) async throws -> [OpenDescriptor] {
         let descriptors = try await connected(to: user, whenListening) { connection, until, flag in
             try Self.wait(for: connection.number, until: until, flag)
-            let limit = ManagerInterface.Import.fileNames.count
+            let limit = ManagerInterface.Import.fileLimit
             return try DescriptorPassing.receive(atMost: limit, over: connection.number)
         }
         guard descriptors.count == count else {

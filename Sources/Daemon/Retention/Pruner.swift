@@ -73,6 +73,7 @@ struct Pruner: Sendable {
             for file in InferenceEngine.packedFiles(ofDirectory: directory.generation(number, of: model)) {
                 try Durable.removeTree(file)
             }
+            try Durable.removeTree(PassageFiles.path(directory.generation(number, of: model)))
         }
     }
 

@@ -16,6 +16,7 @@ extension Job {
             job.machineFile = nil
             job.start?.corpora.sort()
             job.corpora.sort { $0.sha256 < $1.sha256 }
+            for index in job.corpora.indices { job.corpora[index].received = nil }
             return job
         }
         return work(self) == work(other)
@@ -81,6 +82,7 @@ extension JobCorpus {
         self.init(
             sha256: corpus.sha256, name: corpus.name, path: "\(directory.corpus)/\(corpus.sha256)",
             bytes: corpus.bytes, samples: corpus.isStructured ? .records : nil,
-            filters: try corpus.filters.map { try JobCoding.decode([TextFilter].self, from: Data($0.utf8)) })
+            filters: try corpus.filters.map { try JobCoding.decode([TextFilter].self, from: Data($0.utf8)) },
+            received: corpus.received)
     }
 }

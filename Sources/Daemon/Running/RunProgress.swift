@@ -32,7 +32,7 @@ struct RunProgress: Sendable {
         case .tokenizerTrained, .textSummary, .modelChosen, .startPrepared, .textWarning, .preflight, .stepSkipped,
             .checkpoint, .interrupted, .sample,
             .failed,
-            .judged, .precisionsMeasured, .ranksJoined, .communication:
+            .judged, .precisionsMeasured, .ranksJoined, .communication, .converted:
             break
         case .working(let working): activity = working.activity
         }

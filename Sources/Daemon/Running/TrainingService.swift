@@ -20,6 +20,7 @@ public actor TrainingService: Service {
     private let journal: EventJournal
     private let recorder: RunRecorder
     private let promotions: PromotionService
+    private let notifier: RunNotifier
     private let admitted: CorpusCatalog
     /// The path of `kantaibert-train`.
     private let program: String
@@ -66,6 +67,7 @@ public actor TrainingService: Service {
         self.journal = journal
         recorder = RunRecorder(directory: directory, metrics: metrics, journal: journal)
         self.promotions = promotions
+        notifier = RunNotifier(settings: settings, directory: directory, journal: journal)
         self.admitted = admitted
         self.program = program
         memory = ScheduleStateFile(path: directory.schedule)
@@ -77,6 +79,9 @@ public actor TrainingService: Service {
             promotions.judgeCandidates()
             promotions.prune()
             perform(try resume())
+            await notifier.start { [metrics] run in
+                (try? metrics.run(run)).map { RunRecord.State.ended.contains($0.state) } ?? false
+            }
             for await start in starts.stream where !stopping.isOpen { await carryOut(start) }
             // ServiceGroup treats an early return as a failure.
             try await gracefulShutdown()
@@ -85,12 +90,14 @@ public actor TrainingService: Service {
         }
         alarm?.cancel()
         await promotions.finish()
+        await notifier.finish()
     }
 
     /// Makes the active run write a checkpoint and exit, and starts no other. `run` returns when that is done.
     nonisolated func stop() {
         stopping.open()
         promotions.stop()
+        notifier.stop()
         starts.continuation.finish()
     }
 
@@ -411,11 +418,12 @@ extension TrainingService {
         case .published:
             guard let job else { preconditionFailure("a run without a job has published") }
             return await promoteGeneration(of: job)
-        case .left where activeRun?.isCancelled == true: end(.cancelled, kind: .runCancelled, "\(run) is cancelled")
+        case .left where activeRun?.isCancelled == true:
+            await end(.cancelled, kind: .runCancelled, "\(run) is cancelled")
         case .left where activeRun?.pauseReason != nil:
-            end(.interrupted, kind: .runPaused, "\(run) is paused \(activeRun?.pauseReason ?? "")")
+            await end(.interrupted, kind: .runPaused, "\(run) is paused \(activeRun?.pauseReason ?? "")")
         case .left:
-            end(
+            await end(
                 .interrupted, kind: .runInterrupted,
                 "\(run) is interrupted and resumes when the service is started again")
         case .failed(let reason, let corpus), .refused(let reason, let corpus):
@@ -426,7 +434,7 @@ extension TrainingService {
                 activeRun?.corpora = []
                 recorder.setAside(corpus, because: reason, run: run, model: job.model)
             }
-            end(.failed, kind: .runFailed, "\(run) failed: \(reason)", reason: reason)
+            await end(.failed, kind: .runFailed, "\(run) failed: \(reason)", reason: reason)
         }
         return false
     }
@@ -449,33 +457,35 @@ extension TrainingService {
             }
         } catch {
             // The generation is complete; if `current` cannot be switched now, the next start tries again.
-            end(
+            await end(
                 .interrupted, kind: .problem,
                 "\(run) is finished, but generation \(number) could not be promoted yet: \(error)")
             return false
         }
         switch outcome {
         case .serves, .rejected, .unjudged, .withdrawn:
-            end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)")
+            await end(.finished, kind: .runFinished, "\(run) is finished: generation \(number)")
             promotions.report(outcome, of: candidate)
             if case .rejected(let verdict) = outcome, let start = job.start, verdict.incumbent == start.generation {
                 activeRun?.lostTo = start.generation
             }
             return true
         case .damaged(let reason):
-            end(.failed, kind: .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)")
+            await end(.failed, kind: .generationDamaged, "generation \(number) of \(model) cannot serve: \(reason)")
             return false
         case .left, .unable:
             return await conclude(.left, run: run, job: job)
         }
     }
 
-    private func end(_ state: RunRecord.State, kind: EventKind, _ message: String, reason: String? = nil) {
+    private func end(_ state: RunRecord.State, kind: EventKind, _ message: String, reason: String? = nil) async {
         guard let activeRun else { preconditionFailure("no run is under way") }
         let isTrouble = kind == .runFailed || kind == .generationDamaged
         self.activeRun?.progress.end(state, reason: isTrouble ? reason ?? message : nil)
         guard let record = self.activeRun?.progress.record else { return }
+        await notifier.note(record)
         recorder.recordEnd(
             of: record, kind: kind, message, corpora: activeRun.corpora, goesOn: !activeRun.isRefused)
+        await notifier.deliver()
     }
 }

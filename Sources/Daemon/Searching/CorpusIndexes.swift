@@ -22,12 +22,15 @@ package final class CorpusIndexes: Sendable {
         package var name: String
         package var bytes: Int
         package var received: Date
+        /// Whether it has one record per line.
+        package var isStructured: Bool
 
-        package init(sha256: String, name: String, bytes: Int, received: Date) {
+        package init(sha256: String, name: String, bytes: Int, received: Date, isStructured: Bool = false) {
             self.sha256 = sha256
             self.name = name
             self.bytes = bytes
             self.received = received
+            self.isStructured = isStructured
         }
     }
 

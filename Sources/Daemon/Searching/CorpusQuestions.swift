@@ -74,11 +74,7 @@ package struct CorpusQuestions: Sendable {
         _ model: ServingModel, for user: UInt32,
         _ question: @escaping @Sendable (CorpusSearch, SearchBudget) throws -> Value
     ) async throws -> Answer<Value> {
-        guard let facts = model.engine.trainingArguments, !facts.corpora.isEmpty else {
-            throw InferenceInterface.NotSearchable(
-                model: model.name,
-                reason: "generation \(model.generation) was not trained here, so its text is not known")
-        }
+        let facts = try facts(of: model)
         let patienceEnds = ContinuousClock.now + Self.patience
         while true {
             do {
@@ -92,6 +88,22 @@ package struct CorpusQuestions: Sendable {
                 guard .now < patienceEnds else { throw notReady(0, model, facts) }
             }
         }
+    }
+
+    /// - Throws: `NotSearchable` if the model was not trained here
+    private func facts(of model: ServingModel) throws -> TrainingFacts {
+        guard let facts = model.engine.trainingArguments, !facts.corpora.isEmpty else {
+            throw InferenceInterface.NotSearchable(
+                model: model.name,
+                reason: "generation \(model.generation) was not trained here, so its text is not known")
+        }
+        return facts
+    }
+
+    /// The corpora that a generation was trained on and that may be searched. Blocks on the database.
+    /// - Throws: `NotSearchable`, `MetricsError`
+    func scope(of model: ServingModel) throws -> CorpusScope {
+        try scopes.scope(of: try facts(of: model), directory: model.engine.directory)
     }
 
     private func search<Value: Sendable>(

@@ -30,7 +30,8 @@ package struct CorpusScope: Sendable, Equatable {
             : Array(records.enumerated().sorted { $0.element.bytes > $1.element.bytes }.prefix(most))
                 .sorted { $0.offset < $1.offset }.map(\.element)
         corpora = largest.map {
-            CorpusIndexes.Corpus(sha256: $0.sha256, name: $0.name, bytes: $0.bytes, received: $0.received)
+            CorpusIndexes.Corpus(
+                sha256: $0.sha256, name: $0.name, bytes: $0.bytes, received: $0.received, isStructured: $0.isStructured)
         }
     }
 }

@@ -30,7 +30,7 @@ package struct CorpusReviews: Sendable {
     func sample(_ sha256: String, mostBytes: Int, for user: UInt32) async throws -> CorpusSample {
         do {
             return try await Blocking.corpora.run(for: user) { [metrics, directory] flag in
-                guard let corpus = try metrics.corpus(sha256: sha256) else {
+                guard let corpus = try metrics.remaining(of: [sha256]).first else {
                     throw InferenceInterface.CorpusNotFound(sha256: sha256)
                 }
                 do {

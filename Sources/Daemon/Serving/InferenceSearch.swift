@@ -136,7 +136,7 @@ extension InferenceService {
     }
 
     /// Returns the named model, or the first one that has a generation.
-    private func searchedModel(_ name: String?, preferring objective: Objective?) async throws -> ServingModel {
+    func searchedModel(_ name: String?, preferring objective: Objective?) async throws -> ServingModel {
         if name == nil {
             for settings in models.filter({ $0.objective == objective }) + models {
                 if let model = await registry.model(settings.name) { return model }

@@ -21,6 +21,8 @@ public struct InferenceService: Sendable {
     package var reviews: CorpusReviews?
     /// Answers questions about the corpora; nil if there are none.
     package var questions: CorpusQuestions?
+    /// The embeddings of the corpora; nil if there are none.
+    package var passages: PassageFiles?
 
     public init(
         settings: ReloadableSettings, registry: ModelRegistry,
@@ -76,6 +78,7 @@ public struct InferenceService: Sendable {
         }
         if let reviews { registerReview(reviews, with: &service) }
         if let questions { registerSearch(questions, with: &service) }
+        if let questions, let passages { registerSimilar(SimilarPassages(questions, passages), with: &service) }
     }
 
     /// Admits a request and translates its errors to those of the interface.

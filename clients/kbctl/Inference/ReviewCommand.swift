@@ -11,7 +11,9 @@ struct Review: ParsableCommand {
             corpus. Of a large corpus, a sample that is spread over it is read.
             """)
 
-    @Argument(help: ArgumentHelp("SHA-256 digest, unique prefix, or name; see ‘kbctl corpora’.", valueName: "corpus"))
+    @Argument(
+        help: ArgumentHelp("SHA-256 digest, unique prefix, or name; see ‘kbctl corpora’.", valueName: "corpus"),
+        completion: .corpora)
     var corpus: String
 
     @Option(name: [.short, .long], help: ArgumentHelp("Number of lines, at most 1000.", valueName: "n")) var limit = 20
@@ -24,16 +26,17 @@ struct Review: ParsableCommand {
     func run() throws {
         let client = try global.connect()
         let sha256 = try client.corpus(corpus)
-        var replies = try client.callMore(
+        let replies = try client.callMore(
             InferenceInterface.Review.self, .init(corpus: sha256, model: model.model, limit: limit))
-        var progress = Progress()
-        defer { progress.end() }
+        var progress = StatusLine()
+        defer { progress.clear() }
         while let reply = try replies.next() {
             guard let lines = reply.lines else {
-                progress.show(reply)
+                progress.show(
+                    "\(Format.count(reply.scoredLines)) of \(Format.count(reply.sampledLines)) lines")
                 continue
             }
-            progress.end()
+            progress.clear()
             if global.json { return try Terminal.json(reply) }
             Self.show(lines, of: reply)
         }
@@ -44,7 +47,8 @@ struct Review: ParsableCommand {
             [("LINE", .right), ("BITS", .right), ("BITS/BYTE", .right), ("UNEXPECTED", .left), ("TEXT", .left)],
             elastic: [3, 4], spare: [2])
         for line in lines {
-            let (place, text) = Self.excerpt(line)
+            let excerpt = Self.excerpt(line)
+            let (place, text) = (Concordance.singleLine(excerpt.place), Concordance.singleLine(excerpt.text))
             table.add([
                 "\(line.line)", Format.number(line.bits, 1), Format.number(line.bitsPerByte, 2), place, text,
             ])
@@ -71,27 +75,5 @@ struct Review: ParsableCommand {
         }
         let shown = start > lead ? "…" + text(scalars[(start - lead)...]) : line.text
         return (text(scalars[start..<start + length]), shown)
-    }
-}
-
-/// The progress of a review on one line of a terminal's standard error.
-private struct Progress {
-    private let isShown = isatty(STDERR_FILENO) == 1
-    private var isPrinted = false
-
-    mutating func show(_ reply: InferenceInterface.Review.Reply) {
-        guard isShown else { return }
-        put("\r\u{1B}[K\(Format.count(reply.scoredLines)) of \(Format.count(reply.sampledLines)) lines")
-        isPrinted = true
-    }
-
-    mutating func end() {
-        if isPrinted { put("\r\u{1B}[K") }
-        isPrinted = false
-    }
-
-    private func put(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
     }
 }

@@ -4,14 +4,16 @@ import Varlink
 
 extension VarlinkClient {
     /// Calls a method that searches the corpora, and repeats the call while they are being indexed. Shows how far that is.
-    func search<M: VarlinkMethod>(_ method: M.Type, _ parameters: M.Parameters) throws -> M.Reply {
+    func search<M: VarlinkMethod>(
+        _ method: M.Type, _ parameters: M.Parameters, while doing: String = "indexing the corpora"
+    ) throws -> M.Reply {
         var line = StatusLine()
         defer { line.clear() }
         while true {
             do {
                 return try call(M.self, parameters)
             } catch let error as InferenceInterface.IndexNotReady {
-                line.show("indexing the corpora: \(Format.bytes(error.bytes)) of \(Format.bytes(error.totalBytes))")
+                line.show("\(doing): \(Format.bytes(error.bytes)) of \(Format.bytes(error.totalBytes))")
                 usleep(UInt32(min(max(error.retryAfterMs, 10), 60_000)) * 1000)
             }
         }
@@ -19,7 +21,7 @@ extension VarlinkClient {
 }
 
 /// A line that is redrawn on standard error, if that is a terminal.
-private struct StatusLine {
+struct StatusLine {
     private let isShown = isatty(STDERR_FILENO) == 1
     private var isDrawn = false
 
@@ -31,6 +33,7 @@ private struct StatusLine {
 
     mutating func clear() {
         if isDrawn { Terminal.writeError("\r\u{1B}[K") }
+        isDrawn = false
     }
 }
 

@@ -11,7 +11,8 @@ struct Metrics: ParsableCommand {
             The table of a long run omits steps; --all, --csv and --json print every one. --csv prints one line per \
             step, with the held-out results on the steps that were evaluated.
 
-            --openmetrics prints the state of the service instead, for node_exporter's textfile collector.
+            --openmetrics prints the state of the service instead, in the format of OpenMetrics; --textfile prints the \
+            same in the older format, for node_exporter's textfile collector.
             """)
 
     /// Steps shown in the table without `--all`.
@@ -26,20 +27,23 @@ struct Metrics: ParsableCommand {
     @Flag(help: "Print every step.") var all = false
     @Flag(help: "Print comma-separated values with a header line.") var csv = false
     @Flag(help: "Print the state of the service as OpenMetrics text.") var openmetrics = false
+    @Flag(help: "Print the state of the service for node_exporter's textfile collector.") var textfile = false
 
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-        guard [csv, openmetrics, global.json].count(where: { $0 }) < 2 else {
-            throw ValidationError("--csv, --openmetrics and --json exclude each other")
+        guard [csv, openmetrics, textfile, global.json].count(where: { $0 }) < 2 else {
+            throw ValidationError("--csv, --openmetrics, --textfile and --json exclude each other")
         }
-        guard !openmetrics || id == nil else { throw ValidationError("--openmetrics does not take a run") }
+        guard !(openmetrics || textfile) || id == nil else {
+            throw ValidationError("--openmetrics and --textfile do not take a run")
+        }
     }
 
     func run() throws {
         let client = try global.connect()
-        if openmetrics {
-            var metrics = OpenMetricsText()
+        if openmetrics || textfile {
+            var metrics = OpenMetricsText(textfile ? .prometheus : .openMetrics)
             metrics.add(try client.call(ManagerInterface.GetStatus.self, .init()))
             return Terminal.write(metrics.text)
         }

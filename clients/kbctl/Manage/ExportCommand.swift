@@ -1,7 +1,9 @@
 import ArgumentParser
+import Formatting
 import FoundationEssentials
 import Glibc
 import Interface
+import ONNX
 import Varlink
 
 struct Export: ParsableCommand {
@@ -9,7 +11,8 @@ struct Export: ParsableCommand {
         abstract: "Export the serving generation with a model card.",
         discussion: """
             For administrators. Writes a Hugging Face model directory whose README.md says what the model was trained \
-            on, how, and how to load it. --check compares the log-likelihood that the service and transformers (of \
+            on, how, and how to load it. --onnx adds model.onnx, which ONNX Runtime runs on phones and in browsers: input_ids \
+            and attention_mask in, logits out. --check compares the log-likelihood that the service and transformers (of \
             python3, or of $KANTAIBERT_PYTHON) compute for the same text.
             """)
 
@@ -17,6 +20,7 @@ struct Export: ParsableCommand {
     @Argument(
         help: ArgumentHelp("The directory to create.", valueName: "dir"), completion: .directory)
     var directory: String
+    @Flag(help: "Add model.onnx.") var onnx = false
     @Flag(help: "Compare the copy's results in transformers with the service's.") var check = false
 
     @OptionGroup var global: GlobalOptions
@@ -32,20 +36,26 @@ struct Export: ParsableCommand {
         }
         let exported = try client.exportModel(name)
         let description = try client.call(ManagerInterface.Describe.self, .init(model: name))
-        guard description.generation == exported.generation else {
+        guard description.generation == exported.reply.generation else {
             throw Failure("another generation was promoted during the export; try again", status: EX_TEMPFAIL)
         }
         let generations = try client.call(ManagerInterface.ListGenerations.self, .init(model: name)).generations
         // Written under a temporary name and renamed when complete.
         let aside = "\(directory).part-\(getpid())"
         var isWhole = false
+        // Whether model.onnx does not need model.safetensors.
+        var isCopied = true
         defer { if !isWhole { try? FileManager.default.removeItem(atPath: aside) } }
         do {
             try FileManager.default.createDirectory(atPath: aside, withIntermediateDirectories: true)
             for file in exported.files { try Self.copy(file, to: "\(aside)/\(file.name)") }
+            if onnx {
+                isCopied = try ONNXModel.write(from: aside, to: "\(aside)/model.onnx", version: Release.version)
+            }
             let card = ModelCard(
                 model: model, description: description,
-                generation: generations.first { $0.number == exported.generation }, directory: aside)
+                generation: generations.first { $0.number == exported.reply.generation },
+                export: exported.reply, directory: aside, hasONNX: onnx)
             try Data(card.text.utf8).write(to: URL(filePath: "\(aside)/README.md"))
             try FileManager.default.moveItem(atPath: aside, toPath: directory)
         } catch {
@@ -55,7 +65,11 @@ struct Export: ParsableCommand {
         if global.json {
             try Terminal.json(["directory": directory])
         } else {
-            Terminal.paragraph("\(directory): \(name) \(exported.generation)")
+            Terminal.paragraph("\(directory): \(name) \(exported.reply.generation)")
+            if !isCopied {
+                Terminal.paragraph(
+                    "model.onnx would exceed 2 GB and reads its weights from model.safetensors beside it.")
+            }
         }
         if check { try TransformersCheck(client: client, model: model, directory: directory).run(quietly: global.json) }
     }

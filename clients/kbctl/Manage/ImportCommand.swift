@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoundationEssentials
 import Glibc
 import Interface
 import Varlink
@@ -8,8 +9,8 @@ struct Import: ParsableCommand {
         abstract: "Import a RoBERTa model as a new generation.",
         discussion: """
             For administrators. The directory is the output of transformers' save_pretrained: RobertaForMaskedLM for a \
-            model of kind mlm, RobertaForCausalLM for kind clm, with model.safetensors in float32, float16 or \
-            bfloat16, config.json and a byte-level BPE tokenizer. It is read with your permissions and not modified: \
+            model of kind mlm, RobertaForCausalLM for kind clm, with model.safetensors (or its shards and their index) in \
+            float32, float16, bfloat16 or float64, config.json and a byte-level BPE tokenizer. It is read with your permissions and not modified: \
             kbctl opens the files and passes them to the service, which copies them.
             """)
 
@@ -24,10 +25,10 @@ struct Import: ParsableCommand {
     func run() throws {
         let client = try global.connect()
         let status = try client.call(ManagerInterface.GetStatus.self, .init())
-        guard status.models.contains(where: { $0.name == model }) else {
+        guard let target = status.models.first(where: { $0.name == model }) else {
             throw ManagerInterface.ModelNotFound(model: model, available: status.models.map(\.name))
         }
-        let files = try ManagerInterface.Import.fileNames.compactMap { name in
+        let files = try fileNames(isCausal: target.objective == .clm).compactMap { name in
             try open(name).map { NamedFile(name: name, file: $0) }
         }
         guard files.contains(where: { $0.name == "config.json" }) else {
@@ -45,12 +46,32 @@ struct Import: ParsableCommand {
         Terminal.paragraph(
             "\(model) \(generation): \(Format.count(reply.parameters ?? 0)) parameters, SHA-256 "
                 + "\(reply.modelSha256 ?? "")")
+        for difference in reply.differences ?? [] { Terminal.paragraph(difference) }
         let generations = try client.call(ManagerInterface.ListGenerations.self, .init(model: model)).generations
         if generations.contains(where: { $0.number == generation && $0.state == .candidate }) {
             Terminal.paragraph(
                 "It will be evaluated and promoted unless it is worse than the serving generation; see "
                     + "‘kbctl generations \(model)’.")
         }
+    }
+
+    /// The files to pass to the service, as far as they exist: like transformers, the weights as a whole if there are both.
+    private func fileNames(isCausal: Bool) throws -> [String] {
+        typealias Import = ManagerInterface.Import
+        let present = ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
+        if present.contains("model.safetensors") { return Import.fileNames.filter { $0 != Import.indexFile } }
+        let shards = present.filter(Import.isShard)
+        guard shards.count <= Import.shardLimit else {
+            throw Failure(
+                "\(directory) has \(shards.count) shards; at most \(Import.shardLimit) can be imported",
+                status: EX_DATAERR)
+        }
+        if shards.isEmpty, let pickle = present.first(where: Import.isPickle) {
+            throw Failure(
+                "\(directory) cannot be imported: "
+                    + Import.conversionAdvice(for: pickle, in: directory, isCausal: isCausal), status: EX_DATAERR)
+        }
+        return Import.fileNames + shards
     }
 
     /// Opens a file of the directory for the service. Follows symbolic links: a Hugging Face cache consists of them.

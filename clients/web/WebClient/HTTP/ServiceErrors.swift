@@ -139,15 +139,20 @@ extension APIError {
             self.init(.notFound, "there is no such text in the store", param: "sha256", code: "corpus_not_found")
         case .transferFailed(let error):
             self.init(
-                .serviceUnavailable, .unavailable, "the files were not passed: \(error.reason)", code: "transfer_failed",
+                .serviceUnavailable, .unavailable, "the files were not passed: \(error.reason)",
+                code: "transfer_failed",
                 retryAfterMs: 1000)
         case .tooManyTransfers(let error):
             self.init(
                 .serviceUnavailable, .unavailable,
                 "\(error.limit) imports or exports are already in progress; try again later", code: "overloaded",
                 retryAfterMs: 5000)
+        case .generationInUse(let error):
+            self.init(
+                .conflict, "generation \(error.generation) of ‘\(error.model)’ is in use: \(error.reason)",
+                param: "generation", code: "generation_in_use")
         // Errors of methods that no route calls.
-        case .tensorNotFound, .importRefused, .putRefused, .generationInUse:
+        case .tensorNotFound, .importRefused, .putRefused:
             self.init(.internalServerError, .server, "the service replied \(error)", code: "internal_error")
         }
     }

@@ -82,6 +82,14 @@ extension Route {
             `model` was trained on; `case_sensitive`, `ignore_diacritics`, `limit`, `after`
             """
         ) { services, request, _ in try await SearchRoutes(client: services.client).find(request) },
+        Route(
+            .post, "/v1/similar", .reveal,
+            .json([#"{"text":"a text","model":"assistant","limit":3}"#]),
+            """
+            `Similar`: the passages nearest to `text` in the corpora that `model` was trained on, at most `limit` by its embedding \
+            and as many by words. 503 (`index_not_ready`) while the embeddings are being computed
+            """
+        ) { services, request, _ in try await SearchRoutes(client: services.client).similar(request) },
         Route(.get, "/v1/models", .read, .nothing, "models with a serving generation") { services, _, _ in
             try await ModelRoutes(client: services.client).list()
         },
@@ -157,7 +165,7 @@ extension Route {
             "`ListCorpora`: `state`, `limit`, `after`, `newest_first`"
         ) { services, request, _ in try await ManagerRoutes(services).corpora(Query(request.uri)) },
         Route(
-            .get, "/api/corpus", .change, .query(["sha256=\(String(repeating: "ab", count: 32))"]),
+            .get, "/api/corpus", .reveal, .query(["sha256=\(String(repeating: "ab", count: 32))"]),
             "`PreviewCorpus`: `sha256`"
         ) { services, request, _ in try await ManagerRoutes(services).preview(Query(request.uri)) },
         Route(
@@ -194,6 +202,11 @@ extension Route {
             "`RemoveCorpus`"
         ) { services, request, _ in
             try await ManagerRoutes(services).forward(ManagerInterface.RemoveCorpus.self, request)
+        },
+        Route(
+            .post, "/api/delete", .change, .json([#"{"model":"assistant","generation":1}"#]), "`RemoveGeneration`"
+        ) { services, request, _ in
+            try await ManagerRoutes(services).forward(ManagerInterface.RemoveGeneration.self, request)
         },
         Route(
             .post, "/api/promote", .change, .json([#"{"model":"assistant","generation":2}"#]), "`Promote`"

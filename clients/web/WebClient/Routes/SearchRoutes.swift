@@ -2,11 +2,13 @@ import Hummingbird
 import Interface
 import Varlink
 
-/// `POST /v1/trace` and `POST /v1/find`: call `io.kantaibert.Inference.Trace` and `Find`, with unmodified replies.
+/// `POST /v1/trace`, `/v1/find` and `/v1/similar`: call `io.kantaibert.Inference.Trace`, `Find` and `Similar`, with unmodified
+/// replies.
 struct SearchRoutes {
     /// The limits of the service.
     static let passageLimit = 20
     static let pageLimit = 1000
+    static let similarLimit = 100
 
     let client: ServiceClient
 
@@ -19,6 +21,12 @@ struct SearchRoutes {
     func find(_ request: Request) async throws -> Response {
         try await answer(InferenceInterface.Find.self, request) {
             try Self.check($0.limit, "limit", 1...Self.pageLimit)
+        }
+    }
+
+    func similar(_ request: Request) async throws -> Response {
+        try await answer(InferenceInterface.Similar.self, request) {
+            try Self.check($0.limit, "limit", 1...Self.similarLimit)
         }
     }
 

@@ -7,7 +7,7 @@ import { number } from "./format.js";
 const MARGIN = { top: 14, right: 14, bottom: 42, left: 62 };
 
 /** Returns the text of a tick; small numbers are written with an exponent. */
-const tick = (value, digits) => (digits > 3 && value !== 0 ? value.toExponential(1) : value.toFixed(Math.min(digits, 3)));
+const tick = (value, digits) => (digits <= 3 ? value.toFixed(digits) : value === 0 ? "0" : value.toExponential(1));
 
 /** Returns about `count` round numbers from `low` to `high`. */
 function ticks(low, high, count) {

@@ -55,7 +55,7 @@ function draw() {
   for (const button of $("models").querySelectorAll("button[data-do]")) {
     const { model, generation, run } = button.dataset;
     const actions = { promote: () => promote(model, Number(generation)), save: () => download(model, Number(generation)),
-      describe: () => showText(run) };
+      describe: () => showText(run), remove: () => remove(model, Number(generation)) };
     button.onclick = actions[button.dataset.do];
   }
 }
@@ -104,6 +104,7 @@ function row(model, one, most) {
     h("td", { role: "cell", class: "do" }, h("div", { class: "row" },
       !serves && one.bytes != null
         && button("promote", one.number < (model.generation ?? 0) ? "Roll back" : "Promote", {}),
+      !serves && one.bytes != null && button("remove", "Delete", {}),
       one.bytes != null && button("save", received === undefined ? "Save" : `${bytes(received)} …`, {
         disabled: received !== undefined, title: "Save as a Hugging Face model directory (tar)" }))));
 }
@@ -146,6 +147,17 @@ async function download(model, generation) {
   } finally {
     downloads.delete(key);
     draw();
+  }
+}
+
+async function remove(model, generation) {
+  if (!confirm(`Delete generation ${generation} of ${model}? Its files cannot be restored.`)) return;
+  try {
+    if (!(await change("/api/delete", { model, generation }, "Deleting a generation"))) return;
+    announce(`Generation ${generation} of ${model} was deleted.`);
+    await loadAll();
+  } catch (error) {
+    problem(error);
   }
 }
 
