@@ -240,6 +240,13 @@ public struct Scheduler: Sendable {
             paused.remove(name)
             return .success((queue[place].run, advance(now)))
         }
+        if var running, running.model == name, isPaused(name) {
+            // It is about to stop, and then goes on at once.
+            running.isManual = true
+            self.running = running
+            paused.remove(name)
+            return .success((running.run, advance(now)))
+        }
         guard !models[index].eligibleCorpora.isEmpty else { return .failure(.noCorpus) }
         let isNew = models[index].eligible != models[index].learned && covering(index) == nil
         guard force || isNew else { return .failure(.nothingNew) }

@@ -2,6 +2,7 @@ import Crypto
 import Datasets
 import Digests
 import Durable
+import Formatting
 import FoundationEssentials
 import Glibc
 import Jobs
@@ -120,7 +121,7 @@ struct RunDirectory {
                 // Each corpus fits by itself, but all together do not.
                 throw RunDirectory.corpusError(
                     largest.corpus,
-                    "the distinct words of all corpora take more than \(limit / 1_000_000) MB of memory, and this "
+                    "the distinct words of all corpora take more than \(MessageFormat.bytes(limit)) of memory, and this "
                         + "corpus has the most")
             }
         }

@@ -1,6 +1,7 @@
 import Datasets
 import Distribution
 import Durable
+import Formatting
 import Jobs
 import Models
 import Tokenizers
@@ -81,14 +82,14 @@ public enum TrainingError: Error, CustomStringConvertible {
             """
         case .tooLittleMemory(let needed, let limit, let source):
             """
-            the run needs \(needed / 1_000_000) MB of memory even with one sequence at a time, but the limit is \
-            \(limit / 1_000_000) MB (\(source)): choose a smaller preset (‘hidden_size’, ‘num_hidden_layers’, \
+            the run needs \(MessageFormat.bytes(needed)) of memory even with one sequence at a time, but the limit is \
+            \(MessageFormat.bytes(limit)) (\(source)): choose a smaller preset (‘hidden_size’, ‘num_hidden_layers’, \
             ‘vocab_size’), a smaller ‘block_size’, or raise the limit
             """
         case .tooLittleSpace(let path, let needed, let free, let reserve):
             """
-            the run writes up to \(needed / 1_000_000) MB below \(path), where \(free / 1_000_000) MB are free, \
-            \(reserve / 1_000_000) MB of them reserved (retention.reserve): make room, or lower ‘save_total_limit’, \
+            the run writes up to \(MessageFormat.bytes(needed)) below \(path), where \(MessageFormat.bytes(free)) are free, \
+            \(MessageFormat.bytes(reserve)) of them reserved (retention.reserve): make room, or lower ‘save_total_limit’, \
             ‘retention.keep_generations’ or ‘retention.keep_runs’
             """
         case .ranks(let reason): reason

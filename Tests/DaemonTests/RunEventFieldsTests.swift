@@ -90,7 +90,7 @@ struct RunEventFieldsTests {
         #expect(try message(.seconds(600)).hasPrefix("m-1: \(layers) layers, hidden size "))
         #expect(
             try message(.seconds(600)).contains(
-                "epochs, at most 10 min, for 325,963 tokens (1.63 MB) at up to 400 GFLOP/s; expected: "))
+                "epochs, at most 10 min, for 325,963 tokens (1.6 MB) at up to 400 GFLOP/s; expected: "))
         #expect(!(try message(.none)).contains("at most"))
         #expect(try message(.seconds(1)).hasSuffix("with a longer max_time the model learns more"))
         #expect(!(try message(.seconds(600))).contains("too short"))
@@ -134,9 +134,9 @@ struct RunEventFieldsTests {
                 perDeviceTrainBatchSize: 16, batchReason: nil, seconds: 7.5)
             return try #require(ServiceEvent(RunEvent(.preflight(preflight)), of: job)).message
         }
-        #expect(try message(nil).contains(" at 350 GFLOP/s, precision bfloat16, 0 of 0 MB"))
+        #expect(try message(nil).contains(" at 350 GFLOP/s, precision bfloat16, 0 bytes of 0 bytes of memory"))
         let reason = "its products run at 2.0 times float32's rate on this CPU"
-        #expect(try message(reason).contains(" at 350 GFLOP/s, precision bfloat16: \(reason), 0 of 0 MB"))
+        #expect(try message(reason).contains(" at 350 GFLOP/s, precision bfloat16: \(reason), 0 bytes of 0 bytes of memory"))
     }
 
     @Test("A job with another file for what was measured of the machine is the same work")

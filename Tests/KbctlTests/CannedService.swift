@@ -292,7 +292,9 @@ enum Canned {
                 receipt: receipt)
         }
         service.handle(InferenceInterface.Tokenize.self) { _, _ in
-            .init(ids: [5, 6], tokens: [String(repeating: "Ġlong", count: 30), "e\u{301}理"])
+            .init(
+                ids: [5, 6], tokens: [String(repeating: "Ġlong", count: 30), "e\u{301}理"], model: "kantaibert",
+                generation: 3)
         }
         service.handle(InferenceInterface.Detokenize.self) { _, _ in
             .init(text: String(repeating: "Thoughts without 理性 are void. ", count: 9))

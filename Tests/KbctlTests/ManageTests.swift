@@ -115,7 +115,7 @@ struct ManageTests {
             for (answer, expected) in [
                 ("n\r", "nothing was removed"), ("y\r", "generation 4 of kantaibert is removed"),
             ] {
-                let session = try TerminalSession(["rm", "kantaibert", "4"], socket: socket)
+                let session = try TerminalSession(["rm", "kantaibert", "4"], socket: socket, columns: 120)
                 try session.expect("rejected, created 2 h 05 min ago, 2.104 bits per byte")
                 try session.expect("[y/N] ")
                 session.type(answer)
@@ -177,8 +177,11 @@ struct ManageTests {
             let rows = output.split(separator: "\n").filter { $0.contains("/s  ") }
             #expect(rows.count == 8, "\(output)")
             for row in rows {
-                let words = row.split(separator: " ").suffix(3)
-                for word in words where word != "–" { #expect(documentation.contains(word), "\(row)") }
+                let figures = row.split(separator: " ").suffix(3).flatMap { $0.split(separator: "–") }
+                for figure in figures {
+                    let number = String(figure.filter { $0 != "," })
+                    #expect(documentation.contains(number), "\(number) in \(row)")
+                }
             }
             #expect(rows[0].split(separator: " ").suffix(4) == ["440", "437–451", "275", "–"])
             #expect(rows[6].contains("≈ 1,266"), "\(rows[6])")
@@ -231,6 +234,9 @@ struct ManageTests {
         try await Canned.serving { socket in
             let empty = try KbctlProcess.run(["score", ""], socket: socket)
             #expect(empty.status == 65 && empty.errors == "kbctl: the text is empty: there is nothing to score\n")
+            let tokens = try KbctlProcess.run(["tokenize", "a"], socket: socket)
+            #expect(tokens.errors == "2 tokens of kantaibert, generation 3\n", "\(tokens)")
+            #expect(try KbctlProcess.run(["tokenize", "a", "-m", "kantaibert"], socket: socket).errors == "")
             let scored = try KbctlProcess.run(["score", "a"], socket: socket)
             #expect(scored.output.hasPrefix("model           kantaibert, generation 3\n"), "\(scored)")
         }

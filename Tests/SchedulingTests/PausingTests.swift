@@ -53,6 +53,17 @@ struct PausingTests {
         #expect(actions.contains { if case .start = $0 { true } else { false } })
     }
 
+    @Test func trainingByHandContinuesARunThatIsAboutToStop() throws {
+        var scheduler = SchedulerTests.fresh()
+        _ = scheduler.corpusAdmitted("x", for: ["a"], now: Self.at(0))
+        _ = scheduler.tick(now: Self.at(10))
+        _ = scheduler.pause(["a"], now: Self.at(11))
+        let (run, actions) = try scheduler.train("a", force: false, now: Self.at(12)).get()
+        #expect(run == "a-1" && actions == [] && !scheduler.isPaused("a"))
+        let entry = Scheduler.Entry(run: "a-1", model: "a", corpora: ["x"], isManual: true)
+        #expect(scheduler.paused("a-1", now: Self.at(13)) == [.start(entry, resumes: true)])
+    }
+
     @Test func stateOfAnOlderVersionHasNoPause() throws {
         let old = try JSONDecoder().decode(
             Scheduler.PersistedState.self, from: Data(#"{"elapsed":{},"byHand":[]}"#.utf8))

@@ -25,7 +25,7 @@ extension ServiceEvent {
                 + "\(MessageFormat.fixed(preflight.flopsPerStep / 1e9, 1)) GFLOP per step at "
                 + "\(MessageFormat.fixed(preflight.productRate / 1e9, 0)) GFLOP/s, precision \(preflight.precision)"
                 + "\(preflight.precisionReason.map { ": \($0)" } ?? ""), "
-                + "\(preflight.peakBytes / 1_000_000) of \(preflight.memoryLimitBytes / 1_000_000) MB of memory "
+                + "\(MessageFormat.bytes(preflight.peakBytes)) of \(MessageFormat.bytes(preflight.memoryLimitBytes)) of memory "
                 + "(\(preflight.memoryLimitSource))"
         case .started(let started):
             kind = .runStarted
@@ -103,7 +103,7 @@ extension RunEvent.ModelChosen {
         let limit = maxSeconds.map { ", at most \(MessageFormat.duration($0))" } ?? ""
         let what =
             "\(shape), \(MessageFormat.fixed(numTrainEpochs, 1)) epochs\(limit), for "
-            + "\(MessageFormat.count(trainTokens)) tokens (\(MessageFormat.fixed(Double(trainBytes) / 1e6, 2)) MB) at up to "
+            + "\(MessageFormat.count(trainTokens)) tokens (\(MessageFormat.bytes(trainBytes))) at up to "
             + "\(MessageFormat.fixed(operationsPerSecond / 1e9, 0)) GFLOP/s; expected: "
             + "\(MessageFormat.fixed(bitsPerByte, 2)) bits per byte after \(MessageFormat.duration(seconds))"
         guard endsEarly else { return what }

@@ -121,8 +121,8 @@ package struct Diagnostics: Sendable {
         }
         let reserve = settings.retention.reserve(ofTotal: total)
         let finding =
-            "\(MessageFormat.fixed(Double(free) / 1e9, 1)) GB free under \(directory.root), of which "
-            + "\(MessageFormat.fixed(Double(reserve) / 1e9, 1)) GB are reserved (retention.reserve)"
+            "\(MessageFormat.bytes(free)) free under \(directory.root), of which "
+            + "\(MessageFormat.bytes(reserve)) are reserved (retention.reserve)"
         let largest =
             reserve
             + (settings.models.map { DiskEstimate(architecture: $0.architecture, recipe: $0.recipe).bytes }.max() ?? 0)
@@ -130,7 +130,7 @@ package struct Diagnostics: Sendable {
         return Check(
             name: "disk", state: .warning, finding: finding,
             advice:
-                "a run of the largest model writes up to \(MessageFormat.fixed(Double(largest - reserve) / 1e9, 1)) GB: free "
+                "a run of the largest model writes up to \(MessageFormat.bytes(largest - reserve)): free "
                 + "space or lower save_total_limit")
     }
 

@@ -65,25 +65,20 @@ final class UploadReceiver: @unchecked Sendable {
 
     var isDone: Bool { index == uploads.count }
 
-    /// Receives for a limited time.
-    /// - Returns: the files that are now in the inbox
+    /// Receives until a file is complete, but for a limited time.
+    /// - Returns: the file that is now in the inbox, if any
     /// - Throws: `TransferFailed` if the sender closes the connection or falls silent; `DurableError`; `PutRefused`
-    func step(_ flag: CancellationFlag) throws -> [Published] {
+    func step(_ flag: CancellationFlag) throws -> Published? {
         let end = ContinuousClock.now.advanced(by: Self.step)
-        var published: [Published] = []
-        while !isDone, ContinuousClock.now < end {
+        let file = try open()
+        while left > 0 {
+            guard ContinuousClock.now < end else { return nil }
             try flag.check()
-            let file = try open()
-            while left > 0, ContinuousClock.now < end {
-                try flag.check()
-                try receive(into: file)
-            }
-            if left == 0 {
-                published.append(try publish(file))
-                current = nil
-                index += 1
-            }
+            try receive(into: file)
         }
+        let published = try publish(file)
+        current = nil
+        index += 1
         return published
     }
 

@@ -39,7 +39,8 @@ struct Uploads: Sendable {
 
     /// - Parameter model: the name of a model, or nil for all
     func put(
-        _ parameters: ManagerInterface.Put.Parameters, into model: String?, _ settings: Settings, _ context: CallContext,
+        _ parameters: ManagerInterface.Put.Parameters, into model: String?, _ settings: Settings,
+        _ context: CallContext,
         _ writer: ReplyWriter<ManagerInterface.Put.Reply>
     ) async throws {
         guard context.more else { throw VarlinkServiceError.expectedMore }
@@ -49,7 +50,8 @@ struct Uploads: Sendable {
         let expected = Mutex<[InboxOutcomes.FileID]>([])
         defer { outcomes.forget(expected.withLock { $0 }) }
         do {
-            let published = try await receive(uploads, from: context.peer.uid, into: model, reserve, writer) { index, file in
+            let published = try await receive(uploads, from: context.peer.uid, into: model, reserve, writer) {
+                index, file in
                 expected.withLock { $0.append(file) }
                 outcomes.expect(file) { continuation.yield(.outcome(index, $0)) }
             }
@@ -101,24 +103,25 @@ struct Uploads: Sendable {
             return isTooLarge ? .max / 2 : bytes
         }
         try FreeSpace.require(total, at: directory.inbox, reserve: reserve)
+        let folder = try folder(of: model)
         let connection = try await transfers.connection(from: user) { try await writer.send(.init(transfer: $0)) }
         let receiver = UploadReceiver(
-            uploads, from: connection, of: user, into: try folder(of: model), reserve: reserve,
+            uploads, from: connection, of: user, into: folder, reserve: reserve,
             patience: Transfers.patience, willPublish: willPublish)
         var published: [UploadReceiver.Published] = []
         while !receiver.isDone {
             guard !outcomes.isFinished else {
                 throw ManagerInterface.TransferFailed(reason: "the service is stopping")
             }
-            let files = try await Transfers.queue.runCancellable { try receiver.step($0) }
-            published += files
-            for file in files {
-                try await writer.send(
-                    .init(
-                        bytes: receiver.received,
-                        file: .init(index: file.index, name: Self.shown(file.name, of: model), state: .received)))
+            guard let file = try await Transfers.queue.runCancellable({ try receiver.step($0) }) else {
+                try await writer.send(.init(bytes: receiver.received))
+                continue
             }
-            if files.isEmpty { try await writer.send(.init(bytes: receiver.received)) }
+            published.append(file)
+            try await writer.send(
+                .init(
+                    bytes: receiver.received,
+                    file: .init(index: file.index, name: Self.shown(file.name, of: model), state: .received)))
         }
         return published
     }

@@ -241,8 +241,9 @@ public struct InferenceService: Sendable {
     private func tokenize(_ parameters: InferenceInterface.Tokenize.Parameters, for user: UInt32) async throws
         -> InferenceInterface.Tokenize.Reply
     {
-        let (ids, tokens) = try await model(parameters.model).engine.tokenize(parameters.text, for: user)
-        return .init(ids: ids.map(Int.init), tokens: tokens)
+        let model = try await model(parameters.model)
+        let (ids, tokens) = try await model.engine.tokenize(parameters.text, for: user)
+        return .init(ids: ids.map(Int.init), tokens: tokens, model: model.name, generation: model.generation)
     }
 
     private func detokenize(_ parameters: InferenceInterface.Detokenize.Parameters, for user: UInt32) async throws

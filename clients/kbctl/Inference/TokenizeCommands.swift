@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formatting
 import Interface
 import Varlink
 
@@ -18,6 +19,8 @@ struct Tokenize: ParsableCommand {
         var table = Table([("ID", .right), ("TOKEN", .left)], elastic: [1])
         for (id, token) in zip(reply.ids, reply.tokens) { table.add(["\(id)", token]) }
         table.print()
+        guard model.model == nil, let name = reply.model, let generation = reply.generation else { return }
+        Terminal.printError("\(MessageFormat.count(reply.ids.count, "token")) of \(name), generation \(generation)")
     }
 }
 

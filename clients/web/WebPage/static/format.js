@@ -11,19 +11,25 @@ export function large(count) {
   return number(count);
 }
 
+/** `999 bytes`, `1.8 MB`: as MessageFormat.bytes of the service and kbctl. */
 export function bytes(count) {
-  if (count < 1000) return `${count} B`;
-  if (count < 1e6) return `${(count / 1e3).toFixed(1)} kB`;
-  if (count < 1e9) return `${(count / 1e6).toFixed(1)} MB`;
-  return `${(count / 1e9).toFixed(2)} GB`;
+  let size = count;
+  for (const unit of ["bytes", "kB", "MB", "GB"]) {
+    if (size < 999.95) return unit === "bytes" ? `${number(count)} byte${count === 1 ? "" : "s"}` : `${size.toFixed(1)} ${unit}`;
+    size /= 1000;
+  }
+  return `${size.toFixed(1)} TB`;
 }
 
-/** `45 s`, `3 min 20 s`, `2 h 10 min` */
+/** `8 s`, `12 min`, `3 h 05 min`, `2 d 4 h`: as MessageFormat.duration of the service and kbctl. */
 export function duration(seconds) {
-  const whole = Math.max(0, Math.ceil(seconds));
+  if (!(seconds > 0) || !Number.isFinite(seconds)) return "0 s";
+  const whole = Math.max(1, Math.round(Math.min(seconds, 1e12)));
   if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min${whole < 600 && whole % 60 ? ` ${whole % 60} s` : ""}`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
+  const minutes = String(Math.floor((whole % 3600) / 60)).padStart(2, "0");
+  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${minutes} min`;
+  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
 }
 
 /** The time of day, with the date unless it is today. */
