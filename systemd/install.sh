@@ -68,6 +68,8 @@ complete zsh "$zsh/_kbctl"
 complete fish "$to/share/fish/vendor_completions.d/kbctl.fish"
 
 if [ -e "$here/../README.md" ]; then install -m 644 "$here/../README.md" "$to/share/doc/kantaibert/"; fi
+install -d "$to/share/kantaibert/grafana"
+install -m 644 "$here/../etc/grafana/kantaibert.json" "$to/share/kantaibert/grafana/"
 
 settings=$root/etc/kantaibert/kantaibert.yaml
 if [ -e "$settings" ]; then

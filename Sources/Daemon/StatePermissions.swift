@@ -7,7 +7,8 @@ import Glibc
 extension StateDirectory {
     /// Private entries; also those with a suffix, such as `metrics.db-wal`.
     private static let own = [
-        "corpus", "models", "runs", "search", "word-counts", "machine.json", "schedule.json", "notify.json", "metrics.db",
+        "corpus", "models", "runs", "search", "word-counts", "machine.json", "schedule.json", "notify.json",
+        "metrics.db",
         "corpora.jsonl", "lock",
     ]
     private static let shared: Set = ["inbox", "io.kantaibert", "transfer"]

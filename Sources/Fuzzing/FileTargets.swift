@@ -50,6 +50,38 @@ extension FuzzTarget {
         }
     }
 
+    /// The index of a model in several files, with one shard that exists.
+    static let shardIndex = FuzzTarget(
+        name: "shard-index",
+        seeds: texts(
+            #"{"metadata":{"total_size":12},"weight_map":{"x":"model-00001-of-00001.safetensors"}}"#,
+            #"{"weight_map":{"x":"model-00001-of-00002.safetensors","lm_head.bias":"model-00002-of-00002.safetensors"}}"#
+        )
+    ) { input in
+        do { try Data(input).write(to: URL(filePath: "\(shardFolder)/\(ForeignWeights.indexFile)")) } catch {
+            fatalError("\(error)")
+        }
+        guard let weights = try? ForeignWeights(directory: shardFolder) else { return }
+        expect(!weights.tensors.isEmpty, "an index without tensors was accepted")
+    }
+
+    /// A model whose only shard has all tensors.
+    private static let shardFolder: String = {
+        let path = folder + "/shards"
+        let configuration = RobertaConfiguration(
+            vocabSize: 6, hiddenSize: 1, numHiddenLayers: 1, numAttentionHeads: 1, intermediateSize: 1,
+            maxPositionEmbeddings: 5, isDecoder: false)
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try ModelDirectory.write(RobertaModel.initialized(configuration: configuration, seed: 1), to: path)
+            try FileManager.default.moveItem(
+                atPath: "\(path)/model.safetensors", toPath: "\(path)/model-00001-of-00001.safetensors")
+        } catch {
+            fatalError("\(error)")
+        }
+        return path
+    }()
+
     static let settings = FuzzTarget(
         name: "settings",
         seeds: texts(

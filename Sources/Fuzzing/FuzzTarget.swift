@@ -17,7 +17,8 @@ public struct FuzzTarget: Sendable {
 
     public static let all: [FuzzTarget] = {
         let files: [FuzzTarget] = [
-            .framer, .json, .tokenizer, .configuration, .safetensors, .settings, .trainingArguments, .model,
+            .framer, .json, .tokenizer, .configuration, .safetensors, .shardIndex, .settings, .trainingArguments,
+            .model,
             .tokenShard, .searchIndex, .searchIndexFile, .searchQuery,
         ]
         let texts: [FuzzTarget] = [.encoding, .csv, .threads, .jsonLines, .jsonRecords]

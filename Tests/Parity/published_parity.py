@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Loads published models with transformers and compares tokens, logits, probabilities of tokens, embeddings and fill-mask results
-(each within 1e-4).
+(each within 1e-4), and reads the cards of their exports with huggingface_hub.
 
 Usage: published_parity.py BUILD
 BUILD contains kantaibertd, kantaibert-train, kbctl and kb-bench. Runs with any transformers version from 4.46. Starts a service, trains
@@ -8,15 +8,15 @@ a tiny model of each kind on a few hundred lines, and compares the answers of ea
 status 1 at the first difference.
 """
 import json, os, pathlib, random, signal, subprocess, sys, tempfile, time
-import torch, transformers
+import huggingface_hub, torch, transformers
 
 transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 TOLERANCE = 1e-4
 SETTINGS = """
 models: [filler, teller]
-filler: {objective: mlm, preset: tiny, max_steps: 60}
-teller: {objective: clm, preset: tiny, max_steps: 60}
+filler: {objective: mlm, preset: tiny, max_steps: 60, license: cc-by-4.0, language: ["no", en]}
+teller: {objective: clm, preset: tiny, max_steps: 60, license: house-rules}
 inbox: {stable: 100ms}
 schedule: {settle: 100ms}
 serving: {precision: float32}
@@ -43,6 +43,27 @@ def compare_embedding(found, directory, tokenizer, text):
         output = transformers.AutoModel.from_pretrained(directory, add_pooling_layer=False).eval()(**encoded).last_hidden_state
     if found["tokens"] != output.shape[1]: sys.exit(f"{text!r}: the embedding is of {found['tokens']} tokens, not {output.shape[1]}")
     return (output[0].mean(0) - torch.tensor(found["embedding"])).abs().max().item()
+
+
+def check_card(build, socket, name, folder):
+    """Exports a model and checks what huggingface_hub reads from its card."""
+    done = subprocess.run([build / "kbctl", "export", name, folder, "--onnx", "--socket", socket], capture_output=True, text=True)
+    if done.returncode: sys.exit(f"kbctl export: {done.stderr}")
+    # Raises an error if the results are not in the form of a model index.
+    data = huggingface_hub.ModelCard.load(folder / "README.md", ignore_metadata_errors=False).data.to_dict()
+    arguments = json.loads((folder / "training_args.json").read_text())
+    masked = name == "filler"
+    results = data["model-index"][0]["results"][0]
+    metrics = {metric["type"]: metric["value"] for metric in results["metrics"]}
+    evaluation = arguments["evaluation"]
+    for found, expected in [
+            (data["pipeline_tag"], "fill-mask" if masked else "text-generation"), (data["library_name"], "transformers"),
+            ((data["license"], data.get("license_name")), ("cc-by-4.0", None) if masked else ("other", "house-rules")),
+            (data.get("language"), ["no", "en"] if masked else None), (results["task"]["type"], data["pipeline_tag"]),
+            (metrics, {key: round(evaluation[key], 4) for key in metrics}),
+            (transformers.AutoTokenizer.from_pretrained(folder).model_max_length, arguments["longest_position"])]:
+        if found != expected: sys.exit(f"the card of {name} has {found}, expected {expected}")
+    if "loss" not in metrics or "bits_per_byte" not in metrics: sys.exit(f"the card of {name} has the results {metrics}")
 
 
 def check(build, socket, name, directory):
@@ -96,6 +117,7 @@ def main(build):
             if subprocess.run([build / "kbctl", "watch", "--exit-when-served", "--socket", socket], stdout=subprocess.DEVNULL).returncode:
                 sys.exit((state / "log").read_text())
             errors = [check(build, socket, name, state / "models" / name / "current") for name in ("filler", "teller")]
+            for name in ("filler", "teller"): check_card(build, socket, name, state / f"exported-{name}")
         finally:
             service.send_signal(signal.SIGTERM)
             service.wait()
