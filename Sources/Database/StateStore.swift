@@ -80,7 +80,8 @@ public final class StateStore: Sendable {
                 throw MetricsError("open the tables", path: path, cause: finding ?? "no answer", isDamage: true)
             }
             try Schema.migrator.migrate(pool)
-            try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+            // Passive, so that no reader delays or prevents the start; `checkpoint` is called again later.
+            _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.passive) }
             return pool
         } catch let error as MetricsError {
             throw error
