@@ -1,5 +1,6 @@
 import Glibc
 import LimitedLogging
+import Logging
 import NIOCore
 import NIOSSL
 import Synchronization
