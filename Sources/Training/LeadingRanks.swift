@@ -46,10 +46,11 @@ extension Trainer {
     }
 
     /// Reports the communication of the steps since the last report.
-    /// - Parameter seconds: duration of these steps
-    func reportCommunication(step: Int, steps: Int, seconds: Double) {
+    /// - Parameters:
+    ///   - seconds: duration of these steps
+    ///   - times: the time that they took in each rank
+    func reportCommunication(step: Int, steps: Int, seconds: Double, _ times: Team.Times) {
         guard !team.isAlone, steps > 0 else { return }
-        let times = team.takeTimes()
         let count = Double(steps)
         let slowest = times.computing.indices.max { times.computing[$0] < times.computing[$1] }!
         report(

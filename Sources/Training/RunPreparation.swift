@@ -32,7 +32,7 @@ struct Run {
     var stepsTimed = 0
     var secondsPerStep = 0.0
     /// Steps whose communication has not been reported yet, and their duration.
-    var unreported = (steps: 0, seconds: 0.0)
+    var unreported = (steps: 0, seconds: 0.0, times: Team.Times.zero)
     /// Operations per second: measured before the first step, raised to the rate of the fastest step.
     var productRate: Double
 }

@@ -56,8 +56,20 @@ public final class Team {
         /// Seconds in exchanges, including the time in which other ranks were slower.
         var seconds: Double
         var bytesSent: Int
-        /// Seconds in which each rank computed gradients.
+        /// Seconds in which each rank computed gradients; empty for none.
         var computing: [Double]
+
+        static let zero = Times(seconds: 0, bytesSent: 0, computing: [])
+
+        static func += (times: inout Times, other: Times) {
+            times.seconds += other.seconds
+            times.bytesSent += other.bytesSent
+            if times.computing.isEmpty {
+                times.computing = other.computing
+            } else {
+                for rank in other.computing.indices { times.computing[rank] += other.computing[rank] }
+            }
+        }
     }
 
     /// Returns the times since the last call.

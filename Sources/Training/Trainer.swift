@@ -147,8 +147,9 @@ public final class Trainer {
     }
 
     private func reportCommunication(_ run: inout Run) {
-        reportCommunication(step: run.step, steps: run.unreported.steps, seconds: run.unreported.seconds)
-        run.unreported = (0, 0)
+        reportCommunication(
+            step: run.step, steps: run.unreported.steps, seconds: run.unreported.seconds, run.unreported.times)
+        run.unreported = (0, 0, .zero)
     }
 
     private func isOver(_ run: Run) -> Bool {
@@ -165,6 +166,8 @@ public final class Trainer {
         let step = run.step
         let learningRate = run.schedule.learningRate(step: step, elapsedSeconds: watch.seconds)
         let start = watch.seconds
+        // Those of checkpoints and of the preparation are no part of the step.
+        _ = team.takeTimes()
         try team.command(.step(step, learningRate: learningRate))
         let batch = run.batcher.batch(step: step)
         let outcome = try run.trainStep.learn(batch, step: step, learningRate: learningRate)
@@ -172,6 +175,7 @@ public final class Trainer {
         run.step += 1
         run.unreported.steps += 1
         run.unreported.seconds += seconds
+        run.unreported.times += team.takeTimes()
         if let failureReason = outcome.failureReason {
             run.badSteps += 1
             report(.stepSkipped(.init(step: run.step, reason: failureReason)))

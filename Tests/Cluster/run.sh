@@ -60,14 +60,18 @@ while [ $i -lt 1200 ]; do
 done >"$work/corpus.txt"
 sha=$(sha256sum "$work/corpus.txt" | cut -d' ' -f1)
 steps=${STEPS:-60}
+architecture='{"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 256,
+  "max_position_embeddings": 130, "vocab_size": 500, "initializer_range": 0.02, "layer_norm_eps": 1e-12,
+  "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}'
+architecture=${ARCHITECTURE:-$architecture}
 job() {
     rm -rf "$work/run" "$work/models"
     cat >"$work/job.json" <<END
 {"run": "cluster-1", "model": "cluster", "generation": 1, "objective": "clm",
- "architecture": ${ARCHITECTURE:-'{"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 256, "max_position_embeddings": 130, "vocab_size": 500}'},
+ "architecture": $architecture,
  "recipe": {"learning_rate": 0.003, "warmup_ratio": 0.05, "weight_decay": 0.1, "optimizer": "muon", "num_train_epochs": 1000,
             "max_steps": $steps, "per_device_train_batch_size": ${BATCH:-12}, "precision": "float32", "save_steps": 5,
-            "eval_steps": 20, "logical_workers": 6, "load_best_model_at_end": false},
+            "eval_steps": 20, "logical_workers": ${WORKERS:-6}, "load_best_model_at_end": false},
  "corpora": [{"sha256": "$sha", "name": "corpus.txt", "path": "$work/corpus.txt", "bytes": $(stat -c %s "$work/corpus.txt")}],
  "samples": "paragraphs", "filters": [], "run_directory": "$work/run", "output_directory": "$work/models/1"}
 END
