@@ -1,6 +1,7 @@
 import Durable
 import Glibc
 import LimitedLogging
+import Logging
 import Synchronization
 
 /// The keys of a file, one on each line; `#` begins a comment. The file is read again when it changes.

@@ -1,6 +1,7 @@
 import Glibc
 import LimitedLogging
 import Logging
+import Logging
 import NIOCore
 import NIOSSL
 import Synchronization
