@@ -17,6 +17,7 @@ final class BlockBuilder {
 
     private let text: TextView
     private let blockTokens: Int
+    private let blockSymbols: Int
     private let capacity: Int
     /// Beginning of each token, relative to the block; later the sorted entries.
     private let starts: UnsafeMutablePointer<UInt32>
@@ -25,10 +26,11 @@ final class BlockBuilder {
     private let suffixes: UnsafeMutablePointer<Int32>
     private var dictionary = SymbolDictionary()
 
-    init(_ text: TextView, blockTokens: Int) throws(IndexError) {
+    init(_ text: TextView, _ parameters: IndexParameters) throws(IndexError) {
         self.text = text
-        self.blockTokens = min(max(1, blockTokens), IndexParameters.maximumBlockTokens)
-        capacity = self.blockTokens + IndexFormat.overlap
+        blockTokens = min(max(1, parameters.blockTokens), IndexParameters.maximumBlockTokens)
+        blockSymbols = max(1, parameters.blockSymbols)
+        capacity = blockTokens + IndexFormat.overlap
         let bytes = capacity * (4 + 4 + 3 + 12)
         guard let starts = malloc(capacity * 4), let symbols = malloc(capacity * 4), let codes = malloc(capacity * 3),
             let suffixes = malloc(capacity * 12)
@@ -88,7 +90,9 @@ final class BlockBuilder {
         var blockEnd: Int?
         while position < text.count {
             if count % 65_536 == 0, isCancelled() { throw .cancelled }
-            if blockEnd == nil, position >= end || count == blockTokens {
+            if blockEnd == nil,
+                position >= end || count == blockTokens || dictionary.count >= blockSymbols
+            {
                 blockEnd = position
                 owned = count
             }
@@ -146,6 +150,8 @@ struct SymbolDictionary {
     private var symbols: [Symbol] = []
     /// Open addressing. `UInt32.max` marks a free place.
     private var places: [UInt32] = []
+
+    var count: Int { symbols.count }
 
     mutating func removeAll() {
         symbols.removeAll(keepingCapacity: true)

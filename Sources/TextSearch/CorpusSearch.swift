@@ -1,7 +1,7 @@
 /// Searches several corpora. Thread-safe, and cheap to create.
 ///
-/// Every question blocks the calling thread, uses memory that does not depend on the size of the corpora (apart from mapped
-/// pages, and four bytes for each occurrence in one block of a corpus), and is bounded by its `SearchBudget`.
+/// Every question blocks the calling thread and is bounded by its `SearchBudget`. Its memory, apart from mapped pages, does
+/// not depend on the number of occurrences or the size of the corpora.
 public struct CorpusSearch: Sendable {
     /// Maximum size of a text for `trace`, in bytes of UTF-8.
     public static let maximumTraceBytes = 1 << 20

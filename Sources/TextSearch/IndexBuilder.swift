@@ -39,7 +39,7 @@ extension CorpusIndex {
         }
         let view = TextView(file.bytes)
         let parts = parts(of: view, size: parameters.blockBytes)
-        let shared = SharedBuild(text: view, parts: parts, blockTokens: parameters.blockTokens)
+        let shared = SharedBuild(text: view, parts: parts, parameters)
         withoutActuallyEscaping(progress) { progress in
             withoutActuallyEscaping(isCancelled) { isCancelled in
                 DispatchQueue.concurrentPerform(iterations: max(1, min(threads, parts.count))) { _ in
@@ -53,8 +53,8 @@ extension CorpusIndex {
         withExtendedLifetime(file) {}
     }
 
-    /// Returns an upper bound of the size of an index, for checking free space before it is built. The usual size for
-    /// English text is a fifth of it.
+    /// Returns an upper bound of the size of an index, for checking free space before it is built. That of English text
+    /// is an eighth of it.
     public static func maximumIndexBytes(textBytes: Int) -> Int { 6 * textBytes + 65_536 }
 
     /// Returns an upper bound of the memory that `build` allocates, in addition to mapped files.
@@ -112,13 +112,13 @@ private final class SharedBuild: @unchecked Sendable {
 
     private let text: TextView
     private let parts: [Range<Int>]
-    private let blockTokens: Int
+    private let parameters: IndexParameters
     private let state = Mutex(State())
 
-    init(text: TextView, parts: [Range<Int>], blockTokens: Int) {
+    init(text: TextView, parts: [Range<Int>], _ parameters: IndexParameters) {
         self.text = text
         self.parts = parts
-        self.blockTokens = blockTokens
+        self.parameters = parameters
     }
 
     func result() throws(IndexError) {
@@ -127,7 +127,7 @@ private final class SharedBuild: @unchecked Sendable {
 
     func work(_ output: IndexOutput, progress: (Int) -> Void, isCancelled: () -> Bool) {
         do throws(IndexError) {
-            let builder = try BlockBuilder(text, blockTokens: blockTokens)
+            let builder = try BlockBuilder(text, parameters)
             while let part = next() {
                 var position = part.lowerBound
                 while let block = try builder.build(from: position, to: part.upperBound, isCancelled: isCancelled) {

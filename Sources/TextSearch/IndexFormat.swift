@@ -30,10 +30,13 @@ package struct IndexParameters: Sendable {
     package var blockBytes: Int
     /// Maximum number of tokens of a block, which bounds the memory of a build.
     package var blockTokens: Int
+    /// Maximum number of distinct tokens (with what follows them) of a block, which bounds it as well.
+    package var blockSymbols: Int
 
-    package init(blockBytes: Int = 16 << 20, blockTokens: Int = 4 << 20) {
+    package init(blockBytes: Int = 16 << 20, blockTokens: Int = 4 << 20, blockSymbols: Int = 1 << 20) {
         self.blockBytes = blockBytes
         self.blockTokens = blockTokens
+        self.blockSymbols = blockSymbols
     }
 
     /// Fewer tokens than can be encoded in three bytes, and positions that fit into 32 bits.

@@ -139,15 +139,17 @@ struct TextView {
         // Tokens never span white space, so splitting from behind it yields the same tokens as from the beginning.
         let lowest = max(0, start - 8 * Self.maximumToken)
         var sync = start
-        var seen = false
-        while sync > lowest {
-            let isSpace = base[sync - 1] <= 0x20
-            if isSpace && seen { break }
-            if !isSpace { seen = true }
+        var position = start
+        repeat {
+            guard sync > lowest else { return nil }
             sync -= 1
-        }
-        while sync < start, base[sync] & 0xC0 == 0x80 { sync += 1 }
-        var position = firstToken(from: sync)
+            while sync > lowest, base[sync - 1] > 0x20 { sync -= 1 }
+            // At `lowest`, a character may be cut.
+            var first = sync
+            while first < start, base[first] & 0xC0 == 0x80 { first += 1 }
+            // White space that is not ASCII does not count as a token either.
+            position = firstToken(from: first)
+        } while position >= start
         while position < start {
             let (kind, next) = separator(at: tokenEnd(from: position))
             guard kind != .end else { return nil }

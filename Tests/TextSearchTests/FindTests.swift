@@ -37,7 +37,8 @@ import TextSearch
                 ? IndexParameters()
                 : IndexParameters(
                     blockBytes: Int.random(in: 1...60, using: &random),
-                    blockTokens: Int.random(in: 1...30, using: &random))
+                    blockTokens: Int.random(in: 1...30, using: &random),
+                    blockSymbols: seed % 3 == 1 ? 1 << 20 : Int.random(in: 1...12, using: &random))
             let texts = (0...Int.random(in: 0...2, using: &random)).map { _ in
                 RandomText.make(alphabet, pieces: Int.random(in: 0...400, using: &random), &random)
             }
@@ -195,6 +196,18 @@ import TextSearch
         #expect(try count("über", false, false) == 1)
         #expect(try count("σίσυφος", true, false) == 2)
         #expect(try count("lodz", true, true) == 1)
+    }
+
+    /// The rarest token leads to the others, backwards across white space of every kind.
+    @Test func findsTokensBeforeTheRarestOne() throws {
+        let spaces = ["\u{A0}", "\n\u{A0}", "\u{3000} \u{2003}", " \n\t ", "\u{85}\u{1}"]
+        let text = spaces.map { "one two\($0)rare three " + String(repeating: "two one ", count: 50) }.joined()
+        let corpora = try TestCorpora([text])
+        for (query, count) in [
+            ("* rare", 5), ("one two rare", 5), ("* * rare *", 5), ("one * rare", 5), ("one rare", 0),
+        ] {
+            #expect(try corpora.search.find(SearchQuery(query)).total == count, "\(query)")
+        }
     }
 
     @Test func countsWhatMatchesEverything() throws {

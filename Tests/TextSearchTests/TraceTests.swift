@@ -36,7 +36,8 @@ import TextSearch
                 ? IndexParameters()
                 : IndexParameters(
                     blockBytes: Int.random(in: 1...40, using: &random),
-                    blockTokens: Int.random(in: 1...9, using: &random))
+                    blockTokens: Int.random(in: 1...9, using: &random),
+                    blockSymbols: seed % 3 == 1 ? 1 << 20 : Int.random(in: 1...12, using: &random))
             let texts = (0...Int.random(in: 0...2, using: &random)).map { _ in
                 RandomText.make(alphabet, pieces: Int.random(in: 0...150, using: &random), &random)
             }
