@@ -52,7 +52,7 @@ struct TraceTests {
         #expect(trace.words == trace.verbatimWords + 2)
 
         for words in ["near the sea", "the wise judge keeps", "in spring"] {
-            let found = try service.kbctl("find", words, "--case", "-n", "1000", "--json").output
+            let found = try service.kbctl("find", words, "--case", "--limit", "1000", "--json").output
                 .split(separator: "\n")
             let reply = try JSONDecoder().decode(
                 InferenceInterface.Find.Reply.self, from: Data(try #require(found.first).utf8))

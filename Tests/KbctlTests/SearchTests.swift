@@ -37,7 +37,7 @@ struct SearchTests {
 
     @Test func findsAsManyPlacesAsAreWanted() async throws {
         try await Canned.serving { socket in
-            let two = try KbctlProcess.run(["find", "pure", "-n", "2"], socket: socket)
+            let two = try KbctlProcess.run(["find", "pure", "--limit", "2"], socket: socket)
             #expect(two.output.split(separator: "\n").count == 2)
             #expect(two.errors.contains("2 of 3 places in 3 corpora, 1.8 MB; --limit shows more"), "\(two.errors)")
             #expect(two.errors.contains("2  critique.txt, received "))
@@ -45,7 +45,7 @@ struct SearchTests {
             let json = try KbctlProcess.run(["find", "pure", "--json"], socket: socket)
             let reply = try JSONDecoder().decode(InferenceInterface.Find.Reply.self, from: Data(json.output.utf8))
             #expect(reply.passages == Canned.passages && reply.searched == Canned.searchedText)
-            #expect(try KbctlProcess.run(["find", "pure", "-n", "0"], socket: socket).status == EX_USAGE)
+            #expect(try KbctlProcess.run(["find", "pure", "--limit", "0"], socket: socket).status == EX_USAGE)
             let none = try KbctlProcess.run(["find", "none"], socket: socket)
             #expect(none.status == 0 && none.output.isEmpty && none.errors.contains("0 places"))
         }
