@@ -85,7 +85,7 @@ struct KbctlTests {
 
     @Test func similarPassagesAreListedOnceTheyAreEmbedded() async throws {
         try await Canned.serving { socket in
-            let found = try KbctlProcess.run(["similar", "a", "-n", "2"], socket: socket)
+            let found = try KbctlProcess.run(["similar", "a", "-l", "2"], socket: socket)
             #expect(found.status == 0, "\(found)")
             #expect(
                 found.output.hasPrefix(
@@ -113,7 +113,7 @@ struct KbctlTests {
             let screen = try KbctlProcess.run(["review", "00000"], socket: socket, columns: 80)
             #expect(screen.output.contains("…") && screen.output.contains("Ã¼\\x1B[2J"), "\(screen)")
             #expect(screen.errors.contains("500 of 1,234 lines"))
-            let one = try KbctlProcess.run(["review", "0", "-n", "1", "--json"], socket: socket)
+            let one = try KbctlProcess.run(["review", "0", "-l", "1", "--json"], socket: socket)
             let reply = try JSONDecoder().decode(InferenceInterface.Review.Reply.self, from: Data(one.output.utf8))
             #expect(reply.lines?.map(\.line) == [1234])
             #expect(try KbctlProcess.run(["review", "2"], socket: socket).output.hasPrefix("the corpus has no text\n"))
