@@ -107,7 +107,7 @@ struct KbctlTests {
         try await Canned.serving { socket in
             let named = try KbctlProcess.run(["review", "nnnnn-0.txt"], socket: socket)
             #expect(named.status == 0 && named.errors.isEmpty, "\(named)")
-            #expect(named.output.contains("1234   81.0       3.46  Ã¼"))
+            #expect(named.output.contains("1234  81.0       3.46  Ã¼"))
             #expect(named.output.contains("a sample of 1,234 lines, spread over the corpus, was read"))
             #expect(named.output.contains("kantaibert 3:") && named.output.contains("on average 1.50 bits per byte"))
             let screen = try KbctlProcess.run(["review", "00000"], socket: socket, columns: 80)
