@@ -20,7 +20,7 @@ struct ReviewTests {
         try service.drop("a.txt", (lines.joined(separator: "\n") + "\n").utf8)
         let sha256 = try #require(try events.first("corpus_admitted").corpus)
 
-        let shown = try service.kbctl("review", "a.txt", "-n", "3", "-m", "assistant")
+        let shown = try service.kbctl("review", "a.txt", "-l", "3", "-m", "assistant")
         #expect(shown.status == 0, "\(shown)")
         let first = shown.output.split(separator: "\n").dropFirst().first ?? ""
         #expect(first.drop { $0 == " " }.hasPrefix("124 ") && first.contains("Ã"), "\(shown.output)")

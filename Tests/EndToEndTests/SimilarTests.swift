@@ -29,7 +29,7 @@ struct SimilarTests {
         _ = try events.first("generation_serves")
 
         func similar(_ text: String) throws -> InferenceInterface.Similar.Reply {
-            let result = try service.kbctl("similar", text, "-n", "3", "--json")
+            let result = try service.kbctl("similar", text, "-l", "3", "--json")
             #expect(result.status == 0, "\(result)")
             return try result.json(InferenceInterface.Similar.Reply.self)
         }

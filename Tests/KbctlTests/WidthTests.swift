@@ -12,7 +12,7 @@ struct WidthTests {
         ["corpora", "--state", "admitted"], ["runs", "--model", "paged"], ["runs"], ["run"], ["metrics"],
         ["metrics", "--all"], ["plot"], ["plot", "assistant-1", "b"], ["doctor"], ["watch", "--exit-when-served"],
         ["ask", "long"], ["fill", "<mask>"], ["fill", "理性 <mask>"], ["score", "a"], ["score", "a", "--tokens"],
-        ["review", "00"], ["similar", "a", "-n", "2"],
+        ["review", "00"], ["similar", "a", "-l", "2"],
         ["tokenize", "a"],
         ["detokenize", "5", "6"], ["find", "pure"], ["trace", "-"], ["ask", "a", "--why"],
         ["fill", "<mask>", "--contexts"],
