@@ -204,7 +204,7 @@ removal() {
     check "the service is active" active
     check "the models answer" answers
 
-    check "apt purges the packages" apt purge $all
+    check "apt purges the packages" apt purge kantaibert kantaibert-web
     check "it says that corpora and models are kept" grep -q "$state is kept" $here/apt.last
     check "corpora and models are kept by the purge" kept
     check "the settings are gone" fails ls /etc/kantaibert
