@@ -56,8 +56,8 @@ installed() { is "$2" dpkg-query -W -f '${Version}' "$1"; }
 state_of() { systemctl show -P "$1" kantaibertd.service; }
 active() { is active state_of ActiveState && is yes state_of CanStop; }
 answers() { says alice kbctl fill "$fill" --json && holds token_str; }
-# Prints what a user would miss.
-possessions() { (cd $state && find corpus models -type f ! -name .checked -exec sha256sum {} + | sort -k 2); }
+# Prints what a user would miss: not what the service makes again from it.
+possessions() { (cd $state && find corpus models -type f ! -name .checked ! -name '.packed*' -exec sha256sum {} + | sort -k 2); }
 kept() {
     possessions >$here/possessions.now
     found=$(diff $here/possessions $here/possessions.now)
@@ -114,8 +114,10 @@ train() {
 
 # Starts a run that lasts until it is cancelled.
 begin_run() {
-    sed -i 's/^  max_steps: 60/  num_train_epochs: 100000/' $settings
+    sed -i 's/^  max_steps: 60/  num_train_epochs: 100000\n  max_time: none/' $settings
+    mark
     check "systemctl reload" says systemctl reload kantaibertd
+    check "the settings are reloaded" within 20 has_event settings_reloaded
     mark
     check "a run is started" says kbctl train kantaibert --force
     check "it writes a checkpoint" within 60 has_event checkpoint
@@ -202,7 +204,7 @@ removal() {
     check "the service is active" active
     check "the models answer" answers
 
-    check "apt purges the packages" apt purge $all
+    check "apt purges the packages" apt purge kantaibert kantaibert-web
     check "it says that corpora and models are kept" grep -q "$state is kept" $here/apt.last
     check "corpora and models are kept by the purge" kept
     check "the settings are gone" fails ls /etc/kantaibert
