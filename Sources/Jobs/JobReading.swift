@@ -31,7 +31,8 @@ extension Job {
             recipe: RecipeName.default.recipe(for: .mlm),
             corpora: [
                 JobCorpus(
-                    sha256: "", name: "", path: "", bytes: 0, samples: .records, filters: [], received: Date(timeIntervalSince1970: 0))
+                    sha256: "", name: "", path: "", bytes: 0, samples: .records, filters: [],
+                    received: Date(timeIntervalSince1970: 0))
             ],
             samples: .lines, filters: [], tokenizer: "",
             start: JobStart(generation: 1, directory: "", modelSha256: "", corpora: [], warmStarts: 1),
