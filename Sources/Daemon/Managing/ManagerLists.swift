@@ -112,7 +112,9 @@ package struct ManagerLists: Sendable {
             }, next: found.next)
     }
 
-    package func events(_ parameters: ManagerInterface.ListEvents.Parameters) throws -> ManagerInterface.ListEvents.Reply {
+    package func events(_ parameters: ManagerInterface.ListEvents.Parameters) throws
+        -> ManagerInterface.ListEvents.Reply
+    {
         let least = parameters.level.flatMap { ManagerInterface.Event.Level(rawValue: $0.rawValue) } ?? .info
         let order = ManagerInterface.Event.Level.allCases
         let kinds = EventKind.allCases.filter {
