@@ -109,7 +109,8 @@ import VarlinkServer
             #expect(throws: ManagerInterface.ModelNotFound.self) {
                 try client.put([], into: "none", wait: false, progress: { _, _ in }, receive: { _ in })
             }
-            #expect(try Self.entries(directory.inbox) == ["kantaibert"])
+            let entries = try Self.entries(directory.inbox)
+            #expect(entries == ["kantaibert"])
         }
     }
 
