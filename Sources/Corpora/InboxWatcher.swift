@@ -240,7 +240,9 @@ public final class InboxWatcher: @unchecked Sendable {
                 } else if event.has(IN_CREATE), status.st_size > 0 {
                     // It may be a hard link whose first name has been removed by now. If it is being written instead,
                     // an IN_MODIFY event follows.
-                    found(path, opened.signature(of: event.name, status), status) { opened.isOpenForWriting(event.name) }
+                    found(path, opened.signature(of: event.name, status), status) {
+                        opened.isOpenForWriting(event.name)
+                    }
                 } else {
                     candidates.written(path, opened.signature(of: event.name, status))
                 }

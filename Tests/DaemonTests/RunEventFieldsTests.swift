@@ -136,7 +136,9 @@ struct RunEventFieldsTests {
         }
         #expect(try message(nil).contains(" at 350 GFLOP/s, precision bfloat16, 0 bytes of 0 bytes of memory"))
         let reason = "its products run at 2.0 times float32's rate on this CPU"
-        #expect(try message(reason).contains(" at 350 GFLOP/s, precision bfloat16: \(reason), 0 bytes of 0 bytes of memory"))
+        #expect(
+            try message(reason).contains(" at 350 GFLOP/s, precision bfloat16: \(reason), 0 bytes of 0 bytes of memory")
+        )
     }
 
     @Test("A job with another file for what was measured of the machine is the same work")

@@ -33,6 +33,12 @@ private func changed(_ old: String, _ new: String) throws -> Data {
     #expect(try Job.decode(JobCoding.encode(job)) == job)
 }
 
+@Test func timeOfReceiptIsOptional() throws {
+    var job = sampleJob()
+    job.corpora[0].received = Date(timeIntervalSince1970: 1_800_000_000)
+    #expect(try Job.decode(JobCoding.encode(job)) == job)
+}
+
 @Test func keysAreSnakeCase() throws {
     let text = String(decoding: try JobCoding.encode(sampleJob()), as: UTF8.self)
     for key in ["run_directory", "per_device_train_batch_size", "adam_beta1", "num_hidden_layers", "held_out"] {

@@ -222,7 +222,7 @@ struct ManageTests {
 
     @Test func rejectedValuesAreExplained() async throws {
         try await Canned.serving { socket in
-            let result = try KbctlProcess.run(["fill", "a <mask>", "-k", "0"], socket: socket)
+            let result = try KbctlProcess.run(["fill", "a <mask>", "--top-k", "0"], socket: socket)
             #expect(
                 result.status == 64
                     && result.errors == "kbctl: the service rejected the value of ‘top_k’; accepted: at least 1\n",

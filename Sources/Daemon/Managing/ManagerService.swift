@@ -267,7 +267,10 @@ public struct ManagerService: Sendable {
         if let run = await training.current, run.model == model { return "training: \(RunProgress(run).statusText)" }
         if await training.isPaused(model) {
             let waits = await training.queued.first { $0.model == model }.map { "; \($0.run) waits" } ?? ""
-            return "training is paused\(waits): ‘kbctl resume \(model)’ or ‘kbctl train \(model)’ continues it"
+            let failure =
+                last.flatMap { $0.state == .failed ? "; \($0.id) failed: \($0.reason ?? "see the log")" : nil } ?? ""
+            return
+                "training is paused\(waits): ‘kbctl resume \(model)’ or ‘kbctl train \(model)’ continues it\(failure)"
         }
         let nextRun = await training.nextRun(model)
         let wait = nextRun?.date.map { "in \(MessageFormat.duration($0.timeIntervalSinceNow))" }
