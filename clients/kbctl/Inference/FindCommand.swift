@@ -49,7 +49,8 @@ struct Find: ParsableCommand {
     }
 
     private func summarize(_ reply: InferenceInterface.Find.Reply, shown: Int) {
-        let searched = "\(Format.count(reply.searched.corpora)) corpora, \(Format.bytes(reply.searched.bytes))"
+        let corpora = reply.searched.corpora == 1 ? "1 corpus" : "\(Format.count(reply.searched.corpora)) corpora"
+        let searched = "\(corpora), \(Format.bytes(reply.searched.bytes))"
         if shown > 0 { Terminal.printError("") }
         Terminal.printError(
             reply.total > shown
