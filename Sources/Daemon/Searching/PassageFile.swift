@@ -93,7 +93,9 @@ package final class PassageFile: Sendable {
 
     /// Reads only which corpora a file is made of.
     package static func header(path: String) throws -> Header {
-        try header(of: try MappedFile(path, followsLinks: false).bytes, path)
+        let file = try MappedFile(path, followsLinks: false)
+        // The file stays mapped while it is read.
+        return try withExtendedLifetime(file) { try header(of: file.bytes, path) }
     }
 
     private static func header(of bytes: UnsafeRawBufferPointer, _ path: String) throws -> Header {

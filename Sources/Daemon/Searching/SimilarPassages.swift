@@ -79,6 +79,8 @@ struct SimilarPassages: Sendable {
         let file = try files.open(model, corpora)
         let cosines = file.cosines(with: file.whitening.apply(vector))
         let texts = corpora.map { try? MappedFile(files.text(of: $0), followsLinks: false) }
+        // The files stay mapped while they are read.
+        defer { withExtendedLifetime((file, texts)) {} }
         /// The corpus of each passage.
         var owners: [Int] = []
         for (index, corpus) in file.header.corpora.enumerated() {
