@@ -127,6 +127,8 @@ def main():
             for line in (build / f"{program}.product" / "Objects.LinkFileList").read_text().splitlines():
                 # The build directory may have been moved since.
                 path = "".join(shlex.split(line)).rpartition("/release/")[2]
+                if not (build / path).exists():
+                    sys.exit(f"link: {build / path} is missing: the last build did not succeed")
                 modules[module(path)].append(build / path)
         files = {name: paths for modules in objects.values() for name, paths in modules.items()}
         place = {str(path): name for name, paths in files.items() for path in paths}
