@@ -37,6 +37,8 @@ struct TextSampler {
     private let random: Philox
     /// The tokens that can be chosen.
     private let allowed: [Bool]
+    /// Number of tokens before which a text does not end, because a row may be a single sentence; a reply may be short.
+    private let shortest: Int
 
     /// - Parameters:
     ///   - objective: of the model
@@ -75,6 +77,7 @@ struct TextSampler {
         guard objective == .mlm || room > 0 else { return nil }
         let ends = Set([SpecialToken.eos.id] + (markers.map { [$0.end] } ?? []))
         self.ends = ends
+        shortest = markers == nil ? Self.newTokens.lowerBound : 0
         random = Philox(seed: recipe.seed, purpose: .sampling)
         allowed = (0..<Int32(tokenizer.vocabularySize)).map { id in
             !tokenizer.isSpecial(id) || objective == .clm && ends.contains(id)
@@ -120,14 +123,15 @@ struct TextSampler {
 
     /// Chooses a token by the Gumbel-max trick: the largest of the scores, to each of which noise of its own is added.
     private func choose(_ logits: [Float], place: Int) -> Int32? {
-        var largest = -Float.infinity
-        for (id, logit) in logits.enumerated() where id < allowed.count && allowed[id] && logit.isFinite {
-            largest = max(largest, logit)
+        func isAllowed(_ id: Int) -> Bool {
+            id < allowed.count && allowed[id] && (place >= shortest || !ends.contains(Int32(id)))
         }
+        var largest = -Float.infinity
+        for (id, logit) in logits.enumerated() where logit.isFinite && isAllowed(id) { largest = max(largest, logit) }
         guard largest.isFinite else { return nil }
         let threshold = largest + Self.temperature * log(Self.minP)
         var best: (id: Int32, score: Float)?
-        for (id, logit) in logits.enumerated() where id < allowed.count && allowed[id] && logit >= threshold {
+        for (id, logit) in logits.enumerated() where logit >= threshold && isAllowed(id) {
             let word = random.block(step: UInt32(place), index: UInt64(id))[0]
             let uniform = (Float(word >> 8) + 0.5) * 0x1p-24
             let score = logit / Self.temperature - log(-log(uniform))
