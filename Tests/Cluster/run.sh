@@ -95,7 +95,11 @@ launch() {
         set -- --allow-run-as-root --bind-to none --mca plm_rsh_agent "$work/on" --mca btl tcp,self \
             --mca btl_tcp_if_include eth0 --mca oob_tcp_if_include eth0 -x KANTAIBERT_THREADS --host "$list" -np $#
         ;;
-    mpich) set -- -launcher ssh -launcher-exec "$work/on" -iface eth0 -bind-to none -hosts "$list" -np $# ;;
+    mpich)
+        # UCX would find that the hosts are one machine, and use its memory.
+        set -- -launcher ssh -launcher-exec "$work/on" -iface eth0 -bind-to none -genv UCX_TLS tcp,self \
+            -hosts "$list" -np $#
+        ;;
     esac
     "$work/on" 10.77.0.1 exec mpirun.$implementation "$@" "$work/bin/kantaibert-train" run "$work/job.json" </dev/null
 }

@@ -30,7 +30,7 @@ private struct Implementation: CustomTestStringConvertible {
                 "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--mca", "btl", "tcp,self", "-np",
                 "\(ranks)",
             ]
-        case .mpich: ["-bind-to", "none", "-np", "\(ranks)"]
+        case .mpich: ["-bind-to", "none", "-genv", "UCX_TLS", "tcp,self", "-np", "\(ranks)"]
         }
     }
 }
