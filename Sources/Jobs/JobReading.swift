@@ -29,7 +29,11 @@ extension Job {
         let job = Job(
             run: "", model: "", generation: 1, objective: .mlm, architecture: Preset.tiny.architecture,
             recipe: RecipeName.default.recipe(for: .mlm),
-            corpora: [JobCorpus(sha256: "", name: "", path: "", bytes: 0, samples: .records, filters: [])],
+            corpora: [
+                JobCorpus(
+                    sha256: "", name: "", path: "", bytes: 0, samples: .records, filters: [],
+                    received: Date(timeIntervalSince1970: 0))
+            ],
             samples: .lines, filters: [], tokenizer: "",
             start: JobStart(generation: 1, directory: "", modelSha256: "", corpora: [], warmStarts: 1),
             wordCountsDirectory: "", machineFile: "", runDirectory: "", outputDirectory: "")
