@@ -10,7 +10,11 @@ private func sampleJob() -> Job {
     return Job(
         run: "20260101-assistant-1", model: "assistant", generation: 1, objective: .clm,
         architecture: Preset.small.architecture, recipe: recipe,
-        corpora: [JobCorpus(sha256: String(repeating: "0a", count: 32), name: "a.txt", path: "/c/a", bytes: 12)],
+        corpora: [
+            JobCorpus(
+                sha256: String(repeating: "0a", count: 32), name: "a.txt", path: "/c/a", bytes: 12,
+                received: Date(timeIntervalSince1970: 1_767_268_800))
+        ],
         samples: .paragraphs, filters: [.lowercase, .minWords(3)], tokenizer: nil, wordCountsDirectory: nil,
         runDirectory: "/r", outputDirectory: "/m/1")
 }
