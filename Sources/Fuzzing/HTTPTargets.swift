@@ -10,7 +10,8 @@ extension FuzzTarget {
     static let http: [FuzzTarget] =
         Route.all.compactMap { route in
             guard case .json(let bodies) = route.input else { return nil }
-            let name = route.path.split(separator: "/").last?.replacing("-", with: "_") ?? ""
+            // Without `v1` or `api`.
+            let name = route.path.split(separator: "/").dropFirst().joined(separator: "_").replacing("-", with: "_")
             return body("http_\(name)", route, bodies.map { Array($0.utf8) })
         } + [inbox, query, request, service]
 

@@ -13,7 +13,7 @@ public enum ONNXModel {
     /// `model.safetensors`, to which the file then refers, so both must be in the same directory.
     /// - Parameter version: the version of this program
     /// - Returns: whether the numbers were copied
-    /// - Throws: `ONNXError`; an incomplete file is removed
+    /// - Throws: `ONNXError`, also if there is a file at `path` already; an incomplete file is removed
     @discardableResult
     public static func write(
         from directory: String, to path: String, version: String, limit: Int = largestFile
@@ -25,7 +25,10 @@ public enum ONNXModel {
         guard model.count <= limit else {
             throw ONNXError(path: path, reason: "would have \(model.count) bytes, expected at most \(limit)")
         }
-        do throws(ONNXError) { try write(model, weights: files.weights, to: path) } catch {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw ONNXError(path: path, errno: errno) }
+        defer { close(descriptor) }
+        do throws(ONNXError) { try write(model, weights: files.weights, to: descriptor, path) } catch {
             unlink(path)
             throw error
         }
@@ -49,11 +52,8 @@ public enum ONNXModel {
     }
 
     private static func write(
-        _ message: ProtobufMessage, weights: InputFile, to path: String
+        _ message: ProtobufMessage, weights: InputFile, to descriptor: Int32, _ path: String
     ) throws(ONNXError) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw ONNXError(path: path, errno: errno) }
-        defer { close(descriptor) }
         let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { block.deallocate() }
         func put(_ bytes: UnsafeRawBufferPointer) throws(ONNXError) {

@@ -15,7 +15,7 @@ import Varlink
     @Test func namesArePrefixedWithTheInterface() {
         for method in ManagerInterface.methods { #expect(method.name.hasPrefix("io.kantaibert.Manager.")) }
         for error in InferenceInterface.errors { #expect(error.name.hasPrefix("io.kantaibert.Inference.")) }
-        #expect(ManagerInterface.methods.count == 17 && InferenceInterface.methods.count == 7)
+        #expect(ManagerInterface.methods.count == 26 && InferenceInterface.methods.count == 12)
     }
 
     @Test func absentParametersAreNil() throws {

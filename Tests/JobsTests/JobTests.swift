@@ -149,7 +149,7 @@ func validatesEveryPresetWithEveryRecipe(preset: Preset, name: RecipeName) throw
     (other.earlyStoppingPatience, other.loadBestModelAtEnd, other.maxBadSteps) = (9, false, 11)
     (other.blockSize, other.precision, other.initialization, other.mlmProbability) = (12, .float32, .positional, 0.2)
     (other.minFrequency, other.heldOut, other.loggingSteps, other.evalSteps) = (13, 0.3, 14, 15)
-    (other.replay, other.shrink) = (2, 0.7)
+    (other.replay, other.shrink, other.logicalWorkers) = (2, 0.7, 3)
     (other.saveSteps, other.saveTotalLimit, other.seed, other.truncate) = (16, 17, .max, true)
     (other.cutProbability, other.inputNoise, other.samplePrompt) = (0.4, 0.6, .text("I"))
     for (one, another) in zip(Mirror(reflecting: defaults).children, Mirror(reflecting: other).children) {
@@ -177,7 +177,7 @@ func readsAndWritesTheFormatOfVersion010(name: String) throws {
     let path = try #require(Bundle.module.path(forResource: "Fixtures/\(name)", ofType: nil))
     let golden = try Data(contentsOf: URL(filePath: path))
     let job = try Job.decode(golden)
-    let added = ["truncate", "cut_probability", "input_noise", "replay", "shrink", "sample_prompt"]
+    let added = ["truncate", "cut_probability", "input_noise", "replay", "shrink", "sample_prompt", "logical_workers"]
     let written = String(decoding: try JobCoding.encode(job, pretty: true), as: UTF8.self)
         .split(separator: "\n", omittingEmptySubsequences: false)
         .filter { line in !added.contains { line.contains("\"\($0)\"") } }

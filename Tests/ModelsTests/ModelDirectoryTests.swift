@@ -61,7 +61,7 @@ import Testing
         ("hidden_size", "15", "hidden_size"), ("hidden_act", "\"relu\"", "hidden_act"),
         ("model_type", "\"bert\"", "model_type"), ("vocab_size", "71", "word_embeddings"),
         ("num_hidden_layers", "2", "layer.1"), ("num_attention_heads", "0", "num_attention_heads"),
-        ("type_vocab_size", "2", "type_vocab_size"), ("vocab_size", "\"many\"", "vocabSize"),
+        ("type_vocab_size", "2", "type_vocab_size"), ("vocab_size", "\"many\"", "vocab_size"),
     ])
     func rejectsMismatchedConfiguration(key: String, value: String, named: String) throws {
         let model = RobertaModel.initialized(configuration: Self.configuration, seed: 5)

@@ -47,7 +47,7 @@ struct SettingsTests {
             try Settings.parse(text + "\ntraining:\n  notify: /bin/my program\n", file: "a.yaml").training.notify
                 == ["/bin/my program"])
         for (key, value) in [
-            ("training.notify", "[echo, a]"), ("training.notify", "bin/echo"), ("kantaibert.license", "CC BY: 4.0"),
+            ("training.notify", "[echo, a]"), ("training.notify", "bin/echo"), ("kantaibert.license", "\"CC BY: 4.0\""),
             ("kantaibert.license", "\"a\\nb: c\""), ("kantaibert.language", "[deutsch]"),
             ("kantaibert.language", "[\"d]\"]"),
         ] {
