@@ -28,7 +28,8 @@ public final class SocketCommunicator: Communicator, @unchecked Sendable {
         for first in 0..<count {
             for second in first + 1..<max(count, first + 1) {
                 var pair: [Int32] = [-1, -1]
-                precondition(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+                let status = socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair)
+                precondition(status == 0, "socketpair: \(errno)")
                 for socket in pair { _ = fcntl(socket, F_SETFL, O_NONBLOCK) }
                 (sockets[first][second], sockets[second][first]) = (pair[0], pair[1])
             }
