@@ -27,7 +27,7 @@ package struct HeaderJSON {
 
     package mutating func end() throws(SafetensorsHeader.Flaw) {
         _ = takes(" ")
-        guard next == nil else { throw flaw(expected: "nothing more") }
+        guard next == nil else { throw flaw(expected: "the end of the header") }
     }
 
     /// Parses an object, calling `member` with each key; `member` must parse the value.
