@@ -1,4 +1,5 @@
 import ArgumentParser
+import Dispatch
 import Distribution
 import FoundationEssentials
 import Glibc
@@ -37,11 +38,23 @@ struct LaunchedRank {
             if (error as? ExitCode)?.rawValue == EX_UNAVAILABLE { team.communicator.abort(status: EX_UNAVAILABLE) }
             // The job may be unreadable.
             try? team.dismiss()
-            team.communicator.end()
+            end(status: (error as? ExitCode)?.rawValue ?? EXIT_FAILURE)
             throw error
+        }
+        end(status: EXIT_SUCCESS)
+    }
+
+    /// Ends MPI when all work is done. Some versions of MPICH with UCX do not always return from that: the process then
+    /// exits without it.
+    private func end(status: Int32) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + LaunchedRank.secondsToEnd) {
+            say("MPI did not end within \(Int(LaunchedRank.secondsToEnd)) s; exiting without it")
+            _exit(status)
         }
         team.communicator.end()
     }
+
+    private static let secondsToEnd = 10.0
 
     /// Runs the work of another rank. Rank 0 decides when it ends, and its exit status is the run's.
     func follow(memoryLimit: Int?) throws {
@@ -59,7 +72,7 @@ struct LaunchedRank {
             team.communicator.abort(status: error.exitCode.rawValue)
             throw error.exitCode
         }
-        team.communicator.end()
+        end(status: EXIT_SUCCESS)
     }
 
     /// Reports an error that other runs of the same command would meet again.
