@@ -87,10 +87,14 @@ import TextReading
     /// Files that the service received over its socket belong to the service, but count as files of their senders.
     @Test func senderOfAReceivedFileIsItsOwner() async throws {
         let watcher = try watcher()
-        let file = try IncomingFile(in: try SharedFolder(scratch.inbox), for: "a.txt")
-        // Some file systems have no extended attributes of users.
-        guard FileSender.record(4711, of: file.descriptor) else { return }
-        #expect(try file.publish(as: "a.txt"))
+        // The watcher waits until the file is closed.
+        func receive() throws -> Bool {
+            let file = try IncomingFile(in: try SharedFolder(scratch.inbox), for: "a.txt")
+            // Some file systems have no extended attributes of users.
+            guard FileSender.record(4711, of: file.descriptor) else { return false }
+            return try file.publish(as: "a.txt")
+        }
+        guard try receive() else { return }
         let found = try #require(await watcher.files.next(atMost: 1).first)
         #expect(found.name == "a.txt" && found.signature.owner == 4711)
         let folder = try #require(OpenFolder(scratch.inbox, depth: 0))
