@@ -116,6 +116,10 @@ struct ModelFiles {
         } catch {
             throw ONNXError(path: weights.path, reason: error.reason)
         }
+        let room = weights.size - dataStart
+        guard entries.values.allSatisfy({ $0.end <= room }) else {
+            throw ONNXError(path: weights.path, reason: "is truncated: it has \(room) bytes of numbers")
+        }
     }
 
     /// Returns where the numbers of a float32 tensor are in the file.
