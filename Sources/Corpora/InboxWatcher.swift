@@ -230,7 +230,8 @@ public final class InboxWatcher: @unchecked Sendable {
             candidates.gone(path)
             ignored.remove(path)
         } else {
-            guard let opened = reopened(folder), let status = opened.status(of: event.name) else { return }  // removed since
+            // removed since
+            guard let opened = reopened(folder), let status = opened.status(of: event.name) else { return }
             switch status.st_mode & S_IFMT {
             case S_IFREG:
                 // A hard link is created without being opened, so no close event will follow.

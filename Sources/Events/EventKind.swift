@@ -337,7 +337,7 @@ public enum EventKind: String, Sendable, CaseIterable {
                     """)
         case .trainingResumed:
             EventDefinition(
-                "b1f0c7a6d3e94a0f8c52e1745a9d0061", level: .notice, subject: "The training of models was resumed",
+                "68fe499862cc400ea0a161ee30599962", level: .notice, subject: "The training of models was resumed",
                 explanation: """
                     An administrator ended the pause. A run that was stopped continues where it
                     stopped.

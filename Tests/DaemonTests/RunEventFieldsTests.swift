@@ -134,10 +134,10 @@ struct RunEventFieldsTests {
                 perDeviceTrainBatchSize: 16, batchReason: nil, seconds: 7.5)
             return try #require(ServiceEvent(RunEvent(.preflight(preflight)), of: job)).message
         }
-        #expect(try message(nil).contains(" at 350 GFLOP/s, precision bfloat16, 0 bytes of 0 bytes of memory"))
+        #expect(try message(nil).contains(" at 350 GFLOP/s, precision bfloat16, 4 bytes of 5 bytes of memory"))
         let reason = "its products run at 2.0 times float32's rate on this CPU"
         #expect(
-            try message(reason).contains(" at 350 GFLOP/s, precision bfloat16: \(reason), 0 bytes of 0 bytes of memory")
+            try message(reason).contains(" at 350 GFLOP/s, precision bfloat16: \(reason), 4 bytes of 5 bytes of memory")
         )
     }
 

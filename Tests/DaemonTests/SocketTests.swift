@@ -132,7 +132,7 @@ import VarlinkServer
             what: "1 MB with a mask", method: "FillMask", parameters: #"{"text":"\#(long)<mask>"}"#,
             reply: #"PromptTooLong","parameters":{"limit":1024,"tokens":"#),
         Bad(
-            what: "1 MB tokenized", method: "Tokenize", parameters: #"{"text":"\#(long)"}"#, reply: #"{"ids":["#),
+            what: "1 MB tokenized", method: "Tokenize", parameters: #"{"text":"\#(long)"}"#, reply: #""ids":[91,"#),
         Bad(
             what: "no mask", method: "FillMask", parameters: #"{"text":""}"#,
             reply: #"NoMask","parameters":{"text":""}"#),

@@ -228,7 +228,6 @@ struct OutputTests {
             #expect(names(older) == names(lines.filter { !$0.isEmpty }))
             let typed = Set(older.filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] })
             #expect(names(older).allSatisfy { name in typed.contains(name.prefix { $0 != "{" }) })
-            #expect(older.contains("# TYPE kantaibert_process_cpu_seconds_total counter"))
             #expect(older.contains("# TYPE kantaibert_build_info gauge"))
             #expect(!older.contains { $0.hasPrefix("# UNIT") || $0.hasPrefix("# EOF") })
         }

@@ -48,7 +48,8 @@ struct SettingsFileTests {
     /// The properties that keys are bound to cannot be enumerated, but each key must change some of them.
     @Test(arguments: [
         ("inbox.stable", "9s"), ("schedule.on_arrival", "true"), ("training.memory_limit", "4G"),
-        ("promotion.tolerance", "0.5"), ("retention.reserve", "1G"), ("serving.min_p", "0.5"), ("serving.trace", "off"), ("socket.mode", "0600"),
+        ("promotion.tolerance", "0.5"), ("retention.reserve", "1G"), ("serving.min_p", "0.5"), ("serving.trace", "off"),
+        ("socket.mode", "0600"),
         ("logging.level", "debug"), ("assistant.keep", "a-z"), ("assistant.seed", "7"),
         ("assistant.vocab_size", "4000"),
         ("assistant.schedule.window", "22:00-06:00"), ("models", "assistant"),

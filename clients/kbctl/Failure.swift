@@ -108,7 +108,8 @@ struct Failure: Error {
             self.init("the text of ‘\(error.model)’ cannot be searched: \(error.reason)", status: EX_DATAERR)
         case .traceDisabled:
             self.init(
-                "the service does not show the text of its corpora: its setting serving.trace is off", status: EX_CONFIG)
+                "the service does not show the text of its corpora: its setting serving.trace is off", status: EX_CONFIG
+            )
         case .invalidQuery(let error): self.init("cannot search for this: \(error.reason)", status: EX_USAGE)
         }
     }

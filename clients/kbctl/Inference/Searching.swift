@@ -28,7 +28,7 @@ struct StatusLine {
     mutating func show(_ text: String) {
         guard isShown else { return }
         isDrawn = true
-        Terminal.writeError("\r\u{1B}[K\(text)")
+        Terminal.writeError("\r\u{1B}[K\(text.cut(to: (Terminal.columns ?? .max) - 1))")
     }
 
     mutating func clear() {

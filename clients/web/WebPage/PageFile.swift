@@ -43,6 +43,7 @@ public struct PageFile: Sendable {
         .script("store.js", PackageResources.store_js),
         .script("surprise.js", PackageResources.surprise_js),
         .script("token.js", PackageResources.token_js),
+        .script("trace.js", PackageResources.trace_js),
         .script("training.js", PackageResources.training_js),
     ]
 }

@@ -19,7 +19,7 @@ package struct Route: Sendable {
         /// Requires the token or an administrator's key: the request changes the state of the service or of its inbox, or
         /// reads what only administrators may.
         case change
-        /// Requires the same: the response shows text of the corpora, which the service may not show to everyone who can
+        /// Requires the same: the response has text of the corpora or a whole model, which the service may not show to everyone who can
         /// connect to this server, but to its user.
         case reveal
 

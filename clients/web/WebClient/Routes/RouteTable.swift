@@ -169,7 +169,7 @@ extension Route {
             "`PreviewCorpus`: `sha256`"
         ) { services, request, _ in try await ManagerRoutes(services).preview(Query(request.uri)) },
         Route(
-            .get, "/api/export", .change, .query(["model=assistant", "model=assistant&generation=3"]),
+            .get, "/api/export", .reveal, .query(["model=assistant", "model=assistant&generation=3"]),
             "a generation of `model`, the serving one or `generation`, as a tar archive of a Hugging Face model directory"
         ) { services, request, _ in
             try await ExportRoute(client: services.client, downloads: services.downloads).export(request)
