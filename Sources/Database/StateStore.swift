@@ -134,10 +134,14 @@ public final class StateStore: Sendable {
         }
     }
 
-    /// Copies the log into the database and closes it, which removes the log. The store cannot be used any more.
+    /// Copies the log into the database, empties it and closes the database. The store cannot be used any more.
     public func close() throws(MetricsError) {
         try checkpoint()
-        try perform("close the database") { try $0.close() }
+        try perform("close the database") { pool in
+            // Impossible if another process reads the database, which then needs the log.
+            _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+            try pool.close()
+        }
     }
 
     func read<Value>(_ operation: String, _ body: (Database) throws -> Value) throws(MetricsError) -> Value {

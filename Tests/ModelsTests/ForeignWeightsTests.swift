@@ -62,7 +62,7 @@ struct ForeignWeightsTests {
         (#"{"weight_map": {"a": "x.safetensors", "a": "y.safetensors"}}"#, "the tensor `a` occurs twice"),
         (#"{"weight_map": {"a": "x.safetensors"}, "weight_map": {}}"#, "`weight_map` occurs twice"),
         (#"{"weight_map": {"a": 1}}"#, "expected “\"”"),
-        (#"{"weight_map": {"a": "x.safetensors"}} {}"#, "expected nothing more"),
+        (#"{"weight_map": {"a": "x.safetensors"}} {}"#, "expected the end of the header"),
         (#"{"metadata": {"total_size": {"deep": 1}}}"#, "expected a string or a number"),
         (#"{"weights": {}}"#, "expected metadata and weight_map"),
         ("[[[[", "expected “{”"), ("", "expected “{”"),
