@@ -82,7 +82,8 @@ extension Settings {
             }
             guard !known.contains(key) else { continue }
             var parts = key.split(separator: ".")
-            let name = String(parts.removeLast())
+            // A key of dots has no parts.
+            let name = parts.popLast().map(String.init) ?? key
             let prefix = parts.map { "\($0)." }.joined()
             let siblings = known.union(parents).filter { $0.hasPrefix(prefix) && $0.count > prefix.count }
                 .map { String($0.dropFirst(prefix.count)) }.filter { !$0.contains(".") }.sorted()

@@ -44,10 +44,10 @@ struct TraceTests {
         // A line of the corpus between words that are not in it.
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         let file = service.folder + "/answer.txt"
-        try Data("Nowadays, \(lines[41]) Perhaps.".utf8).write(to: URL(filePath: file))
+        try Data("Nowadays, \(lines[42]) Perhaps.".utf8).write(to: URL(filePath: file))
         let trace = try service.kbctl("trace", file, "--json").json(InferenceInterface.Trace.Reply.self)
         let longest = try #require(trace.spans.first)
-        #expect(longest.passages.contains { $0.line == 42 }, "\(trace)")
+        #expect(longest.passages.contains { $0.line == 43 }, "\(trace)")
         #expect(longest.passages.allSatisfy { $0.corpus == sha256 && $0.name == "grammar.txt" })
         #expect(trace.words == trace.verbatimWords + 2)
 
