@@ -138,7 +138,10 @@ struct RanksTests {
         if let missing = implementation.missing { return print("skipped \(implementation.launcher.name): \(missing)") }
         let installation = try Installation()
         try installation.build(implementation)
-        let tiny = try ranksJob { $0.recipe.maxSteps = 5000 }
+        let tiny = try ranksJob { job in
+            job.recipe.maxSteps = 20_000
+            job.recipe.numTrainEpochs = 10_000
+        }
         let ended = try installation.run(tiny, implementation, ranks: 2) { launcher in
             while launcher.isRunning, Self.newestCheckpoint(tiny) < 0 { usleep(1000) }
             for process in Self.ranks(of: installation.program) { kill(process, SIGTERM) }
