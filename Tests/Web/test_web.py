@@ -245,7 +245,7 @@ def filling_masks(page):
 
 def seeing_surprise(page):
     page.open("surprise")
-    text = "every wise judge <b>zxqj</b>\nsees the river"
+    text = "every wise judge <b>zxqj</b> sees the river"
     page.write("#surprise-text", text)
     page.click("#surprise-button")
     wait("the tokens are colored", lambda: page.all(".surprise .token"))
