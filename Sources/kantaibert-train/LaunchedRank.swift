@@ -47,6 +47,7 @@ struct LaunchedRank {
     /// Ends MPI when all work is done. Some versions of MPICH with UCX do not always return from that: the process then
     /// exits without it.
     private func end(status: Int32) {
+        waitForAll()
         DispatchQueue.global().asyncAfter(deadline: .now() + LaunchedRank.secondsToEnd) {
             say("MPI did not end within \(Int(LaunchedRank.secondsToEnd)) s; exiting without it")
             _exit(status)
@@ -55,6 +56,27 @@ struct LaunchedRank {
     }
 
     private static let secondsToEnd = 10.0
+    /// How long to wait for the others: rank 0 may still be publishing when they have nothing left to do.
+    private var secondsToWait: Double { isFirst ? 60 : 86_400 }
+
+    /// Returns when all ranks are here. A rank that ends MPI before the others would wait for them in it, without a limit.
+    private func waitForAll() {
+        let peers = isFirst ? Array(1..<team.communicator.size) : [0]
+        var sent: [UInt8] = [0]
+        var received = [UInt8](repeating: 0, count: peers.count)
+        sent.withUnsafeMutableBytes { sent in
+            received.withUnsafeMutableBytes { received in
+                let messages = peers.enumerated().flatMap { index, peer in
+                    [
+                        Message.send(UnsafeRawBufferPointer(sent), to: peer),
+                        .receive(UnsafeMutableRawBufferPointer(rebasing: received[index...index]), from: peer),
+                    ]
+                }
+                // If another rank has failed, its launcher ends this one.
+                try? team.communicator.exchange(messages, silenceSeconds: secondsToWait)
+            }
+        }
+    }
 
     /// Runs the work of another rank. Rank 0 decides when it ends, and its exit status is the run's.
     func follow(memoryLimit: Int?) throws {
