@@ -24,6 +24,12 @@ func listenForSignals(_ control: RunControl) {
         errno = cause
     }
     action.sa_flags = SA_RESTART
+    // A launcher may pass on that its thread blocks them.
+    var stopping = sigset_t()
+    sigemptyset(&stopping)
+    sigaddset(&stopping, SIGTERM)
+    sigaddset(&stopping, SIGINT)
+    pthread_sigmask(SIG_UNBLOCK, &stopping, nil)
     sigaction(SIGTERM, &action, nil)
     sigaction(SIGINT, &action, nil)
     startThread("signals") {
