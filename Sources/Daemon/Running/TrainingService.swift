@@ -428,13 +428,16 @@ extension TrainingService {
                 "\(run) is interrupted and resumes when the service is started again")
         case .failed(let reason, let corpus), .refused(let reason, let corpus):
             if case .refused = outcome { activeRun?.isRefused = true }
-            if let corpus, let job, job.corpora.contains(where: { $0.sha256 == corpus }) {
-                activeRun?.faultyCorpus = corpus
+            let faulty = corpus.flatMap { corpus in job?.corpora.first { $0.sha256 == corpus }?.sha256 }
+            if faulty != nil {
+                activeRun?.faultyCorpus = faulty
                 // No model was trained on the other corpora, which must still count as new after a restart.
                 activeRun?.corpora = []
-                recorder.setAside(corpus, because: reason, run: run, model: job.model)
             }
-            await end(.failed, kind: .runFailed, "\(run) failed: \(reason)", reason: reason)
+            await end(.failed, kind: .runFailed, "\(run) failed: \(reason)", reason: reason) {
+                guard let faulty, let job else { return }
+                recorder.setAside(faulty, because: reason, run: run, model: job.model)
+            }
         }
         return false
     }
@@ -478,14 +481,22 @@ extension TrainingService {
         }
     }
 
-    private func end(_ state: RunRecord.State, kind: EventKind, _ message: String, reason: String? = nil) async {
+    /// Records the end of the active run.
+    ///
+    /// Does not suspend once anything was reported: a request that follows a report must find the scheduler's state after it.
+    /// - Parameter before: called before the end is recorded
+    private func end(
+        _ state: RunRecord.State, kind: EventKind, _ message: String, reason: String? = nil,
+        before: () -> Void = {}
+    ) async {
         guard let activeRun else { preconditionFailure("no run is under way") }
         let isTrouble = kind == .runFailed || kind == .generationDamaged
         self.activeRun?.progress.end(state, reason: isTrouble ? reason ?? message : nil)
         guard let record = self.activeRun?.progress.record else { return }
         await notifier.note(record)
+        before()
         recorder.recordEnd(
             of: record, kind: kind, message, corpora: activeRun.corpora, goesOn: !activeRun.isRefused)
-        await notifier.deliver()
+        Task { [notifier] in await notifier.deliver() }
     }
 }
