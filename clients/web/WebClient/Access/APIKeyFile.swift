@@ -1,32 +1,23 @@
 import Durable
 import Glibc
 import LimitedLogging
-import Logging
-import Synchronization
 
 /// The keys of a file, one on each line; `#` begins a comment. The file is read again when it changes.
 public final class APIKeyFile: Sendable {
     static let byteLimit = 1 << 20
     static let keyLimit = 10_000
 
-    private struct State {
-        var keys: [String: APIKey]
-        var version: FileVersion
-        var checked: ContinuousClock.Instant
-    }
-
     public let path: String
-    private let state: Mutex<State>
+    private let keys: ReloadedFiles<[String: APIKey]>
 
     /// - Throws: `APIKeyFileError`
     public init(path: String) throws(APIKeyFileError) {
         self.path = path
-        let (keys, version) = try Self.read(path)
-        state = Mutex(State(keys: keys, version: version, checked: .now))
+        keys = try ReloadedFiles([path]) { () throws(APIKeyFileError) in try Self.read(path) }
     }
 
     /// Number of keys.
-    public var count: Int { state.withLock { $0.keys.count } }
+    public var count: Int { keys.value.count }
 
     /// Returns the key that was sent, unless the file does not have it.
     ///
@@ -36,32 +27,14 @@ public final class APIKeyFile: Sendable {
         -> APIKey?
     {
         guard given.utf8.count <= 256 else { return nil }
-        reload(every: interval, log: log)
-        let hash = APIKey.hash(of: given)
-        return state.withLock { $0.keys[hash] }
+        keys.reload(
+            every: interval, log: log, name: "keys", news: { [path] in "read \($0.count) keys again from \(path)" },
+            remains: "the keys read before stay valid")
+        return keys.value[APIKey.hash(of: given)]
     }
 
-    private func reload(every interval: Duration, log: LimitLog) {
-        let known = state.withLock { state -> FileVersion? in
-            guard ContinuousClock.now - state.checked >= interval else { return nil }
-            state.checked = .now
-            return state.version
-        }
-        guard let known, FileVersion(path: path) != known else { return }
-        do throws(APIKeyFileError) {
-            let (keys, version) = try Self.read(path)
-            state.withLock {
-                $0.keys = keys
-                $0.version = version
-            }
-            log.write(.notice, "keys read", "read \(keys.count) keys again from \(path)")
-        } catch {
-            log.write(.error, "keys not read", "\(error); the keys read before stay valid")
-        }
-    }
-
-    private static func read(_ path: String) throws(APIKeyFileError) -> ([String: APIKey], FileVersion) {
-        let (bytes, version, mode) = try contents(path)
+    private static func read(_ path: String) throws(APIKeyFileError) -> [String: APIKey] {
+        let (bytes, mode) = try contents(path)
         guard mode & 0o002 == 0 else { throw .writable(path: path) }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw .notText(path: path) }
         var keys: [String: APIKey] = [:]
@@ -79,12 +52,12 @@ public final class APIKeyFile: Sendable {
             guard keys.count <= keyLimit else { throw .tooLarge(path: path) }
         }
         guard !keys.isEmpty else { throw .noKeys(path: path) }
-        return (keys, version)
+        return keys
     }
 
     private static func contents(
         _ path: String
-    ) throws(APIKeyFileError) -> (bytes: [UInt8], version: FileVersion, mode: mode_t) {
+    ) throws(APIKeyFileError) -> (bytes: [UInt8], mode: mode_t) {
         let descriptor = retrying { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else { throw .unreadable(path: path, errno: errno) }
         defer { close(descriptor) }
@@ -96,34 +69,10 @@ public final class APIKeyFile: Sendable {
         while true {
             let count = retrying { Glibc.read(descriptor, &piece, piece.count) }
             guard count >= 0 else { throw .unreadable(path: path, errno: errno) }
-            if count == 0 { return (bytes, FileVersion(status), status.st_mode) }
+            if count == 0 { return (bytes, status.st_mode) }
             bytes += piece[..<count]
             guard bytes.count <= byteLimit else { throw .tooLarge(path: path) }
         }
-    }
-}
-
-/// Identifies the contents of a file, to notice a change without reading it.
-struct FileVersion: Equatable, Sendable {
-    private let device: dev_t
-    private let inode: ino_t
-    private let size: off_t
-    private let seconds: Int
-    private let nanoseconds: Int
-
-    init(_ status: stat) {
-        device = status.st_dev
-        inode = status.st_ino
-        size = status.st_size
-        seconds = status.st_ctim.tv_sec
-        nanoseconds = status.st_ctim.tv_nsec
-    }
-
-    /// Returns nil if the file cannot be examined.
-    init?(path: String) {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        self.init(status)
     }
 }
 

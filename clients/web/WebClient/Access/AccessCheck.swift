@@ -87,7 +87,7 @@ struct AccessCheck<Context: RequestContext>: RouterMiddleware {
             throw control.keys == nil ? Self.tokenRequired : Self.keyRequired
         }
         if access.needsToken, !sender.mayChange {
-            throw control.keys == nil || sender.name == nil ? Self.tokenRequired : Self.notAdmin(sender.name ?? "")
+            throw sender.name.map(Self.notAdmin) ?? Self.tokenRequired
         }
         guard case .key(let key) = sender else { return try await next(request, context) }
         let inProgress: RequestInProgress

@@ -1,32 +1,21 @@
 import Glibc
 import LimitedLogging
-import Logging
-import Logging
 import NIOCore
 import NIOSSL
-import Synchronization
 
 /// A certificate chain and its private key, in PEM files that are read again when they change.
 public final class TLSCertificate: Sendable {
-    private struct State {
-        var context: NIOSSLContext
-        var versions: [FileVersion?]
-        var checked: ContinuousClock.Instant
-    }
-
-    private let certificates: String
-    private let key: String
-    private let state: Mutex<State>
+    private let path: String
+    private let context: ReloadedFiles<NIOSSLContext>
 
     /// - Parameters:
     ///   - certificates: the server's certificate, followed by those of its issuers
     ///   - key: its private key
     public init(certificates: String, key: String) throws(TLSCertificateError) {
-        self.certificates = certificates
-        self.key = key
-        let versions = [certificates, key].map { FileVersion(path: $0) }
-        state = Mutex(
-            State(context: try Self.context(certificates, key), versions: versions, checked: .now))
+        path = certificates
+        context = try ReloadedFiles([certificates, key]) { () throws(TLSCertificateError) in
+            try Self.context(certificates, key)
+        }
     }
 
     /// Returns the first handler of a new connection.
@@ -34,28 +23,11 @@ public final class TLSCertificate: Sendable {
     /// Looks at most once in `interval` whether the files have changed. Files that cannot be used are reported, and the
     /// previous certificate stays in use.
     func handler(checkingEvery interval: Duration = .seconds(1), log: LimitLog) -> NIOSSLServerHandler {
-        reload(every: interval, log: log)
-        return NIOSSLServerHandler(context: state.withLock { $0.context })
-    }
-
-    private func reload(every interval: Duration, log: LimitLog) {
-        let known = state.withLock { state -> [FileVersion?]? in
-            guard ContinuousClock.now - state.checked >= interval else { return nil }
-            state.checked = .now
-            return state.versions
-        }
-        let versions = [certificates, key].map { FileVersion(path: $0) }
-        guard let known, versions != known else { return }
-        do throws(TLSCertificateError) {
-            let context = try Self.context(certificates, key)
-            state.withLock {
-                $0.context = context
-                $0.versions = versions
-            }
-            log.write(.notice, "certificate read", "read the certificate again from \(certificates)")
-        } catch {
-            log.write(.error, "certificate not read", "\(error); the previous certificate stays in use")
-        }
+        context.reload(
+            every: interval, log: log, name: "certificate",
+            news: { [path] _ in "read the certificate again from \(path)" },
+            remains: "the previous certificate stays in use")
+        return NIOSSLServerHandler(context: context.value)
     }
 
     private static func context(_ certificates: String, _ key: String) throws(TLSCertificateError) -> NIOSSLContext {
